@@ -1,0 +1,1 @@
+"""Templates, configurations, their rendering and their way to the devices."""

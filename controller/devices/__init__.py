@@ -1,0 +1,1 @@
+"""The inventory: devices, their groups, their presence and its history."""

@@ -1,0 +1,1 @@
+"""Finding devices that are not in the inventory yet."""

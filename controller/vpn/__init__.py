@@ -1,0 +1,1 @@
+"""VPN servers and the clients that devices are of them."""

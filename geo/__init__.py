@@ -1,0 +1,1 @@
+"""Locations, floor plans, and where devices stand."""

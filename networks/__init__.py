@@ -1,0 +1,1 @@
+"""Overlay networks, addresses, vendor gateways."""

@@ -1,0 +1,1 @@
+"""Calls to the supervisors that run on balena and Home Assistant devices."""
