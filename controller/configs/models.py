@@ -1,0 +1,244 @@
+"""Templates, what devices are to have, what they were given, and the way in between."""
+
+from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+
+from controller.accounts.models import Owned, OwnedQuerySet, Shareable
+from controller.base.models import Base
+from controller.base.secrets import EncryptedBytesField
+from controller.devices.models import Device, DeviceGroup, valid_object
+
+
+class Backend(models.TextChoices):
+    OPENWRT = "netjsonconfig.OpenWrt", "OpenWrt"
+    OPENWISP = "netjsonconfig.OpenWisp", "OpenWISP Firmware 1.x"
+
+
+class Template(Shareable, Base):
+    """A piece of configuration that many devices have in common."""
+
+    class Type(models.TextChoices):
+        GENERIC = "generic", "Generic"
+        VPN = "vpn", "VPN client"
+
+    name = models.CharField(max_length=64)
+    type = models.CharField(max_length=16, choices=Type.choices, default=Type.GENERIC)
+    backend = models.CharField(max_length=128, choices=Backend.choices)
+    tags = models.JSONField(
+        default=list, blank=True, help_text="Devices that register with a tag get it."
+    )
+    default = models.BooleanField(
+        "by default",
+        default=False,
+        help_text="New configurations of its backend start with it.",
+    )
+    required = models.BooleanField(
+        default=False, help_text="Every configuration of its backend has it."
+    )
+    default_values = models.JSONField(
+        "default values", default=dict, blank=True, validators=[valid_object],
+        help_text="Of the variables it uses; every other source of variables goes before.",
+    )  # fmt: skip
+    config = models.JSONField("configuration", default=dict, validators=[valid_object])
+    notes = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-created"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"], name="template_name_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["name"],
+                name="shared_template_name_unique",
+                condition=models.Q(organization=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Snapshot(Owned):
+    """What a device is given: an archive, immutable, under the checksum it is announced by."""
+
+    organization_path = "config__device__organization"
+
+    config = models.ForeignKey("configs.Config", models.CASCADE, related_name="snapshots")
+    checksum = models.CharField(max_length=32, help_text="md5 of the archive, for the agents")
+    sha256 = models.CharField(max_length=64)
+    archive = EncryptedBytesField(help_text="tar.gz")
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["config", "checksum"], name="snapshot_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.checksum
+
+
+class ConfigQuerySet(OwnedQuerySet):
+    def stale(self) -> "ConfigQuerySet":
+        """Those whose inputs have changed since they were rendered."""
+        return self.filter(rendered_revision__lt=F("revision"))
+
+    def invalidate(self) -> int:
+        """Say that inputs have changed; how many configurations that touched."""
+        return self.update(revision=F("revision") + 1)
+
+
+class Config(Owned, Base):
+    """What one device is to have, and how far it got.
+
+    ``desired`` is what the current inputs render to, ``served`` what the device downloaded
+    last, ``applied`` what it last acknowledged, ``failed`` what it last refused. The status
+    follows from these and cannot be set.
+    """
+
+    organization_path = "device__organization"
+
+    class Status(models.TextChoices):
+        MODIFIED = "modified", "Modified"
+        APPLIED = "applied", "Applied"
+        ERROR = "error", "Error"
+        DEACTIVATING = "deactivating", "Deactivating"
+        DEACTIVATED = "deactivated", "Deactivated"
+
+    device = models.OneToOneField(Device, models.CASCADE, related_name="config")
+    backend = models.CharField(
+        max_length=128, choices=Backend.choices, default=Backend.OPENWRT, db_index=True
+    )
+    config = models.JSONField(
+        "configuration", default=dict, blank=True, validators=[valid_object]
+    )
+    context = models.JSONField("variables", default=dict, blank=True, validators=[valid_object])
+    templates = models.ManyToManyField(
+        Template, through="configs.TemplateUse", related_name="configs"
+    )
+
+    revision = models.PositiveBigIntegerField(default=1, editable=False)
+    rendered_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    desired = models.ForeignKey(
+        Snapshot, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    served = models.ForeignKey(
+        Snapshot, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    applied = models.ForeignKey(
+        Snapshot, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    failed = models.ForeignKey(
+        Snapshot, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    error_reason = models.CharField(max_length=1024, blank=True, editable=False)
+    applied_at = models.DateTimeField(null=True, editable=False)
+    is_retired = models.BooleanField(default=False, editable=False)
+    status = models.GeneratedField(
+        expression=Case(
+            When(is_retired=True, applied=F("desired"), then=Value(Status.DEACTIVATED)),
+            When(is_retired=True, then=Value(Status.DEACTIVATING)),
+            When(failed=F("desired"), then=Value(Status.ERROR)),
+            When(applied=F("desired"), then=Value(Status.APPLIED)),
+            default=Value(Status.MODIFIED),
+        ),
+        output_field=models.CharField(max_length=16, choices=Status.choices),
+        db_persist=True,
+    )
+
+    objects = ConfigQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["status"]),
+            models.Index(
+                fields=["id"], name="config_stale",
+                condition=Q(rendered_revision__lt=F("revision")),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"Configuration of {self.device}"
+
+
+class TemplateUse(models.Model):
+    """Which templates a configuration is made of, in their order: later ones win."""
+
+    config = models.ForeignKey(Config, models.CASCADE, related_name="uses")
+    template = models.ForeignKey(Template, models.PROTECT, related_name="uses")
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["config", "template"], name="template_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.template}"
+
+
+class GroupTemplate(models.Model):
+    """Templates that devices get by joining a group, in their order."""
+
+    group = models.ForeignKey(DeviceGroup, models.CASCADE, related_name="template_uses")
+    template = models.ForeignKey(Template, models.PROTECT, related_name="group_uses")
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["group", "template"], name="group_template_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.template}"
+
+
+class Push(Owned):
+    """One delivery to one device: waiting, under way, or done; at most one open at a time."""
+
+    organization_path = "config__device__organization"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        APPLYING = "applying", "Applying"
+        APPLIED = "applied", "Applied"
+        FAILED = "failed", "Failed"
+        UNKNOWN = "unknown", "Unknown"
+        SUPERSEDED = "superseded", "Superseded"
+
+    OPEN = (State.QUEUED, State.APPLYING, State.UNKNOWN)
+
+    config = models.ForeignKey(Config, models.CASCADE, related_name="pushes")
+    snapshot = models.ForeignKey(Snapshot, models.CASCADE, null=True, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    attempts = models.PositiveIntegerField(default=0)
+    reason = models.TextField(blank=True)
+    not_before = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True)
+    created = models.DateTimeField(default=timezone.now)
+    started = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "pushes"
+        ordering = ["-created"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["config"], name="one_open_push",
+                condition=Q(state__in=["queued", "applying", "unknown"]),
+            )
+        ]  # fmt: skip
+        indexes = [
+            models.Index(
+                fields=["not_before"], name="open_pushes",
+                condition=Q(state__in=["queued", "applying", "unknown"]),
+            ),
+            models.Index(fields=["config", "-created"]),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.config.device} {self.state}"

@@ -1,0 +1,86 @@
+"""Credentials, and the devices they open."""
+
+from typing import Any
+
+from django.db import models
+
+from controller.accounts.models import Owned, Shareable
+from controller.base.models import Base
+from controller.base.secrets import EncryptedJSONField
+from controller.devices.models import Device
+
+
+class Credentials(Shareable, Base):
+    """How to sign in on devices. What was stored can be used and replaced, never read back."""
+
+    class Connector(models.TextChoices):
+        # The name OpenWISP's clients send and filter by.
+        SSH = "openwisp_controller.connection.connectors.ssh.Ssh", "SSH"
+
+    name = models.CharField(max_length=64)
+    connector = models.CharField(
+        max_length=128, choices=Connector.choices, default=Connector.SSH
+    )
+    params = EncryptedJSONField(
+        help_text="username, port, and a password or a private key (with its passphrase)."
+    )
+    auto_add = models.BooleanField(
+        default=False, help_text="Add these credentials to every device of the organization."
+    )
+
+    class Meta:
+        verbose_name_plural = "credentials"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"], name="credentials_name_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["name"],
+                name="shared_credentials_name_unique",
+                condition=models.Q(organization=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DeviceConnection(Owned, Base):
+    """One way to reach one device."""
+
+    organization_path = "device__organization"
+
+    class Strategy(models.TextChoices):
+        LINUX_FILES = "linux-files", "Linux host: write its files"
+        OPENWRT_AGENT = "openwrt-agent", "OpenWrt: wake its agent"
+
+    device = models.ForeignKey(Device, models.CASCADE, related_name="connections")
+    credentials = models.ForeignKey(Credentials, models.PROTECT, related_name="connections")
+    update_strategy = models.CharField(max_length=32, choices=Strategy.choices)
+    enabled = models.BooleanField(default=True)
+    port = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Where it differs from the port of the credentials."
+    )
+    host_key = models.TextField(
+        blank=True, help_text="Pinned at the first connection; empty it to accept a new one."
+    )
+    is_working = models.BooleanField(null=True, editable=False)
+    failure_reason = models.TextField(blank=True, editable=False)
+    last_attempt = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["created"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device", "credentials"], name="credentials_once_per_device"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device} by {self.credentials}"
+
+    @property
+    def ssh_port(self) -> int:
+        params: dict[str, Any] = self.credentials.params or {}
+        return self.port or int(params.get("port", 22))

@@ -1,0 +1,212 @@
+"""Devices, their groups, what an organization settles for them, and whether they are there."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower, Upper
+from django.utils import timezone
+
+from controller.accounts.models import Organization, OrganizationOwned, Owned
+from controller.base.models import Base
+from controller.base.secrets import EncryptedTextField, digest
+from controller.devices.engine.identity import KEY, is_mac, is_name, random_key
+
+SHORTEST_SECRET = 16
+
+
+def valid_name(value: str) -> None:
+    if not is_name(value):
+        raise ValidationError("Must be either a valid hostname or mac address.")
+
+
+def valid_mac(value: str) -> None:
+    if not is_mac(value):
+        raise ValidationError("Must be a valid mac address.")
+
+
+def valid_key(value: str) -> None:
+    if KEY.fullmatch(value) is None:
+        raise ValidationError("A key has no spaces, dots or slashes.")
+
+
+def valid_secret(value: str) -> None:
+    if KEY.fullmatch(value) is None or len(value) < SHORTEST_SECRET:
+        raise ValidationError(
+            f"The shared secret has at least {SHORTEST_SECRET} characters, "
+            "and no spaces, dots or slashes."
+        )
+
+
+def valid_object(value: Any) -> None:
+    if not isinstance(value, dict):
+        raise ValidationError('A JSON object is expected, as in {"name": "value"}.')
+
+
+class OrganizationSettings(OrganizationOwned, Base):
+    """What an organization settles for its devices: registration, variables, their number."""
+
+    organization = models.OneToOneField(
+        Organization, models.CASCADE, related_name="device_settings"
+    )
+    registration_enabled = models.BooleanField(
+        default=True, help_text="Devices that know the shared secret may register themselves."
+    )
+    shared_secret = EncryptedTextField(
+        default=random_key,
+        validators=[valid_secret],
+        help_text="What new devices register with.",
+    )
+    shared_secret_digest = models.CharField(max_length=64, unique=True, editable=False)
+    context = models.JSONField(
+        "variables", default=dict, blank=True, validators=[valid_object],
+        help_text="Variables for the configurations of all its devices.",
+    )  # fmt: skip
+    device_limit = models.PositiveIntegerField(
+        default=0, help_text="How many devices it may have; 0 is no limit."
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "organization settings"
+
+    def __str__(self) -> str:
+        return f"Settings of {self.organization}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.shared_secret_digest = digest(self.shared_secret)
+        super().save(*args, **kwargs)
+
+
+class DeviceGroup(OrganizationOwned, Base):
+    name = models.CharField(max_length=60)
+    description = models.TextField(blank=True)
+    context = models.JSONField(
+        "variables", default=dict, blank=True, validators=[valid_object],
+        help_text="Variables for the configurations of the group's devices.",
+    )  # fmt: skip
+    meta_data = models.JSONField(default=dict, blank=True, validators=[valid_object])
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="group_name_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Device(OrganizationOwned, Base):
+    name = models.CharField(
+        max_length=64, db_index=True, validators=[valid_name],
+        help_text="A host name; a MAC address until somebody names it.",
+    )  # fmt: skip
+    mac_address = models.CharField(
+        "MAC address", max_length=17, db_index=True, validators=[valid_mac],
+        help_text="Of its primary interface, such as 00:16:3e:22:41:54.",
+    )  # fmt: skip
+    key = EncryptedTextField(
+        blank=True, max_length=64, validators=[valid_key],
+        help_text="What the device signs in with; left empty, one is made.",
+    )  # fmt: skip
+    key_digest = models.CharField(max_length=64, unique=True, editable=False)
+    hardware_id = models.CharField(  # noqa: DJ001 - unique, but for those that have none
+        "serial number", max_length=32, null=True, blank=True, default=None
+    )
+    group = models.ForeignKey(
+        DeviceGroup, models.SET_NULL, null=True, blank=True, related_name="devices"
+    )
+    model = models.CharField(max_length=64, blank=True, help_text="Told by the device.")
+    os = models.CharField("operating system", max_length=128, blank=True)
+    system = models.CharField(
+        "system on chip", max_length=128, blank=True, help_text="Told by the device."
+    )
+    management_ip = models.GenericIPAddressField(
+        "management address", null=True, blank=True,
+        help_text="Where the portal reaches the device.",
+    )  # fmt: skip
+    is_deactivated = models.BooleanField(default=False, editable=False)
+    notes = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-created"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"),
+                "organization",
+                name="device_name_unique",
+                violation_error_message="Device with this Name and Organization already exists.",
+            ),
+            models.UniqueConstraint(
+                Upper("mac_address"),
+                "organization",
+                name="device_mac_unique",
+                violation_error_message=(
+                    "Device with this Mac address and Organization already exists."
+                ),
+            ),
+            models.UniqueConstraint(
+                "hardware_id",
+                "organization",
+                name="device_hardware_id_unique",
+                violation_error_message=(
+                    "Device with this Serial number and Organization already exists."
+                ),
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "-created"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.key_digest = digest(self.key)
+        if kwargs.get("update_fields") is not None and "key" in kwargs["update_fields"]:
+            kwargs["update_fields"] = {*kwargs["update_fields"], "key_digest"}
+        super().save(*args, **kwargs)
+
+
+class Presence(Owned):
+    """Whether a device is there. Written in bulk and often, so apart from the device itself."""
+
+    organization_path = "device__organization"
+
+    class State(models.TextChoices):
+        ONLINE = "online", "Online"
+        OFFLINE = "offline", "Offline"
+        UNKNOWN = "unknown", "Unknown"
+
+    device = models.OneToOneField(
+        Device, models.CASCADE, primary_key=True, related_name="presence"
+    )
+    state = models.CharField(
+        max_length=8, choices=State.choices, default=State.UNKNOWN, db_index=True
+    )
+    reason = models.CharField(max_length=200, blank=True)
+    since = models.DateTimeField(default=timezone.now)
+    last_seen = models.DateTimeField(null=True)
+    last_ip = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        verbose_name_plural = "presence"
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.state}"
+
+
+class StatusChange(Owned):
+    """When a device came and went, and why."""
+
+    organization_path = "device__organization"
+
+    device = models.ForeignKey(Device, models.CASCADE, related_name="status_changes")
+    state = models.CharField(max_length=8, choices=Presence.State.choices)
+    reason = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["device", "-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.state} at {self.at:%Y-%m-%d %H:%M:%S}"

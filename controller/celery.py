@@ -1,0 +1,33 @@
+"""The Celery application, and the one way to wake a worker."""
+
+import logging
+import os
+from typing import Any
+
+from celery import Celery, Task
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
+
+app = Celery("muster")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+log = logging.getLogger(__name__)
+
+
+def wake(task: Task[Any, Any], *args: object) -> None:
+    """Tell a worker, once this transaction has committed, that rows have work for it.
+
+    A message is only a hint: where the broker is away, the periodic reconciler finds the same
+    rows a little later, so the caller goes on.
+    """
+
+    def send() -> None:
+        try:
+            task.apply_async(args, retry=False)
+        except OperationalError as error:
+            log.warning("broker is away, %s waits for the reconciler: %s", task.name, error)
+
+    transaction.on_commit(send)

@@ -1,0 +1,126 @@
+"""The OpenWISP dialect: DRF's own shapes.
+
+Errors are ``{"detail": …}`` or field → list of sentences; lists are pages of
+``count, next, previous, results``; a row outside the caller's organizations is a 404.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from rest_framework import exceptions, status
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+from rest_framework.views import exception_handler as drf_exception_handler
+from rest_framework.viewsets import GenericViewSet, ModelViewSet
+
+from controller.accounts.models import Owned, User
+from controller.accounts.rules import authorize
+from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
+from controller.dialects import documentation as documentation  # noqa: PLC0414 - registers itself
+
+ACTIONS = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update",
+           "DELETE": "delete"}  # fmt: skip
+
+
+class Pagination(PageNumberPagination):
+    page_size = 10
+    max_page_size = 100
+    page_size_query_param = "page_size"
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Put a rule's refusal into this dialect's words."""
+    match error:
+        case NotFound():
+            error = exceptions.NotFound(str(error))
+        case NotPermitted():
+            error = exceptions.PermissionDenied(str(error))
+        case Conflict():
+            return Response({"detail": str(error)}, status=status.HTTP_409_CONFLICT)
+        case Refused():
+            return Response(error.by_field, status=status.HTTP_400_BAD_REQUEST)
+    return drf_exception_handler(error, context)
+
+
+class MayDo(BasePermission):
+    """Asks the caller's role for ``resource:action``: somewhere first, then on the row."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method == "OPTIONS":
+            return request.user.is_authenticated
+        return isinstance(request.user, User) and request.user.may_somewhere(
+            permission_of(view, request)
+        )
+
+    def has_object_permission(self, request: Request, view: Any, obj: Owned) -> bool:
+        return isinstance(request.user, User) and request.user.may(
+            permission_of(view, request), obj.owner_id
+        )
+
+
+def permission_of(view: Any, request: Request) -> str:
+    """``resource:action`` that this request needs, e.g. ``device:update``.
+
+    A view names its ``resource``; verbs of its own stand in ``permissions`` by view action.
+    """
+    special: dict[str, str] = getattr(view, "permissions", {})
+    return special.get(
+        getattr(view, "action", None) or "",
+        f"{view.resource}:{ACTIONS[request.method or 'GET']}",
+    )
+
+
+class View(APIView):
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        return exception_handler
+
+
+class OwnedViewSet(View, GenericViewSet[Any]):
+    """Rows of the caller's organizations; everything else is a 404."""
+
+    resource: str
+    permissions: dict[str, str] = {}
+    permission_classes = [MayDo]
+    pagination_class = Pagination
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return super().get_queryset().none()
+        rows: QuerySet[Any] = super().get_queryset().visible_to(self.request.user)  # type: ignore[attr-defined]
+        return rows
+
+
+class RuleViewSet(OwnedViewSet, ModelViewSet[Any]):
+    """Create, read, update and delete, each write being one call of a rule.
+
+    ``create_rule(**values) -> row``, ``update_rule(row, **values) -> row``,
+    ``delete_rule(row)``; declared with ``staticmethod``.
+    """
+
+    create_rule: Callable[..., Model]
+    update_rule: Callable[..., Model]
+    delete_rule: Callable[..., None]
+
+    def authorize_owner(self, values: dict[str, Any]) -> None:
+        """A row may only be put where the caller has the permission."""
+        if "organization" in values and isinstance(self.request.user, User):
+            organization = values["organization"]
+            owner: UUID | None = organization.pk if organization else None
+            authorize(self.request.user, permission_of(self, self.request), owner)
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        self.authorize_owner(serializer.validated_data)
+        serializer.instance = self.create_rule(**serializer.validated_data)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        self.authorize_owner(serializer.validated_data)
+        serializer.instance = self.update_rule(serializer.instance, **serializer.validated_data)
+
+    def perform_destroy(self, instance: Any) -> None:
+        self.delete_rule(instance)

@@ -1,0 +1,58 @@
+"""What the portal is told from outside: environment variables, read with their types.
+
+Every variable is read in ``settings.py`` and nowhere else.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+env = Env()
+
+SQLITE_OPTIONS = {
+    # A transaction that reads first and writes later would fail at once under load.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768;",
+}
+
+
+def secret(name: str, *, debug: bool, length: int = 32) -> str:
+    """A secret that must be set in production; development gets a well-known one."""
+    value: str = env.str(name, "")
+    if value:
+        return value
+    if not debug:
+        raise ImproperlyConfigured(
+            f"{name} is not set. Generate one, for example with "
+            f"'python -c \"import secrets; print(secrets.token_urlsafe({length}))\"', "
+            "and keep it outside the repository."
+        )
+    return f"insecure-{name.lower()}-for-development-only"
+
+
+def encryption_keys(*, debug: bool) -> list[str]:
+    """Keys for secrets at rest, newest first: the first encrypts, all of them decrypt."""
+    keys: list[str] = env.list("MUSTER_ENCRYPTION_KEYS", [])
+    return keys or [secret("MUSTER_ENCRYPTION_KEYS", debug=debug)]
+
+
+def database(folder: Path) -> dict[str, Any]:
+    """``DATABASE_URL`` as Django's settings: spatialite:///path or postgis://user:pw@host/db."""
+    url: str = env.str("DATABASE_URL", f"spatialite:///{folder / 'muster.sqlite3'}")
+    if not url.startswith(("spatialite:", "postgis:")):
+        raise ImproperlyConfigured(
+            "DATABASE_URL starts with spatialite:/// or postgis://, because devices have "
+            f"places on a map; {url.split(':', 1)[0]}: has no geometry."
+        )
+    config: dict[str, Any] = dict(dj_database_url.parse(url))
+    if url.startswith("spatialite:"):
+        config["OPTIONS"] = config.get("OPTIONS", {}) | SQLITE_OPTIONS
+    else:
+        # Connections belong to the few threads that serve requests, and stay open.
+        config["CONN_MAX_AGE"] = None
+        config["CONN_HEALTH_CHECKS"] = True
+    return config

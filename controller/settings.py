@@ -1,0 +1,225 @@
+"""Django's settings; every value from outside comes through ``controller.environment``."""
+
+from pathlib import Path
+
+from celery.schedules import schedule
+from kombu import Queue
+
+from controller.environment import database, encryption_keys, env, secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("MUSTER_DATA_DIR", str(BASE_DIR / "var")))
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)
+MUSTER_ENCRYPTION_KEYS = encryption_keys(debug=DEBUG)
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+# Where users and devices reach the portal, for example https://muster.example.org.
+MUSTER_PUBLIC_URL = env.str("MUSTER_PUBLIC_URL", "").rstrip("/")
+
+DATABASES = {"default": database(DATA_DIR)}
+# GDAL before 3.9 can open files and URLs named in geometry. Nothing a user sends reaches it:
+# geometry is read from WKT and GeoJSON by GEOS alone.
+SILENCED_SYSTEM_CHECKS = ["gis.W001"]
+SPATIALITE_LIBRARY_PATH = "mod_spatialite"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.gis",
+    "rest_framework",
+    "rest_framework_gis",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "controller.base",
+    "controller.accounts",
+    "pki",
+    "controller.devices",
+    "controller.connections",
+    "networks",
+    "controller.vpn",
+    "controller.configs",
+    "controller.discovery",
+    "geo",
+    "supervisor_proxy",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+
+ROOT_URLCONF = "controller.urls"
+WSGI_APPLICATION = "controller.asgi.django_application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ]
+        },
+    }
+]
+
+# --- accounts
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["controller.accounts.rules.EmailOrUsernameBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+# --- browsers and transport
+MUSTER_HTTPS = env.bool("MUSTER_HTTPS", not DEBUG)
+SECURE_SSL_REDIRECT = MUSTER_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31_536_000 if MUSTER_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = MUSTER_HTTPS
+SECURE_HSTS_PRELOAD = MUSTER_HTTPS
+# Device agents do not follow redirects, and many speak plain HTTP inside a management VPN.
+SECURE_REDIRECT_EXEMPT = [r"^controller/"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MUSTER_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        # The admin's style sheets set inline styles from scripts.
+        "style-src": ["'self'", "'unsafe-inline'"],
+        # The admin's Alpine build evaluates its attributes.
+        "script-src": ["'self'", "'unsafe-inline'", "'unsafe-eval'"],
+    }
+}
+
+# --- files
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(DATA_DIR / "media")))
+MEDIA_URL = "/media/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env.str("TIME_ZONE", "UTC")
+USE_TZ = True
+USE_I18N = False
+
+# --- API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "controller.dialects.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "controller.dialects.rendering.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Muster",
+    "DESCRIPTION": "One inventory, one permission model and one audit trail for a mixed fleet.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- work in the background
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
+CELERY_TASK_DEFAULT_QUEUE = "default"
+# One queue for each kind of work, so that none can starve another.
+CELERY_TASK_QUEUES = [
+    Queue(name) for name in ("default", "push", "poll", "render", "command", "proxy")
+]
+
+POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
+RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)
+LAST_SEEN_FLUSH_SECONDS = 3
+CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
+# Variables that every configuration can use; lower than those of organizations.
+MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
+CELERY_BEAT_SCHEDULE = {
+    "poll devices": {
+        "task": "controller.devices.tasks.sweep",
+        "schedule": schedule(POLL_SECONDS),
+        "options": {"queue": "poll", "expires": POLL_SECONDS},
+    },
+    "reconcile configurations": {
+        "task": "controller.configs.tasks.reconcile",
+        "schedule": schedule(RECONCILE_SECONDS),
+        "options": {"queue": "default", "expires": RECONCILE_SECONDS},
+    },
+    "write last seen": {
+        "task": "controller.devices.tasks.flush_last_seen",
+        "schedule": schedule(LAST_SEEN_FLUSH_SECONDS),
+        "options": {"queue": "default", "expires": LAST_SEEN_FLUSH_SECONDS},
+    },
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {"asyncssh": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}

@@ -1,0 +1,28 @@
+"""Every route of the portal: each app brings its own."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import (
+    SpectacularAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerView,
+)
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", include("controller.accounts.urls")),
+    path("", include("controller.devices.urls")),
+    path("", include("controller.connections.urls")),
+    path("", include("controller.vpn.urls")),
+    path("", include("controller.configs.urls")),
+    path("", include("controller.discovery.urls")),
+    path("", include("pki.urls")),
+    path("", include("geo.urls")),
+    path("", include("networks.urls")),
+    path("", include("supervisor_proxy.urls")),
+    path("api/v1/openapi.json", SpectacularAPIView.as_view(), name="openapi"),
+    path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
+    path("api/v1/redoc/", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
+    path("admin/", admin.site.urls),
+]
