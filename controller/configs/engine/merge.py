@@ -1,0 +1,56 @@
+"""Templates below, the device's own configuration on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from netjsonconfig import OpenWrt
+from netjsonconfig.exceptions import ValidationError
+from netjsonconfig.utils import merge_config
+
+from controller.configs.engine.errors import InvalidConfig
+
+Json = dict[str, Any]
+
+
+def merge(templates: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Json:
+    """Left fold with netjsonconfig's rules; the result shares nothing with the arguments.
+
+    Later scalars win, objects merge, lists join; items of a list with the same `name`,
+    `config_value` or `id` (VLANs: the same type, base and number) merge in place.
+    """
+    try:
+        return deepcopy(layer(fold(templates), config))
+    except RecursionError:
+        raise InvalidConfig("nested too deep to be merged: flatten it") from None
+
+
+def fold(templates: Sequence[Mapping[str, Any]]) -> Json:
+    folded: Json = {}
+    if isinstance(templates, Mapping | str) or not isinstance(templates, Sequence):
+        raise InvalidConfig("templates must be a list of JSON objects")
+    for template in templates:
+        folded = layer(folded, template)
+    return folded
+
+
+def layer(below: Json, above: Mapping[str, Any]) -> Json:
+    """`above` on `below`; neither is changed, parts of `above` are shared with the result."""
+    if not isinstance(above, Mapping):
+        raise InvalidConfig(f"expected a JSON object, found {type(above).__name__}")
+    identifiers = (
+        OpenWrt.list_identifiers_interfaces
+        if "interfaces" in above
+        else OpenWrt.list_identifiers
+    )
+    try:
+        merged: Json = merge_config(below, above, identifiers)
+    except ValidationError as error:
+        raise InvalidConfig(error.message) from error
+    except TypeError:
+        raise InvalidConfig(
+            "list items are told apart by name, config_value or id, which must be text"
+        ) from None
+    return merged
