@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import netjsonconfig
@@ -85,7 +86,7 @@ CIRCLE["circle"] = CIRCLE
         ({"a": [{"config_name": "b", "c": "it's"}]}, "single quote"),
         ({"a": [{"config_name": "b", "c": ["it's"]}]}, "single quote"),
         ({"a": [{"config_name": "b", "c": "'\n\toption d '"}]}, "single quote"),
-        ({"a": [{"config_name": "b", "c": [{"d": 1}]}]}, "holds objects"),
+        ({"a": [{"config_name": "b", "c": [{"d": 1}]}]}, "#/a.*\n*.*holds objects"),
         ({"a": [{"config_name": "b", "c": "x\npackage d\ny"}]}, "another UCI file"),
     ],
 )
@@ -126,6 +127,12 @@ def test_malformed_configurations_are_refused(config: Any, words: str) -> None:
 def test_malformed_templates_and_variables_are_refused(templates: Any, context: Any) -> None:
     with pytest.raises(InvalidConfig):
         render(OPENWRT, templates, {"b": 1}, context)
+
+
+def test_a_long_run_of_spaces_after_two_braces_takes_no_time() -> None:
+    started = time.process_time()
+    openwrt({"a": "{{" + " " * 300_000 + "x"}, (), {"x": "1"})
+    assert time.process_time() - started < 1
 
 
 def test_an_unknown_backend_is_refused_by_name() -> None:

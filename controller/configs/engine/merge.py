@@ -19,7 +19,8 @@ def merge(templates: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> 
     """Left fold with netjsonconfig's rules; the result shares nothing with the arguments.
 
     Later scalars win, objects merge, lists join; items of a list with the same `name`,
-    `config_value` or `id` (VLANs: the same type, base and number) merge in place.
+    `config_value` or `id` (VLANs: the same type, base and number) merge in place. Arguments
+    must come from a JSON parser: netjsonconfig drops an item which is the same Python object.
     """
     try:
         return deepcopy(layer(fold(templates), config))

@@ -43,7 +43,7 @@ class UciRenderer(OpenWrtRenderer):
     def render(self) -> str:
         lines: list[str] = []
         for package, sections in self.backend.intermediate_data.items():
-            self._name(PACKAGE, package, "package name", package)
+            self._check_name(PACKAGE, package, "package name", package)
             lines += (f"package {package}", "")
             for section in sections:
                 lines += self._section(package, section)
@@ -53,47 +53,54 @@ class UciRenderer(OpenWrtRenderer):
 
     def _section(self, package: str, section: Mapping[str, Any]) -> list[str]:
         kind, name = section[".type"], section[".name"]
-        self._name(TYPE, kind, "section type", package)
-        self._name(NAME, name, "section name", package)
+        self._check_name(TYPE, kind, "section type", package)
+        self._check_name(NAME, name, "section name", package)
         quote = self.quote
         lines = [f"config {quote}{kind}{quote} '{name}'"]
         for key, value in section.items():
             if value is None or value == "" or key.startswith("."):
                 continue
-            self._name(NAME, key, "option name", package)
-            if isinstance(value, str):
-                lines.append(f"option {quote}{key}{quote} '{_quoted(value, package, key)}'")
-            elif isinstance(value, Iterable):
-                start = f"list {quote}{key}{quote} "
-                lines += [f"{start}'{_quoted(item, package, key)}'" for item in value]
+            self._check_name(NAME, key, "option name", package)
+            if not isinstance(value, str) and isinstance(value, Iterable):
+                start = f"list {quote}{key}{quote}"
+                lines += [f"{start} '{self._text(item, key, package)}'" for item in value]
             else:
-                number = int(value) if isinstance(value, bool) else value
-                lines.append(f"option {quote}{key}{quote} '{number}'")
+                plain = int(value) if isinstance(value, bool) else value
+                start = f"option {quote}{key}{quote}"
+                lines.append(f"{start} '{self._text(plain, key, package)}'")
         lines.append("")
         return lines
 
-    def _name(self, allowed: re.Pattern[str], text: str, what: str, package: str) -> None:
-        known = VARIABLE.sub("x", text) if self.backend.partial else text
-        if not allowed.fullmatch(known):
-            raise InvalidConfig(
-                f"{json.dumps(text)} cannot be a UCI {what}, a device would skip the whole "
-                "file: use letters, digits and underscores",
-                f"#/{package}",
+    def _text(self, value: object, key: str, package: str) -> str:
+        text = str(value)
+        if "'" not in text or "'" not in text.replace("'\\''", ""):
+            return text
+        if key == "vlan_filtering":
+            reason = "vlan_filtering needs OpenWrt 21.02 or later"
+        elif isinstance(value, str):
+            reason = (
+                f"a value of {key} holds a single quote, which ends it: write '\\'' instead"
             )
+        else:
+            reason = f"{key} holds objects, but UCI has only text and lists: leave it out"
+        raise self._refusal(reason, package)
+
+    def _check_name(self, allowed: re.Pattern[str], name: str, what: str, package: str) -> None:
+        known = VARIABLE.sub("x", name) if self.backend.partial else name
+        if allowed.fullmatch(known):
+            return
+        raise self._refusal(
+            f"{json.dumps(name)} cannot be a UCI {what}, the device would skip the whole "
+            "package: use letters, digits and underscores",
+            package,
+        )
+
+    def _refusal(self, reason: str, package: str) -> InvalidConfig:
+        # Most packages come from elsewhere: "network" from "interfaces", "routes" and others.
+        if package in self.config:
+            return InvalidConfig(reason, f"#/{package}")
+        return InvalidConfig(f"in the UCI package {package}: {reason}")
 
 
 class LegacyRenderer(UciRenderer):
     quote = "'"
-
-
-def _quoted(value: object, package: str, key: str) -> str:
-    text = str(value)
-    if "'" in text and "'" in text.replace("'\\''", ""):
-        raise InvalidConfig(
-            f"a value of {key} holds a single quote, which ends a UCI value too early: "
-            "write '\\'' instead of '"
-            if isinstance(value, str)
-            else f"{key} holds objects, but UCI knows only text and lists of text: leave it out",
-            f"#/{package}",
-        )
-    return text

@@ -11,8 +11,9 @@ from typing import Any
 
 from controller.configs.engine.errors import InvalidConfig
 
-# The pattern of netjsonconfig.utils.var_pattern: what it does not match stays as it is.
-VARIABLE = re.compile(r"\{\{\s*(\w*)\s*\}\}")
+# Matches what netjsonconfig.utils.var_pattern does, but possessively: a long run of spaces
+# after two braces would otherwise take quadratic time.
+VARIABLE = re.compile(r"\{\{\s*+(\w*+)\s*+\}\}")
 MAX_DEPTH = 40
 MAX_TEXT = 8 * 1024 * 1024
 MAX_PLACES = 10_000
