@@ -1,0 +1,214 @@
+"""Certificates and keys that others made: read, and checked against one another.
+
+Every refusal is a `Rejected` that names the field at fault, whatever the bytes are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from pki.engine import keys
+from pki.engine.certificates import extension_of, is_authority
+from pki.engine.errors import UNREADABLE, Collector, Rejected
+
+LONGEST_CHAIN = 8
+SEEN_DIGESTS = (*keys.OLD_DIGESTS, *keys.DIGESTS)
+CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+
+
+@dataclass(frozen=True)
+class Imported:
+    certificate: x509.Certificate
+    issuers: Sequence[x509.Certificate]
+    key: keys.PrivateKey
+    digest: str
+
+
+def read_authority(
+    pem: str, key_pem: str, passphrase: str, *, known: Sequence[x509.Certificate], now: datetime
+) -> Imported:
+    """An authority with its key; `pem` may go on with the certificates of its issuers.
+
+    `known` are authorities already here: they complete a chain that the PEM leaves open.
+    """
+    found = _read_pair(pem, key_pem, passphrase, now)
+    if not is_authority(found.certificate):
+        raise Rejected({"certificate": "Not an authority: it lacks basicConstraints CA:TRUE."})
+    usage = extension_of(found.certificate, x509.KeyUsage)
+    if usage is not None and not usage.key_cert_sign:
+        raise Rejected({"certificate": "Its keyUsage does not allow it to sign certificates."})
+    chain = [found.certificate, *found.issuers]
+    _check_chain(chain)
+    issuers = [*found.issuers, *_complete(chain[-1], known)]
+    return Imported(found.certificate, issuers, found.key, found.digest)
+
+
+def read_end_entity(
+    pem: str, key_pem: str, passphrase: str, *, chain: Sequence[x509.Certificate], now: datetime
+) -> Imported:
+    """A certificate that the authority at the head of `chain` issued, with its key.
+
+    The PEM may go on with the authority's own certificate and those above it.
+    """
+    found = _read_pair(pem, key_pem, passphrase, now)
+    problem = issued_by(found.certificate, chain[0])
+    if problem:
+        raise Rejected({"certificate": f"Not issued by the chosen CA: {problem}."})
+    expected = {certificate.fingerprint(hashes.SHA256()) for certificate in chain}
+    if any(extra.fingerprint(hashes.SHA256()) not in expected for extra in found.issuers):
+        raise Rejected(
+            {"certificate": "The certificates after the first are not the CA's chain."}
+        )
+    return Imported(found.certificate, list(chain), found.key, found.digest)
+
+
+def read_certificates(pem: str) -> list[x509.Certificate]:
+    """One or more, in the order given; every part of each has been read."""
+    keys.check_text(pem, "certificate")
+    labels = keys.pem_labels(pem)
+    foreign = [label for label in labels if label not in CERTIFICATE_LABELS]
+    if not labels:
+        problem = "No PEM found: it starts with -----BEGIN CERTIFICATE-----."
+    elif foreign:
+        problem = f"This is a {foreign[0].lower()}, not a certificate."
+    elif len(labels) > LONGEST_CHAIN:
+        problem = f"{len(labels)} certificates; a chain has at most {LONGEST_CHAIN}."
+    else:
+        return _load_certificates(pem, len(labels))
+    raise Rejected({"certificate": problem})
+
+
+def digest_of(certificate: x509.Certificate) -> str:
+    """The name of the hash it was signed with; Ed25519, which names none, counts as sha512."""
+    algorithm = certificate.signature_hash_algorithm
+    name = algorithm.name if algorithm is not None else "sha512"
+    if name not in SEEN_DIGESTS:
+        raise Rejected({"certificate": f"Signed with {name}, which is not supported."})
+    return name
+
+
+def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
+    """Why not; an empty text when it was."""
+    if certificate.issuer != issuer.subject:
+        return f"its issuer is {certificate.issuer.rfc4514_string() or 'empty'}"
+    try:
+        _verify(certificate, issuer.public_key())
+    except InvalidSignature:
+        return "the signature was made with another key"
+    except UNREADABLE:
+        return "the signature cannot be checked"
+    return ""
+
+
+def _verify(certificate: x509.Certificate, key: object) -> None:
+    """By hand, because the library's own check knows no SHA-1, which old imports carry."""
+    signature, signed = certificate.signature, certificate.tbs_certificate_bytes
+    parameters: Any = certificate.signature_algorithm_parameters
+    match key:
+        case rsa.RSAPublicKey():
+            digest: Any = certificate.signature_hash_algorithm
+            key.verify(signature, signed, parameters, digest)
+        case ec.EllipticCurvePublicKey():
+            key.verify(signature, signed, parameters)
+        case ed25519.Ed25519PublicKey():
+            key.verify(signature, signed)
+        case _:
+            raise TypeError("a key of an unknown kind")
+
+
+def to_pem(certificates: Sequence[x509.Certificate]) -> str:
+    encoding = serialization.Encoding.PEM
+    return "".join(certificate.public_bytes(encoding).decode() for certificate in certificates)
+
+
+def _read_pair(pem: str, key_pem: str, passphrase: str, now: datetime) -> Imported:
+    collector = Collector()
+    certificates: list[x509.Certificate] = []
+    found: list[keys.PrivateKey] = []
+    with collector.field():
+        certificates = read_certificates(pem)
+        _check_end(certificates[0], now)
+        digest = digest_of(certificates[0])
+    with collector.field():
+        found.append(keys.load(key_pem, passphrase))
+    collector.finish()
+    own, *issuers = certificates
+    check_pair(own, found[0])
+    return Imported(own, issuers, found[0], digest)
+
+
+def check_pair(certificate: x509.Certificate, key: keys.PrivateKey) -> None:
+    its_key: keys.PublicKey = certificate.public_key()  # type: ignore[assignment]
+    if keys.public_bytes(its_key) != keys.public_bytes(key.public_key()):
+        raise Rejected({"private_key": "This key does not belong to the certificate."})
+
+
+def _check_end(certificate: x509.Certificate, now: datetime) -> None:
+    end = certificate.not_valid_after_utc
+    if end <= certificate.not_valid_before_utc:
+        raise Rejected({"certificate": "Its validity ends before it starts."})
+    if end <= now:
+        raise Rejected({"certificate": f"Expired on {end:%Y-%m-%d}; import one that is valid."})
+
+
+def _load_certificates(pem: str, count: int) -> list[x509.Certificate]:
+    try:
+        found = x509.load_pem_x509_certificates(pem.encode("ascii"))
+        if len(found) != count:
+            raise ValueError("a part of the PEM is cut short")
+        for certificate in found:
+            _read_all(certificate)
+    except UNREADABLE as error:
+        text = f"The certificate is damaged or of an unknown kind ({_brief(error)})."
+        raise Rejected({"certificate": text}) from error
+    return found
+
+
+def _read_all(certificate: x509.Certificate) -> None:
+    """Certificates are parsed as their parts are asked for, so ask for all of them now."""
+    keys.kind_of(certificate.public_key())
+    _ = (certificate.subject, certificate.issuer, certificate.signature_hash_algorithm)
+    _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    for extension in certificate.extensions:
+        extension.value.public_bytes()
+    if certificate.serial_number <= 0:
+        raise ValueError("its serial number is not above zero")
+
+
+def _check_chain(chain: Sequence[x509.Certificate]) -> None:
+    for position, (certificate, issuer) in enumerate(pairwise(chain), 2):
+        problem = issued_by(certificate, issuer)
+        if problem:
+            text = f"Certificate {position} did not issue the one before it: {problem}."
+            raise Rejected({"certificate": text})
+        if not is_authority(issuer):
+            raise Rejected({"certificate": f"Certificate {position} is not an authority's."})
+    last = chain[-1]
+    if last.issuer == last.subject and issued_by(last, last):
+        raise Rejected(
+            {"certificate": "It names itself as issuer, but its key did not sign it."}
+        )
+
+
+def _complete(
+    last: x509.Certificate, known: Sequence[x509.Certificate]
+) -> Sequence[x509.Certificate]:
+    found: list[x509.Certificate] = []
+    while last.issuer != last.subject and len(found) < LONGEST_CHAIN:
+        issuer = next((ca for ca in known if not issued_by(last, ca)), None)
+        if issuer is None:
+            break
+        found.append(issuer)
+        last = issuer
+    return found
+
+
+def _brief(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
