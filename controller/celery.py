@@ -2,9 +2,8 @@
 
 import logging
 import os
-from typing import Any
 
-from celery import Celery, Task
+from celery import Celery
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -17,8 +16,8 @@ app.autodiscover_tasks()
 log = logging.getLogger(__name__)
 
 
-def wake(task: Task[Any, Any], *args: object) -> None:
-    """Tell a worker, once this transaction has committed, that rows have work for it.
+def wake(task: str, *args: object) -> None:
+    """Tell a worker that runs this task, once this transaction has committed, that rows have work for it.
 
     A message is only a hint: where the broker is away, the periodic reconciler finds the same
     rows a little later, so the caller goes on.
@@ -26,8 +25,8 @@ def wake(task: Task[Any, Any], *args: object) -> None:
 
     def send() -> None:
         try:
-            task.apply_async(args, retry=False)
+            app.tasks[task].apply_async(args, retry=False)
         except OperationalError as error:
-            log.warning("broker is away, %s waits for the reconciler: %s", task.name, error)
+            log.warning("broker is away, %s waits for the reconciler: %s", task, error)
 
     transaction.on_commit(send)

@@ -197,7 +197,7 @@ CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
 CELERY_BEAT_SCHEDULE = {
     "poll devices": {
-        "task": "controller.devices.tasks.sweep",
+        "task": "controller.connections.tasks.sweep",
         "schedule": schedule(POLL_SECONDS),
         "options": {"queue": "poll", "expires": POLL_SECONDS},
     },

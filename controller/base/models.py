@@ -1,10 +1,13 @@
 """What rows of every app have in common."""
 
 import uuid
-from typing import Any
+from typing import Any, Self
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+
+from controller.base.errors import Refused
 
 
 class Dated(models.Model):
@@ -13,6 +16,14 @@ class Dated(models.Model):
 
     class Meta:
         abstract = True
+
+    def checked(self, *, leave_out: set[str] | None = None) -> Self:
+        """This row, if its fields and constraints are in order; else :class:`Refused`."""
+        try:
+            self.full_clean(exclude=leave_out)
+        except ValidationError as error:
+            raise Refused(error.message_dict) from error
+        return self
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:

@@ -122,24 +122,26 @@ class Config(Owned, Base):
     revision = models.PositiveBigIntegerField(default=1, editable=False)
     rendered_revision = models.PositiveBigIntegerField(default=0, editable=False)
     desired = models.ForeignKey(
-        Snapshot, models.PROTECT, null=True, editable=False, related_name="+"
+        Snapshot, models.RESTRICT, null=True, editable=False, related_name="+"
     )
     served = models.ForeignKey(
-        Snapshot, models.PROTECT, null=True, editable=False, related_name="+"
+        Snapshot, models.RESTRICT, null=True, editable=False, related_name="+"
     )
     applied = models.ForeignKey(
-        Snapshot, models.PROTECT, null=True, editable=False, related_name="+"
+        Snapshot, models.RESTRICT, null=True, editable=False, related_name="+"
     )
     failed = models.ForeignKey(
-        Snapshot, models.PROTECT, null=True, editable=False, related_name="+"
+        Snapshot, models.RESTRICT, null=True, editable=False, related_name="+"
     )
     error_reason = models.CharField(max_length=1024, blank=True, editable=False)
+    render_error = models.TextField(blank=True, editable=False)
     applied_at = models.DateTimeField(null=True, editable=False)
     is_retired = models.BooleanField(default=False, editable=False)
     status = models.GeneratedField(
         expression=Case(
             When(is_retired=True, applied=F("desired"), then=Value(Status.DEACTIVATED)),
             When(is_retired=True, then=Value(Status.DEACTIVATING)),
+            When(~Q(render_error=""), then=Value(Status.ERROR)),
             When(failed=F("desired"), then=Value(Status.ERROR)),
             When(applied=F("desired"), then=Value(Status.APPLIED)),
             default=Value(Status.MODIFIED),

@@ -1,0 +1,22 @@
+"""What workers do for configurations; each may run twice, and finds its work on rows."""
+
+from celery import shared_task
+
+from controller.configs.rules import delivery, pushing, rendering
+
+
+@shared_task(queue="render")
+def render_stale() -> int:
+    return rendering.render_stale()
+
+
+@shared_task(queue="push")
+def deliver() -> int:
+    return pushing.deliver()
+
+
+@shared_task
+def reconcile() -> None:
+    """Find what no message told of: lost wake-ups, dead workers, devices that are back."""
+    rendering.render_stale()
+    delivery.reconcile()

@@ -1,3 +1,34 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path, register_converter
+from django.urls.converters import UUIDConverter
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from controller.configs.api.agent import views as agent
+from controller.configs.api.views import TemplateViewSet
+
+
+class AnyUUID(UUIDConverter):
+    """A UUID with or without its dashes: agents leave them out."""
+
+    regex = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+
+
+register_converter(AnyUUID, "any_uuid")
+
+router = SimpleRouter()
+router.register("template", TemplateViewSet)
+
+urlpatterns = [
+    path("api/v1/controller/", include(router.urls)),
+    *(
+        route
+        # The agents use the short form; the long one is documented.
+        for prefix in ("controller", "controller/device")
+        for route in (
+            path(f"{prefix}/register/", agent.register),
+            path(f"{prefix}/checksum/<any_uuid:device>/", agent.checksum),
+            path(f"{prefix}/download-config/<any_uuid:device>/", agent.download_config),
+            path(f"{prefix}/report-status/<any_uuid:device>/", agent.report_status),
+            path(f"{prefix}/update-info/<any_uuid:device>/", agent.update_info),
+        )
+    ),
+]

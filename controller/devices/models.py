@@ -125,6 +125,8 @@ class Device(OrganizationOwned, Base):
         "management address", null=True, blank=True,
         help_text="Where the portal reaches the device.",
     )  # fmt: skip
+    # An address the agent told goes when the agent no longer tells it; a person's stays.
+    management_ip_is_told = models.BooleanField(default=False, editable=False)
     is_deactivated = models.BooleanField(default=False, editable=False)
     notes = models.TextField(blank=True)
 

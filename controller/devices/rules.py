@@ -1,0 +1,171 @@
+"""What may happen to devices and groups as such; their configurations are a layer above."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from controller.accounts.models import Organization
+from controller.base.errors import Conflict, Refused
+from controller.base.secrets import digest
+from controller.devices.engine.identity import consistent_key
+from controller.devices.models import (
+    Device,
+    DeviceGroup,
+    OrganizationSettings,
+    Presence,
+    StatusChange,
+)
+
+
+def settings_of(organization: Organization) -> OrganizationSettings:
+    """The organization's device settings, made with their defaults on first use."""
+    found, _ = OrganizationSettings.objects.get_or_create(organization=organization)
+    return found
+
+
+def settings_by_secret(shared_secret: str) -> OrganizationSettings | None:
+    """Whose shared secret this is, among active organizations."""
+    return (
+        OrganizationSettings.objects.select_related("organization")
+        .filter(shared_secret_digest=digest(shared_secret), organization__is_active=True)
+        .first()
+    )
+
+
+@transaction.atomic
+def add_device(*, organization: Organization, key: str = "", **values: Any) -> Device:
+    """A new row in the inventory. A key is made where none is given, as the agents make it."""
+    settings = settings_of(organization)
+    check_limit(settings)
+    check_group(values.get("group"), organization)
+    device = Device(organization=organization, **values)
+    device.key = key or consistent_key(device.mac_address, settings.shared_secret)
+    device.key_digest = digest(device.key)
+    device.checked().save()
+    Presence.objects.create(device=device)
+    return device
+
+
+def check_limit(settings: OrganizationSettings) -> None:
+    limit = settings.device_limit
+    if limit and Device.objects.filter(organization=settings.organization).count() >= limit:
+        raise Refused(
+            f"The maximum number of devices of {settings.organization} is {limit}. "
+            "Raise the limit, or remove a device, to add another."
+        )
+
+
+def check_group(group: DeviceGroup | None, organization: Organization) -> None:
+    if group is not None and group.organization_id != organization.pk:
+        raise Refused(
+            {"group": ["The organization of this device and of its group do not match."]}
+        )
+
+
+@transaction.atomic
+def change_device(device: Device, **values: Any) -> Device:
+    """Change fields of a device that is not deactivated."""
+    organization = values.get("organization", device.organization)
+    if organization.pk != device.organization_id:
+        check_limit(settings_of(organization))
+    check_group(values.get("group", device.group), organization)
+    if "management_ip" in values:
+        device.management_ip_is_told = False
+    for name, value in values.items():
+        setattr(device, name, value)
+    device.key_digest = digest(device.key)
+    device.checked().save()
+    return device
+
+
+def deactivate(device: Device) -> None:
+    device.is_deactivated = True
+    device.save(update_fields=["is_deactivated"])
+
+
+def activate(device: Device) -> None:
+    device.is_deactivated = False
+    device.save(update_fields=["is_deactivated"])
+
+
+def claim_management_ip(device: Device, address: str | None) -> None:
+    """Note the address the agent tells, or tells no more; another device loses the same one."""
+    if address is None and not device.management_ip_is_told:
+        return
+    if address is not None:
+        Device.objects.filter(
+            organization_id=device.organization_id, management_ip=address
+        ).exclude(pk=device.pk).update(management_ip=None, management_ip_is_told=False)
+    device.management_ip = address
+    device.management_ip_is_told = address is not None
+    device.checked().save(update_fields=["management_ip", "management_ip_is_told"])
+
+
+def create_group(**values: Any) -> DeviceGroup:
+    group = DeviceGroup(**values).checked()
+    group.save()
+    return group
+
+
+def update_group(group: DeviceGroup, **values: Any) -> DeviceGroup:
+    organization = values.get("organization", group.organization)
+    if organization.pk != group.organization_id and group.devices.exists():
+        raise Conflict("A group with devices cannot move to another organization.")
+    for name, value in values.items():
+        setattr(group, name, value)
+    group.checked().save()
+    return group
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one look at a device found."""
+
+    device_id: UUID
+    state: str
+    reason: str = ""
+    at: datetime | None = None
+
+
+@transaction.atomic
+def observe(sightings: Iterable[Sighting]) -> list[UUID]:
+    """Note what was found, in bulk; the ids of the devices that came online."""
+    found = {sighting.device_id: sighting for sighting in sightings}
+    now = timezone.now()
+    rows = list(
+        Presence.objects.select_for_update(of=("self",)).filter(device_id__in=found)
+    )
+    changes, arrived = [], []
+    for row in rows:
+        seen = found[row.device_id]
+        if seen.state == Presence.State.ONLINE:
+            row.last_seen = seen.at or now
+        row.reason = seen.reason[:200]
+        if row.state != seen.state:
+            row.state, row.since = seen.state, now
+            changes.append(
+                StatusChange(
+                    device_id=row.device_id, state=seen.state, reason=row.reason, at=now
+                )
+            )
+            if seen.state == Presence.State.ONLINE:
+                arrived.append(row.device_id)
+    Presence.objects.bulk_update(
+        rows, ["state", "since", "last_seen", "reason"], batch_size=500
+    )
+    StatusChange.objects.bulk_create(changes, batch_size=500)
+    return arrived
+
+
+def note_last_seen(seen: Mapping[UUID, tuple[datetime, str]]) -> int:
+    """When and from where devices were last heard of: device → (time, address), in bulk."""
+    rows = list(Presence.objects.filter(device_id__in=seen))
+    for row in rows:
+        row.last_seen, row.last_ip = seen[row.device_id]
+    Presence.objects.bulk_update(rows, ["last_seen", "last_ip"], batch_size=500)
+    return len(rows)

@@ -1,3 +1,9 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from controller.devices.api.views import DeviceViewSet
+
+router = SimpleRouter()
+router.register("device", DeviceViewSet)
+
+urlpatterns = [path("api/v1/controller/", include(router.urls))]

@@ -1,0 +1,59 @@
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.forms import ValidationError
+from django.http import HttpRequest
+from django_filters import rest_framework as filters
+
+from controller.accounts.models import Organization
+from controller.configs.models import Backend, Config
+from controller.devices.models import Device, DeviceGroup
+
+
+def visible_organizations(request: HttpRequest | None) -> QuerySet[Organization]:
+    """The organizations whose rows the caller may see."""
+    user: Any = request.user if request else None
+    if user is None or not user.is_active:
+        return Organization.objects.none()
+    if user.is_superuser:
+        return Organization.objects.all()
+    return Organization.objects.filter(pk__in=user.roles)
+
+
+def visible_groups(request: HttpRequest | None) -> QuerySet[DeviceGroup]:
+    return DeviceGroup.objects.filter(organization__in=visible_organizations(request))
+
+
+class OwnedFilter(filters.FilterSet):
+    """By organization and creation time: what every list of owned rows can be filtered by."""
+
+    organization = filters.ModelChoiceFilter(queryset=visible_organizations)
+    organization_slug = filters.CharFilter("organization__slug")
+    created = filters.IsoDateTimeFilter()
+    created__gte = filters.IsoDateTimeFilter("created", "gte")
+    created__lt = filters.IsoDateTimeFilter("created", "lt")
+
+
+class DeviceFilter(OwnedFilter):
+    name = filters.CharFilter(lookup_expr="icontains")
+    mac_address = filters.CharFilter(lookup_expr="icontains")
+    group = filters.ModelChoiceFilter(queryset=visible_groups)
+    config__status = filters.ChoiceFilter(choices=Config.Status.choices)
+    config__backend = filters.ChoiceFilter(choices=Backend.choices)
+    config__templates = filters.CharFilter(
+        method="by_templates", help_text="A template's id, or several separated by commas."
+    )
+
+    class Meta:
+        model = Device
+        fields: list[str] = []
+
+    def by_templates(self, rows: QuerySet[Device], _: str, value: str) -> QuerySet[Device]:
+        try:
+            wanted = [UUID(part.strip()) for part in value.split(",")]
+        except ValueError:
+            raise ValidationError({"config__templates": "Invalid UUID format"}) from None
+        for template in wanted:
+            rows = rows.filter(config__uses__template=template)
+        return rows

@@ -1,0 +1,102 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from controller.accounts.models import User
+from controller.configs.models import Backend, Config, Template
+from controller.devices.api.filters import visible_groups, visible_organizations
+from controller.devices.models import Device
+
+
+class VisibleRelatedField(serializers.PrimaryKeyRelatedField[Any]):
+    """A reference to a row that the caller may know of; any other does not exist."""
+
+    def get_queryset(self) -> Any:
+        rows: Any = super().get_queryset()
+        return rows.visible_to(self.context["request"].user) if rows is not None else None
+
+
+class OrganizationField(serializers.PrimaryKeyRelatedField[Any]):
+    def get_queryset(self) -> Any:
+        return visible_organizations(self.context.get("request"))
+
+
+class GroupField(serializers.PrimaryKeyRelatedField[Any]):
+    def get_queryset(self) -> Any:
+        return visible_groups(self.context.get("request"))
+
+
+class ListConfig(serializers.ModelSerializer[Config]):
+    """A configuration as it stands in lists: how far it got. The rest is only written."""
+
+    templates = VisibleRelatedField(
+        many=True, queryset=Template.objects.all(), required=False, write_only=True
+    )
+    backend = serializers.ChoiceField(choices=Backend.choices)
+    config = serializers.JSONField(required=False, write_only=True)
+    context = serializers.JSONField(required=False, write_only=True)
+    error_reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Config
+        fields = ["status", "error_reason", "backend", "templates", "context", "config"]
+        read_only_fields = ["status"]
+
+    def get_error_reason(self, config: Config) -> str:
+        return config.render_error or config.error_reason
+
+
+class DetailConfig(ListConfig):
+    templates = VisibleRelatedField(
+        many=True, queryset=Template.objects.all(), required=False
+    )
+    config = serializers.JSONField(required=False)
+    context = serializers.JSONField(required=False)
+
+    def to_representation(self, instance: Config) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        # In their order, which the relation by itself does not keep.
+        shown["templates"] = [use.template_id for use in instance.uses.all()]
+        return shown
+
+
+class DeviceList(serializers.ModelSerializer[Device]):
+    organization = OrganizationField()
+    group = GroupField(required=False, allow_null=True)
+    key = serializers.CharField(required=False, max_length=64, help_text="Made if left out.")
+    last_ip = serializers.CharField(source="presence.last_ip", read_only=True)
+    config = ListConfig(required=False, allow_null=True)
+
+    class Meta:
+        model = Device
+        fields = [
+            "id", "name", "organization", "group", "mac_address", "key", "last_ip",
+            "management_ip", "model", "os", "system", "notes", "config", "created", "modified",
+        ]  # fmt: skip
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        mac, organization = attrs.get("mac_address"), attrs.get("organization")
+        if mac and organization:
+            others = Device.objects.exclude(pk=self.instance and self.instance.pk)
+            if others.filter(mac_address__iexact=mac, organization=organization).exists():
+                raise serializers.ValidationError(
+                    "The fields mac_address, organization must make a unique set."
+                )
+        return attrs
+
+    def to_representation(self, instance: Device) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        user = self.context["request"].user
+        if not (isinstance(user, User) and user.may("device:secret", instance.owner_id)):
+            shown["key"] = None
+        shown.setdefault("last_ip", None)
+        shown.setdefault("config", None)
+        return shown
+
+
+class DeviceDetail(DeviceList):
+    config = DetailConfig(required=False, allow_null=True)
+
+    class Meta(DeviceList.Meta):
+        fields = [*DeviceList.Meta.fields[:8], "is_deactivated", *DeviceList.Meta.fields[8:]]
+        read_only_fields = ["is_deactivated"]

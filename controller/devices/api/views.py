@@ -1,0 +1,117 @@
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from controller.accounts.models import User
+from controller.base.errors import NotFound
+from controller.configs.api.agent.views import archive_of
+from controller.configs.rules import inventory
+from controller.devices.api.filters import DeviceFilter
+from controller.devices.api.serializers import DeviceDetail, DeviceList
+from controller.devices.models import Device
+from controller.dialects.openwisp import RuleViewSet
+
+# A list reads these columns and no model instances: most of its time would go into those.
+COLUMNS = (
+    "id", "name", "organization_id", "group_id", "mac_address", "key", "presence__last_ip",
+    "management_ip", "model", "os", "system", "notes", "config__id", "config__status",
+    "config__error_reason", "config__render_error", "config__backend", "created", "modified",
+)  # fmt: skip
+
+
+class DeviceViewSet(RuleViewSet):
+    """Devices and their configurations."""
+
+    queryset = Device.objects.all()
+    resource = "device"
+    filterset_class = DeviceFilter
+    serializer_class = DeviceDetail
+    create_rule = staticmethod(inventory.create_device)
+    update_rule = staticmethod(inventory.update_device)
+    permissions = {"activate": "device:update", "deactivate": "device:update"}
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return DeviceList if self.action in {"list", "create"} else DeviceDetail
+
+    def get_queryset(self) -> QuerySet[Device]:
+        rows: QuerySet[Device] = super().get_queryset()
+        if self.action == "list":
+            return rows
+        return rows.select_related(
+            "organization", "group", "presence", "config"
+        ).prefetch_related("config__uses")
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(
+            self.filter_queryset(self.get_queryset()).values_list(*COLUMNS)
+        )
+        user = request.user
+        openable: dict[Any, bool] = {}
+        shown = []
+        for row in page or []:
+            organization = row[2]
+            if organization not in openable:
+                openable[organization] = isinstance(user, User) and user.may(
+                    "device:secret", organization
+                )
+            shown.append(as_listed(row, with_key=openable[organization]))
+        return self.get_paginated_response(shown)
+
+    def perform_destroy(self, instance: Device) -> None:
+        inventory.delete_device(instance, force=self.request.query_params.get("force") == "true")
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("force", bool, description="Also a device that is in service.")
+        ]
+    )
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().destroy(request, *args, **kwargs)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def activate(self, request: Request, pk: str) -> Response:
+        """Back into service, with the templates a new device would get."""
+        return Response(self.get_serializer(self._again(inventory.activate)).data)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def deactivate(self, request: Request, pk: str) -> Response:
+        """Take everything off the device, and it out of service."""
+        return Response(self.get_serializer(self._again(inventory.deactivate)).data)
+
+    def _again(self, rule: Any) -> Device:
+        rule(self.get_object())
+        return self.get_queryset().get(pk=self.kwargs["pk"])
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"])
+    def configuration(self, request: Request, pk: str) -> HttpResponse:
+        """The archive (tar.gz) that this device is to have."""
+        device = self.get_object()
+        config = getattr(device, "config", None)
+        if config is None or config.desired is None:
+            raise NotFound("Not found.")
+        return archive_of(device.name, config.desired.archive)
+
+
+def as_listed(row: tuple[Any, ...], *, with_key: bool) -> dict[str, Any]:
+    """A device of a list, in the dialect's shape."""
+    shown = dict(zip(DeviceList.Meta.fields[:12], row, strict=False))
+    if not with_key:
+        shown["key"] = None
+    config_id, status, error_reason, render_error, backend, created, modified = row[12:]
+    shown["config"] = config_id and {
+        "status": status,
+        "error_reason": render_error or error_reason,
+        "backend": backend,
+    }
+    shown["created"], shown["modified"] = created, modified
+    return shown

@@ -1,0 +1,74 @@
+"""The five requests of the openwisp-config agent."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import get_valid_filename
+
+from controller.configs.rules import agent
+from controller.dialects.agent import HEADER, agent_view, parameter, text
+
+NUL = "\x00"
+
+
+def told(request: HttpRequest) -> dict[str, str]:
+    """What the agent posted, each value once, without the bytes that no database takes."""
+    return {name: str(value).replace(NUL, "") for name, value in request.POST.items()}
+
+
+@agent_view("POST")
+def register(request: HttpRequest) -> HttpResponse:
+    facts = told(request)
+    for name in ("secret", "name", "mac_address", "backend"):
+        parameter(facts, name)
+    done = agent.register(facts.pop("secret"), facts)
+    return text(
+        "registration-result: success\n"
+        f"uuid: {done.device.pk.hex}\n"
+        f"key: {done.device.key}\n"
+        f"hostname: {done.device.name}\n"
+        f"is-new: {int(done.is_new)}\n",
+        201,
+    )
+
+
+@agent_view("GET")
+def checksum(request: HttpRequest, device: UUID) -> HttpResponse:
+    key = parameter(request.GET, "key")
+    return text(agent.poll(device, key, request.GET.get("management_ip", "")))
+
+
+@agent_view("GET")
+def download_config(request: HttpRequest, device: UUID) -> HttpResponse:
+    row, archive = agent.download(device, parameter(request.GET, "key"))
+    return archive_of(row.name, archive)
+
+
+def archive_of(name: str, archive: bytes) -> HttpResponse:
+    return HttpResponse(
+        archive,
+        content_type="application/octet-stream",
+        headers={
+            HEADER: "true",
+            "Content-Disposition": f"attachment; filename={get_valid_filename(name)}.tar.gz",
+        },
+    )
+
+
+@agent_view("POST")
+def report_status(request: HttpRequest, device: UUID) -> HttpResponse:
+    facts = told(request)
+    status = agent.report(
+        device,
+        parameter(facts, "key"),
+        parameter(facts, "status"),
+        facts.get("error_reason", ""),
+    )
+    return text(f"report-result: success\ncurrent-status: {status}\n")
+
+
+@agent_view("POST")
+def update_info(request: HttpRequest, device: UUID) -> HttpResponse:
+    facts = told(request)
+    agent.update_info(device, parameter(facts, "key"), facts)
+    return text("update-info: success")

@@ -1,0 +1,185 @@
+"""What the agent on a device asks for and tells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.core.validators import validate_ipv46_address
+from django.db import transaction
+
+from controller.base.errors import NotFound, NotPermitted, Refused
+from controller.base.secrets import digest
+from controller.configs.models import Backend, Config, Snapshot
+from controller.configs.rules.announcing import announce
+from controller.configs.rules.inventory import add_config, settle_rendering
+from controller.configs.rules.settling import acknowledge, close_pushes, refuse, save_progress
+from controller.devices import rules as devices
+from controller.devices.engine.identity import same_mac
+from controller.devices.models import Device, OrganizationSettings
+
+# What an agent may tell of its device; nothing else it sends is looked at.
+FACTS = ("model", "os", "system")
+
+
+@dataclass(frozen=True)
+class Registration:
+    device: Device
+    is_new: bool
+
+
+@transaction.atomic
+def register(shared_secret: str, told: Mapping[str, str]) -> Registration:
+    """A device signs up with its organization's secret, or signs in again with its key."""
+    owner = devices.settings_by_secret(shared_secret)
+    if owner is None:
+        raise NotPermitted("error: unrecognized secret")
+    if not owner.registration_enabled:
+        raise NotPermitted("error: registration disabled")
+    if told["backend"] not in Backend.values:
+        raise NotPermitted("error: wrong backend")
+    known = _known(owner, told.get("key", ""))
+    device = _refreshed(known, told) if known else _added(owner, told)
+    if not Config.objects.filter(device=device).exists():
+        add_config(device, backend=told["backend"], tags=told.get("tags", "").split())
+    return Registration(device, is_new=known is None)
+
+
+def _known(owner: OrganizationSettings, key: str) -> Device | None:
+    if not key:
+        return None
+    # Key and organization together: another organization's secret opens nothing here.
+    return Device.objects.filter(
+        key_digest=digest(key), organization=owner.organization
+    ).first()
+
+
+def _refreshed(device: Device, told: Mapping[str, str]) -> Device:
+    if device.is_deactivated:
+        raise NotPermitted("error: device deactivated")
+    name = told["name"]
+    changes = {fact: told[fact].strip() for fact in FACTS if told.get(fact, "").strip()}
+    if not same_mac(name, device.mac_address):
+        changes["name"] = name
+    _change(device, changes)
+    if told.get("management_ip"):
+        devices.claim_management_ip(device, told["management_ip"])
+    return device
+
+
+def _added(owner: OrganizationSettings, told: Mapping[str, str]) -> Device:
+    facts = {fact: told.get(fact, "").strip() for fact in FACTS}
+    device = devices.add_device(
+        organization=owner.organization,
+        name=told["name"],
+        mac_address=told["mac_address"],
+        key=told.get("key", ""),
+        hardware_id=told.get("hardware_id") or None,
+        **facts,
+    )
+    if told.get("management_ip"):
+        devices.claim_management_ip(device, told["management_ip"])
+    return device
+
+
+def _change(device: Device, changes: Mapping[str, str]) -> None:
+    changes = {name: value for name, value in changes.items() if getattr(device, name) != value}
+    if not changes:
+        return
+    devices.change_device(device, **changes)
+    row = Config.objects.filter(device=device).first()
+    if row is not None and {"name", "os"} & changes.keys():
+        settle_rendering(row)
+
+
+def config_for(device_id: UUID, key: str) -> Config:
+    """The configuration that the holder of this key may ask for.
+
+    Raises :class:`NotFound` for a device that is unknown, has no configuration, is fully
+    deactivated or of an inactive organization; :class:`NotPermitted` for a wrong key.
+    """
+    row = (
+        Config.objects.select_related("device", "desired")
+        .defer("desired__archive", "config", "context")
+        .filter(device=device_id, device__organization__is_active=True)
+        .exclude(status=Config.Status.DEACTIVATED)
+        .first()
+    )
+    if row is None:
+        raise NotFound("error: not found")
+    if digest(key) != row.device.key_digest:
+        raise NotPermitted("error: wrong key")
+    return row
+
+
+def poll(device_id: UUID, key: str, management_ip: str) -> str:
+    """The checksum a device compares its own with."""
+    row = config_for(device_id, key)
+    if management_ip:
+        _check_address(management_ip)
+    first = row.served_id is None
+    if (management_ip or None) != row.device.management_ip and (management_ip or not first):
+        devices.claim_management_ip(row.device, management_ip or None)
+    if row.desired is None:
+        settle_rendering(row)
+    announce([row.pk])
+    assert row.desired is not None  # noqa: S101 - settle_rendering stores it or refuses
+    return row.desired.checksum
+
+
+def _check_address(text: str) -> None:
+    from django.core.exceptions import ValidationError
+
+    try:
+        validate_ipv46_address(text)
+    except ValidationError as error:
+        raise Refused(" ".join(error.messages)) from error
+
+
+def download(device_id: UUID, key: str) -> tuple[Device, bytes]:
+    """The archive whose checksum was announced last, byte for byte."""
+    row = config_for(device_id, key)
+    if row.desired_id is None:
+        settle_rendering(row)
+    if row.served_id != row.desired_id:
+        Config.objects.filter(pk=row.pk).update(served=row.desired_id)
+    return row.device, Snapshot.objects.values_list("archive", flat=True).get(
+        pk=row.desired_id
+    )
+
+
+@transaction.atomic
+def report(device_id: UUID, key: str, status: str, reason: str) -> str:
+    """How the last download went, by the agent; the status that follows from it.
+
+    The report names no archive, so it counts for the one that was downloaded last: a late
+    word on an older one does not make a newer one applied.
+    """
+    row = config_for(device_id, key)
+    if status not in Config.Status.values:
+        raise NotPermitted("error: wrong status")
+    snapshot = row.served_id or row.desired_id
+    if row.is_retired:
+        acknowledge(row, row.desired_id)
+    elif status == Config.Status.APPLIED:
+        acknowledge(row, snapshot)
+    elif status == Config.Status.ERROR:
+        refuse(row, snapshot, reason)
+    elif status == Config.Status.MODIFIED:
+        row.applied_id = None
+    save_progress([row])
+    row.refresh_from_db(fields=["status"])
+    if row.status != Config.Status.MODIFIED:
+        close_pushes(row)
+    if row.status == Config.Status.DEACTIVATED:
+        devices.claim_management_ip(row.device, None)
+    return row.status
+
+
+def update_info(device_id: UUID, key: str, told: Mapping[str, str]) -> None:
+    row = config_for(device_id, key)
+    if row.device.is_deactivated:
+        raise NotPermitted("error: device deactivated")
+    facts: dict[str, str] = {fact: told.get(fact, "").strip() for fact in FACTS}
+    _change(row.device, {fact: value for fact, value in facts.items() if value})
+
+

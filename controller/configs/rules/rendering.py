@@ -1,0 +1,193 @@
+"""From what people settle to what devices are to have: inputs → variables → snapshots."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from controller.base.errors import Refused
+from controller.celery import wake
+from controller.configs.engine import variables
+from controller.configs.engine.backends import uses_dsa
+from controller.configs.engine.render import InvalidConfig, Rendered, render
+from controller.configs.models import Config, Snapshot, Template
+from controller.configs.rules.announcing import announce
+from controller.configs.rules.delivery import enqueue
+from controller.devices.models import Device
+
+# Rows read, rendered and written together: large enough for few queries, small enough for
+# flat memory and for the first results to show soon.
+BATCH = 200
+
+RENDER = "controller.configs.tasks.render_stale"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a device's archive is made of."""
+
+    backend: str
+    templates: tuple[Mapping[str, Any], ...]
+    config: Mapping[str, Any]
+    layers: tuple[tuple[str, Mapping[str, str]], ...]
+    dsa: bool
+
+    @property
+    def variables(self) -> dict[str, variables.Variable]:
+        return variables.resolve(self.layers)
+
+    def render(self) -> Rendered:
+        """Raises :class:`Refused` with the validator's words, under no field."""
+        context = {name: variable.value for name, variable in self.variables.items()}
+        try:
+            return render(
+                self.backend, self.templates, self.config, context, dsa=self.dsa
+            )
+        except InvalidConfig as error:
+            raise Refused(str(error)) from error
+
+    def undefined(self) -> list[str]:
+        known = self.variables
+        return variables.undefined([*self.templates, self.config], known)
+
+
+def inputs(
+    device: Device,
+    *,
+    backend: str,
+    templates: Sequence[Template],
+    config: Mapping[str, Any],
+    context: Mapping[str, Any],
+) -> Inputs:
+    """The inputs of a device with this configuration, saved or not.
+
+    The layers of variables run from the weakest to the strongest, as documented for
+    OpenWISP: template defaults, the device's own facts, the portal, the organization, the
+    group, the hardware id, and last what was set for this very device.
+    """
+    hostname = {"general": {"hostname": device.name.replace(":", "-")}}
+    facts = {
+        "name": device.name,
+        "mac_address": device.mac_address,
+        "id": str(device.pk),
+        "key": device.key,
+    }
+    owner = getattr(device.organization, "device_settings", None)
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        (f"template {template.name}", template.default_values) for template in templates
+    ]
+    layers += [
+        ("device", facts),
+        ("portal", settings.MUSTER_VARIABLES),
+        ("organization", owner.context if owner else {}),
+        ("group", device.group.context if device.group else {}),
+        ("hardware id", {"hardware_id": device.hardware_id} if device.hardware_id else {}),
+        ("this device", context),
+    ]
+    return Inputs(
+        backend=backend,
+        # The name of the device is its host name, unless a template or the device says other.
+        templates=(hostname, *(template.config for template in templates)),
+        config=config,
+        layers=tuple((origin, _texts(values)) for origin, values in layers),
+        dsa=uses_dsa(device.os),
+    )
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else str(value) for name, value in values.items()}
+
+
+def inputs_of(config: Config) -> Inputs:
+    return inputs(
+        config.device,
+        backend=config.backend,
+        templates=[use.template for use in config.uses.all()],
+        config=config.config,
+        context=config.context,
+    )
+
+
+def with_inputs() -> Any:
+    """Configurations with every row their rendering reads, in a fixed number of queries."""
+    return Config.objects.select_related(
+        "device__group", "device__organization__device_settings", "desired"
+    ).prefetch_related("uses__template")
+
+
+def refresh(config_ids: Iterable[UUID]) -> int:
+    """Render these again and store what they are to have now; how many that changed."""
+    ids = list(config_ids)
+    return sum(_refresh(ids[at : at + BATCH]) for at in range(0, len(ids), BATCH))
+
+
+def _refresh(ids: Sequence[UUID]) -> int:
+    rendered: dict[UUID, tuple[int, Rendered | Refused]] = {}
+    for config in with_inputs().filter(pk__in=ids):
+        try:
+            rendered[config.pk] = config.revision, inputs_of(config).render()
+        except Refused as refusal:
+            rendered[config.pk] = config.revision, refusal
+    with transaction.atomic():
+        return _store(rendered)
+
+
+def _store(rendered: Mapping[UUID, tuple[int, Rendered | Refused]]) -> int:
+    rows = [
+        row
+        for row in Config.objects.select_for_update().filter(pk__in=rendered)
+        # Somebody else has rendered a newer revision meanwhile.
+        if row.rendered_revision <= rendered[row.pk][0]
+    ]
+    snapshots = _snapshots({row.pk: rendered[row.pk][1] for row in rows})
+    changed = []
+    for row in rows:
+        row.rendered_revision, outcome = rendered[row.pk]
+        row.render_error = str(outcome) if isinstance(outcome, Refused) else ""
+        snapshot = snapshots.get(row.pk, row.desired_id)
+        if row.desired_id != snapshot:
+            row.desired_id = snapshot
+            changed.append(row.pk)
+    Config.objects.bulk_update(rows, ["rendered_revision", "render_error", "desired"])
+    if changed:
+        enqueue(changed)
+        announce(changed)
+    return len(changed)
+
+
+def _snapshots(outcomes: Mapping[UUID, Rendered | Refused]) -> dict[UUID, int]:
+    """The snapshot of each configuration, found or made."""
+    archives = {pk: one for pk, one in outcomes.items() if isinstance(one, Rendered)}
+    known = Snapshot.objects.filter(
+        config__in=archives, checksum__in={one.checksum for one in archives.values()}
+    ).values_list("config", "checksum", "pk")
+    found = {config: pk for config, checksum, pk in known if archives[config].checksum == checksum}
+    made = Snapshot.objects.bulk_create(
+        Snapshot(
+            config_id=pk, checksum=one.checksum, sha256=one.digest, archive=one.archive
+        )
+        for pk, one in archives.items()
+        if pk not in found
+    )
+    return found | {row.config_id: row.pk for row in made}
+
+
+def invalidate(configs: Any) -> int:
+    """The inputs of these have changed: count it on the rows and wake a renderer."""
+    touched: int = configs.update(revision=F("revision") + 1)
+    if touched:
+        wake(RENDER)
+    return touched
+
+
+def render_stale() -> int:
+    """Render all whose inputs are newer than their snapshot, a batch at a time."""
+    total = 0
+    while ids := list(Config.objects.stale().values_list("pk", flat=True)[:BATCH]):
+        _refresh(ids)
+        total += len(ids)
+    return total

@@ -1,0 +1,108 @@
+"""What becomes of a push and of its configuration when the device has answered, or has not."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from controller.configs.drivers.contract import Outcome
+from controller.configs.models import Config, Push
+from controller.configs.rules.announcing import announce
+from controller.configs.rules.delivery import enqueue
+
+REASON_LENGTH = 1024
+TRUNCATED = "\n[truncated]"
+SHORTEST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(minutes=5)
+# How long an agent that was woken may take to download, apply and report.
+AGENT_PAUSE = timedelta(minutes=2)
+
+
+@transaction.atomic
+def settle(outcomes: Mapping[int, Outcome]) -> None:
+    """Write the outcomes of pushes (by their id) and what follows for the configurations.
+
+    Applied and failed end a push. A device that could not be reached, was busy or whose
+    answer is unknown keeps it open: it is tried, or asked, again after a growing pause.
+    """
+    pushes = {
+        push.pk: push
+        for push in Push.objects.select_for_update(of=("self",)).filter(
+            pk__in=outcomes, state=Push.State.APPLYING
+        )
+    }
+    configs = {
+        config.pk: config
+        for config in Config.objects.select_for_update(of=("self",)).filter(
+            pk__in={push.config_id for push in pushes.values()}
+        )
+    }
+    for pk, push in pushes.items():
+        _settle_one(push, configs[push.config_id], outcomes[pk])
+    Push.objects.bulk_update(
+        pushes.values(), ["state", "reason", "ended", "not_before", "leased_until"]
+    )
+    save_progress(configs.values())
+
+
+def _settle_one(push: Push, config: Config, outcome: Outcome) -> None:
+    now = timezone.now()
+    push.reason, push.leased_until = outcome.reason, None
+    match outcome.state:
+        case "applied":
+            push.state, push.ended = Push.State.APPLIED, now
+            acknowledge(config, push.snapshot_id)
+        case "failed":
+            push.state, push.ended = Push.State.FAILED, now
+            refuse(config, push.snapshot_id, outcome.reason)
+        case "unknown":
+            push.state, push.not_before = Push.State.UNKNOWN, now + SHORTEST_PAUSE
+        case "woken":
+            push.state, push.not_before = Push.State.QUEUED, now + AGENT_PAUSE
+        case _:
+            push.state, push.not_before = Push.State.QUEUED, now + pause(push.attempts)
+
+
+def pause(attempts: int) -> timedelta:
+    """Until the next try: doubling from seconds to minutes."""
+    return min(SHORTEST_PAUSE * 2 ** min(attempts, 10), LONGEST_PAUSE)
+
+
+def acknowledge(config: Config, snapshot_id: int | None) -> None:
+    """The device has this snapshot."""
+    config.applied_id, config.applied_at = snapshot_id, timezone.now()
+    config.failed_id, config.error_reason = None, ""
+
+
+def refuse(config: Config, snapshot_id: int | None, reason: str) -> None:
+    """The device could not apply this snapshot, and has what it had before."""
+    config.failed_id = snapshot_id
+    config.error_reason = shortened(reason or "The device gave no reason.")
+
+
+def shortened(reason: str) -> str:
+    """At most what the row holds; NUL bytes, which no database takes, left out."""
+    text = reason.replace("\x00", "")
+    if len(text) <= REASON_LENGTH:
+        return text
+    return text[: REASON_LENGTH - len(TRUNCATED)] + TRUNCATED
+
+
+def save_progress(configs: object) -> None:
+    rows = list(configs)  # type: ignore[call-overload]
+    Config.objects.bulk_update(
+        rows, ["applied", "applied_at", "failed", "error_reason", "served"]
+    )
+    behind: list[UUID] = [row.pk for row in rows if row.desired_id != row.applied_id]
+    enqueue(behind)
+    announce(row.pk for row in rows if row.is_retired)
+
+
+def close_pushes(config: Config) -> None:
+    """The device has told by itself how it went, so nothing waits for it any more."""
+    done = Push.State.APPLIED if config.applied_id == config.desired_id else Push.State.FAILED
+    Push.objects.filter(config=config, state__in=Push.OPEN).exclude(
+        state=Push.State.APPLYING
+    ).update(state=done, ended=timezone.now(), reason="Reported by the device's agent.")

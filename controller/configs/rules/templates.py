@@ -1,0 +1,169 @@
+"""Templates, and what a change of one means for the devices that have it."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Max, Q
+
+from controller.accounts.models import Organization
+from controller.base.errors import Conflict, Refused
+from controller.configs.engine.render import InvalidConfig, Rendered, render, validate
+from controller.configs.models import Config, GroupTemplate, Template, TemplateUse
+from controller.configs.rules.rendering import invalidate
+from controller.devices.models import DeviceGroup
+
+
+@transaction.atomic
+def create_template(**values: Any) -> Template:
+    template = Template(**values)
+    _check(template)
+    template.save()
+    if template.default:
+        spread(template)
+    return template
+
+
+@transaction.atomic
+def update_template(template: Template, **values: Any) -> Template:
+    """Change a template; the devices that have it are rendered again in the background."""
+    before = template.organization_id, template.backend
+    was_default, was_required = template.default, template.required
+    for name, value in values.items():
+        setattr(template, name, value)
+    _check(template)
+    if (template.organization_id, template.backend) != before and template.uses.exists():
+        raise Conflict(
+            "A template in use keeps its organization and its backend. Clone it instead, "
+            "or take it off its devices first."
+        )
+    template.save()
+    if (template.default and not was_default) or (template.required and not was_required):
+        spread(template)
+    invalidate(Config.objects.filter(uses__template=template))
+    return template
+
+
+@transaction.atomic
+def delete_template(template: Template) -> None:
+    """Take it off every device and group, then remove it."""
+    configs = list(template.uses.values_list("config_id", flat=True))
+    template.uses.all().delete()
+    template.group_uses.all().delete()
+    template.delete()
+    invalidate(Config.objects.filter(pk__in=configs))
+
+
+def rendered(template: Template) -> Rendered:
+    """What a template renders to by itself, with its default values."""
+    try:
+        return render(template.backend, [], template.config, template.default_values)
+    except InvalidConfig as error:
+        raise Refused({"config": [str(error)]}) from error
+
+
+def affected(template: Template) -> int:
+    """How many devices a change of this template touches."""
+    return template.uses.count()
+
+
+def _check(template: Template) -> None:
+    if template.required:
+        template.default = True
+    _check_name(template)
+    template.checked()
+    if not template.config and template.type == Template.Type.GENERIC:
+        raise Refused({"config": ["The configuration field cannot be empty."]})
+    try:
+        validate(template.backend, [], template.config, template.default_values, partial=True)
+    except InvalidConfig as error:
+        raise Refused(str(error)) from error
+
+
+def _check_name(template: Template) -> None:
+    """A shared name may not be an organization's too: lists would show two of them."""
+    namesakes = Template.objects.filter(name=template.name).exclude(pk=template.pk)
+    if template.organization_id is not None:
+        namesakes = namesakes.filter(organization=None)
+    if namesakes.exists():
+        raise Refused({"name": ["There is already another template with this name."]})
+
+
+def usable(organization: Organization, backend: str) -> Any:
+    """The templates a device of this organization and backend can have."""
+    return Template.objects.filter(
+        Q(organization=organization) | Q(organization=None), backend=backend
+    )
+
+
+def initial(
+    organization: Organization, backend: str, group: DeviceGroup | None, tags: Sequence[str] = ()
+) -> list[Template]:
+    """What a new configuration starts with: required, default, group, tagged; in that order."""
+    candidates = list(usable(organization, backend).order_by("-required", "name"))
+    tagged = [one for one in candidates if set(one.tags) & set(tags)]
+    chosen = [one for one in candidates if one.default] + group_templates(group, backend) + tagged
+    return list(dict.fromkeys(chosen))
+
+
+def group_templates(group: DeviceGroup | None, backend: str) -> list[Template]:
+    if group is None:
+        return []
+    uses = GroupTemplate.objects.filter(group=group, template__backend=backend)
+    return [use.template for use in uses.select_related("template")]
+
+
+def with_required(
+    organization: Organization, backend: str, templates: Sequence[Template]
+) -> list[Template]:
+    """The required ones first, then those asked for, each once, in the order asked for."""
+    required = usable(organization, backend).filter(required=True).order_by("name")
+    return list(dict.fromkeys([*required, *templates]))
+
+
+def check_usable(
+    organization: Organization, backend: str, templates: Sequence[Template]
+) -> None:
+    for template in templates:
+        if template.organization_id not in {None, organization.pk}:
+            raise Refused(
+                {
+                    "config": [
+                        "The following templates are owned by organizations which do not "
+                        f"match the organization of this configuration: {template.name}"
+                    ]
+                }
+            )
+        if template.backend != backend:
+            raise Refused(
+                {"config": [f"The template {template.name} is for another backend."]}
+            )
+
+
+def spread(template: Template) -> None:
+    """It joins every configuration of its backend that lacks it: required ones go first."""
+    lacking = Config.objects.filter(backend=template.backend, is_retired=False).exclude(
+        uses__template=template
+    )
+    if template.organization_id is not None:
+        lacking = lacking.filter(device__organization=template.organization_id)
+    ids = list(lacking.values_list("pk", flat=True))
+    if template.required:
+        TemplateUse.objects.filter(config__in=ids).update(position=F("position") + 1)
+    last = dict.fromkeys(ids, 0) if template.required else _next_positions(ids)
+    TemplateUse.objects.bulk_create(
+        (TemplateUse(config_id=pk, template=template, position=last[pk]) for pk in ids),
+        batch_size=1000,
+    )
+    invalidate(Config.objects.filter(pk__in=ids))
+
+
+def _next_positions(config_ids: Sequence[UUID]) -> dict[UUID, int]:
+    last = (
+        TemplateUse.objects.filter(config__in=config_ids)
+        .order_by()
+        .values_list("config")
+        .annotate(last=Max("position"))
+    )
+    return dict.fromkeys(config_ids, 0) | {pk: position + 1 for pk, position in last}

@@ -1,0 +1,176 @@
+"""Credentials, connections, and what was seen of devices through them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from controller.base.errors import Conflict, Refused
+from controller.connections.drivers.contract import Login
+from controller.connections.models import Credentials, DeviceConnection
+from controller.devices.models import Device
+
+SECRETS = ("password", "key", "passphrase")
+LARGEST_PORT = 65535
+LONGEST_NAME = 256
+
+
+@transaction.atomic
+def create_credentials(*, params: Mapping[str, Any], **values: Any) -> Credentials:
+    credentials = Credentials(params=checked_params(params), **values).checked()
+    credentials.save()
+    if credentials.auto_add:
+        _add_to_all(credentials)
+    return credentials
+
+
+@transaction.atomic
+def update_credentials(credentials: Credentials, **values: Any) -> Credentials:
+    """Change credentials. A secret that is not named in ``params`` stays as it is."""
+    if "params" in values:
+        values["params"] = checked_params(_kept_secrets(credentials.params, values["params"]))
+    was_automatic = credentials.auto_add
+    for name, value in values.items():
+        setattr(credentials, name, value)
+    credentials.checked().save()
+    if credentials.auto_add and not was_automatic:
+        _add_to_all(credentials)
+    return credentials
+
+
+def _kept_secrets(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The new parameters, with the stored secrets where the new ones name none at all."""
+    if any(new.get(name) for name in SECRETS):
+        return dict(new)
+    return {name: old[name] for name in SECRETS if name in old} | {
+        name: value for name, value in new.items() if name not in SECRETS
+    }
+
+
+def delete_credentials(credentials: Credentials) -> None:
+    if credentials.connections.exists():
+        raise Conflict(
+            "Devices are reached with these credentials. Remove their connections first."
+        )
+    credentials.delete()
+
+
+def checked_params(params: object) -> dict[str, Any]:
+    """The parameters of SSH credentials; field errors stand under ``params``."""
+    if not isinstance(params, dict):
+        raise Refused({"params": ["An object with username and password or key is expected."]})
+    unknown = params.keys() - {"username", "port", *SECRETS}
+    problems = [f"There is no parameter {name!r}." for name in sorted(unknown)]
+    username = params.get("username")
+    if not isinstance(username, str) or not 1 <= len(username) <= LONGEST_NAME:
+        problems.append("username: a user name of the device is required.")
+    port = params.get("port", 22)
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 < port <= LARGEST_PORT:
+        problems.append("port: a whole number from 1 to 65535 is expected.")
+    secrets = {name: params.get(name) for name in SECRETS if params.get(name) is not None}
+    problems += [
+        f"{name}: text is expected." for name, text in secrets.items() if type(text) is not str
+    ]
+    if not (params.get("password") or params.get("key")):
+        problems.append("Either password or key (a private key) is required.")
+    if problems:
+        raise Refused({"params": problems})
+    return dict(params)
+
+
+def login(credentials: Credentials) -> Login:
+    params = credentials.params
+    return Login(
+        username=params["username"],
+        password=params.get("password"),
+        private_key=params.get("key"),
+        passphrase=params.get("passphrase"),
+    )
+
+
+@transaction.atomic
+def connect(device: Device, *, credentials: Credentials, **values: Any) -> DeviceConnection:
+    """One way to reach a device: with these credentials, by this update strategy."""
+    if credentials.organization_id not in {None, device.organization_id}:
+        raise Refused(
+            {
+                "credentials": [
+                    "The organization of the device and of the credentials do not match."
+                ]
+            }
+        )
+    values.setdefault("update_strategy", DeviceConnection.Strategy.OPENWRT_AGENT)
+    connection = DeviceConnection(device=device, credentials=credentials, **values).checked()
+    connection.save()
+    return connection
+
+
+def update_connection(connection: DeviceConnection, **values: Any) -> DeviceConnection:
+    for name, value in values.items():
+        setattr(connection, name, value)
+    connection.checked().save()
+    return connection
+
+
+def disconnect(connection: DeviceConnection) -> None:
+    connection.delete()
+
+
+def _add_to_all(credentials: Credentials) -> None:
+    lacking = Device.objects.exclude(connections__credentials=credentials)
+    if credentials.organization_id is not None:
+        lacking = lacking.filter(organization=credentials.organization_id)
+    _connect_all((pk, credentials) for pk in lacking.values_list("pk", flat=True))
+
+
+def add_automatic(device: Device) -> None:
+    """A device gets the credentials that its organization adds to all of its devices."""
+    automatic = Credentials.objects.filter(
+        Q(organization=device.organization_id) | Q(organization=None), auto_add=True
+    )
+    _connect_all((device.pk, credentials) for credentials in automatic)
+
+
+def _connect_all(pairs: Iterable[tuple[UUID, Credentials]]) -> None:
+    DeviceConnection.objects.bulk_create(
+        (
+            DeviceConnection(
+                device_id=device_id,
+                credentials=credentials,
+                update_strategy=DeviceConnection.Strategy.OPENWRT_AGENT,
+            )
+            for device_id, credentials in pairs
+        ),
+        ignore_conflicts=True,
+        batch_size=1000,
+    )
+
+
+def usable_connections(device_ids: Iterable[UUID]) -> dict[UUID, DeviceConnection]:
+    """For each device the connection to use: the first enabled one, a working one before."""
+    rows = (
+        DeviceConnection.objects.filter(
+            device__in=device_ids, enabled=True, device__management_ip__isnull=False
+        )
+        .select_related("credentials", "device")
+        .order_by("device", "is_working", "-created")
+    )
+    # False sorts before True and the last one wins, so what works is used.
+    return {row.device_id: row for row in rows}
+
+
+def note_attempts(found: Mapping[UUID, tuple[str, str]]) -> None:
+    """How the last attempts went: connection → (failure reason, host key seen), in bulk."""
+    rows = list(DeviceConnection.objects.filter(pk__in=found))
+    now = timezone.now()
+    for row in rows:
+        reason, host_key = found[row.pk]
+        row.is_working, row.failure_reason, row.last_attempt = not reason, reason, now
+        if host_key and not row.host_key:
+            row.host_key = host_key
+    DeviceConnection.objects.bulk_update(
+        rows, ["is_working", "failure_reason", "last_attempt", "host_key"], batch_size=500
+    )

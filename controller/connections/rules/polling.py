@@ -1,0 +1,79 @@
+"""Whether devices are there: asked of many at once, noted in bulk."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.utils import timezone
+
+from controller.connections.drivers.contract import Address
+from controller.connections.drivers.sockets import Probe, probe_many
+from controller.connections.models import DeviceConnection
+from controller.devices.models import Device, Presence
+from controller.devices.rules import Sighting, observe
+
+BATCH = 500
+DEFAULT_PORT = 22
+# Agents ask every two minutes; one that has missed two rounds and a bit is gone.
+AGENT_SILENCE = timedelta(minutes=5)
+
+
+def batches() -> list[list[UUID]]:
+    """The devices in service, in batches that one task polls at once."""
+    ids = list(Device.objects.filter(is_deactivated=False).order_by("pk").values_list("pk", flat=True))
+    return [ids[at : at + BATCH] for at in range(0, len(ids), BATCH)]
+
+
+def poll(device_ids: Sequence[UUID]) -> list[UUID]:
+    """Look whether these devices answer; the ids of those that have come online.
+
+    A device with a management address is asked over TCP, for its SSH banner where it has a
+    connection; any other is judged by when its agent was last heard of.
+    """
+    rows = list(
+        Device.objects.filter(pk__in=device_ids)
+        .select_related("presence")
+        .only("management_ip", "presence__last_seen", "presence__state")
+    )
+    connections = {
+        row.device_id: row
+        for row in DeviceConnection.objects.filter(
+            device__in=device_ids, enabled=True
+        ).select_related("credentials")
+    }
+    asked: dict[bool, dict[UUID, Address]] = {True: {}, False: {}}
+    for row in rows:
+        if row.management_ip:
+            connection = connections.get(row.pk)
+            port = connection.ssh_port if connection else DEFAULT_PORT
+            asked[connection is not None][row.pk] = Address(row.management_ip, port)
+    answers = async_to_sync(_ask)(asked)
+    now = timezone.now()
+    return observe(
+        _by_probe(row.pk, answers[row.pk]) if row.pk in answers else _by_agent(row, now)
+        for row in rows
+    )
+
+
+async def _ask(asked: dict[bool, dict[UUID, Address]]) -> dict[UUID, Probe]:
+    found: dict[UUID, Probe] = {}
+    for banner, addresses in asked.items():
+        probes = await probe_many(addresses.values(), banner=banner)
+        found |= {device: probes[address] for device, address in addresses.items()}
+    return found
+
+
+def _by_probe(device_id: UUID, probe: Probe) -> Sighting:
+    if probe.reachable:
+        return Sighting(device_id, Presence.State.ONLINE)
+    return Sighting(device_id, Presence.State.OFFLINE, probe.reason)
+
+
+def _by_agent(device: Device, now: datetime) -> Sighting:
+    seen = device.presence.last_seen
+    if seen is None:
+        return Sighting(device.pk, Presence.State.UNKNOWN, "It has never been heard of.")
+    if now - seen < AGENT_SILENCE:
+        return Sighting(device.pk, Presence.State.ONLINE, at=seen)
+    return Sighting(device.pk, Presence.State.OFFLINE, "Its agent has gone silent.")

@@ -1,0 +1,59 @@
+"""The dialect of device agents: plain text, and a header on every answer.
+
+Agents read the whole answer with grep, so no header may look like a line of the body, and
+they take an answer without the header for that of a captive portal.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from controller.base.errors import NotFound, NotPermitted, Refused
+
+HEADER = "X-Openwisp-Controller"
+
+
+def text(body: str, status: int = 200) -> HttpResponse:
+    return HttpResponse(body, status=status, content_type="text/plain", headers={HEADER: "true"})
+
+
+def refusal(error: Refused) -> HttpResponse:
+    match error:
+        case NotFound():
+            return text(f"{error}\n", 404)
+        case NotPermitted():
+            return text(f"{error}\n", 403)
+    return text(f"{error}\n", 400)
+
+
+def parameter(values: Any, name: str) -> str:
+    """A parameter the agent must send."""
+    value: str | None = values.get(name)
+    if not value:
+        raise Refused(f'error: missing required parameter "{name}"')
+    return value
+
+
+def agent_view(method: str) -> Callable[..., Callable[..., HttpResponse]]:
+    """A view for agents: this method only (a GET also as HEAD), refusals in their words."""
+    allowed = ("GET", "HEAD") if method == "GET" else (method,)
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @csrf_exempt
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method not in allowed:
+                response = text(f"error: use {method}\n", 405)
+                response["Allow"] = ", ".join(allowed)
+                return response
+            try:
+                return view(request, *args, **kwargs)
+            except Refused as error:
+                return refusal(error)
+
+        return answer
+
+    return decorate
