@@ -1,0 +1,10 @@
+"""Ways to bring a config onto a device, by the name that a device's connection carries."""
+
+from controller.configs.drivers.contract import Strategy
+from controller.configs.drivers.linux_files import LinuxFiles
+from controller.configs.drivers.openwrt_agent import OpenwrtAgent
+
+STRATEGIES: dict[str, Strategy] = {
+    "linux-files": LinuxFiles(),
+    "openwrt-agent": OpenwrtAgent(),
+}

@@ -1,0 +1,182 @@
+"""Push files onto any Linux over SSH, commit-confirmed; linux_files.sh is the device's side."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from shlex import quote
+
+from controller.base.errors import OutcomeUnknown, Refused, Unreachable
+from controller.configs.drivers.contract import Archive, Outcome
+from controller.connections.drivers.contract import Result, ShellFactory
+
+START_SECONDS = 10.0
+SLOWEST_UPLOAD = 16 * 1024
+"""Bytes a second."""
+CONFIRM_SECONDS = 10.0
+HOOKS_SECONDS = 120.0
+"""How long a device may say that it is still applying, before we stop asking."""
+GRACE_SECONDS = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+STATE = '"${MUSTER_ROOT:-}/var/lib/muster"'
+# sh -c, because the login shell may be any; umask, because archives hold secrets.
+START = (
+    f"exec sh -c 'umask 077; d={STATE}/incoming.$$; "
+    'mkdir -p "$d" && cd "$d" && tar xf - && exec sh ./push.sh start "$@"\' push'
+)
+ASK = (
+    f"exec sh -c 'cd {STATE} 2>/dev/null && [ -f push.sh ] || {{ echo state: none; exit; }}; "
+    "exec sh ./push.sh \"$@\"' push"
+)
+
+AT_WORK = ("preparing", "applying", "restoring")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the script on the device says."""
+
+    state: str = ""
+    checksum: str = ""
+    applied: str = ""
+    reason: str = ""
+    log: str = ""
+    drift: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, result: Result) -> Answer:
+        values: dict[str, list[str]] = {}
+        for line in result.stdout.splitlines():
+            key, _, value = line.partition(": ")
+            values.setdefault(key.rstrip(":"), []).append(value)
+        if "state" not in values:
+            return cls(reason=_complaint(result))
+        return cls(
+            state=values["state"][-1],
+            checksum=_last(values.get("checksum")),
+            applied=_last(values.get("applied")),
+            reason=_last(values.get("reason")),
+            log="\n".join(values.get("log", ())),
+            drift=tuple(values.get("drift", ())),
+        )
+
+
+class LinuxFiles:
+    def __init__(self, *, grace: float = GRACE_SECONDS) -> None:
+        self.grace = grace
+
+    async def push(self, archive: Archive, *, window: float, connect: ShellFactory) -> Outcome:
+        """Upload and start with one command, then confirm over a new connection."""
+        upload = _upload(archive)
+        patience = START_SECONDS + len(upload) / SLOWEST_UPLOAD
+        try:
+            async with connect() as shell:
+                command = f"{START} {quote(archive.checksum)} {window:g}"
+                started = await shell.run(command, stdin=upload, timeout=patience)
+        except Unreachable as refusal:
+            return Outcome("unreachable", str(refusal))
+        except OutcomeUnknown:
+            # A new network config may well have cut this connection.
+            return await self._confirm(archive, window, connect)
+        except Refused as refusal:
+            return Outcome("failed", str(refusal))
+        answer = Answer.read(started)
+        if answer.state in ("waiting", "unknown"):
+            return await self._confirm(archive, window, connect)
+        return _settled(answer, archive)
+
+    async def verify(self, archive: Archive, *, connect: ShellFactory) -> Outcome:
+        """Ask for the state, and for what was changed on the device since."""
+        try:
+            answer = await _ask("status", connect)
+        except Unreachable as refusal:
+            return Outcome("unreachable", str(refusal))
+        except Refused as refusal:
+            return Outcome("unknown", str(refusal))
+        if answer.state in (*AT_WORK, "waiting"):
+            return Outcome("unknown", f"The device is still at it: {answer.state}.", answer.log)
+        return _settled(answer, archive)
+
+    async def _confirm(self, archive: Archive, window: float, connect: ShellFactory) -> Outcome:
+        now = asyncio.get_running_loop().time
+        latest = now() + HOOKS_SECONDS
+        deadline = now() + window + self.grace
+        pause, trouble = FIRST_PAUSE, ""
+        while now() < deadline:
+            try:
+                answer = await _ask(f"confirm {quote(archive.checksum)}", connect)
+            except Refused as refusal:
+                trouble = str(refusal)
+            else:
+                if answer.state in AT_WORK and answer.checksum == archive.checksum:
+                    deadline = min(now() + window + self.grace, latest)
+                elif answer.state != "waiting":
+                    return _settled(answer, archive)
+                trouble = f"The device is still at it: {answer.state}."
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        return Outcome(
+            "unknown",
+            f"The config was sent, but the device could not confirm it: {trouble} Unless it "
+            f"is confirmed, the device goes back to its former files after {window:g} s.",
+        )
+
+
+def _settled(answer: Answer, archive: Archive) -> Outcome:
+    if answer.state == "busy":
+        return Outcome("busy", "Another push is at work on the device. Try again later.")
+    if answer.checksum == archive.checksum:
+        if answer.state == "applied":
+            return Outcome("applied", _drifted(answer.drift), answer.log, answer.drift)
+        return Outcome("failed", answer.reason, answer.log)
+    if not answer.state:
+        return Outcome("failed", answer.reason)
+    held = answer.applied or (answer.checksum if answer.state == "applied" else "")
+    holds = f"holds the config {held}" if held else "holds no config of ours"
+    return Outcome(
+        "failed",
+        f"The config {archive.checksum} never arrived: the device {holds}. Push again.",
+    )
+
+
+def _drifted(drift: tuple[str, ...]) -> str:
+    return f"Changed on the device since: {', '.join(drift)}." if drift else ""
+
+
+async def _ask(verb: str, connect: ShellFactory) -> Answer:
+    async with connect() as shell:
+        return Answer.read(await shell.run(f"{ASK} {verb}", timeout=CONFIRM_SECONDS))
+
+
+def _upload(archive: Archive) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as bundle:
+        for name, content in (("push.sh", _script()), ("archive.tar.gz", archive.content)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mode = 0o600
+            bundle.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@cache
+def _script() -> bytes:
+    return resources.files(__package__).joinpath("linux_files.sh").read_bytes()
+
+
+def _complaint(result: Result) -> str:
+    said = _last(result.stderr.strip().splitlines()) or "it said nothing"
+    return (
+        f"The device could not run the push (exit status {result.exit_status}): {said}. It "
+        "needs sh, tar with gzip, awk and md5sum, and room in /var/lib/muster."
+    )
+
+
+def _last(values: Iterable[str] | None) -> str:
+    return (list(values or ()) or [""])[-1]

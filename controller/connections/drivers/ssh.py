@@ -1,0 +1,333 @@
+"""SSH through asyncssh, in two stages: sockets without limit, handshakes through a gate."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+
+import asyncssh
+
+from controller.base.errors import OutcomeUnknown, Refused, Unreachable
+from controller.connections.drivers.contract import (
+    OUTPUT_LIMIT,
+    Address,
+    HostKey,
+    HostKeyChanged,
+    Login,
+    LoginRefused,
+    Result,
+)
+from controller.connections.drivers.sockets import SOCKET_SECONDS, open_socket
+
+HANDSHAKES_AT_ONCE = 10
+HANDSHAKE_SECONDS = 20.0
+CLOSE_SECONDS = 1.0
+
+# The cheapest for both ends first; everything else asyncssh holds safe stays as fall-back.
+KEY_EXCHANGE = "^curve25519-sha256,curve25519-sha256@libssh.org"
+CIPHERS = "^aes128-gcm@openssh.com"
+CHEAPEST_HOST_KEY = "ssh-ed25519"
+SIGNATURES = {
+    "ssh-ed25519": ("ssh-ed25519",),
+    "ssh-rsa": ("rsa-sha2-256", "rsa-sha2-512", "ssh-rsa"),
+    "ecdsa-sha2-nistp256": ("ecdsa-sha2-nistp256",),
+    "ecdsa-sha2-nistp384": ("ecdsa-sha2-nistp384",),
+    "ecdsa-sha2-nistp521": ("ecdsa-sha2-nistp521",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. The handshake's clock runs only once the gate is passed."""
+
+    socket: float = SOCKET_SECONDS
+    handshake: float = HANDSHAKE_SECONDS
+
+
+DEFAULT_TIMEOUTS = Timeouts()
+
+
+def new_gate() -> asyncio.Semaphore:
+    """How many handshakes one event loop makes at a time; share it among a batch."""
+    return asyncio.Semaphore(HANDSHAKES_AT_ONCE)
+
+
+@asynccontextmanager
+async def open_shell(
+    address: Address,
+    login: Login,
+    host_key: HostKey | None = None,
+    *,
+    gate: asyncio.Semaphore | None = None,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+) -> AsyncIterator[SshShell]:
+    """Log in on a device. Without ``host_key`` the first key seen is trusted.
+
+    Raises Unreachable, HostKeyChanged or LoginRefused; no command has been sent then.
+    """
+    keys = await _client_keys(login)
+    sock = await open_socket(address, timeout=timeouts.socket)
+    witness = _Witness(pinned=host_key)
+    try:
+        async with gate or nullcontext():
+            connection = await _handshake(address, login, keys, sock, witness, timeouts)
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        yield SshShell(address, connection, witness.key)
+    finally:
+        await _close(connection)
+
+
+async def _close(connection: asyncssh.SSHClientConnection) -> None:
+    connection.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await connection.wait_closed()
+    except TimeoutError:
+        connection.abort()
+
+
+class SshShell:
+    """One logged-in connection; see the contract's Shell."""
+
+    def __init__(
+        self, address: Address, connection: asyncssh.SSHClientConnection, host_key: HostKey
+    ) -> None:
+        self.address = address
+        self.host_key = host_key
+        self._connection = connection
+
+    async def run(self, command: str, *, stdin: bytes = b"", timeout: float) -> Result:
+        """Run one command line; see the contract for the errors."""
+        try:
+            async with asyncio.timeout(timeout):
+                session = await self._send(command)
+                return await session.finished(stdin)
+        except TimeoutError as error:
+            raise OutcomeUnknown(
+                f"{self.address} did not finish the command within {timeout:g} s, so it may "
+                "still be running there."
+            ) from error
+        except (asyncssh.Error, OSError) as error:
+            raise OutcomeUnknown(
+                f"The connection to {self.address} was lost while the command ran, so it may "
+                f"have been done: {error}."
+            ) from error
+
+    async def _send(self, command: str) -> _Exec:
+        try:
+            _, session = await self._connection.create_session(_Exec, command, encoding=None)
+        except asyncssh.ChannelOpenError as error:
+            raise Unreachable(
+                f"{self.address} logged us in but runs no commands: {error.reason}."
+            ) from error
+        return session
+
+
+class _Exec(asyncssh.SSHClientSession[bytes]):
+    """Collects what one command says, up to the limit, and how it ended."""
+
+    def __init__(self) -> None:
+        self._output: dict[int | None, bytearray] = {}
+        self._status: int | None = None
+        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._channel = chan
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        kept = self._output.setdefault(datatype, bytearray())
+        kept += data[: OUTPUT_LIMIT - len(kept)]
+
+    def exit_status_received(self, status: int) -> None:
+        self._status = status
+
+    def exit_signal_received(
+        self,
+        signal: str,
+        core_dumped: bool,  # noqa: FBT001 - asyncssh calls it by position
+        msg: str,
+        lang: str,
+    ) -> None:
+        self._status = 128 + _signal_number(signal)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._end.done():
+            return
+        if exc is None:
+            self._end.set_result(None)
+        else:
+            self._end.set_exception(exc)
+
+    async def finished(self, stdin: bytes) -> Result:
+        """Feed the command and wait for its end; ConnectionLost if it never told its status."""
+        if self._channel is None:
+            raise asyncssh.ConnectionLost("the channel never opened")
+        try:
+            self._channel.write(stdin)
+            self._channel.write_eof()
+            await self._end
+        except BrokenPipeError:
+            # The command ended without reading all of its input; its status says the rest.
+            await self._end
+        finally:
+            self._channel.close()
+        if self._status is None:
+            raise asyncssh.ConnectionLost("no exit status arrived")
+        return Result(self._status, self._text(None), self._text(asyncssh.EXTENDED_DATA_STDERR))
+
+    def _text(self, datatype: int | None) -> str:
+        return self._output.get(datatype, bytearray()).decode("utf-8", "replace")
+
+
+class _Witness(asyncssh.SSHClient):
+    """Sees the host key after the device proved to own it and before anything of ours goes."""
+
+    def __init__(self, pinned: HostKey | None) -> None:
+        self.pinned = pinned
+        self.seen: HostKey | None = None
+
+    @property
+    def key(self) -> HostKey:
+        if self.seen is None:
+            raise Unreachable("The device finished no key exchange.")
+        return self.seen
+
+    @property
+    def refuses(self) -> bool:
+        return self.pinned is not None and self.seen is not None and self.seen != self.pinned
+
+    def validate_host_public_key(
+        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
+    ) -> bool:
+        kind, body = key.export_public_key("openssh").decode().split()[:2]
+        self.seen = HostKey(kind, body)
+        return not self.refuses
+
+
+async def _handshake(
+    address: Address,
+    login: Login,
+    keys: list[asyncssh.SSHKeyPair] | None,
+    sock: socket.socket,
+    witness: _Witness,
+    timeouts: Timeouts,
+) -> asyncssh.SSHClientConnection:
+    options = _options(address, login, keys, witness)
+    try:
+        async with asyncio.timeout(timeouts.handshake):
+            return await asyncssh.connect(sock=sock, config=None, options=options)
+    except TimeoutError as error:
+        raise Unreachable(
+            f"{address} did not finish the SSH handshake within {timeouts.handshake:g} s."
+        ) from error
+    except (asyncssh.Error, OSError, ValueError) as error:
+        raise _refusal(address, login, witness, error) from error
+
+
+def _options(
+    address: Address,
+    login: Login,
+    keys: list[asyncssh.SSHKeyPair] | None,
+    witness: _Witness,
+) -> asyncssh.SSHClientConnectionOptions:
+    return asyncssh.SSHClientConnectionOptions(
+        config=None,
+        host=address.host,
+        port=address.port,
+        username=login.username,
+        password=login.password,
+        client_keys=keys,
+        agent_path=None,
+        gss_host=None,
+        x509_trusted_certs=None,
+        known_hosts=_nobody_known,
+        client_factory=lambda: witness,
+        kex_algs=KEY_EXCHANGE,
+        encryption_algs=CIPHERS,
+        server_host_key_algs="^" + ",".join(_signatures(witness.pinned)),
+        login_timeout=0,
+    )
+
+
+def _nobody_known(
+    host: str, addr: str, port: int | None
+) -> tuple[list[asyncssh.SSHKey], list[asyncssh.SSHKey], list[asyncssh.SSHKey]]:
+    """Leave every decision to the witness and read no file."""
+    return [], [], []
+
+
+def _signatures(pinned: HostKey | None) -> tuple[str, ...]:
+    """Ask for the pinned kind first: a device with several host keys shows the asked one."""
+    kind = pinned.kind if pinned else CHEAPEST_HOST_KEY
+    return SIGNATURES.get(kind, (CHEAPEST_HOST_KEY,))
+
+
+def _refusal(address: Address, login: Login, witness: _Witness, error: Exception) -> Refused:
+    if witness.refuses and witness.pinned and witness.seen:
+        return HostKeyChanged(address, pinned=witness.pinned, offered=witness.seen)
+    if isinstance(error, asyncssh.PermissionDenied):
+        means = " and ".join(_means(login)) or "nothing to prove it with"
+        return LoginRefused(
+            f"{address} refused the login of {login.username!r} with {means}. Check that the "
+            "user may log in over SSH there and that the device knows these credentials.",
+            code="login_refused",
+        )
+    if isinstance(error, asyncssh.KeyExchangeFailed):
+        return Unreachable(f"{address} and the portal share no way to talk: {error.reason}.")
+    return Unreachable(f"{address} broke off the SSH handshake: {error}.")
+
+
+def _means(login: Login) -> list[str]:
+    offers = (("a private key", login.private_key), ("a password", login.password))
+    return [name for name, secret in offers if secret is not None]
+
+
+async def _client_keys(login: Login) -> list[asyncssh.SSHKeyPair] | None:
+    if login.private_key is None:
+        return None
+    if login.passphrase is None:
+        return [_parsed(login.private_key, None)]
+    # Deriving a key from a passphrase takes a tenth of a second and would stop all others.
+    return [await asyncio.to_thread(_parsed, login.private_key, login.passphrase)]
+
+
+@lru_cache(maxsize=256)
+def _parsed(private_key: str, passphrase: str | None) -> asyncssh.SSHKeyPair:
+    try:
+        key = asyncssh.import_private_key(private_key, passphrase)
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError) as error:
+        raise _bad_key(str(error).lower()) from error
+    return asyncssh.load_keypairs([key])[0]
+
+
+def _bad_key(complaint: str) -> LoginRefused:
+    if "passphrase must be specified" in complaint:
+        return LoginRefused(
+            "The private key is encrypted: store its passphrase with it.", code="passphrase"
+        )
+    if "incorrect passphrase" in complaint or "decrypt" in complaint:
+        return LoginRefused(
+            "The private key is encrypted and the passphrase does not open it.",
+            code="passphrase",
+        )
+    return LoginRefused(
+        "The private key cannot be read. Paste the whole file, from its BEGIN line to its END "
+        "line; a public key (.pub) will not do.",
+        code="private_key",
+    )
+
+
+def _signal_number(name: str) -> int:
+    try:
+        return signal.Signals[f"SIG{name}"].value
+    except KeyError:
+        return 0

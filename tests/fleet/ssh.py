@@ -1,0 +1,265 @@
+"""Stand-in devices: real OpenSSH servers on loopback, each with a root folder of its own.
+
+``python -m tests.fleet.ssh --folder var/fleet --count 5`` runs them until SIGTERM and prints
+one line of JSON for each. Keys and ports stay in the folder, so the next run has the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import asyncssh
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+# Below the range that the kernel hands out to outgoing connections, so that it stays ours.
+PORTS = range(20000, 32000)
+START_SECONDS = 10.0
+
+
+class SshDevice:
+    """One device. Its port, keys and files outlive stop() and start().
+
+    ``accounts`` (root only) are users with passwords, known to this server alone.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        client_key: Path | None = None,
+        accounts: dict[str, str] | None = None,
+    ) -> None:
+        self.folder = Path(folder).resolve()
+        self.root = self.folder / "root"
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.host = "127.0.0.1"
+        self.username = getpass.getuser()
+        self.client_key_path = client_key or make_key(self.folder / "client_key")
+        self.host_key_path = make_key(self.folder / "host_key")
+        self.port = self._kept_port()
+        self.accounts = accounts
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def private_key(self) -> str:
+        return self.client_key_path.read_text()
+
+    @property
+    def host_key(self) -> str:
+        """The line to pin: type and base64."""
+        return " ".join(_public(self.host_key_path).split()[:2])
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def log(self) -> str:
+        """What the SSH server wrote, such as ``Accepted publickey``."""
+        path = self.folder / "sshd.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self) -> None:
+        self._configure()
+        command = [SSHD, "-D", "-f", self.folder / "sshd_config", "-E", self.folder / "sshd.log"]
+        if self.accounts is not None:
+            # A mount namespace of its own: the machine's accounts stay as they are.
+            mounts = (
+                f"mount --bind '{self.folder}/passwd' /etc/passwd && "
+                f"mount --bind '{self.folder}/shadow' /etc/shadow && exec \"$@\""
+            )
+            command = ["unshare", "-m", "sh", "-c", mounts, "sh", *command]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server and its sessions, not what they left running on the device."""
+        if self._process is None:
+            return
+        for pid in [*_sessions(self._process.pid), self._process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "host": self.host,
+            "port": self.port,
+            "username": self.username,
+            "private_key": str(self.client_key_path),
+            "host_key": self.host_key,
+            "root": str(self.root),
+        }
+
+    def _kept_port(self) -> int:
+        kept = self.folder / "port"
+        if not kept.exists():
+            kept.write_text(str(free_port()))
+        return int(kept.read_text())
+
+    def _configure(self) -> None:
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        (self.folder / "authorized_keys").write_text(_public(self.client_key_path))
+        lines = [
+            f"ListenAddress {self.host}",
+            f"Port {self.port}",
+            f"HostKey {self.host_key_path}",
+            f"AuthorizedKeysFile {self.folder}/authorized_keys",
+            f"PidFile {self.folder}/sshd.pid",
+            f"SetEnv MUSTER_ROOT={self.root}",
+            f"PasswordAuthentication {'yes' if self.accounts else 'no'}",
+            "KbdInteractiveAuthentication no",
+            "PermitRootLogin yes",
+            "StrictModes no",
+            "UsePAM no",
+            "UseDNS no",
+            "PrintMotd no",
+            "PrintLastLog no",
+            "MaxStartups 100",
+            # Servers since 9.8 would shut out the tests that fail to log in on purpose.
+            "IgnoreUnknown PerSourcePenalties",
+            "PerSourcePenalties no",
+        ]
+        (self.folder / "sshd_config").write_text("\n".join(lines) + "\n")
+        for username, password in (self.accounts or {}).items():
+            self._add_account(username, password)
+
+    def _add_account(self, username: str, password: str) -> None:
+        digest = subprocess.run(
+            ["openssl", "passwd", "-6", "-stdin"],
+            input=password,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        users = Path("/etc/passwd").read_text()
+        users += f"{username}:x:{os.getuid()}:{os.getgid()}::/:/bin/sh\n"
+        (self.folder / "passwd").write_text(users)
+        secrets = Path("/etc/shadow").read_text() + f"{username}:{digest}:19000:0:99999:7:::\n"
+        (self.folder / "shadow").write_text(secrets)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if not self.running:
+                break
+            with contextlib.suppress(OSError), socket.create_connection(
+                (self.host, self.port), timeout=1
+            ) as connection:
+                if connection.recv(4):
+                    return
+            time.sleep(0.02)
+        raise RuntimeError(f"sshd did not start on port {self.port}: {self.log[-500:]}")
+
+
+class Fleet:
+    """Devices ``0`` to ``count - 1`` in one folder; one client key opens them all."""
+
+    def __init__(self, count: int, folder: Path) -> None:
+        folder = Path(folder).resolve()
+        key = make_key(folder / "client_key")
+        self.devices = [
+            SshDevice(folder / f"device-{number}", client_key=key) for number in range(count)
+        ]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        try:
+            for device in self.devices:
+                device.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        for device in self.devices:
+            device.stop()
+
+
+def make_key(path: Path) -> Path:
+    """An ed25519 key pair at ``path``, made at the first call."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        path.touch(mode=0o600)
+        key.write_private_key(path)
+        key.write_public_key(path.with_suffix(".pub"))
+    return path
+
+
+def free_port() -> int:
+    for port in random.sample(PORTS, 200):
+        with socket.socket() as candidate, contextlib.suppress(OSError):
+            candidate.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("No free port on loopback.")
+
+
+def _public(path: Path) -> str:
+    return path.with_suffix(".pub").read_text()
+
+
+def _sessions(server: int) -> list[int]:
+    """The server's descendants that are SSH sessions themselves, children first."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
+            if name.startswith("sshd") and int(rest.split()[1]) == server:
+                pid = int(stat.parent.name)
+                found += [*_sessions(pid), pid]
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=5)
+    options = parser.parse_args()
+    stopping = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
+    with Fleet(options.count, options.folder) as fleet:
+        for device in fleet.devices:
+            sys.stdout.write(json.dumps(device.describe()) + "\n")
+        sys.stdout.flush()
+        signal.sigwait(stopping)
+
+
+if __name__ == "__main__":
+    main()
