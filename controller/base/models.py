@@ -17,6 +17,13 @@ class Dated(models.Model):
     class Meta:
         abstract = True
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            self.modified = timezone.now()
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "modified"}
+        super().save(*args, **kwargs)
+
     def checked(self, *, leave_out: set[str] | None = None) -> Self:
         """This row, if its fields and constraints are in order; else :class:`Refused`."""
         try:
@@ -24,13 +31,6 @@ class Dated(models.Model):
         except ValidationError as error:
             raise Refused(error.message_dict) from error
         return self
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            self.modified = timezone.now()
-            if kwargs.get("update_fields") is not None:
-                kwargs["update_fields"] = {*kwargs["update_fields"], "modified"}
-        super().save(*args, **kwargs)
 
 
 class Base(Dated):

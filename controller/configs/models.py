@@ -150,7 +150,7 @@ class Config(Owned, Base):
         db_persist=True,
     )
 
-    objects = ConfigQuerySet.as_manager()
+    objects = ConfigQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         indexes = [
@@ -224,6 +224,9 @@ class Push(Owned):
     created = models.DateTimeField(default=timezone.now)
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
+
+    # Set where it is taken: a device that was left mid-way is asked before it is given anything.
+    must_verify = False
 
     class Meta:
         verbose_name_plural = "pushes"

@@ -137,9 +137,7 @@ def observe(sightings: Iterable[Sighting]) -> list[UUID]:
     """Note what was found, in bulk; the ids of the devices that came online."""
     found = {sighting.device_id: sighting for sighting in sightings}
     now = timezone.now()
-    rows = list(
-        Presence.objects.select_for_update(of=("self",)).filter(device_id__in=found)
-    )
+    rows = list(Presence.objects.select_for_update(of=("self",)).filter(device_id__in=found))
     changes, arrived = [], []
     for row in rows:
         seen = found[row.device_id]

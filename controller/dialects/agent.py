@@ -17,7 +17,9 @@ HEADER = "X-Openwisp-Controller"
 
 
 def text(body: str, status: int = 200) -> HttpResponse:
-    return HttpResponse(body, status=status, content_type="text/plain", headers={HEADER: "true"})
+    return HttpResponse(
+        body, status=status, content_type="text/plain", headers={HEADER: "true"}
+    )
 
 
 def refusal(error: Refused) -> HttpResponse:
@@ -57,3 +59,16 @@ def agent_view(method: str) -> Callable[..., Callable[..., HttpResponse]]:
         return answer
 
     return decorate
+
+
+class AgentHeader:
+    """Middleware: whatever answers an agent's request, a 404 or a crash included, is ours."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path_info.startswith("/controller/"):
+            response[HEADER] = "true"
+        return response

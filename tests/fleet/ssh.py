@@ -85,7 +85,14 @@ class SshDevice:
 
     def start(self) -> None:
         self._configure()
-        command = [SSHD, "-D", "-f", self.folder / "sshd_config", "-E", self.folder / "sshd.log"]
+        command = [
+            SSHD,
+            "-D",
+            "-f",
+            self.folder / "sshd_config",
+            "-E",
+            self.folder / "sshd.log",
+        ]
         if self.accounts is not None:
             # A mount namespace of its own: the machine's accounts stay as they are.
             mounts = (
@@ -93,7 +100,9 @@ class SshDevice:
                 f"mount --bind '{self.folder}/shadow' /etc/shadow && exec \"$@\""
             )
             command = ["unshare", "-m", "sh", "-c", mounts, "sh", *command]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, start_new_session=True
+        )
         try:
             self._wait()
         except BaseException:
@@ -173,9 +182,10 @@ class SshDevice:
         while time.monotonic() < deadline:
             if not self.running:
                 break
-            with contextlib.suppress(OSError), socket.create_connection(
-                (self.host, self.port), timeout=1
-            ) as connection:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((self.host, self.port), timeout=1) as connection,
+            ):
                 if connection.recv(4):
                     return
             time.sleep(0.02)

@@ -32,7 +32,7 @@ START = (
 )
 ASK = (
     f"exec sh -c 'cd {STATE} 2>/dev/null && [ -f push.sh ] || {{ echo state: none; exit; }}; "
-    "exec sh ./push.sh \"$@\"' push"
+    'exec sh ./push.sh "$@"\' push'
 )
 
 AT_WORK = ("preparing", "applying", "restoring")

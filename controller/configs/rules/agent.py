@@ -97,7 +97,7 @@ def config_for(device_id: UUID, key: str) -> Config:
     Raises :class:`NotFound` for a device that is unknown, has no configuration, is fully
     deactivated or of an inactive organization; :class:`NotPermitted` for a wrong key.
     """
-    row = (
+    row: Config | None = (
         Config.objects.select_related("device", "desired")
         .defer("desired__archive", "config", "context")
         .filter(device=device_id, device__organization__is_active=True)
@@ -142,9 +142,8 @@ def download(device_id: UUID, key: str) -> tuple[Device, bytes]:
         settle_rendering(row)
     if row.served_id != row.desired_id:
         Config.objects.filter(pk=row.pk).update(served=row.desired_id)
-    return row.device, Snapshot.objects.values_list("archive", flat=True).get(
-        pk=row.desired_id
-    )
+    snapshot = Snapshot.objects.get(config=row, pk=row.desired_id or 0)
+    return row.device, bytes(snapshot.archive)
 
 
 @transaction.atomic
@@ -172,7 +171,8 @@ def report(device_id: UUID, key: str, status: str, reason: str) -> str:
         close_pushes(row)
     if row.status == Config.Status.DEACTIVATED:
         devices.claim_management_ip(row.device, None)
-    return row.status
+    status_now: str = row.status
+    return status_now
 
 
 def update_info(device_id: UUID, key: str, told: Mapping[str, str]) -> None:
@@ -181,5 +181,3 @@ def update_info(device_id: UUID, key: str, told: Mapping[str, str]) -> None:
         raise NotPermitted("error: device deactivated")
     facts: dict[str, str] = {fact: told.get(fact, "").strip() for fact in FACTS}
     _change(row.device, {fact: value for fact, value in facts.items() if value})
-
-

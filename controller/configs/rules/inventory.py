@@ -112,7 +112,8 @@ def update_device(
 
 
 def _fresh(device: Device) -> Device:
-    return Device.objects.select_related("organization", "group").get(pk=device.pk)
+    fresh: Device = Device.objects.select_related("organization", "group").get(pk=device.pk)
+    return fresh
 
 
 def _templates(config: Config) -> list[Template]:
@@ -217,9 +218,7 @@ def update_group(
         for row in rows.select_related("device__organization"):
             after = group_templates(group, row.backend)
             kept = [
-                one
-                for one in _templates(row)
-                if one not in before[row.backend] or one in after
+                one for one in _templates(row) if one not in before[row.backend] or one in after
             ]
             assign(row, list(dict.fromkeys([*kept, *after])))
     elif group.context != context:

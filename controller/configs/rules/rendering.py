@@ -44,9 +44,7 @@ class Inputs:
         """Raises :class:`Refused` with the validator's words, under no field."""
         context = {name: variable.value for name, variable in self.variables.items()}
         try:
-            return render(
-                self.backend, self.templates, self.config, context, dsa=self.dsa
-            )
+            return render(self.backend, self.templates, self.config, context, dsa=self.dsa)
         except InvalidConfig as error:
             raise Refused(str(error)) from error
 
@@ -70,7 +68,7 @@ def inputs(
     group, the hardware id, and last what was set for this very device.
     """
     hostname = {"general": {"hostname": device.name.replace(":", "-")}}
-    facts = {
+    facts: dict[str, Any] = {
         "name": device.name,
         "mac_address": device.mac_address,
         "id": str(device.pk),
@@ -82,7 +80,7 @@ def inputs(
     ]
     layers += [
         ("device", facts),
-        ("portal", settings.MUSTER_VARIABLES),
+        ("portal", dict(settings.MUSTER_VARIABLES)),
         ("organization", owner.context if owner else {}),
         ("group", device.group.context if device.group else {}),
         ("hardware id", {"hardware_id": device.hardware_id} if device.hardware_id else {}),
@@ -99,7 +97,9 @@ def inputs(
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else str(value) for name, value in values.items()}
+    return {
+        name: value if isinstance(value, str) else str(value) for name, value in values.items()
+    }
 
 
 def inputs_of(config: Config) -> Inputs:
@@ -165,11 +165,11 @@ def _snapshots(outcomes: Mapping[UUID, Rendered | Refused]) -> dict[UUID, int]:
     known = Snapshot.objects.filter(
         config__in=archives, checksum__in={one.checksum for one in archives.values()}
     ).values_list("config", "checksum", "pk")
-    found = {config: pk for config, checksum, pk in known if archives[config].checksum == checksum}
+    found = {
+        config: pk for config, checksum, pk in known if archives[config].checksum == checksum
+    }
     made = Snapshot.objects.bulk_create(
-        Snapshot(
-            config_id=pk, checksum=one.checksum, sha256=one.digest, archive=one.archive
-        )
+        Snapshot(config_id=pk, checksum=one.checksum, sha256=one.digest, archive=one.archive)
         for pk, one in archives.items()
         if pk not in found
     )

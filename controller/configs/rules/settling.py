@@ -67,7 +67,7 @@ def _settle_one(push: Push, config: Config, outcome: Outcome) -> None:
 
 def pause(attempts: int) -> timedelta:
     """Until the next try: doubling from seconds to minutes."""
-    return min(SHORTEST_PAUSE * 2 ** min(attempts, 10), LONGEST_PAUSE)
+    return min(SHORTEST_PAUSE * (1 << min(attempts, 10)), LONGEST_PAUSE)
 
 
 def acknowledge(config: Config, snapshot_id: int | None) -> None:

@@ -98,12 +98,17 @@ def usable(organization: Organization, backend: str) -> Any:
 
 
 def initial(
-    organization: Organization, backend: str, group: DeviceGroup | None, tags: Sequence[str] = ()
+    organization: Organization,
+    backend: str,
+    group: DeviceGroup | None,
+    tags: Sequence[str] = (),
 ) -> list[Template]:
     """What a new configuration starts with: required, default, group, tagged; in that order."""
     candidates = list(usable(organization, backend).order_by("-required", "name"))
     tagged = [one for one in candidates if set(one.tags) & set(tags)]
-    chosen = [one for one in candidates if one.default] + group_templates(group, backend) + tagged
+    chosen = (
+        [one for one in candidates if one.default] + group_templates(group, backend) + tagged
+    )
     return list(dict.fromkeys(chosen))
 
 
@@ -136,9 +141,7 @@ def check_usable(
                 }
             )
         if template.backend != backend:
-            raise Refused(
-                {"config": [f"The template {template.name} is for another backend."]}
-            )
+            raise Refused({"config": [f"The template {template.name} is for another backend."]})
 
 
 def spread(template: Template) -> None:

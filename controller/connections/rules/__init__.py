@@ -20,7 +20,8 @@ LONGEST_NAME = 256
 
 @transaction.atomic
 def create_credentials(*, params: Mapping[str, Any], **values: Any) -> Credentials:
-    credentials = Credentials(params=checked_params(params), **values).checked()
+    values["params"] = checked_params(params)
+    credentials = Credentials(**values).checked()
     credentials.save()
     if credentials.auto_add:
         _add_to_all(credentials)

@@ -21,7 +21,9 @@ AGENT_SILENCE = timedelta(minutes=5)
 
 def batches() -> list[list[UUID]]:
     """The devices in service, in batches that one task polls at once."""
-    ids = list(Device.objects.filter(is_deactivated=False).order_by("pk").values_list("pk", flat=True))
+    ids = list(
+        Device.objects.filter(is_deactivated=False).order_by("pk").values_list("pk", flat=True)
+    )
     return [ids[at : at + BATCH] for at in range(0, len(ids), BATCH)]
 
 

@@ -34,7 +34,8 @@ class ListConfig(serializers.ModelSerializer[Config]):
     )
     backend = serializers.ChoiceField(choices=Backend.choices)
     config = serializers.JSONField(required=False, write_only=True)
-    context = serializers.JSONField(required=False, write_only=True)
+    # DRF keeps its own context under this name on the class; as a declared field it is free.
+    context = serializers.JSONField(required=False, write_only=True)  # type: ignore[assignment]
     error_reason = serializers.SerializerMethodField()
 
     class Meta:
@@ -47,9 +48,7 @@ class ListConfig(serializers.ModelSerializer[Config]):
 
 
 class DetailConfig(ListConfig):
-    templates = VisibleRelatedField(
-        many=True, queryset=Template.objects.all(), required=False
-    )
+    templates = VisibleRelatedField(many=True, queryset=Template.objects.all(), required=False)
     config = serializers.JSONField(required=False)
     context = serializers.JSONField(required=False)
 
@@ -77,8 +76,10 @@ class DeviceList(serializers.ModelSerializer[Device]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         mac, organization = attrs.get("mac_address"), attrs.get("organization")
         if mac and organization:
-            others = Device.objects.exclude(pk=self.instance and self.instance.pk)
-            if others.filter(mac_address__iexact=mac, organization=organization).exists():
+            others = Device.objects.filter(mac_address__iexact=mac, organization=organization)
+            if isinstance(self.instance, Device):
+                others = others.exclude(pk=self.instance.pk)
+            if others.exists():
                 raise serializers.ValidationError(
                     "The fields mac_address, organization must make a unique set."
                 )

@@ -65,7 +65,9 @@ class DeviceViewSet(RuleViewSet):
         return self.get_paginated_response(shown)
 
     def perform_destroy(self, instance: Device) -> None:
-        inventory.delete_device(instance, force=self.request.query_params.get("force") == "true")
+        inventory.delete_device(
+            instance, force=self.request.query_params.get("force") == "true"
+        )
 
     @extend_schema(
         parameters=[

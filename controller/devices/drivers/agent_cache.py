@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -43,7 +44,7 @@ class Record:
 @lru_cache(maxsize=1)
 def client() -> "redis.Redis":
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2
+        settings.REDIS_URL, decode_responses=True, socket_timeout=2, socket_connect_timeout=2
     )
 
 
@@ -62,7 +63,7 @@ def withdraw(device_ids: Iterable[UUID]) -> None:
         client().delete(*names)
 
 
-def note_seen(seen: Mapping[str, str]) -> None:
+def note_seen(seen: Mapping[Any, Any]) -> None:
     """device hex → ``seconds address``, of the last moments."""
     client().hset(SEEN, mapping=dict(seen))
 
@@ -77,8 +78,8 @@ def take_seen() -> dict[UUID, tuple[datetime, str]]:
             return {}
     taken: dict[UUID, tuple[datetime, str]] = {}
     for device, text in redis_.hgetall(SEEN_TAKEN).items():
-        seconds, _, address = text.decode().partition(" ")
-        taken[UUID(device.decode())] = datetime.fromtimestamp(float(seconds), UTC), address
+        seconds, _, address = str(text).partition(" ")
+        taken[UUID(str(device))] = datetime.fromtimestamp(float(seconds), UTC), address
     return taken
 
 

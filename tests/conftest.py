@@ -1,0 +1,39 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from controller.accounts.models import Organization, User
+from controller.devices.drivers import agent_cache
+from tests import make
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis() -> None:
+    agent_cache.client().flushall()
+    cache.clear()
+
+
+@pytest.fixture
+def organization(db: Any) -> Organization:
+    return make.organization()
+
+
+@pytest.fixture
+def admin(db: Any) -> User:
+    return make.superuser()
+
+
+@pytest.fixture
+def api() -> Callable[[User | None], APIClient]:
+    """A client of the API that speaks for this user, with a token as programs do."""
+
+    def client(user: User | None) -> APIClient:
+        made = APIClient()
+        if user is not None:
+            made.credentials(HTTP_AUTHORIZATION=make.bearer(user)["Authorization"])
+        return made
+
+    return client

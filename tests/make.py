@@ -1,0 +1,102 @@
+"""Rows for tests, each in one line, with everything that does not matter filled in."""
+
+import itertools
+from typing import Any
+
+from controller.accounts.models import Membership, Organization, User
+from controller.accounts.rules import issue_token
+from controller.configs.models import Backend, Template
+from controller.configs.rules import inventory, templates
+from controller.connections.models import Credentials, DeviceConnection
+from controller.connections.rules import connect, create_credentials
+from controller.devices.models import Device, DeviceGroup
+from controller.devices.rules import settings_of
+
+_count = itertools.count(1)
+
+
+def organization(name: str = "", **values: Any) -> Organization:
+    name = name or f"Organization {next(_count)}"
+    return Organization.objects.create(name=name, slug=name.lower().replace(" ", "-"), **values)
+
+
+def shared_secret(organization: Organization) -> str:
+    return settings_of(organization).shared_secret
+
+
+def user(
+    organization: Organization | None = None, role: str = "org_admin", **values: Any
+) -> User:
+    name = values.pop("username", f"user{next(_count)}")
+    row = User.objects.create_user(
+        name, values.pop("email", f"{name}@example.org"), "a good password", **values
+    )
+    if organization is not None:
+        Membership.objects.create(user=row, organization=organization, role=role)
+    return row
+
+
+def superuser(**values: Any) -> User:
+    return user(is_superuser=True, is_staff=True, **values)
+
+
+def bearer(user: User) -> dict[str, str]:
+    """Headers of a request by this user."""
+    return {"Authorization": f"Bearer {issue_token(user, name='tests')}"}
+
+
+def mac() -> str:
+    number = next(_count)
+    return f"02:00:00:00:{number // 256:02x}:{number % 256:02x}"
+
+
+def device(
+    organization: Organization, *, config: dict[str, Any] | None = None, **values: Any
+) -> Device:
+    address = values.pop("mac_address", mac())
+    return inventory.create_device(
+        organization=organization,
+        name=values.pop("name", f"device-{address.replace(':', '-')}"),
+        mac_address=address,
+        config=config,
+        **values,
+    )
+
+
+def group(organization: Organization, **values: Any) -> DeviceGroup:
+    return inventory.create_group(
+        organization=organization, name=values.pop("name", f"group {next(_count)}"), **values
+    )
+
+
+def a_file(contents: str, path: str = "etc/motd", mode: str = "0644") -> dict[str, Any]:
+    return {"files": [{"path": path, "mode": mode, "contents": contents}]}
+
+
+def template(organization: Organization | None, **values: Any) -> Template:
+    return templates.create_template(
+        organization=organization,
+        **{
+            "name": f"template {next(_count)}",
+            "backend": Backend.OPENWRT,
+            "config": a_file("hello {{ name }}\n"),
+        }
+        | values,
+    )
+
+
+def credentials(organization: Organization | None, **values: Any) -> Credentials:
+    return create_credentials(
+        organization=organization,
+        **{
+            "name": f"credentials {next(_count)}",
+            "params": {"username": "root", "password": "a secret password"},
+        }
+        | values,
+    )
+
+
+def connection(device: Device, credentials: Credentials, **values: Any) -> DeviceConnection:
+    return connect(
+        device, credentials=credentials, **{"update_strategy": "linux-files"} | values
+    )
