@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -145,7 +146,8 @@ class SshDevice:
             f"HostKey {self.host_key_path}",
             f"AuthorizedKeysFile {self.folder}/authorized_keys",
             f"PidFile {self.folder}/sshd.pid",
-            f"SetEnv MUSTER_ROOT={self.root}",
+            # A home of its own, for bash reads ~/.bashrc even when sshd runs one command.
+            f"SetEnv MUSTER_ROOT={self.root} HOME={self.folder}",
             f"PasswordAuthentication {'yes' if self.accounts else 'no'}",
             "KbdInteractiveAuthentication no",
             "PermitRootLogin yes",
@@ -155,10 +157,9 @@ class SshDevice:
             "PrintMotd no",
             "PrintLastLog no",
             "MaxStartups 100",
-            # Servers since 9.8 would shut out the tests that fail to log in on purpose.
-            "IgnoreUnknown PerSourcePenalties",
-            "PerSourcePenalties no",
         ]
+        if _penalizes(self.host_key_path):
+            lines.append("PerSourcePenalties no")
         (self.folder / "sshd_config").write_text("\n".join(lines) + "\n")
         for username, password in (self.accounts or {}).items():
             self._add_account(username, password)
@@ -241,6 +242,13 @@ def free_port() -> int:
     raise RuntimeError("No free port on loopback.")
 
 
+@cache
+def _penalizes(host_key: Path) -> bool:
+    """Whether this sshd (9.8 and later) shuts out whoever fails to log in a few times."""
+    command = [SSHD, "-t", "-f", "/dev/null", "-h", host_key, "-o", "PerSourcePenalties=no"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def _public(path: Path) -> str:
     return path.with_suffix(".pub").read_text()
 
@@ -262,13 +270,16 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--count", type=int, default=5)
     options = parser.parse_args()
-    stopping = (signal.SIGTERM, signal.SIGINT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
-    with Fleet(options.count, options.folder) as fleet:
+    signal.signal(signal.SIGTERM, _leave)
+    with contextlib.suppress(KeyboardInterrupt), Fleet(options.count, options.folder) as fleet:
         for device in fleet.devices:
             sys.stdout.write(json.dumps(device.describe()) + "\n")
         sys.stdout.flush()
-        signal.sigwait(stopping)
+        signal.pause()
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

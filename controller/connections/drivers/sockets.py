@@ -22,6 +22,14 @@ BANNER_LIMIT = 255
 SOCKET_SECONDS = 5.0
 PROBES_AT_ONCE = 500
 
+Resolved = tuple[
+    socket.AddressFamily,
+    socket.SocketKind,
+    int,
+    str,
+    tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -99,17 +107,14 @@ async def _connect(address: Address) -> socket.socket:
     raise Unreachable(f"{address} cannot be reached: {_plain(refusals[0])}.") from refusals[0]
 
 
-async def _resolve(
-    address: Address,
-) -> list[tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]]:
+async def _resolve(address: Address) -> list[Resolved]:
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        return await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unreachable(
             f"The name {address.host!r} could not be resolved. Check the device's address."
         ) from error
-    return [(family, kind, proto, name, target) for family, kind, proto, name, target in found]
 
 
 async def _wait_for_banner(address: Address, sock: socket.socket) -> None:
@@ -133,7 +138,12 @@ async def _wait_for_banner(address: Address, sock: socket.socket) -> None:
 async def _readable(sock: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock, lambda: ready.done() or ready.set_result(None))
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(sock, wake)
     try:
         await ready
     finally:

@@ -122,8 +122,9 @@ class SshShell:
             ) from error
 
     async def _send(self, command: str) -> _Exec:
+        session = _Exec()
         try:
-            _, session = await self._connection.create_session(_Exec, command, encoding=None)
+            await self._connection.create_session(lambda: session, command, encoding=None)
         except asyncssh.ChannelOpenError as error:
             raise Unreachable(
                 f"{self.address} logged us in but runs no commands: {error.reason}."
