@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -33,7 +34,8 @@ START_SECONDS = 10.0
 class SshDevice:
     """One device. Its port, keys and files outlive stop() and start().
 
-    ``accounts`` (root only) are users with passwords, known to this server alone.
+    ``accounts`` (root only) are users with passwords, known to this server alone;
+    ``environment`` is what commands see, ``options`` are further lines of sshd_config.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class SshDevice:
         *,
         client_key: Path | None = None,
         accounts: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.folder = Path(folder).resolve()
         self.root = self.folder / "root"
@@ -52,6 +56,13 @@ class SshDevice:
         self.host_key_path = make_key(self.folder / "host_key")
         self.port = self._kept_port()
         self.accounts = accounts
+        # A home of its own, for bash reads ~/.bashrc even when sshd runs one command.
+        self.environment = {
+            "MUSTER_ROOT": str(self.root),
+            "HOME": str(self.folder),
+            **(environment or {}),
+        }
+        self.options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -146,8 +157,7 @@ class SshDevice:
             f"HostKey {self.host_key_path}",
             f"AuthorizedKeysFile {self.folder}/authorized_keys",
             f"PidFile {self.folder}/sshd.pid",
-            # A home of its own, for bash reads ~/.bashrc even when sshd runs one command.
-            f"SetEnv MUSTER_ROOT={self.root} HOME={self.folder}",
+            "SetEnv " + " ".join(f"{key}={value}" for key, value in self.environment.items()),
             f"PasswordAuthentication {'yes' if self.accounts else 'no'}",
             "KbdInteractiveAuthentication no",
             "PermitRootLogin yes",
@@ -157,6 +167,7 @@ class SshDevice:
             "PrintMotd no",
             "PrintLastLog no",
             "MaxStartups 100",
+            *self.options,
         ]
         if _penalizes(self.host_key_path):
             lines.append("PerSourcePenalties no")

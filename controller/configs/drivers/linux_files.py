@@ -73,12 +73,12 @@ class LinuxFiles:
 
     async def push(self, archive: Archive, *, window: float, connect: ShellFactory) -> Outcome:
         """Upload and start with one command, then confirm over a new connection."""
-        upload = _upload(archive)
-        patience = START_SECONDS + len(upload) / SLOWEST_UPLOAD
+        bundle = pack(archive)
+        patience = START_SECONDS + len(bundle) / SLOWEST_UPLOAD
         try:
             async with connect() as shell:
-                command = f"{START} {quote(archive.checksum)} {window:g}"
-                started = await shell.run(command, stdin=upload, timeout=patience)
+                command = start_command(archive, window)
+                started = await shell.run(command, stdin=bundle, timeout=patience)
         except Unreachable as refusal:
             return Outcome("unreachable", str(refusal))
         except OutcomeUnknown:
@@ -128,13 +128,30 @@ class LinuxFiles:
         )
 
 
+def start_command(archive: Archive, window: float) -> str:
+    """What unpacks and starts the push on a device; its stdin is what ``pack`` gives."""
+    return f"{START} {quote(archive.checksum)} {window:g}"
+
+
+def pack(archive: Archive) -> bytes:
+    """The device's side and the archive as one tar."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as bundle:
+        for name, content in (("push.sh", _script()), ("archive.tar.gz", archive.content)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mode = 0o600
+            bundle.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
 def _settled(answer: Answer, archive: Archive) -> Outcome:
     if answer.state == "busy":
         return Outcome("busy", "Another push is at work on the device. Try again later.")
-    if answer.checksum == archive.checksum:
-        if answer.state == "applied":
-            return Outcome("applied", _drifted(answer.drift), answer.log, answer.drift)
+    if answer.checksum == archive.checksum and answer.state != "applied":
         return Outcome("failed", answer.reason, answer.log)
+    if archive.checksum in (answer.applied, answer.checksum):
+        return Outcome("applied", _drifted(answer.drift), answer.log, answer.drift)
     if not answer.state:
         return Outcome("failed", answer.reason)
     held = answer.applied or (answer.checksum if answer.state == "applied" else "")
@@ -152,17 +169,6 @@ def _drifted(drift: tuple[str, ...]) -> str:
 async def _ask(verb: str, connect: ShellFactory) -> Answer:
     async with connect() as shell:
         return Answer.read(await shell.run(f"{ASK} {verb}", timeout=CONFIRM_SECONDS))
-
-
-def _upload(archive: Archive) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as bundle:
-        for name, content in (("push.sh", _script()), ("archive.tar.gz", archive.content)):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            entry.mode = 0o600
-            bundle.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 @cache
