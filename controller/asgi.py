@@ -5,11 +5,23 @@ ASGI handler every request would hop between threads and open connections anew.
 """
 
 import os
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
 
 django_application = get_wsgi_application()
-application = WSGIMiddleware(django_application, workers=4)  # type: ignore[arg-type]
+
+from controller.dialects.polling import FastPolls  # noqa: E402 - needs the settings to be ready
+
+application: Any = FastPolls(
+    cast(Any, WSGIMiddleware(cast(Any, django_application), workers=settings.WEB_THREADS))
+)
+if settings.TRUSTED_PROXIES:
+    application = wrap_asgi_with_proxy_headers(
+        application, trusted_hosts=settings.TRUSTED_PROXIES
+    )

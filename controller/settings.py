@@ -16,6 +16,10 @@ MUSTER_ENCRYPTION_KEYS = encryption_keys(debug=DEBUG)
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+# Addresses of reverse proxies whose X-Forwarded-For and -Proto are believed.
+TRUSTED_PROXIES: list[str] = env.list("MUSTER_TRUSTED_PROXIES", [])
+# Requests that one web process works on at once; each thread keeps a database connection.
+WEB_THREADS = env.int("MUSTER_WEB_THREADS", 4)
 # Where users and devices reach the portal, for example https://muster.example.org.
 MUSTER_PUBLIC_URL = env.str("MUSTER_PUBLIC_URL", "").rstrip("/")
 

@@ -283,9 +283,14 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
     with contextlib.suppress(KeyboardInterrupt), Fleet(options.count, options.folder) as fleet:
-        for device in fleet.devices:
-            sys.stdout.write(json.dumps(device.describe()) + "\n")
+        described = [device.describe() for device in fleet.devices]
+        for device in described:
+            sys.stdout.write(json.dumps(device) + "\n")
         sys.stdout.flush()
+        # Under another name until it is whole: who waits for it reads it at once.
+        whole = options.folder / "fleet.json.new"
+        whole.write_text(json.dumps(described))
+        whole.rename(options.folder / "fleet.json")
         signal.pause()
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
@@ -19,53 +20,56 @@ from controller.connections.rules import login, note_attempts, usable_connection
 
 WRITE_SECONDS = 0.3
 RENEW_SECONDS = 5.0
+NO_WAY = "There is no enabled connection with an address any more."
 
 
 def deliver() -> int:
-    """Carry out all pushes that are due; how many those were."""
-    total = 0
-    while pushes := take():
-        async_to_sync(_carry_out)(pushes)
-        total += len(pushes)
-    return total
+    """Carry out all pushes that are due, and those that become due meanwhile; how many."""
+    return async_to_sync(_deliver)()
 
 
-async def _carry_out(pushes: Sequence[Push]) -> None:
-    batch = await sync_to_async(Batch)(pushes)
-    work = asyncio.gather(
-        push_many(batch.to_push, on_done=batch.keep),
-        verify_many(batch.to_verify, on_done=batch.keep),
-    )
+async def _deliver() -> int:
+    batch = Batch()
+    running: set[asyncio.Future[None]] = set()
     renewed = time.monotonic()
-    while not work.done():
-        await asyncio.wait({work}, timeout=WRITE_SECONDS)
+    while True:
+        pushes = await sync_to_async(take)()
+        if pushes:
+            await sync_to_async(batch.add)(pushes)
+            running |= {asyncio.ensure_future(work) for work in batch.start()}
+        if not running:
+            await sync_to_async(batch.write)()
+            return batch.total
+        # A device that takes long must not hold up those that are queued after it.
+        _, running = await asyncio.wait(running, timeout=WRITE_SECONDS)
         await sync_to_async(batch.write)()
         if time.monotonic() - renewed > RENEW_SECONDS:
             renewed = time.monotonic()
             await sync_to_async(renew)(list(batch.pending))
-    await work
-    await sync_to_async(batch.write)()
 
 
 class Batch:
-    """The orders of a batch of pushes, and the results that are not written yet."""
+    """Pushes under way, and the results that are not written yet."""
 
-    def __init__(self, pushes: Sequence[Push]) -> None:
-        self.pending = {push.pk for push in pushes}
+    def __init__(self) -> None:
+        self.total = 0
+        self.pending: set[int] = set()
         self.connections: dict[int, DeviceConnection] = {}
         self.to_push: list[PushOrder] = []
         self.to_verify: list[PushOrder] = []
         self.done: list[PushResult] = []
         self.outcomes: dict[int, Outcome] = {}
+
+    def add(self, pushes: Sequence[Push]) -> None:
+        self.total += len(pushes)
+        self.pending |= {push.pk for push in pushes}
         by_device = usable_connections(push.config.device_id for push in pushes)
         snapshots = Snapshot.objects.in_bulk({push.snapshot_id for push in pushes})
         for push in pushes:
             connection = by_device.get(push.config.device_id)
             snapshot = snapshots.get(push.snapshot_id or 0)
             if connection is None or snapshot is None:
-                self.outcomes[push.pk] = Outcome(
-                    "unreachable", "There is no enabled connection with an address any more."
-                )
+                self.outcomes[push.pk] = Outcome("unreachable", NO_WAY)
                 continue
             self.connections[push.pk] = connection
             try:
@@ -74,6 +78,15 @@ class Batch:
                 self.outcomes[push.pk] = Outcome("failed", str(error))
                 continue
             (self.to_verify if push.must_verify else self.to_push).append(order)
+
+    def start(self) -> list[Coroutine[Any, Any, None]]:
+        """The work on all orders that were added since the last call."""
+        to_push, to_verify = self.to_push, self.to_verify
+        self.to_push, self.to_verify = [], []
+        return [
+            push_many(to_push, on_done=self.keep),
+            verify_many(to_verify, on_done=self.keep),
+        ]
 
     async def keep(self, result: PushResult) -> None:
         self.done.append(result)
