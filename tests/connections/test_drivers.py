@@ -295,15 +295,20 @@ def test_servers_that_speak_no_ssh_are_unreachable_in_words(greeting, closes, co
 
 
 def test_no_common_algorithm_is_told(tmp_path):
-    with SshDevice(tmp_path, options=["KexAlgorithms diffie-hellman-group1-sha1"]) as device:
-        with pytest.raises(Unreachable, match="share no way to talk"):
-            connect(address_of(device), login_of(device))
+    old = ["KexAlgorithms diffie-hellman-group1-sha1"]
+    with (
+        SshDevice(tmp_path, options=old) as device,
+        pytest.raises(Unreachable, match="share no way to talk"),
+    ):
+        connect(address_of(device), login_of(device))
 
 
 def test_a_device_that_opens_no_session_has_done_nothing(tmp_path):
-    with SshDevice(tmp_path, options=["MaxSessions 0"]) as device:
-        with pytest.raises(Unreachable, match="runs no commands"):
-            run(device, "true")
+    with (
+        SshDevice(tmp_path, options=["MaxSessions 0"]) as device,
+        pytest.raises(Unreachable, match="runs no commands"),
+    ):
+        run(device, "true")
 
 
 def test_a_connection_dropped_under_a_command_leaves_the_outcome_unknown(device):

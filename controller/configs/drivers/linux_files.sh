@@ -98,7 +98,7 @@ report() {
         echo "state: none"
         return
     fi
-    echo "state: $phase${nl}checksum: $checksum${reason:+${nl}reason: $reason}"
+    printf '%s\n' "state: $phase" "checksum: $checksum" "reason: $reason"
     if [ -s "$run/log" ]; then tail -n 20 "$run/log" | sed 's/^/log: /'; fi
 }
 
@@ -264,7 +264,7 @@ unpack() { # checksum -> $paths, and the files in $run/stage
 	$listing
 	END
     # tar mends some unsafe names silently in its listing and tells only here.
-    [ ! -s "$run/log" ] || give_up "refused: $(head -n 1 "$run/log")"
+    [ ! -s "$run/log" ] || give_up "refused: the archive holds unsafe paths: $(head -n 1 "$run/log")"
     mkdir "$run/stage" && tar xzpof "$run/archive.tar.gz" -C "$run/stage" 2>>"$run/log" ||
         give_up "the archive could not be unpacked: $(tail -n 1 "$run/log")"
 }
@@ -470,9 +470,9 @@ confirm() { # checksum
 status() {
     latest
     read_applied
-    echo "applied: $in_force"
+    printf 'applied: %s\n' "$in_force"
     differing "$wanted" "$(fingerprint "$root" "$managed")"
-    for path in $differ; do echo "drift: $path"; done
+    for path in $differ; do printf 'drift: %s\n' "$path"; done
     report
 }
 

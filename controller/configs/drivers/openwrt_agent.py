@@ -15,8 +15,8 @@ NOT_RUNNING = 3
 WAKE = """\
 name=openwisp-config all=' ' agent=
 for at in /proc/[0-9]*/stat; do
-    { read -r pid comm _ parent _ <"$at"; } 2>/dev/null || continue
-    [ "$comm" != "($name)" ] || all="$all$pid:$parent "
+    { read -r pid comm state parent _ <"$at"; } 2>/dev/null || continue
+    case $comm$state in "($name)Z") ;; "($name)"?) all="$all$pid:$parent " ;; esac
 done
 for one in $all; do
     case "$all" in *" ${one#*:}:"*) ;; *) agent=${one%:*} && break ;; esac
