@@ -25,7 +25,7 @@ def wake(task: str, *args: object) -> None:
 
     def send() -> None:
         try:
-            app.tasks[task].apply_async(args, retry=False)
+            app.send_task(task, args, retry=False)
         except OperationalError as error:
             log.warning("broker is away, %s waits for the reconciler: %s", task, error)
 

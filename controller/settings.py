@@ -193,6 +193,11 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES = [
     Queue(name) for name in ("default", "push", "poll", "render", "command", "proxy")
 ]
+CELERY_TASK_ROUTES = {
+    "controller.configs.tasks.deliver": {"queue": "push"},
+    "controller.configs.tasks.render_stale": {"queue": "render"},
+    "controller.connections.tasks.*": {"queue": "poll"},
+}
 
 POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
 RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)

@@ -5,12 +5,12 @@ from celery import shared_task
 from controller.configs.rules import delivery, pushing, rendering
 
 
-@shared_task(queue="render")
+@shared_task
 def render_stale() -> int:
     return rendering.render_stale()
 
 
-@shared_task(queue="push")
+@shared_task
 def deliver() -> int:
     return pushing.deliver()
 

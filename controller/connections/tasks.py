@@ -5,13 +5,13 @@ from celery import shared_task
 from controller.connections.rules import polling
 
 
-@shared_task(queue="poll")
+@shared_task
 def sweep() -> None:
     """Have every device in service looked at, in batches that workers share."""
     for batch in polling.batches():
         poll.delay([device.hex for device in batch])
 
 
-@shared_task(queue="poll")
+@shared_task
 def poll(device_ids: list[str]) -> None:
     polling.poll([UUID(device) for device in device_ids])

@@ -51,8 +51,8 @@ TEMPLATES: list[dict[str, Any]] = [
                     "path": "etc/muster/reload.d/10-journal",
                     "mode": "0755",
                     "contents": (
-                        '#!/bin/sh\necho "$(date -u +%FT%TZ) reloaded"'
-                        ' >>"${MUSTER_ROOT:-}/var/log/muster-reload"\n'
+                        '#!/bin/sh\nlog="${MUSTER_ROOT:-}/var/log"\nmkdir -p "$log"\n'
+                        'echo "$(date -u +%FT%TZ) reloaded" >>"$log/muster-reload"\n'
                     ),
                 }
             ]
