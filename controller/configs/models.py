@@ -219,14 +219,13 @@ class Push(Owned):
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveIntegerField(default=0)
     reason = models.TextField(blank=True)
+    # The device may or may not hold the snapshot; it is asked before it is given anything.
+    in_doubt = models.BooleanField(default=False)
     not_before = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(null=True)
     created = models.DateTimeField(default=timezone.now)
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
-
-    # Set where it is taken: a device that was left mid-way is asked before it is given anything.
-    must_verify = False
 
     class Meta:
         verbose_name_plural = "pushes"

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from controller.connections.drivers.contract import ShellFactory
 
-State = Literal["applied", "failed", "unknown", "unreachable", "busy", "woken"]
+State = Literal["applied", "failed", "absent", "unknown", "unreachable", "busy", "woken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Outcome:
 
     applied      in force and confirmed over a new connection
     failed       not in force; the former config is (or the device said why it is not)
+    absent       it never arrived, so it was neither applied nor refused: push again
     unknown      it may be either: ask ``verify`` later
     unreachable  no connection, so nothing was done
     busy         another push is at work there and nothing was done: try again later

@@ -157,7 +157,7 @@ def _settled(answer: Answer, archive: Archive) -> Outcome:
     held = answer.applied or (answer.checksum if answer.state == "applied" else "")
     holds = f"holds the config {held}" if held else "holds no config of ours"
     return Outcome(
-        "failed",
+        "absent",
         f"The config {archive.checksum} never arrived: the device {holds}. Push again.",
     )
 

@@ -65,7 +65,7 @@ def reconcile() -> int:
     """Find by the rows what was not done: lost messages, dead workers, devices that are back."""
     now = timezone.now()
     back = Push.objects.filter(
-        state=Push.State.QUEUED,
+        state__in=[Push.State.QUEUED, Push.State.UNKNOWN],
         not_before__gt=now,
         config__device__presence__state=Presence.State.ONLINE,
         config__device__presence__since__gt=F("started"),
@@ -87,7 +87,11 @@ def _ready(now: datetime) -> QuerySet[Push]:
 
 @transaction.atomic
 def take(*, most: int = BATCH) -> list[Push]:
-    """Lease pushes for the caller. ``must_verify`` is set where a device was left mid-way."""
+    """Lease pushes for the caller; those in doubt are for asking, the others for doing.
+
+    One that a dead worker left behind is done again: whatever the device made of the first,
+    nobody was there to confirm it, and the device takes one push at a time.
+    """
     now = timezone.now()
     rows = list(
         _ready(now)
@@ -96,8 +100,7 @@ def take(*, most: int = BATCH) -> list[Push]:
         .order_by("not_before")[:most]
     )
     for row in rows:
-        row.must_verify = row.state != Push.State.QUEUED
-        if not row.must_verify:
+        if not row.in_doubt:
             row.snapshot_id = row.config.desired_id
         row.state = Push.State.APPLYING
         row.started = now

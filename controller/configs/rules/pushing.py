@@ -77,7 +77,7 @@ class Batch:
             except Refused as error:
                 self.outcomes[push.pk] = Outcome("failed", str(error))
                 continue
-            (self.to_verify if push.must_verify else self.to_push).append(order)
+            (self.to_verify if push.in_doubt else self.to_push).append(order)
 
     def start(self) -> list[Coroutine[Any, Any, None]]:
         """The work on all orders that were added since the last call."""

@@ -42,7 +42,8 @@ def settle(outcomes: Mapping[int, Outcome]) -> None:
     for pk, push in pushes.items():
         _settle_one(push, configs[push.config_id], outcomes[pk])
     Push.objects.bulk_update(
-        pushes.values(), ["state", "reason", "ended", "not_before", "leased_until"]
+        pushes.values(),
+        ["state", "reason", "in_doubt", "ended", "not_before", "leased_until"],
     )
     save_progress(configs.values())
 
@@ -58,11 +59,15 @@ def _settle_one(push: Push, config: Config, outcome: Outcome) -> None:
             push.state, push.ended = Push.State.FAILED, now
             refuse(config, push.snapshot_id, outcome.reason)
         case "unknown":
-            push.state, push.not_before = Push.State.UNKNOWN, now + SHORTEST_PAUSE
+            push.in_doubt, push.not_before = True, now + SHORTEST_PAUSE
         case "woken":
-            push.state, push.not_before = Push.State.QUEUED, now + AGENT_PAUSE
+            push.not_before = now + AGENT_PAUSE
+        case "absent":
+            push.in_doubt = False
         case _:
-            push.state, push.not_before = Push.State.QUEUED, now + pause(push.attempts)
+            push.not_before = now + pause(push.attempts)
+    if push.ended is None:
+        push.state = Push.State.UNKNOWN if push.in_doubt else Push.State.QUEUED
 
 
 def pause(attempts: int) -> timedelta:

@@ -69,7 +69,7 @@ class Command(BaseCommand):
             "--fleet", type=Path, required=True, help="the folder the demo devices run in"
         )
         parser.add_argument(
-            "--wait", type=int, default=60, help="seconds until all are applied"
+            "--wait", type=float, default=60, help="seconds until all are applied"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,168 @@
+"""The portal as its user runs it: script/server with web, worker, beat and Redis."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.fleet.ssh import Fleet, SshDevice
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 90
+PATIENCE_SECONDS = 40
+
+
+def eventually(
+    what: str, happened: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS
+) -> Any:
+    """Wait until something is so, and return what it was."""
+    deadline = time.monotonic() + seconds
+    while not (found := happened()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Portal:
+    url: str
+    folder: Path
+    fleet: Fleet
+    api: httpx.Client = field(init=False)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def sign_in(self, password: str) -> None:
+        answer = httpx.post(
+            f"{self.url}/api/v1/users/token/", data={"username": "admin", "password": password}
+        )
+        self.api = httpx.Client(
+            base_url=f"{self.url}/api/v1/controller/",
+            headers={"Authorization": f"Bearer {answer.json()['token']}"},
+            timeout=30,
+        )
+
+    def devices(self) -> list[dict[str, Any]]:
+        """In the order of the fleet's folders."""
+        rows: list[dict[str, Any]] = self.api.get("device/").json()["results"]
+        return rows[::-1]
+
+    def statuses(self) -> list[str]:
+        return [row["config"]["status"] for row in self.devices()]
+
+    def detail(self, number: int) -> dict[str, Any]:
+        row: dict[str, Any] = self.api.get(f"device/{self.devices()[number]['id']}/").json()
+        return row
+
+    def patch(self, number: int, config: dict[str, Any]) -> None:
+        """Give one device a configuration of its own."""
+        url = f"device/{self.devices()[number]['id']}/"
+        answer = self.api.patch(url, json={"config": {"config": config}})
+        assert answer.status_code == 200, answer.text
+
+    def template(self, name: str) -> dict[str, Any]:
+        rows = self.api.get("template/").json()["results"]
+        return next(row for row in rows if row["name"] == name)
+
+    def all_applied(self) -> bool:
+        return set(self.statuses()) == {"applied"}
+
+    def file(self, number: int, path: str) -> Path:
+        return self.device(number).root / path
+
+    def device(self, number: int) -> SshDevice:
+        return self.fleet.devices[number]
+
+    def shell(self, code: str) -> str:
+        return manage(self.environment, "shell", "-v", "0", "-c", code)
+
+
+def manage(environment: dict[str, str], *words: str) -> str:
+    done = subprocess.run(
+        [ROOT / ".venv/bin/python", "manage.py", *words],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def database(folder: Path) -> Iterator[str]:
+    """A database of the portal's own beside that of the tests."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgis:"):
+        yield f"spatialite:///{folder}/muster.sqlite3"
+        return
+    name = f"live_{os.getpid()}"
+    server = url.replace("postgis:", "postgresql:")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield url.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    folder = tmp_path_factory.mktemp("portal")
+    databases = database(folder)
+    port = free_port()
+    environment = os.environ | {
+        "DATABASE_URL": next(databases),
+        "MUSTER_DATA_DIR": str(folder),
+        "MUSTER_POLL_SECONDS": "2",
+        "MUSTER_RECONCILE_SECONDS": "1",
+        "MUSTER_CONFIRM_SECONDS": "3",
+    }
+    for name in ("REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY", "MUSTER_ENCRYPTION_KEYS"):
+        environment.pop(name)
+    output = folder / "server.log"
+    with output.open("w") as out, Fleet(5, folder / "fleet") as fleet:
+        described = [device.describe() for device in fleet.devices]
+        (folder / "fleet" / "fleet.json").write_text(json.dumps(described))
+        server = subprocess.Popen(
+            [ROOT / "script/server", "--empty", "--port", str(port)],
+            env=environment, stdout=out, stderr=out, start_new_session=True,
+        )  # fmt: skip
+        try:
+            password = eventually(
+                "script/server prints the first password",
+                lambda: re.search(r"with the password (\S+)", output.read_text()),
+                seconds=START_SECONDS,
+            )[1]
+            secrets = re.findall(r"export (\w+)=(\S+)", (folder / "secrets.env").read_text())
+            made = Portal(f"http://127.0.0.1:{port}", folder, fleet)
+            made.environment = environment | dict(secrets)
+            made.sign_in(password)
+            manage(made.environment, "demo", "--fleet", str(folder / "fleet"), "--wait", "60")
+            yield made
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait()
+            next(databases, None)
+
+
+@pytest.fixture
+def applied(portal: Portal) -> Portal:
+    """The portal with every device there and applied."""
+    for device in portal.fleet.devices:
+        if not device.running:
+            device.start()
+    eventually("all devices are applied", portal.all_applied)
+    return portal
