@@ -1,5 +1,6 @@
 """Archives as the portal makes them, and ones it never would."""
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -17,7 +18,7 @@ def archive(
 ) -> Archive:
     """A tar.gz of path → text, or path → (text, mode); ``links`` are symbolic."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, target in (links or {}).items():
             entry = tarfile.TarInfo(path)
             entry.type, entry.linkname = tarfile.SYMTYPE, target
@@ -27,6 +28,6 @@ def archive(
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(text.encode()), mode
             tar.addfile(entry, io.BytesIO(text.encode()))
-    content = buffer.getvalue()
+    content = gzip.compress(buffer.getvalue(), mtime=0)
     checksum = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return Archive(content, checksum)

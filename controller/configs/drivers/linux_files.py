@@ -1,8 +1,9 @@
-"""Push files onto any Linux over SSH, commit-confirmed; linux_files.sh is the device's side."""
+"""Push files onto any Linux over SSH, commit-confirmed; linux/ is the device's side."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import tarfile
 from collections.abc import Iterable
@@ -28,11 +29,11 @@ STATE = '"${MUSTER_ROOT:-}/var/lib/muster"'
 # sh -c, because the login shell may be any; umask, because archives hold secrets.
 START = (
     f"exec sh -c 'umask 077; d={STATE}/incoming.$$; "
-    'mkdir -p "$d" && cd "$d" && tar xf - && exec sh ./push.sh start "$@"\' push'
+    'mkdir -p "$d/stage" && cd "$d" && tar xf - && set -- start "$@" && . ./push.sh\' push'
 )
 ASK = (
     f"exec sh -c 'cd {STATE} 2>/dev/null && [ -f push.sh ] || {{ echo state: none; exit; }}; "
-    'exec sh ./push.sh "$@"\' push'
+    ". ./push.sh' push"
 )
 
 AT_WORK = ("preparing", "applying", "restoring")
@@ -173,7 +174,12 @@ async def _ask(verb: str, connect: ShellFactory) -> Answer:
 
 @cache
 def _script() -> bytes:
-    return resources.files(__package__).joinpath("linux_files.sh").read_bytes()
+    """All parts as one, with its version for a second line."""
+    folder = resources.files(__package__).joinpath("linux")
+    parts = sorted(folder.iterdir(), key=lambda part: part.name)
+    first, rest = b"\n".join(part.read_bytes() for part in parts).split(b"\n", 1)
+    version = hashlib.sha256(rest).hexdigest()
+    return b"\n".join((first, b"# " + version.encode(), rest))
 
 
 def _complaint(result: Result) -> str:
