@@ -95,6 +95,10 @@ class OwnedViewSet(View, GenericViewSet[Any]):
         rows: QuerySet[Any] = super().get_queryset().visible_to(self.request.user)  # type: ignore[attr-defined]
         return rows
 
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filters choose among the rows of a list; a row that is named by its id is that row."""
+        return queryset if self.detail else super().filter_queryset(queryset)
+
 
 class RuleViewSet(OwnedViewSet, ModelViewSet[Any]):
     """Create, read, update and delete, each write being one call of a rule.

@@ -6,7 +6,7 @@ from controller.devices.api.serializers import OrganizationField
 
 class TemplateSerializer(serializers.ModelSerializer[Template]):
     organization = OrganizationField(required=False, allow_null=True, default=None)
-    config = serializers.JSONField(required=False)
+    config = serializers.DictField(required=False)
 
     class Meta:
         model = Template

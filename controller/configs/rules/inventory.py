@@ -21,6 +21,8 @@ from controller.connections.rules import add_automatic
 from controller.devices import rules as devices
 from controller.devices.models import Device, DeviceGroup
 
+# The code of a refusal that speaks of the configuration as a whole.
+CANNOT_RENDER = "cannot_render"
 # What changes the rendering of a device's configuration.
 RENDERED_FIELDS = {"name", "mac_address", "key", "hardware_id", "os", "group", "organization"}
 
@@ -83,7 +85,7 @@ def settle_rendering(config: Config) -> None:
     refresh([config.pk])
     config.refresh_from_db()
     if config.render_error:
-        raise Refused(config.render_error)
+        raise Refused(config.render_error, code=CANNOT_RENDER)
 
 
 @transaction.atomic

@@ -2,9 +2,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.forms import ValidationError
 from django.http import HttpRequest
 from django_filters import rest_framework as filters
+from rest_framework.exceptions import ValidationError
 
 from controller.accounts.models import Organization
 from controller.configs.models import Backend, Config

@@ -33,9 +33,9 @@ class ListConfig(serializers.ModelSerializer[Config]):
         many=True, queryset=Template.objects.all(), required=False, write_only=True
     )
     backend = serializers.ChoiceField(choices=Backend.choices)
-    config = serializers.JSONField(required=False, write_only=True)
+    config = serializers.DictField(required=False, write_only=True)
     # DRF keeps its own context under this name on the class; as a declared field it is free.
-    context = serializers.JSONField(required=False, write_only=True)  # type: ignore[assignment]
+    context = serializers.DictField(required=False, write_only=True)  # type: ignore[assignment]
     error_reason = serializers.SerializerMethodField()
 
     class Meta:
@@ -49,8 +49,8 @@ class ListConfig(serializers.ModelSerializer[Config]):
 
 class DetailConfig(ListConfig):
     templates = VisibleRelatedField(many=True, queryset=Template.objects.all(), required=False)
-    config = serializers.JSONField(required=False)
-    context = serializers.JSONField(required=False)
+    config = serializers.DictField(required=False)
+    context = serializers.DictField(required=False)
 
     def to_representation(self, instance: Config) -> dict[str, Any]:
         shown = super().to_representation(instance)

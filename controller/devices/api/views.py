@@ -5,12 +5,13 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from controller.accounts.models import User
-from controller.base.errors import NotFound
+from controller.base.errors import NotFound, Refused
 from controller.configs.api.agent.views import archive_of
 from controller.configs.rules import inventory
 from controller.devices.api.filters import DeviceFilter
@@ -63,6 +64,11 @@ class DeviceViewSet(RuleViewSet):
                 )
             shown.append(as_listed(row, with_key=openable[organization]))
         return self.get_paginated_response(shown)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, Refused) and exc.code == inventory.CANNOT_RENDER:
+            return super().handle_exception(ValidationError({"config": exc.by_field}))
+        return super().handle_exception(exc)
 
     def perform_destroy(self, instance: Device) -> None:
         inventory.delete_device(

@@ -1,0 +1,146 @@
+"""What linters cannot see: the house rules of docs/architecture.md."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.permissions import AllowAny
+
+from controller.accounts.models import Owned
+from controller.dialects.openwisp import OwnedViewSet
+
+ROOT = Path(__file__).parents[1]
+CODE = [
+    path
+    for top in ("controller", "pki", "geo", "networks", "supervisor_proxy")
+    for path in (ROOT / top).rglob("*.py")
+    if "migrations" not in path.parts
+]
+APPS = [
+    *(ROOT / "controller" / name for name in (
+        "accounts", "devices", "connections", "vpn", "configs", "discovery"
+    )),
+    *(ROOT / name for name in ("pki", "geo", "networks", "supervisor_proxy")),
+]  # fmt: skip
+ROOMS = {
+    "models", "rules", "api", "admin", "urls", "tasks", "engine", "drivers", "management",
+    "migrations",
+}  # fmt: skip
+
+# Routes that ask nobody who they are, each with its reason.
+PUBLIC = {
+    "": "redirects to the admin",
+    "api/v1/users/token/": "is where one signs in",
+    "api/v1/openapi.json": "is documentation",
+    "api/v1/docs/": "is documentation",
+    "api/v1/redoc/": "is documentation",
+}
+# Routes whose secret is a device's own key, checked in the rule that they call.
+BY_DEVICE_KEY = re.compile(r"controller/")
+
+
+def routes(
+    patterns: list[Any] | None = None, prefix: str = ""
+) -> Iterator[tuple[str, URLPattern]]:
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        path = prefix + re.sub(r"^\^|\$$|\\Z$", "", str(pattern.pattern))
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, path)
+        else:
+            yield path, pattern
+
+
+def views_of_owned_rows() -> list[tuple[str, type[Any]]]:
+    found = []
+    for path, pattern in routes():
+        view = getattr(pattern.callback, "cls", None)
+        queryset = getattr(view, "queryset", None)
+        if view and queryset is not None and issubclass(queryset.model, Owned):
+            found.append((path, view))
+    return found
+
+
+def test_every_route_asks_who_it_is_or_is_public_for_a_reason() -> None:
+    for path, pattern in routes():
+        if path.startswith("admin/") or BY_DEVICE_KEY.match(path):
+            continue
+        view: Any = getattr(pattern.callback, "cls", None) or getattr(
+            pattern.callback, "view_class", None
+        )
+        permissions = getattr(view, "permission_classes", [])
+        asks = bool(permissions) and AllowAny not in permissions
+        assert asks or path in PUBLIC, f"{path} asks nobody who they are"
+
+
+def test_every_view_of_owned_rows_shows_only_the_callers() -> None:
+    assert views_of_owned_rows()
+    for path, view in views_of_owned_rows():
+        assert issubclass(view, OwnedViewSet), path
+
+
+def test_every_list_of_owned_rows_can_be_filtered_by_organization() -> None:
+    for path, view in views_of_owned_rows():
+        if not hasattr(view, "list"):
+            continue
+        filters = getattr(view, "filterset_class", None)
+        assert filters, f"{path} has no filters"
+        assert "organization" in filters.base_filters, path
+
+
+def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
+    unscoped = {
+        "User", "Organization", "Membership", "ApiToken",  # accounts scope the others
+        "TemplateUse", "GroupTemplate",  # rows between two scoped ones
+    }  # fmt: skip
+    ours = {path.name for path in APPS}
+    for model in apps.get_models():
+        if model._meta.app_label in ours and model.__name__ not in unscoped:
+            assert issubclass(model, Owned), model
+
+
+def test_every_setting_has_a_reader() -> None:
+    text = (ROOT / "controller/settings.py").read_text()
+    ours = set(re.findall(r"^([A-Z][A-Z_]+)(?::[^=]+)? = ", text, re.MULTILINE))
+    known = {
+        name
+        for module in ("django.conf.global_settings",)
+        for name in dir(__import__(module, fromlist=["x"]))
+    }
+    read = "\n".join(path.read_text() for path in CODE)
+    for name in ours - known:
+        if name.startswith(("CELERY_", "REST_FRAMEWORK", "SPECTACULAR_", "CONTENT_SECURITY")):
+            continue
+        mentions = len(re.findall(rf"\b{name}\b", read))
+        assert mentions > 1 or name in LIBRARIES, f"nothing reads {name}"
+
+
+# Settings that a library reads.
+LIBRARIES = {"UNFOLD", "SPATIALITE_LIBRARY_PATH", "ROOT_URLCONF", "STATICFILES_DIRS"}
+
+
+@pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)
+def test_an_app_has_its_rooms_and_no_other(app: Path) -> None:
+    found = {path.stem for path in app.iterdir() if path.name != "__pycache__"} - {"__init__"}
+    assert {"models", "rules", "admin", "urls", "api"} <= found
+    assert found <= ROOMS, f"{app.name} has {found - ROOMS}"
+    api = {path.stem for path in (app / "api").rglob("*.py")}
+    assert api <= {"__init__", "serializers", "filters", "views"}, api
+
+
+def test_modules_stay_small() -> None:
+    for path in CODE:
+        assert len(path.read_text().splitlines()) <= 400, path
+
+
+def test_only_one_module_imports_the_admins_look() -> None:
+    for path in CODE:
+        if path == ROOT / "controller/base/admin.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("unfold"), path
