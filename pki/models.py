@@ -1,0 +1,255 @@
+"""Authorities, the certificates they issued, and every serial number they ever signed."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+
+from controller.accounts.models import Owned, OwnedQuerySet, Shareable
+from controller.base.models import Dated
+from controller.base.secrets import EncryptedTextField
+from pki.engine import keys
+from pki.engine.contract import Authority
+from pki.engine.errors import Rejected
+from pki.engine.extensions import SCHEMA
+from pki.engine.extensions import parse as parse_extensions
+from pki.engine.importing import read_certificates
+from pki.engine.names import Subject
+from pki.engine.software import SoftwareAuthority
+from pki.engine.summary import Line, summarize
+
+__all__ = ["SCHEMA", "Ca", "Cert", "Issued", "Reason", "RevocationList"]
+
+
+class Reason(models.TextChoices):
+    """RFC 5280, 5.3.1, but for the two that take a revocation back."""
+
+    UNSPECIFIED = "unspecified", "Unspecified"
+    KEY_COMPROMISE = "keyCompromise", "The key was exposed"
+    CA_COMPROMISE = "cACompromise", "The authority's key was exposed"
+    AFFILIATION_CHANGED = "affiliationChanged", "Its holder changed"
+    SUPERSEDED = "superseded", "Replaced by another"
+    CESSATION = "cessationOfOperation", "No longer in use"
+    PRIVILEGE_WITHDRAWN = "privilegeWithdrawn", "Its holder may no longer use it"
+
+
+class CertifiedQuerySet(OwnedQuerySet):
+    def expiring(self, within: timedelta, *, now: datetime | None = None) -> Self:
+        """Still valid, not revoked, and ending soon."""
+        moment = now or timezone.now()
+        return self.filter(
+            revoked=False, validity_end__gt=moment, validity_end__lte=moment + within
+        )
+
+    def live(self) -> Self:
+        return self.filter(revoked=False, validity_end__gt=timezone.now())
+
+
+def valid_extensions(value: object) -> None:
+    try:
+        parse_extensions(value)
+    except Rejected as rejected:
+        raise ValidationError(rejected.errors["extensions"]) from rejected
+
+
+class Certified(Shareable, Dated):
+    """What an authority and a device's certificate have in common."""
+
+    name = models.CharField(max_length=64)
+    notes = models.TextField(blank=True)
+    key_length = models.CharField(
+        "key", max_length=8, default="2048", help_text="bits, or the kind of key"
+    )
+    digest = models.CharField("digest algorithm", max_length=8, default="sha256")
+    validity_start = models.DateTimeField()
+    validity_end = models.DateTimeField(db_index=True)
+    country_code = models.CharField(max_length=2, blank=True)
+    state = models.CharField("state or province", max_length=64, blank=True)
+    city = models.CharField(max_length=64, blank=True)
+    organization_name = models.CharField("organization", max_length=64, blank=True)
+    organizational_unit_name = models.CharField(max_length=64, blank=True)
+    email = models.EmailField("e-mail address", blank=True)
+    common_name = models.CharField(max_length=64, blank=True)
+    extensions = models.JSONField(default=list, blank=True, validators=[valid_extensions])
+    serial_number = models.CharField(max_length=50)
+    certificate = models.TextField(help_text="PEM")
+    private_key = EncryptedTextField(
+        blank=True, help_text="PEM; empty where the device keeps its own"
+    )
+    passphrase = EncryptedTextField(blank=True, help_text="Of the private key.")
+    auto_renew = models.BooleanField(
+        "renew automatically", default=False, help_text="In good time before it ends."
+    )
+    revoked = models.BooleanField(default=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revocation_reason = models.CharField(
+        "reason", max_length=24, choices=Reason.choices, blank=True
+    )
+
+    objects = CertifiedQuerySet.as_manager()  # type: ignore[misc]
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def parsed(self) -> x509.Certificate:
+        return read_certificates(self.certificate)[0]
+
+    @property
+    def key(self) -> keys.PrivateKey:
+        return keys.load(self.private_key, self.passphrase, trusted=True)
+
+    @property
+    def parsed_key(self) -> keys.PublicKey:
+        """The certificate's public key: all that is known where the device keeps its own."""
+        found: keys.PublicKey = self.parsed.public_key()  # type: ignore[assignment]
+        return found
+
+    @property
+    def lifetime(self) -> timedelta:
+        return self.validity_end - self.validity_start
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(**{name: getattr(self, name) for name in Subject.__dataclass_fields__})
+
+    @property
+    def summary(self) -> list[Line]:
+        return summarize(self.parsed)
+
+    @property
+    def days_left(self) -> int:
+        """Whole days until it ends; negative once it has ended."""
+        return (self.validity_end - timezone.now()).days
+
+
+def unique_names(label: str) -> list[models.BaseConstraint]:
+    """One live row of a common name in each organization, and among the shared ones."""
+    live = models.Q(revoked=False) & ~models.Q(common_name="")
+    return [
+        models.UniqueConstraint(
+            fields=["common_name", "organization"], condition=live, name=f"{label}_common_name"
+        ),
+        models.UniqueConstraint(
+            fields=["common_name"],
+            condition=live & models.Q(organization=None),
+            name=f"{label}_common_name_shared",
+        ),
+    ]
+
+
+class Ca(Certified):
+    """An authority whose key the portal holds."""
+
+    issuer = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="intermediates",
+        help_text="The authority above it, if that one is here too.",
+    )  # fmt: skip
+    chain = models.TextField(blank=True, help_text="PEM of those above it, nearest first.")
+    # How OCSP requests call this authority: hashes of its name and of its key, hexadecimal.
+    ocsp_sha1 = models.CharField(max_length=80, editable=False, db_index=True)
+    ocsp_sha256 = models.CharField(max_length=128, editable=False, db_index=True)
+
+    class Meta:
+        verbose_name = "CA"
+        verbose_name_plural = "CAs"
+        ordering = ["-created", "-pk"]
+        constraints = unique_names("ca")
+
+    @property
+    def authority(self) -> Authority:
+        """Whoever signs for this row; the one place to put another implementation."""
+        above = read_certificates(self.chain) if self.chain else []
+        return SoftwareAuthority(self.parsed, self.key, above, self.digest)
+
+    @property
+    def bundle(self) -> str:
+        """Its certificate and those above it, PEM."""
+        return self.certificate + self.chain
+
+
+class Cert(Certified):
+    """A certificate of a device, a server or a person."""
+
+    ca = models.ForeignKey(Ca, models.PROTECT, related_name="certs", verbose_name="CA")
+
+    class Meta:
+        verbose_name = "certificate"
+        ordering = ["-created", "-pk"]
+        constraints = [
+            *unique_names("cert"),
+            models.UniqueConstraint(fields=["ca", "serial_number"], name="cert_serial_number"),
+        ]
+
+    @property
+    def bundle(self) -> str:
+        """Itself and the whole chain, PEM, as servers send it."""
+        return self.certificate + self.ca.bundle
+
+
+class Issued(Owned):
+    """A serial number that an authority has signed. Outlives the row it was signed for.
+
+    Renewing changes the row's certificate, but the old one stays usable until it ends; so what
+    is revoked is every serial number that the row had, and the list is made of these.
+    """
+
+    organization_path: ClassVar[str] = "ca__organization"
+
+    ca = models.ForeignKey(Ca, models.CASCADE, related_name="issued")
+    serial_number = models.CharField(max_length=50, db_index=True)
+    validity_end = models.DateTimeField()
+    cert = models.ForeignKey(
+        Cert, models.SET_NULL, null=True, blank=True, related_name="serials"
+    )
+    subordinate = models.ForeignKey(
+        Ca, models.SET_NULL, null=True, blank=True, related_name="serials"
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=24, choices=Reason.choices, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["ca", "serial_number"], name="issued_serial_number")
+        ]
+        indexes = [
+            models.Index(
+                fields=["ca"], condition=~models.Q(revoked_at=None), name="issued_revoked"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.serial_number
+
+
+class RevocationList(models.Model):
+    """The list as it was last signed; served as it is until the next one."""
+
+    ca = models.OneToOneField(
+        Ca, models.CASCADE, primary_key=True, related_name="revocation_list"
+    )
+    number = models.PositiveBigIntegerField()
+    this_update = models.DateTimeField()
+    next_update = models.DateTimeField(db_index=True)
+    der = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.ca} {self.number}"
+
+    def __repr__(self) -> str:
+        return f"<RevocationList {self.ca_id} {self.number}>"
+
+    @property
+    def encoded(self) -> bytes:
+        return bytes(self.der)
+
+    @property
+    def pem(self) -> str:
+        return x509.load_der_x509_crl(self.encoded).public_bytes(Encoding.PEM).decode()

@@ -24,6 +24,11 @@ class Question:
     algorithm: HashAlgorithm
     nonce: bytes = b""
 
+    @property
+    def address(self) -> str:
+        """The issuer as the request calls it, to be looked up among `addresses`."""
+        return (self.issuer_name_hash + self.issuer_key_hash).hex()
+
     def is_about(self, issuer: x509.Certificate) -> bool:
         return (self.issuer_name_hash, self.issuer_key_hash) == issuer_hashes(
             issuer, self.algorithm
@@ -54,6 +59,15 @@ def issuer_hashes(issuer: x509.Certificate, algorithm: HashAlgorithm) -> tuple[b
         _hash(issuer.subject.public_bytes(), algorithm),
         _hash(_key_bits(issuer), algorithm),
     )
+
+
+def addresses(issuer: x509.Certificate) -> tuple[str, str]:
+    """How requests call this issuer: name and key hashed with SHA-1, and with SHA-256 (hex)."""
+    sha1, sha256 = (
+        b"".join(issuer_hashes(issuer, algorithm)).hex()
+        for algorithm in (hashes.SHA1(), hashes.SHA256())  # noqa: S303 - RFC 6960 names by it
+    )
+    return sha1, sha256
 
 
 def malformed() -> bytes:

@@ -1,0 +1,188 @@
+"""Authorities: created, imported, renewed, changed and deleted."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError, Q
+from django.utils import timezone
+
+from controller.base.errors import Conflict, Refused
+from pki.engine import keys, ocsp
+from pki.engine.importing import read_authority, to_pem
+from pki.engine.software import SoftwareAuthority
+from pki.models import Ca
+from pki.rules.certificates import KEPT_ON_IMPORT, reissue
+from pki.rules.revocation import publish
+from pki.rules.signing import (
+    UNCHECKED_ON_IMPORT,
+    check_common_name,
+    check_key_length,
+    check_organization,
+    check_signer,
+    digest_for_renewal,
+    fill,
+    kind_for_renewal,
+    midnight_before,
+    record,
+    refusing,
+    take_over,
+    template_of,
+)
+
+LIFE = timedelta(days=3650)
+MADE_HERE = ("certificate", "ocsp_sha1", "ocsp_sha256", "issuer", "organization")
+
+
+def create_ca(*, issuer: Ca | None = None, **values: Any) -> Ca:
+    """A root, or an intermediate that `issuer` vouches for. Takes the fields of `Ca`."""
+    if issuer is not None:
+        check_signer(issuer)
+    with refusing():
+        row = Ca(issuer=issuer)
+        fill(row, values, min(LIFE, issuer.validity_end - timezone.now()) if issuer else LIFE)
+        _check_place(row)
+        row.checked(leave_out={*MADE_HERE})
+        key = keys.generate(row.key_length)
+        row.private_key = keys.to_pem(key, row.passphrase)
+        _sign(row, key)
+    return _save_new(row)
+
+
+def import_ca(*, certificate: str, private_key: str, passphrase: str = "", **values: Any) -> Ca:
+    """An authority made elsewhere, with its key; the PEM may go on with those above it."""
+    near = Ca.objects.filter(Q(organization=values.get("organization")) | Q(organization=None))
+    with refusing():
+        found = read_authority(
+            certificate, private_key, passphrase,
+            known=[ca.parsed for ca in near], now=timezone.now(),
+        )  # fmt: skip
+        check_key_length(values.get("key_length"), found.certificate)
+        row = Ca(**{name: values[name] for name in KEPT_ON_IMPORT if name in values})
+        take_over(row, found.certificate, found.digest)
+        row.private_key, row.passphrase = keys.to_pem(found.key, passphrase), passphrase
+        row.chain = to_pem(found.issuers)
+        _address(row)
+    _check_place(row)
+    row.checked(leave_out={"organization", *UNCHECKED_ON_IMPORT})
+    return _save_new(row)
+
+
+def renew_ca(ca: Ca, *, keep_key: bool = False) -> Ca:
+    """A new certificate in the same row, valid as long again.
+
+    With a new key everything that is live under it is signed again, each with the key it has;
+    with the key kept nothing else needs to change.
+    """
+    check_renewable(ca)
+    key = ca.key if keep_key else keys.generate(kind_for_renewal(ca))
+    with transaction.atomic(), refusing():
+        row: Ca = Ca.objects.select_for_update().get(pk=ca.pk)
+        check_renewable(row)
+        row.private_key = keys.to_pem(key, row.passphrase)
+        row.key_length = keys.kind_of(key.public_key())
+        _sign_again(row, key, ends=midnight_before() + row.lifetime)
+        if not keep_key:
+            _reissue_below(row)
+        _hand_down_chain(row)
+        publish(row)
+    return row
+
+
+def update_ca(ca: Ca, **values: Any) -> Ca:
+    """Name, notes, organization, automatic renewal: a certificate itself does not change."""
+    organization = values.get("organization", ca.organization)
+    if organization is not None and ca.certs.exclude(organization=organization).exists():
+        raise Conflict(f"{ca} has certificates of other organizations, so it cannot move.")
+    for name, value in values.items():
+        setattr(ca, name, value)
+    _check_place(ca)
+    ca.checked(leave_out={"issuer", "organization", *UNCHECKED_ON_IMPORT})
+    ca.save(update_fields=list(values))
+    return ca
+
+
+@transaction.atomic
+def delete_ca(ca: Ca) -> None:
+    """Refused while anything relies on it: a live certificate, an intermediate, a server."""
+    live = ca.certs.live().count()
+    if live:
+        raise Conflict(
+            f"{ca} has {live} certificates that are neither revoked nor expired. "
+            "Revoke or delete those first."
+        )
+    try:
+        ca.certs.all().delete()
+        ca.delete()
+    except ProtectedError as error:
+        users = ", ".join(sorted(str(row) for row in error.protected_objects))
+        raise Conflict(f"{ca} is in use by {users}; take it out of there first.") from error
+
+
+def check_renewable(ca: Ca) -> None:
+    if ca.revoked:
+        raise Conflict(f"{ca} is revoked, which is final: create another CA instead.")
+    if ca.issuer is not None:
+        check_signer(ca.issuer)
+        return
+    own = ca.parsed
+    if own.issuer != own.subject:
+        raise Refused(
+            "Its issuer is not here, so it cannot be renewed here: have its certificate renewed "
+            "there, and import it."
+        )
+
+
+def _check_place(row: Ca) -> None:
+    if row.issuer is not None:
+        check_organization(row, row.issuer, "CA")
+    check_common_name(row)
+
+
+def _sign(row: Ca, key: keys.PrivateKey) -> None:
+    template = template_of(row, key.public_key(), row.issuer)
+    if row.issuer is None:
+        row.certificate = to_pem(SoftwareAuthority.create(template, key).chain())
+    else:
+        row.certificate = to_pem([row.issuer.authority.sign(template)])
+        row.chain = row.issuer.bundle
+    _address(row)
+
+
+def _sign_again(row: Ca, key: keys.PrivateKey, *, ends: datetime) -> None:
+    row.digest = digest_for_renewal(row)
+    values = {"serial_number": "", "validity_start": None, "validity_end": ends}
+    fill(row, values, LIFE)
+    _sign(row, key)
+    row.save()
+    if row.issuer is not None:
+        record(row, row.issuer)
+
+
+def _address(row: Ca) -> None:
+    """How OCSP requests will call it."""
+    row.ocsp_sha1, row.ocsp_sha256 = ocsp.addresses(row.parsed)
+
+
+@transaction.atomic
+def _save_new(row: Ca) -> Ca:
+    row.save(force_insert=True)
+    if row.issuer is not None:
+        record(row, row.issuer)
+    publish(row)
+    return row
+
+
+def _reissue_below(ca: Ca) -> None:
+    for cert in ca.certs.live():
+        reissue(cert, ca)
+    for below in ca.intermediates.live():
+        below.issuer = ca
+        _sign_again(below, below.key, ends=below.validity_end)
+
+
+def _hand_down_chain(ca: Ca) -> None:
+    for below in ca.intermediates.all():
+        below.chain = ca.bundle
+        below.save(update_fields=["chain"])
+        _hand_down_chain(below)

@@ -1,0 +1,159 @@
+"""Certificates: issued, imported, renewed, changed and deleted."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from controller.base.errors import Conflict, Refused
+from pki.engine import keys
+from pki.engine.importing import read_end_entity, to_pem
+from pki.engine.requests import SigningRequest
+from pki.models import Ca, Cert, Reason
+from pki.rules.revocation import revoke
+from pki.rules.signing import (
+    UNCHECKED_ON_IMPORT,
+    check_common_name,
+    check_key_length,
+    check_organization,
+    check_signer,
+    digest_for_renewal,
+    fill,
+    kind_for_renewal,
+    midnight_before,
+    record,
+    refusing,
+    take_over,
+    template_of,
+)
+
+LIFE = timedelta(days=365)
+KEPT_ON_IMPORT = ("name", "organization", "notes", "auto_renew")
+
+
+def issue(ca: Ca, *, public_key: keys.PublicKey | None = None, **values: Any) -> Cert:
+    """A certificate signed by `ca`, with a new key unless the device's own public key is given.
+
+    Takes the fields of `Cert`; what is left out gets its default. Without an end of its own it
+    ends after a year, or with its CA.
+    """
+    check_signer(ca)
+    with refusing():
+        row = Cert(ca=ca)
+        fill(row, values, min(LIFE, ca.validity_end - timezone.now()))
+        if public_key is not None:
+            row.key_length = keys.kind_of(public_key)
+        check_organization(row, ca, "Cert")
+        check_common_name(row)
+        row.checked(leave_out={"certificate", "ca", "organization"})
+        if public_key is None:
+            key = keys.generate(row.key_length)
+            row.private_key = keys.to_pem(key, row.passphrase)
+            public_key = key.public_key()
+        _sign(row, ca, public_key)
+    with transaction.atomic():
+        row.save(force_insert=True)
+        record(row, ca)
+    return row
+
+
+def issue_for_request(ca: Ca, request: SigningRequest, **values: Any) -> Cert:
+    """A certificate for the key of a signing request; its names are for the caller to check."""
+    return issue(ca, public_key=request.public_key, **values)
+
+
+def import_cert(
+    *, ca: Ca, certificate: str, private_key: str, passphrase: str = "", **values: Any
+) -> Cert:
+    """A certificate that `ca` issued elsewhere, with its key."""
+    with refusing():
+        chain = ca.authority.chain()
+        found = read_end_entity(
+            certificate, private_key, passphrase, chain=chain, now=timezone.now()
+        )
+        check_key_length(values.get("key_length"), found.certificate)
+        row = Cert(ca=ca, **{name: values[name] for name in KEPT_ON_IMPORT if name in values})
+        take_over(row, found.certificate, found.digest)
+        row.private_key, row.passphrase = keys.to_pem(found.key, passphrase), passphrase
+    check_organization(row, ca, "Cert")
+    check_common_name(row)
+    if ca.issued.filter(serial_number=row.serial_number).exists():
+        text = f"{ca} has a certificate with this serial number already."
+        raise Refused({"certificate": [text]})
+    row.checked(leave_out={"ca", "organization", *UNCHECKED_ON_IMPORT})
+    with transaction.atomic():
+        row.save(force_insert=True)
+        record(row, ca)
+    return row
+
+
+def renew(cert: Cert, *, keep_key: bool = False) -> Cert:
+    """A new certificate in the same row, valid as long again; the old one stays good till its end.
+
+    The key is new too, unless it is to be kept or only the device has it.
+    """
+    check_signer(cert.ca)
+    check_renewable(cert)
+    fresh = None
+    if cert.private_key and not keep_key:
+        # Before the row is locked: an RSA key takes tens of milliseconds, and more.
+        fresh = keys.generate(kind_for_renewal(cert))
+    with transaction.atomic(), refusing():
+        locked = Cert.objects.select_for_update(of=("self",)).select_related("ca")
+        row: Cert = locked.get(pk=cert.pk)
+        check_renewable(row)
+        public_key = row.parsed_key
+        if fresh is not None:
+            public_key = fresh.public_key()
+            row.private_key = keys.to_pem(fresh, row.passphrase)
+            row.key_length = keys.kind_of(public_key)
+        _sign_again(row, row.ca, public_key, ends=midnight_before() + row.lifetime)
+    return row
+
+
+def reissue(cert: Cert, ca: Ca) -> None:
+    """Signed anew with the same key and the same end, since the authority's key is another one."""
+    _sign_again(cert, ca, cert.parsed_key, ends=cert.validity_end)
+
+
+def update_cert(cert: Cert, **values: Any) -> Cert:
+    """Name, notes, organization, automatic renewal: a certificate itself does not change."""
+    for name, value in values.items():
+        setattr(cert, name, value)
+    check_organization(cert, cert.ca, "Cert")
+    check_common_name(cert)
+    cert.checked(leave_out={"ca", "organization", *UNCHECKED_ON_IMPORT})
+    cert.save(update_fields=list(values))
+    return cert
+
+
+@transaction.atomic
+def delete_cert(cert: Cert) -> None:
+    """Gone from here, and revoked, so that nobody goes on with it."""
+    if cert.validity_end > timezone.now():
+        revoke(cert, reason=Reason.CESSATION)
+    try:
+        cert.delete()
+    except ProtectedError as error:
+        users = ", ".join(sorted(str(row) for row in error.protected_objects))
+        raise Conflict(f"{cert} is in use by {users}; take it out of there first.") from error
+
+
+def check_renewable(cert: Cert) -> None:
+    if cert.revoked:
+        raise Conflict(f"{cert} is revoked, which is final: issue a new certificate instead.")
+
+
+def _sign_again(cert: Cert, ca: Ca, public_key: keys.PublicKey, *, ends: datetime) -> None:
+    cert.digest = digest_for_renewal(cert)
+    values = {"serial_number": "", "validity_start": None, "validity_end": ends}
+    fill(cert, values, LIFE)
+    _sign(cert, ca, public_key)
+    cert.save()
+    record(cert, ca)
+
+
+def _sign(row: Cert, ca: Ca, public_key: keys.PublicKey) -> None:
+    row.certificate = to_pem([ca.authority.sign(template_of(row, public_key, ca))])

@@ -1,0 +1,65 @@
+"""What ends soon: renewed where that is wanted, and told where it is not."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from controller.accounts.models import User
+from controller.base.errors import Refused
+from pki.models import Ca, Cert
+from pki.rules.authorities import renew_ca
+from pki.rules.certificates import renew
+
+log = logging.getLogger(__name__)
+
+# Flagged at each of these, most urgent first.
+NOTICES = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
+RENEW_BEFORE = timedelta(days=30)
+# A short-lived certificate is renewed when a third of its life is left.
+SHARE_LEFT = 3
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What ends within a span of days, and within none of the shorter ones."""
+
+    days: int
+    rows: list[Ca | Cert]
+
+
+def notices(user: User) -> list[Notice]:
+    """What this user may see ending within 1, 7 and 30 days."""
+    found: list[Notice] = []
+    now, start = timezone.now(), timedelta()
+    for span in NOTICES:
+        ending: list[Ca | Cert] = []
+        for model in (Ca, Cert):
+            visible = model.objects.visible_to(user).filter(revoked=False)
+            ending += visible.filter(validity_end__gt=now + start, validity_end__lte=now + span)
+        found.append(Notice(span.days, sorted(ending, key=lambda row: row.validity_end)))
+        start = span
+    return found
+
+
+def renew_due() -> list[Ca | Cert]:
+    """Renews what is marked for it and ends soon; authorities keep their key.
+
+    One that cannot be renewed is logged and left for a person: its badge on the dashboard stays.
+    """
+    due: list[Ca | Cert] = []
+    for model in (Ca, Cert):
+        due += filter(is_due, model.objects.filter(auto_renew=True).expiring(RENEW_BEFORE))
+    renewed: list[Ca | Cert] = []
+    for row in due:
+        try:
+            renewed.append(renew_ca(row, keep_key=True) if isinstance(row, Ca) else renew(row))
+        except Refused as refused:
+            log.warning("%s %s was not renewed: %s", row._meta.label, row.pk, refused)
+    return renewed
+
+
+def is_due(row: Ca | Cert) -> bool:
+    left = row.validity_end - timezone.now()
+    return left <= min(RENEW_BEFORE, row.lifetime / SHARE_LEFT)

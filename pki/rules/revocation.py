@@ -1,0 +1,126 @@
+"""Taking certificates back, and telling everybody who asks."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.db import transaction
+from django.utils import timezone
+
+from pki.engine import ocsp
+from pki.engine.contract import Period, Revocation, Status
+from pki.engine.errors import Rejected
+from pki.models import Ca, Cert, Issued, Reason, RevocationList
+
+# A device that is offline, or a portal that is down, for this long still has a usable list.
+LIST_LIFE = timedelta(days=7)
+PUBLISH_EVERY = timedelta(days=1)
+ANSWER_LIFE = timedelta(hours=12)
+# Clocks of those who ask may be late by this much.
+CLOCK_SLACK = timedelta(minutes=5)
+
+Revocable = TypeVar("Revocable", Ca, Cert)
+
+
+def revoke(row: Revocable, *, reason: str = Reason.UNSPECIFIED) -> Revocable:
+    """Takes back the certificate and those it replaced; the first time is the one that counts."""
+    revoke_all([row], reason=reason)
+    return row
+
+
+@transaction.atomic
+def revoke_all(rows: Iterable[Ca | Cert], *, reason: str = Reason.UNSPECIFIED) -> None:
+    """Many at once, each authority's list being signed once. Roots, which nobody lists, stay."""
+    now = timezone.now().replace(microsecond=0)
+    signers: dict[int, Ca] = {}
+    for row in rows:
+        signer = row.ca if isinstance(row, Cert) else row.issuer
+        if row.revoked or signer is None:
+            continue
+        row.revoked, row.revoked_at, row.revocation_reason = True, now, reason
+        row.auto_renew = False
+        row.save(update_fields=["revoked", "revoked_at", "revocation_reason", "auto_renew"])
+        row.serials.filter(revoked_at=None).update(revoked_at=now, reason=reason)
+        signers[signer.pk] = signer
+    for signer in signers.values():
+        publish(signer)
+
+
+@transaction.atomic
+def publish(ca: Ca) -> RevocationList:
+    """Signs the authority's list as of now, under the next number."""
+    now = timezone.now().replace(microsecond=0)
+    before = RevocationList.objects.select_for_update().filter(ca=ca).first()
+    number = before.number + 1 if before else 1
+    period = Period(now - CLOCK_SLACK, now + LIST_LIFE)
+    crl = ca.authority.revocation_list(_revocations(ca), number=number, period=period)
+    made, _ = RevocationList.objects.update_or_create(
+        ca=ca,
+        defaults={
+            "number": number,
+            "this_update": period.this_update,
+            "next_update": period.next_update,
+            "der": crl.public_bytes(Encoding.DER),
+        },
+    )
+    return made
+
+
+def current_list(ca: Ca) -> RevocationList:
+    """The list to serve; signed anew when the last one has lapsed, whatever became of beat."""
+    found = RevocationList.objects.filter(ca=ca, next_update__gt=timezone.now()).first()
+    return found or publish(ca)
+
+
+def publish_due() -> int:
+    """Signs every list that is a day old; how many that were."""
+    due = timezone.now() + LIST_LIFE - PUBLISH_EVERY
+    authorities = list(Ca.objects.filter(revocation_list__next_update__lte=due))
+    for ca in authorities:
+        publish(ca)
+    return len(authorities)
+
+
+def status_of(request: bytes) -> bytes:
+    """The OCSP response (DER) to an OCSP request (DER), whatever the bytes are."""
+    try:
+        question = ocsp.read_question(request)
+    except Rejected:
+        return ocsp.malformed()
+    ca, issued = _find(question)
+    if ca is None:
+        return ocsp.unauthorized()
+    now = timezone.now().replace(microsecond=0)
+    revocation = None
+    if issued is not None and issued.revoked_at is not None:
+        revocation = Revocation(question.serial_number, issued.revoked_at, issued.reason)
+    status = Status(known=issued is not None, revocation=revocation)
+    period = Period(now - CLOCK_SLACK, now + ANSWER_LIFE)
+    return ca.authority.status(question, status, period=period)
+
+
+def _find(question: ocsp.Question) -> tuple[Ca | None, Issued | None]:
+    field = {"sha1": "ocsp_sha1", "sha256": "ocsp_sha256"}.get(question.algorithm.name)
+    if field is None:
+        return None, None
+    issued = (
+        Issued.objects.select_related("ca")
+        .filter(serial_number=str(question.serial_number), **{f"ca__{field}": question.address})
+        .first()
+    )
+    if issued is not None:
+        return issued.ca, issued
+    return Ca.objects.filter(**{field: question.address}).first(), None
+
+
+def _revocations(ca: Ca) -> list[Revocation]:
+    """Those that still matter: an expired certificate is refused without any list."""
+    listed = Issued.objects.filter(
+        ca=ca, revoked_at__isnull=False, validity_end__gt=timezone.now() - LIST_LIFE
+    ).order_by("revoked_at", "pk")
+    return [
+        Revocation(int(serial), at, reason)
+        for serial, at, reason in listed.values_list("serial_number", "revoked_at", "reason")
+        if at is not None
+    ]

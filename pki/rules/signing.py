@@ -1,0 +1,165 @@
+"""What creating, renewing and importing have in common, for authorities and certificates."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from controller.base.errors import Conflict, Refused
+from pki.engine import keys
+from pki.engine.certificates import check_serial, check_validity, random_serial
+from pki.engine.contract import Points, Template
+from pki.engine.errors import Rejected
+from pki.engine.extensions import from_certificate
+from pki.engine.extensions import parse as parse_extensions
+from pki.engine.importing import to_pem
+from pki.engine.names import from_name, to_name
+from pki.models import Ca, Cert, Issued
+
+# An e-mail address in a certificate that others made need not be one that we would accept.
+UNCHECKED_ON_IMPORT = {"email"}
+LONGEST_EMAIL = 254
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turns the engine's refusals into the house's."""
+    try:
+        yield
+    except Rejected as rejected:
+        raise Refused(rejected.errors) from rejected
+
+
+def midnight_before() -> datetime:
+    """Yesterday's midnight: devices boot with clocks that are late, and must not be locked out."""
+    today = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=1)
+
+
+def fill(row: Ca | Cert, values: dict[str, Any], life: timedelta) -> None:
+    """Puts the values on the row, and what they leave out: names, dates, a serial number."""
+    for name, value in values.items():
+        setattr(row, name, value)
+    if not any(asdict(row.subject).values()):
+        row.common_name = row.name
+    row.validity_start = whole_seconds(row.validity_start or midnight_before())
+    row.validity_end = whole_seconds(row.validity_end or timezone.now() + life)
+    row.serial_number = str(serial_of(row.serial_number))
+    check_validity(row.validity_start, row.validity_end)
+
+
+def whole_seconds(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def serial_of(text: str | None) -> int:
+    if not text:
+        return random_serial()
+    if not (text.isascii() and text.isdigit()):
+        raise Rejected(
+            {"serial_number": "A serial number is a whole number, in decimal digits."}
+        )
+    return check_serial(int(text))
+
+
+def template_of(row: Ca | Cert, public_key: keys.PublicKey, signer: Ca | None) -> Template:
+    """What the row asks to be signed; `signer` is None for a root."""
+    return Template(
+        subject=to_name(row.subject),
+        public_key=public_key,
+        serial_number=int(row.serial_number),
+        not_before=row.validity_start,
+        not_after=row.validity_end,
+        digest=row.digest,
+        extensions=parse_extensions(row.extensions),
+        authority=isinstance(row, Ca),
+        points=points_of(signer) if signer else Points(),
+    )
+
+
+def points_of(ca: Ca) -> Points:
+    """Where the portal answers about what this authority issued, if it knows its own address."""
+    portal = settings.MUSTER_PUBLIC_URL
+    if not portal:
+        return Points()
+    return Points(
+        crl=f"{portal}/pki/crl/{ca.pk}",
+        ocsp=f"{portal}/pki/ocsp/",
+        issuer=f"{portal}/pki/ca/{ca.pk}.crt",
+    )
+
+
+def take_over(row: Ca | Cert, certificate: x509.Certificate, digest: str) -> None:
+    """The row says what an imported certificate says."""
+    subject = from_name(certificate.subject)
+    for name, text in asdict(replace(subject, email=subject.email[:LONGEST_EMAIL])).items():
+        setattr(row, name, text)
+    row.key_length = keys.kind_of(certificate.public_key())
+    row.digest = digest
+    row.validity_start = certificate.not_valid_before_utc
+    row.validity_end = certificate.not_valid_after_utc
+    row.extensions = from_certificate(certificate.extensions)
+    row.serial_number = str(certificate.serial_number)
+    row.certificate = to_pem([certificate])
+
+
+def check_key_length(given: str | None, certificate: x509.Certificate) -> None:
+    """A client that names a kind of key for an import expects that kind."""
+    found = keys.kind_of(certificate.public_key())
+    if given and not keys.same_family(given, found):
+        raise Rejected({"key_length": f"The certificate's key is {keys.describe(found)}."})
+
+
+def check_common_name(row: Ca | Cert) -> None:
+    """No other live row of this name among those that the same devices may meet."""
+    if not row.common_name:
+        return
+    organization = row.organization_id
+    near = Q(organization=organization) | Q(organization=None) if organization else Q()
+    others = type(row)._default_manager.filter(near, common_name=row.common_name, revoked=False)
+    if others.exclude(pk=row.pk).exists():
+        kind = row._meta.verbose_name
+        raise Refused(
+            {"common_name": [f"A {kind} with this common name exists in this organization."]}
+        )
+
+
+def check_organization(row: Ca | Cert, ca: Ca, label: str) -> None:
+    if ca.organization_id is not None and ca.organization_id != row.organization_id:
+        text = (
+            f"Please ensure that the organization of this {label} and the organization of the "
+            "related CA match."
+        )
+        raise Refused({"organization": [text]})
+
+
+def check_signer(ca: Ca) -> None:
+    if ca.revoked:
+        raise Conflict(f"{ca} is revoked: what it would sign, nobody would trust.")
+    if ca.validity_end <= timezone.now():
+        raise Conflict(f"{ca} ended on {ca.validity_end:%Y-%m-%d}: renew it first.")
+
+
+def kind_for_renewal(row: Ca | Cert) -> str:
+    return row.key_length if row.key_length in keys.KINDS else "2048"
+
+
+def digest_for_renewal(row: Ca | Cert) -> str:
+    return row.digest if row.digest in keys.DIGESTS else "sha256"
+
+
+def record(row: Ca | Cert, signer: Ca) -> None:
+    """Note the serial number as one that the authority answers for."""
+    Issued.objects.create(
+        ca=signer,
+        serial_number=row.serial_number,
+        validity_end=row.validity_end,
+        cert=row if isinstance(row, Cert) else None,
+        subordinate=row if isinstance(row, Ca) else None,
+    )
