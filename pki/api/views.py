@@ -1,0 +1,92 @@
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, Serializer
+
+from controller.dialects.openwisp import RuleViewSet
+from pki import rules
+from pki.api.filters import CaFilter, CertFilter
+from pki.api.serializers import (
+    CaDetail,
+    CaSerializer,
+    CertDetail,
+    CertSerializer,
+    Renewal,
+    Revocation,
+)
+from pki.models import Ca, Cert
+
+PEM_FILE = "application/x-pem-file"
+
+
+class CaViewSet(RuleViewSet):
+    """Authorities: created, imported, renewed, and their revocation lists."""
+
+    queryset = Ca.objects.all()
+    resource = "ca"
+    permissions = {"renew": "ca:update"}
+    lookup_value_regex = "[0-9]+"
+    filterset_class = CaFilter
+    create_rule = staticmethod(rules.add_ca)
+    update_rule = staticmethod(rules.update_ca)
+    delete_rule = staticmethod(rules.delete_ca)
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return CaSerializer if self.action in {"list", "create"} else CaDetail
+
+    @extend_schema(request=Renewal, responses=CaDetail)
+    @action(detail=True, methods=["post"])
+    def renew(self, request: Request, pk: str) -> Response:
+        """A new certificate; with a new key, what is live under it is signed again."""
+        wanted = valid(Renewal, request)
+        return Response(self.get_serializer(rules.renew_ca(self.get_object(), **wanted)).data)
+
+    @extend_schema(responses={(200, PEM_FILE): OpenApiTypes.STR})
+    @action(detail=True, methods=["get"])
+    def crl(self, request: Request, pk: str) -> HttpResponse:
+        """The current revocation list, PEM."""
+        ca = self.get_object()
+        headers = {"Content-Disposition": f'attachment; filename="{ca.pk}.crl"'}
+        return HttpResponse(rules.current_list(ca).pem, content_type=PEM_FILE, headers=headers)
+
+
+class CertViewSet(RuleViewSet):
+    """Certificates: issued, imported, renewed and revoked."""
+
+    queryset = Cert.objects.select_related("ca")
+    resource = "cert"
+    permissions = {"renew": "cert:update", "revoke": "cert:update"}
+    lookup_value_regex = "[0-9]+"
+    filterset_class = CertFilter
+    create_rule = staticmethod(rules.add_cert)
+    update_rule = staticmethod(rules.update_cert)
+    delete_rule = staticmethod(rules.delete_cert)
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return CertSerializer if self.action in {"list", "create"} else CertDetail
+
+    @extend_schema(request=Renewal, responses=CertDetail)
+    @action(detail=True, methods=["post"])
+    def renew(self, request: Request, pk: str) -> Response:
+        """A new certificate, valid as long again; a revoked one is a conflict (409)."""
+        wanted = valid(Renewal, request)
+        return Response(self.get_serializer(rules.renew(self.get_object(), **wanted)).data)
+
+    @extend_schema(request=Revocation, responses=CertDetail)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, pk: str) -> Response:
+        """Takes the certificate back for good."""
+        wanted = valid(Revocation, request)
+        return Response(self.get_serializer(rules.revoke(self.get_object(), **wanted)).data)
+
+
+def valid(kind: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    options = kind(data=request.data)
+    options.is_valid(raise_exception=True)
+    values: dict[str, Any] = options.validated_data
+    return values

@@ -1,7 +1,15 @@
 """What may be done with authorities and certificates."""
 
-from pki.rules.authorities import create_ca, delete_ca, import_ca, renew_ca, update_ca
+from pki.rules.authorities import (
+    add_ca,
+    create_ca,
+    delete_ca,
+    import_ca,
+    renew_ca,
+    update_ca,
+)
 from pki.rules.certificates import (
+    add_cert,
     delete_cert,
     import_cert,
     issue,
@@ -20,6 +28,8 @@ from pki.rules.revocation import (
 )
 
 __all__ = [
+    "add_ca",
+    "add_cert",
     "create_ca",
     "current_list",
     "delete_ca",

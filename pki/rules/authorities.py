@@ -186,3 +186,10 @@ def _hand_down_chain(ca: Ca) -> None:
         below.chain = ca.bundle
         below.save(update_fields=["chain"])
         _hand_down_chain(below)
+
+
+def add_ca(*, certificate: str = "", private_key: str = "", **values: Any) -> Ca:
+    """Imports where a certificate is given, else creates."""
+    if not certificate and not private_key:
+        return create_ca(**values)
+    return import_ca(certificate=certificate, private_key=private_key, **values)

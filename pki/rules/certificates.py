@@ -157,3 +157,10 @@ def _sign_again(cert: Cert, ca: Ca, public_key: keys.PublicKey, *, ends: datetim
 
 def _sign(row: Cert, ca: Ca, public_key: keys.PublicKey) -> None:
     row.certificate = to_pem([ca.authority.sign(template_of(row, public_key, ca))])
+
+
+def add_cert(*, ca: Ca, certificate: str = "", private_key: str = "", **values: Any) -> Cert:
+    """Imports where a certificate is given, else issues."""
+    if not certificate and not private_key:
+        return issue(ca, **values)
+    return import_cert(ca=ca, certificate=certificate, private_key=private_key, **values)

@@ -105,8 +105,8 @@ case("the two swapped", "certificate", "private key, not a cert", both=True)(
 case("a certificate as key", "private_key", "not a private key")(
     lambda m: {"private_key": m["ca"]}
 )
-case("too much text", "certificate", "KiB")(lambda m: {"certificate": m["ca"] + " " * 70000})
-case("too much key", "private_key", "KiB")(lambda m: {"private_key": m["ca_key"] + " " * 70000})
+case("too much text", "certificate", "KiB")(lambda m: {"certificate": m["ca"] + "x" * 70000})
+case("too much key", "private_key", "KiB")(lambda m: {"private_key": m["ca_key"] + "x" * 70000})
 case("a null character", "certificate", "damaged")(
     lambda m: {"certificate": m["ca"][:90] + "\x00" + m["ca"][90:]}
 )
