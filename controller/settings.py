@@ -205,7 +205,18 @@ LAST_SEEN_FLUSH_SECONDS = 3
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
+PKI_HOUSEKEEPING_SECONDS = 3600
 CELERY_BEAT_SCHEDULE = {
+    "sign revocation lists": {
+        "task": "pki.tasks.publish_lists",
+        "schedule": schedule(PKI_HOUSEKEEPING_SECONDS),
+        "options": {"queue": "default", "expires": PKI_HOUSEKEEPING_SECONDS},
+    },
+    "renew certificates": {
+        "task": "pki.tasks.renew_expiring",
+        "schedule": schedule(PKI_HOUSEKEEPING_SECONDS),
+        "options": {"queue": "default", "expires": PKI_HOUSEKEEPING_SECONDS},
+    },
     "poll devices": {
         "task": "controller.connections.tasks.sweep",
         "schedule": schedule(POLL_SECONDS),

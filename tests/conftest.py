@@ -16,6 +16,12 @@ def _empty_redis() -> None:
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    # Hashing that takes its time is the point in production, and most of a test's time here.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def organization(db: Any) -> Organization:
     return make.organization()
