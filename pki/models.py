@@ -87,7 +87,7 @@ class Certified(Shareable, Dated):
     revoked = models.BooleanField(default=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
     revocation_reason = models.CharField(
-        "reason", max_length=24, choices=Reason.choices, blank=True
+        "reason", max_length=24, choices=Reason, blank=True
     )
 
     objects = CertifiedQuerySet.as_manager()  # type: ignore[misc]
@@ -213,7 +213,7 @@ class Issued(Owned):
         Ca, models.SET_NULL, null=True, blank=True, related_name="serials"
     )
     revoked_at = models.DateTimeField(null=True, blank=True)
-    reason = models.CharField(max_length=24, choices=Reason.choices, blank=True)
+    reason = models.CharField(max_length=24, choices=Reason, blank=True)
 
     class Meta:
         constraints = [
