@@ -51,6 +51,8 @@ def database(folder: Path) -> dict[str, Any]:
     config: dict[str, Any] = dict(dj_database_url.parse(url))
     if url.startswith("spatialite:"):
         config["OPTIONS"] = config.get("OPTIONS", {}) | SQLITE_OPTIONS
+        # Said aloud, because pytest-xdist would make a file name of the path above.
+        config["TEST"] = {"NAME": ":memory:"}
     else:
         # Connections belong to the few threads that serve requests, and stay open.
         config["CONN_MAX_AGE"] = None
