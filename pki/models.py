@@ -86,9 +86,7 @@ class Certified(Shareable, Dated):
     )
     revoked = models.BooleanField(default=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    revocation_reason = models.CharField(
-        "reason", max_length=24, choices=Reason, blank=True
-    )
+    revocation_reason = models.CharField("reason", max_length=24, choices=Reason, blank=True)
 
     objects = CertifiedQuerySet.as_manager()  # type: ignore[misc]
 

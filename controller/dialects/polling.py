@@ -9,20 +9,17 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 from django.conf import settings
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from controller.bridge import Receive, Scope, Send
 from controller.devices.drivers.agent_cache import SEEN, key_hash, record_name
 from controller.dialects.agent import HEADER
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PATH = re.compile(r"/controller/(?:device/)?checksum/([0-9a-fA-F-]{32,36})/")

@@ -1,0 +1,299 @@
+"""How fast the main jobs are, at 1,000 devices: ``python -m benchmarks.portal [devices]``.
+
+Polls, downloads and lists by wrk over fresh connections, a template change until every
+checksum is new, pushes to 50 real SSH servers; each beside the figures that OpenWISP
+Controller 1.3.2 reached on a quiet machine of the same kind (2 cores, PostGIS, 2 workers).
+CPU milliseconds per request are what to compare on a machine with neighbors.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.stage import Stage, stage, wrk
+
+SSH_DEVICES = 50
+# Requests a second (seconds for the template change) and CPU milliseconds, best of its runs.
+ORIGINAL: dict[str, tuple[float, float]] = {
+    "checksum poll": (1658.3, 0.9),
+    "config download": (56.4, 38.1),
+    "device list, 100 rows": (46.1, 43.2),
+    "template change, devices/s": (15.4, 62.0),
+    "SSH push": (0.51, 0.0),
+}
+
+
+def rotate(urls: list[str], token: str = "") -> str:
+    """A wrk script that asks for one URL after the other, each on a connection of its own."""
+    headers = 'wrk.headers["Connection"] = "close"\n'
+    if token:
+        headers += f'wrk.headers["Authorization"] = "Bearer {token}"\n'
+    listed = ",\n".join(f'"{url}"' for url in urls)
+    return (
+        f"{headers}local urls = {{\n{listed}\n}}\nlocal at = 0\n"
+        "request = function()\n  at = at % #urls + 1\n"
+        '  return wrk.format("GET", urls[at])\nend\n'
+    )
+
+
+def seed(count: int) -> tuple[list[Any], str, Any]:
+    """Devices as the original was measured with: a network each, and two templates."""
+    from controller.accounts.models import Organization, User
+    from controller.accounts.rules import issue_token
+    from controller.base.secrets import digest
+    from controller.configs.models import Backend, Config, TemplateUse
+    from controller.configs.rules.rendering import render_stale
+    from controller.configs.rules.templates import create_template
+    from controller.devices.models import Device, OrganizationSettings, Presence
+
+    organization = Organization.objects.create(name="bench", slug="bench")
+    OrganizationSettings(organization=organization).save()
+    templates = [
+        create_template(
+            organization=organization, name=name, backend=Backend.OPENWRT, config=config
+        )
+        for name, config in TEMPLATES.items()
+    ]
+    devices = [
+        Device(
+            organization=organization,
+            name=f"bench-{number:06}",
+            mac_address=f"02:00:00:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}",
+            key=f"{number:032x}",
+            key_digest=digest(f"{number:032x}"),
+            model="TP-Link Archer C7 v5",
+            os="OpenWrt 23.05.3",
+            system="Qualcomm Atheros QCA956X",
+        )
+        for number in range(count)
+    ]
+    Device.objects.bulk_create(devices, batch_size=500)
+    Presence.objects.bulk_create([Presence(device=device) for device in devices])
+    configs = Config.objects.bulk_create(
+        [
+            Config(device=device, config=network(number), context={"ssid": f"wifi-{number}"})
+            for number, device in enumerate(devices)
+        ],
+        batch_size=500,
+    )
+    TemplateUse.objects.bulk_create(
+        [
+            TemplateUse(config=config, template=template, position=position)
+            for config in configs
+            for position, template in enumerate(templates)
+        ],
+        batch_size=2000,
+    )
+    render_stale()
+    admin = User.objects.create_superuser("admin", "admin@example.org", "a good password")
+    return devices, issue_token(admin, name="benchmark"), templates[0]
+
+
+TEMPLATES: dict[str, dict[str, Any]] = {
+    "system-base": {
+        "general": {"timezone": "Europe/Rome", "maintainer": "noc@example.org"},
+        "ntp": {"enabled": True, "server": ["0.openwrt.pool.ntp.org", "1.openwrt.pool.ntp.org"]},
+        "dns_servers": ["9.9.9.9"],
+        "files": [
+            {"path": "etc/crontabs/root", "mode": "0644", "contents": "0 4 * * * reboot {{id}}\n"},
+            {"path": "etc/banner", "mode": "0644", "contents": "{{ name }}\n"},
+        ],
+    },
+    "wifi": {
+        "radios": [
+            {"name": f"radio{n}", "phy": f"phy{n}", "driver": "mac80211", "protocol": protocol,
+             "channel": channel, "channel_width": 20, "country": "IT"}
+            for n, (protocol, channel) in enumerate([("802.11n", 11), ("802.11ac", 36)])
+        ],
+        "interfaces": [
+            {"name": f"wlan{n}", "type": "wireless", "wireless": {
+                "radio": f"radio{n}", "mode": "access_point", "ssid": "{{ ssid }}",
+                "encryption": {"protocol": "wpa2_personal", "key": "a long password"}}}
+            for n in range(2)
+        ],
+    },
+}  # fmt: skip
+
+
+def network(number: int) -> dict[str, Any]:
+    return {
+        "interfaces": [
+            {"name": "eth0", "type": "ethernet"},
+            {"name": "br_lan", "type": "bridge", "bridge_members": ["eth0"], "addresses": [
+                {"proto": "static", "family": "ipv4", "mask": 24,
+                 "address": f"10.{number >> 8 & 255}.{number & 255}.1"}]},
+            {"name": "eth1", "type": "ethernet",
+             "addresses": [{"proto": "dhcp", "family": "ipv4"}]},
+        ],
+        "routes": [{"device": "br_lan", "destination": "192.168.9.0/24",
+                    "next": "10.0.0.254", "cost": 0, "source": ""}],
+    }  # fmt: skip
+
+
+class Results:
+    def __init__(self) -> None:
+        sys.stdout.write(
+            f"{'':28}{'per second':>12}{'ratio':>8}{'CPU ms web':>12}{'+ database':>12}"
+            f"{'ratio':>8}\n"
+        )
+
+    def add(self, name: str, rate: float, cpu_ms: float, database_ms: float) -> None:
+        theirs, their_cpu = ORIGINAL[name]
+        ours_cpu = cpu_ms + database_ms
+        ratio = f"{their_cpu / ours_cpu:7.1f}x" if their_cpu and ours_cpu else f"{'-':>8}"
+        sys.stdout.write(
+            f"{name:28}{rate:12.1f}{rate / theirs:7.1f}x{cpu_ms:12.2f}{database_ms:12.2f}{ratio}\n"
+        )
+        sys.stdout.flush()
+
+
+def by_wrk(at: Stage, results: Results, name: str, url: str, script: str) -> None:
+    wrk(url, seconds=2, script=script)
+    before = at.cpu("web"), at.cpu("postgres")
+    run = wrk(url, script=script)
+    assert not run["bad"], f"{name}: {run}"
+    spent = [at.cpu("web") - before[0], at.cpu("postgres") - before[1]]
+    results.add(name, run["per_second"], *(1000 * one / run["requests"] for one in spent))
+
+
+def template_change(at: Stage, results: Results, template: Any, token: str) -> None:
+    import httpx
+
+    from controller.configs.models import Config
+
+    before = dict(Config.objects.values_list("pk", "desired"))
+    cpu = at.cpu("worker") + at.cpu("web"), at.cpu("postgres")
+    began = time.monotonic()
+    config = template.config | {"general": {"timezone": "UTC"}}
+    answer = httpx.patch(
+        f"{at.url}/api/v1/controller/template/{template.pk}/",
+        headers={"Authorization": f"Bearer {token}"},
+        json={"config": config},
+        timeout=60,
+    )
+    answer.raise_for_status()
+    first = 0.0
+    while True:
+        new = sum(
+            snapshot != before[pk]
+            for pk, snapshot in Config.objects.values_list("pk", "desired")
+        )
+        if new and not first:
+            first = time.monotonic() - began
+        if new == len(before):
+            break
+        time.sleep(0.05)
+    seconds = time.monotonic() - began
+    time.sleep(0.2)
+    results.add(
+        "template change, devices/s",
+        len(before) / seconds,
+        1000 * (at.cpu("worker") + at.cpu("web") - cpu[0]) / len(before),
+        1000 * (at.cpu("postgres") - cpu[1]) / len(before),
+    )
+    sys.stdout.write(f"  all {len(before)} in {seconds:.1f} s, the first after {first:.1f} s\n")
+
+
+def list_queries(token: str) -> None:
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    counts = []
+    for size in (10, 100):
+        with CaptureQueriesContext(connection) as queries:
+            client.get(f"/api/v1/controller/device/?page_size={size}", SERVER_NAME="localhost")
+        counts.append(len(queries))
+    sys.stdout.write(f"  SQL queries: {counts[0]} for 10 rows, {counts[1]} for 100\n")
+
+
+def ssh_pushes(at: Stage, results: Results) -> None:
+    from controller.accounts.models import Organization
+    from controller.configs.models import Config
+    from controller.configs.rules.inventory import create_device
+    from controller.connections.rules import connect, create_credentials
+    from tests.fleet.ssh import Fleet
+
+    organization = Organization.objects.create(name="ssh", slug="ssh")
+    with Fleet(SSH_DEVICES, at.folder / "fleet") as fleet:
+        credentials = create_credentials(
+            organization=organization,
+            name="fleet",
+            params={
+                "username": fleet.devices[0].username,
+                "key": Path(fleet.devices[0].client_key_path).read_text(),
+            },
+        )
+        for number, server in enumerate(fleet.devices):
+            device = create_device(
+                organization=organization,
+                name=f"ssh-{number}",
+                mac_address=f"02:01:00:00:00:{number:02x}",
+                management_ip=server.host,
+                config={
+                    "config": {
+                        "files": [
+                            {"path": "etc/motd", "mode": "0644", "contents": f"{number}\n" * 20}
+                        ]
+                    }
+                },
+            )
+            connect(
+                device, credentials=credentials, update_strategy="linux-files", port=server.port
+            )
+        from controller.configs.rules.delivery import reconcile
+
+        cpu = at.cpu("worker"), at.cpu("postgres")
+        began = time.monotonic()
+        reconcile()
+        configs = Config.objects.filter(device__organization=organization)
+        while configs.filter(status="applied").count() < SSH_DEVICES:
+            assert time.monotonic() - began < 120, list(
+                configs.values_list("status", "error_reason")
+            )
+            time.sleep(0.05)
+        seconds = time.monotonic() - began
+        time.sleep(0.5)
+        results.add(
+            "SSH push",
+            SSH_DEVICES / seconds,
+            1000 * (at.cpu("worker") - cpu[0]) / SSH_DEVICES,
+            1000 * (at.cpu("postgres") - cpu[1]) / SSH_DEVICES,
+        )
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    with stage() as at:
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        devices, token, template = seed(count)
+        at.start_web()
+        results = Results()
+        polls = [f"/controller/checksum/{row.pk.hex}/?key={row.key}" for row in devices]
+        by_wrk(at, results, "checksum poll", at.url, rotate(polls))
+        downloads = [
+            f"/controller/download-config/{row.pk.hex}/?key={row.key}" for row in devices
+        ]
+        by_wrk(at, results, "config download", at.url, rotate(downloads))
+        lists = [
+            f"/api/v1/controller/device/?page_size=100&page={n}"
+            for n in range(1, count // 100 + 1)
+        ]
+        by_wrk(at, results, "device list, 100 rows", at.url, rotate(lists, token))
+        list_queries(token)
+        at.start_worker()
+        template_change(at, results, template, token)
+        ssh_pushes(at, results)
+
+
+if __name__ == "__main__":
+    main()

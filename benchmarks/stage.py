@@ -1,0 +1,192 @@
+"""The portal set up for measuring: PostGIS, Redis, the web server, a worker, many devices.
+
+Everything runs in a temporary folder and ends with the context. CPU time is read from the
+kernel for every process of a kind, so that figures hold on a machine with noisy neighbors.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+START_SECONDS = 30
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Stage:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            "SECRET_KEY": "x" * 60,
+            "MUSTER_ENCRYPTION_KEYS": "a key for measuring",
+            "MUSTER_DATA_DIR": str(folder),
+            "MUSTER_HTTPS": "0",
+            "LOG_LEVEL": "WARNING",
+            "REDIS_URL": f"unix://{folder}/redis.sock",
+            "CELERY_BROKER_URL": f"redis+socket://{folder}/redis.sock",
+            "DATABASE_URL": "postgis://muster@" + str(folder).replace("/", "%2F") + "/muster",
+        }
+        os.environ |= self.environment
+        os.environ["DJANGO_SETTINGS_MODULE"] = "controller.settings"
+
+    def run(self, name: str, *command: str | Path) -> None:
+        out = (self.folder / f"{name}.log").open("wb")
+        self.processes[name] = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=out, start_new_session=True
+        )
+
+    def stop(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def start_services(self) -> None:
+        self.folder.chmod(0o755)
+        data, tools = self.folder / "data", postgres_tools()
+        data.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(data, "postgres")
+            shutil.chown(self.folder, "postgres")
+        as_postgres(tools / "initdb", "-D", data, "-U", "muster", "--auth", "trust")
+        # As the measured original had it.
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c shared_buffers=512MB"
+        self.run(
+            "postgres",
+            *postgres_user(),
+            tools / "postgres",
+            "-D",
+            data,
+            *options.replace("'", "").split(),
+        )
+        self.run("redis", "redis-server", "--port", "0", "--unixsocket",
+                 self.folder / "redis.sock", "--save", "")  # fmt: skip
+        wait_for("PostgreSQL", (self.folder / ".s.PGSQL.5432").exists)
+        wait_for("Redis", (self.folder / "redis.sock").exists)
+        wait_for("PostgreSQL", lambda: not as_postgres(
+            tools / "createdb", "-h", self.folder, "-U", "muster", "muster", check=False))  # fmt: skip
+
+    def start_web(self, workers: int = 2) -> None:
+        self.run("web", BIN / "granian", "--interface", "asgi", "--host", "127.0.0.1",
+                 "--port", str(self.port), "--workers", str(workers), "--no-access-log",
+                 "controller.asgi:application")  # fmt: skip
+
+        def up() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+        wait_for("the web server", up)
+
+    def start_worker(self, concurrency: int = 2) -> None:
+        self.run("worker", BIN / "celery", "--app", "controller", "worker", "--loglevel", "INFO", "--concurrency",
+                 str(concurrency), "--queues", "default,push,poll,render")  # fmt: skip
+        log = self.folder / "worker.log"
+        wait_for("the worker", lambda: b" ready." in log.read_bytes())
+
+    def cpu(self, name: str) -> float:
+        """Seconds of CPU that this program and all its children have used."""
+        return sum(cpu_of(pid) for pid in family(self.processes[name].pid))
+
+
+def postgres_tools() -> Path:
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))[
+        -1
+    ]
+
+
+def postgres_user() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+
+
+def as_postgres(*command: str | Path, check: bool = True) -> int:
+    return subprocess.run(
+        [*postgres_user(), *command], check=check, cwd="/",
+        stdout=subprocess.DEVNULL, stderr=None if check else subprocess.DEVNULL,
+    ).returncode  # fmt: skip
+
+
+def family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    try:
+        found = [int(child) for child in children.read_text().split()]
+    except OSError:
+        return []
+    return [pid] + [one for child in found for one in family(child)]
+
+
+def cpu_of(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    fields = text.rpartition(")")[2].split()
+    # utime, stime, and those of children that have ended
+    return sum(int(fields[at]) for at in (11, 12, 13, 14)) / TICKS
+
+
+def wait_for(what: str, ready: object) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not ready():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} does not start")
+        time.sleep(0.1)
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    with ExitStack() as ends:
+        folder = Path(tempfile.mkdtemp(prefix="muster-bench-"))
+        ends.callback(shutil.rmtree, folder, ignore_errors=True)
+        made = Stage(folder)
+        try:
+            made.start_services()
+            yield made
+        finally:
+            for name in reversed(list(made.processes)):
+                made.stop(name)
+
+
+def wrk(
+    url: str, *, connections: int = 4, seconds: int = 6, script: str = ""
+) -> dict[str, float]:
+    """Requests per second and what went wrong, by wrk with one thread."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as lua:
+        lua.write(script)
+        lua.flush()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+        command += ["-s", lua.name] if script else []
+        text = subprocess.run(
+            [*command, url], check=True, capture_output=True, text=True
+        ).stdout
+    total = re.search(r"(\d+) requests in ([\d.]+)(\w+)", text)
+    assert total, text
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    errors = re.search(r"Socket errors: .*read (\d+), write (\d+), timeout (\d+)", text)
+    return {
+        "requests": int(total[1]),
+        "per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),  # type: ignore[index]
+        "bad": int(bad[1]) if bad else 0,
+        "errors": sum(int(one) for one in errors.groups()) if errors else 0,
+    }
