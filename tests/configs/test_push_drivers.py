@@ -25,6 +25,27 @@ from tests.fleet.ssh import Fleet, SshDevice, free_port, make_key
 
 SCRIPT = Path("controller/configs/drivers/linux")
 STRATEGY = LinuxFiles(grace=1)
+TOOLS = [
+    "awk",
+    "cp",
+    "gzip",
+    "head",
+    "ln",
+    "ls",
+    "md5sum",
+    "mkdir",
+    "mv",
+    "readlink",
+    "rm",
+    "rmdir",
+    "sed",
+    "setsid",
+    "sleep",
+    "stat",
+    "tail",
+    "tar",
+    "timeout",
+]
 BUSYBOX = shutil.which("busybox")
 
 
@@ -452,7 +473,7 @@ def test_verify_tells_a_config_that_never_arrived(device):
     push(device, archive({"etc/a": "1"}))
     outcome = verify(device, other)
 
-    assert outcome.state == "failed"
+    assert outcome.state == "absent"
     assert f"{archive({'etc/a': '1'}).checksum}. Push again" in outcome.reason
 
 
@@ -465,6 +486,29 @@ def test_a_device_that_cannot_be_written_says_so(tmp_path):
 
     assert outcome.state == "failed"
     assert "needs sh, tar" in outcome.reason
+
+
+def test_a_device_that_cannot_answer_now_leaves_it_open(device):
+    config = archive(
+        {
+            "etc/a": "after",
+            "etc/muster/reload.d/1": hook('mv "$MUSTER_ROOT/bin" "$MUSTER_ROOT/gone"'),
+        }
+    )
+    tools = device.root / "bin"
+    tools.mkdir(parents=True)
+    (tools / "sh").symlink_to("/bin/sh")
+    device.environment["PATH"] = f"{tools}"
+    for name in TOOLS:
+        (tools / name).symlink_to(shutil.which(name))
+    device.stop()
+    device.start()
+
+    outcome = push(device, config, window=1)
+
+    assert outcome.state == "unknown"
+    assert "needs sh, tar" in outcome.reason
+    assert verify(device, config).state == "unknown"
 
 
 def test_dead_devices_and_refused_logins_are_told_apart(device, tmp_path):

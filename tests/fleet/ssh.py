@@ -29,6 +29,7 @@ SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 # Below the range that the kernel hands out to outgoing connections, so that it stays ours.
 PORTS = range(20000, 32000)
 START_SECONDS = 10.0
+START_TRIES = 3
 
 
 class SshDevice:
@@ -54,6 +55,8 @@ class SshDevice:
         self.username = getpass.getuser()
         self.client_key_path = client_key or make_key(self.folder / "client_key")
         self.host_key_path = make_key(self.folder / "host_key")
+        self._pid_file = self.folder / "sshd.pid"
+        self._port_file = self.folder / "port"
         self.port = self._kept_port()
         self.accounts = accounts
         # A home of its own, for bash reads ~/.bashrc even when sshd runs one command.
@@ -96,7 +99,21 @@ class SshDevice:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def start(self) -> None:
+        for _ in range(START_TRIES):
+            self._spawn()
+            if self._listens():
+                self._new = False
+                return
+            self.stop()
+            # Somebody was quicker to take the port that we only just chose.
+            if self._new and "already in use" in self.log:
+                self._port_file.unlink()
+                self.port = self._kept_port()
+        raise RuntimeError(f"sshd did not start on port {self.port}: {self.log[-500:]}")
+
+    def _spawn(self) -> None:
         self._configure()
+        self._pid_file.unlink(missing_ok=True)
         command = [
             SSHD,
             "-D",
@@ -115,11 +132,16 @@ class SshDevice:
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, start_new_session=True
         )
-        try:
-            self._wait()
-        except BaseException:
-            self.stop()
-            raise
+
+    def _listens(self) -> bool:
+        """Wait until sshd wrote its pid, which it does as soon as it listens."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.running and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                if self._pid_file.read_text().strip() == str(self.pid):
+                    return True
+            time.sleep(0.01)
+        return False
 
     def stop(self) -> None:
         """End the server and its sessions, not what they left running on the device."""
@@ -142,10 +164,10 @@ class SshDevice:
         }
 
     def _kept_port(self) -> int:
-        kept = self.folder / "port"
-        if not kept.exists():
-            kept.write_text(str(free_port()))
-        return int(kept.read_text())
+        self._new = not self._port_file.exists()
+        if self._new:
+            self._port_file.write_text(str(free_port()))
+        return int(self._port_file.read_text())
 
     def _configure(self) -> None:
         if os.geteuid() == 0:
@@ -156,7 +178,7 @@ class SshDevice:
             f"Port {self.port}",
             f"HostKey {self.host_key_path}",
             f"AuthorizedKeysFile {self.folder}/authorized_keys",
-            f"PidFile {self.folder}/sshd.pid",
+            f"PidFile {self._pid_file}",
             "SetEnv " + " ".join(f"{key}={value}" for key, value in self.environment.items()),
             f"PasswordAuthentication {'yes' if self.accounts else 'no'}",
             "KbdInteractiveAuthentication no",
@@ -188,20 +210,6 @@ class SshDevice:
         (self.folder / "passwd").write_text(users)
         secrets = Path("/etc/shadow").read_text() + f"{username}:{digest}:19000:0:99999:7:::\n"
         (self.folder / "shadow").write_text(secrets)
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if not self.running:
-                break
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection((self.host, self.port), timeout=1) as connection,
-            ):
-                if connection.recv(4):
-                    return
-            time.sleep(0.02)
-        raise RuntimeError(f"sshd did not start on port {self.port}: {self.log[-500:]}")
 
 
 class Fleet:
@@ -246,11 +254,17 @@ def make_key(path: Path) -> Path:
 
 
 def free_port() -> int:
+    """A port on loopback that nothing listens on, and that this process gives but once."""
     for port in random.sample(PORTS, 200):
         with socket.socket() as candidate, contextlib.suppress(OSError):
-            candidate.bind(("127.0.0.1", port))
-            return port
+            if port not in _given:
+                candidate.bind(("127.0.0.1", port))
+                _given.add(port)
+                return port
     raise RuntimeError("No free port on loopback.")
+
+
+_given: set[int] = set()
 
 
 @cache

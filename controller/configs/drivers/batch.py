@@ -81,26 +81,31 @@ async def push_many(
     orders: Iterable[PushOrder],
     *,
     on_done: OnDone,
+    gate: asyncio.Semaphore | None = None,
     deadline: float = DEADLINE_SECONDS,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> None:
     """Push all orders; ``on_done`` is awaited with each result as it comes, one at a time.
 
-    Each device has ``deadline`` seconds from the moment its turn comes. Never raises for a
-    device's or ``on_done``'s sake.
+    Each device has ``deadline`` seconds from the moment its turn comes. Batches that run in
+    one event loop share a ``gate`` from ``new_gate()``. Never raises for a device's or
+    ``on_done``'s sake.
     """
-    await _each(orders, _push, on_done=on_done, deadline=deadline, timeouts=timeouts)
+    await _each(orders, _push, on_done=on_done, gate=gate, deadline=deadline, timeouts=timeouts)
 
 
 async def verify_many(
     orders: Iterable[PushOrder],
     *,
     on_done: OnDone,
+    gate: asyncio.Semaphore | None = None,
     deadline: float = DEADLINE_SECONDS,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> None:
     """Ask each device how it stands with its order; otherwise as ``push_many``."""
-    await _each(orders, _verify, on_done=on_done, deadline=deadline, timeouts=timeouts)
+    await _each(
+        orders, _verify, on_done=on_done, gate=gate, deadline=deadline, timeouts=timeouts
+    )
 
 
 Act = Callable[[Strategy, PushOrder, Connector], Awaitable[Outcome]]
@@ -119,10 +124,12 @@ async def _each(
     act: Act,
     *,
     on_done: OnDone,
+    gate: asyncio.Semaphore | None,
     deadline: float,
     timeouts: Timeouts,
 ) -> None:
-    gate, places, handing_over = new_gate(), asyncio.Semaphore(DEVICES_AT_ONCE), asyncio.Lock()
+    gate = gate or new_gate()
+    places, handing_over = asyncio.Semaphore(DEVICES_AT_ONCE), asyncio.Lock()
 
     async def one(order: PushOrder) -> None:
         async with places:

@@ -36,6 +36,8 @@ ASK = (
     ". ./push.sh' push"
 )
 
+KILLED = 128
+"""Exit statuses from here on are signals: the runner may have outlived its session."""
 AT_WORK = ("preparing", "applying", "restoring")
 
 
@@ -88,7 +90,8 @@ class LinuxFiles:
         except Refused as refusal:
             return Outcome("failed", str(refusal))
         answer = Answer.read(started)
-        if answer.state in ("waiting", "unknown"):
+        killed = not answer.state and started.exit_status >= KILLED
+        if killed or answer.state in ("waiting", "unknown"):
             return await self._confirm(archive, window, connect)
         return _settled(answer, archive)
 
@@ -102,6 +105,8 @@ class LinuxFiles:
             return Outcome("unknown", str(refusal))
         if answer.state in (*AT_WORK, "waiting"):
             return Outcome("unknown", f"The device is still at it: {answer.state}.", answer.log)
+        if not answer.state:
+            return Outcome("unknown", answer.reason)
         return _settled(answer, archive)
 
     async def _confirm(self, archive: Archive, window: float, connect: ShellFactory) -> Outcome:
@@ -115,11 +120,11 @@ class LinuxFiles:
             except Refused as refusal:
                 trouble = str(refusal)
             else:
-                if answer.state in AT_WORK and answer.checksum == archive.checksum:
-                    deadline = min(now() + window + self.grace, latest)
-                elif answer.state != "waiting":
+                if answer.state not in (*AT_WORK, "waiting", ""):
                     return _settled(answer, archive)
-                trouble = f"The device is still at it: {answer.state}."
+                if answer.state in AT_WORK:
+                    deadline = min(now() + window + self.grace, latest)
+                trouble = answer.reason or f"it is still {answer.state}."
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
         return Outcome(

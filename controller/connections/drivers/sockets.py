@@ -10,7 +10,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from controller.base.errors import Unreachable
@@ -107,7 +107,7 @@ async def _connect(address: Address) -> socket.socket:
     raise Unreachable(f"{address} cannot be reached: {_plain(refusals[0])}.") from refusals[0]
 
 
-async def _resolve(address: Address) -> list[Resolved]:
+async def _resolve(address: Address) -> Sequence[Resolved]:
     loop = asyncio.get_running_loop()
     try:
         return await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
