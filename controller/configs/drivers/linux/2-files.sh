@@ -134,7 +134,7 @@ run_hooks() { # paths -> $failure
     if command -v timeout >/dev/null; then limit="timeout $hook_seconds"; fi
     for hook in "$root"/etc/muster/reload.d/*; do
         if [ ! -f "$hook" ] || [ ! -x "$hook" ]; then continue; fi
-        (cd "$root/" && MUSTER_ROOT=${root:-/} MUSTER_CHANGED=$1 $limit "$hook") \
+        (cd "$root/" && unset LC_ALL && MUSTER_ROOT=${root:-/} MUSTER_CHANGED=$1 $limit "$hook") \
             </dev/null >>"$run/log" 2>&1
         status=$?
         if [ $status -ne 0 ]; then

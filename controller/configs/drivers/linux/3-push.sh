@@ -64,11 +64,13 @@ compare() { # $paths and the config in force -> $changed $departed; manifest and
     done
     {
         printf 'checksum: %s\n%s\n' "$checksum" "$new" >"$run/manifest" &&
-            echo "$changed$departed" >"$run/touched" &&
             echo "$save" >"$run/saved"
     } || give_up "the disk of $state is full"
     keep_former 2>>"$run/log" ||
         give_up "the former files could not be kept: $(tail -n 1 "$run/log")"
+    echo "$changed$departed" >"$run/touched" || give_up "the disk of $state is full"
+    # A config that makes the device crash must find all this when it is up again.
+    (cd "$run" && sync back.tar saved touched journal 2>/dev/null)
 }
 
 keep_former() { # $save in case this push fails, $keep in case a later one drops these paths
@@ -135,7 +137,7 @@ await_confirmation() { # seconds
     trap 'kill "$nap" 2>/dev/null' USR1
     note "state: waiting"
     answer
-    wait "$nap"
+    while kill -0 "$nap" 2>/dev/null; do wait "$nap"; done
     if [ ! -L "$run/decided" ] && ln -s expired "$run/decided" 2>/dev/null; then
         put_back "not confirmed within $1 s: the portal could not reach the device any more, so the former files are back"
     else
@@ -147,7 +149,8 @@ settle() { # finish what a killed runner or a restart left half done; needs the 
     for run in "$state"/run.*; do
         load
         unfinished || continue
-        if [ ! -f "$run/touched" ] || [ "$phase" = preparing ]; then
+        read -r touched 2>/dev/null <"$run/touched" || touched=
+        if [ -z "$touched" ]; then
             note "reason: the push was interrupted on the device before anything was changed"
             note "state: failed"
         elif [ "$(readlink "$run/decided")" = confirmed ]; then
@@ -173,7 +176,8 @@ same_script() { # its second line tells its version
 }
 
 runner() { # checksum, seconds; the upload is the current folder
-    trap '' HUP
+    # Caught and not ignored: daemons that a hook restarts must still hear it.
+    trap : HUP
     here=$PWD
     if ! acquire; then
         printf 'state: busy\nreason: another push is at work on the device\n'
