@@ -40,8 +40,7 @@ def checksum(request: HttpRequest, device: UUID) -> HttpResponse:
 
 @agent_view("GET")
 def download_config(request: HttpRequest, device: UUID) -> HttpResponse:
-    row, archive = agent.download(device, parameter(request.GET, "key"))
-    return archive_of(row.name, archive)
+    return archive_of(*agent.download(device, parameter(request.GET, "key")))
 
 
 def archive_of(name: str, archive: bytes) -> HttpResponse:
