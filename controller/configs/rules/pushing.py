@@ -15,6 +15,7 @@ from controller.configs.models import Push, Snapshot
 from controller.configs.rules.delivery import renew, take
 from controller.configs.rules.settling import settle
 from controller.connections.drivers.contract import Address, HostKey
+from controller.connections.drivers.ssh import new_gate
 from controller.connections.models import DeviceConnection
 from controller.connections.rules import login, note_attempts, usable_connections
 
@@ -53,6 +54,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.total = 0
+        self.gate = new_gate()
         self.pending: set[int] = set()
         self.connections: dict[int, DeviceConnection] = {}
         self.to_push: list[PushOrder] = []
@@ -84,8 +86,8 @@ class Batch:
         to_push, to_verify = self.to_push, self.to_verify
         self.to_push, self.to_verify = [], []
         return [
-            push_many(to_push, on_done=self.keep),
-            verify_many(to_verify, on_done=self.keep),
+            push_many(to_push, on_done=self.keep, gate=self.gate),
+            verify_many(to_verify, on_done=self.keep, gate=self.gate),
         ]
 
     async def keep(self, result: PushResult) -> None:
