@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
@@ -9,11 +10,24 @@ from controller.accounts.models import Organization, User
 from controller.devices.drivers import agent_cache
 from tests import make
 
+# Machines differ in speed; what a property test costs is no property of the code.
+hypothesis.settings.register_profile(
+    "muster", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("muster")
+
 
 @pytest.fixture(autouse=True)
 def _empty_redis() -> None:
     agent_cache.client().flushall()
     cache.clear()
+
+
+# Machines differ in speed; what a property test costs is no property of the code.
+hypothesis.settings.register_profile(
+    "muster", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("muster")
 
 
 @pytest.fixture(autouse=True)

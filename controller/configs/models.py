@@ -24,7 +24,7 @@ class Template(Shareable, Base):
 
     name = models.CharField(max_length=64)
     type = models.CharField(max_length=16, choices=Type.choices, default=Type.GENERIC)
-    backend = models.CharField(max_length=128, choices=Backend.choices)
+    backend = models.CharField(max_length=128, choices=Backend)
     tags = models.JSONField(
         default=list, blank=True, help_text="Devices that register with a tag get it."
     )
@@ -109,7 +109,7 @@ class Config(Owned, Base):
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="config")
     backend = models.CharField(
-        max_length=128, choices=Backend.choices, default=Backend.OPENWRT, db_index=True
+        max_length=128, choices=Backend, default=Backend.OPENWRT, db_index=True
     )
     config = models.JSONField(
         "configuration", default=dict, blank=True, validators=[valid_object]

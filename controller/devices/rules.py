@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_ipv46_address
 from django.db import transaction
 from django.utils import timezone
 
@@ -98,6 +100,10 @@ def claim_management_ip(device: Device, address: str | None) -> None:
     if address is None and not device.management_ip_is_told:
         return
     if address is not None:
+        try:
+            validate_ipv46_address(address)
+        except ValidationError as error:
+            raise Refused(" ".join(error.messages)) from error
         Device.objects.filter(
             organization_id=device.organization_id, management_ip=address
         ).exclude(pk=device.pk).update(management_ip=None, management_ip_is_told=False)
