@@ -37,7 +37,7 @@ PUBLIC = {
     r"": "redirects to the admin",
     r"api/v1/users/token/": "is where one signs in",
     r"api/v1/(openapi.json|docs/|redoc/)": "is documentation",
-    r"pki/(crl|ocsp)/.*": "tells anybody what is revoked, by RFC 5280 and 6960",
+    r"pki/(crl|ocsp|ca)/.*": "tells anybody what is revoked, by RFC 5280 and 6960",
 }
 # Routes whose secret is a device's own key, checked in the rule that they call.
 BY_DEVICE_KEY = re.compile(r"controller/")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from controller.base.errors import NotFound, NotPermitted, Refused
+from controller.base.errors import NotFound, NotPermitted
 from controller.base.secrets import digest
 from controller.configs.models import Backend, Config, ConfigQuerySet
 from controller.configs.rules.announcing import announce
