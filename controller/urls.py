@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import (
     SpectacularAPIView,
     SpectacularRedocView,
-    SpectacularSwaggerView,
+    SpectacularSwaggerSplitView,
 )
 
 urlpatterns = [
@@ -22,7 +22,7 @@ urlpatterns = [
     path("", include("networks.urls")),
     path("", include("supervisor_proxy.urls")),
     path("api/v1/openapi.json", SpectacularAPIView.as_view(), name="openapi"),
-    path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
+    path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     path("api/v1/redoc/", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
     path("admin/", admin.site.urls),
 ]

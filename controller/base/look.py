@@ -1,0 +1,139 @@
+"""How the admin looks: name, colors and the navigation, in unfold's words.
+
+An app that brings an admin page adds its line to the navigation here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse, reverse_lazy
+
+Shown = Callable[[HttpRequest], bool]
+
+
+def permitted(permission: str) -> Shown:
+    """Shows a link to those who may do this somewhere."""
+
+    def shown(request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.is_authenticated and user.may_somewhere(permission))
+
+    return shown
+
+
+def signed_in(request: HttpRequest) -> bool:
+    return request.user.is_authenticated
+
+
+def superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+
+def page(title: str, icon: str, view: str, shown: Shown, **more: Any) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{view}"),
+        "permission": shown,
+    } | more
+
+
+def device_tab(title: str, query: str) -> dict[str, Any]:
+    """A link above the list of devices, marked while the list shows just that."""
+
+    def link(_request: HttpRequest) -> str:
+        return f"{reverse('admin:devices_device_changelist')}?{query}".rstrip("?")
+
+    def active(request: HttpRequest) -> bool:
+        chosen = {name: request.GET[name] for name in ("show", "config") if name in request.GET}
+        return "&".join(f"{name}={value}" for name, value in chosen.items()) == query
+
+    return {"title": title, "link": link, "active": active}
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Muster",
+    "SITE_HEADER": "Muster",
+    "SITE_SUBHEADER": "Device controller",
+    "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("portal/favicon.svg"),
+        }
+    ],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "6px",
+    "DASHBOARD_CALLBACK": "controller.configs.admin.dashboard.dashboard",
+    "COLORS": {
+        # Hue 225; 600 on white and 400 on the dark background both have a contrast above 4.5.
+        "primary": {
+            "50": "oklch(97.5% .013 225)",
+            "100": "oklch(94.8% .028 225)",
+            "200": "oklch(89.5% .058 225)",
+            "300": "oklch(82% .098 225)",
+            "400": "oklch(73.5% .125 225)",
+            "500": "oklch(62% .125 225)",
+            "600": "oklch(51% .108 227)",
+            "700": "oklch(44.5% .094 229)",
+            "800": "oklch(39% .08 231)",
+            "900": "oklch(34.5% .068 233)",
+            "950": "oklch(26% .052 235)",
+        },
+    },
+    "COMMAND": {
+        # unfold's own search brings every match of every model.
+        "search_callback": "controller.base.admin.found",
+        "show_history": False,
+    },
+    "TABS": [
+        {
+            "models": ["devices.device"],
+            "items": [
+                device_tab("All", ""),
+                device_tab("Problems", "show=problems"),
+                device_tab("Modified", "config=modified"),
+                device_tab("Out of service", "show=deactivated"),
+            ],
+        }
+    ],
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "title": "Monitor",
+                "items": [page("Dashboard", "space_dashboard", "index", signed_in)],
+            },
+            {
+                "title": "Fleet",
+                "items": [
+                    page("Devices", "router", "devices_device_changelist", permitted("device:read")),
+                    page("Groups", "workspaces", "devices_devicegroup_changelist", permitted("group:read")),
+                ],
+            },
+            {
+                "title": "Configuration",
+                "items": [
+                    page("Templates", "description", "configs_template_changelist", permitted("template:read")),
+                    page("Credentials", "key", "connections_credentials_changelist", permitted("connection:read")),
+                ],
+            },
+            {
+                "title": "Access",
+                "items": [
+                    page("Organizations", "domain", "accounts_organization_changelist", permitted("organization:read")),
+                    page("Users", "group", "accounts_user_changelist", superuser),
+                    page("API tokens", "token", "accounts_apitoken_changelist", signed_in),
+                ],
+            },
+        ],
+    },
+}  # fmt: skip
