@@ -72,6 +72,13 @@ class User(AbstractUser):
         )
 
 
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        return self if user.is_superuser else self.filter(pk__in=list(user.roles))
+
+
 class Organization(Base):
     """A tenant: everything belongs to one, or is shared by all."""
 
@@ -85,11 +92,18 @@ class Organization(Base):
     email = models.EmailField("e-mail", blank=True)
     url = models.URLField("URL", blank=True)
 
+    objects = OrganizationQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def owner_id(self) -> UUID:
+        """Itself: what is permitted on it follows from the role in it."""
+        return self.pk
 
 
 class Membership(Dated):
@@ -112,6 +126,13 @@ class Membership(Dated):
         return f"{self.user} is {self.get_role_display()} of {self.organization}"
 
 
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        return self if user.is_superuser else self.filter(user=user)
+
+
 class ApiToken(Dated):
     """What a program signs in with. Only a hash is stored, so it is shown once."""
 
@@ -119,6 +140,8 @@ class ApiToken(Dated):
     name = models.CharField(max_length=64, help_text="What it is for.")
     digest = models.CharField(max_length=64, unique=True, editable=False)
     last_used = models.DateTimeField(null=True, editable=False)
+
+    objects = ApiTokenQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"

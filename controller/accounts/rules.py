@@ -2,17 +2,21 @@
 
 import secrets
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.backends import ModelBackend
-from django.db.models import Q
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Model, ProtectedError, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from controller.accounts.models import ApiToken, User
-from controller.base.errors import NotPermitted
+from controller.accounts.models import ApiToken, Membership, Organization, User
+from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.secrets import digest
+
+Row = TypeVar("Row", bound=Model)
 
 # Written at most this often, so that reading with a token does not cost a write each time.
 LAST_USED_GRAIN = timedelta(minutes=1)
@@ -60,3 +64,67 @@ def user_of_token(token: str) -> User | None:
     if found.last_used is None or found.last_used < now - LAST_USED_GRAIN:
         ApiToken.objects.filter(stale, pk=found.pk).update(last_used=now)
     return found.user
+
+
+def create_organization(**values: Any) -> Organization:
+    return save_checked(Organization(**values))
+
+
+def update_organization(organization: Organization, **values: Any) -> Organization:
+    return save_checked(organization, **values)
+
+
+@transaction.atomic
+def delete_organization(organization: Organization) -> None:
+    try:
+        organization.delete()
+    except ProtectedError as error:
+        kinds = sorted({str(row._meta.verbose_name_plural) for row in error.protected_objects})
+        raise Conflict(
+            f"{organization} still has {', '.join(kinds)}. Delete or move them first."
+        ) from error
+
+
+def grant(*, user: User, organization: Organization, role: str) -> Membership:
+    """Make somebody a member, in this role."""
+    return save_checked(Membership(user=user, organization=organization, role=role))
+
+
+def change_role(membership: Membership, *, role: str) -> Membership:
+    return save_checked(membership, role=role)
+
+
+def revoke(membership: Membership) -> None:
+    membership.delete()
+
+
+def update_user(user: User, **values: Any) -> User:
+    if values.get("is_superuser") is False or values.get("is_active") is False:
+        keep_a_superuser(user)
+    return save_checked(user, **values)
+
+
+def delete_user(user: User) -> None:
+    keep_a_superuser(user)
+    user.delete()
+
+
+def keep_a_superuser(leaving: User) -> None:
+    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=leaving.pk)
+    if leaving.is_superuser and not others.exists():
+        raise Conflict("This is the last superuser; make somebody else one first.")
+
+
+def revoke_token(token: ApiToken) -> None:
+    token.delete()
+
+
+def save_checked(row: Row, **values: Any) -> Row:
+    for name, value in values.items():
+        setattr(row, name, value)
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise Refused(error.message_dict) from error
+    row.save()
+    return row

@@ -1,84 +1,120 @@
-"""The look of the admin, and how its forms call rules. The one place that imports unfold."""
+"""The look of the admin, and how its pages call rules. The one place that imports unfold."""
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.contrib import messages
-from django.db import transaction
+from django.contrib.admin import site
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.contrib.filters.admin.choice_filters import ChoicesCheckboxFilter
+from unfold.contrib.filters.admin.dropdown_filters import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RelatedDropdownFilter,
+)
+from unfold.dataclasses import SearchResult
 from unfold.decorators import action, display
+from unfold.forms import (
+    AdminPasswordChangeForm,
+    PaginationInlineFormSet,
+    UserChangeForm,
+    UserCreationForm,
+)
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
-from controller.base.errors import ALL_FIELDS, Refused
+from controller.base.errors import Refused
+from controller.base.forms import RuleForm, VariablesWidget
 
 __all__ = [
+    "AdminPasswordChangeForm",
+    "ChoicesCheckboxFilter",
+    "ChoicesDropdownFilter",
+    "DropdownFilter",
+    "ModelAdmin",
+    "RelatedDropdownFilter",
     "RuleAdmin",
     "RuleForm",
+    "RuleStackedInline",
+    "RuleTabularInline",
     "ScopedAdmin",
-    "StackedInline",
-    "TabularInline",
+    "ScopedRelatedFilter",
+    "SecretWidget",
+    "UnfoldAdminPasswordWidget",
+    "UnfoldAdminSelectWidget",
+    "UnfoldAdminTextInputWidget",
+    "UnfoldAdminTextareaWidget",
+    "UserChangeForm",
+    "UserCreationForm",
     "action",
+    "admin_url",
+    "badge",
     "display",
 ]
 
-
 HTTP_OK = 200
+MOST_FOUND = 8
+# What the search box looks through, in this order, and the symbol of each.
+SEARCHED = {
+    "devices.device": "router",
+    "configs.template": "description",
+    "devices.devicegroup": "workspaces",
+    "accounts.organization": "domain",
+}
 
 
-class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form whose saving is the call of a rule, and whose errors may come from it."""
-
-    rule: Callable[..., Model]
-
-    def _post_clean(self) -> None:
-        super()._post_clean()  # type: ignore[misc]
-        if self.errors:
-            return
-        try:
-            with transaction.atomic():
-                self.instance = self.apply_rule()
-        except Refused as error:
-            self.add_error(None, self.as_form_error(error))
-
-    def apply_rule(self) -> Model:
-        if self.instance._state.adding:
-            return self.rule(**self.cleaned_data)
-        # The form has written its values on the instance already; the rule wants to see the
-        # row as it is and what is to change.
-        row = self._meta.model._default_manager.get(pk=self.instance.pk)
-        return self.rule(row, **{name: self.cleaned_data[name] for name in self.changed_data})
-
-    def as_form_error(self, error: Refused) -> forms.ValidationError:
-        named: dict[str, list[str]] = {}
-        for field, sentences in error.by_field.items():
-            known = field if field in self.fields else ALL_FIELDS
-            prefix = "" if field in {known, ALL_FIELDS} else f"{field}: "
-            named.setdefault(known, []).extend(f"{prefix}{text}" for text in sentences)
-        return forms.ValidationError(named)
-
-    def save(self, commit: bool = True) -> Model:  # noqa: FBT001, FBT002 - Django's signature
-        self.save_m2m = lambda: None  # type: ignore[method-assign]
-        return cast(Model, self.instance)
+def admin_url(model: type[Model], page: str, *args: object) -> str:
+    meta = model._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)
 
 
-class ScopedAdmin(ModelAdmin):
-    """Shows the rows of the user's organizations, and permits what their role permits."""
+def found(request: HttpRequest, term: str) -> list[SearchResult]:
+    """What the search box finds: a few of each kind, those the user may know of."""
+    results = []
+    for name, symbol in SEARCHED.items():
+        model_admin = site._registry.get(apps.get_model(name))
+        if model_admin is None or not model_admin.has_view_permission(request):
+            continue
+        rows = model_admin.get_queryset(request)
+        rows, _ = model_admin.get_search_results(request, rows, term)
+        results += [
+            SearchResult(
+                title=str(row),
+                description=str(row._meta.verbose_name).capitalize(),
+                link=admin_url(type(row), "change", row.pk),
+                icon=symbol,
+            )
+            for row in rows[:MOST_FOUND]
+        ]
+    return results
+
+
+def badge(text: str, tone: str, title: str = "") -> str:
+    """A small word with a dot: ``good``, ``bad``, ``warn``, ``busy`` or ``mute``."""
+    return format_html('<span class="badge badge-{}" title="{}">{}</span>', tone, title, text)
+
+
+class Permissions:
+    """What may be seen and done follows from the user's role in the row's organization."""
 
     resource: str
-    compressed_fields = True
-    warn_unsaved_form = True
-    list_filter_submit = True
-    list_per_page = 50
+    model: Any
+    admin_site: Any
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request).visible_to(request.user)
-        return rows
-
-    def _may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+    def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
         user: Any = request.user
         permission = f"{self.resource}:{verb}"
         if not user.is_authenticated:
@@ -88,52 +124,115 @@ class ScopedAdmin(ModelAdmin):
         return bool(user.may(permission, obj.owner_id))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return self._may(request, "read")
+        return self.may(request, "read")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, "read", obj)
+        return self.may(request, "read", obj)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, "create")
+        return self.may(request, "create", obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, "update", obj)
+        return self.may(request, "update", obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, "delete", obj)
+        return self.may(request, "delete", obj)
 
     def formfield_for_foreignkey(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> Any:
-        manager = db_field.remote_field.model._default_manager
-        if "queryset" not in kwargs and hasattr(manager.all(), "visible_to"):
-            kwargs["queryset"] = manager.all().visible_to(request.user)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        rows = db_field.remote_field.model._default_manager.all()
+        if "queryset" not in kwargs and hasattr(rows, "visible_to"):
+            kwargs["queryset"] = rows.visible_to(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+class ScopedRelatedFilter(RelatedDropdownFilter):
+    """Offers the related rows that the user may know of, and no others."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        visible = field.remote_field.model._default_manager.visible_to(request.user)
+        return field.get_choices(include_blank=False, limit_choices_to={"pk__in": visible})
+
+
+class ScopedAdmin(Permissions, ModelAdmin):
+    """Shows the rows of the user's organizations, and permits what their role permits."""
+
+    compressed_fields = True
+    warn_unsaved_form = True
+    list_filter_submit = True
+    list_per_page = 50
+    show_full_result_count = False
+    formfield_overrides = {
+        models.JSONField: {"widget": VariablesWidget},
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
+    }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).visible_to(request.user)
+        return rows
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "create")
+
+    def row_for(self, request: HttpRequest, object_id: str, verb: str) -> Any:
+        """The row of a view's URL: 404 unless visible, 403 unless permitted."""
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.may(request, verb, row):
+            raise PermissionDenied
+        return row
 
 
 class RuleAdmin(ScopedAdmin):
     """An admin whose writes are rules: ``create_rule``, ``update_rule`` and ``delete_rule``."""
 
     form = RuleForm
-    create_rule: Callable[..., Model]
-    update_rule: Callable[..., Model]
+    create_rule: Callable[..., Any]
+    update_rule: Callable[..., Any]
     delete_rule: Callable[..., None]
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, **kwargs)
-        rule = type(self).create_rule if obj is None else type(self).update_rule
-        return type(form.__name__, (form,), {"rule": staticmethod(rule)})
+        verb = "create" if obj is None else "update"
+        return type(form.__name__, (form,), rule_attributes(self, request, verb))
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        with transaction.atomic():
-            response: HttpResponse = super().changeform_view(request, *args, **kwargs)
-            if request.method == "POST" and response.status_code == HTTP_OK:
-                # Shown again, because another part of the page has an error: nothing is done.
-                transaction.set_rollback(True)
+        if request.method != "POST":
+            # Outside a transaction: with SQLite even reading in one would wait for writers.
+            shown: HttpResponse = super().changeform_view(request, *args, **kwargs)
+            return shown
+        try:
+            with transaction.atomic():
+                response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+                if response.status_code == HTTP_OK and not getattr(response, "is_done", False):
+                    # Shown again, because another part of the page has an error.
+                    transaction.set_rollback(True)
+        except Refused as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
         return response
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """The form has called the rule already."""
+        """The form has called the rule already; what is left are the buttons beside Save."""
+        for button in self.get_actions_submit_line(request, obj.pk):
+            if button.action_name in request.POST:
+                button.method(request, obj)
+
+    def get_deleted_objects(self, objs: Iterable[Any], request: HttpRequest) -> Any:
+        """What a rule takes along is the rule's matter; ``effects`` tells it in words."""
+        rows = list(objs)
+        lines: list[Any] = []
+        for row in rows:
+            lines += [str(row), *([effects] if (effects := self.effects(row)) else [])]
+        name = self.opts.verbose_name
+        refused = {name} if not all(self.may(request, "delete", row) for row in rows) else set()
+        return lines, {self.opts.verbose_name_plural: len(rows)}, refused, []
+
+    def effects(self, obj: Any) -> Sequence[str]:
+        """What else happens when this row is deleted, in sentences."""
+        return ()
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         type(self).delete_rule(obj)
@@ -148,9 +247,87 @@ class RuleAdmin(ScopedAdmin):
                 return super().delete_view(request, object_id, *args, **kw)
         except Refused as error:
             self.message_user(request, str(error), messages.ERROR)
-            return redirect(admin_url(self.model, "change", object_id))
+            return HttpResponseRedirect(admin_url(self.model, "change", object_id))
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.method != "POST":
+            return super().changelist_view(request, *args, **kwargs)
+        try:
+            with transaction.atomic():
+                return super().changelist_view(request, *args, **kwargs)
+        except Refused as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
 
 
-def admin_url(model: type[Model], page: str, *args: object) -> str:
-    meta = model._meta
-    return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)
+def rule_attributes(admin: Any, request: HttpRequest, verb: str) -> dict[str, Any]:
+    """What a form needs to know of the admin it is on, and of who uses it."""
+    user: Any = request.user
+    permission = f"{admin.resource}:{verb}"
+    rule = getattr(type(admin), f"{verb}_rule", None)
+    return {
+        "rule": staticmethod(rule) if rule else None,
+        "may_in": staticmethod(lambda owner_id: user.may(permission, owner_id)),
+        "user": user,
+    }
+
+
+class RuleFormSet(PaginationInlineFormSet):
+    delete_rule: Callable[..., None]
+
+    def delete_existing(self, obj: Any, commit: bool = True) -> None:  # noqa: FBT001, FBT002 - Django's signature
+        if commit:
+            type(self).delete_rule(obj)
+
+
+class RuleInline(Permissions):
+    """Rows on their parent's page, written by rules as in :class:`RuleAdmin`."""
+
+    form = RuleForm
+    formset = RuleFormSet
+    extra = 0
+    create_rule: Callable[..., Any]
+    update_rule: Callable[..., Any]
+    delete_rule: Callable[..., None]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "create", obj)
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
+        if remove := getattr(type(self), "delete_rule", None):
+            formset.delete_rule = staticmethod(remove)
+        update = getattr(type(self), "update_rule", None)
+        create = getattr(type(self), "create_rule", None)
+
+        def rule(*args: Any, **values: Any) -> Any:
+            return update(*args, **values) if args and update else create(**values)  # type: ignore[misc]
+
+        formset.form = type(
+            formset.form.__name__,
+            (formset.form,),
+            rule_attributes(self, request, "update") | {"rule": staticmethod(rule)},
+        )
+        return formset
+
+
+class RuleStackedInline(RuleInline, StackedInline):
+    formfield_overrides = StackedInline.formfield_overrides | {
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
+    }
+
+
+class RuleTabularInline(RuleInline, TabularInline):
+    hide_title = True
+
+
+class SecretWidget(UnfoldAdminTextInputWidget):
+    """Dots until somebody asks for the text; only ever given to those who may read it."""
+
+    class Media:
+        js = [forms.Script("portal/secrets.js", type="module")]
+
+    def __init__(self) -> None:
+        super().__init__(
+            attrs={"data-secret": "", "autocomplete": "off", "spellcheck": "false"}
+        )

@@ -14,7 +14,7 @@ from django.utils import timezone
 from controller.accounts.models import Organization
 from controller.base.errors import Conflict, Refused
 from controller.base.secrets import digest
-from controller.devices.engine.identity import consistent_key
+from controller.devices.engine.identity import consistent_key, random_key
 from controller.devices.models import (
     Device,
     DeviceGroup,
@@ -173,3 +173,16 @@ def note_last_seen(seen: Mapping[UUID, tuple[datetime, str]]) -> int:
         row.last_seen, row.last_ip = seen[row.device_id]
     Presence.objects.bulk_update(rows, ["last_seen", "last_ip"], batch_size=500)
     return len(rows)
+
+
+def update_settings(settings: OrganizationSettings, **values: Any) -> OrganizationSettings:
+    for name, value in values.items():
+        setattr(settings, name, value)
+    settings.shared_secret_digest = digest(settings.shared_secret)
+    settings.checked().save()
+    return settings
+
+
+def rotate_shared_secret(settings: OrganizationSettings) -> OrganizationSettings:
+    """A new secret to register with; devices that are registered already keep their keys."""
+    return update_settings(settings, shared_secret=random_key())

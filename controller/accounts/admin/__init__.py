@@ -1,0 +1,7 @@
+"""Who may enter, and what they may do: organizations, users, tokens."""
+
+from controller.accounts.admin.organizations import OrganizationAdmin
+from controller.accounts.admin.tokens import ApiTokenAdmin
+from controller.accounts.admin.users import UserAdmin
+
+__all__ = ["ApiTokenAdmin", "OrganizationAdmin", "UserAdmin"]

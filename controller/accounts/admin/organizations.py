@@ -1,0 +1,177 @@
+"""Organizations with their members and what they settle for their devices."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from controller.accounts import rules
+from controller.accounts.models import Membership, Organization, User
+from controller.base.admin import (
+    RuleAdmin,
+    RuleForm,
+    RuleStackedInline,
+    RuleTabularInline,
+    SecretWidget,
+    UnfoldAdminTextInputWidget,
+    action,
+    badge,
+    display,
+)
+from controller.base.forms import VariablesWidget
+from controller.devices.models import Device, OrganizationSettings
+from controller.devices.rules import rotate_shared_secret, settings_of, update_settings
+
+
+class MemberForm(RuleForm):
+    """A member is named, not picked: a list would show who uses the portal elsewhere."""
+
+    person = forms.CharField(
+        label="User", help_text="User name or e-mail.", widget=UnfoldAdminTextInputWidget
+    )
+
+    class Meta:
+        model = Membership
+        fields = ["person", "role"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["person"].disabled = True
+            self.initial["person"] = self.instance.user.username
+
+    def clean_person(self) -> Any:
+        name = self.cleaned_data["person"].strip()
+        user = User.objects.filter(
+            Q(email__iexact=name) if "@" in name else Q(username=name)
+        ).first()
+        if user is None:
+            raise forms.ValidationError("Nobody has this user name or e-mail.")
+        return user
+
+    def rule_values(self) -> dict[str, Any]:
+        values = super().rule_values()
+        user = values.pop("person")
+        return values if self.instance.pk else values | {"user": user}
+
+
+class MemberInline(RuleTabularInline):
+    model = Membership
+    form = MemberForm
+    resource = "organization"
+    verbose_name = "member"
+    create_rule = rules.grant
+    update_rule = rules.change_role
+    delete_rule = rules.revoke
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("user", "organization")
+
+    # A member is part of the organization: who may change it may change them.
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "update", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "update", obj)
+
+
+class DeviceSettingsInline(RuleStackedInline):
+    model = OrganizationSettings
+    resource = "organization"
+    verbose_name = verbose_name_plural = "device settings"
+    fields = ["registration_enabled", "device_limit", "shared_secret", "context"]
+    update_rule = update_settings
+    max_num = 1
+    can_delete = False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fields = list(super().get_fields(request, obj))
+        if not self.may(request, "secret", obj):
+            # Variables hold keys and passwords as often as addresses.
+            fields = [name for name in fields if name not in {"shared_secret", "context"}]
+        return fields
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "context":
+            kwargs["widget"] = VariablesWidget
+        if db_field.name == "shared_secret":
+            kwargs["widget"] = SecretWidget
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Organization)
+class OrganizationAdmin(RuleAdmin):
+    resource = "organization"
+    create_rule = rules.create_organization
+    update_rule = rules.update_organization
+    delete_rule = rules.delete_organization
+    list_display = ["name", "state", "devices", "members", "email"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+    inlines = [DeviceSettingsInline, MemberInline]
+    actions_submit_line = ["rotate_secret"]
+    fieldsets = [
+        (None, {"fields": [("name", "slug"), ("email", "url"), "description", "is_active"]})
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(member_count=Count("memberships", distinct=True))
+        )
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        self.device_counts = dict(
+            Device.objects.visible_to(request.user)
+            .order_by()
+            .values_list("organization")
+            .annotate(Count("pk"))
+        )
+        return super().changelist_view(request, *args, **kwargs)
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        if obj is None:
+            return []
+        settings_of(obj)
+        return list(super().get_inlines(request, obj))
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else dict(self.prepopulated_fields)
+
+    @display(description="State", ordering="is_active")
+    def state(self, obj: Organization) -> str:
+        return badge("Active", "good") if obj.is_active else badge("Inactive", "mute")
+
+    @display(description="Members", ordering="member_count")
+    def members(self, obj: Any) -> int:
+        return int(obj.member_count)
+
+    @display(description="Devices")
+    def devices(self, obj: Organization) -> int:
+        return self.device_counts.get(obj.pk, 0)
+
+    def has_rotate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        obj = self.get_object(request, str(object_id)) if object_id else None
+        return (
+            obj is not None
+            and self.may(request, "update", obj)
+            and self.may(request, "secret", obj)
+        )
+
+    @action(
+        description="Save and make a new shared secret",
+        icon="autorenew",
+        permissions=["rotate"],
+    )
+    def rotate_secret(self, request: HttpRequest, obj: Organization) -> None:
+        rotate_shared_secret(settings_of(obj))
+        self.message_user(
+            request,
+            "The shared secret is a new one; devices that know the old one can no longer register.",
+        )

@@ -1,0 +1,75 @@
+"""API tokens: everybody's own, made and revoked, and shown exactly once."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from controller.accounts import rules
+from controller.accounts.models import ApiToken, User
+from controller.base.admin import RuleAdmin, RuleForm, admin_url, display
+from controller.base.secrets import digest
+
+
+class TokenForm(RuleForm):
+    user: Any = None
+
+    def apply_rule(self) -> ApiToken:
+        self.token = rules.issue_token(
+            self.cleaned_data.get("user") or self.user, name=self.cleaned_data["name"]
+        )
+        return ApiToken.objects.get(digest=digest(self.token))
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(RuleAdmin):
+    resource = "token"
+    form = TokenForm
+    delete_rule = rules.revoke_token
+    list_display = ["name", "user", "created", "used"]
+    list_select_related = ["user"]
+    search_fields = ["name", "user__username"]
+    ordering = ["-created"]
+
+    def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        """Everybody's own tokens; the rows of others are not even in the queryset."""
+        user: Any = request.user
+        return user.is_authenticated and user.is_active and verb != "update"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        if obj is not None:
+            return ["name", "user", "created", "last_used"]
+        return ["name", "user"] if request.user.is_superuser else ["name"]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"user": request.user.pk}
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+        if "user" in form.base_fields:
+            form.base_fields["user"].queryset = User.objects.filter(is_active=True)
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        # For response_add alone: nothing else can ever read the token.
+        obj.plain_token = form.token
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
+    ) -> HttpResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": "New API token",
+            "opts": self.opts,
+            "token": obj.plain_token,
+            "name": obj.name,
+            "back": admin_url(ApiToken, "changelist"),
+        }
+        response = TemplateResponse(request, "admin/accounts/apitoken/made.html", context)
+        response["Cache-Control"] = "no-store"
+        response.is_done = True  # type: ignore[attr-defined]
+        return response
+
+    @display(description="Last used", ordering="last_used", empty_value="never")
+    def used(self, obj: ApiToken) -> Any:
+        return obj.last_used

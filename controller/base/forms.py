@@ -1,0 +1,81 @@
+"""Forms whose saving is the call of a rule, and widgets for what JSON fields hold."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django import forms
+from django.db import transaction
+from django.db.models import Model
+
+from controller.base.errors import ALL_FIELDS, Refused
+
+NO_ROLE_THERE = "Your role in this organization does not permit this."
+
+# A formset's own fields; a rule has nothing to do with them.
+OF_THE_FORMSET = {"DELETE", "ORDER"}
+
+
+class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form whose saving is the call of a rule, and whose errors may come from it."""
+
+    rule: Callable[..., Any]
+    # Whether this user may do this in that organization (its id, None where shared).
+    may_in: Callable[[Any], bool] = staticmethod(lambda _organization_id: True)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if "organization" in self.cleaned_data and "organization" in self.changed_data:
+            owner = self.cleaned_data["organization"]
+            if not type(self).may_in(owner.pk if owner else None):
+                self.add_error("organization", NO_ROLE_THERE)
+        return values
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        unchanged = not self.instance._state.adding and not self.changed_data
+        if self.errors or unchanged or self.cleaned_data.get("DELETE"):
+            return
+        try:
+            with transaction.atomic():
+                self.instance = self.apply_rule()
+        except Refused as error:
+            self.add_error(None, self.as_form_error(error))
+
+    def rule_values(self) -> dict[str, Any]:
+        """What the form's fields say, without those that belong to the formset."""
+        key = self._meta.model._meta.pk
+        left_out = OF_THE_FORMSET | ({key.name} if key else set())
+        return {name: v for name, v in self.cleaned_data.items() if name not in left_out}
+
+    def apply_rule(self) -> Model:
+        values = self.rule_values()
+        if self.instance._state.adding:
+            return cast(Model, type(self).rule(**values))
+        changed = {name: value for name, value in values.items() if name in self.changed_data}
+        return cast(Model, type(self).rule(self.row(), **changed))
+
+    def row(self) -> Any:
+        """The row as it is: the form has written its values on the instance already."""
+        return self._meta.model._default_manager.get(pk=self.instance.pk)
+
+    def as_form_error(self, error: Refused) -> forms.ValidationError:
+        named: dict[str, list[str]] = {}
+        for field, sentences in error.by_field.items():
+            known = field if field in self.fields else ALL_FIELDS
+            prefix = "" if field in {known, ALL_FIELDS} else f"{field}: "
+            named.setdefault(known, []).extend(f"{prefix}{text}" for text in sentences)
+        return forms.ValidationError(cast(Any, named))
+
+    def save(self, commit: bool = True) -> Model:  # noqa: FBT001, FBT002 - Django's signature
+        self.save_m2m = lambda: None  # type: ignore[method-assign]
+        return cast(Model, self.instance)
+
+
+class VariablesWidget(forms.Textarea):
+    """Names and values in rows; the textarea with the JSON object stays behind them."""
+
+    template_name = "portal/variables.html"
+
+    class Media:
+        css = {"all": ["portal/editors.css"]}
+        js = [forms.Script("portal/variables.js", type="module")]
