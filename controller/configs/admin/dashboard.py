@@ -1,0 +1,140 @@
+"""The first page: how the fleet is, what is in trouble, and what happened lately."""
+
+from typing import Any
+
+from django.db.models import Count, F, Q
+from django.http import HttpRequest
+from django.urls import reverse
+
+from controller.configs.models import Config, Push
+from controller.devices.admin.filters import PROBLEM
+from controller.devices.admin.showing import (
+    ago,
+    of_change,
+    of_push,
+    presence_badge,
+    status_badge,
+)
+from controller.devices.models import Device, Presence, StatusChange
+
+TROUBLES = 10
+EVENTS = 12
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    user: Any = request.user
+    context["title"] = "Dashboard"
+    if not user.may_somewhere("device:read"):
+        return context | {"sees_devices": False}
+    in_service = Device.objects.visible_to(user).filter(is_deactivated=False)
+    presence = presence_card(user)
+    context |= {
+        "sees_devices": True,
+        "total": presence["total"],
+        "presence": presence,
+        "adds_devices": user.may_somewhere("device:create"),
+    }
+    if not context["total"]:
+        return context
+    reads_configs = user.may_somewhere("config:read")
+    return context | {
+        "troubles": troubles(in_service),
+        "trouble_count": in_service.filter(PROBLEM).count(),
+        "configuration": config_card(user) if reads_configs else None,
+        "events": events(user, pushes=reads_configs),
+    }
+
+
+def bar(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """A bar of parts: each with its share in percent of them all."""
+    total = sum(part["count"] for part in parts)
+    for part in parts:
+        part["share"] = round(100 * part["count"] / total, 2) if total else 0
+    return {"total": total, "parts": [part for part in parts if part["count"]]}
+
+
+def linked(query: str) -> str:
+    return f"{reverse('admin:devices_device_changelist')}?{query}"
+
+
+def presence_card(user: Any) -> dict[str, Any]:
+    counts = Device.objects.visible_to(user).aggregate(
+        online=Count("pk", Q(is_deactivated=False, presence__state=Presence.State.ONLINE)),
+        offline=Count("pk", Q(is_deactivated=False, presence__state=Presence.State.OFFLINE)),
+        out=Count("pk", Q(is_deactivated=True)),
+        total=Count("pk"),
+    )
+    unknown = counts["total"] - counts["online"] - counts["offline"] - counts["out"]
+    return bar(
+        [
+            part("Online", counts["online"], "good", "presence=online"),
+            part("Offline", counts["offline"], "bad", "presence=offline"),
+            part("Unknown", unknown, "mute", "presence=unknown"),
+            part("Out of service", counts["out"], "faint", "show=deactivated"),
+        ]
+    )
+
+
+def config_card(user: Any) -> dict[str, Any]:
+    status = Config.Status
+    counts = Config.objects.visible_to(user).aggregate(
+        **{name: Count("pk", Q(status=name)) for name in status.values}
+    )
+    return bar(
+        [
+            part("Applied", counts[status.APPLIED], "good", "config=applied"),
+            part("Modified", counts[status.MODIFIED], "warn", "config=modified"),
+            part("Error", counts[status.ERROR], "bad", "config=error"),
+            part("Deactivating", counts[status.DEACTIVATING], "busy", "config=deactivating"),
+            part("Deactivated", counts[status.DEACTIVATED], "faint", "config=deactivated"),
+        ]
+    )
+
+
+def part(label: str, count: int, tone: str, query: str) -> dict[str, Any]:
+    return {"label": label, "count": count, "tone": tone, "link": linked(query)}
+
+
+def troubles(in_service: Any) -> list[dict[str, Any]]:
+    """Refused configurations first, then what has been away for longest."""
+    rows = (
+        in_service.filter(PROBLEM)
+        .select_related("organization", "presence", "config")
+        .defer("key", "config__config", "config__context")
+        .annotate(refused=Q(config__status=Config.Status.ERROR))
+        .order_by("-refused", F("presence__last_seen").asc(nulls_first=True))[:TROUBLES]
+    )
+    return [
+        {
+            "device": row,
+            "link": reverse("admin:devices_device_change", args=[row.pk]),
+            "presence": presence_badge(row),
+            "status": status_badge(getattr(row, "config", None)),
+            "reason": reason(row),
+            "seen": ago(row.presence.last_seen) if hasattr(row, "presence") else "never",
+        }
+        for row in rows
+    ]
+
+
+def reason(device: Device) -> str:
+    config = getattr(device, "config", None)
+    if config is not None and config.status == Config.Status.ERROR:
+        return config.render_error or config.error_reason
+    return device.presence.reason if hasattr(device, "presence") else ""
+
+
+def events(user: Any, *, pushes: bool) -> list[dict[str, Any]]:
+    changes = StatusChange.objects.visible_to(user).select_related("device")
+    rows = [of_change(row) | told_of(row.device) for row in changes[:EVENTS]]
+    if pushes:
+        done = Push.objects.visible_to(user).select_related("config__device")
+        rows += [of_push(row) | told_of(row.config.device) for row in done[:EVENTS]]
+    return sorted(rows, key=lambda row: row["at"], reverse=True)[:EVENTS]
+
+
+def told_of(device: Device) -> dict[str, Any]:
+    return {
+        "name": device.name,
+        "link": reverse("admin:devices_device_change", args=[device.pk]),
+    }

@@ -1,0 +1,171 @@
+"""What a configuration comes to, saved or not, as JSON for the pages that show it live."""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, JsonResponse
+
+from controller.base.errors import Refused
+from controller.configs.admin.fields import chosen
+from controller.configs.engine import masking
+from controller.configs.engine.archive import File
+from controller.configs.models import Backend, Config, Snapshot, Template
+from controller.configs.rules.rendering import Inputs, inputs
+from controller.configs.rules.templates import check_usable, with_required
+from controller.devices.models import Device
+
+LARGEST_REQUEST = 2_000_000
+SHOWN_BYTES = 200_000
+
+
+class BadRequest(Exception):
+    """The request of a preview is not what its page sends; the text says what is wrong."""
+
+
+def read(request: HttpRequest) -> dict[str, Any]:
+    """The unsaved state a page sends."""
+    if len(request.body) > LARGEST_REQUEST:
+        raise BadRequest("This configuration is too large to preview.")
+    try:
+        sent = json.loads(request.body or b"{}")
+    except ValueError as error:
+        raise BadRequest("The configuration is not JSON.") from error
+    if not isinstance(sent, dict):
+        raise BadRequest("An object is expected.")
+    for name in ("config", "context", "default_values"):
+        if not isinstance(sent.get(name, {}), dict):
+            raise BadRequest(f"{name}: a JSON object is expected.")
+    if sent.get("backend", Backend.OPENWRT) not in Backend.values:
+        raise BadRequest("There is no such backend.")
+    return sent
+
+
+def of_device(device: Device, sent: Mapping[str, Any], user: Any) -> JsonResponse:
+    """Preview a device's configuration; without ``sent`` values, what is saved."""
+    saved = Config.objects.filter(device=device).first()
+    if "templates" in sent:
+        try:
+            templates = chosen(Template.objects.visible_to(user), json.dumps(sent["templates"]))
+        except forms.ValidationError as error:
+            raise BadRequest(error.messages[0]) from error
+    else:
+        uses = saved.uses.select_related("template") if saved else []
+        templates = [use.template for use in uses]
+    backend = str(sent.get("backend") or (saved.backend if saved else Backend.OPENWRT))
+    config = sent.get("config", saved.config if saved else {})
+    context = sent.get("context", saved.context if saved else {})
+    try:
+        check_usable(device.organization, backend, templates)
+    except Refused as refusal:
+        return JsonResponse({"error": str(refusal), "files": []})
+    wanted = inputs(
+        device,
+        backend=backend,
+        templates=with_required(device.organization, backend, templates),
+        config=config,
+        context=context,
+    )
+    open_ = user.may("device:secret", device.organization_id)
+    applied = saved.applied if saved else None
+    return JsonResponse(outcome(wanted, is_open=open_, applied=applied))
+
+
+def of_template(sent: Mapping[str, Any], device: Device | None, user: Any) -> JsonResponse:
+    """Preview a template by itself, or with the variables of a device."""
+    backend = str(sent.get("backend") or Backend.OPENWRT)
+    draft = Template(
+        name=str(sent.get("name") or "this template"),
+        backend=backend,
+        config=sent.get("config", {}),
+        default_values=sent.get("default_values", {}),
+    )
+    if device is None:
+        layers = ((f"template {draft.name}", texts(draft.default_values)),)
+        wanted = Inputs(
+            backend=backend, templates=(draft.config,), config={}, layers=layers, dsa=True
+        )
+        return JsonResponse(outcome(wanted, is_open=True))
+    wanted = inputs(device, backend=backend, templates=[draft], config={}, context=of(device))
+    return JsonResponse(
+        outcome(wanted, is_open=user.may("device:secret", device.organization_id))
+    )
+
+
+def of(device: Device) -> dict[str, Any]:
+    saved = Config.objects.filter(device=device).only("context").first()
+    return dict(saved.context) if saved else {}
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else str(value) for name, value in values.items()
+    }
+
+
+def outcome(
+    wanted: Inputs, *, is_open: bool, applied: Snapshot | None = None
+) -> dict[str, Any]:
+    """Files, the error if there is one, and the variables with where each comes from."""
+    secrets = [] if is_open else list(_secrets(wanted))
+    answer: dict[str, Any] = {
+        "files": [],
+        "error": "",
+        "undefined": wanted.undefined(),
+        "masked": not is_open,
+        "variables": [
+            {
+                "name": name,
+                "value": variable.value
+                if is_open or not masking.looks_secret(name)
+                else masking.MASK,
+                "origin": variable.origin,
+            }
+            for name, variable in sorted(wanted.variables.items())
+        ],
+    }
+    try:
+        answer["files"] = [
+            _shown(file, secrets, is_open=is_open) for file in wanted.render().files
+        ]
+    except Refused as refusal:
+        text = str(refusal)
+        answer["error"] = text if is_open else masking.masked_text(text, secrets)
+    if applied is not None:
+        answer["applied"] = {
+            file["path"]: file["text"]
+            for file in (
+                _shown(one, secrets, is_open=is_open) for one in unpacked(applied.archive)
+            )
+        }
+    return answer
+
+
+def _secrets(wanted: Inputs) -> Iterable[str]:
+    for part in (*wanted.templates, wanted.config):
+        yield from masking.secrets_in(part)
+    for name, variable in wanted.variables.items():
+        if masking.looks_secret(name):
+            yield variable.value
+
+
+def _shown(file: File, secrets: Iterable[str], *, is_open: bool) -> dict[str, Any]:
+    text = file.contents[:SHOWN_BYTES].decode(errors="replace")
+    return {
+        "path": f"/{file.path}",
+        "mode": f"{file.mode:04o}",
+        "text": text if is_open else masking.masked_text(text, secrets),
+    }
+
+
+def unpacked(archive: bytes) -> list[File]:
+    """The files of a stored archive."""
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        return [
+            File(path=member.name, mode=member.mode, contents=content.read())
+            for member in tar.getmembers()
+            if (content := tar.extractfile(member)) is not None
+        ]

@@ -1,0 +1,192 @@
+"""Templates: the editor, its live preview, and how many devices a change touches."""
+
+import hashlib
+import json
+from functools import cache
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+
+from controller.base.admin import (
+    RuleAdmin,
+    RuleForm,
+    ScopedRelatedFilter,
+    UnfoldAdminTextInputWidget,
+    badge,
+    display,
+)
+from controller.base.forms import VariablesWidget
+from controller.configs.admin import preview
+from controller.configs.admin.fields import ConfigWidget
+from controller.configs.engine import masking
+from controller.configs.engine.backends import schema
+from controller.configs.models import Backend, Template
+from controller.configs.rules import templates as rules
+from controller.devices.models import Device
+
+SCHEMA_SECONDS = 3600
+SAMPLES = 50
+
+
+class TemplateForm(RuleForm):
+    tags = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Words with commas between; devices that register with one get it.",
+    )
+
+    class Meta:
+        model = Template
+        fields = [
+            "name", "organization", "type", "backend", "default", "required", "tags",
+            "default_values", "config", "notes",
+        ]  # fmt: skip
+        widgets = {"config": ConfigWidget, "default_values": VariablesWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["tags"] = ", ".join(self.instance.tags or [])
+
+    def clean_tags(self) -> list[str]:
+        words = self.cleaned_data["tags"].split(",")
+        return list(dict.fromkeys(word.strip() for word in words if word.strip()))
+
+    def clean_config(self) -> Any:
+        return self.cleaned_data["config"] or {}
+
+
+@admin.register(Template)
+class TemplateAdmin(RuleAdmin):
+    resource = "template"
+    form = TemplateForm
+    create_rule = rules.create_template
+    update_rule = rules.update_template
+    delete_rule = rules.delete_template
+    list_display = ["name", "owner", "backend_name", "role", "used", "modified"]
+    list_filter = [("organization", ScopedRelatedFilter), "backend", "required", "default"]
+    list_select_related = ["organization"]
+    search_fields = ["name", "tags"]
+    ordering = ["name"]
+    change_form_template = "admin/configs/template/change_form.html"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        general = ["name", "organization", "type", "backend", "default", "required"]
+        if obj is not None and not self.has_change_permission(request, obj):
+            return [(None, {"fields": [*general, "notes", "content"]})]
+        return [
+            (None, {"fields": [*general, "tags"]}),
+            # The page shows these in boxes of their own.
+            ("Contents", {"fields": ["config", "default_values", "notes"]}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["content"] if obj and not self.has_change_permission(request, obj) else []
+
+    @display(description="Configuration")
+    def content(self, obj: Template) -> str:
+        """For those who may not change it: without its secrets."""
+        text = json.dumps(masking.masked(obj.config), indent=2, ensure_ascii=False)
+        return format_html('<pre class="file">{}</pre>', text)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "config":
+            kwargs["widget"] = ConfigWidget
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(device_count=Count("uses"))
+
+    @display(description="Organization", ordering="organization__name")
+    def owner(self, obj: Template) -> str:
+        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+
+    @display(description="Backend", ordering="backend")
+    def backend_name(self, obj: Template) -> str:
+        return obj.get_backend_display()
+
+    @display(description="Role", ordering="-required")
+    def role(self, obj: Template) -> str:
+        if obj.required:
+            return badge("Required", "warn")
+        return badge("By default", "good") if obj.default else "-"
+
+    @display(description="Devices", ordering="device_count")
+    def used(self, obj: Any) -> int:
+        return int(obj.device_count)
+
+    def effects(self, obj: Template) -> list[str]:
+        count = rules.affected(obj)
+        return (
+            [f"It is taken off {count} devices; they are configured without it."]
+            if count
+            else []
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        template: Template | None = kw.get("obj")
+        context["affected"] = rules.affected(template) if template else 0
+        context["samples"] = self.samples(request, template)
+        context["shows_preview"] = template is None or self.has_change_permission(
+            request, template
+        )
+        return super().render_change_form(request, context, *args, **kw)
+
+    def samples(self, request: HttpRequest, template: Template | None) -> list[Device]:
+        """Devices whose variables a preview can take: those that have the template first."""
+        rows = Device.objects.visible_to(request.user).order_by("name").only("name")
+        using = list(rows.filter(config__uses__template=template)[:SAMPLES]) if template else []
+        others = rows.exclude(pk__in=[one.pk for one in using])[: SAMPLES - len(using)]
+        return [*using, *others]
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("preview/", view(require_POST(self.preview)), name="configs_template_preview"),
+            path("schema/<str:backend>.json", view(self.schema), name="configs_schema"),
+            *super().get_urls(),
+        ]
+
+    def preview(self, request: HttpRequest) -> JsonResponse:
+        user: Any = request.user
+        if not (self.may(request, "create") or self.may(request, "update")):
+            raise PermissionDenied
+        try:
+            sent = preview.read(request)
+            device = None
+            if sent.get("device"):
+                rows = Device.objects.visible_to(user).select_related(
+                    "group", "organization__device_settings"
+                )
+                device = rows.filter(pk=str(sent["device"])).first()
+            return preview.of_template(sent, device, user)
+        except (preview.BadRequest, forms.ValidationError) as error:
+            text = error.messages[0] if isinstance(error, forms.ValidationError) else str(error)
+            return JsonResponse({"error": text, "files": []})
+
+    def schema(self, request: HttpRequest, backend: str) -> HttpResponse:
+        if backend not in Backend.values:
+            raise Http404
+        body, tag = schema_text(backend)
+        if request.headers.get("If-None-Match") == tag:
+            return HttpResponse(status=304)
+        return HttpResponse(
+            body,
+            content_type="application/json",
+            headers={"ETag": tag, "Cache-Control": f"private, max-age={SCHEMA_SECONDS}"},
+        )
+
+
+@cache
+def schema_text(backend: str) -> tuple[bytes, str]:
+    """The schema of a backend as JSON, and its entity tag."""
+    body = json.dumps(schema(backend), separators=(",", ":")).encode()
+    return body, f'"{hashlib.sha256(body).hexdigest()[:16]}"'

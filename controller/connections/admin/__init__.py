@@ -1,0 +1,5 @@
+"""How devices are reached."""
+
+from controller.connections.admin.credentials import CredentialsAdmin
+
+__all__ = ["CredentialsAdmin"]

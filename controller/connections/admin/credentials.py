@@ -1,0 +1,126 @@
+"""Credentials. What was stored is used and replaced, and never shown."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from controller.base.admin import (
+    RuleAdmin,
+    RuleForm,
+    ScopedRelatedFilter,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    badge,
+    display,
+)
+from controller.connections import rules
+from controller.connections.models import Credentials
+
+SSH_PORT = 22
+KEEP = "Stored. Leave it empty to keep what is stored."
+
+
+class CredentialsForm(RuleForm):
+    username = forms.CharField(max_length=256, widget=UnfoldAdminTextInputWidget)
+    port = forms.IntegerField(
+        min_value=1, max_value=65535, initial=SSH_PORT, widget=UnfoldAdminTextInputWidget
+    )
+    password = forms.CharField(
+        required=False,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+    key = forms.CharField(
+        label="Private key",
+        required=False,
+        help_text="In OpenSSH or PEM form. With a key, the password is its alternative.",
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 4, "spellcheck": "false", "class": "mono"}
+        ),
+    )
+    passphrase = forms.CharField(
+        required=False,
+        strip=False,
+        help_text="Of the private key, if it has one.",
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+
+    class Meta:
+        model = Credentials
+        fields = ["name", "organization", "connector", "auto_add"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = {} if self.instance._state.adding else self.instance.params or {}
+        self.initial["username"] = stored.get("username", "")
+        self.initial["port"] = stored.get("port", SSH_PORT)
+        for name in rules.SECRETS:
+            if stored.get(name):
+                self.fields[name].help_text = KEEP
+
+    def clean_key(self) -> str:
+        text: str = self.cleaned_data["key"]
+        # Browsers send line ends that OpenSSH does not read.
+        return text.replace("\r\n", "\n").strip() + "\n" if text.strip() else ""
+
+    def rule_values(self) -> dict[str, Any]:
+        values = super().rule_values()
+        params = {"username": values.pop("username"), "port": values.pop("port")}
+        secrets = {name: values.pop(name) for name in rules.SECRETS}
+        return values | {"params": params | {k: v for k, v in secrets.items() if v}}
+
+    def apply_rule(self) -> Any:
+        values = self.rule_values()
+        if self.instance._state.adding:
+            return rules.create_credentials(**values)
+        if not {"username", "port", *rules.SECRETS} & set(self.changed_data):
+            values.pop("params")
+        return rules.update_credentials(self.row(), **values)
+
+
+@admin.register(Credentials)
+class CredentialsAdmin(RuleAdmin):
+    resource = "connection"
+    form = CredentialsForm
+    create_rule = rules.create_credentials
+    update_rule = rules.update_credentials
+    delete_rule = rules.delete_credentials
+    list_display = ["name", "owner", "connector_name", "automatic", "used"]
+    list_filter = [("organization", ScopedRelatedFilter), "auto_add"]
+    list_select_related = ["organization"]
+    search_fields = ["name"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        general = ["name", "organization", ("connector", "auto_add")]
+        if obj is not None and not self.has_change_permission(request, obj):
+            return [(None, {"fields": general})]
+        return [
+            (None, {"fields": general}),
+            (
+                "Sign in on devices with",
+                {"fields": [("username", "port"), "password", "key", "passphrase"]},
+            ),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(use_count=Count("connections"))
+
+    @display(description="Organization", ordering="organization__name")
+    def owner(self, obj: Credentials) -> str:
+        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+
+    @display(description="Kind", ordering="connector")
+    def connector_name(self, obj: Credentials) -> str:
+        return obj.get_connector_display()
+
+    @display(description="Added to every device", ordering="auto_add")
+    def automatic(self, obj: Credentials) -> str:
+        return badge("Yes", "good") if obj.auto_add else "-"
+
+    @display(description="Devices", ordering="use_count")
+    def used(self, obj: Any) -> int:
+        return int(obj.use_count)

@@ -1,0 +1,299 @@
+"""Devices: the list, and the page of one with its configuration, connections and history."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+
+from controller.base.admin import (
+    RuleAdmin,
+    ScopedRelatedFilter,
+    action,
+    admin_url,
+    display,
+)
+from controller.base.errors import Refused
+from controller.configs.admin import preview
+from controller.configs.models import Config, Push
+from controller.configs.rules import inventory as rules
+from controller.configs.rules.delivery import enqueue
+from controller.connections.admin.connections import ConnectionInline
+from controller.devices.admin import filters
+from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
+from controller.devices.admin.showing import ago, history, presence_badge, status_badge
+from controller.devices.models import Device
+
+NAMED_MOST = 20
+
+
+@admin.register(Device)
+class DeviceAdmin(RuleAdmin):
+    resource = "device"
+    form = DeviceForm
+    delete_rule = rules.delete_device
+    list_display = [
+        "device",
+        "organization",
+        "group",
+        "presence_state",
+        "config_state",
+        "seen",
+        "address",
+    ]
+    list_filter = [
+        filters.ShowFilter, filters.PresenceFilter, filters.ConfigFilter,
+        ("organization", ScopedRelatedFilter), ("group", ScopedRelatedFilter),
+        filters.TemplateFilter, filters.BackendFilter,
+    ]  # fmt: skip
+    search_fields = [
+        "name", "mac_address", "management_ip", "presence__last_ip", "hardware_id", "model",
+    ]  # fmt: skip
+    search_help_text = "Name, MAC address, IP address, serial number or model"
+    ordering = ["name"]
+    inlines = [ConnectionInline]
+    actions = ["deactivate_many", "activate_many"]
+    actions_detail = ["deactivate", "activate"]
+    change_form_template = "admin/devices/device/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if (
+            request.resolver_match
+            and request.resolver_match.url_name == "devices_device_changelist"
+        ):
+            # The list shows none of these, and the key would be decrypted for each row.
+            rows = rows.defer("key", "notes", "config__config", "config__context")
+        return rows.select_related("organization", "group", "presence", "config")
+
+    # --- the list
+
+    @display(description="Device", ordering="name")
+    def device(self, obj: Device) -> str:
+        return format_html(
+            '<span class="two-lines">{}<small class="mono">{}</small></span>',
+            obj.name,
+            obj.mac_address if obj.mac_address.lower() != obj.name.lower() else obj.model,
+        )
+
+    @display(description="Presence", ordering="presence__state")
+    def presence_state(self, obj: Device) -> str:
+        return presence_badge(obj)
+
+    @display(description="Configuration", ordering="config__status")
+    def config_state(self, obj: Device) -> str:
+        return status_badge(getattr(obj, "config", None))
+
+    @display(description="Last seen", ordering="presence__last_seen")
+    def seen(self, obj: Device) -> str:
+        return ago(obj.presence.last_seen) if hasattr(obj, "presence") else "never"
+
+    @display(description="Address", ordering="management_ip")
+    def address(self, obj: Device) -> str:
+        told = obj.presence.last_ip if hasattr(obj, "presence") else None
+        return obj.management_ip or told or "-"
+
+    @admin.action(
+        description="Take selected devices out of service", permissions=["deactivate"]
+    )
+    def deactivate_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        return self.for_many(request, queryset, rules.deactivate, "Take out of service")
+
+    @admin.action(
+        description="Bring selected devices back into service", permissions=["deactivate"]
+    )
+    def activate_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        return self.for_many(request, queryset, rules.activate, "Bring back into service")
+
+    def for_many(
+        self, request: HttpRequest, queryset: QuerySet[Any], rule: Any, verb: str
+    ) -> Any:
+        rows = list(queryset.select_related("organization", "group"))
+        if not all(self.may(request, "deactivate", row) for row in rows):
+            raise PermissionDenied
+        if "confirmed" in request.POST:
+            for row in rows:
+                rule(row)
+            self.message_user(request, f"{verb}: {len(rows)} devices.")
+            return None
+        return self.confirm(request, rows, verb, many=True)
+
+    def confirm(
+        self, request: HttpRequest, rows: list[Device], verb: str, *, many: bool = False
+    ) -> TemplateResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": verb,
+            "opts": self.opts,
+            "verb": verb,
+            "rows": rows[:NAMED_MOST],
+            "more": max(0, len(rows) - NAMED_MOST),
+            "count": len(rows),
+            "wipes": verb.startswith("Take"),
+            "selected": [str(row.pk) for row in rows] if many else [],
+            "action": request.POST.get("action", ""),
+        }
+        return TemplateResponse(request, "admin/devices/device/confirm.html", context)
+
+    # --- the page
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        in_service = obj is None or not obj.is_deactivated
+        return in_service and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        ended = obj is None or obj.is_deactivated
+        return ended and super().has_delete_permission(request, obj)
+
+    def edits_config(self, request: HttpRequest, obj: Device) -> bool:
+        """Whoever edits a configuration reads its secrets, so both must be permitted."""
+        user: Any = request.user
+        owner = obj.organization_id
+        return (
+            user.may("config:update", owner)
+            and user.may("device:secret", owner)
+            and self.has_change_permission(request, obj)
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        identity: list[Any] = ["name", "mac_address", "organization", "group", "management_ip"]
+        about: list[Any] = ["hardware_id", "model", "os", "system"]
+        if obj is None:
+            return [(None, {"fields": [*identity, "config_backend", "notes"]})]
+        if self.may(request, "secret", obj):
+            about.append("key")
+        sets = [
+            (None, {"fields": [*identity]}),
+            ("About it", {"fields": [*about, "notes"]}),
+        ]
+        if self.edits_config(request, obj):
+            sets.append(("Configuration", {"fields": list(CONFIG_FIELDS)}))
+        return sets
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return list(super().get_inlines(request, obj)) if obj else []
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        device: Device | None = kw.get("obj")
+        if device is not None:
+            context |= self.page_of(request, device)
+        return super().render_change_form(request, context, *args, **kw)
+
+    def page_of(self, request: HttpRequest, saved: Device) -> dict[str, Any]:
+        # The form may have put refused values on the row it was given.
+        device = self.get_queryset(request).get(pk=saved.pk)
+        user: Any = request.user
+        config: Config | None = getattr(device, "config", None)
+        last_push = Push.objects.filter(config__device=device).first()
+        reads = user.may("config:read", device.organization_id)
+        return {
+            "device": device,
+            "config": config,
+            "presence": presence_badge(device),
+            "status": status_badge(config),
+            "seen": self.seen(device),
+            "pushed": ago(last_push.ended or last_push.created) if last_push else "never",
+            "push": last_push,
+            "reads_config": reads,
+            "edits_config": self.edits_config(request, device),
+            "can_push": self.can_push(request, device, config),
+            "history": history(device) if reads else [],
+        }
+
+    def can_push(self, request: HttpRequest, device: Device, config: Config | None) -> bool:
+        user: Any = request.user
+        waits = config is not None and config.status in {"modified", "error"}
+        return waits and bool(user.may("config:update", device.organization_id))
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
+    ) -> HttpResponse:
+        response = super().response_add(request, obj, *args, **kw)
+        if isinstance(response, HttpResponseRedirect) and "_addanother" not in request.POST:
+            return HttpResponseRedirect(admin_url(Device, "change", obj.pk))
+        return response
+
+    # --- what buttons do
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path(
+                "<uuid:pk>/preview/",
+                view(require_POST(self.preview)),
+                name="devices_device_preview",
+            ),
+            path("<uuid:pk>/push/", view(require_POST(self.push)), name="devices_device_push"),
+            *super().get_urls(),
+        ]
+
+    def preview(self, request: HttpRequest, pk: Any) -> JsonResponse:
+        device = self.row_for(request, str(pk), "read")
+        user: Any = request.user
+        if not user.may("config:read", device.organization_id):
+            raise PermissionDenied
+        try:
+            return preview.of_device(device, preview.read(request), user)
+        except preview.BadRequest as error:
+            return JsonResponse({"error": str(error), "files": []})
+
+    def push(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        device = self.row_for(request, str(pk), "read")
+        config = getattr(device, "config", None)
+        if not self.can_push(request, device, config):
+            raise PermissionDenied
+        if enqueue([device.config.pk]):
+            self.message_user(request, f"The configuration of {device} is on its way.")
+        else:
+            self.message_user(
+                request,
+                "It cannot be pushed: the device needs a management address and an enabled "
+                "connection. Its agent will fetch the configuration by itself.",
+                "warning",
+            )
+        return HttpResponseRedirect(admin_url(Device, "change", device.pk))
+
+    def has_deactivate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self.may_switch(request, object_id, deactivated=False)
+
+    def has_activate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self.may_switch(request, object_id, deactivated=True)
+
+    def may_switch(self, request: HttpRequest, object_id: Any, *, deactivated: bool) -> bool:
+        if object_id is None:
+            return self.may(request, "deactivate")
+        row = self.get_object(request, str(object_id))
+        return (
+            row is not None
+            and row.is_deactivated == deactivated
+            and self.may(request, "deactivate", row)
+        )
+
+    @action(
+        description="Take out of service", icon="power_settings_new", permissions=["deactivate"]
+    )
+    def deactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.switch(request, object_id, rules.deactivate, "Take out of service")
+
+    @action(description="Bring back into service", icon="play_arrow", permissions=["activate"])
+    def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.switch(request, object_id, rules.activate, "Bring back into service")
+
+    def switch(
+        self, request: HttpRequest, object_id: str, rule: Any, verb: str
+    ) -> HttpResponse:
+        device = self.row_for(request, object_id, "deactivate")
+        if request.method != "POST":
+            return self.confirm(request, [device], verb)
+        try:
+            rule(device)
+            self.message_user(request, f"{verb}: {device}.")
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+        return HttpResponseRedirect(admin_url(Device, "change", device.pk))

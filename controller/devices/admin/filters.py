@@ -1,0 +1,85 @@
+"""What the list of devices can be narrowed to."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from controller.base.admin import DropdownFilter
+from controller.configs.models import Backend, Config, Template
+from controller.devices.models import Presence
+
+PROBLEM = Q(config__status=Config.Status.ERROR) | Q(presence__state=Presence.State.OFFLINE)
+
+
+class ShowFilter(DropdownFilter):
+    title = "what to show"
+    parameter_name = "show"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("problems", "Problems: offline or refused"),
+            ("service", "In service"),
+            ("deactivated", "Out of service"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = {
+            "problems": PROBLEM & Q(is_deactivated=False),
+            "service": Q(is_deactivated=False),
+            "deactivated": Q(is_deactivated=True),
+        }.get(self.value() or "")
+        return queryset.filter(wanted) if wanted is not None else queryset
+
+
+class PresenceFilter(DropdownFilter):
+    title = "presence"
+    parameter_name = "presence"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(Presence.State.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in Presence.State.values:
+            return queryset
+        return queryset.filter(presence__state=self.value(), is_deactivated=False)
+
+
+class ConfigFilter(DropdownFilter):
+    title = "configuration"
+    parameter_name = "config"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*Config.Status.choices, ("none", "Not managed")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "none":
+            return queryset.filter(config=None)
+        known = self.value() in Config.Status.values
+        return queryset.filter(config__status=self.value()) if known else queryset
+
+
+class BackendFilter(DropdownFilter):
+    title = "backend"
+    parameter_name = "backend"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(Backend.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        known = self.value() in Backend.values
+        return queryset.filter(config__backend=self.value()) if known else queryset
+
+
+class TemplateFilter(DropdownFilter):
+    title = "template"
+    parameter_name = "template"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = Template.objects.visible_to(request.user).order_by("name")
+        return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        # Only what the list offers: anything else may not even be an id.
+        known = self.value() in {key for key, _ in self.lookup_choices}
+        return queryset.filter(config__uses__template=self.value()) if known else queryset

@@ -1,0 +1,81 @@
+"""Groups of devices: what their members have in common."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from controller.base.admin import RuleAdmin, ScopedRelatedFilter, display
+from controller.base.forms import RuleForm, VariablesWidget
+from controller.configs.admin.fields import TemplatesField
+from controller.configs.models import Template
+from controller.configs.rules import inventory as rules
+from controller.devices.models import DeviceGroup
+
+
+class GroupForm(RuleForm):
+    templates = TemplatesField(
+        queryset=Template.objects.none(),
+        required=False,
+        help_text="Devices get them by joining the group, in this order.",
+    )
+
+    class Meta:
+        model = DeviceGroup
+        fields = ["name", "organization", "description", "context", "meta_data"]
+        widgets = {"context": VariablesWidget, "meta_data": VariablesWidget}
+
+    user: Any = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = Template.objects.visible_to(self.user)
+        self.fields["templates"].queryset = rows  # type: ignore[attr-defined]
+        self.fields["templates"].widget.choices = rows
+        if self.instance.pk and not self.instance._state.adding:
+            uses = self.instance.template_uses.select_related("template")
+            self.initial["templates"] = [use.template for use in uses]
+
+    def clean_context(self) -> Any:
+        return self.cleaned_data["context"] or {}
+
+    def clean_meta_data(self) -> Any:
+        return self.cleaned_data["meta_data"] or {}
+
+
+@admin.register(DeviceGroup)
+class DeviceGroupAdmin(RuleAdmin):
+    resource = "group"
+    form = GroupForm
+    create_rule = rules.create_group
+    update_rule = rules.update_group
+    delete_rule = rules.delete_group
+    list_display = ["name", "organization", "devices", "modified"]
+    list_filter = [("organization", ScopedRelatedFilter)]
+    list_select_related = ["organization"]
+    search_fields = ["name", "description"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            # Its variables may hold keys and passwords.
+            return [(None, {"fields": [("name", "organization"), "description"]})]
+        return [
+            (None, {"fields": [("name", "organization"), "description"]}),
+            ("Templates", {"fields": ["templates"]}),
+            ("Variables of its devices", {"fields": ["context"]}),
+            ("More about it", {"fields": ["meta_data"], "classes": ["collapse"]}),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(device_count=Count("devices"))
+
+    @display(description="Devices", ordering="device_count")
+    def devices(self, obj: Any) -> int:
+        return int(obj.device_count)
+
+    def effects(self, obj: DeviceGroup) -> list[str]:
+        count = obj.devices.count()
+        return (
+            [f"Its {count} devices stay, without its templates and variables."] if count else []
+        )

@@ -1,0 +1,85 @@
+"""How devices are shown: badges, relative times and their history."""
+
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+
+from controller.base.admin import badge
+from controller.configs.models import Config, Push
+from controller.devices.models import Device, Presence, StatusChange
+
+TONES: dict[str, str] = {
+    Presence.State.ONLINE: "good",
+    Presence.State.OFFLINE: "bad",
+    Presence.State.UNKNOWN: "mute",
+    Config.Status.APPLIED: "good",
+    Config.Status.ERROR: "bad",
+    Config.Status.MODIFIED: "warn",
+    Config.Status.DEACTIVATING: "busy",
+    Config.Status.DEACTIVATED: "mute",
+    Push.State.QUEUED: "busy",
+    Push.State.APPLYING: "busy",
+    Push.State.FAILED: "bad",
+    Push.State.SUPERSEDED: "mute",
+}
+HISTORY = 30
+
+
+def ago(at: datetime | None) -> str:
+    """A time as "3 minutes ago", with the exact one behind it."""
+    if at is None:
+        return "never"
+    text = timesince(at, depth=1)
+    words = "just now" if text.startswith("0") else f"{text} ago"
+    exact = timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, words)
+
+
+def presence_badge(device: Device) -> str:
+    presence = getattr(device, "presence", None)
+    if device.is_deactivated:
+        return badge("Out of service", "mute")
+    if presence is None:
+        return badge("Unknown", "mute", "It has never been heard of.")
+    return badge(presence.get_state_display(), TONES[presence.state], presence.reason)
+
+
+def status_badge(config: Config | None) -> str:
+    if config is None:
+        return badge("None", "mute", "Its configuration is not managed here.")
+    label = Config.Status(config.status).label
+    return badge(label, TONES[config.status], config.render_error or config.error_reason)
+
+
+def history(device: Device) -> list[dict[str, Any]]:
+    """What happened to a device, newest first: it came, it went, it was given something."""
+    changes = StatusChange.objects.filter(device=device)[:HISTORY]
+    pushes = Push.objects.filter(config__device=device)[:HISTORY]
+    rows = chain((of_change(row) for row in changes), (of_push(row) for row in pushes))
+    return sorted(rows, key=lambda row: row["at"], reverse=True)[:HISTORY]
+
+
+def of_change(row: StatusChange) -> dict[str, Any]:
+    return {
+        "at": row.at,
+        "ago": ago(row.at),
+        "what": "Presence",
+        "badge": badge(row.get_state_display(), TONES[row.state]),
+        "reason": row.reason,
+    }
+
+
+def of_push(row: Push) -> dict[str, Any]:
+    at = row.ended or row.started or row.created
+    attempts = f"attempt {row.attempts}" if row.attempts > 1 else ""
+    return {
+        "at": at,
+        "ago": ago(at),
+        "what": "Configuration push",
+        "badge": badge(row.get_state_display(), TONES.get(row.state, "good")),
+        "reason": " · ".join(part for part in (row.reason, attempts) if part),
+    }

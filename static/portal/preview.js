@@ -1,0 +1,154 @@
+// What the configuration on the page comes to, rendered by the server while it is edited.
+import { showFile } from "./code.js";
+import { make, whenShown } from "./make.js";
+
+const PAUSE = 300;
+const JSON_FIELDS = new Set(["templates", "config", "context", "default_values"]);
+
+class Preview {
+  constructor(box) {
+    this.box = box;
+    this.form = box.closest("form");
+    this.fields = JSON.parse(box.dataset.fields);
+    this.part = (name) => box.querySelector(`[data-preview-${name}]`);
+    this.compare = false;
+    this.part("compare").addEventListener("click", () => {
+      this.compare = !this.compare;
+      this.draw();
+    });
+    for (const event of ["input", "change"]) {
+      this.form.addEventListener(event, () => this.soon());
+    }
+    this.ask();
+  }
+
+  soon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), PAUSE);
+  }
+
+  state() {
+    const sent = {};
+    for (const [name, field] of Object.entries(this.fields)) {
+      const value = this.form.elements[field]?.value ?? "";
+      try {
+        sent[name] = JSON_FIELDS.has(name) ? JSON.parse(value || (name === "templates" ? "[]" : "{}")) : value;
+      } catch (error) {
+        throw new Error(`${name.replace("_", " ")}: not valid JSON yet (${error.message})`);
+      }
+    }
+    return sent;
+  }
+
+  async ask() {
+    let body;
+    try {
+      body = JSON.stringify(this.state());
+    } catch (error) {
+      this.complain(error.message);
+      return;
+    }
+    if (body === this.asked) return;
+    this.asked = body;
+    this.flight?.abort();
+    this.flight = new AbortController();
+    this.part("state").textContent = "Rendering…";
+    const start = performance.now();
+    try {
+      const answer = await fetch(this.box.dataset.preview, {
+        method: "POST",
+        body,
+        signal: this.flight.signal,
+        credentials: "same-origin",
+        headers: {
+          "Content-Type": "application/json",
+          "X-CSRFToken": this.form.querySelector("[name=csrfmiddlewaretoken]").value,
+        },
+      });
+      if (!answer.ok) throw new Error(answer.status === 403 ? "You may not preview this." : `The server answered ${answer.status}.`);
+      this.told = await answer.json();
+      this.took = Math.round(performance.now() - start);
+      this.draw();
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.asked = null;
+      this.complain(error.message);
+    }
+  }
+
+  complain(text) {
+    const error = this.part("error");
+    error.textContent = text;
+    error.hidden = !text;
+    this.box.classList.toggle("stale", Boolean(text));
+    if (text) this.part("state").textContent = "";
+  }
+
+  draw() {
+    const { files, error, undefined: missing = [], variables = [], applied, masked } = this.told;
+    this.complain(error);
+    if (!error) {
+      const count = `${files.length} file${files.length === 1 ? "" : "s"}`;
+      this.part("state").textContent = `${count} in ${this.took} ms${masked ? " · secrets hidden" : ""}`;
+    }
+    const warning = this.part("undefined");
+    warning.hidden = !missing.length;
+    warning.replaceChildren(
+      make("b", {}, "Not defined: "), missing.map((name) => `{{ ${name} }}`).join(", "),
+      ". They are left as they are.");
+    this.drawVariables(variables);
+    if (error) return;
+    const compare = this.part("compare");
+    compare.hidden = applied === undefined;
+    compare.textContent = this.compare ? "Show the files" : "Compare with the device";
+    const gone = this.compare && applied
+      ? Object.keys(applied).filter((path) => !files.some((file) => file.path === path))
+      : [];
+    this.files = [...files, ...gone.map((path) => ({ path, text: "", gone: true }))];
+    if (!this.files.some((file) => file.path === this.path)) this.path = this.files[0]?.path;
+    this.drawTabs(applied);
+    this.drawFile(applied);
+  }
+
+  drawTabs(applied) {
+    const tabs = this.files.map((file) => {
+      const changed = this.compare && applied && applied[file.path] !== file.text;
+      const tab = make("button", { type: "button", role: "tab", title: `${file.path} ${file.mode ?? ""}`,
+        aria: { selected: String(file.path === this.path) } },
+        file.path.replace("/etc/config/", ""), ...(changed ? [make("i", { className: "dot", title: "changed" })] : []));
+      tab.addEventListener("click", () => {
+        this.path = file.path;
+        this.drawTabs(applied);
+        this.drawFile(applied);
+      });
+      return tab;
+    });
+    this.part("tabs").replaceChildren(...tabs);
+  }
+
+  drawFile(applied) {
+    const file = this.files.find((one) => one.path === this.path);
+    const view = this.part("view");
+    const top = view.scrollTop;
+    this.view?.destroy();
+    view.replaceChildren();
+    if (!file) {
+      view.append(make("p", { className: "subtle empty" }, "Nothing is configured, so there are no files."));
+      return;
+    }
+    this.view = showFile(view, file.text, this.compare && applied ? applied[file.path] ?? "" : undefined);
+    view.scrollTop = top;
+  }
+
+  drawVariables(variables) {
+    const box = this.part("variables");
+    box.hidden = !variables.length;
+    box.querySelector("tbody").replaceChildren(...variables.map(({ name, value, origin }) =>
+      make("tr", {}, make("td", { className: "mono" }, name), make("td", { className: "mono" }, value),
+        make("td", {}, origin))));
+  }
+}
+
+for (const box of document.querySelectorAll("[data-preview]")) {
+  whenShown(box, () => new Preview(box));
+}
