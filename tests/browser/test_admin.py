@@ -1,0 +1,181 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from controller.accounts.models import Organization, User
+from controller.configs.models import Config, Template
+from controller.devices.models import Device
+from tests import make
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+Browse = Callable[..., Any]
+
+
+@pytest.fixture
+def device(organization: Organization) -> Device:
+    make.template(organization, name="First")
+    make.template(organization, name="Second")
+    make.template(None, name="Base", required=True, config=make.a_file("x\n", "etc/base"))
+    device = make.device(
+        organization,
+        name="ap-1",
+        management_ip="10.0.0.1",
+        config={"config": {"general": {"hostname": "ap-1"}}},
+    )
+    make.connection(device, make.credentials(organization))
+    return device
+
+
+def paths(device: Device) -> list[str]:
+    organization = device.organization
+    rows = {
+        "devices/device": device,
+        "devices/devicegroup": make.group(organization),
+        "configs/template": Template.objects.first(),
+        "connections/credentials": make.credentials(organization),
+        "accounts/organization": organization,
+        "accounts/user": User.objects.first(),
+    }
+    lists = ["", *(f"{name}/" for name in (*rows, "accounts/apitoken"))]
+    adds = [f"{name}/add/" for name in (*rows, "accounts/apitoken")]
+    changes = [f"{name}/{row.pk}/change/" for name, row in rows.items() if row]
+    deletes = [f"configs/template/{rows['configs/template'].pk}/delete/"]  # type: ignore[union-attr]
+    more = [f"devices/device/{device.pk}/deactivate/", "password_change/"]
+    return [f"/admin/{path}" for path in (*lists, *adds, *changes, *deletes, *more)]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_every_page_is_free_of_complaints_and_fits_its_screen(
+    browse: Browse, admin: User, device: Device, width: int, scheme: str
+) -> None:
+    watched = browse(admin, width, scheme)
+    for path in paths(device):
+        page = watched.open(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_the_documentation_of_the_api_works_under_the_policy(
+    browse: Browse, admin: User
+) -> None:
+    page = browse(admin).open("/api/v1/docs/")
+    page.wait_for_selector(".opblock")
+
+
+def test_signing_in(browse: Browse, admin: User) -> None:
+    page = browse().open("/admin/login/")
+    page.fill("[name=username]", admin.email)
+    page.fill("[name=password]", "a good password")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/")
+    expect(page.get_by_text("No devices yet")).to_be_visible()
+
+
+def test_the_preview_follows_the_form_and_saving_keeps_it(
+    browse: Browse, admin: User, device: Device
+) -> None:
+    page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
+    page.click("[data-tab=configuration]")
+    page.wait_for_selector(".file-tabs button")
+    host = page.get_by_role("textbox", name="hostname")
+    expect(host).to_have_value("ap-1")
+    host.fill("lobby")
+    host.blur()
+    expect(page.locator(".file-view")).to_contain_text("option hostname 'lobby'")
+    page.get_by_role("button", name="+ Second").click()
+    page.get_by_role("button", name="+ First").click()
+    page.get_by_role("button", name="Move First up").click()
+    page.get_by_role("button", name="Add variable").click()
+    page.get_by_label("Name of the variable").fill("town")
+    page.get_by_label("Value of the variable").fill("Bern")
+    page.click("[name=_continue]")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("[data-tab=configuration]")).to_have_attribute("aria-selected", "true")
+    config = Config.objects.get(device=device)
+    names = [use.template.name for use in config.uses.select_related("template")]
+    assert config.config == {"general": {"hostname": "lobby"}}
+    assert config.context == {"town": "Bern"}
+    assert names == ["Base", "First", "Second"]
+
+
+def test_json_that_the_form_cannot_show_is_left_alone(
+    browse: Browse, admin: User, device: Device
+) -> None:
+    odd = {"radios": [{"name": "radio0", "odd": {"a": [1, None, "x"]}}], "unknown": {"b": 1.5}}
+    Config.objects.filter(device=device).update(config=odd)
+    page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
+    page.click("[data-tab=configuration]")
+    page.wait_for_selector(".config-editor [aria-pressed=true]")
+    page.wait_for_timeout(1500)
+    assert json.loads(page.input_value("[name=config_config]")) == odd
+
+
+def test_errors_show_on_the_tab_that_has_them(
+    browse: Browse, admin: User, device: Device
+) -> None:
+    page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
+    page.fill("[name=mac_address]", "nonsense")
+    page.click("[data-tab=history]")
+    page.click("[name=_save]")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("[data-tab=overview] .tab-errors")).to_have_text("1")
+    expect(page.get_by_text("Must be a valid mac address.")).to_be_visible()
+
+
+def test_a_change_of_a_template_says_how_many_devices_it_touches(
+    browse: Browse, admin: User, device: Device
+) -> None:
+    template = Template.objects.get(name="Base")
+    page = browse(admin).open(f"/admin/configs/template/{template.pk}/change/")
+    expect(page.get_by_text("1 device", exact=True)).to_be_visible()
+    page.fill("[name=notes]", "changed")
+    page.click("[name=_save]")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Apply to 1 device?")
+    page.get_by_role("button", name="Keep editing").click()
+    template.refresh_from_db()
+    assert template.notes == ""
+    page.click("[name=_save]")
+    page.get_by_role("button", name="Save and apply to 1 device").click()
+    page.wait_for_url("**/admin/configs/template/")
+    template.refresh_from_db()
+    assert template.notes == "changed"
+
+
+def test_everything_can_be_reached_with_the_keyboard(
+    browse: Browse, admin: User, device: Device
+) -> None:
+    page = browse(admin).open("/admin/devices/device/")
+    page.locator("#changelist a", has_text="Filters").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Apply Filters")).to_be_visible()
+    page.keyboard.press("Escape")
+    page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
+    page.locator("[data-tab=overview]").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-panel=configuration]")).to_be_visible()
+
+
+def test_the_search_box_finds_a_device(browse: Browse, admin: User, device: Device) -> None:
+    page = browse(admin).open("/admin/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("ap-1", delay=20)
+    page.get_by_role("link", name="ap-1").last.wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/{device.pk}/change/")
+
+
+def test_a_token_is_shown_once(browse: Browse, organization: Organization) -> None:
+    user = make.user(organization, "viewer", is_staff=True)
+    page = browse(user).open("/admin/accounts/apitoken/add/")
+    page.fill("[name=name]", "for a script")
+    page.click("[name=_save]")
+    token = page.locator("#token").inner_text()
+    assert len(token) == 40
+    page.get_by_role("link", name="I have stored it").click()
+    page.get_by_role("link", name="for a script").click()
+    page.wait_for_load_state("networkidle")
+    assert token not in page.content()
