@@ -1,3 +1,17 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from controller.connections.api.views import ConnectionViewSet, CredentialsViewSet
+
+router = SimpleRouter()
+router.register("credential", CredentialsViewSet)
+
+of_device = SimpleRouter()
+of_device.register("connection", ConnectionViewSet)
+
+urlpatterns = [
+    path("api/v1/controller/", include(router.urls)),
+    # Documented here, served there: clients have been written for both.
+    path("api/v1/connection/", include((router.urls, "documented"))),
+    path("api/v1/controller/device/<uuid:device_id>/", include(of_device.urls)),
+]

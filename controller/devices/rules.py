@@ -47,8 +47,7 @@ def add_device(*, organization: Organization, key: str = "", **values: Any) -> D
     check_group(values.get("group"), organization)
     device = Device(organization=organization, **values)
     device.key = key or consistent_key(device.mac_address, settings.shared_secret)
-    device.key_digest = digest(device.key)
-    device.checked().save()
+    _checked(device).save()
     Presence.objects.create(device=device)
     return device
 
@@ -80,8 +79,16 @@ def change_device(device: Device, **values: Any) -> Device:
         device.management_ip_is_told = False
     for name, value in values.items():
         setattr(device, name, value)
+    _checked(device).save()
+    return device
+
+
+def _checked(device: Device) -> Device:
+    """The device, if it is in order; another one with its key is told as that."""
+    device.checked(leave_out={"key_digest"})
     device.key_digest = digest(device.key)
-    device.checked().save()
+    if Device.objects.filter(key_digest=device.key_digest).exclude(pk=device.pk).exists():
+        raise Refused({"key": ["Device with this Key already exists."]})
     return device
 
 

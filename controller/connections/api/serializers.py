@@ -1,0 +1,77 @@
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from controller.connections.models import Credentials, DeviceConnection
+from controller.connections.rules import SECRETS
+from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
+
+MASK = "********"
+
+# OpenWISP's clients name strategies by the classes of its code.
+OPENWISP_STRATEGIES = {
+    "openwisp_controller.connection.connectors.openwrt.ssh.OpenWrt": (
+        DeviceConnection.Strategy.OPENWRT_AGENT
+    ),
+}
+
+
+class ParamsField(serializers.Field[Any, Any, Any, Any]):
+    """Parameters to sign in with: what is secret in them is written and never read."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            # A client that writes back what it has read leaves the secrets as they are.
+            return {name: value for name, value in data.items() if value != MASK}
+        return data
+
+    def to_representation(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: MASK if name in SECRETS and secret else secret
+            for name, secret in value.items()
+        }
+
+
+class CredentialsSerializer(serializers.ModelSerializer[Credentials]):
+    organization = OrganizationField(required=False, allow_null=True, default=None)
+    connector = serializers.ChoiceField(choices=Credentials.Connector.choices)
+    params = ParamsField()
+
+    class Meta:
+        model = Credentials
+        fields = [
+            "id", "connector", "name", "organization", "auto_add", "params", "created",
+            "modified",
+        ]  # fmt: skip
+
+
+class StrategyField(serializers.ChoiceField):
+    """Our strategies, and OpenWISP's names of them: each client reads its own again."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        known = [*OPENWISP_STRATEGIES, *DeviceConnection.Strategy.values]
+        super().__init__(choices=known, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if data == "":
+            return DeviceConnection.Strategy.OPENWRT_AGENT
+        name = super().to_internal_value(data)
+        return OPENWISP_STRATEGIES.get(name, name)
+
+    def to_representation(self, value: Any) -> Any:
+        theirs = {strategy: name for name, strategy in OPENWISP_STRATEGIES.items()}
+        return theirs.get(value, value)
+
+
+class ConnectionSerializer(serializers.ModelSerializer[DeviceConnection]):
+    credentials = VisibleRelatedField(queryset=Credentials.objects.all())
+    update_strategy = StrategyField(required=False, allow_blank=True)
+
+    class Meta:
+        model = DeviceConnection
+        fields = [
+            "id", "credentials", "update_strategy", "enabled", "port", "host_key",
+            "is_working", "failure_reason", "last_attempt", "created", "modified",
+        ]  # fmt: skip
+        read_only_fields = ["is_working", "failure_reason", "last_attempt"]

@@ -35,6 +35,16 @@ class OwnedFilter(filters.FilterSet):
     created__lt = filters.IsoDateTimeFilter("created", "lt")
 
 
+class GroupFilter(OwnedFilter):
+    empty = filters.BooleanFilter(
+        "devices", "isnull", distinct=True, help_text="Without devices, or with some."
+    )
+
+    class Meta:
+        model = DeviceGroup
+        fields: list[str] = []
+
+
 class DeviceFilter(OwnedFilter):
     name = filters.CharFilter(lookup_expr="icontains")
     mac_address = filters.CharFilter(lookup_expr="icontains")

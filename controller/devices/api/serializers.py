@@ -5,7 +5,7 @@ from rest_framework import serializers
 from controller.accounts.models import User
 from controller.configs.models import Backend, Config, Template
 from controller.devices.api.filters import visible_groups, visible_organizations
-from controller.devices.models import Device
+from controller.devices.models import Device, DeviceGroup
 
 
 class VisibleRelatedField(serializers.PrimaryKeyRelatedField[Any]):
@@ -24,6 +24,25 @@ class OrganizationField(serializers.PrimaryKeyRelatedField[Any]):
 class GroupField(serializers.PrimaryKeyRelatedField[Any]):
     def get_queryset(self) -> Any:
         return visible_groups(self.context.get("request"))
+
+
+class GroupSerializer(serializers.ModelSerializer[DeviceGroup]):
+    organization = OrganizationField()
+    templates = VisibleRelatedField(many=True, queryset=Template.objects.all())
+    context = serializers.DictField(required=False)  # type: ignore[assignment]
+    meta_data = serializers.DictField(required=False)
+
+    class Meta:
+        model = DeviceGroup
+        fields = [
+            "id", "name", "organization", "description", "templates", "context", "meta_data",
+            "created", "modified",
+        ]  # fmt: skip
+
+    def to_representation(self, instance: DeviceGroup) -> dict[str, Any]:
+        # What the group has, in its order; the model itself knows of no templates.
+        instance.templates = [use.template for use in instance.template_uses.all()]  # type: ignore[attr-defined]
+        return super().to_representation(instance)
 
 
 class ListConfig(serializers.ModelSerializer[Config]):

@@ -2,22 +2,26 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils.functional import cached_property
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
+from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from controller.accounts.models import User
+from controller.accounts.rules import authorize
 from controller.base.errors import NotFound, Refused
 from controller.configs.api.agent.views import archive_of
 from controller.configs.rules import inventory
-from controller.devices.api.filters import DeviceFilter
-from controller.devices.api.serializers import DeviceDetail, DeviceList
-from controller.devices.models import Device
-from controller.dialects.openwisp import RuleViewSet
+from controller.devices.api.filters import DeviceFilter, GroupFilter
+from controller.devices.api.serializers import DeviceDetail, DeviceList, GroupSerializer
+from controller.devices.models import Device, DeviceGroup
+from controller.dialects.openwisp import RuleViewSet, permission_of
 
 # A list reads these columns and no model instances: most of its time would go into those.
 COLUMNS = (
@@ -25,6 +29,28 @@ COLUMNS = (
     "management_ip", "model", "os", "system", "notes", "config__id", "config__status",
     "config__error_reason", "config__render_error", "config__backend", "created", "modified",
 )  # fmt: skip
+
+
+class OfDevice:
+    """For views of what belongs to one device: it must be the caller's, and in service."""
+
+    kwargs: dict[str, Any]
+    request: Any
+
+    @cached_property
+    def device(self) -> Device:
+        found: Device = get_object_or_404(
+            Device.objects.visible_to(self.request.user), pk=self.kwargs["device_id"]
+        )
+        return found
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        if not isinstance(request.user, User):
+            raise NotAuthenticated
+        authorize(request.user, permission_of(self, request), self.device.organization_id)
+        if self.device.is_deactivated and request.method not in SAFE_METHODS:
+            raise PermissionDenied
 
 
 class DeviceViewSet(RuleViewSet):
@@ -123,3 +149,17 @@ def as_listed(row: tuple[Any, ...], *, with_key: bool) -> dict[str, Any]:
     }
     shown["created"], shown["modified"] = created, modified
     return shown
+
+
+class GroupViewSet(RuleViewSet):
+    """Groups of devices, with the templates and variables that their devices get."""
+
+    queryset = DeviceGroup.objects.order_by("-created").prefetch_related(
+        "template_uses__template"
+    )
+    resource = "group"
+    filterset_class = GroupFilter
+    serializer_class = GroupSerializer
+    create_rule = staticmethod(inventory.create_group)
+    update_rule = staticmethod(inventory.update_group)
+    delete_rule = staticmethod(inventory.delete_group)
