@@ -213,11 +213,19 @@ CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
 PKI_HOUSEKEEPING_SECONDS = 3600
+PKI_LOST_SECONDS = 60
+# Where names are asked whether an ACME client speaks for them; 80, but for tests.
+PKI_HTTP01_PORT = env.int("PKI_HTTP01_PORT", 80)
 CELERY_BEAT_SCHEDULE = {
     "sign revocation lists": {
         "task": "pki.tasks.publish_lists",
         "schedule": schedule(PKI_HOUSEKEEPING_SECONDS),
         "options": {"queue": "default", "expires": PKI_HOUSEKEEPING_SECONDS},
+    },
+    "ask names again": {
+        "task": "pki.tasks.validate_lost",
+        "schedule": schedule(PKI_LOST_SECONDS),
+        "options": {"queue": "default", "expires": PKI_LOST_SECONDS},
     },
     "renew certificates": {
         "task": "pki.tasks.renew_expiring",

@@ -1,6 +1,15 @@
+from datetime import timedelta
+
 from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
 
 from pki import rules
+from pki.models import AcmeAuthorization, AcmeOrder
+from pki.rules import acme
+
+# A validation that was asked for longer ago has lost its message.
+LOST_AFTER = timedelta(seconds=30)
 
 
 @shared_task
@@ -13,3 +22,25 @@ def publish_lists() -> int:
 def renew_expiring() -> int:
     """Renews what is marked for it and ends soon."""
     return len(rules.renew_due())
+
+
+@shared_task
+def validate(authorization_id: str) -> None:
+    """Asks one name whether an ACME client speaks for it."""
+    found = AcmeAuthorization.objects.select_related("order__account").filter(
+        pk=authorization_id, status=AcmeAuthorization.Status.PROCESSING
+    )
+    for authorization in found:
+        acme.validate(authorization, port=settings.PKI_HTTP01_PORT)
+
+
+@shared_task
+def validate_lost() -> int:
+    """Asks those whose message was lost, and forgets orders that nobody finished."""
+    lost = AcmeAuthorization.objects.filter(
+        status=AcmeAuthorization.Status.PROCESSING, modified__lt=timezone.now() - LOST_AFTER
+    ).values_list("pk", flat=True)
+    for authorization_id in lost:
+        validate(str(authorization_id))
+    AcmeOrder.objects.filter(expires__lt=timezone.now(), certificate="").delete()
+    return len(lost)

@@ -1,12 +1,33 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from pki.api.acme.views import accounts, orders
 from pki.api.status.views import CaCertificateView, CrlView, OcspView
 from pki.api.views import CaViewSet, CertViewSet
 
 router = SimpleRouter()
 router.register("ca", CaViewSet)
 router.register("cert", CertViewSet)
+
+acme = [
+    path("directory", accounts.DirectoryView.as_view(), name="acme_directory"),
+    path("new-nonce", accounts.NewNonceView.as_view(), name="acme_new_nonce"),
+    path("new-account", accounts.NewAccountView.as_view(), name="acme_new_account"),
+    path("account/<uuid:pk>", accounts.AccountView.as_view(), name="acme_account"),
+    path("account/<uuid:pk>/orders", accounts.AccountOrdersView.as_view(), name="acme_orders"),
+    path("key-change", accounts.KeyChangeView.as_view(), name="acme_key_change"),
+    path("new-order", orders.NewOrderView.as_view(), name="acme_new_order"),
+    path("order/<uuid:pk>", orders.OrderView.as_view(), name="acme_order"),
+    path("order/<uuid:pk>/finalize", orders.FinalizeView.as_view(), name="acme_finalize"),
+    path(
+        "order/<uuid:pk>/certificate", orders.CertificateView.as_view(), name="acme_certificate"
+    ),
+    path(
+        "authorization/<uuid:pk>", orders.AuthorizationView.as_view(), name="acme_authorization"
+    ),
+    path("challenge/<uuid:pk>", orders.ChallengeView.as_view(), name="acme_challenge"),
+    path("revoke-cert", orders.RevokeView.as_view(), name="acme_revoke_cert"),
+]
 
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
@@ -20,6 +41,7 @@ urlpatterns = [
         r"^pki/crl/(?P<pk>[0-9]{1,18})(?P<suffix>\.pem)?$", CrlView.as_view(), name="pki_crl"
     ),
     re_path(r"^pki/ca/(?P<pk>[0-9]{1,18})\.crt$", CaCertificateView.as_view(), name="pki_ca"),
+    path("pki/acme/<int:ca>/", include(acme)),
     path("pki/ocsp/", OcspView.as_view(), name="pki_ocsp"),
     path("pki/ocsp/<path:encoded>", OcspView.as_view(), name="pki_ocsp_get"),
 ]

@@ -113,6 +113,21 @@ def renew(cert: Cert, *, keep_key: bool = False) -> Cert:
     return row
 
 
+@transaction.atomic
+def replace(cert: Cert, public_key: keys.PublicKey, **values: Any) -> Cert:
+    """Another key in the same row, for whoever keeps the key themselves."""
+    check_signer(cert.ca)
+    with refusing():
+        row: Cert = Cert.objects.select_for_update(of=("self",)).get(pk=cert.pk)
+        check_renewable(row)
+        ends = values.pop("validity_end")
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.key_length = keys.kind_of(public_key)
+        _sign_again(row, cert.ca, public_key, ends=ends)
+    return row
+
+
 def reissue(cert: Cert, ca: Ca) -> None:
     """Signed anew with the same key and the same end, since the authority's key is another one."""
     _sign_again(cert, ca, cert.parsed_key, ends=cert.validity_end)

@@ -15,14 +15,11 @@ from controller.base.secrets import EncryptedTextField
 from pki.engine import keys
 from pki.engine.contract import Authority
 from pki.engine.errors import Rejected
-from pki.engine.extensions import SCHEMA
 from pki.engine.extensions import parse as parse_extensions
 from pki.engine.importing import read_certificates
 from pki.engine.names import Subject
 from pki.engine.software import SoftwareAuthority
 from pki.engine.summary import Line, summarize
-
-__all__ = ["SCHEMA", "Ca", "Cert", "Issued", "Reason", "RevocationList"]
 
 
 class Reason(models.TextChoices):
@@ -35,6 +32,14 @@ class Reason(models.TextChoices):
     SUPERSEDED = "superseded", "Replaced by another"
     CESSATION = "cessationOfOperation", "No longer in use"
     PRIVILEGE_WITHDRAWN = "privilegeWithdrawn", "Its holder may no longer use it"
+
+
+class Enrollment(models.TextChoices):
+    """Who may ask an authority for certificates over ACME and EST."""
+
+    OFF = "off", "Nobody"
+    DEVICES = "devices", "Devices, by their own key"
+    OPEN = "open", "Also whoever answers for a name over HTTP (ACME http-01)"
 
 
 class CertifiedQuerySet(OwnedQuerySet):
@@ -151,6 +156,10 @@ class Ca(Certified):
         help_text="The authority above it, if that one is here too.",
     )  # fmt: skip
     chain = models.TextField(blank=True, help_text="PEM of those above it, nearest first.")
+    enrollment = models.CharField(
+        max_length=8, choices=Enrollment, default=Enrollment.OFF,
+        help_text="Who may ask it for certificates over ACME and EST.",
+    )  # fmt: skip
     # How OCSP requests call this authority: hashes of its name and of its key, hexadecimal.
     ocsp_sha1 = models.CharField(max_length=80, editable=False, db_index=True)
     ocsp_sha256 = models.CharField(max_length=128, editable=False, db_index=True)

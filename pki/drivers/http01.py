@@ -1,0 +1,59 @@
+"""Asking a name over HTTP whether a client speaks for it (RFC 8555, 8.3)."""
+
+from urllib.parse import urlsplit
+
+import httpx
+
+from controller.base.errors import Unreachable
+
+TIMEOUT_SECONDS = 5
+MOST_BYTES = 1024
+MOST_REDIRECTS = 3
+PORTS = {"http": 80, "https": 443}
+
+
+def fetch(name: str, token: str, *, port: int = 80) -> str:
+    """The text that the name serves for this token; `Unreachable` says why there is none.
+
+    Redirects are followed within the same name alone, so that a client cannot have the portal
+    ask machines of its choice. Certificates are not checked: the name may have none yet.
+    """
+    url = f"http://{name}:{port}/.well-known/acme-challenge/{token}"
+    with httpx.Client(verify=False, timeout=TIMEOUT_SECONDS, trust_env=False) as client:  # noqa: S501
+        for _ in range(MOST_REDIRECTS + 1):
+            try:
+                status, target, text = _get(client, url)
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+                reason = f"{name} does not answer over HTTP: {type(error).__name__}"
+                raise Unreachable(reason) from error
+            if target is None:
+                return _content(name, status, text)
+            url = _within(name, target, port)
+    raise Unreachable(f"{name} redirects more than {MOST_REDIRECTS} times")
+
+
+def _get(client: httpx.Client, url: str) -> tuple[int, str | None, str]:
+    with client.stream("GET", url) as response:
+        if response.is_redirect and response.next_request is not None:
+            return response.status_code, str(response.next_request.url), ""
+        body = b""
+        for part in response.iter_bytes(MOST_BYTES):
+            body += part
+            if len(body) >= MOST_BYTES:
+                break
+        return response.status_code, None, body[:MOST_BYTES].decode("ascii", "replace")
+
+
+def _content(name: str, status: int, text: str) -> str:
+    if status != httpx.codes.OK:
+        raise Unreachable(f"{name} answers with status {status}")
+    return text.strip()
+
+
+def _within(name: str, target: str, port: int) -> str:
+    parts = urlsplit(target)
+    allowed = {port, PORTS.get(parts.scheme)}
+    actual = parts.port or PORTS.get(parts.scheme)
+    if parts.hostname != name or actual not in allowed:
+        raise Unreachable(f"{name} redirects to another name")
+    return target

@@ -1,0 +1,106 @@
+"""Who asks for certificates over ACME (RFC 8555), for what, and how far they got."""
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.utils import timezone
+
+from controller.accounts.models import Organization, Owned
+from controller.base.models import Base
+from pki.models.certificates import Ca, Cert
+
+ORDER_LIFE = timedelta(days=7)
+
+
+def order_expiry() -> datetime:
+    return timezone.now() + ORDER_LIFE
+
+
+class AcmeAccount(Owned, Base):
+    """A client, which is its key."""
+
+    organization_path = "ca__organization"
+
+    class Status(models.TextChoices):
+        VALID = "valid", "Valid"
+        DEACTIVATED = "deactivated", "Deactivated"
+
+    ca = models.ForeignKey(Ca, models.CASCADE, related_name="acme_accounts")
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, null=True, blank=True, related_name="+",
+        help_text="Of the certificates that it gets.",
+    )  # fmt: skip
+    jwk = models.JSONField()
+    thumbprint = models.CharField(max_length=64)
+    contact = models.JSONField(default=list)
+    status = models.CharField(max_length=16, choices=Status, default=Status.VALID)
+    # Devices are a layer above, so this one is known by its id alone.
+    device_id = models.UUIDField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["ca", "thumbprint"], name="acme_account_key")
+        ]
+
+    def __str__(self) -> str:
+        return self.thumbprint
+
+
+class AcmeOrder(Owned, Base):
+    organization_path = "account__ca__organization"
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        READY = "ready", "Ready"
+        VALID = "valid", "Valid"
+        INVALID = "invalid", "Invalid"
+
+    account = models.ForeignKey(AcmeAccount, models.CASCADE, related_name="orders")
+    identifiers = models.JSONField(help_text="DNS names, sorted.")
+    expires = models.DateTimeField(default=order_expiry)
+    cert = models.ForeignKey(
+        Cert, models.SET_NULL, null=True, blank=True, related_name="acme_orders"
+    )
+    # What was handed out, whatever becomes of the row that it was made for.
+    certificate = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return ", ".join(self.identifiers)
+
+    @property
+    def status(self) -> str:
+        if self.certificate:
+            return self.Status.VALID
+        states = {authorization.status for authorization in self.authorizations.all()}
+        if self.expires <= timezone.now() or "invalid" in states:
+            return self.Status.INVALID
+        return self.Status.READY if states == {"valid"} else self.Status.PENDING
+
+
+class AcmeAuthorization(Owned, Base):
+    """That a client speaks for a name; shown over HTTP, or known from the device's own key."""
+
+    organization_path = "order__account__ca__organization"
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        PROCESSING = "processing", "Processing"
+        VALID = "valid", "Valid"
+        INVALID = "invalid", "Invalid"
+
+    order = models.ForeignKey(AcmeOrder, models.CASCADE, related_name="authorizations")
+    identifier = models.CharField(max_length=253)
+    status = models.CharField(
+        max_length=16, choices=Status, default=Status.PENDING, db_index=True
+    )
+    token = models.CharField(max_length=64)
+    validated = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order", "identifier"], name="acme_one_each")
+        ]
+
+    def __str__(self) -> str:
+        return self.identifier

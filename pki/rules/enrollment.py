@@ -1,0 +1,90 @@
+"""A certificate for a key that its holder keeps: what ACME and EST have in common."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils import timezone
+
+from controller.accounts.models import Organization
+from controller.base.errors import Conflict, NotPermitted, Refused
+from pki.engine.keys import PublicKey
+from pki.engine.requests import SigningRequest, read_request
+from pki.models import Ca, Cert, Enrollment
+from pki.rules.certificates import issue, replace
+from pki.rules.signing import refusing
+
+# Those who enroll by themselves renew by themselves, so their certificates can be short-lived.
+LIFE = timedelta(days=90)
+LONGEST_COMMON_NAME = 64
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A device that has shown its own key, and the names that are its own."""
+
+    device_id: UUID
+    organization: Organization
+    names: Collection[str] = field(default_factory=frozenset)
+
+
+def check_holder(ca: Ca, holder: Holder) -> None:
+    if ca.enrollment == Enrollment.OFF:
+        raise NotPermitted(f"{ca} is not open for enrollment.")
+    if ca.organization_id not in (None, holder.organization.pk):
+        raise NotPermitted(f"{ca} belongs to another organization than the device.")
+
+
+def enroll(
+    ca: Ca, csr: bytes, *, names: Collection[str], organization: Organization | None
+) -> Cert:
+    """Signs a request for exactly these names: a new row, or the one that they have already."""
+    with refusing():
+        request = read_request(csr)
+    check_names(request, names)
+    fitting = [name for name in sorted(names) if len(name) <= LONGEST_COMMON_NAME]
+    common_name = request.subject.common_name.lower() or (fitting or [""])[0]
+    if not common_name:
+        raise Refused({"csr": [f"One name has at most {LONGEST_COMMON_NAME} characters."]})
+    values = {
+        "validity_end": min(timezone.now() + LIFE, ca.validity_end),
+        "extensions": _extensions(names),
+    }
+    present = Cert.objects.filter(
+        ca=ca, organization=organization, common_name=common_name, revoked=False
+    ).first()
+    if present is None:
+        return issue(
+            ca, public_key=request.public_key, name=common_name, common_name=common_name,
+            organization=organization, **values,
+        )  # fmt: skip
+    if present.private_key:
+        raise Conflict(
+            f"{common_name} has a certificate whose key is kept here; revoke it first."
+        )
+    return replace(present, request.public_key, **values)
+
+
+def check_names(request: SigningRequest, names: Collection[str]) -> None:
+    if set(request.dns_names) != set(names):
+        told = ", ".join(request.dns_names) or "none"
+        raise Refused({"csr": [f"The request names {told}; allowed are {', '.join(names)}."]})
+    others = request.alternative_names
+    if others is not None and len(request.dns_names) < len(set(others)):
+        raise Refused({"csr": ["Only DNS names can be asked for."]})
+
+
+def check_key(csr: bytes, account_key: PublicKey) -> None:
+    """RFC 8555, 11.1: the key of an account is not to be in a certificate."""
+    with refusing():
+        if read_request(csr).public_key == account_key:
+            raise Refused("The account's own key cannot be certified.")
+
+
+def _extensions(names: Collection[str]) -> list[dict[str, object]]:
+    return [
+        {"name": "subjectAltName", "value": ",".join(f"DNS:{name}" for name in sorted(names)),
+         "critical": False},
+        {"name": "extendedKeyUsage", "value": "serverAuth,clientAuth", "critical": False},
+    ]  # fmt: skip
