@@ -2,6 +2,7 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from pki.api.acme.views import accounts, orders
+from pki.api.est.views import CaCertsView, CsrAttributesView, EnrollView
 from pki.api.status.views import CaCertificateView, CrlView, OcspView
 from pki.api.views import CaViewSet, CertViewSet
 
@@ -29,6 +30,13 @@ acme = [
     path("revoke-cert", orders.RevokeView.as_view(), name="acme_revoke_cert"),
 ]
 
+est = [
+    path("cacerts", CaCertsView.as_view(), name="est_cacerts"),
+    path("csrattrs", CsrAttributesView.as_view(), name="est_csrattrs"),
+    path("simpleenroll", EnrollView.as_view(), name="est_simpleenroll"),
+    path("simplereenroll", EnrollView.as_view(), name="est_simplereenroll"),
+]
+
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
     # The documented path ends in a slash, the one that clients know does not.
@@ -42,6 +50,7 @@ urlpatterns = [
     ),
     re_path(r"^pki/ca/(?P<pk>[0-9]{1,18})\.crt$", CaCertificateView.as_view(), name="pki_ca"),
     path("pki/acme/<int:ca>/", include(acme)),
+    path(".well-known/est/<int:ca>/", include(est)),
     path("pki/ocsp/", OcspView.as_view(), name="pki_ocsp"),
     path("pki/ocsp/<path:encoded>", OcspView.as_view(), name="pki_ocsp_get"),
 ]

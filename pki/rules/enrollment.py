@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from cryptography import x509
 from django.utils import timezone
 
 from controller.accounts.models import Organization
@@ -44,7 +45,7 @@ def enroll(
         request = read_request(csr)
     check_names(request, names)
     fitting = [name for name in sorted(names) if len(name) <= LONGEST_COMMON_NAME]
-    common_name = request.subject.common_name.lower() or (fitting or [""])[0]
+    common_name = request.subject.common_name or (fitting or [""])[0]
     if not common_name:
         raise Refused({"csr": [f"One name has at most {LONGEST_COMMON_NAME} characters."]})
     values = {
@@ -70,8 +71,8 @@ def check_names(request: SigningRequest, names: Collection[str]) -> None:
     if set(request.dns_names) != set(names):
         told = ", ".join(request.dns_names) or "none"
         raise Refused({"csr": [f"The request names {told}; allowed are {', '.join(names)}."]})
-    others = request.alternative_names
-    if others is not None and len(request.dns_names) < len(set(others)):
+    alternatives = request.alternative_names or ()
+    if not all(isinstance(name, x509.DNSName) for name in alternatives):
         raise Refused({"csr": ["Only DNS names can be asked for."]})
 
 
@@ -83,8 +84,11 @@ def check_key(csr: bytes, account_key: PublicKey) -> None:
 
 
 def _extensions(names: Collection[str]) -> list[dict[str, object]]:
-    return [
-        {"name": "subjectAltName", "value": ",".join(f"DNS:{name}" for name in sorted(names)),
-         "critical": False},
-        {"name": "extendedKeyUsage", "value": "serverAuth,clientAuth", "critical": False},
-    ]  # fmt: skip
+    found: list[dict[str, object]] = [
+        {"name": "extendedKeyUsage", "value": "serverAuth,clientAuth", "critical": False}
+    ]
+    # A device may be named by its MAC address, which is no name of the DNS.
+    hosts = ",".join(f"DNS:{name}" for name in sorted(names) if ":" not in name)
+    if hosts:
+        found.append({"name": "subjectAltName", "value": hosts, "critical": False})
+    return found
