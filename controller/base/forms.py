@@ -24,7 +24,9 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
-        if "organization" in self.cleaned_data and "organization" in self.changed_data:
+        # A new row says where it belongs even by leaving the field as it was: to nobody.
+        says = self.instance._state.adding or "organization" in self.changed_data
+        if says and "organization" in self.cleaned_data:
             owner = self.cleaned_data["organization"]
             if not type(self).may_in(owner.pk if owner else None):
                 self.add_error("organization", NO_ROLE_THERE)

@@ -161,16 +161,23 @@ class TemplateAdmin(RuleAdmin):
             raise PermissionDenied
         try:
             sent = preview.read(request)
-            device = None
-            if sent.get("device"):
-                rows = Device.objects.visible_to(user).select_related(
-                    "group", "organization__device_settings"
-                )
-                device = rows.filter(pk=str(sent["device"])).first()
+            device = self.sample(user, sent.get("device"))
             return preview.of_template(sent, device, user)
         except (preview.BadRequest, forms.ValidationError) as error:
             text = error.messages[0] if isinstance(error, forms.ValidationError) else str(error)
             return JsonResponse({"error": text, "files": []})
+
+    def sample(self, user: Any, pk: Any) -> Device | None:
+        """The device whose variables a preview takes, if one is named that the user may read."""
+        if not pk:
+            return None
+        rows = Device.objects.visible_to(user).select_related(
+            "group", "organization__device_settings"
+        )
+        device = rows.filter(pk=str(pk)).first()
+        if device is None or not user.may("device:secret", device.organization_id):
+            raise preview.BadRequest("You may not see the variables of this device.")
+        return device
 
     def schema(self, request: HttpRequest, backend: str) -> HttpResponse:
         if backend not in Backend.values:

@@ -239,7 +239,10 @@ class DeviceAdmin(RuleAdmin):
         if not user.may("config:read", device.organization_id):
             raise PermissionDenied
         try:
-            return preview.of_device(device, preview.read(request), user)
+            # Whoever may not edit it gets what is saved: a draft of theirs could ask for any
+            # variable under a name that no mask knows.
+            sent = preview.read(request) if self.edits_config(request, device) else {}
+            return preview.of_device(device, sent, user)
         except preview.BadRequest as error:
             return JsonResponse({"error": str(error), "files": []})
 

@@ -1,0 +1,174 @@
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from controller.accounts.models import Organization, User
+from controller.configs.models import Template
+from controller.devices.models import Presence
+from tests import make
+
+LIST = "/admin/configs/template/"
+HIDDEN = {"files": [
+    {"path": "/etc/secret", "mode": "0600", "contents":
+     "-----BEGIN PRIVATE KEY-----\nhidden-in-template\n-----END PRIVATE KEY-----\n"}
+]}  # fmt: skip
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def member(organization: Organization, role: str) -> User:
+    return make.user(organization, role, is_staff=True)
+
+
+def form_of(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "Motd",
+        "organization": "",
+        "type": "generic",
+        "backend": "netjsonconfig.OpenWrt",
+        "tags": "a, b ,a",
+        "default_values": '{"word": "hello"}',
+        "config": json.dumps(make.a_file("{{ word }}\n")),
+        "notes": "",
+    } | changes
+
+
+def test_an_operator_creates_a_template_of_their_organization(
+    organization: Organization,
+) -> None:
+    client = signed_in(member(organization, "operator"))
+    answer = client.post(f"{LIST}add/", form_of(organization=str(organization.pk)))
+    assert answer.status_code == 302
+    template = Template.objects.get(name="Motd")
+    assert template.tags == ["a", "b"]
+    assert template.default_values == {"word": "hello"}
+
+
+@pytest.mark.parametrize("role", ["org_admin", "operator"])
+def test_what_all_share_is_for_superusers_to_write(
+    organization: Organization, role: str
+) -> None:
+    client = signed_in(member(organization, role))
+    assert client.post(f"{LIST}add/", form_of()).status_code == 200
+    shared = make.template(None, config=HIDDEN)
+    page = f"{LIST}{shared.pk}/change/"
+    assert client.post(page, form_of(name="Taken over")).status_code == 403
+    assert set(Template.objects.values_list("pk", flat=True)) == {shared.pk}
+    shown = client.get(page).content.decode()
+    assert "/etc/secret" in shown
+    assert "hidden-in-template" not in shown
+
+
+def test_a_template_of_others_is_not_there(organization: Organization) -> None:
+    theirs = make.template(make.organization(), name="Of theirs", config=HIDDEN)
+    client = signed_in(member(organization, "org_admin"))
+    assert client.get(f"{LIST}{theirs.pk}/change/").status_code == 302
+    assert "Of theirs" not in client.get(LIST).content.decode()
+    assert client.post(f"{LIST}{theirs.pk}/delete/", {"post": "yes"}).status_code in {302, 404}
+    assert Template.objects.filter(pk=theirs.pk).exists()
+
+
+def test_deleting_says_what_it_takes_along_and_takes_it_off(
+    admin: User, organization: Organization
+) -> None:
+    template = make.template(organization, default=True)
+    device = make.device(organization, config={})
+    client = signed_in(admin)
+    asked = client.get(f"{LIST}{template.pk}/delete/").content.decode()
+    assert "taken off 1 devices" in asked
+    client.post(f"{LIST}{template.pk}/delete/", {"post": "yes"})
+    assert not device.config.uses.exists()
+
+
+def preview(client: Client, **sent: Any) -> Any:
+    return client.post(f"{LIST}preview/", json.dumps(sent), content_type="application/json")
+
+
+def test_a_template_is_previewed_alone_and_with_the_variables_of_a_device(
+    organization: Organization,
+) -> None:
+    device = make.device(organization, name="lobby", config={})
+    client = signed_in(member(organization, "operator"))
+    draft = {"backend": "netjsonconfig.OpenWrt", "config": make.a_file("I am {{ name }}\n")}
+    alone = preview(client, **draft).json()
+    assert alone["undefined"] == ["name"]
+    assert preview(client, **draft, device=str(device.pk)).json()["files"][-1]["text"] == (
+        "I am lobby\n"
+    )
+    assert preview(client, **draft, device="nonsense").json()["error"]
+
+
+def test_a_preview_lends_no_variables_of_devices_elsewhere(organization: Organization) -> None:
+    elsewhere = make.organization()
+    user = member(organization, "operator")
+    device = make.device(elsewhere, config={"context": {"pw": "their-word"}})
+    draft = {"backend": "netjsonconfig.OpenWrt", "config": make.a_file("{{ pw }}\n")}
+    answer = preview(signed_in(user), **draft, device=str(device.pk))
+    assert "their-word" not in answer.content.decode()
+    elsewhere.memberships.create(user=user, role="viewer")
+    answer = preview(signed_in(user), **draft, device=str(device.pk))
+    assert answer.json()["error"]
+    assert "their-word" not in answer.content.decode()
+
+
+def test_a_viewer_previews_no_drafts(organization: Organization) -> None:
+    assert preview(signed_in(member(organization, "viewer"))).status_code == 403
+
+
+def test_schemas_are_kept_by_browsers_until_they_change(admin: User) -> None:
+    client = signed_in(admin)
+    first = client.get(f"{LIST}schema/netjsonconfig.OpenWrt.json")
+    assert "interfaces" in first.json()["properties"]
+    again = client.get(
+        f"{LIST}schema/netjsonconfig.OpenWrt.json", headers={"If-None-Match": first["ETag"]}
+    )
+    assert again.status_code == 304
+    assert client.get(f"{LIST}schema/nothing.json").status_code == 404
+
+
+def test_the_dashboard_asks_as_often_for_many_devices_as_for_few(
+    admin: User, organization: Organization
+) -> None:
+    client = signed_in(admin)
+    counts = []
+    for more in (2, 20):
+        for _ in range(more):
+            make.device(organization, config={})
+        Presence.objects.update(state="offline")
+        client.get("/admin/")
+        with CaptureQueriesContext(connection) as queries:
+            shown = client.get("/admin/")
+        assert "Devices in trouble" in shown.content.decode()
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 12
+
+
+@pytest.mark.parametrize("role", [None, "viewer", "guest"])
+def test_the_dashboard_knows_only_what_its_reader_may(
+    organization: Organization, role: str | None
+) -> None:
+    device = make.device(make.organization(), name="of-theirs", config={})
+    Presence.objects.filter(device=device).update(state="offline")
+    if role == "guest":
+        make.device(organization, name="of-mine", config={})
+    user = make.user(organization if role else None, role or "", is_staff=True)
+    shown = signed_in(user).get("/admin/").content.decode()
+    assert "of-theirs" not in shown
+    assert ("Configurations" in shown) is False
+    assert ("Nothing to see yet" in shown) is (role is None)
+    assert ("No devices yet" in shown) is (role == "viewer")
+
+
+def test_links_lead_only_where_their_reader_may_go(organization: Organization) -> None:
+    shown = signed_in(member(organization, "guest")).get("/admin/").content.decode()
+    assert "/admin/devices/device/" in shown
+    for elsewhere in ("accounts/user/", "configs/template/", "connections/credentials/"):
+        assert f'href="/admin/{elsewhere}"' not in shown
