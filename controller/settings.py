@@ -143,6 +143,16 @@ CONTENT_SECURITY_POLICY = {
 
 __all__ = ["UNFOLD"]  # read by django-unfold
 
+# --- places
+# Tiles of a map, such as https://tile.example.org/{z}/{x}/{y}.png; without them the portal
+# draws coastlines and borders of its own, and nothing is asked of the internet.
+MUSTER_MAP_TILES = env.str("MUSTER_MAP_TILES", "")
+MUSTER_MAP_ATTRIBUTION = env.str("MUSTER_MAP_ATTRIBUTION", "")
+# A server that speaks Nominatim's protocol, such as https://nominatim.example.org; none is off.
+MUSTER_GEOCODER_URL = env.str("MUSTER_GEOCODER_URL", "").rstrip("/")
+MUSTER_IMAGE_BYTES = env.int("MUSTER_IMAGE_BYTES", 10 * 1024 * 1024)
+MUSTER_IMAGE_PIXELS = env.int("MUSTER_IMAGE_PIXELS", 36_000_000)
+
 # --- files
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -183,6 +193,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "One inventory, one permission model and one audit trail for a mixed fleet.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {"LocationTypeEnum": "geo.models.Location.Type"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

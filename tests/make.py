@@ -1,7 +1,12 @@
 """Rows for tests, each in one line, with everything that does not matter filled in."""
 
+import io
 import itertools
 from typing import Any
+
+from django.contrib.gis.geos import Point
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
 
 from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules import issue_token
@@ -11,6 +16,9 @@ from controller.connections.models import Credentials, DeviceConnection
 from controller.connections.rules import connect, create_credentials
 from controller.devices.models import Device, DeviceGroup
 from controller.devices.rules import settings_of
+from geo.models import FloorPlan, Location
+from geo.rules.locations import create_floor_plan, create_location
+from geo.rules.places import place_device
 from pki.models import Ca, Cert
 from pki.rules import create_ca, issue
 
@@ -118,3 +126,37 @@ def cert(ca: Ca, **values: Any) -> Cert:
     name = values.pop("name", f"certificate {next(_count)}")
     wanted = {"key_length": "256", "common_name": name, "organization": ca.organization}
     return issue(ca, name=name, **wanted | values)
+
+
+def png(width: int = 60, height: int = 40, color: str = "white") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), color).save(out, "PNG")
+    return out.getvalue()
+
+
+def upload(data: bytes | None = None, name: str = "floorplan.png") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, png() if data is None else data)
+
+
+def location(organization: Organization, **values: Any) -> Location:
+    longitude, latitude = values.pop("at", (12.5, 41.9))
+    return create_location(
+        organization=organization,
+        **{
+            "name": f"location {next(_count)}",
+            "type": Location.Type.INDOOR,
+            "geometry": Point(longitude, latitude, srid=4326),
+        }
+        | values,
+    )
+
+
+def floor_plan(location: Location, floor: int = 0, **values: Any) -> FloorPlan:
+    return create_floor_plan(location=location, floor=floor, **{"image": upload()} | values)
+
+
+def placed(location: Location, **values: Any) -> Device:
+    """A new device at this location."""
+    row = device(location.organization)
+    place_device(row, location=location, **values)
+    return row

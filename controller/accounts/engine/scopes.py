@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping
 
 READ = "*:read"
 
-_OPERATED = ("device", "config", "template", "group", "connection", "location", "address")
+_OPERATED = (
+    "device", "config", "template", "group", "connection", "location", "floorplan", "address",
+)  # fmt: skip
 
 ROLES: Mapping[str, frozenset[str]] = {
     "org_admin": frozenset({"*:*"}),

@@ -9,6 +9,8 @@ from rest_framework.exceptions import ValidationError
 from controller.accounts.models import Organization
 from controller.configs.models import Backend, Config
 from controller.devices.models import Device, DeviceGroup
+from geo.api.filters.places import PlaceFilter
+from geo.models import FloorPlan, Location
 
 
 def visible_organizations(request: HttpRequest | None) -> QuerySet[Organization]:
@@ -23,6 +25,14 @@ def visible_organizations(request: HttpRequest | None) -> QuerySet[Organization]
 
 def visible_groups(request: HttpRequest | None) -> QuerySet[DeviceGroup]:
     return DeviceGroup.objects.filter(organization__in=visible_organizations(request))
+
+
+def visible_locations(request: HttpRequest | None) -> QuerySet[Location]:
+    return Location.objects.filter(organization__in=visible_organizations(request))
+
+
+def visible_floor_plans(request: HttpRequest | None) -> QuerySet[FloorPlan]:
+    return FloorPlan.objects.filter(location__organization__in=visible_organizations(request))
 
 
 class OwnedFilter(filters.FilterSet):
@@ -45,7 +55,9 @@ class GroupFilter(OwnedFilter):
         fields: list[str] = []
 
 
-class DeviceFilter(OwnedFilter):
+class DeviceFilter(OwnedFilter, PlaceFilter):
+    geometry_path = "place__location__geometry"
+
     name = filters.CharFilter(lookup_expr="icontains")
     mac_address = filters.CharFilter(lookup_expr="icontains")
     group = filters.ModelChoiceFilter(queryset=visible_groups)
@@ -53,6 +65,17 @@ class DeviceFilter(OwnedFilter):
     config__backend = filters.ChoiceFilter(choices=Backend.choices)
     config__templates = filters.CharFilter(
         method="by_templates", help_text="A template's id, or several separated by commas."
+    )
+
+    with_geo = filters.BooleanFilter(
+        "place", "isnull", exclude=True, help_text="Whether it has a location."
+    )
+    location = filters.ModelChoiceFilter(
+        field_name="place__location", queryset=visible_locations
+    )
+    location__name = filters.CharFilter("place__location__name", "icontains")
+    floorplan = filters.ModelChoiceFilter(
+        field_name="place__floor_plan", queryset=visible_floor_plans
     )
 
     class Meta:

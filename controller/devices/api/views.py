@@ -1,5 +1,6 @@
-from typing import Any
+from typing import Any, cast
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils.functional import cached_property
@@ -22,6 +23,7 @@ from controller.devices.api.filters import DeviceFilter, GroupFilter
 from controller.devices.api.serializers import DeviceDetail, DeviceList, GroupSerializer
 from controller.devices.models import Device, DeviceGroup
 from controller.dialects.openwisp import RuleViewSet, permission_of
+from geo.rules.places import leave_foreign
 
 # A list reads these columns and no model instances: most of its time would go into those.
 COLUMNS = (
@@ -95,6 +97,12 @@ class DeviceViewSet(RuleViewSet):
         if isinstance(exc, Refused) and exc.code == inventory.CANNOT_RENDER:
             return super().handle_exception(ValidationError({"config": exc.by_field}))
         return super().handle_exception(exc)
+
+    @transaction.atomic
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        super().perform_update(serializer)
+        if "organization" in serializer.validated_data:
+            leave_foreign(cast(Device, serializer.instance))
 
     def perform_destroy(self, instance: Device) -> None:
         inventory.delete_device(

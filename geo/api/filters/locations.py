@@ -1,0 +1,43 @@
+from django_filters import rest_framework as filters
+
+from controller.devices.api.filters import (
+    OwnedFilter,
+    visible_locations,
+    visible_organizations,
+)
+from geo.api.filters.places import PlaceFilter
+from geo.models import FloorPlan, Location
+
+
+class OrganizationFilter(OwnedFilter):
+    """The organization also under the name that the documentation uses."""
+
+    organization_id = filters.ModelChoiceFilter(
+        field_name="organization", queryset=visible_organizations
+    )
+
+
+class LocationFilter(OrganizationFilter, PlaceFilter):
+    name = filters.CharFilter(lookup_expr="icontains")
+    type = filters.ChoiceFilter(choices=Location.Type.choices)
+    is_mobile = filters.BooleanFilter()
+
+    class Meta:
+        model = Location
+        fields: list[str] = []
+
+
+class FloorPlanFilter(OwnedFilter):
+    organization = filters.ModelChoiceFilter(
+        field_name="location__organization", queryset=visible_organizations
+    )
+    organization_id = filters.ModelChoiceFilter(
+        field_name="location__organization", queryset=visible_organizations
+    )
+    organization_slug = filters.CharFilter("location__organization__slug")
+    location = filters.ModelChoiceFilter(queryset=visible_locations)
+    floor = filters.NumberFilter()
+
+    class Meta:
+        model = FloorPlan
+        fields: list[str] = []

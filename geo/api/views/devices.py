@@ -1,0 +1,158 @@
+"""Where a device is: placed by people, or told by the device itself."""
+
+import codecs
+import re
+from typing import Any
+
+from django.conf import settings
+from django.utils.crypto import constant_time_compare
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions, status
+from rest_framework.generics import get_object_or_404
+from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils import json
+
+from controller.accounts.models import Organization, User
+from controller.accounts.rules import authorize
+from controller.base.secrets import digest
+from controller.devices.models import Device
+from controller.dialects.openwisp import ACTIONS, OwnedViewSet, View
+from geo.api.serializers import (
+    CoordinatesSerializer,
+    DeviceLocationSerializer,
+    GeoSettingsSerializer,
+    nested,
+)
+from geo.rules import places
+
+STRING_OR_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
+
+
+class DeviceLocationViewSet(OwnedViewSet):
+    """Where a device is; its location and floor plan can be made in the same request."""
+
+    queryset = Device.objects.select_related("organization")
+    resource = "location"
+    serializer_class = DeviceLocationSerializer
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return self._shown(places.place_of(self.get_object()))
+
+    def update(self, request: Request, pk: str, *, partial: bool = False) -> Response:
+        """Place the device. ``location`` and ``floorplan`` are ids, or values to make one of."""
+        device = self.get_object()
+        serializer = self.get_serializer(data=nested(request.data), partial=partial)
+        serializer.is_valid(raise_exception=True)
+        if partial:
+            places.place_of(device)
+        was_placed = places.is_placed(device)
+        place = places.place_device(device, **serializer.validated_data)
+        if place is None:
+            return Response({"location": None, "floorplan": None, "indoor": None})
+        return self._shown(place, status.HTTP_200_OK if was_placed else status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        return self.update(request, pk, partial=True)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        places.remove(self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _shown(self, place: Any, status: int = status.HTTP_200_OK) -> Response:
+        return Response(self.get_serializer(place).data, status)
+
+
+class LenientJSONParser(JSONParser):
+    """JSON in which a comma may follow the last member, as the documented request has it."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
+        try:
+            text = codecs.decode(stream.read(), encoding)
+            try:
+                return json.loads(text)
+            except ValueError:
+                return json.loads(STRING_OR_LAST_COMMA.sub(lambda match: match[1] or "", text))
+        except (ValueError, LookupError, RecursionError) as error:
+            raise exceptions.ParseError(f"JSON parse error - {error}") from error
+
+
+class DeviceCoordinates(View):
+    """The coordinates of a device's location, for the device itself, with its key."""
+
+    permission_classes = [AllowAny]
+    parser_classes: list[type[BaseParser]] = [LenientJSONParser, FormParser, MultiPartParser]
+    serializer_class = CoordinatesSerializer
+
+    def device(self, request: Request, pk: str) -> Device:
+        """With the device's key, or by a user who may do this with its location."""
+        rows = Device.objects.filter(organization__is_active=True)
+        key = request.query_params.get("key", "")
+        if key:
+            found: Device = get_object_or_404(rows, pk=pk)
+            if constant_time_compare(found.key_digest, digest(key)):
+                return found
+        if not isinstance(request.user, User):
+            raise exceptions.NotAuthenticated
+        found = get_object_or_404(rows.visible_to(request.user), pk=pk)
+        authorize(
+            request.user, f"location:{ACTIONS[request.method or 'GET']}", found.organization_id
+        )
+        return found
+
+    @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
+    def get(self, request: Request, pk: str) -> Response:
+        place = places.place_of(self.device(request, pk))
+        return Response(CoordinatesSerializer(place.location).data)
+
+    @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
+    def put(self, request: Request, pk: str) -> Response:
+        """Tell where the device is. Without a location, it gets a moving one of its own."""
+        return self._tell(request, pk, adding=True)
+
+    @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
+    def patch(self, request: Request, pk: str) -> Response:
+        return self._tell(request, pk, adding=False)
+
+    def _tell(self, request: Request, pk: str, *, adding: bool) -> Response:
+        device = self.device(request, pk)
+        serializer = CoordinatesSerializer(data=nested(request.data), partial=not adding)
+        serializer.is_valid(raise_exception=True)
+        location = places.report_position(
+            device, serializer.validated_data.get("geometry"), adding=adding
+        )
+        return Response(CoordinatesSerializer(location).data)
+
+
+class GeoSettings(View):
+    """What an organization settles for the places of its devices."""
+
+    serializer_class = GeoSettingsSerializer
+    resource = "location"
+
+    def get(self, request: Request, pk: str) -> Response:
+        return Response(GeoSettingsSerializer(self._row(request, pk)).data)
+
+    def put(self, request: Request, pk: str) -> Response:
+        row = self._row(request, pk)
+        serializer = GeoSettingsSerializer(row, data=request.data)
+        serializer.is_valid(raise_exception=True)
+        row = places.update_geo_settings(row, **serializer.validated_data)
+        return Response(GeoSettingsSerializer(row).data)
+
+    def patch(self, request: Request, pk: str) -> Response:
+        return self.put(request, pk)
+
+    def _row(self, request: Request, pk: str) -> Any:
+        user = request.user
+        if not isinstance(user, User):
+            raise exceptions.NotAuthenticated
+        rows = Organization.objects.all()
+        if not user.is_superuser:
+            rows = rows.filter(pk__in=user.roles)
+        organization = get_object_or_404(rows, pk=pk)
+        authorize(user, f"location:{ACTIONS[request.method or 'GET']}", organization.pk)
+        return places.geo_settings_of(organization)

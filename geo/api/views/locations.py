@@ -1,0 +1,212 @@
+from collections import defaultdict
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controller.devices.models import Device, Presence
+from controller.dialects.openwisp import Pagination, RuleViewSet
+from geo.api.filters.locations import LocationFilter
+from geo.api.serializers import (
+    DeviceOfLocation,
+    IndoorCoordinates,
+    LocationSerializer,
+    nested,
+)
+from geo.models import DeviceLocation, Location
+from geo.rules import geocoding, geometry, locations
+
+STATES = tuple(Presence.State.values)
+
+
+class FeaturePagination(Pagination):
+    """GeoJSON's own list; a map takes the fleet in one request."""
+
+    page_size = 1000
+    max_page_size = 20_000
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response(
+            {
+                "type": "FeatureCollection",
+                "count": self.page.paginator.count,  # type: ignore[union-attr]
+                "next": self.get_next_link(),
+                "previous": self.get_previous_link(),
+                "features": data,
+            }
+        )
+
+
+class IndoorPagination(Pagination):
+    page_size = 50
+
+
+class LocationViewSet(RuleViewSet):
+    """Places where devices are, and their floor plans."""
+
+    queryset = Location.objects.select_related("organization").prefetch_related("floor_plans")
+    resource = "location"
+    filterset_class = LocationFilter
+    serializer_class = LocationSerializer
+    create_rule = staticmethod(locations.create_location)
+    update_rule = staticmethod(locations.update_location)
+    delete_rule = staticmethod(locations.delete_location)
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        if "data" in kwargs:
+            kwargs["data"] = nested(kwargs["data"])
+        return super().get_serializer(*args, **kwargs)
+
+    @action(detail=False, pagination_class=FeaturePagination)
+    def geojson(self, request: Request) -> Response:
+        """Shows only locations which are assigned to devices."""
+        rows = self.filter_queryset(self.get_queryset().prefetch_related(None))
+        found = rows.filter(Exists(DeviceLocation.objects.filter(location=OuterRef("pk"))))
+        page: Any = self.paginate_queryset(found.select_related(None).values_list(*FEATURE))
+        counts = device_counts(found if len(page) > MOST_NAMED else [row[0] for row in page])
+        return self.get_paginated_response([feature(row, counts[row[0]]) for row in page])
+
+    @action(detail=True, url_path="device", filterset_class=None)
+    def device(self, request: Request, pk: str) -> Response:
+        """The devices at this location."""
+        location = self.get_object()
+        rows = (
+            Device.objects.visible_to(request.user)
+            .filter(place__location=location, organization=location.organization_id)
+            .select_related("presence")
+        )
+        shown = DeviceOfLocation(
+            self.paginate_queryset(rows), many=True, context=self.get_serializer_context()
+        )
+        answer = self.get_paginated_response(shown.data)
+        answer.data["has_floorplan"] = bool(location.floor_plans.all())
+        return answer
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "floor",
+                int,
+                description="Unless named, the ground floor or what is next to it.",
+            )
+        ]
+    )
+    @action(
+        detail=True,
+        url_path="indoor-coordinates",
+        filterset_class=None,
+        pagination_class=IndoorPagination,
+    )
+    def indoor_coordinates(self, request: Request, pk: str) -> Response:
+        """The devices of one floor, and where on its plan they are."""
+        location = self.get_object()
+        placed = (
+            DeviceLocation.objects.visible_to(request.user)
+            .filter(location=location, device__organization=location.organization_id)
+            .exclude(floor_plan=None)
+            .exclude(indoor="")
+        )
+        floors = sorted(
+            placed.order_by().values_list("floor_plan__floor", flat=True).distinct()
+        )
+        floor = asked_floor(request, locations.floor_to_show(floors))
+        rows = placed.filter(floor_plan__floor=floor).select_related(
+            "device", "location", "floor_plan"
+        )
+        shown = IndoorCoordinates(
+            self.paginate_queryset(rows), many=True, context=self.get_serializer_context()
+        )
+        answer = self.get_paginated_response(shown.data)
+        answer.data["floors"] = floors
+        return answer
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("q", str, description="An address, to find its point."),
+            OpenApiParameter("point", str, description="longitude,latitude: find its address."),
+        ],
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    @action(detail=False, filterset_class=None, pagination_class=None)
+    def geocode(self, request: Request) -> Response:
+        """From an address to points, or from a point to its address."""
+        query = request.query_params
+        if query.get("point"):
+            point = geometry.point(query["point"])
+            found = geocoding.address_at(point.x, point.y)
+        else:
+            found = geocoding.find(query.get("q", ""))
+        return Response(
+            {
+                "results": [
+                    {
+                        "address": place.address,
+                        "geometry": {
+                            "type": "Point",
+                            "coordinates": (place.longitude, place.latitude),
+                        },
+                    }
+                    for place in found
+                ]
+            }
+        )
+
+
+def asked_floor(request: Request, otherwise: int | None) -> int | None:
+    text = request.query_params.get("floor", "")
+    if not text:
+        return otherwise
+    try:
+        floor = int(text)
+    except ValueError:
+        raise ValidationError({"floor": ["A floor is a whole number."]}) from None
+    # Wider than the database's column, and so no floor at all.
+    return floor if abs(floor) <= locations.HIGHEST_FLOOR else None
+
+
+# What a feature of the map is made of. No model instances: a map has thousands.
+FEATURE = (
+    "id", "geometry", "created", "modified", "name", "type", "is_mobile", "address",
+    "organization_id",
+)  # fmt: skip
+PROPERTIES = ("created", "modified", "name", "type", "is_mobile", "address", "organization")
+# More than these are not named one by one in a query.
+MOST_NAMED = 1000
+
+
+def device_counts(
+    found: QuerySet[Location] | list[UUID],
+) -> defaultdict[UUID, dict[str, int]]:
+    """How many devices of each state are at each location."""
+    counts: defaultdict[UUID, dict[str, int]] = defaultdict(lambda: dict.fromkeys(STATES, 0))
+    at_home = DeviceLocation.objects.filter(
+        device__organization_id=F("location__organization_id")
+    )
+    within = found if isinstance(found, list) else found.order_by().values("pk")
+    for location, state, count in (
+        at_home.filter(location__in=within)
+        .order_by()
+        .values_list("location_id", "device__presence__state")
+        .annotate(Count("pk"))
+    ):
+        counts[location][state or Presence.State.UNKNOWN] += count
+    return counts
+
+
+def feature(row: tuple[Any, ...], states: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": row[0],
+        "type": "Feature",
+        "geometry": geometry.as_geojson(row[1]),
+        "properties": {
+            "device_count": sum(states.values()),
+            "device_status": states,
+            **dict(zip(PROPERTIES, row[2:], strict=True)),
+        },
+    }

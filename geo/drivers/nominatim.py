@@ -1,0 +1,61 @@
+"""Nominatim's protocol: OpenStreetMap's own service, and every server that speaks the same.
+
+https://nominatim.org/release-docs/latest/api/Overview/
+"""
+
+from typing import Any
+
+import httpx
+
+from controller.base.errors import Unreachable
+from geo.drivers.contract import Place
+
+SECONDS = 8.0
+MOST_ANSWERS = 5
+# Of an answer; the service is trusted with the address, not with our memory.
+MOST_BYTES = 1_000_000
+# The service's rules want to know who asks.
+AGENT = "Muster (a self-hosted portal for network devices)"
+
+
+class Nominatim:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def find(self, address: str) -> list[Place]:
+        answer = self._ask("search", {"q": address, "limit": str(MOST_ANSWERS)})
+        return [place for one in answer for place in _places(one)]
+
+    def address_at(self, longitude: float, latitude: float) -> list[Place]:
+        answer = self._ask("reverse", {"lon": str(longitude), "lat": str(latitude)})
+        return [place for one in answer for place in _places(one)]
+
+    def _ask(self, path: str, query: dict[str, str]) -> list[Any]:
+        try:
+            with (
+                httpx.Client(timeout=SECONDS, headers={"User-Agent": AGENT}) as client,
+                client.stream(
+                    "GET", f"{self.url}/{path}", params={"format": "jsonv2"} | query
+                ) as answer,
+            ):
+                answer.raise_for_status()
+                body = b""
+                for part in answer.iter_bytes():
+                    body += part
+                    if len(body) > MOST_BYTES:
+                        raise Unreachable("The geocoder answers with more than it should.")
+            found: Any = httpx.Response(200, content=body).json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise Unreachable(
+                f"The geocoder does not answer as it should ({type(error).__name__}). "
+                "Try again later, or place the location on the map."
+            ) from error
+        return found if isinstance(found, list) else [found]
+
+
+def _places(found: Any) -> list[Place]:
+    """What was found, if it is told as the protocol has it; an error tells no place."""
+    try:
+        return [Place(str(found["display_name"]), float(found["lon"]), float(found["lat"]))]
+    except (KeyError, TypeError, ValueError):
+        return []

@@ -1,0 +1,110 @@
+"""Geometry as it is written by users and programs: checked, and brought to one shape.
+
+Parsed here and not by OGR, whose older releases open files and addresses that are named in
+their input.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# How deep the numbers of each type are nested in lists.
+DEPTHS = {
+    "Point": 0,
+    "MultiPoint": 1,
+    "LineString": 1,
+    "MultiLineString": 2,
+    "Polygon": 2,
+    "MultiPolygon": 3,
+}
+# A collection may nest collections without an end, so none is taken.
+WELL_KNOWN_TEXT = re.compile(
+    rf"\s*(?:SRID=4326\s*;)?\s*(?P<shape>(?:{'|'.join(DEPTHS)})(?:\s+Z)?\s*(?:EMPTY|\([-+.,()eE\d\s]*\))\s*)",
+    re.IGNORECASE,
+)
+LONGEST_TEXT = 200_000
+MOST_POSITIONS = 10_000
+# In degrees.
+HALF_TURN = 180
+QUARTER_TURN = 90
+
+Position = tuple[float, float]
+
+
+class NotGeometry(ValueError):
+    """Says what is wrong with it."""
+
+
+def parsed(value: object) -> tuple[str, Any]:
+    """Type and coordinates of a GeoJSON geometry or feature (a mapping, or text).
+
+    Heights are dropped. Raises :class:`NotGeometry`.
+    """
+    if isinstance(value, str):
+        value = _loaded(value)
+    if not isinstance(value, Mapping):
+        raise NotGeometry("A geometry is a GeoJSON object or well-known text.")
+    if value.get("type") == "Feature":
+        return parsed(value.get("geometry"))
+    kind = value.get("type")
+    if not isinstance(kind, str) or kind not in DEPTHS:
+        raise NotGeometry(f"The geometry's type is one of {', '.join(DEPTHS)}.")
+    # One of the documented examples calls them "location".
+    coordinates = value.get("coordinates", value.get("location"))
+    if isinstance(coordinates, str):
+        coordinates = _loaded(coordinates)
+    return kind, _nested(coordinates, DEPTHS[kind], [0])
+
+
+def _loaded(text: str) -> object:
+    if len(text) > LONGEST_TEXT:
+        raise NotGeometry(f"The geometry is longer than {LONGEST_TEXT:,} characters.")
+    try:
+        loaded: object = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NotGeometry("The geometry is neither GeoJSON nor well-known text.") from None
+    return loaded
+
+
+def _nested(value: Any, depth: int, count: list[int]) -> Any:
+    if depth == 0:
+        count[0] += 1
+        if count[0] > MOST_POSITIONS:
+            raise NotGeometry(f"The geometry has more than {MOST_POSITIONS:,} points.")
+        return position(value)
+    if not isinstance(value, list | tuple) or not value:
+        raise NotGeometry("The geometry's coordinates are not nested as its type wants.")
+    return tuple(_nested(one, depth - 1, count) for one in value)
+
+
+def position(value: Any) -> Position:
+    """Longitude and latitude in degrees, in this order."""
+    if not isinstance(value, list | tuple) or len(value) not in {2, 3}:
+        raise NotGeometry("A position is written [longitude, latitude].")
+    if any(isinstance(one, bool) or not isinstance(one, int | float) for one in value):
+        raise NotGeometry("Longitude and latitude are numbers.")
+    try:
+        longitude, latitude = float(value[0]), float(value[1])
+    except OverflowError:
+        longitude = latitude = math.inf
+    in_range(longitude, latitude)
+    return longitude, latitude
+
+
+def in_range(longitude: float, latitude: float) -> None:
+    # Written so that "not a number" is out of range too.
+    if not (abs(longitude) <= HALF_TURN and abs(latitude) <= QUARTER_TURN):
+        raise NotGeometry(
+            "Coordinates are out of range: longitude is -180 to 180 degrees and comes first, "
+            "latitude is -90 to 90."
+        )
+
+
+def well_known_text(value: str) -> str | None:
+    """The text of one plain shape, for a reader of well-known text; None if it is not that."""
+    if len(value) > LONGEST_TEXT:
+        raise NotGeometry(f"The geometry is longer than {LONGEST_TEXT:,} characters.")
+    match = WELL_KNOWN_TEXT.fullmatch(value)
+    return match["shape"] if match else None

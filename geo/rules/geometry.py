@@ -1,0 +1,119 @@
+"""Between geometry as it is written and geometry as it is stored. GEOS does it, never OGR."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.gis.geos import (
+    GEOSException,
+    GEOSGeometry,
+    LineString,
+    MultiLineString,
+    MultiPoint,
+    MultiPolygon,
+    Point,
+    Polygon,
+    WKTReader,
+)
+
+from controller.base.errors import Refused
+from geo.engine import geojson
+
+SRID = 4326
+BOX_SIDES = 4
+
+
+def read(value: object) -> GEOSGeometry | None:
+    """A geometry from GeoJSON (a mapping or text) or well-known text; None from nothing.
+
+    Raises :class:`Refused` with a sentence for whoever wrote it.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, GEOSGeometry):
+        return value
+    try:
+        made = _made(value)
+    except geojson.NotGeometry as error:
+        raise Refused(str(error)) from None
+    except (GEOSException, ValueError, TypeError):
+        raise Refused(
+            "The geometry cannot be built: a line has two points or more, a ring has four or "
+            "more, and its last is its first."
+        ) from None
+    if made.empty:
+        raise Refused("The geometry is empty.")
+    if not made.valid:
+        raise Refused(f"The geometry is not valid: {made.valid_reason}.")
+    made.srid = SRID
+    return made
+
+
+def _made(value: object) -> GEOSGeometry:
+    if isinstance(value, str):
+        text = geojson.well_known_text(value)
+        if text is not None:
+            return _flat(WKTReader().read(text))
+    return build(*geojson.parsed(value))
+
+
+def _flat(geometry: GEOSGeometry) -> GEOSGeometry:
+    """The same without heights, its coordinates in range."""
+    if geometry.empty:
+        return geometry
+    return build(*geojson.parsed(as_geojson(geometry)))
+
+
+def build(kind: str, coordinates: Any) -> GEOSGeometry:
+    match kind:
+        case "Point":
+            return Point(coordinates)
+        case "MultiPoint":
+            return MultiPoint([Point(one) for one in coordinates])
+        case "LineString":
+            return LineString(coordinates)
+        case "MultiLineString":
+            return MultiLineString([LineString(one) for one in coordinates])
+        case "Polygon":
+            return Polygon(*coordinates)
+    return MultiPolygon([Polygon(*one) for one in coordinates])
+
+
+def as_geojson(geometry: GEOSGeometry | None) -> dict[str, Any] | None:
+    if geometry is None:
+        return None
+    return {"type": geometry.geom_type, "coordinates": geometry.coords}  # type: ignore[attr-defined]
+
+
+def box(text: str) -> tuple[float, float, float, float]:
+    """``west,south,east,north`` in degrees."""
+    try:
+        west, south, east, north = numbers(text)
+        geojson.in_range(west, south)
+        geojson.in_range(east, north)
+    except ValueError as error:
+        why = f" {error}" if isinstance(error, geojson.NotGeometry) else ""
+        raise Refused(f"A box is written west,south,east,north, in degrees.{why}") from None
+    if south > north:
+        raise Refused("A box is written west,south,east,north; its south is above its north.")
+    return west, south, east, north
+
+
+def point(text: str) -> Point:
+    """``longitude,latitude`` in degrees."""
+    try:
+        return Point(geojson.position(list(numbers(text))), srid=SRID)
+    except ValueError as error:
+        why = f" {error}" if isinstance(error, geojson.NotGeometry) else ""
+        raise Refused(f"A point is written longitude,latitude, in degrees.{why}") from None
+
+
+def numbers(text: str) -> Iterator[float]:
+    return (float(part) for part in text.split(","))
+
+
+def area(value: str) -> GEOSGeometry:
+    """A polygon to look inside of."""
+    shape = read(value)
+    if shape is None or shape.geom_type not in {"Polygon", "MultiPolygon"}:
+        raise Refused("A Polygon or MultiPolygon is expected, as GeoJSON or well-known text.")
+    return shape

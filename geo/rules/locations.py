@@ -1,0 +1,165 @@
+"""Locations and their floor plans."""
+
+from typing import IO, Any, TypedDict, cast
+
+from django.conf import settings
+from django.db import transaction
+
+from controller.base.errors import Conflict, Refused
+from geo.engine.images import NotAPicture, Picture, cleaned
+from geo.models import FloorPlan, FloorPlanImage, Location
+
+# As the database's column counts.
+HIGHEST_FLOOR = 32767
+
+
+class FloorPlanValues(TypedDict, total=False):
+    floor: int
+    image: IO[bytes] | None
+
+
+@transaction.atomic
+def create_location(*, floorplan: FloorPlanValues | None = None, **values: Any) -> Location:
+    """A location and, if it is an indoor one and one is given, its floor plan."""
+    row = Location(**values).checked()
+    row.save()
+    if floorplan:
+        _put_floor_plan(row, floorplan)
+    return row
+
+
+@transaction.atomic
+def update_location(
+    location: Location, *, floorplan: FloorPlanValues | None = None, **values: Any
+) -> Location:
+    """Change a location. One that becomes outdoor loses its floor plans.
+
+    ``floorplan`` changes the plan of the floor it names, else the first; without any, it is
+    added.
+    """
+    organization = values.get("organization", location.organization)
+    if organization.pk != location.organization_id and location.places.exists():
+        raise Refused(
+            {"organization": ["A location with devices cannot move to another organization."]}
+        )
+    for name, value in values.items():
+        setattr(location, name, value)
+    location.checked().save()
+    if not location.is_indoor:
+        location.places.exclude(floor_plan=None).update(floor_plan=None, indoor="")
+        location.floor_plans.all().delete()
+    if floorplan:
+        _put_floor_plan(location, floorplan)
+    return location
+
+
+def _put_floor_plan(location: Location, values: FloorPlanValues) -> None:
+    """The plan of this floor, or else the first, takes the values; without any it is added."""
+    plans = location.floor_plans.order_by("floor", "created")
+    plan = plans.filter(floor=values["floor"]).first() if "floor" in values else None
+    plan = plan or plans.first()
+    try:
+        if plan is None:
+            create_floor_plan(location=location, **values)
+        else:
+            update_floor_plan(plan, **values)
+    except Refused as error:
+        raise under("floorplan", error) from error
+
+
+def under(field: str, error: Refused) -> Refused:
+    """What was refused of a nested object, under the name of its field."""
+    return Refused(
+        {
+            field: [
+                text if name in {"__all__", field} else f"{name}: {text}"
+                for name, texts in error.by_field.items()
+                for text in texts
+            ]
+        }
+    )
+
+
+def delete_location(location: Location) -> None:
+    """Remove a location on which no device stands, with its floor plans."""
+    count = location.places.count()
+    if count:
+        raise Conflict(
+            f"{count} device{'s stand' if count > 1 else ' stands'} at {location.name}. "
+            "Move them elsewhere before you delete it."
+        )
+    location.delete()
+
+
+@transaction.atomic
+def create_floor_plan(
+    *, location: Location, floor: int | None = None, image: IO[bytes] | None = None
+) -> FloorPlan:
+    """A plan of a floor of an indoor location. The image is decoded and encoded anew."""
+    missing = {
+        name: [text]
+        for name, value, text in (
+            ("floor", floor, "This field is required."),
+            ("image", image, "No file was submitted."),
+        )
+        if value is None
+    }
+    if missing:
+        raise Refused(missing)
+    plan = FloorPlan(location=location)
+    plan.floor = cast(int, floor)
+    return _save(plan, picture_of(image))
+
+
+@transaction.atomic
+def update_floor_plan(
+    plan: FloorPlan, *, image: IO[bytes] | None = None, **values: Any
+) -> FloorPlan:
+    location: Location = values.get("location", plan.location)
+    if location.pk != plan.location_id and plan.places.exists():
+        raise Refused(
+            {"location": ["A floor plan with devices cannot move to another location."]}
+        )
+    for name, value in values.items():
+        setattr(plan, name, value)
+    return _save(plan, None if image is None else picture_of(image))
+
+
+def _save(plan: FloorPlan, picture: Picture | None) -> FloorPlan:
+    if not plan.location.is_indoor:
+        raise Refused(
+            {"location": ["Floor plans are of indoor locations; this one is outdoor."]}
+        )
+    if picture is not None:
+        plan.kind, plan.width, plan.height = picture.kind, picture.width, picture.height
+    plan.checked().save()
+    if picture is not None:
+        FloorPlanImage.objects.update_or_create(
+            floor_plan=plan, defaults={"data": picture.data}
+        )
+    return plan
+
+
+def picture_of(upload: Any) -> Picture:
+    """What was uploaded, if it is a picture within the limits; else :class:`Refused`."""
+    limit = settings.MUSTER_IMAGE_BYTES
+    raw = upload.read(limit + 1)
+    if len(raw) > limit:
+        raise Refused({"image": [f"The file is larger than {limit // 1024:,} KiB."]})
+    try:
+        return cleaned(raw, max_pixels=settings.MUSTER_IMAGE_PIXELS)
+    except NotAPicture as error:
+        raise Refused({"image": [str(error)]}) from None
+
+
+@transaction.atomic
+def delete_floor_plan(plan: FloorPlan) -> None:
+    """Remove a floor plan; devices on it stay at the location."""
+    plan.places.update(floor_plan=None, indoor="")
+    plan.delete()
+
+
+def floor_to_show(floors: list[int]) -> int | None:
+    """The ground floor or the lowest above it, else the highest below."""
+    above = [floor for floor in floors if floor >= 0]
+    return min(above) if above else max(floors, default=None)

@@ -1,0 +1,175 @@
+"""Where devices stand: at which location, on which floor plan, and where on it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.gis.geos import GEOSGeometry
+from django.db import transaction
+
+from controller.accounts.models import Organization
+from controller.base.errors import NotFound, NotPermitted, Refused
+from controller.devices.models import Device
+from geo.models import DeviceLocation, FloorPlan, Location, OrganizationGeoSettings
+from geo.rules.locations import (
+    create_floor_plan,
+    create_location,
+    under,
+    update_floor_plan,
+    update_location,
+)
+
+NOT_HERE = "No DeviceLocation matches the given query."
+
+
+def place_of(device: Device) -> DeviceLocation:
+    """Raises :class:`NotFound` where the device has none."""
+    place = _place(device)
+    if place is None:
+        raise NotFound(NOT_HERE)
+    return place
+
+
+def is_placed(device: Device) -> bool:
+    return _place(device) is not None
+
+
+def _place(device: Device) -> DeviceLocation | None:
+    # A device that went to another organization left its location behind.
+    return (
+        DeviceLocation.objects.select_related("location", "floor_plan__location")
+        .filter(device=device, location__organization=device.organization_id)
+        .first()
+    )
+
+
+@transaction.atomic
+def place_device(device: Device, **changes: Any) -> DeviceLocation | None:
+    """Put a device somewhere. What is not named stays as it is.
+
+    ``location``: a row, values (which change the present location, or make a new one), or
+    None, which takes the device off the map. ``floorplan``: likewise. ``indoor``: y,x on the
+    floor plan, or None.
+    """
+    device = Device.objects.select_for_update().get(pk=device.pk)
+    if device.is_deactivated:
+        raise NotPermitted("A deactivated device cannot be moved; activate it first.")
+    place = _place(device) or _fresh_place(device)
+    if "location" in changes:
+        if changes["location"] is None:
+            remove(device)
+            return None
+        _locate(place, changes["location"])
+    elif place._state.adding:
+        raise Refused({"location": ["This field is required."]})
+    if not place.location.is_indoor:
+        place.floor_plan, place.indoor = None, ""
+    if "floorplan" in changes:
+        _on_floor(place, changes["floorplan"])
+    if "indoor" in changes:
+        place.indoor = changes["indoor"] or ""
+    place.checked()
+    place.save()
+    return place
+
+
+def _fresh_place(device: Device) -> DeviceLocation:
+    DeviceLocation.objects.filter(device=device).delete()
+    return DeviceLocation(device=device)
+
+
+def _locate(place: DeviceLocation, wanted: Location | Mapping[str, Any]) -> None:
+    if isinstance(wanted, Location):
+        if wanted.organization_id != place.device.organization_id:
+            raise Refused(
+                {
+                    "location": [
+                        "The organization of this device and of its location do not match."
+                    ]
+                }
+            )
+        if wanted.pk != place.location_id:
+            place.location, place.floor_plan, place.indoor = wanted, None, ""
+        return
+    try:
+        if place._state.adding:
+            place.location = create_location(organization=place.device.organization, **wanted)
+        else:
+            place.location = update_location(place.location, **wanted)
+    except Refused as error:
+        raise under("location", error) from error
+
+
+def _on_floor(place: DeviceLocation, wanted: FloorPlan | Mapping[str, Any] | None) -> None:
+    if wanted is None:
+        place.floor_plan, place.indoor = None, ""
+    elif not place.location.is_indoor:
+        raise Refused({"floorplan": ["Only an indoor location has floor plans."]})
+    elif isinstance(wanted, FloorPlan):
+        if wanted.location_id != place.location_id:
+            raise Refused({"floorplan": ["The floor plan is of another location."]})
+        if wanted.pk != place.floor_plan_id:
+            place.floor_plan, place.indoor = wanted, ""
+    else:
+        try:
+            if place.floor_plan is None:
+                place.floor_plan = create_floor_plan(location=place.location, **wanted)
+            else:
+                place.floor_plan = update_floor_plan(place.floor_plan, **wanted)
+        except Refused as error:
+            raise under("floorplan", error) from error
+
+
+def remove(device: Device) -> None:
+    """Take the device off the map. Its location stays."""
+    place_of(device).delete()
+
+
+@transaction.atomic
+def report_position(
+    device: Device, geometry: GEOSGeometry | None, *, adding: bool = True
+) -> Location:
+    """Where a device says it is. One that has no location gets a moving one of its own."""
+    place = _place(device)
+    if place is not None:
+        location = place.location
+        return location if geometry is None else update_location(location, geometry=geometry)
+    if not adding:
+        raise NotFound(NOT_HERE)
+    location = create_location(
+        organization=device.organization,
+        name=device.name,
+        type=Location.Type.OUTDOOR,
+        is_mobile=True,
+        geometry=geometry,
+    )
+    place_device(device, location=location)
+    return location
+
+
+def leave_foreign(device: Device) -> None:
+    """A device that went to another organization leaves the location of the former one."""
+    DeviceLocation.objects.filter(device=device).exclude(
+        location__organization=device.organization_id
+    ).delete()
+
+
+def geo_settings_of(organization: Organization) -> OrganizationGeoSettings:
+    found, _ = OrganizationGeoSettings.objects.get_or_create(organization=organization)
+    return found
+
+
+def update_geo_settings(
+    row: OrganizationGeoSettings, *, estimated_location_enabled: bool
+) -> OrganizationGeoSettings:
+    if estimated_location_enabled:
+        raise Refused(
+            {
+                "estimated_location_enabled": [
+                    "Locations are estimated from a database of addresses, and this portal "
+                    "has none."
+                ]
+            }
+        )
+    row.estimated_location_enabled = estimated_location_enabled
+    row.save()
+    return row
