@@ -185,8 +185,10 @@ class FloorPlan(Owned, Base):
         return f"{self.location.name} {ordinal(self.floor)} Floor"
 
 
-class FloorPlanImage(Dated):
+class FloorPlanImage(Owned, Dated):
     """In the database, so that a floor plan and its image come, stay and go together."""
+
+    organization_path = "floor_plan__location__organization"
 
     floor_plan = models.OneToOneField(
         FloorPlan, models.CASCADE, primary_key=True, related_name="image"

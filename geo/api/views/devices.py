@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, status
 from rest_framework.generics import get_object_or_404
 from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils import json
@@ -80,10 +80,17 @@ class LenientJSONParser(JSONParser):
             raise exceptions.ParseError(f"JSON parse error - {error}") from error
 
 
+class WithKeyOrSignedIn(BasePermission):
+    """Whether anything says who it is; whose key it is, the view looks up."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.query_params.get("key")) or isinstance(request.user, User)
+
+
 class DeviceCoordinates(View):
     """The coordinates of a device's location, for the device itself, with its key."""
 
-    permission_classes = [AllowAny]
+    permission_classes = [WithKeyOrSignedIn]
     parser_classes: list[type[BaseParser]] = [LenientJSONParser, FormParser, MultiPartParser]
     serializer_class = CoordinatesSerializer
 
