@@ -1,5 +1,6 @@
 """Between geometry as it is written and geometry as it is stored. GEOS does it, never OGR."""
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,6 +83,22 @@ def as_geojson(geometry: GEOSGeometry | None) -> dict[str, Any] | None:
     if geometry is None:
         return None
     return {"type": geometry.geom_type, "coordinates": geometry.coords}  # type: ignore[attr-defined]
+
+
+# Byte order, type and two numbers: what a database tells of a point.
+POINT = struct.Struct("<BIdd")
+LITTLE_ENDIAN_POINT = (1, 1)
+
+
+def wkb_as_geojson(binary: bytes | memoryview | None) -> dict[str, Any] | None:
+    """Well-known binary from the database; points, which most are, without asking GEOS."""
+    if binary is None:
+        return None
+    if len(binary) == POINT.size:
+        *head, longitude, latitude = POINT.unpack(binary)
+        if tuple(head) == LITTLE_ENDIAN_POINT:
+            return {"type": "Point", "coordinates": (longitude, latitude)}
+    return as_geojson(GEOSGeometry(memoryview(binary)))
 
 
 def box(text: str) -> tuple[float, float, float, float]:

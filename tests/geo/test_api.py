@@ -14,6 +14,7 @@ from controller.accounts.models import Organization, User
 from controller.configs.rules import inventory
 from controller.devices.models import Device, Presence
 from geo.models import DeviceLocation, FloorPlan, FloorPlanImage, Location
+from geo.rules import geometry
 from tests import make
 
 ROOT = "/api/v1/controller"
@@ -565,6 +566,24 @@ def test_the_map_counts_devices_by_their_state(
     (feature,) = client.get(f"{ROOT}/location/geojson/").json()["features"]
     assert feature["properties"]["device_count"] == 4
     assert feature["properties"]["device_status"] == {"online": 2, "offline": 1, "unknown": 1}
+
+
+def test_the_map_draws_every_kind_of_geometry(
+    client: APIClient, organization: Organization
+) -> None:
+    written = {
+        "area": "POLYGON ((0 0, 4 0, 4 4, 0 0))",
+        "way": "LINESTRING (0 0, 1 1)",
+        "point": "POINT (12.512124 41.898903)",
+    }
+    for name, text in written.items():
+        make.placed(make.location(organization, name=name, geometry=geometry.read(text)))
+    make.placed(make.location(organization, name="van", is_mobile=True, geometry=None))
+    features = client.get(f"{ROOT}/location/geojson/").json()["features"]
+    shown = {one["properties"]["name"]: one["geometry"] for one in features}
+    assert shown.pop("van") is None
+    for name, text in written.items():
+        assert geometry.read(shown[name]) == geometry.read(text)
 
 
 def test_indoor_coordinates_show_the_ground_floor_or_the_next(

@@ -2,6 +2,7 @@ from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
+from django.contrib.gis.db.models.functions import AsWKB
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -68,7 +69,9 @@ class LocationViewSet(RuleViewSet):
         """Shows only locations which are assigned to devices."""
         rows = self.filter_queryset(self.get_queryset().prefetch_related(None))
         found = rows.filter(Exists(DeviceLocation.objects.filter(location=OuterRef("pk"))))
-        page: Any = self.paginate_queryset(found.select_related(None).values_list(*FEATURE))
+        page: Any = self.paginate_queryset(
+            found.select_related(None).annotate(binary=AsWKB("geometry")).values_list(*FEATURE)
+        )
         counts = device_counts(found if len(page) > MOST_NAMED else [row[0] for row in page])
         return self.get_paginated_response([feature(row, counts[row[0]]) for row in page])
 
@@ -172,7 +175,7 @@ def asked_floor(request: Request, otherwise: int | None) -> int | None:
 
 # What a feature of the map is made of. No model instances: a map has thousands.
 FEATURE = (
-    "id", "geometry", "created", "modified", "name", "type", "is_mobile", "address",
+    "id", "binary", "created", "modified", "name", "type", "is_mobile", "address",
     "organization_id",
 )  # fmt: skip
 PROPERTIES = ("created", "modified", "name", "type", "is_mobile", "address", "organization")
@@ -203,7 +206,7 @@ def feature(row: tuple[Any, ...], states: dict[str, int]) -> dict[str, Any]:
     return {
         "id": row[0],
         "type": "Feature",
-        "geometry": geometry.as_geojson(row[1]),
+        "geometry": geometry.wkb_as_geojson(row[1]),
         "properties": {
             "device_count": sum(states.values()),
             "device_status": states,
