@@ -12,7 +12,7 @@ from controller.accounts.models import Organization, User
 from tests import make
 
 ROOT = "/api/v1/controller"
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "geo.json").read_text())
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "geo" / "exchanges.json").read_text())
 # What ours tells beyond the original.
 OURS = {"features[].properties.device_status", *(
     f"features[].properties.device_status.{state}" for state in ("online", "offline", "unknown")
