@@ -11,6 +11,7 @@ from django.urls import path
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from controller.accounts.models import Organization
 from controller.base.admin import (
     RuleAdmin,
     ScopedRelatedFilter,
@@ -20,7 +21,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import Refused
 from controller.configs.admin import preview
-from controller.configs.models import Config, Push
+from controller.configs.models import Backend, Config, Push
 from controller.configs.rules import inventory as rules
 from controller.configs.rules.delivery import enqueue
 from controller.connections.admin.connections import ConnectionInline
@@ -173,6 +174,12 @@ class DeviceAdmin(RuleAdmin):
         if self.edits_config(request, obj):
             sets.append(("Configuration", {"fields": list(CONFIG_FIELDS)}))
         return sets
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        mine = list(Organization.objects.visible_to(request.user)[:2])
+        only = {"organization": mine[0].pk} if len(mine) == 1 else {}
+        told = super().get_changeform_initial_data(request)
+        return {"config_backend": Backend.OPENWRT} | only | told
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return list(super().get_inlines(request, obj)) if obj else []
