@@ -18,6 +18,8 @@ from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.drivers.ssh import new_gate
 from controller.connections.models import DeviceConnection
 from controller.connections.rules import login, note_attempts, usable_connections
+from controller.devices.models import Presence
+from controller.devices.rules import Sighting, observe
 
 WRITE_SECONDS = 0.3
 RENEW_SECONDS = 5.0
@@ -97,17 +99,21 @@ class Batch:
         """Settle what has come in since the last call."""
         results, self.done = self.done, []
         outcomes, self.outcomes = self.outcomes, {}
-        attempts = {}
+        attempts, there = {}, []
         for result in results:
             push = int(result.id)
+            connection = self.connections.pop(push)
             outcomes[push] = result.outcome
             reached = result.outcome.state != "unreachable" and result.host_key is not None
-            attempts[self.connections[push].pk] = (
+            if reached:
+                there.append(Sighting(connection.device_id, Presence.State.ONLINE))
+            attempts[connection.pk] = (
                 "" if reached else result.outcome.reason,
                 result.host_key.line if result.host_key else "",
             )
         if outcomes:
             note_attempts(attempts)
+            observe(there)
             settle(outcomes)
             self.pending -= outcomes.keys()
 
