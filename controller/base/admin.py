@@ -73,6 +73,8 @@ SEARCHED = {
     "configs.template": "description",
     "devices.devicegroup": "workspaces",
     "accounts.organization": "domain",
+    "pki.ca": "account_balance",
+    "pki.cert": "verified_user",
 }
 
 

@@ -127,6 +127,13 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Certificates",
+                "items": [
+                    page("Authorities", "account_balance", "pki_ca_changelist", permitted("ca:read")),
+                    page("Certificates", "verified_user", "pki_cert_changelist", permitted("cert:read")),
+                ],
+            },
+            {
                 "title": "Access",
                 "items": [
                     page("Organizations", "domain", "accounts_organization_changelist", permitted("organization:read")),

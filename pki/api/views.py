@@ -8,6 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 
+from controller.accounts.models import User
+from controller.accounts.rules import authorize
 from controller.dialects.openwisp import RuleViewSet
 from pki import rules
 from pki.api.filters import CaFilter, CertFilter
@@ -35,6 +37,13 @@ class CaViewSet(RuleViewSet):
     create_rule = staticmethod(rules.add_ca)
     update_rule = staticmethod(rules.update_ca)
     delete_rule = staticmethod(rules.delete_ca)
+
+    def authorize_owner(self, values: dict[str, Any]) -> None:
+        super().authorize_owner(values)
+        issuer = values.get("issuer")
+        if issuer is not None and isinstance(self.request.user, User):
+            # Whoever signs an authority vouches for all that it will sign.
+            authorize(self.request.user, "ca:update", issuer.owner_id)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return CaSerializer if self.action in {"list", "create"} else CaDetail

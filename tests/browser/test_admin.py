@@ -1,8 +1,10 @@
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
@@ -36,6 +38,8 @@ def paths(device: Device) -> list[str]:
         "devices/devicegroup": make.group(organization),
         "configs/template": Template.objects.first(),
         "connections/credentials": make.credentials(organization),
+        "pki/ca": (ca := make.ca(organization)),
+        "pki/cert": make.cert(ca, validity_end=timezone.now() + timedelta(days=5)),
         "accounts/organization": organization,
         "accounts/user": User.objects.first(),
     }
@@ -44,6 +48,9 @@ def paths(device: Device) -> list[str]:
     changes = [f"{name}/{row.pk}/change/" for name, row in rows.items() if row]
     deletes = [f"configs/template/{rows['configs/template'].pk}/delete/"]  # type: ignore[union-attr]
     more = [f"devices/device/{device.pk}/deactivate/", "password_change/"]
+    more += [
+        f"pki/cert/{rows['pki/cert'].pk}/{page}/" for page in ("renew", "revoke", "pkcs12")
+    ]
     return [f"/admin/{path}" for path in (*lists, *adds, *changes, *deletes, *more)]
 
 

@@ -16,6 +16,7 @@ from controller.devices.admin.showing import (
     status_badge,
 )
 from controller.devices.models import Device, Presence, StatusChange
+from pki.admin.dashboard import expiring
 
 TROUBLES = 10
 EVENTS = 12
@@ -33,6 +34,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "total": presence["total"],
         "presence": presence,
         "adds_devices": user.may_somewhere("device:create"),
+        "expiring": expiring(user),
     }
     if not context["total"]:
         return context

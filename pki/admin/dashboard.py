@@ -1,0 +1,20 @@
+"""What the dashboard says of certificates."""
+
+from typing import Any
+
+from controller.base.admin import admin_url
+from pki.admin.pages import expiry_badge
+from pki.rules import notices
+
+SHOWN_MOST = 10
+
+
+def expiring(user: Any) -> list[dict[str, Any]]:
+    """What ends within a month, most urgent first."""
+    if not user.may_somewhere("cert:read"):
+        return []
+    rows = [row for notice in notices(user) for row in notice.rows][:SHOWN_MOST]
+    return [
+        {"row": row, "badge": expiry_badge(row), "link": admin_url(type(row), "change", row.pk)}
+        for row in rows
+    ]

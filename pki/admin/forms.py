@@ -1,0 +1,178 @@
+"""What people fill in; extensions are asked for in words, and kept as OpenWISP's JSON."""
+
+from typing import Any
+
+from django import forms
+
+from controller.base.admin import (
+    RuleForm,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
+from pki.engine import keys
+from pki.models import Ca, Cert, Reason
+
+PURPOSES = {
+    "": "Anything",
+    "clientAuth": "A client, such as a device that connects to a VPN",
+    "serverAuth": "A server",
+    "serverAuth,clientAuth": "Both, such as a mesh node",
+}
+MOST_LINES = 64
+NO_COMPLETION = {"autocomplete": "new-password"}
+
+
+def area(rows: int) -> UnfoldAdminTextareaWidget:
+    return UnfoldAdminTextareaWidget(attrs={"rows": rows, "spellcheck": "false"})
+
+
+class CertifiedForm(RuleForm):
+    """A new authority or certificate, made here or imported."""
+
+    key_length = forms.ChoiceField(
+        label="Key",
+        choices=[(kind, keys.describe(kind)) for kind in keys.KINDS],
+        initial="256",
+        widget=UnfoldAdminSelectWidget,
+        help_text="ECDSA is quick on small devices; RSA is read by the oldest ones too.",
+    )
+    digest = forms.ChoiceField(
+        choices=[(name, name.upper()) for name in keys.DIGESTS],
+        initial="sha256",
+        widget=UnfoldAdminSelectWidget,
+    )
+    more_extensions = forms.CharField(
+        required=False,
+        widget=area(2),
+        help_text="As in OpenSSL's configuration, one a line: nsComment = made here, "
+        "keyUsage = critical, digitalSignature",
+    )
+    certificate = forms.CharField(
+        required=False,
+        widget=area(4),
+        help_text="PEM. The certificates of those above it may follow.",
+    )
+    private_key = forms.CharField(required=False, widget=area(4), help_text="PEM.")
+    passphrase = forms.CharField(
+        required=False,
+        strip=False,
+        max_length=64,
+        widget=UnfoldAdminPasswordWidget(attrs=NO_COMPLETION),
+        help_text="Of the private key, if it has one.",
+    )
+
+    life: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["validity_end"].required = False
+        self.fields["validity_end"].help_text = f"Left empty, it is good for {self.life}."
+
+    def clean_more_extensions(self) -> list[dict[str, Any]]:
+        lines = [
+            line for line in self.cleaned_data["more_extensions"].splitlines() if line.strip()
+        ]
+        if len(lines) > MOST_LINES:
+            raise forms.ValidationError(f"At most {MOST_LINES} lines.")
+        return [_extension(line) for line in lines]
+
+    def rule_values(self) -> dict[str, Any]:
+        values = super().rule_values()
+        extensions = values.pop("more_extensions")
+        for name, key in (("purpose", "extendedKeyUsage"), ("names", "subjectAltName")):
+            if value := values.pop(name, ""):
+                extensions.append({"name": key, "value": value, "critical": False})
+        if self.cleaned_data.get("certificate") or self.cleaned_data.get("private_key"):
+            # The kind of key of an import is what the certificate says.
+            values.pop("key_length")
+        given = {name: value for name, value in values.items() if value not in (None, "")}
+        return given | {"extensions": extensions, "organization": values["organization"]}
+
+    def as_form_error(self, error: Any) -> forms.ValidationError:
+        if "extensions" in error.by_field:
+            texts = error.by_field["extensions"]
+            return forms.ValidationError({"more_extensions": texts})
+        return super().as_form_error(error)
+
+
+class CaForm(CertifiedForm):
+    life = "ten years"
+
+    class Meta:
+        model = Ca
+        fields = [
+            "name", "organization", "issuer", "notes", "auto_renew", "common_name",
+            "country_code", "state", "city", "organization_name", "organizational_unit_name",
+            "email", "validity_end",
+        ]  # fmt: skip
+
+    def clean_issuer(self) -> Ca | None:
+        issuer: Ca | None = self.cleaned_data["issuer"]
+        if issuer is not None and not type(self).may_in(issuer.owner_id):
+            raise forms.ValidationError("You may not sign authorities with this one.")
+        return issuer
+
+
+class CertForm(CertifiedForm):
+    life = "a year"
+
+    purpose = forms.ChoiceField(
+        choices=list(PURPOSES.items()), required=False, widget=UnfoldAdminSelectWidget
+    )
+    names = forms.CharField(
+        label="Host names and addresses",
+        required=False,
+        widget=area(2),
+        help_text="Of a server: DNS:vpn.example.org, IP:192.0.2.1. Clients compare with these.",
+    )
+
+    class Meta:
+        model = Cert
+        fields = [
+            "name", "organization", "ca", "notes", "auto_renew", "common_name",
+            "country_code", "state", "city", "organization_name", "organizational_unit_name",
+            "email", "validity_end",
+        ]  # fmt: skip
+
+    def clean_names(self) -> str:
+        """Lines or commas; what has no kind of its own is a host name."""
+        words = self.cleaned_data["names"].replace("\n", ",").split(",")
+        found = [word.strip() for word in words if word.strip()]
+        return ",".join(word if ":" in word else f"DNS:{word}" for word in found)
+
+
+class RenewForm(forms.Form):
+    keep_key = forms.BooleanField(
+        label="Keep the key",
+        required=False,
+        help_text="The same key with a new certificate.",
+    )
+
+
+class RevokeForm(forms.Form):
+    reason = forms.ChoiceField(choices=Reason, widget=UnfoldAdminSelectWidget)
+
+
+class Pkcs12Form(forms.Form):
+    passphrase = forms.CharField(
+        min_length=4,
+        max_length=64,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs=NO_COMPLETION),
+        help_text="Whoever opens the file is asked for it. It is not stored.",
+    )
+
+
+def _extension(line: str) -> dict[str, Any]:
+    name, found, value = (part.strip() for part in line.partition("="))
+    if not found or not value:
+        raise forms.ValidationError(f"{line[:80]}: write name = value.")
+    words = [word.strip() for word in value.split(",")]
+    critical = words[0] == "critical"
+    key = "oid" if name[:1].isdigit() else "name"
+    return {
+        key: name,
+        "value": ",".join(words[1:]) if critical else value,
+        "critical": critical,
+    }
