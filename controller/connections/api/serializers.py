@@ -1,6 +1,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.connections.models import Credentials, DeviceConnection
@@ -17,6 +19,7 @@ OPENWISP_STRATEGIES = {
 }
 
 
+@extend_schema_field(OpenApiTypes.OBJECT)
 class ParamsField(serializers.Field[Any, Any, Any, Any]):
     """Parameters to sign in with: what is secret in them is written and never read."""
 
