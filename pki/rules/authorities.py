@@ -11,9 +11,9 @@ from controller.base.errors import Conflict, Refused
 from pki.engine import keys, ocsp
 from pki.engine.importing import read_authority, to_pem
 from pki.engine.software import SoftwareAuthority
-from pki.models import Ca
+from pki.models import Ca, Reason
 from pki.rules.certificates import KEPT_ON_IMPORT, reissue
-from pki.rules.revocation import publish
+from pki.rules.revocation import publish, revoke
 from pki.rules.signing import (
     UNCHECKED_ON_IMPORT,
     check_common_name,
@@ -26,6 +26,7 @@ from pki.rules.signing import (
     midnight_before,
     record,
     refusing,
+    save_new,
     take_over,
     template_of,
 )
@@ -92,7 +93,8 @@ def renew_ca(ca: Ca, *, keep_key: bool = False) -> Ca:
 def update_ca(ca: Ca, **values: Any) -> Ca:
     """Name, notes, organization, automatic renewal: a certificate itself does not change."""
     organization = values.get("organization", ca.organization)
-    if organization is not None and ca.certs.exclude(organization=organization).exists():
+    below = (ca.certs.all(), ca.intermediates.all())
+    if organization and any(rows.exclude(organization=organization).exists() for rows in below):
         raise Conflict(f"{ca} has certificates of other organizations, so it cannot move.")
     for name, value in values.items():
         setattr(ca, name, value)
@@ -111,6 +113,8 @@ def delete_ca(ca: Ca) -> None:
             f"{ca} has {live} certificates that are neither revoked nor expired. "
             "Revoke or delete those first."
         )
+    if ca.issuer is not None and ca.validity_end > timezone.now():
+        revoke(ca, reason=Reason.CESSATION)
     try:
         ca.certs.all().delete()
         ca.delete()
@@ -166,9 +170,7 @@ def _address(row: Ca) -> None:
 
 @transaction.atomic
 def _save_new(row: Ca) -> Ca:
-    row.save(force_insert=True)
-    if row.issuer is not None:
-        record(row, row.issuer)
+    save_new(row, row.issuer)
     publish(row)
     return row
 

@@ -25,6 +25,7 @@ from pki.rules.signing import (
     midnight_before,
     record,
     refusing,
+    save_new,
     take_over,
     template_of,
 )
@@ -53,9 +54,7 @@ def issue(ca: Ca, *, public_key: keys.PublicKey | None = None, **values: Any) ->
             row.private_key = keys.to_pem(key, row.passphrase)
             public_key = key.public_key()
         _sign(row, ca, public_key)
-    with transaction.atomic():
-        row.save(force_insert=True)
-        record(row, ca)
+    save_new(row, ca)
     return row
 
 
@@ -83,9 +82,7 @@ def import_cert(
         text = f"{ca} has a certificate with this serial number already."
         raise Refused({"certificate": [text]})
     row.checked(leave_out={"ca", "organization", *UNCHECKED_ON_IMPORT})
-    with transaction.atomic():
-        row.save(force_insert=True)
-        record(row, ca)
+    save_new(row, ca)
     return row
 
 

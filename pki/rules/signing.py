@@ -8,6 +8,7 @@ from typing import Any
 
 from cryptography import x509
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -152,6 +153,19 @@ def kind_for_renewal(row: Ca | Cert) -> str:
 
 def digest_for_renewal(row: Ca | Cert) -> str:
     return row.digest if row.digest in keys.DIGESTS else "sha256"
+
+
+def save_new(row: Ca | Cert, signer: Ca | None) -> None:
+    """Writes the row and its serial number; what the database refuses was made meanwhile."""
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+            if signer is not None:
+                record(row, signer)
+    except IntegrityError as error:
+        kind = row._meta.verbose_name
+        text = f"A {kind} with this common name or serial number was made at the same moment."
+        raise Conflict(text) from error
 
 
 def record(row: Ca | Cert, signer: Ca) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from pki.models import Ca, Cert
 from tests import make
@@ -357,8 +359,6 @@ def test_nobody_without_a_token_sees_anything(api, ca):
 
 
 def test_keys_and_passphrases_are_encrypted_at_rest(ca):
-    from django.db import connection
-
     cert = make.cert(ca, passphrase="open sesame")
     with connection.cursor() as cursor:
         cursor.execute("SELECT private_key, passphrase FROM pki_cert WHERE id = %s", [cert.pk])
@@ -389,3 +389,15 @@ def test_a_passphrase_opens_an_imported_key_and_is_never_shown(manager, organiza
     assert "passphrase" not in answer.json()
     assert "secret" not in answer.content.decode()
     assert manager.post(f"{CA}{answer.json()['id']}/renew/").status_code == 200
+
+
+def test_a_list_asks_the_database_as_often_for_many_as_for_one(manager, ca):
+    manager.get(CERT)
+    counts = []
+    for _ in range(2):
+        make.cert(ca)
+        make.ca(ca.organization)
+        with CaptureQueriesContext(connection) as queries:
+            assert manager.get(CERT).status_code == manager.get(CA).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 10

@@ -206,6 +206,24 @@ def test_an_authority_with_an_intermediate_is_not_deleted(organization):
         rules.delete_ca(root)
 
 
+def test_a_deleted_intermediate_is_revoked_by_its_issuer(organization):
+    root = make.ca(organization)
+    middle = make.ca(organization, issuer=root)
+    serial = int(middle.serial_number)
+    rules.delete_ca(middle)
+    assert listed(root) == {serial}
+    rules.delete_ca(root)
+
+
+def test_what_was_made_at_the_same_moment_is_a_conflict(ca, monkeypatch):
+    first = make.cert(ca)
+    monkeypatch.setattr("pki.rules.certificates.check_common_name", lambda row: None)
+    monkeypatch.setattr(Cert, "validate_constraints", lambda row, exclude=None: None)
+    with pytest.raises(Conflict, match="same moment"):
+        make.cert(ca, common_name=first.common_name)
+    assert Issued.objects.count() == 1
+
+
 def test_an_authority_whose_certificates_are_all_revoked_is_deleted_with_them(ca):
     rules.revoke(make.cert(ca))
     rules.delete_ca(ca)
