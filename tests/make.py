@@ -19,6 +19,8 @@ from controller.devices.rules import settings_of
 from geo.models import FloorPlan, Location
 from geo.rules.locations import create_floor_plan, create_location
 from geo.rules.places import place_device
+from networks.models import Subnet
+from networks.rules import create_subnet
 from pki.models import Ca, Cert
 from pki.rules import create_ca, issue
 
@@ -160,3 +162,12 @@ def placed(location: Location, **values: Any) -> Device:
     row = device(location.organization)
     place_device(row, location=location, **values)
     return row
+
+
+def subnet(organization: Organization | None, network: str = "", **values: Any) -> Subnet:
+    number = next(_count)
+    return create_subnet(
+        organization=organization,
+        subnet=network or f"10.{number // 256}.{number % 256}.0/24",
+        **{"name": f"subnet {number}"} | values,
+    )
