@@ -214,6 +214,7 @@ CELERY_TASK_QUEUES = [
 CELERY_TASK_ROUTES = {
     "controller.configs.tasks.deliver": {"queue": "push"},
     "controller.configs.tasks.render_stale": {"queue": "render"},
+    "controller.connections.tasks.run_commands": {"queue": "command"},
     "controller.connections.tasks.*": {"queue": "poll"},
 }
 
@@ -252,6 +253,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "controller.configs.tasks.reconcile",
         "schedule": schedule(RECONCILE_SECONDS),
         "options": {"queue": "default", "expires": RECONCILE_SECONDS},
+    },
+    "run commands that no message told of": {
+        "task": "controller.connections.tasks.run_commands",
+        "schedule": schedule(RECONCILE_SECONDS),
+        "options": {"expires": RECONCILE_SECONDS},
     },
     "write last seen": {
         "task": "controller.devices.tasks.flush_last_seen",

@@ -4,9 +4,10 @@ from typing import Any
 
 from django.db import models
 
-from controller.accounts.models import Owned, Shareable
+from controller.accounts.models import OrganizationOwned, Owned, Shareable
 from controller.base.models import Base
 from controller.base.secrets import EncryptedJSONField
+from controller.connections.engine.commands import KINDS
 from controller.devices.models import Device
 
 
@@ -84,3 +85,71 @@ class DeviceConnection(Owned, Base):
     def ssh_port(self) -> int:
         params: dict[str, Any] = self.credentials.params or {}
         return self.port or int(params.get("port", 22))
+
+
+class CommandBatch(OrganizationOwned, Base):
+    """One command for many devices; each of them has a row of its own."""
+
+    type = models.CharField(max_length=32)
+    label = models.CharField(max_length=128, blank=True, help_text="What it is for.")
+
+    class Meta:
+        verbose_name_plural = "command batches"
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.label or f"{KINDS[self.type].label} of {self.created:%Y-%m-%d %H:%M}"
+
+
+class Command(Owned, Base):
+    """A command on a device: waiting, running, or ended in one of four ways."""
+
+    organization_path = "device__organization"
+
+    class Status(models.TextChoices):
+        IN_PROGRESS = "in-progress", "in progress"
+        SUCCESS = "success", "success"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+        # It was sent, and no answer came: it may have been done.
+        UNKNOWN = "unknown", "unknown"
+
+    device = models.ForeignKey(Device, models.CASCADE, related_name="commands")
+    connection = models.ForeignKey(
+        DeviceConnection, models.SET_NULL, null=True, blank=True, related_name="commands"
+    )
+    batch = models.ForeignKey(
+        CommandBatch, models.SET_NULL, null=True, blank=True, related_name="commands"
+    )
+    type = models.CharField(
+        max_length=32, choices=[(name, kind.label) for name, kind in KINDS.items()]
+    )
+    input = EncryptedJSONField(null=True, blank=True)
+    status = models.CharField(
+        max_length=12, choices=Status.choices, default=Status.IN_PROGRESS, editable=False
+    )
+    output = models.TextField(blank=True, editable=False)
+    exit_status = models.IntegerField(null=True, editable=False)
+    is_cancelled = models.BooleanField(default=False, editable=False)
+    started = models.DateTimeField(null=True, editable=False)
+    ended = models.DateTimeField(null=True, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [
+            models.Index(fields=["device", "-created"]),
+            models.Index(
+                fields=["created"],
+                name="commands_open",
+                condition=models.Q(status="in-progress"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_type_display()} on {self.device}"
+
+    @property
+    def shown_input(self) -> str:
+        """The input in words, without what is secret in it."""
+        return KINDS[self.type].shown(self.input) if self.input else ""

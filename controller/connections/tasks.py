@@ -2,7 +2,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from controller.connections.rules import polling
+from controller.connections.rules import commands, polling
 
 
 @shared_task
@@ -15,3 +15,8 @@ def sweep() -> None:
 @shared_task
 def poll(device_ids: list[str]) -> None:
     polling.poll([UUID(device) for device in device_ids])
+
+
+@shared_task
+def run_commands() -> int:
+    return commands.run_due()

@@ -1,16 +1,26 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from controller.connections.api.views import ConnectionViewSet, CredentialsViewSet
+from controller.connections.api.views import (
+    BatchViewSet,
+    CommandViewSet,
+    ConnectionViewSet,
+    CredentialsViewSet,
+)
 
 router = SimpleRouter()
 router.register("credential", CredentialsViewSet)
 
+batches = SimpleRouter()
+batches.register("command-batch", BatchViewSet)
+
 of_device = SimpleRouter()
 of_device.register("connection", ConnectionViewSet)
+of_device.register("command", CommandViewSet)
 
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
+    path("api/v1/controller/", include(batches.urls)),
     # Documented here, served there: clients have been written for both.
     path("api/v1/connection/", include((router.urls, "documented"))),
     path("api/v1/controller/device/<uuid:device_id>/", include(of_device.urls)),

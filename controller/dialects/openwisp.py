@@ -76,6 +76,13 @@ def permission_of(view: Any, request: Request) -> str:
     )
 
 
+def as_user(request: Request) -> User:
+    """The signed-in user of a request; nobody else gets past :class:`MayDo`."""
+    if not isinstance(request.user, User):
+        raise exceptions.NotAuthenticated
+    return request.user
+
+
 class View(APIView):
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return exception_handler

@@ -1,6 +1,12 @@
 from django_filters import rest_framework as filters
 
-from controller.connections.models import Credentials, DeviceConnection
+from controller.connections.engine.commands import KINDS
+from controller.connections.models import (
+    Command,
+    CommandBatch,
+    Credentials,
+    DeviceConnection,
+)
 from controller.devices.api.filters import OwnedFilter, visible_organizations
 
 
@@ -21,4 +27,23 @@ class ConnectionFilter(filters.FilterSet):
 
     class Meta:
         model = DeviceConnection
+        fields: list[str] = []
+
+
+class CommandFilter(filters.FilterSet):
+    organization = filters.ModelChoiceFilter(
+        "device__organization", queryset=visible_organizations
+    )
+    status = filters.ChoiceFilter(choices=Command.Status.choices)
+    type = filters.ChoiceFilter(choices=[(name, kind.label) for name, kind in KINDS.items()])
+    batch = filters.UUIDFilter("batch_id")
+
+    class Meta:
+        model = Command
+        fields: list[str] = []
+
+
+class BatchFilter(OwnedFilter):
+    class Meta:
+        model = CommandBatch
         fields: list[str] = []

@@ -5,9 +5,15 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controller.connections.models import Credentials, DeviceConnection
+from controller.connections.models import (
+    Command,
+    CommandBatch,
+    Credentials,
+    DeviceConnection,
+)
 from controller.connections.rules import SECRETS
 from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
+from controller.devices.models import Device
 
 MASK = "********"
 
@@ -78,3 +84,57 @@ class ConnectionSerializer(serializers.ModelSerializer[DeviceConnection]):
             "is_working", "failure_reason", "last_attempt", "created", "modified",
         ]  # fmt: skip
         read_only_fields = ["is_working", "failure_reason", "last_attempt"]
+
+
+class CommandSerializer(serializers.ModelSerializer[Command]):
+    """Sent with the type's name, read with its label, as OpenWISP's clients know it."""
+
+    type = serializers.CharField()
+    input = serializers.JSONField(allow_null=True)
+    connection = VisibleRelatedField(
+        queryset=DeviceConnection.objects.all(), required=False, allow_null=True
+    )
+
+    class Meta:
+        model = Command
+        fields = [
+            "id", "input", "device", "connection", "created", "modified", "status", "type",
+            "output", "exit_status",
+        ]  # fmt: skip
+        read_only_fields = ["device", "status", "output", "exit_status"]
+
+    def to_representation(self, instance: Command) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        shown["type"] = instance.get_type_display()
+        shown["input"] = instance.shown_input
+        return shown
+
+
+class BatchSerializer(serializers.ModelSerializer[CommandBatch]):
+    """One command for the devices named, or for all that the filters find."""
+
+    organization = OrganizationField()
+    devices = VisibleRelatedField(many=True, queryset=Device.objects.all(), write_only=True)
+    type = serializers.CharField()
+    input = serializers.JSONField(allow_null=True, write_only=True)
+    total = serializers.IntegerField(read_only=True)
+    done = serializers.IntegerField(read_only=True)
+    results = serializers.DictField(child=serializers.IntegerField(), read_only=True)
+
+    class Meta:
+        model = CommandBatch
+        fields = [
+            "id", "organization", "type", "input", "label", "devices", "total", "done",
+            "results", "created",
+        ]  # fmt: skip
+
+    def to_representation(self, instance: CommandBatch) -> dict[str, Any]:
+        # The view's queryset counts its commands by status.
+        counts = {
+            status: getattr(instance, status.replace("-", "_"))
+            for status in Command.Status.values
+        }
+        instance.total = sum(counts.values())  # type: ignore[attr-defined]
+        instance.done = instance.total - counts[Command.Status.IN_PROGRESS]  # type: ignore[attr-defined]
+        instance.results = counts  # type: ignore[attr-defined]
+        return super().to_representation(instance)

@@ -1,17 +1,38 @@
 from typing import Any
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.mixins import CreateModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from controller.accounts.rules import authorize
 from controller.connections import rules
-from controller.connections.api.filters import ConnectionFilter, CredentialsFilter
+from controller.connections.api.filters import (
+    BatchFilter,
+    CommandFilter,
+    ConnectionFilter,
+    CredentialsFilter,
+)
 from controller.connections.api.serializers import (
+    BatchSerializer,
+    CommandSerializer,
     ConnectionSerializer,
     CredentialsSerializer,
 )
-from controller.connections.models import Credentials, DeviceConnection
+from controller.connections.models import (
+    Command,
+    CommandBatch,
+    Credentials,
+    DeviceConnection,
+)
+from controller.connections.rules import commands
 from controller.devices.api.views import OfDevice
-from controller.dialects.openwisp import RuleViewSet
+from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
 
 
 class CredentialsViewSet(RuleViewSet):
@@ -41,3 +62,46 @@ class ConnectionViewSet(OfDevice, RuleViewSet):
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         serializer.instance = rules.connect(self.device, **serializer.validated_data)
+
+
+class CommandViewSet(OfDevice, CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """Commands on one device: sent, watched, and stopped."""
+
+    queryset = Command.objects.select_related("connection")
+    resource = "command"
+    permissions = {"cancel": "command:create"}
+    filterset_class = CommandFilter
+    serializer_class = CommandSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return super().get_queryset().filter(device=self.device)
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        serializer.instance = commands.send(self.device, **serializer.validated_data)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, device_id: UUID, pk: str) -> Response:
+        """Stop it. What has not begun is not done; what runs may have been."""
+        return Response(self.get_serializer(commands.cancel(self.get_object())).data)
+
+
+def counted(status: str) -> Count:
+    return Count("commands", filter=Q(commands__status=status))
+
+
+class BatchViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """The same command on many devices, with how far it got."""
+
+    queryset = CommandBatch.objects.annotate(
+        **{status.replace("-", "_"): counted(status) for status in Command.Status.values}
+    )
+    resource = "command"
+    filterset_class = BatchFilter
+    serializer_class = BatchSerializer
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        values = serializer.validated_data
+        authorize(as_user(self.request), "command:create", values["organization"].pk)
+        batch = commands.send_to_many(values.pop("devices"), **values)
+        serializer.instance = self.get_queryset().get(pk=batch.pk)

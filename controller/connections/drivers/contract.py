@@ -96,6 +96,9 @@ class Result:
     stderr: str
 
 
+OnOutput = Callable[[bytes], None]
+
+
 class Shell(Protocol):
     """An open session on one device."""
 
@@ -103,8 +106,17 @@ class Shell(Protocol):
     def host_key(self) -> HostKey:
         """The key the device proved to hold; the caller pins it."""
 
-    async def run(self, command: str, *, stdin: bytes = b"", timeout: float) -> Result:
+    async def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+        on_output: OnOutput | None = None,
+    ) -> Result:
         """Run one command line and wait for its end, at most ``timeout`` seconds.
+
+        ``on_output`` is called with what the command says, as it says it.
 
         Raises Unreachable if it was certainly not started, OutcomeUnknown if the connection
         was lost or the time was over after it had been sent.

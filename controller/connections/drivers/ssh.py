@@ -20,6 +20,7 @@ from controller.connections.drivers.contract import (
     HostKeyChanged,
     Login,
     LoginRefused,
+    OnOutput,
     Result,
 )
 from controller.connections.drivers.sockets import SOCKET_SECONDS, open_socket
@@ -104,11 +105,18 @@ class SshShell:
         self.host_key = host_key
         self._connection = connection
 
-    async def run(self, command: str, *, stdin: bytes = b"", timeout: float) -> Result:
+    async def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+        on_output: OnOutput | None = None,
+    ) -> Result:
         """Run one command line; see the contract for the errors."""
         try:
             async with asyncio.timeout(timeout):
-                session = await self._send(command)
+                session = await self._send(command, on_output)
                 return await session.finished(stdin)
         except TimeoutError as error:
             raise OutcomeUnknown(
@@ -121,8 +129,8 @@ class SshShell:
                 f"have been done: {error}."
             ) from error
 
-    async def _send(self, command: str) -> _Exec:
-        session = _Exec()
+    async def _send(self, command: str, on_output: OnOutput | None) -> _Exec:
+        session = _Exec(on_output)
         try:
             await self._connection.create_session(lambda: session, command, encoding=None)
         except asyncssh.ChannelOpenError as error:
@@ -135,7 +143,8 @@ class SshShell:
 class _Exec(asyncssh.SSHClientSession[bytes]):
     """Collects what one command says, up to the limit, and how it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_output: OnOutput | None) -> None:
+        self._on_output = on_output
         self._output: dict[int | None, bytearray] = {}
         self._status: int | None = None
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -147,6 +156,8 @@ class _Exec(asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: int | None) -> None:
         kept = self._output.setdefault(datatype, bytearray())
         kept += data[: OUTPUT_LIMIT - len(kept)]
+        if self._on_output is not None:
+            self._on_output(data)
 
     def exit_status_received(self, status: int) -> None:
         self._status = status

@@ -1,0 +1,67 @@
+"""Commands on many devices side by side; what they say is handed over as they say it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from controller.base.errors import OutcomeUnknown, Refused
+from controller.connections.drivers.contract import Address, HostKey, Login
+from controller.connections.drivers.ssh import open_shell
+
+log = logging.getLogger(__name__)
+
+State = Literal["success", "failed", "cancelled", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    address: Address
+    login: Login
+    host_key: HostKey | None
+    line: str = field(repr=False)
+    stdin: str = field(repr=False)
+    seconds: float
+    """How long it may run."""
+    ends_connection: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    state: State
+    reason: str = ""
+    exit_status: int | None = None
+    host_key: HostKey | None = None
+    """The key the device showed; None if it was not reached."""
+
+
+async def run(
+    order: Order, *, gate: asyncio.Semaphore, on_output: Callable[[bytes], None]
+) -> Ending:
+    """Run one command. Never raises, but to be cancelled."""
+    seen: HostKey | None = None
+    try:
+        async with open_shell(order.address, order.login, order.host_key, gate=gate) as shell:
+            seen = shell.host_key
+            result = await shell.run(
+                order.line,
+                stdin=order.stdin.encode(),
+                timeout=order.seconds,
+                on_output=on_output,
+            )
+    except OutcomeUnknown as refusal:
+        if order.ends_connection:
+            return Ending("success", "The connection ended, as was to be expected.", None, seen)
+        return Ending("unknown", str(refusal), None, seen)
+    except Refused as refusal:
+        return Ending("failed", str(refusal), None, seen)
+    except OSError as error:
+        log.warning("A command broke: %s", error)
+        return Ending("unknown", f"The portal failed in the midst of it: {error}.", None, seen)
+    if result.exit_status == 0:
+        return Ending("success", "", 0, seen)
+    reason = f"It ended with exit status {result.exit_status}."
+    return Ending("failed", reason, result.exit_status, seen)

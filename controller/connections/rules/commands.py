@@ -1,0 +1,273 @@
+"""Commands: asked for, carried out many at a time, stopped, and what became of them."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.db import transaction
+from django.utils import timezone
+
+from controller.accounts.models import Organization
+from controller.base.errors import Conflict, NotPermitted, Refused
+from controller.celery import wake
+from controller.connections.drivers.commands import Ending, Order, run
+from controller.connections.drivers.contract import Address, HostKey
+from controller.connections.drivers.ssh import new_gate
+from controller.connections.engine.commands import KINDS, problems
+from controller.connections.models import Command, CommandBatch, DeviceConnection
+from controller.connections.rules import login, note_attempts, usable_connections
+from controller.devices.models import Device
+
+RUN = "controller.connections.tasks.run_commands"
+LEASE = timedelta(seconds=30)
+WRITE_SECONDS = 0.4
+RENEW_SECONDS = 10.0
+AT_ONCE = 200
+SECONDS_ALLOWED = 60.0
+OUTPUT_LENGTH = 64 * 1024
+LOST = "The worker died while it ran, so it may have been done."
+
+
+def send(
+    device: Device,
+    *,
+    type: str,  # noqa: A002 - the field's name, in the API too
+    input: Mapping[str, Any] | None = None,  # noqa: A002
+    connection: DeviceConnection | None = None,
+    batch: CommandBatch | None = None,
+) -> Command:
+    """Have a command run on a device, by this connection or by the one that works."""
+    check(type, input)
+    if device.is_deactivated:
+        raise NotPermitted("You do not have permission to perform this action.")
+    if connection is not None and connection.device_id != device.pk:
+        raise Refused({"connection": ["This connection is of another device."]})
+    if not DeviceConnection.objects.filter(device=device, enabled=True).exists():
+        raise Refused({"device": ["Device has no credentials assigned."]})
+    command = asked(type, input, device=device, connection=connection, batch=batch)
+    command.save()
+    wake(RUN)
+    return command
+
+
+def asked(kind: str, given: Any, **values: Any) -> Command:
+    return Command(type=kind, input=given, **values)
+
+
+def check(kind: str, given: Any) -> None:
+    if kind not in KINDS:
+        raise Refused({"type": [f'"{kind}" is not a valid choice.']})
+    if wrong := problems(kind, given):
+        raise Refused({"input": wrong})
+
+
+@transaction.atomic
+def send_to_many(
+    devices: Iterable[Device],
+    *,
+    organization: Organization,
+    type: str,  # noqa: A002
+    input: Mapping[str, Any] | None = None,  # noqa: A002
+    label: str = "",
+) -> CommandBatch:
+    """The same command for many devices of one organization; each has its own result."""
+    check(type, input)
+    chosen = list(devices)
+    if any(device.organization_id != organization.pk for device in chosen):
+        raise Refused({"devices": ["All devices must be of the batch's organization."]})
+    reachable = set(
+        DeviceConnection.objects.filter(
+            device__in=chosen, enabled=True, device__is_deactivated=False
+        ).values_list("device", flat=True)
+    )
+    if not reachable:
+        raise Refused({"devices": ["None of these devices has credentials assigned."]})
+    batch = CommandBatch.objects.create(organization=organization, type=type, label=label)
+    Command.objects.bulk_create(
+        (
+            asked(type, input, device=device, batch=batch)
+            for device in chosen
+            if device.pk in reachable
+        ),
+        batch_size=500,
+    )
+    wake(RUN)
+    return batch
+
+
+@transaction.atomic
+def cancel(command: Command) -> Command:
+    """Stop a command. One that has not begun was not done; a running one may have been."""
+    row: Command = Command.objects.select_for_update(of=("self",)).get(pk=command.pk)
+    if row.status != Command.Status.IN_PROGRESS:
+        raise Conflict(f"The command has ended already: {row.status}.")
+    row.is_cancelled = True
+    if row.started is None:
+        row.status, row.ended = Command.Status.CANCELLED, timezone.now()
+        row.output = "Cancelled before it was sent; nothing was done."
+    row.save()
+    return row
+
+
+def run_due() -> int:
+    """Run the commands that wait, and those that come meanwhile; how many."""
+    forget_lost()
+    return async_to_sync(_run_due)()
+
+
+def forget_lost() -> int:
+    """Commands of workers that died are not repeated: whether they were done is unknown."""
+    return Command.objects.filter(
+        status=Command.Status.IN_PROGRESS, leased_until__lt=timezone.now()
+    ).update(
+        status=Command.Status.UNKNOWN, output=LOST, ended=timezone.now(), leased_until=None
+    )
+
+
+@transaction.atomic
+def take() -> list[Command]:
+    now = timezone.now()
+    rows = list(
+        Command.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(status=Command.Status.IN_PROGRESS, started=None)
+        .order_by("created")[:AT_ONCE]
+    )
+    for row in rows:
+        row.started, row.leased_until = now, now + LEASE
+    Command.objects.bulk_update(rows, ["started", "leased_until"])
+    return rows
+
+
+async def _run_due() -> int:
+    shift = Shift()
+    renewed = time.monotonic()
+    while True:
+        commands = await sync_to_async(take)()
+        await sync_to_async(shift.add)(commands)
+        shift.start()
+        if not shift.running:
+            await sync_to_async(shift.write)()
+            return shift.total
+        await asyncio.wait(shift.running.values(), timeout=WRITE_SECONDS)
+        for pk in await sync_to_async(shift.to_cancel)():
+            shift.running[pk].cancel()
+        shift.collect()
+        await sync_to_async(shift.write)()
+        if time.monotonic() - renewed > RENEW_SECONDS:
+            renewed = time.monotonic()
+            await sync_to_async(shift.renew)()
+
+
+class Shift:
+    """The commands that one worker has in hand."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.gate = new_gate()
+        self.rows: dict[UUID, Command] = {}
+        self.connections: dict[UUID, DeviceConnection] = {}
+        self.orders: dict[UUID, Order] = {}
+        self.running: dict[UUID, asyncio.Task[Ending]] = {}
+        self.said: dict[UUID, bytearray] = {}
+        self.endings: dict[UUID, Ending] = {}
+
+    def add(self, commands: Sequence[Command]) -> None:
+        self.total += len(commands)
+        asked = {row.connection_id for row in commands if row.connection_id}
+        named = DeviceConnection.objects.select_related("credentials", "device").in_bulk(asked)
+        usual = usable_connections(row.device_id for row in commands)
+        for row in commands:
+            self.rows[row.pk] = row
+            connection = named.get(row.connection_id) or usual.get(row.device_id)
+            if connection is None or not connection.device.management_ip:
+                self.endings[row.pk] = Ending("failed", "The device has no address to reach.")
+                continue
+            self.connections[row.pk] = connection
+            self.orders[row.pk] = order_for(row, connection)
+
+    def start(self) -> None:
+        for pk, order in self.orders.items():
+            said = self.said.setdefault(pk, bytearray())
+            self.running[pk] = asyncio.ensure_future(
+                run(order, gate=self.gate, on_output=said.extend)
+            )
+        self.orders.clear()
+
+    def to_cancel(self) -> list[UUID]:
+        return list(
+            Command.objects.filter(pk__in=list(self.running), is_cancelled=True).values_list(
+                "pk", flat=True
+            )
+        )
+
+    def collect(self) -> None:
+        for pk, task in list(self.running.items()):
+            if task.cancelled():
+                reason = "Cancelled while it ran, so a part of it may have been done."
+                self.endings[pk] = Ending("cancelled", reason)
+            elif task.done():
+                self.endings[pk] = task.result()
+            else:
+                continue
+            del self.running[pk]
+
+    def write(self) -> None:
+        """Store what was said and how commands ended since the last call."""
+        changed = []
+        for pk, row in list(self.rows.items()):
+            ending = self.endings.pop(pk, None)
+            output = self.said.get(pk, b"")[:OUTPUT_LENGTH].decode("utf-8", "replace")
+            output = output.replace("\x00", "")
+            if ending is not None:
+                finish(row, ending, output)
+                del self.rows[pk]
+                self.said.pop(pk, None)
+            elif output == row.output:
+                continue
+            else:
+                row.output = output
+            changed.append(row)
+        Command.objects.bulk_update(
+            changed, ["output", "status", "exit_status", "ended", "input", "connection",
+                      "leased_until"],
+        )  # fmt: skip
+        self.note(changed)
+
+    def note(self, ended: Iterable[Command]) -> None:
+        attempts = {}
+        for row in ended:
+            if row.ended is not None and (connection := self.connections.pop(row.pk, None)):
+                reached = row.exit_status is not None
+                if reached:
+                    attempts[connection.pk] = ("", "")
+        note_attempts(attempts)
+
+    def renew(self) -> None:
+        Command.objects.filter(pk__in=list(self.running)).update(
+            leased_until=timezone.now() + LEASE
+        )
+
+
+def finish(row: Command, ending: Ending, output: str) -> None:
+    row.status, row.exit_status = ending.state, ending.exit_status
+    row.output = "\n".join(part for part in (output.rstrip("\n"), ending.reason) if part)
+    row.ended, row.leased_until = timezone.now(), None
+    if KINDS[row.type].secret:
+        row.input = None
+
+
+def order_for(row: Command, connection: DeviceConnection) -> Order:
+    kind = KINDS[row.type]
+    return Order(
+        address=Address(str(connection.device.management_ip), connection.ssh_port),
+        login=login(connection.credentials),
+        host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
+        line=kind.line(row.input),
+        stdin=kind.stdin(row.input),
+        seconds=SECONDS_ALLOWED,
+        ends_connection=kind.ends_connection,
+    )

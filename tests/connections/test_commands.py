@@ -1,0 +1,224 @@
+"""Commands: asked for over the API, run on real SSH servers."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from controller.accounts.models import Organization, User
+from controller.connections.engine.commands import KINDS, problems
+from controller.connections.models import Command, CommandBatch
+from controller.connections.rules import commands
+from controller.devices.models import Device
+from tests import make
+from tests.fleet.ssh import Fleet, SshDevice
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with Fleet(3, tmp_path_factory.mktemp("fleet")) as running:
+        yield running
+
+
+def reachable(organization: Organization, server: SshDevice) -> Device:
+    credentials = make.credentials(
+        organization,
+        params={"username": server.username, "key": Path(server.client_key_path).read_text()},
+    )
+    device = make.device(organization, management_ip=server.host, config={})
+    make.connection(device, credentials, port=server.port)
+    return device
+
+
+def url_of(device: Device) -> str:
+    return f"/api/v1/controller/device/{device.pk}/command/"
+
+
+@pytest.fixture
+def client(api: Any, admin: User) -> Any:
+    return api(admin)
+
+
+@pytest.fixture
+def device(organization: Organization, fleet: Fleet) -> Device:
+    return reachable(organization, fleet.devices[0])
+
+
+def run(client: Any, device: Device, kind: str, given: Any) -> Command:
+    sent = client.post(url_of(device), {"type": kind, "input": given})
+    assert sent.status_code == 201, sent.json()
+    commands.run_due()
+    return Command.objects.get(pk=sent.json()["id"])
+
+
+def test_a_command_runs_and_its_output_is_kept(client: Any, device: Device) -> None:
+    sent = client.post(
+        url_of(device), {"type": "custom", "input": {"command": "echo hi; id -u"}}
+    )
+    assert sent.json()["status"] == "in-progress"
+    assert sent.json()["type"] == "Custom commands"
+    assert sent.json()["input"] == "echo hi; id -u"
+    commands.run_due()
+    shown = client.get(f"{url_of(device)}{sent.json()['id']}/").json()
+    assert (shown["status"], shown["exit_status"]) == ("success", 0)
+    assert shown["output"].startswith("hi\n")
+
+
+def test_a_failing_command_says_with_which_status(client: Any, device: Device) -> None:
+    row = run(client, device, "custom", {"command": "echo oops >&2; exit 3"})
+    assert (row.status, row.exit_status) == ("failed", 3)
+    assert row.output == "oops\nIt ended with exit status 3."
+
+
+def test_a_command_cut_off_is_unknown_and_not_failed(client: Any, device: Device) -> None:
+    row = run(client, device, "custom", {"command": "kill -9 $PPID"})
+    assert (row.status, row.exit_status) == ("unknown", None)
+    assert "may have been done" in row.output
+
+
+def test_a_device_that_is_not_there_fails_since_nothing_was_sent(
+    client: Any, organization: Organization, tmp_path: Path
+) -> None:
+    with SshDevice(tmp_path) as server:
+        gone = reachable(organization, server)
+    row = run(client, gone, "custom", {"command": "echo hi"})
+    assert row.status == "failed"
+    assert "refused" in row.output.lower()
+
+
+def test_a_password_is_hidden_before_and_gone_after(client: Any, device: Device) -> None:
+    given = {"password": "a new secret", "confirm_password": "a new secret"}
+    sent = client.post(url_of(device), {"type": "change_password", "input": given})
+    assert "a new secret" not in sent.content.decode()
+    assert "a new secret" not in KINDS["change_password"].line(given)
+    row = Command.objects.get()
+    assert row.input == given
+    Command.objects.update(started=timezone.now())
+    commands.finish(row, commands.Ending("success"), "")
+    assert row.input is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "field"),
+    [
+        ("zzz", None, "type"),
+        ("custom", {}, "input"),
+        ("custom", {"command": "  "}, "input"),
+        ("custom", None, "input"),
+        ("reboot", {"x": 1}, "input"),
+        ("change_password", {"password": "abcdef", "confirm_password": "abcdeg"}, "input"),
+        ("restart_service", {"service": "a; reboot"}, "input"),
+        ("ping", {"host": "-f 1.1.1.1"}, "input"),
+        ("ping", [], "input"),
+    ],
+)
+def test_bad_input_is_refused_beside_its_field(
+    client: Any, device: Device, kind: str, given: Any, field: str
+) -> None:
+    answer = client.post(url_of(device), {"type": kind, "input": given})
+    assert (answer.status_code, list(answer.json())) == (400, [field])
+    assert not Command.objects.exists()
+
+
+def test_nothing_can_be_sent_to_a_device_without_credentials_or_out_of_service(
+    client: Any, organization: Organization
+) -> None:
+    device = make.device(organization)
+    body = {"type": "reboot", "input": None}
+    answer = client.post(url_of(device), body)
+    assert answer.json() == {"device": ["Device has no credentials assigned."]}
+    Device.objects.update(is_deactivated=True)
+    assert client.post(url_of(device), body).status_code == 403
+    assert client.get(url_of(device)).status_code == 200
+
+
+def test_strangers_and_viewers_send_nothing(
+    api: Any, organization: Organization, device: Device
+) -> None:
+    body = {"type": "custom", "input": {"command": "id"}}
+    stranger = api(make.user(make.organization()))
+    assert stranger.post(url_of(device), body).status_code == 404
+    assert stranger.get(url_of(device)).status_code == 404
+    viewer = api(make.user(organization, "viewer"))
+    assert viewer.post(url_of(device), body).status_code == 403
+    assert (
+        api(make.user(organization, "operator")).post(url_of(device), body).status_code == 201
+    )
+
+
+def test_a_waiting_command_is_cancelled_and_never_runs(
+    client: Any, device: Device, fleet: Fleet
+) -> None:
+    sent = client.post(url_of(device), {"type": "custom", "input": {"command": "touch /nope"}})
+    url = f"{url_of(device)}{sent.json()['id']}/cancel/"
+    assert client.post(url).json()["status"] == "cancelled"
+    assert client.post(url).status_code == 409
+    assert commands.run_due() == 0
+
+
+def test_a_command_that_outlives_its_worker_is_unknown(device: Device) -> None:
+    commands.send(device, type="custom", input={"command": "true"})
+    (row,) = commands.take()
+    Command.objects.update(leased_until=timezone.now() - commands.LEASE)
+    commands.run_due()
+    row.refresh_from_db()
+    assert (row.status, row.output) == ("unknown", commands.LOST)
+
+
+def test_a_batch_has_a_result_for_each_device(
+    client: Any, organization: Organization, fleet: Fleet
+) -> None:
+    devices = [reachable(organization, server) for server in fleet.devices]
+    made = client.post(
+        "/api/v1/controller/command-batch/",
+        {
+            "organization": str(organization.pk),
+            "type": "custom",
+            "input": {"command": "basename $MUSTER_ROOT/.."},
+            "devices": [str(device.pk) for device in devices],
+        },
+    )
+    assert made.status_code == 201, made.json()
+    assert (made.json()["total"], made.json()["done"]) == (3, 0)
+    commands.run_due()
+    shown = client.get(f"/api/v1/controller/command-batch/{made.json()['id']}/").json()
+    assert (shown["done"], shown["results"]["success"]) == (3, 3)
+    assert CommandBatch.objects.get().commands.exclude(exit_status=0).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_output_is_there_while_the_command_runs(fleet: Fleet) -> None:
+    device = reachable(make.organization(), fleet.devices[0])
+    row = commands.send(
+        device, type="custom", input={"command": "echo first; sleep 3; echo second"}
+    )
+    worker = threading.Thread(target=commands.run_due)
+    worker.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not row.output:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            row.refresh_from_db()
+        assert (row.output, row.status) == ("first\n", "in-progress")
+    finally:
+        worker.join()
+    row.refresh_from_db()
+    assert (row.output, row.status) == ("first\nsecond", "success")
+
+
+def test_every_kind_takes_what_its_schema_describes() -> None:
+    good: dict[str, Any] = {
+        "custom": {"command": "uptime"},
+        "reboot": None,
+        "change_password": {"password": "abcdef", "confirm_password": "abcdef"},
+        "restart_service": {"service": "dnsmasq"},
+        "ping": {"host": "fe80::1"},
+    }
+    assert good.keys() == KINDS.keys()
+    for kind, given in good.items():
+        assert problems(kind, given) == []
+        assert KINDS[kind].line(given)
