@@ -43,6 +43,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             error = exceptions.PermissionDenied(str(error))
         case Conflict():
             return Response({"detail": str(error)}, status=status.HTTP_409_CONFLICT)
+        case RecursionError():
+            # JSON in a field of a form; in a body, the parser says so.
+            error = exceptions.ParseError("JSON is nested too deeply.")
         case Refused():
             return Response(error.by_field, status=status.HTTP_400_BAD_REQUEST)
     return drf_exception_handler(error, context)

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import orjson
@@ -14,10 +15,14 @@ class JSONRenderer(BaseRenderer):
         if data is None:
             return b""
         indent = self.get_indent(accepted_media_type or "", renderer_context or {})
-        return orjson.dumps(
-            data,
-            default=JSONEncoder().default,
-            option=orjson.OPT_NON_STR_KEYS
-            | orjson.OPT_UTC_Z
-            | (orjson.OPT_INDENT_2 if indent else 0),
-        )
+        try:
+            return orjson.dumps(
+                data,
+                default=JSONEncoder().default,
+                option=orjson.OPT_NON_STR_KEYS
+                | orjson.OPT_UTC_Z
+                | (orjson.OPT_INDENT_2 if indent else 0),
+            )
+        except orjson.JSONEncodeError:
+            # An error that repeats half a surrogate pair, which came in through a form.
+            return json.dumps(data, cls=JSONEncoder, indent=indent).encode()

@@ -73,6 +73,8 @@ def _content_length(der: bytes) -> tuple[int, int]:
 def _payload(kind: str, raw: str) -> bytes:
     if kind == "OCTET":
         return _hex(raw)
+    if "\0" in raw:
+        raise ValueError("null characters are not allowed.")
     if kind == "PRINTABLE" and not _PRINTABLE.fullmatch(raw):
         raise ValueError(
             "PRINTABLE holds letters, digits, space and ' ( ) + , - . / : = ? only."

@@ -221,7 +221,9 @@ def _to_json(found: x509.Extension[x509.ExtensionType]) -> dict[str, Any]:
 
 def _title(item: object) -> str:
     if isinstance(item, Mapping):
-        return str(item.get("name") or item.get("oid") or "extension")[:128]
+        title = str(item.get("name") or item.get("oid") or "extension")[:128]
+        # What is told of it goes into an answer, which is to be readable whatever it is.
+        return title.encode(errors="backslashreplace").decode()
     return "extension"
 
 

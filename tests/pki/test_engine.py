@@ -244,6 +244,8 @@ def test_openssl_reads_a_custom_extension(value, shown):
         ([{"name": "nsCertType", "value": "router"}], "not a certificate type"),
         ([{"name": "nsComment", "value": ["a"]}], "a text"),
         ([{"name": "nsComment", "value": "grün"}], "ASCII"),
+        ([{"name": "nsComment", "value": "a\0b"}], "null"),
+        ([{"oid": "1.3.6.1.4.1.9", "value": "ASN1:UTF8:string:a\0b"}], "null"),
         ([{"name": "basicConstraints", "value": "CA:MAYBE"}], "CA:TRUE"),
         ([{"name": "basicConstraints", "value": "CA:FALSE,pathlen:1"}], "pathlen"),
         ([{"name": "subjectAltName", "value": "IP:300.1.1.1"}], "not an IP"),
