@@ -1,6 +1,7 @@
 """Every route of the portal: each app brings its own."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import (
@@ -24,5 +25,6 @@ urlpatterns = [
     path("api/v1/openapi.json", SpectacularAPIView.as_view(), name="openapi"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     path("api/v1/redoc/", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
+    path("favicon.ico", RedirectView.as_view(url=static("portal/favicon.svg"))),
     path("admin/", admin.site.urls),
 ]

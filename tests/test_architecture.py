@@ -35,6 +35,7 @@ ROOMS = {
 # Routes that ask nobody who they are, each with its reason.
 PUBLIC = {
     r"": "redirects to the admin",
+    r"favicon.ico": "is a picture",
     r"api/v1/users/token/": "is where one signs in",
     r"api/v1/(openapi.json|docs/|redoc/)": "is documentation",
     r"pki/(crl|ocsp|ca)/.*": "tells anybody what is revoked, by RFC 5280 and 6960",

@@ -71,6 +71,19 @@ def test_the_documentation_of_the_api_works_under_the_policy(
     page.wait_for_selector(".opblock")
 
 
+def test_redoc_and_the_browsable_api_ask_nobody_else(
+    browse: Browse, admin: User, organization: Organization
+) -> None:
+    watched = browse(admin)
+    page = watched.open("/api/v1/controller/device/")
+    page.get_by_role("heading", name="Device List").wait_for()
+    assert watched.complaints == []
+    page = watched.open("/api/v1/redoc/")
+    page.get_by_text("Muster (1)").first.wait_for()
+    # A picture at the foot, which the policy keeps the page from fetching.
+    watched.complaints = [one for one in watched.complaints if "redoc.ly" not in one]
+
+
 def test_signing_in(browse: Browse, admin: User) -> None:
     page = browse().open("/admin/login/")
     page.fill("[name=username]", admin.email)
