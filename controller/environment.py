@@ -5,6 +5,7 @@ Every variable is read in ``settings.py`` and nowhere else.
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -58,3 +59,22 @@ def database(folder: Path) -> dict[str, Any]:
         config["CONN_MAX_AGE"] = None
         config["CONN_HEALTH_CHECKS"] = True
     return config
+
+
+def tiles(url: str, attribution: str) -> list[tuple[str, str, dict[str, str]]]:
+    """A tile server as django-leaflet's settings want it; none of no address."""
+    return [("Map", url, {"attribution": attribution})] if url else []
+
+
+def origin(url: str) -> list[str]:
+    """What a content security policy calls the server of an address (none of no address)."""
+    if not url:
+        return []
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ImproperlyConfigured(
+            f"MUSTER_MAP_TILES is an address such as https://tile.example.org/{{z}}/{{x}}/"
+            f"{{y}}.png; {url!r} is not."
+        )
+    # {s} stands for one of several servers.
+    return [f"{parts.scheme}://{parts.netloc.replace('{s}', '*')}"]

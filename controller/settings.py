@@ -6,7 +6,7 @@ from celery.schedules import schedule
 from kombu import Queue
 
 from controller.base.look import UNFOLD
-from controller.environment import database, encryption_keys, env, secret
+from controller.environment import database, encryption_keys, env, origin, secret, tiles
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("MUSTER_DATA_DIR", str(BASE_DIR / "var")))
@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "django.forms",
     "rest_framework",
     "rest_framework_gis",
+    "leaflet",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -126,10 +127,15 @@ SECURE_REDIRECT_EXEMPT = [r"^controller/", r"^pki/(crl|ca|ocsp)/"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MUSTER_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
+# Tiles of a map, such as https://tile.example.org/{z}/{x}/{y}.png; without them the portal
+# draws coastlines and borders of its own, and nothing is asked of the internet.
+MUSTER_MAP_TILES = env.str("MUSTER_MAP_TILES", "")
+MUSTER_MAP_ATTRIBUTION = env.str("MUSTER_MAP_ATTRIBUTION", "")
+LEAFLET_CONFIG = {"TILES": tiles(MUSTER_MAP_TILES, MUSTER_MAP_ATTRIBUTION)}
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
+        "img-src": ["'self'", "data:", *origin(MUSTER_MAP_TILES)],
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
         "form-action": ["'self'"],
@@ -144,12 +150,9 @@ CONTENT_SECURITY_POLICY = {
 __all__ = ["UNFOLD"]  # read by django-unfold
 
 # --- places
-# Tiles of a map, such as https://tile.example.org/{z}/{x}/{y}.png; without them the portal
-# draws coastlines and borders of its own, and nothing is asked of the internet.
-MUSTER_MAP_TILES = env.str("MUSTER_MAP_TILES", "")
-MUSTER_MAP_ATTRIBUTION = env.str("MUSTER_MAP_ATTRIBUTION", "")
 # A server that speaks Nominatim's protocol, such as https://nominatim.example.org; none is off.
 MUSTER_GEOCODER_URL = env.str("MUSTER_GEOCODER_URL", "").rstrip("/")
+# Of an uploaded floor plan, as it comes and as it is decoded.
 MUSTER_IMAGE_BYTES = env.int("MUSTER_IMAGE_BYTES", 10 * 1024 * 1024)
 MUSTER_IMAGE_PIXELS = env.int("MUSTER_IMAGE_PIXELS", 36_000_000)
 

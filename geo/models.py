@@ -123,8 +123,8 @@ def _turned(longitude: float) -> float:
 
 class Location(OrganizationOwned, Base):
     class Type(models.TextChoices):
-        OUTDOOR = "outdoor", "Outdoor environment (street, square, garden, land)"
-        INDOOR = "indoor", "Indoor environment (building, subway, large vehicle)"
+        OUTDOOR = "outdoor", "Outdoor (street, square, land)"
+        INDOOR = "indoor", "Indoor (building, subway, ship)"
 
     name = models.CharField(
         max_length=75, db_index=True, help_text="Of the building, the company, the square."

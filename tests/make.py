@@ -157,9 +157,9 @@ def floor_plan(location: Location, floor: int = 0, **values: Any) -> FloorPlan:
     return create_floor_plan(location=location, floor=floor, **{"image": upload()} | values)
 
 
-def placed(location: Location, **values: Any) -> Device:
+def placed(location: Location, *, name: str = "", **values: Any) -> Device:
     """A new device at this location."""
-    row = device(location.organization)
+    row = device(location.organization, **({"name": name} if name else {}))
     place_device(row, location=location, **values)
     return row
 

@@ -30,6 +30,7 @@ from unfold.forms import (
     UserCreationForm,
 )
 from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -53,6 +54,7 @@ __all__ = [
     "ScopedAdmin",
     "ScopedRelatedFilter",
     "SecretWidget",
+    "UnfoldAdminFileFieldWidget",
     "UnfoldAdminPasswordWidget",
     "UnfoldAdminSelectWidget",
     "UnfoldAdminTextInputWidget",
@@ -72,6 +74,7 @@ SEARCHED = {
     "devices.device": "router",
     "configs.template": "description",
     "devices.devicegroup": "workspaces",
+    "geo.location": "location_on",
     "accounts.organization": "domain",
     "pki.ca": "account_balance",
     "pki.cert": "verified_user",

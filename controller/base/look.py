@@ -117,6 +117,8 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     page("Devices", "router", "devices_device_changelist", permitted("device:read")),
                     page("Groups", "workspaces", "devices_devicegroup_changelist", permitted("group:read")),
+                    page("Locations", "location_on", "geo_location_changelist", permitted("location:read")),
+                    page("Floor plans", "floor", "geo_floorplan_changelist", permitted("floorplan:read")),
                 ],
             },
             {

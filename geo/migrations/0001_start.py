@@ -122,8 +122,8 @@ class Migration(migrations.Migration):
                     "type",
                     models.CharField(
                         choices=[
-                            ("outdoor", "Outdoor environment (street, square, garden, land)"),
-                            ("indoor", "Indoor environment (building, subway, large vehicle)"),
+                            ("outdoor", "Outdoor (street, square, land)"),
+                            ("indoor", "Indoor (building, subway, ship)"),
                         ],
                         help_text="Indoor locations can have floor plans.",
                         max_length=8,

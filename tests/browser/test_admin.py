@@ -42,6 +42,8 @@ def paths(device: Device) -> list[str]:
         "pki/cert": make.cert(ca, validity_end=timezone.now() + timedelta(days=5)),
         "accounts/organization": organization,
         "accounts/user": User.objects.first(),
+        "geo/location": make.location(organization),
+        "geo/floorplan": make.floor_plan(make.location(organization)),
     }
     lists = ["", *(f"{name}/" for name in (*rows, "accounts/apitoken"))]
     adds = [f"{name}/add/" for name in (*rows, "accounts/apitoken")]

@@ -8,7 +8,7 @@ from django.test import Client
 
 from controller.accounts.models import User
 
-MOST_BYTES = 1_500_000
+MOST_BYTES = 2_000_000
 
 
 def test_collected_files_have_hashed_names_and_every_page_finds_them(

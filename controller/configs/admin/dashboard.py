@@ -16,6 +16,8 @@ from controller.devices.admin.showing import (
     status_badge,
 )
 from controller.devices.models import Device, Presence, StatusChange
+from geo.admin import maps
+from geo.models import DeviceLocation
 from pki.admin.dashboard import expiring
 
 TROUBLES = 10
@@ -39,12 +41,20 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not context["total"]:
         return context
     reads_configs = user.may_somewhere("config:read")
+    context |= fleet_map(user)
     return context | {
         "troubles": troubles(in_service),
         "trouble_count": in_service.filter(PROBLEM).count(),
         "configuration": config_card(user) if reads_configs else None,
         "events": events(user, pushes=reads_configs),
     }
+
+
+def fleet_map(user: Any) -> dict[str, Any]:
+    places = DeviceLocation.objects.visible_to(user)
+    if not (user.may_somewhere("location:read") and places.exists()):
+        return {}
+    return {"map_media": maps.media("fleet-map.js"), "ground": maps.ground()}
 
 
 def bar(parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from controller.devices.admin import filters
 from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
 from controller.devices.admin.showing import ago, history, presence_badge, status_badge
 from controller.devices.models import Device
+from geo.admin.places import place_of_device
 
 NAMED_MOST = 20
 
@@ -211,6 +212,7 @@ class DeviceAdmin(RuleAdmin):
             "edits_config": self.edits_config(request, device),
             "can_push": self.can_push(request, device, config),
             "history": history(device) if reads else [],
+            "where": place_of_device(request, device),
         }
 
     def can_push(self, request: HttpRequest, device: Device, config: Config | None) -> bool:

@@ -1,9 +1,7 @@
-from collections import defaultdict
 from typing import Any
-from uuid import UUID
 
 from django.contrib.gis.db.models.functions import AsWKB
-from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
@@ -11,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controller.devices.models import Device, Presence
+from controller.devices.models import Device
 from controller.dialects.openwisp import Pagination, RuleViewSet
 from geo.api.filters.locations import LocationFilter
 from geo.api.serializers import (
@@ -22,8 +20,7 @@ from geo.api.serializers import (
 )
 from geo.models import DeviceLocation, Location
 from geo.rules import geocoding, geometry, locations
-
-STATES = tuple(Presence.State.values)
+from geo.rules.counting import device_counts
 
 
 class FeaturePagination(Pagination):
@@ -181,25 +178,6 @@ FEATURE = (
 PROPERTIES = ("created", "modified", "name", "type", "is_mobile", "address", "organization")
 # More than these are not named one by one in a query.
 MOST_NAMED = 1000
-
-
-def device_counts(
-    found: QuerySet[Location] | list[UUID],
-) -> defaultdict[UUID, dict[str, int]]:
-    """How many devices of each state are at each location."""
-    counts: defaultdict[UUID, dict[str, int]] = defaultdict(lambda: dict.fromkeys(STATES, 0))
-    at_home = DeviceLocation.objects.filter(
-        device__organization_id=F("location__organization_id")
-    )
-    within = found if isinstance(found, list) else found.order_by().values("pk")
-    for location, state, count in (
-        at_home.filter(location__in=within)
-        .order_by()
-        .values_list("location_id", "device__presence__state")
-        .annotate(Count("pk"))
-    ):
-        counts[location][state or Presence.State.UNKNOWN] += count
-    return counts
 
 
 def feature(row: tuple[Any, ...], states: dict[str, int]) -> dict[str, Any]:

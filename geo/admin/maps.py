@@ -1,0 +1,112 @@
+"""What maps in the browser are given: widgets, files, and the fleet as compact rows."""
+
+import hashlib
+import json
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.gis.db.models.functions import AsWKB
+from django.contrib.gis.geos import GEOSGeometry
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
+from leaflet.forms.widgets import LeafletWidget
+
+from controller.base.errors import Refused
+from geo.models import DeviceLocation, Location
+from geo.rules import geometry
+from geo.rules.counting import STATES, device_counts
+
+STYLES = [
+    "leaflet/leaflet.css",
+    "vendor/leaflet.markercluster-1.5.3/MarkerCluster.css",
+    "portal/maps.css",
+]
+SCRIPTS = ["leaflet/leaflet.js", "vendor/leaflet.markercluster-1.5.3/leaflet.markercluster.js"]
+
+
+def media(module: str) -> forms.Media:
+    """Leaflet and one of our modules, as a form's media."""
+    return forms.Media(
+        css={"all": STYLES},
+        js=[*SCRIPTS, forms.Script(f"portal/{module}", type="module")],  # type: ignore[list-item]
+    )
+
+
+def ground() -> dict[str, str]:
+    """The tiles that maps lie on, if the operator named any; else they draw their own."""
+    for _, url, options in settings.LEAFLET_CONFIG["TILES"]:
+        return {"tiles": url, "attribution": options["attribution"]}
+    return {}
+
+
+class MapWidget(LeafletWidget):
+    """A map to click on, an address to look up, two numbers to type; GeoJSON stands behind."""
+
+    template_name = "portal/map_picker.html"
+    geom_type = "GEOMETRY"
+
+    @property
+    def media(self) -> forms.Media:
+        return media("map-picker.js")
+
+    def serialize(self, value: Any) -> str:
+        shown = geometry.as_geojson(value)
+        return json.dumps(shown) if shown else ""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        text = value if isinstance(value, str) else self.serialize(value)
+        context: dict[str, Any] = forms.Textarea().get_context(name, text, attrs)
+        return context | {"ground": ground(), "geocodes": bool(settings.MUSTER_GEOCODER_URL)}
+
+
+class GeometryFormField(forms.Field):
+    """GeoJSON or well-known text, read without OGR."""
+
+    widget = MapWidget
+
+    def to_python(self, value: Any) -> GEOSGeometry | None:
+        try:
+            return geometry.read(value.strip() if isinstance(value, str) else value)
+        except Refused as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.to_python(initial) != self.to_python(data))
+        except forms.ValidationError:
+            return True
+
+
+def rows_of(user: Any) -> list[list[Any]]:
+    """Locations with devices: id, name, address, longitude, latitude, a count per state."""
+    found = Location.objects.visible_to(user).filter(
+        Exists(DeviceLocation.objects.filter(location=OuterRef("pk"))), geometry__isnull=False
+    )
+    counts = device_counts(found)
+    shown = found.order_by("name", "pk").annotate(binary=AsWKB("geometry"))
+    return [
+        [str(pk), name, address, *middle(binary), *(counts[pk][state] for state in STATES)]
+        for pk, name, address, binary in shown.values_list("pk", "name", "address", "binary")
+    ]
+
+
+def middle(binary: bytes) -> tuple[float, float]:
+    """Where the marker of a geometry goes."""
+    shape = geometry.wkb_as_geojson(binary) or {}
+    if shape["type"] == "Point":
+        longitude, latitude = shape["coordinates"]
+    else:
+        longitude, latitude = GEOSGeometry(memoryview(binary)).centroid.coords
+    return longitude, latitude
+
+
+def fleet(request: HttpRequest) -> HttpResponse:
+    """The rows as JSON. A browser that has them gets an empty answer until they change."""
+    body = json.dumps({"states": STATES, "rows": rows_of(request.user)}).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    answer = HttpResponse(body, content_type="application/json", headers=headers)
+    unchanged = get_conditional_response(request, etag=etag, response=answer)
+    return unchanged or answer
