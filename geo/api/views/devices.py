@@ -1,25 +1,24 @@
 """Where a device is: placed by people, or told by the device itself."""
 
-import codecs
+import io
 import re
 from typing import Any
 
-from django.conf import settings
 from django.utils.crypto import constant_time_compare
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, status
 from rest_framework.generics import get_object_or_404
-from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils import json
 
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import authorize
 from controller.base.secrets import digest
 from controller.devices.models import Device
 from controller.dialects.openwisp import ACTIONS, OwnedViewSet, View
+from controller.dialects.parsing import JSONParser
 from geo.api.serializers import (
     CoordinatesSerializer,
     DeviceLocationSerializer,
@@ -28,7 +27,7 @@ from geo.api.serializers import (
 )
 from geo.rules import places
 
-STRING_OR_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
+STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
 
 
 class DeviceLocationViewSet(OwnedViewSet):
@@ -68,16 +67,17 @@ class DeviceLocationViewSet(OwnedViewSet):
 class LenientJSONParser(JSONParser):
     """JSON in which a comma may follow the last member, as the documented request has it."""
 
-    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Any = None
+    ) -> Any:
+        body = stream.read()
         try:
-            text = codecs.decode(stream.read(), encoding)
-            try:
-                return json.loads(text)
-            except ValueError:
-                return json.loads(STRING_OR_LAST_COMMA.sub(lambda match: match[1] or "", text))
-        except (ValueError, LookupError, RecursionError) as error:
-            raise exceptions.ParseError(f"JSON parse error - {error}") from error
+            return super().parse(io.BytesIO(body), media_type, parser_context)
+        except exceptions.ParseError:
+            mended = STRING_OR_LAST_COMMA.sub(lambda match: match[1] or b"", body)
+            if mended == body:
+                raise
+            return super().parse(io.BytesIO(mended), media_type, parser_context)
 
 
 class WithKeyOrSignedIn(BasePermission):
