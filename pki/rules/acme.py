@@ -22,6 +22,7 @@ from pki.rules.revocation import revoke
 
 VALIDATE = "pki.tasks.validate"
 MOST_NAMES = 20
+MOST_UNFINISHED = 50
 MOST_CONTACTS = 5
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
@@ -92,6 +93,10 @@ def order(account: AcmeAccount, names: Collection[str], *, own: Collection[str])
         raise Refused(f"An order is for 1 to {MOST_NAMES} names.", code="malformed")
     for name in wanted:
         _check_name(account, name, own)
+    unfinished = account.orders.filter(certificate="", expires__gt=timezone.now())
+    if unfinished.count() >= MOST_UNFINISHED:
+        text = f"{MOST_UNFINISHED} orders wait to be finished; finish those, or wait for their end."
+        raise Refused(text, code="rateLimited")
     made = AcmeOrder.objects.create(account=account, identifiers=wanted)
     now = timezone.now()
     for name in wanted:

@@ -12,7 +12,7 @@ from pki.engine import keys, ocsp
 from pki.engine.importing import read_authority, to_pem
 from pki.engine.software import SoftwareAuthority
 from pki.models import Ca, Reason
-from pki.rules.certificates import KEPT_ON_IMPORT, reissue
+from pki.rules.certificates import KEPT_ON_IMPORT, reissue_all
 from pki.rules.revocation import publish, revoke
 from pki.rules.signing import (
     UNCHECKED_ON_IMPORT,
@@ -176,8 +176,7 @@ def _save_new(row: Ca) -> Ca:
 
 
 def _reissue_below(ca: Ca) -> None:
-    for cert in ca.certs.live():
-        reissue(cert, ca)
+    reissue_all(ca)
     for below in ca.intermediates.live():
         below.issuer = ca
         _sign_again(below, below.key, ends=below.validity_end)

@@ -11,7 +11,7 @@ from controller.base.errors import Conflict, Refused
 from pki.engine import keys
 from pki.engine.importing import read_end_entity, to_pem
 from pki.engine.requests import SigningRequest
-from pki.models import Ca, Cert, Reason
+from pki.models import Ca, Cert, Issued, Reason
 from pki.rules.revocation import revoke
 from pki.rules.signing import (
     UNCHECKED_ON_IMPORT,
@@ -21,6 +21,7 @@ from pki.rules.signing import (
     check_signer,
     digest_for_renewal,
     fill,
+    issued_by,
     kind_for_renewal,
     midnight_before,
     record,
@@ -31,6 +32,10 @@ from pki.rules.signing import (
 )
 
 LIFE = timedelta(days=365)
+BATCH = 500
+SIGNED_AGAIN = (
+    "digest", "serial_number", "validity_start", "validity_end", "common_name", "certificate",
+)  # fmt: skip
 KEPT_ON_IMPORT = ("name", "organization", "notes", "auto_renew")
 
 
@@ -125,9 +130,17 @@ def replace(cert: Cert, public_key: keys.PublicKey, **values: Any) -> Cert:
     return row
 
 
-def reissue(cert: Cert, ca: Ca) -> None:
-    """Signed anew with the same key and the same end, since the authority's key is another one."""
-    _sign_again(cert, ca, cert.parsed_key, ends=cert.validity_end)
+def reissue_all(ca: Ca) -> int:
+    """Signs all that is live anew, with the same keys and ends, since the CA's key is another one."""
+    count = 0
+    rows = ca.certs.live().order_by("pk")
+    while batch := list(rows[count : count + BATCH]):
+        for cert in batch:
+            _renewed(cert, ca, cert.parsed_key, ends=cert.validity_end)
+        Cert.objects.bulk_update(batch, [*SIGNED_AGAIN, "modified"])
+        Issued.objects.bulk_create(issued_by(cert, ca) for cert in batch)
+        count += len(batch)
+    return count
 
 
 def update_cert(cert: Cert, **values: Any) -> Cert:
@@ -159,12 +172,17 @@ def check_renewable(cert: Cert) -> None:
 
 
 def _sign_again(cert: Cert, ca: Ca, public_key: keys.PublicKey, *, ends: datetime) -> None:
+    _renewed(cert, ca, public_key, ends=ends)
+    cert.save()
+    record(cert, ca)
+
+
+def _renewed(cert: Cert, ca: Ca, public_key: keys.PublicKey, *, ends: datetime) -> None:
     cert.digest = digest_for_renewal(cert)
     values = {"serial_number": "", "validity_start": None, "validity_end": ends}
     fill(cert, values, LIFE)
     _sign(cert, ca, public_key)
-    cert.save()
-    record(cert, ca)
+    cert.modified = timezone.now()
 
 
 def _sign(row: Cert, ca: Ca, public_key: keys.PublicKey) -> None:

@@ -170,7 +170,11 @@ def save_new(row: Ca | Cert, signer: Ca | None) -> None:
 
 def record(row: Ca | Cert, signer: Ca) -> None:
     """Note the serial number as one that the authority answers for."""
-    Issued.objects.create(
+    issued_by(row, signer).save(force_insert=True)
+
+
+def issued_by(row: Ca | Cert, signer: Ca) -> Issued:
+    return Issued(
         ca=signer,
         serial_number=row.serial_number,
         validity_end=row.validity_end,

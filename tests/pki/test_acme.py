@@ -345,6 +345,26 @@ def test_orders_of_others_do_not_exist(acme, client, ca):
     assert problem(other.call(acme.kid, {})) == (403, "unauthorized")
 
 
+def test_an_account_cannot_pile_up_orders(acme, monkeypatch):
+    monkeypatch.setattr("pki.rules.acme.MOST_UNFINISHED", 2)
+    for _ in range(2):
+        assert acme.order("a.lan").status_code == 201
+    assert problem(acme.order("a.lan")) == (429, "rateLimited")
+    AcmeOrder.objects.update(expires=timezone.now())
+    assert acme.order("a.lan").status_code == 201
+
+
+def test_the_workers_know_what_beat_and_the_rules_ask_them_for(settings):
+    from controller.celery import app
+    from pki.rules import acme
+
+    app.loader.import_default_modules()
+    names = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+    assert {acme.VALIDATE, *(name for name in names if name.startswith("pki."))} <= set(
+        app.tasks
+    )
+
+
 def test_an_order_that_expired_is_invalid_and_forgotten(acme):
     order = acme.order("a.lan")
     AcmeOrder.objects.update(expires=timezone.now() - timedelta(seconds=1))

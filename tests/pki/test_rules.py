@@ -135,6 +135,22 @@ def test_renewing_a_ca_with_a_new_key_signs_everything_live_again(ca, tmp_path):
     assert int(revoked.serial_number) in listed(ca)
 
 
+def test_everything_live_is_signed_again_in_batches(ca, monkeypatch, tmp_path):
+    monkeypatch.setattr("pki.rules.certificates.BATCH", 2)
+    certs = [make.cert(ca) for _ in range(5)]
+    before = {int(cert.serial_number) for cert in certs}
+    renewed = rules.renew_ca(ca)
+    anchors = written(tmp_path, "ca.pem", renewed.certificate)
+    for cert in certs:
+        modified = cert.modified
+        cert.refresh_from_db()
+        assert int(cert.serial_number) not in before
+        assert cert.modified > modified
+        assert "OK" in openssl("verify", "-CAfile", anchors, given=cert.certificate)
+        rules.revoke(cert)
+    assert listed(ca) >= before, "the former serial numbers are known still"
+
+
 def test_a_certificate_whose_key_the_device_keeps_is_renewed_with_that_key(ca):
     key = keys.generate("256")
     cert = make.cert(ca, public_key=key.public_key())

@@ -14,7 +14,7 @@ CODES = {
     "alreadyRevoked", "badCSR", "badNonce", "badRevocationReason", "conflict",
     "externalAccountRequired", "invalidContact", "malformed", "orderNotReady",
     "rejectedIdentifier", "unauthorized", "unsupportedContact", "accountDoesNotExist",
-    "badPublicKey", "badSignatureAlgorithm",
+    "badPublicKey", "badSignatureAlgorithm", "rateLimited",
 }  # fmt: skip
 
 
@@ -26,6 +26,8 @@ def problem(error: Refused | Rejected) -> tuple[int, dict[str, Any]]:
         return _problem(400, code, text)
     statuses = {NotFound: 404, NotPermitted: 403, Conflict: 409}
     status = next((number for kind, number in statuses.items() if isinstance(error, kind)), 400)
+    if error.code == "rateLimited":
+        status = 429
     fallback = "unauthorized" if isinstance(error, NotPermitted) else "malformed"
     code = error.code if error.code in CODES else fallback
     return _problem(status, code, str(error))
