@@ -3,12 +3,16 @@
 from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import include, path
+from django.utils.functional import lazy
 from django.views.generic import RedirectView
 from drf_spectacular.views import (
     SpectacularAPIView,
     SpectacularRedocView,
     SpectacularSwaggerSplitView,
 )
+
+# Not at once: its hashed name is known only after collectstatic.
+FAVICON = lazy(static, str)("portal/favicon.svg")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -25,6 +29,6 @@ urlpatterns = [
     path("api/v1/openapi.json", SpectacularAPIView.as_view(), name="openapi"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     path("api/v1/redoc/", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
-    path("favicon.ico", RedirectView.as_view(url=static("portal/favicon.svg"))),
+    path("favicon.ico", RedirectView.as_view(url=FAVICON)),
     path("admin/", admin.site.urls),
 ]
