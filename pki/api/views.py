@@ -47,7 +47,7 @@ class CaViewSet(RuleViewSet):
             authorize(self.request.user, "ca:update", issuer.owner_id)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        return CaSerializer if self.action in {"list", "create"} else CaDetail
+        return CaDetail if self.detail else CaSerializer
 
     @extend_schema(request=Renewal, responses=CaDetail)
     @action(detail=True, methods=["post"])
@@ -83,7 +83,7 @@ class CertViewSet(RuleViewSet):
         return rows if self.action == "list" else rows.select_related("ca")
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        return CertSerializer if self.action in {"list", "create"} else CertDetail
+        return CertDetail if self.detail else CertSerializer
 
     @extend_schema(request=Renewal, responses=CertDetail)
     @action(detail=True, methods=["post"])

@@ -401,3 +401,24 @@ def test_a_list_asks_the_database_as_often_for_many_as_for_one(manager, ca):
             assert manager.get(CERT).status_code == manager.get(CA).status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 10
+
+
+def test_a_client_can_ask_what_it_may_send(manager, ca):
+    asked = manager.options(CERT).json()["actions"]["POST"]
+    assert [name for name in CERT_FIELDS if name not in asked] == []
+    assert asked["ca"]["required"]
+    assert asked["passphrase"]["max_length"] == 64
+    assert {choice["value"] for choice in asked["key_length"]["choices"]} == {
+        "256", "384", "521", "1024", "2048", "3072", "4096", "ed25519",
+    }  # fmt: skip
+    change = manager.options(f"{CA}{ca.pk}/").json()["actions"]["PUT"]
+    assert change["certificate"]["read_only"]
+    assert not change["notes"]["read_only"]
+
+
+def test_every_address_is_a_page_for_people(admin, client, ca):
+    cert = make.cert(ca)
+    client.force_login(admin)
+    for url in (CA, f"{CA}{ca.pk}/", CERT, f"{CERT}{cert.pk}/"):
+        page = client.get(url, headers={"accept": "text/html"})
+        assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
