@@ -255,3 +255,20 @@ def test_devices_of_an_inactive_organization_are_turned_away(
         f"/controller/checksum/{registered['uuid']}/", {"key": registered["key"]}
     )
     assert answer.status_code == 404
+
+
+def test_polls_of_an_inactive_organization_are_soon_not_answered_from_the_cache(
+    organization: Organization, django_capture_on_commit_callbacks: Any
+) -> None:
+    from controller.configs.rules.delivery import reconcile
+    from controller.devices.drivers.agent_cache import client, record_name
+
+    with django_capture_on_commit_callbacks(execute=True):
+        device = make.device(organization, config={})
+    record = record_name(device.pk.hex)
+    assert client().exists(record)
+    organization.is_active = False
+    organization.save()
+    with django_capture_on_commit_callbacks(execute=True):
+        reconcile()
+    assert not client().exists(record)

@@ -14,8 +14,10 @@ from django.utils import timezone
 
 from controller.celery import wake
 from controller.configs.models import Config, ConfigQuerySet, Push
+from controller.configs.rules.announcing import withdraw
 from controller.connections.models import DeviceConnection
-from controller.devices.models import Presence
+from controller.devices.drivers.agent_cache import SECONDS_KEPT
+from controller.devices.models import Device, Presence
 
 DELIVER = "controller.configs.tasks.deliver"
 
@@ -71,6 +73,13 @@ def reconcile() -> int:
         config__device__presence__since__gt=F("started"),
     )
     back.update(not_before=now)
+    # The rule that switches an organization off knows nothing of polls.
+    withdraw(
+        Device.objects.filter(
+            organization__is_active=False,
+            organization__modified__gte=now - timedelta(seconds=SECONDS_KEPT),
+        ).values_list("pk", flat=True)
+    )
     missing = list(_due().values_list("pk", flat=True)[: BATCH * 10])
     opened = enqueue(missing)
     if not opened and _ready(now).exists():
