@@ -16,6 +16,8 @@ from controller.connections.models import Credentials, DeviceConnection
 from controller.connections.rules import connect, create_credentials
 from controller.devices.models import Device, DeviceGroup
 from controller.devices.rules import settings_of
+from controller.vpn.models import Vpn
+from controller.vpn.rules import create_vpn
 from geo.models import FloorPlan, Location
 from geo.rules.locations import create_floor_plan, create_location
 from geo.rules.places import place_device
@@ -171,3 +173,61 @@ def subnet(organization: Organization | None, network: str = "", **values: Any) 
         subnet=network or f"10.{number // 256}.{number % 256}.0/24",
         **{"name": f"subnet {number}"} | values,
     )
+
+
+OPENVPN = {
+    "openvpn": [
+        {
+            "name": "tun0",
+            "mode": "server",
+            "proto": "udp",
+            "port": 1194,
+            "dev": "tun0",
+            "dev_type": "tun",
+            "ca": "ca.pem",
+            "cert": "cert.pem",
+            "key": "key.pem",
+            "dh": "dh.pem",
+            "server": "10.8.0.0 255.255.0.0",
+            "tls_server": True,
+        }
+    ]
+}
+WIREGUARD = {"wireguard": [{"name": "wg0", "port": 51820}]}
+
+
+def openvpn(organization: Organization | None, **values: Any) -> Vpn:
+    return create_vpn(
+        organization=organization,
+        **{
+            "name": f"server {next(_count)}",
+            "host": "vpn.example.org",
+            "backend": Vpn.Backend.OPENVPN,
+            "ca": values.get("ca") or ca(organization),
+            "config": OPENVPN,
+        }
+        | values,
+    )
+
+
+def wireguard(organization: Organization | None, **values: Any) -> Vpn:
+    return create_vpn(
+        organization=organization,
+        **{
+            "name": f"server {next(_count)}",
+            "host": "vpn.example.org",
+            "backend": Vpn.Backend.WIREGUARD,
+            "subnet": values.get("subnet") or subnet(organization),
+            "config": WIREGUARD,
+        }
+        | values,
+    )
+
+
+def vxlan(organization: Organization | None, **values: Any) -> Vpn:
+    config = WIREGUARD | {"vxlan": [{"name": "vxlan0"}]}
+    return wireguard(organization, **{"backend": Vpn.Backend.VXLAN, "config": config} | values)
+
+
+def vpn_template(vpn: Vpn, **values: Any) -> Template:
+    return template(vpn.organization, **{"type": "vpn", "vpn": vpn, "config": {}} | values)

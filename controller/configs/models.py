@@ -8,6 +8,7 @@ from controller.accounts.models import Owned, OwnedQuerySet, Shareable
 from controller.base.models import Base
 from controller.base.secrets import EncryptedBytesField
 from controller.devices.models import Device, DeviceGroup, valid_object
+from controller.vpn.models import Vpn
 
 
 class Backend(models.TextChoices):
@@ -25,6 +26,14 @@ class Template(Shareable, Base):
     name = models.CharField(max_length=64)
     type = models.CharField(max_length=16, choices=Type.choices, default=Type.GENERIC)
     backend = models.CharField(max_length=128, choices=Backend)
+    vpn = models.ForeignKey(
+        Vpn, models.PROTECT, null=True, blank=True, related_name="templates",
+        verbose_name="VPN server", help_text="Devices with this template are its clients.",
+    )  # fmt: skip
+    auto_cert = models.BooleanField(
+        "automatic provisioning", default=True,
+        help_text="Whether its devices are given keys, certificates and addresses.",
+    )  # fmt: skip
     tags = models.JSONField(
         default=list, blank=True, help_text="Devices that register with a tag get it."
     )
@@ -40,7 +49,10 @@ class Template(Shareable, Base):
         "default values", default=dict, blank=True, validators=[valid_object],
         help_text="Of the variables it uses; every other source of variables goes before.",
     )  # fmt: skip
-    config = models.JSONField("configuration", default=dict, validators=[valid_object])
+    config = models.JSONField(
+        "configuration", default=dict, blank=True, validators=[valid_object],
+        help_text="Of a VPN client, it is made from the server while it is empty.",
+    )  # fmt: skip
     notes = models.TextField(blank=True)
 
     class Meta:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from controller.configs.rules import delivery, pushing, rendering
+from controller.configs.rules import delivery, pushing, rendering, servers
 
 
 @shared_task
@@ -18,5 +18,6 @@ def deliver() -> int:
 @shared_task
 def reconcile() -> None:
     """Find what no message told of: lost wake-ups, dead workers, devices that are back."""
+    servers.follow_certificates()
     rendering.render_stale()
     delivery.reconcile()

@@ -1,0 +1,178 @@
+"""VPN servers, and the clients that devices are of them."""
+
+from typing import Any, ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F
+
+from controller.accounts.models import Owned, OwnedQuerySet, Shareable
+from controller.base.models import Base
+from controller.base.secrets import EncryptedBytesField, EncryptedTextField, digest
+from controller.devices.engine.identity import random_key
+from controller.devices.models import Device, valid_key, valid_object
+from controller.vpn.engine.contract import Facts
+from controller.vpn.engine.servers import ENGINES, Engine
+from networks.models import IpAddress, Subnet
+from pki.models import Ca, Cert
+
+HIGHEST_VNI = (1 << 24) - 1
+
+
+class VpnQuerySet(OwnedQuerySet):
+    def touch(self) -> int:
+        """Say that what these servers are to have has changed; how many they are."""
+        return self.update(revision=F("revision") + 1)
+
+
+class Vpn(Shareable, Base):
+    """A VPN server that devices are clients of."""
+
+    class Backend(models.TextChoices):
+        OPENVPN = "openwisp_controller.vpn_backends.OpenVpn", "OpenVPN"
+        WIREGUARD = "openwisp_controller.vpn_backends.Wireguard", "WireGuard"
+        VXLAN = "openwisp_controller.vpn_backends.VxlanWireguard", "VXLAN over WireGuard"
+        ZEROTIER = "openwisp_controller.vpn_backends.ZeroTier", "ZeroTier"
+
+    name = models.CharField(max_length=64)
+    host = models.CharField(max_length=64, help_text="VPN server hostname or ip address")
+    key = EncryptedTextField(
+        default=random_key, blank=True, max_length=64, validators=[valid_key],
+        help_text="What the server's own agent signs in with; left empty, one is made.",
+    )  # fmt: skip
+    key_digest = models.CharField(max_length=64, unique=True, editable=False)
+    backend = models.CharField(
+        "VPN backend", max_length=128, choices=Backend,
+        help_text="Select VPN configuration backend",
+    )  # fmt: skip
+    ca = models.ForeignKey(
+        Ca, models.PROTECT, null=True, blank=True, related_name="vpns",
+        verbose_name="Certification Authority",
+    )  # fmt: skip
+    cert = models.ForeignKey(
+        Cert, models.PROTECT, null=True, blank=True, related_name="vpns",
+        verbose_name="X509 Certificate", help_text="leave blank to create automatically",
+    )  # fmt: skip
+    subnet = models.ForeignKey(
+        Subnet, models.PROTECT, null=True, blank=True, related_name="vpns",
+        help_text="Subnet IP addresses used by VPN clients, if applicable",
+    )  # fmt: skip
+    ip = models.OneToOneField(
+        IpAddress, models.PROTECT, null=True, blank=True, related_name="vpn",
+        verbose_name="IP address", help_text="Of the server; left empty, the next free one.",
+    )  # fmt: skip
+    webhook_endpoint = models.URLField(  # noqa: DJ001 - clients see what they sent: null or ""
+        "Webhook Endpoint", null=True, blank=True,
+        help_text=(
+            "Webhook to trigger for updating server configuration "
+            "(e.g. https://openwisp2.mydomain.com:8081/trigger-update)"
+        ),
+    )  # fmt: skip
+    auth_token = EncryptedTextField(
+        "Webhook AuthToken", max_length=128, null=True, blank=True,
+        help_text=(
+            'Authentication token used for triggering "Webhook Endpoint" or for calling '
+            '"ZerotierService" API'
+        ),
+    )  # fmt: skip
+    notes = models.TextField(blank=True)
+    dh = models.TextField("DH parameters", blank=True)
+    public_key = models.CharField(max_length=44, blank=True, editable=False)
+    private_key = EncryptedTextField(blank=True, editable=False)
+    node_id = models.CharField(max_length=10, blank=True, editable=False)
+    network_id = models.CharField(max_length=16, blank=True, editable=False)
+    config = models.JSONField("configuration", default=dict, validators=[valid_object])
+
+    # What its archive was rendered from, and what it was told of: all of it can be made again.
+    revision = models.PositiveBigIntegerField(default=1, editable=False)
+    rendered_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    told_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    trouble = models.CharField(max_length=255, blank=True, editable=False)
+    checksum = models.CharField(max_length=32, blank=True, editable=False)
+    archive = EncryptedBytesField(default=b"", editable=False)
+    ca_serial = models.CharField(max_length=50, blank=True, editable=False)
+    cert_serial = models.CharField(max_length=50, blank=True, editable=False)
+
+    objects = VpnQuerySet.as_manager()  # type: ignore[misc]
+
+    class Meta:
+        verbose_name = "VPN server"
+        ordering = ["-created"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="vpn_name_unique"),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(organization=None),
+                name="shared_vpn_name_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.key_digest = digest(self.key)
+        super().save(*args, **kwargs)
+
+    @property
+    def engine(self) -> Engine:
+        return ENGINES[self.backend]
+
+    @property
+    def facts(self) -> Facts:
+        """What it has besides its configuration."""
+        return Facts(
+            name=self.name,
+            ca=self.ca.bundle if self.ca else "",
+            cert=self.cert.certificate if self.cert else "",
+            key=self.cert.private_key if self.cert else "",
+            dh=self.dh,
+            private_key=self.private_key,
+            public_key=self.public_key,
+            address=self.ip.ip_address if self.ip else "",
+            subnet=self.subnet.subnet if self.subnet else "",
+            prefix_length=self.subnet.network.prefixlen if self.subnet else None,
+            node_id=self.node_id,
+            network_id=self.network_id,
+        )
+
+
+class VpnClient(Owned, Base):
+    """What makes a device a client of a server. It comes and goes with the template."""
+
+    organization_path: ClassVar[str] = "device__organization"
+
+    device = models.ForeignKey(Device, models.CASCADE, related_name="vpn_clients")
+    vpn = models.ForeignKey(Vpn, models.PROTECT, related_name="clients")
+    auto_cert = models.BooleanField("automatic provisioning", default=True)
+    cert = models.OneToOneField(
+        Cert, models.PROTECT, null=True, related_name="vpn_client", verbose_name="certificate"
+    )
+    ip = models.OneToOneField(
+        IpAddress, models.PROTECT, null=True, related_name="vpn_client", verbose_name="address"
+    )
+    public_key = models.CharField(max_length=44, blank=True)
+    private_key = EncryptedTextField(blank=True)
+    secret = EncryptedTextField(blank=True, help_text="Of the device's ZeroTier identity.")
+    vni = models.PositiveIntegerField(
+        "VNI", null=True, validators=[MinValueValidator(1), MaxValueValidator(HIGHEST_VNI)]
+    )
+    # Whether it has all that its kind of server asks for.
+    is_ready = models.BooleanField(default=False)
+    cert_serial = models.CharField(max_length=50, blank=True)
+
+    class Meta:
+        verbose_name = "VPN client"
+        ordering = ["created"]
+        constraints = [
+            models.UniqueConstraint(fields=["device", "vpn"], name="one_client_each"),
+            models.UniqueConstraint(fields=["vpn", "vni"], name="vni_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["device"], name="client_not_ready", condition=models.Q(is_ready=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device} in {self.vpn}"

@@ -18,7 +18,7 @@ import jsonschema
 import netjsonconfig
 import pytest
 
-from controller.configs.engine import archive
+from controller.base import archive
 from controller.configs.engine.render import InvalidConfig, Rendered, render, validate
 from tests.configs import engine_corpus as corpus
 from tests.configs.engine_corpus import Case

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, JsonResponse
 
+from controller.base.archive import File
 from controller.base.errors import Refused
 from controller.configs.admin.fields import chosen
 from controller.configs.engine import masking
-from controller.configs.engine.archive import File
 from controller.configs.models import Backend, Config, Snapshot, Template
 from controller.configs.rules.rendering import Inputs, inputs
 from controller.configs.rules.templates import check_usable, with_required
+from controller.configs.rules.tunnels import contents, server_layers
 from controller.devices.models import Device
+from controller.vpn.models import Vpn
 
 LARGEST_REQUEST = 2_000_000
 SHOWN_BYTES = 200_000
@@ -82,17 +85,31 @@ def of_template(sent: Mapping[str, Any], device: Device | None, user: Any) -> Js
         backend=backend,
         config=sent.get("config", {}),
         default_values=sent.get("default_values", {}),
+        vpn=server(sent, user),
     )
     if device is None:
-        layers = ((f"template {draft.name}", texts(draft.default_values)),)
+        layers = (
+            (f"template {draft.name}", texts(draft.default_values)),
+            *server_layers([draft]),
+        )
         wanted = Inputs(
-            backend=backend, templates=(draft.config,), config={}, layers=layers, dsa=True
+            backend=backend, templates=(contents(draft),), config={}, layers=layers, dsa=True
         )
         return JsonResponse(outcome(wanted, is_open=True))
     wanted = inputs(device, backend=backend, templates=[draft], config={}, context=of(device))
     return JsonResponse(
         outcome(wanted, is_open=user.may("device:secret", device.organization_id))
     )
+
+
+def server(sent: Mapping[str, Any], user: Any) -> Vpn | None:
+    """The VPN server of a draft, if it names one that the user may know of."""
+    if sent.get("type") != Template.Type.VPN or not sent.get("vpn"):
+        return None
+    try:
+        return Vpn.objects.visible_to(user).filter(pk=str(sent["vpn"])).first()
+    except ValidationError:
+        return None
 
 
 def of(device: Device) -> dict[str, Any]:

@@ -45,7 +45,8 @@ class TemplateForm(RuleForm):
     class Meta:
         model = Template
         fields = [
-            "name", "organization", "type", "backend", "default", "required", "tags",
+            "name", "organization", "type", "vpn", "auto_cert", "backend", "default", "required",
+            "tags",
             "default_values", "config", "notes",
         ]  # fmt: skip
         widgets = {"config": ConfigWidget, "default_values": VariablesWidget}
@@ -77,7 +78,9 @@ class TemplateAdmin(RuleAdmin):
     change_form_template = "admin/configs/template/change_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        general = ["name", "organization", "type", "backend", "default", "required"]
+        general = [
+            "name", "organization", ("type", "vpn", "auto_cert"), "backend", "default", "required",
+        ]  # fmt: skip
         if obj is not None and not self.has_change_permission(request, obj):
             return [(None, {"fields": [*general, "notes", "content"]})]
         return [

@@ -17,7 +17,7 @@ from netjsonconfig.backends.openwrt import converters
 from netjsonconfig.schema import DEFAULT_FILE_MODE
 from netjsonconfig.utils import merge_config
 
-from controller.configs.engine.archive import File
+from controller.base.archive import File
 from controller.configs.engine.errors import InvalidConfig
 from controller.configs.engine.uci import LegacyRenderer, Packages, UciRenderer
 from controller.configs.engine.validation import QuickValidation, Validator

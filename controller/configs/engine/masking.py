@@ -8,7 +8,9 @@ MASK = "••••••••"
 
 SECRET_NAME = re.compile(
     r"(^|_)(key|psk|sae_password|password|passwd|passphrase|secret|token|pin)\d*$"
-    r"|private|password|passphrase|secret",
+    r"|private|password|passphrase|secret"
+    # Variables of VPN clients, which end in the id of their server.
+    r"|(^|_)(pvt_key|key_contents)(_|$)",
     re.IGNORECASE,
 )
 # Long enough not to hide every "1" and "lan" of a file because a password is as short.

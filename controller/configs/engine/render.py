@@ -12,8 +12,8 @@ from jinja2 import TemplateError
 from jsonschema import ValidationError as SchemaError
 from netjsonconfig.exceptions import ValidationError
 
-from controller.configs.engine import archive
-from controller.configs.engine.archive import File
+from controller.base import archive
+from controller.base.archive import File
 from controller.configs.engine.backends import Engine, backend_named
 from controller.configs.engine.errors import InvalidConfig
 from controller.configs.engine.merge import fold, layer

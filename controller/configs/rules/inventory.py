@@ -8,6 +8,7 @@ from django.db import transaction
 from controller.accounts.models import Organization
 from controller.base.errors import NotPermitted, Refused
 from controller.configs.models import Backend, Config, GroupTemplate, Template, TemplateUse
+from controller.configs.rules import tunnels
 from controller.configs.rules.announcing import announce, withdraw
 from controller.configs.rules.rendering import inputs, invalidate, refresh
 from controller.configs.rules.templates import (
@@ -71,11 +72,13 @@ def assign(config: Config, templates: Sequence[Template]) -> None:
     organization = config.device.organization
     check_usable(organization, config.backend, templates)
     chosen = with_required(organization, config.backend, templates)
+    tunnels.check_once(chosen)
     config.uses.all().delete()
     TemplateUse.objects.bulk_create(
         TemplateUse(config=config, template=template, position=position)
         for position, template in enumerate(chosen)
     )
+    tunnels.settle(config, chosen)
     settle_rendering(config)
 
 
@@ -130,6 +133,9 @@ def _change_config(row: Config, changes: Mapping[str, Any], before: Device) -> N
         if name in changes:
             setattr(row, name, changes[name])
     row.checked(leave_out={"status"}).save()
+    if before.organization_id != device.organization_id:
+        # What it was given there stays there: another organization, another certificate.
+        tunnels.part(device)
     if "templates" not in changes:
         templates = _after_move(templates, backend_before, before.group, device.group)
         if row.backend != backend_before:
@@ -167,6 +173,7 @@ def deactivate(device: Device) -> Device:
     row = Config.objects.filter(device=device).first()
     if row is not None and not row.is_retired:
         row.uses.all().delete()
+        tunnels.part(device)
         row.config, row.context, row.is_retired = {}, {}, True
         row.save()
         settle_rendering(row)
@@ -196,6 +203,7 @@ def delete_device(device: Device, *, force: bool = False) -> None:
     if not (ended or force):
         raise NotPermitted("The device must be deactivated prior to deletion")
     withdraw([device.pk])
+    tunnels.part(device)
     device.delete()
 
 

@@ -17,6 +17,7 @@ from controller.configs.engine.render import InvalidConfig, Rendered, render
 from controller.configs.models import Config, Snapshot, Template
 from controller.configs.rules.announcing import announce
 from controller.configs.rules.delivery import enqueue
+from controller.configs.rules.tunnels import client_layers, contents, provision, server_layers
 from controller.devices.models import Device
 
 # Rows read, rendered and written together: large enough for few queries, small enough for
@@ -64,8 +65,9 @@ def inputs(
     """The inputs of a device with this configuration, saved or not.
 
     The layers of variables run from the weakest to the strongest, as documented for
-    OpenWISP: template defaults, the device's own facts, the portal, the organization, the
-    group, the hardware id, and last what was set for this very device.
+    OpenWISP: template defaults, the templates' VPN servers, the device's own facts, the
+    portal, the organization, the group, what the device is as a VPN client, the hardware id,
+    and last what was set for this very device.
     """
     hostname = {"general": {"hostname": device.name.replace(":", "-")}}
     facts: dict[str, Any] = {
@@ -79,17 +81,19 @@ def inputs(
         (f"template {template.name}", template.default_values) for template in templates
     ]
     layers += [
+        *server_layers(templates),
         ("device", facts),
         ("portal", dict(settings.MUSTER_VARIABLES)),
         ("organization", owner.context if owner else {}),
         ("group", device.group.context if device.group else {}),
+        *client_layers(device),
         ("hardware id", {"hardware_id": device.hardware_id} if device.hardware_id else {}),
         ("this device", context),
     ]
     return Inputs(
         backend=backend,
         # The name of the device is its host name, unless a template or the device says other.
-        templates=(hostname, *(template.config for template in templates)),
+        templates=(hostname, *(contents(template) for template in templates)),
         config=config,
         layers=tuple((origin, _texts(values)) for origin, values in layers),
         dsa=uses_dsa(device.os),
@@ -116,7 +120,16 @@ def with_inputs() -> Any:
     """Configurations with every row their rendering reads, in a fixed number of queries."""
     return Config.objects.select_related(
         "device__group", "device__organization__device_settings", "desired"
-    ).prefetch_related("uses__template")
+    ).prefetch_related(
+        "uses__template__vpn__ca",
+        "uses__template__vpn__ip",
+        "uses__template__vpn__subnet",
+        "device__vpn_clients__cert",
+        "device__vpn_clients__ip",
+        "device__vpn_clients__vpn__ca",
+        "device__vpn_clients__vpn__ip",
+        "device__vpn_clients__vpn__subnet",
+    )
 
 
 def refresh(config_ids: Iterable[UUID]) -> int:
@@ -127,11 +140,14 @@ def refresh(config_ids: Iterable[UUID]) -> int:
 
 def _refresh(ids: Sequence[UUID]) -> int:
     rendered: dict[UUID, tuple[int, Rendered | Refused]] = {}
+    unprovided = provision(ids)
     for config in with_inputs().filter(pk__in=ids):
         try:
+            if refusal := unprovided.get(config.device_id):
+                raise refusal
             rendered[config.pk] = config.revision, inputs_of(config).render()
-        except Refused as refusal:
-            rendered[config.pk] = config.revision, refusal
+        except Refused as refused:
+            rendered[config.pk] = config.revision, refused
     with transaction.atomic():
         return _store(rendered)
 

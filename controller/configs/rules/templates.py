@@ -11,6 +11,7 @@ from controller.accounts.models import Organization
 from controller.base.errors import Conflict, Refused
 from controller.configs.engine.render import InvalidConfig, Rendered, render, validate
 from controller.configs.models import Config, GroupTemplate, Template, TemplateUse
+from controller.configs.rules import tunnels
 from controller.configs.rules.rendering import invalidate
 from controller.devices.models import DeviceGroup
 
@@ -28,18 +29,21 @@ def create_template(**values: Any) -> Template:
 @transaction.atomic
 def update_template(template: Template, **values: Any) -> Template:
     """Change a template; the devices that have it are rendered again in the background."""
-    before = template.organization_id, template.backend
-    was_default, was_required = template.default, template.required
+    before = Template.objects.select_related("vpn").get(pk=template.pk)
     for name, value in values.items():
         setattr(template, name, value)
     _check(template)
-    if (template.organization_id, template.backend) != before and template.uses.exists():
+    moved = (template.organization_id, template.backend) != (
+        before.organization_id, before.backend
+    )  # fmt: skip
+    if moved and template.uses.exists():
         raise Conflict(
             "A template in use keeps its organization and its backend. Clone it instead, "
             "or take it off its devices first."
         )
     template.save()
-    if (template.default and not was_default) or (template.required and not was_required):
+    tunnels.move(template, before)
+    if template.default > before.default or template.required > before.required:
         spread(template)
     invalidate(Config.objects.filter(uses__template=template))
     return template
@@ -49,6 +53,7 @@ def update_template(template: Template, **values: Any) -> Template:
 def delete_template(template: Template) -> None:
     """Take it off every device and group, then remove it."""
     configs = list(template.uses.values_list("config_id", flat=True))
+    tunnels.leave(template.vpn, configs)
     template.uses.all().delete()
     template.group_uses.all().delete()
     template.delete()
@@ -58,9 +63,17 @@ def delete_template(template: Template) -> None:
 def rendered(template: Template) -> Rendered:
     """What a template renders to by itself, with its default values."""
     try:
-        return render(template.backend, [], template.config, template.default_values)
+        return render(template.backend, [], tunnels.contents(template), _variables(template))
     except InvalidConfig as error:
         raise Refused({"config": [str(error)]}) from error
+
+
+def _variables(template: Template) -> dict[str, Any]:
+    """What a template alone knows: its own defaults, and its VPN server."""
+    known = dict(template.default_values)
+    for _, values in tunnels.server_layers([template]):
+        known |= values
+    return known
 
 
 def affected(template: Template) -> int:
@@ -73,10 +86,19 @@ def _check(template: Template) -> None:
         template.default = True
     _check_name(template)
     template.checked()
+    tunnels.check(template, template.organization)
+    if template.type == Template.Type.GENERIC:
+        template.auto_cert = False
     if not template.config and template.type == Template.Type.GENERIC:
         raise Refused({"config": ["The configuration field cannot be empty."]})
     try:
-        validate(template.backend, [], template.config, template.default_values, partial=True)
+        validate(
+            template.backend,
+            [],
+            tunnels.contents(template),
+            _variables(template),
+            partial=True,
+        )
     except InvalidConfig as error:
         raise Refused(str(error)) from error
 
@@ -92,7 +114,7 @@ def _check_name(template: Template) -> None:
 
 def usable(organization: Organization, backend: str) -> Any:
     """The templates a device of this organization and backend can have."""
-    return Template.objects.filter(
+    return Template.objects.select_related("vpn").filter(
         Q(organization=organization) | Q(organization=None), backend=backend
     )
 
@@ -151,6 +173,9 @@ def spread(template: Template) -> None:
     )
     if template.organization_id is not None:
         lacking = lacking.filter(device__organization=template.organization_id)
+    if template.vpn_id is not None:
+        # Whoever is a client of its server already stays so by the other template.
+        lacking = lacking.exclude(uses__template__vpn=template.vpn_id)
     ids = list(lacking.values_list("pk", flat=True))
     if template.required:
         TemplateUse.objects.filter(config__in=ids).update(position=F("position") + 1)
@@ -159,6 +184,7 @@ def spread(template: Template) -> None:
         (TemplateUse(config_id=pk, template=template, position=last[pk]) for pk in ids),
         batch_size=1000,
     )
+    tunnels.join(template, ids)
     invalidate(Config.objects.filter(pk__in=ids))
 
 

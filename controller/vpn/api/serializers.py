@@ -1,0 +1,57 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from controller.accounts.models import User
+from controller.configs.engine.masking import masked
+from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
+from controller.vpn.models import Vpn
+from networks.models import Subnet
+from pki.models import Ca, Cert
+
+SECRETS = ("key", "auth_token")
+
+
+class VpnList(serializers.ModelSerializer[Vpn]):
+    organization = OrganizationField(required=False, allow_null=True, default=None)
+    ca = VisibleRelatedField(queryset=Ca.objects.all(), required=False, allow_null=True)
+    cert = VisibleRelatedField(
+        queryset=Cert.objects.all(), required=False, allow_null=True,
+        help_text="leave blank to create automatically",
+    )  # fmt: skip
+    subnet = VisibleRelatedField(
+        queryset=Subnet.objects.all(), required=False, allow_null=True,
+        help_text="Subnet IP addresses used by VPN clients, if applicable",
+    )  # fmt: skip
+    key = serializers.CharField(required=False, allow_blank=True, max_length=64)
+    config = serializers.DictField()
+
+    class Meta:
+        model = Vpn
+        fields = [
+            "id", "name", "host", "organization", "key", "ca", "cert", "backend", "subnet", "ip",
+            "notes", "dh", "config", "created", "modified",
+        ]  # fmt: skip
+        read_only_fields = ["ip"]
+        # The rules check what is to be unique, and say so under the field.
+        validators: list[Any] = []
+
+    def to_representation(self, instance: Vpn) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        user = self.context["request"].user
+        if not (isinstance(user, User) and user.may("vpn:secret", instance.owner_id)):
+            shown |= dict.fromkeys(shown.keys() & set(SECRETS))
+            shown["config"] = masked(shown["config"])
+        return shown
+
+
+class VpnDetail(VpnList):
+    auth_token = serializers.CharField(
+        required=False, allow_blank=True, allow_null=True, max_length=128,
+        help_text=Vpn._meta.get_field("auth_token").help_text,
+    )  # fmt: skip
+
+    class Meta(VpnList.Meta):
+        fields = [
+            *VpnList.Meta.fields[:10], "webhook_endpoint", "auth_token", *VpnList.Meta.fields[10:],
+        ]  # fmt: skip

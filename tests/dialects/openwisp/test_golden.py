@@ -32,9 +32,6 @@ COMMAND = "dded9c77-6502-4a5b-b03f-1a21453a5441"
 LATER_DEVICE = "bc972e99-1707-4928-9c9c-7b6d52f89341"
 LATER_CONNECTION = "b44b3a39-3c80-4200-a706-798c78295286"
 
-# Keys of templates that come with VPN servers.
-NOT_YET = {"vpn"}
-
 
 @pytest.fixture
 def stage(db: Any) -> dict[str, str]:
@@ -147,7 +144,7 @@ def has_keys_of(expected: Any, found: Any, where: str) -> None:
             and "__all__" not in expected
         ):
             return  # NetJSON, not our words
-        missing = expected.keys() - found.keys() - NOT_YET
+        missing = expected.keys() - found.keys()
         assert not missing, f"{where} lacks {missing}"
         for key in expected.keys() & found.keys():
             has_keys_of(expected[key], found[key], f"{where}.{key}")

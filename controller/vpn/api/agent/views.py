@@ -1,0 +1,19 @@
+"""The two requests of the agent on a VPN server."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+
+from controller.configs.api.agent.views import archive_of
+from controller.dialects.agent import agent_view, parameter, text
+from controller.vpn import rules
+
+
+@agent_view("GET")
+def checksum(request: HttpRequest, vpn: UUID) -> HttpResponse:
+    return text(rules.poll(vpn, parameter(request.GET, "key")))
+
+
+@agent_view("GET")
+def download_config(request: HttpRequest, vpn: UUID) -> HttpResponse:
+    return archive_of(*rules.download(vpn, parameter(request.GET, "key")))

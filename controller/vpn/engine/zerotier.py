@@ -1,0 +1,41 @@
+"""Networks of a ZeroTier controller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from ipaddress import ip_network
+from typing import Any
+
+from controller.vpn.engine import rendering, schemas
+from controller.vpn.engine.contract import Facts, Json, Peer, Rendered, packed
+
+KEY = "zerotier"
+
+
+@cache
+def schema() -> dict[str, Any]:
+    return schemas.zerotier()
+
+
+def check(config: Json) -> None:
+    rendering.check(schema(), config)
+
+
+def render(config: Json, facts: Facts, _: Sequence[Peer] = ()) -> Rendered:
+    complete = {**config, KEY: [network(config, facts)]}
+    return packed(rendering.files(rendering.ZeroTier, complete, facts.variables))
+
+
+def network(config: Json, facts: Facts) -> dict[str, Any]:
+    """What the controller is told of the network."""
+    told = {**config[KEY][0], "name": facts.name}
+    if facts.network_id:
+        told |= {"id": facts.network_id, "nwid": facts.network_id}
+    if facts.subnet:
+        hosts = ip_network(facts.subnet)
+        told["routes"] = [{"target": facts.subnet, "via": ""}]
+        told["ipAssignmentPools"] = [
+            {"ipRangeStart": str(hosts[1]), "ipRangeEnd": str(hosts[-2])}
+        ]
+    return told

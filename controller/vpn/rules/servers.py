@@ -1,0 +1,188 @@
+"""VPN servers: created, changed and removed, with the keys, certificates and addresses they need."""
+
+import secrets
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils.text import slugify
+
+from controller.base.errors import Conflict, Refused
+from controller.devices.engine.identity import random_key
+from controller.vpn.engine.contract import Invalid
+from controller.vpn.engine.keys import DH_PARAMETERS, wireguard_pair
+from controller.vpn.models import Vpn
+from networks import rules as addresses
+from pki import rules as pki
+from pki.models import Ca, Cert, Reason
+
+# What a certificate takes over from the authority that signs it.
+SUBJECT = (
+    "country_code", "state", "city", "organization_name", "organizational_unit_name", "email",
+)  # fmt: skip
+SERVER_EXTENSIONS = [
+    {"name": "nsCertType", "value": "server", "critical": False},
+    {"name": "extendedKeyUsage", "value": "serverAuth", "critical": False},
+]
+LONGEST_NAME = 55
+# Only these change what its clients are configured with.
+TOLD_TO_CLIENTS = {"name", "host", "backend", "config", "ca", "cert", "subnet", "ip"}
+
+
+@transaction.atomic
+def create_vpn(**values: Any) -> Vpn:
+    """A server, with what is left out made for it: key, certificate, address, WireGuard keys."""
+    vpn = Vpn(**_without_blanks(values))
+    _complete(vpn)
+    return vpn
+
+
+@transaction.atomic
+def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
+    """Change a server. Another authority means another certificate of the server's own."""
+    before: Vpn = Vpn.objects.select_for_update(of=("self",)).get(pk=vpn.pk)
+    values = _without_blanks(values)
+    for name, value in values.items():
+        setattr(vpn, name, value)
+    if "cert" in values and vpn.cert is None and vpn.ca_id == before.ca_id:
+        vpn.cert = before.cert
+    if vpn.ca_id != before.ca_id and vpn.cert_id == before.cert_id:
+        vpn.cert = None
+    if vpn.subnet_id != before.subnet_id and vpn.ip_id == before.ip_id:
+        vpn.ip = None
+    _check_change(vpn, before)
+    vpn.revision = before.revision + 1
+    _complete(vpn)
+    _give_back(vpn, before)
+    return vpn
+
+
+@transaction.atomic
+def delete_vpn(vpn: Vpn) -> None:
+    """Remove a server that no template speaks of; its certificate is revoked."""
+    address, cert = vpn.ip, vpn.cert
+    try:
+        vpn.delete()
+    except ProtectedError as error:
+        users = ", ".join(sorted({str(row) for row in error.protected_objects}))
+        raise Conflict(f"{vpn} is in use by {users}; delete that first.") from error
+    if address:
+        address.delete()
+    if cert and not cert.vpns.exists():
+        pki.revoke(cert, reason=Reason.CESSATION)
+
+
+def _without_blanks(values: dict[str, Any]) -> dict[str, Any]:
+    """A key that is left empty is made, or stays."""
+    return {name: value for name, value in values.items() if name != "key" or value}
+
+
+def _check_change(vpn: Vpn, before: Vpn) -> None:
+    if not before.clients.exists():
+        return
+    for name in ("backend", "subnet_id", "organization_id"):
+        if getattr(vpn, name) != getattr(before, name):
+            field = name.removesuffix("_id")
+            text = f"It has clients, so its {field} stays. Create another server instead."
+            raise Refused({field: [text]})
+
+
+def _complete(vpn: Vpn) -> None:
+    """Check it, make what it lacks and save it."""
+    vpn.key = vpn.key or random_key()
+    vpn.checked(leave_out={"key_digest"})
+    _check_name(vpn)
+    try:
+        vpn.engine.check(vpn.config)
+    except Invalid as error:
+        raise Refused(str(error)) from error
+    _check_relations(vpn)
+    _make_certificate(vpn)
+    _make_address(vpn)
+    if not vpn.engine.has_keys:
+        vpn.public_key = vpn.private_key = ""
+    elif not vpn.private_key:
+        vpn.private_key, vpn.public_key = wireguard_pair()
+    try:
+        vpn.engine.render(vpn.config, vpn.facts, ())
+    except Invalid as error:
+        raise Refused(str(error)) from error
+    vpn.save()
+
+
+def _check_name(vpn: Vpn) -> None:
+    """A shared name may not be an organization's too: lists would show two of them."""
+    namesakes = Vpn.objects.filter(name=vpn.name).exclude(pk=vpn.pk)
+    if vpn.organization_id is not None:
+        namesakes = namesakes.filter(organization=None)
+    if namesakes.exists():
+        raise Refused({"name": ["There is already another VPN server with this name."]})
+
+
+def _check_relations(vpn: Vpn) -> None:
+    if not vpn.engine.needs_ca:
+        vpn.ca = vpn.cert = None
+    elif vpn.ca is None:
+        raise Refused({"ca": ["CA is required with this VPN backend"]})
+    if vpn.cert and vpn.cert.ca_id != vpn.ca_id:
+        raise Refused({"cert": ["The selected certificate must match the selected CA."]})
+    if vpn.engine.needs_subnet and vpn.subnet is None:
+        raise Refused({"subnet": ["Subnet is required for this VPN backend."]})
+    for name in ("ca", "cert", "subnet"):
+        row = getattr(vpn, name)
+        if row is not None and row.organization_id not in {None, vpn.organization_id}:
+            text = (
+                "Please ensure that the organization of this VPN server and the organization "
+                f"of the related {row._meta.verbose_name} match."
+            )
+            raise Refused({"organization": [text]})
+    if vpn.ip and vpn.ip.subnet_id != vpn.subnet_id:
+        raise Refused({"ip": ["VPN IP address must be within the VPN subnet"]})
+
+
+def _make_certificate(vpn: Vpn) -> None:
+    if vpn.ca is None:
+        vpn.dh = vpn.ca_serial = vpn.cert_serial = ""
+        return
+    vpn.dh = vpn.dh or DH_PARAMETERS
+    vpn.cert = vpn.cert or issue_for(
+        vpn.ca,
+        name=vpn.name,
+        common_name=free_common_name(slugify(vpn.name) or vpn.pk.hex, vpn.organization_id),
+        organization=vpn.organization,
+        extensions=SERVER_EXTENSIONS,
+    )
+    vpn.ca_serial, vpn.cert_serial = vpn.ca.serial_number, vpn.cert.serial_number
+
+
+def issue_for(ca: Ca, **values: Any) -> Cert:
+    """A certificate with the kind of key, the digest and the subject of its authority."""
+    taken_over = {name: getattr(ca, name) for name in (*SUBJECT, "key_length", "digest")}
+    # Nobody is there to renew it by hand before thousands of tunnels end.
+    return pki.issue(ca, auto_renew=True, **taken_over, **values)
+
+
+def free_common_name(wanted: str, organization_id: Any) -> str:
+    if not Cert.objects.filter(common_name=wanted, revoked=False).exists():
+        return wanted
+    return random_common_name(wanted)
+
+
+def random_common_name(wanted: str) -> str:
+    """At most 64 characters, as X.509 has it."""
+    return f"{wanted[:LONGEST_NAME]}-{secrets.token_hex(4)}"
+
+
+def _make_address(vpn: Vpn) -> None:
+    if vpn.subnet is None:
+        vpn.ip = None
+    elif vpn.ip is None:
+        (vpn.ip,) = addresses.allocate(vpn.subnet, descriptions=[vpn.name])
+
+
+def _give_back(vpn: Vpn, before: Vpn) -> None:
+    """What it no longer has: an address for others, a certificate for nobody."""
+    if before.ip and before.ip_id != vpn.ip_id:
+        before.ip.delete()
+    if before.cert and before.cert_id != vpn.cert_id and not before.cert.vpns.exists():
+        pki.revoke(before.cert, reason=Reason.SUPERSEDED)
