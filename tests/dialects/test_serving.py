@@ -1,0 +1,176 @@
+"""The way of a request: polls from Redis, everything else across the bridge to Django."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from controller.bridge import Bridge
+from controller.devices.drivers import agent_cache
+from controller.dialects.polling import FastPolls
+
+DEVICE = uuid4()
+
+
+def call(
+    application: Any, path: str = "/", *, method: str = "GET", body: bytes = b"", **scope: Any
+) -> tuple[int, dict[str, str], list[bytes]]:
+    """Status, headers and the parts of the body, as a server would get them."""
+    sent: list[dict[str, Any]] = []
+    parts = [body[:3], body[3:]] if body else [b""]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asked, _, query = path.partition("?")
+    whole = {
+        "type": "http",
+        "method": method,
+        "path": asked,
+        "query_string": query.encode(),
+        "http_version": "1.1",
+        "headers": [],
+        "client": ("192.0.2.7", 1234),
+        "server": ("portal.example.org", 443),
+        "scheme": "https",
+    } | scope
+    asyncio.run(application(whole, receive, send))
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], headers, [message["body"] for message in sent[1:]]
+
+
+def django(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Stands where Django would, and tells what it was asked."""
+    start_response("200 OK", [("X-Asked", environ["PATH_INFO"])])
+    return [b"django"]
+
+
+class TestPolls:
+    @pytest.fixture(autouse=True)
+    def _published(self) -> None:
+        agent_cache.publish([agent_cache.Record(DEVICE, "the-key", "c" * 32, "")])
+
+    def poll(self, query: str, device: str = DEVICE.hex, **scope: Any) -> bytes:
+        application = FastPolls(Bridge(django, threads=1))
+        _, _, parts = call(application, f"/controller/checksum/{device}/?{query}", **scope)
+        return b"".join(parts)
+
+    def test_a_known_poll_is_answered_from_redis(self) -> None:
+        assert self.poll("key=the-key") == b"c" * 32
+        assert self.poll("key=the-key", str(DEVICE).upper()) == b"c" * 32
+
+    @pytest.mark.parametrize(
+        "query", ["key=wrong", "", "key=the-key&management_ip=10.0.0.1", "key=the-key&x=y"]
+    )
+    def test_whatever_is_unusual_is_for_django(self, query: str) -> None:
+        assert self.poll(query) == b"django"
+
+    def test_a_device_without_a_record_is_for_django(self) -> None:
+        assert self.poll("key=the-key", uuid4().hex) == b"django"
+        assert self.poll("key=the-key", method="POST") == b"django"
+
+    def test_django_answers_while_redis_is_away(self, settings: Any) -> None:
+        settings.REDIS_URL = "unix:///nowhere/redis.sock"
+        assert self.poll("key=the-key") == b"django"
+
+    def test_it_is_noted_who_asked_and_from_where(self) -> None:
+        application = FastPolls(Bridge(django, threads=1))
+
+        async def poll_and_flush() -> None:
+            scope = {"client": ("192.0.2.9", 1)}
+            application.redis = None
+            await application.record(DEVICE.hex)
+            application.note(DEVICE.hex, scope)
+            assert application.flusher is not None
+            await application.flusher
+
+        asyncio.run(poll_and_flush())
+        (at, address) = agent_cache.take_seen()[DEVICE]
+        assert address == "192.0.2.9"
+        assert at.tzinfo is not None
+        assert agent_cache.take_seen(), "kept until they are written"
+        agent_cache.forget_taken()
+        assert agent_cache.take_seen() == {}
+
+
+class TestBridge:
+    def test_a_request_arrives_whole(self) -> None:
+        seen: dict[str, Any] = {}
+
+        def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            seen.update(environ, body=environ["wsgi.input"].read())
+            start_response("201 Created", [("X-A", "1"), ("X-A", "2")])
+            return [b"a", b"b"]
+
+        headers = [
+            (b"content-type", b"text/plain"),
+            (b"content-length", b"10"),
+            (b"x-real-name", b"yes"),
+            (b"x_real_name", b"forged"),
+            (b"cookie", b"a=1"),
+            (b"cookie", b"b=2"),
+        ]
+        status, _, parts = call(
+            Bridge(application, threads=1),
+            "/caf\u00e9/?x=1",
+            method="POST",
+            body=b"0123456789",
+            headers=headers,
+        )
+        assert (status, b"".join(parts)) == (201, b"ab")
+        assert seen["body"] == b"0123456789"
+        assert seen["PATH_INFO"].encode("latin-1").decode() == "/caf\u00e9/"
+        assert (seen["QUERY_STRING"], seen["REMOTE_ADDR"]) == ("x=1", "192.0.2.7")
+        assert (seen["HTTP_X_REAL_NAME"], seen["HTTP_COOKIE"]) == ("yes", "a=1; b=2")
+        assert (seen["wsgi.url_scheme"], seen["CONTENT_TYPE"]) == ("https", "text/plain")
+
+    def test_a_stream_is_sent_as_it_comes_and_closed(self) -> None:
+        closed = []
+
+        class Stream:
+            def __iter__(self) -> Any:
+                yield from (b"one", b"two")
+
+            def close(self) -> None:
+                closed.append(True)
+
+        def application(environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("200 OK", [])
+            return Stream()
+
+        _, _, parts = call(Bridge(application, threads=1))
+        assert [part for part in parts if part] == [b"one", b"two"]
+        assert closed == [True]
+
+    def test_an_answer_is_closed_when_the_client_has_gone(self) -> None:
+        closed = []
+
+        class Stream:
+            def __iter__(self) -> Any:
+                yield from (b"one", b"two")
+
+            def close(self) -> None:
+                closed.append(True)
+
+        def application(environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("200 OK", [])
+            return Stream()
+
+        async def gone(message: Any) -> None:
+            raise ConnectionResetError
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b""}
+
+        scope = {
+            "type": "http", "method": "GET", "path": "/", "query_string": b"",
+            "http_version": "1.1", "headers": [],
+        }  # fmt: skip
+        with pytest.raises(ConnectionResetError):
+            asyncio.run(Bridge(application, threads=1)(scope, receive, gone))
+        assert closed == [True]
