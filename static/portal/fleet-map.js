@@ -132,10 +132,11 @@ function start(element) {
     const first = !known;
     known = version;
     const { rows } = await answer.json();
-    update(rows);
     if (first && rows.length) {
-      map.fitBounds(rows.map((row) => [row[4], row[3]]), { maxZoom: 6, padding: [30, 30] });
+      const all = rows.map((row) => [row[4], row[3]]);
+      map.fitBounds(all, { maxZoom: 6, padding: [30, 30], animate: false });
     }
+    update(rows);
     element.dataset.rows = rows.length;
   }
 
