@@ -35,6 +35,10 @@ class Conflict(Refused):
     """The rows are in a state that forbids it now: already revoked, already applying."""
 
 
+RACE = "Another request wrote the same row at the same moment. Look at it, and try again."
+"""What a violated constraint means where the rule had checked it before."""
+
+
 class NotPermitted(Refused):
     """The actor can see the row but may not do this to it."""
 

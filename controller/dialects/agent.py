@@ -8,10 +8,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from controller.base.errors import NotFound, NotPermitted, Refused
+from controller.base.errors import RACE, NotFound, NotPermitted, Refused
 
 HEADER = "X-Openwisp-Controller"
 
@@ -55,6 +56,8 @@ def agent_view(method: str) -> Callable[..., Callable[..., HttpResponse]]:
                 return view(request, *args, **kwargs)
             except Refused as error:
                 return refusal(error)
+            except IntegrityError:
+                return text(f"error: {RACE}\n", 409)
 
         return answer
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.db.models import Model, QuerySet
 from rest_framework import exceptions, status
 from rest_framework.pagination import PageNumberPagination
@@ -21,7 +22,7 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from controller.accounts.models import Owned, User
 from controller.accounts.rules import authorize
-from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
+from controller.base.errors import RACE, Conflict, NotFound, NotPermitted, Refused
 from controller.dialects import documentation as documentation  # noqa: PLC0414 - registers itself
 
 ACTIONS = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update",
@@ -43,6 +44,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             error = exceptions.PermissionDenied(str(error))
         case Conflict():
             return Response({"detail": str(error)}, status=status.HTTP_409_CONFLICT)
+        case IntegrityError():
+            return Response({"detail": RACE}, status=status.HTTP_409_CONFLICT)
         case RecursionError():
             # JSON in a field of a form; in a body, the parser says so.
             error = exceptions.ParseError("JSON is nested too deeply.")

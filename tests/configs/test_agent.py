@@ -272,3 +272,34 @@ def test_polls_of_an_inactive_organization_are_soon_not_answered_from_the_cache(
     with django_capture_on_commit_callbacks(execute=True):
         reconcile()
     assert not client().exists(record)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_device_that_registers_many_times_at_once_is_one_device() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connection, connections
+
+    if connection.vendor == "sqlite":
+        pytest.skip("the tests' SQLite is in memory, where threads lock each other out")
+    organization = make.organization()
+    secret = make.shared_secret(organization)
+
+    def register_once(_: int) -> int:
+        form = {
+            "secret": secret,
+            "name": "racer",
+            "mac_address": MAC,
+            "backend": "netjsonconfig.OpenWrt",
+            "key": "k" * 32,
+        }
+        try:
+            return Client().post("/controller/register/", form).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = set(pool.map(register_once, range(12)))
+    assert statuses <= {201, 409, 400}, statuses
+    assert 201 in statuses
+    assert Device.objects.count() == 1
