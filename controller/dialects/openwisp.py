@@ -22,7 +22,15 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from controller.accounts.models import Owned, User
 from controller.accounts.rules import authorize
-from controller.base.errors import RACE, Conflict, NotFound, NotPermitted, Refused
+from controller.base.errors import (
+    RACE,
+    Conflict,
+    NotFound,
+    NotPermitted,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+)
 from controller.dialects import documentation as documentation  # noqa: PLC0414 - registers itself
 
 ACTIONS = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update",
@@ -44,6 +52,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             error = exceptions.PermissionDenied(str(error))
         case Conflict():
             return Response({"detail": str(error)}, status=status.HTTP_409_CONFLICT)
+        case Unreachable():
+            return Response({"detail": str(error)}, status=status.HTTP_502_BAD_GATEWAY)
+        case OutcomeUnknown():
+            return Response({"detail": str(error)}, status=status.HTTP_504_GATEWAY_TIMEOUT)
         case IntegrityError():
             return Response({"detail": RACE}, status=status.HTTP_409_CONFLICT)
         case RecursionError():
