@@ -16,7 +16,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
-from rest_framework.views import APIView
+from rest_framework.views import APIView, set_rollback
 from rest_framework.views import exception_handler as drf_exception_handler
 from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
@@ -43,27 +43,30 @@ class Pagination(PageNumberPagination):
     page_size_query_param = "page_size"
 
 
+# What a rule's refusal is over HTTP; any other one is a 400 with its fields.
+STATUSES: dict[type[Refused], int] = {
+    NotFound: status.HTTP_404_NOT_FOUND,
+    NotPermitted: status.HTTP_403_FORBIDDEN,
+    Conflict: status.HTTP_409_CONFLICT,
+    Unreachable: status.HTTP_502_BAD_GATEWAY,
+    OutcomeUnknown: status.HTTP_504_GATEWAY_TIMEOUT,
+}
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Put a rule's refusal into this dialect's words."""
-    match error:
-        case NotFound():
-            error = exceptions.NotFound(str(error))
-        case NotPermitted():
-            error = exceptions.PermissionDenied(str(error))
-        case Conflict():
-            return Response({"detail": str(error)}, status=status.HTTP_409_CONFLICT)
-        case Unreachable():
-            return Response({"detail": str(error)}, status=status.HTTP_502_BAD_GATEWAY)
-        case OutcomeUnknown():
-            return Response({"detail": str(error)}, status=status.HTTP_504_GATEWAY_TIMEOUT)
-        case IntegrityError():
-            return Response({"detail": RACE}, status=status.HTTP_409_CONFLICT)
-        case RecursionError():
-            # JSON in a field of a form; in a body, the parser says so.
-            error = exceptions.ParseError("JSON is nested too deeply.")
-        case Refused():
-            return Response(error.by_field, status=status.HTTP_400_BAD_REQUEST)
-    return drf_exception_handler(error, context)
+    if isinstance(error, IntegrityError):
+        error = Conflict(RACE)
+    if isinstance(error, RecursionError):
+        # JSON in a field of a form; in a body, the parser says so.
+        error = exceptions.ParseError("JSON is nested too deeply.")
+    if not isinstance(error, Refused):
+        return drf_exception_handler(error, context)
+    set_rollback()
+    code = next((STATUSES[kind] for kind in STATUSES if isinstance(error, kind)), None)
+    if code is None:
+        return Response(error.by_field, status=status.HTTP_400_BAD_REQUEST)
+    return Response({"detail": str(error)}, status=code)
 
 
 class MayDo(BasePermission):
