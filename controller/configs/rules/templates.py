@@ -73,6 +73,8 @@ def _variables(template: Template) -> dict[str, Any]:
     known = dict(template.default_values)
     for _, values in tunnels.server_layers([template]):
         known |= values
+    if template.vpn is not None:
+        known = tunnels.placeholders(template.vpn) | known
     return known
 
 

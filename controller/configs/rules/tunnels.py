@@ -11,6 +11,7 @@ from controller.base.errors import Conflict, Refused
 from controller.configs.models import Config, Template
 from controller.devices.models import Device
 from controller.vpn import rules as vpns
+from controller.vpn.engine.clients import variable
 from controller.vpn.models import Vpn, VpnClient
 
 Layer = tuple[str, Mapping[str, Any]]
@@ -31,6 +32,13 @@ def server_layers(templates: Iterable[Template]) -> list[Layer]:
         for one in templates
         if one.vpn is not None
     ]
+
+
+def placeholders(vpn: Vpn) -> dict[str, str]:
+    """For a template by itself: where only an address will do, the schema takes no variable."""
+    if vpn.subnet is None or vpn.subnet.network.version == 4:  # noqa: PLR2004 - IPv4
+        return {}
+    return {variable("ip_address", vpn.pk.hex): "::"}
 
 
 def client_layers(device: Device) -> list[Layer]:
