@@ -38,7 +38,7 @@ def placeholders(vpn: Vpn) -> dict[str, str]:
     """For a template by itself: where only an address will do, the schema takes no variable."""
     if vpn.subnet is None or vpn.subnet.network.version == 4:  # noqa: PLR2004 - IPv4
         return {}
-    return {variable("ip_address", vpn.pk.hex): "::"}
+    return {variable("ip_address", vpn.pk.hex): "2001:db8::1"}
 
 
 def client_layers(device: Device) -> list[Layer]:
