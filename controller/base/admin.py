@@ -64,6 +64,7 @@ __all__ = [
     "action",
     "admin_url",
     "badge",
+    "bar",
     "display",
 ]
 
@@ -110,6 +111,14 @@ def found(request: HttpRequest, term: str) -> list[SearchResult]:
 def badge(text: str, tone: str, title: str = "") -> str:
     """A small word with a dot: ``good``, ``bad``, ``warn``, ``busy`` or ``mute``."""
     return format_html('<span class="badge badge-{}" title="{}">{}</span>', tone, title, text)
+
+
+def bar(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """A bar of parts: each with its share in percent of them all."""
+    total = sum(part["count"] for part in parts)
+    for part in parts:
+        part["share"] = round(100 * part["count"] / total, 2) if total else 0
+    return {"total": total, "parts": [part for part in parts if part["count"]]}
 
 
 class Permissions:

@@ -101,7 +101,14 @@ UNFOLD: dict[str, Any] = {
                 device_tab("Modified", "config=modified"),
                 device_tab("Out of service", "show=deactivated"),
             ],
-        }
+        },
+        {
+            "models": ["connections.command", "connections.commandbatch"],
+            "items": [
+                {"title": "Each command", "link": reverse_lazy("admin:connections_command_changelist")},
+                {"title": "On many devices", "link": reverse_lazy("admin:connections_commandbatch_changelist")},
+            ],
+        },
     ],
     "SIDEBAR": {
         "show_search": True,
@@ -116,6 +123,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Fleet",
                 "items": [
                     page("Devices", "router", "devices_device_changelist", permitted("device:read")),
+                    page("Commands", "terminal", "connections_command_changelist", permitted("command:read")),
                     page("Groups", "workspaces", "devices_devicegroup_changelist", permitted("group:read")),
                     page("Locations", "location_on", "geo_location_changelist", permitted("location:read")),
                     page("Floor plans", "floor", "geo_floorplan_changelist", permitted("floorplan:read")),

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from controller.accounts.models import OrganizationOwned, Owned, Shareable
+from controller.accounts.models import OrganizationOwned, Owned, OwnedQuerySet, Shareable
 from controller.base.models import Base
 from controller.base.secrets import EncryptedJSONField
 from controller.connections.engine.commands import KINDS
@@ -87,11 +87,28 @@ class DeviceConnection(Owned, Base):
         return self.port or int(params.get("port", 22))
 
 
+class CommandBatchQuerySet(OwnedQuerySet):
+    def counted(self) -> "CommandBatchQuerySet":
+        """With the number of commands by status (``in_progress``, ``success`` …), and ``total``."""
+        rows: CommandBatchQuerySet = self.annotate(
+            total=models.Count("commands"),
+            **{
+                status.replace("-", "_"): models.Count(
+                    "commands", filter=models.Q(commands__status=status)
+                )
+                for status in Command.Status.values
+            },
+        )
+        return rows
+
+
 class CommandBatch(OrganizationOwned, Base):
     """One command for many devices; each of them has a row of its own."""
 
     type = models.CharField(max_length=32)
     label = models.CharField(max_length=128, blank=True, help_text="What it is for.")
+
+    objects = CommandBatchQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name_plural = "command batches"

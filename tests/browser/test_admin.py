@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config, Template
+from controller.connections.rules import commands
 from controller.devices.models import Device
 from tests import make
 
@@ -38,6 +39,12 @@ def paths(device: Device) -> list[str]:
         "devices/devicegroup": make.group(organization),
         "configs/template": Template.objects.first(),
         "connections/credentials": make.credentials(organization),
+        "connections/command": commands.send(
+            device, type="custom", input={"command": "uptime"}
+        ),
+        "connections/commandbatch": commands.send_to_many(
+            [device], organization=organization, type="reboot"
+        ),
         "pki/ca": (ca := make.ca(organization)),
         "pki/cert": make.cert(ca, validity_end=timezone.now() + timedelta(days=5)),
         "accounts/organization": organization,
@@ -46,7 +53,8 @@ def paths(device: Device) -> list[str]:
         "geo/floorplan": make.floor_plan(make.location(organization)),
     }
     lists = ["", *(f"{name}/" for name in (*rows, "accounts/apitoken"))]
-    adds = [f"{name}/add/" for name in (*rows, "accounts/apitoken")]
+    read_only = {"connections/command", "connections/commandbatch"}
+    adds = [f"{name}/add/" for name in (*rows, "accounts/apitoken") if name not in read_only]
     changes = [f"{name}/{row.pk}/change/" for name, row in rows.items() if row]
     deletes = [f"configs/template/{rows['configs/template'].pk}/delete/"]  # type: ignore[union-attr]
     more = [f"devices/device/{device.pk}/deactivate/", "password_change/"]

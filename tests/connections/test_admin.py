@@ -1,14 +1,25 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import Organization, User
-from controller.connections.models import Credentials, DeviceConnection
+from controller.connections.models import (
+    Command,
+    CommandBatch,
+    Credentials,
+    DeviceConnection,
+)
+from controller.connections.rules import commands
 from tests import make
 from tests.devices.test_admin import form_of as device_form
 
 LIST = "/admin/connections/credentials/"
+DEVICES = "/admin/devices/device/"
+COMMANDS = "/admin/connections/command/"
+BATCHES = "/admin/connections/commandbatch/"
 
 
 def signed_in(user: User) -> Client:
@@ -119,3 +130,127 @@ def test_nothing_is_saved_when_a_connection_is_refused(
     device.refresh_from_db()
     assert device.name != "renamed"
     assert not DeviceConnection.objects.exists()
+
+
+def batch_form(devices: list[Any], **changes: Any) -> dict[str, Any]:
+    return {
+        "action": "run_command",
+        "_selected_action": [str(device.pk) for device in devices],
+        "select_across": "0",
+        "type": "custom",
+        "input": '{"command": "uptime"}',
+        "label": "How long",
+        "count": str(len(devices)),
+        "confirmed": "1",
+    } | changes
+
+
+def reachable(organization: Organization, count: int = 1) -> list[Any]:
+    credentials = make.credentials(organization)
+    devices = [
+        make.device(organization, management_ip="10.0.0.1", config={}) for _ in range(count)
+    ]
+    for device in devices:
+        make.connection(device, credentials)
+    return devices
+
+
+def test_a_command_for_many_devices_is_asked_for_and_then_sent(
+    organization: Organization,
+) -> None:
+    devices = reachable(organization, 2)
+    devices.append(make.device(organization))
+    client = signed_in(make.user(organization, "operator", is_staff=True))
+    form = batch_form(devices)
+    asked = client.post(DEVICES, {key: form[key] for key in form if key != "confirmed"})
+    assert "Run on 3 devices" in asked.content.decode()
+    assert not Command.objects.exists()
+    answer = client.post(DEVICES, form, follow=True)
+    batch = CommandBatch.objects.get()
+    assert answer.redirect_chain[-1][0] == f"{BATCHES}{batch.pk}/change/"
+    shown = answer.content.decode()
+    assert "1 of the 3 devices are left out" in shown
+    assert "2 of 2 devices still to answer" in shown
+    batch.commands.filter(device=devices[0]).update(status="failed", output="a\nno such file")
+    part = client.get(f"{BATCHES}{batch.pk}/results/").content.decode()
+    assert "no such file" in part
+    assert "1 of 2 devices still to answer" in part
+    assert "1 of 2, 1 in trouble" in client.get(BATCHES).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"type": "zzz"}, "not a valid choice"),
+        ({"input": "{"}, "not JSON"),
+        ({"input": "{}"}, "is a required property"),
+        ({"count": "7"}, "1 devices are selected now, and not 7"),
+    ],
+)
+def test_a_bad_command_for_many_is_refused_on_its_page(
+    organization: Organization, changes: dict[str, str], said: str
+) -> None:
+    client = signed_in(make.user(organization, "operator", is_staff=True))
+    answer = client.post(DEVICES, batch_form(reachable(organization), **changes))
+    assert said in answer.content.decode()
+    assert not Command.objects.exists()
+
+
+def test_devices_of_two_organizations_make_a_batch_for_each(admin: User) -> None:
+    devices = [*reachable(make.organization()), *reachable(make.organization())]
+    answer = signed_in(admin).post(DEVICES, batch_form(devices))
+    assert answer["Location"] == BATCHES
+    assert CommandBatch.objects.count() == 2
+
+
+def test_nobody_runs_commands_where_they_may_only_look(organization: Organization) -> None:
+    devices = reachable(organization)
+    viewer = make.user(organization, "viewer", is_staff=True)
+    signed_in(viewer).post(DEVICES, batch_form(devices))
+    make.organization().memberships.create(user=viewer, role="operator")
+    answer = signed_in(viewer).post(DEVICES, batch_form(devices))
+    assert answer.status_code == 403
+    assert not Command.objects.exists()
+    page = signed_in(viewer).get(f"{DEVICES}{devices[0].pk}/change/").content.decode()
+    assert 'data-tab="commands"' in page
+    assert "data-commands-form" not in page
+    guest = make.user(organization, "guest", is_staff=True)
+    page = signed_in(guest).get(f"{DEVICES}{devices[0].pk}/change/").content.decode()
+    assert 'data-tab="commands"' not in page
+
+
+def test_commands_of_others_are_not_there_and_passwords_are_not_shown(
+    organization: Organization,
+) -> None:
+    (device,) = reachable(organization)
+    (theirs,) = reachable(make.organization())
+    given = {"password": "a new secret", "confirm_password": "a new secret"}
+    mine = commands.send(device, type="change_password", input=given)
+    other = commands.send(theirs, type="custom", input={"command": "their-word"})
+    batch = commands.send_to_many([theirs], organization=theirs.organization, type="reboot")
+    client = signed_in(make.user(organization, "org_admin", is_staff=True))
+    shown = client.get(COMMANDS).content.decode()
+    assert device.name in shown
+    assert "a new secret" not in shown
+    assert "their-word" not in shown
+    page = client.get(f"{COMMANDS}{mine.pk}/change/").content.decode()
+    assert f"/api/v1/controller/device/{device.pk}/command/{mine.pk}/" in page
+    assert "a new secret" not in page
+    assert client.get(f"{COMMANDS}{other.pk}/change/").status_code == 302
+    assert client.get(f"{BATCHES}{batch.pk}/results/").status_code == 404
+    assert client.post(f"{COMMANDS}{mine.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_the_list_of_commands_asks_as_often_for_many_as_for_few(
+    admin: User, organization: Organization
+) -> None:
+    client = signed_in(admin)
+    counts = []
+    for more in (2, 20):
+        for device in reachable(organization, more):
+            commands.send(device, type="custom", input={"command": "id"})
+        client.get(COMMANDS)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(COMMANDS)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

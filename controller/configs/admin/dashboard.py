@@ -6,6 +6,7 @@ from django.db.models import Count, F, Q
 from django.http import HttpRequest
 from django.urls import reverse
 
+from controller.base.admin import bar
 from controller.configs.models import Config, Push
 from controller.devices.admin.filters import PROBLEM
 from controller.devices.admin.showing import (
@@ -55,14 +56,6 @@ def fleet_map(user: Any) -> dict[str, Any]:
     if not (user.may_somewhere("location:read") and places.exists()):
         return {}
     return {"map_media": maps.media("fleet-map.js"), "ground": maps.ground()}
-
-
-def bar(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """A bar of parts: each with its share in percent of them all."""
-    total = sum(part["count"] for part in parts)
-    for part in parts:
-        part["share"] = round(100 * part["count"] / total, 2) if total else 0
-    return {"total": total, "parts": [part for part in parts if part["count"]]}
 
 
 def linked(query: str) -> str:

@@ -134,7 +134,6 @@ class BatchSerializer(serializers.ModelSerializer[CommandBatch]):
             status: getattr(instance, status.replace("-", "_"))
             for status in Command.Status.values
         }
-        instance.total = sum(counts.values())  # type: ignore[attr-defined]
         instance.done = instance.total - counts[Command.Status.IN_PROGRESS]  # type: ignore[attr-defined]
         instance.results = counts  # type: ignore[attr-defined]
         return super().to_representation(instance)

@@ -1,7 +1,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import CreateModelMixin
@@ -86,16 +86,10 @@ class CommandViewSet(OfDevice, CreateModelMixin, ReadOnlyModelViewSet[Any], Owne
         return Response(self.get_serializer(commands.cancel(self.get_object())).data)
 
 
-def counted(status: str) -> Count:
-    return Count("commands", filter=Q(commands__status=status))
-
-
 class BatchViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
     """The same command on many devices, with how far it got."""
 
-    queryset = CommandBatch.objects.annotate(
-        **{status.replace("-", "_"): counted(status) for status in Command.Status.values}
-    )
+    queryset = CommandBatch.objects.counted()
     resource = "command"
     filterset_class = BatchFilter
     serializer_class = BatchSerializer

@@ -25,6 +25,7 @@ from controller.configs.models import Backend, Config, Push
 from controller.configs.rules import inventory as rules
 from controller.configs.rules.delivery import enqueue
 from controller.connections.admin.connections import ConnectionInline
+from controller.connections.admin.sending import commands_of, run_on_many
 from controller.devices.admin import filters
 from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
 from controller.devices.admin.showing import ago, history, presence_badge, status_badge
@@ -59,7 +60,7 @@ class DeviceAdmin(RuleAdmin):
     search_help_text = "Name, MAC address, IP address, serial number or model"
     ordering = ["name"]
     inlines = [ConnectionInline]
-    actions = ["deactivate_many", "activate_many"]
+    actions = ["run_command", "deactivate_many", "activate_many"]
     actions_detail = ["deactivate", "activate"]
     change_form_template = "admin/devices/device/change_form.html"
 
@@ -99,6 +100,14 @@ class DeviceAdmin(RuleAdmin):
     def address(self, obj: Device) -> str:
         told = obj.presence.last_ip if hasattr(obj, "presence") else None
         return obj.management_ip or told or "-"
+
+    def has_command_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.may_somewhere("command:create"))
+
+    @admin.action(description="Run a command …", permissions=["command"])
+    def run_command(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        return run_on_many(self, request, queryset)
 
     @admin.action(
         description="Take selected devices out of service", permissions=["deactivate"]
@@ -213,6 +222,7 @@ class DeviceAdmin(RuleAdmin):
             "can_push": self.can_push(request, device, config),
             "history": history(device) if reads else [],
             "where": place_of_device(request, device),
+            "commands": commands_of(request, device),
         }
 
     def can_push(self, request: HttpRequest, device: Device, config: Config | None) -> bool:

@@ -1,0 +1,215 @@
+"""All commands, and how far those on many devices got. They are read here, never written."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+
+from controller.base.admin import (
+    ChoicesDropdownFilter,
+    ScopedAdmin,
+    ScopedRelatedFilter,
+    admin_url,
+    badge,
+    bar,
+    display,
+)
+from controller.connections.engine.commands import KINDS
+from controller.connections.models import Command, CommandBatch
+from controller.devices.admin.showing import ago
+from controller.devices.models import Device
+
+TONES = {
+    Command.Status.SUCCESS: "good",
+    Command.Status.FAILED: "bad",
+    Command.Status.UNKNOWN: "warn",
+    Command.Status.IN_PROGRESS: "busy",
+    Command.Status.CANCELLED: "mute",
+}
+# What went wrong first; a page of a batch shows so many of its results.
+RESULTS = 200
+WORST_FIRST = [
+    Command.Status.FAILED, Command.Status.UNKNOWN, Command.Status.IN_PROGRESS,
+    Command.Status.CANCELLED, Command.Status.SUCCESS,
+]  # fmt: skip
+LAST_LINE = 160
+
+
+def state_of(command: Command) -> str:
+    label = command.get_status_display().capitalize()
+    return badge(label, TONES[Command.Status(command.status)])
+
+
+class ReadOnly(ScopedAdmin):
+    resource = "command"
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Command)
+class CommandAdmin(ReadOnly):
+    list_display = ["on", "organization", "kind", "asked", "state", "sent", "took"]
+    list_filter = [
+        ("device__organization", ScopedRelatedFilter), ("status", ChoicesDropdownFilter),
+        ("type", ChoicesDropdownFilter),
+    ]  # fmt: skip
+    list_select_related = ["device__organization"]
+    search_fields = ["device__name", "device__mac_address"]
+    search_help_text = "Name or MAC address of the device"
+    fields = ["where", "kind", "sent", "live"]
+    readonly_fields = fields
+
+    class Media:
+        js = [forms.Script("portal/commands.js", type="module")]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request).defer("output", "device__key", "device__notes")
+        return rows.select_related("device__organization")
+
+    @display(description="Device", ordering="device__name")
+    def on(self, obj: Command) -> str:
+        return obj.device.name
+
+    @display(description="Device")
+    def where(self, obj: Command) -> str:
+        link = admin_url(Device, "change", obj.device_id)
+        return format_html('<a class="link" href="{}#commands">{}</a>', link, obj.device)
+
+    @display(description="Organization", ordering="device__organization__name")
+    def organization(self, obj: Command) -> str:
+        return obj.device.organization.name
+
+    @display(description="Command", ordering="type")
+    def kind(self, obj: Command) -> str:
+        return obj.get_type_display()
+
+    @display(description="Input")
+    def asked(self, obj: Command) -> str:
+        return format_html('<code class="mono clipped">{}</code>', obj.shown_input or "-")
+
+    @display(description="State", ordering="status")
+    def state(self, obj: Command) -> str:
+        return state_of(obj)
+
+    @display(description="Sent", ordering="created")
+    def sent(self, obj: Command) -> str:
+        return ago(obj.created)
+
+    @display(description="Took")
+    def took(self, obj: Command) -> str:
+        if obj.started is None or obj.ended is None:
+            return "-"
+        seconds = (obj.ended - obj.started).total_seconds()
+        return f"{seconds:.1f} s" if seconds < 60 else timesince(obj.started, obj.ended)  # noqa: PLR2004
+
+    @display(description="Output")
+    def live(self, obj: Command) -> str:
+        url = f"/api/v1/controller/device/{obj.device_id}/command/{obj.pk}/"
+        return format_html('<div class="command-list" data-command="{}"></div>', url)
+
+
+@admin.register(CommandBatch)
+class BatchAdmin(ReadOnly):
+    list_display = ["name", "organization", "kind", "progress", "sent"]
+    list_filter = [("organization", ScopedRelatedFilter)]
+    list_select_related = ["organization"]
+    search_fields = ["label"]
+    change_form_template = "admin/connections/commandbatch/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: Any = super().get_queryset(request)
+        return rows.counted()
+
+    @display(description="For", ordering="label")
+    def name(self, obj: CommandBatch) -> str:
+        return str(obj)
+
+    @display(description="Command", ordering="type")
+    def kind(self, obj: CommandBatch) -> str:
+        return KINDS[obj.type].label
+
+    @display(description="Progress")
+    def progress(self, obj: Any) -> str:
+        ended = obj.total - obj.in_progress
+        troubled = obj.failed + obj.unknown
+        tone = "busy" if obj.in_progress else "bad" if troubled else "good"
+        more = f", {troubled} in trouble" if troubled else ""
+        return badge(f"{ended} of {obj.total}{more}", tone)
+
+    @display(description="Sent", ordering="created")
+    def sent(self, obj: CommandBatch) -> str:
+        return ago(obj.created)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.results)
+        name = "connections_commandbatch_results"
+        return [path("<uuid:pk>/results/", view, name=name), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        batch = kw.get("obj")
+        if batch is not None:
+            context |= {"title": str(batch)} | results_of(batch)
+        return super().render_change_form(request, context, *args, **kw)
+
+    def results(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The part of the page that changes, for the page to fetch."""
+        batch = self.row_for(request, str(pk), "read")
+        return render(request, "portal/batch.html", results_of(batch))
+
+
+def results_of(batch: Any) -> dict[str, Any]:
+    worst = Case(
+        *(When(status=status, then=Value(at)) for at, status in enumerate(WORST_FIRST)),
+        output_field=IntegerField(),
+    )
+    rows = list(
+        batch.commands.select_related("device")
+        .defer("device__key", "device__notes")
+        .order_by(worst, "device__name")[:RESULTS]
+    )
+    every = f"{reverse('admin:connections_command_changelist')}?batch__id__exact={batch.pk}"
+    counts = [(status, getattr(batch, status.replace("-", "_"))) for status in WORST_FIRST]
+    return {
+        "batch": batch,
+        "input": rows[0].shown_input if rows else "",
+        "kind": KINDS[batch.type].label,
+        "card": bar(
+            [
+                {
+                    "label": Command.Status(status).label.capitalize(),
+                    "count": count,
+                    "tone": TONES[status],
+                    "link": f"{every}&status__exact={status}",
+                }
+                for status, count in counts
+            ]
+        ),
+        "rows": [
+            {
+                "device": row.device,
+                "link": admin_url(Command, "change", row.pk),
+                "state": state_of(row),
+                "last": row.output.strip().rpartition("\n")[2][:LAST_LINE],
+            }
+            for row in rows
+        ],
+        "every": every,
+        "more": max(0, batch.total - RESULTS),
+        "waits": batch.in_progress,
+    }
