@@ -35,9 +35,21 @@ def processes(portal: Portal, *words: str) -> list[int]:
 
 
 def test_the_demo_devices_become_applied_by_themselves(applied: Portal) -> None:
-    motds = [applied.file(number, "etc/motd").read_text() for number in range(5)]
-    assert motds[0] == "lisbon-gateway in Lisbon, kept by branches@example.org\n"
-    assert motds[1] == "oslo-gateway in Oslo, kept by noc@example.org\n"
+    contents = applied.template("Welcome")["config"]["files"][0]["contents"]
+    for number, (name, site, contact) in enumerate(
+        [
+            ("lisbon-gateway", "Lisbon", "branches@example.org"),
+            ("oslo-gateway", "Oslo", "noc@example.org"),
+        ]
+    ):
+        variables = {"{{ name }}": name, "{{ site }}": site, "{{ contact }}": contact}
+        expected = contents
+        for variable, value in variables.items():
+            expected = expected.replace(variable, value)
+        eventually(
+            f"{name} has its own words",
+            lambda at=number, text=expected: applied.file(at, "etc/motd").read_text() == text,
+        )
     eventually("the devices are seen online", lambda: presence(applied, 0) == "online")
 
 
