@@ -77,6 +77,8 @@ SEARCHED = {
     "devices.devicegroup": "workspaces",
     "geo.location": "location_on",
     "accounts.organization": "domain",
+    "vpn.vpn": "vpn_lock",
+    "networks.ipaddress": "pin",
     "pki.ca": "account_balance",
     "pki.cert": "verified_user",
 }

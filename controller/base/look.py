@@ -144,6 +144,14 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Networks",
+                "items": [
+                    page("VPN servers", "vpn_lock", "vpn_vpn_changelist", permitted("vpn:read")),
+                    page("Subnets", "lan", "networks_subnet_changelist", permitted("subnet:read")),
+                    page("IP addresses", "pin", "networks_ipaddress_changelist", permitted("address:read")),
+                ],
+            },
+            {
                 "title": "Access",
                 "items": [
                     page("Organizations", "domain", "accounts_organization_changelist", permitted("organization:read")),

@@ -1,1 +1,5 @@
 """Addresses for people."""
+
+from networks.admin.addresses import IpAddressAdmin, SubnetAdmin
+
+__all__ = ["IpAddressAdmin", "SubnetAdmin"]

@@ -50,6 +50,9 @@ def paths(device: Device) -> list[str]:
         "accounts/organization": organization,
         "accounts/user": User.objects.first(),
         "geo/location": make.location(organization),
+        "vpn/vpn": (vpn := make.wireguard(organization)),
+        "networks/subnet": vpn.subnet,
+        "networks/ipaddress": vpn.ip,
         "geo/floorplan": make.floor_plan(make.location(organization)),
     }
     lists = ["", *(f"{name}/" for name in (*rows, "accounts/apitoken"))]

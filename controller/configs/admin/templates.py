@@ -79,7 +79,7 @@ class TemplateAdmin(RuleAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         general = [
-            "name", "organization", ("type", "vpn", "auto_cert"), "backend", "default", "required",
+            "name", "organization", "type", "vpn", "auto_cert", "backend", "default", "required",
         ]  # fmt: skip
         if obj is not None and not self.has_change_permission(request, obj):
             return [(None, {"fields": [*general, "notes", "content"]})]
