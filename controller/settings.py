@@ -262,6 +262,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": schedule(RECONCILE_SECONDS),
         "options": {"queue": "default", "expires": RECONCILE_SECONDS},
     },
+    "tell VPN servers": {
+        "task": "controller.vpn.tasks.tell_servers",
+        "schedule": schedule(RECONCILE_SECONDS),
+        "options": {"queue": "default", "expires": RECONCILE_SECONDS},
+    },
     "run commands that no message told of": {
         "task": "controller.connections.tasks.run_commands",
         "schedule": schedule(RECONCILE_SECONDS),

@@ -87,6 +87,7 @@ class Vpn(Shareable, Base):
     revision = models.PositiveBigIntegerField(default=1, editable=False)
     rendered_revision = models.PositiveBigIntegerField(default=0, editable=False)
     told_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    tell_after = models.DateTimeField(null=True, editable=False)
     trouble = models.CharField(max_length=255, blank=True, editable=False)
     checksum = models.CharField(max_length=32, blank=True, editable=False)
     archive = EncryptedBytesField(default=b"", editable=False)
@@ -159,6 +160,8 @@ class VpnClient(Owned, Base):
     )
     # Whether it has all that its kind of server asks for.
     is_ready = models.BooleanField(default=False)
+    # Whether the ZeroTier controller has heard of it.
+    is_told = models.BooleanField(default=False)
     cert_serial = models.CharField(max_length=50, blank=True)
 
     class Meta:

@@ -21,7 +21,7 @@ from pki.rules import current_list, renew, renew_ca
 from tests import make
 
 
-def files_of(device: Device) -> dict[str, str]:
+def of_device(device: Device) -> dict[str, str]:
     archive = Config.objects.select_related("desired").get(device=device).desired.archive
     return unpacked(archive)
 
@@ -57,7 +57,7 @@ def test_a_client_comes_with_the_template_and_goes_with_it(organization: Organiz
     assert not VpnClient.objects.exists()
     cert = Cert.objects.get(pk=client.cert_id)
     assert cert.revoked
-    assert "etc/config/openvpn" not in files_of(device)
+    assert "etc/config/openvpn" not in of_device(device)
 
 
 def test_a_certificate_that_is_no_longer_used_is_on_the_list(
@@ -172,7 +172,7 @@ def test_what_a_client_is_given_goes_before_the_group_and_below_the_device(
     assert origin() == f"VPN {vpn.name}"
     change(device, context={name: "mine"})
     assert origin() == "this device"
-    assert "mine" in files_of(device)["etc/config/network"]
+    assert "mine" in of_device(device)["etc/config/network"]
 
 
 def test_a_template_without_a_configuration_follows_its_server(
@@ -182,7 +182,7 @@ def test_a_template_without_a_configuration_follows_its_server(
     device = with_template(organization, vpn)
     update_vpn(vpn, config={"wireguard": [{"name": "wg7", "port": 1234}]})
     assert rendering.render_stale() == 1
-    text = files_of(device)["etc/config/network"]
+    text = of_device(device)["etc/config/network"]
     assert "config interface 'wg7'" in text
     assert "option endpoint_port '1234'" in text
 
@@ -214,11 +214,11 @@ def test_without_automatic_provisioning_a_client_is_given_nothing(
     device = make.device(organization, config={"templates": [template]})
     client = VpnClient.objects.get(device=device)
     assert (client.cert, client.ip) == (None, None)
-    assert f"etc/x509/client-{vpn.pk.hex}.pem" not in files_of(device)
+    assert f"etc/x509/client-{vpn.pk.hex}.pem" not in of_device(device)
     templates.update_template(template, auto_cert=True)
     rendering.render_stale()
     assert VpnClient.objects.get(device=device).cert is not None
-    assert f"etc/x509/client-{vpn.pk.hex}.pem" in files_of(device)
+    assert f"etc/x509/client-{vpn.pk.hex}.pem" in of_device(device)
 
 
 def test_vxlan_clients_have_identifiers_of_their_own_or_the_servers(
@@ -232,14 +232,14 @@ def test_vxlan_clients_have_identifiers_of_their_own_or_the_servers(
     config = make.WIREGUARD | {"vxlan": [{"name": "vxlan0", "vni": 77}]}
     shared = make.vxlan(organization, config=config)
     device = with_template(organization, shared)
-    assert "option vid '77'" in files_of(device)["etc/config/network"]
+    assert "option vid '77'" in of_device(device)["etc/config/network"]
     assert '"vni": 77' in server_files(shared)["vxlan.json"]
 
 
 def test_a_client_over_ipv6_has_an_ipv6_address(organization: Organization) -> None:
     vpn = make.wireguard(organization, subnet=make.subnet(organization, "fd00:7::/64"))
     device = with_template(organization, vpn)
-    assert "'fd00:7::2/128'" in files_of(device)["etc/config/network"]
+    assert "'fd00:7::2/128'" in of_device(device)["etc/config/network"]
     assert "AllowedIPs = fd00:7::2/128" in server_files(vpn)["wg0.conf"]
 
 
@@ -259,7 +259,7 @@ def test_a_renewed_certificate_reaches_the_device(organization: Organization) ->
     cert = renew(VpnClient.objects.get().cert)
     assert follow_certificates() == 1
     rendering.render_stale()
-    assert cert.certificate in "".join(files_of(device).values())
+    assert cert.certificate in "".join(of_device(device).values())
     assert follow_certificates() == 0
 
 
@@ -270,7 +270,7 @@ def test_a_renewed_authority_reaches_servers_and_devices(organization: Organizat
     ca = renew_ca(vpn.ca)
     assert follow_certificates() == 1
     rendering.render_stale()
-    assert ca.certificate in "".join(files_of(device).values())
+    assert ca.certificate in "".join(of_device(device).values())
     assert ca.certificate == server_files(vpn)["ca.pem"]
 
 
@@ -287,7 +287,7 @@ def test_in_another_organization_a_device_gets_another_certificate(
     new = VpnClient.objects.get().cert
     assert (new.pk, new.organization) != (old.pk, organization)
     assert new.organization == other
-    assert new.certificate in "".join(files_of(device).values())
+    assert new.certificate in "".join(of_device(device).values())
 
 
 def test_a_template_that_becomes_default_joins_a_thousand_devices_in_batches(

@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 
 from controller.accounts.models import Organization
-from controller.configs.models import Config
 from controller.devices.models import Device
 from controller.vpn import rules
 from controller.vpn.models import Vpn
 from tests import make
-from tests.vpn.test_clients import unpacked
+from tests.vpn.test_clients import of_device, unpacked
 
 pytestmark = [pytest.mark.netns, pytest.mark.xdist_group("netns")]
 
@@ -116,10 +115,6 @@ def written(files: dict[str, str], folder: Path) -> Path:
 
 def of_server(vpn: Vpn) -> dict[str, str]:
     return unpacked(rules.rendered(Vpn.objects.get(pk=vpn.pk)).archive)
-
-
-def of_device(device: Device) -> dict[str, str]:
-    return unpacked(Config.objects.select_related("desired").get(device=device).desired.archive)
 
 
 def sections(text: str) -> list[tuple[str, dict[str, list[str]]]]:

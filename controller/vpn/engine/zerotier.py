@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from ipaddress import ip_network
 from typing import Any
 
 from controller.vpn.engine import rendering, schemas
 from controller.vpn.engine.contract import Facts, Json, Peer, Rendered, packed
+from networks.engine import addresses
 
 KEY = "zerotier"
 
@@ -33,9 +33,9 @@ def network(config: Json, facts: Facts) -> dict[str, Any]:
     if facts.network_id:
         told |= {"id": facts.network_id, "nwid": facts.network_id}
     if facts.subnet:
-        hosts = ip_network(facts.subnet)
-        told["routes"] = [{"target": facts.subnet, "via": ""}]
-        told["ipAssignmentPools"] = [
-            {"ipRangeStart": str(hosts[1]), "ipRangeEnd": str(hosts[-2])}
-        ]
+        net = addresses.network(facts.subnet)
+        hosts = addresses.hosts(net)
+        first, last = (addresses.as_text(net.version, one) for one in (hosts.first, hosts.last))
+        told["routes"] = [{"target": facts.subnet, "via": None}]
+        told["ipAssignmentPools"] = [{"ipRangeStart": first, "ipRangeEnd": last}]
     return told

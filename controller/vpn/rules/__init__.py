@@ -8,6 +8,7 @@ from controller.vpn.rules.clients import (
 )
 from controller.vpn.rules.rendering import download, follow_certificates, poll, rendered
 from controller.vpn.rules.servers import create_vpn, delete_vpn, update_vpn
+from controller.vpn.rules.telling import tell_servers
 from controller.vpn.rules.variables import client_config, client_variables, server_variables
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "rendered",
     "server_variables",
     "settle",
+    "tell_servers",
     "update_vpn",
 ]

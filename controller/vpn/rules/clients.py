@@ -11,6 +11,7 @@ from django.db.models import Max, QuerySet
 from controller.base.errors import Refused
 from controller.devices.engine.identity import same_mac
 from controller.devices.models import Device
+from controller.vpn.drivers.identity import generate
 from controller.vpn.engine.keys import wireguard_pair
 from controller.vpn.engine.wireguard import shared_vni
 from controller.vpn.models import HIGHEST_VNI, Vpn, VpnClient
@@ -78,6 +79,8 @@ def _provision(rows: Sequence[VpnClient]) -> dict[UUID, Refused]:
     """Clients of one server."""
     vpn = rows[0].vpn
     try:
+        if vpn.engine.has_controller:
+            _identify(rows)
         with transaction.atomic():
             _give_network(vpn, rows)
     except Refused as refusal:
@@ -118,6 +121,16 @@ def _give_network(vpn: Vpn, rows: Sequence[VpnClient]) -> None:
         lacking, ["private_key", "public_key", "ip", "vni", "is_ready"], batch_size=500
     )
     peers_changed({vpn.pk})
+
+
+def _identify(rows: Sequence[VpnClient]) -> None:
+    """A device has one identity in all ZeroTier networks; making one takes a second."""
+    for row in rows:
+        if row.secret:
+            continue
+        others = VpnClient.objects.filter(device=row.device_id).exclude(pk=row.pk)
+        known = [one.secret for one in others if one.secret]
+        VpnClient.objects.filter(pk=row.pk).update(secret=known[0] if known else generate())
 
 
 def _number(vpn: Vpn, rows: Sequence[VpnClient]) -> None:

@@ -17,7 +17,12 @@ TELL = "controller.vpn.tasks.tell_servers"
 def peers_changed(vpn_ids: Collection[UUID]) -> None:
     """The server's own configuration has changed, its clients' have not."""
     if Vpn.objects.filter(pk__in=vpn_ids).touch():
-        wake(TELL)
+        wake_teller()
+
+
+def wake_teller() -> None:
+    """Servers that can be told hear of their change in a moment."""
+    wake(TELL)
 
 
 def rendered(vpn: Vpn) -> Vpn:

@@ -12,6 +12,8 @@ from controller.devices.engine.identity import random_key
 from controller.vpn.engine.contract import Invalid
 from controller.vpn.engine.keys import DH_PARAMETERS, wireguard_pair
 from controller.vpn.models import Vpn
+from controller.vpn.rules.rendering import wake_teller
+from controller.vpn.rules.telling import dissolve, establish
 from networks import rules as addresses
 from pki import rules as pki
 from pki.models import Ca, Cert, Reason
@@ -29,11 +31,20 @@ LONGEST_NAME = 55
 TOLD_TO_CLIENTS = {"name", "host", "backend", "config", "ca", "cert", "subnet", "ip"}
 
 
-@transaction.atomic
 def create_vpn(**values: Any) -> Vpn:
     """A server, with what is left out made for it: key, certificate, address, WireGuard keys."""
     vpn = Vpn(**_without_blanks(values))
-    _complete(vpn)
+    _check(vpn)
+    if vpn.engine.has_controller:
+        # Before the transaction: nobody waits for a controller that does not answer.
+        establish(vpn)
+    try:
+        with transaction.atomic():
+            _complete(vpn)
+            wake_teller()
+    except Exception:
+        dissolve(vpn)
+        raise
     return vpn
 
 
@@ -51,9 +62,20 @@ def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
     if vpn.subnet_id != before.subnet_id and vpn.ip_id == before.ip_id:
         vpn.ip = None
     _check_change(vpn, before)
+    _check(vpn)
+    if vpn.engine.has_controller and (vpn.host, vpn.auth_token) != (
+        before.host, before.auth_token
+    ):  # fmt: skip
+        if vpn.host != before.host:
+            # Another controller knows nothing of the network and its members.
+            vpn.network_id = ""
+            vpn.clients.update(is_told=False)
+        establish(vpn)
     vpn.revision = before.revision + 1
+    vpn.tell_after = None
     _complete(vpn)
     _give_back(vpn, before)
+    wake_teller()
     return vpn
 
 
@@ -66,6 +88,7 @@ def delete_vpn(vpn: Vpn) -> None:
     except ProtectedError as error:
         users = ", ".join(sorted({str(row) for row in error.protected_objects}))
         raise Conflict(f"{vpn} is in use by {users}; delete that first.") from error
+    dissolve(vpn)
     if address:
         address.delete()
     if cert and not cert.vpns.exists():
@@ -87,8 +110,7 @@ def _check_change(vpn: Vpn, before: Vpn) -> None:
             raise Refused({field: [text]})
 
 
-def _complete(vpn: Vpn) -> None:
-    """Check it, make what it lacks and save it."""
+def _check(vpn: Vpn) -> None:
     vpn.key = vpn.key or random_key()
     vpn.checked(leave_out={"key_digest"})
     _check_name(vpn)
@@ -97,6 +119,10 @@ def _complete(vpn: Vpn) -> None:
     except Invalid as error:
         raise Refused(str(error)) from error
     _check_relations(vpn)
+
+
+def _complete(vpn: Vpn) -> None:
+    """Make what it lacks and save it."""
     _make_certificate(vpn)
     _make_address(vpn)
     if not vpn.engine.has_keys:

@@ -1,0 +1,22 @@
+"""Telling a server that its configuration has changed, as OpenWISP's servers are told."""
+
+import httpx
+
+from controller.base.errors import Unreachable
+from controller.vpn.drivers.contract import Denied, Endpoint
+
+SECONDS = 30.0
+REFUSALS = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+
+
+def tell(endpoint: Endpoint) -> None:
+    """The token goes into the query, where the scripts on the servers look for it."""
+    try:
+        answer = httpx.post(endpoint.url, params={"key": endpoint.token}, timeout=SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # The error's own text may have the whole URL.
+        raise Unreachable(f"The webhook does not answer ({type(error).__name__}).") from None
+    if answer.status_code in REFUSALS:
+        raise Denied("The webhook does not accept the token.")
+    if not answer.is_success:
+        raise Unreachable(f"The webhook answers with status {answer.status_code}.")

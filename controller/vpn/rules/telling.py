@@ -1,0 +1,108 @@
+"""Having servers fetch what has changed: webhooks are called, ZeroTier controllers are brought in line.
+
+What a server was told of last is on its row, so a message that is lost delays and loses nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from controller.base.errors import NotFound, Refused, Unreachable
+from controller.vpn.drivers import webhook
+from controller.vpn.drivers.contract import Denied, Endpoint, Member
+from controller.vpn.drivers.zerotier import Controller
+from controller.vpn.engine import zerotier
+from controller.vpn.models import Vpn, VpnClient
+from controller.vpn.rules.rendering import rendered
+
+PAUSE = timedelta(minutes=1)
+TROUBLE_LENGTH = 255
+HTTP_PORT_OF_ZEROTIER = 9993
+
+
+def tell_servers() -> int:
+    """Tell every server that has not heard of its last change; how many were told."""
+    told = 0
+    reachable = Q(backend=Vpn.Backend.ZEROTIER) | Q(webhook_endpoint__gt="")
+    due = Vpn.objects.filter(reachable, told_revision__lt=F("revision")).filter(
+        Q(tell_after=None) | Q(tell_after__lte=timezone.now())
+    )
+    for vpn in due.select_related("ca", "cert", "ip", "subnet"):
+        told += _tell(vpn)
+    return told
+
+
+def _tell(vpn: Vpn) -> bool:
+    row = Vpn.objects.filter(pk=vpn.pk)
+    try:
+        if vpn.engine.has_controller:
+            _align(vpn)
+        elif vpn.auth_token:
+            # What it will ask for in a moment.
+            rendered(vpn)
+            webhook.tell(Endpoint(vpn.webhook_endpoint or "", vpn.auth_token))
+    except Refused as refusal:
+        row.update(trouble=str(refusal)[:TROUBLE_LENGTH], tell_after=timezone.now() + PAUSE)
+        return False
+    row.update(told_revision=vpn.revision, trouble="", tell_after=None)
+    return True
+
+
+def controller_of(vpn: Vpn) -> Controller:
+    host = vpn.host if ":" in vpn.host else f"{vpn.host}:{HTTP_PORT_OF_ZEROTIER}"
+    return Controller(Endpoint(f"http://{host}", vpn.auth_token or ""))
+
+
+@contextmanager
+def asking(vpn: Vpn) -> Iterator[Controller]:
+    """A controller whose refusals stand under the field that they are about."""
+    try:
+        with controller_of(vpn) as controller:
+            yield controller
+    except Denied as error:
+        raise Refused({"auth_token": [str(error)]}) from error
+    except (Unreachable, NotFound) as error:
+        raise Refused({"host": [str(error)]}) from error
+
+
+def establish(vpn: Vpn) -> None:
+    """Make the network of a server that has none yet, or see that its controller is there."""
+    if not vpn.auth_token:
+        raise Refused({"auth_token": ["A ZeroTier controller is asked with its token."]})
+    with asking(vpn) as controller:
+        if vpn.network_id:
+            controller.node_id()
+            return
+        made = controller.create_network(zerotier.network(vpn.config, vpn.facts))
+    vpn.node_id, vpn.network_id = made.node_id, made.network_id
+
+
+def dissolve(vpn: Vpn) -> None:
+    """Take the network off its controller, if that one still knows of it."""
+    if vpn.engine.has_controller and vpn.network_id:
+        try:
+            with asking(vpn) as controller:
+                controller.delete_network(vpn.network_id)
+        except Refused as refusal:
+            if not isinstance(refusal.__cause__, NotFound):
+                raise
+
+
+def _align(vpn: Vpn) -> None:
+    """The network and its members are what the rows say."""
+    clients = VpnClient.objects.filter(vpn=vpn, is_ready=True, ip__isnull=False)
+    wanted: dict[str, VpnClient] = {}
+    for client in clients.select_related("ip"):
+        wanted[client.secret.partition(":")[0]] = client
+    with controller_of(vpn) as controller:
+        controller.update_network(vpn.network_id, zerotier.network(vpn.config, vpn.facts))
+        for member in controller.members(vpn.network_id) - wanted.keys():
+            controller.remove(vpn.network_id, member)
+        for member, client in wanted.items():
+            if client.is_told or client.ip is None:
+                continue
+            controller.admit(vpn.network_id, Member(member, str(client.ip)))
+            VpnClient.objects.filter(pk=client.pk).update(is_told=True)

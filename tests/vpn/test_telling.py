@@ -1,0 +1,180 @@
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from controller.accounts.models import Organization
+from controller.base.errors import Refused
+from controller.configs.models import Template
+from controller.configs.rules import inventory
+from controller.configs.rules.servers import update_vpn
+from controller.configs.rules.templates import delete_template
+from controller.devices.models import Device
+from controller.vpn import rules
+from controller.vpn.models import Vpn, VpnClient
+from tests import make
+from tests.fleet.zerotier import ZeroTier, zerotier
+from tests.vpn.test_clients import of_device, unpacked
+
+# What the real tool writes: the member's id, a zero, its public and its private key.
+IDTOOL = """#!/bin/sh
+[ "$1" = generate ] || exit 1
+id=$(od -An -N5 -tx1 /dev/urandom | tr -d ' \\n')
+printf '%s:0:%s:%s' "$id" aabbcc "private-$id"
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[ZeroTier]:
+    with zerotier() as running:
+        yield running
+
+
+@pytest.fixture
+def idtool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "zerotier-idtool"
+    tool.write_text(IDTOOL)
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+
+def network(organization: Organization, server: ZeroTier, **values: Any) -> Vpn:
+    return rules.create_vpn(
+        organization=organization,
+        **{
+            "name": "mesh",
+            "host": server.host,
+            "backend": Vpn.Backend.ZEROTIER,
+            "auth_token": server.token,
+            "subnet": values.get("subnet") or make.subnet(organization, "10.147.0.0/24"),
+            "config": {"zerotier": [{"private": True}]},
+        }
+        | values,
+    )
+
+
+def test_a_zerotier_server_is_a_network_of_its_controller(
+    organization: Organization, server: ZeroTier
+) -> None:
+    vpn = network(organization, server)
+    told = server.networks[vpn.network_id]
+    assert told["name"] == "mesh"
+    assert told["routes"] == [{"target": "10.147.0.0/24", "via": None}]
+    assert vpn.network_id in "".join(unpacked(rules.rendered(vpn).archive))
+    update_vpn(vpn, config={"zerotier": [{"private": False}]})
+    assert rules.tell_servers() == 1
+    assert server.networks[vpn.network_id]["private"] is False
+    rules.delete_vpn(Vpn.objects.get(pk=vpn.pk))
+    assert not server.networks
+
+
+@pytest.mark.usefixtures("idtool")
+def test_members_come_and_go_with_their_devices(
+    organization: Organization, server: ZeroTier
+) -> None:
+    vpn = network(organization, server)
+    template = make.vpn_template(vpn)
+    devices = [make.device(organization, config={"templates": [template]}) for _ in range(2)]
+    rules.tell_servers()
+    members = server.members[vpn.network_id]
+    clients = {one.secret[:10]: one for one in VpnClient.objects.select_related("ip")}
+    assert members == {
+        name: {"authorized": True, "activeBridge": True, "ipAssignments": [str(client.ip)]}
+        for name, client in clients.items()
+    }
+    text = of_device(devices[0])["etc/config/zerotier"]
+    assert f"list join '{vpn.network_id}'" in text
+    assert "private-" in text
+    server.requests.clear()
+    inventory.deactivate(Device.objects.get(pk=devices[0].pk))
+    rules.tell_servers()
+    left = VpnClient.objects.get().secret[:10]
+    assert list(server.members[vpn.network_id]) == [left]
+    assert (
+        "POST",
+        f"/controller/network/{vpn.network_id}/member/{left}",
+    ) not in server.requests
+    delete_template(Template.objects.get())
+
+
+@pytest.mark.usefixtures("idtool")
+def test_a_device_has_one_identity_in_all_networks(
+    organization: Organization, server: ZeroTier
+) -> None:
+    one = network(organization, server)
+    two = network(organization, server, name="two", subnet=make.subnet(organization))
+    chosen = [make.vpn_template(one), make.vpn_template(two)]
+    make.device(organization, config={"templates": chosen})
+    assert len({client.secret for client in VpnClient.objects.all()}) == 1
+
+
+def test_without_the_tool_for_identities_the_reason_is_told(
+    organization: Organization, server: ZeroTier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    template = make.vpn_template(network(organization, server))
+    with pytest.raises(Refused, match="zerotier-one"):
+        make.device(organization, config={"templates": [template]})
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [({"auth_token": "wrong"}, "auth_token"), ({"host": "127.0.0.1:1"}, "host"),
+     ({"auth_token": ""}, "auth_token"), ({"host": "bad host"}, "host")],
+)  # fmt: skip
+def test_a_controller_that_cannot_be_used_is_refused_under_its_field(
+    organization: Organization, server: ZeroTier, values: Any, field: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        network(organization, server, **values)
+    assert list(refused.value.by_field) == [field]
+    assert not Vpn.objects.exists()
+
+
+def test_a_controller_that_breaks_is_asked_again_later(
+    organization: Organization, server: ZeroTier
+) -> None:
+    vpn = network(organization, server)
+    server.broken = 500
+    assert rules.tell_servers() == 0
+    vpn.refresh_from_db()
+    assert "status 500" in vpn.trouble
+    server.broken = None
+    assert rules.tell_servers() == 0, "it was asked again at once"
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        assert rules.tell_servers() == 1
+    vpn.refresh_from_db()
+    assert vpn.trouble == ""
+
+
+def test_a_server_with_a_webhook_hears_of_every_change_once(
+    organization: Organization, server: ZeroTier
+) -> None:
+    vpn = make.wireguard(
+        organization,
+        webhook_endpoint=f"http://{server.host}/trigger-update",
+        auth_token=server.token,
+    )
+    assert rules.tell_servers() == 1
+    assert rules.tell_servers() == 0
+    template = make.vpn_template(vpn)
+    make.device(organization, config={"templates": [template]})
+    assert rules.tell_servers() == 1
+    assert server.calls == [{"key": [server.token]}] * 2
+
+
+def test_the_trouble_with_a_webhook_is_told_without_its_token(
+    organization: Organization, server: ZeroTier, caplog: pytest.LogCaptureFixture
+) -> None:
+    for url in ("http://127.0.0.1:1/x", f"http://{server.host}/trigger-update"):
+        vpn = make.wireguard(
+            organization, webhook_endpoint=url, auth_token="a-token-that-is-wrong"
+        )
+        assert rules.tell_servers() == 0
+        vpn.refresh_from_db()
+        assert vpn.trouble
+        assert "a-token" not in vpn.trouble + caplog.text
