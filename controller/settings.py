@@ -229,6 +229,7 @@ CELERY_TASK_ROUTES = {
 POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
 RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)
 LAST_SEEN_FLUSH_SECONDS = 3
+FORGET_SECONDS = 3600
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
@@ -266,6 +267,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "controller.vpn.tasks.tell_servers",
         "schedule": schedule(RECONCILE_SECONDS),
         "options": {"queue": "default", "expires": RECONCILE_SECONDS},
+    },
+    "forget old configurations": {
+        "task": "controller.configs.tasks.forget",
+        "schedule": schedule(FORGET_SECONDS),
+        "options": {"queue": "default", "expires": FORGET_SECONDS},
     },
     "run commands that no message told of": {
         "task": "controller.connections.tasks.run_commands",

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from controller.accounts.models import Owned, OwnedQuerySet, Shareable
 from controller.base.models import Base
-from controller.base.secrets import EncryptedBytesField
+from controller.base.secrets import EncryptedBytesField, EncryptedJSONField
 from controller.devices.models import Device, DeviceGroup, valid_object
 from controller.vpn.models import Vpn
 
@@ -72,8 +72,40 @@ class Template(Shareable, Base):
         return self.name
 
 
+class SnapshotQuerySet(OwnedQuerySet):
+    def with_state(self) -> "SnapshotQuerySet":
+        """With what became of each (``state``), and whether it is what the device is to have."""
+        state = Snapshot.State
+        rows: SnapshotQuerySet = self.annotate(
+            state=Case(
+                When(config__applied=F("pk"), then=Value(state.APPLIED)),
+                When(config__failed=F("pk"), then=Value(state.FAILED)),
+                When(acknowledged__isnull=False, then=Value(state.REPLACED)),
+                When(refused__isnull=False, then=Value(state.REFUSED)),
+                default=Value(state.UNUSED),
+                output_field=models.CharField(),
+            ),
+            is_current=models.ExpressionWrapper(
+                Q(pk=F("config__desired")), output_field=models.BooleanField()
+            ),
+        )
+        return rows
+
+    def light(self) -> "SnapshotQuerySet":
+        """Without what is large, and takes time to decrypt."""
+        rows: SnapshotQuerySet = self.defer("archive", "made_of")
+        return rows
+
+
 class Snapshot(Owned):
     """What a device is given: an archive, immutable, under the checksum it is announced by."""
+
+    class State(models.TextChoices):
+        APPLIED = "applied", "On the device"
+        FAILED = "failed", "Refused by the device"
+        REPLACED = "replaced", "Was on the device"
+        REFUSED = "refused", "Was refused"
+        UNUSED = "unused", "Not delivered"
 
     organization_path = "config__device__organization"
 
@@ -81,9 +113,20 @@ class Snapshot(Owned):
     checksum = models.CharField(max_length=32, help_text="md5 of the archive, for the agents")
     sha256 = models.CharField(max_length=64)
     archive = EncryptedBytesField(help_text="tar.gz")
+    made_of = EncryptedJSONField(
+        null=True,
+        help_text="Backend, templates, config and context it was rendered from, and its secrets.",
+    )
     created = models.DateTimeField(default=timezone.now)
+    acknowledged = models.DateTimeField(
+        null=True, help_text="When the device last said that it has it."
+    )
+    refused = models.DateTimeField(null=True, help_text="When the device first refused it.")
+
+    objects = SnapshotQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
+        ordering = ["-created"]
         constraints = [
             models.UniqueConstraint(fields=["config", "checksum"], name="snapshot_unique")
         ]
@@ -227,7 +270,7 @@ class Push(Owned):
     OPEN = (State.QUEUED, State.APPLYING, State.UNKNOWN)
 
     config = models.ForeignKey(Config, models.CASCADE, related_name="pushes")
-    snapshot = models.ForeignKey(Snapshot, models.CASCADE, null=True, related_name="+")
+    snapshot = models.ForeignKey(Snapshot, models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveIntegerField(default=0)
     reason = models.TextField(blank=True)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from controller.configs.rules import delivery, pushing, rendering, servers
+from controller.configs.rules import delivery, history, pushing, rendering, servers
 
 
 @shared_task
@@ -21,3 +21,9 @@ def reconcile() -> None:
     servers.follow_certificates()
     rendering.render_stale()
     delivery.reconcile()
+
+
+@shared_task
+def forget() -> int:
+    """Drop what devices will never need again."""
+    return history.forget()

@@ -3,7 +3,7 @@ from django.urls.converters import UUIDConverter
 from rest_framework.routers import SimpleRouter
 
 from controller.configs.api.agent import views as agent
-from controller.configs.api.views import TemplateViewSet
+from controller.configs.api.views import SnapshotViewSet, TemplateViewSet
 
 
 class AnyUUID(UUIDConverter):
@@ -17,7 +17,11 @@ register_converter(AnyUUID, "any_uuid")
 router = SimpleRouter()
 router.register("template", TemplateViewSet)
 
+of_device = SimpleRouter()
+of_device.register("snapshot", SnapshotViewSet)
+
 urlpatterns = [
+    path("api/v1/controller/device/<uuid:device_id>/", include(of_device.urls)),
     path("api/v1/controller/", include(router.urls)),
     *(
         route

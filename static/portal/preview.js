@@ -1,5 +1,5 @@
 // What the configuration on the page comes to, rendered by the server while it is edited.
-import { showFile } from "./code.js";
+import { Files } from "./files.js";
 import { make, whenShown } from "./make.js";
 
 const PAUSE = 300;
@@ -11,6 +11,7 @@ class Preview {
     this.form = box.closest("form");
     this.fields = JSON.parse(box.dataset.fields);
     this.part = (name) => box.querySelector(`[data-preview-${name}]`);
+    this.files = new Files(this.part("tabs"), this.part("view"));
     this.compare = false;
     this.part("compare").addEventListener("click", () => {
       this.compare = !this.compare;
@@ -101,43 +102,7 @@ class Preview {
     const compare = this.part("compare");
     compare.hidden = applied === undefined;
     compare.textContent = this.compare ? "Show the files" : "Compare with the device";
-    const gone = this.compare && applied
-      ? Object.keys(applied).filter((path) => !files.some((file) => file.path === path))
-      : [];
-    this.files = [...files, ...gone.map((path) => ({ path, text: "", gone: true }))];
-    if (!this.files.some((file) => file.path === this.path)) this.path = this.files[0]?.path;
-    this.drawTabs(applied);
-    this.drawFile(applied);
-  }
-
-  drawTabs(applied) {
-    const tabs = this.files.map((file) => {
-      const changed = this.compare && applied && applied[file.path] !== file.text;
-      const tab = make("button", { type: "button", role: "tab", title: `${file.path} ${file.mode ?? ""}`,
-        aria: { selected: String(file.path === this.path) } },
-        file.path.replace("/etc/config/", ""), ...(changed ? [make("i", { className: "dot", title: "changed" })] : []));
-      tab.addEventListener("click", () => {
-        this.path = file.path;
-        this.drawTabs(applied);
-        this.drawFile(applied);
-      });
-      return tab;
-    });
-    this.part("tabs").replaceChildren(...tabs);
-  }
-
-  drawFile(applied) {
-    const file = this.files.find((one) => one.path === this.path);
-    const view = this.part("view");
-    const top = view.scrollTop;
-    this.view?.destroy();
-    view.replaceChildren();
-    if (!file) {
-      view.append(make("p", { className: "subtle empty" }, "Nothing is configured, so there are no files."));
-      return;
-    }
-    this.view = showFile(view, file.text, this.compare && applied ? applied[file.path] ?? "" : undefined);
-    view.scrollTop = top;
+    this.files.show(files, this.compare && applied ? applied : undefined);
   }
 
   drawVariables(variables) {

@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config, Template
+from controller.configs.rules import inventory
+from controller.configs.rules.settling import acknowledge, save_progress
 from controller.connections.rules import commands
 from controller.devices.models import Device
 from tests import make
@@ -116,7 +118,7 @@ def test_the_preview_follows_the_form_and_saving_keeps_it(
     expect(host).to_have_value("ap-1")
     host.fill("lobby")
     host.blur()
-    expect(page.locator(".file-view")).to_contain_text("option hostname 'lobby'")
+    expect(page.locator("[data-preview-view]")).to_contain_text("option hostname 'lobby'")
     page.get_by_role("button", name="+ Second").click()
     page.get_by_role("button", name="+ First").click()
     page.get_by_role("button", name="Move First up").click()
@@ -212,3 +214,23 @@ def test_a_token_is_shown_once(browse: Browse, organization: Organization) -> No
     page.get_by_role("link", name="for a script").click()
     page.wait_for_load_state("networkidle")
     assert token not in page.content()
+
+
+def test_a_former_configuration_is_compared_and_gone_back_to(
+    browse: Browse, admin: User, device: Device
+) -> None:
+    inventory.update_device(device, config={"config": make.a_file("former\n", "etc/own")})
+    config = Config.objects.get(device=device)
+    acknowledge(config, config.desired_id)
+    save_progress([config])
+    inventory.update_device(device, config={"config": make.a_file("newer\n", "etc/own")})
+    page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/#history")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_text("What going back would change")).to_be_visible()
+    expect(page.locator(".snapshot .cm-deletedChunk")).to_have_text("newer")
+    expect(page.locator(".snapshot .cm-changedLine")).to_have_text("former")
+    page.get_by_role("button", name="Go back to it").click()
+    page.wait_for_load_state("networkidle")
+    row = page.locator(".snapshots tr", has_text="Wanted now")
+    expect(row).to_contain_text("On the device")
+    assert Config.objects.get(device=device).config == make.a_file("former\n", "etc/own")

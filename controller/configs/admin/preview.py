@@ -1,20 +1,18 @@
 """What a configuration comes to, saved or not, as JSON for the pages that show it live."""
 
-import io
 import json
-import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, JsonResponse
 
-from controller.base.archive import File
 from controller.base.errors import Refused
 from controller.configs.admin.fields import chosen
 from controller.configs.engine import masking
 from controller.configs.models import Backend, Config, Snapshot, Template
+from controller.configs.rules.history import files_of, shown
 from controller.configs.rules.rendering import Inputs, inputs
 from controller.configs.rules.templates import check_usable, with_required
 from controller.configs.rules.tunnels import contents, server_layers
@@ -22,7 +20,6 @@ from controller.devices.models import Device
 from controller.vpn.models import Vpn
 
 LARGEST_REQUEST = 2_000_000
-SHOWN_BYTES = 200_000
 
 
 class BadRequest(Exception):
@@ -127,7 +124,7 @@ def outcome(
     wanted: Inputs, *, is_open: bool, applied: Snapshot | None = None
 ) -> dict[str, Any]:
     """Files, the error if there is one, and the variables with where each comes from."""
-    secrets = [] if is_open else list(_secrets(wanted))
+    secrets = [] if is_open else wanted.secrets()
     answer: dict[str, Any] = {
         "files": [],
         "error": "",
@@ -146,43 +143,13 @@ def outcome(
     }
     try:
         answer["files"] = [
-            _shown(file, secrets, is_open=is_open) for file in wanted.render().files
+            shown(file, secrets, is_open=is_open) for file in wanted.render().files
         ]
     except Refused as refusal:
         text = str(refusal)
         answer["error"] = text if is_open else masking.masked_text(text, secrets)
     if applied is not None:
         answer["applied"] = {
-            file["path"]: file["text"]
-            for file in (
-                _shown(one, secrets, is_open=is_open) for one in unpacked(applied.archive)
-            )
+            file["path"]: file["text"] for file in files_of(applied, is_open=is_open)
         }
     return answer
-
-
-def _secrets(wanted: Inputs) -> Iterable[str]:
-    for part in (*wanted.templates, wanted.config):
-        yield from masking.secrets_in(part)
-    for name, variable in wanted.variables.items():
-        if masking.looks_secret(name):
-            yield variable.value
-
-
-def _shown(file: File, secrets: Iterable[str], *, is_open: bool) -> dict[str, Any]:
-    text = file.contents[:SHOWN_BYTES].decode(errors="replace")
-    return {
-        "path": f"/{file.path}",
-        "mode": f"{file.mode:04o}",
-        "text": text if is_open else masking.masked_text(text, secrets),
-    }
-
-
-def unpacked(archive: bytes) -> list[File]:
-    """The files of a stored archive."""
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
-        return [
-            File(path=member.name, mode=member.mode, contents=content.read())
-            for member in tar.getmembers()
-            if (content := tar.extractfile(member)) is not None
-        ]

@@ -1,7 +1,7 @@
 from django_filters import rest_framework as filters
 
-from controller.configs.models import Backend, Template
-from controller.devices.api.filters import OwnedFilter
+from controller.configs.models import Backend, Snapshot, Template
+from controller.devices.api.filters import OwnedFilter, visible_organizations
 
 
 class TemplateFilter(OwnedFilter):
@@ -12,4 +12,17 @@ class TemplateFilter(OwnedFilter):
 
     class Meta:
         model = Template
+        fields: list[str] = []
+
+
+class SnapshotFilter(filters.FilterSet):
+    organization = filters.ModelChoiceFilter(
+        "config__device__organization", queryset=visible_organizations
+    )
+    state = filters.ChoiceFilter(choices=Snapshot.State.choices)
+    is_current = filters.BooleanFilter()
+    checksum = filters.CharFilter()
+
+    class Meta:
+        model = Snapshot
         fields: list[str] = []

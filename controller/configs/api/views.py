@@ -1,15 +1,27 @@
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from controller.configs.api.agent.views import archive_of
-from controller.configs.api.filters import TemplateFilter
-from controller.configs.api.serializers import TemplateSerializer
-from controller.configs.models import Template
-from controller.configs.rules import templates
-from controller.dialects.openwisp import RuleViewSet
+from controller.configs.api.filters import SnapshotFilter, TemplateFilter
+from controller.configs.api.serializers import (
+    SnapshotDetail,
+    SnapshotSerializer,
+    TemplateSerializer,
+)
+from controller.configs.models import Snapshot, Template
+from controller.configs.rules import history, templates
+from controller.devices.api.views import OfDevice
+from controller.dialects.openwisp import OwnedViewSet, RuleViewSet
 
 
 class TemplateViewSet(RuleViewSet):
@@ -29,3 +41,33 @@ class TemplateViewSet(RuleViewSet):
         """What the template renders to by itself, with its default values (tar.gz)."""
         template = self.get_object()
         return archive_of(template.name, templates.rendered(template).archive)
+
+
+class SnapshotViewSet(OfDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """What one device was given, with what became of it; and the way back."""
+
+    queryset = Snapshot.objects.all()
+    resource = "config"
+    permissions = {"restore": "config:update"}
+    filterset_class = SnapshotFilter
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: Any = super().get_queryset().filter(config__device=self.device)
+        if not self.detail:
+            rows = rows.light()
+        rows = rows.with_state()
+        known: QuerySet[Any] = rows.select_related(
+            "config__device__group", "config__device__organization__device_settings"
+        )
+        return known
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return SnapshotDetail if self.detail else SnapshotSerializer
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, device_id: UUID, pk: str) -> Response:
+        """Give the device what this was made of; answers with what that renders to now."""
+        history.restore(self.get_object())
+        current = self.get_queryset().get(is_current=True)
+        return Response(self.get_serializer(current).data)

@@ -99,7 +99,7 @@ def config_for(device_id: UUID, key: str) -> Config:
     row: Config | None = (
         _askable()
         .select_related("device", "desired")
-        .defer("desired__archive", "config", "context")
+        .defer("desired__archive", "desired__made_of", "config", "context")
         .filter(device=device_id)
         .first()
     )

@@ -40,7 +40,7 @@ def records(config_ids: Iterable[UUID]) -> list[agent_cache.Record]:
         )
         .exclude(status=Config.Status.DEACTIVATED)
         .select_related("device", "desired")
-        .defer("desired__archive", "config", "context")
+        .defer("desired__archive", "desired__made_of", "config", "context")
     )
     return [
         agent_cache.Record(

@@ -68,7 +68,9 @@ class Batch:
         self.total += len(pushes)
         self.pending |= {push.pk for push in pushes}
         by_device = usable_connections(push.config.device_id for push in pushes)
-        snapshots = Snapshot.objects.in_bulk({push.snapshot_id for push in pushes})
+        snapshots = Snapshot.objects.defer("made_of").in_bulk(
+            {push.snapshot_id for push in pushes}
+        )
         for push in pushes:
             connection = by_device.get(push.config.device_id)
             snapshot = snapshots.get(push.snapshot_id or 0)

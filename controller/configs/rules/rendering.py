@@ -1,7 +1,8 @@
 """From what people settle to what devices are to have: inputs → variables → snapshots."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from django.db.models import F
 
 from controller.base.errors import Refused
 from controller.celery import wake
-from controller.configs.engine import variables
+from controller.configs.engine import masking, variables
 from controller.configs.engine.backends import uses_dsa
 from controller.configs.engine.render import InvalidConfig, Rendered, render
 from controller.configs.models import Config, Snapshot, Template
@@ -25,6 +26,15 @@ from controller.devices.models import Device
 BATCH = 200
 
 RENDER = "controller.configs.tasks.render_stale"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a configuration of some revision came to; ``made_of`` is called for new snapshots."""
+
+    revision: int
+    rendered: Rendered | Refused
+    made_of: Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,15 @@ class Inputs:
             return render(self.backend, self.templates, self.config, context, dsa=self.dsa)
         except InvalidConfig as error:
             raise Refused(str(error)) from error
+
+    def secrets(self) -> list[str]:
+        """What is secret in them, to be hidden from those who may not read secrets."""
+        found = [
+            text for part in (*self.templates, self.config) for text in masking.secrets_in(part)
+        ]
+        known = self.variables.items()
+        found += [one.value for name, one in known if masking.looks_secret(name)]
+        return sorted(set(found))
 
     def undefined(self) -> list[str]:
         known = self.variables
@@ -116,10 +135,28 @@ def inputs_of(config: Config) -> Inputs:
     )
 
 
+def ingredients(config: Config, wanted: Inputs) -> dict[str, Any]:
+    """What a snapshot keeps of where it came from, so that the way back to it is known."""
+    return {
+        "backend": config.backend,
+        "templates": [
+            {
+                "id": str(use.template_id),
+                "name": use.template.name,
+                "modified": use.template.modified.isoformat(),
+            }
+            for use in config.uses.all()
+        ],
+        "config": config.config,
+        "context": config.context,
+        "secrets": wanted.secrets(),
+    }
+
+
 def with_inputs() -> Any:
     """Configurations with every row their rendering reads, in a fixed number of queries."""
     return Config.objects.select_related(
-        "device__group", "device__organization__device_settings", "desired"
+        "device__group", "device__organization__device_settings"
     ).prefetch_related(
         "uses__template__vpn__ca",
         "uses__template__vpn__ip",
@@ -139,31 +176,39 @@ def refresh(config_ids: Iterable[UUID]) -> int:
 
 
 def _refresh(ids: Sequence[UUID]) -> int:
-    rendered: dict[UUID, tuple[int, Rendered | Refused]] = {}
+    outcomes: dict[UUID, Outcome] = {}
     unprovided = provision(ids)
     for config in with_inputs().filter(pk__in=ids):
+        wanted = inputs_of(config)
+        rendered: Rendered | Refused
         try:
             if refusal := unprovided.get(config.device_id):
                 raise refusal
-            rendered[config.pk] = config.revision, inputs_of(config).render()
+            rendered = wanted.render()
         except Refused as refused:
-            rendered[config.pk] = config.revision, refused
+            rendered = refused
+        made_of = partial(ingredients, config, wanted)
+        outcomes[config.pk] = Outcome(config.revision, rendered, made_of)
     with transaction.atomic():
-        return _store(rendered)
+        return _store(outcomes)
 
 
-def _store(rendered: Mapping[UUID, tuple[int, Rendered | Refused]]) -> int:
+def _store(outcomes: Mapping[UUID, Outcome]) -> int:
     rows = [
         row
-        for row in Config.objects.select_for_update().filter(pk__in=rendered)
+        for row in Config.objects.select_for_update().filter(pk__in=outcomes)
         # Somebody else has rendered a newer revision meanwhile.
-        if row.rendered_revision <= rendered[row.pk][0]
+        if row.rendered_revision <= outcomes[row.pk].revision
     ]
-    snapshots = _snapshots({row.pk: rendered[row.pk][1] for row in rows})
+    snapshots = _snapshots(
+        {row.pk: outcomes[row.pk] for row in rows}, {row.pk: row.desired_id for row in rows}
+    )
     changed = []
     for row in rows:
-        row.rendered_revision, outcome = rendered[row.pk]
-        row.render_error = str(outcome) if isinstance(outcome, Refused) else ""
+        outcome = outcomes[row.pk]
+        row.rendered_revision = outcome.revision
+        refused = isinstance(outcome.rendered, Refused)
+        row.render_error = str(outcome.rendered) if refused else ""
         snapshot = snapshots.get(row.pk, row.desired_id)
         if row.desired_id != snapshot:
             row.desired_id = snapshot
@@ -175,17 +220,36 @@ def _store(rendered: Mapping[UUID, tuple[int, Rendered | Refused]]) -> int:
     return len(changed)
 
 
-def _snapshots(outcomes: Mapping[UUID, Rendered | Refused]) -> dict[UUID, int]:
+def _snapshots(
+    outcomes: Mapping[UUID, Outcome], desired: Mapping[UUID, int | None]
+) -> dict[UUID, int]:
     """The snapshot of each configuration, found or made."""
-    archives = {pk: one for pk, one in outcomes.items() if isinstance(one, Rendered)}
+    archives = {
+        pk: one.rendered for pk, one in outcomes.items() if isinstance(one.rendered, Rendered)
+    }
     known = Snapshot.objects.filter(
         config__in=archives, checksum__in={one.checksum for one in archives.values()}
     ).values_list("config", "checksum", "pk")
     found = {
         config: pk for config, checksum, pk in known if archives[config].checksum == checksum
     }
+    # What one comes back to may be made of something else now.
+    Snapshot.objects.bulk_update(
+        [
+            Snapshot(pk=pk, made_of=outcomes[config].made_of())
+            for config, pk in found.items()
+            if desired[config] != pk
+        ],
+        ["made_of"],
+    )
     made = Snapshot.objects.bulk_create(
-        Snapshot(config_id=pk, checksum=one.checksum, sha256=one.digest, archive=one.archive)
+        Snapshot(
+            config_id=pk,
+            checksum=one.checksum,
+            sha256=one.digest,
+            archive=one.archive,
+            made_of=outcomes[pk].made_of(),
+        )
         for pk, one in archives.items()
         if pk not in found
     )

@@ -1,14 +1,15 @@
 """What becomes of a push and of its configuration when the device has answered, or has not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from controller.configs.drivers.contract import Outcome
-from controller.configs.models import Config, Push
+from controller.configs.models import Config, Push, Snapshot
 from controller.configs.rules.announcing import announce
 from controller.configs.rules.delivery import enqueue
 
@@ -100,9 +101,22 @@ def save_progress(configs: object) -> None:
     Config.objects.bulk_update(
         rows, ["applied", "applied_at", "failed", "error_reason", "served"]
     )
+    _note(rows)
     behind: list[UUID] = [row.pk for row in rows if row.desired_id != row.applied_id]
     enqueue(behind)
     announce(row.pk for row in rows if row.is_retired)
+
+
+def _note(rows: Sequence[Config]) -> None:
+    """Keep on the snapshots what the devices said of them."""
+    if applied := {row.applied_id for row in rows if row.applied_id}:
+        Snapshot.objects.filter(pk__in=applied).update(
+            acknowledged=Subquery(
+                Config.objects.filter(applied=OuterRef("pk")).values("applied_at")[:1]
+            )
+        )
+    if failed := {row.failed_id for row in rows if row.failed_id}:
+        Snapshot.objects.filter(pk__in=failed, refused=None).update(refused=timezone.now())
 
 
 def close_pushes(config: Config) -> None:

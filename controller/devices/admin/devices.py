@@ -28,7 +28,13 @@ from controller.connections.admin.connections import ConnectionInline
 from controller.connections.admin.sending import commands_of, run_on_many
 from controller.devices.admin import filters
 from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
-from controller.devices.admin.showing import ago, history, presence_badge, status_badge
+from controller.devices.admin.showing import (
+    ago,
+    history,
+    presence_badge,
+    snapshots,
+    status_badge,
+)
 from controller.devices.models import Device
 from geo.admin.places import place_of_device
 
@@ -221,6 +227,9 @@ class DeviceAdmin(RuleAdmin):
             "edits_config": self.edits_config(request, device),
             "can_push": self.can_push(request, device, config),
             "history": history(device) if reads else [],
+            "snapshots": snapshots(device) if reads else [],
+            "restores": user.may("config:update", device.organization_id)
+            and not device.is_deactivated,
             "where": place_of_device(request, device),
             "commands": commands_of(request, device),
         }

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from controller.base.admin import badge
-from controller.configs.models import Config, Push
+from controller.configs.models import Config, Push, Snapshot
 from controller.devices.models import Device, Presence, StatusChange
 
 TONES: dict[str, str] = {
@@ -21,12 +21,16 @@ TONES: dict[str, str] = {
     Config.Status.MODIFIED: "warn",
     Config.Status.DEACTIVATING: "busy",
     Config.Status.DEACTIVATED: "mute",
+    Snapshot.State.REPLACED: "mute",
+    Snapshot.State.REFUSED: "bad",
+    Snapshot.State.UNUSED: "mute",
     Push.State.QUEUED: "busy",
     Push.State.APPLYING: "busy",
     Push.State.FAILED: "bad",
     Push.State.SUPERSEDED: "mute",
 }
 HISTORY = 30
+SNAPSHOTS = 50
 
 
 def ago(at: datetime | None) -> str:
@@ -83,3 +87,20 @@ def of_push(row: Push) -> dict[str, Any]:
         "badge": badge(row.get_state_display(), TONES.get(row.state, "good")),
         "reason": " · ".join(part for part in (row.reason, attempts) if part),
     }
+
+
+def snapshots(device: Device) -> list[dict[str, Any]]:
+    """The configurations a device took or refused, and the one it is to have; newest first."""
+    rows: Any = Snapshot.objects.filter(config__device=device)
+    known = rows.light().with_state()
+    told = known.exclude(state=Snapshot.State.UNUSED) | known.filter(is_current=True)
+    return [
+        {
+            "id": row.pk,
+            "checksum": row.checksum[:8],
+            "is_current": row.is_current,
+            "ago": ago(row.created),
+            "badge": badge(Snapshot.State(row.state).label, TONES[row.state]),
+        }
+        for row in told[:SNAPSHOTS]
+    ]

@@ -1,0 +1,68 @@
+// Former configurations of a device: what going back to one would change, and going back.
+import { Files } from "./files.js";
+
+const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
+
+async function ask(url, method = "GET") {
+  const answer = await fetch(url, {
+    method,
+    credentials: "same-origin",
+    headers: { Accept: "application/json", "X-CSRFToken": token },
+  });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(Object.values(told).flat().join(" ") || `The server answered ${answer.status}.`);
+  return told;
+}
+
+for (const panel of document.querySelectorAll("[data-snapshots]")) {
+  const part = (name) => panel.querySelector(`[data-snapshot-${name}]`);
+  const files = new Files(part("tabs"), part("view"));
+  const url = (id) => `${panel.dataset.snapshots}${id}/`;
+  let chosen = null;
+
+  const complain = (text) => {
+    part("error").textContent = text;
+    part("error").hidden = !text;
+  };
+
+  const compare = async (id) => {
+    const current = panel.dataset.current;
+    const [one, now] = await Promise.all([ask(url(id)), id === current ? null : ask(url(current))]);
+    chosen = id;
+    part("box").hidden = false;
+    const changes = one.same ? "What going back would change" : "How it differs from what is wanted now";
+    part("title").textContent = now ? changes : "What the device is to have";
+    const notes = now ? one.notes : [];
+    part("notes").textContent = `Not all of it can come back. ${notes.join(" ")}`;
+    part("notes").hidden = !notes.length;
+    const back = part("restore");
+    if (back) {
+      back.hidden = !now || !one.restorable;
+      back.textContent = one.same ? "Go back to it" : "Go back as far as possible";
+    }
+    const before = now && Object.fromEntries(now.files.map((file) => [file.path, file.text]));
+    if (before) files.path = one.files.find((file) => before[file.path] !== file.text)?.path;
+    files.show(one.files, before ?? undefined);
+    part("box").scrollIntoView({ block: "nearest" });
+  };
+
+  for (const button of panel.querySelectorAll("[data-snapshot]")) {
+    button.addEventListener("click", () => {
+      complain("");
+      for (const row of panel.querySelectorAll("tr[aria-current]")) row.removeAttribute("aria-current");
+      button.closest("tr").setAttribute("aria-current", "true");
+      compare(button.dataset.snapshot).catch((error) => complain(error.message));
+    });
+  }
+  part("restore")?.addEventListener("click", async (event) => {
+    event.target.disabled = true;
+    try {
+      await ask(`${url(chosen)}restore/`, "POST");
+      location.hash = "history";
+      location.reload();
+    } catch (error) {
+      complain(error.message);
+      event.target.disabled = false;
+    }
+  });
+}
