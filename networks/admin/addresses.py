@@ -11,14 +11,16 @@ from django.utils.html import format_html
 from controller.base.admin import (
     RuleAdmin,
     RuleForm,
+    RuleTabularInline,
     ScopedRelatedFilter,
     admin_url,
     badge,
     display,
 )
 from controller.base.forms import NO_ROLE_THERE
+from controller.configs.rules import divisions
 from networks import rules
-from networks.models import IpAddress, Subnet
+from networks.models import DivisionRule, IpAddress, Subnet
 
 NEARLY_FULL = 0.9
 
@@ -27,6 +29,31 @@ class SubnetForm(RuleForm):
     class Meta:
         model = Subnet
         fields = ["name", "organization", "subnet", "master_subnet", "description"]
+
+
+class DivisionForm(RuleForm):
+    def rule_values(self) -> dict[str, Any]:
+        values = super().rule_values()
+        values.pop("master_subnet", None)
+        return values
+
+    def apply_rule(self) -> Any:
+        if self.instance._state.adding:
+            subnet = self.instance.master_subnet
+            return divisions.create_division_rule(master_subnet=subnet, **self.rule_values())
+        return super().apply_rule()
+
+
+class DivisionInline(RuleTabularInline):
+    """Rules by which devices get parts of the subnet."""
+
+    model = DivisionRule
+    form = DivisionForm
+    resource = "subnet"
+    fields = ["organization", "type", "label", "number_of_subnets", "size", "number_of_ips"]
+    create_rule = divisions.create_division_rule
+    update_rule = divisions.update_division_rule
+    delete_rule = divisions.delete_division_rule
 
 
 @admin.register(Subnet)
@@ -41,6 +68,7 @@ class SubnetAdmin(RuleAdmin):
     list_select_related = ["organization", "master_subnet"]
     search_fields = ["name", "subnet", "description"]
     ordering = ["first", "last"]
+    inlines = [DivisionInline]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         general = ("name", "organization"), ("subnet", "master_subnet"), "description"

@@ -16,6 +16,16 @@ from networks.rules.addresses import (
     update_address,
     update_subnet,
 )
+from networks.rules.divisions import (
+    create_division_rule,
+    delete_division_rule,
+    divide,
+    first_address,
+    rules_for,
+    take_back,
+    update_division_rule,
+    variables_of,
+)
 from networks.rules.exchange import as_csv, import_csv, owner_in
 
 __all__ = [
@@ -25,15 +35,23 @@ __all__ = [
     "allocate",
     "allocation",
     "as_csv",
+    "create_division_rule",
     "create_subnet",
     "delete_address",
+    "delete_division_rule",
     "delete_subnet",
+    "divide",
+    "first_address",
     "free",
     "host_range",
     "import_csv",
     "next_free",
     "owner_in",
     "position",
+    "rules_for",
+    "take_back",
     "update_address",
+    "update_division_rule",
     "update_subnet",
+    "variables_of",
 ]

@@ -155,20 +155,20 @@ def _descendants(subnet: Subnet) -> list[UUID]:
 
 @transaction.atomic
 def add_address(*, subnet: Subnet, ip_address: str, **values: Any) -> IpAddress:
-    row = IpAddress(subnet=_locked(subnet), ip_address=ip_address, **values)
+    row = IpAddress(subnet=locked(subnet), ip_address=ip_address, **values)
     _checked(row).save()
     return row
 
 
-def _locked(subnet: Subnet) -> Subnet:
+def locked(subnet: Subnet) -> Subnet:
     """Whoever takes addresses of the same subnet meanwhile waits, so nobody gets one twice."""
-    locked: Subnet = Subnet.objects.select_for_update(of=("self",)).get(pk=subnet.pk)
-    return locked
+    held: Subnet = Subnet.objects.select_for_update(of=("self",)).get(pk=subnet.pk)
+    return held
 
 
 @transaction.atomic
 def update_address(row: IpAddress, **values: Any) -> IpAddress:
-    values["subnet"] = _locked(values.get("subnet", row.subnet))
+    values["subnet"] = locked(values.get("subnet", row.subnet))
     for name, value in values.items():
         setattr(row, name, value)
     _checked(row).save()
@@ -199,8 +199,8 @@ def allocate(
     subnet: Subnet, many: int = 1, *, descriptions: Sequence[str] = ()
 ) -> list[IpAddress]:
     """Take the lowest free addresses; :class:`Refused` if there are not as many."""
-    locked = _locked(subnet)
-    found = free(locked, many)
+    held = locked(subnet)
+    found = free(held, many)
     if len(found) < many:
         left = f"{len(found)} free addresses" if found else "no free address"
         raise Refused({"subnet": [f"{subnet} has {left} left, and {many} are needed."]})
@@ -208,7 +208,7 @@ def allocate(
     return IpAddress.objects.bulk_create(
         (
             IpAddress(
-                subnet=locked, ip_address=locked.text(number), number=locked.key(number),
+                subnet=held, ip_address=held.text(number), number=held.key(number),
                 description=text,
             )
             for number, text in zip(found, texts, strict=True)
@@ -248,6 +248,11 @@ def _taken(subnet: Subnet, within: Range) -> QuerySet[IpAddress]:
 def _parts(subnet: Subnet) -> Iterable[Range]:
     for first, last in subnet.child_subnets.order_by("first").values_list("first", "last"):
         yield Range(addresses.number_of(first), addresses.number_of(last))
+
+
+def taken_ranges(subnet: Subnet) -> list[Range]:
+    """What blocks of the subnet cannot have: its parts, and addresses taken in itself."""
+    return _merged(list(_parts(subnet)), _taken(subnet, subnet.span))
 
 
 def _merged(parts: Iterable[Range], taken: QuerySet[IpAddress]) -> list[Range]:

@@ -18,7 +18,13 @@ from controller.configs.engine.render import InvalidConfig, Rendered, render
 from controller.configs.models import Config, Snapshot, Template
 from controller.configs.rules.announcing import announce
 from controller.configs.rules.delivery import enqueue
-from controller.configs.rules.tunnels import client_layers, contents, provision, server_layers
+from controller.configs.rules.tunnels import (
+    client_layers,
+    contents,
+    division_layer,
+    provision,
+    server_layers,
+)
 from controller.devices.models import Device
 
 # Rows read, rendered and written together: large enough for few queries, small enough for
@@ -85,8 +91,8 @@ def inputs(
 
     The layers of variables run from the weakest to the strongest, as documented for
     OpenWISP: template defaults, the templates' VPN servers, the device's own facts, the
-    portal, the organization, the group, what the device is as a VPN client, the hardware id,
-    and last what was set for this very device.
+    portal, the organization, the group, what the device is as a VPN client, its own subnets, the
+    hardware id, and last what was set for this very device.
     """
     hostname = {"general": {"hostname": device.name.replace(":", "-")}}
     facts: dict[str, Any] = {
@@ -106,6 +112,7 @@ def inputs(
         ("organization", owner.context if owner else {}),
         ("group", device.group.context if device.group else {}),
         *client_layers(device),
+        division_layer(device),
         ("hardware id", {"hardware_id": device.hardware_id} if device.hardware_id else {}),
         ("this device", context),
     ]
@@ -161,6 +168,8 @@ def with_inputs() -> Any:
         "uses__template__vpn__ca",
         "uses__template__vpn__ip",
         "uses__template__vpn__subnet",
+        "device__divisions__rule",
+        "device__divisions__subnet__addresses",
         "device__vpn_clients__cert",
         "device__vpn_clients__ip",
         "device__vpn_clients__vpn__ca",

@@ -13,6 +13,8 @@ from controller.devices.models import Device
 from controller.vpn import rules as vpns
 from controller.vpn.engine.clients import variable
 from controller.vpn.models import Vpn, VpnClient
+from networks import rules as addresses
+from networks.models import Division, DivisionRule
 
 Layer = tuple[str, Mapping[str, Any]]
 
@@ -49,6 +51,11 @@ def client_layers(device: Device) -> list[Layer]:
         (f"VPN {one.vpn.name}", vpns.server_variables(one.vpn) | vpns.client_variables(one))
         for one in device.vpn_clients.all()
     ]
+
+
+def division_layer(device: Device) -> Layer:
+    """What this device can say of the subnets that rules gave it."""
+    return ("subnets", {} if device._state.adding else addresses.variables_of(device))
 
 
 def check(template: Template, organization: Organization | None) -> None:
@@ -90,8 +97,9 @@ def settle(config: Config, templates: Sequence[Template]) -> None:
 
 
 def part(device: Device) -> None:
-    """The device leaves every server."""
+    """The device leaves every server, and its own subnets are free again."""
     vpns.leave(VpnClient.objects.filter(device=device))
+    addresses.take_back(Division.objects.filter(device=device))
 
 
 def join(template: Template, config_ids: Collection[UUID]) -> None:
@@ -107,8 +115,21 @@ def leave(vpn: Vpn | None, config_ids: Collection[UUID]) -> None:
 
 def provision(config_ids: Collection[UUID]) -> dict[UUID, Refused]:
     """Have these configurations' clients given what they lack; device → why it cannot be."""
-    devices = Config.objects.filter(pk__in=config_ids).values_list("device", flat=True)
-    return vpns.provision(list(devices))
+    rows = Config.objects.filter(pk__in=config_ids, is_retired=False)
+    owners = dict(rows.values_list("device", "device__organization"))
+    return vpns.provision(owners.keys()) | _divide(owners)
+
+
+def _divide(owners: Mapping[UUID, UUID]) -> dict[UUID, Refused]:
+    """Subnets of their own for devices, where their organization has a rule."""
+    refused: dict[UUID, Refused] = {}
+    for rule in addresses.rules_for(DivisionRule.Type.DEVICE):
+        mine = [device for device, owner in owners.items() if owner == rule.organization_id]
+        try:
+            addresses.divide(rule, mine)
+        except Refused as refusal:
+            refused |= dict.fromkeys(mine, refusal)
+    return refused
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from controller.vpn.rules.clients import (
     join,
     leave,
     provision,
+    reprovision,
     settle,
 )
 from controller.vpn.rules.rendering import download, follow_certificates, poll, rendered
@@ -23,6 +24,7 @@ __all__ = [
     "poll",
     "provision",
     "rendered",
+    "reprovision",
     "server_variables",
     "settle",
     "tell_servers",

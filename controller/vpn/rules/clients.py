@@ -18,7 +18,7 @@ from controller.vpn.models import HIGHEST_VNI, Vpn, VpnClient
 from controller.vpn.rules.rendering import peers_changed
 from controller.vpn.rules.servers import issue_for, random_common_name
 from networks import rules as addresses
-from networks.models import IpAddress
+from networks.models import DivisionRule, IpAddress
 from pki import rules as pki
 from pki.models import Cert, Reason
 
@@ -48,8 +48,29 @@ def leave(clients: QuerySet[VpnClient]) -> None:
     pki.revoke_all(list(certs), reason=Reason.CESSATION)
     held = [row.ip_id for row in rows if row.ip_id]
     VpnClient.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    _undivide(rows)
     IpAddress.objects.filter(pk__in=held).delete()
     peers_changed({row.vpn_id for row in rows})
+
+
+def _undivide(rows: Sequence[VpnClient]) -> None:
+    servers = Vpn.objects.filter(pk__in={row.vpn_id for row in rows}, subnet__isnull=False)
+    rules = addresses.rules_for(
+        DivisionRule.Type.VPN, list(servers.values_list("subnet", flat=True))
+    )
+    for rule in rules:
+        devices = {row.device_id for row in rows}
+        staying = VpnClient.objects.filter(
+            device__in=devices, vpn__subnet=rule.master_subnet_id
+        ).values_list("device", flat=True)
+        addresses.take_back(rule.divisions.filter(device__in=devices - set(staying)))
+
+
+def reprovision(subnet_id: UUID) -> list[UUID]:
+    """Clients of the servers in this subnet get what they lack by now; their devices."""
+    rows = VpnClient.objects.filter(vpn__subnet=subnet_id, auto_cert=True)
+    rows.update(is_ready=False)
+    return list(rows.values_list("device", flat=True))
 
 
 def settle(device: Device, wanted: Mapping[UUID, bool]) -> None:
@@ -88,7 +109,11 @@ def _provision(rows: Sequence[VpnClient]) -> dict[UUID, Refused]:
     if not vpn.engine.needs_ca:
         return {}
     refused = {}
+    known = [row.pk for row in rows if row.cert_id]
+    VpnClient.objects.filter(pk__in=known).update(is_ready=True)
     for row in rows:
+        if row.cert_id:
+            continue
         try:
             _give_certificate(vpn, row)
         except Refused as refusal:
@@ -109,6 +134,7 @@ def _give_network(vpn: Vpn, rows: Sequence[VpnClient]) -> None:
     if vpn.engine.is_vxlan and not shared_vni(vpn.config):
         _number(vpn, [row for row in lacking if row.vni is None])
     if vpn.subnet:
+        _divide(vpn, lacking)
         unaddressed = [row for row in lacking if row.ip_id is None]
         names = {row.device_id: row.device.name for row in rows}
         texts = [f"{names[row.device_id]} in {vpn.name}"[:100] for row in unaddressed]
@@ -121,6 +147,24 @@ def _give_network(vpn: Vpn, rows: Sequence[VpnClient]) -> None:
         lacking, ["private_key", "public_key", "ip", "vni", "is_ready"], batch_size=500
     )
     peers_changed({vpn.pk})
+
+
+def _divide(vpn: Vpn, rows: Sequence[VpnClient]) -> None:
+    """Clients get subnets of their own where a rule says so, and their address from there."""
+    rules = addresses.rules_for(DivisionRule.Type.VPN, [vpn.subnet_id] if vpn.subnet_id else [])
+    if not rules:
+        return
+    owners = dict(
+        Device.objects.filter(pk__in=[row.device_id for row in rows]).values_list(
+            "pk", "organization"
+        )
+    )
+    for rule in rules:
+        mine = [row for row in rows if owners[row.device_id] == rule.organization_id]
+        addresses.divide(rule, [row.device_id for row in mine])
+        for row in mine:
+            if row.ip_id is None:
+                row.ip = addresses.first_address(rule, row.device_id)
 
 
 def _identify(rows: Sequence[VpnClient]) -> None:
