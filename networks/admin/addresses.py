@@ -18,7 +18,7 @@ from controller.base.admin import (
     display,
 )
 from controller.base.forms import NO_ROLE_THERE
-from controller.configs.rules import divisions
+from controller.configs.rules import divisions, servers
 from networks import rules
 from networks.models import DivisionRule, IpAddress, Subnet
 
@@ -61,7 +61,7 @@ class SubnetAdmin(RuleAdmin):
     resource = "subnet"
     form = SubnetForm
     create_rule = rules.create_subnet
-    update_rule = rules.update_subnet
+    update_rule = servers.update_subnet
     delete_rule = rules.delete_subnet
     list_display = ["name", "subnet", "owner", "taken", "master_subnet"]
     list_filter = [("organization", ScopedRelatedFilter)]
@@ -152,7 +152,7 @@ class IpAddressAdmin(RuleAdmin):
     resource = "address"
     form = AddressForm
     create_rule = rules.add_address
-    update_rule = rules.update_address
+    update_rule = servers.update_address
     delete_rule = rules.delete_address
     list_display = ["ip_address", "subnet", "user", "description", "created"]
     list_filter = [("subnet", ScopedRelatedFilter)]

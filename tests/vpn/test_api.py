@@ -1,4 +1,5 @@
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -6,10 +7,12 @@ import pytest
 from controller.accounts.models import Organization
 from controller.configs.engine.masking import looks_secret
 from controller.configs.models import Template
+from controller.configs.rules import rendering
 from controller.vpn.models import Vpn, VpnClient
 from networks.models import IpAddress
 from pki.rules import revoke
 from tests import make
+from tests.vpn.test_clients import of_device, unpacked
 
 ROOT = "/api/v1/controller"
 
@@ -228,6 +231,8 @@ BAD = [
     {"openvpn": [make.OPENVPN["openvpn"][0] | {"data_ciphers": [{"cipher": "none"}]}]},
     {"openvpn": [make.OPENVPN["openvpn"][0] | {"port": "x"}]},
     make.OPENVPN | {"files": [{"path": "../../etc/shadow", "mode": "0644", "contents": "x"}]},
+    make.OPENVPN | {"notes": "\x00"}, make.OPENVPN | {"notes": ["\ud800"]},
+    make.OPENVPN | {"\x00": 1},
     make.OPENVPN | {"files": 5}, make.OPENVPN | {"files": [5]},
 ]  # fmt: skip
 
@@ -240,7 +245,8 @@ def test_a_bad_configuration_is_refused_in_words(
         "name": "v", "host": "h", "organization": str(organization.pk),
         "backend": Vpn.Backend.OPENVPN, "ca": make.ca(organization).pk, "config": config,
     }  # fmt: skip
-    answer = api(admin).post(f"{ROOT}/vpn/", sent, format="json")
+    body = json.dumps(sent)
+    answer = api(admin).generic("POST", f"{ROOT}/vpn/", body, "application/json")
     assert answer.status_code == 400, answer.content
     assert not Vpn.objects.exists()
 
@@ -326,3 +332,36 @@ def test_two_servers_of_one_name_are_refused(
         make.wireguard(None, name=vpn.name)
     with pytest.raises(Exception, match="already"):
         make.wireguard(organization, name=vpn.name)
+
+
+def test_two_servers_of_one_key_are_refused(
+    organization: Organization, admin: Any, api: Any
+) -> None:
+    one, two = make.wireguard(organization), make.wireguard(organization)
+    answer = api(admin).patch(f"{ROOT}/vpn/{two.pk}/", {"key": one.key}, format="json")
+    assert (answer.status_code, list(answer.json())) == (400, ["key"])
+
+
+def test_a_changed_address_reaches_the_server_and_the_device(
+    organization: Organization, admin: Any, api: Any, client: Any
+) -> None:
+    subnet = make.subnet(organization, "10.6.0.0/24")
+    vpn = make.wireguard(organization, subnet=subnet)
+    device = make.device(organization, config={"templates": [make.vpn_template(vpn)]})
+    before = agent(client, vpn, "checksum").content
+    address = VpnClient.objects.get().ip
+    path = f"/api/v1/ipam/ip-address/{address.pk}/"
+    assert api(admin).patch(path, {"ip_address": "10.6.0.77"}, format="json").status_code == 200
+    assert agent(client, vpn, "checksum").content != before
+    rendering.render_stale()
+    assert "10.6.0.77/32" in of_device(device)["etc/config/network"]
+    other = make.subnet(organization)
+    sent = {"subnet": str(other.pk), "ip_address": str(other.network[9])}
+    assert list(api(admin).patch(path, sent, format="json").json()) == ["subnet"]
+    assert api(admin).delete(path).status_code == 409
+    assert api(admin).delete(f"/api/v1/ipam/subnet/{subnet.pk}/").status_code == 409
+    grown = {"subnet": "10.6.0.0/23"}
+    path = f"/api/v1/ipam/subnet/{subnet.pk}/"
+    assert api(admin).patch(path, grown, format="json").status_code == 200
+    with_prefix = agent(client, vpn, "download-config").content
+    assert "10.6.0.1/23" in unpacked(with_prefix)["wg0.conf"]

@@ -61,6 +61,7 @@ class ZeroTier(Collecting, netjsonconfig.ZeroTier):
 
 def check(schema: dict[str, Any], config: Mapping[str, Any]) -> None:
     """Raises Invalid with the validator's words."""
+    _check_text(config)
     try:
         Draft4Validator(schema, format_checker=Draft4Validator.FORMAT_CHECKER).validate(config)
     except SchemaError as error:
@@ -88,6 +89,27 @@ def files(
         if not PATH.fullmatch(file.path) or {".", ".."} & set(file.path.split("/")):
             raise Invalid(f"the file path {file.path!r} is not made of A-Z a-z 0-9 . _ - and /")
     return found
+
+
+def _check_text(config: object) -> None:
+    """No database and no server takes these characters."""
+    waiting = [config]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Mapping):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, str) and ("\0" in item or not _is_readable(item)):
+            raise Invalid("text holds a NUL character or half of a character: remove it")
+
+
+def _is_readable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _worded(error: SchemaError) -> Invalid:

@@ -8,6 +8,7 @@ from django.db.models import ProtectedError
 from django.utils.text import slugify
 
 from controller.base.errors import Conflict, Refused
+from controller.base.secrets import digest
 from controller.devices.engine.identity import random_key
 from controller.vpn.engine.contract import Invalid
 from controller.vpn.engine.keys import DH_PARAMETERS, wireguard_pair
@@ -114,6 +115,9 @@ def _check(vpn: Vpn) -> None:
     vpn.key = vpn.key or random_key()
     vpn.checked(leave_out={"key_digest"})
     _check_name(vpn)
+    twins = Vpn.objects.filter(key_digest=digest(vpn.key)).exclude(pk=vpn.pk)
+    if twins.exists():
+        raise Refused({"key": ["VPN server with this Key already exists."]})
     try:
         vpn.engine.check(vpn.config)
     except Invalid as error:

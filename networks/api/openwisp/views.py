@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 from controller.accounts.models import User
 from controller.accounts.rules import authorize
 from controller.base.errors import Refused
+from controller.configs.rules import servers
 from controller.dialects.openwisp import MayDo, OwnedViewSet, RuleViewSet, View
 from networks import rules
 from networks.api.openwisp.filters import AddressFilter, SubnetFilter
@@ -45,7 +46,7 @@ class SubnetViewSet(RuleViewSet):
     filterset_class = SubnetFilter
     serializer_class = SubnetSerializer
     create_rule = staticmethod(rules.create_subnet)
-    update_rule = staticmethod(rules.update_subnet)
+    update_rule = staticmethod(servers.update_subnet)
     delete_rule = staticmethod(rules.delete_subnet)
 
     @extend_schema(responses=OpenApiTypes.STR)
@@ -142,7 +143,7 @@ class AddressViewSet(RuleViewSet):
     resource = "address"
     filterset_class = AddressFilter
     serializer_class = AddressSerializer
-    update_rule = staticmethod(rules.update_address)
+    update_rule = staticmethod(servers.update_address)
     delete_rule = staticmethod(rules.delete_address)
 
     def authorize_owner(self, values: dict[str, Any]) -> None:
