@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission
@@ -19,9 +20,18 @@ from rest_framework.views import APIView
 from rest_framework.views import exception_handler as drf_exception_handler
 from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
+from controller.accounts.engine.scopes import ELSEWHERE, Place
 from controller.accounts.models import Owned, User
+from controller.accounts.models.tenancy import site_path
 from controller.accounts.rules import authorize
-from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
+from controller.base.errors import (
+    Conflict,
+    Locked,
+    NotFound,
+    NotPermitted,
+    NotSignedIn,
+    Refused,
+)
 from controller.dialects import documentation as documentation  # noqa: PLC0414 - registers itself
 
 ACTIONS = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update",
@@ -34,6 +44,11 @@ class Pagination(PageNumberPagination):
     page_size_query_param = "page_size"
 
 
+def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
+    """An error outside of any view of this dialect: no such route, too much, a crash."""
+    return JsonResponse({"detail": message}, status=code)
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Put a rule's refusal into this dialect's words."""
     match error:
@@ -41,6 +56,14 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             error = exceptions.NotFound(str(error))
         case NotPermitted():
             error = exceptions.PermissionDenied(str(error))
+        case NotSignedIn():
+            error = exceptions.NotAuthenticated(str(error))
+        case Locked():
+            return Response(
+                {"detail": str(error)},
+                status=status.HTTP_423_LOCKED,
+                headers={"Retry-After": str(error.retry_after)},
+            )
         case Conflict():
             return Response({"detail": str(error)}, status=status.HTTP_409_CONFLICT)
         case RecursionError():
@@ -62,8 +85,8 @@ class MayDo(BasePermission):
         )
 
     def has_object_permission(self, request: Request, view: Any, obj: Owned) -> bool:
-        return isinstance(request.user, User) and request.user.may(
-            permission_of(view, request), obj.owner_id
+        return isinstance(request.user, User) and request.user.may_on(
+            permission_of(view, request), obj
         )
 
 
@@ -86,6 +109,14 @@ def as_user(request: Request) -> User:
     return request.user
 
 
+def place_of(model: type[Owned], values: dict[str, Any]) -> Place:
+    """Where a row with these values is to be."""
+    if site_path(model) != "site":
+        return ELSEWHERE
+    site = values.get("site")
+    return site.pk if site else None
+
+
 class View(APIView):
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return exception_handler
@@ -102,7 +133,13 @@ class OwnedViewSet(View, GenericViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset().none()
-        rows: QuerySet[Any] = super().get_queryset().visible_to(self.request.user)  # type: ignore[attr-defined]
+        rows: QuerySet[Any] = (
+            super()
+            .get_queryset()
+            .visible_to(  # type: ignore[attr-defined]
+                self.request.user, f"{self.resource}:read"
+            )
+        )
         return rows
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -126,7 +163,8 @@ class RuleViewSet(OwnedViewSet, ModelViewSet[Any]):
         if "organization" in values and isinstance(self.request.user, User):
             organization = values["organization"]
             owner: UUID | None = organization.pk if organization else None
-            authorize(self.request.user, permission_of(self, self.request), owner)
+            place = place_of(self.get_queryset().model, values)
+            authorize(self.request.user, permission_of(self, self.request), owner, place)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         self.authorize_owner(serializer.validated_data)
