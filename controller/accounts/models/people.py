@@ -168,7 +168,7 @@ class User(AbstractUser):
 
     def may_on(self, permission: str, row: Any) -> bool:
         """Whether this is permitted on a row that is owned by an organization."""
-        return self.may(permission, row.owner_id, row.place)
+        return self.may(permission, row.owner_id, row.site_key)
 
     def may_somewhere(self, permission: str) -> bool:
         """Whether there is any organization in which this is permitted."""
@@ -233,7 +233,7 @@ class Organization(Base):
         return self.pk
 
     @property
-    def place(self) -> Place:
+    def site_key(self) -> Place:
         return ELSEWHERE
 
 

@@ -42,7 +42,7 @@ class OwnedQuerySet(models.QuerySet[Any]):
         return self.filter(mine)
 
     def _in_sites(self, user: User, standings: dict[UUID, Any], to: str) -> models.Q:
-        owner, path = self.model.organization_path, site_path(self.model)
+        owner, path = self.model.organization_path, site_path(self.model)  # type: ignore[arg-type]
         wide = [pk for pk, one in standings.items() if one.covers_every_site]
         mine = models.Q(**{f"{owner}__in": wide})
         loose = [
@@ -79,11 +79,11 @@ class Owned(models.Model):
         return owner
 
     @property
-    def place(self) -> Place:
+    def site_key(self) -> Place:
         """The site this row is in, None if it is in none, or that its kind has no sites."""
         path = site_path(type(self))
-        place: Place = ELSEWHERE if path is None else follow(self, path)
-        return place
+        found: Place = ELSEWHERE if path is None else follow(self, path)
+        return found
 
 
 @cache

@@ -53,7 +53,7 @@ class OfDevice:
             raise NotAuthenticated
         device = self.device
         authorize(
-            request.user, permission_of(self, request), device.organization_id, device.place
+            request.user, permission_of(self, request), device.organization_id, device.site_key
         )
         if self.device.is_deactivated and request.method not in SAFE_METHODS:
             raise PermissionDenied
