@@ -81,8 +81,8 @@ RANKS: Mapping[str, int] = {
 }
 # From this rank on, a role is for all sites of its organization.
 EVERY_SITE = RANKS["org_admin"]
-# These roles are for sites alone: what belongs to no site is not theirs.
-BOUND_TO_SITES = frozenset({"site_admin", "guest"})
+# This role is for sites alone: devices of no site are not theirs.
+BOUND_TO_SITES = frozenset({"site_admin"})
 
 
 class Elsewhere:
