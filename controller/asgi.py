@@ -12,10 +12,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
 django_application = get_wsgi_application()
 
 from controller.bridge import Bridge  # noqa: E402 - the settings must be ready
+from controller.dialects.floor import body_limit  # noqa: E402
 from controller.dialects.polling import FastPolls  # noqa: E402
 
 application: Any = FastPolls(
-    Bridge(cast(Any, django_application), threads=settings.WEB_THREADS)
+    Bridge(cast(Any, django_application), threads=settings.WEB_THREADS, body_limit=body_limit)
 )
 if settings.TRUSTED_PROXIES:
     application = wrap_asgi_with_proxy_headers(

@@ -33,8 +33,11 @@ class Closable(Protocol):
 class Bridge:
     """ASGI around a WSGI application."""
 
-    def __init__(self, application: WSGI, *, threads: int) -> None:
+    def __init__(
+        self, application: WSGI, *, threads: int, body_limit: Callable[[str], int]
+    ) -> None:
         self.application = application
+        self.body_limit = body_limit
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="wsgi")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,10 +45,11 @@ class Bridge:
             return
         loop = asyncio.get_running_loop()
         with SpooledTemporaryFile(BODY_IN_MEMORY) as body:
-            await collect(body, receive)
+            size = await collect(body, receive, self.body_limit(scope["path"]))
             answer = Answer()
+            environ = environment(scope, body) | {"CONTENT_LENGTH": str(size)}
             first = await loop.run_in_executor(
-                self.pool, answer.begin, self.application, environment(scope, body)
+                self.pool, answer.begin, self.application, environ
             )
             try:
                 await send(
@@ -64,13 +68,25 @@ class Bridge:
                     await loop.run_in_executor(self.pool, answer.close)
 
 
-async def collect(body: IO[bytes], receive: Receive) -> None:
+async def collect(body: IO[bytes], receive: Receive, limit: int) -> int:
+    """Read a request's body; its size, or one more than the limit where it has more.
+
+    What is too large is not kept: the application says so, and need not read it.
+    """
+    size = 0
     while True:
         message = await receive()
-        body.write(message.get("body", b""))
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            body.seek(0)
+            body.truncate()
+            return limit + 1
+        body.write(part)
         if not message.get("more_body"):
             break
     body.seek(0)
+    return size
 
 
 class Answer:

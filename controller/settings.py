@@ -1,5 +1,6 @@
 """Django's settings; every value from outside comes through ``controller.environment``."""
 
+import os
 from pathlib import Path
 
 from celery.schedules import schedule
@@ -53,6 +54,10 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "controller.base",
     "controller.accounts",
     "pki",
@@ -67,6 +72,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "controller.dialects.floor.Floor",
     "controller.dialects.agent.AgentHeader",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -77,6 +83,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "controller.dialects.floor.Slashes",
 ]
 
 ROOT_URLCONF = "controller.urls"
@@ -103,6 +111,14 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 # --- accounts
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["controller.accounts.rules.EmailOrUsernameBackend"]
+# Argon2id as OWASP advises it; the other is what passwords may have been imported with.
+PASSWORD_HASHERS = [
+    "controller.base.secrets.Argon2Hasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+# Whether strangers may make accounts for themselves; these can do nothing until invited.
+MUSTER_REGISTRATION = env.bool("MUSTER_REGISTRATION", False)
+MUSTER_KEYS_PER_USER = env.int("MUSTER_KEYS_PER_USER", 50)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -114,6 +130,21 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+
+# --- limits: requests of one user (or address) a minute and a second; 0 is no limit
+MUSTER_REQUESTS_PER_MINUTE = env.int("MUSTER_REQUESTS_PER_MINUTE", 600)
+MUSTER_REQUESTS_PER_SECOND = env.int("MUSTER_REQUESTS_PER_SECOND", 120)
+# Attempts of one address to sign in by /api/v1/auth/, and by /api/v1/users/.
+MUSTER_SIGN_INS_PER_MINUTE = env.int("MUSTER_SIGN_INS_PER_MINUTE", 5)
+MUSTER_TOKENS_PER_MINUTE = env.int("MUSTER_TOKENS_PER_MINUTE", 60)
+# Bytes of a request's body, and of one that uploads a file.
+MUSTER_BODY_LIMIT = env.int("MUSTER_BODY_LIMIT", 1024 * 1024)
+MUSTER_UPLOAD_LIMIT = env.int("MUSTER_UPLOAD_LIMIT", 32 * 1024 * 1024)
+# What Prometheus sends as a Bearer token to read /metrics; empty is superusers alone.
+MUSTER_METRICS_TOKEN = env.str("MUSTER_METRICS_TOKEN", "")
+# Each process counts in a file of its own.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(DATA_DIR / "metrics"))
+Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
 # --- browsers and transport
 MUSTER_HTTPS = env.bool("MUSTER_HTTPS", not DEBUG)
@@ -180,7 +211,7 @@ USE_I18N = False
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "controller.dialects.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "controller.dialects.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -230,6 +261,7 @@ POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
 RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)
 LAST_SEEN_FLUSH_SECONDS = 3
 FORGET_SECONDS = 3600
+HEARTBEAT_SECONDS = 5
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
@@ -257,6 +289,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "controller.connections.tasks.sweep",
         "schedule": schedule(POLL_SECONDS),
         "options": {"queue": "poll", "expires": POLL_SECONDS},
+    },
+    "tell that the worker works": {
+        "task": "controller.accounts.tasks.beat",
+        "schedule": schedule(HEARTBEAT_SECONDS),
+        "options": {"queue": "default", "expires": HEARTBEAT_SECONDS},
     },
     "reconcile configurations": {
         "task": "controller.configs.tasks.reconcile",
@@ -289,9 +326,16 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request_id": {"()": "controller.base.tracing.RequestIds"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {"asyncssh": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
 }

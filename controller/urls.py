@@ -6,10 +6,14 @@ from django.urls import include, path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 from drf_spectacular.views import (
-    SpectacularAPIView,
+    SpectacularJSONAPIView,
     SpectacularRedocView,
     SpectacularSwaggerSplitView,
 )
+
+from controller.dialects import floor
+from controller.dialects.health import health, live, ready
+from controller.dialects.metrics import metrics
 
 # Not at once: its hashed name is known only after collectstatic.
 FAVICON = lazy(static, str)("portal/favicon.svg")
@@ -26,9 +30,21 @@ urlpatterns = [
     path("", include("geo.urls")),
     path("", include("networks.urls")),
     path("", include("supervisor_proxy.urls")),
-    path("api/v1/openapi.json", SpectacularAPIView.as_view(), name="openapi"),
+    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     path("api/v1/redoc/", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
     path("favicon.ico", RedirectView.as_view(url=FAVICON)),
     path("admin/", admin.site.urls),
+    path("health", health),
+    path("health/", health),
+    path("health/live", live),
+    path("health/ready", ready),
+    path("api/v1/health", health),
+    path("api/v1/health/live", live),
+    path("api/v1/health/ready", ready),
+    path("metrics", metrics),
 ]
+handler400 = floor.bad_request
+handler403 = floor.forbidden
+handler404 = floor.not_found
+handler500 = floor.crashed

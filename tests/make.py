@@ -43,7 +43,10 @@ def user(
 ) -> User:
     name = values.pop("username", f"user{next(_count)}")
     row = User.objects.create_user(
-        name, values.pop("email", f"{name}@example.org"), "a good password", **values
+        name,
+        values.pop("email", f"{name}@example.org"),
+        values.pop("password", "a good password"),
+        **values,
     )
     if organization is not None:
         Membership.objects.create(user=row, organization=organization, role=role)

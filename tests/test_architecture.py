@@ -37,6 +37,10 @@ PUBLIC = {
     r"": "redirects to the admin",
     r"favicon.ico": "is a picture",
     r"api/v1/users/token/": "is where one signs in",
+    r"api/v1/auth/(login|login/mfa|token|refresh)": "is where one signs in",
+    r"api/v1/auth/(register|password/reset(-request)?|saml/.*)": "is for who cannot sign in",
+    r"(api/v1/)?health(/|/live|/ready)?": "is for probes, and tells them no more than whether",
+    r"metrics": "asks for the token of the settings, or a superuser",
     r"api/v1/(openapi.json|docs/|redoc/)": "is documentation",
     r"pki/(crl|ocsp|ca)/.*": "tells anybody what is revoked, by RFC 5280 and 6960",
     r"pki/acme/.*": "asks for a signature with the account's key, by RFC 8555",
@@ -98,7 +102,9 @@ def test_every_list_of_owned_rows_can_be_filtered_by_organization() -> None:
 
 def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
     unscoped = {
-        "User", "Organization", "Membership", "ApiToken",  # accounts scope the others
+        "User", "Organization", "Membership", "SiteGrant",  # accounts scope the others
+        "ApiToken", "ApiKey", "Session", "Authenticator", "BackupCode",  # are somebody's own
+        "Lockout",  # of names, whether or not anybody has them
         "TemplateUse", "GroupTemplate",  # rows between two scoped ones
         "RevocationList",  # is public
     }  # fmt: skip

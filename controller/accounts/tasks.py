@@ -1,0 +1,17 @@
+"""What workers do for accounts; each may run twice."""
+
+from celery import shared_task
+
+from controller.accounts.rules import passwords
+from controller.base import health
+
+
+@shared_task
+def mail_reset(user_id: str) -> bool:
+    return passwords.mail_reset(user_id)
+
+
+@shared_task
+def beat() -> None:
+    """Tell that a worker is at work; /health/ready asks for it."""
+    health.beat()

@@ -1,5 +1,42 @@
-from django.urls import path
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
 
+from controller.accounts.api.freesdn import views as freesdn
+from controller.accounts.api.signin import views as signin
 from controller.accounts.api.views import TokenView
 
-urlpatterns = [path("api/v1/users/token/", TokenView.as_view(), name="users_token")]
+auth = {
+    "login": signin.LoginView,
+    "login/mfa": signin.SecondFactorView,
+    "token": signin.FormTokenView,
+    "refresh": signin.RefreshView,
+    "register": signin.RegisterView,
+    "me": signin.MeView,
+    "logout": signin.LogoutView,
+    "logout-all": signin.LogoutEverywhereView,
+    "sessions": signin.SessionsView,
+    "sessions/<uuid:pk>": signin.SessionView,
+    "password": signin.PasswordView,
+    "password/reset-request": signin.ResetRequestView,
+    "password/reset": signin.ResetView,
+    "mfa/setup": signin.SecondFactorSetupView,
+    "mfa/enable": signin.SecondFactorOnView,
+    "mfa/disable": signin.SecondFactorOffView,
+    "saml/<path:rest>": signin.SamlView,
+}
+
+router = SimpleRouter()
+router.register("sites", freesdn.SiteViewSet, basename="site")
+
+urlpatterns = [
+    path("api/v1/", include(router.urls)),
+    path("api/v1/sites/<uuid:site_id>/grants/", freesdn.GrantsView.as_view()),
+    path("api/v1/sites/<uuid:site_id>/grants/<uuid:user_id>/", freesdn.GrantView.as_view()),
+    path("api/v1/api-keys/", freesdn.KeysView.as_view()),
+    path("api/v1/api-keys/<uuid:pk>/", freesdn.KeyView.as_view()),
+    path("api/v1/users/token/", TokenView.as_view(), name="users_token"),
+    *(
+        path(f"api/v1/auth/{route}", view.as_view(), name=f"auth_{view.__name__}")
+        for route, view in auth.items()
+    ),
+]

@@ -137,7 +137,7 @@ class Permissions:
             return False
         if obj is None or obj._state.adding:
             return bool(user.may_somewhere(permission))
-        return bool(user.may(permission, obj.owner_id))
+        return bool(user.may_on(permission, obj))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "read")

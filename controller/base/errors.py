@@ -47,6 +47,18 @@ class NotFound(Refused):
     """There is no such row, or none that the actor may know of."""
 
 
+class NotSignedIn(Refused):
+    """It is not known, or not proven, who asks."""
+
+
+class Locked(Refused):
+    """Too many failures before; ``retry_after`` seconds from now it can be tried again."""
+
+    def __init__(self, detail: Detail, *, retry_after: int) -> None:
+        super().__init__(detail, code="locked")
+        self.retry_after = retry_after
+
+
 class Unreachable(Refused):
     """The device or service did not answer, so nothing was done there."""
 

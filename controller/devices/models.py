@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
-from controller.accounts.models import Organization, OrganizationOwned, Owned
+from controller.accounts.models import Organization, OrganizationOwned, Owned, Site
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField, digest
 from controller.devices.engine.identity import KEY, is_mac, is_name, random_key
@@ -116,6 +116,10 @@ class Device(OrganizationOwned, Base):
     group = models.ForeignKey(
         DeviceGroup, models.SET_NULL, null=True, blank=True, related_name="devices"
     )
+    site = models.ForeignKey(
+        Site, models.PROTECT, null=True, blank=True, related_name="devices",
+        help_text="Who has no grant for the site does not see the device.",
+    )  # fmt: skip
     model = models.CharField(max_length=64, blank=True, help_text="Told by the device.")
     os = models.CharField("operating system", max_length=128, blank=True)
     system = models.CharField(
@@ -156,7 +160,10 @@ class Device(OrganizationOwned, Base):
                 ),
             ),
         ]
-        indexes = [models.Index(fields=["organization", "-created"])]
+        indexes = [
+            models.Index(fields=["organization", "-created"]),
+            models.Index(fields=["organization", "name", "id"]),
+        ]
 
     def __str__(self) -> str:
         return self.name

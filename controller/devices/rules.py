@@ -11,7 +11,7 @@ from django.core.validators import validate_ipv46_address
 from django.db import transaction
 from django.utils import timezone
 
-from controller.accounts.models import Organization
+from controller.accounts.models import Organization, Site
 from controller.base.errors import Conflict, Refused
 from controller.base.secrets import digest
 from controller.devices.engine.identity import consistent_key, random_key
@@ -45,6 +45,7 @@ def add_device(*, organization: Organization, key: str = "", **values: Any) -> D
     settings = settings_of(organization)
     check_limit(settings)
     check_group(values.get("group"), organization)
+    check_site(values.get("site"), organization)
     device = Device(organization=organization, **values)
     device.key = key or consistent_key(device.mac_address, settings.shared_secret)
     _checked(device).save()
@@ -68,13 +69,22 @@ def check_group(group: DeviceGroup | None, organization: Organization) -> None:
         )
 
 
+def check_site(site: Site | None, organization: Organization) -> None:
+    if site is not None and site.organization_id != organization.pk:
+        raise Refused(
+            {"site": ["The organization of this device and of its site do not match."]}
+        )
+
+
 @transaction.atomic
 def change_device(device: Device, **values: Any) -> Device:
     """Change fields of a device that is not deactivated."""
     organization = values.get("organization", device.organization)
     if organization.pk != device.organization_id:
         check_limit(settings_of(organization))
+        values.setdefault("site", None)
     check_group(values.get("group", device.group), organization)
+    check_site(values.get("site", device.site), organization)
     if "management_ip" in values:
         device.management_ip_is_told = False
     for name, value in values.items():

@@ -1,10 +1,17 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from controller.devices.api.freesdn import views as freesdn
 from controller.devices.api.views import DeviceViewSet, GroupViewSet
 
 router = SimpleRouter()
 router.register("device", DeviceViewSet)
 router.register("group", GroupViewSet)
 
-urlpatterns = [path("api/v1/controller/", include(router.urls))]
+by_site = SimpleRouter()
+by_site.register("devices", freesdn.DeviceViewSet, basename="freesdn_device")
+
+urlpatterns = [
+    path("api/v1/controller/", include(router.urls)),
+    path("api/v1/", include(by_site.urls)),
+]

@@ -23,6 +23,11 @@ def text(body: str, status: int = 200) -> HttpResponse:
     )
 
 
+def plain_error(request: HttpRequest, code: int, message: str) -> HttpResponse:
+    """An error outside of any view of this dialect."""
+    return text(f"error: {message}\n", code)
+
+
 def refusal(error: Refused) -> HttpResponse:
     match error:
         case NotFound():

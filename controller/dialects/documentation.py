@@ -1,12 +1,36 @@
 """What the OpenAPI document says of our own parts of DRF."""
 
+from typing import Any
+
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+
+from controller.dialects.cookies import ACCESS_COOKIE
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "controller.dialects.authentication.TokenAuthentication"
-    name = "token"
+    name = ["bearer", "key", "cookie"]
 
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer"}
+    def get_security_definition(self, auto_schema: AutoSchema) -> Any:
+        return [
+            {"type": "http", "scheme": "bearer"},
+            {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": ACCESS_COOKIE,
+                "description": "With X-CSRF-Token for whatever may change something.",
+            },
+        ]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> Any:
+        return [{name: []} for name in self.name]
+
+
+class BrowserScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "controller.dialects.authentication.SessionAuthentication"
+    name = "browser"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> Any:
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import IntegrityError
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission
@@ -20,13 +21,17 @@ from rest_framework.views import APIView, set_rollback
 from rest_framework.views import exception_handler as drf_exception_handler
 from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
+from controller.accounts.engine.scopes import ELSEWHERE, Place
 from controller.accounts.models import Owned, User
+from controller.accounts.models.tenancy import site_path
 from controller.accounts.rules import authorize
 from controller.base.errors import (
     RACE,
     Conflict,
+    Locked,
     NotFound,
     NotPermitted,
+    NotSignedIn,
     OutcomeUnknown,
     Refused,
     Unreachable,
@@ -48,9 +53,15 @@ STATUSES: dict[type[Refused], int] = {
     NotFound: status.HTTP_404_NOT_FOUND,
     NotPermitted: status.HTTP_403_FORBIDDEN,
     Conflict: status.HTTP_409_CONFLICT,
+    Locked: status.HTTP_423_LOCKED,
     Unreachable: status.HTTP_502_BAD_GATEWAY,
     OutcomeUnknown: status.HTTP_504_GATEWAY_TIMEOUT,
 }
+
+
+def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
+    """An error outside of any view of this dialect: no such route, too much, a crash."""
+    return JsonResponse({"detail": message}, status=code)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -60,13 +71,16 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, RecursionError):
         # JSON in a field of a form; in a body, the parser says so.
         error = exceptions.ParseError("JSON is nested too deeply.")
+    if isinstance(error, NotSignedIn):
+        error = exceptions.NotAuthenticated(str(error))
     if not isinstance(error, Refused):
         return drf_exception_handler(error, context)
     set_rollback()
     code = next((STATUSES[kind] for kind in STATUSES if isinstance(error, kind)), None)
     if code is None:
         return Response(error.by_field, status=status.HTTP_400_BAD_REQUEST)
-    return Response({"detail": str(error)}, status=code)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Locked) else None
+    return Response({"detail": str(error)}, status=code, headers=headers)
 
 
 class MayDo(BasePermission):
@@ -80,8 +94,8 @@ class MayDo(BasePermission):
         )
 
     def has_object_permission(self, request: Request, view: Any, obj: Owned) -> bool:
-        return isinstance(request.user, User) and request.user.may(
-            permission_of(view, request), obj.owner_id
+        return isinstance(request.user, User) and request.user.may_on(
+            permission_of(view, request), obj
         )
 
 
@@ -104,6 +118,14 @@ def as_user(request: Request) -> User:
     return request.user
 
 
+def place_of(model: type[Owned], values: dict[str, Any]) -> Place:
+    """Where a row with these values is to be."""
+    if site_path(model) != "site":
+        return ELSEWHERE
+    site = values.get("site")
+    return site.pk if site else None
+
+
 class View(APIView):
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return exception_handler
@@ -120,7 +142,13 @@ class OwnedViewSet(View, GenericViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset().none()
-        rows: QuerySet[Any] = super().get_queryset().visible_to(self.request.user)  # type: ignore[attr-defined]
+        rows: QuerySet[Any] = (
+            super()
+            .get_queryset()
+            .visible_to(  # type: ignore[attr-defined]
+                self.request.user, f"{self.resource}:read"
+            )
+        )
         return rows
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -144,7 +172,8 @@ class RuleViewSet(OwnedViewSet, ModelViewSet[Any]):
         if "organization" in values and isinstance(self.request.user, User):
             organization = values["organization"]
             owner: UUID | None = organization.pk if organization else None
-            authorize(self.request.user, permission_of(self, self.request), owner)
+            place = place_of(self.get_queryset().model, values)
+            authorize(self.request.user, permission_of(self, self.request), owner, place)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         self.authorize_owner(serializer.validated_data)

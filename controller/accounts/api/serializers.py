@@ -1,7 +1,9 @@
 from typing import Any
 
-from django.contrib.auth import authenticate
 from rest_framework import serializers
+
+from controller.accounts.rules import by_password
+from controller.base.errors import NotSignedIn
 
 
 class SignIn(serializers.Serializer[Any]):
@@ -12,7 +14,9 @@ class SignIn(serializers.Serializer[Any]):
     token = serializers.CharField(read_only=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        user = authenticate(self.context.get("request"), **attrs)
-        if user is None:
-            raise serializers.ValidationError("Unable to log in with provided credentials.")
-        return {"user": user}
+        try:
+            return {"user": by_password(attrs["username"], attrs["password"])}
+        except NotSignedIn as error:
+            raise serializers.ValidationError(
+                "Unable to log in with provided credentials."
+            ) from error

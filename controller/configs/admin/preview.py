@@ -69,7 +69,7 @@ def of_device(device: Device, sent: Mapping[str, Any], user: Any) -> JsonRespons
         config=config,
         context=context,
     )
-    open_ = user.may("device:secret", device.organization_id)
+    open_ = user.may_on("device:secret", device)
     applied = saved.applied if saved else None
     return JsonResponse(outcome(wanted, is_open=open_, applied=applied))
 
@@ -94,9 +94,7 @@ def of_template(sent: Mapping[str, Any], device: Device | None, user: Any) -> Js
         )
         return JsonResponse(outcome(wanted, is_open=True))
     wanted = inputs(device, backend=backend, templates=[draft], config={}, context=of(device))
-    return JsonResponse(
-        outcome(wanted, is_open=user.may("device:secret", device.organization_id))
-    )
+    return JsonResponse(outcome(wanted, is_open=user.may_on("device:secret", device)))
 
 
 def server(sent: Mapping[str, Any], user: Any) -> Vpn | None:

@@ -178,7 +178,7 @@ class TemplateAdmin(RuleAdmin):
             "group", "organization__device_settings"
         )
         device = rows.filter(pk=str(pk)).first()
-        if device is None or not user.may("device:secret", device.organization_id):
+        if device is None or not user.may_on("device:secret", device):
             raise preview.BadRequest("You may not see the variables of this device.")
         return device
 

@@ -169,10 +169,9 @@ class DeviceAdmin(RuleAdmin):
     def edits_config(self, request: HttpRequest, obj: Device) -> bool:
         """Whoever edits a configuration reads its secrets, so both must be permitted."""
         user: Any = request.user
-        owner = obj.organization_id
         return (
-            user.may("config:update", owner)
-            and user.may("device:secret", owner)
+            user.may_on("config:update", obj)
+            and user.may_on("device:secret", obj)
             and self.has_change_permission(request, obj)
         )
 
@@ -214,7 +213,7 @@ class DeviceAdmin(RuleAdmin):
         user: Any = request.user
         config: Config | None = getattr(device, "config", None)
         last_push = Push.objects.filter(config__device=device).first()
-        reads = user.may("config:read", device.organization_id)
+        reads = user.may_on("config:read", device)
         return {
             "device": device,
             "config": config,
@@ -237,7 +236,7 @@ class DeviceAdmin(RuleAdmin):
     def can_push(self, request: HttpRequest, device: Device, config: Config | None) -> bool:
         user: Any = request.user
         waits = config is not None and config.status in {"modified", "error"}
-        return waits and bool(user.may("config:update", device.organization_id))
+        return waits and bool(user.may_on("config:update", device))
 
     def response_add(
         self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
@@ -264,7 +263,7 @@ class DeviceAdmin(RuleAdmin):
     def preview(self, request: HttpRequest, pk: Any) -> JsonResponse:
         device = self.row_for(request, str(pk), "read")
         user: Any = request.user
-        if not user.may("config:read", device.organization_id):
+        if not user.may_on("config:read", device):
             raise PermissionDenied
         try:
             # Whoever may not edit it gets what is saved: a draft of theirs could ask for any

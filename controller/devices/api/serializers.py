@@ -107,7 +107,7 @@ class DeviceList(serializers.ModelSerializer[Device]):
     def to_representation(self, instance: Device) -> dict[str, Any]:
         shown = super().to_representation(instance)
         user = self.context["request"].user
-        if not (isinstance(user, User) and user.may("device:secret", instance.owner_id)):
+        if not (isinstance(user, User) and user.may_on("device:secret", instance)):
             shown["key"] = None
         shown.setdefault("last_ip", None)
         shown.setdefault("config", None)

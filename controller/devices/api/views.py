@@ -30,6 +30,7 @@ COLUMNS = (
     "id", "name", "organization_id", "group_id", "mac_address", "key", "presence__last_ip",
     "management_ip", "model", "os", "system", "notes", "config__id", "config__status",
     "config__error_reason", "config__render_error", "config__backend", "created", "modified",
+    "site_id",
 )  # fmt: skip
 
 
@@ -50,7 +51,10 @@ class OfDevice:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         if not isinstance(request.user, User):
             raise NotAuthenticated
-        authorize(request.user, permission_of(self, request), self.device.organization_id)
+        device = self.device
+        authorize(
+            request.user, permission_of(self, request), device.organization_id, device.site_key
+        )
         if self.device.is_deactivated and request.method not in SAFE_METHODS:
             raise PermissionDenied
 
@@ -85,12 +89,10 @@ class DeviceViewSet(RuleViewSet):
         openable: dict[Any, bool] = {}
         shown = []
         for row in page or []:
-            organization = row[2]
-            if organization not in openable:
-                openable[organization] = isinstance(user, User) and user.may(
-                    "device:secret", organization
-                )
-            shown.append(as_listed(row, with_key=openable[organization]))
+            owner = row[2], row[-1]
+            if owner not in openable:
+                openable[owner] = isinstance(user, User) and user.may("device:secret", *owner)
+            shown.append(as_listed(row, with_key=openable[owner]))
         return self.get_paginated_response(shown)
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -149,7 +151,7 @@ def as_listed(row: tuple[Any, ...], *, with_key: bool) -> dict[str, Any]:
     shown = dict(zip(DeviceList.Meta.fields[:12], row, strict=False))
     if not with_key:
         shown["key"] = None
-    config_id, status, error_reason, render_error, backend, created, modified = row[12:]
+    config_id, status, error_reason, render_error, backend, created, modified, _ = row[12:]
     shown["config"] = config_id and {
         "status": status,
         "error_reason": render_error or error_reason,

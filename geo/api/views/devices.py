@@ -106,7 +106,10 @@ class DeviceCoordinates(View):
             raise exceptions.NotAuthenticated
         found = get_object_or_404(rows.visible_to(request.user), pk=pk)
         authorize(
-            request.user, f"location:{ACTIONS[request.method or 'GET']}", found.organization_id
+            request.user,
+            f"location:{ACTIONS[request.method or 'GET']}",
+            found.organization_id,
+            found.site_key,
         )
         return found
 

@@ -1,0 +1,95 @@
+"""Sites, grants and keys in the FreeSDN dialect."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from controller.accounts.models import ApiKey, Organization, Site, SiteGrant
+from controller.accounts.rules.keys import MOST_SCOPES
+
+FIELDS = [
+    "id", "organization_id", "name", "slug", "description", "address", "city", "country",
+    "timezone", "time_format", "date_format", "subnets", "gateway_ip", "is_active", "settings",
+    "created_at", "updated_at", "controller_count", "device_count", "online_device_count",
+]  # fmt: skip
+
+
+class VisibleOrganization(serializers.PrimaryKeyRelatedField[Organization]):
+    def get_queryset(self) -> Any:
+        request = self.context.get("request")
+        return Organization.objects.visible_to(request.user) if request else None
+
+
+class SiteShape(serializers.ModelSerializer[Site]):
+    organization_id = VisibleOrganization(
+        source="organization",
+        queryset=Organization.objects.all(),
+        required=False,
+        help_text="May be left out by who is in one organization alone.",
+    )
+    subnets = serializers.ListField(child=serializers.DictField(), required=False)
+    settings = serializers.DictField(required=False)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+    updated_at = serializers.DateTimeField(source="modified", read_only=True)
+    controller_count = serializers.IntegerField(read_only=True)
+    device_count = serializers.IntegerField(read_only=True)
+    online_device_count = serializers.IntegerField(read_only=True)
+
+    class Meta:
+        model = Site
+        fields = FIELDS
+        # The rule says 409 for a slug that is taken, as clients expect.
+        validators: list[Any] = []
+
+
+class SiteChange(SiteShape):
+    class Meta(SiteShape.Meta):
+        read_only_fields = ["slug", "organization_id"]
+
+
+class GrantShape(serializers.ModelSerializer[SiteGrant]):
+    """Who may do how much in a site."""
+
+    user_id = serializers.UUIDField(source="membership.user_id")
+    username = serializers.CharField(source="membership.user.username", read_only=True)
+    role = serializers.CharField(source="membership.role", read_only=True)
+    access_level = serializers.ChoiceField(source="level", choices=SiteGrant.Level.choices)
+
+    class Meta:
+        model = SiteGrant
+        fields = ["id", "user_id", "username", "role", "access_level"]
+
+
+class KeyShape(serializers.ModelSerializer[ApiKey]):
+    key_prefix = serializers.CharField(source="prefix", read_only=True)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+    scopes = serializers.ListField(
+        child=serializers.CharField(max_length=100), max_length=MOST_SCOPES, required=False
+    )
+    description = serializers.CharField(max_length=2000, required=False, allow_blank=True)
+
+    class Meta:
+        model = ApiKey
+        fields = [
+            "id", "name", "key_prefix", "description", "scopes", "last_used", "expires_at",
+            "is_active", "created_at",
+        ]  # fmt: skip
+        read_only_fields = ["last_used", "expires_at", "is_active"]
+
+
+class NewKey(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=100)
+    description = serializers.CharField(max_length=2000, allow_blank=True, default="")
+    scopes = serializers.ListField(
+        child=serializers.CharField(max_length=100), max_length=MOST_SCOPES, default=list
+    )
+    expires_in_days = serializers.IntegerField(
+        min_value=1, max_value=365, allow_null=True, default=None
+    )
+
+
+class MadeKey(KeyShape):
+    key = serializers.CharField(read_only=True, help_text="Shown this once.")
+
+    class Meta(KeyShape.Meta):
+        fields = [*KeyShape.Meta.fields, "key"]

@@ -1,0 +1,152 @@
+"""Sites, who may do what in them, and API keys, in the FreeSDN dialect."""
+
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, IntegerField, Q, QuerySet, Value
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from controller.accounts.api.freesdn import serializers as shapes
+from controller.accounts.api.freesdn.filters import SiteFilter, only_organization
+from controller.accounts.models import ApiKey, Membership, Organization, Site, SiteGrant, User
+from controller.accounts.rules import keys, sites
+from controller.base.errors import NotFound, NotPermitted
+from controller.dialects.freesdn import MayDo, RuleViewSet, View
+
+
+class SiteViewSet(RuleViewSet):
+    """Sites of the caller's organizations, as far as they are granted."""
+
+    queryset = Site.objects.all()
+    resource = "site"
+    filterset_class = SiteFilter
+    per_page = 20
+    max_per_page = 100
+    create_rule = staticmethod(sites.create_site)
+    update_rule = staticmethod(sites.update_site)
+    delete_rule = staticmethod(sites.delete_site)
+    http_method_names = ["get", "head", "options", "post", "patch", "delete"]
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return shapes.SiteShape if self.action in {"list", "create"} else shapes.SiteChange
+
+    def get_queryset(self) -> QuerySet[Site]:
+        rows: QuerySet[Site] = super().get_queryset()
+        in_service = Q(devices__is_deactivated=False)
+        return rows.annotate(
+            device_count=Count("devices", filter=in_service),
+            online_device_count=Count(
+                "devices", filter=in_service & Q(devices__presence__state="online")
+            ),
+            controller_count=Value(0, output_field=IntegerField()),
+        )
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        values = serializer.validated_data
+        if "organization" not in values:
+            mine = Organization.objects.visible_to(self.request.user, "site:create")
+            found = only_organization(mine)
+            if found is None:
+                raise ValidationError({"organization_id": ["Choose an organization."]})
+            values["organization"] = found
+        super().perform_create(serializer)
+        made: Any = serializer.instance
+        serializer.instance = self.get_queryset().get(pk=made.pk)
+
+
+class OfSite(View):
+    """What belongs to one site of the caller's; managers alone."""
+
+    permission_classes = [MayDo]
+    resource = "user"
+    permissions: dict[str, str] = {}
+
+    @cached_property
+    def site(self) -> Site:
+        found: Site | None = (
+            Site.objects.visible_to(self.request.user, "site:read")
+            .filter(pk=self.kwargs["site_id"])
+            .first()
+        )
+        if found is None:
+            raise NotFound("Resource not found")
+        user = self.request.user
+        if not (isinstance(user, User) and user.may("user:update", found.organization_id)):
+            raise NotPermitted("Permission denied: requires 'user:update'")
+        return found
+
+
+class GrantsView(OfSite):
+    @extend_schema(responses=shapes.GrantShape(many=True), operation_id="site_grants_list")
+    def get(self, request: Request, site_id: str) -> Response:
+        """Who has which access to a site."""
+        rows = self.site.grants.select_related("membership__user")
+        return Response(shapes.GrantShape(rows, many=True).data)
+
+    @extend_schema(
+        request=shapes.GrantShape, responses=shapes.GrantShape, operation_id="site_grants_set"
+    )
+    def put(self, request: Request, site_id: str) -> Response:
+        """Let a member of the organization read, write, or do all their role permits here."""
+        given = shapes.GrantShape(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = given.validated_data
+        member = Membership.objects.filter(
+            organization=self.site.organization_id, user=values["membership"]["user_id"]
+        ).first()
+        if member is None:
+            raise NotFound("There is no such member of the organization.")
+        assert isinstance(request.user, User)  # noqa: S101 - MayDo has let it in
+        row = sites.grant(member, self.site, values["level"], by=request.user)
+        return Response(shapes.GrantShape(row).data)
+
+
+class GrantView(OfSite):
+    @extend_schema(responses={204: None}, operation_id="site_grants_delete")
+    def delete(self, request: Request, site_id: str, user_id: str) -> Response:
+        """Take a member's access to a site away."""
+        row = SiteGrant.objects.filter(site=self.site, membership__user__id=user_id).first()
+        if row is None:
+            raise NotFound("Resource not found")
+        assert isinstance(request.user, User)  # noqa: S101 - MayDo has let it in
+        sites.revoke_grant(row, by=request.user)
+        return Response(status=204)
+
+
+class KeysView(View):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(responses=shapes.KeyShape(many=True), operation_id="api_keys_list")
+    def get(self, request: Request) -> Response:
+        """One's own API keys; their secrets cannot be read again."""
+        rows = ApiKey.objects.filter(user=request.user.pk)[:100]
+        return Response(shapes.KeyShape(rows, many=True).data)
+
+    @extend_schema(
+        request=shapes.NewKey, responses={201: shapes.MadeKey}, operation_id="api_keys_create"
+    )
+    def post(self, request: Request) -> Response:
+        """A new API key; its secret is in this answer and nowhere else."""
+        given = shapes.NewKey(data=request.data)
+        given.is_valid(raise_exception=True)
+        assert isinstance(request.user, User)  # noqa: S101 - IsAuthenticated has let it in
+        key, secret = keys.create_key(request.user, **given.validated_data)
+        return Response(shapes.KeyShape(key).data | {"key": secret}, status=201)
+
+
+class KeyView(View):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(responses={204: None}, operation_id="api_keys_delete")
+    def delete(self, request: Request, pk: str) -> Response:
+        """Delete an API key of one's own; programs that use it are refused at once."""
+        key = ApiKey.objects.filter(user=request.user.pk, pk=pk).first()
+        if key is None:
+            raise NotFound("Resource not found")
+        keys.delete_key(key)
+        return Response(status=204)

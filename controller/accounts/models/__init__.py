@@ -1,0 +1,37 @@
+"""Who may do what: people, what belongs to whom, and what one signs in with."""
+
+from controller.accounts.models.credentials import (
+    ApiKey,
+    ApiToken,
+    Authenticator,
+    BackupCode,
+    Lockout,
+    Session,
+)
+from controller.accounts.models.people import Membership, Organization, User
+from controller.accounts.models.tenancy import (
+    OrganizationOwned,
+    Owned,
+    OwnedQuerySet,
+    Shareable,
+    Site,
+    SiteGrant,
+)
+
+__all__ = [
+    "ApiKey",
+    "ApiToken",
+    "Authenticator",
+    "BackupCode",
+    "Lockout",
+    "Membership",
+    "Organization",
+    "OrganizationOwned",
+    "Owned",
+    "OwnedQuerySet",
+    "Session",
+    "Shareable",
+    "Site",
+    "SiteGrant",
+    "User",
+]

@@ -1,0 +1,119 @@
+"""What people and programs sign in with, and the sessions that come of it."""
+
+from typing import Any, Self
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.utils import timezone
+
+from controller.accounts.models.people import User
+from controller.base.models import Base, Dated
+from controller.base.secrets import EncryptedTextField
+
+
+class PersonalQuerySet(models.QuerySet[Any]):
+    """Rows that are somebody's own."""
+
+    def visible_to(self, user: User | AnonymousUser, to: str = "") -> Self:
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        everybody = user.is_superuser and user.scopes is None
+        return self if everybody else self.filter(user=user)
+
+
+class ApiToken(Dated):
+    """What a program signs in with. Only a hash is stored, so it is shown once."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=64, help_text="What it is for.")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    last_used = models.DateTimeField(null=True, editable=False)
+
+    objects = PersonalQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
+
+
+class ApiKey(Base):
+    """A long-lived key that may be narrower than its owner. Only a hash is stored."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100, help_text="What it is for.")
+    description = models.TextField(max_length=2000, blank=True)
+    prefix = models.CharField(max_length=12, editable=False, help_text="To tell keys apart.")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(
+        default=list, blank=True, help_text="Permissions; none means all of the owner's."
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    is_active = models.BooleanField(default=True)
+    last_used = models.DateTimeField(null=True, editable=False)
+
+    objects = PersonalQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…) of {self.user}"
+
+
+class Session(Base):
+    """One sign-in through the API: all its tokens live and end with this row."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
+    # The one refresh token that is good now; each use replaces it.
+    refresh_id = models.UUIDField(editable=False)
+    user_agent = models.CharField(max_length=255, blank=True, editable=False)
+    address = models.GenericIPAddressField(null=True, editable=False)
+    last_seen = models.DateTimeField(default=timezone.now, editable=False)
+    expires = models.DateTimeField(editable=False)
+    is_remembered = models.BooleanField(default=False, editable=False)
+    revoked = models.DateTimeField(null=True, editable=False)
+    revoked_because = models.CharField(max_length=64, blank=True, editable=False)
+
+    objects = PersonalQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-last_seen"]
+
+    def __str__(self) -> str:
+        return f"{self.user} since {self.created:%Y-%m-%d %H:%M}"
+
+
+class Authenticator(Dated):
+    """An app that shows codes; it counts from the moment a first code proved it."""
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="authenticator")
+    secret = EncryptedTextField(editable=False)
+    confirmed = models.DateTimeField(null=True, editable=False)
+    # A code is good once: the time step of the last one that was used.
+    last_step = models.BigIntegerField(default=-1, editable=False)
+
+    def __str__(self) -> str:
+        return f"Authenticator of {self.user}"
+
+
+class BackupCode(models.Model):
+    """Good once in place of a code, for the day the phone is lost."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="backup_codes")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    used = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"Backup code of {self.user}"
+
+
+class Lockout(models.Model):
+    """Failures to sign in under a name, whether or not anybody has that name."""
+
+    name_digest = models.CharField(max_length=64, unique=True, editable=False)
+    failures = models.PositiveSmallIntegerField(default=0)
+    last_failure = models.DateTimeField(default=timezone.now)
+    locked_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures"

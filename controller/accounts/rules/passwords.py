@@ -1,0 +1,82 @@
+"""New passwords: by who knows the old one, by who reads the e-mail, by a superior."""
+
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
+from django.db import transaction
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+
+from controller.accounts.models import Session, User
+from controller.accounts.rules import lockouts, sessions
+from controller.base.errors import Refused
+
+BAD_LINK = "The link to reset the password is invalid or has been used."
+
+
+def check(password: str, user: User | None, field: str) -> None:
+    """Refuse a password that the validators of the settings do not take."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Refused({field: error.messages}) from error
+
+
+def change(
+    user: User, *, current: str, new: str, session: Session | None = None,
+    fields: tuple[str, str] = ("current_password", "new_password"),
+) -> None:  # fmt: skip
+    """A new password for who knows the present one; every other session ends."""
+    name = f"password {user.pk}"
+    lockouts.refuse_locked(name)
+    if not user.check_password(current):
+        lockouts.note_failure(name)
+        raise Refused({fields[0]: ["You have entered an invalid password."]})
+    lockouts.forgive(name)
+    set_password(user, new, field=fields[1], but=session)
+
+
+@transaction.atomic
+def set_password(
+    user: User, new: str, *, field: str = "new_password", but: Session | None = None
+) -> None:
+    check(new, user, field)
+    user.set_password(new)
+    user.save(update_fields=["password"])
+    sessions.revoke_all(user, because="the password was changed", but=but)
+
+
+def mail_reset(user_id: str) -> bool:
+    """Send a link to set a new password; whether there is somebody to send it to."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is None:
+        return False
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    token = default_token_generator.make_token(user)
+    send_mail(
+        "Set a new password",
+        f"Somebody, probably you, asked to set a new password for {user.username}.\n\n"
+        f"{settings.MUSTER_PUBLIC_URL}/admin/reset/{uid}/{token}/\n\n"
+        f"For a program: uid {uid}, token {token}\n",
+        None,
+        [user.email],
+    )
+    return True
+
+
+def user_of_email(email: str) -> User | None:
+    found: User | None = User.objects.filter(email__iexact=email, is_active=True).first()
+    return found
+
+
+def reset(uid: str, token: str, new: str, *, field: str = "new_password") -> None:
+    """Set the password of whose link this is."""
+    try:
+        user = User.objects.get(pk=urlsafe_base64_decode(uid).decode(), is_active=True)
+    except (User.DoesNotExist, ValueError, ValidationError, OverflowError):
+        raise Refused({"uid": ["Invalid value"]}) from None
+    if not default_token_generator.check_token(user, token):
+        raise Refused({"token": ["Invalid value"]})
+    set_password(user, new, field=field)

@@ -1,0 +1,188 @@
+"""Sessions of the API: an access token for half an hour, and a refresh token good once.
+
+Both are signed and name their session; a session that is revoked ends all of them at once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from controller.accounts.models import ApiToken, Session, User
+from controller.base.errors import NotSignedIn
+from controller.base.secrets import digest
+
+ACCESS_FOR = timedelta(minutes=30)
+REFRESH_FOR = timedelta(days=14)
+REMEMBERED_FOR = timedelta(days=30)
+SECOND_FACTOR_FOR = timedelta(minutes=5)
+LAST_SEEN_GRAIN = timedelta(minutes=1)
+ALGORITHM = "HS256"
+ISSUER = "muster"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    access: str
+    refresh: str
+    session: Session
+
+    def __repr__(self) -> str:
+        return f"Tokens of {self.session.pk}"
+
+
+@lru_cache(maxsize=2)
+def _key(secret: str) -> str:
+    return digest(f"tokens of sessions, {secret}")
+
+
+def _signed(kind: str, lifetime: timedelta, **claims: str) -> str:
+    now = timezone.now()
+    return jwt.encode(
+        {"iss": ISSUER, "aud": kind, "iat": now, "exp": now + lifetime} | claims,
+        _key(settings.SECRET_KEY),
+        ALGORITHM,
+    )
+
+
+def _claims(token: str, kind: str, sentence: str) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token, _key(settings.SECRET_KEY), [ALGORITHM], audience=kind, issuer=ISSUER,
+            options={"require": ["exp", "sub"]},
+        )  # fmt: skip
+    except jwt.InvalidTokenError:
+        raise NotSignedIn(sentence) from None
+    return claims
+
+
+def open_session(
+    user: User, *, user_agent: str = "", address: str | None = None, remember: bool = False
+) -> Tokens:
+    """A new session of somebody who has proved who they are."""
+    session = Session(
+        user=user,
+        refresh_id=uuid4(),
+        user_agent=user_agent[:255],
+        address=address or None,
+        is_remembered=remember,
+        expires=timezone.now() + (REMEMBERED_FOR if remember else REFRESH_FOR),
+    )
+    session.save(force_insert=True)
+    User.objects.filter(pk=user.pk).update(last_login=timezone.now())
+    return _tokens(session)
+
+
+def _tokens(session: Session) -> Tokens:
+    names = {"sub": str(session.user_id), "sid": str(session.pk)}
+    return Tokens(
+        _signed("access", ACCESS_FOR, **names),
+        _signed(
+            "refresh",
+            session.expires - timezone.now(),
+            **names,
+            jti=str(session.refresh_id),
+        ),
+        session,
+    )
+
+
+def refresh(token: str) -> Tokens:
+    """New tokens for the refresh token of a session, which is good this once.
+
+    One that was used before is in wrong hands, so then the whole session ends.
+    """
+    claims = _claims(token, "refresh", "Invalid refresh token")
+    row = _live().filter(pk=claims["sid"]).first()
+    if row is None:
+        raise NotSignedIn("Session has been revoked")
+    now, old, new = timezone.now(), UUID(claims["jti"]), uuid4()
+    expires = now + (REMEMBERED_FOR if row.is_remembered else REFRESH_FOR)
+    taken = Session.objects.filter(pk=row.pk, refresh_id=old, revoked=None)
+    if not taken.update(refresh_id=new, expires=expires, last_seen=now):
+        revoke(row, because="a refresh token was used twice")
+        raise NotSignedIn("Refresh token has already been used")
+    row.refresh_id, row.expires = new, expires
+    return _tokens(row)
+
+
+def _live() -> Any:
+    return Session.objects.select_related("user").filter(
+        revoked=None, expires__gt=timezone.now()
+    )
+
+
+def session_of(token: str) -> Session | None:
+    """The session of an access token, if both are good and its user is active."""
+    try:
+        claims = _claims(token, "access", "Invalid token.")
+    except NotSignedIn:
+        return None
+    row: Session | None = _live().filter(pk=claims.get("sid")).first()
+    if row is None or not row.user.may_sign_in:
+        return None
+    now = timezone.now()
+    if row.last_seen < now - LAST_SEEN_GRAIN:
+        Session.objects.filter(pk=row.pk).update(last_seen=now)
+    return row
+
+
+def session_of_refresh(token: str) -> Session | None:
+    """The session that this refresh token is of, used or not."""
+    try:
+        claims = _claims(token, "refresh", "Invalid refresh token")
+    except NotSignedIn:
+        return None
+    row: Session | None = _live().filter(pk=claims["sid"]).first()
+    return row
+
+
+def revoke(session: Session, *, because: str) -> None:
+    Session.objects.filter(pk=session.pk, revoked=None).update(
+        revoked=timezone.now(), revoked_because=because
+    )
+
+
+def revoke_all(user: User, *, because: str, but: Session | None = None) -> int:
+    """End every session and every token that was signed in for; API keys stay."""
+    ApiToken.objects.filter(user=user).delete()
+    rows = Session.objects.filter(user=user, revoked=None)
+    if but is not None:
+        rows = rows.exclude(pk=but.pk)
+    return rows.update(revoked=timezone.now(), revoked_because=because)
+
+
+def second_factor_token(user: User, *, remember: bool) -> str:
+    """Proves for five minutes that the password was right."""
+    return _signed(
+        "mfa", SECOND_FACTOR_FOR, sub=str(user.pk), remember=str(remember), at=_password(user)
+    )
+
+
+def user_of_second_factor(token: str) -> tuple[User, bool]:
+    claims = _claims(token, "mfa", "Invalid or expired MFA token")
+    user = User.objects.filter(pk=claims["sub"]).first()
+    if user is None or not user.may_sign_in or claims.get("at") != _password(user):
+        raise NotSignedIn("Invalid or expired MFA token")
+    return user, claims.get("remember") == "True"
+
+
+def _password(user: User) -> str:
+    """Changes with the password, and tells nothing about it."""
+    return digest(f"{_key(settings.SECRET_KEY)} {user.password}")[:16]
+
+
+def csrf_token(session_id: UUID | str) -> str:
+    """What a page must send back beside this session's cookie."""
+    return digest(f"{_key(settings.SECRET_KEY)} csrf {session_id}")
+
+
+def forget_old(before: datetime) -> int:
+    """Drop sessions that ended before; how many."""
+    return Session.objects.filter(Q(expires__lt=before) | Q(revoked__lt=before)).delete()[0]

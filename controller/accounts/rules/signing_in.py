@@ -1,0 +1,100 @@
+"""Who somebody is, by a password, and whether somebody may do something."""
+
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from controller.accounts.engine.scopes import ELSEWHERE, Place
+from controller.accounts.models import ApiToken, User
+from controller.accounts.rules import lockouts
+from controller.base.errors import Locked, NotPermitted, NotSignedIn
+from controller.base.secrets import digest
+
+# Written at most this often, so that reading with a token does not cost a write each time.
+LAST_USED_GRAIN = timedelta(minutes=1)
+WRONG = "Incorrect email/username or password"
+
+
+class EmailOrUsernameBackend(ModelBackend):
+    """Django's own check of the password, for a user named by user name or e-mail."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        if not username or password is None:
+            return None
+        try:
+            lockouts.refuse_locked(username)
+        except Locked as locked:
+            raise PermissionDenied from locked
+        named = username
+        if "@" in username:
+            # An unknown e-mail goes on as it is: the password is hashed for nobody too, so
+            # the answer takes as long as for somebody.
+            user = User.objects.filter(email__iexact=username).only("username").first()
+            named = user.username if user else username
+        found = super().authenticate(request, username=named, password=password, **kwargs)
+        if not isinstance(found, User):
+            lockouts.note_failure(username)
+            return None
+        lockouts.forgive(username)
+        return found
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        return bool(user.may_sign_in)
+
+
+def by_password(name: str, password: str, request: HttpRequest | None = None) -> User:
+    """Whose name (or e-mail) and password these are; :class:`NotSignedIn` if nobody's.
+
+    :class:`Locked` after too many failures, whether or not there is such a user.
+    """
+    lockouts.refuse_locked(name)
+    user = authenticate(request, username=name, password=password)
+    if not isinstance(user, User):
+        raise NotSignedIn(WRONG)
+    return user
+
+
+def authorize(
+    user: User, permission: str, organization_id: UUID | None, place: Place = ELSEWHERE
+) -> None:
+    """Raise :class:`NotPermitted` unless the user may do this in this organization."""
+    if not user.may(permission, organization_id, place):
+        raise NotPermitted("You do not have permission to perform this action.")
+
+
+def issue_token(user: User, *, name: str) -> str:
+    """A new API token (40 hex digits); this is the only time it can be read."""
+    token = secrets.token_hex(20)
+    ApiToken.objects.create(user=user, name=name, digest=digest(token))
+    return token
+
+
+def user_of_token(token: str) -> User | None:
+    """Whose token this is, if it is one and its user is active; notes that it was used."""
+    found = ApiToken.objects.select_related("user").filter(digest=digest(token)).first()
+    if found is None or not found.user.may_sign_in:
+        return None
+    now = timezone.now()
+    stale = Q(last_used=None) | Q(last_used__lt=now - LAST_USED_GRAIN)
+    if found.last_used is None or found.last_used < now - LAST_USED_GRAIN:
+        ApiToken.objects.filter(stale, pk=found.pk).update(last_used=now)
+    user: User = found.user
+    return user
+
+
+def revoke_token(token: ApiToken) -> None:
+    token.delete()

@@ -1,0 +1,95 @@
+"""Sites, and who may do what in them."""
+
+import ipaddress
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from controller.accounts.models import Membership, Organization, Site, SiteGrant, User
+from controller.base.errors import Conflict, NotPermitted, Refused
+
+MOST_SUBNETS = 200
+LARGEST_SETTINGS = 32 * 1024
+HIGHEST_VLAN = 4094
+
+
+def create_site(*, organization: Organization, **values: Any) -> Site:
+    """A new site; its slug must be free in the organization (409)."""
+    site = Site(organization=organization, **values)
+    return _saved(site)
+
+
+def update_site(site: Site, **values: Any) -> Site:
+    for name, value in values.items():
+        setattr(site, name, value)
+    return _saved(site)
+
+
+def _saved(site: Site) -> Site:
+    _check_subnets(site.subnets)
+    if not isinstance(site.settings, dict) or len(json.dumps(site.settings)) > LARGEST_SETTINGS:
+        raise Refused({"settings": ["A JSON object of at most 32 KiB is expected."]})
+    twins = Site.objects.filter(organization=site.organization, slug=site.slug)
+    if twins.exclude(pk=site.pk).exists():
+        raise Conflict("A site with this slug exists already.")
+    site.checked().save()
+    return site
+
+
+def _check_subnets(subnets: Any) -> None:
+    if not isinstance(subnets, list) or len(subnets) > MOST_SUBNETS:
+        raise Refused({"subnets": [f"A list of at most {MOST_SUBNETS} is expected."]})
+    for one in subnets:
+        if not isinstance(one, dict):
+            raise Refused({"subnets": ['Each is an object, as in {"cidr": "10.0.0.0/24"}.']})
+        try:
+            network = ipaddress.ip_network(one.get("cidr", ""), strict=False)
+        except ValueError as error:
+            raise Refused({"subnets": [str(error)]}) from error
+        if network.prefixlen == 0 or network.is_multicast or network.is_loopback:
+            raise Refused({"subnets": [f"{network} is nothing that a site can have."]})
+        vlan = one.get("vlan_id")
+        if vlan is not None and not (isinstance(vlan, int) and 1 <= vlan <= HIGHEST_VLAN):
+            raise Refused({"subnets": [f"A VLAN is a number from 1 to {HIGHEST_VLAN}."]})
+
+
+@transaction.atomic
+def delete_site(site: Site) -> None:
+    """A site goes when no device is in it any more."""
+    try:
+        site.delete()
+    except ProtectedError as error:
+        raise Conflict("Move the devices of this site elsewhere, then delete it.") from error
+
+
+@transaction.atomic
+def grant(membership: Membership, site: Site, level: str, *, by: User) -> SiteGrant:
+    """Let a member read, write, or do everything their role permits in a site."""
+    if site.organization_id != membership.organization_id:
+        raise Refused({"site": ["The site is of another organization."]})
+    if not by.may("user:update", site.organization_id):
+        raise NotPermitted("You do not manage this organization.")
+    row = SiteGrant.objects.filter(membership=membership, site=site).first()
+    row = row or SiteGrant(membership=membership, site=site)
+    row.level = level
+    row.checked().save()
+    return row
+
+
+def revoke_grant(row: SiteGrant, *, by: User) -> None:
+    if not by.may("user:update", row.site.organization_id):
+        raise NotPermitted("You do not manage this organization.")
+    row.delete()
+
+
+@transaction.atomic
+def set_grants(membership: Membership, levels: Mapping[Site, str], *, by: User) -> None:
+    """Make these the sites of a member, and no others."""
+    kept: Sequence[Any] = [
+        grant(membership, site, one, by=by).pk for site, one in levels.items()
+    ]
+    for row in membership.grants.exclude(pk__in=kept):
+        revoke_grant(row, by=by)

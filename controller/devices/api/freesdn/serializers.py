@@ -1,0 +1,112 @@
+"""A device in the FreeSDN dialect. What the portal does not know of it is null."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from controller.accounts.models import Site
+from controller.devices.api.serializers import VisibleRelatedField
+from controller.devices.models import Device, Presence
+
+# Devices do not tell what they are for, so clients that ask get their word for the rest.
+OTHER = "other"
+STATUSES = [*Presence.State.choices, ("deactivated", "Deactivated")]
+
+
+class DeviceShape(serializers.ModelSerializer[Device]):
+    site_id = VisibleRelatedField(
+        source="site", queryset=Site.objects.all(), required=False, allow_null=True
+    )
+    organization_id = serializers.UUIDField(read_only=True)
+    group_id = serializers.IntegerField(read_only=True)
+    device_type = serializers.CharField(read_only=True)
+    ip_address = serializers.IPAddressField(
+        source="management_ip", required=False, allow_null=True
+    )
+    manufacturer = serializers.CharField(read_only=True, allow_null=True)
+    firmware_version = serializers.CharField(source="os", required=False, allow_blank=True)
+    serial_number = serializers.CharField(
+        source="hardware_id", required=False, allow_null=True, max_length=32
+    )
+    status = serializers.ChoiceField(choices=STATUSES, read_only=True)
+    last_seen = serializers.DateTimeField(read_only=True, allow_null=True)
+    is_active = serializers.BooleanField(read_only=True)
+    is_managed = serializers.BooleanField(read_only=True)
+    config_status = serializers.CharField(read_only=True, allow_null=True)
+    metadata = serializers.DictField(read_only=True)
+    capabilities = serializers.ListField(child=serializers.CharField(), read_only=True)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+    updated_at = serializers.DateTimeField(source="modified", read_only=True)
+
+    class Meta:
+        model = Device
+        fields = [
+            "id", "name", "device_type", "mac_address", "ip_address", "model", "manufacturer",
+            "firmware_version", "serial_number", "site_id", "organization_id", "group_id",
+            "status", "last_seen", "is_active", "is_managed", "config_status", "notes",
+            "metadata", "capabilities", "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = ["model"]
+        validators: list[Any] = []
+
+    def to_representation(self, instance: Device) -> dict[str, Any]:
+        presence = getattr(instance, "presence", None)
+        config = getattr(instance, "config", None)
+        return as_item(
+            (
+                instance.pk, instance.name, instance.mac_address, instance.management_ip,
+                instance.model, instance.os, instance.hardware_id, instance.site_id,
+                instance.organization_id, instance.group_id, presence and presence.state,
+                presence and presence.last_seen, presence and presence.last_ip,
+                instance.is_deactivated, config and config.status, instance.notes,
+                instance.created, instance.modified,
+            )
+        )  # fmt: skip
+
+
+# What a list reads, in the order that as_item takes it.
+COLUMNS = (
+    "id", "name", "mac_address", "management_ip", "model", "os", "hardware_id", "site_id",
+    "organization_id", "group_id", "presence__state", "presence__last_seen",
+    "presence__last_ip", "is_deactivated", "config__status", "notes", "created", "modified",
+)  # fmt: skip
+
+
+def as_item(row: tuple[Any, ...]) -> dict[str, Any]:
+    (
+        pk, name, mac, address, model, system, serial, site, organization, group, state,
+        last_seen, last_ip, is_deactivated, config_status, notes, created, modified,
+    ) = row  # fmt: skip
+    manufacturer, _, _ = model.partition(" ")
+    return {
+        "id": pk,
+        "name": name,
+        "device_type": OTHER,
+        "mac_address": mac,
+        "ip_address": address or last_ip,
+        "model": model,
+        "manufacturer": manufacturer or None,
+        "firmware_version": system,
+        "serial_number": serial,
+        "site_id": site,
+        "organization_id": organization,
+        "group_id": group,
+        "status": "deactivated" if is_deactivated else state or "unknown",
+        "last_seen": last_seen,
+        "is_active": not is_deactivated,
+        "is_managed": config_status is not None,
+        "config_status": config_status,
+        "notes": notes,
+        "metadata": {},
+        "capabilities": [],
+        "created_at": created,
+        "updated_at": modified,
+    }
+
+
+class Summary(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    online = serializers.IntegerField()
+    offline = serializers.IntegerField()
+    by_type = serializers.DictField(child=serializers.IntegerField())
+    by_status = serializers.DictField(child=serializers.IntegerField())

@@ -1,0 +1,86 @@
+"""The inventory in the FreeSDN dialect: the same devices, by site."""
+
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from controller.accounts.models import User
+from controller.accounts.rules import authorize
+from controller.configs.rules import inventory
+from controller.devices.api.freesdn.filters import DeviceFilter
+from controller.devices.api.freesdn.serializers import (
+    COLUMNS,
+    OTHER,
+    DeviceShape,
+    Summary,
+    as_item,
+)
+from controller.devices.models import Device
+from controller.dialects.freesdn import RuleViewSet
+from controller.dialects.openwisp import permission_of
+
+
+class DeviceViewSet(RuleViewSet):
+    """The devices of the caller's organizations and sites."""
+
+    queryset = Device.objects.all()
+    resource = "device"
+    permissions = {"summary": "device:read"}
+    filterset_class = DeviceFilter
+    serializer_class = DeviceShape
+    update_rule = staticmethod(inventory.update_device)
+    delete_rule = staticmethod(inventory.delete_device)
+    http_method_names = ["get", "head", "options", "patch", "delete"]
+
+    def get_queryset(self) -> QuerySet[Device]:
+        rows: QuerySet[Device] = super().get_queryset()
+        if self.action in {"list", "summary"}:
+            # The id makes pages stable where names are equal in two organizations.
+            return rows.order_by("name", "id")
+        return rows.select_related("organization", "group", "site", "presence", "config")
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        rows = self.filter_queryset(self.get_queryset()).values_list(*COLUMNS)
+        page = self.paginate_queryset(rows) or []
+        return self.get_paginated_response([as_item(row) for row in page])
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        values = serializer.validated_data
+        device: Any = serializer.instance
+        if "site" in values and isinstance(self.request.user, User):
+            # Moving a device takes the permission in both places.
+            place = values["site"].pk if values["site"] else None
+            authorize(
+                self.request.user,
+                permission_of(self, self.request),
+                device.organization_id,
+                place,
+            )
+        inventory.update_device(device, **values)
+        serializer.instance = self.get_queryset().filter(pk=device.pk).first() or device
+
+    @extend_schema(responses=Summary)
+    @action(detail=False, url_path="stats/summary", pagination_class=None)
+    def summary(self, request: Request) -> Response:
+        """How many devices there are, by status."""
+        rows = self.filter_queryset(self.get_queryset()).order_by()
+        counts: dict[str, int] = {}
+        counted = rows.values_list("is_deactivated", "presence__state").annotate(Count("pk"))
+        for is_deactivated, state, count in counted:
+            status = "deactivated" if is_deactivated else state or "unknown"
+            counts[status] = counts.get(status, 0) + count
+        total = sum(counts.values())
+        return Response(
+            {
+                "total": total,
+                "online": counts.get("online", 0),
+                "offline": counts.get("offline", 0),
+                "by_type": {OTHER: total} if total else {},
+                "by_status": counts,
+            }
+        )

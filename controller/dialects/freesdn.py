@@ -1,0 +1,201 @@
+"""The FreeSDN dialect: one envelope for errors, pages of items, a message per permission.
+
+Errors are ``{"error": {code, message, request_id}}``, with ``details`` for a 422; lists are
+``items, total, page, per_page, pages``. A row outside the caller's tenancy is a 404.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions, status
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.views import exception_handler as drf_exception_handler
+
+from controller.base.errors import (
+    ALL_FIELDS,
+    Conflict,
+    Locked,
+    NotFound,
+    NotPermitted,
+    NotSignedIn,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+)
+from controller.base.tracing import current
+from controller.dialects import openwisp
+from controller.dialects.openwisp import permission_of
+
+# The first that fits counts.
+STATUSES: tuple[tuple[type[Refused], int], ...] = (
+    (NotFound, 404),
+    (NotSignedIn, 401),
+    (NotPermitted, 403),
+    (Conflict, 409),
+    (Locked, 423),
+    (Unreachable, 502),
+    (OutcomeUnknown, 504),
+    (Refused, 400),
+)
+UNPROCESSABLE = 422
+
+
+def envelope(
+    code: int, message: str, details: list[dict[str, str]] | None = None
+) -> dict[str, Any]:
+    error: dict[str, Any] = {
+        "code": code,
+        "message": message,
+        "request_id": current().request_id,
+    }
+    if details:
+        error["details"] = details
+    return {"error": error}
+
+
+def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
+    """An error outside of any view of this dialect: no such route, too much, a crash."""
+    return JsonResponse(envelope(code, message), status=code)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    if isinstance(error, exceptions.ValidationError | exceptions.ParseError):
+        # Named by DRF, so that a transaction is rolled back as with any error.
+        drf_exception_handler(error, context)
+        return unprocessable(list(details_of(error.detail)))
+    if isinstance(error, Refused):
+        return refusal(error)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound("Resource not found")
+    response = drf_exception_handler(error, context)
+    if response is not None:
+        response.data = envelope(
+            response.status_code, sentence_of(getattr(error, "detail", str(error)))
+        )
+    return response
+
+
+def refusal(error: Refused) -> Response:
+    code = next(code for kind, code in STATUSES if isinstance(error, kind))
+    if code == status.HTTP_400_BAD_REQUEST and not isinstance(error.detail, str):
+        return unprocessable(list(details_of(error.by_field)))
+    response = Response(envelope(code, str(error)), status=code)
+    if isinstance(error, Locked):
+        response["Retry-After"] = str(error.retry_after)
+    if isinstance(error, NotSignedIn):
+        response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def unprocessable(details: list[dict[str, str]]) -> Response:
+    return Response(envelope(UNPROCESSABLE, "Validation error", details), status=UNPROCESSABLE)
+
+
+def details_of(errors: Any, path: str = "body") -> Iterator[dict[str, str]]:
+    """DRF's errors (fields, lists, sentences, nested) as field, message and type of each."""
+    if isinstance(errors, dict):
+        for name, inner in errors.items():
+            here = path if name in {"non_field_errors", ALL_FIELDS} else f"{path}.{name}"
+            yield from details_of(inner, name if "." in str(name) else here)
+    elif isinstance(errors, list):
+        for at, inner in enumerate(errors):
+            nested = isinstance(inner, dict | list)
+            yield from details_of(inner, f"{path}.{at}" if nested else path)
+    else:
+        kind = getattr(errors, "code", "value_error")
+        yield {"field": path, "message": str(errors), "type": str(kind)}
+
+
+def sentence_of(detail: Any) -> str:
+    return " ".join(one["message"] for one in details_of(detail))
+
+
+class Pagination(BasePagination):
+    """``page`` and ``per_page`` in; items, total, page, per_page and pages out."""
+
+    per_page = 25
+    max_per_page = 500
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.page = number(request, "page", 1, 1_000_000_000)
+        limit = getattr(view, "max_per_page", self.max_per_page)
+        self.size = number(request, "per_page", getattr(view, "per_page", self.per_page), limit)
+        self.total = queryset.count()
+        start = (self.page - 1) * self.size
+        return list(queryset[start : start + self.size]) if start < self.total else []
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response(
+            {
+                "items": data,
+                "total": self.total,
+                "page": self.page,
+                "per_page": self.size,
+                "pages": -(-self.total // self.size),
+            }
+        )
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        numbers = {
+            name: {"type": "integer", "example": example}
+            for name, example in (("total", 1), ("page", 1), ("per_page", 25), ("pages", 1))
+        }
+        return {
+            "type": "object",
+            "required": ["items", *numbers],
+            "properties": {"items": schema, **numbers},
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        limit = getattr(view, "max_per_page", self.max_per_page)
+        default = getattr(view, "per_page", self.per_page)
+        return [
+            {"name": "page", "in": "query",
+             "schema": {"type": "integer", "minimum": 1, "default": 1}},
+            {"name": "per_page", "in": "query", "schema": {
+                "type": "integer", "minimum": 1, "maximum": limit, "default": default}},
+        ]  # fmt: skip
+
+
+def number(request: Request, name: str, default: int, most: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and 1 <= int(text[:12]) <= most:
+        return int(text)
+    raise exceptions.ValidationError(
+        {f"query.{name}": [f"Input should be a whole number from 1 to {most}."]}
+    )
+
+
+class MayDo(openwisp.MayDo):
+    """Says which permission is missing, as the dialect's clients show it."""
+
+    message = ""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        self.message = f"Permission denied: requires '{permission_of(view, request)}'"
+        return super().has_permission(request, view)
+
+    def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
+        self.message = f"Permission denied: requires '{permission_of(view, request)}'"
+        return super().has_object_permission(request, view, obj)
+
+
+class View(APIView):
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        return exception_handler
+
+
+class RuleViewSet(openwisp.RuleViewSet):
+    """As in the home dialect, with this dialect's errors and pages."""
+
+    permission_classes = [MayDo]
+    pagination_class = Pagination  # type: ignore[assignment]
+
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        return exception_handler

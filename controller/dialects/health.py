@@ -1,0 +1,41 @@
+"""Whether the portal is up: for probes, without a sign-in and without details."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from controller.base.health import components
+
+UNAVAILABLE = 503
+
+
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    """Which parts are there; 200 as long as this can be answered at all."""
+    found = components()
+    degraded = [name for name, state in found.items() if state != "healthy"]
+    return JsonResponse(
+        {
+            "status": "degraded" if degraded else "healthy",
+            "app": "Muster",
+            "timestamp": timezone.now().isoformat(),
+            "components": {name: {"status": state} for name, state in found.items()},
+        }
+    )
+
+
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """That this process answers."""
+    return JsonResponse({"status": "alive"})
+
+
+@require_safe
+def ready(request: HttpRequest) -> HttpResponse:
+    """That all parts are there: 503 while the database, Redis or the worker is gone."""
+    found = components()
+    is_ready = all(state == "healthy" for state in found.values())
+    return JsonResponse(
+        {"status": "ready" if is_ready else "not ready", "components": found},
+        status=200 if is_ready else UNAVAILABLE,
+    )

@@ -1,0 +1,71 @@
+"""What is counted for Prometheus, and the protected page that shows it."""
+
+import hmac
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from controller.accounts.models import User
+from controller.base.health import queue_lengths
+from controller.configs.models import Push
+from controller.devices.models import Presence
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+REQUESTS = Histogram(
+    "muster_request_seconds",
+    "Requests answered, by dialect, method and kind of status.",
+    ["dialect", "method", "status"],
+    buckets=(0.005, 0.025, 0.1, 0.5, 2.5),
+)
+
+
+class Rows:
+    """What is counted in the database when somebody looks."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield gauge("muster_devices", "Devices by presence.", "state", counted(Presence))
+        opened = Push.objects.filter(state__in=Push.OPEN)
+        yield gauge("muster_open_pushes", "Pushes by state.", "state", counted(Push, opened))
+        yield gauge("muster_queue_length", "Messages waiting.", "queue", queue_lengths())
+
+
+def counted(model: Any, rows: Any = None) -> dict[str, int]:
+    rows = model.objects.all() if rows is None else rows
+    return dict(rows.order_by().values_list("state").annotate(Count("pk")))
+
+
+def gauge(name: str, about: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, about, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For Prometheus with the token of the settings, and for superusers who are signed in."""
+    if not may_scrape(request):
+        response = HttpResponse("A token is needed.\n", status=401, content_type="text/plain")
+        response["WWW-Authenticate"] = "Bearer"
+        return response
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(Rows())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE)
+
+
+def may_scrape(request: HttpRequest) -> bool:
+    wanted = f"Bearer {settings.MUSTER_METRICS_TOKEN}"
+    given = request.META.get("HTTP_AUTHORIZATION", "")
+    if settings.MUSTER_METRICS_TOKEN and hmac.compare_digest(given.encode(), wanted.encode()):
+        return True
+    user = request.user
+    return isinstance(user, User) and user.is_superuser and user.may_sign_in
