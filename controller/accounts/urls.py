@@ -1,9 +1,9 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from controller.accounts.api import views
 from controller.accounts.api.freesdn import views as freesdn
 from controller.accounts.api.signin import views as signin
-from controller.accounts.api.views import TokenView
 
 auth = {
     "login": signin.LoginView,
@@ -25,6 +25,11 @@ auth = {
     "saml/<path:rest>": signin.SamlView,
 }
 
+users = SimpleRouter()
+users.register("organization", views.OrganizationViewSet)
+users.register("group", views.GroupViewSet)
+users.register("user", views.UserViewSet)
+users.register(r"user/(?P<user_id>[0-9a-f-]{36})/email", views.EmailViewSet)
 router = SimpleRouter()
 router.register("sites", freesdn.SiteViewSet, basename="site")
 
@@ -34,7 +39,12 @@ urlpatterns = [
     path("api/v1/sites/<uuid:site_id>/grants/<uuid:user_id>/", freesdn.GrantView.as_view()),
     path("api/v1/api-keys/", freesdn.KeysView.as_view()),
     path("api/v1/api-keys/<uuid:pk>/", freesdn.KeyView.as_view()),
-    path("api/v1/users/token/", TokenView.as_view(), name="users_token"),
+    path("api/v1/users/token/", views.TokenView.as_view(), name="users_token"),
+    path("api/v1/users/user/password/change/", views.OwnPasswordView.as_view()),
+    path("api/v1/users/password/reset/", views.PasswordResetView.as_view()),
+    path("api/v1/users/password/reset/confirm/", views.PasswordResetConfirmView.as_view()),
+    path("api/v1/users/user/<uuid:user_id>/password/", views.PasswordView.as_view()),
+    path("api/v1/users/", include(users.urls)),
     *(
         path(f"api/v1/auth/{route}", view.as_view(), name=f"auth_{view.__name__}")
         for route, view in auth.items()

@@ -14,6 +14,10 @@ from controller.dialects.polling import FastPolls
 DEVICE = uuid4()
 
 
+def limit(path: str) -> int:
+    return 1024
+
+
 def call(
     application: Any, path: str = "/", *, method: str = "GET", body: bytes = b"", **scope: Any
 ) -> tuple[int, dict[str, str], list[bytes]]:
@@ -56,7 +60,7 @@ class TestPolls:
         agent_cache.publish([agent_cache.Record(DEVICE, "the-key", "c" * 32, "")])
 
     def poll(self, query: str, device: str = DEVICE.hex, **scope: Any) -> bytes:
-        application = FastPolls(Bridge(django, threads=1))
+        application = FastPolls(Bridge(django, threads=1, body_limit=limit))
         _, _, parts = call(application, f"/controller/checksum/{device}/?{query}", **scope)
         return b"".join(parts)
 
@@ -79,7 +83,7 @@ class TestPolls:
         assert self.poll("key=the-key") == b"django"
 
     def test_it_is_noted_who_asked_and_from_where(self) -> None:
-        application = FastPolls(Bridge(django, threads=1))
+        application = FastPolls(Bridge(django, threads=1, body_limit=limit))
 
         async def poll_and_flush() -> None:
             scope = {"client": ("192.0.2.9", 1)}
@@ -116,7 +120,7 @@ class TestBridge:
             (b"cookie", b"b=2"),
         ]
         status, _, parts = call(
-            Bridge(application, threads=1),
+            Bridge(application, threads=1, body_limit=limit),
             "/caf\u00e9/?x=1",
             method="POST",
             body=b"0123456789",
@@ -143,7 +147,7 @@ class TestBridge:
             start_response("200 OK", [])
             return Stream()
 
-        _, _, parts = call(Bridge(application, threads=1))
+        _, _, parts = call(Bridge(application, threads=1, body_limit=limit))
         assert [part for part in parts if part] == [b"one", b"two"]
         assert closed == [True]
 
@@ -172,5 +176,5 @@ class TestBridge:
             "http_version": "1.1", "headers": [],
         }  # fmt: skip
         with pytest.raises(ConnectionResetError):
-            asyncio.run(Bridge(application, threads=1)(scope, receive, gone))
+            asyncio.run(Bridge(application, threads=1, body_limit=limit)(scope, receive, gone))
         assert closed == [True]

@@ -1,11 +1,27 @@
+"""Users, organizations, groups, e-mails and passwords in the OpenWISP dialect."""
+
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import ModelViewSet
 
-from controller.accounts.api.serializers import SignIn
-from controller.accounts.rules import issue_token
-from controller.dialects.openwisp import View
+from controller.accounts.api import serializers as shapes
+from controller.accounts.models import Organization, User
+from controller.accounts.rules import emails, passwords, people
+from controller.base.errors import NotPermitted
+from controller.celery import wake
+from controller.dialects.authentication import Credential
+from controller.dialects.openwisp import MayDo, Pagination, RuleViewSet, View, as_user
 
 
 class TokenView(View):
@@ -13,11 +29,227 @@ class TokenView(View):
 
     authentication_classes = []
     permission_classes = [AllowAny]
-    serializer_class = SignIn
+    serializer_class = shapes.SignIn
 
-    @extend_schema(request=SignIn, responses=SignIn, operation_id="users_token_create")
+    @extend_schema(
+        request=shapes.SignIn, responses=shapes.SignIn, operation_id="users_token_create"
+    )
     def post(self, request: Request) -> Response:
-        sign_in = SignIn(data=request.data, context={"request": request})
+        sign_in = shapes.SignIn(data=request.data, context={"request": request})
         sign_in.is_valid(raise_exception=True)
-        token = issue_token(sign_in.validated_data["user"], name="API sign-in")
-        return Response({"token": token})
+        user = sign_in.validated_data["user"]
+        return Response({"token": people.token_for(user, name="API sign-in")})
+
+
+class OrganizationViewSet(RuleViewSet):
+    """The organizations one is a member of."""
+
+    queryset = Organization.objects.all()
+    resource = "organization"
+    create_rule = staticmethod(people.create_organization)
+    update_rule = staticmethod(people.update_organization)
+    delete_rule = staticmethod(people.delete_organization)
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        short = self.action in {"list", "create"}
+        return shapes.OrganizationList if short else shapes.OrganizationDetail
+
+
+class SuperusersOnly(MayDo):
+    """Groups give permissions in every organization, so who gives them is of none."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        user = request.user
+        return super().has_permission(request, view) and bool(
+            isinstance(user, User) and (user.is_superuser or request.method in {"GET", "HEAD"})
+        )
+
+    def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
+        return True
+
+
+class GroupViewSet(View, ModelViewSet[Group]):
+    """Sets of permissions that users have beyond their role."""
+
+    queryset = Group.objects.order_by("name").prefetch_related("permissions__content_type")
+    serializer_class = shapes.GroupShape
+    resource = "usergroup"
+    permission_classes = [SuperusersOnly]
+    pagination_class = Pagination
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        serializer.instance = people.save_group(**serializer.validated_data)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        people.save_group(serializer.instance, **serializer.validated_data)
+
+    def perform_destroy(self, instance: Group) -> None:
+        people.delete_group(instance)
+
+
+class MayManage(MayDo):
+    """Whom one may see or change is decided by the queryset and the rule."""
+
+    def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
+        return True
+
+
+class UserViewSet(RuleViewSet):
+    """The users of the organizations one manages."""
+
+    queryset = User.objects.order_by("-date_joined", "id")
+    resource = "user"
+    permission_classes = [MayManage]
+    permissions = {"password": "user:update"}
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset()
+        return rows.prefetch_related("groups", "memberships", "user_permissions")
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return shapes.UserList if self.action in {"list", "create"} else shapes.UserDetail
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        values = with_members(serializer.validated_data)
+        serializer.instance = people.create_user(by=as_user(self.request), **values)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        values = with_members(serializer.validated_data)
+        user: Any = serializer.instance
+        people.update_user(user, by=as_user(self.request), **values)
+        serializer.instance = self.get_queryset().get(pk=user.pk)
+
+    def perform_destroy(self, instance: Any) -> None:
+        people.delete_user(instance, by=as_user(self.request))
+
+
+def with_members(values: dict[str, Any]) -> dict[str, Any]:
+    return {"organization_users" if k == "memberships" else k: v for k, v in values.items()}
+
+
+class PersonView(View):
+    """What belongs to one user, for who manages them and for themselves."""
+
+    permission_classes = [IsAuthenticated]
+
+    @cached_property
+    def person(self) -> User:
+        user = as_user(self.request)
+        found: User = get_object_or_404(
+            User.objects.visible_to(user), pk=self.kwargs["user_id"]
+        )
+        if found.pk != user.pk:
+            verb = "read" if self.request.method in {"GET", "HEAD"} else "update"
+            if not user.may_somewhere(f"user:{verb}"):
+                raise NotPermitted("You do not have permission to perform this action.")
+            people.check_over(user, found)
+        elif isinstance(self.request.auth, Credential) and self.request.auth.kind == "key":
+            raise NotPermitted("An API key cannot do this; sign in.")
+        return found
+
+
+class PasswordView(PersonView):
+    @extend_schema(
+        request=shapes.NewPassword, responses=shapes.Done, operation_id="users_user_password"
+    )
+    def put(self, request: Request, user_id: str) -> Response:
+        """Set a password: one's own with the present one, or that of a user one manages."""
+        person = self.person
+        given = shapes.NewPassword(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = given.validated_data
+        if person.pk == as_user(request).pk:
+            passwords.change(
+                person, current=values["current_password"] or "", new=values["new_password"]
+            )
+        else:
+            passwords.set_password(person, values["new_password"])
+        return Response({"status": "Success", "message": "Password updated successfully"})
+
+
+class EmailViewSet(PersonView, ModelViewSet[EmailAddress]):
+    """The e-mail addresses of a user."""
+
+    queryset = EmailAddress.objects.order_by("pk")
+    serializer_class = shapes.EmailShape
+    pagination_class = Pagination
+    lookup_url_kwarg = "email_id"
+
+    def get_queryset(self) -> QuerySet[EmailAddress]:
+        if getattr(self, "swagger_fake_view", False):
+            return super().get_queryset().none()
+        return super().get_queryset().filter(user=self.person)
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        serializer.instance = emails.add(self.person, **serializer.validated_data)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        row: Any = serializer.instance
+        serializer.instance = emails.change(row, **serializer.validated_data)
+
+    def perform_destroy(self, instance: EmailAddress) -> None:
+        emails.remove(instance)
+
+
+class OwnPasswordView(View):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        request=shapes.OwnPasswordChange,
+        responses=shapes.Detail,
+        operation_id="users_password_change",
+    )
+    def post(self, request: Request) -> Response:
+        """Change one's own password."""
+        auth = request.auth
+        if isinstance(auth, Credential) and auth.kind == "key":
+            raise NotPermitted("An API key cannot do this; sign in.")
+        given = shapes.OwnPasswordChange(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = given.validated_data
+        passwords.change(
+            as_user(request),
+            current=values["old_password"],
+            new=values["new_password1"],
+            fields=("old_password", "new_password1"),
+        )
+        return Response({"detail": "New password has been saved."})
+
+
+class PasswordResetView(View):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(
+        request=shapes.PasswordReset,
+        responses=shapes.Detail,
+        operation_id="users_password_reset",
+    )
+    def post(self, request: Request) -> Response:
+        """Ask for an e-mail with a link to set a new password."""
+        given = shapes.PasswordReset(data=request.data)
+        given.is_valid(raise_exception=True)
+        user = passwords.user_named(given.validated_data["input"])
+        # A worker is woken either way, so that the answer takes as long for a stranger.
+        wake("controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4()))
+        return Response({"detail": "Password reset e-mail has been sent."})
+
+
+class PasswordResetConfirmView(View):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(
+        request=shapes.PasswordResetConfirm,
+        responses=shapes.Detail,
+        operation_id="users_password_reset_confirm",
+    )
+    def post(self, request: Request) -> Response:
+        """Set a new password with what the e-mail holds."""
+        given = shapes.PasswordResetConfirm(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = given.validated_data
+        passwords.reset(
+            values["uid"], values["token"], values["new_password1"], field="new_password1"
+        )
+        return Response({"detail": "Password has been reset with the new password."})

@@ -6,6 +6,7 @@ from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
+from django.db.models import Q
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
@@ -66,8 +67,10 @@ def mail_reset(user_id: str) -> bool:
     return True
 
 
-def user_of_email(email: str) -> User | None:
-    found: User | None = User.objects.filter(email__iexact=email, is_active=True).first()
+def user_named(name: str) -> User | None:
+    """Whose e-mail or user name this is."""
+    named = Q(email__iexact=name) if "@" in name else Q(username=name)
+    found: User | None = User.objects.filter(named, is_active=True).first()
     return found
 
 

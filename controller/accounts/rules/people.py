@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import ProtectedError
 
 from controller.accounts.models import ApiToken, Membership, Organization, User
-from controller.accounts.rules import emails, lockouts, passwords, sessions
+from controller.accounts.rules import emails, lockouts, passwords, second_factor, sessions
+from controller.accounts.rules.signing_in import issue_token
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.secrets import digest
 
@@ -40,8 +42,34 @@ def confirm_password(user: User, password: str) -> None:
     lockouts.forgive(name)
 
 
+def token_for(user: User, *, name: str) -> str:
+    """A token for a program; who has a second factor makes tokens where it is asked for."""
+    if second_factor.is_on(user):
+        raise NotPermitted(
+            "This account has MFA enabled: sign in by /api/v1/auth/login, "
+            "or make an API token or an API key."
+        )
+    return issue_token(user, name=name)
+
+
 def forget_token(user: User, token: str) -> None:
     ApiToken.objects.filter(user=user, digest=digest(token)).delete()
+
+
+def save_group(group: Group | None = None, **values: Any) -> Group:
+    """A set of permissions; superusers make them."""
+    group = group or Group()
+    permissions = values.pop("permissions", None)
+    for name, value in values.items():
+        setattr(group, name, value)
+    group.save()
+    if permissions is not None:
+        group.permissions.set(permissions)
+    return group
+
+
+def delete_group(group: Group) -> None:
+    group.delete()
 
 
 def update_self(user: User, **values: Any) -> User:

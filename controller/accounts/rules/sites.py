@@ -46,10 +46,16 @@ def _check_subnets(subnets: Any) -> None:
         if not isinstance(one, dict):
             raise Refused({"subnets": ['Each is an object, as in {"cidr": "10.0.0.0/24"}.']})
         try:
-            network = ipaddress.ip_network(one.get("cidr", ""), strict=False)
+            # As text: of a number, ip_network would make an address.
+            network = ipaddress.ip_network(str(one.get("cidr", "")), strict=False)
         except ValueError as error:
             raise Refused({"subnets": [str(error)]}) from error
-        if network.prefixlen == 0 or network.is_multicast or network.is_loopback:
+        if (
+            network.prefixlen == 0
+            or "/" not in str(one["cidr"])
+            or network.is_multicast
+            or network.is_loopback
+        ):
             raise Refused({"subnets": [f"{network} is nothing that a site can have."]})
         vlan = one.get("vlan_id")
         if vlan is not None and not (isinstance(vlan, int) and 1 <= vlan <= HIGHEST_VLAN):

@@ -157,7 +157,7 @@ class ResetRequestView(PublicView):
     )
     def post(self, request: Request) -> Response:
         """Ask for an e-mail with a link to set a new password."""
-        user = passwords.user_of_email(self.read(shapes.ResetRequest)["email"])
+        user = passwords.user_named(self.read(shapes.ResetRequest)["email"])
         # A worker is woken either way, so that the answer takes as long for a stranger.
         wake("controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4()))
         return Response({"message": "If the account exists, an e-mail is on its way."})
