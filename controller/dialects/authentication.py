@@ -48,7 +48,7 @@ class TokenAuthentication(BaseAuthentication):
         found = (
             self.by_header(request)
             or self.by_cookie(request)
-            or self.by_key(request.META.get("HTTP_X_API_KEY", ""))
+            or self.by_key(request.headers.get("x-api-key", ""))
         )
         if found is not None:
             accept(request, *found)

@@ -104,7 +104,7 @@ def turned_away(request: HttpRequest, verdict: Verdict | None) -> HttpResponse |
         response["Retry-After"] = str(max(1, verdict.retry_after))
         return response
     limit = body_limit(request.path_info)
-    if int(request.META.get("CONTENT_LENGTH") or 0) <= limit:
+    if int(request.headers.get("content-length") or 0) <= limit:
         return None
     sentence = f"request body exceeds {limit}-byte limit"
     if request.path_info.startswith("/api/"):

@@ -64,7 +64,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def may_scrape(request: HttpRequest) -> bool:
     wanted = f"Bearer {settings.MUSTER_METRICS_TOKEN}"
-    given = request.META.get("HTTP_AUTHORIZATION", "")
+    given = request.headers.get("authorization", "")
     if settings.MUSTER_METRICS_TOKEN and hmac.compare_digest(given.encode(), wanted.encode()):
         return True
     user = request.user

@@ -43,7 +43,7 @@ class PublicView(Reading):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        origin = request.META.get("HTTP_ORIGIN") or request.META.get("HTTP_REFERER")
+        origin = request.headers.get("origin") or request.headers.get("referer")
         if not origin:
             return
         parts = urlsplit(origin)
@@ -56,7 +56,7 @@ def signed_in(request: Request, user: User, *, remember: bool = False) -> Respon
     """Open a session: its tokens in the body for programs, and as cookies for pages."""
     tokens = sessions.open_session(
         user,
-        user_agent=request.META.get("HTTP_USER_AGENT", ""),
+        user_agent=request.headers.get("user-agent", ""),
         address=request.META.get("REMOTE_ADDR"),
         remember=remember,
     )
