@@ -201,7 +201,11 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "One inventory, one permission model and one audit trail for a mixed fleet.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"LocationTypeEnum": "geo.models.Location.Type"},
+    "ENUM_NAME_OVERRIDES": {
+        "LocationTypeEnum": "geo.models.Location.Type",
+        "BackendEnum": "controller.configs.models.Backend",
+        "VpnBackendEnum": "controller.vpn.models.Vpn.Backend",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
