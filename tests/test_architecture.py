@@ -99,7 +99,7 @@ def test_every_list_of_owned_rows_can_be_filtered_by_organization() -> None:
 def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
     unscoped = {
         "User", "Organization", "Membership", "ApiToken",  # accounts scope the others
-        "TemplateUse", "GroupTemplate",  # rows between two scoped ones
+        "TemplateUse", "GroupTemplate", "RolloutDevice",  # rows between two scoped ones
         "RevocationList",  # is public
     }  # fmt: skip
     ours = {path.name for path in APPS}
