@@ -202,6 +202,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
+        "RolloutStateEnum": "controller.configs.models.Rollout.State",
+        "SnapshotStateEnum": "controller.configs.models.Snapshot.State",
         "LocationTypeEnum": "geo.models.Location.Type",
         "BackendEnum": "controller.configs.models.Backend",
         "VpnBackendEnum": "controller.vpn.models.Vpn.Backend",
