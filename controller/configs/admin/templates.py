@@ -106,6 +106,7 @@ class TemplateAdmin(RuleAdmin):
     list_select_related = ["organization"]
     search_fields = ["name", "tags"]
     ordering = ["name"]
+    actions = ["clone"]
     change_form_template = "admin/configs/template/change_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -154,6 +155,17 @@ class TemplateAdmin(RuleAdmin):
     @display(description="Devices", ordering="device_count")
     def used(self, obj: Any) -> int:
         return int(obj.device_count)
+
+    @admin.action(description="Clone selected templates", permissions=["clone"])
+    def clone(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        rows = list(queryset)
+        if not all(self.may(request, "create", row) for row in rows):
+            raise PermissionDenied
+        made = ", ".join(rules.clone_template(row).name for row in rows)
+        self.message_user(request, f"Made: {made}.")
+
+    def has_clone_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "create")
 
     def effects(self, obj: Template) -> list[str]:
         count = rules.affected(obj)

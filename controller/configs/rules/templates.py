@@ -1,6 +1,7 @@
 """Templates, and what a change of one means for the devices that have it."""
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from controller.configs.rules import tunnels
 from controller.configs.rules.rendering import invalidate
 from controller.devices.models import DeviceGroup
 
+NAME_LENGTH = 64
+
 
 @transaction.atomic
 def create_template(**values: Any) -> Template:
@@ -24,6 +27,24 @@ def create_template(**values: Any) -> Template:
     if template.default:
         spread(template)
     return template
+
+
+@transaction.atomic
+def clone_template(template: Template) -> Template:
+    """A copy under another name, which nobody has yet: neither default nor required."""
+    copied = (
+        "organization", "type", "backend", "vpn", "auto_cert", "tags", "default_values",
+        "config", "notes",
+    )  # fmt: skip
+    values = {name: getattr(template, name) for name in copied}
+    return create_template(name=_clone_name(template), **values)
+
+
+def _clone_name(template: Template) -> str:
+    taken = set(Template.objects.values_list("name", flat=True))
+    endings = (" (Clone)" if number == 1 else f" (Clone {number})" for number in count(1))
+    names = (template.name[: NAME_LENGTH - len(ending)] + ending for ending in endings)
+    return next(name for name in names if name not in taken)
 
 
 @transaction.atomic
