@@ -133,6 +133,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Configuration",
                 "items": [
                     page("Templates", "description", "configs_template_changelist", permitted("template:read")),
+                    page("Rollouts", "moving", "configs_rollout_changelist", permitted("template:read")),
                     page("Credentials", "key", "connections_credentials_changelist", permitted("connection:read")),
                 ],
             },

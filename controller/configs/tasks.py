@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from controller.configs.rules import delivery, history, pushing, rendering, servers
+from controller.configs.rules import delivery, history, pushing, rendering, rollouts, servers
 
 
 @shared_task
@@ -19,6 +19,7 @@ def deliver() -> int:
 def reconcile() -> None:
     """Find what no message told of: lost wake-ups, dead workers, devices that are back."""
     servers.follow_certificates()
+    rollouts.advance_all()
     rendering.render_stale()
     delivery.reconcile()
 

@@ -3,7 +3,7 @@ from django.urls.converters import UUIDConverter
 from rest_framework.routers import SimpleRouter
 
 from controller.configs.api.agent import views as agent
-from controller.configs.api.views import SnapshotViewSet, TemplateViewSet
+from controller.configs.api.views import RolloutViewSet, SnapshotViewSet, TemplateViewSet
 
 
 class AnyUUID(UUIDConverter):
@@ -16,6 +16,7 @@ register_converter(AnyUUID, "any_uuid")
 
 router = SimpleRouter()
 router.register("template", TemplateViewSet)
+router.register("rollout", RolloutViewSet)
 
 of_device = SimpleRouter()
 of_device.register("snapshot", SnapshotViewSet)

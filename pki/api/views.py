@@ -11,6 +11,7 @@ from rest_framework.serializers import BaseSerializer, Serializer
 
 from controller.accounts.models import User
 from controller.accounts.rules import authorize
+from controller.configs.rules.servers import follow_certificates
 from controller.dialects.openwisp import RuleViewSet
 from pki import rules
 from pki.api.filters import CaFilter, CertFilter
@@ -54,7 +55,9 @@ class CaViewSet(RuleViewSet):
     def renew(self, request: Request, pk: str) -> Response:
         """A new certificate; with a new key, what is live under it is signed again."""
         wanted = valid(Renewal, request)
-        return Response(self.get_serializer(rules.renew_ca(self.get_object(), **wanted)).data)
+        row = rules.renew_ca(self.get_object(), **wanted)
+        follow_certificates()
+        return Response(self.get_serializer(row).data)
 
     @extend_schema(responses={(200, PEM_FILE): OpenApiTypes.STR})
     @action(detail=True, methods=["get"])
@@ -90,7 +93,9 @@ class CertViewSet(RuleViewSet):
     def renew(self, request: Request, pk: str) -> Response:
         """A new certificate, valid as long again; a revoked one is a conflict (409)."""
         wanted = valid(Renewal, request)
-        return Response(self.get_serializer(rules.renew(self.get_object(), **wanted)).data)
+        row = rules.renew(self.get_object(), **wanted)
+        follow_certificates()
+        return Response(self.get_serializer(row).data)
 
     @extend_schema(request=Revocation, responses=CertDetail)
     @action(detail=True, methods=["post"])

@@ -19,6 +19,8 @@ if (dialog && form) {
     // Others that listen would take the page for left with its changes.
     event.stopImmediatePropagation();
     button = event.submitter;
+    const waves = dialog.querySelector("[data-confirm-waves]");
+    if (waves) waves.hidden = spreading;
     if (spreading) {
       dialog.querySelector("h2").textContent = "Apply to every device it belongs to?";
       dialog.querySelector("[data-confirm-text]").textContent =
@@ -32,6 +34,10 @@ if (dialog && form) {
     confirmed = true;
     dialog.close();
     form.requestSubmit(button);
+  });
+  dialog.querySelector("[data-confirm-waves]")?.addEventListener("click", () => {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "_in_waves", value: "1" }));
+    dialog.querySelector("[data-confirm-yes]").click();
   });
   dialog.querySelector("[data-confirm-no]").addEventListener("click", () => dialog.close());
 }

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config, Template
-from controller.configs.rules import inventory
+from controller.configs.rules import inventory, rollouts
 from controller.configs.rules.settling import acknowledge, save_progress
 from controller.connections.rules import commands
 from controller.devices.models import Device
@@ -40,6 +40,9 @@ def paths(device: Device) -> list[str]:
         "devices/device": device,
         "devices/devicegroup": make.group(organization),
         "configs/template": Template.objects.first(),
+        "configs/rollout": rollouts.propose(
+            Template.objects.get(name="Base"), config=make.a_file("y\n", "etc/base")
+        ),
         "connections/credentials": make.credentials(organization),
         "connections/command": commands.send(
             device, type="custom", input={"command": "uptime"}
@@ -58,7 +61,7 @@ def paths(device: Device) -> list[str]:
         "geo/floorplan": make.floor_plan(make.location(organization)),
     }
     lists = ["", *(f"{name}/" for name in (*rows, "accounts/apitoken"))]
-    read_only = {"connections/command", "connections/commandbatch"}
+    read_only = {"configs/rollout", "connections/command", "connections/commandbatch"}
     adds = [f"{name}/add/" for name in (*rows, "accounts/apitoken") if name not in read_only]
     changes = [f"{name}/{row.pk}/change/" for name, row in rows.items() if row]
     deletes = [f"configs/template/{rows['configs/template'].pk}/delete/"]  # type: ignore[union-attr]
@@ -234,3 +237,28 @@ def test_a_former_configuration_is_compared_and_gone_back_to(
     row = page.locator(".snapshots tr", has_text="Wanted now")
     expect(row).to_contain_text("On the device")
     assert Config.objects.get(device=device).config == make.a_file("former\n", "etc/own")
+
+
+def test_a_change_of_a_template_goes_out_in_waves(
+    browse: Browse, admin: User, organization: Organization
+) -> None:
+    template = make.template(organization, name="Motd", config=make.a_file("old\n"))
+    for number in range(3):
+        make.device(organization, name=f"ap-{number}", config={"templates": [template]})
+    page = browse(admin).open(f"/admin/configs/template/{template.pk}/change/")
+    page.get_by_role("button", name="JSON", exact=True).click()
+    page.locator(".cm-content").first.fill(json.dumps(make.a_file("new\n")))
+    page.click("[name=_save]")
+    page.get_by_role("button", name="Roll it out in waves").click()
+    page.wait_for_url("**/admin/configs/rollout/*/change/")
+    expect(page.get_by_text("3 devices looked at")).to_be_visible()
+    expect(page.locator(".forecast .cm-changedLine")).to_have_text("new")
+    template.refresh_from_db()
+    assert template.config == make.a_file("old\n")
+    page.get_by_role("button", name="Start with the first wave").click()
+    expect(page.locator(".rollout .badge").first).to_have_text("Running")
+    expect(page.locator(".rollout tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".rollout .badge").first).to_have_text("Paused")
+    page.get_by_role("button", name="Roll back").click()
+    expect(page.locator(".rollout .badge").first).to_have_text("Rolled back")

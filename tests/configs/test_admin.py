@@ -7,7 +7,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import Organization, User
-from controller.configs.models import Template
+from controller.configs.models import Rollout, Template
+from controller.configs.rules.rollouts import propose
 from controller.devices.models import Presence
 from tests import make
 
@@ -172,3 +173,74 @@ def test_links_lead_only_where_their_reader_may_go(organization: Organization) -
     assert "/admin/devices/device/" in shown
     for elsewhere in ("accounts/user/", "configs/template/", "connections/credentials/"):
         assert f'href="/admin/{elsewhere}"' not in shown
+
+
+ROLLOUTS = "/admin/configs/rollout/"
+
+
+def in_waves(client: Client, template: Template, **changes: Any) -> Any:
+    form = form_of(
+        name=template.name,
+        organization=str(template.organization_id or ""),
+        tags="",
+        default_values="{}",
+        config=json.dumps(make.a_file("new\n")),
+        **changes,
+    )
+    return client.post(f"{LIST}{template.pk}/change/", form | {"_in_waves": "1"})
+
+
+def test_a_change_in_waves_is_a_draft_first_and_started_by_a_button(
+    organization: Organization,
+) -> None:
+    template = make.template(organization, name="Base", config=make.a_file("old\n"))
+    make.device(organization, name="ap-1", config={"templates": [template]})
+    client = signed_in(member(organization, "operator"))
+    answer = in_waves(client, template)
+    draft = Rollout.objects.get()
+    assert answer["Location"] == f"{ROLLOUTS}{draft.pk}/change/"
+    template.refresh_from_db()
+    assert template.config == make.a_file("old\n")
+    page = f"{ROLLOUTS}{draft.pk}/"
+    form = {"waves": "1, 50%, 100%", "pause": "30", "allowed": "5"}
+    assert client.post(f"{page}change/", form).status_code == 302
+    draft.refresh_from_db()
+    assert (draft.waves, draft.pause) == (["1", "50%", "100%"], 30)
+    wrong = client.post(f"{page}change/", form | {"waves": "1, x, 100%"})
+    assert "is no wave" in wrong.content.decode()
+    assert client.get(f"{page}start/").status_code == 405
+    client.post(f"{page}start/")
+    shown = client.get(f"{page}progress/").content.decode()
+    assert "Running" in shown
+    assert client.post(f"{page}change/", form).status_code == 403
+    assert client.post(f"{page}delete/", {"post": "yes"}).status_code == 403
+    again = client.post(f"{page}start/", follow=True).content.decode()
+    assert "It has been started before." in again
+    client.post(f"{page}roll-back/")
+    draft.refresh_from_db()
+    assert draft.state == "rolled_back"
+    assert client.post(f"{page}delete/", {"post": "yes"}).status_code == 302
+    assert not Rollout.objects.exists()
+
+
+def test_only_the_configuration_goes_out_in_waves(organization: Organization) -> None:
+    template = make.template(organization, name="Base")
+    client = signed_in(member(organization, "operator"))
+    answer = in_waves(client, template, notes="changed")
+    assert "Save this by itself first: notes." in answer.content.decode()
+    assert not Rollout.objects.exists()
+
+
+def test_rollouts_of_others_are_not_there_and_viewers_only_look(
+    organization: Organization,
+) -> None:
+    theirs = propose(make.template(make.organization(), name="Of theirs"), pause=5)
+    mine = propose(make.template(organization, name="Of mine"), pause=5)
+    client = signed_in(member(organization, "viewer"))
+    shown = client.get(ROLLOUTS).content.decode()
+    assert "Of mine" in shown
+    assert "Of theirs" not in shown
+    assert "Start with" not in client.get(f"{ROLLOUTS}{mine.pk}/change/").content.decode()
+    assert client.post(f"{ROLLOUTS}{mine.pk}/start/").status_code == 403
+    assert client.post(f"{ROLLOUTS}{theirs.pk}/start/").status_code == 404
+    assert client.get(f"{ROLLOUTS}{theirs.pk}/progress/").status_code == 404

@@ -239,3 +239,21 @@ def test_the_keys_of_vpn_clients_are_masked_for_who_may_not_read_them(
     client = member(organization, "viewer")
     shown = client.get(f"/admin/devices/device/{device.pk}/change/").content.decode()
     assert vpn.clients.get().private_key not in shown
+
+
+def test_a_clone_of_a_template_is_another_one_that_nobody_has(
+    organization: Organization,
+) -> None:
+    vpn = make.wireguard(organization)
+    row = make.vpn_template(vpn, name="x" * 64, default=True, tags=["mesh"])
+    sent = {"action": "clone", "_selected_action": [str(row.pk)]}
+    for _ in range(2):
+        answer = member(organization, "operator").post(TEMPLATES, sent, follow=True)
+        assert answer.status_code == 200
+    names = set(Template.objects.values_list("name", flat=True))
+    assert names == {"x" * 64, "x" * 56 + " (Clone)", "x" * 54 + " (Clone 2)"}
+    clone = Template.objects.get(name="x" * 56 + " (Clone)")
+    assert (clone.vpn, clone.tags, clone.default) == (vpn, ["mesh"], False)
+    viewer = member(organization, "viewer")
+    viewer.post(TEMPLATES, sent, follow=True)
+    assert Template.objects.count() == 3

@@ -10,6 +10,7 @@ from controller.configs.models import Template
 from controller.configs.rules import rendering
 from controller.vpn.models import Vpn, VpnClient
 from networks.models import IpAddress
+from pki.models import Cert
 from pki.rules import revoke
 from tests import make
 from tests.vpn.test_clients import of_device, unpacked
@@ -365,3 +366,28 @@ def test_a_changed_address_reaches_the_server_and_the_device(
     assert api(admin).patch(path, grown, format="json").status_code == 200
     with_prefix = agent(client, vpn, "download-config").content
     assert "10.6.0.1/23" in unpacked(with_prefix)["wg0.conf"]
+
+
+@pytest.mark.parametrize("kind", ["ca", "cert"])
+def test_what_is_renewed_through_the_api_is_on_its_way_to_the_device(
+    organization: Organization, admin: Any, api: Any, kind: str
+) -> None:
+    vpn = make.openvpn(organization)
+    device = make.device(organization, config={"templates": [make.vpn_template(vpn)]})
+    row = vpn.ca if kind == "ca" else VpnClient.objects.get().cert
+    assert api(admin).post(f"{ROOT}/{kind}/{row.pk}/renew/").status_code == 200
+    assert rendering.render_stale() == 1
+    row.refresh_from_db()
+    assert row.certificate in "".join(of_device(device).values())
+
+
+def test_an_authority_and_a_certificate_in_use_are_not_deleted(
+    organization: Organization, admin: Any, api: Any
+) -> None:
+    vpn = make.openvpn(organization)
+    make.device(organization, config={"templates": [make.vpn_template(vpn)]})
+    assert api(admin).delete(f"{ROOT}/ca/{vpn.ca_id}/").status_code == 409
+    for pk in (vpn.cert_id, VpnClient.objects.get().cert_id):
+        assert api(admin).delete(f"{ROOT}/cert/{pk}/").status_code == 409
+        cert = Cert.objects.get(pk=pk)
+        assert not cert.revoked

@@ -343,3 +343,25 @@ def test_the_private_keys_are_encrypted_in_the_database(organization: Organizati
         assert secret
         assert secret not in stored
     assert client.private_key not in repr(client) + repr(client.vpn) + repr(client.vpn.facts)
+
+
+def test_a_device_that_registers_has_its_certificate_in_the_first_download(
+    organization: Organization, client: Any
+) -> None:
+    vpn = make.openvpn(organization)
+    make.vpn_template(vpn, required=True)
+    answer = client.post(
+        "/controller/register/",
+        {
+            "secret": make.shared_secret(organization),
+            "name": "02-aa-f4-09-e0-c0",
+            "mac_address": "02:aa:f4:09:e0:c0",
+            "backend": "netjsonconfig.OpenWrt",
+        },
+    )
+    told = dict(line.split(": ") for line in answer.content.decode().splitlines())
+    path = f"/controller/download-config/{told['uuid']}/"
+    files = unpacked(client.get(path, {"key": told["key"]}).content)
+    cert = VpnClient.objects.get().cert
+    assert files[f"etc/x509/client-{vpn.pk.hex}.pem"].strip() == cert.certificate.strip()
+    assert cert.common_name.startswith("02:AA:F4") or cert.common_name.startswith("02:aa:f4")

@@ -1,5 +1,6 @@
-"""Templates, the editors of configurations, their preview, and the dashboard."""
+"""Templates, the editors of configurations, their preview, rollouts, and the dashboard."""
 
+from controller.configs.admin.rollouts import RolloutAdmin
 from controller.configs.admin.templates import TemplateAdmin
 
-__all__ = ["TemplateAdmin"]
+__all__ = ["RolloutAdmin", "TemplateAdmin"]

@@ -9,7 +9,13 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.urls import path
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
@@ -19,20 +25,26 @@ from controller.base.admin import (
     RuleForm,
     ScopedRelatedFilter,
     UnfoldAdminTextInputWidget,
+    admin_url,
     badge,
     display,
 )
+from controller.base.errors import Refused
 from controller.base.forms import VariablesWidget
 from controller.configs.admin import preview
 from controller.configs.admin.fields import ConfigWidget
 from controller.configs.engine import masking
 from controller.configs.engine.backends import schema
-from controller.configs.models import Backend, Template
+from controller.configs.models import Backend, Rollout, Template
 from controller.configs.rules import templates as rules
+from controller.configs.rules.rollouts import propose
 from controller.devices.models import Device
 
 SCHEMA_SECONDS = 3600
 SAMPLES = 50
+# The name of the button that makes a rollout of a change.
+IN_WAVES = "_in_waves"
+STAGED = ("config", "default_values")
 
 
 class TemplateForm(RuleForm):
@@ -55,6 +67,25 @@ class TemplateForm(RuleForm):
         super().__init__(*args, **kwargs)
         self.initial["tags"] = ", ".join(self.instance.tags or [])
 
+    def apply_rule(self) -> Any:
+        if self.instance._state.adding or IN_WAVES not in self.data:
+            return super().apply_rule()
+        row = self.row()
+        changes = {
+            name: value
+            for name, value in self.rule_values().items()
+            if getattr(row, name) != value
+        }
+        wanted = {name: changes.pop(name) for name in STAGED if name in changes}
+        if changes:
+            names = ", ".join(sorted(changes)).replace("_", " ")
+            raise Refused(
+                "Only the configuration and its default values go out in waves. "
+                f"Save this by itself first: {names}."
+            )
+        row.proposed = propose(row, **wanted)
+        return row
+
     def clean_tags(self) -> list[str]:
         words = self.cleaned_data["tags"].split(",")
         return list(dict.fromkeys(word.strip() for word in words if word.strip()))
@@ -75,6 +106,7 @@ class TemplateAdmin(RuleAdmin):
     list_select_related = ["organization"]
     search_fields = ["name", "tags"]
     ordering = ["name"]
+    actions = ["clone"]
     change_form_template = "admin/configs/template/change_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -124,6 +156,17 @@ class TemplateAdmin(RuleAdmin):
     def used(self, obj: Any) -> int:
         return int(obj.device_count)
 
+    @admin.action(description="Clone selected templates", permissions=["clone"])
+    def clone(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        rows = list(queryset)
+        if not all(self.may(request, "create", row) for row in rows):
+            raise PermissionDenied
+        made = ", ".join(rules.clone_template(row).name for row in rows)
+        self.message_user(request, f"Made: {made}.")
+
+    def has_clone_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "create")
+
     def effects(self, obj: Template) -> list[str]:
         count = rules.affected(obj)
         return (
@@ -142,6 +185,12 @@ class TemplateAdmin(RuleAdmin):
             request, template
         )
         return super().render_change_form(request, context, *args, **kw)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        if rollout := getattr(obj, "proposed", None):
+            self.message_user(request, "This is a draft: nothing has changed yet.")
+            return HttpResponseRedirect(admin_url(Rollout, "change", rollout.pk))
+        return super().response_change(request, obj)
 
     def samples(self, request: HttpRequest, template: Template | None) -> list[Device]:
         """Devices whose variables a preview can take: those that have the template first."""

@@ -1,6 +1,6 @@
 from django_filters import rest_framework as filters
 
-from controller.configs.models import Backend, Snapshot, Template
+from controller.configs.models import Backend, Rollout, Snapshot, Template
 from controller.devices.api.filters import OwnedFilter, visible_organizations
 
 
@@ -25,4 +25,16 @@ class SnapshotFilter(filters.FilterSet):
 
     class Meta:
         model = Snapshot
+        fields: list[str] = []
+
+
+class RolloutFilter(filters.FilterSet):
+    organization = filters.ModelChoiceFilter(
+        "template__organization", queryset=visible_organizations
+    )
+    template = filters.UUIDFilter("template_id")
+    state = filters.ChoiceFilter(choices=Rollout.State.choices)
+
+    class Meta:
+        model = Rollout
         fields: list[str] = []

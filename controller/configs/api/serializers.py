@@ -1,10 +1,11 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.configs.engine import masking
-from controller.configs.models import Snapshot, Template
-from controller.configs.rules import history
+from controller.configs.models import Rollout, Snapshot, Template
+from controller.configs.rules import history, rollouts
 from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.vpn.models import Vpn
 
@@ -74,3 +75,58 @@ class SnapshotDetail(SnapshotSerializer):
             note if is_open else masking.masked_text(note, secrets) for note in found.notes
         ]
         return super().to_representation(instance)
+
+
+class WaveSerializer(serializers.Serializer[Any]):
+    wave = serializers.IntegerField()
+    total = serializers.IntegerField()
+    reached = serializers.IntegerField()
+    taken = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    gone = serializers.IntegerField(help_text="Offline since they were reached.")
+    left_out = serializers.IntegerField(help_text="Offline or in error before.")
+    waiting = serializers.IntegerField()
+
+
+class RolloutSerializer(serializers.ModelSerializer[Rollout]):
+    template = VisibleRelatedField(queryset=Template.objects.all())
+    config = serializers.DictField(required=False)
+    default_values = serializers.DictField(required=False)
+    waves = serializers.ListField(child=serializers.CharField(), required=False)
+
+    class Meta:
+        model = Rollout
+        fields = [
+            "id", "template", "config", "default_values", "waves", "pause", "allowed", "state",
+            "reason", "wave", "wave_started", "started", "ended", "created", "modified",
+        ]  # fmt: skip
+        read_only_fields = ["state", "reason", "wave", "wave_started", "started", "ended"]
+
+
+class RolloutDetail(RolloutSerializer):
+    """With how far each wave got."""
+
+    progress = serializers.SerializerMethodField()
+
+    class Meta(RolloutSerializer.Meta):
+        fields = [*RolloutSerializer.Meta.fields, "progress"]
+
+    @extend_schema_field(WaveSerializer(many=True))
+    def get_progress(self, row: Rollout) -> list[dict[str, Any]]:
+        return rollouts.by_wave(row)
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    devices = serializers.ListField(child=serializers.CharField())
+    before = FileSerializer(many=True)
+    after = FileSerializer(many=True)
+    added = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    error = serializers.CharField()
+
+
+class ForecastSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    looked_at = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    groups = ChangeSerializer(many=True)

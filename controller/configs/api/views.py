@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,17 +12,21 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from controller.accounts.rules import authorize
 from controller.configs.api.agent.views import archive_of
-from controller.configs.api.filters import SnapshotFilter, TemplateFilter
+from controller.configs.api.filters import RolloutFilter, SnapshotFilter, TemplateFilter
 from controller.configs.api.serializers import (
+    ForecastSerializer,
+    RolloutDetail,
+    RolloutSerializer,
     SnapshotDetail,
     SnapshotSerializer,
     TemplateSerializer,
 )
-from controller.configs.models import Snapshot, Template
-from controller.configs.rules import history, templates
+from controller.configs.models import Config, Rollout, Snapshot, Template
+from controller.configs.rules import foreseeing, history, rollouts, templates
 from controller.devices.api.views import OfDevice
-from controller.dialects.openwisp import OwnedViewSet, RuleViewSet
+from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
 
 
 class TemplateViewSet(RuleViewSet):
@@ -71,3 +76,63 @@ class SnapshotViewSet(OfDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):
         history.restore(self.get_object())
         current = self.get_queryset().get(is_current=True)
         return Response(self.get_serializer(current).data)
+
+
+class RolloutViewSet(RuleViewSet):
+    """Changes of templates that their devices get in waves."""
+
+    queryset = Rollout.objects.select_related("template")
+    resource = "template"
+    permissions = dict.fromkeys(
+        ("create", "destroy", "start", "pause", "resume", "roll_back"), "template:update"
+    )
+    filterset_class = RolloutFilter
+    create_rule = staticmethod(rollouts.propose)
+    update_rule = staticmethod(rollouts.adjust)
+    delete_rule = staticmethod(rollouts.discard)
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return RolloutDetail if self.detail else RolloutSerializer
+
+    def authorize_owner(self, values: dict[str, Any]) -> None:
+        if "template" in values:
+            owner = values["template"].organization_id
+            authorize(as_user(self.request), "template:update", owner)
+
+    def moved(self, rule: Callable[[Rollout], Rollout]) -> Response:
+        return Response(self.get_serializer(rule(self.get_object())).data)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str) -> Response:
+        """Reach the first wave."""
+        return self.moved(rollouts.start)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Reach no further devices until it is resumed."""
+        return self.moved(rollouts.pause)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        return self.moved(rollouts.resume)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"], url_path="roll-back")
+    def roll_back(self, request: Request, pk: str) -> Response:
+        """Give the devices that have been reached the former version again."""
+        return self.moved(rollouts.roll_back)
+
+    @extend_schema(responses=ForecastSerializer)
+    @action(detail=True, methods=["get"])
+    def preview(self, request: Request, pk: str) -> Response:
+        """What it would change, by groups of devices on which the same lines change."""
+        row, user = self.get_object(), as_user(request)
+        found = foreseeing.forecast(
+            row,
+            Config.objects.visible_to(user),
+            is_open=user.may("device:secret", row.template.organization_id),
+        )
+        return Response(ForecastSerializer(found).data)

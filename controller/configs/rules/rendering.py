@@ -1,6 +1,7 @@
 """From what people settle to what devices are to have: inputs → variables → snapshots."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,14 +9,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Prefetch
 
 from controller.base.errors import Refused
 from controller.celery import wake
 from controller.configs.engine import masking, variables
 from controller.configs.engine.backends import uses_dsa
 from controller.configs.engine.render import InvalidConfig, Rendered, render
-from controller.configs.models import Config, Snapshot, Template
+from controller.configs.models import Config, Rollout, RolloutDevice, Snapshot, Template
 from controller.configs.rules.announcing import announce
 from controller.configs.rules.delivery import enqueue
 from controller.configs.rules.tunnels import (
@@ -94,6 +95,7 @@ def inputs(
     portal, the organization, the group, what the device is as a VPN client, its own subnets, the
     hardware id, and last what was set for this very device.
     """
+    templates = staged(device, templates)
     hostname = {"general": {"hostname": device.name.replace(":", "-")}}
     facts: dict[str, Any] = {
         "name": device.name,
@@ -126,17 +128,38 @@ def inputs(
     )
 
 
+def staged(device: Device, templates: Sequence[Template]) -> list[Template]:
+    """These templates in the version that a rollout under way has brought to the device."""
+    config = getattr(device, "config", None)
+    releases = config.releases.all() if config else ()
+    new = {one.rollout.template_id: one.rollout for one in releases if one.is_in_force}
+    return [_in_version(new[one.pk], one) if one.pk in new else one for one in templates]
+
+
+def _in_version(rollout: Rollout, template: Template) -> Template:
+    version = copy(template)
+    version.config, version.default_values = rollout.config, rollout.default_values
+    return version
+
+
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: value if isinstance(value, str) else str(value) for name, value in values.items()
     }
 
 
-def inputs_of(config: Config) -> Inputs:
+def inputs_of(config: Config, *, instead: Rollout | None = None) -> Inputs:
+    """The inputs of a configuration; ``instead`` of a template's version with a rollout's."""
+    templates = [use.template for use in config.uses.all()]
+    if instead is not None:
+        templates = [
+            _in_version(instead, one) if one.pk == instead.template_id else one
+            for one in templates
+        ]
     return inputs(
         config.device,
         backend=config.backend,
-        templates=[use.template for use in config.uses.all()],
+        templates=templates,
         config=config.config,
         context=config.context,
     )
@@ -165,6 +188,13 @@ def with_inputs() -> Any:
     return Config.objects.select_related(
         "device__group", "device__organization__device_settings"
     ).prefetch_related(
+        # Before the templates: when a rollout ends, its version moves from there to here.
+        Prefetch(
+            "releases",
+            RolloutDevice.objects.filter(
+                released__isnull=False, rollout__state__in=Rollout.ACTIVE
+            ).select_related("rollout"),
+        ),
         "uses__template__vpn__ca",
         "uses__template__vpn__ip",
         "uses__template__vpn__subnet",

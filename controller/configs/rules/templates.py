@@ -1,6 +1,7 @@
 """Templates, and what a change of one means for the devices that have it."""
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -10,20 +11,40 @@ from django.db.models import F, Max, Q
 from controller.accounts.models import Organization
 from controller.base.errors import Conflict, Refused
 from controller.configs.engine.render import InvalidConfig, Rendered, render, validate
-from controller.configs.models import Config, GroupTemplate, Template, TemplateUse
+from controller.configs.models import Config, GroupTemplate, Rollout, Template, TemplateUse
 from controller.configs.rules import tunnels
 from controller.configs.rules.rendering import invalidate
 from controller.devices.models import DeviceGroup
+
+NAME_LENGTH = 64
 
 
 @transaction.atomic
 def create_template(**values: Any) -> Template:
     template = Template(**values)
-    _check(template)
+    check(template)
     template.save()
     if template.default:
         spread(template)
     return template
+
+
+@transaction.atomic
+def clone_template(template: Template) -> Template:
+    """A copy under another name, which nobody has yet: neither default nor required."""
+    copied = (
+        "organization", "type", "backend", "vpn", "auto_cert", "tags", "default_values",
+        "config", "notes",
+    )  # fmt: skip
+    values = {name: getattr(template, name) for name in copied}
+    return create_template(name=_clone_name(template), **values)
+
+
+def _clone_name(template: Template) -> str:
+    taken = set(Template.objects.values_list("name", flat=True))
+    endings = (" (Clone)" if number == 1 else f" (Clone {number})" for number in count(1))
+    names = (template.name[: NAME_LENGTH - len(ending)] + ending for ending in endings)
+    return next(name for name in names if name not in taken)
 
 
 @transaction.atomic
@@ -32,7 +53,7 @@ def update_template(template: Template, **values: Any) -> Template:
     before = Template.objects.select_related("vpn").get(pk=template.pk)
     for name, value in values.items():
         setattr(template, name, value)
-    _check(template)
+    check(template)
     moved = (template.organization_id, template.backend) != (
         before.organization_id, before.backend
     )  # fmt: skip
@@ -41,6 +62,8 @@ def update_template(template: Template, **values: Any) -> Template:
             "A template in use keeps its organization and its backend. Clone it instead, "
             "or take it off its devices first."
         )
+    if (template.config, template.default_values) != (before.config, before.default_values):
+        _not_in_waves(template)
     template.save()
     tunnels.move(template, before)
     if template.default > before.default or template.required > before.required:
@@ -52,12 +75,20 @@ def update_template(template: Template, **values: Any) -> Template:
 @transaction.atomic
 def delete_template(template: Template) -> None:
     """Take it off every device and group, then remove it."""
+    _not_in_waves(template)
     configs = list(template.uses.values_list("config_id", flat=True))
     tunnels.leave(template.vpn, configs)
     template.uses.all().delete()
     template.group_uses.all().delete()
     template.delete()
     invalidate(Config.objects.filter(pk__in=configs))
+
+
+def _not_in_waves(template: Template) -> None:
+    if template.rollouts.filter(state__in=Rollout.ACTIVE).exists():
+        raise Conflict(
+            "A rollout of this template is under way: wait for its end, or roll it back first."
+        )
 
 
 def rendered(template: Template) -> Rendered:
@@ -83,7 +114,7 @@ def affected(template: Template) -> int:
     return template.uses.count()
 
 
-def _check(template: Template) -> None:
+def check(template: Template) -> None:
     if template.required:
         template.default = True
     _check_name(template)

@@ -1,0 +1,46 @@
+"""The waves of a rollout: how many devices have a change after each of them."""
+
+import math
+import re
+from collections.abc import Sequence
+
+COUNT = re.compile(r"[1-9]\d{0,6}")
+SHARE = re.compile(r"([1-9]\d?|100)%")
+EVERYBODY = "100%"
+
+
+def parse(text: str) -> list[str]:
+    """Waves as people write them, with commas between.
+
+    >>> parse("1, 10%, 100%")
+    ['1', '10%', '100%']
+    """
+    waves = [part.replace(" ", "") for part in text.split(",")]
+    check(waves)
+    return waves
+
+
+def check(waves: object) -> None:
+    """Raises ValueError unless these are counts and shares that end with all devices."""
+    if not isinstance(waves, list) or not waves:
+        raise ValueError('A list of waves is expected, as in ["1", "10%", "100%"].')
+    for wave in waves:
+        known = isinstance(wave, str) and (COUNT.fullmatch(wave) or SHARE.fullmatch(wave))
+        if not known:
+            raise ValueError(f'{wave!r} is no wave: "5" is five devices, "10%" a tenth of all.')
+    if waves[-1] != EVERYBODY:
+        raise ValueError("The last wave must be 100%: it reaches all devices.")
+
+
+def sizes(waves: Sequence[str], total: int) -> list[int]:
+    """How many devices have been reached after each wave; none reaches fewer than before.
+
+    >>> sizes(["1", "10%", "100%"], 25)
+    [1, 3, 25]
+    """
+    reached: list[int] = []
+    for wave in waves:
+        share = SHARE.fullmatch(wave)
+        wanted = math.ceil(total * int(share[1]) / 100) if share else int(wave)
+        reached.append(min(total, max(wanted, reached[-1] if reached else 0)))
+    return reached

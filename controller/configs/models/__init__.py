@@ -1,0 +1,26 @@
+"""Templates, what devices are to have, what they were given, and the way in between."""
+
+from controller.configs.models.configurations import (
+    Backend,
+    Config,
+    ConfigQuerySet,
+    GroupTemplate,
+    Push,
+    Snapshot,
+    Template,
+    TemplateUse,
+)
+from controller.configs.models.rollouts import Rollout, RolloutDevice
+
+__all__ = [
+    "Backend",
+    "Config",
+    "ConfigQuerySet",
+    "GroupTemplate",
+    "Push",
+    "Rollout",
+    "RolloutDevice",
+    "Snapshot",
+    "Template",
+    "TemplateUse",
+]

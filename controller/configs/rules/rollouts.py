@@ -1,0 +1,262 @@
+"""Changes of templates in waves: a few devices first, the next ones if those are well."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySet, Value, When
+from django.utils import timezone
+
+from controller.base.errors import Conflict, Refused
+from controller.configs.engine.waves import sizes
+from controller.configs.models import Config, Rollout, RolloutDevice, Template
+from controller.configs.rules.rendering import invalidate
+from controller.configs.rules.templates import check, update_template
+from controller.devices.models import Presence
+
+State = Rollout.State
+
+IS_RENDERED = Q(config__rendered_revision__gte=F("config__revision"))
+IS_OFFLINE = Q(config__device__presence__state=Presence.State.OFFLINE)
+FAILED = IS_RENDERED & Q(config__status=Config.Status.ERROR)
+TAKEN = IS_RENDERED & Q(config__status=Config.Status.APPLIED)
+CAME_AFTER = Q(config__device__presence__since__gte=F("released"))
+# How a device that has been reached is; what comes first counts.
+HOW = Case(
+    # It was in no state to take anything before, so it tells nothing of the change.
+    When(FAILED & Q(was_failing=True), then=Value("left_out")),
+    When(FAILED, then=Value("failed")),
+    When(IS_OFFLINE & CAME_AFTER, then=Value("gone")),
+    When(TAKEN, then=Value("taken")),
+    When(IS_OFFLINE, then=Value("left_out")),
+    default=Value("waiting"),
+    output_field=CharField(),
+)
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the devices that a rollout has reached are."""
+
+    taken: int
+    failed: int
+    gone: int
+    """Offline since the change came."""
+    left_out: int
+    """Offline or in error before, so that it tells nothing of the change."""
+    waiting: int
+
+    def bad(self, *, in_the_end: bool) -> int:
+        """Percent of those that could answer, rounded up; who waits in the end has failed."""
+        counted = self.taken + self.failed + self.gone + self.waiting
+        bad = self.failed + self.gone + (self.waiting if in_the_end else 0)
+        return -(-100 * bad // counted) if counted else 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.failed} refused it, {self.gone} went offline and {self.waiting} have not "
+            f"taken it; {self.taken} have."
+        )
+
+
+def propose(template: Template, **values: Any) -> Rollout:
+    """A draft; what it does not name of ``config`` and ``default_values`` stays as it is."""
+    row = Rollout(
+        **{
+            "template": template,
+            "config": template.config,
+            "default_values": template.default_values,
+        }
+        | values
+    )
+    return _checked(row)
+
+
+def adjust(rollout: Rollout, **values: Any) -> Rollout:
+    """Change a draft."""
+    if rollout.state != State.DRAFT:
+        raise Conflict("Only a draft can be changed.")
+    for name, value in values.items():
+        setattr(rollout, name, value)
+    return _checked(rollout)
+
+
+def _checked(row: Rollout) -> Rollout:
+    row.checked()
+    check(_as_template(row))
+    row.save()
+    return row
+
+
+def _as_template(row: Rollout) -> Template:
+    """The template as it will be; never saved."""
+    version: Template = Template.objects.select_related("vpn", "organization").get(
+        pk=row.template_id
+    )
+    version.config, version.default_values = row.config, row.default_values
+    return version
+
+
+def discard(rollout: Rollout) -> None:
+    if rollout.state in Rollout.ACTIVE:
+        raise Conflict("It is under way: roll it back first.")
+    rollout.delete()
+
+
+@transaction.atomic
+def start(rollout: Rollout) -> Rollout:
+    """Share the template's devices out to waves, and reach the first."""
+    row = _locked(rollout.pk)
+    if row.state != State.DRAFT:
+        raise Conflict("It has been started before.")
+    if Rollout.objects.filter(template=row.template_id, state__in=Rollout.ACTIVE).exists():
+        raise Conflict("A rollout of this template is under way already.")
+    here = Case(
+        When(device__presence__state=Presence.State.ONLINE, then=Value(0)),
+        When(device__presence__state=Presence.State.OFFLINE, then=Value(2)),
+        default=Value(1),
+        output_field=IntegerField(),
+    )
+    # Those that can answer go first; ids are random, so each wave is a mixture of the fleet.
+    configs = list(
+        Config.objects.filter(uses__template=row.template_id, is_retired=False)
+        .order_by(here, "pk")
+        .values_list("pk", "status")
+    )
+    if not configs:
+        raise Refused("No device has this template: change the template itself.")
+    ends = sizes(row.waves, len(configs))
+    RolloutDevice.objects.bulk_create(
+        (
+            RolloutDevice(
+                rollout=row,
+                config_id=pk,
+                was_failing=status == Config.Status.ERROR,
+                wave=next(w for w, end in enumerate(ends) if at < end),
+            )
+            for at, (pk, status) in enumerate(configs)
+        ),
+        batch_size=500,
+    )
+    row.state, row.started = State.RUNNING, timezone.now()
+    _release(row, 0)
+    return row
+
+
+def _locked(pk: UUID) -> Rollout:
+    row: Rollout = Rollout.objects.select_for_update(of=("self",)).get(pk=pk)
+    return row
+
+
+def _release(row: Rollout, wave: int) -> None:
+    now = timezone.now()
+    row.wave, row.wave_started = wave, now
+    row.save()
+    reached = row.devices.filter(wave__lte=wave, released=None)
+    configs = list(reached.values_list("config", flat=True))
+    reached.update(released=now)
+    invalidate(Config.objects.filter(pk__in=configs))
+
+
+@transaction.atomic
+def pause(rollout: Rollout) -> Rollout:
+    """Reach no further devices; those that have been reached keep the new version."""
+    row = _locked(rollout.pk)
+    if row.state != State.RUNNING:
+        raise Conflict("It is not running.")
+    row.state = State.PAUSED
+    row.save()
+    return row
+
+
+@transaction.atomic
+def resume(rollout: Rollout) -> Rollout:
+    """Go on; the present wave has its time once more."""
+    row = _locked(rollout.pk)
+    if row.state != State.PAUSED:
+        raise Conflict("It is not paused.")
+    row.state, row.wave_started = State.RUNNING, timezone.now()
+    row.save()
+    return row
+
+
+@transaction.atomic
+def roll_back(rollout: Rollout) -> Rollout:
+    """Give the devices that have been reached the former version again."""
+    row = _locked(rollout.pk)
+    if row.state not in Rollout.ACTIVE:
+        raise Conflict("It is not under way.")
+    return _take_back(row, State.ROLLED_BACK, "Rolled back by hand.")
+
+
+def _take_back(row: Rollout, state: State, reason: str) -> Rollout:
+    row.state, row.reason, row.ended = state, reason, timezone.now()
+    row.save()
+    reached = row.devices.filter(released__isnull=False).values("config")
+    invalidate(Config.objects.filter(pk__in=reached))
+    return row
+
+
+def advance_all() -> None:
+    """The periodic step of every rollout that is running."""
+    for pk in list(Rollout.objects.filter(state=State.RUNNING).values_list("pk", flat=True)):
+        advance(pk)
+
+
+@transaction.atomic
+def advance(pk: UUID) -> Rollout:
+    """Halt if too many are not well; else, when the wave has had its time, reach the next."""
+    row = _locked(pk)
+    if row.state != State.RUNNING or row.wave_started is None:
+        return row
+    is_over = timezone.now() >= row.wave_started + timedelta(seconds=row.pause)
+    found = health(reached(row))
+    if (bad := found.bad(in_the_end=is_over)) > row.allowed:
+        reason = f"{bad} % of the devices are not well, {row.allowed} % are allowed: {found}"
+        return _take_back(row, State.HALTED, reason)
+    if is_over:
+        following = row.devices.filter(released=None).order_by("wave").first()
+        if following is not None:
+            _release(row, following.wave)
+        else:
+            _finish(row)
+    return row
+
+
+def _finish(row: Rollout) -> None:
+    row.state, row.ended = State.DONE, timezone.now()
+    row.save()
+    template: Template = Template.objects.get(pk=row.template_id)
+    update_template(template, config=row.config, default_values=row.default_values)
+
+
+def reached(rollout: Rollout) -> QuerySet[RolloutDevice]:
+    """The devices that have the new version; those that lost the template meanwhile left out."""
+    return members(rollout).filter(released__isnull=False)
+
+
+def members(rollout: Rollout) -> QuerySet[RolloutDevice]:
+    return RolloutDevice.objects.filter(
+        rollout=rollout, config__uses__template=rollout.template_id, config__is_retired=False
+    )
+
+
+def health(rows: QuerySet[RolloutDevice]) -> Health:
+    return Health(**rows.annotate(how=HOW).aggregate(**COUNTS))
+
+
+COUNTS: Mapping[str, Any] = {
+    how: Count("pk", filter=Q(released__isnull=False, how=how))
+    for how in ("taken", "failed", "gone", "left_out", "waiting")
+}
+
+
+def by_wave(rollout: Rollout) -> list[dict[str, Any]]:
+    """For each wave how many devices it has, and how those that it reached are."""
+    rows: Any = members(rollout).annotate(how=HOW).values("wave")
+    return list(
+        rows.annotate(total=Count("pk"), reached=Count("released"), **COUNTS).order_by("wave")
+    )

@@ -1,0 +1,341 @@
+"""Changes of templates in waves: staged, watched, halted, taken back, finished."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from controller.accounts.models import Organization, User
+from controller.base.errors import Conflict, Refused
+from controller.configs.drivers.contract import Outcome
+from controller.configs.engine import waves
+from controller.configs.models import Config, Push, Rollout, RolloutDevice, Template
+from controller.configs.rules import (
+    delivery,
+    inventory,
+    rendering,
+    rollouts,
+    settling,
+    templates,
+)
+from controller.devices.models import Device, Presence
+from tests import make
+
+NEW = make.a_file("new\n")
+
+
+@pytest.fixture
+def template(organization: Organization) -> Template:
+    return make.template(organization, name="Base", config=make.a_file("old\n"))
+
+
+@pytest.fixture
+def devices(organization: Organization, template: Template) -> list[Device]:
+    """Ten devices that have the template, are online and can be pushed to."""
+    credentials = make.credentials(organization)
+    made = []
+    for number in range(10):
+        device = make.device(
+            organization, name=f"ap-{number}", management_ip=f"10.0.0.{number + 1}",
+            config={"templates": [template]},
+        )  # fmt: skip
+        make.connection(device, credentials)
+        made.append(device)
+    Presence.objects.update(state="online", since=timezone.now() - timedelta(days=1))
+    take_all()
+    return made
+
+
+@pytest.fixture
+def running(template: Template, devices: list[Device]) -> Rollout:
+    draft = rollouts.propose(template, config=NEW, waves=["1", "50%", "100%"], pause=60)
+    row = rollouts.start(draft)
+    rendering.render_stale()
+    return row
+
+
+def take_all(state: Any = "applied") -> None:
+    """Every device that has something to take answers so."""
+    rendering.render_stale()
+    delivery.reconcile()
+    Push.objects.filter(state__in=Push.OPEN).update(not_before=timezone.now())
+    settling.settle({push.pk: Outcome(state, "no space") for push in delivery.take()})
+
+
+def contents(device: Device) -> str:
+    """The file that the device is to have now."""
+    from controller.configs.rules.history import unpacked
+
+    config = Config.objects.select_related("desired").get(device=device)
+    files = {file.path: file.contents for file in unpacked(config.desired.archive)}
+    return files["etc/motd"].decode().strip()
+
+
+def having_new(devices: list[Device]) -> int:
+    rendering.render_stale()
+    return sum(contents(device) == "new" for device in devices)
+
+
+def after_the_pause(row: Rollout) -> Rollout:
+    later = timezone.now() + timedelta(seconds=row.pause + 1)
+    with time_machine.travel(later, tick=False):
+        return rollouts.advance(row.pk)
+
+
+def test_waves_reach_more_and_more_until_all_and_then_the_template_has_it(
+    running: Rollout, devices: list[Device], template: Template
+) -> None:
+    assert having_new(devices) == 1
+    take_all()
+    rollouts.advance(running.pk)
+    assert having_new(devices) == 1, "the wave has its time"
+    after_the_pause(running)
+    assert having_new(devices) == 5
+    take_all()
+    with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
+        rollouts.advance(running.pk)
+        assert having_new(devices) == 10
+        take_all()
+    template.refresh_from_db()
+    assert template.config == make.a_file("old\n"), "not before the last wave is well"
+    pushes = Push.objects.count()
+    with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
+        assert rollouts.advance(running.pk).state == "done"
+    template.refresh_from_db()
+    assert template.config == NEW
+    assert having_new(devices) == 10
+    take_all()
+    assert Push.objects.count() == pushes, "the end changes nothing on the devices"
+
+
+def test_too_many_failures_halt_it_and_the_former_version_comes_back(
+    running: Rollout, devices: list[Device], template: Template
+) -> None:
+    take_all("failed")
+    row = rollouts.advance(running.pk)
+    assert row.state == "halted", "it does not wait for the end of the pause"
+    assert "1 refused it" in row.reason
+    assert having_new(devices) == 0
+    template.refresh_from_db()
+    assert template.config == make.a_file("old\n")
+    take_all()
+    assert set(Config.objects.values_list("status", flat=True)) == {"applied"}
+    assert rollouts.advance(running.pk).state == "halted"
+
+
+def test_a_device_that_goes_offline_by_it_halts_it(
+    running: Rollout, devices: list[Device]
+) -> None:
+    take_all()
+    canary = running.devices.get(wave=0).config.device
+    Presence.objects.filter(device=canary).update(state="offline", since=timezone.now())
+    row = rollouts.advance(running.pk)
+    assert (row.state, having_new(devices)) == ("halted", 0)
+    assert "1 went offline" in row.reason
+
+
+def test_devices_that_do_not_take_it_in_time_halt_it(
+    running: Rollout, devices: list[Device]
+) -> None:
+    assert rollouts.advance(running.pk).state == "running"
+    assert after_the_pause(running).state == "halted"
+    assert having_new(devices) == 0
+
+
+def test_as_many_as_are_allowed_may_fail(running: Rollout, devices: list[Device]) -> None:
+    Rollout.objects.update(allowed=30)
+    take_all()
+    after_the_pause(running)
+    rendering.render_stale()
+    take_all()
+    wave = running.devices.filter(wave=1)
+    Presence.objects.filter(device__config=wave.first().config).update(
+        state="offline", since=timezone.now() + timedelta(hours=1)
+    )
+    assert rollouts.advance(running.pk).state == "running", "1 of 5"
+    Presence.objects.filter(device__config__in=wave.values("config")).update(
+        state="offline", since=timezone.now() + timedelta(hours=1)
+    )
+    assert rollouts.advance(running.pk).state == "halted"
+
+
+def test_what_was_away_or_in_error_before_goes_last_and_counts_for_nothing(
+    template: Template, devices: list[Device]
+) -> None:
+    away, broken = devices[:2]
+    Presence.objects.filter(device=away).update(state="offline")
+    Config.objects.filter(device=broken).update(render_error="x", rendered_revision=10**9)
+    draft = rollouts.propose(template, config=NEW, waves=["80%", "100%"], pause=60)
+    row = rollouts.start(draft)
+    last = {one.config.device for one in row.devices.filter(wave=1)}
+    assert away in last
+    take_all()
+    Config.objects.filter(device=broken).update(render_error="x", rendered_revision=10**9)
+    assert after_the_pause(row).state == "running"
+    with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
+        take_all("unreachable")
+    found = rollouts.health(rollouts.reached(row))
+    assert (found.failed, found.gone) == (0, 0)
+    assert found.left_out == 2
+
+
+def test_it_can_be_paused_and_rolled_back(running: Rollout, devices: list[Device]) -> None:
+    take_all()
+    rollouts.pause(running)
+    assert after_the_pause(running).state == "paused"
+    assert having_new(devices) == 1
+    rollouts.resume(running)
+    after_the_pause(running)
+    assert having_new(devices) == 5
+    rollouts.roll_back(running)
+    assert having_new(devices) == 0
+    for again in (rollouts.pause, rollouts.resume, rollouts.roll_back, rollouts.start):
+        with pytest.raises(Conflict):
+            again(running)
+
+
+def test_the_template_is_left_alone_while_a_rollout_is_under_way(
+    running: Rollout, template: Template
+) -> None:
+    with pytest.raises(Conflict):
+        templates.update_template(template, config=make.a_file("other\n"))
+    with pytest.raises(Conflict):
+        templates.delete_template(template)
+    with pytest.raises(Conflict):
+        rollouts.start(rollouts.propose(template, config=NEW))
+    with pytest.raises(Conflict):
+        rollouts.discard(running)
+    template.refresh_from_db()
+    templates.update_template(template, notes="notes are no matter")
+
+
+def test_a_device_that_gets_or_loses_the_template_meanwhile_disturbs_nothing(
+    organization: Organization, running: Rollout, devices: list[Device], template: Template
+) -> None:
+    late = make.device(organization, config={"templates": [template]})
+    assert contents(late) == "old"
+    canary = running.devices.get(wave=0).config.device
+    inventory.update_device(canary, config={"templates": []})
+    assert rollouts.health(rollouts.reached(running)).waiting == 0
+    assert after_the_pause(running).state == "running"
+
+
+def test_a_device_changed_by_itself_keeps_the_version_it_was_brought(
+    running: Rollout, devices: list[Device]
+) -> None:
+    canary = running.devices.get(wave=0).config.device
+    inventory.update_device(canary, config={"config": make.a_file("own\n", "etc/own")})
+    assert contents(canary) == "new"
+
+
+def test_a_draft_nobody_has_or_that_is_wrong_is_refused(
+    organization: Organization, template: Template
+) -> None:
+    with pytest.raises(Refused):
+        rollouts.start(rollouts.propose(template, config=NEW))
+    for wrong in ([], ["10%"], ["x", "100%"], ["0", "100%"], ["120%", "100%"], [1], "100%"):
+        with pytest.raises(Refused):
+            rollouts.propose(template, config=NEW, waves=wrong)
+    with pytest.raises(Refused):
+        rollouts.propose(template, config={"interfaces": "nonsense"})
+    assert not RolloutDevice.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "total", "expected"),
+    [
+        ("1, 10%, 100%", 25, [1, 3, 25]),
+        ("1,10%,100%", 4, [1, 1, 4]),
+        ("50, 10%, 100%", 100, [50, 50, 100]),
+        ("5, 100%", 2, [2, 2]),
+    ],
+)
+def test_waves_never_reach_fewer_than_before(
+    told: str, total: int, expected: list[int]
+) -> None:
+    assert waves.sizes(waves.parse(told), total) == expected
+
+
+URL = "/api/v1/controller/rollout/"
+
+
+def test_programs_roll_out_over_the_api(
+    api: Any, admin: User, template: Template, devices: list[Device]
+) -> None:
+    client = api(admin)
+    made = client.post(
+        URL, {"template": str(template.pk), "config": NEW, "waves": ["2", "100%"], "pause": 60}
+    )
+    assert made.status_code == 201, made.json()
+    url = f"{URL}{made.json()['id']}/"
+    assert (made.json()["state"], made.json()["default_values"]) == ("draft", {})
+    assert client.patch(url, {"allowed": 10}).json()["allowed"] == 10
+    assert client.patch(url, {"waves": ["2"]}).status_code == 400
+    assert client.patch(url, {"allowed": 101}).status_code == 400
+    started = client.post(f"{url}start/").json()
+    assert started["state"] == "running"
+    assert [(one["total"], one["reached"]) for one in started["progress"]] == [(2, 2), (8, 0)]
+    assert client.patch(url, {"allowed": 20}).status_code == 409
+    assert client.delete(url).status_code == 409
+    assert client.patch(
+        f"/api/v1/controller/template/{template.pk}/", {"config": make.a_file("x\n")}
+    ).status_code == 409  # fmt: skip
+    assert client.post(f"{url}pause/").json()["state"] == "paused"
+    assert client.post(f"{url}resume/").json()["state"] == "running"
+    assert client.post(f"{url}roll-back/").json()["state"] == "rolled_back"
+    assert client.get(URL, {"state": "rolled_back"}).json()["count"] == 1
+    assert client.get(URL, {"state": "running"}).json()["count"] == 0
+    assert client.delete(url).status_code == 204
+
+
+def test_the_forecast_groups_devices_on_which_the_same_lines_change(
+    api: Any, admin: User, template: Template, devices: list[Device]
+) -> None:
+    inventory.update_device(devices[0], config={"config": NEW})
+    inventory.update_device(devices[1], config={"config": make.a_file("own\n", "etc/own")})
+    client = api(admin)
+    made = client.post(URL, {"template": str(template.pk), "config": make.a_file("{{ id }}\n")})
+    found = client.get(f"{URL}{made.json()['id']}/preview/").json()
+    assert (found["total"], found["looked_at"], found["unchanged"]) == (10, 10, 1)
+    assert len(found["groups"]) == 9, "a line of its own for each"
+    made = client.post(URL, {"template": str(template.pk), "config": NEW})
+    found = client.get(f"{URL}{made.json()['id']}/preview/").json()
+    (group,) = found["groups"]
+    assert len(group["devices"]) == 9
+    assert (group["added"], group["removed"]) == (1, 1)
+    assert [file["text"] for file in group["before"]] == ["old\n"]
+    assert [file["text"] for file in group["after"]] == ["new\n"]
+
+
+def test_the_forecast_shows_secrets_to_nobody_who_may_not_read_them(
+    api: Any, organization: Organization, template: Template, devices: list[Device]
+) -> None:
+    inventory.update_device(devices[0], config={"context": {"wifi_key": "hush-hush"}})
+    row = rollouts.propose(template, config=make.a_file("psk={{ wifi_key }}\n"))
+    url = f"{URL}{row.pk}/preview/"
+    viewer, operator = (api(make.user(organization, role)) for role in ("viewer", "operator"))
+    assert "hush-hush" not in viewer.get(url).content.decode()
+    assert "hush-hush" in operator.get(url).content.decode()
+
+
+def test_who_may_not_change_the_template_may_not_roll_it_out(
+    api: Any, organization: Organization, template: Template, devices: list[Device]
+) -> None:
+    row = rollouts.propose(template, config=NEW)
+    viewer = api(make.user(organization, "viewer"))
+    stranger = api(make.user(make.organization(), "org_admin"))
+    body = {"template": str(template.pk), "config": NEW}
+    assert viewer.get(f"{URL}{row.pk}/").status_code == 200
+    assert viewer.post(URL, body).status_code == 403
+    assert stranger.post(URL, body).status_code == 400
+    assert stranger.get(URL).json()["count"] == 0
+    for verb in ("start", "pause", "resume", "roll-back"):
+        assert viewer.post(f"{URL}{row.pk}/{verb}/").status_code == 403
+        assert stranger.post(f"{URL}{row.pk}/{verb}/").status_code == 404
+    shared = make.template(None)
+    operator = api(make.user(organization, "operator"))
+    assert operator.post(URL, body | {"template": str(shared.pk)}).status_code == 403
+    row.refresh_from_db()
+    assert row.state == "draft"
