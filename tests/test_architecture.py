@@ -106,8 +106,6 @@ def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
         "User", "Organization", "Membership", "SiteGrant",  # accounts scope the others
         "ApiToken", "ApiKey", "Session", "Authenticator", "BackupCode",  # are somebody's own
         "Lockout",  # of names, whether or not anybody has them
-        "TemplateUse", "GroupTemplate",  # rows between two scoped ones
-        "User", "Organization", "Membership", "ApiToken",  # accounts scope the others
         "TemplateUse", "GroupTemplate", "RolloutDevice",  # rows between two scoped ones
         "RevocationList",  # is public
     }  # fmt: skip
