@@ -186,6 +186,7 @@ def template_change(at: Stage, results: Results, template: Any, token: str) -> N
             first = time.monotonic() - began
         if new == len(before):
             break
+        assert time.monotonic() - began < 120, (new, (at.folder / "worker.log").read_text())
         time.sleep(0.05)
     seconds = time.monotonic() - began
     time.sleep(0.2)

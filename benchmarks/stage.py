@@ -38,6 +38,9 @@ class Stage:
             "MUSTER_ENCRYPTION_KEYS": "a key for measuring",
             "MUSTER_DATA_DIR": str(folder),
             "MUSTER_HTTPS": "0",
+            # What is measured is not how well it is limited.
+            "MUSTER_REQUESTS_PER_MINUTE": "0",
+            "MUSTER_REQUESTS_PER_SECOND": "0",
             "LOG_LEVEL": "WARNING",
             "REDIS_URL": f"unix://{folder}/redis.sock",
             "CELERY_BROKER_URL": f"redis+socket://{folder}/redis.sock",
