@@ -1,9 +1,11 @@
 """What the web server calls: polls are answered at once, all else by Django in threads."""
 
 import os
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
+from django.core.handlers.exception import convert_exception_to_response
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 
@@ -12,11 +14,28 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
 django_application = get_wsgi_application()
 
 from controller.bridge import Bridge  # noqa: E402 - the settings must be ready
-from controller.dialects.floor import body_limit  # noqa: E402
+from controller.dialects.agent import AgentHeader  # noqa: E402
+from controller.dialects.floor import Floor, body_limit  # noqa: E402
 from controller.dialects.polling import FastPolls  # noqa: E402
 
+
+class AgentHandler(WSGIHandler):
+    """Django for the agents' plain requests: without sessions, cookies and browser policies."""
+
+    def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's
+        super().load_middleware(is_async)
+        view: Any = convert_exception_to_response(self._get_response)  # type: ignore[attr-defined]
+        self._middleware_chain = Floor(AgentHeader(view))
+
+
+def by_path(environ: dict[str, Any], start_response: Any) -> Any:
+    agents = environ["PATH_INFO"].startswith("/controller/")
+    return (agent_application if agents else django_application)(environ, start_response)
+
+
+agent_application = AgentHandler()
 application: Any = FastPolls(
-    Bridge(cast(Any, django_application), threads=settings.WEB_THREADS, body_limit=body_limit)
+    Bridge(by_path, threads=settings.WEB_THREADS, body_limit=body_limit)
 )
 if settings.TRUSTED_PROXIES:
     application = wrap_asgi_with_proxy_headers(
