@@ -21,12 +21,6 @@ hypothesis.settings.load_profile("muster")
 def _empty_redis() -> None:
     agent_cache.client().flushall()
     cache.clear()
-
-
-# Machines differ in speed; what a property test costs is no property of the code.
-hypothesis.settings.register_profile(
-    "muster", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
 hypothesis.settings.load_profile("muster")
 
 

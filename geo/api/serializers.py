@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework_gis import fields as gis
@@ -279,21 +279,18 @@ class DeviceOfLocation(serializers.ModelSerializer[Device]):
 
     admin_edit_url = serializers.SerializerMethodField()
     last_ip = serializers.CharField(source="presence.last_ip", read_only=True, default=None)
+    _is_deactivated = serializers.BooleanField(source="is_deactivated", read_only=True)
 
     class Meta:
         model = Device
         fields = [
             "id", "admin_edit_url", "created", "modified", "name", "mac_address", "model", "os",
-            "system", "notes", "last_ip", "management_ip", "hardware_id", "organization", "group",
+            "system", "notes", "last_ip", "management_ip", "hardware_id", "_is_deactivated",
+            "organization", "group",
         ]  # fmt: skip
 
     def get_admin_edit_url(self, device: Device) -> str:
         return admin_address(self.context["request"], device.pk)
-
-    def to_representation(self, instance: Device) -> dict[str, Any]:
-        shown = super().to_representation(instance)
-        shown["_is_deactivated"] = instance.is_deactivated
-        return shown
 
 
 class IndoorCoordinates(serializers.ModelSerializer[DeviceLocation]):
@@ -325,5 +322,10 @@ class IndoorCoordinates(serializers.ModelSerializer[DeviceLocation]):
         assert plan is not None  # noqa: S101 - the view lists no others
         return image_url(self.context.get("request"), plan.pk, plan.kind)
 
+    @extend_schema_field(
+        inline_serializer(
+            "PointOnPlan", {"lat": serializers.FloatField(), "lng": serializers.FloatField()}
+        )
+    )
     def get_coordinates(self, place: DeviceLocation) -> dict[str, float] | None:
         return place.coordinates and dict(zip(("lat", "lng"), place.coordinates, strict=True))

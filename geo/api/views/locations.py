@@ -3,7 +3,8 @@ from typing import Any
 from django.contrib.gis.db.models.functions import AsWKB
 from django.db.models import Exists, OuterRef
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -40,9 +41,57 @@ class FeaturePagination(Pagination):
             }
         )
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page = super().get_paginated_response_schema(schema)
+        page["required"] = ["type", "count", "features"]
+        page["properties"]["features"] = page["properties"].pop("results")
+        page["properties"]["type"] = {"type": "string", "enum": ["FeatureCollection"]}
+        return page
+
+
+class DevicePagination(Pagination):
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page = super().get_paginated_response_schema(schema)
+        page["properties"]["has_floorplan"] = {"type": "boolean"}
+        return page
+
 
 class IndoorPagination(Pagination):
     page_size = 50
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page = super().get_paginated_response_schema(schema)
+        page["properties"]["floors"] = {"type": "array", "items": {"type": "integer"}}
+        return page
+
+
+# What the map's features look like, for the documentation alone: they are made without DRF.
+FEATURES = inline_serializer(
+    "LocationFeature",
+    {
+        "id": serializers.UUIDField(),
+        "type": serializers.ChoiceField(["Feature"]),
+        "geometry": inline_serializer(
+            "FeatureGeometry",
+            {"type": serializers.CharField(), "coordinates": serializers.ListField()},
+        ),
+        "properties": inline_serializer(
+            "LocationProperties",
+            {
+                "device_count": serializers.IntegerField(),
+                "device_status": serializers.DictField(child=serializers.IntegerField()),
+                "created": serializers.DateTimeField(),
+                "modified": serializers.DateTimeField(),
+                "name": serializers.CharField(),
+                "type": serializers.ChoiceField(Location.Type.choices),
+                "is_mobile": serializers.BooleanField(),
+                "address": serializers.CharField(),
+                "organization": serializers.UUIDField(),
+            },
+        ),
+    },
+    many=True,
+)
 
 
 class LocationViewSet(RuleViewSet):
@@ -61,6 +110,7 @@ class LocationViewSet(RuleViewSet):
             kwargs["data"] = nested(kwargs["data"])
         return super().get_serializer(*args, **kwargs)
 
+    @extend_schema(filters=True, responses=FEATURES)
     @action(detail=False, pagination_class=FeaturePagination)
     def geojson(self, request: Request) -> Response:
         """Shows only locations which are assigned to devices."""
@@ -72,7 +122,10 @@ class LocationViewSet(RuleViewSet):
         counts = device_counts(found if len(page) > MOST_NAMED else [row[0] for row in page])
         return self.get_paginated_response([feature(row, counts[row[0]]) for row in page])
 
-    @action(detail=True, url_path="device", filterset_class=None)
+    @extend_schema(responses=DeviceOfLocation(many=True))
+    @action(
+        detail=True, url_path="device", filterset_class=None, pagination_class=DevicePagination
+    )
     def device(self, request: Request, pk: str) -> Response:
         """The devices at this location."""
         location = self.get_object()
@@ -95,7 +148,8 @@ class LocationViewSet(RuleViewSet):
                 int,
                 description="Unless named, the ground floor or what is next to it.",
             )
-        ]
+        ],
+        responses=IndoorCoordinates(many=True),
     )
     @action(
         detail=True,

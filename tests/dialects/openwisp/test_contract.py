@@ -1,0 +1,86 @@
+"""Every operation of OpenWISP Controller 1.3.2 stands in the OpenAPI document of the portal.
+
+``contract.json`` has what its own documentation and serializers say: the method and path of
+each operation, its query parameters, and the names of the fields it reads and answers. Where
+that documentation is mistaken (downloads and e-mails are no rows), it has what is answered.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+CONTRACT: dict[str, dict[str, str]] = json.loads(
+    (Path(__file__).parent / "contract.json").read_text()
+)
+
+
+def anonymous(path: str) -> str:
+    """The path without the names of its parameters, and without the slash at its end."""
+    return re.sub(r"{[^}]*}", "{}", path).rstrip("/")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def operations(document: dict[str, Any]) -> dict[str, Any]:
+    """Method and path → operation."""
+    return {
+        f"{method.upper()} {anonymous(path)}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def fields(schema: Any, document: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """The dotted names of an object's fields; of a list or a page, those of its rows."""
+    if "$ref" in schema:
+        named = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        yield from fields(named, document, prefix)
+    for part in ("allOf", "oneOf", "anyOf"):
+        for one in schema.get(part, ()):
+            yield from fields(one, document, prefix)
+    if schema.get("type") == "array":
+        yield from fields(schema["items"], document, prefix)
+    properties = schema.get("properties", {})
+    if {"count", "results"} <= properties.keys():
+        yield from fields(properties["results"], document, prefix)
+    for name, inner in properties.items():
+        yield f"{prefix}{name}"
+        yield from fields(inner, document, f"{prefix}{name}.")
+
+
+def fields_of(body: Any, document: dict[str, Any]) -> set[str]:
+    return {
+        name
+        for content in body.get("content", {}).values()
+        for name in fields(content.get("schema", {}), document)
+    }
+
+
+@pytest.mark.parametrize("operation", CONTRACT)
+def test_an_operation_is_documented_with_all_its_parameters_and_fields(
+    operation: str, operations: dict[str, Any], document: dict[str, Any]
+) -> None:
+    method, _, path = operation.partition(" ")
+    found = operations.get(f"{method} {anonymous(path)}")
+    assert found is not None, "no such operation"
+    wanted = {kind: set(names.split()) for kind, names in CONTRACT[operation].items()}
+    query = {one["name"] for one in found.get("parameters", ()) if one["in"] == "query"}
+    answers = {
+        name
+        for status, answer in found["responses"].items()
+        if status.startswith("2")
+        for name in fields_of(answer, document)
+    }
+    assert wanted.get("query", set()) <= query
+    assert wanted.get("request", set()) <= fields_of(found.get("requestBody", {}), document)
+    assert wanted.get("response", set()) <= answers
