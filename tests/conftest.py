@@ -21,7 +21,6 @@ hypothesis.settings.load_profile("muster")
 def _empty_redis() -> None:
     agent_cache.client().flushall()
     cache.clear()
-hypothesis.settings.load_profile("muster")
 
 
 @pytest.fixture(autouse=True)
