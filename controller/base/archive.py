@@ -6,6 +6,7 @@ Agents compare an md5 of the compressed bytes, so these must be the bytes which 
 
 from __future__ import annotations
 
+import io
 import tarfile
 import zlib
 from collections.abc import Iterable
@@ -58,3 +59,13 @@ def _header(file: File, size: int) -> bytes:
     rest = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
     checksum = sum(start) + sum(b" " * 8) + sum(rest)
     return start + b"%06o\0 " % checksum + rest
+
+
+def unpacked(archive: bytes) -> list[File]:
+    """The regular files of a tar.gz."""
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        return [
+            File(path=member.name, mode=member.mode, contents=content.read())
+            for member in tar.getmembers()
+            if (content := tar.extractfile(member)) is not None
+        ]

@@ -55,6 +55,7 @@ class DeviceConnection(Owned, Base):
     class Strategy(models.TextChoices):
         LINUX_FILES = "linux-files", "Linux host: write its files"
         OPENWRT_AGENT = "openwrt-agent", "OpenWrt: wake its agent"
+        OPENWRT_UCI = "openwrt-uci", "OpenWrt: set its UCI, without an agent"
 
     device = models.ForeignKey(Device, models.CASCADE, related_name="connections")
     credentials = models.ForeignKey(Credentials, models.PROTECT, related_name="connections")

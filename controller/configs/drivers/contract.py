@@ -16,7 +16,9 @@ class Archive:
 
     content: bytes = field(repr=False)
     checksum: str
-    """md5 of the content, in hex; it names the config on the device."""
+    """md5 of the archive as announced, in hex; it names the config on the device."""
+    md5: str = ""
+    """Of the content, where that was made for this very device and is not the announced one."""
 
 
 @dataclass(frozen=True, slots=True)

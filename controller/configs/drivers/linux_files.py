@@ -136,7 +136,7 @@ class LinuxFiles:
 
 def start_command(archive: Archive, window: float) -> str:
     """What unpacks and starts the push on a device; its stdin is what ``pack`` gives."""
-    return f"{START} {quote(archive.checksum)} {window:g}"
+    return f"{START} {quote(archive.checksum)} {window:g} {quote(archive.md5)}"
 
 
 def pack(archive: Archive) -> bytes:

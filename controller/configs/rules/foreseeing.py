@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from controller.base.archive import unpacked
 from controller.base.errors import Refused
 from controller.configs.models import Config, Rollout
-from controller.configs.rules.history import file_as, shown, unpacked
+from controller.configs.rules.history import file_as, shown
 from controller.configs.rules.rendering import Inputs, inputs_of, with_inputs
 
 # Each is rendered while somebody waits for the page.

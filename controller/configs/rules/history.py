@@ -1,7 +1,5 @@
 """The configurations that devices had: looked at, gone back to, and in the end forgotten."""
 
-import io
-import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +11,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from controller.base.archive import File
+from controller.base.archive import File, unpacked
 from controller.base.errors import Conflict, Refused
 from controller.configs.engine import masking
 from controller.configs.models import Config, Push, Snapshot, Template
@@ -119,16 +117,6 @@ def shown(file: File, secrets: Iterable[str], *, is_open: bool) -> dict[str, Any
 
 def file_as(file: File, text: str) -> dict[str, Any]:
     return {"path": f"/{file.path}", "mode": f"{file.mode:04o}", "text": text}
-
-
-def unpacked(archive: bytes) -> list[File]:
-    """The files of a stored archive."""
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
-        return [
-            File(path=member.name, mode=member.mode, contents=content.read())
-            for member in tar.getmembers()
-            if (content := tar.extractfile(member)) is not None
-        ]
 
 
 def forget() -> int:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The device's side of a commit-confirmed push, for any Linux with busybox or coreutils.
 #
-#   push.sh start CHECKSUM SECONDS    in a folder with archive.tar.gz: apply it, then wait that
+#   push.sh start CHECKSUM SECONDS [MD5]  in a folder with archive.tar.gz: apply it, then wait that
 #                                     long for a confirmation; without one, put all files back
 #   push.sh confirm CHECKSUM          keep what is applied
 #   push.sh status                    tell what is applied, and which files were changed since

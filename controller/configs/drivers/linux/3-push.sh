@@ -33,7 +33,7 @@ compare() { # $paths and the config in force -> $changed $departed; manifest and
     for path in $paths; do staged="$staged $upload/stage/$path"; done
     while read -r sum mode path; do
         case $path in
-            "$upload/archive.tar.gz") [ "$sum" = "$checksum" ] || give_up "the archive arrived damaged: its md5 is $sum instead of $checksum" ;;
+            "$upload/archive.tar.gz") [ "$sum" = "$md5" ] || give_up "the archive arrived damaged: its md5 is $sum instead of $md5" ;;
             "$upload"/*) new="$new${new:+$nl}$sum $mode ${path#"$upload/stage/"}" ;;
             *) now="$now$nl$sum $mode $path" ;;
         esac
@@ -175,7 +175,7 @@ same_script() { # its second line tells its version
     [ "$ours" = "$theirs" ]
 }
 
-runner() { # checksum, seconds; the upload is the current folder
+runner() { # checksum, seconds, md5 of the archive if it is not the checksum; the upload is the current folder
     # Caught and not ignored: daemons that a hook restarts must still hear it.
     trap : HUP
     here=$PWD
@@ -196,7 +196,7 @@ runner() { # checksum, seconds; the upload is the current folder
         tidy
         exit
     fi
-    checksum=$1 failure=
+    checksum=$1 md5=${3:-$1} failure=
     unpack
     compare
     if [ -z "$changed$departed" ]; then
