@@ -12,12 +12,12 @@ from controller.base.errors import Refused
 from controller.devices.engine.identity import same_mac
 from controller.devices.models import Device
 from controller.vpn.drivers.identity import generate
-from controller.vpn.engine.keys import wireguard_pair
 from controller.vpn.engine.wireguard import shared_vni
 from controller.vpn.models import HIGHEST_VNI, Vpn, VpnClient
 from controller.vpn.rules.rendering import peers_changed
 from controller.vpn.rules.servers import issue_for, random_common_name
 from networks import rules as addresses
+from networks.engine.keys import wireguard_pair
 from networks.models import DivisionRule, IpAddress
 from pki import rules as pki
 from pki.models import Cert, Reason

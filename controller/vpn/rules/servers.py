@@ -11,11 +11,12 @@ from controller.base.errors import Conflict, Refused
 from controller.base.secrets import digest
 from controller.devices.engine.identity import random_key
 from controller.vpn.engine.contract import Invalid
-from controller.vpn.engine.keys import DH_PARAMETERS, wireguard_pair
+from controller.vpn.engine.keys import DH_PARAMETERS
 from controller.vpn.models import Vpn
 from controller.vpn.rules.rendering import wake_teller
 from controller.vpn.rules.telling import dissolve, establish
 from networks import rules as addresses
+from networks.engine.keys import wireguard_pair
 from pki import rules as pki
 from pki.models import Ca, Cert, Reason
 

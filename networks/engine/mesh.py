@@ -1,0 +1,296 @@
+"""Who reaches whom in an overlay, and what each device is told for it.
+
+Pure: members of networks → what one device is to have (its plan) → what of that is new.
+Every device has one address for all its networks and one permanent peer, the relay. Two
+devices know each other if they share a network; a direct path between them is an addition
+that can be dropped at any moment, because the relay's wider range takes over.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+from typing import TypeVar
+
+T = TypeVar("T")
+
+Pair = tuple[int, int]
+"""Ids of two nodes, the lower first."""
+
+KEEPALIVE_SECONDS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A device in the overlay."""
+
+    id: int
+    name: str
+    address: str
+    public_key: str
+    port: int
+    endpoint: str = ""
+    """host:port that anybody can send to; empty behind NAT."""
+    observed: str = ""
+    """host:port that the relay last heard it from."""
+    is_fully_managed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    id: int
+    slug: str
+    members: tuple[int, ...]
+    master: int | None = None
+
+
+@dataclass(frozen=True)
+class World:
+    """All that plans are made of."""
+
+    nodes: Mapping[int, Node]
+    networks: tuple[Network, ...]
+    relay: Node | None
+    prefix: str
+    suffix: str
+    """What names in full end in."""
+    proven: frozenset[Pair] = frozenset()
+    """Pairs with a handshake on both sides: they send to each other."""
+    candidates: frozenset[Pair] = frozenset()
+    """Pairs that try to shake hands while the relay carries what they send."""
+
+    @cached_property
+    def networks_of(self) -> Mapping[int, tuple[Network, ...]]:
+        found: defaultdict[int, list[Network]] = defaultdict(list)
+        for network in sorted(self.networks, key=lambda one: one.id):
+            for member in network.members:
+                found[member].append(network)
+        return {node: tuple(networks) for node, networks in found.items()}
+
+    @cached_property
+    def direct(self) -> Mapping[int, tuple[tuple[int, bool], ...]]:
+        """By node: the others it has a path to, and whether that path is proven."""
+        found: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
+        for pair in sorted(self.proven | self.candidates):
+            if self.acquainted(*pair):
+                for one, other in (pair, pair[::-1]):
+                    found[one].append((other, pair in self.proven))
+        return {node: tuple(others) for node, others in found.items()}
+
+    @cached_property
+    def names(self) -> Mapping[int, tuple["Name", ...]]:
+        """By network: one line for each member, shared by the plans of all of them."""
+        return {network.id: tuple(_names(self, network)) for network in self.networks}
+
+    def acquainted(self, one: int, other: int) -> bool:
+        """Whether two nodes share a network."""
+        mine = {network.id for network in self.networks_of.get(one, ())}
+        return any(network.id in mine for network in self.networks_of.get(other, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    public_key: str
+    allowed_ips: tuple[str, ...]
+    endpoint: str = ""
+    keepalive: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A line of a hosts file."""
+
+    address: str
+    names: tuple[str, ...]
+
+
+NO_MASTER = Name("::1", ("master",))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one device is to have."""
+
+    address: str
+    port: int
+    peers: tuple[Peer, ...]
+    hosts: tuple[tuple[Name, ...], ...]
+    """Blocks of lines, one a network; what an earlier one says goes before."""
+    hostname: str | None = None
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What of a plan is new, and what is gone."""
+
+    peers_added: tuple[Peer, ...] = ()
+    peers_removed: tuple[Peer, ...] = ()
+    names_added: tuple[Name, ...] = ()
+    names_removed: tuple[Name, ...] = ()
+    others: tuple[str, ...] = field(default=())
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.peers_added or self.peers_removed or self.names_added or self.names_removed
+            or self.others
+        )  # fmt: skip
+
+
+NOTHING = Plan("", 0, (), ())
+
+
+def pair(one: int, other: int) -> Pair:
+    return (one, other) if one < other else (other, one)
+
+
+def pairs(networks: Iterable[Network]) -> set[Pair]:
+    """All pairs that may reach each other: those that share a network, and no others."""
+    return {
+        pair(one, other)
+        for network in networks
+        for one, other in combinations(network.members, 2)
+    }
+
+
+def _names(world: World, network: Network) -> Iterator[Name]:
+    if network.master in network.members:
+        yield Name(world.nodes[network.master].address, ("master",))
+    for member in sorted(network.members, key=lambda one: world.nodes[one].name):
+        node = world.nodes[member]
+        full = f"{node.name}.{network.slug}.{world.suffix}"
+        yield Name(node.address, (node.name, full))
+
+
+def plan(world: World, node_id: int) -> Plan:
+    """What a device is to have; :data:`NOTHING` where it is in no network."""
+    networks = world.networks_of.get(node_id, ())
+    if not networks:
+        return NOTHING
+    node = world.nodes[node_id]
+    blocks = tuple(world.names[network.id] for network in networks)
+    has_master = any(one.master in one.members for one in networks)
+    return Plan(
+        address=node.address,
+        port=node.port,
+        peers=tuple(_peers(world, node)),
+        hosts=blocks if has_master else (*blocks, (NO_MASTER,)),
+        hostname=node.name if node.is_fully_managed else None,
+        prefix=world.prefix,
+    )
+
+
+def _peers(world: World, node: Node) -> Iterator[Peer]:
+    keepalive = 0 if node.endpoint else KEEPALIVE_SECONDS
+    relay = world.relay
+    if relay is not None and relay.id != node.id:
+        yield Peer(relay.public_key, (world.prefix,), relay.endpoint, keepalive)
+    for other_id, is_proven in world.direct.get(node.id, ()):
+        other = world.nodes[other_id]
+        if relay is not None and relay.id in {node.id, other.id}:
+            continue
+        allowed = (f"{other.address}/128",) if is_proven else ()
+        to = other.endpoint or other.observed
+        yield Peer(other.public_key, allowed, to, keepalive if to else 0)
+
+
+def relay_plan(world: World) -> Plan:
+    """What the relay is to have: every member as a peer that may speak as itself alone.
+
+    Where it is a member too, it has the names of its networks like any other.
+    """
+    relay = world.relay
+    if relay is None:
+        return NOTHING
+    own = plan(world, relay.id)
+    return Plan(
+        address=relay.address,
+        port=relay.port,
+        peers=tuple(
+            Peer(node.public_key, (f"{node.address}/128",), node.endpoint)
+            for node in sorted(world.nodes.values(), key=lambda one: one.id)
+            if node.id != relay.id and node.id in world.networks_of
+        ),
+        hosts=own.hosts,
+        hostname=own.hostname,
+        prefix=world.prefix,
+    )
+
+
+def plans(world: World) -> dict[int, Plan]:
+    """Of every member; names of one network are the same object in all of them."""
+    found = {node_id: plan(world, node_id) for node_id in world.networks_of}
+    if world.relay is not None:
+        found[world.relay.id] = relay_plan(world)
+    return found
+
+
+def diff(old: Plan | None, new: Plan | None) -> Changes:
+    return _diff(old or NOTHING, new or NOTHING, {})
+
+
+def changed(old: Mapping[int, Plan], new: Mapping[int, Plan]) -> dict[int, Changes]:
+    """By node, what is new; nodes with nothing new are left out."""
+    known: dict[tuple[int, int], tuple[tuple[Name, ...], tuple[Name, ...]]] = {}
+    found = {
+        node: _diff(old.get(node, NOTHING), new.get(node, NOTHING), known)
+        for node in old.keys() | new.keys()
+    }
+    return {node: changes for node, changes in found.items() if changes}
+
+
+def _diff(
+    old: Plan,
+    new: Plan,
+    known: dict[tuple[int, int], tuple[tuple[Name, ...], tuple[Name, ...]]],
+) -> Changes:
+    peers_added, peers_removed = _apart(old.peers, new.peers)
+    added: list[Name] = []
+    removed: list[Name] = []
+    for before, after in _matched(old.hosts, new.hosts):
+        # Blocks are shared by all members of a network, and so is what is new in them.
+        at = (id(before), id(after))
+        if at not in known:
+            known[at] = _apart(before, after)
+        added += known[at][0]
+        removed += known[at][1]
+    others = tuple(
+        name
+        for name in ("address", "port", "hostname", "prefix")
+        if getattr(old, name) != getattr(new, name)
+    )
+    stay = set(added) & set(removed)
+    return Changes(
+        peers_added,
+        peers_removed,
+        tuple(one for one in added if one not in stay),
+        tuple(one for one in removed if one not in stay),
+        others,
+    )
+
+
+def _matched(
+    old: Collection[tuple[Name, ...]], new: Collection[tuple[Name, ...]]
+) -> Iterator[tuple[tuple[Name, ...], tuple[Name, ...]]]:
+    """Blocks that are not the same in both, side by side."""
+    before = {id(one) for one in old}
+    after = {id(one) for one in new}
+    gone = [one for one in old if id(one) not in after]
+    come = [one for one in new if id(one) not in before]
+    length = max(len(gone), len(come))
+    empty: tuple[Name, ...] = ()
+    gone += [empty] * (length - len(gone))
+    come += [empty] * (length - len(come))
+    return zip(gone, come, strict=True)
+
+
+def _apart(old: tuple[T, ...], new: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...]]:
+    """What is only in the new, and what is only in the old."""
+    if old == new:
+        return (), ()
+    before, after = set(old), set(new)
+    return (
+        tuple(one for one in new if one not in before),
+        tuple(one for one in old if one not in after),
+    )

@@ -1,0 +1,234 @@
+"""What members of one network may send to each other: rules by name, tag, protocol and port.
+
+A policy is JSON::
+
+    {
+        "default": "allow",
+        "rules": [
+            {
+                "action": "deny",
+                "from": ["tag:guest"],
+                "to": ["*"],
+                "protocol": "tcp",
+                "ports": ["22", "8000-8010"],
+            }
+        ],
+    }
+
+The first rule that fits decides, else the default. Answers to what was allowed always pass.
+A test is a sentence that must be true of the policy before it is stored::
+
+    {"from": "laptop", "to": "server", "protocol": "tcp", "port": 22, "expect": "deny"}
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Action = Literal["allow", "deny"]
+Protocol = Literal["tcp", "udp", "icmp", "any"]
+
+ACTIONS = ("allow", "deny")
+PROTOCOLS = ("any", "tcp", "udp", "icmp")
+WITH_PORTS = ("tcp", "udp")
+SELECTOR = re.compile(r"\*|tag:[a-z0-9-]{1,32}|[a-z0-9-]{1,63}")
+PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+HIGHEST_PORT = 65535
+MOST_RULES = 200
+# What a matrix asks of each pair where no rule names ports.
+ICMP = ("icmp", 0)
+
+
+class BadPolicy(ValueError):
+    """A sentence that says what is wrong, and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    action: Action
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    protocol: Protocol = "any"
+    ports: tuple[tuple[int, int], ...] = ()
+
+    def fits(self, source: "Member", target: "Member", protocol: str, port: int) -> bool:
+        return (
+            source.is_among(self.sources)
+            and target.is_among(self.targets)
+            and (self.protocol in {"any", protocol})
+            and (not self.ports or any(low <= port <= high for low, high in self.ports))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    default: Action = "allow"
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.default == "allow" and not self.rules
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    name: str
+    address: str
+    tags: frozenset[str] = frozenset()
+
+    def is_among(self, selectors: Iterable[str]) -> bool:
+        names = {"*", self.name, *(f"tag:{tag}" for tag in self.tags)}
+        return not names.isdisjoint(selectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    source: str
+    target: str
+    protocol: str
+    port: int
+    expect: Action
+
+
+OPEN = Policy()
+
+
+def parse(data: Any) -> Policy:
+    """A policy from JSON; raises :class:`BadPolicy`."""
+    if not isinstance(data, Mapping):
+        raise BadPolicy("A policy is an object with default and rules.")
+    _known(data, {"default", "rules"}, "The policy")
+    default = data.get("default", "allow")
+    if default not in ACTIONS:
+        raise BadPolicy("default is allow or deny.")
+    rules = data.get("rules", [])
+    if not isinstance(rules, list) or len(rules) > MOST_RULES:
+        raise BadPolicy(f"rules is a list of at most {MOST_RULES}.")
+    return Policy(default, tuple(_rule(one, n) for n, one in enumerate(rules, start=1)))
+
+
+def _rule(data: Any, number: int) -> Rule:
+    where = f"Rule {number}"
+    if not isinstance(data, Mapping):
+        raise BadPolicy(f"{where} is an object.")
+    _known(data, {"action", "from", "to", "protocol", "ports"}, where)
+    if data.get("action") not in ACTIONS:
+        raise BadPolicy(f"{where}: action is allow or deny.")
+    protocol = data.get("protocol", "any")
+    if protocol not in PROTOCOLS:
+        raise BadPolicy(f"{where}: protocol is one of {', '.join(PROTOCOLS)}.")
+    ports = data.get("ports", [])
+    if ports and protocol not in WITH_PORTS:
+        raise BadPolicy(f"{where}: only tcp and udp have ports.")
+    if not isinstance(ports, list):
+        raise BadPolicy(f'{where}: ports is a list, as in ["22", "8000-8010"].')
+    return Rule(
+        data["action"],
+        _selectors(data.get("from", ["*"]), f"{where}: from"),
+        _selectors(data.get("to", ["*"]), f"{where}: to"),
+        protocol,
+        tuple(_ports(one, where) for one in ports),
+    )
+
+
+def _known(data: Mapping[str, Any], names: set[str], where: str) -> None:
+    if extra := sorted(set(data) - names):
+        raise BadPolicy(f"{where} has no {extra[0]!r}: use {', '.join(sorted(names))}.")
+
+
+def _selectors(data: Any, where: str) -> tuple[str, ...]:
+    fits = isinstance(data, list) and data
+    if not fits or not all(isinstance(one, str) and SELECTOR.fullmatch(one) for one in data):
+        raise BadPolicy(f'{where} is a list of names of members, "tag:name" or "*".')
+    return tuple(data)
+
+
+def _ports(data: Any, where: str) -> tuple[int, int]:
+    found = PORTS.fullmatch(str(data)) if isinstance(data, str | int) else None
+    low, high = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if isinstance(data, bool) or not 0 < low <= high <= HIGHEST_PORT:
+        raise BadPolicy(f"{where}: {data!r} is no port or range of ports.")
+    return low, high
+
+
+def parse_tests(data: Any) -> tuple[Test, ...]:
+    if not isinstance(data, list) or len(data) > MOST_RULES:
+        raise BadPolicy(f"tests is a list of at most {MOST_RULES}.")
+    return tuple(_test(one, number) for number, one in enumerate(data, start=1))
+
+
+def _test(data: Any, number: int) -> Test:
+    where = f"Test {number}"
+    if not isinstance(data, Mapping):
+        raise BadPolicy(f"{where} is an object.")
+    _known(data, {"from", "to", "protocol", "port", "expect"}, where)
+    protocol = data.get("protocol", "icmp")
+    if protocol not in PROTOCOLS[1:]:
+        raise BadPolicy(f"{where}: protocol is tcp, udp or icmp.")
+    if data.get("expect") not in ACTIONS:
+        raise BadPolicy(f"{where}: expect is allow or deny.")
+    for side in ("from", "to"):
+        if not isinstance(data.get(side), str):
+            raise BadPolicy(f"{where}: {side} is the name of a member.")
+    low, _ = _ports(data.get("port"), where) if protocol in WITH_PORTS else (0, 0)
+    return Test(data["from"], data["to"], protocol, low, data["expect"])
+
+
+def decision(
+    policy: Policy, source: Member, target: Member, protocol: str, port: int
+) -> tuple[Action, int | None]:
+    """Whether this may be sent, and by which rule (from 1; None is the default)."""
+    for number, rule in enumerate(policy.rules, start=1):
+        if rule.fits(source, target, protocol, port):
+            return rule.action, number
+    return policy.default, None
+
+
+def failures(policy: Policy, tests: Sequence[Test], members: Iterable[Member]) -> Iterator[str]:
+    """Sentences about the tests that the policy does not pass."""
+    by_name = {one.name: one for one in members}
+    for number, test in enumerate(tests, start=1):
+        missing = [one for one in (test.source, test.target) if one not in by_name]
+        if missing:
+            yield f"Test {number} names {missing[0]}, which is no member."
+            continue
+        said, rule = decision(
+            policy, by_name[test.source], by_name[test.target], test.protocol, test.port
+        )
+        if said != test.expect:
+            what = f"{test.protocol} {test.port}" if test.port else test.protocol
+            because = f"rule {rule}" if rule else "the default"
+            yield (
+                f"Test {number} expects {test.expect} for {what} from {test.source} to "
+                f"{test.target}, and {because} says {said}."
+            )
+
+
+def matrix(
+    policy: Policy, members: Sequence[Member]
+) -> list[list[Literal["all", "some", "none", "self"]]]:
+    """Who reaches whom: for each source a row, in the order of the members."""
+    asked = _probes(policy)
+    rows: list[list[Literal["all", "some", "none", "self"]]] = []
+    for source in members:
+        row: list[Literal["all", "some", "none", "self"]] = []
+        for target in members:
+            said = {decision(policy, source, target, *one)[0] for one in asked}
+            if source is target:
+                row.append("self")
+            elif len(said) > 1:
+                row.append("some")
+            else:
+                row.append("all" if said == {"allow"} else "none")
+        rows.append(row)
+    return rows
+
+
+def _probes(policy: Policy) -> list[tuple[str, int]]:
+    """One question for each part that the rules cut all traffic into."""
+    edges = {1}
+    for rule in policy.rules:
+        for low, high in rule.ports:
+            edges |= {low, min(high + 1, HIGHEST_PORT)}
+    return [ICMP, *((protocol, port) for protocol in WITH_PORTS for port in sorted(edges))]

@@ -1,0 +1,258 @@
+from ipaddress import IPv6Address, IPv6Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from netjsonconfig import OpenWrt
+
+from networks.engine import mesh, overlay
+from networks.engine.keys import checked_public, overlay_address, wireguard_pair
+from networks.engine.mesh import Network, Node, World
+from networks.engine.naming import (
+    device_id,
+    free_name,
+    is_hostname,
+    link,
+    new_code,
+    new_link_secret,
+    parse_link,
+)
+
+RELAY = 0
+PREFIX = "fc94::/16"
+
+
+def node(number: int, **values: object) -> Node:
+    return Node(
+        **{
+            "id": number,
+            "name": f"node-{number}",
+            "address": f"fc94::{number + 1:x}",
+            "public_key": f"key-{number}",
+            "port": 20000 + number,
+        }
+        | values  # type: ignore[arg-type]
+    )
+
+
+def world(*networks: tuple[int, ...], count: int = 8, **values: object) -> World:
+    nodes = {number: node(number) for number in range(count)}
+    nodes[RELAY] = node(RELAY, endpoint="192.0.2.1:51820")
+    made = tuple(
+        Network(number, f"net-{number}", members)
+        for number, members in enumerate(networks, start=1)
+    )
+    return World(
+        **{
+            "nodes": nodes, "networks": made, "relay": nodes[RELAY],
+            "prefix": PREFIX, "suffix": "mesh",
+        } | values  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+memberships = st.lists(
+    st.sets(st.integers(1, 7), max_size=7).map(lambda one: tuple(sorted(one))), max_size=4
+)
+some_pairs = st.frozensets(
+    st.tuples(st.integers(1, 7), st.integers(1, 7)).filter(lambda one: one[0] < one[1]),
+    max_size=10,
+)
+
+
+@given(memberships, some_pairs, some_pairs)
+def test_a_device_has_paths_only_to_those_it_shares_a_network_with(
+    networks: list[tuple[int, ...]], proven: frozenset, candidates: frozenset
+) -> None:
+    made = world(*networks, proven=proven, candidates=candidates)
+    acquainted = mesh.pairs(made.networks)
+    for number, plan in mesh.plans(made).items():
+        if number == RELAY:
+            continue
+        for peer in plan.peers[1:]:
+            other = int(peer.public_key.removeprefix("key-"))
+            assert mesh.pair(number, other) in acquainted
+            assert mesh.pair(number, other) in proven | candidates
+
+
+@given(memberships, some_pairs)
+def test_paths_are_symmetric(networks: list[tuple[int, ...]], proven: frozenset) -> None:
+    found = mesh.plans(world(*networks, proven=proven))
+    keys = {n: {peer.public_key for peer in plan.peers[1:]} for n, plan in found.items()}
+    for number in found.keys() - {RELAY}:
+        for other in found.keys() - {RELAY}:
+            assert (f"key-{other}" in keys[number]) == (f"key-{number}" in keys[other])
+
+
+@given(memberships, some_pairs, some_pairs)
+def test_no_address_is_given_to_two_peers(
+    networks: list[tuple[int, ...]], proven: frozenset, candidates: frozenset
+) -> None:
+    for plan in mesh.plans(world(*networks, proven=proven, candidates=candidates)).values():
+        allowed = [one for peer in plan.peers for one in peer.allowed_ips]
+        assert len(allowed) == len(set(allowed))
+
+
+@given(memberships, st.data())
+def test_names_are_those_of_the_devices_it_shares_a_network_with(
+    networks: list[tuple[int, ...]], data: st.DataObject
+) -> None:
+    made = world(*networks)
+    acquainted = mesh.pairs(made.networks)
+    for number, plan in mesh.plans(made).items():
+        known = {line.address for line in overlay.lines_of(plan)} - {"::1"}
+        reachable = {other for other in range(1, 8) if mesh.pair(number, other) in acquainted}
+        if number != RELAY:
+            assert known == {made.nodes[other].address for other in reachable | {number}}
+
+
+@given(memberships, st.integers(0, 3))
+def test_leaving_one_of_two_shared_networks_keeps_the_others_company(
+    networks: list[tuple[int, ...]], at: int
+) -> None:
+    before = mesh.pairs(world(*networks).networks)
+    rest = [one for number, one in enumerate(networks) if number != at]
+    after = mesh.pairs(world(*rest).networks)
+    shared_otherwise = {
+        pair for pair in before if any(set(pair) <= set(network) for network in rest)
+    }
+    assert after == shared_otherwise
+
+
+@given(memberships, memberships)
+def test_nothing_has_changed_exactly_where_plans_are_equal(
+    before: list[tuple[int, ...]], after: list[tuple[int, ...]]
+) -> None:
+    old, new = mesh.plans(world(*before)), mesh.plans(world(*after))
+    changed = mesh.changed(old, new)
+    for number in old.keys() | new.keys():
+        one, other = old.get(number, mesh.NOTHING), new.get(number, mesh.NOTHING)
+        lines = set(overlay.lines_of(one)), set(overlay.lines_of(other))
+        same = lines[0] == lines[1] and one.peers == other.peers and one.port == other.port
+        assert (number not in changed) == same
+
+
+@given(memberships, memberships)
+def test_what_is_new_turns_the_old_plan_into_the_new_one(
+    before: list[tuple[int, ...]], after: list[tuple[int, ...]]
+) -> None:
+    old, new = mesh.plans(world(*before)), mesh.plans(world(*after))
+    for number, changes in mesh.changed(old, new).items():
+        one, other = old.get(number, mesh.NOTHING), new.get(number, mesh.NOTHING)
+        peers = (set(one.peers) - set(changes.peers_removed)) | set(changes.peers_added)
+        assert peers == set(other.peers)
+        lines = set(overlay.lines_of(one)) - set(changes.names_removed)
+        assert lines | set(changes.names_added) == set(overlay.lines_of(other))
+
+
+@given(memberships)
+def test_the_relay_lets_each_member_speak_as_itself_alone(
+    networks: list[tuple[int, ...]],
+) -> None:
+    made = world(*networks)
+    members = {one for network in networks for one in network}
+    assert {(peer.public_key, peer.allowed_ips) for peer in mesh.relay_plan(made).peers} == {
+        (f"key-{one}", (f"{made.nodes[one].address}/128",)) for one in members
+    }
+
+
+def test_a_join_changes_its_own_network_and_the_relay_alone() -> None:
+    before, after = world((1, 2), (3, 4)), world((1, 2, 5), (3, 4))
+    changed = mesh.changed(mesh.plans(before), mesh.plans(after))
+    assert changed.keys() == {RELAY, 1, 2, 5}
+    assert [line.names[0] for line in changed[1].names_added] == ["node-5"]
+    assert [peer.public_key for peer in changed[RELAY].peers_added] == ["key-5"]
+
+
+def test_a_path_carries_nothing_until_both_sides_have_shaken_hands() -> None:
+    trying = mesh.plan(world((1, 2), candidates=frozenset({(1, 2)})), 1)
+    assert trying.peers[1].allowed_ips == ()
+    proven = mesh.plan(world((1, 2), proven=frozenset({(1, 2)})), 1)
+    assert proven.peers[1].allowed_ips == ("fc94::3/128",)
+
+
+def test_master_leads_to_the_member_it_names_else_to_oneself() -> None:
+    nodes = {number: node(number) for number in range(4)}
+    first = Network(1, "first", (1, 2))
+    second = Network(2, "second", (1, 3), master=3)
+    made = World(nodes, (first, second), nodes[RELAY], PREFIX, "mesh")
+    assert "fc94::4 master\n" in overlay.hosts(mesh.plan(made, 1))
+    assert "::1 master\n" in overlay.hosts(mesh.plan(made, 2))
+
+
+def test_a_plan_as_wg_reads_it() -> None:
+    made = world((1, 2), proven=frozenset({(1, 2)}))
+    assert overlay.wg_config(mesh.plan(made, 1)) == (
+        "[Interface]\nListenPort = 20001\n\n"
+        "[Peer]\nPublicKey = key-0\nAllowedIPs = fc94::/16\nEndpoint = 192.0.2.1:51820\n"
+        "PersistentKeepalive = 25\n\n"
+        "[Peer]\nPublicKey = key-2\nAllowedIPs = fc94::3/128\n"
+    )
+
+
+def test_a_plan_as_openwrt_has_it() -> None:
+    private, public = wireguard_pair()
+    nodes = {1: node(1), 0: node(0, public_key=public, endpoint="192.0.2.1:51820")}
+    made = World(nodes, (Network(1, "one", (1,)),), nodes[0], PREFIX, "mesh")
+    config = overlay.netjson(mesh.plan(made, 1))
+    text = OpenWrt(config, context={overlay.KEY_VARIABLE: private}).render()
+    assert "option proto 'wireguard'" in text
+    assert f"option private_key '{private}'" in text
+    assert "list allowed_ips 'fc94::/16'" in text
+    assert "option endpoint_port '51820'" in text
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_an_address_follows_from_the_key_and_lies_in_the_prefix(raw: bytes) -> None:
+    _, public = wireguard_pair()
+    for prefix in (PREFIX, "fd12:3456:789a::/48"):
+        address = overlay_address(public, prefix)
+        assert address == overlay_address(public, prefix)
+        assert IPv6Address(address) in IPv6Network(prefix)
+
+
+@pytest.mark.parametrize("bad", ["", "x", "A" * 43 + "=", "not base64 at all!", "AAAA"])
+def test_what_is_no_key_is_told_so(bad: str) -> None:
+    with pytest.raises(ValueError, match="public key"):
+        checked_public(bad)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-a", "a-", "A", "a_b", "a.b", "a\n", "x" * 64, "localhost", "master", 7, None]
+)
+def test_what_is_no_host_name(name: object) -> None:
+    assert not is_hostname(name)
+
+
+@given(st.text(max_size=80), st.sets(st.sampled_from(["device", "device-2", "a"])))
+def test_a_free_name_is_a_host_name_that_nobody_has(wanted: str, taken: set[str]) -> None:
+    name = free_name(wanted, taken)
+    assert is_hostname(name)
+    assert name not in taken
+
+
+def test_a_link_is_read_as_it_was_written() -> None:
+    secret = new_link_secret()
+    text = link("https://muster.example.org", "fc94::12", secret)
+    assert len(text.rpartition("/")[2]) == 56
+    assert parse_link(text) == ("muster.example.org", "fc94::12", secret)
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "fc94", "https://x/husarnet/fc94", "ftp://x/husarnet/" + "0" * 56, "https://["]
+)
+def test_what_is_no_link(bad: str) -> None:
+    with pytest.raises(ValueError, match=r"link|URL|IPv6"):
+        parse_link(bad)
+
+
+def test_a_device_id_has_one_spelling() -> None:
+    assert device_id("FC94:1c5a:0abc:0dee:0123:4567:244f:055d") == (
+        "fc94:1c5a:abc:dee:123:4567:244f:55d"
+    )
+    with pytest.raises(ValueError, match="zone"):
+        device_id("fe80::1%eth0")
+
+
+def test_a_code_is_as_long_as_those_of_the_original() -> None:
+    assert len(new_code()) == 22
+    assert not set(new_code()) & set("01IOl")
