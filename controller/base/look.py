@@ -123,6 +123,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Fleet",
                 "items": [
                     page("Devices", "router", "devices_device_changelist", permitted("device:read")),
+                    page("Asking to be added", "how_to_reg", "devices_enrollment_changelist", permitted("device:create")),
                     page("Commands", "terminal", "connections_command_changelist", permitted("command:read")),
                     page("Groups", "workspaces", "devices_devicegroup_changelist", permitted("group:read")),
                     page("Locations", "location_on", "geo_location_changelist", permitted("location:read")),

@@ -2,7 +2,15 @@
 
 from celery import shared_task
 
-from controller.configs.rules import delivery, history, pushing, rendering, rollouts, servers
+from controller.configs.rules import (
+    delivery,
+    enrolling,
+    history,
+    pushing,
+    rendering,
+    rollouts,
+    servers,
+)
 
 
 @shared_task
@@ -27,4 +35,4 @@ def reconcile() -> None:
 @shared_task
 def forget() -> int:
     """Drop what devices will never need again."""
-    return history.forget()
+    return history.forget() + enrolling.forget()

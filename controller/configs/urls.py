@@ -3,7 +3,12 @@ from django.urls.converters import UUIDConverter
 from rest_framework.routers import SimpleRouter
 
 from controller.configs.api.agent import views as agent
-from controller.configs.api.views import RolloutViewSet, SnapshotViewSet, TemplateViewSet
+from controller.configs.api.views import (
+    EnrollmentViewSet,
+    RolloutViewSet,
+    SnapshotViewSet,
+    TemplateViewSet,
+)
 
 
 class AnyUUID(UUIDConverter):
@@ -17,6 +22,7 @@ register_converter(AnyUUID, "any_uuid")
 router = SimpleRouter()
 router.register("template", TemplateViewSet)
 router.register("rollout", RolloutViewSet)
+router.register("enrollment", EnrollmentViewSet)
 
 of_device = SimpleRouter()
 of_device.register("snapshot", SnapshotViewSet)
@@ -30,6 +36,8 @@ urlpatterns = [
         for prefix in ("controller", "controller/device")
         for route in (
             path(f"{prefix}/register/", agent.register),
+            path(f"{prefix}/enroll/challenge/", agent.challenge),
+            path(f"{prefix}/enroll/", agent.enroll),
             path(f"{prefix}/checksum/<any_uuid:device>/", agent.checksum),
             path(f"{prefix}/download-config/<any_uuid:device>/", agent.download_config),
             path(f"{prefix}/report-status/<any_uuid:device>/", agent.report_status),

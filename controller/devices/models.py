@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
-from controller.accounts.models import Organization, OrganizationOwned, Owned, Site
+from controller.accounts.models import Organization, OrganizationOwned, Owned, Site, User
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField, digest
 from controller.devices.engine.identity import KEY, is_mac, is_name, random_key
@@ -51,6 +51,10 @@ class OrganizationSettings(OrganizationOwned, Base):
     )
     registration_enabled = models.BooleanField(
         default=True, help_text="Devices that know the shared secret may register themselves."
+    )
+    enrollment_enabled = models.BooleanField(
+        default=False,
+        help_text="Devices may ask to be added with a key of their own; a person approves each.",
     )
     shared_secret = EncryptedTextField(
         default=random_key,
@@ -173,6 +177,45 @@ class Device(OrganizationOwned, Base):
         if kwargs.get("update_fields") is not None and "key" in kwargs["update_fields"]:
             kwargs["update_fields"] = {*kwargs["update_fields"], "key_digest"}
         super().save(*args, **kwargs)
+
+
+class Enrollment(OrganizationOwned, Base):
+    """A device that asks to be added: it has proved to hold a key, and a person decides."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+
+    public_key = models.CharField(
+        max_length=44, unique=True, editable=False, help_text="Ed25519, in base64."
+    )
+    fingerprint = models.CharField(
+        max_length=60, editable=False, help_text="SHA-256 of the key, as the device shows it."
+    )
+    # What the device tells of itself, as it would at a registration.
+    name = models.CharField(max_length=64, validators=[valid_name])
+    mac_address = models.CharField("MAC address", max_length=17, validators=[valid_mac])
+    told = models.JSONField(default=dict, editable=False)
+    address = models.GenericIPAddressField(null=True, editable=False)
+    state = models.CharField(
+        max_length=8, choices=State.choices, default=State.PENDING, editable=False
+    )
+    device = models.OneToOneField(
+        Device, models.SET_NULL, null=True, editable=False, related_name="enrollment"
+    )
+    asked = models.DateTimeField(default=timezone.now, editable=False)
+    decided = models.DateTimeField(null=True, editable=False)
+    decided_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [models.Index(fields=["organization", "state"])]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Presence(Owned):

@@ -193,6 +193,13 @@ def note_last_seen(seen: Mapping[UUID, tuple[datetime, str]]) -> int:
 
 
 def update_settings(settings: OrganizationSettings, **values: Any) -> OrganizationSettings:
+    limit = values.get("device_limit", settings.device_limit)
+    if limit and limit != settings.device_limit:
+        count = Device.objects.filter(organization=settings.organization_id).count()
+        if limit < count:
+            raise Refused(
+                {"device_limit": [f"{settings.organization} has {count} devices already."]}
+            )
     for name, value in values.items():
         setattr(settings, name, value)
     settings.shared_secret_digest = digest(settings.shared_secret)

@@ -2,7 +2,12 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from controller.devices.api.freesdn import views as freesdn
-from controller.devices.api.views import DeviceViewSet, GroupViewSet
+from controller.devices.api.views import (
+    DeviceViewSet,
+    GroupViewSet,
+    OrganizationSettingsView,
+    SharedSecretView,
+)
 
 router = SimpleRouter()
 router.register("device", DeviceViewSet)
@@ -11,7 +16,11 @@ router.register("group", GroupViewSet)
 by_site = SimpleRouter()
 by_site.register("devices", freesdn.DeviceViewSet, basename="freesdn_device")
 
+organization = "api/v1/controller/organization/<uuid:organization_id>"
+
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
+    path(f"{organization}/settings/", OrganizationSettingsView.as_view()),
+    path(f"{organization}/settings/rotate-secret/", SharedSecretView.as_view()),
     path("api/v1/", include(by_site.urls)),
 ]

@@ -21,8 +21,9 @@ from controller.base.admin import (
     display,
 )
 from controller.base.forms import VariablesWidget
+from controller.configs.rules.inventory import update_settings
 from controller.devices.models import Device, OrganizationSettings
-from controller.devices.rules import rotate_shared_secret, settings_of, update_settings
+from controller.devices.rules import rotate_shared_secret, settings_of
 
 
 class MemberForm(RuleForm):
@@ -81,7 +82,9 @@ class DeviceSettingsInline(RuleStackedInline):
     model = OrganizationSettings
     resource = "organization"
     verbose_name = verbose_name_plural = "device settings"
-    fields = ["registration_enabled", "device_limit", "shared_secret", "context"]
+    fields = [
+        "registration_enabled", "enrollment_enabled", "device_limit", "shared_secret", "context",
+    ]  # fmt: skip
     update_rule = update_settings
     max_num = 1
     can_delete = False

@@ -33,7 +33,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "hypervisor": ("read", "write"),
     "location": CRUD,
     "network": (*CRUD, "write"),
-    "organization": CRUD,
+    "organization": (*CRUD, "secret"),
     "site": CRUD,
     "subnet": CRUD,
     "supervisor": CRUD,

@@ -2,6 +2,7 @@ from django_filters import rest_framework as filters
 
 from controller.configs.models import Backend, Rollout, Snapshot, Template
 from controller.devices.api.filters import OwnedFilter, visible_organizations
+from controller.devices.models import Enrollment
 
 
 class TemplateFilter(OwnedFilter):
@@ -37,4 +38,14 @@ class RolloutFilter(filters.FilterSet):
 
     class Meta:
         model = Rollout
+        fields: list[str] = []
+
+
+class EnrollmentFilter(OwnedFilter):
+    state = filters.ChoiceFilter(choices=Enrollment.State.choices)
+    fingerprint = filters.CharFilter()
+    mac_address = filters.CharFilter(lookup_expr="iexact")
+
+    class Meta:
+        model = Enrollment
         fields: list[str] = []

@@ -7,6 +7,7 @@ from controller.configs.engine import masking
 from controller.configs.models import Rollout, Snapshot, Template
 from controller.configs.rules import history, rollouts
 from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
+from controller.devices.models import DeviceGroup, Enrollment
 from controller.vpn.models import Vpn
 
 
@@ -130,3 +131,25 @@ class ForecastSerializer(serializers.Serializer[Any]):
     looked_at = serializers.IntegerField()
     unchanged = serializers.IntegerField()
     groups = ChangeSerializer(many=True)
+
+
+class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
+    class Meta:
+        model = Enrollment
+        fields = [
+            "id", "organization", "name", "mac_address", "fingerprint", "told", "address", "state",
+            "device", "asked", "decided", "created",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class ApprovalSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(
+        required=False, max_length=64, help_text="Instead of what the device calls itself."
+    )
+    group = VisibleRelatedField(
+        queryset=DeviceGroup.objects.all(), required=False, allow_null=True
+    )
+    replaces = serializers.BooleanField(
+        required=False, help_text="Take the place of the device that has this MAC address."
+    )

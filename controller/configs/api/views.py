@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.mixins import DestroyModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -14,8 +15,15 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from controller.accounts.rules import authorize
 from controller.configs.api.agent.views import archive_of
-from controller.configs.api.filters import RolloutFilter, SnapshotFilter, TemplateFilter
+from controller.configs.api.filters import (
+    EnrollmentFilter,
+    RolloutFilter,
+    SnapshotFilter,
+    TemplateFilter,
+)
 from controller.configs.api.serializers import (
+    ApprovalSerializer,
+    EnrollmentSerializer,
     ForecastSerializer,
     RolloutDetail,
     RolloutSerializer,
@@ -24,8 +32,9 @@ from controller.configs.api.serializers import (
     TemplateSerializer,
 )
 from controller.configs.models import Config, Rollout, Snapshot, Template
-from controller.configs.rules import foreseeing, history, rollouts, templates
+from controller.configs.rules import enrolling, foreseeing, history, rollouts, templates
 from controller.devices.api.views import OfDevice
+from controller.devices.models import Enrollment
 from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
 
 
@@ -136,3 +145,34 @@ class RolloutViewSet(RuleViewSet):
             is_open=user.may("device:secret", row.template.organization_id),
         )
         return Response(ForecastSerializer(found).data)
+
+
+class EnrollmentViewSet(DestroyModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """Devices that have proved a key of their own and ask to be added."""
+
+    queryset = Enrollment.objects.all()
+    resource = "device"
+    permissions = {"approve": "device:create", "reject": "device:create"}
+    filterset_class = EnrollmentFilter
+    serializer_class = EnrollmentSerializer
+
+    @extend_schema(request=ApprovalSerializer, responses=EnrollmentSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, pk: str) -> Response:
+        """Let it in: a new device, or one that takes the place of another with its address."""
+        row = self.get_object()
+        given = ApprovalSerializer(data=request.data, context={"request": request})
+        given.is_valid(raise_exception=True)
+        enrolling.approve(row, by=as_user(request), **given.validated_data)
+        return Response(self.get_serializer(row).data)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, pk: str) -> Response:
+        """Keep it out, whenever it asks again."""
+        return Response(
+            self.get_serializer(enrolling.reject(self.get_object(), by=as_user(request))).data
+        )
+
+    def perform_destroy(self, instance: Enrollment) -> None:
+        enrolling.dismiss(instance)

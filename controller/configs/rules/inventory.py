@@ -20,7 +20,7 @@ from controller.configs.rules.templates import (
 )
 from controller.connections.rules import add_automatic
 from controller.devices import rules as devices
-from controller.devices.models import Device, DeviceGroup
+from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 
 # The code of a refusal that speaks of the configuration as a whole.
 CANNOT_RENDER = "cannot_render"
@@ -234,6 +234,18 @@ def update_group(
     elif group.context != context:
         invalidate(rows)
     return group
+
+
+@transaction.atomic
+def update_settings(row: OrganizationSettings, **values: Any) -> OrganizationSettings:
+    """Change what an organization settles for its devices, which follow its variables."""
+    context = row.context
+    row = devices.update_settings(row, **values)
+    if row.context != context:
+        invalidate(
+            Config.objects.filter(device__organization=row.organization_id, is_retired=False)
+        )
+    return row
 
 
 def _set_group_templates(group: DeviceGroup, templates: Sequence[Template]) -> None:

@@ -5,7 +5,7 @@ from rest_framework import serializers
 from controller.accounts.models import User
 from controller.configs.models import Backend, Config, Template
 from controller.devices.api.filters import visible_groups, visible_organizations
-from controller.devices.models import Device, DeviceGroup
+from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 
 
 class VisibleRelatedField(serializers.PrimaryKeyRelatedField[Any]):
@@ -24,6 +24,33 @@ class OrganizationField(serializers.PrimaryKeyRelatedField[Any]):
 class GroupField(serializers.PrimaryKeyRelatedField[Any]):
     def get_queryset(self) -> Any:
         return visible_groups(self.context.get("request"))
+
+
+class SettingsSerializer(serializers.ModelSerializer[OrganizationSettings]):
+    """What an organization settles; secret and variables for those who may read secrets."""
+
+    shared_secret = serializers.CharField(required=False, help_text="Null for most readers.")
+    context = serializers.DictField(required=False)  # type: ignore[assignment]
+
+    class Meta:
+        model = OrganizationSettings
+        fields = [
+            "organization", "registration_enabled", "enrollment_enabled", "shared_secret",
+            "context", "device_limit", "modified",
+        ]  # fmt: skip
+        read_only_fields = ["organization"]
+
+    def to_representation(self, instance: OrganizationSettings) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        user = self.context_of_request.user
+        if not (isinstance(user, User) and user.may_on("organization:secret", instance)):
+            shown["shared_secret"] = shown["context"] = None
+        return shown
+
+    @property
+    def context_of_request(self) -> Any:
+        # The declared field hides DRF's own ``context`` on the class, not on the instance.
+        return self._context["request"]
 
 
 class GroupSerializer(serializers.ModelSerializer[DeviceGroup]):

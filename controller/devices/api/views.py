@@ -9,20 +9,26 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied, ValidationError
 from rest_framework.generics import get_object_or_404
-from rest_framework.permissions import SAFE_METHODS
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from controller.accounts.models import User
+from controller.accounts.models import Organization, User
 from controller.accounts.rules import authorize
 from controller.base.errors import NotFound, Refused
 from controller.configs.api.agent.views import archive_of
 from controller.configs.rules import inventory
 from controller.devices.api.filters import DeviceFilter, GroupFilter
-from controller.devices.api.serializers import DeviceDetail, DeviceList, GroupSerializer
-from controller.devices.models import Device, DeviceGroup
-from controller.dialects.openwisp import RuleViewSet, permission_of
+from controller.devices.api.serializers import (
+    DeviceDetail,
+    DeviceList,
+    GroupSerializer,
+    SettingsSerializer,
+)
+from controller.devices.models import Device, DeviceGroup, OrganizationSettings
+from controller.devices.rules import rotate_shared_secret, settings_of
+from controller.dialects.openwisp import ACTIONS, RuleViewSet, View, as_user, permission_of
 from geo.rules.places import leave_foreign
 
 # A list reads these columns and no model instances: most of its time would go into those.
@@ -173,3 +179,57 @@ class GroupViewSet(RuleViewSet):
     create_rule = staticmethod(inventory.create_group)
     update_rule = staticmethod(inventory.update_group)
     delete_rule = staticmethod(inventory.delete_group)
+
+
+# Who may not read these may not write them either: what they hold would be lost unseen.
+SECRET_SETTINGS = {"shared_secret", "context"}
+
+
+class OfOrganization(View):
+    """For what belongs to one organization of the caller's; any other is a 404."""
+
+    permission_classes = [IsAuthenticated]
+
+    def settings_for(self, *verbs: str) -> OrganizationSettings:
+        user = as_user(self.request)
+        found: Organization = get_object_or_404(
+            Organization.objects.visible_to(user), pk=self.kwargs["organization_id"]
+        )
+        for verb in verbs:
+            authorize(user, f"organization:{verb}", found.pk)
+        return settings_of(found)
+
+
+class OrganizationSettingsView(OfOrganization):
+    """Registration, variables and the number of devices of an organization."""
+
+    serializer_class = SettingsSerializer
+
+    @extend_schema(responses=SettingsSerializer)
+    def get(self, request: Request, organization_id: str) -> Response:
+        return self.shown(self.settings_for("read"))
+
+    @extend_schema(request=SettingsSerializer, responses=SettingsSerializer)
+    def put(self, request: Request, organization_id: str) -> Response:
+        """The same as PATCH: what is not named stays as it is."""
+        return self.patch(request, organization_id)
+
+    @extend_schema(request=SettingsSerializer, responses=SettingsSerializer)
+    def patch(self, request: Request, organization_id: str) -> Response:
+        row = self.settings_for(ACTIONS["PATCH"])
+        given = SettingsSerializer(row, request.data, partial=True)
+        given.is_valid(raise_exception=True)
+        if SECRET_SETTINGS & given.validated_data.keys():
+            self.settings_for("secret")
+        return self.shown(inventory.update_settings(row, **given.validated_data))
+
+    def shown(self, row: OrganizationSettings) -> Response:
+        return Response(SettingsSerializer(row, context={"request": self.request}).data)
+
+
+class SharedSecretView(OfOrganization):
+    @extend_schema(request=None, responses=SettingsSerializer)
+    def post(self, request: Request, organization_id: str) -> Response:
+        """Make a new shared secret; devices that are registered keep their keys."""
+        row = rotate_shared_secret(self.settings_for("update", "secret"))
+        return Response(SettingsSerializer(row, context={"request": request}).data)

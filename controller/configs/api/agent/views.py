@@ -5,10 +5,13 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import get_valid_filename
 
-from controller.configs.rules import agent
+from controller.base.errors import NotPermitted, Refused
+from controller.configs.rules import agent, enrolling
+from controller.devices.models import Device
 from controller.dialects.agent import HEADER, agent_view, parameter, text
 
 NUL = "\x00"
+SIGNATURE = b"&signature="
 
 
 def told(request: HttpRequest) -> dict[str, str]:
@@ -22,14 +25,47 @@ def register(request: HttpRequest) -> HttpResponse:
     for name in ("secret", "name", "mac_address", "backend"):
         parameter(facts, name)
     done = agent.register(facts.pop("secret"), facts)
+    return registered(done.device, is_new=done.is_new)
+
+
+def registered(device: Device, *, is_new: bool) -> HttpResponse:
     return text(
         "registration-result: success\n"
-        f"uuid: {done.device.pk.hex}\n"
-        f"key: {done.device.key}\n"
-        f"hostname: {done.device.name}\n"
-        f"is-new: {int(done.is_new)}\n",
+        f"uuid: {device.pk.hex}\n"
+        f"key: {device.key}\n"
+        f"hostname: {device.name}\n"
+        f"is-new: {int(is_new)}\n",
         201,
     )
+
+
+@agent_view("GET")
+def challenge(request: HttpRequest) -> HttpResponse:
+    return text(enrolling.challenge())
+
+
+@agent_view("POST")
+def enroll(request: HttpRequest) -> HttpResponse:
+    """A device asks to be added with a key of its own; 202 until a person has decided."""
+    message, found, _ = request.body.partition(SIGNATURE)
+    if not found:
+        raise Refused('error: missing required parameter "signature", which comes last')
+    facts = told(request)
+    for name in ("organization", "name", "mac_address", "public_key", "challenge"):
+        parameter(facts, name)
+    row = enrolling.ask(
+        facts,
+        message=message,
+        signature=facts["signature"],
+        address=request.META.get("REMOTE_ADDR") or None,
+    )
+    if row.state == row.State.REJECTED:
+        raise NotPermitted("error: a person has rejected this device")
+    if row.device is None:
+        return text(f"enrollment: pending\nfingerprint: {row.fingerprint}\n", 202)
+    if row.device.is_deactivated:
+        raise NotPermitted("error: device deactivated")
+    return registered(row.device, is_new=False)
 
 
 @agent_view("GET")

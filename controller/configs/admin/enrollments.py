@@ -1,0 +1,159 @@
+"""Devices that ask to be added, and the person who decides."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from controller.base.admin import (
+    ChoicesDropdownFilter,
+    RuleAdmin,
+    ScopedRelatedFilter,
+    action,
+    admin_url,
+    badge,
+    display,
+)
+from controller.base.errors import Refused
+from controller.configs.rules import enrolling as rules
+from controller.devices.admin.showing import ago
+from controller.devices.models import Device, Enrollment
+
+TONES = {
+    Enrollment.State.PENDING: "warn",
+    Enrollment.State.APPROVED: "good",
+    Enrollment.State.REJECTED: "mute",
+}
+COMPARE = (
+    "Compare the fingerprint with the one that the device shows: only who holds its private key "
+    "can have asked."
+)
+
+
+@admin.register(Enrollment)
+class EnrollmentAdmin(RuleAdmin):
+    resource = "device"
+    delete_rule = rules.dismiss
+    list_display = ["name", "organization", "mac_address", "key", "status", "last_asked"]
+    list_filter = [
+        ("state", ChoicesDropdownFilter), ("organization", ScopedRelatedFilter),
+    ]  # fmt: skip
+    list_select_related = ["organization"]
+    search_fields = ["name", "mac_address", "fingerprint"]
+    search_help_text = "Name, MAC address or fingerprint"
+    actions = ["approve_many", "reject_many"]
+    actions_detail = ["approve", "reject"]
+    fields = [
+        ("name", "status"), ("organization", "mac_address"), "key",
+        ("facts", "address"), ("last_asked", "decided"), ("decided_by", "device"),
+    ]  # fmt: skip
+    readonly_fields = [
+        "name", "status", "organization", "mac_address", "key", "facts", "address", "last_asked",
+        "decided", "decided_by", "device",
+    ]  # fmt: skip
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        if object_id is None:
+            return self.may(request, "create")
+        row = self.get_object(request, str(object_id))
+        approved = Enrollment.State.APPROVED
+        return row is not None and row.state != approved and self.may(request, "create", row)
+
+    @display(description="Fingerprint", ordering="fingerprint")
+    def key(self, obj: Enrollment) -> str:
+        return obj.fingerprint
+
+    @display(description="State", ordering="state")
+    def status(self, obj: Enrollment) -> str:
+        return badge(obj.get_state_display(), TONES[Enrollment.State(obj.state)])
+
+    @display(description="Asked", ordering="asked")
+    def last_asked(self, obj: Enrollment) -> str:
+        return ago(obj.asked)
+
+    @display(description="What it tells of itself")
+    def facts(self, obj: Enrollment) -> str:
+        return ", ".join(f"{name} {value}" for name, value in obj.told.items()) or "-"
+
+    @admin.action(description="Approve selected devices", permissions=["decide"])
+    def approve_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self.for_many(request, queryset, rules.approve, "Approved")
+
+    @admin.action(description="Reject selected devices", permissions=["decide"])
+    def reject_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self.for_many(request, queryset, rules.reject, "Rejected")
+
+    def for_many(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        rule: Callable[..., Any],
+        done: str,
+    ) -> None:
+        rows = list(queryset)
+        if not all(self.may(request, "create", row) for row in rows):
+            raise PermissionDenied
+        for row in rows:
+            rule(row, by=request.user)
+        self.message_user(request, f"{done}: {len(rows)} devices.")
+
+    @action(description="Approve", icon="check", permissions=["decide"])
+    def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row: Enrollment = self.row_for(request, object_id, "create")
+        there = rules.same_mac(row)
+        texts = [f"{row.name} ({row.mac_address}) has the key {row.fingerprint}.", COMPARE]
+        if there is not None:
+            texts.append(
+                f"{there.name} has this MAC address already: the one that asks takes its place "
+                "and configuration, and the former one's key is worth nothing any more."
+            )
+        if request.method != "POST":
+            return self.asked(request, row, "Approve", texts, is_dangerous=there is not None)
+        try:
+            device = rules.approve(row, by=request.user, replaces=there is not None)  # type: ignore[arg-type]
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+            return HttpResponseRedirect(admin_url(Enrollment, "change", row.pk))
+        self.message_user(request, f"{device} is in; it gets its key when it asks next.")
+        return HttpResponseRedirect(admin_url(Device, "change", device.pk))
+
+    @action(description="Reject", icon="block", permissions=["decide"])
+    def reject(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row: Enrollment = self.row_for(request, object_id, "create")
+        if request.method != "POST":
+            texts = [f"The key {row.fingerprint} is kept out, however often it asks."]
+            return self.asked(request, row, "Reject", texts, is_dangerous=True)
+        try:
+            rules.reject(row, by=request.user)  # type: ignore[arg-type]
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+        return HttpResponseRedirect(admin_url(Enrollment, "changelist"))
+
+    def asked(
+        self,
+        request: HttpRequest,
+        row: Enrollment,
+        verb: str,
+        texts: list[str],
+        *,
+        is_dangerous: bool,
+    ) -> TemplateResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": f"{verb} {row.name}?",
+            "opts": self.opts,
+            "verb": verb,
+            "texts": texts,
+            "is_dangerous": is_dangerous,
+            "back": admin_url(Enrollment, "change", row.pk),
+        }
+        return TemplateResponse(request, "admin/plan.html", context)
