@@ -187,6 +187,17 @@ MUSTER_GEOCODER_URL = env.str("MUSTER_GEOCODER_URL", "").rstrip("/")
 MUSTER_IMAGE_BYTES = env.int("MUSTER_IMAGE_BYTES", 10 * 1024 * 1024)
 MUSTER_IMAGE_PIXELS = env.int("MUSTER_IMAGE_PIXELS", 36_000_000)
 
+# --- supervisors of devices
+# Where they are called: management networks and VPNs. Loopback is for demonstrations alone.
+MUSTER_SUPERVISOR_NETWORKS: list[str] = env.list(
+    "MUSTER_SUPERVISOR_NETWORKS",
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
+)
+# Whether calls that remove data or switch a device off name it again in X-Confirm.
+MUSTER_SUPERVISOR_CONFIRM = env.bool("MUSTER_SUPERVISOR_CONFIRM", False)
+# How long what was asked of supervisors is remembered.
+MUSTER_SUPERVISOR_HISTORY_DAYS = env.int("MUSTER_SUPERVISOR_HISTORY_DAYS", 365)
+
 # --- files
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -261,6 +272,7 @@ CELERY_TASK_ROUTES = {
     "controller.configs.tasks.render_stale": {"queue": "render"},
     "controller.connections.tasks.run_commands": {"queue": "command"},
     "controller.connections.tasks.*": {"queue": "poll"},
+    "supervisor_proxy.tasks.*": {"queue": "proxy"},
 }
 
 POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
@@ -320,6 +332,21 @@ CELERY_BEAT_SCHEDULE = {
         "task": "controller.connections.tasks.run_commands",
         "schedule": schedule(RECONCILE_SECONDS),
         "options": {"expires": RECONCILE_SECONDS},
+    },
+    "make calls of supervisors that no message told of": {
+        "task": "supervisor_proxy.tasks.run_calls",
+        "schedule": schedule(RECONCILE_SECONDS),
+        "options": {"expires": RECONCILE_SECONDS},
+    },
+    "look what became of unknown calls": {
+        "task": "supervisor_proxy.tasks.verify_unknown",
+        "schedule": schedule(RECONCILE_SECONDS),
+        "options": {"expires": RECONCILE_SECONDS},
+    },
+    "forget old calls of supervisors": {
+        "task": "supervisor_proxy.tasks.forget",
+        "schedule": schedule(FORGET_SECONDS),
+        "options": {"expires": FORGET_SECONDS},
     },
     "write last seen": {
         "task": "controller.devices.tasks.flush_last_seen",

@@ -1,3 +1,22 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path, re_path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from supervisor_proxy.api.balena.views import LookupView, ProxyView, ReportView, RestartView
+from supervisor_proxy.api.openwisp.views import BatchViewSet, CallViewSet, SupervisorViewSet
+
+router = SimpleRouter()
+router.register("supervisor", SupervisorViewSet)
+router.register("supervisor-call", CallViewSet)
+router.register("supervisor-batch", BatchViewSet)
+
+balena = [
+    path("supervisor/<path:path>", ProxyView.as_view()),
+    re_path(r"^v[5-7]/device(?:\((?P<key>[^()]{1,80})\))?$", LookupView.as_view()),
+    path("device/<int:pk>/restart", RestartView.as_view()),
+    path("device/v3/state", ReportView.as_view()),
+    re_path(r"^device/v2/(?P<uuid>[0-9a-f]{32,62})/state$", ReportView.as_view()),
+]
+urlpatterns = [
+    path("api/v1/controller/", include(router.urls)),
+    *balena,
+]

@@ -25,6 +25,8 @@ from networks.models import Subnet
 from networks.rules import create_subnet
 from pki.models import Ca, Cert
 from pki.rules import create_ca, issue
+from supervisor_proxy.models import Supervisor
+from supervisor_proxy.rules.supervisors import add_supervisor
 
 _count = itertools.count(1)
 
@@ -234,3 +236,13 @@ def vxlan(organization: Organization | None, **values: Any) -> Vpn:
 
 def vpn_template(vpn: Vpn, **values: Any) -> Template:
     return template(vpn.organization, **{"type": "vpn", "vpn": vpn, "config": {}} | values)
+
+
+def supervisor(stand_in: Any, organization: Organization, **values: Any) -> Supervisor:
+    """A device whose supervisor is this stand-in."""
+    values.setdefault("device", device(organization))
+    values.setdefault("app_id", stand_in.app_id)
+    values.setdefault("version", stand_in.version)
+    return add_supervisor(
+        **{"address": stand_in.host, "port": stand_in.port, "key": stand_in.key} | values
+    )

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
 from controller.base.tracing import Trace, id_for, new_id, tracing
-from controller.dialects import agent, freesdn, limiting, openwisp
+from controller.dialects import agent, balena, freesdn, limiting, openwisp
 from controller.dialects.limiting import Verdict
 from controller.dialects.metrics import REQUESTS
 
@@ -23,6 +23,9 @@ DIALECTS: tuple[tuple[str, str, Callable[[HttpRequest, int, str], HttpResponse]]
     ("/api/v1/ipam/", "openwisp", openwisp.plain_error),
     ("/api/", "freesdn", freesdn.plain_error),
     ("/controller/", "agent", agent.plain_error),
+    ("/supervisor/", "balena", balena.plain_error),
+    ("/device/v", "balena", balena.plain_error),
+    *((f"/v{version}/", "balena", balena.plain_error) for version in range(5, 8)),
 )
 # Where a path is as good with a slash at its end as without.
 EITHER_SLASH = ("/api/", "/supervisor/", "/controller/")

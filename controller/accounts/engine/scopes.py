@@ -36,8 +36,10 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "organization": (*CRUD, "secret"),
     "site": CRUD,
     "subnet": CRUD,
-    "supervisor": CRUD,
+    # Beside looking: harmless deeds, power, removing data, keys, ignoring locks, old terminals.
+    "supervisor": (*CRUD, "act", "power", "purge", "rotate", "force", "terminal", "secret"),
     "template": CRUD,
+    "terminal": ("read", "open", "replay", "close"),
     "user": CRUD,
     "usergroup": CRUD,
     "vpn": (*CRUD, "write"),
@@ -52,10 +54,13 @@ ROLES: Mapping[str, frozenset[str]] = {
     "admin": frozenset({"*:*"}),
     "org_admin": frozenset({"*:*"}),
     "site_admin": frozenset(
-        {READ, "site:update", "*:write", "command:create"} | {f"{one}:*" for one in _ON_SITE}
+        {READ, "site:update", "*:write", "command:create", "terminal:open"}
+        | {f"supervisor:{one}" for one in (*CRUD, "act", "power", "purge", "force", "terminal")}
+        | {f"{one}:*" for one in _ON_SITE}
     ),
     "operator": frozenset(
         {READ, "device:secret", "command:create", "discovery:run"}
+        | {"supervisor:act", "supervisor:power"}
         | {f"{resource}:*" for resource in _OPERATED}
     ),
     "viewer": frozenset({READ}),

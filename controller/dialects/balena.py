@@ -1,0 +1,157 @@
+"""The balena dialect: a device's own answer as it is, and errors that its clients can show.
+
+Clients show ``message``, or a body that is a string; ``detail`` is for our other ones.
+``X-Supervisor-Proxy`` says who is speaking: the device, or the portal.
+"""
+
+import io
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView, set_rollback
+from rest_framework.views import exception_handler as drf_exception_handler
+
+from controller.accounts.models import User
+from controller.base.errors import (
+    Conflict,
+    Locked,
+    NotFound,
+    NotPermitted,
+    NotSignedIn,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+)
+from controller.base.tracing import current
+from controller.dialects.authentication import TokenAuthentication
+from controller.dialects.parsing import JSONParser
+
+SPEAKER = "X-Supervisor-Proxy"
+# By what went wrong, where that says more than the kind of refusal.
+BY_CODE = {
+    "method": 405,
+    "unsupported_by_device": 501,
+    "offline": 503,
+    "no_address": 503,
+    "too_busy": 503,
+    "timeout": 504,
+    "no_answer": 502,
+    "bad_answer": 502,
+    "too_large": 502,
+    "device_unauthorized": 502,
+    "device_scope": 502,
+    "confirm": 428,
+    "other_request": 422,
+    "unknown_key": 401,
+    "ambiguous": 409,
+}
+BY_KIND: tuple[tuple[type[Refused], int], ...] = (
+    (NotFound, 404),
+    (NotSignedIn, 401),
+    (NotPermitted, 403),
+    (Conflict, 409),
+    (Locked, 423),
+    (Unreachable, 503),
+    (OutcomeUnknown, 504),
+    (Refused, 400),
+)
+TRY_AGAIN_SECONDS = {409: 2, 503: 30}
+
+
+def status_of(refusal: Refused) -> int:
+    found = BY_CODE.get(refusal.code)
+    return found or next(status for kind, status in BY_KIND if isinstance(refusal, kind))
+
+
+def sentence_of(refusal: Refused) -> str:
+    if isinstance(refusal.detail, str):
+        return refusal.detail
+    return " ".join(
+        f"{name}: {text}" for name, texts in refusal.by_field.items() for text in texts
+    )
+
+
+def envelope(status: int, message: str, code: str = "") -> dict[str, Any]:
+    return {
+        "message": message,
+        "detail": message,
+        "code": code or str(status),
+        "request_id": current().request_id,
+    }
+
+
+def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
+    """An error outside of any view of this dialect: no such route, too much, a crash."""
+    response = JsonResponse(envelope(code, message), status=code)
+    response[SPEAKER] = "portal"
+    return response
+
+
+def refused(refusal: Refused) -> Response:
+    status = status_of(refusal)
+    response = Response(
+        envelope(status, sentence_of(refusal), refusal.code),
+        status=status,
+        headers={SPEAKER: "portal"},
+    )
+    if status in TRY_AGAIN_SECONDS:
+        response["Retry-After"] = str(TRY_AGAIN_SECONDS[status])
+    return response
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    if isinstance(error, Refused):
+        set_rollback()
+        return refused(error)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    response = drf_exception_handler(error, context)
+    if response is not None:
+        detail = getattr(error, "detail", str(error))
+        message = detail if isinstance(detail, str) else str(error)
+        response.data = envelope(
+            response.status_code, message, str(getattr(detail, "code", "") or "")
+        )
+        response[SPEAKER] = "portal"
+    return response
+
+
+def relayed(status: int, content_type: str, body: bytes) -> HttpResponse:
+    """What a device answered. An empty body has no type, which would make clients parse it."""
+    response = HttpResponse(body, status=status, content_type=content_type or None)
+    if not body:
+        del response["Content-Type"]
+    response[SPEAKER] = "device"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+class LenientJSONParser(JSONParser):
+    """JSON; also with one quotation mark too many at its end, as balena documented a call."""
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Any = None
+    ) -> Any:
+        body = stream.read().rstrip()
+        if body.startswith(b"{") and body.endswith(b'}"'):
+            body = body[:-1]
+        return super().parse(io.BytesIO(body), media_type, parser_context)
+
+
+class View(APIView):
+    """Signed in with a token: a browser's session alone must not move devices from elsewhere."""
+
+    authentication_classes = [TokenAuthentication]
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler
+
+
+def as_user(request: Request) -> User:
+    if not isinstance(request.user, User):
+        raise exceptions.NotAuthenticated
+    return request.user

@@ -1,0 +1,274 @@
+"""``POST /supervisor/<call>``, the look-ups before it, and devices' own reports."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from threading import BoundedSemaphore
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.authentication import get_authorization_header
+from rest_framework.parsers import FormParser
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controller.accounts.models import User
+from controller.base.errors import NotFound, Refused, Unreachable
+from controller.base.tracing import current
+from controller.dialects.balena import LenientJSONParser, View, as_user, relayed
+from supervisor_proxy.api.balena.filters import conditions
+from supervisor_proxy.api.balena.serializers import (
+    AskSerializer,
+    entry,
+    looked_up,
+    operation,
+)
+from supervisor_proxy.engine.routes import LARGEST_DATA, MASK, Wish
+from supervisor_proxy.models import Supervisor, SupervisorCall
+from supervisor_proxy.rules import repeating
+from supervisor_proxy.rules.asking import Job, asked, record_refusals
+from supervisor_proxy.rules.calling import ask
+from supervisor_proxy.rules.many import ask_many, ask_many_later, visible
+from supervisor_proxy.rules.supervisors import device_of_key, report
+
+BALENA = Supervisor.Flavor.BALENA
+# Many more devices than this are for a worker, however quick the client is.
+MOST_AT_ONCE = 100
+# A device that does not answer holds a thread; some are always left for everybody else.
+PLACES = BoundedSemaphore(max(1, settings.WEB_THREADS - 1))
+NO_DEVICE = "No online device(s) found"
+
+
+class ProxyView(View):
+    """Every call of a supervisor, on any device, with the portal's own token."""
+
+    permission_classes = [IsAuthenticated]
+    parser_classes = [LenientJSONParser, FormParser]
+
+    @extend_schema(
+        operation_id="supervisor_call",
+        request=AskSerializer,
+        responses={
+            200: OpenApiTypes.ANY, 202: OpenApiTypes.ANY, 204: None, 207: OpenApiTypes.ANY,
+        },
+        parameters=[
+            OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER),
+            OpenApiParameter("X-Confirm", str, OpenApiParameter.HEADER),
+            OpenApiParameter("Prefer", str, OpenApiParameter.HEADER),
+        ],
+    )  # fmt: skip
+    def post(self, request: Request, path: str) -> HttpResponse | Response:
+        """The device's answer as it is; of several devices by ``appId``, a list (207)."""
+        serializer = AskSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        asking = serializer.validated_data
+        if len(json.dumps(asking["data"])) > LARGEST_DATA:
+            raise Refused({"data": [f"{LARGEST_DATA} bytes are the most."]})
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return in_turn(lambda: answer(request, path, asking))
+        text = json.dumps([path, asking], sort_keys=True, default=str)
+        return once(as_user(request), key, text, lambda: answer(request, path, asking))
+
+
+def in_turn(work: Callable[[], HttpResponse | Response]) -> HttpResponse | Response:
+    if not PLACES.acquire(blocking=False):
+        raise Unreachable(
+            "The portal waits for the answers of too many devices. Try again, or let a worker "
+            "do it with 'Prefer: respond-async'.",
+            code="too_busy",
+        )
+    try:
+        return work()
+    finally:
+        PLACES.release()
+
+
+def once(
+    user: User, key: str, text: str, work: Callable[[], HttpResponse | Response]
+) -> HttpResponse | Response:
+    row = repeating.begin(user, key, text)
+    if row.status is not None:
+        again = relayed(row.status, row.content_type, row.body.encode())
+        again["Idempotent-Replayed"] = "true"
+        return again
+    try:
+        response = in_turn(work)
+    except Refused:
+        repeating.give_up(row)
+        raise
+    if isinstance(response, Response):
+        body, kind = json.dumps(response.data, default=str), "application/json"
+    else:
+        body, kind = response.content.decode(), response.get("Content-Type", "")
+    repeating.end(row, status=response.status_code, content_type=kind, body=body)
+    return response
+
+
+def answer(request: Request, path: str, asking: dict[str, Any]) -> HttpResponse | Response:
+    user = as_user(request)
+    supervisors = chosen(user, asking)
+    wanted = wanted_of(request, path, asking, supervisors)
+    is_one = "deviceId" in asking or "uuid" in asking
+    confirmed(request, wanted, supervisors[0].uuid if is_one else str(asking["appId"]))
+    if "respond-async" in request.headers.get("Prefer", "") or len(supervisors) > MOST_AT_ONCE:
+        return later(user, supervisors, wanted, asking)
+    if is_one or len(supervisors) == 1:
+        wait = timedelta(seconds=asking["expires"]) if asking["queue"] else None
+        return of_one(user, ask(user, supervisors[0], wanted, queue_for=wait))
+    if asking["queue"]:
+        return later(user, supervisors, wanted, asking)
+    jobs = ask_many(user, supervisors, wanted)
+    return Response([entry(job, shows_secret=shows(user, job)) for job in jobs], status=207)
+
+
+def chosen(user: User, asking: dict[str, Any]) -> list[Supervisor]:
+    """The devices that fit all of what names them, among those the user may know of."""
+    wanted: dict[str, Any] = {"flavor": BALENA, "device__is_deactivated": False}
+    if "deviceId" in asking:
+        wanted["pk"] = asking["deviceId"]
+    if "uuid" in asking:
+        wanted["uuid"] = asking["uuid"]
+    if "appId" in asking:
+        wanted["app_id"] = asking["appId"]
+    found = visible(user, **wanted)
+    if not found:
+        raise NotFound(NO_DEVICE, code="no_device")
+    return found
+
+
+def wanted_of(
+    request: Request, path: str, asking: dict[str, Any], supervisors: list[Supervisor]
+) -> Wish:
+    """The request's row in the table; what has none is recorded with the devices it was for."""
+    meta = request._request.META
+    # As the server got it, where it tells: a slash may have been encoded.
+    raw = str(meta.get("RAW_PATH", ""))
+    try:
+        return asked(
+            BALENA,
+            method=asking["method"],
+            path=path,
+            raw=raw,
+            query={name: str(value) for name, value in request.query_params.items()},
+            data=asking["data"],
+        )
+    except Refused as refusal:
+        record_refusals(supervisors, asking["method"], path, refusal)
+        raise
+
+
+def confirmed(request: Request, wanted: Wish, name: str) -> None:
+    serious = wanted.route.dangerous or wanted.forces
+    if not (settings.MUSTER_SUPERVISOR_CONFIRM and serious):
+        return
+    if request.headers.get("X-Confirm", "") != name:
+        raise Refused(
+            f"Here, {wanted.path} is made only with the header X-Confirm: {name}.",
+            code="confirm",
+        )
+
+
+def of_one(user: User, job: Job) -> HttpResponse | Response:
+    if job.call.state == SupervisorCall.State.QUEUED:
+        return Response(operation(job.call), status=202, headers=pointing(job.call))
+    if job.refusal is not None:
+        raise job.refusal
+    found = job.answer
+    if found is None:
+        raise Unreachable(NO_DEVICE, code="offline")
+    body = b"" if job.wish.head else found.body
+    if found.is_good and job.wish.route.name == "regenerate-api-key" and not shows(user, job):
+        body = MASK.encode()
+    response = relayed(found.status, found.content_type, body)
+    response["X-Supervisor-Call"] = str(job.call.pk)
+    return response
+
+
+def shows(user: User, job: Job) -> bool:
+    """Whether the user may see the keys of this device."""
+    return user.may_on("supervisor:secret", job.supervisor)
+
+
+def pointing(call: SupervisorCall) -> dict[str, str]:
+    return {"Location": f"/api/v1/controller/supervisor-call/{call.pk}/"}
+
+
+def later(
+    user: User, supervisors: list[Supervisor], wanted: Wish, asking: dict[str, Any]
+) -> Response:
+    wait = timedelta(seconds=asking["expires"]) if asking["queue"] else None
+    batch = ask_many_later(user, supervisors, wanted, queue_for=wait)
+    url = f"/api/v1/controller/supervisor-batch/{batch.pk}/"
+    return Response({"id": str(batch.pk), "url": url}, status=202, headers={"Location": url})
+
+
+class RestartView(View):
+    """How clients of 2019 restart the application of a device."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(exclude=True)
+    def post(self, request: Request, pk: int) -> HttpResponse | Response:
+        return in_turn(
+            lambda: answer(
+                request, "v1/restart",
+                {"deviceId": pk, "method": "POST", "data": None, "queue": False},
+            )
+        )  # fmt: skip
+
+
+class LookupView(View):
+    """The device that a call is to be for, as OData."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, key: str | None = None) -> Response:
+        query = {name: str(value) for name, value in request.query_params.items()}
+        wanted = conditions(key, query)
+        rows = Supervisor.objects.visible_to(as_user(request), "supervisor:read").filter(
+            flavor=BALENA, **wanted
+        )
+        found = rows.select_related("device__presence").order_by("pk")[: top(query)]
+        return Response({"d": [looked_up(row, query) for row in found]})
+
+
+def top(query: dict[str, str]) -> int:
+    text = query.get("$top", "")
+    return min(int(text), MOST_AT_ONCE) if re.fullmatch(r"[0-9]{1,6}", text) else MOST_AT_ONCE
+
+
+class BearsDeviceKey(BasePermission):
+    """A device signs in with its own key, which names the device."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        word, _, key = get_authorization_header(request).decode("latin-1").partition(" ")
+        view.device = device_of_key(key.strip() if word.lower() == "bearer" else "")
+        current().actor, current().channel = str(view.device), "device"
+        return True
+
+
+class ReportView(View):
+    """What a device tells of itself: state, and the port and key of its supervisor."""
+
+    authentication_classes = []
+    permission_classes = [BearsDeviceKey]
+    device: Any
+
+    @extend_schema(exclude=True)
+    def patch(self, request: Request, uuid: str | None = None) -> HttpResponse:
+        told = request.data if isinstance(request.data, dict) else {}
+        of_devices = {uuid: told.get("local", {})} if uuid else told
+        if len(of_devices) != 1:
+            raise Refused("A report is of one device, under its UUID.")
+        ((name, facts),) = of_devices.items()
+        if not isinstance(facts, dict):
+            raise Refused({str(name): ["An object is expected."]})
+        report(self.device, uuid=str(name), facts=facts)
+        return relayed(200, "", b"")

@@ -1,0 +1,63 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from controller.devices.api.serializers import VisibleRelatedField
+from controller.devices.models import Device
+from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
+from supervisor_proxy.rules.supervisors import address_of
+
+
+class SupervisorSerializer(serializers.ModelSerializer[Supervisor]):
+    """How a supervisor is reached. Its key can be written and never read."""
+
+    device = VisibleRelatedField(queryset=Device.objects.all())
+    device_name = serializers.CharField(source="device.name", read_only=True)
+    key = serializers.CharField(write_only=True, required=False, allow_blank=True)
+    uuid = serializers.CharField(required=False, allow_blank=True)
+    dialled = serializers.SerializerMethodField(help_text="The address it is called at.")
+
+    class Meta:
+        model = Supervisor
+        fields = [
+            "id", "device", "device_name", "flavor", "uuid", "address", "dialled", "port",
+            "key", "key_state", "key_changed", "app_id", "version", "reported", "last_report",
+            "created", "modified",
+        ]  # fmt: skip
+        read_only_fields = ["key_state", "key_changed", "reported", "last_report"]
+
+    def get_dialled(self, obj: Supervisor) -> str | None:
+        return address_of(obj)
+
+
+class CallSerializer(serializers.ModelSerializer[SupervisorCall]):
+    device = serializers.UUIDField(source="supervisor.device_id", read_only=True)
+
+    class Meta:
+        model = SupervisorCall
+        fields = [
+            "id", "supervisor", "device", "batch", "name", "method", "path", "asked", "state",
+            "status", "answer", "code", "reason", "created", "started", "ended", "duration",
+            "expires", "verified", "verdict", "actor", "channel", "address", "request_id",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class BatchSerializer(serializers.ModelSerializer[SupervisorBatch]):
+    total = serializers.IntegerField(read_only=True)
+    done = serializers.SerializerMethodField()
+    results = serializers.SerializerMethodField()
+
+    class Meta:
+        model = SupervisorBatch
+        fields = [
+            "id", "organization", "name", "method", "path", "app_id", "actor", "total", "done",
+            "results", "created",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    def get_done(self, obj: Any) -> int:
+        return int(obj.total - obj.queued - obj.running)
+
+    def get_results(self, obj: Any) -> dict[str, int]:
+        return {state: getattr(obj, state) for state in SupervisorCall.State.values}

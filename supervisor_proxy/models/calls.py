@@ -1,0 +1,137 @@
+"""Every call of a supervisor that anybody tried, what came of it, and calls of many."""
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.utils import timezone
+
+from controller.accounts.models import OrganizationOwned, Owned, OwnedQuerySet, User
+from controller.base.models import Base, Dated
+from controller.base.secrets import EncryptedJSONField, EncryptedTextField
+from supervisor_proxy.models.supervisors import Supervisor
+
+
+class BatchQuerySet(OwnedQuerySet):
+    def counted(self) -> "BatchQuerySet":
+        """With ``total`` and the number of calls by state."""
+        rows: BatchQuerySet = self.annotate(
+            total=models.Count("calls"),
+            **{
+                state: models.Count("calls", filter=models.Q(calls__state=state))
+                for state in SupervisorCall.State.values
+            },
+        )
+        return rows
+
+
+class SupervisorBatch(OrganizationOwned, Base):
+    """One call of the supervisors of many devices; each of them has a row of its own."""
+
+    name = models.CharField(max_length=32)
+    method = models.CharField(max_length=8)
+    path = models.CharField(max_length=512)
+    app_id = models.PositiveBigIntegerField(null=True)
+    actor = models.CharField(max_length=150, blank=True)
+
+    objects = BatchQuerySet.as_manager()  # type: ignore[misc]
+
+    class Meta:
+        verbose_name_plural = "supervisor batches"
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.created:%Y-%m-%d %H:%M}"
+
+
+class CallQuerySet(OwnedQuerySet):
+    def open(self) -> Self:
+        return self.filter(state__in=SupervisorCall.OPEN)
+
+
+class SupervisorCall(Owned, Base):
+    """One attempt. It is written before anything is sent, and closed once."""
+
+    organization_path: ClassVar[str] = "supervisor__device__organization"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "waits for the device"
+        RUNNING = "running", "running"
+        SUCCEEDED = "succeeded", "succeeded"
+        FAILED = "failed", "the device said no"
+        LOCKED = "locked", "locked by the application"
+        REFUSED = "refused", "refused by the portal"
+        UNREACHABLE = "unreachable", "not reached"
+        # It was sent and no answer came: it may have been done.
+        UNKNOWN = "unknown", "unknown"
+        EXPIRED = "expired", "expired"
+        CANCELED = "canceled", "canceled"
+
+    OPEN = (State.QUEUED, State.RUNNING)
+
+    supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="calls")
+    batch = models.ForeignKey(SupervisorBatch, models.SET_NULL, null=True, related_name="calls")
+    name = models.CharField(max_length=32, blank=True, help_text="The call's row in the table.")
+    method = models.CharField(max_length=8)
+    path = models.CharField(max_length=512)
+    asked = models.JSONField(default=dict, help_text="What of the body is no secret.")
+    body_digest = models.CharField(max_length=64, blank=True)
+    # The whole request, while it waits; emptied when it ends.
+    wish = EncryptedJSONField(null=True)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
+    status = models.PositiveSmallIntegerField(null=True, help_text="What the device answered.")
+    answer = EncryptedTextField(blank=True)
+    code = models.CharField(max_length=32, blank=True)
+    reason = models.TextField(blank=True)
+    started = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+    duration = models.PositiveIntegerField(null=True, help_text="Milliseconds.")
+    leased_until = models.DateTimeField(null=True)
+    # Until when it may wait for a device that is away.
+    expires = models.DateTimeField(null=True)
+    # What a later look at the device found, where the outcome was unknown.
+    verified = models.DateTimeField(null=True)
+    verdict = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    actor_id = models.UUIDField(null=True)
+    channel = models.CharField(max_length=16, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=132, blank=True)
+
+    objects = CallQuerySet.as_manager()  # type: ignore[misc]
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [
+            models.Index(fields=["supervisor", "-created"]),
+            models.Index(
+                fields=["created"], name="supervisor_calls_open",
+                condition=models.Q(state__in=["queued", "running"]),
+            ),
+            models.Index(
+                fields=["ended"], name="supervisor_calls_unverified",
+                condition=models.Q(state="unknown", verified=None),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} on {self.supervisor.device}"
+
+
+class RememberedAnswer(Dated):
+    """What a request with an ``Idempotency-Key`` was answered, for its repetition."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    key_digest = models.CharField(max_length=64)
+    request_digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True, help_text="None while it runs.")
+    content_type = models.CharField(max_length=64, blank=True)
+    body = EncryptedTextField(blank=True)
+    expires = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key_digest"], name="idempotency_key_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"Answer {self.status} to {self.user}"

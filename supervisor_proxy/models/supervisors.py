@@ -1,0 +1,89 @@
+"""Supervisors: the programs on devices that look after them."""
+
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+
+from controller.accounts.models import Owned
+from controller.base.models import Dated
+from controller.base.secrets import EncryptedTextField
+from controller.devices.models import Device
+from supervisor_proxy.engine.addresses import port_fits
+
+BALENA_PORT = 48484
+
+
+def valid_port(value: int) -> None:
+    if not port_fits(value):
+        raise ValidationError("A port from 1024 to 65535 is expected, or 80.")
+
+
+class Supervisor(Owned, Dated):
+    """One supervisor. Its number is what clients call ``deviceId``."""
+
+    organization_path: ClassVar[str] = "device__organization"
+
+    class Flavor(models.TextChoices):
+        BALENA = "balena", "balena"
+        HASSIO = "hassio", "Home Assistant"
+
+    class KeyState(models.TextChoices):
+        MISSING = "missing", "missing"
+        UNPROVEN = "unproven", "not used yet"
+        GOOD = "good", "good"
+        INVALID = "invalid", "refused by the device"
+        # A rotation whose answer was lost: the device has one that nobody here knows.
+        UNKNOWN = "unknown", "unknown since a rotation"
+
+    device = models.OneToOneField(Device, models.CASCADE, related_name="supervisor")
+    flavor = models.CharField(max_length=8, choices=Flavor.choices, default=Flavor.BALENA)
+    uuid = models.CharField(
+        "UUID", max_length=62, unique=True, blank=True,
+        validators=[RegexValidator(
+            r"^([0-9a-f]{32}|[0-9a-f]{62})$", "32 or 62 hexadecimal digits are expected."
+        )],
+        help_text="How the device calls itself; left empty, it is the id of the device here.",
+    )  # fmt: skip
+    address = models.GenericIPAddressField(
+        null=True, blank=True,
+        help_text="Left empty, it is the device's address in a VPN, or the management address "
+        "if a person entered it. What a device tells of itself is never dialled.",
+    )  # fmt: skip
+    port = models.PositiveIntegerField(default=BALENA_PORT, validators=[valid_port])
+    key = EncryptedTextField(
+        blank=True, max_length=128,
+        validators=[RegexValidator(
+            r"^[A-Za-z0-9_]{16,128}$", "16 to 128 letters, digits or underscores are expected."
+        )],
+        help_text="What the supervisor lets callers in with.",
+    )  # fmt: skip
+    previous_key = EncryptedTextField(blank=True, editable=False)
+    key_state = models.CharField(
+        max_length=8, choices=KeyState.choices, default=KeyState.MISSING, editable=False
+    )
+    key_changed = models.DateTimeField(null=True, editable=False)
+    app_id = models.PositiveBigIntegerField(
+        "application", null=True, blank=True, db_index=True,
+        help_text="The number of the application that the device runs (appId).",
+    )  # fmt: skip
+    version = models.CharField(
+        max_length=32, blank=True, help_text="Of the supervisor; learned from the device."
+    )
+    # What the device last said of itself: shown, never dialled or trusted.
+    reported = models.JSONField(default=dict, blank=True, editable=False)
+    last_report = models.DateTimeField(null=True, editable=False)
+    # Who has the device for itself: one call that changes something at a time.
+    lease = models.UUIDField(null=True, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["device__name"]
+
+    def __str__(self) -> str:
+        return f"{self.get_flavor_display()} supervisor of {self.device}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.uuid = self.uuid or self.device_id.hex
+        super().save(*args, **kwargs)

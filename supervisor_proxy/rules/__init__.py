@@ -1,0 +1,1 @@
+"""Supervisors, and calls of them: one, many, later, and what became of them."""

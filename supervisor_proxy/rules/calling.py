@@ -1,0 +1,231 @@
+"""Calls on their way: made side by side, read, and noted with what they taught."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.db import transaction
+from django.utils import timezone
+
+from controller.accounts.models import User
+from controller.base.errors import Refused, Unreachable
+from supervisor_proxy.drivers.balena import Balena
+from supervisor_proxy.drivers.contract import BadAnswer, Driver
+from supervisor_proxy.engine import answers
+from supervisor_proxy.engine.answers import Answer, Reply
+from supervisor_proxy.engine.routes import MASK, Wish
+from supervisor_proxy.models import Supervisor, SupervisorCall
+from supervisor_proxy.rules.asking import Job, put_off, refuse, release, start, stored
+from supervisor_proxy.rules.supervisors import KEY_FIELDS, take_key
+
+State = SupervisorCall.State
+DRIVERS: Mapping[str, Driver] = {Supervisor.Flavor.BALENA: Balena()}
+AT_ONCE = 20
+# Between the first calls of a batch, so that a fleet does not answer in one instant.
+STAGGER_SECONDS = 0.05
+# Clients give up after 50 seconds.
+REQUEST_SECONDS = 45.0
+LONGEST_KEPT = 64 * 1024
+OFFLINE = {"offline", "no_address"}
+
+
+def ask(
+    user: User, supervisor: Supervisor, wanted: Wish, *, queue_for: timedelta | None = None
+) -> Job:
+    """Make one call now. With ``queue_for``, a device that is away gets it when it is back."""
+    job = start(user, supervisor, wanted, queue=queue_for is not None)
+    if job.is_ready:
+        drive([job])
+    away = isinstance(job.refusal, Unreachable) and job.refusal.code in OFFLINE
+    if away and queue_for is not None:
+        job.call = put_off(job, until=queue_for)
+    return job
+
+
+def drive(jobs: Sequence[Job], *, seconds: float = REQUEST_SECONDS) -> None:
+    """Make these calls side by side; each is written down as it ends.
+
+    After ``seconds`` no further one begins: those left are late, and a worker's to make.
+    """
+    async_to_sync(_drive)(jobs, seconds)
+
+
+async def _drive(jobs: Sequence[Job], seconds: float) -> None:
+    places = asyncio.Semaphore(AT_ONCE)
+    end = time.monotonic() + seconds
+
+    async def one(number: int, job: Job) -> None:
+        await asyncio.sleep(number * STAGGER_SECONDS)
+        async with places:
+            left = end - time.monotonic()
+            if left <= 0:
+                job.is_late = True
+                await sync_to_async(hand_over)(job)
+                return
+            began = time.monotonic()
+            found = await _call(job, left)
+            await sync_to_async(finish)(job, found, time.monotonic() - began)
+
+    await asyncio.gather(*(one(at, job) for at, job in enumerate(jobs)))
+
+
+async def _call(job: Job, left: float) -> Reply | Refused:
+    if job.target is None or job.order is None:
+        raise TypeError("A job is made ready before it is driven.")
+    driver = DRIVERS[job.supervisor.flavor]
+    order = replace(job.order, seconds=min(job.order.seconds, max(left, 1.0)))
+    try:
+        reply = await driver.call(job.target, order)
+        if reply.status == answers.UNAUTHORIZED:
+            # Perhaps its key has changed while this was on its way. Nothing was done.
+            key = await sync_to_async(_key_now)(job.supervisor)
+            if key != job.target.key:
+                reply = await driver.call(replace(job.target, key=key), order)
+    except Refused as refusal:
+        return refusal
+    return reply
+
+
+def _key_now(supervisor: Supervisor) -> str:
+    return str(Supervisor.objects.only("key").get(pk=supervisor.pk).key)
+
+
+def hand_over(job: Job) -> None:
+    """Its turn did not come in time, so a worker makes it."""
+    release(job.call)
+    call = job.call
+    call.state, call.wish = State.QUEUED, stored(job.wish)
+    call.started = call.leased_until = None
+    call.save()
+
+
+# --- the end of a call
+
+
+@transaction.atomic
+def finish(job: Job, found: Reply | Refused, seconds: float) -> None:
+    """Judge what came back, note it, and let the device go."""
+    call = job.call
+    call.duration = round(seconds * 1000)
+    if isinstance(found, Unreachable):
+        refuse(job, found)
+    elif isinstance(found, Refused):
+        _no_answer(job, found)
+    else:
+        _answered(job, found)
+    if job.wish.route.changes:
+        release(call)
+
+
+def _no_answer(job: Job, refusal: Refused) -> None:
+    """It arrived, or may have. What only reads has done nothing; the rest is unknown."""
+    job.refusal = refusal
+    changes = job.wish.route.changes
+    if job.wish.route.name == "regenerate-api-key":
+        _note_key(job.supervisor, state=Supervisor.KeyState.UNKNOWN)
+    _close(job.call, State.UNKNOWN if changes else State.FAILED, refusal)
+
+
+def _close(call: SupervisorCall, state: str, refusal: Refused) -> None:
+    call.state, call.code, call.reason = state, refusal.code, str(refusal)
+    call.ended, call.leased_until, call.wish = timezone.now(), None, None
+    call.save()
+
+
+def _answered(job: Job, reply: Reply) -> None:
+    answer = answers.read(reply)
+    call = job.call
+    call.status = reply.status
+    if reply.status == answers.UNAUTHORIZED:
+        _turned_away(job, answer)
+        return
+    if answer.bad_because:
+        _unreadable(job, answer)
+        return
+    if job.wish.route.name == "app":
+        answer = answers.masked_environment(answer, MASK)
+    if answer.is_good and job.wish.route.name == "regenerate-api-key":
+        if not answers.NEW_KEY.fullmatch(answer.text):
+            bad = BadAnswer("The device sent something that is no key.", code="bad_answer")
+            _no_answer(job, bad)
+            return
+        _note_key(job.supervisor, key=answer.text, state=Supervisor.KeyState.GOOD)
+    job.answer = answer
+    _learn(job, answer)
+    call.state = State.SUCCEEDED if answer.is_good else State.FAILED
+    if answer.is_locked:
+        call.state, call.code = State.LOCKED, "locked"
+    kept = "" if job.wish.route.secret and answer.is_good else answer.text[:LONGEST_KEPT]
+    call.answer = kept if call.batch_id or call.wish or not answer.is_good else ""
+    call.ended, call.leased_until, call.wish = timezone.now(), None, None
+    call.save()
+
+
+def _turned_away(job: Job, answer: Answer) -> None:
+    """The device's own 401 never is the caller's: they are signed in here, and rightly."""
+    if answer.content_type == answers.JSON:
+        job.refusal = BadAnswer(
+            "The device says that the portal's key is not for this application.",
+            code="device_scope",
+        )
+    else:
+        _note_key(job.supervisor, state=Supervisor.KeyState.INVALID)
+        job.refusal = BadAnswer(
+            "The device does not take the portal's key. It may have made a new one: wait for "
+            "its next report, or enter the key on its Supervisor tab.",
+            code="device_unauthorized",
+        )
+    _close(job.call, State.FAILED, job.refusal)
+
+
+def _unreadable(job: Job, answer: Answer) -> None:
+    """A page for browsers with an error says what it says by its status; else nobody knows."""
+    if answer.status == answers.NOT_FOUND:
+        job.refusal = Refused(
+            f"The device does not know {job.wish.path}.", code="unsupported_by_device"
+        )
+    else:
+        job.refusal = BadAnswer(
+            f"The device answered nothing that can be passed on. {answer.bad_because}",
+            code="bad_answer",
+        )
+    is_error = answer.status >= answers.LOWEST_ERROR or not job.wish.route.changes
+    _close(job.call, State.FAILED if is_error else State.UNKNOWN, job.refusal)
+
+
+def _note_key(supervisor: Supervisor, *, state: str, key: str = "") -> None:
+    """What has become of the key, written before anybody is answered."""
+    row = Supervisor.objects.select_for_update(of=("self",)).get(pk=supervisor.pk)
+    if key:
+        take_key(row, key, state)
+    else:
+        row.key_state = state
+    row.save(update_fields=KEY_FIELDS)
+    for name in KEY_FIELDS:
+        setattr(supervisor, name, getattr(row, name))
+
+
+def _learn(job: Job, answer: Answer) -> None:
+    """Its version, where it told it; and that the key is good, where only that lets one in."""
+    supervisor, name = job.supervisor, job.wish.route.name
+    states = Supervisor.KeyState
+    changed: dict[str, str] = {}
+    if (
+        supervisor.key
+        and supervisor.key_state != states.GOOD
+        and name not in {"ping", "healthy"}
+    ):
+        changed["key_state"] = states.GOOD
+    value = json.loads(answer.body) if answer.content_type == answers.JSON else None
+    if isinstance(value, dict) and answer.is_good:
+        told = value.get({"device": "supervisor_version", "version": "version"}.get(name, ""))
+        if isinstance(told, str) and told != supervisor.version:
+            changed["version"] = told[:32]
+    if changed:
+        Supervisor.objects.filter(pk=supervisor.pk).update(**changed)
+        for field, text in changed.items():
+            setattr(supervisor, field, text)

@@ -1,0 +1,169 @@
+"""Supervisors in the inventory: added, changed, and what they tell of themselves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from controller.base.errors import NotFound, NotPermitted, NotSignedIn, Refused, Unreachable
+from controller.base.secrets import digest
+from controller.devices.models import Device
+from supervisor_proxy.drivers.contract import Target
+from supervisor_proxy.engine.addresses import port_fits, why_not
+from supervisor_proxy.engine.answers import NEW_KEY
+from supervisor_proxy.models import Supervisor
+from supervisor_proxy.models.supervisors import BALENA_PORT
+
+LONGEST_FACT = 200
+# Of a device's report, what is shown to people.
+FACTS = (
+    "os_version", "os_variant", "supervisor_version", "status", "ip_address", "mac_address",
+    "provisioning_state", "is_managed_by__device", "cpu_usage", "cpu_temp", "memory_usage",
+    "memory_total", "storage_usage", "storage_total", "is_undervolted", "cpu_id", "name",
+    "logs_channel", "update_status", "update_downloaded",
+)  # fmt: skip
+
+
+@transaction.atomic
+def add_supervisor(*, device: Device, **values: Any) -> Supervisor:
+    """Note that a device has a supervisor, and how it is reached."""
+    if Supervisor.objects.filter(device=device).exists():
+        raise Refused({"device": ["This device has a supervisor already."]})
+    row = Supervisor(device=device)
+    return _written(row, values)
+
+
+@transaction.atomic
+def update_supervisor(supervisor: Supervisor, **values: Any) -> Supervisor:
+    """Change how it is reached. A key that is not named stays as it is."""
+    if values.get("device", supervisor.device).pk != supervisor.device_id:
+        raise Refused({"device": ["A supervisor stays with its device."]})
+    row = Supervisor.objects.select_for_update(of=("self",)).get(pk=supervisor.pk)
+    return _written(row, values)
+
+
+def remove_supervisor(supervisor: Supervisor) -> None:
+    supervisor.delete()
+
+
+def _written(row: Supervisor, values: Mapping[str, Any]) -> Supervisor:
+    given = dict(values)
+    key = given.pop("key", None)
+    for name, value in given.items():
+        setattr(row, name, value)
+    row.uuid = row.uuid or row.device.pk.hex
+    if key is not None and key != row.key:
+        take_key(row, key)
+    if row.address and (why := why_not(row.address, settings.MUSTER_SUPERVISOR_NETWORKS)):
+        raise Refused({"address": [why]})
+    row.checked().save()
+    return row
+
+
+def take_key(row: Supervisor, key: str, state: str = "") -> None:
+    """Put a new key on the row, and keep the one before; the caller saves."""
+    states = Supervisor.KeyState
+    row.previous_key, row.key = row.key, key
+    row.key_changed = timezone.now()
+    row.key_state = state or (states.UNPROVEN if key else states.MISSING)
+
+
+KEY_FIELDS = ("key", "previous_key", "key_state", "key_changed", "modified")
+
+
+# --- how it is reached
+
+
+def address_of(supervisor: Supervisor) -> str | None:
+    """Where it is dialled: an address that somebody with the right to assigned, or the portal."""
+    if supervisor.address:
+        return str(supervisor.address)
+    device = supervisor.device
+    # In Python, for lists that have fetched them at once.
+    clients = sorted(device.vpn_clients.all(), key=lambda client: client.created)
+    for client in clients:
+        if client.ip is not None:
+            return str(client.ip.ip_address)
+    if device.management_ip and not device.management_ip_is_told:
+        return str(device.management_ip)
+    return None
+
+
+def target_of(supervisor: Supervisor) -> Target:
+    """How to reach it; refuses what must not be dialled."""
+    if supervisor.device.is_deactivated:
+        raise NotPermitted("The device is out of service.", code="out_of_service")
+    address = address_of(supervisor)
+    if address is None:
+        raise Unreachable(
+            "The portal has assigned no address to this device. Enter one on its Supervisor "
+            "tab, or make it a client of a VPN.",
+            code="no_address",
+        )
+    if why := why_not(address, settings.MUSTER_SUPERVISOR_NETWORKS):
+        raise Unreachable(why, code="no_address")
+    return Target(address, supervisor.port, supervisor.key, supervisor.version)
+
+
+# --- what it tells of itself
+
+
+def device_of_key(key: str) -> Device:
+    """The device that signs in with this key; NotSignedIn if none does."""
+    device: Device | None = (
+        Device.objects.select_related("organization")
+        .filter(key_digest=digest(key), organization__is_active=True)
+        .first()
+        if key
+        else None
+    )
+    if device is None:
+        raise NotSignedIn("The key is none of a device here.")
+    return device
+
+
+@transaction.atomic
+def report(device: Device, *, uuid: str, facts: Mapping[str, Any]) -> Supervisor:
+    """Take a device's own report; its first one makes it known as a supervisor.
+
+    The device has proven to be itself by its key. Where it is dialled is not its to say.
+    """
+    if device.is_deactivated:
+        raise NotPermitted("The device is out of service.", code="out_of_service")
+    taken = Supervisor.objects.filter(Q(uuid=uuid) & ~Q(device=device))
+    if taken.exists():
+        raise NotFound("This key belongs to another device than the UUID.")
+    row = (
+        Supervisor.objects.select_for_update(of=("self",)).filter(device=device).first()
+        or Supervisor(device=device)
+    )  # fmt: skip
+    row.uuid = uuid
+    row.device = device
+    _take_facts(row, facts)
+    row.last_report = timezone.now()
+    row.checked().save()
+    return row
+
+
+def _take_facts(row: Supervisor, facts: Mapping[str, Any]) -> None:
+    key, port = facts.get("api_secret"), facts.get("api_port")
+    if key is not None and key != row.key:
+        if not isinstance(key, str) or not NEW_KEY.fullmatch(key):
+            raise Refused({"api_secret": ["16 to 128 letters, digits or underscores."]})
+        take_key(row, key)
+    if port is not None:
+        if not isinstance(port, int) or isinstance(port, bool) or not port_fits(port):
+            raise Refused({"api_port": ["A port from 1024 to 65535 is expected, or 80."]})
+        row.port = port or BALENA_PORT
+    version = facts.get("supervisor_version")
+    if isinstance(version, str):
+        row.version = version[:32]
+    told = {
+        name: value if isinstance(value, bool | int | float) else str(value)[:LONGEST_FACT]
+        for name in FACTS
+        if (value := facts.get(name)) is not None
+    }
+    row.reported = {**row.reported, **told}

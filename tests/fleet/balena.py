@@ -1,0 +1,442 @@
+"""Stand-in balena supervisors: of the 1.5 of 2016 and of today, with locks, delays and faults.
+
+They answer with the statuses, types and bodies that the real ones were seen to give.
+``python -m tests.fleet.balena --folder var/fleet`` runs one until SIGTERM, and writes how it is
+reached to ``balena.json`` there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import re
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+REASONS = {200: "OK", 202: "Accepted", 204: "No Content", 301: "Moved Permanently",
+           400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 409: "Conflict",
+           423: "Locked", 500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
+Answer = tuple[int, str, str]
+GO = '{"Data":"OK","Error":""}'
+OLD: dict[tuple[str, str], Answer] = {
+    ("GET", "/ping"): (200, HTML, "OK"),
+    ("POST", "/v1/blink"): (200, TEXT, "OK"),
+    ("POST", "/v1/update"): (204, "", ""),
+    ("POST", "/v1/tcp-ping"): (204, "", ""),
+    ("DELETE", "/v1/tcp-ping"): (204, "", ""),
+    ("POST", "/v1/reboot"): (202, "application/json", GO),
+    ("POST", "/v1/shutdown"): (202, "application/json", GO),
+}
+OLD_OF_APP = {"/v1/spawn-tty", "/v1/despawn-tty", "/v1/purge", "/v1/restart"}
+NEW: dict[tuple[str, str], Answer] = {
+    ("GET", "/ping"): (200, HTML, "OK"),
+    ("HEAD", "/ping"): (200, HTML, ""),
+    ("GET", "/v1/healthy"): (200, HTML, "OK"),
+    ("POST", "/v1/blink"): (200, TEXT, "OK"),
+}
+Writes = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+@dataclass
+class Request:
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    head: str = field(repr=False)
+    """The request line and headers as they came."""
+
+    @property
+    def path(self) -> str:
+        return unquote(urlsplit(self.target).path)
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        return parse_qsl(urlsplit(self.target).query)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found = json.loads(self.body) if self.body else {}
+        return found if isinstance(found, dict) else {}
+
+
+class BalenaSupervisor:
+    """One device. Change its attributes while it runs: ``locked``, ``delay``, ``fault`` …"""
+
+    def __init__(self, version: str = "19.0.5", *, app_id: int = 42, port: int = 0) -> None:
+        self.version, self.app_id = version, app_id
+        self.is_old = version.startswith("1.")
+        self.host, self.port = "127.0.0.1", port
+        self.key = secrets.token_hex(32 if self.is_old else 16)
+        self.locked = False
+        self.delay = 0.0
+        self.fault: Writes | None = None
+        self.reboot_seconds = 0.0
+        self.services = {"main": "running"}
+        self.tty = "http://124135325.ngrok.com"
+        self.hostname = "balena"
+        self.requests: list[Request] = []
+        self.rotated: list[str] = []
+        self.booted = 0
+
+    # --- running
+
+    async def listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        self._server.close()
+
+    @property
+    def paths(self) -> list[tuple[str, str]]:
+        return [(request.method, request.path) for request in self.requests]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await self._one(reader, writer)
+        with contextlib.suppress(ConnectionError):
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *lines = head.split("\r\n")
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines if line)
+        }
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        method, target, _ = first.split(" ")
+        request = Request(method, target, headers, body, head)
+        self.requests.append(request)
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        if self.fault is not None:
+            await self.fault(writer)
+            return
+        await self._send(writer, *self.answer(request))
+        if request.path in {"/v1/reboot", "/v1/shutdown"} and self.reboot_seconds:
+            await self._reboot()
+
+    async def _send(
+        self, writer: asyncio.StreamWriter, status: int, kind: str, body: str
+    ) -> None:
+        data = body.encode()
+        lines = [f"HTTP/1.1 {status} {REASONS[status]}", "Connection: close"]
+        if kind:
+            lines.append(f"Content-Type: {kind}")
+        if status != 204:
+            lines.append(f"Content-Length: {len(data)}")
+        writer.write("\r\n".join([*lines, "", ""]).encode() + data)
+        await writer.drain()
+
+    async def _reboot(self) -> None:
+        """The listener goes at once, and is back after a while."""
+        self._server.close()
+        self.booted += 1
+        await asyncio.sleep(self.reboot_seconds)
+        await self.listen()
+
+    # --- answering
+
+    def answer(self, request: Request) -> Answer:
+        if not self._lets_in(request):
+            return 401, TEXT, "Unauthorized"
+        try:
+            request.data  # noqa: B018 - reads it
+        except ValueError as error:
+            if self.is_old:
+                return 400, HTML, f"<pre>SyntaxError: {error}</pre>"
+            return 503, JSON, json.dumps({"status": "failed", "message": str(error)})
+        return self._old(request) if self.is_old else self._new(request)
+
+    def _lets_in(self, request: Request) -> bool:
+        if not self.is_old and request.path in {"/ping", "/v1/healthy"}:
+            return True
+        given = [value for name, value in request.query if name == "apikey"]
+        if given:
+            # Twice is a list there, and a list is no key.
+            return given == [self.key]
+        if self.is_old:
+            return False
+        found = re.fullmatch(
+            r"(?:apikey|bearer) (\w+)", request.headers.get("authorization", ""), re.IGNORECASE
+        )
+        return bool(found and found[1] == self.key)
+
+    def _old(self, request: Request) -> Answer:
+        """As 1.5.0 of February 2016."""
+        fixed = OLD.get((request.method, request.path))
+        if fixed is not None:
+            return fixed
+        if request.path == "/v1/regenerate-api-key":
+            return 200, HTML, self._rotate(32)
+        if request.path in OLD_OF_APP:
+            app = str(request.data.get("appId", ""))
+            if not app:
+                return 400, HTML, "Missing app id"
+            if app != str(self.app_id) and request.path != "/v1/despawn-tty":
+                return 503, HTML, "App not found"
+            return self._old_app(request)
+        return 404, HTML, f"Cannot {request.method} {request.path}\n"
+
+    def _old_app(self, request: Request) -> Answer:
+        match request.path:
+            case "/v1/spawn-tty":
+                return 200, HTML, self.tty
+            case "/v1/despawn-tty":
+                return 200, TEXT, "OK"
+            case "/v1/purge":
+                return 200, "application/json", '{"Data":"OK","Error":""}'
+        if self.locked and not request.data.get("force"):
+            return 503, HTML, "Updates are locked: EEXIST: file already exists"
+        return 200, HTML, "OK"
+
+    def _new(self, request: Request) -> Answer:
+        """As 19.0.5 of August 2026."""
+        if (found := re.fullmatch(r"/v2/applications/(\d+)/(\S+)", request.path)) is not None:
+            return self._of_app(request, int(found[1]), found[2])
+        fixed = NEW.get((request.method, request.path))
+        if fixed is not None:
+            return fixed
+        answer = {
+            "/v1/update": self._update,
+            "/v1/reboot": self._power,
+            "/v1/shutdown": self._power,
+            "/v1/purge": self._v1_app,
+            "/v1/restart": self._v1_app,
+            "/v1/regenerate-api-key": lambda _: (200, HTML, self._rotate(16)),
+        }.get(request.path)
+        return answer(request) if answer and request.method == "POST" else self._later(request)
+
+    def _update(self, request: Request) -> Answer:
+        return (204, "", "") if request.data.get("force") else (202, TEXT, "Accepted")
+
+    def _power(self, request: Request) -> Answer:
+        if self._is_held(request):
+            error = f"Lockfile exists for {{ appId: {self.app_id}, service: main }}"
+            return 423, JSON, json.dumps({"Data": "", "Error": error})
+        return 202, JSON, '{"Data":"OK","Error":null}'
+
+    def _v1_app(self, request: Request) -> Answer:
+        return self._of_app(request, request.data.get("appId"), request.path[4:])
+
+    def _of_app(self, request: Request, app: Any, verb: str) -> Answer:
+        if app is None or not str(app).isdigit():
+            return 400, HTML, "Invalid or missing appId"
+        if verb == "state":
+            return (
+                (200, JSON, json.dumps(self._state())) if self._runs(app) else (409, JSON, "{}")
+            )
+        if not self._runs(app):
+            return 503, JSON, '{"status":"failed","message":"App not found"}'
+        if self._is_held(request):
+            return 423, JSON, '{"status":"failed","message":"Updates are locked"}'
+        verb, _, of_service = verb.partition("-service")
+        for name in self.services:
+            self.services[name] = "exited" if verb == "stop" else "running"
+        if verb == "purge":
+            return 200, JSON, '{"Data":"OK","Error":""}'
+        return 200, HTML if not of_service else TEXT, "OK"
+
+    def _later(self, request: Request) -> Answer:
+        told: dict[tuple[str, str], Callable[[], Any]] = {
+            ("GET", "/v1/device"): self._device,
+            ("GET", "/v2/state/status"): self._state,
+            ("GET", "/v2/version"): lambda: {"status": "success", "version": self.version},
+            ("GET", "/v2/device/name"): lambda: {"deviceName": self.hostname},
+            ("GET", "/v1/device/host-config"): lambda: {"network": {"hostname": self.hostname}},
+            ("GET", "/v2/containerId"): lambda: {"services": {"main": "deadbeef"}},
+            ("GET", "/v1/apps/42"): lambda: {
+                "appId": 42, "env": {"PATH": "/bin", "DB_PASSWORD": "hunter2"},
+            },
+        }  # fmt: skip
+        if (request.method, request.path) in told:
+            return 200, JSON, json.dumps(told[request.method, request.path]())
+        if (request.method, request.path) == ("PATCH", "/v1/device/host-config"):
+            self.hostname = request.data["network"]["hostname"]
+            return 200, TEXT, "OK"
+        if request.path == "/v2/journal-logs":
+            # Without any type.
+            return 200, "", self._journal(int(request.data.get("count", 10)))
+        text = f"<!DOCTYPE html><pre>Cannot {request.method} {request.path}</pre>"
+        return 404, HTML, text
+
+    def _journal(self, count: int) -> str:
+        return "".join(
+            f"Nov 26 09:0{at} {self.hostname} systemd[1]: Started unit {at}.\n"
+            for at in range(min(count, 10))
+        )
+
+    def _device(self) -> dict[str, Any]:
+        return {
+            "api_port": self.port, "ip_address": "192.0.2.7", "commit": "abc",
+            "status": "Idle", "download_progress": None, "os_version": "balenaOS 6.0.10",
+            "mac_address": "02:00:5E:00:00:07", "supervisor_version": self.version,
+            "update_pending": False, "update_downloaded": False, "update_failed": False,
+        }  # fmt: skip
+
+    def _state(self) -> dict[str, Any]:
+        containers = [
+            {"status": status.capitalize(), "serviceName": name, "appId": self.app_id,
+             "imageId": 555, "serviceId": 7, "containerId": "deadbeef"}
+            for name, status in self.services.items()
+        ]  # fmt: skip
+        return {
+            "status": "success", "appState": "applied", "overallDownloadProgress": None,
+            "containers": containers, "images": [], "release": "abc",
+        }  # fmt: skip
+
+    def _is_held(self, request: Request) -> bool:
+        if request.data.get("force"):
+            # Forcing removes the lock.
+            self.locked = False
+        return self.locked
+
+    def _runs(self, app: Any) -> bool:
+        return int(app) == self.app_id
+
+    def _rotate(self, size: int) -> str:
+        self.key = secrets.token_hex(size)
+        self.rotated.append(self.key)
+        return self.key
+
+    def report(self) -> dict[str, Any]:
+        """What it tells the cloud of itself, and how that learns its key."""
+        return {
+            "api_port": self.port, "api_secret": self.key, "ip_address": "192.0.2.7",
+            "mac_address": "02:00:5E:00:00:07", "os_version": "balenaOS 6.0.10",
+            "supervisor_version": self.version, "status": "idle", "provisioning_state": "",
+        }  # fmt: skip
+
+
+# --- what a broken or hostile device sends
+
+
+async def redirects(writer: asyncio.StreamWriter) -> None:
+    writer.write(
+        b"HTTP/1.1 301 Moved\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"
+    )
+    await writer.drain()
+
+
+async def endless(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+    while True:
+        writer.write(b"x" * 65536)
+        await writer.drain()
+
+
+async def drips(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 999\r\n\r\n")
+    while True:
+        writer.write(b".")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def garbage(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\x00\x01 hello, I am no HTTP at all\r\n\r\n")
+    await writer.drain()
+
+
+async def hangs_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def packed(writer: asyncio.StreamWriter) -> None:
+    writer.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n"
+        b"Content-Length: 3\r\n\r\nabc"
+    )
+    await writer.drain()
+
+
+def says(status: int, kind: str, body: bytes) -> Writes:
+    """Answers everything with this."""
+
+    async def write(writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 {status} Said\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
+        writer.write(f"{head}\r\nSet-Cookie: sessionid=stolen\r\n\r\n".encode() + body)
+        await writer.drain()
+
+    return write
+
+
+class Supervisors:
+    """Devices on one event loop, in a thread of its own."""
+
+    def __init__(self, *devices: BalenaSupervisor) -> None:
+        self.devices = devices
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        for device in self.devices:
+            self.run(device.listen())
+        return self
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
+
+    def __exit__(self, *_: object) -> None:
+        for device in self.devices:
+            self.run(device.close())
+        self.run(self._end())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+        self.loop.close()
+
+    async def _end(self) -> None:
+        """Whatever still answers slowly, or without end."""
+        mine = asyncio.current_task()
+        others = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+async def serve(folder: Path) -> None:
+    """Keeps port and key over restarts, as a device does."""
+    kept = folder / "balena.json"
+    told = json.loads(kept.read_text()) if kept.exists() else {}
+    device = BalenaSupervisor(port=told.get("port", 0))
+    device.key = told.get("key", device.key)
+    device.reboot_seconds = 5.0
+    await device.listen()
+    told = {
+        "host": device.host,
+        "port": device.port,
+        "key": device.key,
+        "app_id": device.app_id,
+    }
+    whole = folder / "balena.json.new"
+    whole.write_text(json.dumps(told))
+    whole.rename(kept)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    await ended.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    asyncio.run(serve(parser.parse_args().folder))
+
+
+if __name__ == "__main__":
+    main()
