@@ -30,7 +30,7 @@ class SupervisorSerializer(serializers.ModelSerializer[Supervisor]):
         return address_of(obj)
 
 
-class CallSerializer(serializers.ModelSerializer[SupervisorCall]):
+class SupervisorCallSerializer(serializers.ModelSerializer[SupervisorCall]):
     device = serializers.UUIDField(source="supervisor.device_id", read_only=True)
 
     class Meta:
@@ -43,7 +43,7 @@ class CallSerializer(serializers.ModelSerializer[SupervisorCall]):
         read_only_fields = fields
 
 
-class BatchSerializer(serializers.ModelSerializer[SupervisorBatch]):
+class SupervisorBatchSerializer(serializers.ModelSerializer[SupervisorBatch]):
     total = serializers.IntegerField(read_only=True)
     done = serializers.SerializerMethodField()
     results = serializers.SerializerMethodField()

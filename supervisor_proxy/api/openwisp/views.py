@@ -13,8 +13,8 @@ from controller.accounts.rules import authorize
 from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
 from supervisor_proxy.api.openwisp.filters import BatchFilter, CallFilter, SupervisorFilter
 from supervisor_proxy.api.openwisp.serializers import (
-    BatchSerializer,
-    CallSerializer,
+    SupervisorBatchSerializer,
+    SupervisorCallSerializer,
     SupervisorSerializer,
 )
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
@@ -49,7 +49,7 @@ class CallViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     resource = "supervisor"
     permissions = {"cancel": "supervisor:act"}
     filterset_class = CallFilter
-    serializer_class = CallSerializer
+    serializer_class = SupervisorCallSerializer
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
@@ -64,4 +64,4 @@ class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     queryset = SupervisorBatch.objects.counted()
     resource = "supervisor"
     filterset_class = BatchFilter
-    serializer_class = BatchSerializer
+    serializer_class = SupervisorBatchSerializer
