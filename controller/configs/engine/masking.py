@@ -4,42 +4,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-MASK = "••••••••"
+from controller.base.masking import MASK, looks_secret, masked, without_pem
 
-SECRET_NAME = re.compile(
-    r"(^|_)(key|psk|sae_password|password|passwd|passphrase|secret|token|pin)\d*$"
-    r"|private|password|passphrase|secret"
-    # Variables of VPN clients, which end in the id of their server.
-    r"|(^|_)(pvt_key|key_contents)(_|$)",
-    re.IGNORECASE,
-)
+__all__ = ["MASK", "looks_secret", "masked", "masked_text", "secrets_in"]
+
 # Long enough not to hide every "1" and "lan" of a file because a password is as short.
 SHORTEST = 4
 UCI_LINE = re.compile(r"^(\s*(?:option|list)\s+'?(\w+)'?\s+)'.*'$", re.MULTILINE)
-PEM = re.compile(
-    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----)", re.DOTALL
-)
 UCI_QUOTE = "'\\''"
-
-
-def looks_secret(name: str) -> bool:
-    """Whether a setting of this name holds a secret, as far as names can tell.
-
-    >>> looks_secret("key"), looks_secret("wifi_password"), looks_secret("keyboard")
-    (True, True, False)
-    """
-    return SECRET_NAME.search(name) is not None
-
-
-def masked(data: Any, name: str = "") -> Any:
-    """A copy of JSON data with the values of secret settings replaced."""
-    if isinstance(data, Mapping):
-        return {key: masked(value, str(key)) for key, value in data.items()}
-    if isinstance(data, list):
-        return [masked(item, name) for item in data]
-    if isinstance(data, str):
-        return MASK if data and looks_secret(name) else _without_pem(data)
-    return data
 
 
 def secrets_in(data: Any, name: str = "") -> Iterator[str]:
@@ -56,7 +28,7 @@ def secrets_in(data: Any, name: str = "") -> Iterator[str]:
 
 def masked_text(text: str, secrets: Iterable[str] = ()) -> str:
     """A configuration file without private keys, secret options and these secrets."""
-    text = _without_pem(text)
+    text = without_pem(text)
     # Longest first: one secret may be the beginning of another.
     for secret in sorted(
         {one for one in secrets if len(one) >= SHORTEST}, key=len, reverse=True
@@ -68,7 +40,3 @@ def masked_text(text: str, secrets: Iterable[str] = ()) -> str:
         return f"{found[1]}'{MASK}'" if looks_secret(found[2]) else found[0]
 
     return UCI_LINE.sub(line, text)
-
-
-def _without_pem(text: str) -> str:
-    return PEM.sub(rf"\1\n{MASK}\n\2", text)
