@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "controller.dialects.floor.Actors",
     "controller.dialects.floor.Slashes",
 ]
 
@@ -107,6 +108,10 @@ TEMPLATES = [
 
 # Widgets have their templates where pages have theirs.
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# What seals the audit. By default the oldest encryption key: before that one is retired,
+# say here what it was.
+MUSTER_AUDIT_KEY = env.str("MUSTER_AUDIT_KEY", "") or MUSTER_ENCRYPTION_KEYS[-1]
 
 # --- accounts
 AUTH_USER_MODEL = "accounts.User"
@@ -280,6 +285,7 @@ RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)
 LAST_SEEN_FLUSH_SECONDS = 3
 FORGET_SECONDS = 3600
 HEARTBEAT_SECONDS = 5
+AUDIT_SEAL_SECONDS = 3
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
@@ -312,6 +318,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "controller.accounts.tasks.beat",
         "schedule": schedule(HEARTBEAT_SECONDS),
         "options": {"queue": "default", "expires": HEARTBEAT_SECONDS},
+    },
+    "seal the audit": {
+        "task": "controller.accounts.tasks.seal_audit",
+        "schedule": schedule(AUDIT_SEAL_SECONDS),
+        "options": {"queue": "default", "expires": AUDIT_SEAL_SECONDS},
     },
     "reconcile configurations": {
         "task": "controller.configs.tasks.reconcile",

@@ -107,6 +107,7 @@ def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
         "ApiToken", "ApiKey", "Session", "Authenticator", "BackupCode",  # are somebody's own
         "Lockout",  # of names, whether or not anybody has them
         "RememberedAnswer",  # is somebody's own
+        "AuditEntry", "AuditChain",  # are scoped, and outlive their organization
         "TemplateUse", "GroupTemplate", "RolloutDevice",  # rows between two scoped ones
         "RevocationList",  # is public
     }  # fmt: skip

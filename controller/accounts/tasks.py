@@ -2,13 +2,19 @@
 
 from celery import shared_task
 
-from controller.accounts.rules import passwords
+from controller.accounts.rules import auditing, passwords
 from controller.base import health
 
 
 @shared_task
 def mail_reset(user_id: str) -> bool:
     return passwords.mail_reset(user_id)
+
+
+@shared_task
+def seal_audit() -> int:
+    """Chain what was noted since the last time."""
+    return auditing.seal()
 
 
 @shared_task

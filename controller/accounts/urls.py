@@ -31,9 +31,12 @@ users.register("group", views.GroupViewSet)
 users.register("user", views.UserViewSet)
 users.register(r"user/(?P<user_id>[0-9a-f-]{36})/email", views.EmailViewSet)
 router = SimpleRouter()
+router.register("audit/logs", freesdn.AuditViewSet, basename="audit")
 router.register("sites", freesdn.SiteViewSet, basename="site")
 
 urlpatterns = [
+    path("api/v1/audit/validate/", freesdn.AuditValidateView.as_view(), name="audit_validate"),
+    path("api/v1/audit/export/", freesdn.AuditExportView.as_view(), name="audit_export"),
     path("api/v1/", include(router.urls)),
     path("api/v1/sites/<uuid:site_id>/grants/", freesdn.GrantsView.as_view()),
     path("api/v1/sites/<uuid:site_id>/grants/<uuid:user_id>/", freesdn.GrantView.as_view()),

@@ -158,6 +158,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     page("Organizations", "domain", "accounts_organization_changelist", permitted("organization:read")),
                     page("Users", "group", "accounts_user_changelist", superuser),
+                    page("Audit", "policy", "accounts_auditentry_changelist", permitted("audit:read")),
                     page("API tokens", "token", "accounts_apitoken_changelist", signed_in),
                 ],
             },

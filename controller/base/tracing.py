@@ -49,6 +49,11 @@ def current() -> Trace:
     return found
 
 
+def known() -> Trace | None:
+    """The trace of this request or task, if there is one."""
+    return _current.get(None)
+
+
 def new_id() -> str:
     return uuid4().hex
 

@@ -221,6 +221,7 @@ class Enrollment(OrganizationOwned, Base):
 class Presence(Owned):
     """Whether a device is there. Written in bulk and often, so apart from the device itself."""
 
+    is_audited = False
     organization_path = "device__organization"
 
     class State(models.TextChoices):
@@ -249,6 +250,7 @@ class Presence(Owned):
 class StatusChange(Owned):
     """When a device came and went, and why."""
 
+    is_audited = False
     organization_path = "device__organization"
 
     device = models.ForeignKey(Device, models.CASCADE, related_name="status_changes")

@@ -9,7 +9,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
-from controller.base.tracing import Trace, id_for, new_id, tracing
+from controller.accounts.models import User
+from controller.accounts.rules import auditing
+from controller.base.tracing import Trace, current, id_for, new_id, tracing
 from controller.dialects import agent, balena, freesdn, limiting, openwisp
 from controller.dialects.limiting import Verdict
 from controller.dialects.metrics import REQUESTS
@@ -136,6 +138,18 @@ def plain_error(request: HttpRequest, code: int, message: str) -> HttpResponse:
     return HttpResponse(f"{message}\n", status=code, content_type="text/plain")
 
 
+class Actors:
+    """Tells the trace of a page of the admin whose it is."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/admin/") and isinstance(request.user, User):
+            current().name(request.user, "browser")
+        return self.get_response(request)
+
+
 class Slashes:
     """The innermost middleware: a path that has no route is tried with the other ending."""
 
@@ -172,6 +186,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    user = getattr(request, "user", None)
+    if isinstance(user, User):
+        auditing.record(
+            f"{request.method} {request.path}"[:64],
+            organization_id=user.audit_organization_id,
+            outcome="refused",
+            detail=str(exception),
+        )
     if dialect_of(request.path_info) == "pages":
         return defaults.permission_denied(request, exception)
     return plain_error(request, 403, "Permission denied.")

@@ -63,6 +63,7 @@ def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    openwisp.note_refusal(error, context)
     if isinstance(error, exceptions.ValidationError | exceptions.ParseError):
         # Named by DRF, so that a transaction is rolled back as with any error.
         drf_exception_handler(error, context)
@@ -187,6 +188,16 @@ class MayDo(openwisp.MayDo):
 
 
 class View(APIView):
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        return exception_handler
+
+
+class OwnedViewSet(openwisp.OwnedViewSet):
+    """As in the home dialect, with this dialect's errors and pages."""
+
+    permission_classes = [MayDo]
+    pagination_class = Pagination  # type: ignore[assignment]
+
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return exception_handler
 

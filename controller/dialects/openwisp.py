@@ -24,7 +24,7 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet
 from controller.accounts.engine.scopes import ELSEWHERE, Place
 from controller.accounts.models import Owned, User
 from controller.accounts.models.tenancy import site_path
-from controller.accounts.rules import authorize
+from controller.accounts.rules import auditing, authorize
 from controller.base.errors import (
     RACE,
     Conflict,
@@ -73,6 +73,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = exceptions.ParseError("JSON is nested too deeply.")
     if isinstance(error, NotSignedIn):
         error = exceptions.NotAuthenticated(str(error))
+    note_refusal(error, context)
     if not isinstance(error, Refused):
         return drf_exception_handler(error, context)
     set_rollback()
@@ -81,6 +82,26 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return Response(error.by_field, status=status.HTTP_400_BAD_REQUEST)
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Locked) else None
     return Response({"detail": str(error)}, status=code, headers=headers)
+
+
+def note_refusal(error: Exception, context: dict[str, Any]) -> None:
+    """Tell the audit that somebody who is signed in was not permitted to do something."""
+    request, view = context.get("request"), context.get("view")
+    if not isinstance(error, NotPermitted | exceptions.PermissionDenied) or request is None:
+        return
+    user = getattr(request, "_user", None)
+    if not isinstance(user, User) or request.method not in ACTIONS:
+        return
+    model = getattr(getattr(view, "queryset", None), "model", None)
+    resource = getattr(view, "resource", "")
+    auditing.record(
+        permission_of(view, request) if resource else f"{request.method} {request.path}"[:64],
+        organization_id=user.audit_organization_id,
+        outcome="refused",
+        detail=f"{request.method} {request.path}: {getattr(error, 'detail', error)}",
+        object_type=model._meta.label_lower if model else resource,
+        object_id=str(next(iter(context.get("kwargs", {}).values()), ""))[:64],
+    )
 
 
 class MayDo(BasePermission):

@@ -1,7 +1,8 @@
 """Who may enter, and what they may do: organizations, users, tokens."""
 
+from controller.accounts.admin.audit import AuditEntryAdmin
 from controller.accounts.admin.organizations import OrganizationAdmin
 from controller.accounts.admin.tokens import ApiTokenAdmin
 from controller.accounts.admin.users import UserAdmin
 
-__all__ = ["ApiTokenAdmin", "OrganizationAdmin", "UserAdmin"]
+__all__ = ["ApiTokenAdmin", "AuditEntryAdmin", "OrganizationAdmin", "UserAdmin"]

@@ -1,5 +1,6 @@
 """Who may do what: people, what belongs to whom, and what one signs in with."""
 
+from controller.accounts.models.audit import AuditChain, Audited, AuditEntry
 from controller.accounts.models.credentials import (
     ApiKey,
     ApiToken,
@@ -21,6 +22,9 @@ from controller.accounts.models.tenancy import (
 __all__ = [
     "ApiKey",
     "ApiToken",
+    "AuditChain",
+    "AuditEntry",
+    "Audited",
     "Authenticator",
     "BackupCode",
     "Lockout",

@@ -1,11 +1,13 @@
 """What people and programs sign in with, and the sessions that come of it."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.utils import timezone
 
+from controller.accounts.models.audit import Audited
 from controller.accounts.models.people import User
 from controller.base.models import Base, Dated
 from controller.base.secrets import EncryptedTextField
@@ -21,7 +23,18 @@ class PersonalQuerySet(models.QuerySet[Any]):
         return self if everybody else self.filter(user=user)
 
 
-class ApiToken(Dated):
+class Personal(Audited):
+    """A row that is somebody's own."""
+
+    user: Any
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        owner: UUID | None = self.user.audit_organization_id
+        return owner
+
+
+class ApiToken(Personal, Dated):
     """What a program signs in with. Only a hash is stored, so it is shown once."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
@@ -35,7 +48,7 @@ class ApiToken(Dated):
         return f"{self.name} of {self.user}"
 
 
-class ApiKey(Base):
+class ApiKey(Personal, Base):
     """A long-lived key that may be narrower than its owner. Only a hash is stored."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
@@ -60,8 +73,10 @@ class ApiKey(Base):
         return f"{self.name} ({self.prefix}…) of {self.user}"
 
 
-class Session(Base):
+class Session(Personal, Base):
     """One sign-in through the API: all its tokens live and end with this row."""
+
+    is_audited: ClassVar[bool] = False  # signing in and out is told by the rules
 
     user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
     # The one refresh token that is good now; each use replaces it.
@@ -83,7 +98,7 @@ class Session(Base):
         return f"{self.user} since {self.created:%Y-%m-%d %H:%M}"
 
 
-class Authenticator(Dated):
+class Authenticator(Personal, Dated):
     """An app that shows codes; it counts from the moment a first code proved it."""
 
     user = models.OneToOneField(User, models.CASCADE, related_name="authenticator")

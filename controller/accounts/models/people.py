@@ -21,6 +21,7 @@ from controller.accounts.engine.scopes import (
     every_permission,
     role_allows,
 )
+from controller.accounts.models.audit import Audited
 from controller.base.errors import Refused
 from controller.base.models import Base, Dated
 
@@ -46,7 +47,7 @@ class Users(UserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     use_in_migrations = False
 
 
-class User(AbstractUser):
+class User(Audited, AbstractUser):
     """Signs in by user name or e-mail; what they may do follows from their memberships."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -122,6 +123,12 @@ class User(AbstractUser):
     def roles(self) -> dict[UUID, str]:
         """Role by organization, active organizations only."""
         return {pk: standing.role for pk, standing in self.standings.items()}
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        """The one organization they belong to; who is in several or none is the portal's."""
+        mine = list(self.memberships.values_list("organization_id", flat=True)[:2])
+        return mine[0] if len(mine) == 1 else None
 
     @property
     def role(self) -> str:
@@ -202,7 +209,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         return self.filter(pk__in=[pk for pk in user.standings if user.may(to, pk)])
 
 
-class Organization(Base):
+class Organization(Audited, Base):
     """A tenant: everything belongs to one, or is shared by all."""
 
     name = models.CharField(
@@ -237,7 +244,7 @@ class Organization(Base):
         return ELSEWHERE
 
 
-class Membership(Dated):
+class Membership(Audited, Dated):
     class Role(models.TextChoices):
         ADMIN = "admin", "Owner"
         ORG_ADMIN = "org_admin", "Administrator"
@@ -257,6 +264,11 @@ class Membership(Dated):
 
     def __str__(self) -> str:
         return f"{self.user} is {self.get_role_display()} of {self.organization}"
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        owner: UUID | None = self.organization_id
+        return owner
 
     @property
     def is_manager(self) -> bool:

@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from controller.accounts.engine.scopes import BOUND_TO_SITES, ELSEWHERE, Place
+from controller.accounts.models.audit import Audited
 from controller.accounts.models.people import Membership, Organization, User
 from controller.base.models import Base, Dated
 
@@ -61,7 +62,7 @@ class OwnedQuerySet(models.QuerySet[Any]):
         return mine | models.Q(**{f"{path}__in": sites}) if sites else mine
 
 
-class Owned(models.Model):
+class Owned(Audited, models.Model):
     """A row whose visibility follows an organization: its own, or that of its parent."""
 
     organization_path: ClassVar[str] = "organization"
@@ -177,7 +178,7 @@ class Site(OrganizationOwned, Base):
         return self.name
 
 
-class SiteGrant(Dated):
+class SiteGrant(Audited, Dated):
     """That a member may look at, work on, or do everything their role permits in a site."""
 
     class Level(models.TextChoices):
@@ -196,3 +197,8 @@ class SiteGrant(Dated):
 
     def __str__(self) -> str:
         return f"{self.membership.user} may {self.level} {self.site}"
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        owner: UUID | None = self.site.organization_id
+        return owner

@@ -4,6 +4,7 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from controller.accounts.models import User
+from controller.accounts.rules.auditing import record
 from controller.base.errors import Conflict, Refused
 
 
@@ -17,6 +18,7 @@ def add(
     row: EmailAddress = EmailAddress.objects.create(user=user, email=email, verified=verified)
     if primary:
         make_primary(row)
+    record("add_email", user, after={"email": email})
     return row
 
 
@@ -24,6 +26,12 @@ def add(
 def change(
     row: EmailAddress, *, email: str | None = None, primary: bool | None = None
 ) -> EmailAddress:
+    record(
+        "change_email",
+        row.user,
+        before={"email": row.email},
+        after={"email": email or row.email, "primary": primary},
+    )
     if email is not None and email != row.email:
         others = EmailAddress.objects.filter(email__iexact=email).exclude(pk=row.pk)
         taken = User.objects.filter(email__iexact=email).exclude(pk=row.user_id)
@@ -60,4 +68,5 @@ def move_primary(user: User) -> None:
 def remove(row: EmailAddress) -> None:
     if row.primary:
         raise Conflict("The primary e-mail stays; make another one primary first.")
+    record("remove_email", row.user, before={"email": row.email})
     row.delete()

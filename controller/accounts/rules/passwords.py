@@ -12,6 +12,7 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from controller.accounts.models import Session, User
 from controller.accounts.rules import lockouts, sessions
+from controller.accounts.rules.auditing import record
 from controller.base.errors import Refused
 
 BAD_LINK = "The link to reset the password is invalid or has been used."
@@ -83,3 +84,4 @@ def reset(uid: str, token: str, new: str, *, field: str = "new_password") -> Non
     if not default_token_generator.check_token(user, token):
         raise Refused({"token": ["Invalid value"]})
     set_password(user, new, field=field)
+    record("reset_password", user, by=user)

@@ -9,6 +9,7 @@ from django.db.models import ProtectedError
 
 from controller.accounts.models import ApiToken, Membership, Organization, User
 from controller.accounts.rules import emails, lockouts, passwords, second_factor, sessions
+from controller.accounts.rules.auditing import record
 from controller.accounts.rules.signing_in import issue_token
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.secrets import digest
@@ -30,6 +31,7 @@ def register(*, email: str, password: str, first_name: str, last_name: str) -> N
     user.set_password(password)
     user.checked().save()
     emails.add(user, user.email, primary=True)
+    record("register", user, by=user)
 
 
 def confirm_password(user: User, password: str) -> None:
@@ -49,11 +51,14 @@ def token_for(user: User, *, name: str) -> str:
             "This account has MFA enabled: sign in by /api/v1/auth/login, "
             "or make an API token or an API key."
         )
-    return issue_token(user, name=name)
+    token = issue_token(user, name=name)
+    record("sign_in", user, by=user, detail=f"for a token: {name}")
+    return token
 
 
 def forget_token(user: User, token: str) -> None:
     ApiToken.objects.filter(user=user, digest=digest(token)).delete()
+    record("sign_out", user)
 
 
 def save_group(group: Group | None = None, **values: Any) -> Group:
@@ -65,10 +70,14 @@ def save_group(group: Group | None = None, **values: Any) -> Group:
     group.save()
     if permissions is not None:
         group.permissions.set(permissions)
+    record(
+        "save", group, after=values | {"permissions": [str(one) for one in permissions or ()]}
+    )
     return group
 
 
 def delete_group(group: Group) -> None:
+    record("delete", group)
     group.delete()
 
 
@@ -143,6 +152,7 @@ def _set(user: User, values: dict[str, Any]) -> None:
     user.checked().save()
     for name, rows in several.items():
         getattr(user, name).set(rows)
+        record("update", user, after={name: [str(one) for one in rows]})
 
 
 def _check_flags(by: User, values: Mapping[str, Any]) -> None:

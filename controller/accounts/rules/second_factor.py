@@ -9,6 +9,7 @@ from django.utils import timezone
 from controller.accounts.engine import totp
 from controller.accounts.models import Authenticator, BackupCode, User
 from controller.accounts.rules import lockouts
+from controller.accounts.rules.auditing import record
 from controller.base.errors import Conflict, NotSignedIn, Refused
 from controller.base.secrets import digest
 
@@ -60,12 +61,14 @@ def turn_on(user: User, code: str) -> None:
         raise Conflict("There is nothing to turn on; set MFA up first.")
     _take_step(row, code)
     Authenticator.objects.filter(pk=row.pk).update(confirmed=timezone.now())
+    record("turn_mfa_on", user)
 
 
 @transaction.atomic
 def turn_off(user: User) -> None:
     Authenticator.objects.filter(user=user).delete()
     BackupCode.objects.filter(user=user).delete()
+    record("turn_mfa_off", user)
 
 
 def prove(user: User, code: str) -> None:
@@ -83,6 +86,7 @@ def prove(user: User, code: str) -> None:
             _take_backup(user, code)
     except Refused:
         lockouts.note_failure(name)
+        record("sign_in", user, outcome="refused", detail=WRONG)
         raise NotSignedIn(WRONG) from None
     lockouts.forgive(name)
 

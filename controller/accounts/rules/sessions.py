@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from controller.accounts.models import ApiToken, Session, User
+from controller.accounts.rules.auditing import record
 from controller.base.errors import NotSignedIn
 from controller.base.secrets import digest
 
@@ -76,6 +77,7 @@ def open_session(
     )
     session.save(force_insert=True)
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
+    record("sign_in", session, by=user)
     return _tokens(session)
 
 
@@ -144,9 +146,11 @@ def session_of_refresh(token: str) -> Session | None:
 
 
 def revoke(session: Session, *, because: str) -> None:
-    Session.objects.filter(pk=session.pk, revoked=None).update(
+    ended = Session.objects.filter(pk=session.pk, revoked=None).update(
         revoked=timezone.now(), revoked_because=because
     )
+    if ended:
+        record("end_session", session, detail=because)
 
 
 def revoke_all(user: User, *, because: str, but: Session | None = None) -> int:
@@ -155,7 +159,9 @@ def revoke_all(user: User, *, because: str, but: Session | None = None) -> int:
     rows = Session.objects.filter(user=user, revoked=None)
     if but is not None:
         rows = rows.exclude(pk=but.pk)
-    return rows.update(revoked=timezone.now(), revoked_because=because)
+    ended = rows.update(revoked=timezone.now(), revoked_because=because)
+    record("end_sessions", user, after={"sessions": ended}, detail=because)
+    return ended
 
 
 def second_factor_token(user: User, *, remember: bool) -> str:

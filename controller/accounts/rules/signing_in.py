@@ -13,8 +13,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from controller.accounts.engine.scopes import ELSEWHERE, Place
-from controller.accounts.models import ApiToken, User
+from controller.accounts.models import ApiToken, Membership, User
 from controller.accounts.rules import lockouts
+from controller.accounts.rules.auditing import record
 from controller.base.errors import Locked, NotPermitted, NotSignedIn
 from controller.base.secrets import digest
 
@@ -38,6 +39,7 @@ class EmailOrUsernameBackend(ModelBackend):
         try:
             lockouts.refuse_locked(username)
         except Locked as locked:
+            _note_refusal(username, str(locked))
             raise PermissionDenied from locked
         named = username
         if "@" in username:
@@ -48,6 +50,7 @@ class EmailOrUsernameBackend(ModelBackend):
         found = super().authenticate(request, username=named, password=password, **kwargs)
         if not isinstance(found, User):
             lockouts.note_failure(username)
+            _note_refusal(username, WRONG)
             return None
         lockouts.forgive(username)
         return found
@@ -56,12 +59,31 @@ class EmailOrUsernameBackend(ModelBackend):
         return bool(user.may_sign_in)
 
 
+def _note_refusal(name: str, why: str) -> None:
+    """For the audit. One query for anybody, so that the time it takes tells nothing."""
+    named = Q(user__email__iexact=name) if "@" in name else Q(user__username=name)
+    mine = list(Membership.objects.filter(named).values_list("organization", "user")[:2])
+    record(
+        "sign_in",
+        organization_id=mine[0][0] if len(mine) == 1 else None,
+        outcome="refused",
+        detail=why,
+        object_type="accounts.user",
+        object_id=str(mine[0][1]) if mine else "",
+        object_name=name[:150],
+    )
+
+
 def by_password(name: str, password: str, request: HttpRequest | None = None) -> User:
     """Whose name (or e-mail) and password these are; :class:`NotSignedIn` if nobody's.
 
     :class:`Locked` after too many failures, whether or not there is such a user.
     """
-    lockouts.refuse_locked(name)
+    try:
+        lockouts.refuse_locked(name)
+    except Locked as locked:
+        _note_refusal(name, str(locked))
+        raise
     user = authenticate(request, username=name, password=password)
     if not isinstance(user, User):
         raise NotSignedIn(WRONG)

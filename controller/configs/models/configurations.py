@@ -100,6 +100,8 @@ class SnapshotQuerySet(OwnedQuerySet):
 class Snapshot(Owned):
     """What a device is given: an archive, immutable, under the checksum it is announced by."""
 
+    is_audited = False
+
     class State(models.TextChoices):
         APPLIED = "applied", "On the device"
         FAILED = "failed", "Refused by the device"
@@ -154,6 +156,11 @@ class Config(Owned, Base):
     """
 
     organization_path = "device__organization"
+    # What follows from the inputs, and from the device.
+    not_audited = frozenset({
+        "revision", "rendered_revision", "desired", "served", "applied", "failed", "error_reason",
+        "render_error", "applied_at",
+    })  # fmt: skip
 
     class Status(models.TextChoices):
         MODIFIED = "modified", "Modified"
@@ -257,6 +264,7 @@ class GroupTemplate(models.Model):
 class Push(Owned):
     """One delivery to one device: waiting, under way, or done; at most one open at a time."""
 
+    is_audited = False
     organization_path = "config__device__organization"
 
     class State(models.TextChoices):

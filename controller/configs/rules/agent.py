@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from controller.accounts.rules.auditing import record
 from controller.base.errors import NotFound, NotPermitted
 from controller.base.secrets import digest
 from controller.configs.models import Backend, Config, ConfigQuerySet
@@ -75,6 +76,7 @@ def _added(owner: OrganizationSettings, told: Mapping[str, str]) -> Device:
         hardware_id=told.get("hardware_id") or None,
         **facts,
     )
+    record("register", device)
     if told.get("management_ip"):
         devices.claim_management_ip(device, told["management_ip"])
     return device

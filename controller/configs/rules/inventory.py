@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from controller.accounts.models import Organization
+from controller.accounts.rules.auditing import by_somebody, record
 from controller.base.errors import NotPermitted, Refused
 from controller.configs.models import Backend, Config, GroupTemplate, Template, TemplateUse
 from controller.configs.rules import tunnels
@@ -73,6 +74,15 @@ def assign(config: Config, templates: Sequence[Template]) -> None:
     check_usable(organization, config.backend, templates)
     chosen = with_required(organization, config.backend, templates)
     tunnels.check_once(chosen)
+    if by_somebody():
+        before = [one.name for one in _templates(config)]
+        if before != (after := [one.name for one in chosen]):
+            record(
+                "assign_templates",
+                config,
+                before={"templates": before},
+                after={"templates": after},
+            )
     config.uses.all().delete()
     TemplateUse.objects.bulk_create(
         TemplateUse(config=config, template=template, position=position)
@@ -254,6 +264,8 @@ def _set_group_templates(group: DeviceGroup, templates: Sequence[Template]) -> N
             raise Refused(
                 {"templates": [f"The template {template.name} is of another organization."]}
             )
+    if by_somebody():
+        record("assign_templates", group, after={"templates": [one.name for one in templates]})
     GroupTemplate.objects.filter(group=group).delete()
     GroupTemplate.objects.bulk_create(
         GroupTemplate(group=group, template=template, position=position)

@@ -1,7 +1,7 @@
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 
-from controller.accounts.models import Organization, Site
+from controller.accounts.models import AuditEntry, Organization, Site
 
 
 class SiteFilter(filters.FilterSet):
@@ -19,6 +19,34 @@ class SiteFilter(filters.FilterSet):
     def by_text(self, rows: QuerySet[Site], _: str, text: str) -> QuerySet[Site]:
         found = Q()
         for name in ("name", "city", "country", "description"):
+            found |= Q(**{f"{name}__icontains": text})
+        return rows.filter(found)
+
+
+class AuditFilter(filters.FilterSet):
+    organization_id = filters.UUIDFilter("organization_id")
+    organization = filters.UUIDFilter("organization_id")
+    user_id = filters.UUIDFilter("actor_id")
+    username = filters.CharFilter("actor")
+    action = filters.CharFilter()
+    resource_type = filters.CharFilter("object_type")
+    resource_id = filters.CharFilter("object_id")
+    status = filters.ChoiceFilter(field_name="outcome", choices=AuditEntry.Outcome.choices)
+    ip_address = filters.CharFilter("address")
+    request_id = filters.CharFilter()
+    start_date = filters.IsoDateTimeFilter("at", "gte")
+    end_date = filters.IsoDateTimeFilter("at", "lte")
+    search = filters.CharFilter(
+        method="by_text", max_length=200, help_text="In user, row, action and detail."
+    )
+
+    class Meta:
+        model = AuditEntry
+        fields: list[str] = []
+
+    def by_text(self, rows: QuerySet[AuditEntry], _: str, text: str) -> QuerySet[AuditEntry]:
+        found = Q()
+        for name in ("actor", "object_name", "action", "detail"):
             found |= Q(**{f"{name}__icontains": text})
         return rows.filter(found)
 

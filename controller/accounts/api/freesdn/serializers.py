@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from controller.accounts.models import ApiKey, Organization, Site, SiteGrant
+from controller.accounts.models import ApiKey, AuditEntry, Organization, Site, SiteGrant
 from controller.accounts.rules.keys import MOST_SCOPES
 
 FIELDS = [
@@ -93,3 +93,45 @@ class MadeKey(KeyShape):
 
     class Meta(KeyShape.Meta):
         fields = [*KeyShape.Meta.fields, "key"]
+
+
+class AuditShape(serializers.ModelSerializer[AuditEntry]):
+    """Who did what to which row from where; ``before`` and ``after`` hold what is different."""
+
+    timestamp = serializers.DateTimeField(source="at", read_only=True)
+    user_id = serializers.UUIDField(source="actor_id", read_only=True)
+    username = serializers.CharField(source="actor", read_only=True)
+    ip_address = serializers.CharField(source="address", read_only=True)
+    resource_type = serializers.CharField(source="object_type", read_only=True)
+    resource_id = serializers.CharField(source="object_id", read_only=True)
+    resource_name = serializers.CharField(source="object_name", read_only=True)
+    status = serializers.ChoiceField(
+        source="outcome", choices=AuditEntry.Outcome.choices, read_only=True
+    )
+    organization_id = serializers.UUIDField(read_only=True)
+    before = serializers.DictField(read_only=True, allow_null=True)
+    after = serializers.DictField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = AuditEntry
+        fields = [
+            "id", "timestamp", "organization_id", "user_id", "username", "channel", "ip_address",
+            "request_id", "action", "status", "resource_type", "resource_id", "resource_name",
+            "before", "after", "detail", "number", "seal",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class ChainShape(serializers.Serializer[Any]):
+    chain = serializers.CharField(source="name", help_text="The organization's id, or portal.")
+    entries = serializers.IntegerField()
+    unsealed = serializers.IntegerField(
+        help_text="Newer than the last seal; a few seconds old."
+    )
+    seal = serializers.CharField()
+    problems = serializers.ListField(child=serializers.CharField())
+
+
+class Validation(serializers.Serializer[Any]):
+    valid = serializers.BooleanField()
+    chains = ChainShape(many=True)

@@ -1,0 +1,108 @@
+"""The audit: to look through, and not to write."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+
+from controller.accounts.models import AuditEntry
+from controller.base.admin import (
+    ChoicesDropdownFilter,
+    ScopedAdmin,
+    ScopedRelatedFilter,
+    badge,
+    display,
+)
+
+TONES = {"done": "good", "refused": "warn", "failed": "bad"}
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ScopedAdmin):
+    resource = "audit"
+    list_display = ["at", "who", "what", "row", "result", "address"]
+    list_filter = [
+        ("organization", ScopedRelatedFilter),
+        ("outcome", ChoicesDropdownFilter),
+        "at",
+    ]
+    search_fields = [
+        "actor",
+        "action",
+        "object_type",
+        "object_name",
+        "object_id",
+        "request_id",
+        "address",
+        "detail",
+    ]
+    ordering = ["-at", "-id"]
+    list_display_links = ["at"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("at", "result"),
+                    ("who", "address"),
+                    ("what", "row"),
+                    "organization",
+                    "detail",
+                    "changes",
+                ]
+            },
+        ),
+        ("Trace", {"fields": [("request_id", "channel"), ("number", "seal")]}),
+    ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["at", "result", "who", "address", "what", "row", "organization", "detail", "changes",
+                "request_id", "channel", "number", "seal"]  # fmt: skip
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description="Who", ordering="actor")
+    def who(self, obj: AuditEntry) -> str:
+        return obj.actor or "-"
+
+    @display(description="What", ordering="action")
+    def what(self, obj: AuditEntry) -> str:
+        return obj.action.replace("_", " ")
+
+    @display(description="Row")
+    def row(self, obj: AuditEntry) -> str:
+        kind = obj.object_type.rpartition(".")[2]
+        return f"{kind} {obj.object_name or obj.object_id}".strip() or "-"
+
+    @display(description="Outcome", ordering="outcome")
+    def result(self, obj: AuditEntry) -> str:
+        return badge(obj.get_outcome_display(), TONES[obj.outcome])
+
+    @display(description="Changes")
+    def changes(self, obj: AuditEntry) -> str:
+        before, after = obj.before or {}, obj.after or {}
+        names = list(dict.fromkeys([*before, *after]))
+        if not names:
+            return "-"
+        lines = format_html_join(
+            "",
+            "<tr><th>{}</th><td><del>{}</del></td><td>{}</td></tr>",
+            ((name, text(before, name), text(after, name)) for name in names),
+        )
+        return format_html(
+            '<table class="audit-changes"><thead><tr><th>Field</th><th>Before</th><th>After</th>'
+            "</tr></thead><tbody>{}</tbody></table>",
+            lines,
+        )
+
+
+def text(values: dict[str, Any], name: str) -> str:
+    return "" if name not in values or values[name] in (None, "") else str(values[name])

@@ -1,0 +1,257 @@
+"""The audit: what was done by whom to which row, and the mixin that notes it.
+
+Entries are written in the transaction of what they tell. They are chained afterwards, a few
+seconds later, so that no two writes ever wait for each other because of the chain.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models, transaction
+from django.utils import timezone
+
+from controller.accounts.engine import auditing
+from controller.accounts.engine.scopes import ELSEWHERE, Place
+from controller.base.errors import Conflict
+from controller.base.secrets import EncryptedBytesField, EncryptedTextField
+from controller.base.tracing import Trace, current, known
+
+PORTAL = "portal"
+# What changes with every use of a row, and what says nothing.
+NEVER = frozenset({"created", "modified", "last_login", "last_used", "last_seen"})
+
+
+@lru_cache(maxsize=1)
+def _key(secret: str) -> bytes:
+    return f"audit {secret}".encode()
+
+
+def key() -> bytes:
+    return _key(settings.MUSTER_AUDIT_KEY)
+
+
+class AuditQuerySet(models.QuerySet["AuditEntry"]):
+    def visible_to(self, user: Any, to: str = "audit:read") -> Self:
+        """Entries of organizations whose audit the user may read; the portal's own: superusers."""
+        if not getattr(user, "is_active", False):
+            return self.none()
+        if user.is_superuser:
+            return self if user.may(to, None) else self.none()
+        return self.filter(organization__in=[pk for pk in user.standings if user.may(to, pk)])
+
+    def note(
+        self,
+        action: str,
+        row: Any = None,
+        *,
+        organization_id: UUID | None = None,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        outcome: str = "done",
+        detail: str = "",
+        trace: Trace | None = None,
+        **more: Any,
+    ) -> "AuditEntry":
+        """Write one entry; what of it is secret must have been masked before."""
+        trace = trace or current()
+        entry = AuditEntry(
+            organization_id=organization_id,
+            actor_id=trace.actor_id,
+            actor=trace.actor[:150],
+            channel=trace.channel[:64],
+            address=trace.address[:64],
+            request_id=trace.request_id[:128],
+            action=action,
+            outcome=outcome,
+            before=before,
+            after=after,
+            detail=detail[:1000],
+            **({} if row is None else named(row)) | more,
+        )
+        entry.digest = entry.computed_digest()
+        entry.save(force_insert=True)
+        return entry
+
+
+def named(row: Any) -> dict[str, str]:
+    """Which row, for people and for filters."""
+    return {
+        "object_type": row._meta.label_lower,
+        "object_id": str(row.pk),
+        "object_name": auditing.plain(str(row))[:200],
+    }
+
+
+class AuditEntry(models.Model):
+    """That somebody did something, or was refused; never changed, never deleted."""
+
+    class Outcome(models.TextChoices):
+        DONE = "done", "Done"
+        REFUSED = "refused", "Refused"
+        FAILED = "failed", "Failed"
+
+    # Of an organization that is gone, too.
+    organization = models.ForeignKey(
+        "accounts.Organization",
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+    )
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    actor_id = models.UUIDField(null=True, db_index=True)
+    actor = models.CharField(max_length=150, blank=True)
+    channel = models.CharField(max_length=64, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    request_id = models.CharField(max_length=128, blank=True, db_index=True)
+    action = models.CharField(max_length=64)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.DONE)
+    object_type = models.CharField(max_length=64, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_name = models.CharField(max_length=200, blank=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    detail = models.TextField(blank=True)
+    digest = models.CharField(max_length=64)
+    # Its place in its organization's chain, and the seal on it and all before it.
+    number = models.PositiveBigIntegerField(null=True)
+    seal = models.CharField(max_length=64, blank=True)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit"
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["organization", "-at", "-id"], name="audit_by_organization"),
+            models.Index(fields=["object_type", "object_id"], name="audit_by_object"),
+            models.Index(fields=["id"], name="audit_unsealed", condition=models.Q(number=None)),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "number"], name="audit_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor or 'somebody'}: {self.action} {self.object_name}".strip()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise Conflict("An entry of the audit is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        raise Conflict("An entry of the audit is never deleted.")
+
+    @property
+    def owner_id(self) -> UUID | None:
+        return self.organization_id
+
+    @property
+    def site_key(self) -> Place:
+        return ELSEWHERE
+
+    def computed_digest(self) -> str:
+        left_out = {"id", "digest", "number", "seal"}
+        content = {
+            field.attname: auditing.plain(getattr(self, field.attname))
+            for field in self._meta.concrete_fields
+            if field.name not in left_out
+        }
+        content["at"] = self.at.timestamp().hex()
+        return auditing.digest(key(), content)
+
+
+class AuditChain(models.Model):
+    """How far the chain of an organization has come, so that its end cannot be cut off."""
+
+    name = models.CharField(max_length=36, primary_key=True)
+    number = models.PositiveBigIntegerField(default=0)
+    seal = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.number}"
+
+
+@lru_cache(maxsize=512)
+def audited_fields(model: type[models.Model]) -> tuple[tuple[str, bool], ...]:
+    """Fields whose changes are told: their attributes, and whether their values are secret."""
+    left_out = NEVER | getattr(model, "not_audited", frozenset())
+    return tuple(
+        (field.attname, isinstance(field, EncryptedTextField | EncryptedBytesField))
+        for field in model._meta.concrete_fields
+        if not (field.generated or field.name in left_out or field.name.endswith("digest"))
+    )
+
+
+class Audited:
+    """A row whose writes by people and programs are told in the audit.
+
+    Who works is known from the trace of the request. Nothing is noted of what the portal and
+    its devices do by themselves, nor of bulk writes: rules tell of these by ``record``.
+    """
+
+    is_audited: ClassVar[bool] = True
+    not_audited: ClassVar[frozenset[str]] = frozenset()
+    _meta: Any
+    _state: Any
+    pk: Any
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        owner: UUID | None = getattr(self, "owner_id", None)
+        return owner
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        trace = known()
+        if trace is None or not trace.actor or not self.is_audited:
+            super().save(*args, **kwargs)  # type: ignore[misc]
+            return
+        names = self._audited_names(kwargs.get("update_fields"))
+        with transaction.atomic():
+            before = None if self._state.adding else self._stored(names)
+            super().save(*args, **kwargs)  # type: ignore[misc]
+            self._note("create" if before is None else "update", before, self._states(names))
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        trace = known()
+        if trace is None or not trace.actor or not self.is_audited:
+            return super().delete(*args, **kwargs)  # type: ignore[misc]
+        with transaction.atomic():
+            # First, while the rows that say whose it is are still there.
+            self._note("delete", self._states(self._audited_names(None)), None)
+            return super().delete(*args, **kwargs)  # type: ignore[misc]
+
+    def _audited_names(self, only: Iterable[str] | None) -> list[str]:
+        names = [name for name, _ in audited_fields(type(self))]  # type: ignore[arg-type]
+        if only is None:
+            return names
+        chosen = {self._meta.get_field(name).attname for name in only}
+        return [name for name in names if name in chosen]
+
+    def _stored(self, names: list[str]) -> dict[str, Any] | None:
+        rows = type(self)._base_manager.filter(pk=self.pk)  # type: ignore[attr-defined]
+        found: dict[str, Any] | None = rows.values("pk", *names).first()
+        return found
+
+    def _states(self, names: list[str]) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in names}
+        return {
+            name: value
+            for name, value in values.items()
+            if not hasattr(value, "resolve_expression")
+        }
+
+    def _note(
+        self, action: str, before: dict[str, Any] | None, after: dict[str, Any] | None
+    ) -> None:
+        hidden = frozenset(name for name, secret in audited_fields(type(self)) if secret)  # type: ignore[arg-type]
+        old, new = auditing.changes(before, after, hidden)
+        if action == "update" and not new:
+            return
+        AuditEntry.objects.note(
+            action, self, organization_id=self.audit_organization_id, before=old, after=new
+        )
