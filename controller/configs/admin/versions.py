@@ -14,7 +14,6 @@ from controller.accounts.engine.scopes import ELSEWHERE
 from controller.accounts.models import Version
 from controller.base.admin import action, admin_url, badge
 from controller.base.errors import Refused
-from controller.configs.api.serializers import may_read_all, shown_value
 from controller.configs.rules import versions as rules
 from controller.devices.admin.showing import ago
 
@@ -104,7 +103,7 @@ class Versioned:
         if request.method == "POST":
             return self.restored(request, version, row)
         found = rules.prospect(version)
-        is_open = may_read_all(request.user, version)
+        is_open = rules.may_read_all(request.user, version)
         context = self.page(request, f"{version.name}, version {number}") | {
             "version": version,
             "is_there": row is not None,
@@ -112,8 +111,8 @@ class Versioned:
             "changes": [
                 Change(
                     one.field.replace("_", " "),
-                    shown_value(one.before, one.field, is_open=is_open),
-                    shown_value(one.after, one.field, is_open=is_open),
+                    rules.shown_value(one.before, one.field, is_open=is_open),
+                    rules.shown_value(one.after, one.field, is_open=is_open),
                 )
                 for one in found.changes
             ],

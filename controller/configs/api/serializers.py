@@ -184,29 +184,19 @@ class VersionDetail(VersionSerializer):
         read_only_fields = fields
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        is_open = may_read_all(self.context["request"].user, instance)
+        is_open = versions.may_read_all(self.context["request"].user, instance)
         found = versions.prospect(instance)
         instance.masked, instance.notes = not is_open, found.notes
         instance.changes = [
             {
                 "field": one.field,
-                "before": shown_value(one.before, one.field, is_open=is_open),
-                "after": shown_value(one.after, one.field, is_open=is_open),
+                "before": versions.shown_value(one.before, one.field, is_open=is_open),
+                "after": versions.shown_value(one.after, one.field, is_open=is_open),
             }
             for one in found.changes
         ]
         instance.values = {
-            name: shown_value(value, name, is_open=is_open)
+            name: versions.shown_value(value, name, is_open=is_open)
             for name, value in instance.values.items()
         }
         return super().to_representation(instance)
-
-
-def may_read_all(user: Any, version: Version) -> bool:
-    """Whether the user may read what is secret in what it holds."""
-    secret = "vpn:secret" if version.kind == "vpn" else "device:secret"
-    return bool(user.may(secret, version.organization_id))
-
-
-def shown_value(value: Any, name: str, *, is_open: bool) -> Any:
-    return value if is_open else masking.masked(value, name)

@@ -12,6 +12,7 @@ from controller.accounts.engine.comparing import Change, changes
 from controller.accounts.models import Version
 from controller.accounts.rules.versions import values_of
 from controller.base.errors import Conflict
+from controller.configs.engine import masking
 from controller.configs.models import Template
 from controller.configs.rules import inventory, keeping, templates
 from controller.configs.rules.servers import update_vpn
@@ -142,3 +143,13 @@ def latest_of_deleted(kind: str) -> Any:
     """The last version of each row of this kind that is gone."""
     there = KINDS[kind].model._default_manager.values("pk")
     return Version.objects.filter(kind=kind, verb=Version.Verb.DELETED).exclude(row__in=there)
+
+
+def may_read_all(user: Any, version: Version) -> bool:
+    """Whether the user may read what is secret in what it holds."""
+    secret = "vpn:secret" if version.kind == "vpn" else "device:secret"
+    return bool(user.may(secret, version.organization_id))
+
+
+def shown_value(value: Any, name: str, *, is_open: bool) -> Any:
+    return value if is_open else masking.masked(value, name)
