@@ -7,7 +7,15 @@ from celery.schedules import schedule
 from kombu import Queue
 
 from controller.base.look import UNFOLD
-from controller.environment import database, encryption_keys, env, origin, secret, tiles
+from controller.environment import (
+    database,
+    encryption_keys,
+    env,
+    origin,
+    overlay_prefix,
+    secret,
+    tiles,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("MUSTER_DATA_DIR", str(BASE_DIR / "var")))
@@ -54,6 +62,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "guardian",
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
@@ -115,7 +124,12 @@ MUSTER_AUDIT_KEY = env.str("MUSTER_AUDIT_KEY", "") or MUSTER_ENCRYPTION_KEYS[-1]
 
 # --- accounts
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["controller.accounts.rules.EmailOrUsernameBackend"]
+AUTHENTICATION_BACKENDS = [
+    "controller.accounts.rules.EmailOrUsernameBackend",
+    # Permissions on single rows: whom an overlay network is shared with.
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None  # read by django-guardian: nobody has permissions without an account
 # Argon2id as OWASP advises it; the other is what passwords may have been imported with.
 PASSWORD_HASHERS = [
     "controller.base.secrets.Argon2Hasher",
@@ -203,6 +217,19 @@ MUSTER_SUPERVISOR_CONFIRM = env.bool("MUSTER_SUPERVISOR_CONFIRM", False)
 # How long what was asked of supervisors is remembered.
 MUSTER_SUPERVISOR_HISTORY_DAYS = env.int("MUSTER_SUPERVISOR_HISTORY_DAYS", 365)
 
+# --- overlay networks
+# Addresses of devices lie in it; fc94::/16 is where Husarnet's are.
+MUSTER_OVERLAY_PREFIX = overlay_prefix("fc94::/16")
+# What full names of devices end in, as in camera.warehouse-3.mesh.
+MUSTER_OVERLAY_SUFFIX = env.str("MUSTER_OVERLAY_SUFFIX", "mesh")
+# How long changes are gathered before they are delivered together.
+MUSTER_OVERLAY_SETTLE_SECONDS = env.float("MUSTER_OVERLAY_SETTLE_SECONDS", 1.5)
+# How often agents ask what is new, and how long adding a device may take to reach it.
+MUSTER_JOIN_POLL_SECONDS = env.int("MUSTER_JOIN_POLL_SECONDS", 10)
+MUSTER_CONTACT_SECONDS = env.int("MUSTER_CONTACT_SECONDS", 25)
+# Attempts of one address to join by code.
+MUSTER_JOINS_PER_MINUTE = env.int("MUSTER_JOINS_PER_MINUTE", 60)
+
 # --- files
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -275,6 +302,7 @@ CELERY_TASK_QUEUES = [
 CELERY_TASK_ROUTES = {
     "controller.configs.tasks.deliver": {"queue": "push"},
     "controller.configs.tasks.render_stale": {"queue": "render"},
+    "controller.configs.tasks.follow_overlay": {"queue": "render"},
     "controller.connections.tasks.run_commands": {"queue": "command"},
     "controller.connections.tasks.*": {"queue": "poll"},
     "supervisor_proxy.tasks.*": {"queue": "proxy"},
@@ -286,6 +314,7 @@ LAST_SEEN_FLUSH_SECONDS = 3
 FORGET_SECONDS = 3600
 HEARTBEAT_SECONDS = 5
 AUDIT_SEAL_SECONDS = 3
+OVERLAY_LOOK_SECONDS = 60
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
@@ -328,6 +357,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "controller.configs.tasks.reconcile",
         "schedule": schedule(RECONCILE_SECONDS),
         "options": {"queue": "default", "expires": RECONCILE_SECONDS},
+    },
+    "look who is in the overlay": {
+        "task": "networks.tasks.look",
+        "schedule": schedule(OVERLAY_LOOK_SECONDS),
+        "options": {"queue": "poll", "expires": OVERLAY_LOOK_SECONDS},
     },
     "tell VPN servers": {
         "task": "controller.vpn.tasks.tell_servers",
