@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-from celery.schedules import schedule
 from kombu import Queue
 
 from controller.base.look import UNFOLD
@@ -16,6 +15,7 @@ from controller.environment import (
     secret,
     tiles,
 )
+from controller.timetable import timetable
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("MUSTER_DATA_DIR", str(BASE_DIR / "var")))
@@ -310,95 +310,12 @@ CELERY_TASK_ROUTES = {
 
 POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
 RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)
-LAST_SEEN_FLUSH_SECONDS = 3
-FORGET_SECONDS = 3600
-HEARTBEAT_SECONDS = 5
-AUDIT_SEAL_SECONDS = 3
-OVERLAY_LOOK_SECONDS = 60
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
-PKI_HOUSEKEEPING_SECONDS = 3600
-PKI_LOST_SECONDS = 60
 # Where names are asked whether an ACME client speaks for them; 80, but for tests.
 PKI_HTTP01_PORT = env.int("PKI_HTTP01_PORT", 80)
-CELERY_BEAT_SCHEDULE = {
-    "sign revocation lists": {
-        "task": "pki.tasks.publish_lists",
-        "schedule": schedule(PKI_HOUSEKEEPING_SECONDS),
-        "options": {"queue": "default", "expires": PKI_HOUSEKEEPING_SECONDS},
-    },
-    "ask names again": {
-        "task": "pki.tasks.validate_lost",
-        "schedule": schedule(PKI_LOST_SECONDS),
-        "options": {"queue": "default", "expires": PKI_LOST_SECONDS},
-    },
-    "renew certificates": {
-        "task": "pki.tasks.renew_expiring",
-        "schedule": schedule(PKI_HOUSEKEEPING_SECONDS),
-        "options": {"queue": "default", "expires": PKI_HOUSEKEEPING_SECONDS},
-    },
-    "poll devices": {
-        "task": "controller.connections.tasks.sweep",
-        "schedule": schedule(POLL_SECONDS),
-        "options": {"queue": "poll", "expires": POLL_SECONDS},
-    },
-    "tell that the worker works": {
-        "task": "controller.accounts.tasks.beat",
-        "schedule": schedule(HEARTBEAT_SECONDS),
-        "options": {"queue": "default", "expires": HEARTBEAT_SECONDS},
-    },
-    "seal the audit": {
-        "task": "controller.accounts.tasks.seal_audit",
-        "schedule": schedule(AUDIT_SEAL_SECONDS),
-        "options": {"queue": "default", "expires": AUDIT_SEAL_SECONDS},
-    },
-    "reconcile configurations": {
-        "task": "controller.configs.tasks.reconcile",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"queue": "default", "expires": RECONCILE_SECONDS},
-    },
-    "look who is in the overlay": {
-        "task": "networks.tasks.look",
-        "schedule": schedule(OVERLAY_LOOK_SECONDS),
-        "options": {"queue": "poll", "expires": OVERLAY_LOOK_SECONDS},
-    },
-    "tell VPN servers": {
-        "task": "controller.vpn.tasks.tell_servers",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"queue": "default", "expires": RECONCILE_SECONDS},
-    },
-    "forget old configurations": {
-        "task": "controller.configs.tasks.forget",
-        "schedule": schedule(FORGET_SECONDS),
-        "options": {"queue": "default", "expires": FORGET_SECONDS},
-    },
-    "run commands that no message told of": {
-        "task": "controller.connections.tasks.run_commands",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"expires": RECONCILE_SECONDS},
-    },
-    "make calls of supervisors that no message told of": {
-        "task": "supervisor_proxy.tasks.run_calls",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"expires": RECONCILE_SECONDS},
-    },
-    "look what became of unknown calls": {
-        "task": "supervisor_proxy.tasks.verify_unknown",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"expires": RECONCILE_SECONDS},
-    },
-    "forget old calls of supervisors": {
-        "task": "supervisor_proxy.tasks.forget",
-        "schedule": schedule(FORGET_SECONDS),
-        "options": {"expires": FORGET_SECONDS},
-    },
-    "write last seen": {
-        "task": "controller.devices.tasks.flush_last_seen",
-        "schedule": schedule(LAST_SEEN_FLUSH_SECONDS),
-        "options": {"queue": "default", "expires": LAST_SEEN_FLUSH_SECONDS},
-    },
-}
+CELERY_BEAT_SCHEDULE = timetable(poll=POLL_SECONDS, reconcile=RECONCILE_SECONDS)
 
 LOGGING = {
     "version": 1,
