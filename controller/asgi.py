@@ -1,4 +1,6 @@
-"""What the web server calls: polls are answered at once, all else by Django in threads."""
+"""What the web server calls: polls are answered at once, sockets by consumers, all else by
+Django in threads.
+"""
 
 import os
 from typing import Any
@@ -13,10 +15,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
 
 django_application = get_wsgi_application()
 
-from controller.bridge import Bridge  # noqa: E402 - the settings must be ready
+from channels.routing import URLRouter  # noqa: E402 - the settings must be ready
+
+from controller.bridge import Bridge, Receive, Scope, Send  # noqa: E402 - the settings must be ready
 from controller.dialects.agent import AgentHeader  # noqa: E402
 from controller.dialects.floor import Floor, body_limit  # noqa: E402
 from controller.dialects.polling import FastPolls  # noqa: E402
+from controller.urls import sockets  # noqa: E402
 
 
 class AgentHandler(WSGIHandler):
@@ -34,9 +39,18 @@ def by_path(environ: dict[str, Any], start_response: Any) -> Any:
 
 
 agent_application = AgentHandler()
-application: Any = FastPolls(
-    Bridge(by_path, threads=settings.WEB_THREADS, body_limit=body_limit)
-)
+pages = Bridge(by_path, threads=settings.WEB_THREADS, body_limit=body_limit)
+consumers = URLRouter(sockets)
+
+
+async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await consumers(scope, receive, send)
+    else:
+        await pages(scope, receive, send)
+
+
+application: Any = FastPolls(by_kind)
 if settings.TRUSTED_PROXIES:
     application = wrap_asgi_with_proxy_headers(
         application, trusted_hosts=settings.TRUSTED_PROXIES

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 from drf_spectacular.views import (
@@ -11,9 +11,11 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
+from controller.accounts import urls as accounts
 from controller.dialects import floor
 from controller.dialects.health import health, live, ready
 from controller.dialects.metrics import metrics
+from controller.dialects.sockets import NoSuchSocket
 
 # Not at once: its hashed name is known only after collectstatic.
 FAVICON = lazy(static, str)("portal/favicon.svg")
@@ -44,6 +46,9 @@ urlpatterns = [
     path("api/v1/health/ready", ready),
     path("metrics", metrics),
 ]
+# --- WebSockets
+sockets = [*accounts.sockets, re_path("", NoSuchSocket.as_asgi())]
+
 handler400 = floor.bad_request
 handler403 = floor.forbidden
 handler404 = floor.not_found

@@ -4,6 +4,7 @@ from rest_framework.routers import SimpleRouter
 from controller.accounts.api import views
 from controller.accounts.api.freesdn import views as freesdn
 from controller.accounts.api.signin import views as signin
+from controller.accounts.api.streaming.views import EventConsumer
 
 auth = {
     "login": signin.LoginView,
@@ -33,6 +34,9 @@ users.register(r"user/(?P<user_id>[0-9a-f-]{36})/email", views.EmailViewSet)
 router = SimpleRouter()
 router.register("audit/logs", freesdn.AuditViewSet, basename="audit")
 router.register("sites", freesdn.SiteViewSet, basename="site")
+
+# WebSockets; controller/urls.py gathers those of all apps.
+sockets = [path("api/v1/ws/events", EventConsumer.as_asgi())]
 
 urlpatterns = [
     path("api/v1/audit/validate/", freesdn.AuditValidateView.as_view(), name="audit_validate"),

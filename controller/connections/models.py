@@ -122,6 +122,8 @@ class CommandBatch(OrganizationOwned, Base):
 class Command(Owned, Base):
     """A command on a device: waiting, running, or ended in one of four ways."""
 
+    is_audited = False  # what was asked for is told by the rule, without its secrets
+
     organization_path = "device__organization"
 
     class Status(models.TextChoices):

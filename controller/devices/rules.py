@@ -1,6 +1,6 @@
 """What may happen to devices and groups as such; their configurations are a layer above."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, Site
 from controller.base.errors import Conflict, Refused
+from controller.base.events import Event, about, tell_later
 from controller.base.secrets import digest
 from controller.devices.engine.identity import consistent_key, random_key
 from controller.devices.models import (
@@ -180,7 +181,25 @@ def observe(sightings: Iterable[Sighting]) -> list[UUID]:
         rows, ["state", "since", "last_seen", "reason"], batch_size=500
     )
     StatusChange.objects.bulk_create(changes, batch_size=500)
+    tell_status(changes)
     return arrived
+
+
+def tell_status(changes: Sequence[StatusChange]) -> None:
+    """Tell who listens which devices came and went."""
+    found = {change.device_id: change for change in changes}
+
+    def events() -> Iterator[Event]:
+        rows = Device.objects.filter(pk__in=found).only("name", "organization", "site")
+        for device in rows:
+            change = found[device.pk]
+            yield about(
+                device, "device.status", "device:read",
+                name=device.name, status=change.state, reason=change.reason,
+            )  # fmt: skip
+
+    if found:
+        tell_later(events)
 
 
 def note_last_seen(seen: Mapping[UUID, tuple[datetime, str]]) -> int:

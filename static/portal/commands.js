@@ -1,7 +1,9 @@
 // Commands: asked for by their kind's inputs, sent over the API, and watched while they run.
+import { isServed, listen } from "./live.js";
 import { make, whenShown } from "./make.js";
 
-const PAUSE = 1000;
+// What a command says is told while it runs; where nobody tells, it is asked for.
+const PAUSE = isServed ? 10000 : 1000;
 const SHOWN = 20;
 const TONES = { success: "good", failed: "bad", unknown: "warn", cancelled: "mute" };
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
@@ -82,6 +84,9 @@ class Shown {
         make("code", { className: "mono" }, told.input), when, this.stop),
       this.output);
     this.show(told);
+    listen("command.update", (event) => {
+      if (event?.id === told.id) this.show({ ...told, ...event.data, type: told.type });
+    });
   }
 
   show(told) {

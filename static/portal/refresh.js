@@ -1,13 +1,23 @@
-// A part of a page that is fetched again every second, until it says that it is done.
-const PAUSE = 1000;
+// A part of a page that is fetched again when something happened to it (data-refresh-on), or, where
+// nobody tells of that, every second; until it says that it is done.
+import { isServed, listen } from "./live.js";
+
+const PAUSE = isServed ? 10000 : 1000;
+const BREATH = 300;
 
 for (const box of document.querySelectorAll("[data-refresh]")) {
+  let timer = null;
+  const wait = (pause) => {
+    clearTimeout(timer);
+    timer = setTimeout(again, pause);
+  };
   const again = async () => {
     if (!document.hidden) {
       const answer = await fetch(box.dataset.refresh, { credentials: "same-origin" }).catch(() => null);
       if (answer?.ok) box.innerHTML = await answer.text();
     }
-    if (!box.querySelector("[data-refresh-done]")) setTimeout(again, PAUSE);
+    if (!box.querySelector("[data-refresh-done]")) wait(PAUSE);
   };
-  setTimeout(again, PAUSE);
+  wait(PAUSE);
+  if (box.dataset.refreshOn) listen(box.dataset.refreshOn, () => wait(BREATH));
 }

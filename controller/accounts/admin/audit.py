@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
 
 from controller.accounts.models import AuditEntry
 from controller.base.admin import (
@@ -21,7 +22,7 @@ TONES = {"done": "good", "refused": "warn", "failed": "bad"}
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ScopedAdmin):
     resource = "audit"
-    list_display = ["at", "who", "what", "row", "result", "address"]
+    list_display = ["when", "who", "what", "row", "result", "address"]
     list_filter = [
         ("organization", ScopedRelatedFilter),
         ("outcome", ChoicesDropdownFilter),
@@ -38,13 +39,13 @@ class AuditEntryAdmin(ScopedAdmin):
         "detail",
     ]
     ordering = ["-at", "-id"]
-    list_display_links = ["at"]
+    list_display_links = ["when"]
     fieldsets = [
         (
             None,
             {
                 "fields": [
-                    ("at", "result"),
+                    ("when", "result"),
                     ("who", "address"),
                     ("what", "row"),
                     "organization",
@@ -53,11 +54,11 @@ class AuditEntryAdmin(ScopedAdmin):
                 ]
             },
         ),
-        ("Trace", {"fields": [("request_id", "channel"), ("number", "seal")]}),
+        ("Trace", {"fields": [("request_id", "channel"), "number", "seal"]}),
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["at", "result", "who", "address", "what", "row", "organization", "detail", "changes",
+        return ["when", "result", "who", "address", "what", "row", "organization", "detail", "changes",
                 "request_id", "channel", "number", "seal"]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -68,6 +69,10 @@ class AuditEntryAdmin(ScopedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @display(description="When", ordering="at")
+    def when(self, obj: AuditEntry) -> str:
+        return f"{localtime(obj.at):%Y-%m-%d %H:%M:%S}"
 
     @display(description="Who", ordering="actor")
     def who(self, obj: AuditEntry) -> str:
@@ -98,7 +103,7 @@ class AuditEntryAdmin(ScopedAdmin):
             ((name, text(before, name), text(after, name)) for name in names),
         )
         return format_html(
-            '<table class="audit-changes"><thead><tr><th>Field</th><th>Before</th><th>After</th>'
+            '<table class="table"><thead><tr><th>Field</th><th>Before</th><th>After</th>'
             "</tr></thead><tbody>{}</tbody></table>",
             lines,
         )

@@ -18,7 +18,6 @@ from controller.accounts.models.tenancy import (
     Site,
     SiteGrant,
 )
-from controller.accounts.models.versions import Version
 
 __all__ = [
     "ApiKey",
@@ -39,5 +38,4 @@ __all__ = [
     "Site",
     "SiteGrant",
     "User",
-    "Version",
 ]

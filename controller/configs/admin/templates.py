@@ -33,7 +33,6 @@ from controller.base.errors import Refused
 from controller.base.forms import VariablesWidget
 from controller.configs.admin import preview
 from controller.configs.admin.fields import ConfigWidget
-from controller.configs.admin.versions import Versioned
 from controller.configs.engine import masking
 from controller.configs.engine.backends import schema
 from controller.configs.models import Backend, Rollout, Template
@@ -96,7 +95,7 @@ class TemplateForm(RuleForm):
 
 
 @admin.register(Template)
-class TemplateAdmin(Versioned, RuleAdmin):
+class TemplateAdmin(RuleAdmin):
     resource = "template"
     form = TemplateForm
     create_rule = rules.create_template
@@ -108,8 +107,6 @@ class TemplateAdmin(Versioned, RuleAdmin):
     search_fields = ["name", "tags"]
     ordering = ["name"]
     actions = ["clone"]
-    actions_detail = ["show_versions"]
-    actions_list = ["show_deleted"]
     change_form_template = "admin/configs/template/change_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

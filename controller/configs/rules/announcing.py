@@ -1,12 +1,13 @@
 """Keeping the agents' cache in step with the rows."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from django.db import transaction
 from redis.exceptions import RedisError
 
+from controller.base.events import Event, tell_later
 from controller.configs.models import Config
 from controller.devices.drivers import agent_cache
 
@@ -17,6 +18,25 @@ def announce(config_ids: Iterable[UUID]) -> None:
     """Once this transaction has committed, let polls find the new checksums."""
     ids = list(config_ids)
     transaction.on_commit(lambda: _publish(ids))
+
+
+def tell_status(config_ids: Iterable[UUID]) -> None:
+    """Once this transaction has committed, tell who listens how these configurations stand."""
+    ids = list(config_ids)
+    columns = (
+        "pk", "device", "device__name", "device__organization", "device__site", "status",
+        "error_reason",
+    )  # fmt: skip
+
+    def found() -> Iterator[Event]:
+        for pk, device, name, owner, site, status, reason in Config.objects.filter(
+            pk__in=ids
+        ).values_list(*columns):
+            data = {"config": pk, "name": name, "status": status, "reason": reason}
+            yield Event("config.status", "config:read", owner, device, data, site)
+
+    if ids:
+        tell_later(found)
 
 
 def withdraw(device_ids: Iterable[UUID]) -> None:

@@ -17,7 +17,7 @@ from controller.configs.engine import masking, variables
 from controller.configs.engine.backends import uses_dsa
 from controller.configs.engine.render import InvalidConfig, Rendered, render
 from controller.configs.models import Config, Rollout, RolloutDevice, Snapshot, Template
-from controller.configs.rules.announcing import announce
+from controller.configs.rules.announcing import announce, tell_status
 from controller.configs.rules.delivery import enqueue
 from controller.configs.rules.tunnels import (
     client_layers,
@@ -27,7 +27,6 @@ from controller.configs.rules.tunnels import (
     server_layers,
 )
 from controller.devices.models import Device
-from networks.rules.planning import NOTHING, Contribution, contributions
 
 # Rows read, rendered and written together: large enough for few queries, small enough for
 # flat memory and for the first results to show soon.
@@ -88,19 +87,15 @@ def inputs(
     templates: Sequence[Template],
     config: Mapping[str, Any],
     context: Mapping[str, Any],
-    overlay: Contribution | None = None,
 ) -> Inputs:
     """The inputs of a device with this configuration, saved or not.
 
     The layers of variables run from the weakest to the strongest, as documented for
     OpenWISP: template defaults, the templates' VPN servers, the device's own facts, the
     portal, the organization, the group, what the device is as a VPN client, its own subnets, the
-    overlay, the hardware id, and last what was set for this very device. ``overlay`` is what
-    that contributes, where the caller has read it for many devices at once.
+    hardware id, and last what was set for this very device.
     """
     templates = staged(device, templates)
-    if overlay is None:
-        overlay = contributions([device.pk]).get(device.pk, NOTHING)
     hostname = {"general": {"hostname": device.name.replace(":", "-")}}
     facts: dict[str, Any] = {
         "name": device.name,
@@ -120,18 +115,13 @@ def inputs(
         ("group", device.group.context if device.group else {}),
         *client_layers(device),
         division_layer(device),
-        ("overlay", overlay.variables),
         ("hardware id", {"hardware_id": device.hardware_id} if device.hardware_id else {}),
         ("this device", context),
     ]
     return Inputs(
         backend=backend,
         # The name of the device is its host name, unless a template or the device says other.
-        templates=(
-            hostname,
-            *(contents(template) for template in templates),
-            overlay.netjson,
-        ),
+        templates=(hostname, *(contents(template) for template in templates)),
         config=config,
         layers=tuple((origin, _texts(values)) for origin, values in layers),
         dsa=uses_dsa(device.os),
@@ -158,9 +148,7 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def inputs_of(
-    config: Config, *, instead: Rollout | None = None, overlay: Contribution | None = None
-) -> Inputs:
+def inputs_of(config: Config, *, instead: Rollout | None = None) -> Inputs:
     """The inputs of a configuration; ``instead`` of a template's version with a rollout's."""
     templates = [use.template for use in config.uses.all()]
     if instead is not None:
@@ -174,7 +162,6 @@ def inputs_of(
         templates=templates,
         config=config.config,
         context=config.context,
-        overlay=overlay,
     )
 
 
@@ -230,10 +217,8 @@ def refresh(config_ids: Iterable[UUID]) -> int:
 def _refresh(ids: Sequence[UUID]) -> int:
     outcomes: dict[UUID, Outcome] = {}
     unprovided = provision(ids)
-    devices = Config.objects.filter(pk__in=ids).values_list("device", flat=True)
-    overlay = contributions(list(devices))
     for config in with_inputs().filter(pk__in=ids):
-        wanted = inputs_of(config, overlay=overlay.get(config.device_id, NOTHING))
+        wanted = inputs_of(config)
         rendered: Rendered | Refused
         try:
             if refusal := unprovided.get(config.device_id):
@@ -271,6 +256,7 @@ def _store(outcomes: Mapping[UUID, Outcome]) -> int:
     if changed:
         enqueue(changed)
         announce(changed)
+    tell_status({*changed, *(row.pk for row in rows if row.render_error)})
     return len(changed)
 
 

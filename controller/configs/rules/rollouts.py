@@ -11,6 +11,7 @@ from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySe
 from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused
+from controller.base.events import about, tell
 from controller.configs.engine.waves import sizes
 from controller.configs.models import Config, Rollout, RolloutDevice, Template
 from controller.configs.rules.rendering import invalidate
@@ -155,6 +156,7 @@ def _release(row: Rollout, wave: int) -> None:
     now = timezone.now()
     row.wave, row.wave_started = wave, now
     row.save()
+    tell_progress(row)
     reached = row.devices.filter(wave__lte=wave, released=None)
     configs = list(reached.values_list("config", flat=True))
     reached.update(released=now)
@@ -169,6 +171,7 @@ def pause(rollout: Rollout) -> Rollout:
         raise Conflict("It is not running.")
     row.state = State.PAUSED
     row.save()
+    tell_progress(row)
     return row
 
 
@@ -180,6 +183,7 @@ def resume(rollout: Rollout) -> Rollout:
         raise Conflict("It is not paused.")
     row.state, row.wave_started = State.RUNNING, timezone.now()
     row.save()
+    tell_progress(row)
     return row
 
 
@@ -192,9 +196,19 @@ def roll_back(rollout: Rollout) -> Rollout:
     return _take_back(row, State.ROLLED_BACK, "Rolled back by hand.")
 
 
+def tell_progress(row: Rollout) -> None:
+    tell(
+        about(
+            row, "rollout.progress", "template:read",
+            state=row.state, wave=row.wave, waves=len(row.waves), reason=row.reason,
+        )
+    )  # fmt: skip
+
+
 def _take_back(row: Rollout, state: State, reason: str) -> Rollout:
     row.state, row.reason, row.ended = state, reason, timezone.now()
     row.save()
+    tell_progress(row)
     reached = row.devices.filter(released__isnull=False).values("config")
     invalidate(Config.objects.filter(pk__in=reached))
     return row
@@ -229,6 +243,7 @@ def advance(pk: UUID) -> Rollout:
 def _finish(row: Rollout) -> None:
     row.state, row.ended = State.DONE, timezone.now()
     row.save()
+    tell_progress(row)
     template: Template = Template.objects.get(pk=row.template_id)
     update_template(template, config=row.config, default_values=row.default_values)
 

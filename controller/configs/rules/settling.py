@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from controller.configs.drivers.contract import Outcome
 from controller.configs.models import Config, Push, Snapshot
-from controller.configs.rules.announcing import announce
+from controller.configs.rules.announcing import announce, tell_status
 from controller.configs.rules.delivery import enqueue
 
 REASON_LENGTH = 1024
@@ -105,6 +105,7 @@ def save_progress(configs: object) -> None:
     behind: list[UUID] = [row.pk for row in rows if row.desired_id != row.applied_id]
     enqueue(behind)
     announce(row.pk for row in rows if row.is_retired)
+    tell_status(row.pk for row in rows)
 
 
 def _note(rows: Sequence[Config]) -> None:

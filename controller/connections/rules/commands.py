@@ -12,7 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from controller.accounts.models import Organization
+from controller.accounts.rules.auditing import record
 from controller.base.errors import Conflict, NotPermitted, Refused
+from controller.base.events import Event, about, tell, tell_later
 from controller.celery import wake
 from controller.connections.drivers.commands import Ending, Order, run
 from controller.connections.drivers.contract import Address, HostKey
@@ -50,6 +52,8 @@ def send(
         raise Refused({"device": ["Device has no credentials assigned."]})
     command = asked(type, input, device=device, connection=connection, batch=batch)
     command.save()
+    record("run_command", device, after={"type": type, "input": command.shown_input})
+    tell(progress(command))
     wake(RUN)
     return command
 
@@ -95,6 +99,10 @@ def send_to_many(
         ),
         batch_size=500,
     )
+    given = asked(type, input).shown_input
+    record(
+        "run_command", batch, after={"type": type, "input": given, "devices": len(reachable)}
+    )
     wake(RUN)
     return batch
 
@@ -110,6 +118,8 @@ def cancel(command: Command) -> Command:
         row.status, row.ended = Command.Status.CANCELLED, timezone.now()
         row.output = "Cancelled before it was sent; nothing was done."
     row.save()
+    record("cancel_command", row.device, after={"type": row.type})
+    tell(progress(row))
     return row
 
 
@@ -235,6 +245,7 @@ class Shift:
             changed, ["output", "status", "exit_status", "ended", "input", "connection",
                       "leased_until"],
         )  # fmt: skip
+        tell_later(lambda: [progress(row) for row in changed])
         self.note(changed)
 
     def note(self, ended: Iterable[Command]) -> None:
@@ -250,6 +261,15 @@ class Shift:
         Command.objects.filter(pk__in=list(self.running)).update(
             leased_until=timezone.now() + LEASE
         )
+
+
+def progress(row: Command) -> Event:
+    """For who looks on: how far a command has come, and what it has said."""
+    return about(
+        row, "command.update", "command:read",
+        device=row.device_id, command=row.type, status=row.status, output=row.output,
+        exit_status=row.exit_status,
+    )  # fmt: skip
 
 
 def finish(row: Command, ending: Ending, output: str) -> None:

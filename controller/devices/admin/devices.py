@@ -21,7 +21,6 @@ from controller.base.admin import (
 )
 from controller.base.errors import Refused
 from controller.configs.admin import preview
-from controller.configs.admin.versions import Versioned
 from controller.configs.models import Backend, Config, Push
 from controller.configs.rules import inventory as rules
 from controller.configs.rules.delivery import enqueue
@@ -43,7 +42,7 @@ NAMED_MOST = 20
 
 
 @admin.register(Device)
-class DeviceAdmin(Versioned, RuleAdmin):
+class DeviceAdmin(RuleAdmin):
     resource = "device"
     form = DeviceForm
     delete_rule = rules.delete_device
@@ -68,8 +67,7 @@ class DeviceAdmin(Versioned, RuleAdmin):
     ordering = ["name"]
     inlines = [ConnectionInline]
     actions = ["run_command", "deactivate_many", "activate_many"]
-    actions_detail = ["show_versions", "deactivate", "activate"]
-    actions_list = ["show_deleted"]
+    actions_detail = ["deactivate", "activate"]
     change_form_template = "admin/devices/device/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

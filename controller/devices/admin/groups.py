@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, display
 from controller.base.forms import RuleForm, VariablesWidget
 from controller.configs.admin.fields import TemplatesField
-from controller.configs.admin.versions import Versioned
 from controller.configs.models import Template
 from controller.configs.rules import inventory as rules
 from controller.devices.models import DeviceGroup
@@ -46,7 +45,7 @@ class GroupForm(RuleForm):
 
 
 @admin.register(DeviceGroup)
-class DeviceGroupAdmin(Versioned, RuleAdmin):
+class DeviceGroupAdmin(RuleAdmin):
     resource = "group"
     form = GroupForm
     create_rule = rules.create_group
@@ -56,8 +55,6 @@ class DeviceGroupAdmin(Versioned, RuleAdmin):
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
     search_fields = ["name", "description"]
-    actions_detail = ["show_versions"]
-    actions_list = ["show_deleted"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not self.has_change_permission(request, obj):

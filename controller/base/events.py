@@ -1,0 +1,107 @@
+"""Telling whoever listens that something happened: one message in Redis for each event.
+
+Nothing depends on an event: it is a hint for pages and programs that would otherwise ask
+again and again. Who may hear it is decided by who listens, for each event.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.utils import timezone
+from redis import Redis
+from redis.exceptions import RedisError
+
+CHANNEL = "muster:events"
+PATIENCE_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Place(Protocol):
+    """A row that says whose it is and where."""
+
+    pk: Any
+
+    @property
+    def owner_id(self) -> UUID | None: ...
+
+    @property
+    def site_key(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Event:
+    """``kind`` is like device.status; ``permission`` is what a listener needs on the row."""
+
+    kind: str
+    permission: str
+    organization_id: UUID | None
+    object_id: Any
+    data: dict[str, Any] = field(default_factory=dict)
+    # The row's site; None where it is in none. A kind that has no sites says so.
+    site_id: UUID | None = None
+    has_site: bool = True
+
+    def written(self) -> str:
+        return json.dumps(
+            {
+                "type": self.kind,
+                "at": timezone.now(),
+                "organization_id": self.organization_id,
+                "site_id": self.site_id,
+                "id": self.object_id,
+                "data": self.data,
+                "permission": self.permission,
+                "has_site": self.has_site,
+            },
+            cls=DjangoJSONEncoder,
+        )
+
+
+def about(row: Place, kind: str, permission: str, **data: Any) -> Event:
+    """An event about a row that an organization owns."""
+    site = row.site_key
+    has_site = site is None or isinstance(site, UUID)
+    return Event(
+        kind, permission, row.owner_id, row.pk, data, site if has_site else None, has_site
+    )
+
+
+def tell(*events: Event) -> None:
+    """Tell these once the surrounding transaction has committed."""
+    if events:
+        tell_later(lambda: events)
+
+
+def tell_later(find: Callable[[], Iterable[Event]]) -> None:
+    """Once this transaction has committed, and if anybody listens: find the events, and tell."""
+    transaction.on_commit(lambda: _publish(find))
+
+
+def _publish(find: Callable[[], Iterable[Event]]) -> None:
+    try:
+        redis = _redis(settings.REDIS_URL)
+        ((_, listeners),) = cast(list[tuple[bytes, int]], redis.pubsub_numsub(CHANNEL))
+        if not listeners:
+            return
+        pipe = redis.pipeline(transaction=False)
+        for event in find():
+            pipe.publish(CHANNEL, event.written())
+        pipe.execute()
+    except (RedisError, OSError) as error:
+        log.warning("Redis is away, nobody hears what happened: %s", error)
+
+
+@lru_cache(maxsize=2)
+def _redis(url: str) -> Redis:
+    return Redis.from_url(
+        url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS
+    )

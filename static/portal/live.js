@@ -1,0 +1,84 @@
+// What happens is heard over one WebSocket, and shown without anybody asking again.
+//
+// <section id="…" data-live="device.* config.status" data-live-id="…">: its contents are fetched
+// anew when such an event comes (of that row, where an id is given). Other scripts call listen().
+const SHORTEST = 1000;
+const LONGEST = 30000;
+const PAUSE = 500;
+// Lists of the admin, by the class that their page has.
+const LISTS = {
+  "model-device": "device.status config.status",
+  "model-command": "command.update",
+  "model-rollout": "rollout.progress",
+};
+
+/** Whether the server of this page has sockets; one for development may not. */
+export const isServed = "sockets" in document.documentElement.dataset;
+const heard = [];
+let wait = SHORTEST;
+
+/** Calls back with each event whose type fits one of the patterns, and after a gap with null. */
+export function listen(patterns, callback) {
+  const fits = patterns.split(" ").map((one) => new RegExp(`^${one.replaceAll(".", "\\.").replaceAll("*", ".*")}$`));
+  heard.push((event) => (event === null || fits.some((one) => one.test(event.type))) && callback(event));
+  if (heard.length === 1 && isServed) open();
+}
+
+function open(again = false) {
+  const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/v1/ws/events`);
+  socket.addEventListener("message", ({ data }) => {
+    const event = JSON.parse(data);
+    if (event.type === "ready") {
+      wait = SHORTEST;
+      document.documentElement.dataset.sockets = "open";
+      if (again) for (const tell of heard) tell(null);
+    } else if (event.data) {
+      for (const tell of heard) tell(event);
+    }
+  });
+  socket.addEventListener("close", ({ code }) => {
+    document.documentElement.dataset.sockets = "closed";
+    // Who is no longer signed in has to do so first.
+    if (code === 4401 || code === 4403) return;
+    setTimeout(() => open(true), wait);
+    wait = Math.min(wait * 2, LONGEST);
+  });
+}
+
+/** The parts of this page that are to be fetched anew, together and not more often than needed. */
+const stale = new Set();
+let timer = null;
+
+function refresh(part) {
+  stale.add(part);
+  timer ??= setTimeout(fetchParts, PAUSE);
+}
+
+async function fetchParts() {
+  const parts = [...stale];
+  stale.clear();
+  const answer = document.hidden ? null : await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+  timer = null;
+  if (document.hidden) for (const part of parts) stale.add(part);
+  if (!answer?.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of parts) {
+    const fresh = page.getElementById(part.id);
+    // What somebody is about to use stays as it is.
+    const used = part.contains(document.activeElement) || part.querySelector("input[type=checkbox]:checked");
+    if (fresh && !used) part.innerHTML = fresh.innerHTML;
+  }
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && stale.size) timer ??= setTimeout(fetchParts, 0);
+});
+
+for (const [name, patterns] of Object.entries(LISTS)) {
+  const table = document.body.classList.contains(name) && document.getElementById("result_list");
+  if (table) table.dataset.live = patterns;
+}
+for (const part of document.querySelectorAll("[data-live][id]")) {
+  const { live, liveId } = part.dataset;
+  listen(live, (event) => (event === null || !liveId || event.id === liveId) && refresh(part));
+}
