@@ -138,6 +138,8 @@ def environment(scope: Scope, body: IO[bytes]) -> dict[str, Any]:
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
         "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        # Before percent-decoding, for those who must know what was a slash.
+        "RAW_PATH": scope.get("raw_path", b"").decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),

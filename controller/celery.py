@@ -16,16 +16,17 @@ app.autodiscover_tasks()
 log = logging.getLogger(__name__)
 
 
-def wake(task: str, *args: object) -> None:
+def wake(task: str, *args: object, countdown: float = 0) -> None:
     """Tell a worker that runs this task, once this transaction has committed, that rows have work for it.
 
     A message is only a hint: where the broker is away, the periodic reconciler finds the same
-    rows a little later, so the caller goes on.
+    rows a little later, so the caller goes on. ``countdown`` is in seconds, for what comes in
+    bursts and can be done together.
     """
 
     def send() -> None:
         try:
-            app.send_task(task, args, retry=False)
+            app.send_task(task, args, retry=False, countdown=countdown or None)
         except OperationalError as error:
             log.warning("broker is away, %s waits for the reconciler: %s", task, error)
 

@@ -3,6 +3,7 @@
 Every variable is read in ``settings.py`` and nowhere else.
 """
 
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 env = Env()
+
+LONGEST_PREFIX = 64
 
 SQLITE_OPTIONS = {
     # A transaction that reads first and writes later would fail at once under load.
@@ -59,6 +62,22 @@ def database(folder: Path) -> dict[str, Any]:
         config["CONN_MAX_AGE"] = None
         config["CONN_HEALTH_CHECKS"] = True
     return config
+
+
+def overlay_prefix(usual: str) -> str:
+    """``MUSTER_OVERLAY_PREFIX``: IPv6, with room for a hash that nobody else has."""
+    text = env.str("MUSTER_OVERLAY_PREFIX", usual)
+    try:
+        network = IPv6Network(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"MUSTER_OVERLAY_PREFIX is a network such as fd12:3456:789a::/48: {error}"
+        ) from error
+    if network.prefixlen > LONGEST_PREFIX or network.prefixlen % 8:
+        raise ImproperlyConfigured(
+            f"MUSTER_OVERLAY_PREFIX is at most {LONGEST_PREFIX} bits long, in whole bytes."
+        )
+    return str(network)
 
 
 def tiles(url: str, attribution: str) -> list[tuple[str, str, dict[str, str]]]:

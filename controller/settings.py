@@ -3,11 +3,19 @@
 import os
 from pathlib import Path
 
-from celery.schedules import schedule
 from kombu import Queue
 
 from controller.base.look import UNFOLD
-from controller.environment import database, encryption_keys, env, origin, secret, tiles
+from controller.environment import (
+    database,
+    encryption_keys,
+    env,
+    origin,
+    overlay_prefix,
+    secret,
+    tiles,
+)
+from controller.timetable import timetable
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("MUSTER_DATA_DIR", str(BASE_DIR / "var")))
@@ -54,6 +62,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "guardian",
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
@@ -115,7 +124,12 @@ MUSTER_AUDIT_KEY = env.str("MUSTER_AUDIT_KEY", "") or MUSTER_ENCRYPTION_KEYS[-1]
 
 # --- accounts
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["controller.accounts.rules.EmailOrUsernameBackend"]
+AUTHENTICATION_BACKENDS = [
+    "controller.accounts.rules.EmailOrUsernameBackend",
+    # Permissions on single rows: whom an overlay network is shared with.
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None  # read by django-guardian: nobody has permissions without an account
 # Argon2id as OWASP advises it; the other is what passwords may have been imported with.
 PASSWORD_HASHERS = [
     "controller.base.secrets.Argon2Hasher",
@@ -203,6 +217,19 @@ MUSTER_SUPERVISOR_CONFIRM = env.bool("MUSTER_SUPERVISOR_CONFIRM", False)
 # How long what was asked of supervisors is remembered.
 MUSTER_SUPERVISOR_HISTORY_DAYS = env.int("MUSTER_SUPERVISOR_HISTORY_DAYS", 365)
 
+# --- overlay networks
+# Addresses of devices lie in it; fc94::/16 is where Husarnet's are.
+MUSTER_OVERLAY_PREFIX = overlay_prefix("fc94::/16")
+# What full names of devices end in, as in camera.warehouse-3.mesh.
+MUSTER_OVERLAY_SUFFIX = env.str("MUSTER_OVERLAY_SUFFIX", "mesh")
+# How long changes are gathered before they are delivered together.
+MUSTER_OVERLAY_SETTLE_SECONDS = env.float("MUSTER_OVERLAY_SETTLE_SECONDS", 1.5)
+# How often agents ask what is new, and how long adding a device may take to reach it.
+MUSTER_JOIN_POLL_SECONDS = env.int("MUSTER_JOIN_POLL_SECONDS", 10)
+MUSTER_CONTACT_SECONDS = env.int("MUSTER_CONTACT_SECONDS", 25)
+# Attempts of one address to join by code.
+MUSTER_JOINS_PER_MINUTE = env.int("MUSTER_JOINS_PER_MINUTE", 60)
+
 # --- files
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -275,6 +302,7 @@ CELERY_TASK_QUEUES = [
 CELERY_TASK_ROUTES = {
     "controller.configs.tasks.deliver": {"queue": "push"},
     "controller.configs.tasks.render_stale": {"queue": "render"},
+    "controller.configs.tasks.follow_overlay": {"queue": "render"},
     "controller.connections.tasks.run_commands": {"queue": "command"},
     "controller.connections.tasks.*": {"queue": "poll"},
     "supervisor_proxy.tasks.*": {"queue": "proxy"},
@@ -282,89 +310,12 @@ CELERY_TASK_ROUTES = {
 
 POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
 RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)
-LAST_SEEN_FLUSH_SECONDS = 3
-FORGET_SECONDS = 3600
-HEARTBEAT_SECONDS = 5
-AUDIT_SEAL_SECONDS = 3
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
-PKI_HOUSEKEEPING_SECONDS = 3600
-PKI_LOST_SECONDS = 60
 # Where names are asked whether an ACME client speaks for them; 80, but for tests.
 PKI_HTTP01_PORT = env.int("PKI_HTTP01_PORT", 80)
-CELERY_BEAT_SCHEDULE = {
-    "sign revocation lists": {
-        "task": "pki.tasks.publish_lists",
-        "schedule": schedule(PKI_HOUSEKEEPING_SECONDS),
-        "options": {"queue": "default", "expires": PKI_HOUSEKEEPING_SECONDS},
-    },
-    "ask names again": {
-        "task": "pki.tasks.validate_lost",
-        "schedule": schedule(PKI_LOST_SECONDS),
-        "options": {"queue": "default", "expires": PKI_LOST_SECONDS},
-    },
-    "renew certificates": {
-        "task": "pki.tasks.renew_expiring",
-        "schedule": schedule(PKI_HOUSEKEEPING_SECONDS),
-        "options": {"queue": "default", "expires": PKI_HOUSEKEEPING_SECONDS},
-    },
-    "poll devices": {
-        "task": "controller.connections.tasks.sweep",
-        "schedule": schedule(POLL_SECONDS),
-        "options": {"queue": "poll", "expires": POLL_SECONDS},
-    },
-    "tell that the worker works": {
-        "task": "controller.accounts.tasks.beat",
-        "schedule": schedule(HEARTBEAT_SECONDS),
-        "options": {"queue": "default", "expires": HEARTBEAT_SECONDS},
-    },
-    "seal the audit": {
-        "task": "controller.accounts.tasks.seal_audit",
-        "schedule": schedule(AUDIT_SEAL_SECONDS),
-        "options": {"queue": "default", "expires": AUDIT_SEAL_SECONDS},
-    },
-    "reconcile configurations": {
-        "task": "controller.configs.tasks.reconcile",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"queue": "default", "expires": RECONCILE_SECONDS},
-    },
-    "tell VPN servers": {
-        "task": "controller.vpn.tasks.tell_servers",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"queue": "default", "expires": RECONCILE_SECONDS},
-    },
-    "forget old configurations": {
-        "task": "controller.configs.tasks.forget",
-        "schedule": schedule(FORGET_SECONDS),
-        "options": {"queue": "default", "expires": FORGET_SECONDS},
-    },
-    "run commands that no message told of": {
-        "task": "controller.connections.tasks.run_commands",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"expires": RECONCILE_SECONDS},
-    },
-    "make calls of supervisors that no message told of": {
-        "task": "supervisor_proxy.tasks.run_calls",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"expires": RECONCILE_SECONDS},
-    },
-    "look what became of unknown calls": {
-        "task": "supervisor_proxy.tasks.verify_unknown",
-        "schedule": schedule(RECONCILE_SECONDS),
-        "options": {"expires": RECONCILE_SECONDS},
-    },
-    "forget old calls of supervisors": {
-        "task": "supervisor_proxy.tasks.forget",
-        "schedule": schedule(FORGET_SECONDS),
-        "options": {"expires": FORGET_SECONDS},
-    },
-    "write last seen": {
-        "task": "controller.devices.tasks.flush_last_seen",
-        "schedule": schedule(LAST_SEEN_FLUSH_SECONDS),
-        "options": {"queue": "default", "expires": LAST_SEEN_FLUSH_SECONDS},
-    },
-}
+CELERY_BEAT_SCHEDULE = timetable(poll=POLL_SECONDS, reconcile=RECONCILE_SECONDS)
 
 LOGGING = {
     "version": 1,

@@ -1,6 +1,7 @@
-from django.urls import include, path
+from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from networks.api import views as husarnet
 from networks.api.openwisp import views
 
 router = SimpleRouter()
@@ -18,4 +19,11 @@ ipam = [
     *router.urls,
 ]
 
-urlpatterns = [path("api/v1/ipam/", include(ipam))]
+urlpatterns = [
+    path("api/v1/ipam/", include(ipam)),
+    # With and without a slash at the end: a redirect would lose what is sent.
+    re_path(r"^api/networks/?$", husarnet.NetworksView.as_view()),
+    re_path(r"^api/network/(?P<pk>\d{1,18})/?$", husarnet.NetworkView.as_view()),
+    re_path(r"^api/status/(?P<address>[0-9a-fA-F:.%]{2,64})/?$", husarnet.StatusView.as_view()),
+    re_path(r"^api-token/?$", husarnet.TokenPage.as_view(), name="api-token"),
+]

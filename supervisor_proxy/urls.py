@@ -10,7 +10,7 @@ router.register("supervisor-call", CallViewSet)
 router.register("supervisor-batch", BatchViewSet)
 
 balena = [
-    path("supervisor/<path:path>", ProxyView.as_view()),
+    re_path(r"^supervisor/(?P<path>[\s\S]+)\Z", ProxyView.as_view()),
     re_path(r"^v[5-7]/device(?:\((?P<key>[^()]{1,80})\))?$", LookupView.as_view()),
     path("device/<int:pk>/restart", RestartView.as_view()),
     path("device/v3/state", ReportView.as_view()),

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.contrib.gis.geos import Point
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from PIL import Image
 
 from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules import issue_token
+from controller.base.secrets import digest
 from controller.configs.models import Backend, Template
 from controller.configs.rules import inventory, templates
 from controller.connections.models import Credentials, DeviceConnection
@@ -21,8 +23,11 @@ from controller.vpn.rules import create_vpn
 from geo.models import FloorPlan, Location
 from geo.rules.locations import create_floor_plan, create_location
 from geo.rules.places import place_device
-from networks.models import Subnet
-from networks.rules import create_subnet
+from networks.engine.keys import wireguard_pair
+from networks.models import Member, Network, Node, Subnet
+from networks.rules import create_network, create_subnet
+from networks.rules.members import put
+from networks.rules.planning import new_node
 from pki.models import Ca, Cert
 from pki.rules import create_ca, issue
 from supervisor_proxy.models import Supervisor
@@ -246,3 +251,27 @@ def supervisor(stand_in: Any, organization: Organization, **values: Any) -> Supe
     return add_supervisor(
         **{"address": stand_in.host, "port": stand_in.port, "key": stand_in.key} | values
     )
+
+
+def network(owner: User, name: str = "") -> Network:
+    return create_network(owner, name=name or f"network {next(_count)}")
+
+
+def node(owner: User | None, name: str = "", **values: Any) -> Node:
+    """A device in the overlay whose agent was heard of just now."""
+    _, public = wireguard_pair()
+    row = new_node(
+        public,
+        owner=owner,
+        name=name or f"node-{next(_count)}",
+        **{"last_seen": timezone.now(), "token_digest": digest(public)} | values,
+    )
+    row.save()
+    return row
+
+
+def member(
+    network: Network, owner: User | None = None, name: str = "", **values: Any
+) -> Member:
+    owner = owner or network.owner
+    return put(network, node(owner, name, **values), by=owner)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.permissions import AllowAny
 
@@ -45,6 +46,7 @@ PUBLIC = {
     r"api/v1/(openapi.json|docs/|redoc/)": "is documentation",
     r"pki/(crl|ocsp|ca)/.*": "tells anybody what is revoked, by RFC 5280 and 6960",
     r"pki/acme/.*": "asks for a signature with the account's key, by RFC 8555",
+    r"api/join/.*": "asks for a join code, or for the token a device was given",
     r"\.well-known/est/.*": "asks for a device's id and key, by RFC 7030",
 }
 # Routes whose secret is a device's own key, checked in the rule that they call.
@@ -81,6 +83,7 @@ def test_every_route_asks_who_it_is_or_is_public_for_a_reason() -> None:
         )
         permissions = getattr(view, "permission_classes", [])
         asks = bool(permissions) and AllowAny not in permissions
+        asks |= isinstance(view, type) and issubclass(view, LoginRequiredMixin)
         assert asks or any(re.fullmatch(known, path) for known in PUBLIC), (
             f"{path} asks nobody who they are"
         )
@@ -110,6 +113,7 @@ def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
         "AuditEntry", "AuditChain",  # are scoped, and outlive their organization
         "TemplateUse", "GroupTemplate", "RolloutDevice",  # rows between two scoped ones
         "RevocationList",  # is public
+        "Network", "Node", "Member", "Share", "JoinCode", "DirectPath", "Account",  # are people's
     }  # fmt: skip
     ours = {path.name for path in APPS}
     for model in apps.get_models():
@@ -134,7 +138,13 @@ def test_every_setting_has_a_reader() -> None:
 
 
 # Settings that a library reads.
-LIBRARIES = {"UNFOLD", "SPATIALITE_LIBRARY_PATH", "ROOT_URLCONF", "STATICFILES_DIRS"}
+LIBRARIES = {
+    "UNFOLD",
+    "ANONYMOUS_USER_NAME",
+    "SPATIALITE_LIBRARY_PATH",
+    "ROOT_URLCONF",
+    "STATICFILES_DIRS",
+}
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)

@@ -6,6 +6,7 @@ from controller.configs.rules import (
     delivery,
     enrolling,
     history,
+    overlay,
     pushing,
     rendering,
     rollouts,
@@ -19,6 +20,11 @@ def render_stale() -> int:
 
 
 @shared_task
+def follow_overlay() -> int:
+    return overlay.follow()
+
+
+@shared_task
 def deliver() -> int:
     return pushing.deliver()
 
@@ -28,6 +34,7 @@ def reconcile() -> None:
     """Find what no message told of: lost wake-ups, dead workers, devices that are back."""
     servers.follow_certificates()
     rollouts.advance_all()
+    overlay.follow()
     rendering.render_stale()
     delivery.reconcile()
 

@@ -4,10 +4,14 @@ from rest_framework.routers import SimpleRouter
 
 from controller.configs.api.agent import views as agent
 from controller.configs.api.views import (
+    DeviceVersions,
     EnrollmentViewSet,
+    GroupVersions,
     RolloutViewSet,
     SnapshotViewSet,
+    TemplateVersions,
     TemplateViewSet,
+    VpnVersions,
 )
 
 
@@ -23,6 +27,10 @@ router = SimpleRouter()
 router.register("template", TemplateViewSet)
 router.register("rollout", RolloutViewSet)
 router.register("enrollment", EnrollmentViewSet)
+router.register("version/device", DeviceVersions, basename="device_version")
+router.register("version/template", TemplateVersions, basename="template_version")
+router.register("version/group", GroupVersions, basename="group_version")
+router.register("version/vpn", VpnVersions, basename="vpn_version")
 
 of_device = SimpleRouter()
 of_device.register("snapshot", SnapshotViewSet)

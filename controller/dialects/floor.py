@@ -12,7 +12,7 @@ from django.views import defaults
 from controller.accounts.models import User
 from controller.accounts.rules import auditing
 from controller.base.tracing import Trace, current, id_for, new_id, tracing
-from controller.dialects import agent, balena, freesdn, limiting, openwisp
+from controller.dialects import agent, balena, freesdn, husarnet, limiting, openwisp
 from controller.dialects.limiting import Verdict
 from controller.dialects.metrics import REQUESTS
 
@@ -23,6 +23,11 @@ DIALECTS: tuple[tuple[str, str, Callable[[HttpRequest, int, str], HttpResponse]]
     ("/api/v1/controller/", "openwisp", openwisp.plain_error),
     ("/api/v1/users/", "openwisp", openwisp.plain_error),
     ("/api/v1/ipam/", "openwisp", openwisp.plain_error),
+    ("/api/v1/networks/", "openwisp", openwisp.plain_error),
+    ("/api/networks", "husarnet", husarnet.plain_error),
+    ("/api/network/", "husarnet", husarnet.plain_error),
+    ("/api/status/", "husarnet", husarnet.plain_error),
+    ("/api/join", "husarnet", husarnet.plain_error),
     ("/api/", "freesdn", freesdn.plain_error),
     ("/controller/", "agent", agent.plain_error),
     ("/supervisor/", "balena", balena.plain_error),

@@ -95,6 +95,12 @@ def netjson_files(found: Mapping[str, str], *, script: str, holds_key: bool) -> 
     return {"files": files}
 
 
+def agent_hook() -> Json:
+    """OpenWrt's agent runs it once netifd has read what is new, and may have ignored peers."""
+    run = f"#!/bin/sh\nexec /{SCRIPT} apply\n"
+    return _file(AGENT_HOOK, run, "0755")
+
+
 def _file(path: str, contents: str, mode: str) -> Json:
     return {"path": path, "mode": mode, "contents": contents}
 

@@ -1,4 +1,4 @@
-"""What may be done with addresses."""
+"""What may be done with addresses and overlay networks."""
 
 from networks.rules.addresses import (
     Allocation,
@@ -27,31 +27,76 @@ from networks.rules.divisions import (
     variables_of,
 )
 from networks.rules.exchange import as_csv, import_csv, owner_in
+from networks.rules.members import (
+    add_by_id,
+    add_by_link,
+    add_device,
+    approve,
+    remove_member,
+    update_member,
+    update_node,
+)
+from networks.rules.meshes import (
+    check,
+    check_scope,
+    create_network,
+    delete_network,
+    role_of,
+    rotate_code,
+    rotate_share_token,
+    update_network,
+)
+from networks.rules.policies import matrix, set_policy
+from networks.rules.shares import accept, add_share, claim, remove_share
+from networks.rules.watching import look_at, refresh
 
 __all__ = [
     "Allocation",
     "Host",
+    "accept",
     "add_address",
+    "add_by_id",
+    "add_by_link",
+    "add_device",
+    "add_share",
     "allocate",
     "allocation",
+    "approve",
     "as_csv",
+    "check",
+    "check_scope",
+    "claim",
     "create_division_rule",
+    "create_network",
     "create_subnet",
     "delete_address",
     "delete_division_rule",
+    "delete_network",
     "delete_subnet",
     "divide",
     "first_address",
     "free",
     "host_range",
     "import_csv",
+    "look_at",
+    "matrix",
     "next_free",
     "owner_in",
     "position",
+    "refresh",
+    "remove_member",
+    "remove_share",
+    "role_of",
+    "rotate_code",
+    "rotate_share_token",
     "rules_for",
+    "set_policy",
     "take_back",
     "update_address",
     "update_division_rule",
+    "update_member",
+    "update_network",
+    "update_node",
     "update_subnet",
     "variables_of",
 ]

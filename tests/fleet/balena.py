@@ -14,6 +14,7 @@ import json
 import re
 import secrets
 import signal
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -372,6 +373,25 @@ def says(status: int, kind: str, body: bytes) -> Writes:
         await writer.drain()
 
     return write
+
+
+def own_address() -> str:
+    """An address of this machine that others could dial; empty if it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nothing listens on."""
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in taken:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in taken]
 
 
 class Supervisors:

@@ -18,6 +18,7 @@ from controller.accounts.models.tenancy import (
     Site,
     SiteGrant,
 )
+from controller.accounts.models.versions import Version
 
 __all__ = [
     "ApiKey",
@@ -38,4 +39,5 @@ __all__ = [
     "Site",
     "SiteGrant",
     "User",
+    "Version",
 ]

@@ -33,6 +33,7 @@ from controller.base.errors import Refused
 from controller.base.forms import VariablesWidget
 from controller.configs.admin import preview
 from controller.configs.admin.fields import ConfigWidget
+from controller.configs.admin.versions import Versioned
 from controller.configs.engine import masking
 from controller.configs.engine.backends import schema
 from controller.configs.models import Backend, Rollout, Template
@@ -95,7 +96,7 @@ class TemplateForm(RuleForm):
 
 
 @admin.register(Template)
-class TemplateAdmin(RuleAdmin):
+class TemplateAdmin(Versioned, RuleAdmin):
     resource = "template"
     form = TemplateForm
     create_rule = rules.create_template
@@ -107,6 +108,8 @@ class TemplateAdmin(RuleAdmin):
     search_fields = ["name", "tags"]
     ordering = ["name"]
     actions = ["clone"]
+    actions_detail = ["show_versions"]
+    actions_list = ["show_deleted"]
     change_form_template = "admin/configs/template/change_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

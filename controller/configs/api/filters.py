@@ -1,5 +1,6 @@
 from django_filters import rest_framework as filters
 
+from controller.accounts.models import Version
 from controller.configs.models import Backend, Rollout, Snapshot, Template
 from controller.devices.api.filters import OwnedFilter, visible_organizations
 from controller.devices.models import Enrollment
@@ -48,4 +49,16 @@ class EnrollmentFilter(OwnedFilter):
 
     class Meta:
         model = Enrollment
+        fields: list[str] = []
+
+
+class VersionFilter(filters.FilterSet):
+    organization = filters.ModelChoiceFilter(queryset=visible_organizations)
+    row = filters.UUIDFilter(help_text="The id of the device, template, group or server.")
+    verb = filters.ChoiceFilter(choices=Version.Verb.choices)
+    at__gte = filters.IsoDateTimeFilter("at", "gte")
+    at__lt = filters.IsoDateTimeFilter("at", "lt")
+
+    class Meta:
+        model = Version
         fields: list[str] = []

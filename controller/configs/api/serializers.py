@@ -3,9 +3,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controller.accounts.models import Version
 from controller.configs.engine import masking
 from controller.configs.models import Rollout, Snapshot, Template
-from controller.configs.rules import history, rollouts
+from controller.configs.rules import history, rollouts, versions
 from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import DeviceGroup, Enrollment
 from controller.vpn.models import Vpn
@@ -153,3 +154,49 @@ class ApprovalSerializer(serializers.Serializer[Any]):
     replaces = serializers.BooleanField(
         required=False, help_text="Take the place of the device that has this MAC address."
     )
+
+
+class VersionSerializer(serializers.ModelSerializer[Version]):
+    class Meta:
+        model = Version
+        fields = [
+            "id", "row", "number", "organization", "name", "verb", "changed", "actor", "at",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class FieldChangeSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField()
+    before = serializers.JSONField(help_text="What it is now.")
+    after = serializers.JSONField(help_text="What going back makes of it.")
+
+
+class VersionDetail(VersionSerializer):
+    """With what it held, and what going back to it would change."""
+
+    values = serializers.JSONField(read_only=True)
+    changes = FieldChangeSerializer(many=True, read_only=True)
+    notes = serializers.ListField(child=serializers.CharField(), read_only=True)
+    masked = serializers.BooleanField(read_only=True)
+
+    class Meta(VersionSerializer.Meta):
+        fields = [*VersionSerializer.Meta.fields, "values", "changes", "notes", "masked"]
+        read_only_fields = fields
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        is_open = versions.may_read_all(self.context["request"].user, instance)
+        found = versions.prospect(instance)
+        instance.masked, instance.notes = not is_open, found.notes
+        instance.changes = [
+            {
+                "field": one.field,
+                "before": versions.shown_value(one.before, one.field, is_open=is_open),
+                "after": versions.shown_value(one.after, one.field, is_open=is_open),
+            }
+            for one in found.changes
+        ]
+        instance.values = {
+            name: versions.shown_value(value, name, is_open=is_open)
+            for name, value in instance.values.items()
+        }
+        return super().to_representation(instance)

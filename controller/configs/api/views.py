@@ -7,12 +7,15 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.mixins import DestroyModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from controller.accounts.engine.scopes import ELSEWHERE
+from controller.accounts.models import Version
 from controller.accounts.rules import authorize
 from controller.configs.api.agent.views import archive_of
 from controller.configs.api.filters import (
@@ -20,6 +23,7 @@ from controller.configs.api.filters import (
     RolloutFilter,
     SnapshotFilter,
     TemplateFilter,
+    VersionFilter,
 )
 from controller.configs.api.serializers import (
     ApprovalSerializer,
@@ -30,9 +34,18 @@ from controller.configs.api.serializers import (
     SnapshotDetail,
     SnapshotSerializer,
     TemplateSerializer,
+    VersionDetail,
+    VersionSerializer,
 )
 from controller.configs.models import Config, Rollout, Snapshot, Template
-from controller.configs.rules import enrolling, foreseeing, history, rollouts, templates
+from controller.configs.rules import (
+    enrolling,
+    foreseeing,
+    history,
+    rollouts,
+    templates,
+    versions,
+)
 from controller.devices.api.views import OfDevice
 from controller.devices.models import Enrollment
 from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
@@ -145,6 +158,55 @@ class RolloutViewSet(RuleViewSet):
             is_open=user.may("device:secret", row.template.organization_id),
         )
         return Response(ForecastSerializer(found).data)
+
+
+class VersionViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """What rows of one kind were after each change; and the way back, also from deletion."""
+
+    queryset = Version.objects.all()
+    filterset_class = VersionFilter
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset().filter(kind=self.resource)
+        return rows if self.detail else rows.defer("values")
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return VersionDetail if self.detail else VersionSerializer
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        """Make the row what it was; one that was deleted comes back under its id."""
+        version = self.get_object()
+        row, user = versions.row_of(version), as_user(request)
+        if row is None:
+            place = version.site_id if self.resource == "device" else ELSEWHERE
+            authorize(user, f"{self.resource}:create", version.organization_id, place)
+        elif not user.may_on(f"{self.resource}:update", row):
+            raise PermissionDenied
+        versions.restore(version)
+        latest = self.get_queryset().filter(row=version.row).first()
+        return Response(self.get_serializer(latest).data)
+
+
+class DeviceVersions(VersionViewSet):
+    resource = "device"
+    permissions = {"restore": "device:update"}
+
+
+class TemplateVersions(VersionViewSet):
+    resource = "template"
+    permissions = {"restore": "template:update"}
+
+
+class GroupVersions(VersionViewSet):
+    resource = "group"
+    permissions = {"restore": "group:update"}
+
+
+class VpnVersions(VersionViewSet):
+    resource = "vpn"
+    permissions = {"restore": "vpn:update"}
 
 
 class EnrollmentViewSet(DestroyModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):

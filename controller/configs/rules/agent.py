@@ -12,6 +12,7 @@ from controller.base.secrets import digest
 from controller.configs.models import Backend, Config, ConfigQuerySet
 from controller.configs.rules.announcing import announce
 from controller.configs.rules.inventory import add_config, settle_rendering
+from controller.configs.rules.keeping import keep_device
 from controller.configs.rules.settling import acknowledge, close_pushes, refuse, save_progress
 from controller.devices import rules as devices
 from controller.devices.engine.identity import same_mac
@@ -41,6 +42,7 @@ def register(shared_secret: str, told: Mapping[str, str]) -> Registration:
     device = _refreshed(known, told) if known else _added(owner, told)
     if not Config.objects.filter(device=device).exists():
         add_config(device, backend=told["backend"], tags=told.get("tags", "").split())
+    keep_device(device)
     return Registration(device, is_new=known is None)
 
 
@@ -90,6 +92,7 @@ def _change(device: Device, changes: Mapping[str, str]) -> None:
     row = Config.objects.filter(device=device).first()
     if row is not None and {"name", "os"} & changes.keys():
         settle_rendering(row)
+    keep_device(device)
 
 
 def config_for(device_id: UUID, key: str) -> Config:

@@ -13,6 +13,7 @@ from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.configs.models import Backend
 from controller.configs.rules.agent import FACTS
 from controller.configs.rules.inventory import add_config, update_device
+from controller.configs.rules.keeping import keep_device
 from controller.devices import rules as devices
 from controller.devices.engine import proof
 from controller.devices.engine.identity import random_key
@@ -163,6 +164,7 @@ def _added(enrollment: Enrollment, name: str, group: DeviceGroup | None) -> Devi
         devices.claim_management_ip(device, told["management_ip"])
     backend = told.get("backend", Backend.OPENWRT)
     add_config(device, backend=backend, tags=told.get("tags", "").split())
+    keep_device(device)
     return device
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from django.db import transaction
 
-from controller.accounts.models import Organization
+from controller.accounts.models import Organization, Version
 from controller.accounts.rules.auditing import by_somebody, record
 from controller.base.errors import NotPermitted, Refused
 from controller.configs.models import Backend, Config, GroupTemplate, Template, TemplateUse
 from controller.configs.rules import tunnels
 from controller.configs.rules.announcing import announce, withdraw
+from controller.configs.rules.keeping import keep_device, keep_group
 from controller.configs.rules.rendering import inputs, invalidate, refresh
 from controller.configs.rules.templates import (
     check_usable,
@@ -38,6 +39,7 @@ def create_device(*, config: Mapping[str, Any] | None = None, **values: Any) -> 
     device = devices.add_device(**values)
     if config is not None or _group_has_templates(device.group):
         add_config(device, **(config or {}))
+    keep_device(device)
     return device
 
 
@@ -114,7 +116,20 @@ def update_device(
     if row is None:
         if config is not None:
             add_config(device, **config)
-        return _fresh(device)
+    else:
+        _follow(row, device, before, config, values)
+    keep_device(device)
+    return _fresh(device)
+
+
+def _follow(
+    row: Config,
+    device: Device,
+    before: Device,
+    config: Mapping[str, Any] | None,
+    values: Mapping[str, Any],
+) -> None:
+    """What the change of a device means for its configuration."""
     row.device = device
     if config is not None or before.organization_id != device.organization_id:
         _change_config(row, config or {}, before)
@@ -123,7 +138,6 @@ def update_device(
     elif RENDERED_FIELDS & values.keys():
         settle_rendering(row)
     announce([row.pk])
-    return _fresh(device)
 
 
 def _fresh(device: Device) -> Device:
@@ -188,6 +202,7 @@ def deactivate(device: Device) -> Device:
         row.save()
         settle_rendering(row)
         withdraw([device.pk])
+    keep_device(device)
     return _fresh(device)
 
 
@@ -202,6 +217,7 @@ def activate(device: Device) -> Device:
         row.save()
         row.device = device
         assign(row, initial(device.organization, row.backend, device.group))
+    keep_device(device)
     return _fresh(device)
 
 
@@ -212,6 +228,7 @@ def delete_device(device: Device, *, force: bool = False) -> None:
     ended = device.is_deactivated and (row is None or row.status == Config.Status.DEACTIVATED)
     if not (ended or force):
         raise NotPermitted("The device must be deactivated prior to deletion")
+    keep_device(device, Version.Verb.DELETED)
     withdraw([device.pk])
     tunnels.part(device)
     device.delete()
@@ -221,6 +238,7 @@ def delete_device(device: Device, *, force: bool = False) -> None:
 def create_group(*, templates: Sequence[Template] = (), **values: Any) -> DeviceGroup:
     group = devices.create_group(**values)
     _set_group_templates(group, templates)
+    keep_group(group)
     return group
 
 
@@ -243,6 +261,7 @@ def update_group(
             assign(row, list(dict.fromkeys([*kept, *after])))
     elif group.context != context:
         invalidate(rows)
+    keep_group(group)
     return group
 
 
@@ -273,8 +292,10 @@ def _set_group_templates(group: DeviceGroup, templates: Sequence[Template]) -> N
     )
 
 
+@transaction.atomic
 def delete_group(group: DeviceGroup) -> None:
     """The group goes; its devices stay, without the group's templates and variables."""
+    keep_group(group, Version.Verb.DELETED)
     for device in group.devices.filter(is_deactivated=False):
         update_device(device, group=None)
     group.delete()

@@ -27,6 +27,7 @@ from controller.configs.rules.tunnels import (
     server_layers,
 )
 from controller.devices.models import Device
+from networks.rules.planning import NOTHING, Contribution, contributions
 
 # Rows read, rendered and written together: large enough for few queries, small enough for
 # flat memory and for the first results to show soon.
@@ -87,15 +88,19 @@ def inputs(
     templates: Sequence[Template],
     config: Mapping[str, Any],
     context: Mapping[str, Any],
+    overlay: Contribution | None = None,
 ) -> Inputs:
     """The inputs of a device with this configuration, saved or not.
 
     The layers of variables run from the weakest to the strongest, as documented for
     OpenWISP: template defaults, the templates' VPN servers, the device's own facts, the
     portal, the organization, the group, what the device is as a VPN client, its own subnets, the
-    hardware id, and last what was set for this very device.
+    overlay, the hardware id, and last what was set for this very device. ``overlay`` is what
+    that contributes, where the caller has read it for many devices at once.
     """
     templates = staged(device, templates)
+    if overlay is None:
+        overlay = contributions([device.pk]).get(device.pk, NOTHING)
     hostname = {"general": {"hostname": device.name.replace(":", "-")}}
     facts: dict[str, Any] = {
         "name": device.name,
@@ -115,13 +120,18 @@ def inputs(
         ("group", device.group.context if device.group else {}),
         *client_layers(device),
         division_layer(device),
+        ("overlay", overlay.variables),
         ("hardware id", {"hardware_id": device.hardware_id} if device.hardware_id else {}),
         ("this device", context),
     ]
     return Inputs(
         backend=backend,
         # The name of the device is its host name, unless a template or the device says other.
-        templates=(hostname, *(contents(template) for template in templates)),
+        templates=(
+            hostname,
+            *(contents(template) for template in templates),
+            overlay.netjson,
+        ),
         config=config,
         layers=tuple((origin, _texts(values)) for origin, values in layers),
         dsa=uses_dsa(device.os),
@@ -148,7 +158,9 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def inputs_of(config: Config, *, instead: Rollout | None = None) -> Inputs:
+def inputs_of(
+    config: Config, *, instead: Rollout | None = None, overlay: Contribution | None = None
+) -> Inputs:
     """The inputs of a configuration; ``instead`` of a template's version with a rollout's."""
     templates = [use.template for use in config.uses.all()]
     if instead is not None:
@@ -162,6 +174,7 @@ def inputs_of(config: Config, *, instead: Rollout | None = None) -> Inputs:
         templates=templates,
         config=config.config,
         context=config.context,
+        overlay=overlay,
     )
 
 
@@ -217,8 +230,10 @@ def refresh(config_ids: Iterable[UUID]) -> int:
 def _refresh(ids: Sequence[UUID]) -> int:
     outcomes: dict[UUID, Outcome] = {}
     unprovided = provision(ids)
+    devices = Config.objects.filter(pk__in=ids).values_list("device", flat=True)
+    overlay = contributions(list(devices))
     for config in with_inputs().filter(pk__in=ids):
-        wanted = inputs_of(config)
+        wanted = inputs_of(config, overlay=overlay.get(config.device_id, NOTHING))
         rendered: Rendered | Refused
         try:
             if refusal := unprovided.get(config.device_id):

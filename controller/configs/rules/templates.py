@@ -8,11 +8,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Max, Q
 
-from controller.accounts.models import Organization
+from controller.accounts.models import Organization, Version
 from controller.base.errors import Conflict, Refused
 from controller.configs.engine.render import InvalidConfig, Rendered, render, validate
 from controller.configs.models import Config, GroupTemplate, Rollout, Template, TemplateUse
 from controller.configs.rules import tunnels
+from controller.configs.rules.keeping import keep_template
 from controller.configs.rules.rendering import invalidate
 from controller.devices.models import DeviceGroup
 
@@ -26,6 +27,7 @@ def create_template(**values: Any) -> Template:
     template.save()
     if template.default:
         spread(template)
+    keep_template(template)
     return template
 
 
@@ -69,6 +71,7 @@ def update_template(template: Template, **values: Any) -> Template:
     if template.default > before.default or template.required > before.required:
         spread(template)
     invalidate(Config.objects.filter(uses__template=template))
+    keep_template(template)
     return template
 
 
@@ -76,6 +79,7 @@ def update_template(template: Template, **values: Any) -> Template:
 def delete_template(template: Template) -> None:
     """Take it off every device and group, then remove it."""
     _not_in_waves(template)
+    keep_template(template, Version.Verb.DELETED)
     configs = list(template.uses.values_list("config_id", flat=True))
     tunnels.leave(template.vpn, configs)
     template.uses.all().delete()

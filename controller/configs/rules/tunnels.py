@@ -15,6 +15,7 @@ from controller.vpn.engine.clients import variable
 from controller.vpn.models import Vpn, VpnClient
 from networks import rules as addresses
 from networks.models import Division, DivisionRule
+from networks.rules.members import part as overlay_part
 
 Layer = tuple[str, Mapping[str, Any]]
 
@@ -97,9 +98,10 @@ def settle(config: Config, templates: Sequence[Template]) -> None:
 
 
 def part(device: Device) -> None:
-    """The device leaves every server, and its own subnets are free again."""
+    """The device leaves every server and network, and its own subnets are free again."""
     vpns.leave(VpnClient.objects.filter(device=device))
     addresses.take_back(Division.objects.filter(device=device))
+    overlay_part(device)
 
 
 def join(template: Template, config_ids: Collection[UUID]) -> None:

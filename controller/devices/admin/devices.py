@@ -21,6 +21,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import Refused
 from controller.configs.admin import preview
+from controller.configs.admin.versions import Versioned
 from controller.configs.models import Backend, Config, Push
 from controller.configs.rules import inventory as rules
 from controller.configs.rules.delivery import enqueue
@@ -42,7 +43,7 @@ NAMED_MOST = 20
 
 
 @admin.register(Device)
-class DeviceAdmin(RuleAdmin):
+class DeviceAdmin(Versioned, RuleAdmin):
     resource = "device"
     form = DeviceForm
     delete_rule = rules.delete_device
@@ -67,7 +68,8 @@ class DeviceAdmin(RuleAdmin):
     ordering = ["name"]
     inlines = [ConnectionInline]
     actions = ["run_command", "deactivate_many", "activate_many"]
-    actions_detail = ["deactivate", "activate"]
+    actions_detail = ["show_versions", "deactivate", "activate"]
+    actions_list = ["show_deleted"]
     change_form_template = "admin/devices/device/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

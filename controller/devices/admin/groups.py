@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, display
 from controller.base.forms import RuleForm, VariablesWidget
 from controller.configs.admin.fields import TemplatesField
+from controller.configs.admin.versions import Versioned
 from controller.configs.models import Template
 from controller.configs.rules import inventory as rules
 from controller.devices.models import DeviceGroup
@@ -45,7 +46,7 @@ class GroupForm(RuleForm):
 
 
 @admin.register(DeviceGroup)
-class DeviceGroupAdmin(RuleAdmin):
+class DeviceGroupAdmin(Versioned, RuleAdmin):
     resource = "group"
     form = GroupForm
     create_rule = rules.create_group
@@ -55,6 +56,8 @@ class DeviceGroupAdmin(RuleAdmin):
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
     search_fields = ["name", "description"]
+    actions_detail = ["show_versions"]
+    actions_list = ["show_deleted"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not self.has_change_permission(request, obj):

@@ -19,6 +19,7 @@ from controller.base.admin import (
     display,
 )
 from controller.configs.admin.fields import ConfigWidget
+from controller.configs.admin.versions import Versioned
 from controller.configs.api.agent.views import archive_of
 from controller.configs.engine import masking
 from controller.configs.rules.servers import update_vpn
@@ -61,7 +62,7 @@ class VpnForm(RuleForm):
 
 
 @admin.register(Vpn)
-class VpnAdmin(RuleAdmin):
+class VpnAdmin(Versioned, RuleAdmin):
     resource = "vpn"
     form = VpnForm
     create_rule = rules.create_vpn
@@ -71,6 +72,8 @@ class VpnAdmin(RuleAdmin):
     list_filter = [("organization", ScopedRelatedFilter), "backend"]
     list_select_related = ["organization"]
     search_fields = ["name", "host"]
+    actions_detail = ["show_versions"]
+    actions_list = ["show_deleted"]
     ordering = ["name"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -7,6 +7,8 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils.text import slugify
 
+from controller.accounts.models import Version
+from controller.accounts.rules import versions
 from controller.base.errors import Conflict, Refused
 from controller.base.secrets import digest
 from controller.devices.engine.identity import random_key
@@ -29,6 +31,11 @@ SERVER_EXTENSIONS = [
     {"name": "extendedKeyUsage", "value": "serverAuth", "critical": False},
 ]
 LONGEST_NAME = 55
+# What a version of a server consists of.
+KEPT = (
+    "organization", "name", "host", "backend", "ca", "cert", "subnet", "ip", "webhook_endpoint",
+    "auth_token", "notes", "config",
+)  # fmt: skip
 # Only these change what its clients are configured with.
 TOLD_TO_CLIENTS = {"name", "host", "backend", "config", "ca", "cert", "subnet", "ip"}
 
@@ -43,6 +50,7 @@ def create_vpn(**values: Any) -> Vpn:
     try:
         with transaction.atomic():
             _complete(vpn)
+            keep_vpn(vpn)
             wake_teller()
     except Exception:
         dissolve(vpn)
@@ -77,14 +85,20 @@ def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
     vpn.tell_after = None
     _complete(vpn)
     _give_back(vpn, before)
+    keep_vpn(vpn)
     wake_teller()
     return vpn
+
+
+def keep_vpn(vpn: Vpn, verb: str = "") -> None:
+    versions.keep("vpn", vpn, versions.values_of(vpn, KEPT), verb=verb)
 
 
 @transaction.atomic
 def delete_vpn(vpn: Vpn) -> None:
     """Remove a server that no template speaks of; its certificate is revoked."""
     address, cert = vpn.ip, vpn.cert
+    keep_vpn(vpn, Version.Verb.DELETED)
     try:
         vpn.delete()
     except ProtectedError as error:

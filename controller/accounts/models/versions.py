@@ -1,0 +1,42 @@
+"""What rows were, each time somebody had changed them."""
+
+from django.db import models
+from django.utils import timezone
+
+from controller.accounts.models.people import Organization
+from controller.accounts.models.tenancy import Shareable, Site
+from controller.base.secrets import EncryptedJSONField
+
+
+class Version(Shareable):
+    """One row as it was after one change; encrypted, for it holds what the row holds."""
+
+    is_audited = False
+
+    class Verb(models.TextChoices):
+        CREATED = "created", "Created"
+        CHANGED = "changed", "Changed"
+        RESTORED = "restored", "Restored"
+        DELETED = "deleted", "Deleted"
+
+    organization = models.ForeignKey(Organization, models.CASCADE, null=True, related_name="+")
+    site = models.ForeignKey(Site, models.SET_NULL, null=True, related_name="+")
+    kind = models.CharField(max_length=16, help_text="device, template, group or vpn")
+    row = models.UUIDField(help_text="Its id, also when it is gone.")
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=255)
+    verb = models.CharField(max_length=8, choices=Verb.choices)
+    changed = models.JSONField(default=list, help_text="The names of the fields that changed.")
+    values = EncryptedJSONField(default=dict)
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=255, blank=True, help_text="Who changed it.")
+
+    class Meta:
+        ordering = ["-at", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "row", "number"], name="version_unique")
+        ]
+        indexes = [models.Index(fields=["kind", "verb", "-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.name}, version {self.number}"

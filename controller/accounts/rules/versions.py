@@ -1,0 +1,37 @@
+"""Keeping what rows are, each time a rule has changed them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+
+from controller.accounts.engine import comparing
+from controller.accounts.models import Version
+from controller.base.tracing import current
+
+
+def values_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
+    """These fields as JSON; a row that is referred to as its id."""
+    found = {name: row._meta.get_field(name).value_from_object(row) for name in names}  # type: ignore[union-attr]
+    return {name: str(one) if isinstance(one, UUID) else one for name, one in found.items()}
+
+
+def keep(kind: str, row: Any, values: Mapping[str, Any], *, verb: str = "") -> None:
+    """Add a version, unless it is as the one before; a first one is that of its creation."""
+    last = Version.objects.filter(kind=kind, row=row.pk).order_by("-number").first()
+    changed = [one.field for one in comparing.changes(last.values if last else {}, values)]
+    if last is not None and not changed and not verb:
+        return
+    Version.objects.create(
+        kind=kind,
+        row=row.pk,
+        number=last.number + 1 if last else 1,
+        organization_id=row.organization_id,
+        site_id=getattr(row, "site_id", None),
+        name=str(row)[:255],
+        verb=verb or (Version.Verb.CHANGED if last else Version.Verb.CREATED),
+        changed=changed if last else [],
+        values=dict(values),  # type: ignore[misc]
+        actor=current().actor,
+    )

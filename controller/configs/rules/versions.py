@@ -1,0 +1,155 @@
+"""Going back to a version of a device, a template, a group or a VPN server; also of one deleted."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Model
+
+from controller.accounts.engine.comparing import Change, changes
+from controller.accounts.models import Version
+from controller.accounts.rules.versions import values_of
+from controller.base.errors import Conflict
+from controller.configs.engine import masking
+from controller.configs.models import Template
+from controller.configs.rules import inventory, keeping, templates
+from controller.configs.rules.servers import update_vpn
+from controller.devices.models import Device, DeviceGroup
+from controller.vpn.models import Vpn
+from controller.vpn.rules import create_vpn
+from controller.vpn.rules.servers import KEPT, keep_vpn
+
+CONFIGURATION = "configuration"
+# An address, once given back, may be somebody else's; a revoked certificate stays revoked.
+GIVEN_BACK = ("ip", "cert")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How versions of one kind of row are read and gone back to."""
+
+    model: type[Model]
+    values: Callable[[Any], dict[str, Any]]
+    keep: Callable[..., None]
+    create: Callable[..., Any]
+    update: Callable[..., Any]
+    fixed: frozenset[str] = frozenset({"organization"})
+    """Never gone back to while the row is there: it means more than the row itself."""
+
+
+KINDS = {
+    "device": Kind(
+        Device, keeping.device_values, keeping.keep_device, inventory.create_device,
+        inventory.update_device,
+    ),
+    "template": Kind(
+        Template, keeping.template_values, keeping.keep_template, templates.create_template,
+        templates.update_template,
+    ),
+    "group": Kind(
+        DeviceGroup, keeping.group_values, keeping.keep_group, inventory.create_group,
+        inventory.update_group,
+    ),
+    "vpn": Kind(
+        Vpn, lambda vpn: values_of(vpn, KEPT), keep_vpn, create_vpn, update_vpn,
+        frozenset({"organization", "cert", "ip"}),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What going back to a version would change, and what cannot come back."""
+
+    changes: list[Change]
+    notes: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    """For the rule: rows instead of their ids, and only what differs."""
+
+
+def row_of(version: Version) -> Any:
+    """The row this is a version of, if it is still there."""
+    return KINDS[version.kind].model._default_manager.filter(pk=version.row).first()
+
+
+def prospect(version: Version) -> Prospect:
+    kind, row = KINDS[version.kind], row_of(version)
+    now = kind.values(row) if row is not None else {}
+    wanted: dict[str, Any] = version.values
+    fixed = kind.fixed if row is not None else frozenset(GIVEN_BACK)
+    differing = [
+        one for one in changes(now, wanted) if one.field in wanted and one.field not in fixed
+    ]
+    notes = [
+        f"Its {name} stays as it is."
+        for name in sorted(kind.fixed)
+        if row is not None and now.get(name) != wanted.get(name)
+    ]
+    values: dict[str, Any] = {}
+    for one in differing:
+        if one.field == CONFIGURATION:
+            values["config"] = _configuration(one.after, notes)
+        else:
+            values[one.field] = _as_row(kind.model, one.field, one.after, notes)
+    return Prospect(differing, notes, values)
+
+
+def _configuration(wanted: Mapping[str, Any] | None, notes: list[str]) -> dict[str, Any] | None:
+    if wanted is None:
+        notes.append("It had no configuration then; the present one stays.")
+        return None
+    return {**wanted, "templates": _templates(wanted["templates"], notes)}
+
+
+def _templates(ids: list[str], notes: list[str]) -> list[Template]:
+    known = Template.objects.select_related("vpn__ca", "vpn__ip", "vpn__subnet").in_bulk(
+        [UUID(one) for one in ids]
+    )
+    if lost := len(ids) - len(known):
+        notes.append(f"{lost} of its templates are gone; they are left out.")
+    return [known[pk] for one in ids if (pk := UUID(one)) in known]
+
+
+def _as_row(model: type[Model], name: str, value: Any, notes: list[str]) -> Any:
+    if name == "templates":
+        return _templates(value, notes)
+    related = model._meta.get_field(name).related_model
+    if related is None or value is None:
+        return value
+    found = related._default_manager.filter(pk=value).first()
+    if found is None:
+        notes.append(f"Its {name} of then is gone; it is left empty.")
+    return found
+
+
+@transaction.atomic
+def restore(version: Version) -> Any:
+    """Make the row what it was, by the same rules as any other change; the row."""
+    kind, row = KINDS[version.kind], row_of(version)
+    values = prospect(version).values
+    if row is None:
+        if version.organization_id is None and version.kind in {"device", "group"}:
+            raise Conflict("Its organization is gone.")
+        row = kind.create(id=version.row, **{k: v for k, v in values.items() if v is not None})
+    elif values:
+        row = kind.update(row, **values)
+    kind.keep(row, Version.Verb.RESTORED)
+    return row
+
+
+def latest_of_deleted(kind: str) -> Any:
+    """The last version of each row of this kind that is gone."""
+    there = KINDS[kind].model._default_manager.values("pk")
+    return Version.objects.filter(kind=kind, verb=Version.Verb.DELETED).exclude(row__in=there)
+
+
+def may_read_all(user: Any, version: Version) -> bool:
+    """Whether the user may read what is secret in what it holds."""
+    secret = "vpn:secret" if version.kind == "vpn" else "device:secret"
+    return bool(user.may(secret, version.organization_id))
+
+
+def shown_value(value: Any, name: str, *, is_open: bool) -> Any:
+    return value if is_open else masking.masked(value, name)

@@ -1,0 +1,84 @@
+"""The Husarnet Dashboard dialect: every answer is a JSON object, and what went wrong is a ``status``.
+
+``detail`` says it in words, as the original's framework did.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import IntegrityError
+from django.http import HttpRequest, JsonResponse
+from rest_framework import exceptions, status
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.views import APIView, set_rollback
+
+from controller.base.errors import (
+    RACE,
+    Conflict,
+    Locked,
+    NotFound,
+    NotPermitted,
+    NotSignedIn,
+    Refused,
+    Unreachable,
+)
+
+STATUSES: dict[type[Refused], int] = {
+    NotFound: status.HTTP_404_NOT_FOUND,
+    NotPermitted: status.HTTP_403_FORBIDDEN,
+    NotSignedIn: status.HTTP_401_UNAUTHORIZED,
+    Conflict: status.HTTP_409_CONFLICT,
+    Locked: status.HTTP_423_LOCKED,
+    Unreachable: status.HTTP_502_BAD_GATEWAY,
+}
+WORDS = {
+    400: "bad-request", 401: "unauthorized", 403: "forbidden", 404: "not-found",
+    405: "method-not-allowed", 409: "conflict", 413: "too-large", 415: "unsupported-media-type",
+    423: "locked", 429: "too-many-requests", 500: "error", 502: "connect",
+}  # fmt: skip
+# Outcomes that the original tells with a status of 200.
+OUTCOMES = {"invalid-hostname", "connect"}
+
+
+def shape(code: int, detail: Any) -> dict[str, Any]:
+    return {"status": WORDS.get(code, "error"), "detail": detail}
+
+
+def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
+    return JsonResponse(shape(code, message), status=code)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Put a refusal, or one of the framework's own, into this dialect's words."""
+    if isinstance(error, IntegrityError):
+        error = Conflict(RACE)
+    if isinstance(error, exceptions.APIException):
+        return _of_framework(error)
+    if not isinstance(error, Refused):
+        return None
+    set_rollback()
+    if error.code in OUTCOMES:
+        return Response({"status": error.code})
+    code = next(
+        (STATUSES[kind] for kind in STATUSES if isinstance(error, kind)),
+        status.HTTP_400_BAD_REQUEST,
+    )
+    return Response(shape(code, str(error)), status=code)
+
+
+def _of_framework(error: exceptions.APIException) -> Response:
+    set_rollback()
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    return Response(
+        shape(error.status_code, error.detail), status=error.status_code, headers=headers
+    )
+
+
+class View(APIView):
+    permission_classes = [IsAuthenticated]
+
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        return exception_handler

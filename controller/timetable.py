@@ -1,0 +1,42 @@
+"""What is done regularly, how often, and by which queue's workers."""
+
+from typing import Any
+
+from celery.schedules import schedule
+
+HOUR = 3600
+
+
+def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
+    """Celery's schedule. What could not be sent for a whole period is sent no more."""
+    lines = {
+        "sign revocation lists": ("pki.tasks.publish_lists", HOUR, "default"),
+        "ask names again": ("pki.tasks.validate_lost", 60, "default"),
+        "renew certificates": ("pki.tasks.renew_expiring", HOUR, "default"),
+        "poll devices": ("controller.connections.tasks.sweep", poll, "poll"),
+        "tell that the worker works": ("controller.accounts.tasks.beat", 5, "default"),
+        "seal the audit": ("controller.accounts.tasks.seal_audit", 3, "default"),
+        "reconcile configurations": ("controller.configs.tasks.reconcile", reconcile, "default"),
+        "look who is in the overlay": ("networks.tasks.look", 60, "poll"),
+        "tell VPN servers": ("controller.vpn.tasks.tell_servers", reconcile, "default"),
+        "forget old configurations": ("controller.configs.tasks.forget", HOUR, "default"),
+        "run commands that no message told of": (
+            "controller.connections.tasks.run_commands", reconcile, "command",
+        ),
+        "make calls of supervisors that no message told of": (
+            "supervisor_proxy.tasks.run_calls", reconcile, "proxy",
+        ),
+        "look what became of unknown calls": (
+            "supervisor_proxy.tasks.verify_unknown", reconcile, "proxy",
+        ),
+        "forget old calls of supervisors": ("supervisor_proxy.tasks.forget", HOUR, "proxy"),
+        "write last seen": ("controller.devices.tasks.flush_last_seen", 3, "default"),
+    }  # fmt: skip
+    return {
+        name: {
+            "task": task,
+            "schedule": schedule(seconds),
+            "options": {"queue": queue, "expires": seconds},
+        }
+        for name, (task, seconds, queue) in lines.items()
+    }

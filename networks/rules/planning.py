@@ -1,0 +1,206 @@
+"""From rows to what devices of the overlay are to have."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils.text import slugify
+
+from controller.base.secrets import digest
+from controller.celery import wake
+from networks.engine import firewall, mesh, overlay, policies
+from networks.engine.firewall import Segment
+from networks.engine.keys import overlay_address, wireguard_pair
+from networks.engine.mesh import Plan, World
+from networks.models import DirectPath, Member, Network, Node
+
+FOLLOW = "controller.configs.tasks.follow_overlay"
+RELAY_NAME = "relay"
+FIRST_PORT, PORTS = 20000, 30000
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What the overlay adds to the configuration of a device."""
+
+    netjson: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+NOTHING = Contribution()
+
+
+def relay() -> Node:
+    """The relay's identity, which is there before any device is the relay.
+
+    Its key is made here because join codes name the address that follows from it.
+    """
+    found = Node.objects.filter(is_relay=True).first()
+    if found is None:
+        private, public = wireguard_pair()
+        made = new_node(
+            public, name=RELAY_NAME, private_key=private, key_mode=Node.KeyMode.PORTAL,
+            is_relay=True,
+        )  # fmt: skip
+        Node.objects.bulk_create([made], ignore_conflicts=True)
+        found = Node.objects.get(is_relay=True)
+    return found
+
+
+def new_node(public_key: str, **values: Any) -> Node:
+    """A device by its key; its port follows from it, so that it stays the same behind NAT."""
+    port = FIRST_PORT + int(digest(public_key)[:8], 16) % PORTS
+    return Node(
+        public_key=public_key,
+        address=overlay_address(public_key, settings.MUSTER_OVERLAY_PREFIX),
+        port=port,
+        **values,
+    )
+
+
+def touch(network_ids: Collection[int], *, also: Iterable[int] = ()) -> None:
+    """What members of these networks, and the relay, are to have has changed."""
+    members = Member.objects.filter(network__in=network_ids).values("node")
+    affected = Node.objects.filter(pk__in=members) | Node.objects.filter(pk__in=list(also))
+    (affected | Node.objects.filter(is_relay=True)).touch()
+    # A little later: what comes in a burst is one push.
+    wake(FOLLOW, countdown=settings.MUSTER_OVERLAY_SETTLE_SECONDS)
+
+
+def slug_of(network: Network) -> str:
+    """As names in full have it: unique, and still something to read."""
+    return f"{slugify(network.name)[:40].strip('-_') or 'network'}-{network.pk}".lstrip("-")
+
+
+def world(node_ids: Collection[int] | None = None) -> World:
+    """What plans of these devices are made of, in a fixed number of queries; None is all."""
+    members = Member.objects.active()
+    if node_ids is not None:
+        mine = members.filter(node__in=node_ids).values("network")
+        members = members.filter(network__in=mine)
+    by_network: defaultdict[int, list[int]] = defaultdict(list)
+    node_of: dict[int, int] = {}
+    for pk, network, node in members.order_by("pk").values_list("pk", "network", "node"):
+        by_network[network].append(node)
+        node_of[pk] = node
+    rows = Network.objects.filter(pk__in=list(by_network)).order_by("pk")
+    nodes = {
+        one.pk: _node(one)
+        for one in Node.objects.filter(pk__in=set(node_of.values())).defer("private_key")
+    }
+    hub = _node(relay())
+    nodes.setdefault(hub.id, hub)
+    paths = list(DirectPath.objects.filter(low__in=nodes, high__in=nodes))
+    return World(
+        nodes=nodes,
+        networks=tuple(
+            mesh.Network(
+                one.pk,
+                one.slug,
+                tuple(by_network[one.pk]),
+                node_of.get(one.master_id) if one.master_id else None,
+            )
+            for one in rows
+        ),
+        relay=hub,
+        prefix=settings.MUSTER_OVERLAY_PREFIX,
+        suffix=settings.MUSTER_OVERLAY_SUFFIX,
+        proven=frozenset((one.low_id, one.high_id) for one in paths if one.proven),
+        candidates=frozenset((one.low_id, one.high_id) for one in paths if not one.proven),
+    )
+
+
+def _node(row: Node) -> mesh.Node:
+    return mesh.Node(
+        id=row.pk,
+        name=row.name,
+        address=str(row.address),
+        public_key=row.public_key,
+        port=row.port,
+        endpoint=row.endpoint,
+        observed=row.observed,
+        is_fully_managed=row.is_fully_managed,
+    )
+
+
+def segments(network_ids: Iterable[int] | None = None) -> list[Segment]:
+    """Networks as firewalls see them."""
+    members = Member.objects.active().select_related("node").order_by("pk")
+    rows = Network.objects.order_by("pk")
+    if network_ids is not None:
+        ids = list(network_ids)
+        rows, members = rows.filter(pk__in=ids), members.filter(network__in=ids)
+    by_network: defaultdict[int, list[policies.Member]] = defaultdict(list)
+    for one in members.defer("node__private_key"):
+        by_network[one.network_id].append(as_policy_member(one))
+    return [
+        Segment(row.pk, tuple(by_network[row.pk]), policies.parse(row.policy))
+        for row in rows
+        if by_network[row.pk]
+    ]
+
+
+def as_policy_member(row: Member) -> policies.Member:
+    return policies.Member(row.node.name, str(row.node.address), frozenset(row.tags))
+
+
+def parts(made: World, node: Node) -> tuple[Plan, dict[str, str]]:
+    """A device's plan, and the same as the parts that our script applies there."""
+    if node.is_relay:
+        plan = mesh.relay_plan(made)
+        table = firewall.relay_table(segments(), overlay.INTERFACE)
+        return plan, overlay.parts(plan, firewall=table, is_relay=True)
+    plan = mesh.plan(made, node.pk)
+    table = ""
+    if plan is not mesh.NOTHING and made.direct.get(node.pk):
+        mine = segments(network.id for network in made.networks_of[node.pk])
+        if any(not one.policy.is_open for one in mine):
+            table = firewall.member_table(mine, overlay.INTERFACE)
+    return plan, overlay.parts(plan, firewall=table)
+
+
+def contributions(device_ids: Collection[UUID]) -> dict[UUID, Contribution]:
+    """What the overlay adds to the configurations of these devices."""
+    rows = list(Node.objects.filter(device__in=device_ids))
+    if not rows:
+        return {}
+    everything = any(row.is_relay for row in rows)
+    made = world(None if everything else [row.pk for row in rows])
+    return {row.device_id: _contribution(made, row) for row in rows}
+
+
+def _contribution(made: World, node: Node) -> Contribution:
+    plan, found = parts(made, node)
+    if not found:
+        # Our script stays until it has taken everything down.
+        return Contribution(overlay.netjson_files({}, script=script(), holds_key=False))
+    holds_key = bool(node.private_key)
+    netjson = overlay.netjson_files(found, script=script(), holds_key=holds_key)
+    if holds_key and not node.is_relay:
+        netjson |= overlay.netjson(plan)
+        netjson["files"].append(overlay.agent_hook())
+    variables = {overlay.KEY_VARIABLE: node.private_key} if holds_key else {}
+    return Contribution(netjson, variables)
+
+
+@lru_cache(maxsize=1)
+def script() -> str:
+    """What runs on devices, the same for all of them."""
+    return Path(settings.BASE_DIR, "agents", "muster-join").read_text()
+
+
+@transaction.atomic
+def follow() -> list[UUID]:
+    """Take note of all whose plans have changed; the devices to configure anew."""
+    rows = Node.objects.filter(followed_revision__lt=F("revision"))
+    found = list(rows.select_for_update().values_list("pk", "revision", "device"))
+    for pk, revision, _ in found:
+        Node.objects.filter(pk=pk).update(followed_revision=revision)
+    return [device for _, _, device in found if device is not None]
