@@ -29,9 +29,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             "SECRET_KEY": "x" * 60,
@@ -93,12 +91,7 @@ class Stage:
         self.run("web", BIN / "granian", "--interface", "asgi", "--host", "127.0.0.1",
                  "--port", str(self.port), "--workers", str(workers), "--no-access-log",
                  "controller.asgi:application")  # fmt: skip
-
-        def up() -> bool:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-        wait_for("the web server", up)
+        wait_for("the web server", lambda: listens(self.port))
 
     def start_worker(self, concurrency: int = 2) -> None:
         self.run("worker", BIN / "celery", "--app", "controller", "worker", "--loglevel", "INFO", "--concurrency",
@@ -106,9 +99,25 @@ class Stage:
         log = self.folder / "worker.log"
         wait_for("the worker", lambda: b" ready." in log.read_bytes())
 
+    def memory(self, name: str) -> int:
+        """The largest of this program's processes, in MiB that are not shared with others."""
+        return max(proportional(pid) for pid in family(self.processes[name].pid))
+
     def cpu(self, name: str) -> float:
         """Seconds of CPU that this program and all its children have used."""
         return sum(cpu_of(pid) for pid in family(self.processes[name].pid))
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 def postgres_tools() -> Path:
@@ -149,6 +158,16 @@ def cpu_of(pid: int) -> float:
     return sum(int(fields[at]) for at in (11, 12, 13, 14)) / TICKS
 
 
+def proportional(pid: int) -> int:
+    """PSS in MiB: what is shared by several processes counts in parts."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) // 1024 if found else 0
+
+
 def wait_for(what: str, ready: object) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not ready():  # type: ignore[operator]
@@ -180,9 +199,9 @@ def wrk(
         lua.flush()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
         command += ["-s", lua.name] if script else []
-        text = subprocess.run(
-            [*command, url], check=True, capture_output=True, text=True
-        ).stdout
+        done = subprocess.run([*command, url], check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr + done.stdout
+        text = done.stdout
     total = re.search(r"(\d+) requests in ([\d.]+)(\w+)", text)
     assert total, text
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)

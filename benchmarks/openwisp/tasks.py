@@ -1,0 +1,10 @@
+"""The Celery application of the original's worker."""
+
+import os
+
+from celery import Celery
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.openwisp.settings"
+app = Celery("openwisp")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
