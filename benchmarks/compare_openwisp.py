@@ -350,8 +350,7 @@ def start_workers(at: Stage) -> None:
     at.start_worker()
     at.run("their-worker", THEIR_BIN / "celery", "-A", "benchmarks.openwisp.tasks", "worker",
            "-c", "2", "-Q", "celery,config,network", "-l", "INFO")  # fmt: skip
-    log = at.folder / "their-worker.log"
-    wait_for("the original's worker", lambda: b" ready." in log.read_bytes())
+    at.wait_for_worker("their-worker")
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-START_SECONDS = 30
+START_SECONDS = 90
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -96,8 +96,16 @@ class Stage:
     def start_worker(self, concurrency: int = 2) -> None:
         self.run("worker", BIN / "celery", "--app", "controller", "worker", "--loglevel", "INFO", "--concurrency",
                  str(concurrency), "--queues", "default,push,poll,render")  # fmt: skip
-        log = self.folder / "worker.log"
-        wait_for("the worker", lambda: b" ready." in log.read_bytes())
+        self.wait_for_worker("worker")
+
+    def wait_for_worker(self, name: str) -> None:
+        log = self.folder / f"{name}.log"
+
+        def ready() -> bool:
+            assert self.processes[name].poll() is None, log.read_text()
+            return b" ready." in log.read_bytes()
+
+        wait_for(name, ready)
 
     def memory(self, name: str) -> int:
         """The largest of this program's processes, in MiB that are not shared with others."""

@@ -58,9 +58,10 @@ def database(folder: Path) -> dict[str, Any]:
         # Said aloud, because pytest-xdist would make a file name of the path above.
         config["TEST"] = {"NAME": ":memory:"}
     else:
-        # Connections belong to the few threads that serve requests, and stay open.
-        config["CONN_MAX_AGE"] = None
         config["CONN_HEALTH_CHECKS"] = True
+    # Connections belong to the few threads that serve requests, and stay open: to open one and
+    # load SpatiaLite into it takes longer than most requests do.
+    config["CONN_MAX_AGE"] = None
     return config
 
 

@@ -4,13 +4,17 @@ Errors are ``{"detail": …}`` or field → list of sentences; lists are pages o
 ``count, next, previous, results``; a row outside the caller's organizations is a 404.
 """
 
+import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 from uuid import UUID
 
+from django.core.paginator import Paginator
 from django.db import IntegrityError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, JsonResponse
+from django.utils.functional import cached_property
 from rest_framework import exceptions, status
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission
@@ -42,10 +46,54 @@ ACTIONS = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PA
            "DELETE": "delete"}  # fmt: skip
 
 
+# From this many rows on, how many there are may be some seconds old.
+MANY = 10_000
+COUNT_SECONDS = 10
+MOST_COUNTED = 1000
+# Parameters of every list, which choose no rows.
+NOT_FILTERS = frozenset({"page", "page_size", "per_page", "format"})
+
+
+class CountedRows(Paginator):  # type: ignore[type-arg]
+    """Long lists are counted once in some seconds: that is most of what a page of them costs."""
+
+    # What was counted, by the list: until when it holds, and how many.
+    known: ClassVar[dict[Any, tuple[float, int]]] = {}
+
+    def __init__(self, *args: Any, name: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = name
+
+    @cached_property
+    def count(self) -> int:
+        until, known = self.known.get(self.name, (0.0, 0))
+        if until > time.monotonic():
+            return known
+        found: int = super().count
+        if found >= MANY:
+            if len(self.known) > MOST_COUNTED:
+                self.known.clear()
+            self.known[self.name] = time.monotonic() + COUNT_SECONDS, found
+        return found
+
+
 class Pagination(PageNumberPagination):
     page_size = 10
     max_page_size = 100
     page_size_query_param = "page_size"
+
+    def paginate_queryset(
+        self, queryset: Any, request: Request, view: Any = None
+    ) -> list[Any] | None:
+        self.django_paginator_class = partial(CountedRows, name=list_name(request))  # type: ignore[assignment]
+        return super().paginate_queryset(queryset, request, view)
+
+
+def list_name(request: Request) -> Any:
+    """What two requests for pages of the same list have in common."""
+    user = as_user(request)
+    filters = [(name, one) for name, one in request.query_params.lists() if name != "page"]
+    return user.pk, user.scopes, request.path, repr(sorted(filters))
 
 
 # What a rule's refusal is over HTTP; any other one is a 400 with its fields.
@@ -174,7 +222,9 @@ class OwnedViewSet(View, GenericViewSet[Any]):
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filters choose among the rows of a list; a row that is named by its id is that row."""
-        return queryset if self.detail else super().filter_queryset(queryset)
+        if self.detail or self.request.query_params.keys() <= NOT_FILTERS:
+            return queryset
+        return super().filter_queryset(queryset)
 
 
 class RuleViewSet(OwnedViewSet, ModelViewSet[Any]):

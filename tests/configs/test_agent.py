@@ -7,7 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import Organization
 from controller.configs.models import Config
@@ -179,6 +181,19 @@ def test_a_late_report_does_not_count_for_a_newer_configuration(
         f"/controller/report-status/{uuid}/", {"key": key, "status": "applied"}
     )
     assert report.content.endswith(b"current-status: applied\n")
+
+
+def test_a_report_of_what_is_known_costs_one_query(
+    registered: dict[str, str], client: Any
+) -> None:
+    url = f"/controller/report-status/{registered['uuid']}/"
+    told = {"key": registered["key"], "status": "applied"}
+    client.get(f"/controller/download-config/{registered['uuid']}/", {"key": registered["key"]})
+    assert client.post(url, told).content.endswith(b"current-status: applied\n")
+    with CaptureQueriesContext(connection) as asked:
+        assert client.post(url, told).content.endswith(b"current-status: applied\n")
+    assert len(asked) == 1
+    assert client.post(url, told | {"key": "0" * 32}).status_code == 403
 
 
 @pytest.mark.parametrize("reason", ["a\x00b", "e" * 5000, "uci: parse error"])

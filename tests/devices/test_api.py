@@ -12,6 +12,7 @@ from controller.configs.models import Config
 from controller.configs.rules.inventory import deactivate
 from controller.configs.rules.settling import acknowledge, save_progress
 from controller.devices.models import Device
+from controller.dialects import openwisp
 from tests import make
 
 URL = "/api/v1/controller/device/"
@@ -286,3 +287,35 @@ def test_a_deactivated_device_has_nothing_left(organization: Organization) -> No
     deactivate(device)
     config = Config.objects.get()
     assert (config.config, config.context) == ({}, {})
+
+
+def test_a_device_is_shown_alike_by_whoever_writes_and_who_reads_it(
+    organization: Organization, api: Any, admin: User
+) -> None:
+    template = make.template(organization)
+    device = make.device(organization, config={"templates": [template], "context": {"a": "b"}})
+    client, path = api(admin), f"/api/v1/controller/device/{device.pk}/"
+    written = client.patch(path, {"notes": "seen"}).json()
+    assert client.get(path).json() == written
+    assert written["config"]["templates"] == [str(template.pk)]
+
+
+def test_a_long_list_is_counted_once_in_some_seconds(
+    organization: Organization, api: Any, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openwisp, "MANY", 2)
+    openwisp.CountedRows.known.clear()
+    for _ in range(3):
+        make.device(organization)
+    client = api(admin)
+
+    def counts(path: str) -> list[str]:
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(path).json()["count"] == 3
+        return [one["sql"] for one in asked if "COUNT(" in one["sql"]]
+
+    url = "/api/v1/controller/device/?page_size=1"
+    assert len(counts(url)) == 1
+    assert counts(f"{url}&page=2") == []
+    assert len(counts(f"{url}&name=device")) == 1
+    openwisp.CountedRows.known.clear()

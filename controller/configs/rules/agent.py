@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce
 
 from controller.accounts.rules.auditing import record
 from controller.base.errors import NotFound, NotPermitted
 from controller.base.secrets import digest
-from controller.configs.models import Backend, Config, ConfigQuerySet
+from controller.configs.models import Backend, Config, ConfigQuerySet, Push
 from controller.configs.rules.announcing import announce
 from controller.configs.rules.inventory import add_config, settle_rendering
 from controller.configs.rules.keeping import keep_device
@@ -150,13 +152,32 @@ def _askable() -> ConfigQuerySet:
     )
 
 
-@transaction.atomic
 def report(device_id: UUID, key: str, status: str, reason: str) -> str:
     """How the last download went, by the agent; the status that follows from it.
 
     The report names no archive, so it counts for the one that was downloaded last: a late
     word on an older one does not make a newer one applied.
     """
+    if status == Config.Status.APPLIED and _is_known(device_id, key):
+        return status
+    return _take(device_id, key, status, reason)
+
+
+def _is_known(device_id: UUID, key: str) -> bool:
+    """Whether the last download is what this device applied, with nothing left to note.
+
+    Agents tell it again and again, after every start and every lost answer.
+    """
+    known = _askable().filter(
+        device=device_id, status=Config.Status.APPLIED, applied=Coalesce("served", "desired")
+    )
+    waiting = Push.objects.filter(config=OuterRef("pk"), state__in=Push.OPEN)
+    row = known.annotate(waits=Exists(waiting)).values_list("device__key_digest", "waits")[:1]
+    return any(digest(key) == key_digest and not waits for key_digest, waits in row)
+
+
+@transaction.atomic
+def _take(device_id: UUID, key: str, status: str, reason: str) -> str:
     row = config_for(device_id, key)
     if status not in Config.Status.values:
         raise NotPermitted("error: wrong status")

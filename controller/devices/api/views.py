@@ -18,6 +18,7 @@ from controller.accounts.models import Organization, User
 from controller.accounts.rules import authorize
 from controller.base.errors import NotFound, Refused
 from controller.configs.api.agent.views import archive_of
+from controller.configs.models import TemplateUse
 from controller.configs.rules import inventory
 from controller.devices.api.filters import DeviceFilter, GroupFilter
 from controller.devices.api.serializers import (
@@ -38,6 +39,9 @@ COLUMNS = (
     "config__error_reason", "config__render_error", "config__backend", "created", "modified",
     "site_id",
 )  # fmt: skip
+
+# What a device's own page has beside them.
+DETAIL_COLUMNS = ("is_deactivated", "config__config", "config__context")
 
 
 class OfDevice:
@@ -100,6 +104,22 @@ class DeviceViewSet(RuleViewSet):
                 openable[owner] = isinstance(user, User) and user.may("device:secret", *owner)
             shown.append(as_listed(row, with_key=openable[owner]))
         return self.get_paginated_response(shown)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        rows = super().get_queryset().values_list(*DETAIL_COLUMNS, *COLUMNS)
+        row = get_object_or_404(rows, pk=kwargs["pk"])
+        deactivated, own, context, *listed = row
+        owner, user = (listed[2], listed[-1]), as_user(request)
+        authorize(user, permission_of(self, request), *owner)
+        shown = as_listed(tuple(listed), with_key=user.may("device:secret", *owner))
+        if shown["config"]:
+            uses = TemplateUse.objects.filter(config=listed[12]).order_by("position")
+            shown["config"] |= {
+                "templates": list(uses.values_list("template_id", flat=True)),
+                "context": context,
+                "config": own,
+            }
+        return Response(shown | {"is_deactivated": deactivated})
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, Refused) and exc.code == inventory.CANNOT_RENDER:
