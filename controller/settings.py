@@ -310,6 +310,8 @@ CELERY_TASK_ROUTES = {
 
 POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
 RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)
+# How often each device is asked whether its files are still what it acknowledged.
+DRIFT_SECONDS = env.int("MUSTER_DRIFT_SECONDS", 900)
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})

@@ -19,6 +19,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "reconcile configurations": ("controller.configs.tasks.reconcile", reconcile, "default"),
         "look who is in the overlay": ("networks.tasks.look", 60, "poll"),
         "tell VPN servers": ("controller.vpn.tasks.tell_servers", reconcile, "default"),
+        "check for drift": ("controller.configs.tasks.check_drift", 60, "poll"),
         "forget old configurations": ("controller.configs.tasks.forget", HOUR, "default"),
         "run commands that no message told of": (
             "controller.connections.tasks.run_commands", reconcile, "command",

@@ -99,6 +99,7 @@ UNFOLD: dict[str, Any] = {
                 device_tab("All", ""),
                 device_tab("Problems", "show=problems"),
                 device_tab("Modified", "config=modified"),
+                device_tab("Drifted", "show=drifted"),
                 device_tab("Out of service", "show=deactivated"),
             ],
         },

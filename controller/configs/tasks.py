@@ -4,6 +4,7 @@ from celery import shared_task
 
 from controller.configs.rules import (
     delivery,
+    drifting,
     enrolling,
     history,
     overlay,
@@ -37,6 +38,12 @@ def reconcile() -> None:
     overlay.follow()
     rendering.render_stale()
     delivery.reconcile()
+
+
+@shared_task
+def check_drift() -> int:
+    """Ask devices whether they still hold what they acknowledged."""
+    return drifting.check_due()
 
 
 @shared_task

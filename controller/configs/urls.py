@@ -5,6 +5,9 @@ from rest_framework.routers import SimpleRouter
 from controller.configs.api.agent import views as agent
 from controller.configs.api.views import (
     DeviceVersions,
+    DriftCheckView,
+    DriftRepairView,
+    DriftView,
     EnrollmentViewSet,
     GroupVersions,
     RolloutViewSet,
@@ -35,7 +38,12 @@ router.register("version/vpn", VpnVersions, basename="vpn_version")
 of_device = SimpleRouter()
 of_device.register("snapshot", SnapshotViewSet)
 
+drift = "api/v1/controller/device/<uuid:device_id>/drift/"
+
 urlpatterns = [
+    path(drift, DriftView.as_view()),
+    path(f"{drift}check/", DriftCheckView.as_view()),
+    path(f"{drift}repair/", DriftRepairView.as_view()),
     path("api/v1/controller/device/<uuid:device_id>/", include(of_device.urls)),
     path("api/v1/controller/", include(router.urls)),
     *(

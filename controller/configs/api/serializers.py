@@ -6,7 +6,7 @@ from rest_framework import serializers
 from controller.accounts.models import Version
 from controller.configs.engine import masking
 from controller.configs.models import Rollout, Snapshot, Template
-from controller.configs.rules import history, rollouts, versions
+from controller.configs.rules import drifting, history, rollouts, versions
 from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import DeviceGroup, Enrollment
 from controller.vpn.models import Vpn
@@ -132,6 +132,34 @@ class ForecastSerializer(serializers.Serializer[Any]):
     looked_at = serializers.IntegerField()
     unchanged = serializers.IntegerField()
     groups = ChangeSerializer(many=True)
+
+
+class PendingSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    state = serializers.ChoiceField(
+        choices=["same", "changed", "added", "removed", "drifted"],
+        help_text="What the device is to have against what it has.",
+    )
+
+
+class DriftSerializer(serializers.Serializer[Any]):
+    """What a device is to have, against what it acknowledged and what it holds."""
+
+    status = serializers.CharField()
+    applied = serializers.CharField(allow_null=True, help_text="Checksum of what it took.")
+    desired = serializers.CharField(
+        allow_null=True, help_text="Checksum of what it should have."
+    )
+    has_drifted = serializers.BooleanField()
+    drifted_at = serializers.DateTimeField(allow_null=True)
+    checked = serializers.DateTimeField(allow_null=True, source="drift_checked")
+    reason = serializers.CharField(source="drift_reason")
+    files = PendingSerializer(many=True)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        instance.has_drifted = instance.drifted_at is not None
+        instance.files = drifting.pending(instance)
+        return super().to_representation(instance)
 
 
 class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):

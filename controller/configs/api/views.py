@@ -8,7 +8,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.generics import get_object_or_404
 from rest_framework.mixins import DestroyModelMixin
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -27,6 +29,7 @@ from controller.configs.api.filters import (
 )
 from controller.configs.api.serializers import (
     ApprovalSerializer,
+    DriftSerializer,
     EnrollmentSerializer,
     ForecastSerializer,
     RolloutDetail,
@@ -39,6 +42,7 @@ from controller.configs.api.serializers import (
 )
 from controller.configs.models import Config, Rollout, Snapshot, Template
 from controller.configs.rules import (
+    drifting,
     enrolling,
     foreseeing,
     history,
@@ -48,7 +52,7 @@ from controller.configs.rules import (
 )
 from controller.devices.api.views import OfDevice
 from controller.devices.models import Enrollment
-from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
+from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, View, as_user
 
 
 class TemplateViewSet(RuleViewSet):
@@ -98,6 +102,48 @@ class SnapshotViewSet(OfDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):
         history.restore(self.get_object())
         current = self.get_queryset().get(is_current=True)
         return Response(self.get_serializer(current).data)
+
+
+class DriftView(OfDevice, View):
+    """What a device is to have, against what it has, file by file."""
+
+    resource = "config"
+    serializer_class = DriftSerializer
+    permission_classes = [IsAuthenticated]
+
+    @property
+    def config(self) -> Config:
+        found: Config = get_object_or_404(Config, device=self.device)
+        return found
+
+    @extend_schema(responses=DriftSerializer)
+    def get(self, request: Request, device_id: UUID) -> Response:
+        return self.shown()
+
+    def shown(self) -> Response:
+        return Response(DriftSerializer(self.config).data)
+
+
+class DriftCheckView(DriftView):
+    permissions = {"": "config:update"}
+    http_method_names = ["post", "options"]
+
+    @extend_schema(request=None, responses=DriftSerializer)
+    def post(self, request: Request, device_id: UUID) -> Response:
+        """Ask the device now whether its files are still what it acknowledged."""
+        drifting.check_now(self.config)
+        return self.shown()
+
+
+class DriftRepairView(DriftView):
+    permissions = {"": "config:update"}
+    http_method_names = ["post", "options"]
+
+    @extend_schema(request=None, responses=DriftSerializer)
+    def post(self, request: Request, device_id: UUID) -> Response:
+        """Give a device that has drifted again what it is to have."""
+        drifting.repair(self.config)
+        return self.shown()
 
 
 class RolloutViewSet(RuleViewSet):

@@ -40,6 +40,8 @@ class Outcome:
     """What hooks and tools on the device said, last lines only."""
     drift: tuple[str, ...] = ()
     """Paths changed on the device since the config was applied; ``verify`` alone fills it."""
+    holds_other: bool = False
+    """The device said that it holds another config than this, or none of ours."""
 
 
 class Strategy(Protocol):

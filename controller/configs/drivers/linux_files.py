@@ -165,6 +165,7 @@ def _settled(answer: Answer, archive: Archive) -> Outcome:
     return Outcome(
         "absent",
         f"The config {archive.checksum} never arrived: the device {holds}. Push again.",
+        holds_other=True,
     )
 
 

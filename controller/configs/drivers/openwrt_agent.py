@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+from shlex import quote
+
+from controller.base.archive import unpacked
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
 from controller.configs.drivers.contract import Archive, Outcome
-from controller.connections.drivers.contract import ShellFactory
+from controller.configs.engine.errors import InvalidConfig
+from controller.configs.engine.uci_files import holds, parse
+from controller.connections.drivers.contract import Shell, ShellFactory
 
 COMMAND_SECONDS = 15.0
 NOT_RUNNING = 3
@@ -26,6 +33,18 @@ kill -USR1 "$agent"
 """
 
 READ_CHECKSUM = 'cat "${MUSTER_ROOT:-}/etc/openwisp/checksum" 2>/dev/null'
+PACKAGES = "etc/config/"
+READ_FILES = """\
+cd "${{MUSTER_ROOT:-}}/" || exit
+md5sum {files} 2>/dev/null
+if command -v uci >/dev/null; then
+    for package in {packages}; do
+        echo "{mark} $package"
+        uci -c "$PWD/etc/config" export "$package" 2>/dev/null
+    done
+fi
+echo "{mark} end"
+"""
 
 
 class OpenwrtAgent:
@@ -51,18 +70,58 @@ class OpenwrtAgent:
         return Outcome("failed", "The agent could not be signaled.", result.stderr.strip())
 
     async def verify(self, archive: Archive, *, connect: ShellFactory) -> Outcome:
-        """Read the checksum that the agent keeps of what it last applied."""
+        """Read the checksum that the agent keeps, and whether the files are as it left them."""
         try:
             async with connect() as shell:
                 result = await shell.run(READ_CHECKSUM, timeout=COMMAND_SECONDS)
+                held = result.stdout.strip()
+                drift = await _drift(archive, shell) if held == archive.checksum else ()
         except Unreachable as refusal:
             return Outcome("unreachable", str(refusal))
         except Refused as refusal:
             return Outcome("unknown", str(refusal))
-        held = result.stdout.strip()
         if held == archive.checksum:
-            return Outcome("applied")
+            reason = f"Changed on the device since: {', '.join(drift)}." if drift else ""
+            return Outcome("applied", reason, drift=drift)
         return Outcome(
             "unknown",
             f"The agent holds {held or 'no config'} so far; it reports by itself when it is done.",
+            holds_other=True,
         )
+
+
+async def _drift(archive: Archive, shell: Shell) -> tuple[str, ...]:
+    """Files that are not as in the archive; of UCI packages, only what is ours counts."""
+    files = unpacked(archive.content)
+    packages = {file.path: file for file in files if file.path.startswith(PACKAGES)}
+    others = {file.path: file for file in files if file.path not in packages}
+    mark = f"--{secrets.token_hex(8)}"
+    command = READ_FILES.format(
+        mark=mark,
+        files=" ".join(map(quote, others)) or "/dev/null",
+        packages=" ".join(quote(path.removeprefix(PACKAGES)) for path in packages),
+    )
+    result = await shell.run(command, timeout=COMMAND_SECONDS)
+    sums, *exports = result.stdout.split(f"{mark} ")
+    if not exports or exports.pop() != "end\n":
+        return ()
+    held = dict(line.split(None, 1)[::-1] for line in sums.splitlines() if line.strip())
+    drift = [path for path, file in others.items() if held.get(path) != _md5(file.contents)]
+    for one in exports:
+        name, _, text = one.partition("\n")
+        path = PACKAGES + name
+        if not _is_held(text, packages[path].contents):
+            drift.append(path)
+    return tuple(sorted(drift))
+
+
+def _md5(contents: bytes) -> str:
+    return hashlib.md5(contents, usedforsecurity=False).hexdigest()
+
+
+def _is_held(export: str, ours: bytes) -> bool:
+    try:
+        return holds(parse(export), parse(ours.decode()))
+    except InvalidConfig:
+        # What cannot be read cannot be compared; the agent would have refused it.
+        return True

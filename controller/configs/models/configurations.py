@@ -159,7 +159,7 @@ class Config(Owned, Base):
     # What follows from the inputs, and from the device.
     not_audited = frozenset({
         "revision", "rendered_revision", "desired", "served", "applied", "failed", "error_reason",
-        "render_error", "applied_at",
+        "render_error", "applied_at", "drift", "drift_reason", "drifted_at", "drift_checked",
     })  # fmt: skip
 
     class Status(models.TextChoices):
@@ -198,6 +198,14 @@ class Config(Owned, Base):
     error_reason = models.CharField(max_length=1024, blank=True, editable=False)
     render_error = models.TextField(blank=True, editable=False)
     applied_at = models.DateTimeField(null=True, editable=False)
+    drift = models.JSONField(
+        default=list, editable=False, help_text="Files that were changed on the device since."
+    )
+    drift_reason = models.TextField(blank=True, editable=False)
+    drifted_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the device was first found to have drifted."
+    )
+    drift_checked = models.DateTimeField(null=True, editable=False)
     is_retired = models.BooleanField(default=False, editable=False)
     status = models.GeneratedField(
         expression=Case(
@@ -217,6 +225,9 @@ class Config(Owned, Base):
     class Meta:
         indexes = [
             models.Index(fields=["status"]),
+            models.Index(
+                fields=["drifted_at"], name="config_drifted", condition=Q(drifted_at__isnull=False)
+            ),
             models.Index(
                 fields=["id"], name="config_stale",
                 condition=Q(rendered_revision__lt=F("revision")),

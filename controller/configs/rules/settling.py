@@ -80,6 +80,8 @@ def acknowledge(config: Config, snapshot_id: int | None) -> None:
     """The device has this snapshot."""
     config.applied_id, config.applied_at = snapshot_id, timezone.now()
     config.failed_id, config.error_reason = None, ""
+    config.drift, config.drift_reason, config.drifted_at = [], "", None
+    config.drift_checked = config.applied_at
 
 
 def refuse(config: Config, snapshot_id: int | None, reason: str) -> None:
@@ -99,7 +101,18 @@ def shortened(reason: str) -> str:
 def save_progress(configs: object) -> None:
     rows = list(configs)  # type: ignore[call-overload]
     Config.objects.bulk_update(
-        rows, ["applied", "applied_at", "failed", "error_reason", "served"]
+        rows,
+        [
+            "applied",
+            "applied_at",
+            "failed",
+            "error_reason",
+            "served",
+            "drift",
+            "drift_reason",
+            "drifted_at",
+            "drift_checked",
+        ],
     )
     _note(rows)
     behind: list[UUID] = [row.pk for row in rows if row.desired_id != row.applied_id]

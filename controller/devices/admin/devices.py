@@ -23,6 +23,7 @@ from controller.base.errors import Refused
 from controller.configs.admin import preview
 from controller.configs.admin.versions import Versioned
 from controller.configs.models import Backend, Config, Push
+from controller.configs.rules import drifting
 from controller.configs.rules import inventory as rules
 from controller.configs.rules.delivery import enqueue
 from controller.connections.admin.connections import ConnectionInline
@@ -227,6 +228,7 @@ class DeviceAdmin(Versioned, RuleAdmin):
             "reads_config": reads,
             "edits_config": self.edits_config(request, device),
             "can_push": self.can_push(request, device, config),
+            "drift_verbs": self.drift_verbs(request, device, config),
             "history": history(device) if reads else [],
             "snapshots": snapshots(device) if reads else [],
             "restores": user.may("config:update", device.organization_id)
@@ -239,6 +241,17 @@ class DeviceAdmin(Versioned, RuleAdmin):
         user: Any = request.user
         waits = config is not None and config.status in {"modified", "error"}
         return waits and bool(user.may_on("config:update", device))
+
+    def drift_verbs(
+        self, request: HttpRequest, device: Device, config: Config | None
+    ) -> list[tuple[str, str]]:
+        """What may be done about what the device holds, with the words of the buttons."""
+        user: Any = request.user
+        if config is None or not user.may_on("config:update", device):
+            return []
+        verbs = [("repair", "Push again")] if config.drifted_at else []
+        asks = config.applied_id and not config.is_retired and device.management_ip
+        return [*verbs, ("check", "Check for drift")] if asks else verbs
 
     def response_add(
         self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
@@ -259,6 +272,9 @@ class DeviceAdmin(Versioned, RuleAdmin):
                 name="devices_device_preview",
             ),
             path("<uuid:pk>/push/", view(require_POST(self.push)), name="devices_device_push"),
+            path(
+                "<uuid:pk>/drift/", view(require_POST(self.drift)), name="devices_device_drift"
+            ),
             *super().get_urls(),
         ]
 
@@ -289,6 +305,24 @@ class DeviceAdmin(Versioned, RuleAdmin):
                 "connection. Its agent will fetch the configuration by itself.",
                 "warning",
             )
+        return HttpResponseRedirect(admin_url(Device, "change", device.pk))
+
+    def drift(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        device = self.row_for(request, str(pk), "read")
+        config = getattr(device, "config", None)
+        verb = request.POST.get("verb")
+        if config is None or verb not in dict(self.drift_verbs(request, device, config)):
+            raise PermissionDenied
+        try:
+            if verb == "repair":
+                drifting.repair(config)
+                self.message_user(request, f"{device} gets again what it is to have.")
+            elif drifting.check_now(config).drifted_at:
+                self.message_user(request, config.drift_reason, "warning")
+            else:
+                self.message_user(request, f"{device} was asked; no drift is known.")
+        except Refused as error:
+            self.message_user(request, str(error), "error")
         return HttpResponseRedirect(admin_url(Device, "change", device.pk))
 
     def has_deactivate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

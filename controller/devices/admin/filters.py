@@ -19,6 +19,7 @@ class ShowFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
             ("problems", "Problems: offline or refused"),
+            ("drifted", "Drifted: changed on the device"),
             ("service", "In service"),
             ("deactivated", "Out of service"),
         ]
@@ -26,6 +27,7 @@ class ShowFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         wanted = {
             "problems": PROBLEM & Q(is_deactivated=False),
+            "drifted": Q(config__drifted_at__isnull=False, is_deactivated=False),
             "service": Q(is_deactivated=False),
             "deactivated": Q(is_deactivated=True),
         }.get(self.value() or "")

@@ -55,6 +55,8 @@ def presence_badge(device: Device) -> str:
 def status_badge(config: Config | None) -> str:
     if config is None:
         return badge("None", "mute", "Its configuration is not managed here.")
+    if config.drifted_at and config.status == Config.Status.APPLIED:
+        return badge("Drifted", "bad", config.drift_reason)
     label = Config.Status(config.status).label
     return badge(label, TONES[config.status], config.render_error or config.error_reason)
 

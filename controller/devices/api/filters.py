@@ -67,6 +67,10 @@ class DeviceFilter(OwnedFilter, PlaceFilter):
         method="by_templates", help_text="A template's id, or several separated by commas."
     )
 
+    config__drifted = filters.BooleanFilter(
+        "config__drifted_at", "isnull", exclude=True,
+        help_text="Whether its files were changed on the device.",
+    )  # fmt: skip
     with_geo = filters.BooleanFilter(
         "place", "isnull", exclude=True, help_text="Whether it has a location."
     )

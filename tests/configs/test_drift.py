@@ -1,0 +1,206 @@
+"""Whether devices still hold what they acknowledged: asked over real SSH, shown and repaired."""
+
+import asyncio
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from controller.base.errors import Conflict
+from controller.configs.drivers.batch import Connector
+from controller.configs.drivers.openwrt_agent import OpenwrtAgent
+from controller.configs.models import Config
+from controller.configs.rules import drifting, inventory, pushing
+from controller.configs.rules.delivery import reconcile
+from controller.connections.drivers.contract import Address, Login
+from controller.devices.models import Presence
+from tests import make
+from tests.fleet.archives import archive
+from tests.fleet.ssh import SshDevice
+
+TOOLS = Path(__file__).parent.parent / "fleet" / "router"
+
+
+@pytest.fixture
+def host(tmp_path):
+    with SshDevice(tmp_path / "host") as device:
+        yield device
+
+
+@pytest.fixture
+def pushed(organization, host):
+    """A device that has taken its configuration over SSH."""
+    row = make.device(
+        organization, name="roof", config={"config": make.a_file("hello\n")},
+        management_ip=host.host,
+    )  # fmt: skip
+    credentials = make.credentials(
+        organization, params={"username": host.username, "key": host.private_key}
+    )
+    make.connection(row, credentials, port=host.port)
+    reconcile()
+    pushing.deliver()
+    config = Config.objects.get()
+    assert config.status == "applied"
+    return config
+
+
+def later(config):
+    """As long after the last look as it takes until the next."""
+    Config.objects.update(drift_checked=timezone.now() - timedelta(hours=1))
+    Presence.objects.update(state="online")
+    config.refresh_from_db()
+
+
+def test_a_file_that_somebody_changes_on_the_device_is_found_and_put_right(pushed, host):
+    (host.root / "etc/motd").write_text("mine\n")
+    later(pushed)
+
+    assert drifting.check_due() == 1
+    pushed.refresh_from_db()
+    assert pushed.drift == ["etc/motd"]
+    assert "etc/motd" in pushed.drift_reason
+    assert drifting.Pending("/etc/motd", "drifted") in drifting.pending(pushed)
+
+    assert drifting.repair(pushed) >= 0
+    pushing.deliver()
+    assert (host.root / "etc/motd").read_text() == "hello\n"
+    pushed.refresh_from_db()
+    assert (pushed.status, pushed.drift, pushed.drifted_at) == ("applied", [], None)
+
+
+def test_a_device_without_drift_is_not_flagged_and_not_asked_again_soon(pushed, host):
+    later(pushed)
+
+    assert drifting.check_due() == 1
+    assert drifting.check_due() == 0
+    pushed.refresh_from_db()
+    assert pushed.drifted_at is None
+    with pytest.raises(Conflict, match="No drift"):
+        drifting.repair(pushed)
+
+
+def test_drift_that_somebody_mends_by_hand_is_no_drift_any_more(pushed, host):
+    (host.root / "etc/motd").write_text("mine\n")
+    later(pushed)
+    drifting.check_due()
+    (host.root / "etc/motd").write_text("hello\n")
+    later(pushed)
+    drifting.check_due()
+
+    pushed.refresh_from_db()
+    assert (pushed.drift, pushed.drifted_at) == ([], None)
+
+
+def test_a_device_that_was_reset_holds_nothing_of_ours(pushed, host):
+    shutil.rmtree(host.root / "var")
+    later(pushed)
+    drifting.check_due()
+
+    pushed.refresh_from_db()
+    assert pushed.drifted_at is not None
+    assert "holds no config of ours" in pushed.drift_reason
+
+
+def test_a_device_that_does_not_answer_is_not_said_to_have_drifted(pushed, host):
+    host.stop()
+    later(pushed)
+    drifting.check_due()
+
+    pushed.refresh_from_db()
+    assert pushed.drifted_at is None
+    assert pushed.drift_checked > timezone.now() - timedelta(minutes=1)
+
+
+def test_devices_that_cannot_be_asked_are_told_as_that(organization):
+    device = make.device(organization, config={})
+
+    with pytest.raises(Conflict, match="cannot be asked"):
+        drifting.check_now(device.config)
+
+
+def test_files_are_compared_one_by_one_before_anything_is_pushed(pushed):
+    inventory.update_device(
+        pushed.device,
+        config={"config": {"files": [
+            {"path": "etc/motd", "mode": "0644", "contents": "new\n"},
+            {"path": "etc/issue", "mode": "0644", "contents": "x\n"},
+        ]}},
+    )  # fmt: skip
+    pushed.refresh_from_db()
+
+    assert drifting.pending(pushed) == [
+        drifting.Pending("/etc/config/system", "same"),
+        drifting.Pending("/etc/issue", "added"),
+        drifting.Pending("/etc/motd", "changed"),
+    ]
+
+
+def test_drift_is_read_checked_and_repaired_over_the_api(client, organization, pushed, host):
+    url = f"/api/v1/controller/device/{pushed.device_id}/drift/"
+    headers = make.bearer(make.user(organization))
+    viewer = make.bearer(make.user(organization, "viewer"))
+    (host.root / "etc/motd").write_text("mine\n")
+
+    assert client.get(url, headers=viewer).json()["has_drifted"] is False
+    assert client.post(f"{url}check/", headers=viewer).status_code == 403
+    found = client.post(f"{url}check/", headers=headers).json()
+    assert found["has_drifted"] is True
+    assert {"path": "/etc/motd", "state": "drifted"} in found["files"]
+
+    listed = "/api/v1/controller/device/"
+    drifted = client.get(listed, {"config__drifted": "true"}, headers=headers).json()
+    assert [one["name"] for one in drifted["results"]] == ["roof"]
+    others = client.get(listed, {"config__drifted": "false"}, headers=headers).json()
+    assert others["count"] == 0
+
+    assert client.post(f"{url}repair/", headers=viewer).status_code == 403
+    repaired = client.post(f"{url}repair/", headers=headers)
+    assert (repaired.status_code, repaired.json()["has_drifted"]) == (200, False)
+    stranger = make.bearer(make.user(make.organization()))
+    assert client.get(url, headers=stranger).status_code == 404
+
+
+def test_the_admin_shows_drift_in_the_list_and_on_the_page(client, pushed, host):
+    client.force_login(make.superuser())
+    (host.root / "etc/motd").write_text("mine\n")
+    drifting.check_now(pushed)
+
+    assert "Drifted" in client.get("/admin/devices/device/?show=drifted").content.decode()
+    page = client.get(f"/admin/devices/device/{pushed.device_id}/change/").content.decode()
+    assert "etc/motd" in page
+    done = client.post(f"/admin/devices/device/{pushed.device_id}/drift/", {"verb": "repair"})
+    assert done.status_code == 302
+    pushed.refresh_from_db()
+    assert pushed.drifted_at is None
+
+
+def test_an_agents_files_are_read_back_and_of_uci_only_what_is_ours(tmp_path):
+    path = f"{TOOLS}:{os.environ['PATH']}"
+    ours = archive(
+        {"etc/config/system": "config system 'system'\n\toption hostname 'roof'\n",
+         "etc/banner": "hello\n"}
+    )  # fmt: skip
+    with SshDevice(tmp_path / "router", environment={"PATH": path}) as router:
+        for name in ("etc/config", "etc/openwisp"):
+            (router.root / name).mkdir(parents=True)
+        (router.root / "etc/openwisp/checksum").write_text(ours.checksum)
+        (router.root / "etc/banner").write_text("hello\n")
+        system = router.root / "etc/config/system"
+        mine = "config system 'system'\n\toption zonename 'Rome'\n\toption hostname 'roof'\n"
+        system.write_text(mine)
+        login = Login(router.username, private_key=router.private_key)
+
+        def verify():
+            connect = Connector(Address(router.host, router.port), login, None)
+            return asyncio.run(OpenwrtAgent().verify(ours, connect=connect))
+
+        assert (verify().state, verify().drift) == ("applied", ())
+        system.write_text(mine.replace("roof", "cellar"))
+        (router.root / "etc/banner").unlink()
+        assert verify().drift == ("etc/banner", "etc/config/system")
+        (router.root / "etc/openwisp/checksum").write_text("0" * 32)
+        assert (verify().state, verify().holds_other) == ("unknown", True)
