@@ -81,6 +81,20 @@ def overlay_prefix(usual: str) -> str:
     return str(network)
 
 
+def single_sign_on(url: str, name: str) -> dict[str, Any]:
+    """An OpenID Connect provider as django-allauth's settings want it; none of no address."""
+    if not url:
+        return {}
+    app = {
+        "provider_id": "sso",
+        "name": name,
+        "client_id": env.str("MUSTER_OIDC_CLIENT_ID"),
+        "secret": env.str("MUSTER_OIDC_CLIENT_SECRET", ""),
+        "settings": {"server_url": url},
+    }
+    return {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
+
+
 def tiles(url: str, attribution: str) -> list[tuple[str, str, dict[str, str]]]:
     """A tile server as django-leaflet's settings want it; none of no address."""
     return [("Map", url, {"attribution": attribution})] if url else []

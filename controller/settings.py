@@ -13,6 +13,7 @@ from controller.environment import (
     origin,
     overlay_prefix,
     secret,
+    single_sign_on,
     tiles,
 )
 from controller.timetable import timetable
@@ -137,6 +138,13 @@ PASSWORD_HASHERS = [
 ]
 # Whether strangers may make accounts for themselves; these can do nothing until invited.
 MUSTER_REGISTRATION = env.bool("MUSTER_REGISTRATION", False)
+# Single sign-on: an OpenID Connect provider, and this portal as its client.
+MUSTER_OIDC_URL = env.str("MUSTER_OIDC_URL", "").rstrip("/")
+MUSTER_OIDC_NAME = env.str("MUSTER_OIDC_NAME", "single sign-on")
+# Whether who is unknown here gets an account (which may do nothing until invited).
+MUSTER_OIDC_CREATES_USERS = env.bool("MUSTER_OIDC_CREATES_USERS", False)
+SOCIALACCOUNT_ADAPTER = "controller.accounts.api.sso.views.Adapter"
+SOCIALACCOUNT_PROVIDERS = single_sign_on(MUSTER_OIDC_URL, MUSTER_OIDC_NAME)
 MUSTER_KEYS_PER_USER = env.int("MUSTER_KEYS_PER_USER", 50)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

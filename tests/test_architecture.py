@@ -40,6 +40,7 @@ PUBLIC = {
     r"api/v1/users/token/": "is where one signs in",
     r"api/v1/users/password/reset/(confirm/)?": "is for who cannot sign in",
     r"api/v1/auth/(login|login/mfa|token|refresh)": "is where one signs in",
+    r"api/v1/auth/oidc/.*": "is where one signs in",
     r"api/v1/auth/(register|password/reset(-request)?|saml/.*)": "is for who cannot sign in",
     r"(api/v1/)?health(/|/live|/ready)?": "is for probes, and tells them no more than whether",
     r"metrics": "asks for the token of the settings, or a superuser",

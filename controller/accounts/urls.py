@@ -4,6 +4,7 @@ from rest_framework.routers import SimpleRouter
 from controller.accounts.api import views
 from controller.accounts.api.freesdn import views as freesdn
 from controller.accounts.api.signin import views as signin
+from controller.accounts.api.sso import views as sso
 from controller.accounts.api.streaming.views import EventConsumer
 
 auth = {
@@ -38,7 +39,19 @@ router.register("sites", freesdn.SiteViewSet, basename="site")
 # WebSockets; controller/urls.py gathers those of all apps.
 sockets = [path("api/v1/ws/events", EventConsumer.as_asgi())]
 
+# django-allauth asks for the second by its name, with the id of the provider.
+single_sign_on = [
+    path("api/v1/auth/oidc/login", sso.StartView.as_view(), name="auth_oidc_login"),
+    path(
+        "api/v1/auth/oidc/<slug:provider_id>/callback",
+        sso.CallbackView.as_view(),
+        name="openid_connect_callback",
+    ),
+    path("api/v1/auth/oidc/done", sso.DoneView.as_view(), name="auth_oidc_done"),
+]
+
 urlpatterns = [
+    *single_sign_on,
     path("api/v1/audit/validate/", freesdn.AuditValidateView.as_view(), name="audit_validate"),
     path("api/v1/audit/export/", freesdn.AuditExportView.as_view(), name="audit_export"),
     path("api/v1/", include(router.urls)),
