@@ -140,6 +140,8 @@ def test_every_setting_has_a_reader() -> None:
 
 # Settings that a library reads.
 LIBRARIES = {
+    "SOCIALACCOUNT_ADAPTER",
+    "SOCIALACCOUNT_PROVIDERS",
     "UNFOLD",
     "ANONYMOUS_USER_NAME",
     "SPATIALITE_LIBRARY_PATH",
