@@ -2,6 +2,7 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from networks.api import views as husarnet
+from networks.api.join import views as devices
 from networks.api.openwisp import views
 
 router = SimpleRouter()
@@ -25,5 +26,10 @@ urlpatterns = [
     re_path(r"^api/networks/?$", husarnet.NetworksView.as_view()),
     re_path(r"^api/network/(?P<pk>\d{1,18})/?$", husarnet.NetworkView.as_view()),
     re_path(r"^api/status/(?P<address>[0-9a-fA-F:.%]{2,64})/?$", husarnet.StatusView.as_view()),
+    path("api/join/", devices.JoinView.as_view()),
+    path("api/join/register/", devices.RegisterView.as_view()),
+    path("api/join/config/", devices.ConfigView.as_view()),
+    path("api/join/leave/", devices.LeaveView.as_view()),
+    path("api/join/muster-join", devices.client, name="muster-join"),
     re_path(r"^api-token/?$", husarnet.TokenPage.as_view(), name="api-token"),
 ]

@@ -94,17 +94,22 @@ def asked_too_often(request: HttpRequest) -> Verdict | None:
         settings.MUSTER_REQUESTS_PER_MINUTE,
         burst=settings.MUSTER_REQUESTS_PER_SECOND,
     )
-    few = (
-        {
-            **dict.fromkeys(SIGN_INS, settings.MUSTER_SIGN_INS_PER_MINUTE),
-            **dict.fromkeys(TOKENS, settings.MUSTER_TOKENS_PER_MINUTE),
-        }.get(path.rstrip("/"))
-        if request.method == "POST"
-        else None
-    )
+    few = limit_of_few(request)
     if few and (general is None or general.allowed):
         return ask(f"sign-in:{request.META.get('REMOTE_ADDR', '')}", few) or general
     return general
+
+
+def limit_of_few(request: HttpRequest) -> int | None:
+    """How often a minute one address may try what asks for a password or a code."""
+    if request.method != "POST":
+        return None
+    path = request.path_info.rstrip("/")
+    if path in {"/api/join", "/api/join/register"}:
+        return int(settings.MUSTER_JOINS_PER_MINUTE)
+    if path in SIGN_INS:
+        return int(settings.MUSTER_SIGN_INS_PER_MINUTE)
+    return int(settings.MUSTER_TOKENS_PER_MINUTE) if path in TOKENS else None
 
 
 def turned_away(request: HttpRequest, verdict: Verdict | None) -> HttpResponse | None:

@@ -39,6 +39,8 @@ WORDS = {
 }  # fmt: skip
 # Outcomes that the original tells with a status of 200.
 OUTCOMES = {"invalid-hostname", "connect"}
+# Refusals that devices tell apart by a word of their own.
+NAMED = {"invalid-code"}
 
 
 def shape(code: int, detail: Any) -> dict[str, Any]:
@@ -64,7 +66,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         (STATUSES[kind] for kind in STATUSES if isinstance(error, kind)),
         status.HTTP_400_BAD_REQUEST,
     )
-    return Response(shape(code, str(error)), status=code)
+    told = shape(code, str(error))
+    if error.code in NAMED:
+        told["status"] = error.code
+    return Response(told, status=code)
 
 
 def _of_framework(error: exceptions.APIException) -> Response:

@@ -4,7 +4,8 @@ A network is somebody's own and may be shared with others by name: whose organiz
 is of says who configures it, not who reaches it.
 """
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -14,7 +15,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from guardian.shortcuts import get_objects_for_user
 
-from controller.accounts.models import User
+from controller.accounts.models import Audited, User
 from controller.base.models import Dated
 from controller.base.secrets import EncryptedTextField, digest
 from controller.devices.models import Device
@@ -22,6 +23,14 @@ from networks.engine.naming import new_code
 
 PERMISSIONS = {"member": "member_network", "admin": "admin_network"}
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
+
+
+class Told(Audited):
+    """Writes are told in the audit; a network is a person's, so in the portal's own chain."""
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        return None
 
 
 class Account(models.Model):
@@ -49,13 +58,17 @@ class NodeQuerySet(models.QuerySet[Any]):
         return self.update(revision=F("revision") + 1)
 
 
-class Node(Dated):
+class Node(Told, Dated):
     """A device in the overlay: one key and one address for all its networks."""
 
     class KeyMode(models.TextChoices):
         DEVICE = "device", "Made on the device"
         PORTAL = "portal", "Made here, and kept encrypted"
         STATIC = "static", "Made here, shown once and forgotten"
+
+    not_audited: ClassVar[frozenset[str]] = frozenset(
+        {"revision", "followed_revision", "last_seen", "checked_at", "received", "observed"}
+    )
 
     owner = models.ForeignKey(
         User, models.SET_NULL, null=True, blank=True, related_name="overlay_nodes"
@@ -135,7 +148,7 @@ class NetworkQuerySet(models.QuerySet[Any]):
         return self.filter(Q(owner=user) | Q(pk__in=shared))
 
 
-class Network(Dated):
+class Network(Told, Dated):
     """A set of devices that reach each other."""
 
     owner = models.ForeignKey(User, models.PROTECT, related_name="networks")
@@ -170,7 +183,7 @@ class MemberQuerySet(models.QuerySet[Any]):
         )
 
 
-class Member(Dated):
+class Member(Told, Dated):
     """A device in a network."""
 
     class State(models.TextChoices):
@@ -194,7 +207,7 @@ class Member(Dated):
         return f"{self.node} in {self.network}"
 
 
-class Share(Dated):
+class Share(Told, Dated):
     """Who else a network is open to, by e-mail; it grants nothing until somebody has that."""
 
     class Permissions(models.TextChoices):
@@ -221,7 +234,7 @@ class Share(Dated):
         return f"{self.network} for {self.email}"
 
 
-class JoinCode(Dated):
+class JoinCode(Told, Dated):
     """What devices join a network with, without anybody signing in on them."""
 
     network = models.ForeignKey(Network, models.CASCADE, related_name="codes")

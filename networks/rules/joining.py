@@ -1,10 +1,9 @@
 """Devices that join by themselves: with a code, or with a link that somebody opens for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from secrets import token_urlsafe
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -28,12 +27,12 @@ MOST_CODES = 100
 
 @dataclass(frozen=True)
 class Joined:
-    """What a device that joins is told; the token is told this once."""
+    """What a device that joins is told; token and secret are told this once."""
 
     node: Node
-    token: str
+    token: str = field(repr=False)
     member: Member | None = None
-    link: str = ""
+    secret: str = field(default="", repr=False)
 
 
 class BadCode(NotPermitted):
@@ -167,7 +166,12 @@ def register(*, public_key: object, hostname: object = "", token: str = "") -> J
         _check_known(node, token)
     node.link_digest, node.last_seen = digest(secret), timezone.now()
     node.save()
-    return Joined(node, told, link=link(settings.MUSTER_PUBLIC_URL, str(node.address), secret))
+    return Joined(node, told, secret=secret)
+
+
+def websetup_link(joined: Joined, base: str) -> str:
+    """What the device prints, for somebody to claim it by."""
+    return link(base, str(joined.node.address), joined.secret)
 
 
 def node_of_token(token: str) -> Node:

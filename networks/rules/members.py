@@ -182,7 +182,8 @@ def drop(members: Iterable[Member]) -> None:
     rows = list(members)
     networks = {row.network_id for row in rows}
     touch(networks, also=[row.node_id for row in rows])
-    Member.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    for row in rows:
+        row.delete()
     _forget_paths({row.node_id for row in rows})
 
 

@@ -1,6 +1,6 @@
 """Whether members are there: asked of the relay for all of them at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -68,7 +68,7 @@ def look_at(rows: Iterable[Node]) -> None:
     )
     if found.was_there:
         Node.objects.filter(is_relay=True).update(online=True, evidence="probe", checked_at=now)
-    _follow_paths(nodes, now)
+    _follow_paths(nodes)
 
 
 def _visit(nodes: list[Node]) -> Look:
@@ -125,7 +125,7 @@ def via(node: Node) -> str | None:
 # --- direct paths
 
 
-def _follow_paths(nodes: list[Node], now: datetime) -> None:
+def _follow_paths(nodes: list[Node]) -> None:
     """Ask those that anybody can reach which handshakes they see, and switch paths over."""
     hubs = {one.device_id: one for one in nodes if one.endpoint and one.device_id}
     connections = usable_connections(hubs)
@@ -137,16 +137,16 @@ def _follow_paths(nodes: list[Node], now: datetime) -> None:
             peers, _ = watching.read(contact.ask(connection, "status", seconds=REFRESH_SECONDS))
         except Refused:
             continue
-        note_handshakes(hub, {key: one.handshake for key, one in peers.items()}, now)
+        note_handshakes(hub, {key: one.handshake for key, one in peers.items()})
 
 
-def note_handshakes(node: Node, handshakes: dict[str, int], now: datetime) -> None:
+def note_handshakes(node: Node, handshakes: Mapping[str, int]) -> None:
     """A handshake means that both have the other's key: from now on they send directly.
 
     One that is old means that the path is gone, and the relay takes over again.
     """
     paths = DirectPath.objects.filter(low=node) | DirectPath.objects.filter(high=node)
-    changed = []
+    changed, now = [], timezone.now()
     for path in paths.select_related("low", "high"):
         other = path.high if path.low_id == node.pk else path.low
         at = handshakes.get(other.public_key, 0)

@@ -19,7 +19,7 @@ from networks.engine.keys import wireguard_pair
 from networks.engine.naming import link, new_link_secret
 from networks.models import Member, Network, Node, Share
 from networks.rules import add_share
-from networks.rules.joining import register
+from networks.rules.joining import register, websetup_link
 from tests import make
 
 LISTED = ["url", "owner", "name", "share_token", "join_code"]
@@ -179,8 +179,7 @@ def test_a_network_is_deleted(network: Network, owner: User, call: Any) -> None:
 def a_link(host: str = "testserver") -> tuple[Node, str]:
     _, public = wireguard_pair()
     joined = register(public_key=public)
-    secret = joined.link[-24:]
-    return joined.node, link(f"https://{host}", str(joined.node.address), secret)
+    return joined.node, websetup_link(joined, f"https://{host}")
 
 
 def test_a_device_is_added_by_its_link(network: Network, owner: User, call: Any) -> None:

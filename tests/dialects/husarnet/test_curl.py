@@ -13,8 +13,7 @@ import pytest
 from controller.accounts.models import User
 from controller.accounts.rules import issue_token
 from networks.engine.keys import wireguard_pair
-from networks.engine.naming import link
-from networks.rules.joining import register
+from networks.rules.joining import register, websetup_link
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -121,7 +120,7 @@ def remove(
 def add(owner: User, key: str, at: str, as_json: tuple[str, ...], base: str) -> int:
     """A device by its link; the id of the member it becomes."""
     joined = register(public_key=wireguard_pair()[1])
-    printed = link(base, str(joined.node.address), joined.link[-24:])
+    printed = websetup_link(joined, base)
     body = {
         "op": "add-member", "link": printed, "name": "mymachine", "is-fully-managed": True,
     }  # fmt: skip
