@@ -30,7 +30,9 @@ def wg_config(plan: Plan, *, private_key: str = "") -> str:
 
 def _peer(peer: Peer) -> list[str]:
     lines = ["", "[Peer]", f"PublicKey = {peer.public_key}"]
-    lines.append(f"AllowedIPs = {', '.join(peer.allowed_ips)}")
+    if peer.allowed_ips:
+        # Without any, a handshake is tried and nothing is sent yet.
+        lines.append(f"AllowedIPs = {', '.join(peer.allowed_ips)}")
     if peer.endpoint:
         lines.append(f"Endpoint = {peer.endpoint}")
     if peer.keepalive:

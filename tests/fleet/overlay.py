@@ -1,0 +1,187 @@
+"""Devices in network namespaces: each an SSH server on loopback whose commands run in there.
+
+So the portal reaches them as it reaches any device, while what they do to their interfaces,
+routes and hosts files is theirs alone. They meet on one Ethernet, some behind a NAT.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from tests.fleet.ssh import SshDevice, make_key
+
+SECONDS = 30
+NEEDED = ("ip", "wg", "nft", "wireguard-go", "ping")
+
+
+def tried(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS)
+
+
+def run(*command: str) -> str:
+    done = tried(*command)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+def why_not() -> str:
+    """Why this machine cannot have such devices; empty if it can."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    missing = [one for one in NEEDED if shutil.which(one) is None]
+    if missing or not Path("/dev/net/tun").exists():
+        return f"there is no {missing[0] if missing else '/dev/net/tun'}"
+    probe = tried("ip", "netns", "add", f"mprobe{os.getpid()}")
+    tried("ip", "netns", "del", f"mprobe{os.getpid()}")
+    return probe.stderr
+
+
+class Host:
+    """One device."""
+
+    def __init__(self, lab: "Lab", number: int, *, nat: bool) -> None:
+        self.lab, self.number, self.nat = lab, number, nat
+        self.space = f"m{lab.tag}h{number}"
+        self.interface = f"mo{lab.tag}n{number}"
+        self.public = f"198.51.100.{number}"
+        folder = lab.folder / f"host-{number}"
+        self.ssh = SshDevice(
+            folder,
+            client_key=lab.key,
+            environment={"MUSTER_OVERLAY_INTERFACE": self.interface, "MUSTER_OVERLAY_MTU": "1280"},
+            options=[f'ForceCommand ip netns exec {self.space} sh -c "$SSH_ORIGINAL_COMMAND"'],
+        )  # fmt: skip
+
+    def start(self) -> None:
+        self.lab.make_space(self.space)
+        if self.nat:
+            router = f"{self.space}r"
+            self.lab.make_space(router)
+            self.lab.plug(router, self.public)
+            self.lab.cable(self.space, f"10.0.{self.number}.2", router, f"10.0.{self.number}.1")
+            gateway = f"10.0.{self.number}.1"
+            run("ip", "-n", self.space, "route", "add", "default", "via", gateway)
+            run(
+                "ip",
+                "netns",
+                "exec",
+                router,
+                "sh",
+                "-c",
+                "echo 1 >/proc/sys/net/ipv4/ip_forward",
+            )
+            out = f'oifname "w{self.lab.tag}{router[-3:]}" masquerade'
+            table = (
+                "table ip home {\n"
+                f"chain out {{ type nat hook postrouting priority 100; {out}; }}\n"
+                "chain in { type filter hook input priority 0; ct state new drop; }\n}"
+            )
+            run("ip", "netns", "exec", router, "nft", table)
+        else:
+            self.lab.plug(self.space, self.public)
+        hosts = self.ssh.root / "etc/hosts"
+        hosts.parent.mkdir(parents=True, exist_ok=True)
+        hosts.write_text("127.0.0.1 localhost\n")
+        # `ip netns exec` puts this in the place of the machine's own.
+        own = Path("/etc/netns") / self.space
+        own.mkdir(parents=True, exist_ok=True)
+        (own / "hosts").symlink_to(hosts)
+        self.ssh.start()
+
+    def stop(self) -> None:
+        self.ssh.stop()
+        for pid in tried("ip", "netns", "pids", self.space).stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        shutil.rmtree(Path("/etc/netns") / self.space, ignore_errors=True)
+
+    def inside(self, *command: str) -> tuple[str, ...]:
+        return ("ip", "netns", "exec", self.space, *command)
+
+    def sees(self, target: str, *, count: int = 1, wait: int = 2) -> bool:
+        """Whether a ping to a name or an address is answered."""
+        words = ("ping", "-6", "-c", str(count), "-W", str(wait), target)
+        return tried(*self.inside(*words)).returncode == 0
+
+    def pinging(self, target: str, count: int) -> "subprocess.Popen[str]":
+        """Fifty pings a second, in the background."""
+        return subprocess.Popen(
+            self.inside("ping", "-6", "-q", "-i", "0.02", "-c", str(count), "-W", "2", target),
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def wg(self, *words: str) -> str:
+        return run(*self.inside("wg", "show", self.interface, *words))
+
+    def script(self, *words: str) -> str:
+        path = self.ssh.root / "usr/lib/muster/overlay"
+        environment = {**self.ssh.environment, "PATH": os.environ["PATH"]}
+        exports = [f"{name}={value}" for name, value in environment.items()]
+        return run(*self.inside("env", *exports, "sh", str(path), *words))
+
+    def crash(self) -> None:
+        """The interface is gone, as after a restart of the device."""
+        run("ip", "-n", self.space, "link", "del", self.interface)
+
+
+class Lab:
+    """An Ethernet, and the devices on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tag = f"{os.getpid() % 10_000}"
+        self.key = make_key(folder / "client_key")
+        self.switch = f"m{self.tag}sw"
+        self.spaces: list[str] = []
+        self.hosts: list[Host] = []
+
+    def __enter__(self) -> Self:
+        self.make_space(self.switch)
+        run("ip", "-n", self.switch, "link", "add", "lan", "type", "bridge")
+        run("ip", "-n", self.switch, "link", "set", "lan", "up")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for host in self.hosts:
+            host.stop()
+        for space in self.spaces:
+            tried("ip", "netns", "del", space)
+
+    def host(self, *, nat: bool = False) -> Host:
+        made = Host(self, len(self.hosts) + 1, nat=nat)
+        self.hosts.append(made)
+        made.start()
+        return made
+
+    def make_space(self, space: str) -> None:
+        run("ip", "netns", "add", space)
+        self.spaces.append(space)
+        run("ip", "-n", space, "link", "set", "lo", "up")
+
+    def plug(self, space: str, address: str) -> None:
+        ours, theirs = f"w{self.tag}{space[-3:]}", f"s{self.tag}{space[-3:]}"
+        run("ip", "link", "add", ours, "type", "veth", "peer", "name", theirs)
+        run("ip", "link", "set", theirs, "netns", self.switch)
+        run("ip", "-n", self.switch, "link", "set", theirs, "master", "lan", "up")
+        run("ip", "link", "set", ours, "netns", space)
+        run("ip", "-n", space, "address", "add", f"{address}/24", "dev", ours)
+        run("ip", "-n", space, "link", "set", ours, "up")
+
+    def cable(self, one: str, address: str, other: str, its: str) -> None:
+        ends = f"a{self.tag}{one[-3:]}", f"b{self.tag}{one[-3:]}"
+        run("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        for end, space, at in zip(ends, (one, other), (address, its), strict=True):
+            run("ip", "link", "set", end, "netns", space)
+            run("ip", "-n", space, "address", "add", f"{at}/24", "dev", end)
+            run("ip", "-n", space, "link", "set", end, "up")
+
+
+@contextlib.contextmanager
+def lab(folder: Path) -> Iterator[Lab]:
+    with Lab(folder) as made:
+        yield made
