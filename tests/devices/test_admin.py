@@ -262,8 +262,11 @@ def test_a_device_cannot_be_moved_where_the_user_has_no_say(
     user = member(organization, "org_admin")
     elsewhere.memberships.create(user=user, role="viewer")
     device = make.device(organization)
-    answer = signed_in(user).post(page(device), form_of(device, organization=str(elsewhere.pk)))
+    where = {"organization": str(elsewhere.pk), "confirmed": "1"}
+    answer = signed_in(user).post(f"{LIST}{device.pk}/move/", where)
     assert answer.status_code == 200
+    # Nor by the page of the device, on which the organization is only shown.
+    signed_in(user).post(page(device), form_of(device, organization=str(elsewhere.pk)))
     device.refresh_from_db()
     assert device.organization == organization
 

@@ -20,7 +20,7 @@ from controller.configs.rules.templates import (
     usable,
     with_required,
 )
-from controller.connections.rules import add_automatic
+from controller.connections.rules import add_automatic, leave_foreign
 from controller.devices import rules as devices
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 
@@ -112,6 +112,9 @@ def update_device(
         raise NotPermitted("You do not have permission to perform this action.")
     before = Device.objects.select_related("group", "organization").get(pk=device.pk)
     device = devices.change_device(device, **values)
+    if before.organization_id != device.organization_id:
+        leave_foreign(device)
+        add_automatic(device)
     row = Config.objects.filter(device=device).first()
     if row is None:
         if config is not None:

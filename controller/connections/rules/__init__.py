@@ -120,6 +120,13 @@ def disconnect(connection: DeviceConnection) -> None:
     connection.delete()
 
 
+def leave_foreign(device: Device) -> None:
+    """A device that went to another organization is not reached with the former one's credentials."""
+    DeviceConnection.objects.filter(device=device).exclude(
+        Q(credentials__organization=None) | Q(credentials__organization=device.organization_id)
+    ).delete()
+
+
 def _add_to_all(credentials: Credentials) -> None:
     lacking = Device.objects.exclude(connections__credentials=credentials)
     if credentials.organization_id is not None:

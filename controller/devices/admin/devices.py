@@ -30,6 +30,7 @@ from controller.connections.admin.connections import ConnectionInline
 from controller.connections.admin.sending import commands_of, run_on_many
 from controller.devices.admin import filters
 from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
+from controller.devices.admin.moving import Movable
 from controller.devices.admin.showing import (
     ago,
     history,
@@ -44,7 +45,7 @@ NAMED_MOST = 20
 
 
 @admin.register(Device)
-class DeviceAdmin(Versioned, RuleAdmin):
+class DeviceAdmin(Versioned, Movable, RuleAdmin):
     resource = "device"
     form = DeviceForm
     delete_rule = rules.delete_device
@@ -69,7 +70,7 @@ class DeviceAdmin(Versioned, RuleAdmin):
     ordering = ["name"]
     inlines = [ConnectionInline]
     actions = ["run_command", "deactivate_many", "activate_many"]
-    actions_detail = ["show_versions", "deactivate", "activate"]
+    actions_detail = ["show_versions", "move", "deactivate", "activate"]
     actions_list = ["show_deleted"]
     change_form_template = "admin/devices/device/change_form.html"
 
@@ -198,6 +199,10 @@ class DeviceAdmin(Versioned, RuleAdmin):
         only = {"organization": mine[0].pk} if len(mine) == 1 else {}
         told = super().get_changeform_initial_data(request)
         return {"config_backend": Backend.OPENWRT} | only | told
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        # Another organization means more than a field: the button "Move" shows what.
+        return ["organization"] if obj else []
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return list(super().get_inlines(request, obj)) if obj else []

@@ -10,7 +10,6 @@ from controller.configs.admin.fields import ConfigWidget, TemplatesField
 from controller.configs.models import Backend, Config, Template
 from controller.configs.rules.inventory import create_device, update_device
 from controller.devices.models import Device
-from geo.rules.places import leave_foreign
 
 PREFIX = "config_"
 CONFIG_FIELDS = [f"{PREFIX}{name}" for name in ("backend", "templates", "context", "config")]
@@ -90,10 +89,7 @@ class DeviceForm(RuleForm):
             return create_device(config={"backend": backend} if backend else None, **values)
         changed = {name: value for name, value in values.items() if name in self.changed_data}
         changes = self._config_changes(config)
-        device = update_device(self.row(), config=changes or None, **changed)
-        if "organization" in changed:
-            leave_foreign(device)
-        return device
+        return update_device(self.row(), config=changes or None, **changed)
 
     def _config_changes(self, config: dict[str, Any]) -> dict[str, Any]:
         if not config["backend"]:

@@ -1,5 +1,7 @@
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.accounts.models import User
@@ -16,11 +18,13 @@ class VisibleRelatedField(serializers.PrimaryKeyRelatedField[Any]):
         return rows.visible_to(self.context["request"].user) if rows is not None else None
 
 
+@extend_schema_field(OpenApiTypes.UUID)
 class OrganizationField(serializers.PrimaryKeyRelatedField[Any]):
     def get_queryset(self) -> Any:
         return visible_organizations(self.context.get("request"))
 
 
+@extend_schema_field(OpenApiTypes.UUID)
 class GroupField(serializers.PrimaryKeyRelatedField[Any]):
     def get_queryset(self) -> Any:
         return visible_groups(self.context.get("request"))
@@ -51,6 +55,27 @@ class SettingsSerializer(serializers.ModelSerializer[OrganizationSettings]):
     def context_of_request(self) -> Any:
         # The declared field hides DRF's own ``context`` on the class, not on the instance.
         return self._context["request"]
+
+
+class MoveSerializer(serializers.Serializer[Any]):
+    organization = OrganizationField()
+    group = GroupField(required=False, allow_null=True)
+    dry_run = serializers.BooleanField(
+        default=False, help_text="Only tell what it would lead to."
+    )
+
+
+class PlanSerializer(serializers.Serializer[Any]):
+    """What becomes of a device that moves."""
+
+    kept = serializers.ListField(child=serializers.CharField())
+    added = serializers.ListField(child=serializers.CharField())
+    dropped = serializers.ListField(child=serializers.CharField())
+    revoked = serializers.ListField(child=serializers.CharField())
+    undefined = serializers.ListField(
+        child=serializers.CharField(), help_text="Variables that nothing would define."
+    )
+    problem = serializers.CharField(help_text="Why it cannot be moved; empty if it can.")
 
 
 class GroupSerializer(serializers.ModelSerializer[DeviceGroup]):

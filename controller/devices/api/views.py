@@ -19,12 +19,14 @@ from controller.accounts.rules import authorize
 from controller.base.errors import NotFound, Refused
 from controller.configs.api.agent.views import archive_of
 from controller.configs.models import TemplateUse
-from controller.configs.rules import inventory
+from controller.configs.rules import inventory, moving
 from controller.devices.api.filters import DeviceFilter, GroupFilter
 from controller.devices.api.serializers import (
     DeviceDetail,
     DeviceList,
     GroupSerializer,
+    MoveSerializer,
+    PlanSerializer,
     SettingsSerializer,
 )
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
@@ -78,7 +80,7 @@ class DeviceViewSet(RuleViewSet):
     serializer_class = DeviceDetail
     create_rule = staticmethod(inventory.create_device)
     update_rule = staticmethod(inventory.update_device)
-    permissions = {"activate": "device:update", "deactivate": "device:update"}
+    permissions = dict.fromkeys(("activate", "deactivate", "move"), "device:update")
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return DeviceList if self.action in {"list", "create"} else DeviceDetail
@@ -156,6 +158,22 @@ class DeviceViewSet(RuleViewSet):
     def deactivate(self, request: Request, pk: str) -> Response:
         """Take everything off the device, and it out of service."""
         return Response(self.get_serializer(self._again(inventory.deactivate)).data)
+
+    @extend_schema(request=MoveSerializer, responses=PlanSerializer)
+    @action(detail=True, methods=["post"])
+    def move(self, request: Request, pk: str) -> Response:
+        """Give the device to another organization, or with ``dry_run`` tell what that leads to."""
+        device = self.get_object()
+        given = MoveSerializer(data=request.data, context={"request": request})
+        given.is_valid(raise_exception=True)
+        values = given.validated_data
+        target = {"organization": values["organization"], "group": values.get("group")}
+        authorize(as_user(request), "device:create", values["organization"].pk, None)
+        found = moving.plan(device, **target)
+        if not values["dry_run"]:
+            with transaction.atomic():
+                leave_foreign(moving.move(device, **target))
+        return Response(PlanSerializer(found).data)
 
     def _again(self, rule: Any) -> Device:
         rule(self.get_object())
