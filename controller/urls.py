@@ -16,6 +16,7 @@ from controller.dialects import floor
 from controller.dialects.health import health, live, ready
 from controller.dialects.metrics import metrics
 from controller.dialects.sockets import NoSuchSocket
+from supervisor_proxy import urls as supervisor_proxy
 
 # Not at once: its hashed name is known only after collectstatic.
 FAVICON = lazy(static, str)("portal/favicon.svg")
@@ -47,7 +48,7 @@ urlpatterns = [
     path("metrics", metrics),
 ]
 # --- WebSockets
-sockets = [*accounts.sockets, re_path("", NoSuchSocket.as_asgi())]
+sockets = [*accounts.sockets, *supervisor_proxy.sockets, re_path("", NoSuchSocket.as_asgi())]
 
 handler400 = floor.bad_request
 handler403 = floor.forbidden

@@ -2,12 +2,19 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from supervisor_proxy.api.balena.views import LookupView, ProxyView, ReportView, RestartView
-from supervisor_proxy.api.openwisp.views import BatchViewSet, CallViewSet, SupervisorViewSet
+from supervisor_proxy.api.openwisp.views import (
+    BatchViewSet,
+    CallViewSet,
+    SupervisorViewSet,
+    TerminalViewSet,
+)
+from supervisor_proxy.api.terminal.views import TerminalConsumer
 
 router = SimpleRouter()
 router.register("supervisor", SupervisorViewSet)
 router.register("supervisor-call", CallViewSet)
 router.register("supervisor-batch", BatchViewSet)
+router.register("terminal", TerminalViewSet)
 
 balena = [
     re_path(r"^supervisor/(?P<path>[\s\S]+)\Z", ProxyView.as_view()),
@@ -16,6 +23,7 @@ balena = [
     path("device/v3/state", ReportView.as_view()),
     re_path(r"^device/v2/(?P<uuid>[0-9a-f]{32,62})/state$", ReportView.as_view()),
 ]
+sockets = [path("api/v1/ws/terminal", TerminalConsumer.as_asgi())]
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
     *balena,

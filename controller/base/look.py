@@ -104,6 +104,17 @@ UNFOLD: dict[str, Any] = {
             ],
         },
         {
+            "models": [
+                "supervisor_proxy.supervisor", "supervisor_proxy.supervisorcall",
+                "supervisor_proxy.supervisorbatch",
+            ],
+            "items": [
+                {"title": "Supervisors", "link": reverse_lazy("admin:supervisor_proxy_supervisor_changelist")},
+                {"title": "Each call", "link": reverse_lazy("admin:supervisor_proxy_supervisorcall_changelist")},
+                {"title": "On many devices", "link": reverse_lazy("admin:supervisor_proxy_supervisorbatch_changelist")},
+            ],
+        },
+        {
             "models": ["connections.command", "connections.commandbatch"],
             "items": [
                 {"title": "Each command", "link": reverse_lazy("admin:connections_command_changelist")},
@@ -126,6 +137,8 @@ UNFOLD: dict[str, Any] = {
                     page("Devices", "router", "devices_device_changelist", permitted("device:read")),
                     page("Asking to be added", "how_to_reg", "devices_enrollment_changelist", permitted("device:create")),
                     page("Commands", "terminal", "connections_command_changelist", permitted("command:read")),
+                    page("Supervisors", "developer_board", "supervisor_proxy_supervisor_changelist", permitted("supervisor:read")),
+                    page("Terminals", "keyboard_command_key", "supervisor_proxy_terminal_changelist", permitted("terminal:read")),
                     page("Groups", "workspaces", "devices_devicegroup_changelist", permitted("group:read")),
                     page("Locations", "location_on", "geo_location_changelist", permitted("location:read")),
                     page("Floor plans", "floor", "geo_floorplan_changelist", permitted("floorplan:read")),

@@ -119,12 +119,14 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     return response
 
 
-def relayed(status: int, content_type: str, body: bytes) -> HttpResponse:
+def relayed(
+    status: int, content_type: str, body: bytes, *, speaker: str = "device"
+) -> HttpResponse:
     """What a device answered. An empty body has no type, which would make clients parse it."""
     response = HttpResponse(body, status=status, content_type=content_type or None)
     if not body:
         del response["Content-Type"]
-    response[SPEAKER] = "device"
+    response[SPEAKER] = speaker
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "no-store"
     return response

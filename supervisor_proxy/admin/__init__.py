@@ -1,0 +1,3 @@
+from supervisor_proxy.admin import calls, supervisors, terminals
+
+__all__ = ["calls", "supervisors", "terminals"]

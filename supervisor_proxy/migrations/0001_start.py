@@ -274,7 +274,7 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("queued", "waits for the device"),
+                            ("queued", "waiting"),
                             ("running", "running"),
                             ("succeeded", "succeeded"),
                             ("failed", "the device said no"),

@@ -1,6 +1,14 @@
-"""Supervisors, and what was asked of them."""
+"""Supervisors, terminals, and what was asked of them."""
 
 from supervisor_proxy.models.calls import RememberedAnswer, SupervisorBatch, SupervisorCall
 from supervisor_proxy.models.supervisors import Supervisor
+from supervisor_proxy.models.terminals import Terminal, TerminalPart
 
-__all__ = ["RememberedAnswer", "Supervisor", "SupervisorBatch", "SupervisorCall"]
+__all__ = [
+    "RememberedAnswer",
+    "Supervisor",
+    "SupervisorBatch",
+    "SupervisorCall",
+    "Terminal",
+    "TerminalPart",
+]

@@ -52,9 +52,11 @@ class SupervisorCall(Owned, Base):
     """One attempt. It is written before anything is sent, and closed once."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
+    # It is a record itself.
+    is_audited = False
 
     class State(models.TextChoices):
-        QUEUED = "queued", "waits for the device"
+        QUEUED = "queued", "waiting"
         RUNNING = "running", "running"
         SUCCEEDED = "succeeded", "succeeded"
         FAILED = "failed", "the device said no"

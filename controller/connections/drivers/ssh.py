@@ -129,6 +129,23 @@ class SshShell:
                 f"have been done: {error}."
             ) from error
 
+    async def open_screen(
+        self, session: asyncssh.SSHClientSession[bytes], *, columns: int, rows: int
+    ) -> asyncssh.SSHClientChannel[bytes]:
+        """A login shell on a terminal of this size, for a person to type in."""
+        try:
+            channel, _ = await self._connection.create_session(
+                lambda: session,
+                term_type="xterm-256color",
+                term_size=(columns, rows),
+                encoding=None,
+            )
+        except asyncssh.ChannelOpenError as error:
+            raise Unreachable(
+                f"{self.address} logged us in but opens no terminal: {error.reason}."
+            ) from error
+        return channel
+
     async def _send(self, command: str, on_output: OnOutput | None) -> _Exec:
         session = _Exec(on_output)
         try:

@@ -40,6 +40,8 @@ from controller.devices.admin.showing import (
 )
 from controller.devices.models import Device
 from geo.admin.places import place_of_device
+from supervisor_proxy.admin.supervisors import supervisor_of
+from supervisor_proxy.admin.terminals import terminals_of
 
 NAMED_MOST = 20
 
@@ -240,6 +242,8 @@ class DeviceAdmin(Versioned, Movable, RuleAdmin):
             and not device.is_deactivated,
             "where": place_of_device(request, device),
             "commands": commands_of(request, device),
+            "supervisor": supervisor_of(request, device),
+            "terminals": terminals_of(request, device),
         }
 
     def can_push(self, request: HttpRequest, device: Device, config: Config | None) -> bool:

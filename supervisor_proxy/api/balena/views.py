@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
+from django.utils.timezone import now
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.authentication import get_authorization_header
@@ -19,7 +20,6 @@ from rest_framework.response import Response
 
 from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused, Unreachable
-from controller.base.tracing import current
 from controller.dialects.balena import LenientJSONParser, View, as_user, relayed
 from supervisor_proxy.api.balena.filters import conditions
 from supervisor_proxy.api.balena.serializers import (
@@ -28,10 +28,12 @@ from supervisor_proxy.api.balena.serializers import (
     looked_up,
     operation,
 )
+from supervisor_proxy.engine.answers import TEXT
 from supervisor_proxy.engine.routes import LARGEST_DATA, MASK, Wish
+from supervisor_proxy.engine.versions import older
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules import repeating
-from supervisor_proxy.rules.asking import Job, asked, record_refusals
+from supervisor_proxy.rules import repeating, terminals
+from supervisor_proxy.rules.asking import Job, asked, permit, record, record_refusals, refuse
 from supervisor_proxy.rules.calling import ask
 from supervisor_proxy.rules.many import ask_many, ask_many_later, visible
 from supervisor_proxy.rules.supervisors import device_of_key, report
@@ -115,6 +117,8 @@ def answer(request: Request, path: str, asking: dict[str, Any]) -> HttpResponse 
     supervisors = chosen(user, asking)
     wanted = wanted_of(request, path, asking, supervisors)
     is_one = "deviceId" in asking or "uuid" in asking
+    if is_one and not_its_own(wanted, supervisors[0]):
+        return own_terminal(request, user, wanted, supervisors[0])
     confirmed(request, wanted, supervisors[0].uuid if is_one else str(asking["appId"]))
     if "respond-async" in request.headers.get("Prefer", "") or len(supervisors) > MOST_AT_ONCE:
         return later(user, supervisors, wanted, asking)
@@ -125,6 +129,41 @@ def answer(request: Request, path: str, asking: dict[str, Any]) -> HttpResponse 
         return later(user, supervisors, wanted, asking)
     jobs = ask_many(user, supervisors, wanted)
     return Response([entry(job, shows_secret=shows(user, job)) for job in jobs], status=207)
+
+
+def not_its_own(wanted: Wish, supervisor: Supervisor) -> bool:
+    """Whether a terminal is asked for of a device that is known to have none of its own."""
+    route = wanted.route
+    is_tty = route.permission == "terminal"
+    return is_tty and not older(supervisor.version, route.until or (), unknown=True)
+
+
+def own_terminal(
+    request: Request, user: User, wanted: Wish, supervisor: Supervisor
+) -> HttpResponse:
+    """The portal's terminal in its place: its address, where one signs in before it opens."""
+    record_own(user, wanted, supervisor)
+    if wanted.route.name == "despawn-tty":
+        terminals.close_own(user, supervisor.device)
+        return relayed(200, TEXT, b"OK", speaker="portal")
+    terminals.may_open(user, supervisor.device)
+    terminals.way_to(supervisor.device)
+    page = f"/admin/supervisor_proxy/terminal/on/{supervisor.device_id}/"
+    home = settings.MUSTER_PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
+    return relayed(200, TEXT, f"{home}{page}".encode(), speaker="portal")
+
+
+def record_own(user: User, wanted: Wish, supervisor: Supervisor) -> None:
+    """It is a call like any other, though nothing of it reaches the device."""
+    call = record(supervisor, wanted)
+    try:
+        permit(user, wanted, supervisor)
+    except Refused as refusal:
+        refuse(Job(supervisor, wanted, call), refusal)
+        raise
+    call.state, call.ended, call.leased_until = SupervisorCall.State.SUCCEEDED, now(), None
+    call.reason = "Answered by the portal."
+    call.save()
 
 
 def chosen(user: User, asking: dict[str, Any]) -> list[Supervisor]:
@@ -250,7 +289,6 @@ class BearsDeviceKey(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         word, _, key = get_authorization_header(request).decode("latin-1").partition(" ")
         view.device = device_of_key(key.strip() if word.lower() == "bearer" else "")
-        current().actor, current().channel = str(view.device), "device"
         return True
 
 

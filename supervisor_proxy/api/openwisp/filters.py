@@ -1,7 +1,7 @@
 from django_filters import rest_framework as filters
 
 from controller.devices.api.filters import visible_organizations
-from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
+from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall, Terminal
 
 
 class SupervisorFilter(filters.FilterSet):
@@ -40,4 +40,16 @@ class BatchFilter(filters.FilterSet):
 
     class Meta:
         model = SupervisorBatch
+        fields: list[str] = []
+
+
+class TerminalFilter(filters.FilterSet):
+    organization = filters.ModelChoiceFilter(
+        "device__organization", queryset=visible_organizations
+    )
+    device = filters.UUIDFilter("device_id")
+    state = filters.ChoiceFilter(choices=Terminal.State.choices)
+
+    class Meta:
+        model = Terminal
         fields: list[str] = []

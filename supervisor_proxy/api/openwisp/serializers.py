@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from controller.devices.api.serializers import VisibleRelatedField
 from controller.devices.models import Device
-from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
+from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall, Terminal
 from supervisor_proxy.rules.supervisors import address_of
 
 
@@ -61,3 +61,21 @@ class SupervisorBatchSerializer(serializers.ModelSerializer[SupervisorBatch]):
 
     def get_results(self, obj: Any) -> dict[str, int]:
         return {state: getattr(obj, state) for state in SupervisorCall.State.values}
+
+
+class TerminalSerializer(serializers.ModelSerializer[Terminal]):
+    """A terminal; the ticket is in the answer to its creation alone."""
+
+    device = VisibleRelatedField(queryset=Device.objects.all())
+    reason = serializers.CharField(max_length=200)
+    ticket = serializers.CharField(read_only=True, required=False)
+
+    class Meta:
+        model = Terminal
+        fields = [
+            "id", "device", "reason", "ticket", "state", "actor", "address", "opened", "closed",
+            "closed_because", "created",
+        ]  # fmt: skip
+        read_only_fields = [
+            "state", "actor", "address", "opened", "closed", "closed_because", "created",
+        ]  # fmt: skip

@@ -2,23 +2,33 @@
 
 from typing import Any
 
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.mixins import CreateModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from controller.accounts.rules import authorize
+from controller.accounts.rules.auditing import record
 from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
-from supervisor_proxy.api.openwisp.filters import BatchFilter, CallFilter, SupervisorFilter
+from supervisor_proxy.api.openwisp.filters import (
+    BatchFilter,
+    CallFilter,
+    SupervisorFilter,
+    TerminalFilter,
+)
 from supervisor_proxy.api.openwisp.serializers import (
     SupervisorBatchSerializer,
     SupervisorCallSerializer,
     SupervisorSerializer,
+    TerminalSerializer,
 )
-from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
-from supervisor_proxy.rules import asking, supervisors
+from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall, Terminal
+from supervisor_proxy.rules import asking, supervisors, terminals
 
 
 class SupervisorViewSet(RuleViewSet):
@@ -65,3 +75,38 @@ class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     resource = "supervisor"
     filterset_class = BatchFilter
     serializer_class = SupervisorBatchSerializer
+
+
+class TerminalViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """Terminals: offered with a ticket for ``/api/v1/ws/terminal``, and what they showed."""
+
+    queryset = Terminal.objects.all()
+    resource = "terminal"
+    permissions = {
+        "create": "terminal:open", "close": "terminal:close", "recording": "terminal:replay",
+    }  # fmt: skip
+    filterset_class = TerminalFilter
+    serializer_class = TerminalSerializer
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        values = serializer.validated_data
+        terminal, ticket = terminals.offer(
+            as_user(self.request), values["device"], reason=values["reason"]
+        )
+        terminal.ticket = ticket  # type: ignore[attr-defined]
+        serializer.instance = terminal
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: str) -> Response:
+        """Have it closed, whoever sits there."""
+        terminals.ask_to_close(self.get_object())
+        return Response(status=204)
+
+    @extend_schema(responses={(200, "application/x-asciicast"): OpenApiTypes.STR})
+    @action(detail=True, methods=["get"])
+    def recording(self, request: Request, pk: str) -> HttpResponse:
+        """What it showed, as asciicast plays it."""
+        terminal = self.get_object()
+        record("terminal.replayed", terminal)
+        return HttpResponse(terminals.played(terminal), content_type="application/x-asciicast")

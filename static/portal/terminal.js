@@ -1,0 +1,67 @@
+// A terminal on a device: a ticket first, then a socket that carries what is typed and shown.
+import { screen } from "./screen.js";
+
+const one = (name) => document.querySelector(`[data-terminal${name}]`);
+const form = one("-form");
+let socket = null;
+
+function complain(text) {
+  one("-error").hidden = !text;
+  one("-error").textContent = text;
+}
+
+function connect(ticket) {
+  const { terminal, fit } = screen(one(""));
+  const size = () => ({ columns: terminal.cols, rows: terminal.rows });
+  const status = one("-status");
+  const typed = new TextEncoder();
+  fit.fit();
+  status.textContent = "Connecting …";
+  socket = new WebSocket(`${location.origin.replace("http", "ws")}/api/v1/ws/terminal`);
+  socket.binaryType = "arraybuffer";
+  socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "open", ticket, ...size() })));
+  socket.addEventListener("message", ({ data }) => {
+    if (typeof data !== "string") {
+      status.textContent = "Open";
+      terminal.write(new Uint8Array(data));
+      return;
+    }
+    const { type, message } = JSON.parse(data);
+    if (type === "error") complain(message);
+    if (message) status.textContent = message;
+  });
+  socket.addEventListener("close", () => {
+    if (/^(Open|Connecting)/.test(status.textContent)) status.textContent = "Closed";
+    one("-close").hidden = true;
+    one("-play").hidden = false;
+    terminal.options.disableStdin = true;
+    form.hidden = false;
+  });
+  terminal.onData((text) => {
+    if (socket.readyState === WebSocket.OPEN) socket.send(typed.encode(text));
+  });
+  terminal.onResize(() => {
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "resize", ...size() }));
+  });
+  new ResizeObserver(() => fit.fit()).observe(one(""));
+  terminal.focus();
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  complain("");
+  const answer = await fetch(form.action, { method: "POST", body: new FormData(form), credentials: "same-origin" });
+  const told = await answer.json().catch(() => ({ error: `The portal answered ${answer.status}.` }));
+  if (!answer.ok) {
+    complain(told.error);
+    return;
+  }
+  form.hidden = true;
+  one("-box").hidden = false;
+  one("").replaceChildren();
+  one("-close").hidden = false;
+  one("-play").hidden = true;
+  one("-play").href = told.play;
+  connect(told.ticket);
+});
+one("-close").addEventListener("click", () => socket?.close());

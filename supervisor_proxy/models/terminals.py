@@ -1,0 +1,75 @@
+"""Terminals that people opened on devices, and what those showed."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from controller.accounts.models import Owned, User
+from controller.base.models import Base
+from controller.base.secrets import EncryptedBytesField
+from controller.connections.models import DeviceConnection
+from controller.devices.models import Device
+
+
+class Terminal(Owned, Base):
+    """One terminal: offered with a ticket, open, closed. Its record stays."""
+
+    organization_path: ClassVar[str] = "device__organization"
+
+    class State(models.TextChoices):
+        OFFERED = "offered", "not opened"
+        OPEN = "open", "open"
+        CLOSED = "closed", "closed"
+
+    device = models.ForeignKey(Device, models.CASCADE, related_name="terminals")
+    connection = models.ForeignKey(DeviceConnection, models.SET_NULL, null=True)
+    user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    actor = models.CharField(max_length=150, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    reason = models.CharField(max_length=200, blank=True, help_text="What it is opened for.")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OFFERED)
+    # Good once, for a minute, for this user.
+    ticket_digest = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - none once used
+    ticket_expires = models.DateTimeField(null=True)
+    columns = models.PositiveSmallIntegerField(default=80)
+    rows = models.PositiveSmallIntegerField(default=24)
+    opened = models.DateTimeField(null=True)
+    closed = models.DateTimeField(null=True)
+    closed_because = models.CharField(max_length=200, blank=True)
+    # Written while it is open, so that one of a dead process is known as such.
+    last_seen = models.DateTimeField(null=True)
+    # Somebody with the right to it wants it closed.
+    is_to_close = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [
+            models.Index(fields=["device", "-created"]),
+            models.Index(
+                fields=["user"], name="terminals_open", condition=models.Q(state="open")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Terminal on {self.device}"
+
+
+class TerminalPart(Owned):
+    """A piece of what a terminal showed. What was typed is only there as the device echoed it."""
+
+    organization_path: ClassVar[str] = "terminal__device__organization"
+    is_audited = False
+
+    terminal = models.ForeignKey(Terminal, models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    # asciicast's events, one a line.
+    events = EncryptedBytesField()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["terminal", "number"], name="terminal_part_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"Part {self.number} of {self.terminal_id}"

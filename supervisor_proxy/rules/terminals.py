@@ -1,0 +1,325 @@
+"""Terminals: who may open one, for how long, and what is kept of it."""
+
+import asyncio
+import codecs
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from channels.db import database_sync_to_async as write
+from django.db import transaction
+from django.utils import timezone
+
+from controller.accounts.models import User
+from controller.base.errors import Conflict, NotPermitted, NotSignedIn, Refused
+from controller.base.secrets import digest
+from controller.base.tracing import current
+from controller.connections.drivers.contract import Address, HostKey, Login
+from controller.connections.drivers.screens import Screen, open_screen
+from controller.connections.models import DeviceConnection
+from controller.connections.rules import login, note_attempts, usable_connections
+from controller.devices.models import Device
+from supervisor_proxy.models import Terminal, TerminalPart
+
+State = Terminal.State
+TICKET_LIFE = timedelta(seconds=60)
+MOST_OF_A_USER = 5
+MOST_OF_A_DEVICE = 3
+LONGEST_REASON = 200
+IDLE_SECONDS = 600.0
+ABSOLUTE_SECONDS = 3600.0
+LOOK_SECONDS = 2.0
+# Of what is shown, until it is written down.
+WRITE_BYTES = 32 * 1024
+LARGEST_RECORDING = 20 * 1024 * 1024
+MOST_EARLY = 4096
+# A process that dies closes nothing.
+SILENCE = timedelta(seconds=60)
+
+
+def way_to(device: Device) -> DeviceConnection:
+    """The connection that a terminal uses; it is never the caller's to choose an address."""
+    if device.is_deactivated:
+        raise NotPermitted("The device is out of service.", code="out_of_service")
+    connection = usable_connections([device.pk]).get(device.pk)
+    if connection is None:
+        raise Refused("The device needs a management address and an enabled connection.")
+    return connection
+
+
+@transaction.atomic
+def offer(user: User, device: Device, *, reason: str) -> tuple[Terminal, str]:
+    """A terminal to be opened within a minute, and the ticket that opens it once."""
+    may_open(user, device)
+    connection = way_to(device)
+    reason = reason.strip()
+    if not 1 <= len(reason) <= LONGEST_REASON:
+        raise Refused({"reason": [f"Say in 1 to {LONGEST_REASON} characters what it is for."]})
+    forget_dead()
+    is_open = Terminal.objects.filter(state=State.OPEN)
+    if is_open.filter(user=user).count() >= MOST_OF_A_USER:
+        raise Conflict(f"You have {MOST_OF_A_USER} terminals open. Close one first.")
+    if is_open.filter(device=device).count() >= MOST_OF_A_DEVICE:
+        raise Conflict(
+            f"{MOST_OF_A_DEVICE} terminals are open on this device. Close one first."
+        )
+    ticket = secrets.token_urlsafe(32)
+    terminal = Terminal.objects.create(
+        device=device,
+        connection=connection,
+        user=user,
+        actor=user.get_username(),
+        address=current().address or None,
+        reason=reason,
+        ticket_digest=digest(ticket),
+        ticket_expires=timezone.now() + TICKET_LIFE,
+    )
+    return terminal, ticket
+
+
+def may_open(user: User, device: Device) -> None:
+    if not user.may_on("terminal:open", device):
+        raise NotPermitted("You do not have permission to open terminals on this device.")
+
+
+@transaction.atomic
+def enter(user: User, ticket: str, *, columns: int, rows: int) -> Terminal:
+    """The terminal of a ticket, open from now on. The ticket is good once, and theirs alone."""
+    found: Terminal | None = (
+        Terminal.objects.select_for_update(of=("self",))
+        .filter(ticket_digest=digest(ticket), state=State.OFFERED)
+        .select_related("device", "connection__credentials", "connection__device")
+        .first()
+    )
+    now = timezone.now()
+    if found is None or found.user_id != user.pk or (found.ticket_expires or now) <= now:
+        raise NotSignedIn("The ticket is used, expired or somebody else's. Open it again.")
+    may_open(user, found.device)
+    found.state, found.ticket_digest = State.OPEN, None
+    found.opened = found.last_seen = now
+    found.columns, found.rows = min(max(columns, 2), 500), min(max(rows, 2), 200)
+    found.save()
+    return found
+
+
+@transaction.atomic
+def close(terminal: Terminal, because: str) -> None:
+    row = Terminal.objects.select_for_update(of=("self",)).get(pk=terminal.pk)
+    if row.state != State.CLOSED:
+        row.state, row.closed, row.ticket_digest = State.CLOSED, timezone.now(), None
+        row.closed_because = because[:200]
+        row.save()
+
+
+@transaction.atomic
+def ask_to_close(terminal: Terminal) -> None:
+    """Have an open one closed by the process that holds it."""
+    row = Terminal.objects.select_for_update(of=("self",)).get(pk=terminal.pk)
+    if row.state == State.OFFERED:
+        close(row, "It was withdrawn.")
+    elif row.state == State.OPEN:
+        row.is_to_close = True
+        row.save()
+
+
+def close_own(user: User, device: Device) -> None:
+    """Have the user's own terminals on a device closed."""
+    for terminal in Terminal.objects.filter(user=user, device=device).exclude(
+        state=State.CLOSED
+    ):
+        ask_to_close(terminal)
+
+
+def forget_dead() -> None:
+    Terminal.objects.filter(state=State.OPEN, last_seen__lt=timezone.now() - SILENCE).update(
+        state=State.CLOSED, closed=timezone.now(), closed_because="The portal stopped."
+    )
+
+
+def why_end(terminal_id: UUID) -> str:
+    """Why an open terminal must end now; empty if it may go on. Notes that it lives."""
+    row = Terminal.objects.select_related("user", "device").filter(pk=terminal_id).first()
+    if row is None or row.state != State.OPEN:
+        return "It was closed."
+    if row.is_to_close:
+        return "An administrator closed it."
+    if row.device.is_deactivated:
+        return "The device was taken out of service."
+    if row.user is None or not row.user.may_sign_in:
+        return "You are no longer signed in."
+    if not row.user.may_on("terminal:open", row.device):
+        return "You no longer have permission to open terminals on this device."
+    Terminal.objects.filter(pk=row.pk).update(last_seen=timezone.now())
+    return ""
+
+
+# --- what it shows
+
+
+class Recording:
+    """What a terminal shows, written down in pieces (asciicast, version 2)."""
+
+    def __init__(self, terminal_id: UUID) -> None:
+        self.terminal_id = terminal_id
+        self.began = time.monotonic()
+        self.number = 0
+        self.size = 0
+        self.events: list[str] = []
+        self.waiting = 0
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def show(self, data: bytes) -> None:
+        self._note("o", self.decoder.decode(data))
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._note("r", f"{columns}x{rows}")
+
+    def _note(self, kind: str, text: str) -> None:
+        if not text or self.size > LARGEST_RECORDING:
+            return
+        line = json.dumps([round(time.monotonic() - self.began, 3), kind, text])
+        self.events.append(line)
+        self.size += len(line)
+        self.waiting += len(line)
+
+    @property
+    def is_due(self) -> bool:
+        return self.waiting > WRITE_BYTES
+
+    def write(self) -> None:
+        if not self.events:
+            return
+        data = ("\n".join(self.events) + "\n").encode()
+        TerminalPart.objects.create(
+            terminal_id=self.terminal_id, number=self.number, events=data
+        )
+        self.events, self.waiting = [], 0
+        self.number += 1
+
+
+def played(terminal: Terminal) -> str:
+    """The recording as an asciicast."""
+    began = terminal.opened or terminal.created
+    head = {
+        "version": 2,
+        "width": terminal.columns,
+        "height": terminal.rows,
+        "timestamp": int(began.timestamp()),
+        "title": f"{terminal.device} by {terminal.actor}",
+    }
+    parts = TerminalPart.objects.filter(terminal=terminal).order_by("number")
+    return json.dumps(head) + "\n" + "".join(bytes(part.events).decode() for part in parts)
+
+
+# --- while it is open
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the device of a terminal is reached: values, read before anything is awaited."""
+
+    address: Address
+    login: Login
+    host_key: HostKey | None
+    connection_id: UUID
+
+
+def way_of(terminal: Terminal) -> Way:
+    connection = terminal.connection
+    if connection is None or not connection.device.management_ip:
+        raise Refused("The connection of this device has been removed.")
+    return Way(
+        Address(connection.device.management_ip, connection.ssh_port),
+        login(connection.credentials),
+        HostKey.parse(connection.host_key) if connection.host_key else None,
+        connection.pk,
+    )
+
+
+class Session:
+    """An open terminal in the hands of one process."""
+
+    def __init__(self, terminal: Terminal, *, idle: float = IDLE_SECONDS) -> None:
+        self.terminal = terminal
+        self.recording = Recording(terminal.pk)
+        self.idle = idle
+        self.screen: Screen | None = None
+        self.last_typed = time.monotonic()
+        # Typed while the device was still being reached.
+        self.early = bytearray()
+        self.why_left = "The portal stopped."
+
+    def typed(self, data: bytes) -> None:
+        self.last_typed = time.monotonic()
+        if self.screen is not None:
+            self.screen.write(data)
+        else:
+            self.early += data[: MOST_EARLY - len(self.early)]
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.recording.resize(columns, rows)
+        if self.screen is not None:
+            self.screen.resize(columns, rows)
+
+    async def run(self, shown: Callable[[bytes], Awaitable[None]]) -> str:
+        """Hold it until it ends; the reason, which is noted too."""
+        because = ""
+        try:
+            because = await self._hold(shown)
+        except Refused as refusal:
+            because = str(refusal)
+        finally:
+            because = because or self.why_left
+            await asyncio.shield(write(self._end)(because))
+        return because
+
+    def leave(self) -> None:
+        """Whoever typed here has gone."""
+        self.why_left = "The window was closed."
+
+    def _end(self, because: str) -> None:
+        self.recording.write()
+        close(self.terminal, because)
+
+    async def _hold(self, shown: Callable[[bytes], Awaitable[None]]) -> str:
+        way = await write(way_of)(self.terminal)
+        size = {"columns": self.terminal.columns, "rows": self.terminal.rows}
+        async with open_screen(way.address, way.login, way.host_key, **size) as screen:
+            self.screen = screen
+            screen.write(bytes(self.early))
+            seen = screen.host_key.line if screen.host_key else ""
+            await write(note_attempts)({way.connection_id: ("", seen)})
+            reading = asyncio.ensure_future(self._read(screen, shown))
+            watching = asyncio.ensure_future(self._watch())
+            try:
+                await asyncio.wait({reading, watching}, return_when=asyncio.FIRST_COMPLETED)
+                ended = watching if watching.done() else reading
+                return str(ended.result())
+            finally:
+                reading.cancel()
+                watching.cancel()
+
+    async def _read(self, screen: Screen, shown: Callable[[bytes], Awaitable[None]]) -> str:
+        while data := await screen.read():
+            self.recording.show(data)
+            await shown(data)
+            if self.recording.is_due:
+                await write(self.recording.write)()
+        return "The device ended it."
+
+    async def _watch(self) -> str:
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await write(self.recording.write)()
+            if time.monotonic() - self.last_typed > self.idle:
+                return "Nothing was typed for too long."
+            if time.monotonic() - began > ABSOLUTE_SECONDS:
+                return "It was open for an hour."
+            why: str = await write(why_end)(self.terminal.pk)
+            if why:
+                return why
