@@ -108,7 +108,9 @@ def theirs(at: Stage, count: int) -> Side:
 
 def ours(at: Stage, count: int) -> Side:
     from django.core.management import call_command
+    from django.db.models import F
 
+    from controller.configs.models import Config
     from geo.models import DeviceLocation, Location
 
     call_command("migrate", verbosity=0)
@@ -129,6 +131,8 @@ def ours(at: Stage, count: int) -> Side:
         ],
         batch_size=500,
     )
+    # As in the original's fleet, every device has what it is to have.
+    Config.objects.update(applied=F("desired"), served=F("desired"))
     at.start_web()
     return Side(at, at.url, "web", "worker", [[row.pk.hex, row.key, ""] for row in devices],
                 token, str(template.pk))  # fmt: skip

@@ -8,9 +8,7 @@ DEBUG = False
 ALLOWED_HOSTS = ["*"]
 DATABASES = {
     "default": {
-        "ENGINE": "openwisp_utils.db.backends.postgis"
-        if os.environ.get("BENCH_UTILS_BACKEND")
-        else "django.contrib.gis.db.backends.postgis",
+        "ENGINE": "django.contrib.gis.db.backends.postgis",
         "NAME": "openwisp",
         "USER": "muster",
         "HOST": FOLDER,
@@ -119,4 +117,3 @@ OPENWISP_USERS_AUTH_API = True
 OPENWISP_ADMIN_DASHBOARD_ENABLED = False
 OPENWISP_USERS_AUTH_THROTTLE_RATE = "10000/second"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
-LOGGING = {"version": 1, "root": {"level": "WARNING"}}
