@@ -178,3 +178,15 @@ class TestBridge:
         with pytest.raises(ConnectionResetError):
             asyncio.run(Bridge(application, threads=1, body_limit=limit)(scope, receive, gone))
         assert closed == [True]
+
+
+def test_django_is_told_the_path_as_it_came() -> None:
+    """Where a slash was encoded, the decoded path does not say so."""
+
+    def tells(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [environ["RAW_PATH"].encode()]
+
+    application = Bridge(tells, threads=1, body_limit=limit)
+    _, _, parts = call(application, "/a/b", raw_path=b"/a%2fb")
+    assert b"".join(parts) == b"/a%2fb"
