@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from networks.api import views as husarnet
 from networks.api.join import views as devices
+from networks.api.muster import views as muster
 from networks.api.openwisp import views
 
 router = SimpleRouter()
@@ -13,6 +14,14 @@ address = views.AddressViewSet.as_view(
 )
 addresses = views.SubnetAddressViewSet.as_view({"get": "list", "post": "create"})
 
+networks = SimpleRouter()
+networks.register("devices", muster.NodeViewSet, basename="overlay-device")
+networks.register("", muster.NetworkViewSet, basename="network")
+parts = SimpleRouter()
+parts.register("members", muster.MemberViewSet, basename="network-member")
+parts.register("codes", muster.CodeViewSet, basename="network-code")
+parts.register("shares", muster.ShareViewSet, basename="network-share")
+
 ipam = [
     path("import-subnet/", views.ImportView.as_view()),
     path("subnet/<str:subnet_id>/ip-address/", addresses),
@@ -22,6 +31,8 @@ ipam = [
 
 urlpatterns = [
     path("api/v1/ipam/", include(ipam)),
+    path("api/v1/networks/", include(networks.urls)),
+    re_path(r"^api/v1/networks/(?P<network>\d{1,18})/", include(parts.urls)),
     # With and without a slash at the end: a redirect would lose what is sent.
     re_path(r"^api/networks/?$", husarnet.NetworksView.as_view()),
     re_path(r"^api/network/(?P<pk>\d{1,18})/?$", husarnet.NetworkView.as_view()),

@@ -162,6 +162,8 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Networks",
                 "items": [
+                    page("Overlay networks", "hub", "networks_network_changelist", signed_in),
+                    page("Overlay devices", "lan", "networks_node_changelist", signed_in),
                     page("VPN servers", "vpn_lock", "vpn_vpn_changelist", permitted("vpn:read")),
                     page("Subnets", "lan", "networks_subnet_changelist", permitted("subnet:read")),
                     page("IP addresses", "pin", "networks_ipaddress_changelist", permitted("address:read")),

@@ -142,7 +142,7 @@ class Operation(serializers.Serializer[Any]):
     device_id = serializers.CharField(required=False, help_text="add-member: a known device")
     id = serializers.IntegerField(required=False, help_text="delete-member")
     email = serializers.EmailField(required=False, help_text="add-share, remove-share")
-    permissions = serializers.ChoiceField(choices=["member", "admin"], required=False)
+    permissions = serializers.ChoiceField(choices=Share.Permissions.choices, required=False)
 
     def get_fields(self) -> Any:
         return super().get_fields() | {

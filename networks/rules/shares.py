@@ -16,7 +16,9 @@ from networks.rules.meshes import check, network_of_token
 
 
 @transaction.atomic
-def add_share(network: Network, *, by: User, email: object, permissions: object) -> Share:
+def add_share(
+    network: Network, *, by: User, email: object, permissions: object = "member"
+) -> Share:
     """Share a network, or change what a share permits.
 
     It grants nothing until somebody has proved to have this e-mail; the answer is the same
