@@ -102,9 +102,24 @@ def middle(binary: bytes) -> tuple[float, float]:
     return longitude, latitude
 
 
+def sites_of(user: Any) -> list[list[Any]]:
+    """Sites whose devices have places: id, name, and the ids of those locations."""
+    placed = DeviceLocation.objects.visible_to(user).filter(
+        device__site__isnull=False, location__geometry__isnull=False
+    )
+    columns = ("device__site", "device__site__name", "location")
+    sites: dict[tuple[str, str], list[str]] = {}
+    for site, name, location in placed.order_by(*columns[1:]).values_list(*columns).distinct():
+        sites.setdefault((str(site), name), []).append(str(location))
+    return [[*site, locations] for site, locations in sites.items()]
+
+
 def fleet(request: HttpRequest) -> HttpResponse:
     """The rows as JSON. A browser that has them gets an empty answer until they change."""
-    body = json.dumps({"states": STATES, "rows": rows_of(request.user)}).encode()
+    user = request.user
+    body = json.dumps(
+        {"states": STATES, "rows": rows_of(user), "sites": sites_of(user)}
+    ).encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     answer = HttpResponse(body, content_type="application/json", headers=headers)

@@ -28,6 +28,8 @@ function start(element) {
       sign(sum(cluster.getAllChildMarkers()), `${cluster.getChildCount()} locations`),
   }).addTo(map);
   const markers = new Map();
+  const names = L.layerGroup().addTo(map);
+  const siteList = panel.querySelector("[data-site-list]");
   let known = "";
 
   const countsOf = (row) => row.slice(5);
@@ -123,6 +125,25 @@ function start(element) {
     }
   }
 
+  /** Each site by its name, in the middle of the places of its devices. */
+  function showSites(sites, rows) {
+    const at = new Map(rows.map(([id, , , longitude, latitude]) => [id, [latitude, longitude]]));
+    names.clearLayers();
+    siteList.hidden = !sites.length;
+    siteList.replaceChildren(
+      ...sites.map(([, name, places]) => {
+        const bounds = L.latLngBounds(places.filter((id) => at.has(id)).map((id) => at.get(id)));
+        const show = () => map.fitBounds(bounds.pad(0.2), { maxZoom: 12 });
+        const html = make("span", { className: "map-site" }, name);
+        const icon = L.divIcon({ className: "map-site-box", iconSize: null, html });
+        L.marker(bounds.getCenter(), { icon, keyboard: false }).on("click", show).addTo(names);
+        const button = make("button", { type: "button" }, name);
+        button.addEventListener("click", show);
+        return make("li", {}, button);
+      }),
+    );
+  }
+
   async function load() {
     // The browser asks whether its copy is still good; then this costs next to nothing.
     const answer = await fetch(element.dataset.fleetMap, { headers: { Accept: "application/json" } });
@@ -131,12 +152,13 @@ function start(element) {
     if (version === known) return;
     const first = !known;
     known = version;
-    const { rows } = await answer.json();
+    const { rows, sites } = await answer.json();
     if (first && rows.length) {
       const all = rows.map((row) => [row[4], row[3]]);
       map.fitBounds(all, { maxZoom: 6, padding: [30, 30], animate: false });
     }
     update(rows);
+    showSites(sites, rows);
     element.dataset.rows = rows.length;
   }
 

@@ -7,7 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from controller.accounts.models import Organization, User
+from controller.accounts.rules.sites import create_site
 from controller.devices.models import Device, Presence
+from controller.devices.rules import change_device
 from geo.management.commands.demo_places import PLACES, drawn
 from geo.models import DeviceLocation, FloorPlan, Location
 from tests import make
@@ -43,6 +45,20 @@ def plan(fleet: list[Device]) -> FloorPlan:
 
 def map_of(page: Page) -> None:
     page.wait_for_selector(DRAWN)
+
+
+def test_a_site_is_found_on_the_map_where_its_devices_are(
+    browse: Browse, admin: User, fleet: list[Device], organization: Organization
+) -> None:
+    north = create_site(organization=organization, name="North", slug="north")
+    for device in fleet[:2]:
+        change_device(device, site=north)
+    page = browse(admin).open("/admin/")
+    map_of(page)
+    expect(page.locator(".map-site")).to_have_text("North")
+    page.get_by_role("list", name="Sites").get_by_role("button", name="North").click()
+    # Closer, so that the two towns are no longer one cluster with others.
+    expect(page.locator(".map-sign").get_by_text("Oslo")).to_be_attached()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])

@@ -6,9 +6,13 @@ from typing import Any
 from django.contrib.gis.geos import Point
 from django.core.management.base import BaseCommand
 from django.db import transaction
+from django.utils.text import slugify
 from PIL import Image, ImageDraw
 
+from controller.accounts.models import Organization, Site
+from controller.accounts.rules.sites import create_site
 from controller.devices.models import Device
+from controller.devices.rules import change_device
 from geo.models import Location
 from geo.rules.locations import create_floor_plan, create_location
 from geo.rules.places import place_device
@@ -21,6 +25,7 @@ PLACES = {
     "lima": ("Plaza Mayor, Lima, Peru", -77.0301, -12.0459),
     "osaka": ("Nakanoshima 1, Osaka, Japan", 135.5019, 34.6937),
 }
+ATLANTIC = -35.0
 SIZE = (900, 600)
 INK = "#475569"
 # Walls from the left, top, right and bottom edge, in pixels.
@@ -44,6 +49,13 @@ class Command(BaseCommand):
         self.stdout.write("The demo devices are on the map.")
 
 
+def site_of(organization: Organization, longitude: float) -> Site:
+    """Where a town's devices are managed from, by the side of the Atlantic it is on."""
+    name = "Americas" if longitude < ATLANTIC else "Europe, Africa and Asia"
+    found = Site.objects.filter(organization=organization, name=name).first()
+    return found or create_site(organization=organization, name=name, slug=slugify(name))
+
+
 def put(device: Device, town: str, address: str, longitude: float, latitude: float) -> None:
     location = create_location(
         organization=device.organization,
@@ -52,6 +64,7 @@ def put(device: Device, town: str, address: str, longitude: float, latitude: flo
         address=address,
         geometry=Point(longitude, latitude, srid=4326),
     )
+    change_device(device, site=site_of(device.organization, longitude))
     if town != "Lisbon":
         place_device(device, location=location)
         return
