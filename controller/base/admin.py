@@ -25,6 +25,7 @@ from unfold.dataclasses import SearchResult
 from unfold.decorators import action, display
 from unfold.forms import (
     AdminPasswordChangeForm,
+    AuthenticationForm,
     PaginationInlineFormSet,
     UserChangeForm,
     UserCreationForm,
@@ -42,6 +43,7 @@ from controller.base.forms import RuleForm, VariablesWidget
 
 __all__ = [
     "AdminPasswordChangeForm",
+    "AuthenticationForm",
     "ChoicesCheckboxFilter",
     "ChoicesDropdownFilter",
     "DropdownFilter",

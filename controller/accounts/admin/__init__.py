@@ -2,7 +2,8 @@
 
 from controller.accounts.admin.audit import AuditEntryAdmin
 from controller.accounts.admin.organizations import OrganizationAdmin
+from controller.accounts.admin.signin import SignInForm
 from controller.accounts.admin.tokens import ApiTokenAdmin
 from controller.accounts.admin.users import UserAdmin
 
-__all__ = ["ApiTokenAdmin", "AuditEntryAdmin", "OrganizationAdmin", "UserAdmin"]
+__all__ = ["ApiTokenAdmin", "AuditEntryAdmin", "OrganizationAdmin", "SignInForm", "UserAdmin"]
