@@ -159,7 +159,7 @@ def geo_settings_of(organization: Organization) -> OrganizationGeoSettings:
 
 
 def update_geo_settings(
-    row: OrganizationGeoSettings, *, estimated_location_enabled: bool
+    row: OrganizationGeoSettings, *, estimated_location_enabled: bool = False
 ) -> OrganizationGeoSettings:
     if estimated_location_enabled:
         raise Refused(

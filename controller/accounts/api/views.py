@@ -175,6 +175,10 @@ class EmailViewSet(PersonView, ModelViewSet[EmailAddress]):
     pagination_class = Pagination
     lookup_url_kwarg = "email_id"
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        _ = self.person  # a 404, before anything is said of what was sent
+
     def get_queryset(self) -> QuerySet[EmailAddress]:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset().none()

@@ -89,7 +89,7 @@ class CommandViewSet(OfDevice, CreateModelMixin, ReadOnlyModelViewSet[Any], Owne
 class BatchViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
     """The same command on many devices, with how far it got."""
 
-    queryset = CommandBatch.objects.counted()
+    queryset = CommandBatch.objects.counted().order_by("-created", "id")
     resource = "command"
     filterset_class = BatchFilter
     serializer_class = BatchSerializer

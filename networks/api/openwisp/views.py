@@ -128,8 +128,11 @@ class SubnetAddressViewSet(
         found: Subnet = get_object_or_404(rows, pk=self.kwargs["subnet_id"])
         return found
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.subnet()  # before anything is said of what was sent
+
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        self.subnet()
         values = serializer.validated_data
         user = cast(User, self.request.user)
         authorize(user, "address:create", values["subnet"].organization_id)

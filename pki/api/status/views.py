@@ -60,7 +60,7 @@ class CaCertificateView(View):
 class OcspView(View):
     """RFC 6960, appendix A: the request in the body, or as base64 in the path."""
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: HttpRequest, encoded: str = "") -> HttpResponse:
         # Read no further than the largest request that is looked at.
         return self._answer(request.read(LARGEST_REQUEST + 1))
 

@@ -71,7 +71,7 @@ class CallViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
 class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     """Calls of many devices, with how far they got."""
 
-    queryset = SupervisorBatch.objects.counted()
+    queryset = SupervisorBatch.objects.counted().order_by("-created", "id")
     resource = "supervisor"
     filterset_class = BatchFilter
     serializer_class = SupervisorBatchSerializer

@@ -107,6 +107,7 @@ class GrantsView(OfSite):
     )
     def put(self, request: Request, site_id: str) -> Response:
         """Let a member of the organization read, write, or do all their role permits here."""
+        _ = self.site  # a 404, before anything is said of what was sent
         given = shapes.GrantShape(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data

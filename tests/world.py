@@ -1,0 +1,190 @@
+"""An organization with one of everything in one of its sites, and everybody who may come to it."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.models import Group
+
+from controller.accounts.models import Organization, Site, User
+from controller.accounts.models.versions import Version
+from controller.accounts.rules import auditing, emails, issue_token, keys, sessions, sites
+from controller.configs.models import Rollout, Snapshot
+from controller.configs.rules import rollouts
+from controller.connections.models import Command, CommandBatch
+from controller.devices.models import Enrollment
+from geo.models import FloorPlan
+from geo.rules.places import place_device
+from networks.rules.addresses import add_address
+from supervisor_proxy.models import SupervisorBatch, SupervisorCall
+from supervisor_proxy.rules.supervisors import add_supervisor
+from tests import make
+
+# In the order of the table's columns.
+ACTORS = (
+    "anonymous", "guest", "viewer", "operator", "site_admin", "org_admin", "admin", "super",
+    "other", "ungranted", "read", "write", "key",
+)  # fmt: skip
+NOBODY = str(uuid4())
+
+
+@dataclass
+class World:
+    organization: Organization
+    site: Site
+    # What stands for {…} in a route, by the part of the path before it.
+    rows: dict[str, Any] = field(default_factory=dict)
+    exact: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    marks: set[str] = field(default_factory=set)
+
+    def path(self, template: str) -> str:
+        """The template with the ids of this world's rows."""
+        if template in self.exact:
+            return self.exact[template]
+        done = ""
+        for part in re.split(r"(\{\w+\})", template):
+            if part.startswith("{"):
+                known = [key for key in self.rows if done.endswith(f"/{key}/")]
+                key = part if part in self.rows else max(known, key=len, default="")
+                assert key, f"tests/world.py has no row for {part} after {done}"
+                done += str(self.rows[key])
+            else:
+                done += part
+        return done
+
+
+def build() -> World:
+    organization = make.organization("Everything")
+    site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
+    world = World(organization, site)
+    root = make.superuser(username="root")
+    add_people(world, root)
+    add_rows(world, root)
+    world.marks = {str(organization.pk), *map(str, world.rows.values())} - {NOBODY, "oslo"}
+    world.marks = {one for one in world.marks if len(one) > 20}
+    return world
+
+
+def add_people(world: World, root: User) -> None:
+    def member(role: str, level: str | None = "full") -> User:
+        user = make.user(world.organization, role, is_staff=True)
+        if level:
+            sites.grant(user.memberships.get(), world.site, level, by=root)
+        return User.objects.get(pk=user.pk)
+
+    people = {
+        role: member(role)
+        for role in ("guest", "viewer", "operator", "site_admin", "org_admin", "admin")
+    } | {
+        "super": root,
+        "other": make.user(make.organization("Elsewhere"), "admin"),
+        "ungranted": member("operator", None),
+        "read": member("operator", "read"),
+        "write": member("operator", "write"),
+    }
+    world.headers = {
+        name: {"HTTP_AUTHORIZATION": f"Bearer {issue_token(user, name='tests')}"}
+        for name, user in people.items()
+    }
+    secret = keys.create_key(people["org_admin"], name="narrow", scopes=["device:read"])[1]
+    world.headers["key"] = {"HTTP_X_API_KEY": secret}
+    world.headers["anonymous"] = {}
+    viewer = people["viewer"]
+    world.rows |= {
+        "user": viewer.pk,
+        "grants": viewer.pk,
+        "email": emails.add(viewer, "second@example.org").pk,
+        "api-keys": keys.create_key(viewer, name="viewer's")[0].pk,
+        "sessions": sessions.open_session(viewer).session.pk,
+    }
+
+
+def add_rows(world: World, root: User) -> None:
+    organization = world.organization
+    device = make.device(organization, name="everything", site=world.site, config={})
+    credentials = make.credentials(organization)
+    connection = make.connection(device, credentials)
+    template = make.template(organization)
+    location = make.location(organization)
+    place_device(device, location=location)
+    ca = make.ca(organization)
+    cert = make.cert(ca)
+    subnet = make.subnet(organization, "10.77.0.0/24")
+    vpn = make.wireguard(organization)
+    group = make.group(organization)
+    batch = CommandBatch.objects.create(organization=organization, type="reboot")
+    command = Command.objects.create(device=device, type="reboot", batch=batch)
+    rollout: Rollout = rollouts.propose(template, config=make.a_file("new"))
+    supervisor = add_supervisor(device=device, key="k" * 40, app_id=1, version="1.2")
+    calls = SupervisorBatch.objects.create(
+        organization=organization, name="ping", method="GET", path="/ping"
+    )
+    call = SupervisorCall.objects.create(
+        supervisor=supervisor, batch=calls, name="ping", method="GET", path="/ping"
+    )
+    auditing.record("test", organization)
+    entry = auditing.AuditEntry.objects.get(action="test")
+    world.rows |= {
+        "audit/logs": entry.pk,
+        "sites": world.site.pk,
+        "organization": organization.pk,
+        "users/group": Group.objects.create(name="group").pk,
+        "device": device.pk,
+        "devices": device.pk,
+        "group": group.pk,
+        "credential": credentials.pk,
+        "connection": connection.pk,
+        "command-batch": batch.pk,
+        "command": command.pk,
+        "vpn": vpn.pk,
+        "snapshot": Snapshot.objects.get(config__device=device).pk,
+        "template": template.pk,
+        "rollout": rollout.pk,
+        "enrollment": Enrollment.objects.create(
+            organization=organization,
+            public_key="A" * 43 + "=",
+            fingerprint="SHA256:A",
+            name="asks",
+            mac_address=make.mac(),
+        ).pk,
+        "ca": ca.pk,
+        "acme": ca.pk,
+        "est": ca.pk,
+        "cert": cert.pk,
+        "location": location.pk,
+        "floorplan": make.floor_plan(location).pk,
+        "subnet": subnet.pk,
+        "ip-address": add_address(subnet=subnet, ip_address="10.77.0.9").pk,
+        "network": make.network(root).pk,
+        "supervisor-call": call.pk,
+        "supervisor-batch": calls.pk,
+        "controller/supervisor": supervisor.pk,
+        "supervisor": "ping",
+        "vpn/checksum": vpn.pk,
+        "vpn/download-config": vpn.pk,
+        "floorplans": FloorPlan.objects.get().pk,
+        "{kind}": "image",
+        "crl": ca.pk,
+        "pki/ca": ca.pk,
+        "ocsp": "AAAA",
+        "status": "fc94::1",
+        "device/v2": "0" * 32,
+        "oidc": "sso",
+        "saml": "login",
+    }
+    for name in ("checksum", "download-config", "report-status", "update-info"):
+        world.rows[name] = device.pk
+    for name in ("account", "order", "authorization", "challenge"):
+        world.rows[name] = NOBODY
+    world.exact = {
+        "/device/{pk}/restart": f"/device/{supervisor.pk}/restart",
+        "/api/v1/controller/cert/{common_name}/group/": (
+            f"/api/v1/controller/cert/{cert.common_name}/group/"
+        ),
+        "/v[5-7]/device": "/v6/device",
+    }
+    for kind in ("device", "template", "group", "vpn"):
+        found = Version.objects.filter(kind=kind, row=world.rows[kind])
+        world.rows[f"version/{kind}"] = found.latest("pk").pk
