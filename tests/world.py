@@ -16,8 +16,9 @@ from controller.connections.models import Command, CommandBatch
 from controller.devices.models import Enrollment
 from geo.models import FloorPlan
 from geo.rules.places import place_device
+from networks.rules import add_share
 from networks.rules.addresses import add_address
-from supervisor_proxy.models import SupervisorBatch, SupervisorCall
+from supervisor_proxy.models import SupervisorBatch, SupervisorCall, Terminal
 from supervisor_proxy.rules.supervisors import add_supervisor
 from tests import make
 
@@ -124,6 +125,8 @@ def add_rows(world: World, root: User) -> None:
     call = SupervisorCall.objects.create(
         supervisor=supervisor, batch=calls, name="ping", method="GET", path="/ping"
     )
+    network = make.network(root)
+    member = make.member(network)
     auditing.record("test", organization)
     entry = auditing.AuditEntry.objects.get(action="test")
     world.rows |= {
@@ -157,7 +160,13 @@ def add_rows(world: World, root: User) -> None:
         "floorplan": make.floor_plan(location).pk,
         "subnet": subnet.pk,
         "ip-address": add_address(subnet=subnet, ip_address="10.77.0.9").pk,
-        "network": make.network(root).pk,
+        "network": network.pk,
+        "networks": network.pk,
+        "networks/devices": member.node_id,
+        "members": member.pk,
+        "codes": network.codes.get().pk,
+        "shares": add_share(network, by=root, email="guest@example.org").pk,
+        "terminal": Terminal.objects.create(device=device, user=root).pk,
         "supervisor-call": call.pk,
         "supervisor-batch": calls.pk,
         "controller/supervisor": supervisor.pk,

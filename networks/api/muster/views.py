@@ -144,10 +144,11 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
     @action(detail=True, methods=["post"])
     def phone(self, request: Request, pk: str) -> Response:
         """A member for a phone: a configuration and its QR code, told this once."""
+        network = self.get_object()
         shape = NewPhone(data=request.data)
         shape.is_valid(raise_exception=True)
         member, text = joining.static_member(
-            self.get_object(), by=self.user, name=shape.validated_data["name"]
+            network, by=self.user, name=shape.validated_data["name"]
         )
         shown = MemberSerializer(member, context=self.get_serializer_context()).data
         return Response({"member": shown, "config": text, "qr": qr_code(text)}, status=CREATED)
@@ -178,6 +179,10 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
 
 class PartView(MeshView):
     """Rows of one network."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.network()  # a 404, before anything is said of what was sent
 
     def network(self, action: Any = "see") -> Network:
         rows = Network.objects.select_related("owner").visible_to(self.user)
