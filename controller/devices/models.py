@@ -43,6 +43,11 @@ def valid_object(value: Any) -> None:
         raise ValidationError('A JSON object is expected, as in {"name": "value"}.')
 
 
+def valid_list(value: Any) -> None:
+    if not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
+        raise ValidationError('A list of words is expected, as in ["reboot"].')
+
+
 class OrganizationSettings(OrganizationOwned, Base):
     """What an organization settles for its devices: registration, variables, their number."""
 
@@ -52,6 +57,18 @@ class OrganizationSettings(OrganizationOwned, Base):
     registration_enabled = models.BooleanField(
         default=True, help_text="Devices that know the shared secret may register themselves."
     )
+    self_creation = models.BooleanField(
+        "devices add themselves", default=True,
+        help_text="Off: only devices that somebody has added before may register.",
+    )  # fmt: skip
+    consistent_keys = models.BooleanField(
+        "keys made from the secret", default=True,
+        help_text="Off: new devices get a random key instead of the one their agent makes.",
+    )  # fmt: skip
+    command_types = models.JSONField(
+        default=list, blank=True, validators=[valid_list],
+        help_text="The only kinds of commands its devices may be sent; empty for all.",
+    )  # fmt: skip
     enrollment_enabled = models.BooleanField(
         default=False,
         help_text="Devices may ask to be added with a key of their own; a person approves each.",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -48,10 +49,17 @@ def add_device(*, organization: Organization, key: str = "", **values: Any) -> D
     check_group(values.get("group"), organization)
     check_site(values.get("site"), organization)
     device = Device(organization=organization, **values)
-    device.key = key or consistent_key(device.mac_address, settings.shared_secret)
+    device.key = key or new_key(settings, device.mac_address)
     _checked(device).save()
     Presence.objects.create(device=device)
     return device
+
+
+def new_key(settings: OrganizationSettings, mac_address: str) -> str:
+    """The key that the agent makes by itself, or a random one where that is not wanted."""
+    if settings.consistent_keys:
+        return consistent_key(mac_address, settings.shared_secret)
+    return random_key()
 
 
 def check_limit(settings: OrganizationSettings) -> None:
@@ -202,11 +210,41 @@ def tell_status(changes: Sequence[StatusChange]) -> None:
         tell_later(events)
 
 
+def _is_private(address: str) -> bool:
+    try:
+        return ip_address(address).is_private
+    except ValueError:
+        return False
+
+
+def _release(moved: Mapping[UUID, str]) -> None:
+    """A private address is one device's of its organization: whoever had it before has it no more.
+
+    Public ones are shared by all that are behind one router.
+    """
+    owners = dict(Device.objects.filter(pk__in=moved).values_list("pk", "organization"))
+    former = Presence.objects.filter(last_ip__in=set(moved.values())).exclude(
+        device_id__in=moved
+    )
+    taken = {(owners.get(pk), address) for pk, address in moved.items()}
+    gone = [
+        row.pk
+        for row in former.select_related("device").only("last_ip", "device__organization")
+        if (row.device.organization_id, row.last_ip) in taken
+    ]
+    Presence.objects.filter(pk__in=gone).update(last_ip=None)
+
+
 def note_last_seen(seen: Mapping[UUID, tuple[datetime, str]]) -> int:
     """When and from where devices were last heard of: device → (time, address), in bulk."""
     rows = list(Presence.objects.filter(device_id__in=seen))
+    moved = {}
     for row in rows:
+        if (address := seen[row.device_id][1]) != row.last_ip and _is_private(address):
+            moved[row.device_id] = address
         row.last_seen, row.last_ip = seen[row.device_id]
+    if moved:
+        _release(moved)
     Presence.objects.bulk_update(rows, ["last_seen", "last_ip"], batch_size=500)
     return len(rows)
 

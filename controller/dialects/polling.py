@@ -25,6 +25,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 PATH = re.compile(r"/controller/(?:device/)?checksum/([0-9a-fA-F-]{32,36})/")
 PATIENCE_SECONDS = 0.25
 FLUSH_SECONDS = 1.0
+# After a failure Redis is left alone for this long, so that its slowness costs little.
+PAUSE_SECONDS = 5.0
 RECORD_PARTS = 3
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class FastPolls:
         self.redis: Redis | None = None
         self.seen: dict[str, str] = {}
         self.flusher: asyncio.Task[None] | None = None
+        self.ask_again = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET":
@@ -63,6 +66,8 @@ class FastPolls:
         return checksum
 
     async def record(self, device: str) -> list[str] | None:
+        if time.monotonic() < self.ask_again:
+            return None
         if self.redis is None:
             self.redis = Redis.from_url(
                 settings.REDIS_URL,
@@ -74,6 +79,7 @@ class FastPolls:
             text = await self.redis.get(record_name(device))
         except (RedisError, OSError) as error:
             log.warning("Redis does not answer, polls go to the database: %s", error)
+            self.ask_again = time.monotonic() + PAUSE_SECONDS
             return None
         parts = str(text or "").split("|")
         return parts if len(parts) == RECORD_PARTS else None

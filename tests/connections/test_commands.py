@@ -217,6 +217,8 @@ def test_every_kind_takes_what_its_schema_describes() -> None:
         "change_password": {"password": "abcdef", "confirm_password": "abcdef"},
         "restart_service": {"service": "dnsmasq"},
         "ping": {"host": "fe80::1"},
+        "traceroute": {"host": "192.0.2.1"},
+        "read_log": {"lines": "50"},
     }
     assert good.keys() == KINDS.keys()
     for kind, given in good.items():

@@ -83,7 +83,8 @@ class DeviceSettingsInline(RuleStackedInline):
     resource = "organization"
     verbose_name = verbose_name_plural = "device settings"
     fields = [
-        "registration_enabled", "enrollment_enabled", "device_limit", "shared_secret", "context",
+        "registration_enabled", "self_creation", "consistent_keys", "enrollment_enabled",
+        "device_limit", "shared_secret", "context",
     ]  # fmt: skip
     update_rule = update_settings
     max_num = 1

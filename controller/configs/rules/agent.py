@@ -17,7 +17,7 @@ from controller.configs.rules.inventory import add_config, settle_rendering
 from controller.configs.rules.keeping import keep_device
 from controller.configs.rules.settling import acknowledge, close_pushes, refuse, save_progress
 from controller.devices import rules as devices
-from controller.devices.engine.identity import same_mac
+from controller.devices.engine.identity import consistent_key, same_mac
 from controller.devices.models import Device, OrganizationSettings
 
 # What an agent may tell of its device; nothing else it sends is looked at.
@@ -40,7 +40,9 @@ def register(shared_secret: str, told: Mapping[str, str]) -> Registration:
         raise NotPermitted("error: registration disabled")
     if told["backend"] not in Backend.values:
         raise NotPermitted("error: wrong backend")
-    known = _known(owner, told.get("key", ""))
+    known = _known(owner, told.get("key", "")) or _by_hardware_id(owner, told)
+    if known is None and not owner.self_creation:
+        raise NotFound("error: nobody has added this device")
     device = _refreshed(known, told) if known else _added(owner, told)
     if not Config.objects.filter(device=device).exists():
         add_config(device, backend=told["backend"], tags=told.get("tags", "").split())
@@ -55,6 +57,22 @@ def _known(owner: OrganizationSettings, key: str) -> Device | None:
     return Device.objects.filter(
         key_digest=digest(key), organization=owner.organization
     ).first()
+
+
+def _by_hardware_id(owner: OrganizationSettings, told: Mapping[str, str]) -> Device | None:
+    """A device that somebody has added by its serial number, and that comes with its own key.
+
+    Only while it has the key that the secret makes: whoever knows the secret has that one too.
+    """
+    hardware_id, key = told.get("hardware_id", ""), told.get("key", "")
+    if not hardware_id or key != consistent_key(hardware_id, owner.shared_secret):
+        return None
+    device = Device.objects.filter(
+        organization=owner.organization, hardware_id=hardware_id
+    ).first()
+    if device is None or device.key != consistent_key(device.mac_address, owner.shared_secret):
+        return None
+    return devices.change_device(device, key=key)
 
 
 def _refreshed(device: Device, told: Mapping[str, str]) -> Device:
@@ -76,7 +94,7 @@ def _added(owner: OrganizationSettings, told: Mapping[str, str]) -> Device:
         organization=owner.organization,
         name=told["name"],
         mac_address=told["mac_address"],
-        key=told.get("key", ""),
+        key=told.get("key", "") if owner.consistent_keys else "",
         hardware_id=told.get("hardware_id") or None,
         **facts,
     )

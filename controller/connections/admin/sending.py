@@ -2,7 +2,9 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -15,18 +17,20 @@ from controller.base.admin import admin_url
 from controller.base.errors import Refused
 from controller.connections.engine.commands import KINDS, Kind
 from controller.connections.models import CommandBatch, DeviceConnection
-from controller.connections.rules.commands import send_to_many
+from controller.connections.rules.commands import kinds_for, send_to_many
 from controller.devices.models import Device
 
 NAMED_MOST = 20
 CHANGED = "{} devices are selected now, and not {} as you were shown. Look at them again."
 
 
-def kinds() -> dict[str, Any]:
-    """What a page needs to ask for the input of each kind."""
+def kinds(organization_ids: Iterable[UUID]) -> dict[str, Any]:
+    """What a page needs to ask for the input of each kind that all of these permit."""
+    allowed = [set(kinds_for(pk)) for pk in organization_ids]
     return {
         name: {"label": kind.label, "fields": fields_of(kind), "warns": kind.ends_connection}
         for name, kind in KINDS.items()
+        if all(name in one for one in allowed)
     }
 
 
@@ -56,7 +60,7 @@ def commands_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
         "url": f"/api/v1/controller/device/{device.pk}/command/",
         "sends": user.may("command:create", owner) and not device.is_deactivated,
         "reachable": bool(device.management_ip) and ways.exists(),
-        "kinds": kinds(),
+        "kinds": kinds([owner]),
     }
 
 
@@ -87,7 +91,7 @@ def run_on_many(
         "more": max(0, len(devices) - NAMED_MOST),
         "selected": request.POST.getlist("_selected_action"),
         "across": request.POST.get("select_across", "0"),
-        "kinds": kinds(),
+        "kinds": kinds({device.organization_id for device in devices}),
         "error": error,
     }
     return TemplateResponse(request, "admin/devices/device/command.html", context)

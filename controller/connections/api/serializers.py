@@ -114,7 +114,10 @@ class BatchSerializer(serializers.ModelSerializer[CommandBatch]):
     """One command for the devices named, or for all that the filters find."""
 
     organization = OrganizationField()
-    devices = VisibleRelatedField(many=True, queryset=Device.objects.all(), write_only=True)
+    devices = VisibleRelatedField(
+        many=True, queryset=Device.objects.all(), write_only=True, required=False,
+        help_text="Left out: those that the filters of the device list find, in the query.",
+    )  # fmt: skip
     type = serializers.CharField()
     input = serializers.JSONField(allow_null=True, write_only=True)
     total = serializers.IntegerField(read_only=True)

@@ -4,12 +4,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.mixins import CreateModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from controller.accounts.models import Organization
 from controller.accounts.rules import authorize
 from controller.connections import rules
 from controller.connections.api.filters import (
@@ -31,7 +33,9 @@ from controller.connections.models import (
     DeviceConnection,
 )
 from controller.connections.rules import commands
+from controller.devices.api.filters import DeviceFilter
 from controller.devices.api.views import OfDevice
+from controller.devices.models import Device
 from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
 
 
@@ -97,5 +101,18 @@ class BatchViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = serializer.validated_data
         authorize(as_user(self.request), "command:create", values["organization"].pk)
-        batch = commands.send_to_many(values.pop("devices"), **values)
+        devices = values.pop("devices", None)
+        if devices is None:
+            devices = self.found(values["organization"])
+        batch = commands.send_to_many(devices, **values)
         serializer.instance = self.get_queryset().get(pk=batch.pk)
+
+    def found(self, organization: Organization) -> QuerySet[Device]:
+        """The organization's devices that the query's filters find: those of their list."""
+        rows = Device.objects.visible_to(as_user(self.request)).filter(
+            organization=organization
+        )
+        chosen = DeviceFilter(self.request.query_params, rows, request=self.request)
+        if not chosen.is_valid():
+            raise ValidationError(chosen.errors)
+        return chosen.qs  # type: ignore[no-any-return]

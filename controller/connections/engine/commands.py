@@ -42,6 +42,7 @@ class Kind:
     """Whether losing the connection is what success looks like."""
 
 
+HOST = _text("Host", pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$", maxLength=253)
 PASSWORD = _text("New password", minLength=6, maxLength=30, pattern=r"\S")
 
 KINDS: Mapping[str, Kind] = {
@@ -69,9 +70,24 @@ KINDS: Mapping[str, Kind] = {
         ),
         shown=lambda given: str(given["service"]),
     ),
+    "read_log": Kind(
+        "Read the log",
+        _object(lines=_text("Lines", pattern=r"^[1-9][0-9]{0,2}$", maxLength=3)),
+        lambda given: (
+            f"if command -v logread >/dev/null; then logread -l {quote(given['lines'])}; "
+            f"else journalctl --no-pager -n {quote(given['lines'])}; fi"
+        ),
+        shown=lambda given: str(given["lines"]),
+    ),
+    "traceroute": Kind(
+        "Trace the route from the device",
+        _object(host=HOST),
+        lambda given: f"traceroute -n -w 2 -m 20 {quote(given['host'])}",
+        shown=lambda given: str(given["host"]),
+    ),
     "ping": Kind(
         "Ping from the device",
-        _object(host=_text("Host", pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$", maxLength=253)),
+        _object(host=HOST),
         lambda given: f"ping -c 4 {quote(given['host'])}",
         shown=lambda given: str(given["host"]),
     ),

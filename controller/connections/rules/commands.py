@@ -22,7 +22,7 @@ from controller.connections.drivers.ssh import new_gate
 from controller.connections.engine.commands import KINDS, problems
 from controller.connections.models import Command, CommandBatch, DeviceConnection
 from controller.connections.rules import login, note_attempts, usable_connections
-from controller.devices.models import Device
+from controller.devices.models import Device, OrganizationSettings
 
 RUN = "controller.connections.tasks.run_commands"
 LEASE = timedelta(seconds=30)
@@ -43,7 +43,7 @@ def send(
     batch: CommandBatch | None = None,
 ) -> Command:
     """Have a command run on a device, by this connection or by the one that works."""
-    check(type, input)
+    check(type, input, device.organization_id)
     if device.is_deactivated:
         raise NotPermitted("You do not have permission to perform this action.")
     if connection is not None and connection.device_id != device.pk:
@@ -62,8 +62,15 @@ def asked(kind: str, given: Any, **values: Any) -> Command:
     return Command(type=kind, input=given, **values)
 
 
-def check(kind: str, given: Any) -> None:
-    if kind not in KINDS:
+def kinds_for(organization_id: UUID) -> list[str]:
+    """The kinds of commands that this organization lets its devices be sent."""
+    row = OrganizationSettings.objects.filter(organization=organization_id).first()
+    allowed = row.command_types if row else []
+    return [kind for kind in KINDS if not allowed or kind in allowed]
+
+
+def check(kind: str, given: Any, organization_id: UUID) -> None:
+    if kind not in kinds_for(organization_id):
         raise Refused({"type": [f'"{kind}" is not a valid choice.']})
     if wrong := problems(kind, given):
         raise Refused({"input": wrong})
@@ -79,7 +86,7 @@ def send_to_many(
     label: str = "",
 ) -> CommandBatch:
     """The same command for many devices of one organization; each has its own result."""
-    check(type, input)
+    check(type, input, organization.pk)
     chosen = list(devices)
     if any(device.organization_id != organization.pk for device in chosen):
         raise Refused({"devices": ["All devices must be of the batch's organization."]})

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from controller.accounts.models import User
 from controller.configs.models import Backend, Config, Template
+from controller.connections.engine.commands import KINDS
 from controller.devices.api.filters import visible_groups, visible_organizations
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 
@@ -34,13 +35,18 @@ class SettingsSerializer(serializers.ModelSerializer[OrganizationSettings]):
     """What an organization settles; secret and variables for those who may read secrets."""
 
     shared_secret = serializers.CharField(required=False, help_text="Null for most readers.")
+    command_types = serializers.MultipleChoiceField(
+        choices=[(name, kind.label) for name, kind in KINDS.items()],
+        required=False, help_text="The only kinds that may be sent; empty for all.",
+    )  # fmt: skip
     context = serializers.DictField(required=False)  # type: ignore[assignment]
 
     class Meta:
         model = OrganizationSettings
         fields = [
-            "organization", "registration_enabled", "enrollment_enabled", "shared_secret",
-            "context", "device_limit", "modified",
+            "organization", "registration_enabled", "self_creation", "consistent_keys",
+            "enrollment_enabled", "shared_secret", "context", "device_limit", "command_types",
+            "modified",
         ]  # fmt: skip
         read_only_fields = ["organization"]
 

@@ -257,6 +257,10 @@ class OrganizationSettingsView(OfOrganization):
         row = self.settings_for(ACTIONS["PATCH"])
         given = SettingsSerializer(row, request.data, partial=True)
         given.is_valid(raise_exception=True)
+        if "command_types" in given.validated_data:
+            given.validated_data["command_types"] = sorted(
+                given.validated_data["command_types"]
+            )
         if SECRET_SETTINGS & given.validated_data.keys():
             self.settings_for("secret")
         return self.shown(inventory.update_settings(row, **given.validated_data))

@@ -1,0 +1,448 @@
+"""What OpenWISP's clients expect of devices, by number; where ours differs, the name says so."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from controller.accounts.models import Organization
+from controller.configs.models import Config, Push, Template
+from controller.configs.rules import inventory, templates
+from controller.configs.rules.delivery import reconcile
+from controller.devices.models import Device
+from controller.devices.rules import settings_of
+from controller.vpn.models import VpnClient
+from tests import make
+
+URL = "/api/v1/controller/device/"
+JSON = "application/json"
+
+
+@pytest.fixture
+def headers(organization: Organization) -> dict[str, str]:
+    return make.bearer(make.user(organization))
+
+
+def body(organization: Organization, **more: Any) -> dict[str, Any]:
+    return {
+        "name": "roof", "organization": str(organization.pk), "mac_address": make.mac(),
+    } | more  # fmt: skip
+
+
+def post(client: Client, headers: dict[str, str], values: dict[str, Any]) -> Any:
+    return client.post(URL, values, content_type=JSON, headers=headers)
+
+
+def patch(client: Client, headers: dict[str, str], device: Device, **values: Any) -> Any:
+    return client.patch(f"{URL}{device.pk}/", values, content_type=JSON, headers=headers)
+
+
+def put(client: Client, headers: dict[str, str], device: Device, **values: Any) -> Any:
+    whole = body(device.organization, name=device.name, mac_address=device.mac_address) | values
+    return client.put(f"{URL}{device.pk}/", whole, content_type=JSON, headers=headers)
+
+
+def has(device: Device) -> list[Template]:
+    uses = Config.objects.get(device=device).uses.select_related("template")
+    return [use.template for use in uses]
+
+
+def test_34_a_device_is_created_with_its_configuration(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    template = make.template(organization)
+    config = {"backend": "netjsonconfig.OpenWrt", "context": {"a": "b"}, "config": {},
+              "templates": [str(template.pk)]}  # fmt: skip
+    answer = post(client, headers, body(organization, config=config))
+    assert answer.status_code == 201
+    row = Config.objects.get()
+    assert (row.context, has(row.device)) == ({"a": "b"}, [template])
+
+
+def test_35_a_configuration_that_is_all_default_is_made_too_other_than_there(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    config = {"backend": "netjsonconfig.OpenWrt", "context": {}, "config": {}, "templates": []}
+    assert post(client, headers, body(organization, config=config)).status_code == 201
+    assert Config.objects.exists()
+
+
+def test_36_a_group_with_templates_brings_a_configuration(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    template = make.template(organization)
+    group = make.group(organization, templates=[template])
+    assert post(client, headers, body(organization, group=str(group.pk))).status_code == 201
+    assert has(Device.objects.get()) == [template]
+
+
+def test_37_templates_of_another_organization_are_refused_by_name(
+    client: Client, organization: Organization
+) -> None:
+    # A superuser knows both; to anybody else the template does not exist.
+    headers = make.bearer(make.superuser())
+    theirs = make.template(make.organization(), name="theirs")
+    device = make.device(organization, config={})
+    config = {"backend": "netjsonconfig.OpenWrt", "templates": [str(theirs.pk)]}
+    for answer in (
+        post(client, headers, body(organization, config=config)),
+        patch(client, headers, device, config=config),
+    ):
+        assert answer.status_code == 400
+        assert "theirs" in answer.json()["config"][0]
+    assert Device.objects.count() == 1
+
+
+def test_38_beyond_the_limit_nothing_is_created(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    make.device(organization)
+    inventory.update_settings(settings_of(organization), device_limit=1)
+    assert post(client, headers, body(organization)).status_code == 400
+    assert Device.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["a b", "", "x" * 65, "a_b!", "-a"])
+def test_39_a_bad_name_is_refused(
+    client: Client, organization: Organization, headers: dict[str, str], name: str
+) -> None:
+    answer = post(client, headers, body(organization, name=name))
+    assert answer.status_code == 400
+    assert "name" in answer.json()
+
+
+def test_40_the_newest_comes_first_in_the_same_few_queries(
+    client: Client,
+    organization: Organization,
+    headers: dict[str, str],
+    django_assert_max_num_queries: Any,
+) -> None:
+    rows = [make.device(organization, config={}) for _ in range(4)]
+    with django_assert_max_num_queries(5):
+        found = client.get(URL, headers=headers).json()["results"]
+    assert [one["id"] for one in found] == [str(row.pk) for row in reversed(rows)]
+
+
+def test_41_each_filter_finds_exactly_its_match_and_all_combine(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    template, group = make.template(organization), make.group(organization)
+    wanted = make.device(
+        organization, name="wanted", mac_address="02:00:00:AA:BB:CC", group=group,
+        config={"templates": [template]},
+    )  # fmt: skip
+    other = make.device(
+        organization, name="other", config={"backend": "netjsonconfig.OpenWisp"}
+    )
+    old = timezone.now() - timedelta(days=9)
+    Device.objects.filter(pk=other.pk).update(created=old)
+    Config.objects.filter(device=other).update(render_error="it cannot be")
+    day = (timezone.now() - timedelta(days=1)).isoformat()
+    narrow = {
+        "name": "WANT", "mac_address": "aa:bb", "group": group.pk, "config__status": "modified",
+        "config__backend": "netjsonconfig.OpenWrt", "config__templates": template.pk,
+        "created__gte": day, "created": wanted.created.isoformat(),
+    }  # fmt: skip
+    for name, value in narrow.items():
+        found = client.get(URL, {name: value}, headers=headers).json()["results"]
+        assert [one["name"] for one in found] == ["wanted"], name
+    same = {"organization": organization.pk, "organization_slug": organization.slug,
+            "with_geo": "false"}  # fmt: skip
+    for name, value in same.items():
+        assert client.get(URL, {name: value}, headers=headers).json()["count"] == 2, name
+    every = client.get(URL, narrow | same, headers=headers).json()
+    assert [one["name"] for one in every["results"]] == ["wanted"]
+    before = client.get(URL, {"created__lt": day}, headers=headers).json()["results"]
+    assert [one["name"] for one in before] == ["other"]
+    # In the original the filter by template sets all others aside.
+    none = {"config__templates": template.pk, "organization": make.organization().pk}
+    assert client.get(URL, none, headers=make.bearer(make.superuser())).json()["count"] == 0
+
+
+@pytest.mark.parametrize(
+    "value", ["none", "1", "a,b", "00000000-0000-4000-8000-000000000000,x"]
+)
+def test_42_a_template_that_is_no_id_is_a_400(
+    client: Client, organization: Organization, headers: dict[str, str], value: str
+) -> None:
+    answer = client.get(URL, {"config__templates": value}, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json() == {"config__templates": "Invalid UUID format"}
+
+
+def test_42_several_templates_narrow_the_list_other_than_there(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    one, two = make.template(organization), make.template(organization)
+    both = make.device(organization, config={"templates": [one, two]})
+    make.device(organization, config={"templates": [one]})
+    asked = {"config__templates": f"{one.pk},{two.pk}"}
+    found = client.get(URL, asked, headers=headers).json()["results"]
+    assert [row["id"] for row in found] == [str(both.pk)]
+
+
+def test_43_a_device_without_configuration_says_null(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    device = make.device(organization)
+    assert client.get(f"{URL}{device.pk}/", headers=headers).json()["config"] is None
+
+
+def test_44_another_backend_brings_the_groups_templates_of_it(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    here = make.template(organization)
+    there = make.template(organization, backend="netjsonconfig.OpenWisp")
+    group = make.group(organization, templates=[here, there])
+    device = make.device(organization, name="roof", group=group)
+    assert has(device) == [here]
+    answer = put(
+        client, headers, device, group=str(group.pk),
+        config={"backend": "netjsonconfig.OpenWisp", "context": {}, "config": {}},
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.content
+    assert has(device) == [there]
+
+
+def test_45_another_organization_brings_its_required_templates(
+    client: Client, organization: Organization
+) -> None:
+    other = make.organization()
+    required = make.template(other, required=True)
+    device = make.device(organization, config={"templates": [make.template(organization)]})
+    headers = make.bearer(make.superuser())
+    assert patch(client, headers, device, organization=str(other.pk)).status_code == 200
+    assert has(device) == [required]
+
+
+def test_46_a_deactivated_device_is_not_changed(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    device = make.device(organization, name="roof", config={})
+    inventory.deactivate(device)
+    assert put(client, headers, device, name="other").status_code == 403
+    assert patch(client, headers, device, name="other").status_code == 403
+    assert client.get(f"{URL}{device.pk}/", headers=headers).status_code == 200
+
+
+def test_47_only_a_deactivated_device_is_deleted_unless_forced(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    active = make.device(organization)
+    leaving = make.device(organization, config={"config": make.a_file("x\n")})
+    gone = make.device(organization)
+    inventory.deactivate(leaving)
+    inventory.deactivate(gone)
+    for device in (active, leaving):
+        answer = client.delete(f"{URL}{device.pk}/", headers=headers)
+        assert answer.status_code == 403
+        assert answer.json() == {"detail": "The device must be deactivated prior to deletion"}
+    assert client.delete(f"{URL}{gone.pk}/", headers=headers).status_code == 204
+    assert client.delete(f"{URL}{active.pk}/?force=true", headers=headers).status_code == 204
+    assert [device.pk for device in Device.objects.all()] == [leaving.pk]
+
+
+def test_48_templates_follow_the_group_and_go_with_it(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    first, second = make.template(organization), make.template(organization)
+    one = make.group(organization, templates=[first])
+    two = make.group(organization, templates=[second])
+    device = make.device(organization, name="roof", group=one)
+    assert put(client, headers, device, group=str(two.pk)).status_code == 200
+    assert has(device) == [second]
+    assert put(client, headers, device, group=None).status_code == 200
+    assert has(device) == []
+
+
+def test_49_one_server_is_joined_by_one_template(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    vpn = make.openvpn(organization)
+    one, two = make.vpn_template(vpn), make.vpn_template(vpn)
+    device = make.device(organization, name="roof", config={"templates": [one]})
+    before = VpnClient.objects.get()
+
+    def send(*chosen: Template) -> Any:
+        config = {"backend": "netjsonconfig.OpenWrt", "context": {}, "config": {},
+                  "templates": [str(template.pk) for template in chosen]}  # fmt: skip
+        return put(client, headers, device, config=config)
+
+    assert send(one, two).status_code == 400
+    assert has(device) == [one]
+    assert send(two).status_code == 200
+    assert has(device) == [two]
+    # Swapping templates of one server makes no new certificate.
+    assert VpnClient.objects.get().cert == before.cert
+
+
+def test_50_only_a_variable_that_is_used_leads_to_a_push(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    template = make.template(organization, config=make.a_file("{{ used }}\n"))
+    device = make.device(
+        organization, management_ip="127.0.0.1",
+        config={"templates": [template], "context": {"used": "1"}},
+    )  # fmt: skip
+    make.connection(device, make.credentials(organization))
+    reconcile()
+    row = Config.objects.get()
+    row.applied = row.desired
+    row.save()
+    Push.objects.all().delete()
+
+    assert (
+        patch(
+            client, headers, device, config={"context": {"used": "1", "other": "2"}}
+        ).status_code
+        == 200
+    )
+    row.refresh_from_db()
+    assert (row.status, Push.objects.count()) == ("applied", 0)
+    assert patch(client, headers, device, config={"context": {"used": "2"}}).status_code == 200
+    row.refresh_from_db()
+    assert (row.status, Push.objects.count()) == ("modified", 1)
+
+
+# --- the rules of section B that the numbers leave out
+
+
+def test_b1_a_renamed_device_whose_host_name_is_set_stays_applied(
+    organization: Organization,
+) -> None:
+    config = {"general": {"hostname": "fixed"}}
+    device = make.device(organization, name="roof", config={"config": config})
+    row = Config.objects.get()
+    row.applied = row.desired
+    row.save()
+    inventory.update_device(device, name="cellar")
+    row.refresh_from_db()
+    assert row.status == "applied"
+
+
+def test_b1_a_changed_mac_address_reaches_what_is_rendered_from_it(
+    organization: Organization,
+) -> None:
+    template = make.template(organization, config=make.a_file("{{ mac_address }}\n"))
+    device = make.device(organization, config={"templates": [template]})
+    before = Config.objects.get().desired_id
+    inventory.update_device(device, mac_address="02:00:00:12:34:56")
+    assert Config.objects.get().desired_id != before
+
+
+def test_b2_required_come_first_then_default_then_the_groups(
+    organization: Organization,
+) -> None:
+    grouped = make.template(organization, name="a grouped")
+    default = make.template(organization, name="b default", default=True)
+    required = make.template(organization, name="c required", required=True)
+    group = make.group(organization, templates=[grouped])
+    device = make.device(organization, group=group)
+    assert has(device) == [required, default, grouped]
+    device = inventory.activate(inventory.deactivate(device))
+    assert has(device) == [required, default, grouped]
+    inventory.update_device(device, config={"templates": [grouped, default]})
+    assert has(device) == [required, grouped, default]
+
+
+def test_b3_a_changed_group_reaches_all_its_devices(organization: Organization) -> None:
+    first, second = make.template(organization), make.template(organization)
+    group = make.group(organization, templates=[first])
+    one, two = (make.device(organization, group=group) for _ in range(2))
+    inventory.update_group(group, templates=[second])
+    assert has(one) == has(two) == [second]
+
+
+def test_b4_the_devices_own_variable_wins_over_every_other(organization: Organization) -> None:
+    from controller.configs.rules.rendering import inputs_of, with_inputs
+
+    template = make.template(organization, default_values={"v": "template", "t": "template"})
+    inventory.update_settings(
+        settings_of(organization), context={"v": "organization", "o": "organization"}
+    )
+    group = make.group(organization, context={"v": "group", "o": "group"})
+    device = make.device(
+        organization, group=group, config={"templates": [template], "context": {"v": "device"}}
+    )
+    known = inputs_of(with_inputs().get(device=device)).variables
+    assert {name: known[name].value for name in "vto"} == {
+        "v": "device", "t": "template", "o": "group",
+    }  # fmt: skip
+    assert known["v"].origin == "this device"
+    assert known["id"].value == str(device.pk)
+
+
+def test_b6_activating_brings_the_usual_templates_and_a_second_time_changes_nothing(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    usual = make.template(organization, default=True)
+    device = make.device(organization, config={"context": {"a": "1"}})
+    off = client.post(f"{URL}{device.pk}/deactivate/", headers=headers).json()
+    assert off["is_deactivated"] is True
+    assert (off["config"]["status"], off["config"]["templates"]) == ("deactivating", [])
+    on = client.post(f"{URL}{device.pk}/activate/", headers=headers).json()
+    assert on["config"]["templates"] == [str(usual.pk)]
+    assert client.post(f"{URL}{device.pk}/activate/", headers=headers).status_code == 200
+
+
+@pytest.mark.django_db
+def test_b9_who_manages_nothing_is_turned_away_everywhere(client: Client) -> None:
+    nobody = make.bearer(make.user())
+    for path in ("device", "group", "template", "vpn", "credential", "ca"):
+        answer = client.get(f"/api/v1/controller/{path}/", headers=nobody)
+        assert answer.status_code == 403
+
+
+def test_b9_without_credentials_the_answer_says_bearer(client: Client) -> None:
+    answer = client.get(URL)
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_b11_a_page_size_beyond_the_most_is_cut_and_a_page_past_the_end_is_a_404(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    make.device(organization)
+    assert client.get(URL, {"page_size": 1000}, headers=headers).status_code == 200
+    answer = client.get(URL, {"page": 9}, headers=headers)
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Invalid page."})
+
+
+def test_b11_a_patch_leaves_the_rest_alone(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    template = make.template(organization)
+    group = make.group(organization, templates=[template])
+    device = make.device(organization, config={"templates": [template]})
+    patch(client, headers, device, config={"context": {"a": "1"}})
+    assert has(device) == [template]
+    url = f"/api/v1/controller/group/{group.pk}/"
+    client.patch(url, {"description": "x"}, content_type=JSON, headers=headers)
+    assert [use.template for use in group.template_uses.all()] == [template]
+
+
+def test_b11_a_put_back_to_all_defaults_is_heard(
+    client: Client, organization: Organization, headers: dict[str, str]
+) -> None:
+    template = make.template(organization)
+    device = make.device(
+        organization, name="roof", config={"templates": [template], "context": {"a": "1"}}
+    )
+    config = {"backend": "netjsonconfig.OpenWrt", "context": {}, "config": {}, "templates": []}
+    assert put(client, headers, device, config=config).status_code == 200
+    assert (has(device), Config.objects.get().context) == ([], {})
+
+
+def test_b1_a_deleted_template_leaves_its_devices_rendered_anew(
+    organization: Organization,
+) -> None:
+    from controller.configs.rules.rendering import render_stale
+
+    template = make.template(organization)
+    make.device(organization, config={"templates": [template]})
+    before = Config.objects.get().desired_id
+    templates.delete_template(template)
+    render_stale()
+    assert Config.objects.get().desired_id != before
