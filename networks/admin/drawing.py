@@ -18,6 +18,7 @@ WIDTH, HEIGHT = 720, 420
 # From this number on, names would lie over each other.
 MOST_NAMED = 40
 BLANK_ROWS = 2
+BEND = 0.22
 MOST_ROWS = 200
 MOST_DAYS = 3650
 SHOWN_IN_MATRIX = 30
@@ -30,7 +31,7 @@ def mesh(network: Network) -> dict[str, Any]:
     found = picture(network)
     members, at = found["members"], {}
     for number, member in enumerate(members):
-        angle = 2 * math.pi * number / max(len(members), 1) - math.pi / 2
+        angle = 2 * math.pi * number / max(len(members), 1) + math.pi
         x = WIDTH / 2 + (WIDTH / 2 - 110) * math.cos(angle)
         y = HEIGHT / 2 + (HEIGHT / 2 - 60) * math.sin(angle)
         at[member["id"]] = round(x, 1), round(y, 1)
@@ -50,13 +51,18 @@ def mesh(network: Network) -> dict[str, Any]:
         "relay": found["relay"]
         | {"x": WIDTH / 2, "y": HEIGHT / 2, "tone": TONES[found["relay"]["online"]]},
         "members": members,
-        "direct": [
-            {"x1": one[0], "y1": one[1], "x2": other[0], "y2": other[1]}
-            for one, other in direct
-        ],
+        "direct": [arc(one, other) for one, other in direct],
         "named": len(members) <= MOST_NAMED,
         "left_out": found["total"] - len(members),
     }
+
+
+def arc(one: tuple[float, float], other: tuple[float, float]) -> str:
+    """A bent line, so that it does not go through the relay in the middle."""
+    across, down = other[0] - one[0], other[1] - one[1]
+    x = (one[0] + other[0]) / 2 + down * BEND
+    y = (one[1] + other[1]) / 2 - across * BEND
+    return f"M{one[0]} {one[1]}Q{x:.1f} {y:.1f} {other[0]} {other[1]}"
 
 
 def state(row: Member) -> str:

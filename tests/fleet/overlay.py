@@ -4,18 +4,20 @@ So the portal reaches them as it reaches any device, while what they do to their
 routes and hosts files is theirs alone. They meet on one Ethernet, some behind a NAT.
 """
 
+import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tests.fleet.ssh import SshDevice, make_key
 
 SECONDS = 30
+SCRIPT = "usr/lib/muster/overlay"
 NEEDED = ("ip", "wg", "nft", "wireguard-go", "ping")
 
 
@@ -86,10 +88,12 @@ class Host:
             self.lab.plug(self.space, self.public)
         hosts = self.ssh.root / "etc/hosts"
         hosts.parent.mkdir(parents=True, exist_ok=True)
-        hosts.write_text("127.0.0.1 localhost\n")
+        if not hosts.exists():
+            hosts.write_text("127.0.0.1 localhost\n")
         # `ip netns exec` puts this in the place of the machine's own.
         own = Path("/etc/netns") / self.space
         own.mkdir(parents=True, exist_ok=True)
+        (own / "hosts").unlink(missing_ok=True)
         (own / "hosts").symlink_to(hosts)
         self.ssh.start()
 
@@ -99,6 +103,7 @@ class Host:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         shutil.rmtree(Path("/etc/netns") / self.space, ignore_errors=True)
+        Path(f"/var/run/wireguard/{self.interface}.sock").unlink(missing_ok=True)
 
     def inside(self, *command: str) -> tuple[str, ...]:
         return ("ip", "netns", "exec", self.space, *command)
@@ -119,7 +124,7 @@ class Host:
         return run(*self.inside("wg", "show", self.interface, *words))
 
     def script(self, *words: str) -> str:
-        path = self.ssh.root / "usr/lib/muster/overlay"
+        path = self.ssh.root / SCRIPT
         environment = {**self.ssh.environment, "PATH": os.environ["PATH"]}
         exports = [f"{name}={value}" for name, value in environment.items()]
         return run(*self.inside("env", *exports, "sh", str(path), *words))
@@ -181,7 +186,37 @@ class Lab:
             run("ip", "-n", space, "link", "set", end, "up")
 
 
-@contextlib.contextmanager
-def lab(folder: Path) -> Iterator[Lab]:
-    with Lab(folder) as made:
-        yield made
+def main() -> None:
+    """Runs a relay and two devices for the demo, and writes where they are."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, _leave)
+    if reason := why_not():
+        write(options.folder, {"why_not": reason.strip(), "hosts": []})
+        signal.pause()
+    with contextlib.suppress(KeyboardInterrupt), Lab(options.folder.resolve()) as lab:
+        hosts = [lab.host() for _ in range(3)]
+        for host in hosts:
+            # What they were told before a restart, they are told again by nobody.
+            if (host.ssh.root / SCRIPT).exists():
+                host.script("apply")
+        told = [host.ssh.describe() | {"public": host.public} for host in hosts]
+        write(options.folder, {"why_not": "", "hosts": told})
+        signal.pause()
+
+
+def write(folder: Path, told: dict[str, Any]) -> None:
+    # Under another name until it is whole: who waits for it reads it at once.
+    whole = folder / "overlay.json.new"
+    whole.write_text(json.dumps(told))
+    whole.rename(folder / "overlay.json")
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    main()

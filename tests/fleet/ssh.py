@@ -63,6 +63,8 @@ class SshDevice:
         self.environment = {
             "MUSTER_ROOT": str(self.root),
             "HOME": str(self.folder),
+            # The network is that of the whole machine, which nobody shall be put into.
+            "MUSTER_OVERLAY_INTERFACE": "none",
             **(environment or {}),
         }
         self.options = options
