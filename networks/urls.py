@@ -5,6 +5,7 @@ from networks.api import views as husarnet
 from networks.api.join import views as devices
 from networks.api.muster import views as muster
 from networks.api.openwisp import views
+from networks.api.pages import views as pages
 
 router = SimpleRouter()
 router.register("subnet", views.SubnetViewSet)
@@ -42,5 +43,7 @@ urlpatterns = [
     path("api/join/config/", devices.ConfigView.as_view()),
     path("api/join/leave/", devices.LeaveView.as_view()),
     path("api/join/muster-join", devices.client, name="muster-join"),
+    re_path(r"^husarnet/(?P<digits>[0-9a-fA-F]{56})/?$", pages.DevicePage.as_view()),
+    path("invitation/<str:token>", pages.InvitationPage.as_view(), name="invitation"),
     re_path(r"^api-token/?$", husarnet.TokenPage.as_view(), name="api-token"),
 ]

@@ -60,11 +60,16 @@ def answers(node: Node) -> bool:
     return True
 
 
-def ask(connection: DeviceConnection, *words: str, seconds: float = 0) -> str:
-    """What our script says on the device to these words; raises Unreachable."""
+def ask(
+    connection: DeviceConnection, *words: str, seconds: float = 0, partly: bool = False
+) -> str:
+    """What our script says on the device to these words; raises Unreachable.
+
+    ``partly`` takes what it has said until the time is over.
+    """
     said = bytearray()
     ending = async_to_sync(_run)(connection, words, seconds, said)
-    if ending.exit_status is None:
+    if ending.exit_status is None and not (partly and said):
         raise Unreachable(ending.reason or "The device does not answer.", code=CONNECT)
     return said.decode(errors="replace")
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -254,7 +255,10 @@ def part(device: Device) -> None:
 
 
 def end_expired() -> int:
-    rows = list(Member.objects.filter(expires_at__lte=timezone.now()))
+    over = Q(expires_at__lte=timezone.now())
+    # Devices of accounts that are gone, but for those that the inventory has.
+    nobodys = Q(node__owner=None, node__device=None)
+    rows = list(Member.objects.filter(over | nobodys).select_related("node", "network"))
     if rows:
         drop(rows)
     return len(rows)

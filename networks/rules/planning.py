@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.text import slugify
 
+from controller.base.events import Event, tell
 from controller.base.secrets import digest
 from controller.celery import wake
 from networks.engine import firewall, mesh, overlay, policies
@@ -71,7 +72,18 @@ def touch(network_ids: Collection[int], *, also: Iterable[int] = ()) -> None:
     affected = Node.objects.filter(pk__in=members) | Node.objects.filter(pk__in=list(also))
     (affected | Node.objects.filter(is_relay=True)).touch()
     # A little later: what comes in a burst is one push.
+    tell_changed(network_ids)
     wake(FOLLOW, countdown=settings.MUSTER_OVERLAY_SETTLE_SECONDS)
+
+
+def tell_changed(network_ids: Iterable[int]) -> None:
+    """A hint for pages that show these; what they may see they ask for themselves."""
+    tell(
+        *(
+            Event("network.changed", "network:read", None, pk, has_site=False)
+            for pk in set(network_ids)
+        )
+    )
 
 
 def slug_of(network: Network) -> str:

@@ -15,10 +15,11 @@ from networks.engine.watching import Seen
 from networks.models import DirectPath, Member, Network, Node
 from networks.rules import contact
 from networks.rules.members import SILENT_ROUNDS, end_expired
-from networks.rules.planning import relay, touch
+from networks.rules.planning import relay, tell_changed, touch
 
 # All of it: signing in on the relay, two seconds in which members may answer, and writing.
 REFRESH_SECONDS = 3.4
+VISIT_SECONDS = 2.6
 # A result as young as this is as good as a new one.
 FRESH = timedelta(seconds=2)
 # Nobody knows about a member that was not looked at for so long.
@@ -50,7 +51,7 @@ def look_at(rows: Iterable[Node]) -> None:
     """Ask the relay about these devices, and write what it says in one go."""
     nodes = [one for one in rows if not one.is_relay]
     found = _visit(nodes)
-    now = timezone.now()
+    now, before = timezone.now(), {one.pk: one.online for one in nodes}
     for node in nodes:
         _judge(node, found, now)
     Node.objects.bulk_update(
@@ -68,6 +69,9 @@ def look_at(rows: Iterable[Node]) -> None:
     )
     if found.was_there:
         Node.objects.filter(is_relay=True).update(online=True, evidence="probe", checked_at=now)
+    changed = [one.pk for one in nodes if one.online != before[one.pk]]
+    if changed:
+        tell_changed(Member.objects.filter(node__in=changed).values_list("network", flat=True))
     _follow_paths(nodes)
 
 
@@ -80,7 +84,7 @@ def _visit(nodes: list[Node]) -> Look:
         return Look({}, was_there=False)
     keys = {str(one.address): one.public_key for one in nodes}
     try:
-        said = contact.ask(connection, "status", *keys, seconds=REFRESH_SECONDS - 0.2)
+        said = contact.ask(connection, "status", *keys, seconds=VISIT_SECONDS, partly=True)
     except Refused:
         return Look({}, was_there=False)
     return Look(watching.by_address(keys, *watching.read(said)), was_there=True)
@@ -134,7 +138,7 @@ def _follow_paths(nodes: list[Node]) -> None:
         if connection is None or not DirectPath.objects.filter(low=hub).union(DirectPath.objects.filter(high=hub)).exists():  # fmt: skip
             continue
         try:
-            peers, _ = watching.read(contact.ask(connection, "status", seconds=REFRESH_SECONDS))
+            peers, _ = watching.read(contact.ask(connection, "status", seconds=VISIT_SECONDS))
         except Refused:
             continue
         note_handshakes(hub, {key: one.handshake for key, one in peers.items()})

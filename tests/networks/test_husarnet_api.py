@@ -20,6 +20,7 @@ from networks.engine.naming import link, new_link_secret
 from networks.models import Member, Network, Node, Share
 from networks.rules import add_share
 from networks.rules.joining import register, websetup_link
+from networks.rules.meshes import share_token
 from tests import make
 
 LISTED = ["url", "owner", "name", "share_token", "join_code"]
@@ -464,3 +465,31 @@ def test_a_narrow_key_does_no_more_than_it_may(organization: Organization) -> No
 def test_secrets_of_links_are_stored_as_hashes_alone(db: Any) -> None:
     node, printed = a_link()
     assert node.link_digest == digest(printed[-24:])
+
+
+# --- pages that links lead to
+
+
+def test_a_link_that_a_device_printed_is_opened_in_a_browser(network: Network) -> None:
+    node, printed = a_link("testserver")
+    path = printed.removeprefix("https://testserver")
+    client = Client()
+    assert client.get(path).status_code == 302
+    client.force_login(network.owner)
+    assert str(node.address) in client.get(path).content.decode()
+    bad = client.post(path, {"network": network.pk, "name": "Not A Name"})
+    assert "no host name" in bad.content.decode()
+    assert not network.members.exists()
+    assert client.post(path, {"network": network.pk, "name": "robot"}).status_code == 302
+    assert network.members.get().node == node
+
+
+def test_an_invitation_is_opened_in_a_browser(network: Network) -> None:
+    client, guest = Client(), make.user()
+    path = f"/invitation/{share_token(network)}"
+    assert client.get(path).status_code == 302
+    client.force_login(guest)
+    assert "You are invited to my-network" in client.get(path).content.decode()
+    assert client.post(path).status_code == 302
+    assert network in Network.objects.visible_to(guest)
+    assert "not good" in client.get("/invitation/1:2:3").content.decode()

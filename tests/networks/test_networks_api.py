@@ -8,13 +8,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import AuditEntry, Organization, User
+from controller.base.errors import Conflict
 from controller.configs.models import Config
 from controller.configs.rules import overlay
 from controller.configs.rules.inventory import deactivate
 from controller.configs.rules.rendering import render_stale
 from controller.devices.models import Device
+from networks.drivers.turns import turn
 from networks.models import JoinCode, Member, Network, Node
-from networks.rules import add_share
+from networks.rules import add_share, refresh
 from networks.rules.members import put
 from networks.rules.watching import look
 from tests import make
@@ -329,3 +331,30 @@ def test_a_member_whose_time_is_over_is_none_any_more(network: Network) -> None:
     Member.objects.filter(pk=member.pk).update(expires_at="2020-01-01T00:00:00Z")
     look()
     assert not network.members.exists()
+
+
+def test_devices_of_an_account_that_is_gone_leave(network: Network, owner: User) -> None:
+    guest = make.user()
+    make.member(network, guest)
+    stays = make.member(network)
+    guest.delete()
+    look()
+    assert list(network.members.all()) == [stays]
+
+
+def test_whoever_refreshes_second_gets_the_first_ones_result(network: Network) -> None:
+    member = make.member(network)
+    refresh(network)
+    first = Node.objects.get(pk=member.node_id).checked_at
+    refresh(Network.objects.get(pk=network.pk))
+    assert Node.objects.get(pk=member.node_id).checked_at == first
+
+
+def test_one_refresh_is_under_way_at_a_time() -> None:
+    with turn("a network", seconds=0.2):
+        with turn("another", seconds=0.2):
+            pass
+        with pytest.raises(Conflict), turn("a network", seconds=0.2):
+            pass
+    with turn("a network", seconds=0.2):
+        pass

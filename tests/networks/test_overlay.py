@@ -261,3 +261,20 @@ def test_a_phone_with_nothing_but_its_configuration_is_a_member(
     run("ip", "-n", phone.space, "route", "add", "fc94::/16", "dev", phone.interface)
     until(lambda: phone.sees(str(Node.objects.get(name="alpha").address), wait=1))
     assert reaches(a, "phone")
+
+
+def test_a_refresh_takes_no_longer_for_many_that_are_silent(
+    lab: Lab, hub: Host, devices: Any, owner: User, network: Network
+) -> None:
+    a = lab.host()
+    alpha = joined(network, devices(a, "alpha")).node
+    for number in range(60):
+        make.member(network, name=f"silent-{number}", last_seen=None)
+    deliver()
+    assert reaches(hub, str(alpha.address))
+    began = time.monotonic()
+    refresh(network)
+    assert time.monotonic() - began < 3.5
+    online = dict(Node.objects.filter(is_relay=False).values_list("name", "online"))
+    assert online.pop("alpha") is True
+    assert set(online.values()) == {False}
