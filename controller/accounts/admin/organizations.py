@@ -22,6 +22,7 @@ from controller.base.admin import (
 )
 from controller.base.forms import VariablesWidget
 from controller.configs.rules.inventory import update_settings
+from controller.connections.engine.commands import KINDS
 from controller.devices.models import Device, OrganizationSettings
 from controller.devices.rules import rotate_shared_secret, settings_of
 
@@ -78,13 +79,28 @@ class MemberInline(RuleTabularInline):
         return self.may(request, "update", obj)
 
 
+class DeviceSettingsForm(RuleForm):
+    command_types = forms.MultipleChoiceField(
+        label="Kinds of commands",
+        choices=[(name, kind.label) for name, kind in KINDS.items()],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="The only ones that its devices may be sent; none ticked permits all.",
+    )
+
+    class Meta:
+        model = OrganizationSettings
+        fields = ["command_types"]
+
+
 class DeviceSettingsInline(RuleStackedInline):
     model = OrganizationSettings
+    form = DeviceSettingsForm
     resource = "organization"
     verbose_name = verbose_name_plural = "device settings"
     fields = [
         "registration_enabled", "self_creation", "consistent_keys", "enrollment_enabled",
-        "device_limit", "shared_secret", "context",
+        "device_limit", "shared_secret", "context", "command_types",
     ]  # fmt: skip
     update_rule = update_settings
     max_num = 1

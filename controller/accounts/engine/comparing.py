@@ -47,7 +47,8 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    # Files in a configuration are compared line by line, as everything else.
+    return json.dumps(value, indent=2, ensure_ascii=False).replace("\\n", "\\n\n")
 
 
 def side_by_side(before: str, after: str) -> Iterator[Line]:

@@ -111,8 +111,14 @@ class Versioned:
             "changes": [
                 Change(
                     one.field.replace("_", " "),
-                    rules.shown_value(one.before, one.field, is_open=is_open),
-                    rules.shown_value(one.after, one.field, is_open=is_open),
+                    *(
+                        rules.shown_value(
+                            rules.named(version.kind, one.field, value),
+                            one.field,
+                            is_open=is_open,
+                        )
+                        for value in (one.before, one.after)
+                    ),
                 )
                 for one in found.changes
             ],

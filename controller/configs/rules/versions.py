@@ -139,6 +139,22 @@ def restore(version: Version) -> Any:
     return row
 
 
+def named(kind: str, name: str, value: Any) -> Any:
+    """A value to be read by people: rows that it refers to by their names, if they are there."""
+    if name == CONFIGURATION and value:
+        return {**value, "templates": _names(Template, value["templates"])}
+    if name == "templates":
+        return _names(Template, value or [])
+    model = KINDS[kind].model
+    related: Any = model._meta.get_field(name).related_model
+    return _names(related, [value])[0] if related and value is not None else value
+
+
+def _names(model: Any, ids: list[Any]) -> list[str]:
+    known = {str(row.pk): str(row) for row in model._default_manager.filter(pk__in=ids)}
+    return [known.get(str(pk), f"{pk} (gone)") for pk in ids]
+
+
 def latest_of_deleted(kind: str) -> Any:
     """The last version of each row of this kind that is gone."""
     there = KINDS[kind].model._default_manager.values("pk")

@@ -71,7 +71,7 @@ class DeviceAdmin(Versioned, Movable, RuleAdmin):
     search_help_text = "Name, MAC address, IP address, serial number or model"
     ordering = ["name"]
     inlines = [ConnectionInline]
-    actions = ["run_command", "deactivate_many", "activate_many"]
+    actions = ["run_command", "regroup_many", "deactivate_many", "activate_many"]
     actions_detail = ["show_versions", "move", "deactivate", "activate"]
     actions_list = ["show_deleted"]
     change_form_template = "admin/devices/device/change_form.html"
