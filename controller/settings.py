@@ -167,6 +167,8 @@ MUSTER_TOKENS_PER_MINUTE = env.int("MUSTER_TOKENS_PER_MINUTE", 60)
 # Bytes of a request's body, and of one that uploads a file.
 MUSTER_BODY_LIMIT = env.int("MUSTER_BODY_LIMIT", 1024 * 1024)
 MUSTER_UPLOAD_LIMIT = env.int("MUSTER_UPLOAD_LIMIT", 32 * 1024 * 1024)
+# And of one that brings a backup to a device; it waits on disk, never in memory.
+MUSTER_BACKUP_LIMIT = env.int("MUSTER_BACKUP_LIMIT", 16 * 1024 * 1024 * 1024)
 # What Prometheus sends as a Bearer token to read /metrics; empty is superusers alone.
 MUSTER_METRICS_TOKEN = env.str("MUSTER_METRICS_TOKEN", "")
 # Each process counts in a file of its own.

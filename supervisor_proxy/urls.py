@@ -9,6 +9,7 @@ from supervisor_proxy.api.openwisp.views import (
     TerminalViewSet,
 )
 from supervisor_proxy.api.terminal.views import TerminalConsumer
+from supervisor_proxy.api.views import HassioView
 
 router = SimpleRouter()
 router.register("supervisor", SupervisorViewSet)
@@ -26,5 +27,9 @@ balena = [
 sockets = [path("api/v1/ws/terminal", TerminalConsumer.as_asgi())]
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
+    re_path(
+        r"^api/v1/controller/device/(?P<device_id>[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})/hassio/(?P<path>[\s\S]+)\Z",
+        HassioView.as_view(),
+    ),
     *balena,
 ]

@@ -246,7 +246,7 @@ def vpn_template(vpn: Vpn, **values: Any) -> Template:
 def supervisor(stand_in: Any, organization: Organization, **values: Any) -> Supervisor:
     """A device whose supervisor is this stand-in."""
     values.setdefault("device", device(organization))
-    values.setdefault("app_id", stand_in.app_id)
+    values.setdefault("app_id", getattr(stand_in, "app_id", None))
     values.setdefault("version", stand_in.version)
     return add_supervisor(
         **{"address": stand_in.host, "port": stand_in.port, "key": stand_in.key} | values

@@ -36,6 +36,7 @@ BY_CODE = {
     "unsupported_by_device": 501,
     "offline": 503,
     "no_address": 503,
+    "not_ready": 503,
     "too_busy": 503,
     "timeout": 504,
     "no_answer": 502,

@@ -34,3 +34,11 @@ class BrowserScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Any:
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+
+
+class HassioScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "controller.dialects.hassio.OldHeader"
+    name = "hassio"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> Any:
+        return {"type": "apiKey", "in": "header", "name": "X-HASSIO-KEY"}

@@ -39,6 +39,7 @@ EITHER_SLASH = ("/api/", "/supervisor/", "/controller/")
 LIMITED = ("/api/", "/supervisor/")
 NEVER_LIMITED = ("/api/v1/health",)
 SMALL = EITHER_SLASH
+BACKUPS = re.compile(r"/api/v1/controller/device/[^/]+/hassio/(snapshots|backups)/new/upload/?")
 UPLOADS = re.compile(r"/api/v1/.*(floorplan|location|import)")
 # Where passwords and codes are tried: by address, few a minute.
 SIGN_INS = {
@@ -131,6 +132,8 @@ def turned_away(request: HttpRequest, verdict: Verdict | None) -> HttpResponse |
 
 def body_limit(path: str) -> int:
     """The largest body, in bytes, that a request to this path may have."""
+    if BACKUPS.fullmatch(path):
+        return int(settings.MUSTER_BACKUP_LIMIT)
     small = path.startswith(SMALL) and not UPLOADS.match(path)
     limit: int = settings.MUSTER_BODY_LIMIT if small else settings.MUSTER_UPLOAD_LIMIT
     return limit

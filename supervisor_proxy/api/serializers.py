@@ -1,0 +1,27 @@
+"""The wire shapes of the Hass.io dialect that are the portal's own."""
+
+from typing import Any
+
+from supervisor_proxy.models import SupervisorCall
+
+State = SupervisorCall.State
+
+
+def job(call: SupervisorCall) -> dict[str, Any]:
+    """A call that a worker makes, as today's supervisors describe their jobs."""
+    is_over = call.state not in SupervisorCall.OPEN
+    errors = [] if call.state == State.SUCCEEDED or not is_over else [
+        {"type": call.code or call.state, "message": call.reason or call.answer, "stage": None}
+    ]  # fmt: skip
+    return {
+        "name": call.name,
+        "reference": None,
+        "uuid": call.pk.hex,
+        "progress": 100 if is_over else 0,
+        "stage": call.get_state_display(),
+        "done": is_over,
+        "child_jobs": [],
+        "errors": errors,
+        "created": call.created.isoformat(),
+        "extra": None,
+    }

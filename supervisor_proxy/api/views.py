@@ -1,0 +1,202 @@
+"""``/api/v1/controller/device/<id>/hassio/<call>``: a Home Assistant supervisor, of any year."""
+
+import json
+import re
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controller.accounts.models import User
+from controller.base.errors import NotFound, Refused, Unreachable
+from controller.dialects.balena import as_user
+from controller.dialects.hassio import SPEAKER, View, relayed
+from supervisor_proxy.api.serializers import job as shown_job
+from supervisor_proxy.engine.forms import first_part
+from supervisor_proxy.engine.hassio import LONG, RANGE, STREAMS
+from supervisor_proxy.engine.routes import LARGEST_DATA, Wish, wish
+from supervisor_proxy.models import Supervisor, SupervisorCall
+from supervisor_proxy.rules.asking import Job, asked, record_refusals
+from supervisor_proxy.rules.calling import ask
+from supervisor_proxy.rules.many import ask_later, visible
+from supervisor_proxy.rules.streaming import bring_down, send_up
+
+AnyResponse = HttpResponse | StreamingHttpResponse | Response
+HASSIO = Supervisor.Flavor.HASSIO
+BLOCK = 256 * 1024
+UPLOAD = re.compile(r"(?:snapshots|backups)/new/upload/?")
+DOWNLOAD = re.compile(r"(?:snapshots|backups)/([A-Za-z0-9_-]{1,128})/download/?")
+BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
+STDIN = re.compile(r"addons/[^/]+/stdin/?")
+JOB = re.compile(r"jobs/([0-9a-f]{32})/?")
+
+
+class HassioView(View):
+    """Every call of a Home Assistant supervisor, by the paths of 2020 and by today's."""
+
+    permission_classes = [IsAuthenticated]
+    parser_classes = []
+    http_method_names = ["get", "post", "delete"]
+
+    def handle(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
+        user = as_user(request)
+        supervisor = supervisor_of(user, device_id)
+        if (streams := streamed(request, user, supervisor, path)) is not None:
+            return streams
+        own = own_job(supervisor, path)
+        if own is not None and request.method == "GET":
+            return portal({"result": "ok", "data": shown_job(own)})
+        wanted = wanted_of(request, path, supervisor)
+        if wanted.route.seconds > LONG:
+            call = ask_later(user, supervisor, wanted)
+            return portal({"result": "ok", "data": {"job_id": call.pk.hex}})
+        return answer(user, supervisor, wanted)
+
+    @extend_schema(operation_id="hassio_read", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
+        return self.handle(request, device_id, path)
+
+    @extend_schema(
+        operation_id="hassio_call", request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT
+    )
+    def post(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
+        return self.handle(request, device_id, path)
+
+    @extend_schema(operation_id="hassio_remove", request=None, responses=OpenApiTypes.OBJECT)
+    def delete(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
+        return self.handle(request, device_id, path)
+
+
+def portal(shown: dict[str, Any]) -> Response:
+    return Response(shown, headers={SPEAKER: "portal"})
+
+
+def supervisor_of(user: User, device_id: UUID) -> Supervisor:
+    found = visible(user, device=device_id, flavor=HASSIO, device__is_deactivated=False)
+    if not found:
+        raise NotFound("There is no such device, or none with a Home Assistant supervisor.")
+    (supervisor,) = found
+    return supervisor
+
+
+def streamed(
+    request: Request, user: User, supervisor: Supervisor, path: str
+) -> HttpResponse | StreamingHttpResponse | None:
+    """Backups up and down, as they come; None for any other call."""
+    if request.method == "POST" and UPLOAD.fullmatch(path):
+        parts, size = sent_file(request)
+        learn_version(user, supervisor)
+        return relay(send_up(user, supervisor, parts, size=size))
+    found = DOWNLOAD.fullmatch(path)
+    if found is None or request.method != "GET":
+        return None
+    wanted = wish(STREAMS, method="GET", path=f"/backups/{found[1]}/download")
+    learn_version(user, supervisor)
+    given = request.headers.get("range", "")
+    byte_range = given if RANGE.fullmatch(given) else ""
+    stream = bring_down(user, supervisor, wanted, byte_range=byte_range)
+    response = StreamingHttpResponse(
+        stream.parts, status=stream.status, content_type="application/tar"
+    )
+    for name, value in (("Content-Length", stream.size), ("Content-Range", stream.byte_range)):
+        if value:
+            response[name] = value
+    response["Content-Disposition"] = f'attachment; filename="{found[1]}.tar"'
+    response[SPEAKER] = "device"
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def sent_file(request: Request) -> tuple[Iterable[bytes], int | None]:
+    """The file of a request, part by part: the first of a form, or the body itself.
+
+    Its size is known where it is the body.
+    """
+    plain = request._request
+    size = int(plain.META.get("CONTENT_LENGTH") or 0)
+    if not size:
+        raise Refused("The backup is expected as the body, or as the file of a form.")
+    if not (plain.content_type or "").startswith("multipart/"):
+        return iter(partial(plain.read, BLOCK), b""), size
+    boundary = (plain.content_params or {}).get("boundary", "")
+    if not BOUNDARY.fullmatch(boundary):
+        raise Refused("The form has no boundary.")
+    return first_part(plain.read, boundary.encode()), None
+
+
+def learn_version(user: User, supervisor: Supervisor) -> None:
+    """Which names a device knows, and how it takes files, depends on its version."""
+    if not supervisor.version:
+        ask(user, supervisor, asked(HASSIO, method="GET", path="/info"))
+
+
+def own_job(supervisor: Supervisor, path: str) -> SupervisorCall | None:
+    """The portal's own job, if the path names one; devices have others."""
+    found = JOB.fullmatch(path)
+    if found is None:
+        return None
+    row: SupervisorCall | None = SupervisorCall.objects.filter(
+        supervisor=supervisor, pk=UUID(found[1])
+    ).first()
+    return row
+
+
+def wanted_of(request: Request, path: str, supervisor: Supervisor) -> Wish:
+    method = request.method or "GET"
+    meta = request._request.META
+    try:
+        body = body_of(request)
+        is_raw = STDIN.fullmatch(path) is not None
+        return asked(
+            HASSIO,
+            method=method,
+            path=path,
+            raw=str(meta.get("RAW_PATH", "")),
+            query={name: str(value) for name, value in request.query_params.items()},
+            data=None if is_raw or method == "GET" else read_json(body),
+            content=body if is_raw else b"",
+        )
+    except Refused as refusal:
+        record_refusals([supervisor], method, path, refusal)
+        raise
+
+
+def body_of(request: Request) -> bytes:
+    body = request._request.body
+    if len(body) > LARGEST_DATA:
+        raise Refused(f"A body has {LARGEST_DATA} bytes at most.")
+    return body
+
+
+def read_json(body: bytes) -> Any:
+    """As supervisors read it: whatever the type says, and nothing is an empty object."""
+    try:
+        found = json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError):
+        raise Refused("Invalid json") from None
+    if not isinstance(found, dict):
+        raise Refused("Invalid json")
+    return found
+
+
+def answer(user: User, supervisor: Supervisor, wanted: Wish) -> HttpResponse:
+    if wanted.path != "/info":
+        learn_version(user, supervisor)
+    return relay(ask(user, supervisor, wanted))
+
+
+def relay(job: Job) -> HttpResponse:
+    if job.refusal is not None:
+        raise job.refusal
+    if job.answer is None:
+        raise Unreachable("The device is away.", code="offline")
+    response = relayed(job.answer.status, job.answer.content_type, job.answer.body)
+    response["X-Supervisor-Call"] = str(job.call.pk)
+    return response

@@ -35,6 +35,9 @@ class Order:
     """For all of it."""
     largest: int = LARGEST_ANSWER
     request_id: str = ""
+    accept: str = ""
+    content: bytes = field(default=b"", repr=False)
+    """Instead of ``data``, where the body is bytes."""
 
 
 class Driver(Protocol):

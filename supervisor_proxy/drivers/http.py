@@ -29,23 +29,24 @@ async def exchange(
         params=dict(query) or None,
     )  # fmt: skip
     sent = {
-        "Accept": "application/json, text/plain;q=0.9, */*;q=0.1",
+        "Accept": order.accept or "application/json, text/plain;q=0.9, */*;q=0.1",
         # Nothing is unpacked here, so that nothing small becomes large.
         "Accept-Encoding": "identity",
         "User-Agent": AGENT,
         "Connection": "close",
         **headers,
+        **({"X-Request-ID": order.request_id} if order.request_id else {}),
     }
-    if order.request_id:
-        sent["X-Request-ID"] = order.request_id
+    body: dict[str, Any] = {"content": order.content} if order.content else {"json": order.data}
+    if order.content:
+        sent["Content-Type"] = "application/octet-stream"
     timeout = httpx.Timeout(order.seconds, connect=min(CONNECT_SECONDS, order.seconds))
     client = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout)
-    body: Any = order.data
     try:
         async with (
             asyncio.timeout(order.seconds),
             client,
-            client.stream(order.method, url, headers=sent, json=body) as answer,
+            client.stream(order.method, url, headers=sent, **body) as answer,
         ):
             return await _whole(answer, order)
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:

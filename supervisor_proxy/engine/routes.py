@@ -22,7 +22,9 @@ LARGEST_DATA = 64 * 1024
 SUSPICIOUS = re.compile(r"[\\%?#;\x00-\x20\x7f]|[^\x00-\x7f]")
 ENCODED = re.compile(r"%(?:2f|5c|3f|23|25|2e|0[0-9a-f]|1[0-9a-f])", re.IGNORECASE)
 PLACE = re.compile(r"\{(\w+)\}")
-NO_SUCH_CALL = "There is no such call of a supervisor. docs/balena.md lists them."
+NO_SUCH_CALL = (
+    "There is no such call of a supervisor here; the documentation lists those that are."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class Route:
     """Whether the answer itself is a secret."""
     leaves: bool = False
     """Whether the device is away for a while afterwards."""
+    kind: str = "json"
+    """What the answer is: ``json``, ``text`` or an ``image``."""
+    raw: bool = False
+    """Whether the body is bytes, for somebody behind the supervisor."""
 
     @property
     def takes_app(self) -> bool:
@@ -72,6 +78,8 @@ class Wish:
     data: Mapping[str, Any] = field(default_factory=dict)
     head: bool = False
     """Asked with HEAD: the same, without the answer's body."""
+    content: bytes = field(default=b"", repr=False)
+    """The body of a row that takes bytes."""
 
     @property
     def app(self) -> int | None:
@@ -144,6 +152,7 @@ def wish(
     raw: str = "",
     query: Mapping[str, str] | None = None,
     data: Any = None,
+    content: bytes = b"",
 ) -> Wish:
     """Find the row of a request and check everything in it."""
     cleaned = clean(path, raw)
@@ -158,7 +167,14 @@ def wish(
     found = _regex(row.pattern).fullmatch(cleaned)
     places = found.groupdict() if found else {}
     rebuilt = PLACE.sub(lambda place: places[place[1]], row.pattern)
-    return Wish(row, rebuilt, dict(query or {}), checked(row, data), head=method == "HEAD")
+    return Wish(
+        row,
+        rebuilt,
+        dict(query or {}),
+        checked(row, data),
+        head=method == "HEAD",
+        content=content,
+    )
 
 
 def checked(row: Route, data: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class BatchQuerySet(OwnedQuerySet):
 class SupervisorBatch(OrganizationOwned, Base):
     """One call of the supervisors of many devices; each of them has a row of its own."""
 
-    name = models.CharField(max_length=32)
+    name = models.CharField(max_length=64)
     method = models.CharField(max_length=8)
     path = models.CharField(max_length=512)
     app_id = models.PositiveBigIntegerField(null=True)
@@ -72,7 +72,7 @@ class SupervisorCall(Owned, Base):
 
     supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="calls")
     batch = models.ForeignKey(SupervisorBatch, models.SET_NULL, null=True, related_name="calls")
-    name = models.CharField(max_length=32, blank=True, help_text="The call's row in the table.")
+    name = models.CharField(max_length=64, blank=True, help_text="The call's row in the table.")
     method = models.CharField(max_length=8)
     path = models.CharField(max_length=512)
     asked = models.JSONField(default=dict, help_text="What of the body is no secret.")

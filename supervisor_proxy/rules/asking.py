@@ -15,14 +15,17 @@ from controller.accounts.models import User
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused, Unreachable
 from controller.base.tracing import current
 from supervisor_proxy.drivers.contract import Order, Target
-from supervisor_proxy.engine import balena
+from supervisor_proxy.engine import balena, hassio
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, LARGEST_JOURNAL, Answer
 from supervisor_proxy.engine.routes import Route, Wish, gate, wish
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
 from supervisor_proxy.rules.supervisors import target_of
 
 State = SupervisorCall.State
-TABLES: Mapping[str, Sequence[Route]] = {Supervisor.Flavor.BALENA: balena.TABLE}
+TABLES: Mapping[str, Sequence[Route]] = {
+    Supervisor.Flavor.BALENA: balena.TABLE,
+    Supervisor.Flavor.HASSIO: hassio.TABLE,
+}
 # Over what the call itself may take, until a lease is taken for one of a dead process.
 LEASE_MARGIN = timedelta(seconds=20)
 BUSY = "Another call that changes something is running on this device. Try again after it."
@@ -41,6 +44,8 @@ class Job:
     answer: Answer | None = None
     refusal: Refused | None = None
     """Why there is no answer."""
+    opens: bool = field(default=False)
+    """Whether who asked may see secrets."""
     is_late: bool = field(default=False)
     """Whether its turn did not come within the time of the request."""
 
@@ -75,6 +80,7 @@ def start(
 ) -> Job:
     """Record the attempt, and make it ready; what is in its way is the job's refusal."""
     job = Job(supervisor, wanted, record(supervisor, wanted, batch=batch))
+    job.opens = user.may_on("supervisor:secret", supervisor)
     try:
         permit(user, wanted, supervisor)
         may_wait(wanted, queue=queue)
@@ -97,25 +103,37 @@ def ready(job: Job) -> None:
     supervisor, route = job.supervisor, job.wish.route
     gate(route, supervisor.version)
     data = of_this_app(job.wish, supervisor)
+    method, path = on_device(job.wish, supervisor)
     target = target_of(supervisor)
     if route.changes and not take(supervisor, job.call, route.seconds):
         raise Conflict(BUSY, code="busy")
     job.target = target
     journal = route.name == "journal"
     job.order = Order(
-        route.method,
-        job.wish.path,
+        method,
+        path,
         job.wish.query,
         data if route.body is not None else None,
         JOURNAL_SECONDS if journal else route.seconds,
         LARGEST_JOURNAL if journal else LARGEST_ANSWER,
         current().request_id,
+        accept="text/plain" if route.kind == "text" else "",
+        content=job.wish.content,
     )
+
+
+def on_device(wanted: Wish, supervisor: Supervisor) -> tuple[str, str]:
+    """Method and path as this version of the device names them."""
+    if supervisor.flavor == Supervisor.Flavor.HASSIO:
+        return hassio.on_device(wanted.route.method, wanted.path, supervisor.version)
+    return wanted.route.method, wanted.path
 
 
 def of_this_app(wanted: Wish, supervisor: Supervisor) -> dict[str, Any]:
     """The body, with the device's application where none is named; another one is refused."""
     data = dict(wanted.data)
+    if supervisor.flavor != Supervisor.Flavor.BALENA:
+        return data
     named, known = wanted.app, supervisor.app_id
     if named is not None and known is not None and named != known:
         raise NotFound(

@@ -15,7 +15,8 @@ from controller.accounts.models import User
 from controller.base.errors import Refused, Unreachable
 from supervisor_proxy.drivers.balena import Balena
 from supervisor_proxy.drivers.contract import BadAnswer, Driver
-from supervisor_proxy.engine import answers
+from supervisor_proxy.drivers.hassio import Hassio
+from supervisor_proxy.engine import answers, hassio
 from supervisor_proxy.engine.answers import Answer, Reply
 from supervisor_proxy.engine.routes import MASK, Wish
 from supervisor_proxy.models import Supervisor, SupervisorCall
@@ -23,12 +24,16 @@ from supervisor_proxy.rules.asking import Job, put_off, refuse, release, start, 
 from supervisor_proxy.rules.supervisors import KEY_FIELDS, take_key
 
 State = SupervisorCall.State
-DRIVERS: Mapping[str, Driver] = {Supervisor.Flavor.BALENA: Balena()}
+DRIVERS: Mapping[str, Driver] = {
+    Supervisor.Flavor.BALENA: Balena(),
+    Supervisor.Flavor.HASSIO: Hassio(),
+}
 AT_ONCE = 20
 # Between the first calls of a batch, so that a fleet does not answer in one instant.
 STAGGER_SECONDS = 0.05
 # Clients give up after 50 seconds.
 REQUEST_SECONDS = 45.0
+FORBIDDEN = 403
 LONGEST_KEPT = 64 * 1024
 OFFLINE = {"offline", "no_address"}
 
@@ -137,11 +142,15 @@ def _close(call: SupervisorCall, state: str, refusal: Refused) -> None:
 
 
 def _answered(job: Job, reply: Reply) -> None:
-    answer = answers.read(reply)
+    answer = judge(job, reply)
     call = job.call
     call.status = reply.status
-    if reply.status == answers.UNAUTHORIZED:
+    if is_turned_away(job, reply):
         _turned_away(job, answer)
+        return
+    if is_hassio(job) and hassio.not_ready(reply):
+        job.refusal = Unreachable("The supervisor starts or stops just now.", code="not_ready")
+        _close(call, State.FAILED, job.refusal)
         return
     if answer.bad_because:
         _unreadable(job, answer)
@@ -163,6 +172,26 @@ def _answered(job: Job, reply: Reply) -> None:
     call.answer = kept if call.batch_id or call.wish or not answer.is_good else ""
     call.ended, call.leased_until, call.wish = timezone.now(), None, None
     call.save()
+
+
+def is_hassio(job: Job) -> bool:
+    return bool(job.supervisor.flavor == Supervisor.Flavor.HASSIO)
+
+
+def judge(job: Job, reply: Reply) -> Answer:
+    """The answer as it may be passed on, in the words of the path that was asked for."""
+    if not is_hassio(job):
+        return answers.read(reply)
+    answer = hassio.judged(job.wish.route.kind, reply)
+    if not answer.is_good or answer.content_type != answers.JSON:
+        return answer
+    value = hassio.shaped(job.wish.path, answer.value, opens=job.opens)
+    return replace(answer, body=json.dumps(value).encode())
+
+
+def is_turned_away(job: Job, reply: Reply) -> bool:
+    refusals = {answers.UNAUTHORIZED, *([FORBIDDEN] if is_hassio(job) else [])}
+    return reply.status in refusals
 
 
 def _turned_away(job: Job, answer: Answer) -> None:
@@ -221,7 +250,9 @@ def _learn(job: Job, answer: Answer) -> None:
     ):
         changed["key_state"] = states.GOOD
     value = json.loads(answer.body) if answer.content_type == answers.JSON else None
-    if isinstance(value, dict) and answer.is_good:
+    if is_hassio(job) and (version := hassio.told_version(job.wish.path, value)):
+        changed["version"] = version[:32]
+    elif isinstance(value, dict) and answer.is_good:
         told = value.get({"device": "supervisor_version", "version": "version"}.get(name, ""))
         if isinstance(told, str) and told != supervisor.version:
             changed["version"] = told[:32]

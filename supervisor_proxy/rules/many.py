@@ -14,8 +14,8 @@ from controller.accounts.models import Organization, User
 from controller.base.errors import NotFound, Refused, Unreachable
 from controller.base.tracing import current
 from controller.celery import wake
-from supervisor_proxy.engine import balena
-from supervisor_proxy.engine.routes import Wish
+from supervisor_proxy.engine import balena, hassio
+from supervisor_proxy.engine.routes import Wish, gate
 from supervisor_proxy.models import (
     RememberedAnswer,
     Supervisor,
@@ -23,6 +23,7 @@ from supervisor_proxy.models import (
     SupervisorCall,
 )
 from supervisor_proxy.rules.asking import (
+    LEASE_MARGIN,
     Job,
     may_wait,
     permit,
@@ -84,6 +85,27 @@ def ask_many_later(
     return batch
 
 
+def ask_later(user: User, supervisor: Supervisor, wanted: Wish) -> SupervisorCall:
+    """One call that takes long, by a worker; where it may not be made, the refusal at once."""
+    job = Job(supervisor, wanted, record(supervisor, wanted))
+    try:
+        permit(user, wanted, supervisor)
+        gate(wanted.route, supervisor.version)
+    except Refused as refusal:
+        refuse(job, refusal)
+        raise
+    call = job.call
+    call.state, call.wish, call.started, call.leased_until = (
+        State.QUEUED,
+        stored(wanted),
+        None,
+        None,
+    )
+    call.save()
+    wake(RUN)
+    return call
+
+
 def new_batch(
     supervisors: Sequence[Supervisor], wanted: Wish, *, app_id: int | None
 ) -> SupervisorBatch:
@@ -121,7 +143,9 @@ def run_due() -> int:
     done = 0
     while calls := take_due():
         jobs = [again(call) for call in calls]
-        drive([job for job in jobs if job.is_ready], seconds=WORK_SECONDS)
+        ready_ones = [job for job in jobs if job.is_ready]
+        longest = max((job.order.seconds for job in ready_ones if job.order), default=0.0)
+        drive(ready_ones, seconds=max(WORK_SECONDS, longest))
         for job in jobs:
             wait_on(job)
         done += len(jobs)
@@ -161,6 +185,12 @@ def again(call: SupervisorCall) -> Job:
     job = Job(call.supervisor, restored(call.supervisor.flavor, call.wish), call)
     try:
         ready(job)
+        call.leased_until = (
+            timezone.now()
+            + LEASE_MARGIN
+            + timedelta(seconds=max(WORK_SECONDS, job.wish.route.seconds))
+        )
+        call.save(update_fields=["leased_until", "modified"])
     except Refused as refusal:
         refuse(job, refusal)
     return job
@@ -196,8 +226,11 @@ def verify_unknown() -> int:
 def look(call: SupervisorCall) -> Job:
     """A harmless question with the key, or without where there was none before."""
     supervisor = call.supervisor
-    old = supervisor.version.lstrip("v").startswith("1.")
-    route = balena.BY_NAME["ping" if old else "device"]
+    if supervisor.flavor == Supervisor.Flavor.HASSIO:
+        route = next(row for row in hassio.TABLE if row.pattern == "/info")
+    else:
+        old = supervisor.version.lstrip("v").startswith("1.")
+        route = balena.BY_NAME["ping" if old else "device"]
     wanted = Wish(route, route.pattern)
     job = Job(supervisor, wanted, record(supervisor, wanted))
     try:

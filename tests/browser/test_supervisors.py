@@ -11,7 +11,8 @@ from supervisor_proxy.models import Supervisor, SupervisorBatch
 from supervisor_proxy.rules import many
 from tests import make
 from tests.browser.test_commands import in_background
-from tests.fleet.balena import BalenaSupervisor, Supervisors
+from tests.fleet.balena import BalenaSupervisor
+from tests.fleet.http import Supervisors
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Browse = Callable[..., Any]

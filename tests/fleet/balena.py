@@ -9,26 +9,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import re
 import secrets
 import signal
-import socket
-import threading
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
 
-JSON = "application/json; charset=utf-8"
-TEXT = "text/plain; charset=utf-8"
-HTML = "text/html; charset=utf-8"
-REASONS = {200: "OK", 202: "Accepted", 204: "No Content", 301: "Moved Permanently",
-           400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 409: "Conflict",
-           423: "Locked", 500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
-Answer = tuple[int, str, str]
+from tests.fleet.http import HTML, JSON, TEXT, Answer, Appliance, Request
+
 GO = '{"Data":"OK","Error":""}'
 OLD: dict[tuple[str, str], Answer] = {
     ("GET", "/ping"): (200, HTML, "OK"),
@@ -46,108 +36,23 @@ NEW: dict[tuple[str, str], Answer] = {
     ("GET", "/v1/healthy"): (200, HTML, "OK"),
     ("POST", "/v1/blink"): (200, TEXT, "OK"),
 }
-Writes = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
-@dataclass
-class Request:
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes
-    head: str = field(repr=False)
-    """The request line and headers as they came."""
+class BalenaSupervisor(Appliance):
+    """One device. ``locked`` is the lock of its application."""
 
-    @property
-    def path(self) -> str:
-        return unquote(urlsplit(self.target).path)
-
-    @property
-    def query(self) -> list[tuple[str, str]]:
-        return parse_qsl(urlsplit(self.target).query)
-
-    @property
-    def data(self) -> dict[str, Any]:
-        found = json.loads(self.body) if self.body else {}
-        return found if isinstance(found, dict) else {}
-
-
-class BalenaSupervisor:
-    """One device. Change its attributes while it runs: ``locked``, ``delay``, ``fault`` …"""
+    leaves_after = frozenset({"/v1/reboot", "/v1/shutdown"})
 
     def __init__(self, version: str = "19.0.5", *, app_id: int = 42, port: int = 0) -> None:
+        super().__init__(port=port)
         self.version, self.app_id = version, app_id
         self.is_old = version.startswith("1.")
-        self.host, self.port = "127.0.0.1", port
         self.key = secrets.token_hex(32 if self.is_old else 16)
         self.locked = False
-        self.delay = 0.0
-        self.fault: Writes | None = None
-        self.reboot_seconds = 0.0
         self.services = {"main": "running"}
         self.tty = "http://124135325.ngrok.com"
         self.hostname = "balena"
-        self.requests: list[Request] = []
         self.rotated: list[str] = []
-        self.booted = 0
-
-    # --- running
-
-    async def listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, self.host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        self._server.close()
-
-    @property
-    def paths(self) -> list[tuple[str, str]]:
-        return [(request.method, request.path) for request in self.requests]
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await self._one(reader, writer)
-        with contextlib.suppress(ConnectionError):
-            writer.close()
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head.split("\r\n")
-        headers = {
-            name.lower(): value.strip()
-            for name, _, value in (line.partition(":") for line in lines if line)
-        }
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-        method, target, _ = first.split(" ")
-        request = Request(method, target, headers, body, head)
-        self.requests.append(request)
-        if self.delay:
-            await asyncio.sleep(self.delay)
-        if self.fault is not None:
-            await self.fault(writer)
-            return
-        await self._send(writer, *self.answer(request))
-        if request.path in {"/v1/reboot", "/v1/shutdown"} and self.reboot_seconds:
-            await self._reboot()
-
-    async def _send(
-        self, writer: asyncio.StreamWriter, status: int, kind: str, body: str
-    ) -> None:
-        data = body.encode()
-        lines = [f"HTTP/1.1 {status} {REASONS[status]}", "Connection: close"]
-        if kind:
-            lines.append(f"Content-Type: {kind}")
-        if status != 204:
-            lines.append(f"Content-Length: {len(data)}")
-        writer.write("\r\n".join([*lines, "", ""]).encode() + data)
-        await writer.drain()
-
-    async def _reboot(self) -> None:
-        """The listener goes at once, and is back after a while."""
-        self._server.close()
-        self.booted += 1
-        await asyncio.sleep(self.reboot_seconds)
-        await self.listen()
 
     # --- answering
 
@@ -320,112 +225,6 @@ class BalenaSupervisor:
             "mac_address": "02:00:5E:00:00:07", "os_version": "balenaOS 6.0.10",
             "supervisor_version": self.version, "status": "idle", "provisioning_state": "",
         }  # fmt: skip
-
-
-# --- what a broken or hostile device sends
-
-
-async def redirects(writer: asyncio.StreamWriter) -> None:
-    writer.write(
-        b"HTTP/1.1 301 Moved\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"
-    )
-    await writer.drain()
-
-
-async def endless(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
-    while True:
-        writer.write(b"x" * 65536)
-        await writer.drain()
-
-
-async def drips(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 999\r\n\r\n")
-    while True:
-        writer.write(b".")
-        await writer.drain()
-        await asyncio.sleep(0.05)
-
-
-async def garbage(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"\x00\x01 hello, I am no HTTP at all\r\n\r\n")
-    await writer.drain()
-
-
-async def hangs_up(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-
-
-async def packed(writer: asyncio.StreamWriter) -> None:
-    writer.write(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n"
-        b"Content-Length: 3\r\n\r\nabc"
-    )
-    await writer.drain()
-
-
-def says(status: int, kind: str, body: bytes) -> Writes:
-    """Answers everything with this."""
-
-    async def write(writer: asyncio.StreamWriter) -> None:
-        head = f"HTTP/1.1 {status} Said\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
-        writer.write(f"{head}\r\nSet-Cookie: sessionid=stolen\r\n\r\n".encode() + body)
-        await writer.drain()
-
-    return write
-
-
-def own_address() -> str:
-    """An address of this machine that others could dial; empty if it has none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return ""
-        return str(probe.getsockname()[0])
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nothing listens on."""
-    with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in taken]
-
-
-class Supervisors:
-    """Devices on one event loop, in a thread of its own."""
-
-    def __init__(self, *devices: BalenaSupervisor) -> None:
-        self.devices = devices
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        for device in self.devices:
-            self.run(device.listen())
-        return self
-
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
-
-    def __exit__(self, *_: object) -> None:
-        for device in self.devices:
-            self.run(device.close())
-        self.run(self._end())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
-        self.loop.close()
-
-    async def _end(self) -> None:
-        """Whatever still answers slowly, or without end."""
-        mine = asyncio.current_task()
-        others = [task for task in asyncio.all_tasks() if task is not mine]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
 
 async def serve(folder: Path) -> None:

@@ -129,6 +129,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         "MUSTER_POLL_SECONDS": "2",
         "MUSTER_RECONCILE_SECONDS": "1",
         "MUSTER_CONFIRM_SECONDS": "3",
+        "MUSTER_SUPERVISOR_NETWORKS": "127.0.0.0/8",
     }
     for name in ("REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY", "MUSTER_ENCRYPTION_KEYS"):
         environment.pop(name)

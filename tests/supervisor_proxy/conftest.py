@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.balena import BalenaSupervisor, Supervisors
+from tests.fleet.balena import BalenaSupervisor
+from tests.fleet.http import Supervisors
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ import pytest
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor, SupervisorCall
 from tests import make
-from tests.fleet.balena import BalenaSupervisor, says
+from tests.fleet.balena import BalenaSupervisor
+from tests.fleet.http import says
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from supervisor_proxy.engine import balena as table
 from supervisor_proxy.models import Supervisor, SupervisorCall
 from supervisor_proxy.rules import asking
 from tests import make
-from tests.fleet import balena as fleet
+from tests.fleet import http as fleet
 from tests.fleet.balena import BalenaSupervisor
 
 pytestmark = pytest.mark.django_db

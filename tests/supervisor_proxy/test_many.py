@@ -13,7 +13,8 @@ from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
 from supervisor_proxy.rules import many
 from tests import make
-from tests.fleet.balena import BalenaSupervisor, free_ports, hangs_up
+from tests.fleet.balena import BalenaSupervisor
+from tests.fleet.http import free_ports, hangs_up
 
 pytestmark = pytest.mark.django_db
 

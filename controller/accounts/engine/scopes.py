@@ -37,7 +37,20 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "site": CRUD,
     "subnet": CRUD,
     # Beside looking: harmless deeds, power, removing data, keys, ignoring locks, old terminals.
-    "supervisor": (*CRUD, "act", "power", "purge", "rotate", "force", "terminal", "secret"),
+    "supervisor": (
+        *CRUD,
+        "act",
+        "power",
+        "purge",
+        "rotate",
+        "force",
+        "terminal",
+        "secret",
+        "logs",
+        "backup",
+        "download",
+        "manage",
+    ),
     "template": CRUD,
     "terminal": ("read", "open", "replay", "close"),
     "user": CRUD,
@@ -55,12 +68,15 @@ ROLES: Mapping[str, frozenset[str]] = {
     "org_admin": frozenset({"*:*"}),
     "site_admin": frozenset(
         {READ, "site:update", "*:write", "command:create", "terminal:open"}
-        | {f"supervisor:{one}" for one in (*CRUD, "act", "power", "purge", "force", "terminal")}
+        | {
+            f"supervisor:{one}"
+            for one in (*CRUD, "act", "power", "purge", "force", "terminal", "logs", "backup")
+        }
         | {f"{one}:*" for one in _ON_SITE}
     ),
     "operator": frozenset(
         {READ, "device:secret", "command:create", "discovery:run"}
-        | {"supervisor:act", "supervisor:power"}
+        | {"supervisor:act", "supervisor:power", "supervisor:logs"}
         | {f"{resource}:*" for resource in _OPERATED}
     ),
     "viewer": frozenset({READ}),

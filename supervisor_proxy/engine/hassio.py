@@ -1,0 +1,245 @@
+"""The calls of a Home Assistant supervisor, from the Hass.io of January 2020 to today's.
+
+What is in no row stays on the device: sign-in and passwords of its users, credentials of
+services, add-ons' protection, registries, discovery's secrets, ingress and Core's own API.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from controller.base.masking import looks_secret
+from supervisor_proxy.engine.answers import TEXT, Answer, Reply, read
+from supervisor_proxy.engine.routes import MASK, Route
+from supervisor_proxy.engine.versions import Version, older
+
+ANY: dict[str, Any] = {"type": "object", "maxProperties": 64}
+READ, START, CONTAINER, IMAGE, BACKUP = 10.0, 45.0, 600.0, 3600.0, 10_800.0
+# Beyond this, a worker makes the call and the caller follows it.
+LONG = 60.0
+PNG = b"\x89PNG\r\n\x1a\n"
+ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+NOT_READY = b"System is not ready"
+
+# Permission, what it may need in seconds, and the calls: "!" is dangerous, "=" what the answer
+# is if it is no envelope.
+ROWS = f"""
+read {READ}: GET supervisor/ping, supervisor/info, supervisor/stats, snapshots, backups
+read {READ}: GET snapshots/{{slug}}/info, backups/{{slug}}/info, backups/info@2022.9
+read {READ}: GET host/info, host/services, hassos/info, os/info, cli/info@210, cli/stats@210
+read {READ}: GET hardware/info, hardware/audio, homeassistant/info, core/info
+read {READ}: GET homeassistant/stats, core/stats, addons, addons/{{addon}}/info, addons/{{addon}}/stats
+read {READ}: GET ingress/panels, services, info, dns/info, dns/stats, available_updates@2022.1
+read {READ}: GET store@2021.2.12, store/addons@2021.2.12, store/addons/{{addon}}@2021.2.12
+read {READ}: GET store/addons/{{addon}}/availability@2025.9, store/repositories@2021.2.12
+read {READ}: GET jobs/info@2020.11, jobs/{{job}}@2024.1, resolution/info@248, mounts@2023.5
+read {READ}: GET network/info@236, network/interface/{{name}}/info@236, audio/info@202, audio/stats@202
+read {READ}: GET multicast/info@215, multicast/stats@215, observer/info@243, observer/stats@243
+read {READ}: GET host/disks/default/usage@2025.8, host/logs/boots@2022.10, host/logs/identifiers@2022.10
+read {READ}: GET os/config/swap@2025.3, os/datadisk/list@2021.9
+read {READ}: GET addons/{{addon}}/icon=image, addons/{{addon}}/logo=image, addons/{{addon}}/changelog=text
+read {READ}: GET addons/{{addon}}/documentation=text, store/addons/{{addon}}/icon=image
+read {READ}: GET store/addons/{{addon}}/logo=image, store/addons/{{addon}}/changelog=text
+read {READ}: GET store/addons/{{addon}}/documentation=text
+logs {READ}: GET supervisor/logs=text, homeassistant/logs=text, core/logs=text, dns/logs=text
+logs {READ}: GET addons/{{addon}}/logs=text, host/logs@212=text, audio/logs@202=text, cli/logs@210=text
+logs {READ}: GET multicast/logs@215=text, observer/logs@243=text, host/logs/identifiers/{{name}}@2022.10=text
+logs {READ}: GET supervisor/logs/latest@2025.9=text, core/logs/latest@2025.9=text
+act {START}: POST supervisor/reload, snapshots/reload, backups/reload, host/reload, hardware/trigger-2021.6.1
+act {START}: POST homeassistant/check, core/check, homeassistant/restart, core/restart
+act {START}: POST homeassistant/start, core/start, addons/reload, store/reload@2021.2.12
+act {START}: POST addons/{{addon}}/start, addons/{{addon}}/stop, addons/{{addon}}/restart, dns/restart
+act {START}: POST reload_updates@2025.4, refresh_updates@2022.1, resolution/healthcheck@2021.2, network/reload@2020.12
+act {START}: POST audio/restart@202, multicast/restart@215
+act {IMAGE}: POST supervisor/update, supervisor/repair, hassos/update/cli, cli/update@210
+act {IMAGE}: POST homeassistant/update, core/update, homeassistant/rebuild, core/rebuild
+act {IMAGE}: POST addons/{{addon}}/update, store/addons/{{addon}}/update@2021.2.12, addons/{{addon}}/rebuild
+act {IMAGE}: POST dns/update, audio/update@202, multicast/update@215, observer/update@243
+power {START}: POST host/reboot!
+backup {BACKUP}: POST snapshots/new/full, backups/new/full, snapshots/new/partial, backups/new/partial
+manage {START}: POST supervisor/options, host/shutdown!, host/options, homeassistant/stop!, core/stop!
+manage {START}: POST host/services/{{service}}/stop-2022.10.1, host/services/{{service}}/start-2022.10.1
+manage {START}: POST host/services/{{service}}/reload-2022.10.1, host/services/{{service}}/restart-2022.10.1
+manage {START}: POST hassos/config/sync, os/config/sync, homeassistant/options, core/options
+manage {START}: POST addons/{{addon}}/options, addons/{{addon}}/stdin, dns/options, dns/reset
+manage {START}: POST snapshots/{{slug}}/remove!, backups/{{slug}}/remove!, backups/options@2022.9
+manage {START}: DELETE backups/{{slug}}!, snapshots/{{slug}}!
+manage {CONTAINER}: POST addons/{{addon}}/uninstall!
+manage {IMAGE}: POST hassos/update!, os/update!, addons/{{addon}}/install, store/addons/{{addon}}/install@2021.2.12
+manage {BACKUP}: POST snapshots/{{slug}}/restore/full!, backups/{{slug}}/restore/full!
+manage {BACKUP}: POST snapshots/{{slug}}/restore/partial!, backups/{{slug}}/restore/partial!
+"""
+ROW = re.compile(
+    r"(?P<path>[a-z_/{}]+?)(?P<danger>!?)(?:@(?P<since>[\d.]+))?(?:-(?P<until>[\d.]+))?"
+    r"(?:=(?P<kind>\w+))?"
+)
+PARAMETERS = ("lines", "no_colors", "verbose", "max_depth", "background")
+LEAVING = ("host/reboot", "host/shutdown", "supervisor/update", "hassos/update", "os/update")
+
+
+def _table() -> Iterator[Route]:
+    for line in filter(None, ROWS.splitlines()):
+        head, _, rest = line.partition(": ")
+        permission, seconds = head.split()
+        method, _, calls = rest.partition(" ")
+        for call in calls.split(","):
+            yield _route(permission, float(seconds), method, call.strip())
+
+
+def _route(permission: str, seconds: float, method: str, call: str) -> Route:
+    found = ROW.fullmatch(call)
+    if found is None:
+        raise ValueError(call)
+    path = f"/{found['path']}"
+    return Route(
+        f"{method} {path}",
+        method,
+        path,
+        permission,
+        body=None if method == "GET" else ANY,
+        query=PARAMETERS if method == "GET" else (),
+        since=_version(found["since"]),
+        until=_version(found["until"]),
+        seconds=seconds,
+        changes=method != "GET",
+        dangerous=bool(found["danger"]),
+        kind=found["kind"] or "json",
+        leaves=found["path"] in LEAVING,
+        raw=path.endswith("/stdin"),
+    )
+
+
+def _version(text: str | None) -> Version | None:
+    return tuple(int(part) for part in text.split(".")) if text else None
+
+
+TABLE: tuple[Route, ...] = tuple(_table())
+
+# Backups go up and down as streams, by a way of their own.
+UPLOAD = Route(
+    "upload",
+    "POST",
+    "/backups/new/upload",
+    "backup",
+    body=ANY,
+    seconds=BACKUP,
+    query=("location",),
+)
+DOWNLOAD = Route(
+    "download", "GET", "/backups/{slug}/download", "download", changes=False, seconds=BACKUP,
+    query=("location",),
+)  # fmt: skip
+STREAMS = (UPLOAD, DOWNLOAD)
+FORM_SINCE: Version = (2020, 10)
+RANGE = re.compile(r"bytes=\d{0,18}-\d{0,18}")
+
+
+def takes_forms(version: str) -> bool:
+    """Whether an upload is a form's file there; before, it was the body itself."""
+    return not older(version, FORM_SINCE, unknown=False)
+
+
+# --- old and new names of the same: since which version the new one is there
+RENAMED: tuple[tuple[str, str, Version], ...] = (
+    (r"/homeassistant(?=/)", "/core", (198,)),
+    (r"/hassos/update/cli", "/cli/update", (210,)),
+    (r"/hassos(?=/)", "/os", (198,)),
+    (r"/snapshots(?=/|$)", "/backups", (2021, 8)),
+    (r"/addons/reload", "/store/reload", (2021, 2, 12)),
+    *(
+        (rf"/addons/(?=[^/]+/{verb}$)", "/store/addons/", (2022, 6))
+        for verb in ("icon", "logo", "changelog", "documentation", "install", "update")
+    ),
+)
+REMOVE = re.compile(r"/(?:snapshots|backups)/([^/]+)/remove")
+ONE_BACKUP = re.compile(r"/(?:snapshots|backups)/([^/]+)")
+BACKUPS_SINCE: Version = (2021, 8)
+
+
+def on_device(method: str, path: str, version: str) -> tuple[str, str]:
+    """The call as a supervisor of this version knows it."""
+    is_old = older(version, BACKUPS_SINCE, unknown=False)
+    if method == "POST" and not is_old and (found := REMOVE.fullmatch(path)):
+        return "DELETE", f"/backups/{found[1]}"
+    if method == "DELETE" and is_old and (found := ONE_BACKUP.fullmatch(path)):
+        return "POST", f"/snapshots/{found[1]}/remove"
+    for old, new, since in RENAMED:
+        if older(version, since, unknown=False):
+            path = _older_name(path, old, new)
+        elif re.match(old, path):
+            return method, re.sub(f"^{old}", new, path)
+    return method, path
+
+
+def _older_name(path: str, old: str, new: str) -> str:
+    rest = path[len(new) :]
+    plain = re.sub(r"\(\?.*?\)", "", old)
+    lookahead = re.search(r"\(\?=(.*)\)", old)
+    fits = re.match(lookahead[1], rest) if lookahead else not rest
+    return f"{plain}{rest}" if path.startswith(new) and fits else path
+
+
+# --- answers
+
+
+def judged(kind: str, reply: Reply) -> Answer:
+    """What may be passed on, by what kind of answer the call has."""
+    if kind == "image":
+        if reply.body.startswith(PNG):
+            return Answer(200, "image/png", reply.body)
+        return Answer(reply.status, bad_because="It is no picture.")
+    if kind == "text" and not reply.content_type.startswith("application/json"):
+        text = ANSI.sub(b"", reply.body).decode("utf-8", "replace")
+        return Answer(reply.status, TEXT if text else "", text.encode())
+    answer = read(reply)
+    if answer.is_good and not (isinstance(value := answer.value, dict) and "result" in value):
+        return Answer(reply.status, bad_because="It is no envelope of a supervisor.")
+    return answer
+
+
+def shaped(asked: str, value: dict[str, Any], *, opens: bool) -> dict[str, Any]:
+    """The envelope in the words of the path that was asked for, secrets of add-ons masked."""
+    data = value.get("data")
+    if not isinstance(data, dict):
+        return value
+    latest = data.get("version_latest", data.get("last_version"))
+    if latest is not None:
+        data |= {"version_latest": latest, "last_version": latest}
+    if asked == "/snapshots" and "backups" in data:
+        data["snapshots"] = data.pop("backups")
+    if asked == "/backups" and "snapshots" in data:
+        data["backups"] = data.pop("snapshots")
+    if isinstance(options := data.get("options"), dict) and not opens:
+        data["options"] = _masked(options, _passwords(data.get("schema")))
+    return value
+
+
+def _passwords(schema: Any) -> set[str]:
+    """Names of the options that a form shows as passwords."""
+    fields = schema if isinstance(schema, list) else []
+    return {
+        str(field.get("name"))
+        for field in fields
+        if isinstance(field, dict) and "password" in {field.get("format"), field.get("type")}
+    }
+
+
+def _masked(value: Any, names: set[str], name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(one, names, str(key)) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_masked(one, names, name) for one in value]
+    return MASK if value and (name in names or looks_secret(name)) else value
+
+
+def not_ready(reply: Reply) -> bool:
+    """Whether the supervisor says that it starts or stops just now, in whichever words."""
+    return reply.status >= 400 and NOT_READY in reply.body[:512]  # noqa: PLR2004
+
+
+def told_version(path: str, value: Any) -> str:
+    data = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(data, dict):
+        return ""
+    found = data.get({"/info": "supervisor", "/supervisor/info": "version"}.get(path, ""))
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,137 @@
+"""Home Assistant through a running portal: today's client, and backups of gigabytes."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fleet.hassio import HassioSupervisor
+from tests.fleet.http import BLOCK, Large, Supervisors
+from tests.live.conftest import Portal, eventually
+
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+CLIENT = "aiohasupervisor==0.11.0"
+PYTHONS = [
+    *(f"python3.{minor}" for minor in (13, 14, 15)),
+    *(str(path) for path in Path.home().glob(".pyenv/versions/3.1[345]*/bin/python")),
+]
+# MUSTER_BACKUP_BYTES=2147483648 is what the memory was first measured with.
+SIZE = int(os.environ.get("MUSTER_BACKUP_BYTES") or 256 * 1024 * 1024)
+FLAT = 96 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """A Python with the client, which wants 3.13 or later, in a folder that outlives the tests."""
+    found = next((path for path in map(shutil.which, PYTHONS) if path), None)
+    if found is None:
+        pytest.skip("aiohasupervisor needs Python 3.13 or later, and there is none here")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "muster" / CLIENT
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (cache / "done").exists():
+            subprocess.run([found, "-m", "venv", cache], check=True)
+            pip = [cache / "bin/python", "-m", "pip", "install", "--quiet", CLIENT]
+            subprocess.run(pip, check=True)
+            (cache / "done").touch()
+    return cache / "bin/python"
+
+
+@pytest.fixture
+def home(applied: Portal) -> Iterator[Callable[[str], tuple[HassioSupervisor, str]]]:
+    """A stand-in of this version, and its base address in the portal."""
+    made: list[Supervisors] = []
+    rows: list[str] = []
+
+    def home(version: str) -> tuple[HassioSupervisor, str]:
+        device = HassioSupervisor(version)
+        made.append(Supervisors(device).__enter__())
+        owner = applied.devices()[len(made) - 1]["id"]
+        body = {"device": owner, "flavor": "hassio", "address": device.host,
+                "port": device.port, "key": device.key}  # fmt: skip
+        answer = applied.api.post("supervisor/", json=body)
+        assert answer.status_code == 201, answer.text
+        rows.append(answer.json()["id"])
+        return device, f"{applied.url}/api/v1/controller/device/{owner}/hassio"
+
+    yield home
+    for row in rows:
+        applied.api.delete(f"supervisor/{row}/")
+    for running in made:
+        running.__exit__()
+
+
+def test_the_unmodified_client_makes_its_main_calls(
+    applied: Portal, home: Any, python: Path
+) -> None:
+    device, url = home("2026.08.0")
+    token = applied.api.headers["authorization"].split()[1]
+    script = Path(__file__).parents[1] / "dialects/hassio/client.py"
+    done = subprocess.run(
+        [python, script, url, token], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found.pop("no add-on") == "SupervisorNotFoundError: Addon nope does not exist"
+    assert {name: said for name, said in found.items() if not said.startswith("ok")} == {}
+    assert (device.hostname, device.stdin, device.addons["core_ssh"]) == (
+        "garage",
+        b"hi",
+        "stopped",
+    )
+    assert device.uploaded == b"x" * 5000
+    eventually("the backup is made by a worker", lambda: len(device.backups) == 2)
+
+
+def memory(portal: Portal) -> int:
+    """Of the portal's web processes, the most that one has had: bytes."""
+    most = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            told = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            environment = status.with_name("environ").read_bytes()
+            command = status.with_name("cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(portal.folder).encode() in environment and b"granian" in command:
+            most = max(most, int(told["VmHWM"].split()[0]) * 1024)
+    return most
+
+
+@pytest.mark.parametrize("version", ["195", "2026.08.0"])
+def test_a_backup_goes_up_and_down_with_flat_memory(
+    applied: Portal, home: Any, version: str, record_property: Any
+) -> None:
+    device, url = home(version)
+    device.download_size = SIZE
+    large = Large(SIZE)
+    before = memory(applied)
+    up = applied.api.post(
+        f"{url}/snapshots/new/upload", content=large.blocks(), timeout=600,
+        headers={"Content-Type": "application/tar", "Content-Length": str(SIZE)},
+    )  # fmt: skip
+    assert up.status_code == 200, up.text
+    (sent,) = [one for one in device.requests if one.path.endswith("upload")]
+    assert sent.size >= SIZE
+    if device.is_old:
+        assert sent.digest == large.digest
+    down, size = hashlib.sha256(), 0
+    with applied.api.stream(
+        "GET", f"{url}/snapshots/{up.json()['data']['slug']}/download", timeout=600
+    ) as answer:
+        assert answer.headers["content-length"] == str(SIZE)
+        for part in answer.iter_bytes(len(BLOCK)):
+            size += len(part)
+            down.update(part)
+    assert (size, down.hexdigest()) == (SIZE, large.digest)
+    grown = memory(applied) - before
+    record_property("memory_grown", grown)
+    assert grown < FLAT, f"{grown} bytes more"
