@@ -30,6 +30,9 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "look what became of unknown calls": (
             "supervisor_proxy.tasks.verify_unknown", reconcile, "proxy",
         ),
+        "update Home Assistant in waves": (
+            "supervisor_proxy.tasks.run_campaigns", reconcile, "proxy",
+        ),
         "forget old calls of supervisors": ("supervisor_proxy.tasks.forget", HOUR, "proxy"),
         "write last seen": ("controller.devices.tasks.flush_last_seen", 3, "default"),
     }  # fmt: skip

@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from supervisor_proxy.rules import many
+from supervisor_proxy.rules import campaigns, many
 
 
 @shared_task
@@ -16,3 +16,8 @@ def verify_unknown() -> int:
 @shared_task
 def forget() -> int:
     return many.forget()
+
+
+@shared_task
+def run_campaigns() -> int:
+    return campaigns.run_due()

@@ -5,6 +5,7 @@ from supervisor_proxy.api.balena.views import LookupView, ProxyView, ReportView,
 from supervisor_proxy.api.openwisp.views import (
     BatchViewSet,
     CallViewSet,
+    CampaignViewSet,
     SupervisorViewSet,
     TerminalViewSet,
 )
@@ -15,6 +16,7 @@ router = SimpleRouter()
 router.register("supervisor", SupervisorViewSet)
 router.register("supervisor-call", CallViewSet)
 router.register("supervisor-batch", BatchViewSet)
+router.register("update-campaign", CampaignViewSet)
 router.register("terminal", TerminalViewSet)
 
 balena = [

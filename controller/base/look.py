@@ -106,12 +106,13 @@ UNFOLD: dict[str, Any] = {
         {
             "models": [
                 "supervisor_proxy.supervisor", "supervisor_proxy.supervisorcall",
-                "supervisor_proxy.supervisorbatch",
+                "supervisor_proxy.supervisorbatch", "supervisor_proxy.updatecampaign",
             ],
             "items": [
                 {"title": "Supervisors", "link": reverse_lazy("admin:supervisor_proxy_supervisor_changelist")},
                 {"title": "Each call", "link": reverse_lazy("admin:supervisor_proxy_supervisorcall_changelist")},
                 {"title": "On many devices", "link": reverse_lazy("admin:supervisor_proxy_supervisorbatch_changelist")},
+                {"title": "Update campaigns", "link": reverse_lazy("admin:supervisor_proxy_updatecampaign_changelist")},
             ],
         },
         {

@@ -10,6 +10,7 @@ from django.urls import path
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
+    RuleTabularInline,
     ScopedAdmin,
     ScopedRelatedFilter,
     admin_url,
@@ -18,7 +19,12 @@ from controller.base.admin import (
     display,
 )
 from controller.devices.admin.showing import ago
-from supervisor_proxy.models import SupervisorBatch, SupervisorCall
+from supervisor_proxy.models import (
+    CampaignDevice,
+    SupervisorBatch,
+    SupervisorCall,
+    UpdateCampaign,
+)
 
 State = SupervisorCall.State
 TONES = {
@@ -185,3 +191,53 @@ def results_of(batch: Any) -> dict[str, Any]:
         "more": max(0, batch.total - RESULTS),
         "waits": batch.queued + batch.running,
     }
+
+
+class CampaignDeviceInline(RuleTabularInline):
+    model = CampaignDevice
+    resource = "supervisor"
+    fields = ["on", "wave", "state", "before", "after", "backup", "reason"]
+    readonly_fields = fields
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related("supervisor__device")
+
+    @display(description="Device")
+    def on(self, obj: CampaignDevice) -> str:
+        return obj.supervisor.device.name
+
+
+@admin.register(UpdateCampaign)
+class UpdateCampaignAdmin(Kept):
+    list_display = ["name", "organization", "state_shown", "wave", "begun", "reason"]
+    list_filter = [("organization", ScopedRelatedFilter), ("state", ChoicesDropdownFilter)]
+    list_select_related = ["organization"]
+    fields = [
+        "name",
+        "organization",
+        "version",
+        "state_shown",
+        "wave",
+        "reason",
+        "created",
+        "ended",
+    ]
+    readonly_fields = fields
+    inlines = [CampaignDeviceInline]
+
+    @display(description="State", ordering="state")
+    def state_shown(self, obj: UpdateCampaign) -> str:
+        tones = {"running": "busy", "halted": "bad", "done": "good"}
+        return badge(obj.get_state_display().capitalize(), tones[obj.state], obj.reason)
+
+    @display(description="Begun", ordering="created")
+    def begun(self, obj: UpdateCampaign) -> str:
+        return ago(obj.created)

@@ -1,14 +1,17 @@
 """Supervisors, terminals, and what was asked of them."""
 
 from supervisor_proxy.models.calls import RememberedAnswer, SupervisorBatch, SupervisorCall
+from supervisor_proxy.models.campaigns import CampaignDevice, UpdateCampaign
 from supervisor_proxy.models.supervisors import Supervisor
 from supervisor_proxy.models.terminals import Terminal, TerminalPart
 
 __all__ = [
+    "CampaignDevice",
     "RememberedAnswer",
     "Supervisor",
     "SupervisorBatch",
     "SupervisorCall",
     "Terminal",
     "TerminalPart",
+    "UpdateCampaign",
 ]

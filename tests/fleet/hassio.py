@@ -66,6 +66,7 @@ class HassioSupervisor(Appliance):
         self.core = "0.104.0" if self.is_old else "2026.8.0"
         self.core_latest = "0.105.0" if self.is_old else "2026.8.1"
         self.hostname = "hassio"
+        self.breaks_on_update = self.is_broken = False
         self.addons = {"core_ssh": "started", "core_mosquitto": "stopped"}
         self.backups: dict[str, dict[str, Any]] = {}
         self.options: dict[str, Any] = {"logins": [{"password": "hunter2"}], "port": 22}
@@ -115,6 +116,8 @@ class HassioSupervisor(Appliance):
         return self._plain(request)
 
     def _plain(self, request: Request) -> Answer:
+        if self.is_broken and request.path in {"/core/stats", "/homeassistant/stats"}:
+            return error(400, "Container homeassistant is not running")
         told = self._told().get(request.path)
         if request.method == "GET":
             return envelope(told() if told else {})
@@ -122,6 +125,7 @@ class HassioSupervisor(Appliance):
             if self.core == self.core_latest:
                 return error(400, "Version is already in use")
             self.core = request.data.get("version", self.core_latest)
+            self.is_broken = self.breaks_on_update
         if request.path == "/host/options":
             if set(request.data) - {"hostname"}:
                 return error(400, "extra keys not allowed @ data")
@@ -193,10 +197,14 @@ class HassioSupervisor(Appliance):
 
     def _new_backup(self, request: Request, kind: str) -> Answer:
         slug = secrets.token_hex(4)
-        self.backups[slug] = BACKUP | {
-            "slug": slug,
-            "name": request.data.get("name", "") if kind != "upload" else "",
-        }
+        self.backups[slug] = (
+            BACKUP
+            | {"core": self.core}
+            | {
+                "slug": slug,
+                "name": request.data.get("name", "") if kind != "upload" else "",
+            }
+        )
         if kind == "upload":
             body = request.body
             if not self.is_old:
@@ -216,6 +224,8 @@ class HassioSupervisor(Appliance):
             return envelope(self.backups[slug] | BACKUP_INFO)
         if verb == "download":
             return 200, "application/tar", Large(self.download_size)
+        if verb and verb.startswith("restore"):
+            self.core, self.is_broken = self.backups[slug].get("core", self.core), False
         return envelope({})
 
 

@@ -1,7 +1,13 @@
 from django_filters import rest_framework as filters
 
 from controller.devices.api.filters import visible_organizations
-from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall, Terminal
+from supervisor_proxy.models import (
+    Supervisor,
+    SupervisorBatch,
+    SupervisorCall,
+    Terminal,
+    UpdateCampaign,
+)
 
 
 class SupervisorFilter(filters.FilterSet):
@@ -52,4 +58,13 @@ class TerminalFilter(filters.FilterSet):
 
     class Meta:
         model = Terminal
+        fields: list[str] = []
+
+
+class CampaignFilter(filters.FilterSet):
+    organization = filters.ModelChoiceFilter("organization", queryset=visible_organizations)
+    state = filters.ChoiceFilter(choices=UpdateCampaign.State.choices)
+
+    class Meta:
+        model = UpdateCampaign
         fields: list[str] = []

@@ -2,9 +2,16 @@ from typing import Any
 
 from rest_framework import serializers
 
-from controller.devices.api.serializers import VisibleRelatedField
+from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import Device
-from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall, Terminal
+from supervisor_proxy.models import (
+    CampaignDevice,
+    Supervisor,
+    SupervisorBatch,
+    SupervisorCall,
+    Terminal,
+    UpdateCampaign,
+)
 from supervisor_proxy.rules.supervisors import address_of
 
 
@@ -79,3 +86,31 @@ class TerminalSerializer(serializers.ModelSerializer[Terminal]):
         read_only_fields = [
             "state", "actor", "address", "opened", "closed", "closed_because", "created",
         ]  # fmt: skip
+
+
+class CampaignDeviceSerializer(serializers.ModelSerializer[CampaignDevice]):
+    device = serializers.UUIDField(source="supervisor.device_id", read_only=True)
+    name = serializers.CharField(source="supervisor.device.name", read_only=True)
+
+    class Meta:
+        model = CampaignDevice
+        fields = ["device", "name", "wave", "state", "before", "after", "backup", "reason"]
+        read_only_fields = fields
+
+
+class CampaignSerializer(serializers.ModelSerializer[UpdateCampaign]):
+    """Updates of Home Assistant Core: begun with ``supervisors``, followed by ``devices``."""
+
+    organization = OrganizationField()
+    supervisors = VisibleRelatedField(
+        many=True, queryset=Supervisor.objects.select_related("device"), write_only=True
+    )
+    devices = CampaignDeviceSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = UpdateCampaign
+        fields = [
+            "id", "organization", "name", "version", "supervisors", "state", "wave", "reason",
+            "devices", "created", "ended",
+        ]  # fmt: skip
+        read_only_fields = ["state", "wave", "reason", "created", "ended"]

@@ -18,17 +18,25 @@ from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
 from supervisor_proxy.api.openwisp.filters import (
     BatchFilter,
     CallFilter,
+    CampaignFilter,
     SupervisorFilter,
     TerminalFilter,
 )
 from supervisor_proxy.api.openwisp.serializers import (
+    CampaignSerializer,
     SupervisorBatchSerializer,
     SupervisorCallSerializer,
     SupervisorSerializer,
     TerminalSerializer,
 )
-from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall, Terminal
-from supervisor_proxy.rules import asking, supervisors, terminals
+from supervisor_proxy.models import (
+    Supervisor,
+    SupervisorBatch,
+    SupervisorCall,
+    Terminal,
+    UpdateCampaign,
+)
+from supervisor_proxy.rules import asking, campaigns, supervisors, terminals
 
 
 class SupervisorViewSet(RuleViewSet):
@@ -110,3 +118,19 @@ class TerminalViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet)
         terminal = self.get_object()
         record("terminal.replayed", terminal)
         return HttpResponse(terminals.played(terminal), content_type="application/x-asciicast")
+
+
+class CampaignViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """Updates of Home Assistant in waves, with a backup before and a look after."""
+
+    queryset = UpdateCampaign.objects.prefetch_related("devices__supervisor__device")
+    resource = "supervisor"
+    permissions = {"create": "supervisor:manage"}
+    filterset_class = CampaignFilter
+    serializer_class = CampaignSerializer
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        values = serializer.validated_data
+        user = as_user(self.request)
+        authorize(user, "supervisor:manage", values["organization"].pk)
+        serializer.instance = campaigns.begin(user, values.pop("supervisors"), **values)

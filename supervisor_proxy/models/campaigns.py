@@ -1,0 +1,71 @@
+"""Updates of many Home Assistant devices, in waves, with a way back."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from controller.accounts.models import OrganizationOwned, Owned, User
+from controller.base.models import Base
+from supervisor_proxy.models.supervisors import Supervisor
+
+
+class UpdateCampaign(OrganizationOwned, Base):
+    """Core's update on these devices: one first, then a tenth, then the rest."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "running"
+        HALTED = "halted", "halted"
+        DONE = "done", "done"
+
+    name = models.CharField(max_length=100)
+    version = models.CharField(
+        max_length=32, blank=True, help_text="Of Home Assistant Core; empty is the latest."
+    )
+    user = models.ForeignKey(User, models.SET_NULL, null=True, editable=False, related_name="+")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
+    wave = models.PositiveSmallIntegerField(default=0)
+    reason = models.TextField(blank=True)
+    ended = models.DateTimeField(null=True, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CampaignDevice(Owned, Base):
+    """One device of a campaign, and how far it got."""
+
+    organization_path: ClassVar[str] = "campaign__organization"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        BACKED_UP = "backed_up", "backed up"
+        UPDATED = "updated", "updated, to be looked at"
+        DONE = "done", "updated"
+        FAILED = "failed", "failed before its update"
+        BROKEN = "broken", "not well after its update"
+        ROLLED_BACK = "rolled_back", "brought back from its backup"
+        LEFT = "left", "left as it was"
+
+    campaign = models.ForeignKey(UpdateCampaign, models.CASCADE, related_name="devices")
+    supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="+")
+    wave = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    before = models.CharField(max_length=32, blank=True)
+    after = models.CharField(max_length=32, blank=True)
+    backup = models.CharField(max_length=64, blank=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["wave", "created"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "supervisor"], name="campaign_device_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.supervisor.device}: {self.state}"
