@@ -29,9 +29,6 @@ balena = [
 sockets = [path("api/v1/ws/terminal", TerminalConsumer.as_asgi())]
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
-    re_path(
-        r"^api/v1/controller/device/(?P<device_id>[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})/hassio/(?P<path>[\s\S]+)\Z",
-        HassioView.as_view(),
-    ),
+    path("api/v1/controller/device/<uuid:device_id>/hassio/<path:path>", HassioView.as_view()),
     *balena,
 ]

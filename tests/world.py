@@ -18,7 +18,12 @@ from geo.models import FloorPlan
 from geo.rules.places import place_device
 from networks.rules import add_share
 from networks.rules.addresses import add_address
-from supervisor_proxy.models import SupervisorBatch, SupervisorCall, Terminal
+from supervisor_proxy.models import (
+    SupervisorBatch,
+    SupervisorCall,
+    Terminal,
+    UpdateCampaign,
+)
 from supervisor_proxy.rules.supervisors import add_supervisor
 from tests import make
 
@@ -168,9 +173,13 @@ def add_rows(world: World, root: User) -> None:
         "shares": add_share(network, by=root, email="guest@example.org").pk,
         "terminal": Terminal.objects.create(device=device, user=root).pk,
         "supervisor-call": call.pk,
+        "update-campaign": UpdateCampaign.objects.create(
+            organization=organization, name="August", user=root
+        ).pk,
         "supervisor-batch": calls.pk,
         "controller/supervisor": supervisor.pk,
         "supervisor": "ping",
+        "hassio": "info",
         "vpn/checksum": vpn.pk,
         "vpn/download-config": vpn.pk,
         "floorplans": FloorPlan.objects.get().pk,
