@@ -7,7 +7,7 @@ from django.db import models
 from controller.accounts.models import OrganizationOwned, Owned, OwnedQuerySet, Shareable
 from controller.base.models import Base
 from controller.base.secrets import EncryptedJSONField
-from controller.connections.engine.commands import KINDS
+from controller.connections.engine.commands import KINDS, label_of
 from controller.devices.models import Device
 
 
@@ -116,7 +116,7 @@ class CommandBatch(OrganizationOwned, Base):
         ordering = ["-created"]
 
     def __str__(self) -> str:
-        return self.label or f"{KINDS[self.type].label} of {self.created:%Y-%m-%d %H:%M}"
+        return self.label or f"{label_of(self.type)} of {self.created:%Y-%m-%d %H:%M}"
 
 
 class Command(Owned, Base):
@@ -172,4 +172,6 @@ class Command(Owned, Base):
     @property
     def shown_input(self) -> str:
         """The input in words, without what is secret in it."""
-        return KINDS[self.type].shown(self.input) if self.input else ""
+        # A kind that an earlier version of the portal knew is shown without its input.
+        known = KINDS.get(self.type)
+        return known.shown(self.input) if known and self.input else ""

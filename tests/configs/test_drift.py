@@ -12,7 +12,7 @@ from django.utils import timezone
 from controller.base.errors import Conflict
 from controller.configs.drivers.batch import Connector
 from controller.configs.drivers.openwrt_agent import OpenwrtAgent
-from controller.configs.models import Config
+from controller.configs.models import Config, Push
 from controller.configs.rules import drifting, inventory, pushing
 from controller.configs.rules.delivery import reconcile
 from controller.connections.drivers.contract import Address, Login
@@ -145,7 +145,12 @@ def test_drift_is_read_checked_and_repaired_over_the_api(client, organization, p
     viewer = make.bearer(make.user(organization, "viewer"))
     (host.root / "etc/motd").write_text("mine\n")
 
-    assert client.get(url, headers=viewer).json()["has_drifted"] is False
+    inventory.update_device(pushed.device, config={"config": make.a_file("{{ nowhere }}\n")})
+    before = client.get(url, headers=viewer).json()
+    assert (before["has_drifted"], before["undefined"]) == (False, ["nowhere"])
+    assert {"path": "/etc/motd", "state": "changed"} in before["files"]
+    inventory.update_device(pushed.device, config={"config": make.a_file("hello\n")})
+    Push.objects.all().delete()
     assert client.post(f"{url}check/", headers=viewer).status_code == 403
     found = client.post(f"{url}check/", headers=headers).json()
     assert found["has_drifted"] is True

@@ -224,3 +224,19 @@ def test_every_kind_takes_what_its_schema_describes() -> None:
     for kind, given in good.items():
         assert problems(kind, given) == []
         assert KINDS[kind].line(given)
+
+
+def test_a_kind_that_is_not_known_any_more_is_shown_with_its_output(
+    client: Any, device: Device
+) -> None:
+    row = Command.objects.create(
+        device=device, type="retired", input={"a": "b"}, status="success", output="well done"
+    )
+    headers = make.bearer(make.user(device.organization))
+    url = f"/api/v1/controller/device/{device.pk}/command/{row.pk}/"
+    shown = client.get(url, headers=headers).json()
+    assert (shown["type"], shown["input"], shown["output"]) == ("retired", "", "well done")
+    client.force_login(make.superuser())
+    page = f"/admin/connections/command/{row.pk}/change/"
+    assert client.get(page).status_code == 200
+    assert client.get("/admin/connections/command/").status_code == 200

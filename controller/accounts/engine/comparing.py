@@ -48,7 +48,9 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     # Files in a configuration are compared line by line, as everything else.
-    return json.dumps(value, indent=2, ensure_ascii=False).replace("\\n", "\\n\n")
+    # The order of names means nothing, and PostgreSQL has one of its own.
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    return text.replace("\\n", "\\n\n")
 
 
 def side_by_side(before: str, after: str) -> Iterator[Line]:

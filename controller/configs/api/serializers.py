@@ -155,10 +155,14 @@ class DriftSerializer(serializers.Serializer[Any]):
     checked = serializers.DateTimeField(allow_null=True, source="drift_checked")
     reason = serializers.CharField(source="drift_reason")
     files = PendingSerializer(many=True)
+    undefined = serializers.ListField(
+        child=serializers.CharField(), help_text="Variables that it uses and nothing defines."
+    )
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         instance.has_drifted = instance.drifted_at is not None
         instance.files = drifting.pending(instance)
+        instance.undefined = drifting.undefined(instance)
         return super().to_representation(instance)
 
 

@@ -1,6 +1,6 @@
 """Whether devices still hold what they acknowledged, and putting it right where not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,15 +14,17 @@ from django.utils import timezone
 
 from controller.base.archive import File, unpacked
 from controller.base.errors import Conflict, Refused
+from controller.base.events import Event, tell_later
 from controller.configs.drivers.batch import PushOrder, PushResult, verify_many
 from controller.configs.drivers.contract import Archive, Outcome
 from controller.configs.models import Config, Push, Snapshot
 from controller.configs.rules.delivery import enqueue
+from controller.configs.rules.rendering import inputs_of, with_inputs
 from controller.configs.rules.settling import save_progress
 from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.models import DeviceConnection
 from controller.connections.rules import login, note_attempts, usable_connections
-from controller.devices.models import Presence
+from controller.devices.models import Device, Presence
 
 BATCH = 500
 DEADLINE_SECONDS = 60.0
@@ -136,9 +138,26 @@ def _note(outcomes: Mapping[UUID, tuple[int | None, Outcome]]) -> None:
         row.drift, row.drift_reason = list(outcome.drift), outcome.reason
         has_drifted = bool(outcome.drift or outcome.holds_other)
         row.drifted_at = (row.drifted_at or now) if has_drifted else None
+    _tell(row for row in rows if row.drifted_at == now)
     Config.objects.bulk_update(
         rows, ["drift_checked", "drift", "drift_reason", "drifted_at"], batch_size=200
     )
+
+
+def _tell(found: Iterable[Config]) -> None:
+    """Tell who listens which devices have just been found to have drifted."""
+    drifted = {row.pk: row for row in found}
+
+    def events() -> Iterator[Event]:
+        columns = ("config", "pk", "name", "organization", "site")
+        for config, device, name, owner, site in Device.objects.filter(
+            config__in=drifted
+        ).values_list(*columns):
+            data = {"name": name, "files": drifted[config].drift}
+            yield Event("config.drift", "config:read", owner, device, data, site)
+
+    if drifted:
+        tell_later(events)
 
 
 @transaction.atomic
@@ -179,6 +198,11 @@ def pending(config: Config) -> list[Pending]:
         Pending(f"/{path}", _state(path, applied, desired, config.drift))
         for path in sorted({*applied, *desired, *config.drift})
     ]
+
+
+def undefined(config: Config) -> list[str]:
+    """Variables that its configuration uses and nothing defines: they would be pushed as text."""
+    return inputs_of(with_inputs().get(pk=config.pk)).undefined()
 
 
 def _by_path(snapshot: Snapshot | None) -> dict[str, File]:

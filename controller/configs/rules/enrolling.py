@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict, NotPermitted, Refused
+from controller.base.events import about, tell
 from controller.configs.models import Backend
 from controller.configs.rules.agent import FACTS
 from controller.configs.rules.inventory import add_config, update_device
@@ -103,8 +104,12 @@ def _noted(
         row.told = {name: told[name][:LONGEST_FACT] for name in TOLD if told.get(name)}
         if told.get("backend", Backend.OPENWRT) not in Backend.values:
             raise NotPermitted("error: wrong backend")
+    is_new = row._state.adding
     row.asked, row.address = timezone.now(), address
     row.checked().save()
+    if is_new:
+        told_of = {"name": row.name, "fingerprint": row.fingerprint, "state": row.state}
+        tell(about(row, "device.enrollment", "device:read", **told_of))
     return row
 
 
@@ -180,6 +185,8 @@ def reject(enrollment: Enrollment, *, by: User | None) -> Enrollment:
 def _decide(enrollment: Enrollment, state: str, by: User | None) -> Enrollment:
     enrollment.state, enrollment.decided, enrollment.decided_by = state, timezone.now(), by
     enrollment.save()
+    told_of = {"name": enrollment.name, "fingerprint": enrollment.fingerprint, "state": state}
+    tell(about(enrollment, "device.enrollment", "device:read", **told_of))
     return enrollment
 
 

@@ -20,7 +20,7 @@ from controller.base.admin import (
     bar,
     display,
 )
-from controller.connections.engine.commands import KINDS
+from controller.connections.engine.commands import label_of
 from controller.connections.models import Command, CommandBatch
 from controller.devices.admin.showing import ago
 from controller.devices.models import Device
@@ -140,7 +140,7 @@ class BatchAdmin(ReadOnly):
 
     @display(description="Command", ordering="type")
     def kind(self, obj: CommandBatch) -> str:
-        return KINDS[obj.type].label
+        return label_of(obj.type)
 
     @display(description="Progress")
     def progress(self, obj: Any) -> str:
@@ -188,7 +188,7 @@ def results_of(batch: Any) -> dict[str, Any]:
     return {
         "batch": batch,
         "input": rows[0].shown_input if rows else "",
-        "kind": KINDS[batch.type].label,
+        "kind": label_of(batch.type),
         "card": bar(
             [
                 {

@@ -94,6 +94,11 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+def label_of(kind: str) -> str:
+    """In words; a kind that is not there any more goes by its name."""
+    return KINDS[kind].label if kind in KINDS else kind
+
+
 def problems(kind: str, given: Input) -> list[str]:
     """What is wrong with an input, in the validator's words; empty if it is right."""
     wrong = [error.message for error in Draft7Validator(KINDS[kind].schema).iter_errors(given)]
