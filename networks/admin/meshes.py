@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
@@ -215,9 +216,10 @@ Said = str | dict[str, Any]
 
 
 def _add_device(network: Network, user: User, data: QueryDict) -> Said:
-    device = Device.objects.visible_to(user).filter(pk=data.get("device") or None).first()
-    if device is None:
-        raise Refused("Choose a device.")
+    try:
+        device = Device.objects.visible_to(user).get(pk=UUID(data.get("device", "")))
+    except (ValueError, Device.DoesNotExist):
+        raise Refused("Choose a device.") from None
     member = rules.add_device(network, by=user, device=device)
     return f"{member.node.name} is a member; it is configured within seconds."
 

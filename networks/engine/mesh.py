@@ -192,7 +192,8 @@ def _peers(world: World, node: Node) -> Iterator[Peer]:
             continue
         allowed = (f"{other.address}/128",) if is_proven else ()
         to = other.endpoint or other.observed
-        yield Peer(other.public_key, allowed, to, keepalive if to else 0)
+        # Also of those that anybody can reach: a path without handshakes counts as gone.
+        yield Peer(other.public_key, allowed, to, KEEPALIVE_SECONDS if to else 0)
 
 
 def relay_plan(world: World) -> Plan:

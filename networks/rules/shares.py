@@ -4,6 +4,7 @@ from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models.functions import Lower
 from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 
@@ -81,7 +82,11 @@ def claim(user: User) -> int:
     waiting = Share.objects.filter(user=None)
     if not waiting.exists():
         return 0
-    mine = [one for one in waiting.select_related("network") if one.email.lower() in _verified(user)]  # fmt: skip
+    mine = list(
+        waiting.annotate(lower=Lower("email"))
+        .filter(lower__in=_verified(user))
+        .select_related("network")
+    )
     with transaction.atomic():
         for row in mine:
             if row.network.owner_id != user.pk:

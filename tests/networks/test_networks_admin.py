@@ -1,0 +1,105 @@
+"""The pages of networks: one's part in a network says what one may do there."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from controller.accounts.models import Organization, User
+from networks.models import Network
+from networks.rules import add_share
+from tests import make
+
+
+@pytest.fixture
+def owner(organization: Organization) -> User:
+    return make.user(organization, is_staff=True)
+
+
+@pytest.fixture
+def network(owner: User) -> Network:
+    return make.network(owner, "Robots")
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def sharing(network: Network, permissions: str) -> User:
+    user = make.user(network.owner.memberships.get().organization, is_staff=True)
+    add_share(network, by=network.owner, email=user.email, permissions=permissions)
+    return user
+
+
+def page(network: Network, rest: str = "change/") -> str:
+    return f"/admin/networks/network/{network.pk}/{rest}"
+
+
+def test_a_network_is_made_renamed_and_deleted(owner: User) -> None:
+    client = signed_in(owner)
+    client.post("/admin/networks/network/add/", {"name": "Drones"})
+    network = Network.objects.get()
+    assert (network.name, network.owner) == ("Drones", owner)
+    member = make.member(network)
+    client.post(page(network), {"name": "Robots", "master": member.pk})
+    network.refresh_from_db()
+    assert (network.name, network.master) == ("Robots", member)
+    client.post(page(network, "delete/"), {"post": "yes"})
+    assert not Network.objects.exists()
+
+
+def test_strangers_find_no_page_and_no_button(
+    network: Network, organization: Organization
+) -> None:
+    client = signed_in(make.user(organization, is_staff=True))
+    assert client.get("/admin/networks/network/").content.decode().count("Robots") == 0
+    assert client.get(page(network)).status_code == 302
+    assert client.get(page(network, "picture/")).status_code == 404
+    assert client.post(page(network, "do/refresh/")).status_code == 404
+
+
+def test_members_look_and_change_nothing(network: Network) -> None:
+    client = signed_in(sharing(network, "member"))
+    shown = client.get(page(network)).content.decode()
+    assert "Test and store" not in shown
+    assert "Shared with" not in shown
+    assert client.post(page(network), {"name": "Mine"}).status_code == 403
+    assert client.post(page(network, "delete/"), {"post": "yes"}).status_code == 403
+    client.post(page(network, "do/policy/"), {"default": "deny"})
+    client.post(
+        page(network, "do/add-share/"), {"email": "x@example.org", "permissions": "admin"}
+    )
+    network.refresh_from_db()
+    assert (network.name, network.policy, network.shares.count()) == ("Robots", {}, 1)
+
+
+@pytest.mark.parametrize(
+    ("verb", "data"),
+    [
+        ("add-device", {}), ("add-device", {"device": "x"}), ("add-link", {"link": "x"}),
+        ("add-phone", {"name": "phone"}), ("remove", {"member": "x"}), ("approve", {}),
+        ("tag", {"member": "7"}), ("revoke-code", {"code": "x"}), ("remove-share", {}),
+        ("add-share", {"email": "x"}), ("nothing", {}),
+        ("policy", {"default": "maybe"}), ("policy", {"rule-action": "allow"}),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_told_on_the_page(
+    network: Network, owner: User, verb: str, data: Any
+) -> None:
+    answer = signed_in(owner).post(page(network, f"do/{verb}/"), data)
+    assert (answer.status_code, answer["location"]) == (302, page(network))
+    assert not network.members.exists()
+
+
+def test_a_code_is_made_and_replaced(network: Network, owner: User) -> None:
+    client = signed_in(owner)
+    client.post(
+        page(network, "do/add-code/"), {"label": "Factory", "days": "7", "max_uses": "3"}
+    )
+    code = network.codes.get(label="Factory")
+    assert (code.max_uses, code.expires_at is None) == (3, False)
+    usual = network.codes.get(is_default=True)
+    client.post(page(network, "do/revoke-code/"), {"code": usual.pk})
+    assert network.codes.get(is_default=True).secret != usual.secret
