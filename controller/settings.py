@@ -277,7 +277,7 @@ REST_FRAMEWORK = {
         "controller.dialects.rendering.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "controller.dialects.describing.Operations",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -285,6 +285,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "One inventory, one permission model and one audit trail for a mixed fleet.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "controller.dialects.describing.describe",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "RolloutStateEnum": "controller.configs.models.Rollout.State",
         "SnapshotStateEnum": "controller.configs.models.Snapshot.State",

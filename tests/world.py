@@ -49,16 +49,22 @@ class World:
         """The template with the ids of this world's rows."""
         if template in self.exact:
             return self.exact[template]
+        return re.sub(r"\{(\w+)\}", lambda at: self.values(template)[at[1]], template)
+
+    def values(self, template: str) -> dict[str, str]:
+        """The id for each of the template's names."""
+        found: dict[str, str] = {}
         done = ""
         for part in re.split(r"(\{\w+\})", template):
-            if part.startswith("{"):
-                known = [key for key in self.rows if done.endswith(f"/{key}/")]
-                key = part if part in self.rows else max(known, key=len, default="")
-                assert key, f"tests/world.py has no row for {part} after {done}"
-                done += str(self.rows[key])
-            else:
+            if not part.startswith("{"):
                 done += part
-        return done
+                continue
+            known = [key for key in self.rows if done.endswith(f"/{key}/")]
+            key = part if part in self.rows else max(known, key=len, default="")
+            assert key, f"tests/world.py has no row for {part} after {done}"
+            found[part[1:-1]] = str(self.rows[key])
+            done += found[part[1:-1]]
+        return found
 
 
 def build() -> World:

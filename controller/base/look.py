@@ -174,8 +174,12 @@ UNFOLD: dict[str, Any] = {
                 "title": "Access",
                 "items": [
                     page("Organizations", "domain", "accounts_organization_changelist", permitted("organization:read")),
+                    page("Sites", "apartment", "accounts_site_changelist", permitted("site:read")),
                     page("Users", "group", "accounts_user_changelist", superuser),
                     page("Audit", "policy", "accounts_auditentry_changelist", permitted("audit:read")),
+                    page("API keys", "key_vertical", "accounts_apikey_changelist", signed_in),
+                    page("Sessions", "devices", "accounts_session_changelist", signed_in),
+                    page("Second factor", "phonelink_lock", "second_factor", signed_in),
                     page("API tokens", "token", "accounts_apitoken_changelist", signed_in),
                 ],
             },

@@ -163,7 +163,7 @@ class LocationAdmin(RuleAdmin):
             return None
         device = Device.objects.visible_to(request.user).filter(pk=wanted).first()
         user: Any = request.user
-        may = device is not None and user.may("location:update", device.organization_id)
+        may = device is not None and user.may_on("location:update", device)
         return device if may else None
 
     def effects(self, obj: Location) -> list[str]:

@@ -147,7 +147,7 @@ class NetworkView(View):
         shown = NetworkShape(network, context=context(request))
         return Response({"status": "ok", "network": shown.data})
 
-    @extend_schema(operation_id="husarnet_network_delete", responses=DoneShape)
+    @extend_schema(operation_id="husarnet_network_delete", responses={200: DoneShape})
     def delete(self, request: Request, pk: str) -> Response:
         rules.delete_network(network_for(request, pk), by=person(request))
         return Response(OK)

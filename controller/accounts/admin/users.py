@@ -7,8 +7,10 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import path
 
 from controller.accounts import rules
+from controller.accounts.admin import second_factor
 from controller.accounts.models import Membership, User
 from controller.base.admin import (
     AdminPasswordChangeForm,
@@ -84,6 +86,10 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
     add_fieldsets = [
         (None, {"fields": ["username", "email", "usable_password", "password1", "password2"]})
     ]
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(second_factor.page)
+        return [path("second-factor/", view, name=second_factor.NAME), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = ModelAdmin.get_queryset(self, request)

@@ -177,6 +177,12 @@ class User(Audited, AbstractUser):
         """Whether this is permitted on a row that is owned by an organization."""
         return self.may(permission, row.owner_id, row.site_key)
 
+    def may_in_every_site(self, permission: str, organization_id: UUID | None) -> bool:
+        """Whether this is permitted wherever in the organization a row may be."""
+        standing = self.standings.get(organization_id) if organization_id else None
+        everywhere = self.is_superuser or bool(standing and standing.covers_every_site)
+        return everywhere and self.may(permission, organization_id)
+
     def may_somewhere(self, permission: str) -> bool:
         """Whether there is any organization in which this is permitted."""
         if not self.is_active or self._narrowed(permission):

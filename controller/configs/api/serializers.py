@@ -67,7 +67,7 @@ class SnapshotDetail(SnapshotSerializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         user = self.context["request"].user
-        is_open = user.may("device:secret", instance.owner_id)
+        is_open = user.may_on("device:secret", instance)
         found = history.prospect(instance)
         secrets = (instance.made_of or {}).get("secrets", [])
         instance.files = history.files_of(instance, is_open=is_open)

@@ -201,7 +201,7 @@ class RolloutViewSet(RuleViewSet):
         found = foreseeing.forecast(
             row,
             Config.objects.visible_to(user),
-            is_open=user.may("device:secret", row.template.organization_id),
+            is_open=user.may_in_every_site("device:secret", row.owner_id),
         )
         return Response(ForecastSerializer(found).data)
 

@@ -164,7 +164,9 @@ def latest_of_deleted(kind: str) -> Any:
 def may_read_all(user: Any, version: Version) -> bool:
     """Whether the user may read what is secret in what it holds."""
     secret = "vpn:secret" if version.kind == "vpn" else "device:secret"
-    return bool(user.may(secret, version.organization_id))
+    if version.kind != "device":
+        return bool(user.may(secret, version.organization_id))
+    return bool(user.may(secret, version.organization_id, version.site_id))
 
 
 def shown_value(value: Any, name: str, *, is_open: bool) -> Any:

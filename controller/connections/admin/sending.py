@@ -52,15 +52,14 @@ def fields_of(kind: Kind) -> list[dict[str, Any]]:
 def commands_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
     """What the tab of a device's page shows, to whoever may see commands."""
     user: Any = request.user
-    owner = device.organization_id
-    if not user.may("command:read", owner):
+    if not user.may_on("command:read", device):
         return None
     ways = DeviceConnection.objects.filter(device=device, enabled=True)
     return {
         "url": f"/api/v1/controller/device/{device.pk}/command/",
-        "sends": user.may("command:create", owner) and not device.is_deactivated,
+        "sends": user.may_on("command:create", device) and not device.is_deactivated,
         "reachable": bool(device.management_ip) and ways.exists(),
-        "kinds": kinds([owner]),
+        "kinds": kinds([device.organization_id]),
     }
 
 
@@ -75,7 +74,7 @@ def run_on_many(
         .defer("key", "notes")
         .order_by("name")
     )
-    if not all(user.may("command:create", device.organization_id) for device in devices):
+    if not all(user.may_on("command:create", device) for device in devices):
         raise PermissionDenied
     error = ""
     if "confirmed" in request.POST:

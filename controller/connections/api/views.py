@@ -100,16 +100,18 @@ class BatchViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = serializer.validated_data
-        authorize(as_user(self.request), "command:create", values["organization"].pk)
-        devices = values.pop("devices", None)
+        user, devices = as_user(self.request), values.pop("devices", None)
+        authorize(user, "command:create", values["organization"].pk)
         if devices is None:
-            devices = self.found(values["organization"])
+            devices = list(self.found(values["organization"]))
+        for device in devices:
+            authorize(user, "command:create", device.organization_id, device.site_key)
         batch = commands.send_to_many(devices, **values)
         serializer.instance = self.get_queryset().get(pk=batch.pk)
 
     def found(self, organization: Organization) -> QuerySet[Device]:
         """The organization's devices that the query's filters find: those of their list."""
-        rows = Device.objects.visible_to(as_user(self.request)).filter(
+        rows = Device.objects.visible_to(as_user(self.request), "command:create").filter(
             organization=organization
         )
         chosen = DeviceFilter(self.request.query_params, rows, request=self.request)

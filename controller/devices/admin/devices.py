@@ -238,8 +238,7 @@ class DeviceAdmin(Versioned, Movable, RuleAdmin):
             "drift_verbs": self.drift_verbs(request, device, config),
             "history": history(device) if reads else [],
             "snapshots": snapshots(device) if reads else [],
-            "restores": user.may("config:update", device.organization_id)
-            and not device.is_deactivated,
+            "restores": user.may_on("config:update", device) and not device.is_deactivated,
             "where": place_of_device(request, device),
             "commands": commands_of(request, device),
             "supervisor": supervisor_of(request, device),

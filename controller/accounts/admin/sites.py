@@ -1,0 +1,137 @@
+"""Sites, and who may do how much in them."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from controller.accounts.models import Membership, Site, SiteGrant
+from controller.accounts.rules import sites
+from controller.base.admin import (
+    RuleAdmin,
+    RuleForm,
+    RuleTabularInline,
+    ScopedRelatedFilter,
+    UnfoldAdminTextInputWidget,
+    badge,
+    display,
+)
+
+
+class GrantForm(RuleForm):
+    """The member is named, as on the organization's page."""
+
+    person = forms.CharField(
+        label="Member", help_text="User name or e-mail.", widget=UnfoldAdminTextInputWidget
+    )
+    user: Any = None
+
+    class Meta:
+        model = SiteGrant
+        fields = ["person", "level"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["person"].disabled = True
+            self.initial["person"] = self.instance.membership.user.username
+
+    def clean_person(self) -> Any:
+        if self.instance.pk:
+            return self.instance.membership
+        name = self.cleaned_data["person"].strip()
+        named = Q(user__email__iexact=name) if "@" in name else Q(user__username=name)
+        member = Membership.objects.filter(
+            named, organization=self.instance.site.organization_id
+        ).first()
+        if member is None:
+            raise forms.ValidationError("The organization has no such member.")
+        return member
+
+    def apply_rule(self) -> SiteGrant:
+        return sites.grant(
+            self.cleaned_data["person"], self.instance.site, self.cleaned_data["level"],
+            by=self.user,
+        )  # fmt: skip
+
+
+class GrantInline(RuleTabularInline):
+    model = SiteGrant
+    form = GrantForm
+    resource = "user"
+    verbose_name = "grant"
+    verbose_name_plural = "Who may come here"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related("membership__user", "site")
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        user: Any = request.user
+        formset.delete_rule = staticmethod(lambda row: sites.revoke_grant(row, by=user))
+        return formset
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "update", obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "update", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "update", obj)
+
+
+@admin.register(Site)
+class SiteAdmin(RuleAdmin):
+    resource = "site"
+    create_rule = sites.create_site
+    update_rule = sites.update_site
+    delete_rule = sites.delete_site
+    list_display = ["name", "organization", "where", "device_count", "state"]
+    list_filter = [("organization", ScopedRelatedFilter), "is_active"]
+    list_select_related = ["organization"]
+    search_fields = ["name", "slug", "city", "country"]
+    inlines = [GrantInline]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    "organization",
+                    ("name", "slug"),
+                    "description",
+                    "address",
+                    ("city", "country"),
+                    ("timezone", "gateway_ip"),
+                    "is_active",
+                ]
+            },
+        )
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(number=Count("devices"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["organization", "slug"] if obj else []
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return list(super().get_inlines(request, obj)) if obj else []
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else {"slug": ["name"]}
+
+    @display(description="Where")
+    def where(self, obj: Site) -> str:
+        return ", ".join(filter(None, [obj.city, obj.country])) or "-"
+
+    @display(description="Devices", ordering="number")
+    def device_count(self, obj: Any) -> int:
+        return int(obj.number)
+
+    @display(description="State", ordering="is_active")
+    def state(self, obj: Site) -> str:
+        return badge("Active", "good") if obj.is_active else badge("Inactive", "mute")
