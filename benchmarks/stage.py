@@ -39,6 +39,7 @@ class Stage:
             # What is measured is not how well it is limited.
             "MUSTER_REQUESTS_PER_MINUTE": "0",
             "MUSTER_REQUESTS_PER_SECOND": "0",
+            "MUSTER_SIGN_INS_PER_MINUTE": "0",
             "LOG_LEVEL": "WARNING",
             "REDIS_URL": f"unix://{folder}/redis.sock",
             "CELERY_BROKER_URL": f"redis+socket://{folder}/redis.sock",

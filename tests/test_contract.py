@@ -8,7 +8,6 @@ from django.db import transaction
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as bounds
-from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import status_code_conformance
 
 from controller.asgi import django_application
@@ -24,7 +23,6 @@ BOUNDS = bounds(
     suppress_health_check=list(HealthCheck),
 )
 METHODS = ("get", "post", "put", "patch", "delete")
-CHECKS = [not_a_server_error, status_code_conformance]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,7 @@ def test_no_made_up_request_gets_a_crash_or_an_untold_answer(
     for operation in found[share::SHARES]:
         try:
             exercise(operation, world)
-        except Exception as error:  # noqa: BLE001 - all of them are told together
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - all are told together
             wrong.append(f"{operation.method.upper()} {operation.path}: {error}"[:700])
     assert not wrong, "\n\n".join(wrong)
 
@@ -75,7 +73,9 @@ def exercise(operation: Any, world: World) -> None:
         with transaction.atomic():
             response = case.call()
             transaction.set_rollback(True)
-        case.validate_response(response, checks=CHECKS)
+        # 501, 502 and 504 are answers that the document tells of.
+        assert response.status_code != 500, response.text
+        case.validate_response(response, checks=[status_code_conformance])
 
     tried()
 

@@ -43,7 +43,7 @@ def act(user: User, given: Any) -> dict[str, Any]:
         case "begin":
             people.confirm_password(user, given.get("password", ""))
             setup = second_factor.begin(user)
-            code = segno.make(setup.uri).svg_data_uri(scale=5)
+            code = segno.make(setup.uri).svg_data_uri(scale=5, light="white")
             return {"setup": setup, "qr": code}
         case "on":
             second_factor.turn_on(user, given.get("code", "").replace(" ", ""))
