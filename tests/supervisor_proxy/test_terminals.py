@@ -20,7 +20,8 @@ from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.ssh import SshDevice
 from tests.sockets import Listener, played
 
-pytestmark = pytest.mark.django_db
+# Sockets give their connections back after each step, as on a server.
+pytestmark = pytest.mark.django_db(transaction=True)
 SOCKET = "/api/v1/ws/terminal"
 SIZE = {"columns": 80, "rows": 24}
 
