@@ -49,6 +49,8 @@ class Event:
     # The row's site; None where it is in none. A kind that has no sites says so.
     site_id: UUID | None = None
     has_site: bool = True
+    # Rows that belong to people are told to these alone; None is whom the permission lets.
+    people: frozenset[UUID] | None = None
 
     def written(self) -> str:
         return json.dumps(
@@ -61,6 +63,7 @@ class Event:
                 "data": self.data,
                 "permission": self.permission,
                 "has_site": self.has_site,
+                "people": None if self.people is None else sorted(map(str, self.people)),
             },
             cls=DjangoJSONEncoder,
         )

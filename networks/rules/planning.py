@@ -10,10 +10,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.text import slugify
 
-from controller.base.events import Event, tell
+from controller.base.events import Event, tell_later
 from controller.base.secrets import digest
 from controller.celery import wake
 from networks.engine import firewall, mesh, overlay, policies
@@ -78,11 +78,19 @@ def touch(network_ids: Collection[int], *, also: Iterable[int] = ()) -> None:
 
 def tell_changed(network_ids: Iterable[int]) -> None:
     """A hint for pages that show these; what they may see they ask for themselves."""
-    tell(
-        *(
-            Event("network.changed", "network:read", None, pk, has_site=False)
-            for pk in set(network_ids)
-        )
+    changed = set(network_ids)
+    tell_later(lambda: [_changed(network) for network in _with_shares(changed)])
+
+
+def _with_shares(ids: Collection[int]) -> QuerySet[Network]:
+    return Network.objects.filter(pk__in=ids).prefetch_related("shares")
+
+
+def _changed(network: Network) -> Event:
+    shared = {share.user_id for share in network.shares.all() if share.user_id}
+    people = frozenset({network.owner_id, *shared})
+    return Event(
+        "network.changed", "network:read", None, network.pk, has_site=False, people=people
     )
 
 

@@ -90,6 +90,28 @@ def test_sites_and_permissions_decide_for_each_event(
     played(scene)
 
 
+def test_what_belongs_to_people_is_told_to_these_alone(
+    told: Any, organization: Organization
+) -> None:
+    theirs, other = make.user(organization), make.user(organization)
+    event = Event(
+        "network.changed", "network:read", None, 7, has_site=False,
+        people=frozenset({theirs.pk}),
+    )  # fmt: skip
+    owner, stranger = bearer(theirs), bearer(other)
+
+    async def scene() -> None:
+        listener, deaf = await Listener(**owner).ready(), await Listener(**stranger).ready()
+        await told(tell, event)
+        heard = await listener.hears()
+        assert (heard["id"], "people" in heard) == (7, False)
+        assert await deaf.is_quiet()
+        await listener.leaves()
+        await deaf.leaves()
+
+    played(scene)
+
+
 def test_a_listener_can_ask_for_less(told: Any, organization: Organization) -> None:
     one, two = make.device(organization), make.device(organization)
     headers = bearer(make.user(organization))

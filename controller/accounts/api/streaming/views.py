@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 MOST_WAITING = 1000
 MOST_PATTERNS = 50
 PAUSE_SECONDS = 1.0
+# Of an event, what only decides who hears it.
+UNTOLD = frozenset({"permission", "has_site", "people"})
 
 
 class Hub:
@@ -124,7 +126,7 @@ class EventConsumer(Consumer):
         """Send this, if it is wanted and may be known."""
         if not self.wants(event) or not self.may_know(event):
             return
-        shown = {k: v for k, v in event.items() if k not in {"permission", "has_site"}}
+        shown = {k: v for k, v in event.items() if k not in UNTOLD}
         try:
             self.waiting.put_nowait(json.dumps(shown))
         except asyncio.QueueFull:
@@ -141,7 +143,11 @@ class EventConsumer(Consumer):
     def may_know(self, event: dict[str, Any]) -> bool:
         owner, site = event["organization_id"], event["site_id"]
         place = (UUID(site) if site else None) if event["has_site"] else ELSEWHERE
-        return self.user.may(event["permission"], UUID(owner) if owner else None, place)
+        people = event["people"]
+        is_theirs = people is None or self.user.is_superuser or str(self.user.pk) in people
+        return is_theirs and self.user.may(
+            event["permission"], UUID(owner) if owner else None, place
+        )
 
     async def send_all(self) -> None:
         while True:
