@@ -185,6 +185,8 @@ def add_rows(world: World, root: User) -> None:
         "supervisor-batch": calls.pk,
         "controller/supervisor": supervisor.pk,
         "supervisor": "ping",
+        "husarnet": "0" * 8,
+        "invitation": "nothing",
         "hassio": "info",
         "vpn/checksum": vpn.pk,
         "vpn/download-config": vpn.pk,
