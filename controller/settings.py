@@ -227,6 +227,17 @@ MUSTER_SUPERVISOR_CONFIRM = env.bool("MUSTER_SUPERVISOR_CONFIRM", False)
 # How long what was asked of supervisors is remembered.
 MUSTER_SUPERVISOR_HISTORY_DAYS = env.int("MUSTER_SUPERVISOR_HISTORY_DAYS", 365)
 
+# --- vendors' gateways
+# While this is true, changes are staged and never written to a gateway.
+ADAPTER_READ_ONLY = env.bool("ADAPTER_READ_ONLY", env.bool("OMADA_READ_ONLY", True))
+# How many changes of an organization may wait at a time.
+MUSTER_PENDING_CHANGES = env.int("MUSTER_PENDING_CHANGES", 2000)
+# Whether gateways may be on this machine and without TLS: for demonstrations alone.
+MUSTER_LOCAL_GATEWAYS = env.bool("MUSTER_LOCAL_GATEWAYS", False)
+# How long a gateway may take to answer, and after how long an unanswered change is looked into.
+MUSTER_GATEWAY_SECONDS = env.float("MUSTER_GATEWAY_SECONDS", 10.0)
+MUSTER_GATEWAY_SETTLE_SECONDS = env.int("MUSTER_GATEWAY_SETTLE_SECONDS", 60)
+
 # --- overlay networks
 # Addresses of devices lie in it; fc94::/16 is where Husarnet's are.
 MUSTER_OVERLAY_PREFIX = overlay_prefix("fc94::/16")

@@ -18,6 +18,9 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "seal the audit": ("controller.accounts.tasks.seal_audit", 3, "default"),
         "reconcile configurations": ("controller.configs.tasks.reconcile", reconcile, "default"),
         "look who is in the overlay": ("networks.tasks.look", 60, "poll"),
+        "look what became of gateways' changes": (
+            "networks.tasks.reconcile_changes", reconcile, "poll",
+        ),
         "tell VPN servers": ("controller.vpn.tasks.tell_servers", reconcile, "default"),
         "check for drift": ("controller.configs.tasks.check_drift", 60, "poll"),
         "forget old configurations": ("controller.configs.tasks.forget", HOUR, "default"),

@@ -2,10 +2,12 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from networks.api import views as husarnet
+from networks.api.freesdn import views as freesdn
 from networks.api.join import views as devices
 from networks.api.muster import views as muster
 from networks.api.openwisp import views
 from networks.api.pages import views as pages
+from networks.engine.features import AREAS, VENDORS
 
 router = SimpleRouter()
 router.register("subnet", views.SubnetViewSet)
@@ -30,7 +32,38 @@ ipam = [
     *router.urls,
 ]
 
+gateways = SimpleRouter()
+gateways.register("gateways", freesdn.GatewayViewSet, basename="gateway")
+
+# Every vendor and every area by the same views. Some gateways are named with their site.
+vendor_area = rf"gateway-(?P<vendor>{'|'.join(VENDORS)})-(?P<area>{'|'.join(AREAS)})"
+of_vendor = rf"^api/v1/{vendor_area}/(?P<controller_id>[0-9a-f-]{{36}})/changes"
+of_site = (
+    rf"^api/v1/gateway-(?P<area>{'|'.join(AREAS)})/(?P<controller_id>[0-9a-f-]{{36}})"
+    r"/sites/(?P<site_id>[0-9a-f-]{36})/changes"
+)
+a_change = r"^api/v1/gateway-vpn/changes/(?P<pk>[0-9a-f-]{36})"
+feature = r"/(?P<feature>[a-z0-9_.]{1,128})/?$"
+
+changes = [
+    re_path(rf"{of_vendor}/?$", freesdn.ChangesView.as_view()),
+    re_path(f"{of_vendor}{feature}", freesdn.StageView.as_view()),
+    re_path(rf"{of_site}/?$", freesdn.ChangesView.as_view()),
+    re_path(f"{of_site}{feature}", freesdn.StageView.as_view()),
+    re_path(
+        r"^api/v1/gateway-vpn/changes/by-gateway/(?P<gateway_id>[0-9a-f-]{36})/?$",
+        freesdn.GatewayChangesView.as_view(),
+    ),
+    re_path(rf"{a_change}/apply/?$", freesdn.ApplyView.as_view()),
+    re_path(rf"{a_change}/discard/?$", freesdn.DiscardView.as_view()),
+    re_path(rf"{a_change}/rollback/?$", freesdn.RollBackView.as_view()),
+    re_path(rf"{a_change}/diff/?$", freesdn.DiffView.as_view()),
+    path("api/v1/gateways/features/", freesdn.FeaturesView.as_view()),
+    path("api/v1/", include(gateways.urls)),
+]
+
 urlpatterns = [
+    *changes,
     path("api/v1/ipam/", include(ipam)),
     path("api/v1/networks/", include(networks.urls)),
     re_path(r"^api/v1/networks/(?P<network>\d{1,18})/", include(parts.urls)),

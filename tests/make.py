@@ -24,8 +24,9 @@ from geo.models import FloorPlan, Location
 from geo.rules.locations import create_floor_plan, create_location
 from geo.rules.places import place_device
 from networks.engine.keys import wireguard_pair
-from networks.models import Member, Network, Node, Subnet
+from networks.models import Gateway, Member, Network, Node, Subnet
 from networks.rules import create_network, create_subnet
+from networks.rules.gateways import create_gateway
 from networks.rules.members import put
 from networks.rules.planning import new_node
 from pki.models import Ca, Cert
@@ -275,3 +276,18 @@ def member(
 ) -> Member:
     owner = owner or network.owner
     return put(network, node(owner, name, **values), by=owner)
+
+
+def gateway(
+    organization: Organization, url: str = "https://192.0.2.1", **values: Any
+) -> Gateway:
+    return create_gateway(
+        organization=organization,
+        **{
+            "name": f"gateway {next(_count)}",
+            "url": url,
+            "key": "key-of-the-portal",
+            "secret": "secret-of-the-portal",
+        }
+        | values,
+    )

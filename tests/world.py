@@ -16,6 +16,7 @@ from controller.connections.models import Command, CommandBatch
 from controller.devices.models import Enrollment
 from geo.models import FloorPlan
 from geo.rules.places import place_device
+from networks.models import Change
 from networks.rules import add_share
 from networks.rules.addresses import add_address
 from supervisor_proxy.models import (
@@ -138,6 +139,10 @@ def add_rows(world: World, root: User) -> None:
     )
     network = make.network(root)
     member = make.member(network)
+    gateway = make.gateway(organization, "https://127.0.0.1:9", site=world.site)
+    change = Change.objects.create(
+        gateway=gateway, feature="opnsense.firewall.alias", operation="create"
+    )
     auditing.record("test", organization)
     entry = auditing.AuditEntry.objects.get(action="test")
     world.rows |= {
@@ -199,6 +204,13 @@ def add_rows(world: World, root: User) -> None:
         "device/v2": "0" * 32,
         "oidc": "sso",
         "saml": "login",
+        "gateways": gateway.pk,
+        "gateway-vpn/changes": change.pk,
+        "{controller_id}": gateway.pk,
+        "{gateway_id}": gateway.pk,
+        "{vendor}": "opnsense",
+        "{area}": "firewall",
+        "{feature}": "opnsense.firewall.alias",
     }
     for name in ("checksum", "download-config", "report-status", "update-info"):
         world.rows[name] = device.pk

@@ -63,5 +63,9 @@ class Unreachable(Refused):
     """The device or service did not answer, so nothing was done there."""
 
 
+class TimedOut(Unreachable):
+    """It did not even accept the connection in time."""
+
+
 class OutcomeUnknown(Refused):
     """The request reached the device, the answer did not come back: it may have been done."""

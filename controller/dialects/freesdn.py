@@ -24,6 +24,7 @@ from controller.base.errors import (
     NotSignedIn,
     OutcomeUnknown,
     Refused,
+    TimedOut,
     Unreachable,
 )
 from controller.base.tracing import current
@@ -37,6 +38,7 @@ STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (NotPermitted, 403),
     (Conflict, 409),
     (Locked, 423),
+    (TimedOut, 504),
     (Unreachable, 502),
     (OutcomeUnknown, 504),
     (Refused, 400),

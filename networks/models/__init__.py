@@ -1,7 +1,8 @@
-"""Addresses that are given out, and overlay networks."""
+"""Addresses that are given out, overlay networks, and gateways."""
 
 from networks.models.addresses import IpAddress, Subnet
 from networks.models.divisions import Division, DivisionRule
+from networks.models.gateways import Change, ChangeEvent, Gateway
 from networks.models.overlay import (
     PERMISSIONS,
     Account,
@@ -16,9 +17,12 @@ from networks.models.overlay import (
 __all__ = [
     "PERMISSIONS",
     "Account",
+    "Change",
+    "ChangeEvent",
     "DirectPath",
     "Division",
     "DivisionRule",
+    "Gateway",
     "IpAddress",
     "JoinCode",
     "Member",

@@ -1,0 +1,8 @@
+"""Gateways of vendors: one contract, a driver for each."""
+
+from collections.abc import Callable, Mapping
+
+from networks.drivers.gateways import opnsense
+from networks.drivers.gateways.contract import Endpoint, Gateway
+
+DRIVERS: Mapping[str, Callable[[Endpoint], Gateway]] = {"opnsense": opnsense.OPNsense}

@@ -1,0 +1,510 @@
+"""Staged changes on a gateway: FreeSDN's steps by curl, every feature, every fault."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from controller.accounts.models import AuditEntry, User
+from controller.accounts.rules import sites
+from controller.base.errors import Conflict, OutcomeUnknown, Refused, TimedOut, Unreachable
+from networks.engine.features import FEATURES, OPNSENSE
+from networks.models import Change, ChangeEvent, Gateway
+from networks.rules import applying, changes, reconciling
+from tests import make
+from tests.fleet.opnsense import OPNsense, opnsense
+
+UUID = "8c1d3f2e-0000-4000-8000-000000000001"
+KEY = "A" * 43 + "="
+SECRET_KEY = "B" * 43 + "="
+SAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "opnsense.vpn.wireguard.server": (
+        {"name": "wg0", "port": 51000, "tunneladdress": ["10.9.0.1/24"], "privkey": SECRET_KEY},
+        {"listen_port": 51820},
+    ),
+    "opnsense.vpn.wireguard.peer": (
+        {"name": "laptop", "pubkey": KEY, "tunneladdress": ["10.9.0.2/32"], "psk": SECRET_KEY},
+        {"keepalive": 25},
+    ),
+    "opnsense.firewall.alias": (
+        {"name": "printers", "type": "host", "content": ["10.0.0.9", "10.0.0.8"]},
+        {"content": ["10.0.0.7"]},
+    ),
+    "opnsense.firewall.rule": (
+        {"action": "pass", "interface": "lan", "destination_port": 443, "enabled": True},
+        {"action": "block"},
+    ),
+    "opnsense.routing.static_route": (
+        {"network": "10.5.0.0/16", "gateway": "WAN_GW"}, {"disabled": True},
+    ),
+    "opnsense.dhcp.reservation": (
+        {"subnet": UUID, "ip_address": "10.0.0.5", "hw_address": "02:00:00:00:00:05"},
+        {"ip_address": "10.0.0.6"},
+    ),
+    "opnsense.dns.host_override": (
+        {"hostname": "nas", "domain": "example.org", "server": "10.0.0.2"},
+        {"server": "10.0.0.3"},
+    ),
+    "opnsense.interfaces.vlan": ({"if": "igb0", "tag": 20}, {"tag": 30}),
+}  # fmt: skip
+ROUTE = FEATURES["opnsense.routing.static_route"]
+
+
+@pytest.fixture(autouse=True)
+def _writes(settings: Any) -> None:
+    settings.ADAPTER_READ_ONLY = False
+    settings.MUSTER_LOCAL_GATEWAYS = True
+    settings.MUSTER_GATEWAY_SECONDS = 0.4
+    settings.MUSTER_GATEWAY_SETTLE_SECONDS = 0
+
+
+@pytest.fixture
+def device() -> Iterator[OPNsense]:
+    with opnsense() as server:
+        yield server
+
+
+@pytest.fixture
+def gateway(db: Any, device: OPNsense) -> Gateway:
+    return make.gateway(make.organization(), device.url)
+
+
+@pytest.fixture
+def admin(db: Any) -> User:
+    return make.superuser()
+
+
+@pytest.fixture
+def staged(gateway: Gateway, admin: User) -> Callable[..., Change]:
+    def stage(operation: str, feature: str = ROUTE.key, **values: Any) -> Change:
+        payload = values.pop("payload", {})
+        return changes.stage(
+            gateway, feature=FEATURES[feature], operation=operation, payload=payload, by=admin,
+            **values,
+        )  # fmt: skip
+
+    return stage
+
+
+def applied(change: Change, by: User, **how: Any) -> Change:
+    return applying.apply(change, by=by, force=True, **how)
+
+
+# --- the four steps as they are printed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_four_steps_work_with_curl_as_they_are_printed(
+    live_server: Any, device: OPNsense, settings: Any
+) -> None:
+    settings.ADAPTER_READ_ONLY = True
+    organization = make.organization()
+    site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
+    gateway = make.gateway(organization, device.url, site=site)
+    target = device.put("wireguard/server", name="wg0", port="51000", privkey="a secret")
+    known = {
+        "https://freesdn.example.com": live_server.url,
+        "$TOKEN": make.bearer(make.user(organization))["Authorization"].split()[1],
+        "$CONTROLLER_ID": str(gateway.pk),
+        "$GATEWAY_ID": str(gateway.pk),
+        "$SITE_ID": str(site.pk),
+    }
+
+    def shell(script: str) -> str:
+        for name, value in known.items():
+            script = script.replace(name, value)
+        found = subprocess.run(
+            ["/bin/sh", "-c", script], check=True, capture_output=True, timeout=30
+        )
+        return found.stdout.decode().strip()
+
+    change = json.loads(
+        shell(
+            'curl -s -X POST "https://freesdn.example.com/api/v1/gateway-opnsense-vpn/'
+            '$CONTROLLER_ID/changes/opnsense.vpn.wireguard?operation=update" '
+            '-H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" '
+            '-d \'{ "payload": {"listen_port": 51820}, '
+            '"notes": "Standardise WireGuard port across all sites" }\''
+        )
+    )
+    known["$CHANGE_ID"] = change["id"]
+    assert change["target_id"] == target
+    listed = shell(
+        'curl -s "https://freesdn.example.com/api/v1/gateway-vpn/$CONTROLLER_ID/sites/$SITE_ID/'
+        'changes?status=pending" -H "Authorization: Bearer $TOKEN"'
+        " | jq '.[] | {id, feature, operation, created_at, notes}'"
+    )
+    assert json.loads(listed)["id"] == change["id"]
+    drawer = shell(
+        'curl -s "https://freesdn.example.com/api/v1/gateway-vpn/changes/by-gateway/$GATEWAY_ID'
+        '?vendor=opnsense&status=pending" -H "Authorization: Bearer $TOKEN"'
+    )
+    assert [one["id"] for one in json.loads(drawer)] == [change["id"]]
+    apply = (
+        'curl -s -X POST "https://freesdn.example.com/api/v1/gateway-vpn/changes/$CHANGE_ID/'
+        'apply" -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" '
+        "-d '{\"force\": true}'"
+    )
+    refused = json.loads(shell(apply))["error"]
+    assert refused["code"] == 403
+    assert "ADAPTER_READ_ONLY" in refused["message"]
+    assert device.rows["wireguard/server"][target]["port"] == "51000"
+    settings.ADAPTER_READ_ONLY = False
+    assert json.loads(shell(apply))["status"] == "applied"
+    assert device.rows["wireguard/server"][target]["port"] == "51820"
+    assert device.active == ["wireguard/service/reconfigure"]
+    discard = (
+        'curl -s -X POST "https://freesdn.example.com/api/v1/gateway-vpn/changes/$CHANGE_ID/'
+        'discard?force=false" -H "Authorization: Bearer $TOKEN"'
+    )
+    assert json.loads(shell(discard))["error"]["code"] == 409
+    other = changes.stage(
+        gateway, feature=ROUTE, operation="create", payload=SAMPLES[ROUTE.key][0],
+        by=make.superuser(),
+    )  # fmt: skip
+    known["$CHANGE_ID"], old = str(other.pk), known["$CHANGE_ID"]
+    assert json.loads(shell(discard.replace(old, str(other.pk))))["status"] == "discarded"
+
+
+# --- every feature
+
+
+@pytest.mark.parametrize("key", SAMPLES)
+def test_every_feature_goes_there_and_back(
+    key: str, staged: Any, device: OPNsense, admin: User
+) -> None:
+    feature, (first, second) = FEATURES[key], SAMPLES[key]
+    rows = device.rows[feature.path]
+    made = applied(staged("create", key, payload=first), admin)
+    assert rows[made.target_id].items() >= feature.values(first).items()
+    assert feature.activation in device.active
+    assert not device.revisions
+
+    changed = staged("update", key, payload=second, target_id=made.target_id)
+    wanted = feature.values(second)
+    found, drift = changes.differences(changed)
+    assert not drift
+    assert {one.name: one.desired for one in found} == wanted
+    before = dict(rows[made.target_id])
+    applied(changed, admin)
+    assert rows[made.target_id].items() >= wanted.items()
+
+    back = applied(changes.plan_inverse(changed, by=admin), admin)
+    assert all(rows[made.target_id].get(name, "") == before.get(name, "") for name in wanted
+               if name in before)  # fmt: skip
+    changed.refresh_from_db()
+    assert (back.state, changed.state) == ("applied", "rolled_back")
+    applied(staged("delete", key, target_id=made.target_id), admin)
+    assert not rows
+
+
+def test_a_sample_is_there_for_every_feature() -> None:
+    assert {one.key for one in OPNSENSE} == {*SAMPLES, "opnsense.system.reboot"}
+
+
+def test_secrets_are_written_and_never_shown(
+    staged: Any, device: OPNsense, admin: User
+) -> None:
+    key = "opnsense.vpn.wireguard.server"
+    change = applied(staged("create", key, payload=SAMPLES[key][0]), admin)
+    assert device.rows["wireguard/server"][change.target_id]["privkey"] == SECRET_KEY
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=make.bearer(admin)["Authorization"])
+    told = client.get(f"/api/v1/gateway-vpn/changes/by-gateway/{change.gateway_id}").content
+    assert b"***" in told
+    assert SECRET_KEY.encode() not in told
+    with connection.cursor() as cursor:
+        cursor.execute("select * from networks_change")
+        assert SECRET_KEY not in str(cursor.fetchall())
+    noted = list(AuditEntry.objects.values_list("before", "after", "detail"))
+    assert SECRET_KEY not in str(noted)
+    assert change.gateway.secret not in str(noted)
+
+
+# --- what goes wrong
+
+FAULT_TABLE = [
+    # the fault, how applying ends, the state then, and the state once the truth is known
+    ("late before", OutcomeUnknown, "unknown", "pending", 0),
+    ("late after", OutcomeUnknown, "unknown", "applied", 1),
+    ("dropped after", OutcomeUnknown, "unknown", "applied", 1),
+    ("refuses", Refused, "failed", "failed", 0),
+]
+
+
+@pytest.mark.parametrize("operation", ["create", "update", "delete"])
+@pytest.mark.parametrize("case", FAULT_TABLE, ids=lambda case: case[0])
+def test_every_fault_ends_in_the_state_that_is_true(
+    case: tuple[str, Any, str, str, int],
+    operation: str,
+    staged: Any,
+    device: OPNsense,
+    admin: User,
+) -> None:
+    fault, error, state, end, writes = case
+    first, second = SAMPLES[ROUTE.key]
+    target = device.put("routes/routes", **ROUTE.values(first))
+    payload = {"create": {**first, "network": "10.6.0.0/16"}, "update": second}
+    change = staged(
+        operation, payload=payload.get(operation, {}),
+        target_id="" if operation == "create" else target,
+    )  # fmt: skip
+    device.fault = fault
+    with pytest.raises(error):
+        applied(change, admin)
+    change.refresh_from_db()
+    assert change.state == state
+    assert change.outcome
+    device.fault = ""
+    device.released.set()
+    reconciling.reconcile()
+    change.refresh_from_db()
+    assert (change.state, len(device.writes)) == (end, writes)
+    if end == "applied":
+        assert device.active == ["routes/routes/reconfigure"]
+    if end == "pending":
+        assert applied(change, admin).state == "applied"
+        assert len(device.writes) == 1
+
+
+def test_a_gateway_that_cannot_be_reached_leaves_the_change_waiting(
+    staged: Any, gateway: Gateway, admin: User
+) -> None:
+    change = staged("create", payload=SAMPLES[ROUTE.key][0])
+    Gateway.objects.update(url="http://127.0.0.1:9")
+    change = Change.objects.get(pk=change.pk)
+    with pytest.raises(Unreachable):
+        applied(change, admin)
+    assert Change.objects.get(pk=change.pk).state == "pending"
+
+
+def test_a_worker_that_was_killed_leaves_what_the_reconciler_finds_out(
+    staged: Any, device: OPNsense, admin: User
+) -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    before_sending = staged("create", payload=SAMPLES[ROUTE.key][0])
+    applying.claim(before_sending)
+    Change.objects.update(started=long_ago)
+    reconciling.reconcile()
+    before_sending.refresh_from_db()
+    assert before_sending.state == "pending"
+
+    applying.claim(before_sending)
+    with applying.connect(before_sending.gateway) as there:
+        applying.prepare(before_sending, there, accepts_drift=False)
+        there.write(ROUTE, "create", "", before_sending.wanted)
+    Change.objects.update(started=long_ago)
+    reconciling.reconcile()
+    before_sending.refresh_from_db()
+    assert before_sending.state == "applied"
+    assert len(device.writes) == 1
+
+
+def test_what_somebody_else_changed_meanwhile_is_not_written_over(
+    staged: Any, device: OPNsense, admin: User
+) -> None:
+    target = device.put("routes/routes", **ROUTE.values(SAMPLES[ROUTE.key][0]))
+    change = staged("update", payload={"disabled": True}, target_id=target)
+    device.rows["routes/routes"][target]["gateway"] = "OTHER_GW"
+    assert changes.differences(change)[1]
+    with pytest.raises(Conflict):
+        applied(change, admin)
+    assert not device.writes
+    assert applied(Change.objects.get(pk=change.pk), admin, accepts_drift=True).after == {
+        "network": "10.5.0.0/16", "gateway": "OTHER_GW", "disabled": "1"
+    }  # fmt: skip
+
+
+def test_of_fifty_who_saw_it_pending_one_writes(
+    staged: Any, device: OPNsense, admin: User
+) -> None:
+    change = staged("create", payload=SAMPLES[ROUTE.key][0])
+    seen = [Change.objects.get(pk=change.pk) for _ in range(50)]
+    assert sum(_tried(one, admin) for one in seen) == 1
+    assert device.writes == ["routes/routes/addroute"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_at_the_same_moment_one_writes(device: OPNsense) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("the tests' SQLite is in memory, where threads lock each other out")
+    admin = make.superuser()
+    gateway = make.gateway(make.organization(), device.url)
+    change = changes.stage(
+        gateway, feature=ROUTE, operation="create", payload=SAMPLES[ROUTE.key][0], by=admin
+    )
+
+    def attempt(_: int) -> bool:
+        try:
+            return _tried(Change.objects.get(pk=change.pk), admin)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(attempt, range(50))) == 1
+    assert device.writes == ["routes/routes/addroute"]
+
+
+def _tried(change: Change, by: User) -> bool:
+    try:
+        applied(change, by)
+    except Conflict:
+        return False
+    return True
+
+
+# --- who may, and what is refused
+
+
+def test_a_catastrophic_change_takes_a_site_administrator_at_staging_already(
+    gateway: Gateway, device: OPNsense, api: Any
+) -> None:
+    path = f"/api/v1/gateway-opnsense-system/{gateway.pk}/changes/opnsense.system.reboot"
+    operator = make.user(gateway.organization, "operator")
+    assert api(operator).post(f"{path}?operation=create", {}, format="json").status_code == 403
+    answer = api(make.user(gateway.organization)).post(
+        f"{path}?operation=create", {}, format="json"
+    )
+    assert answer.status_code == 201
+    assert device.booted == 1
+    done = api(make.user(gateway.organization)).post(
+        f"/api/v1/gateway-vpn/changes/{answer.data['id']}/apply", {"force": True}, format="json"
+    )
+    assert done.data["status"] == "applied"
+    assert device.booted == 2
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("vpn", "opnsense.vpn.nothing", "create", {}, 400, ""),
+        ("vpn", "opnsense.firewall.alias", "create", {}, 400, ""),
+        ("routing", ROUTE.key, "create", {"payload": {"network": "10.0.0.0/8"}}, 422,
+         "body.payload.gateway"),
+        ("routing", ROUTE.key, "sing", {}, 422, "query.operation"),
+        ("vpn", "opnsense.vpn.wireguard", "update", {"payload": {"listen_port": 70000}}, 422,
+         "body.payload.listen_port"),
+        ("vpn", "opnsense.vpn.wireguard", "update", {"payload": {"lisen_port": 1}}, 422,
+         "body.payload.lisen_port"),
+        ("vpn", "opnsense.vpn.wireguard", "update", {"payload": {"listen_port": 1}}, 422,
+         "body.target_id"),
+        ("routing", ROUTE.key, "update", {"payload": {"disabled": True}, "target_id": UUID}, 422,
+         "body.target_id"),
+        ("routing", ROUTE.key, "create", {"payload": []}, 422, "body.payload"),
+        ("routing", ROUTE.key, "create", {"pay": {}}, 422, "body.pay"),
+        ("routing", ROUTE.key, "create", [], 422, "body"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_and_named(
+    case: tuple[str, str, str, Any, int, str], gateway: Gateway, api: Any, admin: User
+) -> None:
+    area, feature, operation, body, status, field = case
+    path = f"/api/v1/gateway-opnsense-{area}/{gateway.pk}/changes/{feature}"
+    answer = api(admin).post(f"{path}?operation={operation}", body, format="json")
+    assert answer.status_code == status, answer.data
+    told = {one["field"] for one in answer.data["error"].get("details", [])}
+    assert not field or field in told
+    assert not Change.objects.exists()
+
+
+def test_no_more_than_so_many_wait(staged: Any, settings: Any) -> None:
+    settings.MUSTER_PENDING_CHANGES = 1
+    staged("create", payload=SAMPLES[ROUTE.key][0])
+    with pytest.raises(Conflict):
+        staged("create", payload=SAMPLES[ROUTE.key][0])
+
+
+def test_a_stranger_finds_nothing_and_without_force_nothing_is_written(
+    staged: Any, device: OPNsense, api: Any
+) -> None:
+    change = staged("create", payload=SAMPLES[ROUTE.key][0])
+    path = f"/api/v1/gateway-vpn/changes/{change.pk}"
+    stranger = api(make.user(make.organization()))
+    for name in ("apply", "discard", "rollback"):
+        assert (
+            stranger.post(f"{path}/{name}", {"force": True}, format="json").status_code == 404
+        )
+    assert stranger.get(f"{path}/diff").status_code == 404
+    owner = api(make.user(change.gateway.organization))
+    assert owner.post(f"{path}/apply", {}, format="json").status_code == 403
+    assert not device.writes
+
+
+def test_what_happened_is_told_in_order_and_in_the_audit(
+    staged: Any, device: OPNsense, api: Any
+) -> None:
+    change = staged("create", payload=SAMPLES[ROUTE.key][0])
+    owner = api(make.user(change.gateway.organization))
+    path = f"/api/v1/gateway-vpn/changes/{change.pk}"
+    assert owner.post(f"{path}/apply", {"force": True}, format="json").status_code == 200
+    events = owner.get(f"{path}/diff").data["events"]
+    assert [one["state"] for one in events] == ["pending", "applied"]
+    assert AuditEntry.objects.filter(action="change.apply", object_id=str(change.pk)).exists()
+    with pytest.raises(TypeError):
+        ChangeEvent.objects.earliest("id").save()
+
+
+def test_a_gateway_is_kept_with_its_secrets_to_itself(
+    gateway: Gateway, api: Any, device: OPNsense
+) -> None:
+    owner = api(make.user(gateway.organization))
+    answer = owner.get(f"/api/v1/gateways/{gateway.pk}/")
+    assert "secret" not in answer.data
+    assert "key" not in answer.data
+    checked = owner.post(f"/api/v1/gateways/{gateway.pk}/check/", {}, format="json")
+    assert checked.data["version"] == "25.7"
+    refused = owner.patch(
+        f"/api/v1/gateways/{gateway.pk}/", {"url": "https://me:you@127.0.0.1"}, format="json"
+    )
+    assert refused.status_code == 422
+
+
+def test_only_where_it_is_allowed_is_a_gateway_on_this_machine(
+    gateway: Gateway, settings: Any
+) -> None:
+    settings.MUSTER_LOCAL_GATEWAYS = False
+    with pytest.raises(Unreachable), applying.connect(gateway):
+        pass
+    gateway.url = "https://169.254.169.254"
+    with pytest.raises(Unreachable), applying.connect(gateway):
+        pass
+    assert issubclass(TimedOut, Unreachable)
+
+
+def test_lists_ask_the_same_number_of_questions_however_long(
+    staged: Any, gateway: Gateway, api: Any, admin: User
+) -> None:
+    path = f"/api/v1/gateway-vpn/changes/by-gateway/{gateway.pk}"
+    client, counts = api(admin), []
+    client.get(path)
+    for _ in range(2):
+        staged("create", payload=SAMPLES[ROUTE.key][0])
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(path).status_code == 200
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+
+
+def test_the_review_page_shows_the_difference_and_applies(
+    staged: Any, device: OPNsense, admin: User, client: Any
+) -> None:
+    target = device.put("routes/routes", **ROUTE.values(SAMPLES[ROUTE.key][0]))
+    change = staged("update", payload={"gateway": "LTE_GW"}, target_id=target)
+    client.force_login(admin)
+    page = client.get(f"/admin/networks/change/{change.pk}/change/").content.decode()
+    assert "WAN_GW" in page
+    assert "LTE_GW" in page
+    client.post(f"/admin/networks/change/{change.pk}/apply/")
+    change.refresh_from_db()
+    assert change.state == "applied"
+    assert client.get("/admin/networks/gateway/").status_code == 200
+    assert client.get(f"/admin/networks/gateway/{change.gateway_id}/change/").status_code == 200
+    assert client.get("/admin/networks/change/").status_code == 200
