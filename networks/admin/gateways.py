@@ -152,7 +152,7 @@ class ChangeAdmin(RuleAdmin):
     def page_of(self, request: HttpRequest, change: Change) -> dict[str, Any]:
         user: Any = request.user
         found: dict[str, Any] = {
-            "change": change,
+            "staged": change,
             "status": self.status(change),
             "read_only": settings.ADAPTER_READ_ONLY,
             "hidden": sorted(change.secrets or {}),

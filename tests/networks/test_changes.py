@@ -502,6 +502,9 @@ def test_the_review_page_shows_the_difference_and_applies(
     page = client.get(f"/admin/networks/change/{change.pk}/change/").content.decode()
     assert "WAN_GW" in page
     assert "LTE_GW" in page
+    assert "Apply to the live gateway" in page
+    assert change.gateway.name in page
+    assert admin.get_username() in page
     client.post(f"/admin/networks/change/{change.pk}/apply/")
     change.refresh_from_db()
     assert change.state == "applied"
