@@ -1,10 +1,12 @@
 """The OpenAPI document is true: made-up requests get no crash and no answer it does not tell of."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
-from django.db import transaction
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, transaction
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as bounds
@@ -40,6 +42,17 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
     ]
 
 
+@pytest.fixture
+def _one_connection() -> Iterator[None]:
+    """Requests leave the test's database connection, and its transaction, as they are."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.usefixtures("_one_connection")
 @pytest.mark.parametrize("share", range(SHARES))
 def test_no_made_up_request_gets_a_crash_or_an_untold_answer(
     share: int, document: dict[str, Any], settings: Any

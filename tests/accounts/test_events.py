@@ -18,7 +18,8 @@ from controller.dialects import sockets as kit
 from tests import make
 from tests.sockets import Listener, played
 
-pytestmark = pytest.mark.django_db
+# Consumers close connections that are in a transaction, so the tests have none around them.
+pytestmark = pytest.mark.django_db(transaction=True)
 Captured = Callable[..., Any]
 
 
@@ -254,6 +255,7 @@ def test_who_reads_too_slowly_is_dropped_and_the_others_go_on(
     played(scene)
 
 
+@pytest.mark.django_db
 def test_nothing_is_read_or_sent_while_nobody_listens(
     organization: Organization, django_assert_num_queries: Any, settings: Any,
     django_capture_on_commit_callbacks: Captured,
