@@ -113,7 +113,8 @@ class DeviceViewSet(RuleViewSet):
         ).prefetch_related("config__uses")
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        page = self.paginate_queryset(Joined(self.filter_queryset(self.get_queryset())))
+        found: Any = Joined(self.filter_queryset(self.get_queryset()))
+        page: list[Any] | None = self.paginate_queryset(found)
         user = request.user
         openable: dict[Any, bool] = {}
         shown = []
