@@ -139,3 +139,86 @@ def test_an_own_request_id_comes_back_marked(alice: Any, shell: Shell) -> None:
 
 def test_the_document_of_the_api_can_be_downloaded(shell: Shell) -> None:
     assert shell(SPEC).startswith("3.")
+
+
+def test_a_page_sends_the_csrf_token_with_whatever_changes_something(
+    alice: Any, shell: Shell
+) -> None:
+    alice.memberships.update(role="org_admin")
+    printed = shell(
+        LOGIN
+        + r"""
+url=https://freesdn.example.com/api/v1
+jar=$(mktemp)
+curl -s -o /dev/null -c "$jar" "$url/auth/login" -H "Content-Type: application/json" \
+  -d '{"login": "alice@example.com", "password": "CorrectHorse99!"}'
+csrf=$(awk '$6 == "freesdn_csrf" {print $7}' "$jar")
+site=$(curl -s -b "$jar" "$url/sites/" | jq -r '.items[0].id')
+patch() { curl -s -X PATCH "$url/sites/$site" -H "Content-Type: application/json" \
+  -d '{"city": "Oslo"}' "$@" | jq -r '.city // .error.message'; }
+patch -b "$jar"
+patch -b "$jar" -H "X-CSRF-Token: wrong"
+patch -b "$jar" -H "X-CSRF-Token: $csrf"
+patch -b "$jar" -H "Authorization: Bearer $TOKEN"
+patch -H "Authorization: Bearer $TOKEN"
+rm "$jar"
+"""
+    )
+    assert printed.splitlines() == [
+        "CSRF token missing", "CSRF token mismatch", "Oslo", "CSRF token missing", "Oslo",
+    ]  # fmt: skip
+
+
+def test_every_error_has_the_one_envelope(alice: Any, shell: Shell, parsed: Parse) -> None:
+    printed = shell(
+        LOGIN
+        + r"""
+url=https://freesdn.example.com/api/v1
+ask() { curl -s -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" "$@"; }
+ask "$url/sites/00000000-0000-4000-8000-000000000000"
+ask -X POST "$url/sites/" -d '{"name": "Rome"}'
+ask -X PUT "$url/auth/me"
+ask -X POST "$url/api-keys/" -d '{"name": "", "expires_at": "soon"}'
+curl -s "$url/devices/"
+head -c 1048577 /dev/zero | curl -s -X POST "$url/api-keys/" --data-binary @- \
+  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json"
+"""
+    )
+    errors = parsed(printed)
+    assert [one["error"]["code"] for one in errors] == [404, 403, 405, 422, 401, 413]
+    assert all(one["error"]["request_id"] and one["error"]["message"] for one in errors)
+    assert errors[1]["error"]["message"] == "Permission denied: requires 'site:create'"
+    assert {"body.name", "body.expires_at"} <= {
+        one["field"] for one in errors[3]["error"]["details"]
+    }
+    assert errors[5]["detail"] == "request body exceeds 1048576-byte limit"
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(
+    alice: Any, shell: Shell, settings: Any
+) -> None:
+    asked = r"""
+curl -s -D - -o /dev/null https://freesdn.example.com/api/v1/auth/me \
+  -H "Authorization: Bearer $TOKEN" | tr -d '\r' | grep -iE '^(HTTP|x-ratelimit|retry-after)'
+"""
+    usual = shell(LOGIN + asked).lower().splitlines()
+    assert "x-ratelimit-limit: 600" in usual
+    assert any(line.startswith("x-ratelimit-remaining: 5") for line in usual)
+    settings.MUSTER_REQUESTS_PER_MINUTE = 1
+    refused = shell(LOGIN + asked + asked).lower()
+    assert " 429 " in refused
+    assert "x-ratelimit-remaining: 0" in refused
+    assert "retry-after: " in refused
+
+
+def test_signing_in_is_possible_five_times_a_minute(alice: Any, shell: Shell) -> None:
+    printed = shell(
+        r"""
+for attempt in 1 2 3 4 5 6; do
+  curl -s -o /dev/null -w '%{http_code} ' https://freesdn.example.com/api/v1/auth/login \
+    -H "Content-Type: application/json" \
+    -d '{"login": "alice@example.com", "password": "CorrectHorse99!"}'
+done
+"""
+    )
+    assert printed.split() == ["200"] * 5 + ["429"]
