@@ -55,8 +55,8 @@ def database(folder: Path) -> dict[str, Any]:
     config: dict[str, Any] = dict(dj_database_url.parse(url))
     if url.startswith("spatialite:"):
         config["OPTIONS"] = config.get("OPTIONS", {}) | SQLITE_OPTIONS
-        # Said aloud, because pytest-xdist would make a file name of the path above.
-        config["TEST"] = {"NAME": ":memory:"}
+        # A file: in memory, the threads of one test would lock each other out.
+        config["TEST"] = {"NAME": str(folder / "tests.sqlite3")}
     else:
         config["CONN_HEALTH_CHECKS"] = True
     # Connections belong to the few threads that serve requests, and stay open: to open one and

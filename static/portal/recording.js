@@ -42,4 +42,5 @@ document.querySelector("[data-end]").addEventListener("click", () => {
   for (const event of events) show(event);
   status.textContent = "Its end.";
 });
+for (const button of document.querySelectorAll("[data-play], [data-end]")) button.disabled = false;
 status.textContent = events.length ? `${Math.round(events.at(-1)[0])} seconds` : "It showed nothing.";

@@ -64,4 +64,8 @@ form.addEventListener("submit", async (event) => {
   one("-play").href = told.play;
   connect(told.ticket);
 });
-one("-close").addEventListener("click", () => socket?.close());
+one("-close").addEventListener("click", () => {
+  // The portal closes, once all of it is recorded; a socket not open yet has nothing to record.
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "close" }));
+  else socket?.close();
+});

@@ -199,6 +199,7 @@ def test_everything_can_be_reached_with_the_keyboard(
 def test_the_search_box_finds_a_device(browse: Browse, admin: User, device: Device) -> None:
     page = browse(admin).open("/admin/")
     page.keyboard.press("Control+k")
+    expect(page.locator("#search-input-command")).to_be_focused()
     page.keyboard.type("ap-1", delay=20)
     page.get_by_role("link", name="ap-1").last.wait_for()
     page.keyboard.press("ArrowDown")

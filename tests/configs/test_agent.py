@@ -293,10 +293,8 @@ def test_polls_of_an_inactive_organization_are_soon_not_answered_from_the_cache(
 def test_one_device_that_registers_many_times_at_once_is_one_device() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from django.db import connection, connections
+    from django.db import connections
 
-    if connection.vendor == "sqlite":
-        pytest.skip("the tests' SQLite is in memory, where threads lock each other out")
     organization = make.organization()
     secret = make.shared_secret(organization)
 

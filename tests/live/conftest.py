@@ -19,8 +19,8 @@ import pytest
 from tests.fleet.ssh import Fleet, SshDevice
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 90
-PATIENCE_SECONDS = 40
+START_SECONDS = 180
+PATIENCE_SECONDS = 120
 
 
 def eventually(
@@ -151,7 +151,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
             made = Portal(f"http://127.0.0.1:{port}", folder, fleet)
             made.environment = environment | dict(secrets)
             made.sign_in(password)
-            manage(made.environment, "demo", "--fleet", str(folder / "fleet"), "--wait", "60")
+            manage(made.environment, "demo", "--fleet", str(folder / "fleet"), "--wait", "120")
             yield made
         finally:
             server.send_signal(signal.SIGTERM)

@@ -34,9 +34,9 @@ def test_a_command_typed_in_a_terminal_is_answered_and_played_again(
     page.get_by_role("link", name="Open a terminal").click()
     page.fill("[name=reason]", "to see that it works")
     page.get_by_role("button", name="Open", exact=True).click()
-    expect(page.locator("[data-terminal-status]")).to_have_text("Open", timeout=15_000)
+    expect(page.locator("[data-terminal-status]")).to_have_text("Open")
     page.keyboard.type("echo $((6*7)) answers\n")
-    expect(page.locator(".xterm-rows")).to_contain_text("42 answers", timeout=10_000)
+    expect(page.locator(".xterm-rows")).to_contain_text("42 answers")
     page.get_by_role("button", name="Close", exact=True).click()
 
     page.get_by_role("link", name="Play the recording").click()

@@ -334,8 +334,6 @@ def test_of_fifty_who_saw_it_pending_one_writes(
 
 @pytest.mark.django_db(transaction=True)
 def test_of_fifty_at_the_same_moment_one_writes(device: OPNsense) -> None:
-    if connection.vendor == "sqlite":
-        pytest.skip("the tests' SQLite is in memory, where threads lock each other out")
     admin = make.superuser()
     gateway = make.gateway(make.organization(), device.url)
     change = changes.stage(

@@ -337,9 +337,6 @@ def test_the_database_itself_refuses_a_serial_number_twice(ca):
         )
 
 
-@pytest.mark.skipif(
-    connection.vendor == "sqlite", reason="a database in memory refuses where a file waits"
-)
 @pytest.mark.django_db(transaction=True)
 def test_certificates_issued_at_the_same_time_all_exist(organization):
     ca = make.ca(organization)

@@ -16,8 +16,9 @@ class TerminalConsumer(Consumer):
     """A terminal on a device, for who has a ticket for it.
 
     ``{"type": "open", "ticket": "…", "columns": 80, "rows": 24}`` comes first,
-    ``{"type": "resize", "columns": …, "rows": …}`` whenever the window changes. What is typed and
-    what is shown are binary messages.
+    ``{"type": "resize", "columns": …, "rows": …}`` whenever the window changes, ``{"type": "close"}`` at
+    the end: the socket closes when the recording is whole. What is typed and what is shown are
+    binary messages.
     """
 
     permission = "terminal:open"
@@ -25,6 +26,9 @@ class TerminalConsumer(Consumer):
     holding: "asyncio.Task[None] | None" = None
 
     async def heard(self, message: dict[str, Any]) -> None:
+        if message.get("type") == "close":
+            await self.leave()
+            return
         columns, rows = message.get("columns"), message.get("rows")
         if not (isinstance(columns, int) and isinstance(rows, int)):
             await self.refuse(BAD_MESSAGE, "columns and rows are whole numbers.")
@@ -57,6 +61,12 @@ class TerminalConsumer(Consumer):
     async def heard_bytes(self, data: bytes) -> None:
         if self.session is not None:
             self.session.typed(data)
+
+    async def leave(self) -> None:
+        await self.ended()
+        if self.holding is not None:
+            await asyncio.wait({self.holding})
+        await self.close(NORMAL)
 
     async def ended(self) -> None:
         if self.session is not None:
