@@ -13,24 +13,27 @@ from controller.base.secrets import EncryptedJSONField, EncryptedTextField
 from networks.engine.features import FEATURES, VENDORS, Feature
 
 
+def vendors() -> list[tuple[str, str]]:
+    """A function, for a further vendor to need no migration."""
+    return [(one, one) for one in VENDORS]
+
+
 class Gateway(OrganizationOwned, Base):
     """A firewall or router of a vendor, with an API of its own."""
 
     not_audited: ClassVar[frozenset[str]] = frozenset({"version", "last_seen", "trouble"})
 
-    Vendor: ClassVar[list[tuple[str, str]]] = [(one, one) for one in VENDORS]
-
     site = models.ForeignKey(
         Site, models.PROTECT, null=True, blank=True, related_name="gateways"
     )
     name = models.CharField(max_length=100)
-    vendor = models.CharField(max_length=16, choices=Vendor, default=VENDORS[0])
+    vendor = models.CharField(max_length=16, choices=vendors, default=VENDORS[0])
     url = models.CharField(
         "address", max_length=255, validators=[URLValidator(["https", "http"])],
         help_text="Of its API, as in https://192.0.2.1 or https://firewall.example.org:8443.",
     )  # fmt: skip
-    key = EncryptedTextField("API key", max_length=255)
-    secret = EncryptedTextField("API secret", max_length=255)
+    key = EncryptedTextField("API key or user", max_length=255)
+    secret = EncryptedTextField("API secret or password", max_length=255)
     ca_certificate = models.TextField(
         "certificate to trust", blank=True, max_length=20_000,
         help_text="PEM; needed where the gateway made its certificate itself.",

@@ -64,7 +64,7 @@ def prepare(change: Change, device: Connection, *, accepts_drift: bool) -> None:
     feature, target = change.what, change.target_id
     intent: dict[str, Any] = {"at": timezone.now().isoformat()}
     if feature.deed:
-        intent["started"] = device.started()
+        intent["started"] = device.started(feature, change.wanted)
     elif change.operation == "create":
         intent["ids"] = device.ids(feature)
     else:

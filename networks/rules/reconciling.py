@@ -76,7 +76,8 @@ def _written(change: Change, device: Connection) -> str | None:
     """The id of what the change wrote, if it did."""
     feature, intent = change.what, change.intent or {}
     if feature.deed:
-        return "" if device.started() != intent["started"] else None
+        now = device.started(feature, change.wanted)
+        return "" if now != intent["started"] else None
     if change.operation != "create":
         return (
             change.target_id if held(change, device.read(feature, change.target_id)) else None

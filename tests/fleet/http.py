@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
-REASONS = {200: "OK", 202: "Accepted", 204: "No Content", 301: "Moved Permanently",
+REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "Moved Permanently",
            400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
            405: "Method Not Allowed", 409: "Conflict", 423: "Locked",
            500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
@@ -123,9 +123,12 @@ class Appliance:
         if self.fault is not None:
             await self.fault(writer)
             return
-        await self._send(writer, *self.answer(request))
+        await self.respond(request, writer)
         if request.path in self.leaves_after and self.reboot_seconds:
             await self._reboot()
+
+    async def respond(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        await self._send(writer, *self.answer(request))
 
     async def _read_body(self, request: Request, reader: asyncio.StreamReader) -> None:
         if "chunked" in request.headers.get("transfer-encoding", ""):

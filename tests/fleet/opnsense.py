@@ -55,6 +55,29 @@ class OPNsense(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
+    # What the other stand-ins have, too.
+    key, secret = KEY, SECRET
+
+    @property
+    def trouble(self) -> str:
+        return self.fault
+
+    @trouble.setter
+    def trouble(self, value: str) -> None:
+        self.fault = value
+
+    def release(self) -> None:
+        self.released.set()
+
+    def pass_time(self, seconds: float) -> None:
+        """It has no clock of its own."""
+
+    def sample(self, _feature: Any) -> str:
+        return ""
+
+    def held(self, feature: Any, target: str) -> dict[str, str] | None:
+        return self.rows[feature.path].get(target)
+
     def put(self, kind: str, **values: str) -> str:
         name = str(uuid.uuid4())
         self.rows[kind][name] = values

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from networks.drivers.gateways import opnsense
+from networks.drivers.gateways import openwrt, opnsense
 from networks.drivers.gateways.contract import Endpoint, Gateway
 
-DRIVERS: Mapping[str, Callable[[Endpoint], Gateway]] = {"opnsense": opnsense.OPNsense}
+DRIVERS: Mapping[str, Callable[[Endpoint], Gateway]] = {
+    "openwrt": openwrt.OpenWrt,
+    "opnsense": opnsense.OPNsense,
+}

@@ -49,8 +49,8 @@ class Gateway(Protocol):
         """One of them, without its secrets; None where there is none."""
         ...
 
-    def started(self) -> str:
-        """When the gateway booted, as it says."""
+    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+        """What is another after the deed: when the gateway booted, or its last task."""
         ...
 
     def write(

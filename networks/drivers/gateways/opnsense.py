@@ -3,73 +3,20 @@
 Facts from docs.opnsense.org/development/api: an answer with status 200 can say that it failed.
 """
 
-import ssl
 from collections.abc import Mapping
-from ipaddress import ip_address
-from socket import getaddrinfo
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
-
-from networks.drivers.gateways.contract import (
-    Endpoint,
-    OutcomeUnknown,
-    Rejected,
-    TimedOut,
-    Unreachable,
-)
+from networks.drivers.gateways.contract import Endpoint, Rejected
+from networks.drivers.gateways.http import SHOWN, Http
 from networks.engine.features import Feature
 
-# It has changed nothing when it answers with one of these.
-REFUSALS = {400, 401, 403, 404, 405}
 MOST_ROWS = 5000
-SHOWN = 300
 
 
-def pinned(endpoint: Endpoint) -> tuple[str, str]:
-    """The address to connect to, and the name that its certificate is for."""
-    url = urlsplit(endpoint.url)
-    host = url.hostname or ""
-    try:
-        found = [one[4][0] for one in getaddrinfo(host, url.port or 443)]
-    except OSError as error:
-        raise Unreachable(f"The name {host} is not known.") from error
-    for text in found:
-        address = ip_address(str(text).split("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        if mapped.is_loopback and endpoint.is_local_allowed:
-            continue
-        if mapped.is_loopback or mapped.is_link_local or mapped.is_multicast:
-            raise Unreachable(f"{host} is no address of a gateway.")
-        if mapped.is_unspecified:
-            raise Unreachable(f"{host} is no address of a gateway.")
-    return str(found[0]), host
-
-
-class OPNsense:
+class OPNsense(Http):
     def __init__(self, endpoint: Endpoint) -> None:
-        url = urlsplit(endpoint.url)
-        address, self._name = pinned(endpoint)
-        shown = f"[{address}]" if ":" in address else address
-        port = f":{url.port}" if url.port else ""
-        trusted = ssl.create_default_context()
-        if endpoint.ca_certificate:
-            trusted.load_verify_locations(cadata=endpoint.ca_certificate)
-        self._client = httpx.Client(
-            base_url=f"{url.scheme}://{shown}{port}{url.path.rstrip('/')}/api/",
-            auth=(endpoint.credentials["key"], endpoint.credentials["secret"]),
-            headers={"Host": url.netloc.rpartition("@")[2]},
-            timeout=endpoint.seconds,
-            verify=trusted,
-            trust_env=False,
-        )
-
-    def __enter__(self) -> "OPNsense":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+        auth = (endpoint.credentials["key"], endpoint.credentials["secret"])
+        super().__init__(endpoint, "api/", auth=auth)
 
     def facts(self) -> dict[str, str]:
         found = self._ask("GET", "core/firmware/info")
@@ -78,7 +25,7 @@ class OPNsense:
             "name": str(found.get("product_name", "OPNsense"))[:64],
         }
 
-    def started(self) -> str:
+    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
         return str(self._ask("GET", "diagnostics/system/systemTime").get("boottime", ""))
 
     def ids(self, feature: Feature) -> list[str]:
@@ -101,7 +48,7 @@ class OPNsense:
         self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
     ) -> str:
         if feature.deed:
-            self._tell(feature.deed)
+            self._tell(feature.deed.format(**values))
             return ""
         verb = {"create": "add", "update": "set", "delete": "del"}[operation]
         path = f"{feature.path}/{verb}{feature.noun}" + (f"/{target}" if target else "")
@@ -134,44 +81,9 @@ class OPNsense:
         *,
         is_write: bool = False,
     ) -> dict[str, Any]:
-        try:
-            answer = self._client.request(
-                method, path, json=sent, extensions={"sni_hostname": self._name}
-            )
-        except httpx.ConnectTimeout as error:
-            raise TimedOut("The gateway does not answer in time.") from error
-        except (httpx.ConnectError, httpx.PoolTimeout, httpx.InvalidURL) as error:
-            raise Unreachable("The gateway cannot be reached.") from error
-        except httpx.HTTPError as error:
-            raise lost(error, is_write=is_write) from error
-        return understood(answer, is_write=is_write)
-
-
-def lost(error: httpx.HTTPError, *, is_write: bool) -> Exception:
-    """The request was sent, and no answer came back."""
-    if is_write:
-        return OutcomeUnknown("The gateway got the change and did not answer.")
-    if isinstance(error, httpx.TimeoutException):
-        return TimedOut("The gateway does not answer in time.")
-    return Unreachable(f"The gateway does not answer as it should ({type(error).__name__}).")
-
-
-def understood(answer: httpx.Response, *, is_write: bool) -> dict[str, Any]:
-    status = answer.status_code
-    if status in {401, 403}:
-        raise Unreachable("The gateway does not accept the key, or the key may not do this.")
-    if status in REFUSALS and is_write:
-        raise Rejected(f"The gateway answers with status {status}.")
-    if not answer.is_success:
-        kind = OutcomeUnknown if is_write else Unreachable
-        raise kind(f"The gateway answers with status {status}.")
-    try:
-        found = answer.json()
-    except ValueError as error:
-        kind = OutcomeUnknown if is_write else Unreachable
-        raise kind("The gateway's answer is no JSON.") from error
-    # PHP writes an empty object as an empty list.
-    return found if isinstance(found, dict) else {}
+        found = self.ask(method, path, is_write=is_write, json=sent)
+        # PHP writes an empty object as an empty list.
+        return found if isinstance(found, dict) else {}
 
 
 def reason(answer: Mapping[str, Any]) -> str:

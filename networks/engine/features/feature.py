@@ -1,0 +1,201 @@
+"""One kind of thing that can be changed on one vendor's gateways."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+MASK = "***"
+# The first prefix that fits says what a feature takes, at staging and at applying alike.
+PERMISSIONS: Sequence[tuple[tuple[str, ...], str]] = (
+    (("system.", "monitoring."), "controller:write"),
+    (("vpn.",), "vpn:write"),
+    (("firewall.", "opnsense.", "pfsense.", "openwrt."), "firewall:write"),
+    (("firmware.", "unifi.devices.upgrade"), "firmware:upgrade"),
+    (("proxmox.",), "hypervisor:write"),
+    (
+        (
+            "mikrotik.security.", "mikrotik.system.reboot", "mikrotik.system.shutdown",
+            "mikrotik.system.firmware.install", "unifi.clients.forget", "unifi.devices.restart",
+        ),
+        "controller:write",
+    ),
+    (("",), "network:write"),
+)  # fmt: skip
+# Whoever stages or applies a catastrophic change has at least this role.
+CATASTROPHIC_ROLE = "site_admin"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """How one kind of thing is named, checked, read and written: data, which drivers follow.
+
+    ``path`` and ``noun`` say where the vendor has it, ``wrapper`` the name under which its
+    values are wanted. ``deed`` is a call that changes no values, such as a reboot; ``{name}``
+    in it stands for a property. The inverse of a change follows from what was there before.
+    """
+
+    vendor: str
+    key: str
+    path: str = ""
+    noun: str = ""
+    wrapper: str = ""
+    activation: str = ""
+    deed: str = ""
+    operations: tuple[str, ...] = ("create", "update", "delete")
+    properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    # Other names for a property or for the feature.
+    names: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    # The properties that make its id; they are given once and stay.
+    identity: tuple[str, ...] = ()
+    # What everything of this kind has, and what tells it from others in the same place.
+    constants: Mapping[str, str] = field(default_factory=dict)
+    # What the vendor wants in addition when one is made, unless it is given.
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    separator: str = ","
+    truth: tuple[str, str] = ("0", "1")
+    in_area: str = ""
+    has_savepoint: bool = False
+    catastrophic: bool = False
+    # A payload that makes one (or of the deed), and one that changes it.
+    example: Mapping[str, Any] = field(default_factory=dict)
+    change: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def area(self) -> str:
+        return self.in_area or self.key.removeprefix(f"{self.vendor}.").split(".")[0]
+
+    @property
+    def permission(self) -> str:
+        return permission_of(self.key)
+
+    @property
+    def secret(self) -> frozenset[str]:
+        return frozenset(n for n, one in self.properties.items() if one.get("writeOnly"))
+
+    def schema(self, operation: str) -> dict[str, Any]:
+        """JSON Schema of a payload."""
+        known = dict(self.properties) if operation != "delete" else {}
+        if operation != "delete":
+            known |= {name: self.properties[real] for name, real in self.names.items()}
+        if operation == "update":
+            known = {n: one for n, one in known.items() if self._real(n) not in self.identity}
+        found: dict[str, Any] = {
+            "type": "object",
+            "properties": known,
+            "additionalProperties": False,
+        }
+        if operation == "update" and known:
+            found["minProperties"] = 1
+        if shown := self.change if operation == "update" else self.example:
+            found["examples"] = [shown] if operation != "delete" else []
+        return found
+
+    def problems(self, operation: str, payload: Mapping[str, Any]) -> dict[str, list[str]]:
+        """What is wrong with a payload, by the path of the field."""
+        found: dict[str, list[str]] = {}
+        schema = self.schema(operation)
+        for error in Draft202012Validator(schema).iter_errors(payload):
+            at = ["payload", *map(str, error.absolute_path)]
+            if error.validator == "additionalProperties":
+                for name in sorted(set(payload) - set(schema["properties"])):
+                    found[".".join([*at, name])] = [f"{self.key} has no such property."]
+            else:
+                secret = bool(error.absolute_path) and self.is_secret(at[1])
+                text = "This value does not fit." if secret else error.message[:300]
+                found.setdefault(".".join(at), []).append(text)
+        if operation == "create":
+            given = {self._real(name) for name in payload}
+            for name in self.required:
+                if name not in given:
+                    found[f"payload.{name}"] = ["This property is required."]
+        return found
+
+    def is_secret(self, name: str) -> bool:
+        return self._real(name) in self.secret
+
+    def values(self, payload: Mapping[str, Any]) -> dict[str, str]:
+        """A payload as texts, by the vendor's own names."""
+        return {self._real(name): self.text(value) for name, value in payload.items()}
+
+    def text(self, value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return self.truth[value]
+        if isinstance(value, list):
+            return self.separator.join(map(str, value))
+        return str(value)
+
+    def flat(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """What a vendor's JSON holds of this feature, as texts and without its secrets.
+
+        A property that is named with dots is inside of others.
+        """
+        return {
+            name: self.text(value)
+            for name in self.properties
+            if name not in self.secret and (value := inside(row, name)) is not None
+        }
+
+    def typed(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """The other way: texts as the vendor's JSON has them."""
+        found: dict[str, Any] = {}
+        for name, text in values.items():
+            *outer, last = name.split(".")
+            place = found
+            for one in outer:
+                place = place.setdefault(one, {})
+            place[last] = self._typed(name, text)
+        return found
+
+    def _typed(self, name: str, text: str) -> Any:
+        schema = self.properties.get(name, {})
+        kind = schema.get("type", "string")
+        if kind == "boolean":
+            return text == self.truth[1]
+        if kind == "integer":
+            return int(text) if text else None
+        if kind == "array":
+            parts = [part for part in text.split(self.separator) if part]
+            return list(map(int, parts)) if schema["items"].get("type") == "integer" else parts
+        return text
+
+    def is_list(self, name: str) -> bool:
+        return self.properties.get(name, {}).get("type") == "array"
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether something in the same place is of this kind."""
+        return all(self.text(inside(row, n)) == value for n, value in self.constants.items())
+
+    def _real(self, name: str) -> str:
+        return self.names.get(name, name)
+
+    def known_as(self) -> Iterator[str]:
+        yield self.key
+        yield from self.aliases
+
+
+def inside(row: Mapping[str, Any], name: str) -> Any:
+    found: Any = row
+    for one in name.split("."):
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(one)
+    return found
+
+
+def permission_of(key: str) -> str:
+    return next(found for prefixes, found in PERMISSIONS if key.startswith(prefixes))
+
+
+def differs(wanted: Mapping[str, str], held: Mapping[str, str]) -> list[str]:
+    """The names of what is wanted and not held. Lists are sets: vendors sort them anew."""
+    return sorted(n for n, value in wanted.items() if _parts(value) != _parts(held.get(n, "")))
+
+
+def _parts(text: str) -> list[str]:
+    return sorted(part.strip() for part in text.replace("\n", ",").split(","))

@@ -1,0 +1,127 @@
+"""OPNsense: what its REST API can change."""
+
+from networks.engine.features.feature import Feature
+from networks.engine.features.schemas import (
+    ADDRESS,
+    FLAG,
+    KEY,
+    MAC,
+    NAME,
+    NETWORK,
+    NETWORKS,
+    PORT,
+    PORTS,
+    SECRET_KEY,
+    TEXT,
+    UUID,
+    WHERE,
+)
+
+OPNSENSE = (
+    Feature(
+        "opnsense", "opnsense.vpn.wireguard.server", "wireguard/server", "Server", "server",
+        activation="wireguard/service/reconfigure",
+        properties={
+            "enabled": FLAG, "name": NAME, "port": PORT, "tunneladdress": NETWORKS,
+            "mtu": {"type": "integer", "minimum": 576, "maximum": 9300}, "pubkey": KEY,
+            "privkey": SECRET_KEY, "peers": {"type": "array", "items": UUID},
+            "disableroutes": FLAG,
+        },
+        required=("name", "port"), names={"listen_port": "port"},
+        aliases=("opnsense.vpn.wireguard",),
+        example={"name": "wg0", "port": 51000, "tunneladdress": ["10.9.0.1/24"], "privkey": "B" * 43 + "="},
+        change={"listen_port": 51820},
+    ),
+    Feature(
+        "opnsense", "opnsense.vpn.wireguard.peer", "wireguard/client", "Client", "client",
+        activation="wireguard/service/reconfigure",
+        properties={
+            "enabled": FLAG, "name": NAME, "pubkey": KEY, "psk": SECRET_KEY,
+            "tunneladdress": NETWORKS, "serveraddress": TEXT, "serverport": PORT,
+            "servers": {"type": "array", "items": UUID},
+            "keepalive": {"type": "integer", "minimum": 0, "maximum": 86400},
+        },
+        required=("name", "pubkey", "tunneladdress"),
+        aliases=("opnsense.vpn.wireguard.client",),
+        example={"name": "laptop", "pubkey": "A" * 43 + "=", "tunneladdress": ["10.9.0.2/32"]},
+        change={"keepalive": 25},
+    ),
+    Feature(
+        "opnsense", "opnsense.firewall.alias", "firewall/alias", "Item", "alias",
+        activation="firewall/alias/reconfigure", separator="\n",
+        properties={
+            "enabled": FLAG, "description": TEXT,
+            "name": {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_]{0,31}$"},
+            "type": {"enum": ["host", "network", "port", "url", "mac", "networkgroup"]},
+            "content": {"type": "array", "items": TEXT, "maxItems": 5000},
+        },
+        required=("name", "type"),
+        example={"name": "printers", "type": "host", "content": ["10.0.0.9", "10.0.0.8"]},
+        change={"content": ["10.0.0.7"]},
+    ),
+    Feature(
+        "opnsense", "opnsense.firewall.rule", "firewall/filter", "Rule", "rule",
+        activation="firewall/filter/apply", has_savepoint=True,
+        properties={
+            "enabled": FLAG, "description": TEXT, "log": FLAG, "quick": FLAG,
+            "sequence": {"type": "integer", "minimum": 1, "maximum": 999999},
+            "action": {"enum": ["pass", "block", "reject"]}, "direction": {"enum": ["in", "out"]},
+            "interface": WHERE, "ipprotocol": {"enum": ["inet", "inet6", "inet46"]},
+            "protocol": WHERE, "source_net": WHERE, "source_port": PORTS, "source_not": FLAG,
+            "destination_net": WHERE, "destination_port": PORTS, "destination_not": FLAG,
+            "gateway": WHERE,
+        },
+        required=("action", "interface"),
+        example={"action": "pass", "interface": "lan", "destination_port": 443},
+        change={"action": "block"},
+    ),
+    Feature(
+        "opnsense", "opnsense.routing.static_route", "routes/routes", "route", "route",
+        activation="routes/routes/reconfigure",
+        properties={"network": NETWORK, "gateway": WHERE, "descr": TEXT, "disabled": FLAG},
+        required=("network", "gateway"), names={"description": "descr"},
+        aliases=("opnsense.routing.route",),
+        example={"network": "10.5.0.0/16", "gateway": "WAN_GW"},
+        change={"disabled": True},
+    ),
+    Feature(
+        "opnsense", "opnsense.dhcp.reservation", "kea/dhcpv4", "Reservation", "reservation",
+        activation="kea/service/reconfigure",
+        properties={
+            "subnet": UUID, "ip_address": ADDRESS, "hw_address": MAC, "hostname": NAME,
+            "description": TEXT,
+        },
+        required=("subnet", "ip_address", "hw_address"),
+        aliases=("opnsense.dhcp.static_mapping",),
+        example={"subnet": "8c1d3f2e-0000-4000-8000-000000000001", "ip_address": "10.0.0.5", "hw_address": "02:00:00:00:00:05"},
+        change={"ip_address": "10.0.0.6"},
+    ),
+    Feature(
+        "opnsense", "opnsense.dns.host_override", "unbound/settings", "HostOverride", "host",
+        activation="unbound/service/reconfigure",
+        properties={
+            "enabled": FLAG, "hostname": {**NAME, "pattern": r"^(\*|[A-Za-z0-9_.-]{0,63})$"},
+            "domain": {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,253}$"},
+            "rr": {"enum": ["A", "AAAA", "MX", "TXT"]}, "server": ADDRESS, "description": TEXT,
+        },
+        required=("domain", "server"),
+        example={"hostname": "nas", "domain": "example.org", "server": "10.0.0.2"},
+        change={"server": "10.0.0.3"},
+    ),
+    Feature(
+        "opnsense", "opnsense.interfaces.vlan", "interfaces/vlan_settings", "Item", "vlan",
+        activation="interfaces/vlan_settings/reconfigure",
+        properties={
+            "if": WHERE, "tag": {"type": "integer", "minimum": 1, "maximum": 4094},
+            "pcp": {"type": "integer", "minimum": 0, "maximum": 7}, "descr": TEXT,
+            "vlanif": {"type": "string", "pattern": r"^[a-z0-9_.]{1,15}$"},
+        },
+        required=("if", "tag"), names={"description": "descr"},
+        example={"if": "igb0", "tag": 20},
+        change={"tag": 30},
+    ),
+    Feature(
+        "opnsense", "opnsense.system.reboot", "core/system", deed="core/system/reboot",
+        operations=("create",), catastrophic=True,
+    ),
+)  # fmt: skip

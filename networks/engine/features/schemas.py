@@ -1,0 +1,48 @@
+"""JSON Schemas of single values, from which those of payloads are made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+TEXT: Schema = {"type": "string", "maxLength": 255}
+NAME: Schema = {
+    "type": "string",
+    "pattern": r"^[A-Za-z0-9_]([A-Za-z0-9_ .-]{0,62}[A-Za-z0-9_.-])?$",
+}
+FLAG: Schema = {"type": "boolean"}
+PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
+PORTS: Schema = {"type": ["string", "integer"], "pattern": r"^[A-Za-z0-9_:,-]{0,64}$"}
+NETWORK: Schema = {
+    "type": "string",
+    "pattern": r"^[0-9a-fA-F.:]+(/\d{1,3})?$",
+    "maxLength": 49,
+}
+NETWORKS: Schema = {"type": "array", "items": NETWORK, "maxItems": 256}
+ADDRESS: Schema = {"type": "string", "pattern": r"^[0-9a-fA-F.:]{2,45}$"}
+ADDRESSES: Schema = {"type": "array", "items": ADDRESS, "maxItems": 256}
+MAC: Schema = {"type": "string", "pattern": r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"}
+KEY: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9+/]{43}=$"}
+SECRET_KEY: Schema = {**KEY, "writeOnly": True}
+SECRET: Schema = {"type": "string", "minLength": 8, "maxLength": 255, "writeOnly": True}
+WHERE: Schema = {"type": "string", "pattern": r"^!?[A-Za-z0-9_.:/-]{1,128}$"}
+WHERES: Schema = {"type": "array", "items": WHERE, "maxItems": 256}
+WORD: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,64}$"}
+HOST: Schema = {"type": "string", "pattern": r"^(\*\.)?[A-Za-z0-9_.-]{1,253}$"}
+UUID: Schema = {"type": "string", "pattern": r"^[0-9a-f-]{36}$"}
+INTERFACE: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,15}$"}
+VLAN: Schema = {"type": "integer", "minimum": 1, "maximum": 4094}
+MTU: Schema = {"type": "integer", "minimum": 576, "maximum": 9300}
+SECONDS: Schema = {"type": "integer", "minimum": 0, "maximum": 86400}
+
+
+def number(least: int, most: int) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def one_of(*values: str) -> Schema:
+    return {"enum": list(values)}
+
+
+def several(*values: str) -> Schema:
+    return {"type": "array", "items": {"enum": list(values)}, "maxItems": len(values)}

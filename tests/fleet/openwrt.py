@@ -1,0 +1,199 @@
+"""An OpenWrt with uhttpd's /ubus on loopback: sessions, UCI with deltas, apply and confirm.
+
+Facts of rpcd: what a session changes is seen by it alone until it is applied; an apply with
+rollback has to be confirmed by the same session; anonymous sections are named by their values.
+"""
+
+import copy
+import hashlib
+import secrets
+from typing import Any
+
+from tests.fleet.gateway import StandIn, Told
+from tests.fleet.http import Request
+
+OK, INVALID, NO_METHOD, NOT_FOUND, NO_DATA, DENIED = 0, 2, 3, 4, 5, 6
+PACKAGES = ("dhcp", "firewall", "network", "system", "wireless")
+Sections = dict[str, dict[str, Any]]
+
+
+class OpenWrt(StandIn):
+    key, secret = "root", "secret-of-the-portal"
+
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port)
+        self.files: dict[str, Sections] = {name: {} for name in PACKAGES}
+        self.put("system", "system", hostname="OpenWrt", timezone="UTC")
+        self.put("system", "timeserver", "ntp", enabled="1", server=["0.openwrt.pool.ntp.org"])
+        self.put("network", "interface", "lan", proto="static", ipaddr="192.168.1.1")
+        self.sessions: dict[str, dict[str, Sections]] = {}
+        # What an apply that is not confirmed goes back to, whose it is, and until when.
+        self.kept: tuple[dict[str, Sections], str, float] | None = None
+
+    def put(self, package: str, kind: str, name: str = "", **values: Any) -> str:
+        row = {".type": kind, ".anonymous": not name, **values}
+        name = name or anonymous(self.files[package], row)
+        self.files[package][name] = row
+        return name
+
+    def held(self, feature: Any, target: str) -> dict[str, Any] | None:
+        return self.files[feature.path].get(target)
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock += seconds
+        if self.kept and self.clock >= self.kept[2]:
+            self.files, self.kept = self.kept[0], None
+
+    def is_write(self, request: Request) -> bool:
+        name, method = (request.data.get("params") or ["", "", ""])[1:3]
+        if self.trouble == "refuses":
+            return name == "uci" and method in {"add", "set", "delete", "rename"}
+        return (name, method) in {("uci", self.fails_at), ("system", "reboot")}
+
+    # Which call is hit by trouble.
+    fails_at = "confirm"
+
+    def refusal(self) -> Told:
+        return reply(INVALID), 200
+
+    def tell(self, request: Request) -> Told:
+        if request.path != "/ubus":
+            return {}, 404
+        session, name, method, args = request.data["params"]
+        if (name, method) == ("session", "login"):
+            return self.sign_in(args), 200
+        if session not in self.sessions:
+            fault = {"code": -32002, "message": "Access denied"}
+            return {"jsonrpc": "2.0", "id": 1, "error": fault}, 200
+        work = getattr(self, f"{name}_{method}".replace("-", "_"), None)
+        return (work(session, args) if work else reply(NO_METHOD)), 200
+
+    def sign_in(self, args: dict[str, Any]) -> Any:
+        if (args.get("username"), args.get("password")) != (self.key, self.secret):
+            return reply(DENIED)
+        self.sessions[session := secrets.token_hex(16)] = {}
+        return reply(OK, {"ubus_rpc_session": session, "timeout": 300, "expires": 299})
+
+    def session_access(self, _session: str, _args: Any) -> Any:
+        return reply(OK, {"access": True})
+
+    def system_board(self, _session: str, _args: Any) -> Any:
+        release = {"distribution": "OpenWrt", "version": "24.10.2"}
+        return reply(OK, {"hostname": "OpenWrt", "release": release})
+
+    def system_reboot(self, _session: str, _args: Any) -> Any:
+        self.booted += 1
+        self.writes.append("system reboot")
+        return reply(OK)
+
+    def rpc_sys_upgrade_start(self, session: str, args: Any) -> Any:
+        return self.system_reboot(session, args) if "keep" in args else reply(INVALID)
+
+    rpc_sys_factory = system_reboot
+
+    def rc_init(self, _session: str, args: Any) -> Any:
+        if args.get("name") not in {"dnsmasq", "firewall"}:
+            return reply(NOT_FOUND)
+        self.writes.append(f"rc init {args['action']}")
+        return reply(OK)
+
+    def file_read(self, _session: str, args: Any) -> Any:
+        known = args.get("path") == "/proc/sys/kernel/random/boot_id"
+        return reply(OK, {"data": f"boot-{self.booted}\n"}) if known else reply(NOT_FOUND)
+
+    # --- uci
+
+    def seen(self, session: str, package: str) -> Sections:
+        return self.sessions[session].get(package, self.files[package])
+
+    def draft(self, session: str, package: str) -> Sections:
+        own = self.sessions[session]
+        if package not in own:
+            own[package] = copy.deepcopy(self.files[package])
+        return own[package]
+
+    def uci_get(self, session: str, args: Any) -> Any:
+        if args.get("config") not in self.files:
+            return reply(NOT_FOUND)
+        found = {
+            name: {**row, ".name": name, ".index": at}
+            for at, (name, row) in enumerate(self.seen(session, args["config"]).items())
+        }
+        if "section" in args:
+            one = found.get(args["section"])
+            return reply(OK, {"values": one}) if one else reply(NOT_FOUND)
+        return reply(OK, {"values": found})
+
+    def uci_add(self, session: str, args: Any) -> Any:
+        if args.get("config") not in self.files or "type" not in args:
+            return reply(INVALID)
+        sections = self.draft(session, args["config"])
+        row = {".type": args["type"], ".anonymous": "name" not in args, **args["values"]}
+        name = args.get("name") or anonymous(sections, row)
+        sections[name] = row
+        return reply(OK, {"section": name})
+
+    def uci_set(self, session: str, args: Any) -> Any:
+        sections = self.draft(session, args["config"])
+        if args["section"] not in sections:
+            return reply(NOT_FOUND)
+        sections[args["section"]].update(args["values"])
+        return reply(OK)
+
+    def uci_rename(self, session: str, args: Any) -> Any:
+        sections = self.draft(session, args["config"])
+        if args["section"] not in sections:
+            return reply(NOT_FOUND)
+        row = sections.pop(args["section"])
+        sections[args["name"]] = {**row, ".anonymous": False}
+        return reply(OK)
+
+    def uci_delete(self, session: str, args: Any) -> Any:
+        sections = self.draft(session, args["config"])
+        if args["section"] not in sections:
+            return reply(NOT_FOUND)
+        if "options" not in args:
+            del sections[args["section"]]
+        for name in args.get("options", []):
+            if sections[args["section"]].pop(name, None) is None:
+                return reply(NOT_FOUND)
+        return reply(OK)
+
+    def uci_apply(self, session: str, args: Any) -> Any:
+        if self.kept:
+            return reply(DENIED)
+        if not self.sessions[session]:
+            return reply(NO_DATA)
+        if args.get("rollback"):
+            self.kept = (copy.deepcopy(self.files), session, self.clock + args["timeout"])
+        for package, sections in self.sessions[session].items():
+            self.files[package] = renamed(sections)
+            self.active.append(package)
+        self.sessions[session] = {}
+        return reply(OK)
+
+    def uci_confirm(self, session: str, _args: Any) -> Any:
+        if not self.kept:
+            return reply(NO_DATA)
+        if self.kept[1] != session:
+            return reply(DENIED)
+        self.kept = None
+        self.writes.append("uci confirm")
+        return reply(OK)
+
+
+def reply(code: int, data: Any = None) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "result": [code] if data is None else [code, data]}
+
+
+def anonymous(sections: Sections, row: dict[str, Any]) -> str:
+    told = repr(sorted((n, v) for n, v in row.items() if n != ".anonymous"))
+    return f"cfg{len(sections) + 1:02x}{hashlib.sha256(told.encode()).hexdigest()[:4]}"
+
+
+def renamed(sections: Sections) -> Sections:
+    """Read again from the file: anonymous sections are named by place and values."""
+    found: Sections = {}
+    for name, row in sections.items():
+        found[anonymous(found, row) if row[".anonymous"] else name] = row
+    return found
