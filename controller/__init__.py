@@ -1,3 +1,5 @@
+__version__ = "0.1.0"
+
 from controller.celery import app as celery_app
 
-__all__ = ["celery_app"]
+__all__ = ["__version__", "celery_app"]

@@ -1,0 +1,345 @@
+"""Everything that the portal knows in one file, and back into an empty database of any kind.
+
+The file is a ZIP: ``rows/<app.model>.jsonl`` with a row a line, ``media/…`` as the files are,
+and ``manifest.json``, written last. Secrets stay sealed with the newest encryption key. It is
+read and written a row at a time, so that its size does not matter.
+"""
+
+import hmac
+import json
+import os
+import secrets
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+
+import orjson
+from cryptography.fernet import InvalidToken
+from django.apps import apps
+from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.gis.db.models import GeometryField
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.storage import default_storage
+from django.core.management.color import no_style
+from django.db import connection, models, transaction
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from controller import __version__
+from controller.base.errors import Conflict, Refused
+from controller.base.secrets import (
+    EncryptedBytesField,
+    EncryptedJSONField,
+    EncryptedTextField,
+    box,
+)
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MEDIA = "media/"
+BATCH = 500
+# Who is signed in here signs in anew there; the other two are made by every migration.
+LEFT_OUT = {"sessions.session"}
+REPLACED = {"contenttypes.contenttype", "auth.permission"}
+PLAIN = (bool, int, float, str, datetime, date, time, UUID, list, dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup is of, and what proves that the keys here open it."""
+
+    format: int
+    portal: str
+    made: str
+    migrations: list[str]
+    rows: dict[str, int]
+    files: int
+    sealed: str
+    audit_nonce: str
+    audit_check: str
+
+
+def kept() -> list[Any]:
+    """Every table, those between two others too, in an order that stays the same."""
+    found = apps.get_models(include_auto_created=True)
+    real = [one for one in found if one._meta.managed and not one._meta.proxy]
+    return sorted(
+        (one for one in real if one._meta.label_lower not in LEFT_OUT),
+        key=lambda one: one._meta.label_lower,
+    )
+
+
+def columns(model: Any) -> list[Any]:
+    return [field for field in model._meta.concrete_fields if not field.generated]
+
+
+# --- a value as JSON has it, and back
+
+
+def written(field: Any, row: Any) -> Any:
+    value = field.value_from_object(row)
+    if value is None:
+        return None
+    if isinstance(field, EncryptedBytesField):
+        return box().encrypt(bytes(value)).decode() if value else ""
+    if isinstance(field, EncryptedTextField):
+        # Its own words for the column: what is not empty, sealed.
+        return field.get_prep_value(value)
+    if isinstance(field, GeometryField):
+        return value.hexewkb.decode()
+    if isinstance(value, PLAIN):
+        return value
+    return field.value_to_string(row)
+
+
+def read(field: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(field, EncryptedBytesField):
+        return box().decrypt(value.encode()) if value else b""
+    if isinstance(field, EncryptedJSONField | EncryptedTextField):
+        return field.from_db_value(value)
+    return field.to_python(value)
+
+
+# --- out
+
+
+def back_up(path: Path) -> Manifest:
+    """Write everything to this file; it is there when it is whole, and not before."""
+    partial = path.with_name(f"{path.name}.partial")
+    with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as file:
+        try:
+            with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+                with one_moment():
+                    rows = {
+                        model._meta.label_lower: write_rows(archive, model) for model in kept()
+                    }
+                    migrations = applied()
+                files = write_media(archive)
+                manifest = made_manifest(rows, migrations, files)
+                archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1))
+            os.fsync(file.fileno())
+        except BaseException:
+            partial.unlink()
+            raise
+    partial.replace(path)
+    return manifest
+
+
+def made_manifest(rows: dict[str, int], migrations: list[str], files: int) -> Manifest:
+    nonce = secrets.token_hex(16)
+    return Manifest(
+        format=FORMAT,
+        portal=__version__,
+        made=timezone.now().isoformat(timespec="seconds"),
+        migrations=migrations,
+        rows=rows,
+        files=files,
+        sealed=box().encrypt(nonce.encode()).decode(),
+        audit_nonce=nonce,
+        audit_check=audit_check(nonce),
+    )
+
+
+def audit_check(nonce: str) -> str:
+    return hmac.new(settings.MUSTER_AUDIT_KEY.encode(), nonce.encode(), "sha256").hexdigest()
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Everything read in here is as it was at one moment; nobody waits for it."""
+    if connection.in_atomic_block:
+        yield
+        return
+    if connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+        return
+    with connection.cursor() as cursor:
+        # By hand: Django's own would lock writers out until the file is written.
+        cursor.execute("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+
+
+def applied() -> list[str]:
+    return sorted(".".join(key) for key in MigrationRecorder(connection).applied_migrations())
+
+
+def write_rows(archive: ZipFile, model: Any) -> int:
+    fields = columns(model)
+    count = 0
+    with archive.open(f"rows/{model._meta.label_lower}.jsonl", "w", force_zip64=True) as file:
+        for row in model._base_manager.order_by("pk").iterator(chunk_size=BATCH):
+            values = {field.attname: written(field, row) for field in fields}
+            file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
+            count += 1
+    return count
+
+
+def write_media(archive: ZipFile) -> int:
+    count, top = 0, Path(settings.MEDIA_ROOT)
+    for path in sorted(top.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            # Pictures are packed already.
+            archive.write(path, f"{MEDIA}{path.relative_to(top)}", compress_type=ZIP_STORED)
+            count += 1
+    return count
+
+
+# --- in
+
+
+def restore(path: Path, *, prepare: Any = None) -> Manifest:
+    """Fill an empty database from a backup: all of it, or nothing at all.
+
+    ``prepare`` makes the tables, once the file and the keys are known to be in order.
+    """
+    try:
+        with ZipFile(path) as archive:
+            manifest = checked(archive)
+            if tables := connection.introspection.table_names():
+                check_empty(tables)
+            if prepare is not None:
+                prepare()
+            check_migrations(manifest)
+            with transaction.atomic():
+                fill(archive, manifest)
+    except FileNotFoundError as error:
+        raise Refused(f"There is no file {path}.") from error
+    except (BadZipFile, zlib.error) as error:
+        raise Refused(f"{path} is no backup, or not a whole one: {error}") from error
+    except (OSError, SuspiciousFileOperation) as error:
+        raise Refused(f"The files cannot be written, so nothing was: {error}") from error
+    return manifest
+
+
+def checked(archive: ZipFile) -> Manifest:
+    """What the backup tells of itself; raises unless it is whole and the keys here open it."""
+    try:
+        manifest = Manifest(**json.loads(archive.read(MANIFEST)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused(
+            "This is no backup of Muster: it has no manifest that can be read."
+        ) from error
+    if manifest.format != FORMAT:
+        raise Refused(f"This backup has format {manifest.format}; known here is {FORMAT}.")
+    try:
+        nonce = box().decrypt(manifest.sealed.encode()).decode()
+    except InvalidToken as error:
+        raise Refused(
+            "The encryption keys here do not open this backup. Set MUSTER_ENCRYPTION_KEYS to "
+            "those of the portal it was made on. Nothing was written."
+        ) from error
+    if not hmac.compare_digest(audit_check(nonce), manifest.audit_check):
+        raise Refused(
+            "The audit of this backup is sealed with another key. Set MUSTER_AUDIT_KEY to that "
+            "of the portal it was made on (by default the last of its MUSTER_ENCRYPTION_KEYS). "
+            "Nothing was written."
+        )
+    if (broken := archive.testzip()) is not None:
+        raise Refused(f"{broken} in the backup is damaged. Nothing was written.")
+    return manifest
+
+
+def check_empty(tables: Iterable[str]) -> None:
+    there = set(tables)
+    for model in kept():
+        name = model._meta.label_lower
+        if name in REPLACED or model._meta.db_table not in there:
+            continue
+        if model._base_manager.exists():
+            raise Conflict(
+                f"The database is not empty: it has {model._meta.verbose_name_plural}. A backup "
+                "is restored into an empty one only; nothing was written."
+            )
+
+
+def check_migrations(manifest: Manifest) -> None:
+    if differs := set(manifest.migrations) ^ set(applied()):
+        raise Conflict(
+            f"The backup was made by version {manifest.portal} with other migrations "
+            f"({', '.join(sorted(differs)[:5])}). Restore it with that version, and upgrade then."
+        )
+
+
+def fill(archive: ZipFile, manifest: Manifest) -> None:
+    known = {model._meta.label_lower: model for model in kept()}
+    if strange := set(manifest.rows) - set(known):
+        raise Refused(
+            f"The backup has rows that are unknown here: {', '.join(sorted(strange))}."
+        )
+    # Other rows point to these by their numbers, which differ from database to database.
+    for name in sorted(REPLACED):
+        known[name]._base_manager.all().delete()
+    for name, count in manifest.rows.items():
+        if (found := read_rows(archive, known[name])) != count:
+            raise Refused(f"{name} has {found} rows, and its manifest says {count}.")
+    for statement in connection.ops.sequence_reset_sql(no_style(), list(known.values())):
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    ContentType.objects.clear_cache()
+    # Last: a file that cannot be written takes the rows back with it.
+    if (files := read_media(archive)) != manifest.files:
+        raise Refused(f"The backup has {files} files, and its manifest says {manifest.files}.")
+
+
+def read_rows(archive: ZipFile, model: Any) -> int:
+    fields = columns(model)
+    size = min(BATCH, connection.ops.bulk_batch_size(fields, [None] * BATCH))
+    count = 0
+    batch: list[models.Model] = []
+    with archive.open(f"rows/{model._meta.label_lower}.jsonl") as file:
+        for line in file:
+            batch.append(parsed(model, fields, line))
+            if len(batch) == size:
+                count += insert(model, fields, batch)
+        return count + insert(model, fields, batch)
+
+
+def parsed(model: Any, fields: list[Any], line: bytes) -> models.Model:
+    values = orjson.loads(line)
+    row: models.Model = model(
+        **{field.attname: read(field, values[field.attname]) for field in fields}
+    )
+    return row
+
+
+def insert(model: Any, fields: list[Any], batch: list[models.Model]) -> int:
+    count = len(batch)
+    if batch:
+        # As it is: no default, no time of now, no rule, no audit.
+        model._base_manager.all()._insert(batch, fields=fields, raw=True, using="default")
+        batch.clear()
+    return count
+
+
+def read_media(archive: ZipFile) -> int:
+    names = [
+        info.filename
+        for info in archive.infolist()
+        if info.filename.startswith(MEDIA) and not info.is_dir()
+    ]
+    for name in names:
+        # Refuses a name that leads out of the folder.
+        target = Path(default_storage.path(name.removeprefix(MEDIA)))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(name) as source, target.open("wb") as file:
+            copy(source, file)
+    return len(names)
+
+
+def copy(source: IO[bytes], target: IO[bytes]) -> None:
+    shutil.copyfileobj(source, target, 1024 * 1024)
