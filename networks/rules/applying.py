@@ -66,7 +66,7 @@ def prepare(change: Change, device: Connection, *, accepts_drift: bool) -> None:
     if feature.deed:
         intent["started"] = device.started(feature, change.wanted)
     elif change.operation == "create":
-        intent["ids"] = device.ids(feature)
+        intent["ids"] = device.ids(feature, change.wanted)
     else:
         target = target or only(device, feature)
         intent["before"] = live = device.read(feature, target)

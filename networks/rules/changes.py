@@ -117,7 +117,7 @@ def _looked_up(
 
 def only(device: Connection, feature: Feature) -> str:
     """What is meant where no id is given: the one there is."""
-    found = device.ids(feature)
+    found = device.ids(feature, {})
     if len(found) != 1:
         raise Refused(
             {"target_id": [f"The gateway has {len(found)} of {feature.key}: say which one."]}
@@ -179,7 +179,7 @@ def compared(change: Change, live: Rows) -> list[Difference]:
 def drifted(change: Change, live: Rows) -> bool:
     if change.before is None:
         return False
-    return live is None or bool(differs(change.before, live))
+    return live is None or bool(differs(change.before, live) or differs(live, change.before))
 
 
 def shown_payload(change: Change) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def _written(change: Change, device: Connection) -> str | None:
         return (
             change.target_id if held(change, device.read(feature, change.target_id)) else None
         )
-    new = [one for one in device.ids(feature) if one not in intent["ids"]]
+    new = [one for one in device.ids(feature, change.wanted) if one not in intent["ids"]]
     fitting = [one for one in new if held(change, device.read(feature, one))]
     return fitting[0] if fitting else None
 

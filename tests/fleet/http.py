@@ -19,7 +19,7 @@ HTML = "text/html; charset=utf-8"
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "Moved Permanently",
            400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
            405: "Method Not Allowed", 409: "Conflict", 423: "Locked",
-           500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
+           500: "Internal Server Error", 501: "Not Implemented", 503: "Service Unavailable"}  # fmt: skip
 # Of larger bodies only size and digest are kept.
 LARGEST_KEPT = 16 * 1024 * 1024
 

@@ -14,10 +14,18 @@ from networks.rules import applying, changes, gateways, reconciling
 from tests import make
 from tests.fleet.gateway import StandIn
 from tests.fleet.http import Supervisors
+from tests.fleet.mikrotik import MikroTik
 from tests.fleet.openwrt import OpenWrt
 from tests.fleet.opnsense import opnsense
+from tests.fleet.pfsense import PfSense
+from tests.fleet.proxmox import Proxmox
 
-STAND_INS: dict[str, type[StandIn]] = {"openwrt": OpenWrt}
+STAND_INS: dict[str, type[StandIn]] = {
+    "mikrotik": MikroTik,
+    "openwrt": OpenWrt,
+    "pfsense": PfSense,
+    "proxmox": Proxmox,
+}
 KEPT = [one.key for one in ALL if not one.deed]
 DEEDS = [one.key for one in ALL if one.deed]
 
@@ -143,14 +151,19 @@ def there_and_back(feature: Feature, desk: Desk, device: Any, target: str) -> st
 def test_every_deed_is_done_once(feature: Feature, desk: Desk, device: Any) -> None:
     done = desk.do("create", feature.example)
     assert done.state == "applied"
-    assert len(device.writes) == 1
+    assert len([*device.writes, *device.active]) == 1
     with pytest.raises(Refused):
         changes.plan_inverse(done, by=desk.by)
 
 
 # --- what goes wrong
 
-FAULTED = {"openwrt": "openwrt.dhcp.static_host"}
+FAULTED = {
+    "mikrotik": "mikrotik.dhcp.lease_static",
+    "openwrt": "openwrt.dhcp.static_host",
+    "pfsense": "pfsense.routing.static_route",
+    "proxmox": "proxmox.firewall.alias",
+}
 FAULT_TABLE = {
     # the fault: how applying ends, the state then, the state once the truth is known, writes
     "late before": (OutcomeUnknown, "unknown", "pending", 0),

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from networks.drivers.gateways import openwrt, opnsense
+from networks.drivers.gateways import mikrotik, openwrt, opnsense, pfsense, proxmox
 from networks.drivers.gateways.contract import Endpoint, Gateway
 
 DRIVERS: Mapping[str, Callable[[Endpoint], Gateway]] = {
+    "mikrotik": mikrotik.MikroTik,
     "openwrt": openwrt.OpenWrt,
     "opnsense": opnsense.OPNsense,
+    "pfsense": pfsense.PfSense,
+    "proxmox": proxmox.Proxmox,
 }

@@ -41,8 +41,8 @@ class Gateway(Protocol):
         """``version`` and ``name`` as it tells them."""
         ...
 
-    def ids(self, feature: Feature) -> list[str]:
-        """What of this kind there is."""
+    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        """What of this kind there is; ``within`` may say where to look."""
         ...
 
     def read(self, feature: Feature, target: str) -> dict[str, str] | None:

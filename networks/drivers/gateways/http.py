@@ -1,6 +1,7 @@
 """What the drivers that speak HTTP have in common: where to connect, and what errors mean."""
 
 import ssl
+import time
 from collections.abc import Mapping
 from ipaddress import ip_address
 from socket import getaddrinfo
@@ -20,6 +21,7 @@ from networks.drivers.gateways.contract import (
 # It has changed nothing when it answers with one of these.
 REFUSALS = {400, 401, 403, 404, 405, 406, 409, 412, 415, 422}
 SHOWN = 300
+BOOT_SECONDS = 600
 
 
 def pinned(endpoint: Endpoint) -> tuple[str, str]:
@@ -47,6 +49,11 @@ def trusted(endpoint: Endpoint) -> ssl.SSLContext:
     if endpoint.ca_certificate:
         found.load_verify_locations(cadata=endpoint.ca_certificate)
     return found
+
+
+def boot(uptime: float) -> str:
+    """When it booted, for those that tell only how long they run; coarse, for rounding."""
+    return f"boot {int(time.time() - uptime) // BOOT_SECONDS}"
 
 
 class Http:

@@ -44,7 +44,7 @@ class OpenWrt(Http):
     def started(self, feature: Feature, values: Mapping[str, str]) -> str:
         return str(self._tell("file", "read", {"path": BOOT}).get("data", "")).strip()
 
-    def ids(self, feature: Feature) -> list[str]:
+    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         return [name for name, row in self._sections(feature).items() if feature.fits(row)]
 
     def read(self, feature: Feature, target: str) -> dict[str, str] | None:

@@ -28,7 +28,7 @@ class OPNsense(Http):
     def started(self, feature: Feature, values: Mapping[str, str]) -> str:
         return str(self._ask("GET", "diagnostics/system/systemTime").get("boottime", ""))
 
-    def ids(self, feature: Feature) -> list[str]:
+    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         asked = {"current": 1, "rowCount": MOST_ROWS, "searchPhrase": ""}
         rows = self._ask("POST", f"{feature.path}/search{feature.noun}", asked).get("rows", [])
         return [str(row["uuid"]) for row in rows if isinstance(row, dict) and "uuid" in row]

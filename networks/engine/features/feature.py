@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -69,6 +70,18 @@ class Feature:
         return self.in_area or self.key.removeprefix(f"{self.vendor}.").split(".")[0]
 
     @property
+    def scope(self) -> tuple[str, ...]:
+        """The properties that say where in its path a thing is."""
+        return tuple(name for _, name, _, _ in Formatter().parse(self.path) if name)
+
+    def located(self, target: str) -> tuple[dict[str, str], str]:
+        """An id as where the thing is, and what it is called there."""
+        *places, name = target.split(":", len(self.scope))
+        if len(places) < len(self.scope):
+            places, name = [*places, name], ""
+        return dict(zip(self.scope, places, strict=True)), name
+
+    @property
     def permission(self) -> str:
         return permission_of(self.key)
 
@@ -82,7 +95,8 @@ class Feature:
         if operation != "delete":
             known |= {name: self.properties[real] for name, real in self.names.items()}
         if operation == "update":
-            known = {n: one for n, one in known.items() if self._real(n) not in self.identity}
+            given_once = {*self.identity, *self.scope}
+            known = {n: one for n, one in known.items() if self._real(n) not in given_once}
         found: dict[str, Any] = {
             "type": "object",
             "properties": known,

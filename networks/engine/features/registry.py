@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from networks.engine.features.feature import Feature
+from networks.engine.features.mikrotik import MIKROTIK
 from networks.engine.features.openwrt import OPENWRT
 from networks.engine.features.opnsense import OPNSENSE
+from networks.engine.features.pfsense import PFSENSE
+from networks.engine.features.proxmox import PROXMOX
 
-ALL: tuple[Feature, ...] = (*OPNSENSE, *OPENWRT)
+ALL: tuple[Feature, ...] = (*OPNSENSE, *OPENWRT, *MIKROTIK, *PROXMOX, *PFSENSE)
 # Some of FreeSDN's names hold the operation, and take no other.
 VERBS = {"create": ("create",), "update": ("update",), "delete": ("delete",)}
 

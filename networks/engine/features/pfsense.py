@@ -1,0 +1,204 @@
+"""pfSense with the REST API package (pfrest.org), version 2.
+
+``path`` is that of one thing, ``noun`` that of all of them. pfSense numbers things by their
+place; ``identity`` names what tells them apart, or all that they hold does.
+"""
+
+from functools import partial
+
+from networks.engine.features.feature import Feature
+from networks.engine.features.schemas import (
+    ADDRESS,
+    ADDRESSES,
+    FLAG,
+    HOST,
+    INTERFACE,
+    KEY,
+    MAC,
+    MTU,
+    NETWORK,
+    NETWORKS,
+    PORT,
+    PORTS,
+    SECRET_KEY,
+    TEXT,
+    VLAN,
+    WHERE,
+    WHERES,
+    WORD,
+    number,
+    one_of,
+)
+
+Kind = partial(Feature, "pfsense")
+Fixed = partial(Kind, operations=("create", "delete"))
+Settings = partial(Kind, operations=("update",))
+Deed = partial(Kind, operations=("create",))
+FIREWALL, ROUTING, DNS = "firewall/apply", "routing/apply", "services/dns_resolver/apply"
+DHCP, WIREGUARD = "services/dhcp_server/apply", "vpn/wireguard/apply"
+FAMILY = one_of("inet", "inet6", "inet46")
+PROTOCOL = one_of("tcp", "udp", "tcp/udp", "icmp", "esp", "ah", "gre", "ipv6", "igmp", "any")
+SERVICE = {"name": WORD}
+
+PFSENSE = (
+    Kind(
+        "pfsense.firewall.rule", "firewall/rule", "firewall/rules", activation=FIREWALL,
+        identity=("tracker",),
+        properties={
+            "type": one_of("pass", "block", "reject"), "interface": WHERES,
+            "ipprotocol": FAMILY, "protocol": PROTOCOL, "source": WHERE, "source_port": PORTS,
+            "destination": WHERE, "destination_port": PORTS, "descr": TEXT, "disabled": FLAG,
+            "log": FLAG, "gateway": WHERE, "floating": FLAG, "quick": FLAG,
+            "direction": one_of("in", "out", "any"),
+        },
+        required=("type", "interface", "ipprotocol", "source", "destination"),
+        example={"type": "pass", "interface": ["lan"], "ipprotocol": "inet", "protocol": "tcp",
+                 "source": "any", "destination": "any", "destination_port": "443"},
+        change={"type": "block", "log": True},
+    ),
+    Kind(
+        "pfsense.firewall.alias", "firewall/alias", "firewall/aliases", activation=FIREWALL,
+        identity=("name",),
+        properties={
+            "name": {"type": "string", "pattern": r"^[A-Za-z0-9_]{1,31}$"},
+            "type": one_of("host", "network", "port"), "descr": TEXT, "address": WHERES,
+        },
+        required=("name", "type"),
+        example={"name": "printers", "type": "host", "address": ["10.0.0.8", "10.0.0.9"]},
+        change={"address": ["10.0.0.7"]},
+    ),
+    Fixed(
+        "pfsense.nat.port_forward", "firewall/nat/port_forward", "firewall/nat/port_forwards",
+        activation=FIREWALL,
+        properties={
+            "interface": WHERE, "ipprotocol": FAMILY, "protocol": PROTOCOL, "source": WHERE,
+            "source_port": PORTS, "destination": WHERE, "destination_port": PORTS,
+            "target": WHERE, "local_port": PORTS, "descr": TEXT, "disabled": FLAG,
+        },
+        required=("interface", "protocol", "source", "destination", "target"),
+        example={"interface": "wan", "protocol": "tcp", "source": "any",
+                 "destination": "wan:ip", "destination_port": "8443", "target": "10.0.0.9",
+                 "local_port": "443"},
+    ),
+    Fixed(
+        "pfsense.nat.outbound", "firewall/nat/outbound/mapping",
+        "firewall/nat/outbound/mappings", activation=FIREWALL,
+        properties={
+            "interface": WHERE, "protocol": PROTOCOL, "source": WHERE, "destination": WHERE,
+            "target": WHERE, "target_subnet": number(0, 128), "descr": TEXT, "disabled": FLAG,
+            "static_nat_port": FLAG,
+        },
+        required=("interface", "source", "destination", "target"),
+        example={"interface": "wan", "source": "10.0.0.0/24", "destination": "any",
+                 "target": "203.0.113.7"},
+    ),
+    Fixed(
+        "pfsense.nat.one_to_one", "firewall/nat/one_to_one/mapping",
+        "firewall/nat/one_to_one/mappings", activation=FIREWALL,
+        properties={"interface": WHERE, "ipprotocol": FAMILY, "external": WHERE,
+                    "source": WHERE, "destination": WHERE, "descr": TEXT, "disabled": FLAG},
+        required=("interface", "external", "source", "destination"),
+        example={"interface": "wan", "external": "203.0.113.9", "source": "10.0.0.9",
+                 "destination": "any"},
+    ),
+    Kind(
+        "pfsense.routing.static_route", "routing/static_route", "routing/static_routes",
+        activation=ROUTING, identity=("network",),
+        properties={"network": NETWORK, "gateway": WORD, "descr": TEXT, "disabled": FLAG},
+        required=("network", "gateway"),
+        example={"network": "10.5.0.0/16", "gateway": "WANGW"}, change={"disabled": True},
+    ),
+    Kind(
+        "pfsense.routing.gateway", "routing/gateway", "routing/gateways", activation=ROUTING,
+        identity=("name",),
+        properties={"name": WORD, "interface": WORD, "ipprotocol": one_of("inet", "inet6"),
+                    "gateway": WHERE, "monitor": ADDRESS, "weight": number(1, 30),
+                    "descr": TEXT, "disabled": FLAG},
+        required=("name", "interface", "ipprotocol", "gateway"),
+        example={"name": "LTE", "interface": "opt1", "ipprotocol": "inet",
+                 "gateway": "198.51.100.1"},
+        change={"weight": 2},
+    ),
+    Kind(
+        "pfsense.dhcp.static_mapping", "services/dhcp_server/static_mapping",
+        "services/dhcp_server/static_mappings", activation=DHCP, identity=("parent_id", "mac"),
+        properties={"parent_id": WORD, "mac": MAC, "ipaddr": ADDRESS, "hostname": HOST,
+                    "domain": HOST, "dnsserver": ADDRESSES, "descr": TEXT},
+        required=("parent_id", "mac"), names={"interface": "parent_id"},
+        aliases=("pfsense.dhcp.reservation",),
+        example={"interface": "lan", "mac": "02:00:00:00:00:05", "ipaddr": "10.0.0.5"},
+        change={"ipaddr": "10.0.0.6"},
+    ),
+    Kind(
+        "pfsense.dns.override", "services/dns_resolver/host_override",
+        "services/dns_resolver/host_overrides", activation=DNS, identity=("host", "domain"),
+        properties={"host": HOST, "domain": HOST, "ip": ADDRESSES, "descr": TEXT},
+        required=("host", "domain", "ip"), aliases=("pfsense.dns.host_override",),
+        example={"host": "nas", "domain": "example.org", "ip": ["10.0.0.2"]},
+        change={"ip": ["10.0.0.3"]},
+    ),
+    Kind(
+        "pfsense.dns.domain_override", "services/dns_resolver/domain_override",
+        "services/dns_resolver/domain_overrides", activation=DNS, identity=("domain",),
+        properties={"domain": HOST, "ip": ADDRESS, "descr": TEXT, "tls_queries": FLAG},
+        required=("domain", "ip"), example={"domain": "corp.example", "ip": "10.0.0.53"},
+        change={"ip": "10.0.0.54"},
+    ),
+    Kind(
+        "pfsense.interfaces.vlan", "interface/vlan", "interface/vlans", identity=("vlanif",),
+        properties={"if": INTERFACE, "tag": VLAN, "pcp": number(0, 7), "descr": TEXT},
+        required=("if", "tag"), names={"description": "descr"},
+        example={"if": "igb0", "tag": 20}, change={"pcp": 3},
+    ),
+    Kind(
+        "pfsense.vpn.wireguard.tunnel", "vpn/wireguard/tunnel", "vpn/wireguard/tunnels",
+        activation=WIREGUARD, identity=("name",), separator=" ",
+        properties={"enabled": FLAG, "descr": TEXT, "listenport": PORT, "mtu": MTU,
+                    "privatekey": SECRET_KEY, "addresses": NETWORKS},
+        required=("privatekey",), names={"listen_port": "listenport"},
+        aliases=("pfsense.vpn.wireguard", "pfsense.vpn.wireguard.server"),
+        example={"descr": "Phones", "listenport": 51820, "privatekey": "B" * 43 + "=",
+                 "addresses": ["10.9.0.1/24"]},
+        change={"listen_port": 51821},
+    ),
+    Kind(
+        "pfsense.vpn.wireguard.peer", "vpn/wireguard/peer", "vpn/wireguard/peers",
+        activation=WIREGUARD, identity=("publickey",), separator=" ",
+        properties={"enabled": FLAG, "tun": WORD, "endpoint": HOST, "port": PORT, "descr": TEXT,
+                    "persistentkeepalive": number(0, 65535), "publickey": KEY,
+                    "presharedkey": SECRET_KEY, "allowedips": NETWORKS},
+        required=("tun", "publickey"),
+        example={"tun": "tun_wg0", "publickey": "A" * 43 + "=", "descr": "laptop",
+                 "allowedips": ["10.9.0.2/32"]},
+        change={"persistentkeepalive": 25},
+    ),
+    Settings(
+        "pfsense.system.hostname", "system/hostname",
+        properties={"hostname": HOST, "domain": HOST}, change={"hostname": "gate"},
+    ),
+    Settings(
+        "pfsense.system.dns", "system/dns",
+        properties={"dnsserver": ADDRESSES, "dnsallowoverride": FLAG},
+        change={"dnsserver": ["9.9.9.9", "149.112.112.112"]},
+    ),
+    Kind(
+        "pfsense.cron.job", "services/cron/job", "services/cron/jobs", identity=("command",),
+        properties={"minute": TEXT, "hour": TEXT, "mday": TEXT, "month": TEXT, "wday": TEXT,
+                    "who": WORD, "command": TEXT},
+        required=("minute", "hour", "mday", "month", "wday", "who", "command"),
+        example={"minute": "0", "hour": "3", "mday": "*", "month": "*", "wday": "*",
+                 "who": "root", "command": "/usr/bin/true"},
+        change={"hour": "4"}, catastrophic=True,
+    ),
+    Deed("pfsense.firewall.apply", deed="firewall/apply"),
+    Deed("pfsense.dns.apply", deed="services/dns_resolver/apply"),
+    *(
+        Deed(
+            f"pfsense.services.{verb}", deed="status/service", properties=SERVICE,
+            required=("name",), constants={"action": verb}, example={"name": "unbound"},
+        )
+        for verb in ("start", "stop", "restart")
+    ),
+    Deed("pfsense.system.reboot", deed="diagnostics/reboot", catastrophic=True),
+    Deed("pfsense.system.halt", deed="diagnostics/halt_system", catastrophic=True),
+)  # fmt: skip

@@ -1,0 +1,229 @@
+"""A RouterOS on loopback: one configuration behind its REST API and its binary API."""
+
+import asyncio
+import base64
+import contextlib
+from typing import Any
+
+from tests.fleet.gateway import StandIn, Told
+from tests.fleet.http import Request
+
+SETTINGS = {
+    "ip/dns": {"servers": "", "allow-remote-requests": "false", "cache-size": "2048"},
+    "interface/l2tp-server/server": {"enabled": "false", "use-ipsec": "no"},
+    "snmp": {"enabled": "false", "contact": "", "location": ""},
+    "system/identity": {"name": "MikroTik"},
+    "system/ntp/client": {"enabled": "false", "servers": ""},
+    "system/clock": {"date": "2026-11-26", "time": "12:00:00"},
+}
+MENUS = {
+    "ip/firewall/filter", "ip/firewall/nat", "ip/firewall/mangle", "ip/firewall/address-list",
+    "ip/route", "ip/dhcp-server/lease", "ip/dhcp-server", "ip/dhcp-server/network",
+    "ip/dns/static", "interface/wireguard", "interface/wireguard/peers", "ip/ipsec/peer",
+    "ip/ipsec/identity", "ip/ipsec/policy", "interface/vlan", "interface/bridge/vlan",
+    "ip/address", "ip/pool", "queue/simple", "ppp/secret", "ip/hotspot/user", "radius", "file",
+    "system/scheduler",
+}  # fmt: skip
+DEEDS = {"system/reboot", "system/shutdown", "system/package/update/install"}
+WRITES = {"add", "set", "remove", "save", "reboot", "shutdown", "install"}
+
+
+class NoSuch(Exception):
+    """What is asked for is not there; the text is the router's."""
+
+
+class MikroTik(StandIn):
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port)
+        self.menus: dict[str, dict[str, dict[str, str]]] = {name: {} for name in MENUS}
+        self.settings = {name: dict(row) for name, row in SETTINGS.items()}
+        self.api_port = 0
+        self.last = 0
+
+    def held(self, feature: Any, target: str) -> dict[str, Any] | None:
+        if feature.path in self.settings:
+            return self.settings[feature.path]
+        return self.menus[feature.path].get(target)
+
+    # --- what it can, by either API
+
+    def rows(self, menu: str) -> list[dict[str, str]]:
+        if menu == "system/resource":
+            return [{"uptime": f"{self.booted}w1d2h3m4s", "version": "7.19.4 (stable)"}]
+        if menu in self.settings:
+            return [self.settings[menu]]
+        if menu not in self.menus:
+            raise NoSuch("no such command")
+        return [{".id": name, **row} for name, row in self.menus[menu].items()]
+
+    def add(self, menu: str, values: dict[str, str]) -> str:
+        self.rows(menu)
+        self.last += 1
+        name = f"*{self.last:X}"
+        self.menus[menu][name] = {"disabled": "false", **values}
+        self.writes.append(f"{menu}/add")
+        return name
+
+    def put(self, menu: str, target: str, values: dict[str, str]) -> None:
+        self.rows(menu)
+        if menu in self.settings:
+            self.settings[menu] |= values
+        elif target in self.menus[menu]:
+            self.menus[menu][target] |= values
+        else:
+            raise NoSuch("no such item")
+        self.writes.append(f"{menu}/set")
+
+    def remove(self, menu: str, target: str) -> None:
+        self.rows(menu)
+        if self.menus[menu].pop(target, None) is None:
+            raise NoSuch("no such item")
+        self.writes.append(f"{menu}/remove")
+
+    def call(self, path: str, values: dict[str, str]) -> None:
+        if path == "system/backup/save":
+            self.last += 1
+            self.menus["file"][f"*{self.last:X}"] = {"name": f"{values['name']}.backup"}
+        elif path in DEEDS:
+            self.booted += 1
+        else:
+            raise NoSuch("no such command")
+        self.writes.append(path)
+
+    # --- REST
+
+    def tell(self, request: Request) -> Told:
+        expected = base64.b64encode(f"{self.key}:{self.secret}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {expected}":
+            return {"error": 401, "message": "Unauthorized"}, 401
+        try:
+            return self.rest(request.method, request.path.removeprefix("/rest/"), request.data)
+        except NoSuch as error:
+            status = 404 if "item" in str(error) else 400
+            kind = "Not Found" if status == 404 else "Bad Request"
+            return {"error": status, "message": kind, "detail": str(error)}, status
+
+    def rest(self, method: str, path: str, values: dict[str, str]) -> Told:
+        menu, _, last = path.rpartition("/")
+        if method == "GET" and last.startswith("*"):
+            row = self.one(menu, last)
+            return row, 200
+        if method == "GET":
+            found: Any = self.rows(path)
+            single = path in self.settings or path == "system/resource"
+            return (found[0] if single else found), 200
+        if method == "PUT":
+            return self.one(path, self.add(path, values)), 201
+        if method == "PATCH":
+            self.put(menu, last, values)
+            return self.one(menu, last), 200
+        if method == "DELETE":
+            self.remove(menu, last)
+            return {}, 204
+        if last == "set":
+            self.put(menu, values.pop(".id", ""), values)
+        else:
+            self.call(path, values)
+        return [], 200
+
+    def one(self, menu: str, target: str) -> dict[str, str]:
+        for row in self.rows(menu):
+            if row.get(".id") == target:
+                return row
+        raise NoSuch("no such item")
+
+    def refusal(self) -> Told:
+        return {"error": 400, "message": "Bad Request", "detail": "invalid value"}, 400
+
+    # --- the binary API
+
+    async def listen(self) -> None:
+        await super().listen()
+        self._api = await asyncio.start_server(self._session, self.host, self.api_port)
+        self.api_port = self._api.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        await super().close()
+        self._api.close()
+
+    async def _session(self, reader: Any, writer: asyncio.StreamWriter) -> None:
+        known = False
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while sentence := await read_sentence(reader):
+                tag = [one for one in sentence if one.startswith(".tag=")]
+                command = sentence[0].lstrip("/")
+                told = {
+                    n: v for n, _, v in (w[1:].partition("=") for w in sentence if w[0] == "=")
+                }
+                if command == "login":
+                    known, answer = self.login(told)
+                elif not known:
+                    answer = [["!fatal", "not logged in"]]
+                else:
+                    is_write = command.rpartition("/")[2] in WRITES
+                    answer = await self.troubled(command, told, sentence, is_write=is_write)
+                if answer is None:
+                    break
+                for words in answer:
+                    writer.write(b"".join(map(framed, [*words, *tag])) + b"\x00")
+                await writer.drain()
+        writer.close()
+
+    def login(self, told: dict[str, str]) -> tuple[bool, list[list[str]]]:
+        if (told.get("name"), told.get("password")) == (self.key, self.secret):
+            return True, [["!done"]]
+        return False, [["!trap", "=message=invalid user name or password (6)"], ["!done"]]
+
+    async def troubled(
+        self, command: str, told: dict[str, str], sentence: list[str], *, is_write: bool
+    ) -> list[list[str]] | None:
+        trouble = self.trouble if is_write else ""
+        if trouble == "refuses":
+            return [["!trap", "=message=invalid value"], ["!done"]]
+        if trouble == "late before":
+            await self.released.wait()
+            return None
+        answer = self.said(command, told, sentence)
+        if trouble == "late after":
+            await self.released.wait()
+        return None if trouble else answer
+
+    def said(self, command: str, told: dict[str, str], sentence: list[str]) -> list[list[str]]:
+        menu, _, verb = command.rpartition("/")
+        try:
+            if verb == "print":
+                asked = [w[5:] for w in sentence if w.startswith(("?.id=", "?=.id="))]
+                rows = [r for r in self.rows(menu) if not asked or r.get(".id") in asked]
+                return [
+                    *(["!re", *(f"={n}={v}" for n, v in r.items())] for r in rows),
+                    ["!done"],
+                ]
+            if verb == "add":
+                return [["!done", f"=ret={self.add(menu, told)}"]]
+            if verb == "set":
+                self.put(menu, told.pop(".id", ""), told)
+            elif verb == "remove":
+                self.remove(menu, told[".id"])
+            else:
+                self.call(command, told)
+        except NoSuch as error:
+            return [["!trap", f"=message={error}"], ["!done"]]
+        return [["!done"]]
+
+
+def framed(word: str) -> bytes:
+    data = word.encode()
+    if len(data) < 0x80:
+        return bytes([len(data)]) + data
+    return (len(data) | 0x8000).to_bytes(2, "big") + data
+
+
+async def read_sentence(reader: asyncio.StreamReader) -> list[str]:
+    words = []
+    while True:
+        size = (await reader.readexactly(1))[0]
+        if size & 0x80:
+            size = ((size & 0x3F) << 8) + (await reader.readexactly(1))[0]
+        if not size:
+            return words
+        words.append((await reader.readexactly(size)).decode())

@@ -1,0 +1,157 @@
+"""A pfSense with the REST API package on loopback: things numbered by their place."""
+
+import base64
+from typing import Any
+
+from tests.fleet.gateway import StandIn, Told
+from tests.fleet.http import Request
+
+# The path of one, of all, and what must be given.
+KINDS = {
+    "firewall/rule": ("firewall/rules", ("type", "interface", "ipprotocol")),
+    "firewall/alias": ("firewall/aliases", ("name", "type")),
+    "firewall/nat/port_forward": ("firewall/nat/port_forwards", ("interface", "protocol")),
+    "firewall/nat/outbound/mapping": ("firewall/nat/outbound/mappings", ("interface",)),
+    "firewall/nat/one_to_one/mapping": ("firewall/nat/one_to_one/mappings", ("interface",)),
+    "routing/static_route": ("routing/static_routes", ("network", "gateway")),
+    "routing/gateway": ("routing/gateways", ("name", "interface")),
+    "services/dhcp_server/static_mapping": (
+        "services/dhcp_server/static_mappings", ("parent_id", "mac"),
+    ),
+    "services/dns_resolver/host_override": (
+        "services/dns_resolver/host_overrides", ("host", "domain", "ip"),
+    ),
+    "services/dns_resolver/domain_override": (
+        "services/dns_resolver/domain_overrides", ("domain", "ip"),
+    ),
+    "interface/vlan": ("interface/vlans", ("if", "tag")),
+    "vpn/wireguard/tunnel": ("vpn/wireguard/tunnels", ("privatekey",)),
+    "vpn/wireguard/peer": ("vpn/wireguard/peers", ("tun", "publickey")),
+    "services/cron/job": ("services/cron/jobs", ("command",)),
+}  # fmt: skip
+SETTINGS = {
+    "system/hostname": {"hostname": "pfSense", "domain": "home.arpa"},
+    "system/dns": {"dnsserver": [], "dnsallowoverride": True},
+}
+# What it holds of a thing where nothing is said of it.
+UNSAID = {
+    "firewall/rule": {"disabled": False, "log": False},
+    "routing/static_route": {"disabled": False},
+}
+APPLIES = {
+    "firewall/apply", "routing/apply", "services/dns_resolver/apply",
+    "services/dhcp_server/apply", "vpn/wireguard/apply",
+}  # fmt: skip
+PLURALS = {plural: one for one, (plural, _) in KINDS.items()}
+
+
+class PfSense(StandIn):
+    key = "portal"
+
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port)
+        self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in KINDS}
+        # One that is there already: ids of others are not what they seem.
+        self.rows["firewall/rule"].append({"type": "pass", "tracker": 1, "interface": ["lan"]})
+        self.settings = {name: dict(row) for name, row in SETTINGS.items()}
+        self.last = 1_700_000_000
+
+    def held(self, feature: Any, target: str) -> dict[str, Any] | None:
+        if feature.path in self.settings:
+            return self.settings[feature.path]
+        rows = self.rows[feature.path]
+        # In a test there is one of each kind, but for the rule that is there already.
+        found = rows[1:] if feature.path == "firewall/rule" else rows
+        return {**found[0], **joined(found[0])} if found else None
+
+    def tell(self, request: Request) -> Told:
+        basic = base64.b64encode(f"{self.key}:{self.secret}".encode()).decode()
+        by_key = request.headers.get("x-api-key") == self.secret
+        if not by_key and request.headers.get("authorization") != f"Basic {basic}":
+            return said(401, None, "AUTH_AUTHENTICATION_FAILED")
+        path = request.path.removeprefix("/api/v2/")
+        if request.method == "GET":
+            return self.get(path)
+        if path in APPLIES and request.method == "POST":
+            if request.data == {}:
+                self.active.append(path)
+            return said(200, {"applied": True})
+        if path in KINDS:
+            return self.touch(request.method, path, {**request.data, **dict(request.query)})
+        return self.do(request.method, path, request.data)
+
+    def is_write(self, request: Request) -> bool:
+        return request.method != "GET" and not request.path.endswith("/apply")
+
+    def get(self, path: str) -> Told:
+        if path in PLURALS:
+            rows = self.rows[PLURALS[path]]
+            return said(200, [{"id": at, **row} for at, row in enumerate(rows)])
+        days = 10 // self.booted
+        told: dict[str, Any] = {
+            **self.settings,
+            "system/version": {"version": "2.8.1-RELEASE", "base": "2.8.1"},
+            "status/system": {"uptime": f"{days} Days 02 Hours 03 Minutes 04 Seconds"},
+            "status/services": [{"id": 0, "name": "dhcpd"}, {"id": 1, "name": "unbound"}],
+        }
+        if path in told:
+            return said(200, told[path])
+        return said(404, None, "ENDPOINT_NOT_FOUND")
+
+    def touch(self, method: str, path: str, sent: dict[str, Any]) -> Told:
+        rows = self.rows[path]
+        if method == "POST":
+            if missing := [name for name in KINDS[path][1] if name not in sent]:
+                return said(400, None, f"FIELD_{missing[0].upper()}_REQUIRED")
+            self.last += 1
+            made = {
+                "firewall/rule": {"tracker": self.last},
+                "interface/vlan": {"vlanif": f"{sent.get('if')}.{sent.get('tag')}"},
+                "vpn/wireguard/tunnel": {"name": f"tun_wg{len(rows)}"},
+            }
+            rows.append({**UNSAID.get(path, {}), **made.get(path, {}), **sent})
+            self.writes.append(f"POST {path}")
+            return said(200, {"id": len(rows) - 1, **rows[-1]})
+        at = int(sent.pop("id", -1))
+        if not 0 <= at < len(rows):
+            return said(404, None, "MODEL_OBJECT_NOT_FOUND")
+        if path == "services/dhcp_server/static_mapping" and "parent_id" not in sent:
+            return said(400, None, "MODEL_PARENT_ID_REQUIRED")
+        self.writes.append(f"{method} {path}")
+        if method == "DELETE":
+            return said(200, rows.pop(at))
+        rows[at].update(sent)
+        return said(200, {"id": at, **rows[at]})
+
+    def do(self, method: str, path: str, sent: dict[str, Any]) -> Told:
+        if method == "PATCH" and path in self.settings:
+            self.settings[path].update(sent)
+        elif method == "POST" and path in {"diagnostics/reboot", "diagnostics/halt_system"}:
+            self.booted += 1
+        elif not (method == "POST" and path == "status/service" and sent.get("id") == 1):
+            return said(404, None, "ENDPOINT_NOT_FOUND")
+        self.writes.append(f"{method} {path}")
+        return said(200, {})
+
+    def refusal(self) -> Told:
+        return said(400, None, "FIELD_INVALID_CHOICE")
+
+
+def joined(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: [f"{one['address']}/{one['mask']}" for one in row[name]]
+        for name in ("addresses", "allowedips")
+        if name in row
+    }
+
+
+def said(code: int, data: Any, response: str = "SUCCESS") -> Told:
+    status = {200: "ok", 400: "bad request", 401: "unauthorized", 404: "not found"}[code]
+    found = {
+        "code": code,
+        "status": status,
+        "response_id": response,
+        "message": "",
+        "data": data,
+    }
+    return found, code

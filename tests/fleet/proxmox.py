@@ -1,0 +1,184 @@
+"""A Proxmox VE on loopback: guests, tasks, rules by place, and what a token may."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tests.fleet.gateway import StandIn, Told
+from tests.fleet.http import JSON, Answer, Request
+
+TOKEN = "root@pam!muster"
+# Collections, and what names a thing in them; rules are named by their place.
+COLLECTIONS = {
+    "cluster/firewall/rules": "pos",
+    "cluster/firewall/aliases": "name",
+    "cluster/firewall/ipset": "name",
+    "cluster/sdn/zones": "zone",
+    "cluster/sdn/vnets": "vnet",
+    "cluster/ha/resources": "sid",
+    "cluster/backup": "id",
+    "nodes/pve/network": "iface",
+    "nodes/pve/qemu/100/firewall/rules": "pos",
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "cluster/firewall/options": {"enable": 0, "digest": "d1"},
+    "nodes/pve/qemu/100/firewall/options": {"digest": "d2"},
+    "nodes/pve/qemu/100/config": {"name": "web", "cores": 2, "memory": "2048", "digest": "d3"},
+    "nodes/pve/lxc/200/config": {"hostname": "dns", "memory": 512, "digest": "d4"},
+    "nodes/pve/dns": {"search": "example.net", "dns1": "192.0.2.1"},
+}
+APPLIES = {"cluster/sdn", "nodes/pve/network"}
+GUEST = re.compile(r"nodes/pve/(qemu|lxc)/(\d+)(?:/(.*))?")
+TASKS = {
+    "status/start": "start", "status/stop": "stop", "status/shutdown": "shutdown",
+    "status/reboot": "reboot", "status/suspend": "suspend", "status/resume": "resume",
+    "clone": "clone", "snapshot": "snapshot", "snapshot/first/rollback": "rollback",
+    "snapshot/first": "delsnapshot", "migrate": "igrate", None: "destroy",
+}  # fmt: skip
+
+
+class Proxmox(StandIn):
+    key = TOKEN
+
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port)
+        self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLLECTIONS}
+        self.rows["nodes/pve/network"].append({"iface": "vmbr0", "type": "bridge", "active": 1})
+        self.settings = {name: dict(row) for name, row in SETTINGS.items()}
+        self.tasks: list[dict[str, Any]] = []
+        # How a task ends, and how often it is asked for before that.
+        self.exitstatus, self.runs_for = "OK", 1
+
+    def sample(self, feature: Any) -> str:
+        return {"nodes/{node}/lxc/{vmid}/config": "pve:200", "nodes/{node}/dns": "pve"}.get(
+            feature.path, "pve:100" if "{vmid}" in feature.path else ""
+        )
+
+    def held(self, feature: Any, target: str) -> dict[str, Any] | None:
+        place, name = feature.located(target)
+        path = feature.path.format(**place)
+        if path in self.settings:
+            return self.settings[path]
+        for row in self.rows[path]:
+            if feature.identity and str(row[feature.identity[0]]) == name:
+                return {**row, **place}
+        # Rules have no name; there is at most one in a test.
+        found = self.rows[path] if not feature.identity else []
+        return {**found[0], **place} if found else None
+
+    def answer(self, request: Request) -> Answer:
+        body, status = self.tell(request)
+        return status, JSON, json.dumps(body)
+
+    def tell(self, request: Request) -> Told:
+        token = f"PVEAPIToken={self.key}={self.secret}"
+        if request.headers.get("authorization") != token:
+            return {"data": None, "message": "authentication failure"}, 401
+        path = request.path.removeprefix("/api2/json/")
+        sent = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+        sent |= dict(request.query)
+        if request.headers.get("content-type", "").startswith("application/json"):
+            sent = request.data
+        if request.method == "GET":
+            return self.get(path, sent)
+        return self.change(request.method, path, sent)
+
+    def get(self, path: str, asked: dict[str, str]) -> Told:
+        if path in self.rows:
+            rows = self.rows[path]
+            by_place = COLLECTIONS[path] == "pos"
+            found = [{**r, **({"pos": n} if by_place else {})} for n, r in enumerate(rows)]
+            return {"data": found}, 200
+        if path in self.settings:
+            return {"data": self.settings[path]}, 200
+        told: dict[str, Any] = {
+            "version": {"version": "9.0.3", "release": "9.0"},
+            "nodes": [{"node": "pve", "status": "online"}],
+            "cluster/resources": [
+                {"node": "pve", "vmid": 100, "type": "qemu"},
+                {"node": "pve", "vmid": 200, "type": "lxc"},
+            ],
+            "nodes/pve/status": {"uptime": 1_000_000 // self.booted},
+            "nodes/pve/tasks": [
+                t for t in reversed(self.tasks) if t["type"] == asked.get("typefilter")
+            ][:1],
+        }
+        if path in told:
+            return {"data": told[path]}, 200
+        for task in self.tasks:
+            if path == f"nodes/pve/tasks/{task['upid']}/status":
+                return {"data": self.look(task)}, 200
+        return {"data": None, "message": f"no such resource '{path}'"}, 501
+
+    def look(self, task: dict[str, Any]) -> dict[str, Any]:
+        task["looks"] += 1
+        if task["looks"] <= self.runs_for:
+            return {"status": "running", "upid": task["upid"]}
+        return {"status": "stopped", "exitstatus": self.exitstatus, "upid": task["upid"]}
+
+    def change(self, method: str, path: str, sent: dict[str, Any]) -> Told:
+        if method == "PUT" and path in APPLIES:
+            self.active.append(path)
+            return {"data": None}, 200
+        if path in self.rows and method == "POST":
+            return self.add(path, sent)
+        if path in self.settings and method == "PUT":
+            self.put(self.settings[path], sent)
+            self.writes.append(f"PUT {path}")
+            return {"data": None}, 200
+        parent, _, name = path.rpartition("/")
+        if parent in self.rows:
+            return self.touch(method, parent, name, sent)
+        return self.do(method, path, sent)
+
+    def add(self, path: str, sent: dict[str, Any]) -> Told:
+        name = COLLECTIONS[path]
+        if name != "pos" and any(row[name] == sent.get(name) for row in self.rows[path]):
+            return {"data": None, "message": f"{name} '{sent[name]}' already exists\n"}, 500
+        self.rows[path].insert(0, dict(sent))
+        self.writes.append(f"POST {path}")
+        return {"data": None}, 200
+
+    def touch(self, method: str, path: str, name: str, sent: dict[str, Any]) -> Told:
+        by_place = COLLECTIONS[path] == "pos"
+        for at, row in enumerate(self.rows[path]):
+            if name == (str(at) if by_place else str(row[COLLECTIONS[path]])):
+                self.writes.append(f"{method} {path}")
+                if method == "DELETE":
+                    del self.rows[path][at]
+                else:
+                    self.put(row, sent)
+                return {"data": None}, 200
+        return {"data": None, "message": f"no such item '{name}'\n"}, 500
+
+    def put(self, row: dict[str, Any], sent: dict[str, Any]) -> None:
+        for name in sent.pop("delete", "").split(","):
+            row.pop(name, None)
+        row.update(sent)
+
+    def do(self, method: str, path: str, sent: dict[str, Any]) -> Told:
+        guest = GUEST.fullmatch(path)
+        if path == "nodes/pve/status" and sent.get("command") in {"reboot", "shutdown"}:
+            self.booted += 1
+            self.writes.append(f"{sent['command']} {path}")
+            return {"data": None}, 200
+        if path in {"nodes/pve/vzdump", "nodes/pve/apt/update"}:
+            return self.begin("vzdump" if "vzdump" in path else "aptupdate", path)
+        if (
+            guest
+            and guest[3] in TASKS
+            and (method == "DELETE") == (guest[3] in {None, "snapshot/first"})
+        ):
+            prefix = "qm" if guest[1] == "qemu" else "vz"
+            return self.begin(prefix + TASKS[guest[3]], path)
+        return {"data": None, "message": f"Method '{method} /{path}' not implemented"}, 501
+
+    def begin(self, kind: str, path: str) -> Told:
+        upid = f"UPID:pve:{len(self.tasks):08X}:0012ABCD:65A1B2C3:{kind}:100:{TOKEN}:"
+        self.tasks.append({"upid": upid, "type": kind, "looks": 0})
+        self.writes.append(path)
+        return {"data": upid}, 200
+
+    def refusal(self) -> Told:
+        return {"data": None, "errors": {"cidr": "invalid format"}}, 400
