@@ -236,7 +236,15 @@ MUSTER_PENDING_CHANGES = env.int("MUSTER_PENDING_CHANGES", 2000)
 MUSTER_LOCAL_GATEWAYS = env.bool("MUSTER_LOCAL_GATEWAYS", False)
 # How long a gateway may take to answer, and after how long an unanswered change is looked into.
 MUSTER_GATEWAY_SECONDS = env.float("MUSTER_GATEWAY_SECONDS", 10.0)
-MUSTER_GATEWAY_SETTLE_SECONDS = env.int("MUSTER_GATEWAY_SETTLE_SECONDS", 60)
+MUSTER_GATEWAY_SETTLE_SECONDS = env.int("MUSTER_GATEWAY_SETTLE_SECONDS", 90)
+# For how long a write that did not arrive is looked for, as it may still do so.
+MUSTER_GATEWAY_WATCH_SECONDS = env.int("MUSTER_GATEWAY_WATCH_SECONDS", 3600)
+# How long a request to apply a change waits for the worker, before it answers 202.
+MUSTER_APPLY_WAIT_SECONDS = env.float("MUSTER_APPLY_WAIT_SECONDS", 20.0)
+# After how many days a change that nobody applied is given up.
+MUSTER_CHANGE_DAYS = env.int("MUSTER_CHANGE_DAYS", 7)
+# How often each gateway is asked whether it is there.
+MUSTER_GATEWAY_POLL_SECONDS = env.int("MUSTER_GATEWAY_POLL_SECONDS", 60)
 
 # --- overlay networks
 # Addresses of devices lie in it; fc94::/16 is where Husarnet's are.
@@ -330,6 +338,8 @@ CELERY_TASK_ROUTES = {
     "controller.configs.tasks.follow_overlay": {"queue": "render"},
     "controller.connections.tasks.run_commands": {"queue": "command"},
     "controller.connections.tasks.*": {"queue": "poll"},
+    "networks.tasks.apply_change": {"queue": "push"},
+    "networks.tasks.advance_set": {"queue": "push"},
     "supervisor_proxy.tasks.*": {"queue": "proxy"},
 }
 

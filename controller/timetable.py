@@ -21,6 +21,11 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "look what became of gateways' changes": (
             "networks.tasks.reconcile_changes", reconcile, "poll",
         ),
+        "apply changes of gateways that no message told of": (
+            "networks.tasks.apply_due", reconcile, "push",
+        ),
+        "give up changes that nobody applied": ("networks.tasks.expire_changes", 60, "default"),
+        "poll gateways": ("networks.tasks.poll_gateways", 30, "poll"),
         "tell VPN servers": ("controller.vpn.tasks.tell_servers", reconcile, "default"),
         "check for drift": ("controller.configs.tasks.check_drift", 60, "poll"),
         "forget old configurations": ("controller.configs.tasks.forget", HOUR, "default"),

@@ -33,6 +33,7 @@ ipam = [
 ]
 
 gateways = SimpleRouter()
+gateways.register("change-sets", freesdn.ChangeSetViewSet, basename="change-set")
 gateways.register("gateways", freesdn.GatewayViewSet, basename="gateway")
 
 # Every vendor and every area by the same views. Some gateways are named with their site.
@@ -54,10 +55,19 @@ changes = [
         r"^api/v1/gateway-vpn/changes/by-gateway/(?P<gateway_id>[0-9a-f-]{36})/?$",
         freesdn.GatewayChangesView.as_view(),
     ),
+    re_path(rf"{a_change}/?$", freesdn.ChangeView.as_view(), name="gateway-change"),
     re_path(rf"{a_change}/apply/?$", freesdn.ApplyView.as_view()),
-    re_path(rf"{a_change}/discard/?$", freesdn.DiscardView.as_view()),
-    re_path(rf"{a_change}/rollback/?$", freesdn.RollBackView.as_view()),
+    re_path(rf"{a_change}/approve/?$", freesdn.ApproveView.as_view()),
     re_path(rf"{a_change}/diff/?$", freesdn.DiffView.as_view()),
+    re_path(rf"{a_change}/discard/?$", freesdn.DiscardView.as_view()),
+    re_path(rf"{a_change}/hold/?$", freesdn.HoldView.as_view()),
+    re_path(rf"{a_change}/rollback/?$", freesdn.RollBackView.as_view()),
+    re_path(rf"{a_change}/stage-again/?$", freesdn.StageAgainView.as_view()),
+    re_path(rf"{a_change}/submit/?$", freesdn.SubmitView.as_view()),
+    re_path(
+        rf"^api/v1/gateways/(?P<gateway_id>[0-9a-f-]{{36}})/live{feature}",
+        freesdn.LiveView.as_view(),
+    ),
     path("api/v1/gateways/features/", freesdn.FeaturesView.as_view()),
     path("api/v1/", include(gateways.urls)),
 ]

@@ -16,7 +16,7 @@ from controller.connections.models import Command, CommandBatch
 from controller.devices.models import Enrollment
 from geo.models import FloorPlan
 from geo.rules.places import place_device
-from networks.models import Change
+from networks.models import Change, ChangeSet, Gateway
 from networks.rules import add_share
 from networks.rules.addresses import add_address
 from supervisor_proxy.models import (
@@ -114,6 +114,16 @@ def add_people(world: World, root: User) -> None:
     }
 
 
+def add_gateway(world: World) -> tuple[Gateway, Change]:
+    gateway = make.gateway(world.organization, "https://127.0.0.1:9", site=world.site)
+    change_set = ChangeSet.objects.create(
+        organization=world.organization, site=world.site, name="set"
+    )
+    of = {"gateway": gateway, "feature": "opnsense.firewall.alias", "operation": "create"}
+    Change.objects.create(**of, change_set=change_set, position=0)
+    return gateway, Change.objects.create(**of)
+
+
 def add_rows(world: World, root: User) -> None:
     organization = world.organization
     device = make.device(organization, name="everything", site=world.site, config={})
@@ -139,10 +149,7 @@ def add_rows(world: World, root: User) -> None:
     )
     network = make.network(root)
     member = make.member(network)
-    gateway = make.gateway(organization, "https://127.0.0.1:9", site=world.site)
-    change = Change.objects.create(
-        gateway=gateway, feature="opnsense.firewall.alias", operation="create"
-    )
+    gateway, change = add_gateway(world)
     auditing.record("test", organization)
     entry = auditing.AuditEntry.objects.get(action="test")
     world.rows |= {
@@ -206,6 +213,7 @@ def add_rows(world: World, root: User) -> None:
         "saml": "login",
         "gateways": gateway.pk,
         "gateway-vpn/changes": change.pk,
+        "change-sets": ChangeSet.objects.get().pk,
         "{controller_id}": gateway.pk,
         "{gateway_id}": gateway.pk,
         "{vendor}": "opnsense",

@@ -1,12 +1,14 @@
 """Addresses, overlay networks and gateways for people."""
 
 from networks.admin.addresses import IpAddressAdmin, SubnetAdmin
-from networks.admin.gateways import ChangeAdmin, GatewayAdmin
+from networks.admin.changes import ChangeAdmin, ChangeSetAdmin
+from networks.admin.gateways import GatewayAdmin
 from networks.admin.meshes import NetworkAdmin
 from networks.admin.nodes import NodeAdmin
 
 __all__ = [
     "ChangeAdmin",
+    "ChangeSetAdmin",
     "GatewayAdmin",
     "IpAddressAdmin",
     "NetworkAdmin",

@@ -1,13 +1,11 @@
-"""Gateways, and the review of what is to be changed on them."""
+"""Gateways, what waits for them, and staging a change of one."""
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import path
-from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
@@ -22,20 +20,14 @@ from controller.base.admin import (
 )
 from controller.base.errors import NotPermitted, Refused
 from controller.devices.admin.showing import ago
-from networks.models import Change, Gateway
-from networks.rules import applying, changes
+from networks.admin.changes import shown
+from networks.admin.staging import StageForm, choices, chosen
+from networks.models import Change, ChangeSet, Gateway
+from networks.rules import changes, sets
 from networks.rules import gateways as rules
 
 SECRETS = ("key", "secret")
-TONES = {
-    Change.State.PENDING: "busy",
-    Change.State.APPLYING: "busy",
-    Change.State.APPLIED: "good",
-    Change.State.FAILED: "bad",
-    Change.State.UNKNOWN: "warn",
-    Change.State.DISCARDED: "mute",
-    Change.State.ROLLED_BACK: "mute",
-}
+SHOWN = 50
 
 
 class GatewayForm(RuleForm):
@@ -43,6 +35,7 @@ class GatewayForm(RuleForm):
         model = Gateway
         fields = [
             "name", "organization", "site", "vendor", "url", "key", "secret", "ca_certificate",
+            "approval", "maintenance",
         ]  # fmt: skip
         widgets = {
             name: UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
@@ -68,12 +61,22 @@ class GatewayForm(RuleForm):
 
 @admin.register(Gateway)
 class GatewayAdmin(RuleAdmin):
+    change_form_template = "admin/networks/gateway/change_form.html"
     resource = "gateway"
     form = GatewayForm
     create_rule = rules.create_gateway
     update_rule = rules.update_gateway
     delete_rule = rules.delete_gateway
-    list_display = ["name", "organization", "site", "vendor", "url", "version", "waiting"]
+    list_display = [
+        "name",
+        "organization",
+        "site",
+        "vendor",
+        "url",
+        "status",
+        "version",
+        "seen",
+    ]
     list_filter = [
         ("organization", ScopedRelatedFilter), ("vendor", ChoicesDropdownFilter),
     ]  # fmt: skip
@@ -82,104 +85,112 @@ class GatewayAdmin(RuleAdmin):
     ordering = ["name"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = [
+        return [
             ("name", "vendor"), ("organization", "site"), "url", ("key", "secret"),
-            "ca_certificate",
+            "ca_certificate", ("approval", "maintenance"),
         ]  # fmt: skip
-        return [*fields, ("version", "last_seen", "trouble"), "waiting"] if obj else fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["organization", "version", "last_seen", "trouble", "waiting"] if obj else []
+        return ["organization"] if obj else []
 
-    @display(description="Changes")
-    def waiting(self, obj: Gateway) -> str:
-        link = f"{admin_url(Change, 'changelist')}?gateway__id__exact={obj.pk}"
-        return format_html('<a href="{}">Show them</a>', link)
+    @display(description="Status")
+    def status(self, obj: Gateway) -> str:
+        if obj.trouble:
+            return badge("Trouble", "bad", obj.trouble)
+        return badge("Online", "good") if obj.last_seen else badge("Never seen", "mute")
 
-
-@admin.register(Change)
-class ChangeAdmin(RuleAdmin):
-    resource = "network"
-    list_display = ["__str__", "gateway", "status", "author", "staged"]
-    list_filter = [
-        ("gateway", ScopedRelatedFilter), ("state", ChoicesDropdownFilter),
-    ]  # fmt: skip
-    list_select_related = ["gateway", "author"]
-    search_fields = ["feature", "notes"]
-    fields = ["notes"]
-    readonly_fields = ["notes"]
-    change_form_template = "admin/networks/change/change_form.html"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("gateway__organization", "author")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    has_change_permission = has_delete_permission = has_add_permission
-
-    @display(description="State", ordering="state")
-    def status(self, obj: Change) -> str:
-        return badge(obj.get_state_display(), TONES[Change.State(obj.state)], obj.outcome)
-
-    @display(description="Staged", ordering="created")
-    def staged(self, obj: Change) -> str:
-        return ago(obj.created)
+    @display(description="Last seen", ordering="last_seen")
+    def seen(self, obj: Gateway) -> str:
+        return ago(obj.last_seen) if obj.last_seen else "-"
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view
+        view, name = self.admin_site.admin_view, "networks_gateway"
         return [
-            *(
-                path(
-                    f"<uuid:pk>/{verb}/",
-                    view(require_POST(self.move)),
-                    {"verb": verb},
-                    name=f"networks_change_{verb}",
-                )
-                for verb in ("apply", "discard", "roll-back")
-            ),
+            path("<uuid:pk>/drawer/", view(self.drawer), name=f"{name}_drawer"),
+            path("<uuid:pk>/stage/", view(self.stage), name=f"{name}_stage"),
+            path("<uuid:pk>/set/", view(require_POST(self.make_set)), name=f"{name}_set"),
+            path("<uuid:pk>/look/", view(require_POST(self.look)), name=f"{name}_look"),
             *super().get_urls(),
         ]
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kw: Any
     ) -> Any:
-        change = kw.get("obj")
-        if change is not None:
-            context |= self.page_of(request, change)
+        gateway = kw.get("obj")
+        if gateway is not None:
+            context |= self.page_of(request, gateway)
         return super().render_change_form(request, context, *args, **kw)
 
-    def page_of(self, request: HttpRequest, change: Change) -> dict[str, Any]:
-        user: Any = request.user
-        found: dict[str, Any] = {
-            "staged": change,
-            "status": self.status(change),
-            "read_only": settings.ADAPTER_READ_ONLY,
-            "hidden": sorted(change.secrets or {}),
-            "may_write": True,
+    def page_of(self, request: HttpRequest, gateway: Gateway) -> dict[str, Any]:
+        mine = Change.objects.visible_to(request.user, changes.READ).filter(gateway=gateway)
+        rows = mine.filter(state__in=[*Change.WAITING, *Change.OPEN])
+        return {
+            "gateway": gateway,
+            "status": self.status(gateway),
+            "seen": self.seen(gateway),
+            "features": choices(request.user, gateway),
+            "drawer": [shown(one) for one in rows.select_related("author")[:SHOWN]],
+            "every": f"{admin_url(Change, 'changelist')}?gateway__id__exact={gateway.pk}",
+            "may_look": self.may(request, "update", gateway),
         }
-        try:
-            changes.may_write(user, change.gateway, change.what)
-        except NotPermitted:
-            found["may_write"] = False
-        try:
-            rows, drift = changes.differences(change)
-        except Refused as error:
-            rows, drift = changes.compared(change, change.before), False
-            found["trouble"] = f"What it holds now is not known: {error}"
-        return found | {"differences": rows, "drift": drift}
 
-    def move(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
-        change = self.row_for(request, str(pk), "read")
-        user: Any = request.user
+    def drawer(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The part of the page that changes, for the page to fetch."""
+        gateway = self.row_for(request, str(pk), "read")
+        return render(request, "portal/drawer.html", self.page_of(request, gateway))
+
+    def look(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        gateway = self.row_for(request, str(pk), "update")
         try:
-            if verb == "apply":
-                applying.apply(change, by=user, force=True)
-            elif verb == "discard":
-                changes.discard(change, by=user)
-            else:
-                changes.may_write(user, change.gateway, change.what)
-                change = changes.plan_inverse(change, by=user)
+            rules.look(gateway)
         except Refused as error:
             self.message_user(request, str(error), "error")
-        return HttpResponseRedirect(admin_url(Change, "change", change.pk))
+        return HttpResponseRedirect(admin_url(Gateway, "change", gateway.pk))
+
+    def stage(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """A form made from the schema of the feature that was chosen."""
+        gateway = self.row_for(request, str(pk), "read")
+        user: Any = request.user
+        back = admin_url(Gateway, "change", gateway.pk)
+        try:
+            feature, operation = chosen(gateway, request.GET.get("what", ""))
+            changes.may_write(user, gateway, feature)
+        except (Refused, NotPermitted) as error:
+            self.message_user(request, str(error), "error")
+            return HttpResponseRedirect(back)
+        form = StageForm(request.POST or None, feature=feature, operation=operation)
+        if request.method == "POST" and form.is_valid():
+            try:
+                row = changes.stage(
+                    gateway, feature=feature, operation=operation, by=user, **form.values()
+                )
+            except Refused as error:
+                form.blame(error)
+            else:
+                return HttpResponseRedirect(admin_url(Change, "change", row.pk))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{operation.capitalize()} {feature.key} on {gateway}",
+            "told": "It is kept until somebody applies it; nothing is written now.",
+            "form": form,
+            "button": "Stage it",
+            "back": back,
+        }
+        return render(request, "admin/pki/ask.html", context)
+
+    def make_set(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The ticked changes of the drawer, in the order in which they were staged."""
+        gateway = self.row_for(request, str(pk), "read")
+        user: Any = request.user
+        rows = Change.objects.visible_to(user, changes.READ).filter(
+            gateway=gateway, pk__in=request.POST.getlist("change")
+        )
+        parts = list(rows.select_related("gateway__organization").order_by("created"))
+        goes_back = ChangeSet.OnFailure.ROLL_BACK if "goes_back" in request.POST else "stop"
+        name = request.POST.get("name") or f"Changes of {gateway}"
+        try:
+            row = sets.create_set(parts, by=user, name=name[:100], on_failure=goes_back)
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+            return HttpResponseRedirect(admin_url(Gateway, "change", gateway.pk))
+        return HttpResponseRedirect(admin_url(ChangeSet, "change", row.pk))

@@ -1,8 +1,9 @@
 """Addresses that are given out, overlay networks, and gateways."""
 
 from networks.models.addresses import IpAddress, Subnet
+from networks.models.changes import Change, ChangeApproval, ChangeEvent, ChangeSet
 from networks.models.divisions import Division, DivisionRule
-from networks.models.gateways import Change, ChangeEvent, Gateway
+from networks.models.gateways import Gateway
 from networks.models.overlay import (
     PERMISSIONS,
     Account,
@@ -18,7 +19,9 @@ __all__ = [
     "PERMISSIONS",
     "Account",
     "Change",
+    "ChangeApproval",
     "ChangeEvent",
+    "ChangeSet",
     "DirectPath",
     "Division",
     "DivisionRule",

@@ -1,16 +1,17 @@
-"""Gateways of vendors, and the changes that wait for them."""
+"""Gateways of vendors."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import models
-from django.db.models import Q
 
-from controller.accounts.models import OrganizationOwned, Owned, Site, User
+from controller.accounts.models import OrganizationOwned, Site
 from controller.base.models import Base
-from controller.base.secrets import EncryptedJSONField, EncryptedTextField
-from networks.engine.features import FEATURES, VENDORS, Feature
+from controller.base.secrets import EncryptedTextField
+from networks.engine import windows
+from networks.engine.features import VENDORS
 
 
 def vendors() -> list[tuple[str, str]]:
@@ -21,7 +22,14 @@ def vendors() -> list[tuple[str, str]]:
 class Gateway(OrganizationOwned, Base):
     """A firewall or router of a vendor, with an API of its own."""
 
-    not_audited: ClassVar[frozenset[str]] = frozenset({"version", "last_seen", "trouble"})
+    not_audited: ClassVar[frozenset[str]] = frozenset(
+        {"version", "last_seen", "trouble", "polled"}
+    )
+
+    class Approval(models.TextChoices):
+        NOBODY = "nobody", "Nobody"
+        CATASTROPHIC = "catastrophic", "Somebody else, for catastrophic changes"
+        EVERY = "every", "Somebody else, for every change"
 
     site = models.ForeignKey(
         Site, models.PROTECT, null=True, blank=True, related_name="gateways"
@@ -38,7 +46,17 @@ class Gateway(OrganizationOwned, Base):
         "certificate to trust", blank=True, max_length=20_000,
         help_text="PEM; needed where the gateway made its certificate itself.",
     )  # fmt: skip
+    approval = models.CharField(
+        "who approves", max_length=16, choices=Approval, default=Approval.NOBODY,
+        help_text="Who has to agree before a change is applied.",
+    )  # fmt: skip
+    maintenance = models.CharField(
+        "maintenance windows", max_length=255, blank=True,
+        help_text="When changes may be applied, in the time zone of the site: "
+        "Mon-Fri 22:00-06:00, Sun 00:00-24:00. Empty is always.",
+    )  # fmt: skip
     version = models.CharField(max_length=64, blank=True, editable=False)
+    polled = models.DateTimeField(null=True, editable=False)
     last_seen = models.DateTimeField(null=True, editable=False)
     trouble = models.CharField(max_length=255, blank=True, editable=False)
 
@@ -56,107 +74,11 @@ class Gateway(OrganizationOwned, Base):
             raise ValidationError({"site": "The site belongs to another organization."})
         if "@" in self.url:
             raise ValidationError({"url": "Key and secret have fields of their own."})
-
-
-class Change(Owned, Base):
-    """A change of a gateway, from its staging to what became of it."""
-
-    organization_path: ClassVar[str] = "gateway__organization"
-    is_audited: ClassVar[bool] = False  # told by the rules, without its secrets
-
-    class State(models.TextChoices):
-        PENDING = "pending", "Pending"
-        APPLYING = "applying", "Applying"
-        APPLIED = "applied", "Applied"
-        FAILED = "failed", "Failed"
-        UNKNOWN = "unknown", "Unknown"
-        DISCARDED = "discarded", "Discarded"
-        ROLLED_BACK = "rolled_back", "Rolled back"
-
-    # What a gateway may have of at most one: the truth of it is not known yet.
-    OPEN = (State.APPLYING, State.UNKNOWN)
-
-    gateway = models.ForeignKey(Gateway, models.PROTECT, related_name="changes")
-    feature = models.CharField(max_length=128, db_index=True)
-    operation = models.CharField(max_length=16)
-    target_id = models.CharField(max_length=128, blank=True)
-    payload = models.JSONField(default=dict)
-    secrets = EncryptedJSONField(null=True)
-    notes = models.TextField(blank=True, max_length=2000)
-    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
-    version = models.PositiveIntegerField(default=0)
-    # What the gateway held when this was staged, and after it was written.
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
-    # Written before anything is sent: what the gateway held then, and what is to be.
-    intent = models.JSONField(null=True)
-    outcome = models.TextField(blank=True)
-    author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
-    inverse_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="inverses")
-    started = models.DateTimeField(null=True)
-    applied = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ["-created", "id"]
-        indexes = [models.Index(fields=["gateway", "state"], name="change_by_gateway")]
-        constraints = [
-            models.CheckConstraint(
-                name="change_state",
-                condition=Q(
-                    state__in=[
-                        "pending", "applying", "applied", "failed", "unknown", "discarded",
-                        "rolled_back",
-                    ]
-                ),
-            ),
-            models.CheckConstraint(
-                name="change_operation", condition=Q(operation__in=["create", "update", "delete"])
-            ),
-            models.CheckConstraint(
-                name="change_intent", condition=~Q(state="unknown") | Q(intent__isnull=False)
-            ),
-            models.UniqueConstraint(
-                name="one_open_change", fields=["gateway"],
-                condition=Q(state__in=["applying", "unknown"]),
-            ),
-        ]  # fmt: skip
-
-    def __str__(self) -> str:
-        return f"{self.operation} {self.feature}"
+        try:
+            windows.parse(self.maintenance)
+        except ValueError as error:
+            raise ValidationError({"maintenance": str(error)}) from error
 
     @property
-    def what(self) -> Feature:
-        return FEATURES[self.feature]
-
-    @property
-    def full_payload(self) -> dict[str, Any]:
-        return {**self.payload, **(self.secrets or {})}
-
-    @property
-    def wanted(self) -> dict[str, str]:
-        """What the gateway is to hold, as far as it can be read back."""
-        return self.what.values(self.payload)
-
-
-class ChangeEvent(Owned, models.Model):
-    """A step of a change; written with it, and never changed."""
-
-    organization_path: ClassVar[str] = "change__gateway__organization"
-    is_audited: ClassVar[bool] = False
-
-    change = models.ForeignKey(Change, models.CASCADE, related_name="events")
-    at = models.DateTimeField(auto_now_add=True)
-    state = models.CharField(max_length=16, choices=Change.State.choices)
-    actor = models.CharField(max_length=150, blank=True)
-    text = models.TextField(blank=True)
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.change}: {self.state}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise TypeError("What happened is not changed afterwards.")
-        super().save(*args, **kwargs)
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.site.timezone if self.site else "UTC")

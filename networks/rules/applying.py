@@ -1,10 +1,14 @@
-"""Writing a change to its gateway: once in effect, or nobody says that it was.
+"""Writing a change to its gateway, by a worker: once in effect, or nobody says that it was.
 
-The change is claimed by a conditional update, and what is to be done is on its row before
-anything is sent. Whoever is interrupted leaves it *unknown*, and the truth is read from the
-gateway later (``reconciling``).
+A worker claims the change by a conditional update, and writes down what it will send before
+it sends it. From then on the change never waits again, whoever is killed and whoever stalls:
+**whatever may have been sent is never sent a second time**, which the database itself holds.
+Whoever is interrupted leaves it *unknown*, and the truth is read from the gateway later
+(``reconciling``).
 """
 
+import logging
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -20,38 +24,59 @@ from controller.base.errors import (
     TimedOut,
     Unreachable,
 )
+from controller.celery import wake
+from networks.drivers import waiting
 from networks.drivers.gateways.contract import Gateway as Connection
 from networks.drivers.gateways.contract import Rejected
 from networks.engine.features import differs
 from networks.models import Change
-from networks.rules.changes import drifted, may_write, move, note, only
+from networks.rules.approving import ready, waiting_state
+from networks.rules.changes import may_write, move, note, only
+from networks.rules.comparing import drifted
 from networks.rules.gateways import connect
+from networks.rules.scheduling import topic, trouble_of, wake_due
 
 State = Change.State
+ADVANCE = "networks.tasks.advance_set"
+# Questions and writes of one change, each of which may take as long as a gateway may.
+CALLS = 12
+
+log = logging.getLogger(__name__)
 
 
-def apply(change: Change, *, by: User, force: bool, accepts_drift: bool = False) -> Change:
-    """Write a pending change to its gateway, and read back what it holds then."""
-    may_write(by, change.gateway, change.what)
-    if settings.ADAPTER_READ_ONLY:
-        raise NotPermitted("The portal is read-only: ADAPTER_READ_ONLY is true.")
-    if not force:
-        raise NotPermitted('Say "force": true to write this to the live device.')
-    claim(change)
+def lease() -> timedelta:
+    """For how long a worker that has claimed a change may be at it."""
+    return timedelta(seconds=settings.MUSTER_GATEWAY_SECONDS * CALLS)
+
+
+def work(change: Change) -> bool:
+    """Apply a change that is scheduled and due; whether it was this worker's to do."""
     try:
+        claim(change)
+    except Conflict as reason:
+        log.info("Change %s is not begun: %s", change.pk, reason)
+        return False
+    try:
+        still_permitted(change)
         with connect(change.gateway) as device:
-            prepare(change, device, accepts_drift=accepts_drift)
-            send(change, device, by)
+            prepare(change, device)
+            send(change, device)
     except Refused as error:
-        settle(change, error, by)
-        raise
-    return change
+        settle(change, error)
+    tell_done(change)
+    return True
 
 
 def claim(change: Change) -> None:
+    now = timezone.now()
+    if change.not_before is not None and change.not_before > now:
+        raise Conflict("It is not due yet.")
     try:
         with transaction.atomic():
-            move(change, State.PENDING, State.APPLYING, started=timezone.now(), intent=None)
+            move(
+                change, State.SCHEDULED, State.APPLYING, started=now, intent=None,
+                leased_until=now + lease(),
+            )  # fmt: skip
     except IntegrityError as error:
         change.refresh_from_db()
         raise Conflict(
@@ -59,10 +84,21 @@ def claim(change: Change) -> None:
         ) from error
 
 
-def prepare(change: Change, device: Connection, *, accepts_drift: bool) -> None:
+def still_permitted(change: Change) -> None:
+    """Between asking and doing, a night may have passed."""
+    if settings.ADAPTER_READ_ONLY:
+        raise NotPermitted("The portal is read-only: ADAPTER_READ_ONLY is true.")
+    if change.applier is None:
+        raise NotPermitted("Whoever asked for this is no longer there.")
+    may_write(change.applier, change.gateway, change.what)
+    ready(change)
+
+
+def prepare(change: Change, device: Connection) -> None:
     """See what the gateway holds, and write down what will be sent, before it is sent."""
     feature, target = change.what, change.target_id
-    intent: dict[str, Any] = {"at": timezone.now().isoformat()}
+    now = timezone.now()
+    intent: dict[str, Any] = {"at": now.isoformat()}
     if feature.deed:
         intent["started"] = device.started(feature, change.wanted)
     elif change.operation == "create":
@@ -70,19 +106,23 @@ def prepare(change: Change, device: Connection, *, accepts_drift: bool) -> None:
     else:
         target = target or only(device, feature)
         intent["before"] = live = device.read(feature, target)
-        if live is None or (drifted(change, live) and not accepts_drift):
+        if live is None or (drifted(change, live) and not change.accepts_drift):
             raise Conflict(
                 "The gateway is not as it was when this was staged. Look at the difference, "
                 'and say "accept_drift": true, or stage it again.'
             )
-    move(change, State.APPLYING, State.APPLYING, intent=intent, target_id=target)
+    move(change, State.APPLYING, State.APPLYING, intent=intent, target_id=target, sent=now)
 
 
-def send(change: Change, device: Connection, by: User | None) -> None:
+def send(change: Change, device: Connection) -> None:
     feature = change.what
     values = feature.values(change.full_payload)
+    if change.leased_until is None or timezone.now() >= change.leased_until:
+        raise TimedOut("The gateway took too long before anything was sent.")
     target = device.write(feature, change.operation, change.target_id, values)
-    finish(change, device, target, by)
+    move(change, State.APPLYING, State.VERIFYING, target_id=target)
+    note(change, "verify", by=change.applier)
+    finish(change, device, target, change.applier)
 
 
 def finish(change: Change, device: Connection, target: str, by: User | None) -> None:
@@ -100,10 +140,14 @@ def finish(change: Change, device: Connection, target: str, by: User | None) -> 
     with transaction.atomic():
         move(
             change, change.state, State.APPLIED, after=after, target_id=target,
-            applied=timezone.now(), outcome="",
+            applied=timezone.now(), outcome="", trouble="", watched_until=None,
         )  # fmt: skip
         before = (change.intent or {}).get("before")
         note(change, "apply", by=by, before=before, after=after or change.payload)
+        if change.operation != "create":
+            # What was looked for under this id is not to be told apart from this any more.
+            twins = change.gateway.changes.filter(feature=change.feature, target_id=target)
+            twins.filter(state=State.FAILED).update(watched_until=None)
         if change.inverse_of is not None:
             _take_back(change.inverse_of)
 
@@ -121,13 +165,31 @@ def held(change: Change, found: dict[str, str] | None) -> bool:
     return found is not None and not differs(change.wanted, found)
 
 
-def settle(change: Change, error: Refused, by: User | None) -> None:
+def settle(change: Change, error: Refused) -> None:
     """Where a change is left that was not applied: it waits, has failed, or nobody knows."""
-    new = State.FAILED
+    values: dict[str, Any] = {"outcome": str(error), "trouble": trouble_of(error)}
+    new: str = State.FAILED
     if isinstance(error, OutcomeUnknown):
         new = State.UNKNOWN
-    elif change.intent is None or isinstance(error, Unreachable | TimedOut):
-        new = State.PENDING
-    with transaction.atomic():
-        move(change, State.APPLYING, new, outcome=str(error))
-        note(change, "apply", text=str(error), outcome="failed", by=by)
+    elif change.sent is None or _was_not_sent(change, error):
+        new, values["sent"], values["not_before"] = waiting_state(change), None, None
+    try:
+        with transaction.atomic():
+            move(change, change.state, new, **values)
+            note(change, "apply", text=str(error), outcome="failed", by=change.applier)
+    except Conflict as reason:
+        # It took longer than its lease, and the reconciler has it now.
+        log.warning("Change %s was taken away: %s; it had: %s", change.pk, reason, error)
+
+
+def _was_not_sent(change: Change, error: Refused) -> bool:
+    """The driver says so: it did not even get a connection."""
+    return change.state == State.APPLYING and isinstance(error, Unreachable | TimedOut)
+
+
+def tell_done(change: Change) -> None:
+    """Whoever waits for it may go on, and so may what waits for its gateway or comes next."""
+    waiting.tell(topic(change))
+    wake_due()
+    if change.change_set_id is not None:
+        wake(ADVANCE, str(change.change_set_id))

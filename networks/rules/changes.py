@@ -1,35 +1,31 @@
-"""Changes of gateways: staged, looked at, discarded. How one is applied is told elsewhere."""
+"""Changes of gateways: staged, amended, discarded. How one is applied is told elsewhere."""
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from controller.accounts.models import User
 from controller.accounts.rules import auditing
 from controller.base.errors import Conflict, NotPermitted, Refused, TimedOut, Unreachable
 from controller.base.events import about, tell
+from controller.base.secrets import digest
 from networks.drivers.gateways.contract import Gateway as Connection
-from networks.engine.features import CATASTROPHIC_ROLE, FEATURES, MASK, Feature, differs
-from networks.models import Change, ChangeEvent, Gateway
+from networks.engine.features import CATASTROPHIC_ROLE, FEATURES, MASK, Feature
+from networks.models import Change, ChangeEvent, ChangeSet, Gateway
 from networks.rules.gateways import connect
 
 TARGET = re.compile(r"[A-Za-z0-9_.\-*:]{1,64}")
 READ = "network:read"
+LONGEST_KEY = 255
+State = Change.State
 Rows = dict[str, str] | None
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One value: when the change was staged, now, and as it is to be."""
-
-    name: str
-    base: str | None
-    live: str | None
-    desired: str | None
 
 
 def may_write(user: User, gateway: Gateway, feature: Feature) -> None:
@@ -57,41 +53,132 @@ def stage(
     payload: Mapping[str, Any],
     by: User,
     target_id: str = "",
-    notes: str = "",
-    inverse_of: Change | None = None,
+    key: str = "",
+    **values: Any,
 ) -> Change:
-    """Keep a change until somebody applies it. The gateway is read, and not touched."""
+    """Keep a change until somebody applies it. The gateway is read, and not touched.
+
+    ``key`` is the request's Idempotency-Key: who sends it again gets what was staged before.
+    ``values`` are those of the row: notes, state, inverse_of, change_set.
+    """
     may_write(by, gateway, feature)
+    if not values.get("inverse_of"):
+        _check(feature, operation, payload, target_id)
+    asked = sealed(gateway, feature, operation, payload, target_id)
+    key = once(key)
+    if key and (known := Change.objects.filter(author=by, stage_key=key).first()):
+        return _same(known, asked)
+    found, before = _looked_up(gateway, feature, operation, target_id)
+    row = Change(
+        gateway=gateway, feature=feature.key, operation=operation, target_id=found,
+        before=before, author=by, stage_key=key or None, digest=asked,
+        expires=timezone.now() + timedelta(days=settings.MUSTER_CHANGE_DAYS), **values,
+    )  # fmt: skip
+    _fill(row, payload)
+    try:
+        return _kept(row, by)
+    except IntegrityError as error:
+        if not key:
+            raise Conflict("This has been staged already.") from error
+    return _same(Change.objects.get(author=by, stage_key=key), asked)
+
+
+@transaction.atomic
+def _kept(row: Change, by: User) -> Change:
+    _make_room(row.gateway)
+    row.save(force_insert=True)
+    note(row, "stage", after={"payload": shown_payload(row)}, by=by)
+    return row
+
+
+def _check(
+    feature: Feature, operation: str, payload: Mapping[str, Any], target_id: str
+) -> None:
     if operation not in feature.operations:
         possible = ", ".join(feature.operations)
         raise Refused({"query.operation": [f"{feature.key} can: {possible}."]})
-    if inverse_of is None and (found := feature.problems(operation, payload)):
+    if found := feature.problems(operation, payload):
         raise Refused(found)
     if target_id and (operation == "create" or not TARGET.fullmatch(target_id)):
         raise Refused({"target_id": ["This is no id of something to change."]})
-    target_id, before = _looked_up(gateway, feature, operation, target_id)
-    hidden: Any = {name: value for name, value in payload.items() if feature.is_secret(name)}
-    with transaction.atomic():
-        _make_room(gateway)
-        change = Change.objects.create(
-            gateway=gateway,
-            feature=feature.key,
-            operation=operation,
-            target_id=target_id,
-            payload={name: value for name, value in payload.items() if name not in hidden},
-            secrets=hidden or None,
-            notes=notes,
-            before=before,
-            author=by,
-            inverse_of=inverse_of,
+
+
+def once(key: str) -> str:
+    """An Idempotency-Key as it is stored."""
+    if len(key) > LONGEST_KEY:
+        raise Refused(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
+    return digest(key) if key else ""
+
+
+def _same(known: Change, asked: str) -> Change:
+    if known.digest != asked:
+        raise Refused(
+            "This Idempotency-Key was used for another change. Take a new one for a new change."
         )
-        note(change, "stage", after={"payload": shown_payload(change)}, by=by)
+    return known
+
+
+def sealed(
+    gateway: Gateway,
+    feature: Feature,
+    operation: str,
+    payload: Mapping[str, Any],
+    target_id: str,
+) -> str:
+    """A digest of all that is asked for, secrets too; approvals are bound to it."""
+    asked = [str(gateway.pk), feature.key, operation, target_id, payload]
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return salted_hmac("networks.change", text, algorithm="sha256").hexdigest()
+
+
+def _fill(row: Change, payload: Mapping[str, Any]) -> None:
+    hidden: Any = {n: value for n, value in payload.items() if row.what.is_secret(n)}
+    row.payload = {name: value for name, value in payload.items() if name not in hidden}
+    row.secrets = hidden or None
+
+
+def amend(
+    change: Change,
+    *,
+    by: User,
+    payload: Mapping[str, Any] | None = None,
+    notes: str | None = None,
+) -> Change:
+    """Change what waits. What others agreed to was something else, and counts no more."""
+    may_write(by, change.gateway, change.what)
+    values: dict[str, Any] = {} if notes is None else {"notes": notes}
+    state = change.state
+    if state not in {State.DRAFT, State.PENDING, State.APPROVED}:
+        raise Conflict(f"change is {state}, and only what waits can be amended")
+    if payload is not None:
+        _check(change.what, change.operation, payload, change.target_id)
+        _fill(change, payload)
+        values |= {
+            "payload": change.payload,
+            "secrets": change.secrets,
+            "digest": sealed(
+                change.gateway, change.what, change.operation, payload, change.target_id
+            ),
+        }
+        state = State.PENDING if state == State.APPROVED else state
+    with transaction.atomic():
+        move(change, change.state, state, **values)
+        note(change, "amend", after={"payload": shown_payload(change)}, by=by)
+    return change
+
+
+@transaction.atomic
+def submit(change: Change, *, by: User) -> Change:
+    """A draft is ready to be looked at."""
+    may_write(by, change.gateway, change.what)
+    move(change, State.DRAFT, State.PENDING)
+    note(change, "submit", by=by)
     return change
 
 
 def _make_room(gateway: Gateway) -> None:
     mine = Change.objects.filter(gateway__organization=gateway.organization_id)
-    if mine.filter(state=Change.State.PENDING).count() >= settings.MUSTER_PENDING_CHANGES:
+    if mine.filter(state__in=Change.WAITING).count() >= settings.MUSTER_PENDING_CHANGES:
         raise Conflict(
             f"{settings.MUSTER_PENDING_CHANGES} changes of this organization wait already. "
             "Apply or discard some."
@@ -129,14 +216,31 @@ def only(device: Connection, feature: Feature) -> str:
 def discard(change: Change, *, by: User) -> Change:
     """Give up a change that waits. One that is under way cannot be called back."""
     may_write(by, change.gateway, change.what)
-    move(change, Change.State.PENDING, Change.State.DISCARDED)
+    old = change.state if change.state in Change.WAITING else State.PENDING
+    move(change, old, State.DISCARDED)
     note(change, "discard", by=by)
     return change
 
 
-def plan_inverse(change: Change, *, by: User) -> Change:
+def stage_again(change: Change, *, by: User) -> Change:
+    """What did not come to be, as a new change; the gateway is looked at anew."""
+    over = {State.FAILED, State.EXPIRED, State.DISCARDED}
+    if change.state not in over:
+        raise Conflict(f"change is {change.state}, and what is over without effect is repeated")
+    return stage(
+        change.gateway,
+        feature=change.what,
+        operation=change.operation,
+        payload=change.full_payload,
+        target_id=change.target_id if change.operation != "create" else "",
+        notes=change.notes,
+        by=by,
+    )
+
+
+def plan_inverse(change: Change, *, by: User, change_set: ChangeSet | None = None) -> Change:
     """Stage what takes an applied change back; it is applied like any other."""
-    if change.state != Change.State.APPLIED or change.what.deed:
+    if change.state != State.APPLIED or change.what.deed:
         raise Conflict(f"change is {change.state}, and only what was applied is taken back")
     before = (change.intent or {}).get("before") or {}
     operation = {"create": "delete", "update": "update", "delete": "create"}[change.operation]
@@ -154,32 +258,8 @@ def plan_inverse(change: Change, *, by: User) -> Change:
         notes=f"Takes back {change.pk}",
         by=by,
         inverse_of=change,
+        change_set=change_set,
     )
-
-
-def differences(change: Change) -> tuple[list[Difference], bool]:
-    """What a change comes to, and whether the gateway is not as it was at staging."""
-    live = change.before
-    if change.operation != "create" and change.target_id:
-        with connect(change.gateway) as device:
-            live = device.read(change.what, change.target_id)
-    return compared(change, live), drifted(change, live)
-
-
-def compared(change: Change, live: Rows) -> list[Difference]:
-    wanted, base = change.wanted, change.before or {}
-    held = live or {}
-    names = base if change.operation == "delete" else wanted
-    return [
-        Difference(name, base.get(name), held.get(name), wanted.get(name))
-        for name in sorted({*names, *differs(base, held), *differs(held, base)})
-    ]
-
-
-def drifted(change: Change, live: Rows) -> bool:
-    if change.before is None:
-        return False
-    return live is None or bool(differs(change.before, live) or differs(live, change.before))
 
 
 def shown_payload(change: Change) -> dict[str, Any]:

@@ -1,19 +1,26 @@
 """Gateways: which there are, and connections to them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused, Unreachable
+from controller.base.events import about, tell
 from networks.drivers import gateways as drivers
 from networks.drivers.gateways.contract import Endpoint
 from networks.drivers.gateways.contract import Gateway as Connection
+from networks.engine.features import Feature
 from networks.models import Change, Gateway
+
+POLLED_AT_ONCE = 400
+THREADS = 20
 
 
 @transaction.atomic
@@ -37,7 +44,7 @@ def update_gateway(row: Gateway, /, **values: Any) -> Gateway:
 
 @transaction.atomic
 def delete_gateway(row: Gateway) -> None:
-    if row.changes.filter(state__in=[Change.State.PENDING, *Change.OPEN]).exists():
+    if row.changes.filter(state__in=[*Change.WAITING, *Change.OPEN]).exists():
         raise Conflict("It has changes that wait. Discard them first.")
     row.changes.all().delete()
     with suppress(ProtectedError):
@@ -71,14 +78,51 @@ def connect(gateway: Gateway) -> Connection:
 
 def look(gateway: Gateway) -> Gateway:
     """Ask it who it is, and note whether it answered."""
-    try:
-        with connect(gateway) as device:
-            facts = device.facts()
-    except Refused as error:
-        Gateway.objects.filter(pk=gateway.pk).update(trouble=str(error)[:255])
-        raise
-    Gateway.objects.filter(pk=gateway.pk).update(
-        version=facts["version"], last_seen=timezone.now(), trouble=""
-    )
+    found = _asked(gateway)
+    _noted(gateway, found)
+    if isinstance(found, Refused):
+        raise found
     gateway.refresh_from_db()
     return gateway
+
+
+def poll() -> int:
+    """Ask those that were not asked for a while, many at a time; how many."""
+    old = timezone.now() - timedelta(seconds=settings.MUSTER_GATEWAY_POLL_SECONDS)
+    rows = Gateway.objects.filter(Q(polled=None) | Q(polled__lt=old)).order_by("polled")
+    due = list(rows.select_related("organization", "site")[:POLLED_AT_ONCE])
+    Gateway.objects.filter(pk__in=[one.pk for one in due]).update(polled=timezone.now())
+    # Threads ask, and touch no row.
+    with ThreadPoolExecutor(THREADS) as pool:
+        for gateway, found in zip(due, pool.map(_asked, due), strict=True):
+            _noted(gateway, found)
+    return len(due)
+
+
+def _asked(gateway: Gateway) -> dict[str, str] | Refused:
+    try:
+        with connect(gateway) as device:
+            return device.facts()
+    except Refused as error:
+        return error
+
+
+@transaction.atomic
+def _noted(gateway: Gateway, found: dict[str, str] | Refused) -> None:
+    now = timezone.now()
+    values: dict[str, Any] = {"polled": now, "trouble": str(found)[:255]}
+    if not isinstance(found, Refused):
+        values |= {"version": found["version"], "last_seen": now, "trouble": ""}
+    Gateway.objects.filter(pk=gateway.pk).update(**values)
+    if gateway.last_seen is None or values["trouble"] != gateway.trouble:
+        status = "trouble" if values["trouble"] else "online"
+        tell(about(gateway, "gateway.status", "gateway:read", status=status))
+
+
+def read_live(gateway: Gateway, feature: Feature, *, most: int) -> list[dict[str, Any]]:
+    """What the gateway holds of a feature now, without secrets; at most so many."""
+    if feature.deed:
+        raise Refused(f"{feature.key} is something to do: there is nothing to read.")
+    with connect(gateway) as device:
+        found = [(one, device.read(feature, one)) for one in device.ids(feature, {})[:most]]
+    return [{"target_id": one, "values": row} for one, row in found if row is not None]

@@ -11,15 +11,15 @@ from controller.base.errors import Conflict, Refused
 from networks.drivers.gateways.contract import Gateway as Connection
 from networks.engine.features import differs
 from networks.models import Change
-from networks.rules.applying import finish, held
+from networks.rules.applying import finish, held, tell_done
+from networks.rules.approving import waiting_state
 from networks.rules.changes import move, note
 from networks.rules.gateways import connect
 
 AT_ONCE = 20
-# Whoever applies a change is done or gone by then.
-GONE_AFTER = timedelta(minutes=5)
 # A gateway that has not booted by then will not do so because of us.
 DEED_AFTER = timedelta(minutes=15)
+LOOK_AGAIN = timedelta(minutes=1)
 
 State = Change.State
 log = logging.getLogger(__name__)
@@ -28,30 +28,46 @@ log = logging.getLogger(__name__)
 def reconcile() -> int:
     """Look after changes that are unknown, or whose worker is gone; how many were settled."""
     now = timezone.now()
-    settled = 0
-    for change in Change.objects.filter(state=State.APPLYING, started__lt=now - GONE_AFTER):
+    for change in Change.objects.filter(
+        state__in=[State.APPLYING, State.VERIFYING], leased_until__lt=now
+    ):
         _adopt(change)
-    # What was sent may still be on its way for a moment.
+    # What was sent may still be on its way for a while.
     rested = now - timedelta(seconds=settings.MUSTER_GATEWAY_SETTLE_SECONDS)
-    rows = Change.objects.filter(state=State.UNKNOWN, started__lte=rested).order_by("started")
-    for change in rows.select_related("gateway")[:AT_ONCE]:
-        try:
-            settled += find_truth(change)
-        except Refused as error:
-            log.info("The outcome of change %s is still unknown: %s", change.pk, error)
-    return settled
+    rows = Change.objects.filter(state=State.UNKNOWN, sent__lte=rested).order_by("modified")
+    settled = sum(map(_look, rows.select_related("gateway")[:AT_ONCE]))
+    late = Change.objects.filter(state=State.FAILED, watched_until__gt=now)
+    rows = late.filter(modified__lt=now - LOOK_AGAIN).order_by("modified")
+    return settled + sum(map(_look, rows.select_related("gateway")[:AT_ONCE]))
+
+
+def _look(change: Change) -> bool:
+    # Those that were looked at last come last.
+    Change.objects.filter(pk=change.pk).update(modified=timezone.now())
+    try:
+        found = find_truth(change)
+    except Refused as error:
+        log.info("The outcome of change %s is still unknown: %s", change.pk, error)
+        return False
+    if found:
+        tell_done(change)
+    return found
 
 
 def _adopt(change: Change) -> None:
-    """Its worker is gone: before it sent anything, or perhaps after."""
+    """Its worker is gone or stalls: before it sent anything, or perhaps after."""
     text = "The worker that applied it is gone."
-    sent = change.intent is not None
+    was_sent = change.sent is not None
+    new = State.UNKNOWN if was_sent else waiting_state(change)
+    trouble = "unknown" if was_sent else "unreachable"
     try:
         with transaction.atomic():
-            move(change, State.APPLYING, State.UNKNOWN if sent else State.PENDING, outcome=text)
+            move(change, change.state, new, outcome=text, trouble=trouble)
             note(change, "interrupted", text=text, outcome="failed")
     except Conflict:
         log.info("Change %s went on by itself.", change.pk)
+    else:
+        tell_done(change)
 
 
 def find_truth(change: Change) -> bool:
@@ -61,14 +77,11 @@ def find_truth(change: Change) -> bool:
         if target is not None:
             finish(change, device, target, None)
             return True
+        if change.state == State.FAILED:
+            return False
         if change.what.deed and change.started and timezone.now() - change.started < DEED_AFTER:
             return False
-        if _untouched(change, device):
-            _close(change, State.PENDING, "It did not reach the gateway, and can be applied.")
-        else:
-            _close(
-                change, State.FAILED, "The gateway holds neither what was nor what was to be."
-            )
+        _give_up(change, device)
     return True
 
 
@@ -82,12 +95,18 @@ def _written(change: Change, device: Connection) -> str | None:
         return (
             change.target_id if held(change, device.read(feature, change.target_id)) else None
         )
-    new = [one for one in device.ids(feature, change.wanted) if one not in intent["ids"]]
+    known = {*intent["ids"], *_made_by_others(change)}
+    new = [one for one in device.ids(feature, change.wanted) if one not in known]
     fitting = [one for one in new if held(change, device.read(feature, one))]
     return fitting[0] if fitting else None
 
 
-def _untouched(change: Change, device: Connection) -> bool:
+def _made_by_others(change: Change) -> list[str]:
+    rows = change.gateway.changes.filter(feature=change.feature, operation="create")
+    return list(rows.exclude(pk=change.pk).values_list("target_id", flat=True))
+
+
+def _is_untouched(change: Change, device: Connection) -> bool:
     if change.what.deed or change.operation == "create":
         return True
     before = (change.intent or {}).get("before") or {}
@@ -95,7 +114,16 @@ def _untouched(change: Change, device: Connection) -> bool:
     return found is not None and not differs(before, found)
 
 
-@transaction.atomic
-def _close(change: Change, new: str, text: str) -> None:
-    move(change, State.UNKNOWN, new, outcome=text)
-    note(change, "reconcile", text=text, outcome="failed")
+def _give_up(change: Change, device: Connection) -> None:
+    """It was sent and is not there. It is not sent again: it may be on its way still."""
+    if _is_untouched(change, device):
+        text = "It did not reach the gateway, as far as can be seen. Stage it again if need be."
+    else:
+        text = "The gateway holds neither what was nor what was to be."
+    until = timezone.now() + timedelta(seconds=settings.MUSTER_GATEWAY_WATCH_SECONDS)
+    with transaction.atomic():
+        move(
+            change, State.UNKNOWN, State.FAILED, outcome=text, trouble="refused",
+            watched_until=until,
+        )  # fmt: skip
+        note(change, "reconcile", text=text, outcome="failed")

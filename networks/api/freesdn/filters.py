@@ -1,6 +1,6 @@
 from django_filters import rest_framework as filters
 
-from networks.models import Change, Gateway
+from networks.models import Change, ChangeSet, Gateway
 
 
 class GatewayFilter(filters.FilterSet):
@@ -11,6 +11,16 @@ class GatewayFilter(filters.FilterSet):
     class Meta:
         model = Gateway
         fields = ["vendor"]
+
+
+class SetFilter(filters.FilterSet):
+    organization = filters.UUIDFilter("organization_id")
+    site_id = filters.UUIDFilter("site_id")
+    status = filters.ChoiceFilter(field_name="state", choices=ChangeSet.State.choices)
+
+    class Meta:
+        model = ChangeSet
+        fields: list[str] = []
 
 
 class ChangeFilter(filters.FilterSet):

@@ -6,8 +6,9 @@ from rest_framework import serializers
 
 from controller.accounts.models import Organization, Site
 from controller.devices.api.serializers import VisibleRelatedField
-from networks.models import Change, ChangeEvent, Gateway
+from networks.models import Change, ChangeEvent, ChangeSet, Gateway
 from networks.rules import changes
+from networks.rules.scheduling import How
 
 
 class GatewayShape(serializers.ModelSerializer[Gateway]):
@@ -26,16 +27,15 @@ class GatewayShape(serializers.ModelSerializer[Gateway]):
         model = Gateway
         fields = [
             "id", "name", "vendor", "url", "key", "secret", "ca_certificate", "site_id",
-            "organization_id", "version", "last_seen", "trouble", "created_at", "updated_at",
+            "organization_id", "approval", "maintenance", "version", "last_seen", "trouble",
+            "created_at", "updated_at",
         ]  # fmt: skip
         read_only_fields = ["version", "last_seen", "trouble"]
         validators: list[Any] = []
 
 
-class Staged(serializers.Serializer[Any]):
-    payload = serializers.DictField(default=dict)
-    target_id = serializers.CharField(max_length=128, default="", allow_blank=True)
-    notes = serializers.CharField(max_length=2000, default="", allow_blank=True)
+class Strict(serializers.Serializer[Any]):
+    """Names what it does not know, instead of doing without it."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         unknown = set(self.initial_data) - set(self.fields)
@@ -46,9 +46,44 @@ class Staged(serializers.Serializer[Any]):
         return attrs
 
 
+class Staged(Strict):
+    payload = serializers.DictField(default=dict)
+    target_id = serializers.CharField(max_length=128, default="", allow_blank=True)
+    notes = serializers.CharField(max_length=2000, default="", allow_blank=True)
+    draft = serializers.BooleanField(default=False, help_text="To be submitted later.")
+
+    def values(self) -> dict[str, Any]:
+        """As the rule takes them."""
+        given = dict(self.validated_data)
+        given["state"] = Change.State.DRAFT if given.pop("draft") else Change.State.PENDING
+        return given
+
+
+class Amended(Strict):
+    payload = serializers.DictField(required=False)
+    notes = serializers.CharField(max_length=2000, required=False, allow_blank=True)
+
+
 class Applied(serializers.Serializer[Any]):
     force = serializers.BooleanField(default=False)
     accept_drift = serializers.BooleanField(default=False)
+    dry_run = serializers.BooleanField(
+        default=False, help_text="Only say what would be done, and what is in its way."
+    )
+    in_window = serializers.BooleanField(
+        default=False, help_text="Apply it in the gateway's next maintenance window."
+    )
+    not_before = serializers.DateTimeField(default=None, allow_null=True)
+
+    def how(self, key: str) -> How:
+        given = self.validated_data
+        return How(
+            force=given["force"],
+            accepts_drift=given["accept_drift"],
+            in_window=given["in_window"],
+            not_before=given["not_before"],
+            key=key,
+        )
 
 
 class EventShape(serializers.ModelSerializer[ChangeEvent]):
@@ -74,7 +109,8 @@ class ChangeShape(serializers.ModelSerializer[Change]):
         fields = [
             "id", "organization_id", "controller_id", "gateway_id", "site_id", "feature",
             "operation", "target_id", "payload", "notes", "status", "version", "failure_reason",
-            "applied_at", "created_by", "created_at", "inverse_of",
+            "applied_at", "created_by", "created_at", "inverse_of", "change_set", "not_before",
+            "expires",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -87,6 +123,45 @@ class DifferenceShape(serializers.Serializer[Any]):
     base = serializers.CharField(allow_null=True)
     live = serializers.CharField(allow_null=True)
     desired = serializers.CharField(allow_null=True)
+
+
+class PlanShape(serializers.Serializer[Any]):
+    steps = serializers.ListField(child=serializers.DictField())
+    differences = DifferenceShape(many=True)
+    drift = serializers.BooleanField()
+    risk = serializers.CharField()
+    needs_approval = serializers.BooleanField()
+    is_approved = serializers.BooleanField()
+    obstacles = serializers.ListField(child=serializers.CharField())
+
+
+class SetShape(serializers.ModelSerializer[ChangeSet]):
+    organization_id = serializers.UUIDField(read_only=True)
+    site_id = serializers.UUIDField(read_only=True, allow_null=True)
+    status = serializers.CharField(source="state", read_only=True)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+    created_by = serializers.UUIDField(source="author_id", read_only=True, allow_null=True)
+    changes = serializers.ListField(
+        child=serializers.UUIDField(), write_only=True, help_text="Ids, in their order."
+    )
+
+    class Meta:
+        model = ChangeSet
+        fields = [
+            "id", "organization_id", "site_id", "name", "notes", "on_failure", "status",
+            "outcome", "changes", "created_by", "created_at", "started", "ended",
+        ]  # fmt: skip
+        read_only_fields = ["outcome", "started", "ended"]
+
+
+class SetDetailShape(serializers.Serializer[Any]):
+    set = SetShape()
+    changes = ChangeShape(many=True)
+
+
+class HeldShape(serializers.Serializer[Any]):
+    target_id = serializers.CharField()
+    values = serializers.DictField(child=serializers.CharField())
 
 
 class DiffShape(serializers.Serializer[Any]):

@@ -1,0 +1,37 @@
+"""Gateways and their staged changes in the FreeSDN dialect: one view for every vendor and area."""
+
+from networks.api.freesdn.views.changes import (
+    ApplyView,
+    ApproveView,
+    ChangesView,
+    ChangeView,
+    DiffView,
+    DiscardView,
+    GatewayChangesView,
+    HoldView,
+    RollBackView,
+    StageAgainView,
+    StageView,
+    SubmitView,
+)
+from networks.api.freesdn.views.gateways import FeaturesView, GatewayViewSet, LiveView
+from networks.api.freesdn.views.sets import ChangeSetViewSet
+
+__all__ = [
+    "ApplyView",
+    "ApproveView",
+    "ChangeSetViewSet",
+    "ChangeView",
+    "ChangesView",
+    "DiffView",
+    "DiscardView",
+    "FeaturesView",
+    "GatewayChangesView",
+    "GatewayViewSet",
+    "HoldView",
+    "LiveView",
+    "RollBackView",
+    "StageAgainView",
+    "StageView",
+    "SubmitView",
+]

@@ -1,0 +1,245 @@
+"""Asking for a change to be applied: now, later, or never; a worker does it, and who asked waits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from controller.accounts.models import User
+from controller.base.errors import (
+    Conflict,
+    NotPermitted,
+    OutcomeUnknown,
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+from controller.celery import wake
+from networks.drivers import waiting
+from networks.engine import windows
+from networks.models import Change, ChangeSet
+from networks.rules.approving import is_approved, is_needed, ready, waiting_state
+from networks.rules.changes import may_write, move, note, once, shown_payload
+from networks.rules.comparing import Difference, differences
+
+State = Change.State
+HOLDING = (ChangeSet.State.DRAFT, *ChangeSet.ACTIVE)
+WORK = "networks.tasks.apply_change"
+# The first that fits counts.
+TROUBLES: Mapping[str, type[Refused]] = {
+    "timed out": TimedOut,
+    "unreachable": Unreachable,
+    "unknown": OutcomeUnknown,
+    "not permitted": NotPermitted,
+    "conflict": Conflict,
+    "refused": Refused,
+}
+
+
+@dataclass(frozen=True)
+class How:
+    """``not_before`` and ``in_window`` are for later; ``key`` is the Idempotency-Key."""
+
+    force: bool = False
+    accepts_drift: bool = False
+    in_window: bool = False
+    in_set: bool = False
+    not_before: datetime | None = None
+    key: str = ""
+
+
+def apply(change: Change, *, by: User, how: How) -> Change:
+    """Have it applied, and wait for what becomes of it, for as long as a request may last.
+
+    What went wrong is raised; a change that is scheduled still has not been applied yet.
+    """
+    ask(change, by=by, how=how)
+    return outcome(change, seconds=settings.MUSTER_APPLY_WAIT_SECONDS)
+
+
+def ask(change: Change, *, by: User, how: How) -> Change:
+    """Leave it to a worker. Of any number who ask at once, one is heard."""
+    may_write(by, change.gateway, change.what)
+    key = once(how.key)
+    if key and change.apply_key == key:
+        return change
+    permitted(how)
+    if change.change_set and change.change_set.state in HOLDING and not how.in_set:
+        raise Conflict("It is part of a set of changes, and applied with it.")
+    ready(change)
+    begin = opening(change, how)
+    old = change.state if change.state == State.APPROVED else State.PENDING
+    with transaction.atomic():
+        move(
+            change, old, State.SCHEDULED, applier=by, accepts_drift=how.accepts_drift,
+            attempt=change.attempt + 1, not_before=begin, trouble="", outcome="", apply_key=key,
+        )  # fmt: skip
+        note(change, "schedule", text=told(begin), by=by)
+        if begin <= timezone.now():
+            wake(WORK, str(change.pk))
+    return change
+
+
+def permitted(how: How) -> None:
+    if settings.ADAPTER_READ_ONLY:
+        raise NotPermitted("The portal is read-only: ADAPTER_READ_ONLY is true.")
+    if not how.force:
+        raise NotPermitted('Say "force": true to write this to the live device.')
+
+
+def opening(change: Change, how: How) -> datetime:
+    """When it may begin. Outside of the maintenance windows that is for who said so."""
+    now = timezone.now()
+    wanted = max(how.not_before or now, now)
+    parsed = windows.parse(change.gateway.maintenance)
+    begin = windows.next_opening(parsed, wanted, change.gateway.zone) or wanted
+    if begin > wanted and not how.in_window and how.not_before is None:
+        local = begin.astimezone(change.gateway.zone)
+        raise Conflict(
+            f"The gateway's maintenance windows are {change.gateway.maintenance}; the next one "
+            f'opens at {local:%Y-%m-%d %H:%M %Z}. Say "in_window": true to have it applied then.'
+        )
+    if change.expires and begin >= change.expires:
+        raise Conflict("It expires before that.")
+    return begin
+
+
+def told(begin: datetime) -> str:
+    return "" if begin <= timezone.now() else f"Not before {begin:%Y-%m-%d %H:%M} UTC."
+
+
+@transaction.atomic
+def hold(change: Change, *, by: User) -> Change:
+    """Do not apply it after all, as long as no worker has begun; it waits on."""
+    may_write(by, change.gateway, change.what)
+    move(change, State.SCHEDULED, waiting_state(change), not_before=None)
+    note(change, "hold", by=by)
+    return change
+
+
+def outcome(change: Change, *, seconds: float) -> Change:
+    """What became of it within that time; raises what went wrong."""
+    if change.not_before is None or change.not_before <= timezone.now():
+        waiting.wait(topic(change), lambda: is_over(change), seconds=seconds)
+    change.refresh_from_db()
+    if change.trouble and change.state not in Change.MOVING:
+        raise TROUBLES[change.trouble](change.outcome)
+    return change
+
+
+def is_over(change: Change) -> bool:
+    state = Change.objects.filter(pk=change.pk).values_list("state", flat=True).first()
+    return state not in Change.MOVING
+
+
+def topic(change: Change) -> str:
+    return f"{change.pk}:{change.attempt}"
+
+
+def trouble_of(error: Refused) -> str:
+    return next(name for name, kind in TROUBLES.items() if isinstance(error, kind))
+
+
+# --- looking ahead
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What applying would do and what is in its way; nothing was done."""
+
+    steps: list[dict[str, Any]]
+    differences: list[Difference]
+    drift: bool
+    risk: str
+    needs_approval: bool
+    is_approved: bool
+    begins: datetime | None
+    obstacles: list[str]
+
+
+def plan(change: Change, *, by: User, how: How) -> Plan:
+    """A dry run: looked at on the live gateway, also while the portal is read-only."""
+    found, drift = differences(change)
+    obstacles = []
+    for check in (
+        lambda: may_write(by, change.gateway, change.what),
+        lambda: permitted(how),
+        lambda: ready(change),
+        lambda: _waits(change),
+        lambda: opening(change, how),
+    ):
+        try:
+            check()
+        except Refused as error:
+            obstacles.append(str(error))
+    if drift and not how.accepts_drift:
+        obstacles.append("The gateway is not as it was when this was staged.")
+    return Plan(
+        steps=_steps(change),
+        differences=found,
+        drift=drift,
+        risk="catastrophic" if change.what.catastrophic else "normal",
+        needs_approval=is_needed(change),
+        is_approved=is_approved(change),
+        begins=change.not_before,
+        obstacles=obstacles,
+    )
+
+
+def _waits(change: Change) -> None:
+    if change.state not in {State.PENDING, State.APPROVED}:
+        raise Conflict(f"change is {change.state}, not pending")
+
+
+def _steps(change: Change) -> list[dict[str, Any]]:
+    feature = change.what
+    steps: list[dict[str, Any]] = [{"step": "read", "what": feature.key}]
+    values = {} if change.operation == "delete" else feature.values(shown_payload(change))
+    steps.append(
+        {
+            "step": "write",
+            "what": change.operation,
+            "target_id": change.target_id,
+            "values": values,
+        }
+    )
+    if not feature.deed:
+        steps += [{"step": "activate", "what": feature.key}, {"step": "read back"}]
+    return steps
+
+
+# --- what beat does
+
+
+def wake_due() -> int:
+    """Wake a worker for each that is due and that no message told of; how many."""
+    rows = Change.objects.filter(state=State.SCHEDULED, not_before__lte=timezone.now())
+    busy = Change.objects.filter(state__in=Change.OPEN).values("gateway")
+    due = rows.exclude(gateway__in=busy).order_by("not_before", "created")
+    # One of each gateway: the others have to wait for it.
+    firsts: dict[Any, Any] = {}
+    for pk, gateway in due.values_list("pk", "gateway")[:500]:
+        firsts.setdefault(gateway, pk)
+    for pk in firsts.values():
+        wake(WORK, str(pk))
+    return len(firsts)
+
+
+def expire() -> int:
+    """Give up what waited for too long; how many."""
+    old = Q(expires__lt=timezone.now(), state__in=Change.WAITING)
+    gone = 0
+    for change in Change.objects.filter(old).select_related("gateway")[:500]:
+        try:
+            with transaction.atomic():
+                move(change, change.state, State.EXPIRED, outcome="Nobody applied it in time.")
+                note(change, "expire", text=change.outcome)
+                gone += 1
+        except Conflict:
+            continue
+    return gone

@@ -1,0 +1,48 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from controller.accounts.models import User
+from networks.engine.features import FEATURES
+from networks.models import Change, Gateway
+from networks.rules import changes
+from tests import make
+from tests.fleet.opnsense import OPNsense, opnsense
+
+
+@pytest.fixture
+def writes(settings: Any) -> Any:
+    """Changes may be written, to a gateway on this machine, and nobody waits for long."""
+    settings.ADAPTER_READ_ONLY = False
+    settings.MUSTER_LOCAL_GATEWAYS = True
+    settings.MUSTER_GATEWAY_SECONDS = 0.4
+    settings.MUSTER_GATEWAY_SETTLE_SECONDS = 0
+    settings.MUSTER_APPLY_WAIT_SECONDS = 0
+    return settings
+
+
+@pytest.fixture
+def device() -> Iterator[OPNsense]:
+    with opnsense() as server:
+        yield server
+
+
+@pytest.fixture
+def gateway(db: Any, device: OPNsense) -> Gateway:
+    return make.gateway(make.organization(), device.url)
+
+
+@pytest.fixture
+def staged(gateway: Gateway, admin: User) -> Callable[..., Change]:
+    """Stages a change of a static route, unless it is told another feature."""
+
+    def stage(operation: str, feature: str = "", **values: Any) -> Change:
+        payload = values.pop("payload", {})
+        return changes.stage(
+            values.pop("gateway", gateway),
+            feature=FEATURES[feature or "opnsense.routing.static_route"],
+            operation=operation, payload=payload, by=values.pop("by", admin), **values,
+        )  # fmt: skip
+
+    return stage
