@@ -73,7 +73,7 @@ class Reviewed(RuleAdmin):
         name = f"networks_{self.opts.model_name}"
         return [
             path("<uuid:pk>/progress/", view(self.progress), name=f"{name}_progress"),
-            path("<uuid:pk>/<slug:verb>/", view(require_POST(self.move)), name=f"{name}_do"),
+            path("<uuid:pk>/do/<slug:verb>/", view(require_POST(self.move)), name=f"{name}_do"),
             *super().get_urls(),
         ]
 

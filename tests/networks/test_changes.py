@@ -474,7 +474,7 @@ def test_the_review_page_shows_the_difference_and_applies(
     assert "Apply to the live gateway" in page
     assert change.gateway.name in page
     assert admin.get_username() in page
-    client.post(f"/admin/networks/change/{change.pk}/apply/")
+    client.post(f"/admin/networks/change/{change.pk}/do/apply/")
     work_off()
     change.refresh_from_db()
     assert change.state == "applied"
