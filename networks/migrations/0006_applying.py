@@ -22,7 +22,7 @@ def lease(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_versions"),
-        ("networks", "0004_gateways"),
+        ("networks", "0005_vendors_as_listed"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
