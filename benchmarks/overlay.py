@@ -2,7 +2,8 @@
 
     python -m benchmarks.overlay [members]
 
-Planning is pure; rendering is what a member's device is then given.
+Planning is pure; rendering is what a member's device is then given. Then the same with rows
+on PostGIS: one more device joins, and what changed is rendered and queued for delivery.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ import resource
 import sys
 import time
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
+from django.db.models import F
+
+from benchmarks.fleet import mac
+from benchmarks.stage import stage
 from controller.configs.engine.render import render
 from networks.engine import firewall, mesh, overlay
 from networks.engine.firewall import Segment
@@ -38,8 +45,103 @@ def world(known: dict[int, Node], count: int) -> World:
     return World(known, (network,), known[0], PREFIX, "mesh")
 
 
+def resident() -> float:
+    """MB that this process has now, not at its peak."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def node(device: Any, owner: Any) -> Any:
+    from networks.rules.planning import new_node
+
+    private, public = wireguard_pair()
+    return new_node(
+        public, owner=owner, name=device.name, device=device, private_key=private,
+        key_mode="portal",
+    )  # fmt: skip
+
+
+def populate(count: int) -> tuple[Any, Any, Any]:
+    """A network of so many devices, another of a tenth, and a device that is in neither."""
+    from controller.accounts.models import Organization, User
+    from controller.base.secrets import digest
+    from controller.configs.models import Config
+    from controller.configs.rules import overlay as relaying
+    from controller.configs.rules.rendering import refresh
+    from controller.connections.models import DeviceConnection
+    from controller.connections.rules import create_credentials
+    from controller.devices.models import Device, Presence
+    from networks.models import Member, Node
+    from networks.rules import create_network
+
+    organization = Organization.objects.create(name="bench", slug="bench")
+    owner = User.objects.create_superuser("admin", "admin@example.org", "a password")
+    login = create_credentials(
+        organization=organization, name="login", params={"username": "root", "password": "x"}
+    )
+    tenth = count // 10
+    devices = Device.objects.bulk_create(
+        Device(organization=organization, name=f"device-{n:05}", mac_address=mac(n),
+               management_ip=f"192.0.2.{n % 250 + 1}", key=f"{n:032x}", key_digest=digest(f"{n:032x}"))
+        for n in range(count + tenth + 2)
+    )  # fmt: skip
+    Presence.objects.bulk_create(Presence(device=one) for one in devices)
+    Config.objects.bulk_create(Config(device=one) for one in devices)
+    DeviceConnection.objects.bulk_create(
+        DeviceConnection(device=one, credentials=login, update_strategy="linux-files")
+        for one in devices
+    )
+    relay, latecomer = devices[:2]
+    relaying.set_relay(relay, by=owner, endpoint="192.0.2.1:51820")
+    robots, cameras = (
+        create_network(owner, name="robots"),
+        create_network(owner, name="cameras"),
+    )
+    for network, members in ((robots, devices[2 : count + 2]), (cameras, devices[count + 2 :])):
+        made = Node.objects.bulk_create(node(one, owner) for one in members)
+        Member.objects.bulk_create(Member(network=network, node=one) for one in made)
+    refresh(list(Config.objects.values_list("pk", flat=True)))
+    Config.objects.update(applied=F("desired"), status="applied")
+    return robots, Node.objects.bulk_create([node(latecomer, owner)])[0], owner
+
+
+def with_rows(count: int) -> None:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    from controller.configs.models import Config, Push
+    from controller.configs.rules import overlay as relaying
+    from networks.rules.members import put
+
+    call_command("migrate", verbosity=0)
+    robots, latecomer, owner = populate(count)
+    relaying.follow()
+    Push.objects.all().delete()
+    Config.objects.update(applied=F("desired"), status="applied")
+    held, began, spent = resident(), time.perf_counter(), time.process_time()
+    put(robots, latecomer, by=owner)
+    joined = time.perf_counter()
+    relaying.follow()
+    done, cpu = time.perf_counter(), time.process_time() - spent
+    print(f"one joins            {1000 * (joined - began):.0f} ms")
+    print(
+        f"all is rendered      {done - joined:.1f} s, {1000 * cpu / count:.1f} ms of CPU a member"
+    )
+    print(f"rendered and queued  {Config.objects.filter(status='modified').count()} and "
+          f"{Push.objects.count()} of {Config.objects.count()} devices")  # fmt: skip
+    print(f"memory grows by      {resident() - held:.0f} MB")
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    in_memory(count)
+    with stage():
+        with_rows(count)
+
+
+def in_memory(count: int) -> None:
     known = nodes(count + 2)
     tracemalloc.start()
     began = time.perf_counter()

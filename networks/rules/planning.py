@@ -220,7 +220,7 @@ def script() -> str:
 def follow() -> list[UUID]:
     """Take note of all whose plans have changed; the devices to configure anew."""
     rows = Node.objects.filter(followed_revision__lt=F("revision"))
-    found = list(rows.select_for_update().values_list("pk", "revision", "device"))
-    for pk, revision, _ in found:
-        Node.objects.filter(pk=pk).update(followed_revision=revision)
-    return [device for _, _, device in found if device is not None]
+    # Locked, so that what is noted below is the revision that was found.
+    found = dict(rows.select_for_update().values_list("pk", "device"))
+    Node.objects.filter(pk__in=found).update(followed_revision=F("revision"))
+    return [device for device in found.values() if device is not None]
