@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "controller.base",
     "controller.accounts",
+    "controller.notifications",
     "pki",
     "controller.devices",
     "controller.connections",
@@ -111,6 +112,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
+                "controller.notifications.admin.bell.unread",
             ]
         },
     }
@@ -259,6 +261,19 @@ MUSTER_CONTACT_SECONDS = env.int("MUSTER_CONTACT_SECONDS", 25)
 # Attempts of one address to join by code.
 MUSTER_JOINS_PER_MINUTE = env.int("MUSTER_JOINS_PER_MINUTE", 60)
 
+# --- notifications
+EMAIL_HOST = env.str("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.int("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "muster@localhost")
+# Whether people are told by e-mail too; by default where a mail server is named.
+MUSTER_NOTIFY_BY_EMAIL = env.bool("MUSTER_NOTIFY_BY_EMAIL", "EMAIL_HOST" in os.environ)
+# Networks of one's own that webhooks may be sent to, also without TLS; the internet always.
+MUSTER_WEBHOOK_NETWORKS: list[str] = env.list("MUSTER_WEBHOOK_NETWORKS", [])
+
 # --- files
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -313,6 +328,7 @@ SPECTACULAR_SETTINGS = {
         "SnapshotStateEnum": "controller.configs.models.Snapshot.State",
         "LocationTypeEnum": "geo.models.Location.Type",
         "BackendEnum": "controller.configs.models.Backend",
+        "NotificationTypeEnum": "controller.notifications.models.KIND_CHOICES",
         "VpnBackendEnum": "controller.vpn.models.Vpn.Backend",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -14,6 +14,13 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "ask names again": ("pki.tasks.validate_lost", 60, "default"),
         "renew certificates": ("pki.tasks.renew_expiring", HOUR, "default"),
         "poll devices": ("controller.connections.tasks.sweep", poll, "poll"),
+        "tell people what happened": (
+            "controller.notifications.tasks.spread", reconcile, "default",
+        ),
+        "send e-mails": ("controller.notifications.tasks.mail", 60, "default"),
+        "call webhooks": ("controller.notifications.tasks.deliver", reconcile, "default"),
+        "forget old notifications": ("controller.notifications.tasks.forget", HOUR, "default"),
+        "tell what ends soon": ("pki.tasks.tell_expiring", HOUR, "default"),
         "tell that the worker works": ("controller.accounts.tasks.beat", 5, "default"),
         "seal the audit": ("controller.accounts.tasks.seal_audit", 3, "default"),
         "reconcile configurations": ("controller.configs.tasks.reconcile", reconcile, "default"),

@@ -24,6 +24,7 @@ FAVICON = lazy(static, str)("portal/favicon.svg")
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("controller.accounts.urls")),
+    path("", include("controller.notifications.urls")),
     path("", include("controller.devices.urls")),
     path("", include("controller.connections.urls")),
     path("", include("controller.vpn.urls")),

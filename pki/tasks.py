@@ -25,6 +25,12 @@ def renew_expiring() -> int:
 
 
 @shared_task
+def tell_expiring() -> int:
+    """Has people told of what ends soon."""
+    return rules.tell_expiring()
+
+
+@shared_task
 def validate(authorization_id: str) -> None:
     """Asks one name whether an ACME client speaks for it."""
     found = AcmeAuthorization.objects.select_related("order__account").filter(

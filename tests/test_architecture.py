@@ -24,7 +24,7 @@ CODE = [
 ]
 APPS = [
     *(ROOT / "controller" / name for name in (
-        "accounts", "devices", "connections", "vpn", "configs", "discovery"
+        "accounts", "notifications", "devices", "connections", "vpn", "configs", "discovery"
     )),
     *(ROOT / name for name in ("pki", "geo", "networks", "supervisor_proxy")),
 ]  # fmt: skip
@@ -114,6 +114,7 @@ def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
         "AuditEntry", "AuditChain",  # are scoped, and outlive their organization
         "TemplateUse", "GroupTemplate", "RolloutDevice",  # rows between two scoped ones
         "RevocationList",  # is public
+        "Notification", "Preference", "Mute",  # are somebody's own
         "Network", "Node", "Member", "Share", "JoinCode", "DirectPath", "Account",  # are people's
     }  # fmt: skip
     ours = {path.name for path in APPS}

@@ -14,6 +14,8 @@ from controller.configs.models import Rollout, Snapshot
 from controller.configs.rules import rollouts
 from controller.connections.models import Command, CommandBatch
 from controller.devices.models import Enrollment
+from controller.notifications.models import Delivery, Notice, Notification, Webhook
+from controller.notifications.rules import choosing
 from geo.models import FloorPlan
 from geo.rules.places import place_device
 from networks.models import Change, ChangeSet, Gateway
@@ -111,6 +113,19 @@ def add_people(world: World, root: User) -> None:
         "email": emails.add(viewer, "second@example.org").pk,
         "api-keys": keys.create_key(viewer, name="viewer's")[0].pk,
         "sessions": sessions.open_session(viewer).session.pk,
+    }
+    notice = Notice.objects.create(
+        organization=world.organization, kind="config_error", family="config",
+        permission="config:update", object_type="devices.device", object_id=NOBODY, text="x",
+    )  # fmt: skip
+    hook = Webhook.objects.create(
+        organization=world.organization, name="hook", url="https://127.0.0.1:9/"
+    )
+    world.rows |= {
+        "notification": Notification.objects.create(notice=notice, recipient=viewer).pk,
+        "user-setting": choosing.preferences_of(viewer).get(organization=None).pk,
+        "webhook": hook.pk,
+        "delivery": Delivery.objects.create(webhook=hook, notice=notice).pk,
     }
 
 
@@ -230,6 +245,9 @@ def add_rows(world: World, root: User) -> None:
             f"/api/v1/controller/cert/{cert.common_name}/group/"
         ),
         "/v[5-7]/device": "/v6/device",
+        "/api/v1/notifications/notification/ignore/{app_label}/{model_name}/{object_id}/": (
+            f"/api/v1/notifications/notification/ignore/config/device/{device.pk}/"
+        ),
     }
     for kind in ("device", "template", "group", "vpn"):
         found = Version.objects.filter(kind=kind, row=world.rows[kind])

@@ -116,6 +116,13 @@ UNFOLD: dict[str, Any] = {
             ],
         },
         {
+            "models": ["notifications.webhook", "notifications.delivery"],
+            "items": [
+                {"title": "Webhooks", "link": reverse_lazy("admin:notifications_webhook_changelist")},
+                {"title": "Messages", "link": reverse_lazy("admin:notifications_delivery_changelist")},
+            ],
+        },
+        {
             "models": ["connections.command", "connections.commandbatch"],
             "items": [
                 {"title": "Each command", "link": reverse_lazy("admin:connections_command_changelist")},
@@ -130,7 +137,11 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {
                 "title": "Monitor",
-                "items": [page("Dashboard", "space_dashboard", "index", signed_in)],
+                "items": [
+                    page("Dashboard", "space_dashboard", "index", signed_in),
+                    page("Notifications", "notifications", "notifications_notification_changelist", signed_in),
+                    page("Webhooks", "webhook", "notifications_webhook_changelist", permitted("webhook:read")),
+                ],
             },
             {
                 "title": "Fleet",

@@ -24,6 +24,7 @@ from controller.devices.models import (
     Presence,
     StatusChange,
 )
+from controller.notifications.rules.keeping import keep
 
 
 def settings_of(organization: Organization) -> OrganizationSettings:
@@ -208,6 +209,7 @@ def tell_status(changes: Sequence[StatusChange]) -> None:
 
     if found:
         tell_later(events)
+        keep(events())
 
 
 def _is_private(address: str) -> bool:

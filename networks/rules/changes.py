@@ -16,6 +16,7 @@ from controller.accounts.rules import auditing
 from controller.base.errors import Conflict, NotPermitted, Refused, TimedOut, Unreachable
 from controller.base.events import about, tell
 from controller.base.secrets import digest
+from controller.notifications.rules.keeping import keep
 from networks.drivers.gateways.contract import Gateway as Connection
 from networks.engine.features import CATASTROPHIC_ROLE, FEATURES, MASK, Feature
 from networks.models import Change, ChangeEvent, ChangeSet, Gateway
@@ -305,4 +306,9 @@ def note(
         after=after,
         by=by,
     )
-    tell(about(change, "change.progress", READ, state=change.state, feature=change.feature))
+    event = about(
+        change, "change.progress", READ,
+        name=f"{change.feature} on {change.gateway}", state=change.state, feature=change.feature,
+    )  # fmt: skip
+    tell(event)
+    keep([event])

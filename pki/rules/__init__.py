@@ -17,7 +17,7 @@ from pki.rules.certificates import (
     renew,
     update_cert,
 )
-from pki.rules.expiry import notices, renew_due
+from pki.rules.expiry import notices, renew_due, tell_expiring
 from pki.rules.revocation import (
     current_list,
     publish,
@@ -47,6 +47,7 @@ __all__ = [
     "revoke",
     "revoke_all",
     "status_of",
+    "tell_expiring",
     "update_ca",
     "update_cert",
 ]

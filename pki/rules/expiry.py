@@ -1,6 +1,7 @@
 """What ends soon: renewed where that is wanted, and told where it is not."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,6 +9,8 @@ from django.utils import timezone
 
 from controller.accounts.models import User
 from controller.base.errors import Refused
+from controller.base.events import Event, about
+from controller.notifications.rules.keeping import keep
 from pki.models import Ca, Cert
 from pki.rules.authorities import renew_ca
 from pki.rules.certificates import renew
@@ -19,6 +22,24 @@ NOTICES = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
 RENEW_BEFORE = timedelta(days=30)
 # A short-lived certificate is renewed when a third of its life is left.
 SHARE_LEFT = 3
+
+
+def tell_expiring() -> int:
+    """Tell of what ends within 30, 7 and 1 days, at each of these once; how many."""
+    return keep(event for model in (Ca, Cert) for event in _ending(model))
+
+
+def _ending(model: type[Ca] | type[Cert]) -> Iterator[Event]:
+    now = timezone.now()
+    for row in model.objects.expiring(max(NOTICES), now=now):
+        days = next(span.days for span in NOTICES if row.validity_end <= now + span)
+        if row.auto_renew and days == max(NOTICES).days:
+            # That is when it is renewed; only where that fails is it worth telling.
+            continue
+        yield about(
+            row, "certificate.expiring", f"{model._meta.model_name}:update", name=row.name,
+            object_type=model._meta.label_lower, days=days, until=f"{row.validity_end:%Y-%m-%d}",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

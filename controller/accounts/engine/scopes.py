@@ -33,6 +33,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "hypervisor": ("read", "write"),
     "location": CRUD,
     "network": (*CRUD, "write"),
+    "notification": ("read", "update"),
     "organization": (*CRUD, "secret"),
     "site": CRUD,
     "subnet": CRUD,
@@ -56,6 +57,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "user": CRUD,
     "usergroup": CRUD,
     "vpn": (*CRUD, "write"),
+    "webhook": CRUD,
 }
 
 _OPERATED = (
@@ -82,7 +84,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "viewer": frozenset({READ}),
     "guest": frozenset({"device:read", "site:read"}),
 }
-_MANAGEMENT = frozenset({"audit:read", "user:read", "usergroup:read"})
+_MANAGEMENT = frozenset({"audit:read", "user:read", "usergroup:read", "webhook:read"})
 # What a role's patterns would include and it does not have.
 WITHHELD: Mapping[str, frozenset[str]] = {
     "org_admin": frozenset({"firmware:upgrade", "organization:create", "organization:delete"}),

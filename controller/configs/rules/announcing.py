@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -10,6 +11,7 @@ from redis.exceptions import RedisError
 from controller.base.events import Event, tell_later
 from controller.configs.models import Config
 from controller.devices.drivers import agent_cache
+from controller.notifications.rules.keeping import keep
 
 log = logging.getLogger(__name__)
 
@@ -25,18 +27,19 @@ def tell_status(config_ids: Iterable[UUID]) -> None:
     ids = list(config_ids)
     columns = (
         "pk", "device", "device__name", "device__organization", "device__site", "status",
-        "error_reason",
+        "error_reason", "render_error",
     )  # fmt: skip
 
-    def found() -> Iterator[Event]:
-        for pk, device, name, owner, site, status, reason in Config.objects.filter(
-            pk__in=ids
+    def found(**which: Any) -> Iterator[Event]:
+        for pk, device, name, owner, site, status, reason, render in Config.objects.filter(
+            pk__in=ids, **which
         ).values_list(*columns):
-            data = {"config": pk, "name": name, "status": status, "reason": reason}
+            data = {"config": pk, "name": name, "status": status, "reason": render or reason}
             yield Event("config.status", "config:read", owner, device, data, site)
 
     if ids:
         tell_later(found)
+        keep(found(status__in=[Config.Status.ERROR, Config.Status.APPLIED]))
 
 
 def withdraw(device_ids: Iterable[UUID]) -> None:

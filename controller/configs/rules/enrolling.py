@@ -19,6 +19,7 @@ from controller.devices import rules as devices
 from controller.devices.engine import proof
 from controller.devices.engine.identity import random_key
 from controller.devices.models import Device, DeviceGroup, Enrollment, OrganizationSettings
+from controller.notifications.rules.keeping import keep
 
 CHALLENGE_SECONDS = 300
 # Nobody has to look through more than this, whoever makes up keys.
@@ -109,7 +110,9 @@ def _noted(
     row.checked().save()
     if is_new:
         told_of = {"name": row.name, "fingerprint": row.fingerprint, "state": row.state}
-        tell(about(row, "device.enrollment", "device:read", **told_of))
+        event = about(row, "device.enrollment", "device:read", **told_of)
+        tell(event)
+        keep([event])
     return row
 
 

@@ -17,6 +17,7 @@ from controller.configs.models import Config, Rollout, RolloutDevice, Template
 from controller.configs.rules.rendering import invalidate
 from controller.configs.rules.templates import check, update_template
 from controller.devices.models import Presence
+from controller.notifications.rules.keeping import keep
 
 State = Rollout.State
 
@@ -197,12 +198,12 @@ def roll_back(rollout: Rollout) -> Rollout:
 
 
 def tell_progress(row: Rollout) -> None:
-    tell(
-        about(
-            row, "rollout.progress", "template:read",
-            state=row.state, wave=row.wave, waves=len(row.waves), reason=row.reason,
-        )
+    event = about(
+        row, "rollout.progress", "template:read", name=str(row.template),
+        state=row.state, wave=row.wave, waves=len(row.waves), reason=row.reason,
     )  # fmt: skip
+    tell(event)
+    keep([event])
 
 
 def _take_back(row: Rollout, state: State, reason: str) -> Rollout:

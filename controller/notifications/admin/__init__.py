@@ -1,0 +1,6 @@
+"""Admin pages: what one was told, what one wants to be told, and webhooks."""
+
+from controller.notifications.admin.notifications import MuteAdmin, NotificationAdmin
+from controller.notifications.admin.webhooks import DeliveryAdmin, WebhookAdmin
+
+__all__ = ["DeliveryAdmin", "MuteAdmin", "NotificationAdmin", "WebhookAdmin"]

@@ -1,0 +1,295 @@
+"""Notifications as OpenWISP's clients ask for them, and webhooks."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.mixins import DestroyModelMixin, ListModelMixin, UpdateModelMixin
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
+
+from controller.accounts.engine.scopes import allows
+from controller.accounts.models import Organization, User
+from controller.accounts.rules import authorize
+from controller.base.errors import NotPermitted
+from controller.dialects.openwisp import (
+    ACTIONS,
+    NOT_FILTERS,
+    OwnedViewSet,
+    Pagination,
+    RuleViewSet,
+    View,
+    as_user,
+)
+from controller.notifications.api import serializers as shapes
+from controller.notifications.api.filters import (
+    DeliveryFilter,
+    NotificationFilter,
+    PreferenceFilter,
+    WebhookFilter,
+)
+from controller.notifications.models import Delivery, Mute, Notification, Preference, Webhook
+from controller.notifications.rules import choosing, spreading, webhooks
+from controller.notifications.rules.targets import path_to
+
+RESOURCE = "notification"
+
+
+class Theirs(BasePermission):
+    """Everybody reads and settles their own; a key needs the scope for it."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        user = request.user
+        if not isinstance(user, User):
+            return False
+        verb = "read" if ACTIONS.get(request.method or "GET", "read") == "read" else "update"
+        return user.scopes is None or allows(user.scopes, f"{RESOURCE}:{verb}")
+
+
+class Own(View):
+    permission_classes = [Theirs]
+    pagination_class: Any = Pagination
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.request.query_params.keys() <= NOT_FILTERS:
+            return queryset
+        rows: QuerySet[Any] = super().filter_queryset(queryset)  # type: ignore[misc]
+        return rows
+
+
+class NotificationViewSet(Own, UpdateModelMixin, DestroyModelMixin, ReadOnlyModelViewSet[Any]):
+    """What one was told, newest first."""
+
+    queryset = Notification.objects.select_related("notice__organization")
+    filterset_class = NotificationFilter
+    http_method_names = ["get", "post", "patch", "delete", "options"]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return Notification.objects.none()
+        rows: Any = super().get_queryset()
+        found: QuerySet[Any] = rows.visible_to(as_user(self.request))
+        return found
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        if self.action == "list":
+            return shapes.NotificationListSerializer
+        return shapes.NotificationSerializer
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        instance: Any = serializer.instance
+        if "unread" in serializer.validated_data:
+            spreading.mark(instance, unread=serializer.validated_data["unread"])
+
+    def perform_destroy(self, instance: Notification) -> None:
+        spreading.drop(instance)
+
+    @extend_schema(request=None, responses={200: None})
+    @action(detail=False, methods=["post"])
+    def read(self, request: Request) -> Response:
+        """Mark all of one's notifications as read."""
+        spreading.read(self.get_queryset())
+        return Response(status=200)
+
+    @extend_schema(responses={200: None, 302: None})
+    @action(detail=True, methods=["get"])
+    def redirect(self, request: Request, pk: str) -> HttpResponse:
+        """Mark it as read, and go to what it is about."""
+        row = spreading.mark(self.get_object(), unread=False)
+        return HttpResponseRedirect(path_to(row.notice))
+
+
+class MutesView(Own, ListModelMixin, GenericViewSet[Any]):
+    """What one wants to hear nothing of."""
+
+    queryset = Mute.objects.all()
+    serializer_class = shapes.MuteSerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return Mute.objects.none()
+        return Mute.objects.filter(user=as_user(self.request))
+
+
+class MuteView(Own):
+    """Whether one hears of a row; putting it here is to hear nothing of it."""
+
+    serializer_class = shapes.MuteSerializer
+
+    def row(self, request: Request, app_label: str, model_name: str, object_id: str) -> Any:
+        return choosing.target(app_label, model_name, object_id, seen_by=as_user(request))
+
+    @extend_schema(responses=shapes.MuteSerializer)
+    def get(self, request: Request, **which: str) -> Response:
+        muted = choosing.muted(as_user(request), self.row(request, **which))
+        return Response(shapes.MuteSerializer(muted).data)
+
+    @extend_schema(request=shapes.MuteSerializer, responses={201: shapes.MuteSerializer})
+    def put(self, request: Request, **which: str) -> Response:
+        row = self.row(request, **which)
+        given = shapes.MuteSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        until = given.validated_data.get("valid_till")
+        muted = choosing.mute(as_user(request), row, until=until)
+        return Response(shapes.MuteSerializer(muted).data, status=201)
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request, **which: str) -> Response:
+        choosing.unmute(choosing.muted(as_user(request), self.row(request, **which)))
+        return Response(status=204)
+
+
+def whose(request: Request, user_id: UUID | None) -> User:
+    """The user whose settings these are: oneself, or for superusers anybody."""
+    me = as_user(request)
+    if user_id in {None, me.pk}:
+        return me
+    if not me.is_superuser:
+        raise NotPermitted("You do not have permission to perform this action.")
+    return get_object_or_404(User, pk=user_id)
+
+
+class PreferenceViewSet(Own, ReadOnlyModelViewSet[Any]):
+    """How one is told: of each kind in each organization, and (without both) of all."""
+
+    queryset = Preference.objects.all()
+    serializer_class = shapes.PreferenceSerializer
+    filterset_class = PreferenceFilter
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return Preference.objects.none()
+        rows: QuerySet[Any] = choosing.preferences_of(self.theirs)
+        return rows
+
+    @property
+    def theirs(self) -> User:
+        return whose(self.request, self.kwargs.get("user_id"))
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        known = dict(super().get_serializer_context())
+        if getattr(self, "swagger_fake_view", False):
+            return known
+        general = Preference.objects.filter(user=self.theirs, organization=None).first()
+        return known | {"general": general}
+
+    @extend_schema(request=shapes.PreferenceSerializer, responses=shapes.PreferenceSerializer)
+    def partial_update(self, request: Request, **_: Any) -> Response:
+        row = self.get_object()
+        given = self.get_serializer(row, data=request.data, partial=True)
+        given.is_valid(raise_exception=True)
+        choosing.choose(row, **given.validated_data)
+        return Response(self.get_serializer(row).data)
+
+    @extend_schema(request=shapes.PreferenceSerializer, responses=shapes.PreferenceSerializer)
+    def update(self, request: Request, **which: Any) -> Response:
+        return self.partial_update(request, **which)
+
+
+@extend_schema_view(
+    list=extend_schema(operation_id="notification_settings_of_user_list"),
+    retrieve=extend_schema(operation_id="notification_settings_of_user_retrieve"),
+    update=extend_schema(operation_id="notification_settings_of_user_update"),
+    partial_update=extend_schema(operation_id="notification_settings_of_user_partial_update"),
+)
+class PreferenceOfUserViewSet(PreferenceViewSet):
+    """The same of any user, for superusers."""
+
+
+class OrganizationOfUserView(Own):
+    """The same for every kind of one organization."""
+
+    @extend_schema(request=shapes.WaysSerializer, responses={201: shapes.WaysSerializer})
+    def post(self, request: Request, user_id: UUID, organization_id: UUID) -> Response:
+        user = whose(request, user_id)
+        theirs = Organization.objects.visible_to(user)
+        organization = get_object_or_404(theirs, pk=organization_id)
+        given = shapes.WaysSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        choosing.choose_all(user, organization, **given.validated_data)
+        return Response(given.validated_data, status=201)
+
+
+class OrganizationPreferenceView(Own):
+    """How the people of an organization are told, unless they want it otherwise."""
+
+    serializer_class = shapes.OrganizationPreferenceSerializer
+
+    def organization(self, request: Request, pk: UUID, verb: str) -> Organization:
+        user = as_user(request)
+        row = get_object_or_404(Organization.objects.visible_to(user), pk=pk)
+        authorize(user, f"organization:{verb}", row.pk)
+        return row
+
+    @extend_schema(responses=shapes.OrganizationPreferenceSerializer)
+    def get(self, request: Request, organization_id: UUID) -> Response:
+        row = choosing.settings_of(self.organization(request, organization_id, "read"))
+        return Response(shapes.OrganizationPreferenceSerializer(row).data)
+
+    @extend_schema(
+        request=shapes.OrganizationPreferenceSerializer,
+        responses=shapes.OrganizationPreferenceSerializer,
+    )
+    def patch(self, request: Request, organization_id: UUID) -> Response:
+        row = choosing.settings_of(self.organization(request, organization_id, "update"))
+        given = shapes.OrganizationPreferenceSerializer(row, data=request.data, partial=True)
+        given.is_valid(raise_exception=True)
+        choosing.settle(row, **given.validated_data)
+        return Response(shapes.OrganizationPreferenceSerializer(row).data)
+
+    @extend_schema(
+        request=shapes.OrganizationPreferenceSerializer,
+        responses=shapes.OrganizationPreferenceSerializer,
+    )
+    def put(self, request: Request, organization_id: UUID) -> Response:
+        return self.patch(request, organization_id)
+
+
+class WebhookViewSet(RuleViewSet):
+    """Programs that are told of an organization's notices."""
+
+    queryset = Webhook.objects.all()
+    resource = "webhook"
+    permissions = {"rotate": "webhook:update", "test": "webhook:update"}
+    filterset_class = WebhookFilter
+    serializer_class = shapes.WebhookSerializer
+    create_rule = staticmethod(webhooks.create_webhook)
+    update_rule = staticmethod(webhooks.update_webhook)
+    delete_rule = staticmethod(webhooks.delete_webhook)
+
+    @extend_schema(request=None, responses=shapes.WebhookSecretSerializer)
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, pk: str) -> Response:
+        """A new secret, which is shown this once."""
+        row = webhooks.rotate_secret(self.get_object())
+        return Response(shapes.WebhookSecretSerializer(row).data)
+
+    @extend_schema(request=None, responses=shapes.WebhookTestSerializer)
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, pk: str) -> Response:
+        """Send a message of no meaning, and tell what came of it."""
+        return Response({"answer": webhooks.test(self.get_object())})
+
+
+class DeliveryViewSet(OwnedViewSet, ReadOnlyModelViewSet[Any]):
+    """What was sent to webhooks, with what came of it."""
+
+    queryset = Delivery.objects.select_related("notice")
+    resource = "webhook"
+    permissions = {"retry": "webhook:update"}
+    filterset_class = DeliveryFilter
+    serializer_class = shapes.DeliverySerializer
+
+    @extend_schema(request=None, responses={202: None})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Send it once more, at once."""
+        webhooks.retry(self.get_object())
+        return Response(status=202)

@@ -1,0 +1,83 @@
+"""What is told, of which events; names that OpenWISP has are the same here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+OFFLINE = "connection_is_not_working"
+ONLINE = "connection_is_working"
+CONFIG_ERROR = "config_error"
+CONFIG_APPLIED = "config_applied"
+CERTIFICATE = "certificate_expiring"
+HALTED = "rollout_halted"
+APPROVAL = "approval_asked"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of notification, and what an event of it reads like."""
+
+    label: str
+    level: str
+    text: str
+    # Kinds that follow each other: the latest of a row's is how it is now.
+    family: str
+    # Whether it is only worth telling after the bad one of its family.
+    is_recovery: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    OFFLINE: Kind("Device offline", "error", "{name} is offline{because}", "presence"),
+    ONLINE: Kind(
+        "Device online again", "success", "{name} is online again", "presence", is_recovery=True
+    ),
+    CONFIG_ERROR: Kind(
+        "Configuration error", "error",
+        "{name} did not take its configuration{because}", "config",
+    ),
+    CONFIG_APPLIED: Kind(
+        "Configuration applied after an error", "success",
+        "{name} has taken its configuration after all", "config", is_recovery=True,
+    ),
+    CERTIFICATE: Kind(
+        "Certificate expiring", "warning",
+        "{name} ends within {days} days, on {until}", "certificate",
+    ),
+    HALTED: Kind("Rollout halted", "error", "The rollout of {name} was halted{because}", "rollout"),
+    APPROVAL: Kind("Approval asked", "info", "{name} waits for approval", "approval"),
+}  # fmt: skip
+LEVELS = ("success", "info", "warning", "error")
+
+# Event and the status or state that it tells → kind, and who can do something about it.
+FOUND: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("device.status", "offline"): (OFFLINE, "device:update"),
+    ("device.status", "online"): (ONLINE, "device:update"),
+    ("config.status", "error"): (CONFIG_ERROR, "config:update"),
+    ("config.status", "applied"): (CONFIG_APPLIED, "config:update"),
+    ("certificate.expiring", ""): (CERTIFICATE, "cert:update"),
+    ("rollout.progress", "halted"): (HALTED, "template:update"),
+    ("device.enrollment", "pending"): (APPROVAL, "device:create"),
+    ("change.progress", "pending"): (APPROVAL, "network:update"),
+}
+# What an event is about, as Django names models; where it says so itself, that counts.
+ABOUT: Mapping[str, str] = {
+    "device.status": "devices.device",
+    "config.status": "devices.device",
+    "rollout.progress": "configs.rollout",
+    "device.enrollment": "devices.enrollment",
+    "change.progress": "networks.change",
+}
+
+
+def kind_of(event: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The kind that this event is told as and the permission it needs; None is not at all."""
+    state = str(data.get("status") or data.get("state") or "")
+    return FOUND.get((event, state))
+
+
+def text_of(kind: str, data: Mapping[str, Any]) -> str:
+    reason = str(data.get("reason") or "").strip()
+    because = f": {reason}" if reason else ""
+    name = data.get("name") or data.get("feature") or "It"
+    known = {"days": "", "until": ""} | dict(data) | {"name": name, "because": because}
+    return KINDS[kind].text.format(**known)[:1000]

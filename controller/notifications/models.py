@@ -1,0 +1,259 @@
+"""What happened, who was told of it and how, and who wants to hear what."""
+
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from controller.accounts.models import (
+    Organization,
+    OrganizationOwned,
+    Owned,
+    Shareable,
+    Site,
+    User,
+)
+from controller.accounts.models.audit import Audited
+from controller.accounts.models.credentials import Personal, PersonalQuerySet
+from controller.base.models import Base
+from controller.base.secrets import EncryptedTextField
+from controller.notifications.engine.kinds import KINDS
+from controller.notifications.engine.signing import key_of, new_secret
+
+KIND_CHOICES = [(name, kind.label) for name, kind in KINDS.items()]
+
+
+class Notice(Shareable, Base):
+    """Something that happened and is worth telling; who is told is found out a moment later."""
+
+    is_audited = False
+
+    site = models.ForeignKey(Site, models.CASCADE, null=True, related_name="+")
+    kind = models.CharField(max_length=40, choices=KIND_CHOICES)
+    family = models.CharField(max_length=16)
+    # What somebody needs on the row to be told.
+    permission = models.CharField(max_length=40)
+    has_site = models.BooleanField(default=True)
+    object_type = models.CharField(max_length=64)
+    object_id = models.CharField(max_length=64)
+    object_name = models.CharField(max_length=200)
+    text = models.CharField(max_length=1000)
+    data = models.JSONField(default=dict)
+    # The last of its family that was told of its row.
+    is_latest = models.BooleanField(default=True)
+    is_spread = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [
+            models.Index(
+                fields=["object_id"], name="notice_latest", condition=Q(is_latest=True)
+            ),
+            models.Index(
+                fields=["created"], name="notice_unspread", condition=Q(is_spread=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def level(self) -> str:
+        return KINDS[self.kind].level
+
+    @property
+    def label(self) -> str:
+        return KINDS[self.kind].label
+
+
+class NotificationQuerySet(models.QuerySet[Any]):
+    def visible_to(self, user: Any, to: str = "") -> Self:
+        """The user's own, of rows that they may still know of."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        seen = Notice.objects.visible_to(user).values("pk")
+        return self.filter(recipient=user, is_shown=True, notice__in=seen)
+
+
+class Notification(Audited, Base):
+    """A notice, as it was told to one person."""
+
+    is_audited: ClassVar[bool] = False
+
+    notice = models.ForeignKey(Notice, models.CASCADE, related_name="notifications")
+    recipient = models.ForeignKey(User, models.CASCADE, related_name="notifications")
+    unread = models.BooleanField(default=True)
+    # Who wants e-mails alone has none of them in the portal.
+    is_shown = models.BooleanField(default=True)
+    wants_email = models.BooleanField(default=False)
+    emailed = models.BooleanField(default=False)
+
+    objects = NotificationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+        constraints = [
+            models.UniqueConstraint(fields=["notice", "recipient"], name="told_once")
+        ]
+        indexes = [
+            models.Index(fields=["recipient", "unread", "-created"]),
+            models.Index(
+                fields=["created"], name="to_be_emailed",
+                condition=Q(wants_email=True, emailed=False),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return str(self.notice)
+
+
+class Preference(Personal, Base):
+    """How one user wants to be told: of one kind in one organization, or (without) of all."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="preferences")
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    kind = models.CharField(max_length=40, blank=True, choices=KIND_CHOICES)
+    # None is what applies to all, or what the organization has settled.
+    web = models.BooleanField(null=True, blank=True)
+    email = models.BooleanField(null=True, blank=True)
+
+    objects = PersonalQuerySet.as_manager()
+
+    class Meta:
+        ordering = [F("organization__name").asc(nulls_first=True), "kind"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "organization", "kind"],
+                nulls_distinct=False,
+                name="one_preference_each",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.get_kind_display() or 'All'} of {self.organization or 'all organizations'}"
+        )
+
+
+class OrganizationPreference(OrganizationOwned, Base):
+    """How the people of an organization are told, unless they want it otherwise."""
+
+    organization = models.OneToOneField(
+        Organization, models.CASCADE, related_name="notification_settings"
+    )
+    web = models.BooleanField(default=True)
+    email = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return f"Notifications of {self.organization}"
+
+
+class Mute(Personal, Base):
+    """Something that one user wants to hear nothing of, for good or until some time."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="mutes")
+    object_type = models.CharField(max_length=64)
+    object_id = models.CharField(max_length=64)
+    object_name = models.CharField("about", max_length=200, blank=True)
+    valid_till = models.DateTimeField("until", null=True, blank=True)
+
+    objects = PersonalQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "object_type", "object_id"], name="muted_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.object_name or self.object_id
+
+    @property
+    def is_over(self) -> bool:
+        return self.valid_till is not None and self.valid_till <= timezone.now()
+
+
+def valid_secret(value: str) -> None:
+    try:
+        key_of(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+def valid_kinds(value: Any) -> None:
+    if not isinstance(value, list) or not set(map(str, value)) <= set(KINDS):
+        raise ValidationError(f"A list of some of these is expected: {', '.join(KINDS)}.")
+
+
+class Webhook(OrganizationOwned, Base):
+    """A program that is told of an organization's notices, each message signed."""
+
+    name = models.CharField(max_length=64)
+    url = models.URLField(
+        "URL",
+        max_length=500,
+        help_text="Where to send to, such as https://hooks.example.org/muster.",
+    )
+    secret = EncryptedTextField(
+        default=new_secret, validators=[valid_secret],
+        help_text="What messages are signed with; the receiver checks them with it.",
+    )  # fmt: skip
+    kinds = models.JSONField(
+        default=list, blank=True, validators=[valid_kinds], help_text="Empty for all kinds."
+    )
+    is_active = models.BooleanField("active", default=True)
+    failures = models.PositiveIntegerField("failures in a row", default=0, editable=False)
+    trouble = models.CharField(max_length=255, blank=True, editable=False)
+    last_success = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="webhook_name_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(Owned, Base):
+    """One notice on its way to one webhook."""
+
+    is_audited = False
+    organization_path = "webhook__organization"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        DONE = "done", "Delivered"
+        FAILED = "failed", "Given up"
+
+    webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
+    notice = models.ForeignKey(Notice, models.CASCADE, related_name="deliveries")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due = models.DateTimeField(default=timezone.now)
+    answer = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        ordering = ["-created"]
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["webhook", "notice"], name="delivered_once")
+        ]
+        indexes = [
+            models.Index(fields=["due"], name="delivery_due", condition=Q(state="waiting"))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.notice} to {self.webhook}"
+
+
+def emails_are_sent() -> bool:
+    return bool(settings.MUSTER_NOTIFY_BY_EMAIL)

@@ -1,0 +1,142 @@
+"""How people want to be told: by kind and organization, and what they want to hear nothing of."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from controller.accounts.models import Organization, Owned, User
+from controller.base.errors import NotFound
+from controller.notifications.engine.kinds import KINDS
+from controller.notifications.models import Mute, OrganizationPreference, Preference
+
+# The names that OpenWISP has for what is elsewhere here.
+ELSEWHERE = {"config.device": "devices.device", "config.devicegroup": "devices.devicegroup",
+             "config.template": "configs.template", "django_x509.cert": "pki.cert",
+             "django_x509.ca": "pki.ca"}  # fmt: skip
+WAYS = ("web", "email")
+
+
+def settings_of(organization: Organization) -> OrganizationPreference:
+    found, _ = OrganizationPreference.objects.get_or_create(organization=organization)
+    return found
+
+
+def settle(row: OrganizationPreference, **values: Any) -> OrganizationPreference:
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.checked().save()
+    return row
+
+
+def preferences_of(user: User) -> Any:
+    """A row for everything the user can choose; those that are missing are made."""
+    organizations: Iterable[UUID] = list(user.standings)
+    if user.is_superuser:
+        organizations = Organization.objects.filter(is_active=True).values_list("pk", flat=True)
+    known = set(Preference.objects.filter(user=user).values_list("organization", "kind"))
+    wanted = {(None, "")} | {(pk, kind) for pk in organizations for kind in KINDS}
+    Preference.objects.bulk_create(
+        (Preference(user=user, organization_id=pk, kind=kind) for pk, kind in wanted - known),
+        ignore_conflicts=True,
+    )
+    theirs = Q(organization=None) | Q(organization__in=list(organizations))
+    return Preference.objects.filter(theirs, user=user).select_related(
+        "organization__notification_settings"
+    )
+
+
+@transaction.atomic
+def choose(row: Preference, **values: bool | None) -> Preference:
+    """Change one; the one for all organizations takes all others along."""
+    for name, value in values.items():
+        setattr(row, name, value)
+    if row.organization_id is None:
+        others = Preference.objects.filter(user=row.user_id).exclude(pk=row.pk)
+        others.update(**dict.fromkeys(values))
+    row.checked().save()
+    return row
+
+
+@transaction.atomic
+def choose_all(user: User, organization: Organization, **values: bool | None) -> None:
+    """The same for every kind of one organization."""
+    preferences_of(user)
+    Preference.objects.filter(user=user, organization=organization).update(**values)
+
+
+class Choices:
+    """How users are to be told, of rows read once for many of them."""
+
+    def __init__(self, users: Iterable[User]) -> None:
+        self.own = {
+            (row.user_id, row.organization_id, row.kind): row
+            for row in Preference.objects.filter(user__in=list(users))
+        }
+        self.settled = {
+            row.organization_id: row for row in OrganizationPreference.objects.all()
+        }
+
+    def wants(self, way: str, user_id: UUID, organization_id: UUID | None, kind: str) -> bool:
+        for key in ((user_id, organization_id, kind), (user_id, None, "")):
+            own = getattr(self.own.get(key), way, None)
+            if own is not None:
+                return bool(own)
+        settled = self.settled.get(organization_id) if organization_id else None
+        return True if settled is None else bool(getattr(settled, way))
+
+
+def target(app: str, model: str, object_id: str, *, seen_by: User) -> Owned:
+    """The row that somebody wants to hear nothing of, if they may know of it."""
+    label = ELSEWHERE.get(f"{app}.{model}".lower(), f"{app}.{model}".lower())
+    row: Owned | None = None
+    found: Any = None
+    try:
+        pk = UUID(object_id)
+        found = apps.get_model(label)
+    except (LookupError, ValueError):
+        pass
+    if found is not None and issubclass(found, Owned):
+        row = found.objects.visible_to(seen_by).filter(pk=pk).first()
+    if row is None:
+        raise NotFound("There is nothing of this kind with this id.")
+    return row
+
+
+def mute(user: User, row: Any, *, until: datetime | None = None) -> Mute:
+    """Tell this user nothing of this row, for good or until then."""
+    found, _ = Mute.objects.update_or_create(
+        user=user,
+        object_type=row._meta.label_lower,
+        object_id=str(row.pk),
+        defaults={"valid_till": until, "object_name": str(row)[:200]},
+    )
+    return found
+
+
+def muted(user: User, row: Any) -> Mute:
+    found: Mute | None = Mute.objects.filter(
+        user=user, object_type=row._meta.label_lower, object_id=str(row.pk)
+    ).first()
+    if found is None or found.is_over:
+        raise NotFound("You are told of this.")
+    return found
+
+
+def unmute(row: Mute) -> None:
+    row.delete()
+
+
+def all_muted(users: Iterable[User], object_ids: Iterable[str]) -> set[tuple[UUID, str, str]]:
+    now = timezone.now()
+    rows = Mute.objects.filter(
+        Q(valid_till=None) | Q(valid_till__gt=now),
+        user__in=list(users),
+        object_id__in=list(object_ids),
+    )
+    return set(rows.values_list("user_id", "object_type", "object_id"))

@@ -1,0 +1,175 @@
+"""Webhooks: signed, tried again with longer and longer pauses, switched off when nobody answers."""
+
+import json
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from controller.base.errors import Refused
+from controller.celery import wake
+from controller.notifications.drivers import webhook as driver
+from controller.notifications.engine.signing import new_secret, pause_after, signature
+from controller.notifications.models import Delivery, Notice, Webhook
+from controller.notifications.rules.spreading import DELIVER
+from controller.notifications.rules.targets import link_to
+
+GONE = 410
+OK = range(200, 300)
+MOST = 100
+LEASE = timedelta(minutes=2)
+# So many failures in a row, without a success for so long, and it is switched off.
+MOST_FAILURES = 20
+PATIENCE = timedelta(hours=24)
+TEST_KIND = "test"
+
+
+def create_webhook(**values: Any) -> Webhook:
+    row = _checked(Webhook(**values))
+    row.save()
+    return row
+
+
+def update_webhook(row: Webhook, **values: Any) -> Webhook:
+    is_new_start = values.get("is_active") and not row.is_active
+    for name, value in values.items():
+        setattr(row, name, value)
+    if is_new_start:
+        row.failures, row.trouble = 0, ""
+    _checked(row).save()
+    return row
+
+
+def delete_webhook(row: Webhook) -> None:
+    row.delete()
+
+
+def rotate_secret(row: Webhook) -> Webhook:
+    return update_webhook(row, secret=new_secret())
+
+
+def _checked(row: Webhook) -> Webhook:
+    parts = urlsplit(row.url)
+    if parts.username or parts.password:
+        raise Refused({"url": ["No user and password in it: messages are signed instead."]})
+    row.checked()
+    return row
+
+
+def test(row: Webhook) -> str:
+    """Send a message of no meaning now; what came of it, in a sentence."""
+    status = _send(row, f"msg_{row.pk.hex}", {"type": TEST_KIND, "message": "This is a test."})
+    return f"It answered with status {status}."
+
+
+def deliver() -> int:
+    """Send what is due; how many were delivered."""
+    done, silent = 0, set()
+    for delivery in _taken():
+        if delivery.webhook_id in silent:
+            # It waits for its turn with the others, and loses no attempt.
+            continue
+        if _deliver(delivery):
+            done += 1
+        else:
+            silent.add(delivery.webhook_id)
+    return done
+
+
+@transaction.atomic
+def _taken() -> list[Delivery]:
+    """Those that are due, kept from other workers for a while."""
+    now = timezone.now()
+    due = Delivery.objects.filter(
+        state=Delivery.State.WAITING, due__lte=now, webhook__is_active=True
+    ).order_by("due")
+    rows = list(due.select_for_update(skip_locked=True, of=("self",))[:MOST])
+    pks = [row.pk for row in rows]
+    Delivery.objects.filter(pk__in=pks).update(due=now + LEASE)
+    taken = Delivery.objects.filter(pk__in=pks).select_related(
+        "webhook", "notice__organization"
+    )
+    return list(taken.order_by("created"))
+
+
+def _deliver(delivery: Delivery) -> bool:
+    hook, notice = delivery.webhook, delivery.notice
+    try:
+        status = _send(hook, f"msg_{delivery.pk.hex}", payload(notice))
+        answer, is_done = f"status {status}", status in OK
+    except Refused as error:
+        status, answer, is_done = 0, str(error)[:255], False
+    attempts = delivery.attempts + 1
+    pause = pause_after(attempts)
+    state = Delivery.State.WAITING
+    if is_done:
+        state = Delivery.State.DONE
+    elif pause is None:
+        state = Delivery.State.FAILED
+    Delivery.objects.filter(pk=delivery.pk).update(
+        state=state,
+        attempts=attempts,
+        answer=answer,
+        due=timezone.now() + timedelta(seconds=pause or 0),
+    )
+    _note(hook, answer, is_done=is_done, is_gone=status == GONE)
+    return is_done
+
+
+def _note(hook: Webhook, answer: str, *, is_done: bool, is_gone: bool) -> None:
+    row = Webhook.objects.filter(pk=hook.pk)
+    now = timezone.now()
+    if is_done:
+        row.update(failures=0, trouble="", last_success=now)
+        return
+    row.update(failures=F("failures") + 1, trouble=answer)
+    since = hook.last_success or hook.created
+    if is_gone or (hook.failures + 1 >= MOST_FAILURES and since < now - PATIENCE):
+        reason = "It said that it is gone" if is_gone else "It has failed for a day"
+        row.update(is_active=False, trouble=f"Switched off: {reason} ({answer})."[:255])
+
+
+def _send(hook: Webhook, message: str, body: dict[str, Any]) -> int:
+    data = json.dumps(body).encode()
+    at = int(timezone.now().timestamp())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Muster-Webhook",
+        "webhook-id": message,
+        "webhook-timestamp": str(at),
+        "webhook-signature": signature(hook.secret, message=message, at=at, body=data),
+    }
+    inside = tuple(ip_network(one) for one in settings.MUSTER_WEBHOOK_NETWORKS)
+    return driver.send(driver.Message(hook.url, headers, data, inside))
+
+
+def payload(notice: Notice) -> dict[str, Any]:
+    organization = notice.organization
+    return {
+        "type": notice.kind,
+        "timestamp": notice.created.isoformat(),
+        "level": notice.level,
+        "message": notice.text,
+        "organization": organization
+        and {"id": str(organization.pk), "slug": organization.slug},
+        "object": {
+            "type": notice.object_type,
+            "id": notice.object_id,
+            "name": notice.object_name,
+            "url": link_to(notice),
+        },
+        "data": notice.data,
+    }
+
+
+def retry(delivery: Delivery) -> None:
+    """Once more, and at once."""
+    Delivery.objects.filter(pk=delivery.pk).update(
+        state=Delivery.State.WAITING, attempts=0, due=timezone.now()
+    )
+    wake(DELIVER)
