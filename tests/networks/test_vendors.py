@@ -15,17 +15,21 @@ from tests import make
 from tests.fleet.gateway import StandIn
 from tests.fleet.http import Supervisors
 from tests.fleet.mikrotik import MikroTik
+from tests.fleet.omada import Omada
 from tests.fleet.openwrt import OpenWrt
 from tests.fleet.opnsense import opnsense
 from tests.fleet.pfsense import PfSense
 from tests.fleet.proxmox import Proxmox
+from tests.fleet.unifi import UniFi
 from tests.networks.applying import applied
 
 STAND_INS: dict[str, type[StandIn]] = {
     "mikrotik": MikroTik,
+    "omada": Omada,
     "openwrt": OpenWrt,
     "pfsense": PfSense,
     "proxmox": Proxmox,
+    "unifi": UniFi,
 }
 KEPT = [one.key for one in ALL if not one.deed]
 DEEDS = [one.key for one in ALL if one.deed]
@@ -161,9 +165,13 @@ def test_every_deed_is_done_once(feature: Feature, desk: Desk, device: Any) -> N
 
 FAULTED = {
     "mikrotik": "mikrotik.dhcp.lease_static",
+    "omada": "dhcp.reservation",
+    "omada, with no id told": "firewall.port_forward",
     "openwrt": "openwrt.dhcp.static_host",
     "pfsense": "pfsense.routing.static_route",
     "proxmox": "proxmox.firewall.alias",
+    "unifi": "unifi.dns.static",
+    "unifi, the older API": "unifi.firewall.group",
 }
 FAULT_TABLE = {
     # the fault: how applying ends, the state then, the state once the truth is known, writes

@@ -2,13 +2,23 @@
 
 from collections.abc import Callable, Mapping
 
-from networks.drivers.gateways import mikrotik, openwrt, opnsense, pfsense, proxmox
+from networks.drivers.gateways import (
+    mikrotik,
+    omada,
+    openwrt,
+    opnsense,
+    pfsense,
+    proxmox,
+    unifi,
+)
 from networks.drivers.gateways.contract import Endpoint, Gateway
 
 DRIVERS: Mapping[str, Callable[[Endpoint], Gateway]] = {
     "mikrotik": mikrotik.MikroTik,
+    "omada": omada.Omada,
     "openwrt": openwrt.OpenWrt,
     "opnsense": opnsense.OPNsense,
     "pfsense": pfsense.PfSense,
     "proxmox": proxmox.Proxmox,
+    "unifi": unifi.UniFi,
 }

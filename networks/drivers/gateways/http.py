@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from socket import getaddrinfo
 from typing import Any, Self
@@ -44,10 +45,12 @@ def pinned(endpoint: Endpoint) -> tuple[str, str]:
     return str(found[0]), host
 
 
-def trusted(endpoint: Endpoint) -> ssl.SSLContext:
+@lru_cache(maxsize=64)
+def trusted(ca_certificate: str) -> ssl.SSLContext:
+    """Kept, for reading all authorities of the system takes longer than most calls."""
     found = ssl.create_default_context()
-    if endpoint.ca_certificate:
-        found.load_verify_locations(cadata=endpoint.ca_certificate)
+    if ca_certificate:
+        found.load_verify_locations(cadata=ca_certificate)
     return found
 
 
@@ -80,7 +83,7 @@ class Http:
             auth=auth,
             headers={"Host": url.netloc.rpartition("@")[2], **(headers or {})},
             timeout=endpoint.seconds,
-            verify=trusted(endpoint),
+            verify=trusted(endpoint.ca_certificate),
             trust_env=False,
         )
 

@@ -43,7 +43,9 @@ class Binary:
         try:
             self._socket = socket.create_connection((address, url.port), endpoint.seconds)
             if url.scheme == "https":
-                self._socket = trusted(endpoint).wrap_socket(self._socket, server_hostname=name)
+                self._socket = trusted(endpoint.ca_certificate).wrap_socket(
+                    self._socket, server_hostname=name
+                )
         except TimeoutError as error:
             raise TimedOut("The router does not answer in time.") from error
         except OSError as error:

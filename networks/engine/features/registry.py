@@ -5,12 +5,14 @@ from dataclasses import replace
 
 from networks.engine.features.feature import Feature
 from networks.engine.features.mikrotik import MIKROTIK
+from networks.engine.features.omada import OMADA
 from networks.engine.features.openwrt import OPENWRT
 from networks.engine.features.opnsense import OPNSENSE
 from networks.engine.features.pfsense import PFSENSE
 from networks.engine.features.proxmox import PROXMOX
+from networks.engine.features.unifi import UNIFI
 
-ALL: tuple[Feature, ...] = (*OPNSENSE, *OPENWRT, *MIKROTIK, *PROXMOX, *PFSENSE)
+ALL: tuple[Feature, ...] = (*OPNSENSE, *OPENWRT, *MIKROTIK, *PROXMOX, *PFSENSE, *UNIFI, *OMADA)
 # Some of FreeSDN's names hold the operation, and take no other.
 VERBS = {"create": ("create",), "update": ("update",), "delete": ("delete",)}
 

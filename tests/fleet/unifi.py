@@ -1,0 +1,179 @@
+"""A UniFi OS console on loopback: the integration API, and the older one next to it."""
+
+import secrets
+import uuid
+from typing import Any
+
+from tests.fleet.gateway import StandIn, Told
+from tests.fleet.http import Request
+
+SITE = "88f7af54-98f8-306a-a1c7-c9349722b1f6"
+ROOT = "/proxy/network/"
+OFFICIAL = {
+    "networks": ("management", "name", "enabled", "vlanId"),
+    "firewall/zones": ("name", "networkIds"),
+    "firewall/policies": ("enabled", "name", "action", "source", "destination"),
+    "dns/policies": ("type", "enabled"),
+    "hotspot/vouchers": ("name", "timeLimitMinutes"),
+}
+TABLES = {
+    "firewallgroup", "firewallrule", "portforward", "routing", "user", "wlanconf", "networkconf",
+    "account", "portconf",
+}  # fmt: skip
+NEWER = {"static-dns", "trafficrules"}
+COMMANDS = {"upgrade", "adopt", "set-locate", "block-sta", "unblock-sta", "kick-sta"}
+
+
+class UniFi(StandIn):
+    base = "/network/default"
+
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port)
+        kinds = (*OFFICIAL, *TABLES, *NEWER)
+        self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in kinds}
+        self.rows["networkconf"]["6" * 24] = {"_id": "6" * 24, "purpose": "wan", "name": "WAN"}
+
+    def held(self, feature: Any, target: str) -> dict[str, Any] | None:
+        return self.rows[feature.path].get(target)
+
+    def tell(self, request: Request) -> Told:
+        if request.headers.get("x-api-key") != self.secret:
+            return {"statusCode": 401, "code": "api.authentication.invalid"}, 401
+        path = request.path.removeprefix(ROOT)
+        if path.startswith("integration/v1/"):
+            return self.official(request, path.removeprefix("integration/v1/"))
+        if path.startswith("v2/api/site/default/"):
+            return self.newer(request, path.removeprefix("v2/api/site/default/"))
+        if path.startswith("api/s/default/"):
+            return self.older(request, path.removeprefix("api/s/default/"))
+        return {"statusCode": 404, "code": "api.not-found"}, 404
+
+    # --- the integration API
+
+    def official(self, request: Request, path: str) -> Told:
+        site = {"id": SITE, "internalReference": "default", "name": "Home"}
+        told = {"info": {"applicationVersion": "10.1.68"}, "sites": page([site])}
+        if path in told:
+            return told[path], 200
+        path = path.removeprefix(f"sites/{SITE}/")
+        kind, _, target = path.rpartition("/")
+        if path in OFFICIAL and request.method == "GET":
+            return page(list(self.rows[path].values())), 200
+        if path in OFFICIAL:
+            return self.made(path, request.data)
+        if kind in OFFICIAL:
+            return self.one(request, kind, target)
+        return self.device(request, path)
+
+    def device(self, request: Request, path: str) -> Told:
+        if path.endswith("/statistics/latest"):
+            return {"uptimeSec": 1_000_000 // self.booted}, 200
+        if path.endswith("/actions") and request.method == "POST":
+            return self.acted(path, request.data.get("action"))
+        return {"statusCode": 404, "code": "api.not-found"}, 404
+
+    def made(self, kind: str, sent: dict[str, Any]) -> Told:
+        if missing := [name for name in OFFICIAL[kind] if name not in sent]:
+            return {"statusCode": 400, "code": f"api.request.missing-{missing[0]}"}, 400
+        name = str(uuid.uuid4())
+        self.rows[kind][name] = {"id": name, "metadata": {"origin": "USER_DEFINED"}, **sent}
+        self.writes.append(f"POST {kind}")
+        row = self.rows[kind][name]
+        return ({"vouchers": [row]} if kind == "hotspot/vouchers" else row), 201
+
+    def one(self, request: Request, kind: str, target: str) -> Told:
+        rows = self.rows[kind]
+        if target not in rows:
+            return {"statusCode": 404, "code": "api.not-found"}, 404
+        if request.method == "GET":
+            return rows[target], 200
+        if request.method == "PUT":
+            if missing := [name for name in OFFICIAL[kind] if name not in request.data]:
+                return {"statusCode": 400, "code": f"api.request.missing-{missing[0]}"}, 400
+            kept = {name: rows[target][name] for name in ("id", "metadata")}
+            rows[target] = {**request.data, **kept}
+        else:
+            del rows[target]
+        self.writes.append(f"{request.method} {kind}")
+        return {}, 200
+
+    def acted(self, path: str, action: Any) -> Told:
+        if action == "RESTART":
+            self.booted += 1
+        elif action != "POWER_CYCLE":
+            return {"statusCode": 400, "code": "api.request.invalid-action"}, 400
+        self.writes.append(f"{action} {path}")
+        return {}, 200
+
+    # --- the older one
+
+    def older(self, request: Request, path: str) -> Told:
+        kind, _, rest = path.partition("/")
+        if kind == "cmd":
+            return self.command(rest, request.data)
+        if kind == "stat":
+            told = {"version": f"7.{self.booted}", "uptime": 1_000_000 // self.booted}
+            return wrapped([told]), 200
+        table, _, target = rest.partition("/")
+        if kind != "rest" or table not in TABLES:
+            return wrapped([], "api.err.NotFound"), 404
+        rows = self.rows[table]
+        if not target and request.method == "GET":
+            return wrapped(list(rows.values())), 200
+        if target and target not in rows:
+            return wrapped([], "api.err.IdInvalid"), 400
+        return self.entry(request, table, target), 200
+
+    def entry(self, request: Request, table: str, target: str) -> dict[str, Any]:
+        rows = self.rows[table]
+        if request.method == "GET":
+            return wrapped([rows[target]])
+        self.writes.append(f"{request.method} {table}")
+        if request.method == "DELETE":
+            del rows[target]
+            return wrapped([])
+        target = target or secrets.token_hex(12)
+        rows.setdefault(target, {"_id": target, "site_id": "5" * 24}).update(request.data)
+        return wrapped([rows[target]])
+
+    def command(self, manager: str, sent: dict[str, Any]) -> Told:
+        command = sent.get("cmd")
+        if command == "forget-sta":
+            users = self.rows["user"]
+            gone = [name for name, row in users.items() if row["mac"] in sent["macs"]]
+            for name in gone:
+                del users[name]
+        elif command in COMMANDS and sent.get("mac"):
+            self.booted += command == "upgrade"
+        else:
+            return wrapped([], "api.err.UnknownCommand"), 400
+        self.writes.append(f"{manager} {command}")
+        return wrapped([]), 200
+
+    def newer(self, request: Request, path: str) -> Told:
+        kind, _, target = path.partition("/")
+        if kind not in NEWER:
+            return {"code": "api.err.NotFound"}, 404
+        rows = self.rows[kind]
+        if request.method == "GET":
+            return list(rows.values()), 200
+        if request.method == "DELETE":
+            del rows[target]
+        else:
+            target = target or secrets.token_hex(12)
+            rows[target] = {"_id": target, **request.data}
+        self.writes.append(f"{request.method} {kind}")
+        return rows.get(target, {}), 200
+
+    def refusal(self) -> Told:
+        return {"statusCode": 400, "code": "api.request.invalid"}, 400
+
+
+def page(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    found = {"offset": 0, "limit": 200, "count": len(rows), "totalCount": len(rows)}
+    return {**found, "data": rows}
+
+
+def wrapped(rows: list[dict[str, Any]], error: str = "") -> dict[str, Any]:
+    meta = {"rc": "error", "msg": error} if error else {"rc": "ok"}
+    return {"meta": meta, "data": rows}
