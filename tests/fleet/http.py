@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ class Appliance:
         self.reboot_seconds = 0.0
         self.booted = 0
         self.requests: list[Request] = []
+        self.tls: ssl.SSLContext | None = None
 
     def answer(self, request: Request) -> Answer:
         raise NotImplementedError
@@ -91,7 +93,9 @@ class Appliance:
     # --- running
 
     async def listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, self.host, self.port)
+        self._server = await asyncio.start_server(
+            self._serve, self.host, self.port, ssl=self.tls
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:

@@ -11,22 +11,34 @@ from typing import Any
 from urllib.parse import urlsplit
 
 KEY, SECRET = "key-of-the-portal", "secret-of-the-portal"
-# path of a kind of thing: noun in its calls, name around its values, and what writes it again
+# path of a kind of thing: noun in its calls, and name around its values
 KINDS = {
-    "wireguard/server": ("Server", "server"),
-    "wireguard/client": ("Client", "client"),
-    "firewall/alias": ("Item", "alias"),
-    "firewall/filter": ("Rule", "rule"),
-    "routes/routes": ("route", "route"),
-    "kea/dhcpv4": ("Reservation", "reservation"),
-    "unbound/settings": ("HostOverride", "host"),
-    "interfaces/vlan_settings": ("Item", "vlan"),
+    "wireguard/server": {"Server": "server"},
+    "wireguard/client": {"Client": "client"},
+    "firewall/alias": {"Item": "alias"},
+    "firewall/filter": {"Rule": "rule"},
+    "firewall/d_nat": {"Rule": "rule"},
+    "firewall/source_nat": {"Rule": "rule"},
+    "firewall/one_to_one": {"Rule": "rule"},
+    "routes/routes": {"route": "route"},
+    "kea/dhcpv4": {"Reservation": "reservation", "Subnet": "subnet4"},
+    "unbound/settings": {"HostOverride": "host", "Forward": "dot"},
+    "interfaces/vlan_settings": {"Item": "vlan"},
+    "cron/settings": {"Job": "job"},
+    "trafficshaper/settings": {"Pipe": "pipe", "Queue": "queue", "Rule": "rule"},
+    "openvpn/instances": {"": "instance"},
 }
+VERBS = ("search", "get", "add", "set", "del")
+SAFE = {"firewall/filter", "firewall/d_nat", "firewall/source_nat", "firewall/one_to_one"}
 SERVICES = {
     "wireguard/service/reconfigure", "firewall/alias/reconfigure", "routes/routes/reconfigure",
     "kea/service/reconfigure", "unbound/service/reconfigure",
-    "interfaces/vlan_settings/reconfigure",
+    "interfaces/vlan_settings/reconfigure", "cron/service/reconfigure",
+    "trafficshaper/service/reconfigure", "openvpn/service/reconfigure", "firewall/filter/apply",
+    "core/firmware/check", "core/service/start/unbound", "core/service/stop/unbound",
+    "core/service/restart/unbound",
 }  # fmt: skip
+REBOOTS = {"core/system/reboot", "core/system/halt", "core/firmware/update"}
 # Fields that are told as options, of which some are selected.
 OPTIONS = {"action", "type", "direction", "rr", "content", "interface", "tunneladdress"}
 FAULTS = ("late before", "late after", "dropped after", "refuses", "error")
@@ -40,7 +52,11 @@ class OPNsense(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.rows: dict[str, dict[str, dict[str, str]]] = {kind: {} for kind in KINDS}
+        self.rows: dict[str, dict[str, dict[str, str]]] = {
+            kind if len(nouns) == 1 else f"{kind} {wrapper}": {}
+            for kind, nouns in KINDS.items()
+            for wrapper in nouns.values()
+        }
         self.requests: list[tuple[str, str]] = []
         self.writes: list[str] = []
         self.active: list[str] = []
@@ -76,7 +92,8 @@ class OPNsense(ThreadingHTTPServer):
         return ""
 
     def held(self, feature: Any, target: str) -> dict[str, str] | None:
-        return self.rows[feature.path].get(target)
+        apart = f"{feature.path} {feature.wrapper}"
+        return self.rows.get(apart, self.rows.get(feature.path, {})).get(target)
 
     def put(self, kind: str, **values: str) -> str:
         name = str(uuid.uuid4())
@@ -111,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
             return {"product_name": "OPNsense", "product_version": "25.7"}
         if path == "diagnostics/system/systemTime":
             return {"boottime": f"boot {server.booted}"}
-        if path == "core/system/reboot" and is_post:
+        if path in REBOOTS and is_post:
             return self.write(path, self.reboot)
         if path in SERVICES and is_post:
             server.active.append(path)
@@ -121,17 +138,16 @@ class Handler(BaseHTTPRequestHandler):
     def safe(self, path: str) -> dict[str, Any] | None:
         """Savepoint, apply with a way back, and the word that all is well."""
         server = self.server
-        *_, verb = ["", *path.removeprefix("firewall/filter/").split("/")]
-        if path == "firewall/filter/savepoint":
+        kind, call, revision = [*path.rsplit("/", 2), "", ""][:3]
+        if path.removesuffix("/savepoint") in SAFE:
             server.revisions.add(revision := str(uuid.uuid4()))
             return {"status": "ok", "revision": revision}
-        if path.startswith("firewall/filter/apply/") and verb in server.revisions:
-            return {"status": "ok"}
-        if path.startswith("firewall/filter/cancelRollback/") and verb in server.revisions:
-            server.revisions.discard(verb)
-            server.active.append("firewall/filter/apply")
-            return {"status": "ok"}
-        return None
+        if kind not in SAFE or revision not in server.revisions:
+            return None
+        if call == "cancelRollback":
+            server.revisions.discard(revision)
+            server.active.append(f"{kind}/apply")
+        return {"status": "ok"}
 
     def reboot(self) -> dict[str, Any]:
         self.server.booted += 1
@@ -140,11 +156,13 @@ class Handler(BaseHTTPRequestHandler):
     def kind(self, path: str, sent: dict[str, Any]) -> tuple[Any, int]:
         module, controller, call, *rest = [*path.split("/"), "", ""]
         kind, target = f"{module}/{controller}", rest[0]
-        if kind not in KINDS:
+        verb = next((one for one in VERBS if call.startswith(one)), "")
+        noun = call.removeprefix(verb)
+        if noun not in KINDS.get(kind, {}):
             return {"errorMessage": "Endpoint not found"}, 404
-        noun, wrapper = KINDS[kind]
-        rows = self.server.rows[kind]
-        verb = call.removesuffix(noun)
+        wrapper = KINDS[kind][noun]
+        # Kinds at the same path are apart by the name around them.
+        rows = self.server.rows[kind if len(KINDS[kind]) == 1 else f"{kind} {wrapper}"]
         if verb == "search":
             found = [{"uuid": name, **row} for name, row in list(rows.items())]
             return {

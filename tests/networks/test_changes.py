@@ -24,38 +24,8 @@ from tests.fleet.opnsense import OPNsense
 from tests.networks.applying import applied, ask, while_working, work_off
 
 UUID = "8c1d3f2e-0000-4000-8000-000000000001"
-KEY = "A" * 43 + "="
 SECRET_KEY = "B" * 43 + "="
-SAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "opnsense.vpn.wireguard.server": (
-        {"name": "wg0", "port": 51000, "tunneladdress": ["10.9.0.1/24"], "privkey": SECRET_KEY},
-        {"listen_port": 51820},
-    ),
-    "opnsense.vpn.wireguard.peer": (
-        {"name": "laptop", "pubkey": KEY, "tunneladdress": ["10.9.0.2/32"], "psk": SECRET_KEY},
-        {"keepalive": 25},
-    ),
-    "opnsense.firewall.alias": (
-        {"name": "printers", "type": "host", "content": ["10.0.0.9", "10.0.0.8"]},
-        {"content": ["10.0.0.7"]},
-    ),
-    "opnsense.firewall.rule": (
-        {"action": "pass", "interface": "lan", "destination_port": 443, "enabled": True},
-        {"action": "block"},
-    ),
-    "opnsense.routing.static_route": (
-        {"network": "10.5.0.0/16", "gateway": "WAN_GW"}, {"disabled": True},
-    ),
-    "opnsense.dhcp.reservation": (
-        {"subnet": UUID, "ip_address": "10.0.0.5", "hw_address": "02:00:00:00:00:05"},
-        {"ip_address": "10.0.0.6"},
-    ),
-    "opnsense.dns.host_override": (
-        {"hostname": "nas", "domain": "example.org", "server": "10.0.0.2"},
-        {"server": "10.0.0.3"},
-    ),
-    "opnsense.interfaces.vlan": ({"if": "igb0", "tag": 20}, {"tag": 30}),
-}  # fmt: skip
+SAMPLES = {one.key: (one.example, one.change) for one in OPNSENSE}
 ROUTE = FEATURES["opnsense.routing.static_route"]
 
 
@@ -138,40 +108,7 @@ def test_the_four_steps_work_with_curl_as_they_are_printed(
     assert json.loads(shell(discard.replace(old, str(other.pk))))["status"] == "discarded"
 
 
-# --- every feature
-
-
-@pytest.mark.parametrize("key", SAMPLES)
-def test_every_feature_goes_there_and_back(
-    key: str, staged: Any, device: OPNsense, admin: User
-) -> None:
-    feature, (first, second) = FEATURES[key], SAMPLES[key]
-    rows = device.rows[feature.path]
-    made = applied(staged("create", key, payload=first), admin)
-    assert rows[made.target_id].items() >= feature.values(first).items()
-    assert feature.activation in device.active
-    assert not device.revisions
-
-    changed = staged("update", key, payload=second, target_id=made.target_id)
-    wanted = feature.values(second)
-    found, drift = comparing.differences(changed)
-    assert not drift
-    assert {one.name: one.desired for one in found} == wanted
-    before = dict(rows[made.target_id])
-    applied(changed, admin)
-    assert rows[made.target_id].items() >= wanted.items()
-
-    back = applied(changes.plan_inverse(changed, by=admin), admin)
-    assert all(rows[made.target_id].get(name, "") == before.get(name, "") for name in wanted
-               if name in before)  # fmt: skip
-    changed.refresh_from_db()
-    assert (back.state, changed.state) == ("applied", "rolled_back")
-    applied(staged("delete", key, target_id=made.target_id), admin)
-    assert not rows
-
-
-def test_a_sample_is_there_for_every_feature() -> None:
-    assert {one.key for one in OPNSENSE} == {*SAMPLES, "opnsense.system.reboot"}
+# --- secrets
 
 
 def test_secrets_are_written_and_never_shown(

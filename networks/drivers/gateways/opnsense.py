@@ -9,6 +9,7 @@ from typing import Any
 from networks.drivers.gateways.contract import Endpoint, Rejected
 from networks.drivers.gateways.http import SHOWN, Http
 from networks.engine.features import Feature
+from networks.engine.features.feature import inside
 
 MOST_ROWS = 5000
 
@@ -26,12 +27,18 @@ class OPNsense(Http):
         }
 
     def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+        if feature.deed.startswith("core/firmware/"):
+            return str(self._ask("GET", "core/firmware/info").get("product_version", ""))
         return str(self._ask("GET", "diagnostics/system/systemTime").get("boottime", ""))
 
     def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         asked = {"current": 1, "rowCount": MOST_ROWS, "searchPhrase": ""}
         rows = self._ask("POST", f"{feature.path}/search{feature.noun}", asked).get("rows", [])
-        return [str(row["uuid"]) for row in rows if isinstance(row, dict) and "uuid" in row]
+        return [
+            str(row["uuid"])
+            for row in rows
+            if isinstance(row, dict) and "uuid" in row and feature.fits(row)
+        ]
 
     def read(self, feature: Feature, target: str) -> dict[str, str] | None:
         found = self._ask("GET", f"{feature.path}/get{feature.noun}/{target}")
@@ -40,8 +47,8 @@ class OPNsense(Http):
             return None
         return {
             name: chosen(value, feature.separator)
-            for name, value in row.items()
-            if name in feature.properties and name not in feature.secret
+            for name in feature.properties
+            if name not in feature.secret and (value := inside(row, name)) is not None
         }
 
     def write(
@@ -50,9 +57,10 @@ class OPNsense(Http):
         if feature.deed:
             self._tell(feature.deed.format(**values))
             return ""
+        sent = nested({**(feature.constants if operation == "create" else {}), **values})
         verb = {"create": "add", "update": "set", "delete": "del"}[operation]
         path = f"{feature.path}/{verb}{feature.noun}" + (f"/{target}" if target else "")
-        answer = self._tell(path, {} if verb == "del" else {feature.wrapper: dict(values)})
+        answer = self._tell(path, {} if verb == "del" else {feature.wrapper: sent})
         if answer.get("result") not in {"saved", "deleted"}:
             raise Rejected(reason(answer))
         return str(answer.get("uuid") or target)
@@ -65,9 +73,9 @@ class OPNsense(Http):
             return
         # Unless it is told within a minute that all is well, it goes back by itself: a rule
         # that locks the portal out is undone.
-        revision = str(self._tell("firewall/filter/savepoint").get("revision", ""))
+        revision = str(self._tell(f"{feature.path}/savepoint").get("revision", ""))
         self._tell(f"{feature.activation}/{revision}")
-        self._tell(f"firewall/filter/cancelRollback/{revision}")
+        self._tell(f"{feature.path}/cancelRollback/{revision}")
 
     def _tell(self, path: str, sent: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask for something that changes the gateway."""
@@ -84,6 +92,14 @@ class OPNsense(Http):
         found = self.ask(method, path, is_write=is_write, json=sent)
         # PHP writes an empty object as an empty list.
         return found if isinstance(found, dict) else {}
+
+
+def nested(values: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in values.items():
+        outer, _, last = name.rpartition(".")
+        (found.setdefault(outer, {}) if outer else found)[last] = text
+    return found
 
 
 def reason(answer: Mapping[str, Any]) -> str:

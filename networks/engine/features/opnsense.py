@@ -4,6 +4,7 @@ from networks.engine.features.feature import Feature
 from networks.engine.features.schemas import (
     ADDRESS,
     FLAG,
+    HOST,
     KEY,
     MAC,
     NAME,
@@ -15,7 +16,12 @@ from networks.engine.features.schemas import (
     TEXT,
     UUID,
     WHERE,
+    WORD,
+    number,
+    one_of,
 )
+
+FAMILY = one_of("inet", "inet6", "inet46")
 
 OPNSENSE = (
     Feature(
@@ -119,6 +125,148 @@ OPNSENSE = (
         required=("if", "tag"), names={"description": "descr"},
         example={"if": "igb0", "tag": 20},
         change={"tag": 30},
+    ),
+    Feature(
+        "opnsense", "opnsense.nat.port_forward", "firewall/d_nat", "Rule", "rule",
+        activation="firewall/d_nat/apply", has_savepoint=True,
+        properties={
+            "disabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": WHERE,
+            "source.network": WHERE, "source.port": PORTS, "destination.network": WHERE,
+            "destination.port": PORTS, "target": WHERE, "local-port": PORTS, "descr": TEXT,
+            "log": FLAG,
+        },
+        required=("interface", "target"), names={"description": "descr"},
+        example={"interface": "wan", "protocol": "tcp", "destination.network": "wanip",
+                 "destination.port": 8443, "target": "10.0.0.9", "local-port": 443},
+        change={"target": "10.0.0.10"},
+    ),
+    Feature(
+        "opnsense", "opnsense.nat.source_rule", "firewall/source_nat", "Rule", "rule",
+        activation="firewall/source_nat/apply", has_savepoint=True,
+        properties={
+            "enabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": WHERE,
+            "source_net": WHERE, "destination_net": WHERE, "target": WHERE, "target_port": PORTS,
+            "description": TEXT, "log": FLAG,
+        },
+        required=("interface", "source_net", "target"),
+        example={"interface": "wan", "source_net": "10.0.0.0/24", "target": "203.0.113.7"},
+        change={"target": "203.0.113.8"},
+    ),
+    Feature(
+        "opnsense", "opnsense.nat.one_to_one", "firewall/one_to_one", "Rule", "rule",
+        activation="firewall/one_to_one/apply", has_savepoint=True,
+        properties={
+            "enabled": FLAG, "interface": WHERE, "type": one_of("binat", "nat"),
+            "external": WHERE, "source_net": WHERE, "destination_net": WHERE,
+            "description": TEXT,
+        },
+        required=("interface", "external", "source_net"),
+        example={"interface": "wan", "type": "binat", "external": "203.0.113.9",
+                 "source_net": "10.0.0.9"},
+        change={"external": "203.0.113.10"},
+    ),
+    Feature(
+        "opnsense", "opnsense.dhcp.kea_subnet", "kea/dhcpv4", "Subnet", "subnet4",
+        activation="kea/service/reconfigure", separator="\n",
+        properties={"subnet": NETWORK, "description": TEXT,
+                    "pools": {"type": "array", "items": WHERE, "maxItems": 16}},
+        required=("subnet",), example={"subnet": "10.0.3.0/24",
+                                       "pools": ["10.0.3.100-10.0.3.200"]},
+        change={"pools": ["10.0.3.50-10.0.3.99"]},
+    ),
+    Feature(
+        "opnsense", "opnsense.dns.domain_override", "unbound/settings", "Forward", "dot",
+        activation="unbound/service/reconfigure", constants={"type": "forward"},
+        properties={"enabled": FLAG, "domain": HOST, "server": ADDRESS, "port": PORT,
+                    "description": TEXT},
+        required=("domain", "server"),
+        example={"domain": "corp.example", "server": "10.0.0.53"},
+        change={"server": "10.0.0.54"},
+    ),
+    Feature(
+        "opnsense", "opnsense.cron.job", "cron/settings", "Job", "job",
+        activation="cron/service/reconfigure",
+        properties={"enabled": FLAG, "minutes": TEXT, "hours": TEXT, "days": TEXT,
+                    "months": TEXT, "weekdays": TEXT, "command": TEXT, "parameters": TEXT,
+                    "description": TEXT},
+        required=("minutes", "hours", "command"),
+        example={"minutes": "0", "hours": "3", "command": "firmware poll",
+                 "description": "Look for updates"},
+        change={"hours": "4"},
+    ),
+    Feature(
+        "opnsense", "opnsense.shaper.pipe", "trafficshaper/settings", "Pipe", "pipe",
+        activation="trafficshaper/service/reconfigure",
+        properties={"enabled": FLAG, "bandwidth": number(1, 1_000_000), "description": TEXT,
+                    "bandwidthMetric": one_of("bit", "Kbit", "Mbit", "Gbit")},
+        required=("bandwidth", "bandwidthMetric"),
+        example={"bandwidth": 50, "bandwidthMetric": "Mbit", "description": "Guests"},
+        change={"bandwidth": 20},
+    ),
+    Feature(
+        "opnsense", "opnsense.shaper.queue", "trafficshaper/settings", "Queue", "queue",
+        activation="trafficshaper/service/reconfigure",
+        properties={"enabled": FLAG, "pipe": UUID, "weight": number(1, 100),
+                    "description": TEXT},
+        required=("pipe", "weight"),
+        example={"pipe": "8c1d3f2e-0000-4000-8000-000000000002", "weight": 10},
+        change={"weight": 20},
+    ),
+    Feature(
+        "opnsense", "opnsense.shaper.rule", "trafficshaper/settings", "Rule", "rule",
+        activation="trafficshaper/service/reconfigure",
+        properties={"enabled": FLAG, "sequence": number(1, 1_000_000), "interface": WHERE,
+                    "proto": WHERE, "source": WHERE, "destination": WHERE, "target": UUID,
+                    "description": TEXT},
+        required=("interface", "target"),
+        example={"interface": "wan", "proto": "ip", "source": "10.0.3.0/24",
+                 "target": "8c1d3f2e-0000-4000-8000-000000000002"},
+        change={"source": "10.0.4.0/24"},
+    ),
+    Feature(
+        "opnsense", "opnsense.vpn.openvpn.instance", "openvpn/instances", "", "instance",
+        activation="openvpn/service/reconfigure",
+        properties={
+            "enabled": FLAG, "role": one_of("server", "client"), "description": TEXT,
+            "proto": one_of("udp", "udp4", "udp6", "tcp", "tcp4", "tcp6"), "port": PORT,
+            "dev_type": one_of("tun", "tap", "ovpn"), "server": NETWORK, "topology": WHERE,
+            "ca": WHERE, "cert": WHERE,
+        },
+        required=("role", "proto"),
+        example={"role": "server", "proto": "udp", "port": 1194, "server": "10.8.0.0/24"},
+        change={"port": 1195},
+    ),
+    *(
+        Feature(
+            "opnsense", f"opnsense.services.{verb}", deed=f"core/service/{verb}/{{name}}",
+            operations=("create",), properties={"name": WORD}, required=("name",),
+            example={"name": "unbound"},
+        )
+        for verb in ("start", "stop", "restart")
+    ),
+    *(
+        Feature("opnsense", f"opnsense.{key}", deed=deed, operations=("create",))
+        for key, deed in (
+            ("firewall.apply", "firewall/filter/apply"),
+            ("dns.apply", "unbound/service/reconfigure"),
+            ("dhcp.kea_apply", "kea/service/reconfigure"),
+            ("routing.apply", "routes/routes/reconfigure"),
+            ("interfaces.vlan_apply", "interfaces/vlan_settings/reconfigure"),
+            ("shaper.apply", "trafficshaper/service/reconfigure"),
+            ("cron.apply", "cron/service/reconfigure"),
+            ("vpn.wireguard.apply", "wireguard/service/reconfigure"),
+            ("vpn.openvpn.apply", "openvpn/service/reconfigure"),
+            ("system.firmware_check", "core/firmware/check"),
+        )
+    ),
+    *(
+        Feature(
+            "opnsense", f"opnsense.system.{key}", deed=deed, operations=("create",),
+            catastrophic=True,
+        )
+        for key, deed in (
+            ("halt", "core/system/halt"), ("firmware_update", "core/firmware/update"),
+        )
     ),
     Feature(
         "opnsense", "opnsense.system.reboot", "core/system", deed="core/system/reboot",

@@ -1,0 +1,53 @@
+"""What docs/vendors.md says of features is what there is."""
+
+from pathlib import Path
+
+import pytest
+
+from networks.engine.features import ALL, FEATURES, VENDORS, Feature
+from tests.networks.test_vendors import FAULTED, STAND_INS
+
+PAGE = Path(__file__).parents[2] / "docs" / "vendors.md"
+
+
+def row(one: Feature) -> str:
+    verbs = "do" if one.deed else ", ".join(one.operations)
+    role = ", site_admin" if one.catastrophic else ""
+    return f"| `{one.key}` | {verbs} | {one.permission}{role} |"
+
+
+def table(vendor: str) -> str:
+    """Put this into the page where it differs."""
+    rows = [row(one) for one in ALL if one.vendor == vendor]
+    return "\n".join(
+        [f"### {vendor}", "", "| feature | operations | takes |", "|---|---|---|", *rows]
+    )
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_page_lists_every_feature_of(vendor: str) -> None:
+    assert table(vendor) in PAGE.read_text()
+
+
+def test_every_vendor_has_a_stand_in_and_a_table_of_faults() -> None:
+    assert {*STAND_INS, "opnsense"} == set(VENDORS)
+    assert {FEATURES[key].vendor for key in FAULTED.values()} == set(STAND_INS)
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.key)
+def test_examples_fit_their_schemas(one: Feature) -> None:
+    for operation, payload in (("create", one.example), ("update", one.change)):
+        if operation in one.operations:
+            assert not one.problems(operation, payload)
+    assert one.deed or one.change or "update" not in one.operations
+
+
+def test_a_name_that_holds_an_operation_takes_no_other() -> None:
+    assert FEATURES["unifi.dns.create_static"].operations == ("create",)
+    assert FEATURES["unifi.dns.static"].operations == ("create", "update", "delete")
+    assert FEATURES["unifi.networks.delete"].key == "unifi.networks.vlan"
+
+
+def test_names_are_of_one_feature_each() -> None:
+    names = [name for one in ALL for name in one.known_as()]
+    assert len(names) == len(set(names)) == len(FEATURES)
