@@ -49,6 +49,7 @@ CACHES = {
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
+    "unfold.contrib.import_export",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -61,6 +62,7 @@ INSTALLED_APPS = [
     "rest_framework_gis",
     "leaflet",
     "django_filters",
+    "import_export",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "guardian",
@@ -273,6 +275,10 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "muster@localhost")
 MUSTER_NOTIFY_BY_EMAIL = env.bool("MUSTER_NOTIFY_BY_EMAIL", "EMAIL_HOST" in os.environ)
 # Networks of one's own that webhooks may be sent to, also without TLS; the internet always.
 MUSTER_WEBHOOK_NETWORKS: list[str] = env.list("MUSTER_WEBHOOK_NETWORKS", [])
+
+# --- tables
+# A cell that begins as a formula does is a text in what is exported.
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
 # --- files
 STATIC_URL = "/static/"

@@ -141,6 +141,7 @@ def test_every_setting_has_a_reader() -> None:
 
 # Settings that a library reads.
 LIBRARIES = {
+    "IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT",
     "SOCIALACCOUNT_ADAPTER",
     "SOCIALACCOUNT_PROVIDERS",
     "UNFOLD",

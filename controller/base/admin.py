@@ -21,6 +21,7 @@ from unfold.contrib.filters.admin.dropdown_filters import (
     DropdownFilter,
     RelatedDropdownFilter,
 )
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.dataclasses import SearchResult
 from unfold.decorators import action, display
 from unfold.forms import (
@@ -47,6 +48,8 @@ __all__ = [
     "ChoicesCheckboxFilter",
     "ChoicesDropdownFilter",
     "DropdownFilter",
+    "ExportForm",
+    "ImportForm",
     "ModelAdmin",
     "RelatedDropdownFilter",
     "RuleAdmin",

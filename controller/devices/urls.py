@@ -2,6 +2,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from controller.devices.api.freesdn import views as freesdn
+from controller.devices.api.inventory.views import AnsibleView, PrometheusView
 from controller.devices.api.views import (
     DeviceViewSet,
     GroupViewSet,
@@ -20,6 +21,8 @@ organization = "api/v1/controller/organization/<uuid:organization_id>"
 
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
+    path("api/v1/controller/inventory/ansible/", AnsibleView.as_view()),
+    path("api/v1/controller/inventory/prometheus/", PrometheusView.as_view()),
     path(f"{organization}/settings/", OrganizationSettingsView.as_view()),
     path(f"{organization}/settings/rotate-secret/", SharedSecretView.as_view()),
     path("api/v1/", include(by_site.urls)),

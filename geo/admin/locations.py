@@ -22,9 +22,11 @@ from controller.base.admin import (
     badge,
     display,
 )
+from controller.base.exchange import Exchanged
 from controller.devices.admin.showing import TONES, presence_badge
 from controller.devices.models import Device, Presence
 from geo.admin import maps
+from geo.admin.exchange import LocationResource
 from geo.models import DeviceLocation, FloorPlan, Location
 from geo.rules import locations
 from geo.rules.counting import device_counts
@@ -79,12 +81,13 @@ class FloorPlanInline(RuleTabularInline):
 
 
 @admin.register(Location)
-class LocationAdmin(RuleAdmin):
+class LocationAdmin(Exchanged, RuleAdmin):
     resource = "location"
     form = LocationForm
     create_rule = locations.create_location
     update_rule = locations.update_location
     delete_rule = locations.delete_location
+    resource_classes = [LocationResource]
     list_display = ["place", "organization", "kind", "devices"]
     list_filter = ["type", "is_mobile", ("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]

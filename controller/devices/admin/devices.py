@@ -20,6 +20,7 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
+from controller.base.exchange import Exchanged
 from controller.configs.admin import preview
 from controller.configs.admin.versions import Versioned
 from controller.configs.models import Backend, Config, Push
@@ -29,6 +30,7 @@ from controller.configs.rules.delivery import enqueue
 from controller.connections.admin.connections import ConnectionInline
 from controller.connections.admin.sending import commands_of, run_on_many
 from controller.devices.admin import filters
+from controller.devices.admin.exchange import DeviceResource
 from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
 from controller.devices.admin.moving import Movable
 from controller.devices.admin.showing import (
@@ -47,10 +49,11 @@ NAMED_MOST = 20
 
 
 @admin.register(Device)
-class DeviceAdmin(Versioned, Movable, RuleAdmin):
+class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
     resource = "device"
     form = DeviceForm
     delete_rule = rules.delete_device
+    resource_classes = [DeviceResource]
     list_display = [
         "device",
         "organization",

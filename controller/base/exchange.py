@@ -1,0 +1,150 @@
+"""Tables in and out of the admin: every row is one call of a rule, shown before it counts."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from import_export.admin import ImportExportMixin
+from import_export.formats.base_formats import CSV, XLSX
+from import_export.resources import ModelResource
+from import_export.tmp_storages import CacheStorage
+from import_export.widgets import ForeignKeyWidget
+
+from controller.base.admin import ExportForm, ImportForm
+from controller.base.errors import Refused
+
+MOST_ROWS = 5000
+
+
+class ScopedWidget(ForeignKeyWidget):
+    """A row by its name, among those the user may know of, in the organization of the line."""
+
+    user: Any = None
+
+    def __init__(self, model: Any, field: str = "name", *, within: bool = True) -> None:
+        super().__init__(model, field)
+        self.within = within
+
+    def get_queryset(self, value: Any, row: Any, *args: Any, **kwargs: Any) -> Any:
+        rows = self.model._default_manager.visible_to(self.user)
+        if self.within:
+            rows = rows.filter(organization__slug=row.get("organization") or "")
+        return rows
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        try:
+            return super().clean(value, row, **kwargs)
+        except self.model.DoesNotExist as error:
+            kind = self.model._meta.verbose_name
+            raise ValueError(f"There is no {kind} {str(value)[:100]!r} here.") from error
+
+
+class RuleResource(ModelResource):
+    """``create_rule(**values) -> row`` and ``update_rule(row, **values) -> row`` write.
+
+    A line is of the row that has its id, else of the one that has the same ``natural`` columns
+    in its organization, else it is a new one. Cells that a table does not have stay as they are.
+    """
+
+    resource: ClassVar[str]
+    create_rule: Callable[..., Any]
+    update_rule: Callable[..., Any]
+    natural: ClassVar[tuple[str, ...]]
+
+    class Meta:
+        import_id_fields: ClassVar[list[str]] = []
+        use_transactions = True
+        skip_unchanged = True
+
+    def __init__(self, user: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.user = user
+        for field in self.fields.values():
+            if isinstance(field.widget, ScopedWidget):
+                field.widget.user = user
+
+    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        if len(dataset) > MOST_ROWS:
+            raise ValidationError(
+                f"At most {MOST_ROWS} rows at a time; these are {len(dataset)}."
+            )
+
+    def get_instance(self, instance_loader: Any, row: Any) -> Any:
+        rows = self._meta.model.objects.visible_to(self.user)
+        if given := row.get("id"):
+            try:
+                return rows.get(pk=UUID(str(given)))
+            except (ValueError, rows.model.DoesNotExist) as error:
+                raise ValidationError({"id": "There is no row with this id."}) from error
+        wanted = {f"{name}__iexact": str(row.get(name) or "") for name in self.natural}
+        return rows.filter(organization__slug=row.get("organization") or "", **wanted).first()
+
+    def validate_instance(self, *args: Any, **kwargs: Any) -> None:
+        errors = kwargs.get("import_validation_errors") or (args[1] if len(args) > 1 else None)
+        if errors:
+            # Everything else is the rule's matter.
+            raise ValidationError(errors)
+
+    def values_of(self, instance: Any, row: Any) -> dict[str, Any]:
+        return {
+            field.attribute: getattr(instance, field.attribute, None)
+            for field in self.get_import_fields()
+            if field.column_name in row and field.column_name != "id"
+        }
+
+    def save_instance(self, instance: Any, is_create: bool, row: Any, **kwargs: Any) -> None:  # noqa: FBT001 - its signature
+        values = self.values_of(instance, row)
+        try:
+            with transaction.atomic():
+                if is_create:
+                    self.check(instance, "create")
+                    instance.pk = type(self).create_rule(**values).pk
+                else:
+                    stored = self._meta.model.objects.get(pk=instance.pk)
+                    self.check(stored, "update")
+                    self.check(instance, "update")
+                    type(self).update_rule(stored, **values)
+        except Refused as error:
+            known = {field.column_name for field in self.fields.values()} | {"__all__"}
+            told: dict[str, list[str]] = {}
+            for name, texts in error.by_field.items():
+                told.setdefault(name if name in known else "__all__", []).extend(texts)
+            raise ValidationError(told) from error
+
+    def check(self, instance: Any, verb: str) -> None:
+        if instance.organization_id is None:
+            raise ValidationError({"organization": "This field is required."})
+        if not self.user.may_on(f"{self.resource}:{verb}", instance):
+            raise ValidationError({"organization": "You are not permitted to do this there."})
+
+
+class Exchanged(ImportExportMixin):
+    """An admin whose list has Import and Export; ``resource_classes`` says of what."""
+
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    formats: ClassVar[list[Any]] = [CSV, XLSX]
+    # Between preview and confirmation: where every process of the portal finds it.
+    tmp_storage_class = CacheStorage
+    # The audit has each row.
+    skip_admin_log = True
+
+    def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return {"user": request.user}
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return bool(self.may(request, "create"))
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return bool(self.may(request, "read"))
+
+    def get_valid_export_item_pks(self, request: HttpRequest) -> Any:
+        return self.get_queryset(request).values_list("pk", flat=True)
+
+    def get_export_queryset(self, request: HttpRequest) -> Any:
+        """What the list shows, all pages of it, with the columns that belong to other rows."""
+        resource: Any = self.get_export_resource_classes(request)[0]
+        return super().get_export_queryset(request).select_related(*resource.related)
