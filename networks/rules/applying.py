@@ -8,6 +8,7 @@ Whoever is interrupted leaves it *unknown*, and the truth is read from the gatew
 """
 
 import logging
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -51,20 +52,31 @@ def lease() -> timedelta:
 
 def work(change: Change) -> bool:
     """Apply a change that is scheduled and due; whether it was this worker's to do."""
+    return bool(list(steps(change)))
+
+
+def steps(change: Change) -> Iterator[str]:
+    """The work, and where it may end: a worker can die or stall after each of them."""
     try:
         claim(change)
     except Conflict as reason:
         log.info("Change %s is not begun: %s", change.pk, reason)
-        return False
+        return
+    yield "claimed"
     try:
         still_permitted(change)
         with connect(change.gateway) as device:
             prepare(change, device)
-            send(change, device)
+            yield "prepared"
+            target = send(change, device)
+            yield "sent"
+            move(change, State.APPLYING, State.VERIFYING, target_id=target)
+            note(change, "verify", by=change.applier)
+            yield "verifying"
+            finish(change, device, target, change.applier)
     except Refused as error:
         settle(change, error)
     tell_done(change)
-    return True
 
 
 def claim(change: Change) -> None:
@@ -114,15 +126,13 @@ def prepare(change: Change, device: Connection) -> None:
     move(change, State.APPLYING, State.APPLYING, intent=intent, target_id=target, sent=now)
 
 
-def send(change: Change, device: Connection) -> None:
+def send(change: Change, device: Connection) -> str:
+    """Write it, this once; the id of what was written."""
     feature = change.what
     values = feature.values(change.full_payload)
     if change.leased_until is None or timezone.now() >= change.leased_until:
         raise TimedOut("The gateway took too long before anything was sent.")
-    target = device.write(feature, change.operation, change.target_id, values)
-    move(change, State.APPLYING, State.VERIFYING, target_id=target)
-    note(change, "verify", by=change.applier)
-    finish(change, device, target, change.applier)
+    return device.write(feature, change.operation, change.target_id, values)
 
 
 def finish(change: Change, device: Connection, target: str, by: User | None) -> None:

@@ -18,6 +18,7 @@ from networks.rules.scheduling import How
 
 State = ChangeSet.State
 MOST = 200
+OVER = {Change.State.FAILED, Change.State.DISCARDED, Change.State.EXPIRED}
 DONE = {Change.State.APPLIED, Change.State.ROLLED_BACK}
 
 
@@ -36,7 +37,7 @@ def create_set(parts: Sequence[Change], *, by: User, name: str, **values: Any) -
         organization=parts[0].gateway.organization, name=name, author=by,
         site_id=sites.pop() if len(sites) == 1 else None, **values,
     )  # fmt: skip
-    row.checked()
+    row.checked(leave_out={"applier", "started", "ended", "author"})
     row.save(force_insert=True)
     for position, change in enumerate(parts):
         if change.change_set_id is not None:
@@ -138,7 +139,7 @@ def advance_all() -> int:
 
 
 def _go_on(row: ChangeSet) -> None:
-    change = next((one for one in parts_of(row) if one.state not in DONE), None)
+    change = next((one for one in parts_of(row) if not _is_left_out(one)), None)
     if change is None:
         _close(row, State.APPLIED)
     elif change.state in (*Change.MOVING, Change.State.UNKNOWN):
@@ -147,6 +148,11 @@ def _go_on(row: ChangeSet) -> None:
         _stop(row, f"{change} did not work: {change.outcome or change.state}")
     else:
         _begin(row, change)
+
+
+def _is_left_out(change: Change) -> bool:
+    """It is done, or was over before this run began."""
+    return change.state in DONE or (change.state in OVER and not change.attempt)
 
 
 def _begin(row: ChangeSet, change: Change) -> None:

@@ -5,7 +5,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,7 +41,7 @@ SERVICES = {
 REBOOTS = {"core/system/reboot", "core/system/halt", "core/firmware/update"}
 # Fields that are told as options, of which some are selected.
 OPTIONS = {"action", "type", "direction", "rr", "content", "interface", "tunneladdress"}
-FAULTS = ("late before", "late after", "dropped after", "refuses", "error")
+FAULTS = ("late before", "late after", "dropped after", "refuses", "error", "on its way")
 
 
 class OPNsense(ThreadingHTTPServer):
@@ -59,6 +59,11 @@ class OPNsense(ThreadingHTTPServer):
         }
         self.requests: list[tuple[str, str]] = []
         self.writes: list[str] = []
+        # Every order that came, whether or not it was carried out.
+        self.received: list[tuple[str, Any]] = []
+        # Orders that came, were not answered, and are carried out when it is told to.
+        self.on_their_way: list[Any] = []
+        self.saved: list[dict[str, str]] = []
         self.active: list[str] = []
         self.revisions: set[str] = set()
         self.fault = ""
@@ -94,6 +99,12 @@ class OPNsense(ThreadingHTTPServer):
     def held(self, feature: Any, target: str) -> dict[str, str] | None:
         apart = f"{feature.path} {feature.wrapper}"
         return self.rows.get(apart, self.rows.get(feature.path, {})).get(target)
+
+    def deliver(self) -> None:
+        """Carry out what was on its way."""
+        waiting, self.on_their_way = self.on_their_way, []
+        for one in waiting:
+            one()
 
     def put(self, kind: str, **values: str) -> str:
         name = str(uuid.uuid4())
@@ -180,15 +191,21 @@ class Handler(BaseHTTPRequestHandler):
     ) -> tuple[Any, int]:
         if self.command != "POST" or verb not in {"add", "set", "del"}:
             return {"errorMessage": "Endpoint not found"}, 404
+        self.server.received.append((path, values))
         if verb == "add":
             target = str(uuid.uuid4())
         elif target not in rows:
             return {"result": "not found" if verb == "del" else "failed"}, 200
         if verb == "del":
             return self.write(path, lambda: self.gone(rows, target)), 200
-        return self.write(path, lambda: self.saved(rows, target, values)), 200
+        return self.write(path, lambda: self.saved(rows, verb, target, values)), 200
 
-    def saved(self, rows: Any, target: str, values: dict[str, str]) -> dict[str, Any]:
+    def saved(
+        self, rows: Any, verb: str, target: str, values: dict[str, str]
+    ) -> dict[str, Any]:
+        if verb == "set" and target not in rows:
+            raise KeyError(target)
+        self.server.saved.append(values)
         rows[target] = rows.get(target, {}) | values
         return {"result": "saved", "uuid": target}
 
@@ -203,14 +220,22 @@ class Handler(BaseHTTPRequestHandler):
         if server.fault == "late before":
             server.released.wait(10)
             raise ConnectionAbortedError
-        with server.lock:
-            found: dict[str, Any] = work()
-            server.writes.append(path)
+        if server.fault == "on its way":
+            server.on_their_way.append(lambda: self.carry_out(path, work))
+            raise ConnectionAbortedError
+        found = self.carry_out(path, work)
         if server.fault == "late after":
             server.released.wait(10)
         if server.fault in {"late after", "dropped after"}:
             raise ConnectionAbortedError
         return found
+
+    def carry_out(self, path: str, work: Any) -> dict[str, Any]:
+        with self.server.lock, suppress(KeyError):
+            found: dict[str, Any] = work()
+            self.server.writes.append(path)
+            return found
+        return {"result": "not found"}
 
     def answer(self, body: Any, status: int) -> None:
         if self.server.fault == "error" and self.command == "POST":
