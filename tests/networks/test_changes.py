@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from rest_framework.test import APIClient
 from controller.accounts.models import AuditEntry, User
 from controller.accounts.rules import sites
 from controller.base.errors import Conflict, OutcomeUnknown, Refused, TimedOut, Unreachable
+from networks import tasks
 from networks.engine.features import FEATURES, OPNSENSE
 from networks.models import Change, ChangeEvent, Gateway
 from networks.rules import applying, changes, comparing, reconciling
@@ -26,6 +28,7 @@ from tests.networks.applying import applied, ask, while_working, work_off
 UUID = "8c1d3f2e-0000-4000-8000-000000000001"
 SECRET_KEY = "B" * 43 + "="
 SAMPLES = {one.key: (one.example, one.change) for one in OPNSENSE}
+AREAS_OF = {(one.vendor, one.area) for one in FEATURES.values()}
 ROUTE = FEATURES["opnsense.routing.static_route"]
 
 
@@ -236,21 +239,30 @@ def test_of_fifty_who_saw_it_pending_one_writes(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_fifty_at_the_same_moment_one_writes(device: OPNsense) -> None:
+def test_of_fifty_at_the_same_moment_one_writes_and_the_others_get_409(
+    device: OPNsense, settings: Any
+) -> None:
     admin = make.superuser()
     gateway = make.gateway(make.organization(), device.url)
     change = changes.stage(
         gateway, feature=ROUTE, operation="create", payload=SAMPLES[ROUTE.key][0], by=admin
     )
+    headers = make.bearer(admin)
+    path = f"/api/v1/gateway-vpn/changes/{change.pk}/apply"
 
-    def attempt(_: int) -> bool:
+    def attempt(_: int) -> int:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=headers["Authorization"])
         try:
-            return _tried(Change.objects.get(pk=change.pk), admin)
+            found: int = client.post(path, {"force": True}, format="json").status_code
+            tasks.apply_change(str(change.pk))
+            return found
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(attempt, range(50))) == 1
+        told = Counter(pool.map(attempt, range(50)))
+    assert told == {202: 1, 409: 49}
     assert device.writes == ["routes/routes/addroute"]
 
 
@@ -315,6 +327,42 @@ def test_what_does_not_fit_is_refused_and_named(
     told = {one["field"] for one in answer.data["error"].get("details", [])}
     assert not field or field in told
     assert not Change.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("vendor", "area"), sorted({(one.vendor, one.area) for one in FEATURES.values()})
+)
+def test_every_area_of_every_vendor_has_the_urls_of_the_seed(
+    vendor: str, area: str, api: Any, admin: User, organization: Any
+) -> None:
+    site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
+    gateway = make.gateway(organization, vendor=vendor, site=site)
+    client = api(admin)
+    feature = next(one for one in FEATURES.values() if (one.vendor, one.area) == (vendor, area))
+    other = next((a for v, a in AREAS_OF if v == vendor and a != area), "nothing")
+    operation = feature.operations[0]
+    for base in (
+        f"/api/v1/gateway-{vendor}-%s/{gateway.pk}/changes",
+        f"/api/v1/gateway-%s/{gateway.pk}/sites/{site.pk}/changes",
+    ):
+        path = f"{base % area}/{feature.key}?operation={operation}"
+        told = client.post(path, {"payload": {"no such": 1}}, format="json")
+        assert told.status_code == 422, told.data
+        assert "body.payload.no such" in str(told.data)
+        wrong = client.post(path.replace(f"-{area}/", f"-{other}/"), {}, format="json")
+        assert wrong.status_code in {400, 404}
+        assert client.get(base % area).data == []
+        assert client.get(base % "nonsense").status_code == 404
+
+
+def test_openapi_names_every_vendor_and_area(client: Any) -> None:
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    name = "/api/v1/gateway-{vendor}-{area}/{controller_id}/changes/{feature}"
+    asked = next(paths[path]["post"] for path in paths if path.rstrip("/") == name)
+    known = {one["name"]: one["schema"].get("enum") for one in asked["parameters"]}
+    assert set(known["vendor"]) == {vendor for vendor, _ in AREAS_OF}
+    assert set(known["area"]) == {area for _, area in AREAS_OF}
+    assert set(known["operation"]) == {"create", "update", "delete"}
 
 
 def test_no_more_than_so_many_wait(staged: Any, settings: Any) -> None:

@@ -1,0 +1,112 @@
+"""Gateways in the browser: a change is staged by a form, reviewed, applied, and seen to be."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from controller.accounts.models import Organization, User
+from controller.accounts.rules import sites
+from networks import tasks
+from networks.engine.features import FEATURES
+from networks.models import Change, Gateway
+from networks.rules import changes
+from tests import make
+from tests.fleet.opnsense import OPNsense, opnsense
+from tests.networks.applying import work_off
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+Browse = Callable[..., Any]
+
+
+@pytest.fixture
+def device(settings: Any) -> Iterator[OPNsense]:
+    settings.ADAPTER_READ_ONLY, settings.MUSTER_LOCAL_GATEWAYS = False, True
+    with opnsense() as server:
+        yield server
+
+
+@pytest.fixture
+def gateway(organization: Organization, device: OPNsense) -> Gateway:
+    site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
+    row = make.gateway(organization, device.url, name="Oslo firewall", site=site)
+    tasks.poll_gateways()
+    return row
+
+
+def seen(page: Any, name: str) -> None:
+    """Keeps a picture for whoever wants to look."""
+    if folder := os.environ.get("MUSTER_PICTURES"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def test_a_change_is_staged_by_a_form_reviewed_and_applied(
+    browse: Browse, gateway: Gateway, admin: User, device: OPNsense
+) -> None:
+    target = device.put(
+        "routes/routes", network="10.9.0.0/16", gateway="WAN_GW", descr="", disabled="0"
+    )
+    page = browse(admin).open(f"/admin/networks/gateway/{gateway.pk}/change/")
+    expect(page.get_by_text("Nothing waits.")).to_be_visible()
+    page.get_by_label("What to change").select_option(
+        label="Update opnsense.routing.static_route"
+    )
+    page.get_by_role("button", name="Go on").click()
+    page.locator("[name='payload.network']").fill("not a network")
+    page.get_by_role("button", name="Stage it").click()
+    expect(page.get_by_text("does not match")).to_be_visible()
+    seen(page, "gateway-stage")
+    page.locator("[name='payload.network']").fill("")
+    page.locator("[name='payload.gateway']").fill("LTE_GW")
+    page.locator("[name='notes']").fill("The fixed line is away until Monday")
+    page.get_by_role("button", name="Stage it").click()
+    expect(page.get_by_role("button", name="Apply to the live gateway")).to_be_visible()
+    device.rows["routes/routes"][target]["descr"] = "changed by hand"
+    page.reload()
+    expect(page.get_by_text("The gateway is not as it was")).to_be_visible()
+    seen(page, "change-review")
+    page.get_by_label("Write over what is there now").check()
+    page.get_by_role("button", name="Apply to the live gateway").click()
+    # Nobody reloads the page: it follows what the worker does.
+    expect(page.locator(".strip .badge", has_text="Scheduled")).to_be_visible()
+    work_off()
+    expect(page.locator(".strip .badge", has_text="Applied")).to_be_visible()
+    assert device.rows["routes/routes"][target]["gateway"] == "LTE_GW"
+    seen(page, "change-applied")
+    expect(page.get_by_role("button", name="Stage the way back")).to_be_visible()
+
+
+def test_changes_of_the_drawer_become_a_set_that_somebody_else_approves(
+    browse: Browse, gateway: Gateway, admin: User, device: OPNsense
+) -> None:
+    Gateway.objects.update(approval=Gateway.Approval.EVERY)
+    gateway.refresh_from_db()
+    other = make.user(gateway.organization, is_staff=True)
+    for number in (1, 2):
+        changes.stage(
+            gateway, feature=FEATURES["opnsense.routing.static_route"], operation="create",
+            payload={"network": f"10.{number}.0.0/16", "gateway": "WAN_GW"}, by=other,
+            notes=f"Branch {number}",
+        )  # fmt: skip
+    page = browse(admin).open(f"/admin/networks/gateway/{gateway.pk}/change/")
+    for box in page.get_by_label("Choose create opnsense.routing.static_route").all():
+        box.check()
+    page.get_by_label("Name of the set").fill("Two branches")
+    page.get_by_label("If one fails, take back the others").check()
+    seen(page, "gateway-drawer")
+    page.get_by_role("button", name="Put the ticked ones into a set").click()
+    expect(page.get_by_text("Needs approval").first).to_be_visible()
+    page.get_by_role("button", name="Approve all of it").click()
+    expect(page.get_by_text("Needs approval")).to_have_count(0)
+    seen(page, "change-set")
+    page.get_by_role("button", name="Apply in this order").click()
+    expect(page.locator(".strip .badge", has_text="Under way")).to_be_visible()
+    for _ in range(4):
+        tasks.apply_due()
+        work_off()
+    expect(page.locator(".strip .badge", has_text="Applied")).to_be_visible()
+    assert len(device.rows["routes/routes"]) == 2
+    assert set(Change.objects.values_list("state", flat=True)) == {"applied"}
+    seen(page, "change-set-applied")
