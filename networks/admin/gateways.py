@@ -22,12 +22,14 @@ from controller.base.errors import NotPermitted, Refused
 from controller.devices.admin.showing import ago
 from networks.admin.changes import shown
 from networks.admin.staging import StageForm, choices, chosen
+from networks.engine.features import Feature
 from networks.models import Change, ChangeSet, Gateway
 from networks.rules import changes, sets
 from networks.rules import gateways as rules
 
 SECRETS = ("key", "secret")
 SHOWN = 50
+MOST_CHOICES = 200
 
 
 class GatewayForm(RuleForm):
@@ -158,7 +160,10 @@ class GatewayAdmin(RuleAdmin):
         except (Refused, NotPermitted) as error:
             self.message_user(request, str(error), "error")
             return HttpResponseRedirect(back)
-        form = StageForm(request.POST or None, feature=feature, operation=operation)
+        form = StageForm(
+            request.POST or None, feature=feature, operation=operation,
+            held=None if operation == "create" else held_by(gateway, feature),
+        )  # fmt: skip
         if request.method == "POST" and form.is_valid():
             try:
                 row = changes.stage(
@@ -194,3 +199,11 @@ class GatewayAdmin(RuleAdmin):
             self.message_user(request, str(error), "error")
             return HttpResponseRedirect(admin_url(Gateway, "change", gateway.pk))
         return HttpResponseRedirect(admin_url(ChangeSet, "change", row.pk))
+
+
+def held_by(gateway: Gateway, feature: Feature) -> list[dict[str, Any]] | None:
+    """What there is to choose from; None where the gateway does not tell."""
+    try:
+        return rules.read_live(gateway, feature, most=MOST_CHOICES)
+    except Refused:
+        return None

@@ -1,6 +1,6 @@
 """A form for a change, made from the JSON Schema of its feature."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -19,6 +19,7 @@ from networks.models import Gateway
 from networks.rules import changes
 
 UNSET = [("", "-")]
+SUMMED_UP, LONGEST = 4, 100
 FLAGS = [*UNSET, ("true", "Yes"), ("false", "No")]
 
 
@@ -53,15 +54,18 @@ def chosen(gateway: Gateway, text: str) -> tuple[Feature, str]:
 class StageForm(forms.Form):
     """Fields that are left empty are not sent: the gateway keeps what it has."""
 
-    def __init__(self, *args: Any, feature: Feature, operation: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        feature: Feature,
+        operation: str,
+        held: Sequence[Mapping[str, Any]] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.schema = feature.schema(operation)["properties"]
         if operation != "create":
-            self.fields["target_id"] = forms.CharField(
-                label="Id of what to change", required=False, max_length=64,
-                help_text="May be left out where there is one only.",
-                widget=UnfoldAdminTextInputWidget,
-            )  # fmt: skip
+            self.fields["target_id"] = target_field(held)
         for name, schema in self.schema.items():
             if name in feature.names:
                 continue  # another name for the same
@@ -91,6 +95,25 @@ class StageForm(forms.Form):
             field = ".".join(name.split(".")[:2])
             known = field if field in self.fields and name != ALL_FIELDS else None
             self.add_error(known, ValidationError(list(texts)))
+
+
+def target_field(held: Sequence[Mapping[str, Any]] | None) -> forms.Field:
+    """One of what the gateway holds; where that is not known, its id."""
+    if held is None:
+        return forms.CharField(
+            label="Id of what to change", required=False, max_length=64,
+            help_text="May be left out where there is one only.",
+            widget=UnfoldAdminTextInputWidget,
+        )  # fmt: skip
+    options = [(one["target_id"], summary(one)) for one in held]
+    return forms.ChoiceField(
+        label="What to change", choices=options, widget=UnfoldAdminSelectWidget
+    )
+
+
+def summary(one: Mapping[str, Any]) -> str:
+    values = [str(value) for value in one["values"].values() if value][:SUMMED_UP]
+    return ", ".join(values)[:LONGEST] or str(one["target_id"])
 
 
 def kind_of(schema: Mapping[str, Any]) -> str:
