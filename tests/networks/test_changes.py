@@ -447,6 +447,17 @@ def test_lists_ask_the_same_number_of_questions_however_long(
     assert counts[0] == counts[1]
 
 
+def test_a_list_has_the_same_shape_as_one_of_it(
+    staged: Any, gateway: Gateway, api: Any, admin: User
+) -> None:
+    key = "opnsense.vpn.wireguard.server"
+    change = staged("create", key, payload=SAMPLES[key][0])
+    client = api(admin)
+    one = client.get(f"/api/v1/gateway-vpn/changes/{change.pk}").json()
+    assert client.get(f"/api/v1/gateway-vpn/changes/by-gateway/{gateway.pk}").json() == [one]
+    assert one["payload"]["privkey"] == "***"
+
+
 def test_the_review_page_shows_the_difference_and_applies(
     staged: Any, device: OPNsense, admin: User, client: Any
 ) -> None:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework import serializers
 
 from controller.accounts.models import Organization, Site
 from controller.devices.api.serializers import VisibleRelatedField
+from networks.engine.features import MASK
 from networks.models import Change, ChangeEvent, ChangeSet, Gateway
 from networks.rules import changes
 from networks.rules.scheduling import How
@@ -116,6 +118,29 @@ class ChangeShape(serializers.ModelSerializer[Change]):
 
     def get_payload(self, row: Change) -> dict[str, Any]:
         return changes.shown_payload(row)
+
+
+PLAIN = {
+    "id": "id", "organization_id": "gateway__organization_id", "controller_id": "gateway_id",
+    "gateway_id": "gateway_id", "site_id": "gateway__site_id", "feature": "feature",
+    "operation": "operation", "target_id": "target_id", "payload": "payload", "notes": "notes",
+    "status": "state", "version": "version", "failure_reason": "outcome",
+    "applied_at": "applied", "created_by": "author_id", "created_at": "created",
+    "inverse_of": "inverse_of_id", "change_set": "change_set_id", "not_before": "not_before",
+    "expires": "expires",
+}  # fmt: skip
+
+
+def as_rows(rows: QuerySet[Change]) -> list[dict[str, Any]]:
+    """A list as ``ChangeShape`` has it, without a model and a serializer for each row."""
+    columns = list(dict.fromkeys([*PLAIN.values(), "secrets"]))
+    found = []
+    for values in rows.values(*columns):
+        row = {name: values[column] for name, column in PLAIN.items()}
+        if values["secrets"]:
+            row["payload"] = {**row["payload"], **dict.fromkeys(values["secrets"], MASK)}
+        found.append(row)
+    return found
 
 
 class DifferenceShape(serializers.Serializer[Any]):

@@ -39,10 +39,10 @@ ONCE = OpenApiParameter(
 def listed(request: Request, rows: QuerySet[Change]) -> Response:
     """A plain list, newest first, as the dialect's clients read it."""
     most = number(request, "limit", USUAL, MOST)
-    chosen = ChangeFilter(request.query_params, rows.select_related("gateway"))
+    chosen = ChangeFilter(request.query_params, rows)
     if not chosen.is_valid():
         raise ValidationError({f"query.{k}": v for k, v in chosen.errors.items()})
-    return Response(shapes.ChangeShape(chosen.qs[:most], many=True).data)
+    return Response(shapes.as_rows(chosen.qs[:most]))
 
 
 class ChangesView(Staging):
