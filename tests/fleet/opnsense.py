@@ -41,7 +41,10 @@ SERVICES = {
 REBOOTS = {"core/system/reboot", "core/system/halt", "core/firmware/update"}
 # Fields that are told as options, of which some are selected.
 OPTIONS = {"action", "type", "direction", "rr", "content", "interface", "tunneladdress"}
-FAULTS = ("late before", "late after", "dropped after", "refuses", "error", "on its way")
+FAULTS = (
+    "late before", "late after", "dropped after", "refuses", "error", "on its way",
+    "slow", "edited after",
+)  # fmt: skip
 
 
 class OPNsense(ThreadingHTTPServer):
@@ -231,9 +234,14 @@ class Handler(BaseHTTPRequestHandler):
         return found
 
     def carry_out(self, path: str, work: Any) -> dict[str, Any]:
+        if self.server.fault == "slow":
+            self.server.released.wait(0.2)
         with self.server.lock, suppress(KeyError):
             found: dict[str, Any] = work()
             self.server.writes.append(path)
+            if self.server.fault == "edited after":
+                for row in self.server.rows["routes/routes"].values():
+                    row["gateway"] = "SOMEBODY_ELSES"
             return found
         return {"result": "not found"}
 
