@@ -2,14 +2,27 @@
 
 import logging
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from controller.base.tracing import Trace, known, tracing
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
 
-app = Celery("muster")
+
+class TracedTask(Task):  # type: ignore[type-arg]
+    """A task whose log lines and audit rows name it, and the request that woke it."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        request_id = (self.request.headers or {}).get("request_id") or self.request.id
+        with tracing(Trace(request_id=str(request_id), channel=self.name)):
+            return super().__call__(*args, **kwargs)
+
+
+app = Celery("muster", task_cls=TracedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
@@ -24,9 +37,12 @@ def wake(task: str, *args: object, countdown: float = 0) -> None:
     bursts and can be done together.
     """
 
+    trace = known()
+    headers = {"request_id": trace.request_id} if trace else None
+
     def send() -> None:
         try:
-            app.send_task(task, args, retry=False, countdown=countdown or None)
+            app.send_task(task, args, retry=False, countdown=countdown or None, headers=headers)
         except OperationalError as error:
             log.warning("broker is away, %s waits for the reconciler: %s", task, error)
 

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from environs import validate
 from kombu import Queue
 
 from controller.base.look import UNFOLD
@@ -345,6 +346,7 @@ SPECTACULAR_SETTINGS = {
 # --- work in the background
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its logs look like those of the web
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -376,20 +378,29 @@ MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
 PKI_HTTP01_PORT = env.int("PKI_HTTP01_PORT", 80)
 CELERY_BEAT_SCHEDULE = timetable(poll=POLL_SECONDS, reconcile=RECONCILE_SECONDS)
 
+# Logs go to standard error, a line each: as text for people or as JSON for a collector.
+LOG_FORMAT = env.str("LOG_FORMAT", "line", validate=validate.OneOf(["line", "json"]))
+# The least serious lines that are logged: DEBUG, INFO, WARNING, ERROR.
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(channel)s %(message)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
     },
-    "filters": {"request_id": {"()": "controller.base.tracing.RequestIds"}},
+    "filters": {"origins": {"()": "controller.base.tracing.Origins"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["request_id"],
+            "formatter": LOG_FORMAT,
+            "filters": ["origins"],
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {"asyncssh": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
 }

@@ -72,10 +72,11 @@ def tracing(trace: Trace) -> Iterator[Trace]:
         _current.reset(token)
 
 
-class RequestIds(Filter):
-    """Lets every line of a log name its request."""
+class Origins(Filter):
+    """Lets every line of a log name its request, and the task or way in that it came by."""
 
     def filter(self, record: LogRecord) -> bool:
         found = _current.get(None)
         record.request_id = found.request_id if found else "-"
+        record.channel = found.channel if found else ""
         return True
