@@ -45,7 +45,7 @@ def encryption_keys(*, debug: bool) -> list[str]:
 
 
 def database(folder: Path) -> dict[str, Any]:
-    """``DATABASE_URL`` as Django's settings: spatialite:///path or postgis://user:pw@host/db."""
+    """``DATABASE_URL``: the database, as spatialite:///path or postgis://user:pw@host/db."""
     url: str = env.str("DATABASE_URL", f"spatialite:///{folder / 'muster.sqlite3'}")
     if not url.startswith(("spatialite:", "postgis:")):
         raise ImproperlyConfigured(
@@ -66,7 +66,7 @@ def database(folder: Path) -> dict[str, Any]:
 
 
 def overlay_prefix(usual: str) -> str:
-    """``MUSTER_OVERLAY_PREFIX``: IPv6, with room for a hash that nobody else has."""
+    """``MUSTER_OVERLAY_PREFIX``: the addresses of overlay networks, IPv6 with room for a hash that nobody else has."""
     text = env.str("MUSTER_OVERLAY_PREFIX", usual)
     try:
         network = IPv6Network(text)
@@ -82,7 +82,7 @@ def overlay_prefix(usual: str) -> str:
 
 
 def single_sign_on(url: str, name: str) -> dict[str, Any]:
-    """An OpenID Connect provider as django-allauth's settings want it; none of no address."""
+    """This portal as an OpenID Connect provider knows it, for django-allauth."""
     if not url:
         return {}
     app = {

@@ -20,13 +20,18 @@ from controller.environment import (
 from controller.timetable import timetable
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Where files are kept: media, static files, the database of a small portal.
 DATA_DIR = Path(env.str("MUSTER_DATA_DIR", str(BASE_DIR / "var")))
 
+# For developing alone: shows the code in errors, and does without secrets.
 DEBUG = env.bool("DEBUG", False)
+# Signs sessions and links; at least 50 characters by chance.
 SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)
 MUSTER_ENCRYPTION_KEYS = encryption_keys(debug=DEBUG)
 
+# Names by which the portal may be asked for.
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+# Origins of other sites whose forms are taken, such as https://other.example.org.
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 # Addresses of reverse proxies whose X-Forwarded-For and -Proto are believed.
 TRUSTED_PROXIES: list[str] = env.list("MUSTER_TRUSTED_PROXIES", [])
@@ -42,6 +47,7 @@ SILENCED_SYSTEM_CHECKS = ["gis.W001"]
 SPATIALITE_LIBRARY_PATH = "mod_spatialite"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Caches, presence of devices, and messages to workers.
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
@@ -143,13 +149,15 @@ PASSWORD_HASHERS = [
 ]
 # Whether strangers may make accounts for themselves; these can do nothing until invited.
 MUSTER_REGISTRATION = env.bool("MUSTER_REGISTRATION", False)
-# Single sign-on: an OpenID Connect provider, and this portal as its client.
+# Single sign-on: the address of an OpenID Connect provider; none is off.
 MUSTER_OIDC_URL = env.str("MUSTER_OIDC_URL", "").rstrip("/")
+# What the button to sign in with it says.
 MUSTER_OIDC_NAME = env.str("MUSTER_OIDC_NAME", "single sign-on")
 # Whether who is unknown here gets an account (which may do nothing until invited).
 MUSTER_OIDC_CREATES_USERS = env.bool("MUSTER_OIDC_CREATES_USERS", False)
 SOCIALACCOUNT_ADAPTER = "controller.accounts.api.sso.views.Adapter"
 SOCIALACCOUNT_PROVIDERS = single_sign_on(MUSTER_OIDC_URL, MUSTER_OIDC_NAME)
+# How many API keys one user may have.
 MUSTER_KEYS_PER_USER = env.int("MUSTER_KEYS_PER_USER", 50)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -163,16 +171,20 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-# --- limits: requests of one user (or address) a minute and a second; 0 is no limit
+# --- limits; 0 is no limit
+# Requests of one user (or address) a minute.
 MUSTER_REQUESTS_PER_MINUTE = env.int("MUSTER_REQUESTS_PER_MINUTE", 600)
+# Requests of one user (or address) a second.
 MUSTER_REQUESTS_PER_SECOND = env.int("MUSTER_REQUESTS_PER_SECOND", 120)
-# Attempts of one address to sign in by /api/v1/auth/, and by /api/v1/users/.
+# Attempts of one address to sign in by /api/v1/auth/.
 MUSTER_SIGN_INS_PER_MINUTE = env.int("MUSTER_SIGN_INS_PER_MINUTE", 5)
+# Attempts of one address to get a token by /api/v1/users/.
 MUSTER_TOKENS_PER_MINUTE = env.int("MUSTER_TOKENS_PER_MINUTE", 60)
-# Bytes of a request's body, and of one that uploads a file.
+# Bytes of a request's body.
 MUSTER_BODY_LIMIT = env.int("MUSTER_BODY_LIMIT", 1024 * 1024)
+# Bytes of a request that uploads a file.
 MUSTER_UPLOAD_LIMIT = env.int("MUSTER_UPLOAD_LIMIT", 32 * 1024 * 1024)
-# And of one that brings a backup to a device; it waits on disk, never in memory.
+# Bytes of a request that brings a backup to a device; it waits on disk, never in memory.
 MUSTER_BACKUP_LIMIT = env.int("MUSTER_BACKUP_LIMIT", 16 * 1024 * 1024 * 1024)
 # What Prometheus sends as a Bearer token to read /metrics; empty is superusers alone.
 MUSTER_METRICS_TOKEN = env.str("MUSTER_METRICS_TOKEN", "")
@@ -181,6 +193,7 @@ os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(DATA_DIR / "metrics"))
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
 # --- browsers and transport
+# Whether browsers reach the portal by TLS alone.
 MUSTER_HTTPS = env.bool("MUSTER_HTTPS", not DEBUG)
 SECURE_SSL_REDIRECT = MUSTER_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -188,13 +201,15 @@ SECURE_HSTS_SECONDS = 31_536_000 if MUSTER_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = MUSTER_HTTPS
 SECURE_HSTS_PRELOAD = MUSTER_HTTPS
 # Device agents do not follow redirects, and many speak plain HTTP inside a management VPN.
-SECURE_REDIRECT_EXEMPT = [r"^controller/", r"^pki/(crl|ca|ocsp)/"]
+# Probes ask a process itself, and not through the proxy that speaks TLS.
+SECURE_REDIRECT_EXEMPT = [r"^controller/", r"^pki/(crl|ca|ocsp)/", r"^health(/|$)"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MUSTER_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 # Tiles of a map, such as https://tile.example.org/{z}/{x}/{y}.png; without them the portal
 # draws coastlines and borders of its own, and nothing is asked of the internet.
 MUSTER_MAP_TILES = env.str("MUSTER_MAP_TILES", "")
+# Whom the map names as the source of its tiles.
 MUSTER_MAP_ATTRIBUTION = env.str("MUSTER_MAP_ATTRIBUTION", "")
 LEAFLET_CONFIG = {"TILES": tiles(MUSTER_MAP_TILES, MUSTER_MAP_ATTRIBUTION)}
 CONTENT_SECURITY_POLICY = {
@@ -217,12 +232,13 @@ __all__ = ["UNFOLD"]  # read by django-unfold
 # --- places
 # A server that speaks Nominatim's protocol, such as https://nominatim.example.org; none is off.
 MUSTER_GEOCODER_URL = env.str("MUSTER_GEOCODER_URL", "").rstrip("/")
-# Of an uploaded floor plan, as it comes and as it is decoded.
+# Bytes of an uploaded floor plan.
 MUSTER_IMAGE_BYTES = env.int("MUSTER_IMAGE_BYTES", 10 * 1024 * 1024)
+# Pixels of an uploaded floor plan.
 MUSTER_IMAGE_PIXELS = env.int("MUSTER_IMAGE_PIXELS", 36_000_000)
 
 # --- supervisors of devices
-# Where they are called: management networks and VPNs. Loopback is for demonstrations alone.
+# Networks in which supervisors are called: management networks and VPNs. Loopback is for demonstrations alone.
 MUSTER_SUPERVISOR_NETWORKS: list[str] = env.list(
     "MUSTER_SUPERVISOR_NETWORKS",
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
@@ -239,8 +255,9 @@ ADAPTER_READ_ONLY = env.bool("ADAPTER_READ_ONLY", env.bool("OMADA_READ_ONLY", Tr
 MUSTER_PENDING_CHANGES = env.int("MUSTER_PENDING_CHANGES", 2000)
 # Whether gateways may be on this machine and without TLS: for demonstrations alone.
 MUSTER_LOCAL_GATEWAYS = env.bool("MUSTER_LOCAL_GATEWAYS", False)
-# How long a gateway may take to answer, and after how long an unanswered change is looked into.
+# How long a gateway may take to answer.
 MUSTER_GATEWAY_SECONDS = env.float("MUSTER_GATEWAY_SECONDS", 10.0)
+# After how long a change that a gateway did not answer is looked into.
 MUSTER_GATEWAY_SETTLE_SECONDS = env.int("MUSTER_GATEWAY_SETTLE_SECONDS", 90)
 # For how long a write that did not arrive is looked for, as it may still do so.
 MUSTER_GATEWAY_WATCH_SECONDS = env.int("MUSTER_GATEWAY_WATCH_SECONDS", 3600)
@@ -258,8 +275,9 @@ MUSTER_OVERLAY_PREFIX = overlay_prefix("fc94::/16")
 MUSTER_OVERLAY_SUFFIX = env.str("MUSTER_OVERLAY_SUFFIX", "mesh")
 # How long changes are gathered before they are delivered together.
 MUSTER_OVERLAY_SETTLE_SECONDS = env.float("MUSTER_OVERLAY_SETTLE_SECONDS", 1.5)
-# How often agents ask what is new, and how long adding a device may take to reach it.
+# How often agents ask what is new.
 MUSTER_JOIN_POLL_SECONDS = env.int("MUSTER_JOIN_POLL_SECONDS", 10)
+# How long adding a device may take to reach it.
 MUSTER_CONTACT_SECONDS = env.int("MUSTER_CONTACT_SECONDS", 25)
 # Attempts of one address to join by code.
 MUSTER_JOINS_PER_MINUTE = env.int("MUSTER_JOINS_PER_MINUTE", 60)
@@ -283,8 +301,10 @@ IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
 # --- files
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+# Where the files of the pages are collected and served from.
+STATIC_ROOT = Path(env.str("MUSTER_STATIC_DIR", str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Where uploaded files are kept.
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(DATA_DIR / "media")))
 MEDIA_URL = "/media/"
 STORAGES = {
@@ -297,6 +317,7 @@ STORAGES = {
 }
 
 LANGUAGE_CODE = "en-us"
+# In which the admin shows times.
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_TZ = True
 USE_I18N = False
@@ -344,6 +365,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- work in the background
+# Messages to workers, if not through REDIS_URL.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its logs look like those of the web
@@ -367,10 +389,13 @@ CELERY_TASK_ROUTES = {
     "supervisor_proxy.tasks.*": {"queue": "proxy"},
 }
 
+# How often devices are asked whether they are there.
 POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
+# How often is looked for work that no message told of.
 RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)
 # How often each device is asked whether its files are still what it acknowledged.
 DRIFT_SECONDS = env.int("MUSTER_DRIFT_SECONDS", 900)
+# How long a device waits, after a push, to be told that it can still be reached.
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 # Variables that every configuration can use; lower than those of organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
