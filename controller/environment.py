@@ -112,3 +112,31 @@ def origin(url: str) -> list[str]:
         )
     # {s} stands for one of several servers.
     return [f"{parts.scheme}://{parts.netloc.replace('{s}', '*')}"]
+
+
+def logs(form: str, level: str) -> dict[str, Any]:
+    """Every line names its request and its task; ``form`` is line or json."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
+            },
+            "json": {
+                "()": "pythonjsonlogger.json.JsonFormatter",
+                "fmt": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(channel)s %(message)s",
+                "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            },
+        },
+        "filters": {"origins": {"()": "controller.base.tracing.Origins"}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": form,
+                "filters": ["origins"],
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {"asyncssh": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    }

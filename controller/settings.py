@@ -4,20 +4,20 @@ import os
 from pathlib import Path
 
 from environs import validate
-from kombu import Queue
 
 from controller.base.look import UNFOLD
 from controller.environment import (
     database,
     encryption_keys,
     env,
+    logs,
     origin,
     overlay_prefix,
     secret,
     single_sign_on,
     tiles,
 )
-from controller.timetable import timetable
+from controller.timetable import QUEUES, ROUTES, timetable
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Where files are kept: media, static files, the database of a small portal.
@@ -283,12 +283,18 @@ MUSTER_CONTACT_SECONDS = env.int("MUSTER_CONTACT_SECONDS", 25)
 MUSTER_JOINS_PER_MINUTE = env.int("MUSTER_JOINS_PER_MINUTE", 60)
 
 # --- notifications
+# The mail server.
 EMAIL_HOST = env.str("EMAIL_HOST", "localhost")
+# The mail server's port.
 EMAIL_PORT = env.int("EMAIL_PORT", 25)
+# By whose account mail is sent; empty is without one.
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
+# The password of that account.
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
+# Whether the mail server is spoken to by STARTTLS.
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", False)
 EMAIL_TIMEOUT = 20
+# Whom mail is from.
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "muster@localhost")
 # Whether people are told by e-mail too; by default where a mail server is named.
 MUSTER_NOTIFY_BY_EMAIL = env.bool("MUSTER_NOTIFY_BY_EMAIL", "EMAIL_HOST" in os.environ)
@@ -374,20 +380,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
 CELERY_TASK_DEFAULT_QUEUE = "default"
-# One queue for each kind of work, so that none can starve another.
-CELERY_TASK_QUEUES = [
-    Queue(name) for name in ("default", "push", "poll", "render", "command", "proxy")
-]
-CELERY_TASK_ROUTES = {
-    "controller.configs.tasks.deliver": {"queue": "push"},
-    "controller.configs.tasks.render_stale": {"queue": "render"},
-    "controller.configs.tasks.follow_overlay": {"queue": "render"},
-    "controller.connections.tasks.run_commands": {"queue": "command"},
-    "controller.connections.tasks.*": {"queue": "poll"},
-    "networks.tasks.apply_change": {"queue": "push"},
-    "networks.tasks.advance_set": {"queue": "push"},
-    "supervisor_proxy.tasks.*": {"queue": "proxy"},
-}
+CELERY_TASK_QUEUES, CELERY_TASK_ROUTES = QUEUES, ROUTES
 
 # How often devices are asked whether they are there.
 POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
@@ -407,25 +400,4 @@ CELERY_BEAT_SCHEDULE = timetable(poll=POLL_SECONDS, reconcile=RECONCILE_SECONDS)
 LOG_FORMAT = env.str("LOG_FORMAT", "line", validate=validate.OneOf(["line", "json"]))
 # The least serious lines that are logged: DEBUG, INFO, WARNING, ERROR.
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(channel)s %(message)s",
-            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
-        },
-    },
-    "filters": {"origins": {"()": "controller.base.tracing.Origins"}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": LOG_FORMAT,
-            "filters": ["origins"],
-        }
-    },
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"asyncssh": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
-}
+LOGGING = logs(LOG_FORMAT, LOG_LEVEL)

@@ -3,8 +3,21 @@
 from typing import Any
 
 from celery.schedules import schedule
+from kombu import Queue
 
 HOUR = 3600
+# One queue for each kind of work, so that none can starve another.
+QUEUES = [Queue(name) for name in ("default", "push", "poll", "render", "command", "proxy")]
+ROUTES = {
+    "controller.configs.tasks.deliver": {"queue": "push"},
+    "controller.configs.tasks.render_stale": {"queue": "render"},
+    "controller.configs.tasks.follow_overlay": {"queue": "render"},
+    "controller.connections.tasks.run_commands": {"queue": "command"},
+    "controller.connections.tasks.*": {"queue": "poll"},
+    "networks.tasks.apply_change": {"queue": "push"},
+    "networks.tasks.advance_set": {"queue": "push"},
+    "supervisor_proxy.tasks.*": {"queue": "proxy"},
+}
 
 
 def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
