@@ -6,6 +6,7 @@ from pathlib import Path
 from environs import validate
 
 from controller.base.look import UNFOLD
+from controller.dialects.openapi import SPECTACULAR_SETTINGS
 from controller.environment import (
     database,
     encryption_keys,
@@ -227,7 +228,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-__all__ = ["UNFOLD"]  # read by django-unfold
+__all__ = ["SPECTACULAR_SETTINGS", "UNFOLD"]  # read by drf-spectacular and django-unfold
 
 # --- places
 # A server that speaks Nominatim's protocol, such as https://nominatim.example.org; none is off.
@@ -347,27 +348,6 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_SCHEMA_CLASS": "controller.dialects.describing.Operations",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Muster",
-    "DESCRIPTION": "One inventory, one permission model and one audit trail for a mixed fleet.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "controller.dialects.describing.describe",
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "RolloutStateEnum": "controller.configs.models.Rollout.State",
-        "SnapshotStateEnum": "controller.configs.models.Snapshot.State",
-        "LocationTypeEnum": "geo.models.Location.Type",
-        "BackendEnum": "controller.configs.models.Backend",
-        "NotificationTypeEnum": "controller.notifications.models.KIND_CHOICES",
-        "VpnBackendEnum": "controller.vpn.models.Vpn.Backend",
-    },
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
 
 # --- work in the background
