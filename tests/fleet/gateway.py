@@ -24,6 +24,8 @@ class StandIn(Appliance):
         super().__init__(port=port)
         self.trouble = ""
         self.writes: list[str] = []
+        # Whether the next change locks everybody out, and whether one has.
+        self.locks_out = self.is_locked = False
         self.active: list[str] = []
         self.booted = 1
         self.clock = 0.0
@@ -49,6 +51,7 @@ class StandIn(Appliance):
 
     def pass_time(self, seconds: float) -> None:
         self.clock += seconds
+        self.is_locked = False
 
     def refusal(self) -> Told:
         return {"message": "no"}, 400
@@ -62,6 +65,8 @@ class StandIn(Appliance):
         return status, "" if status == 204 else JSON, "" if status == 204 else json.dumps(body)
 
     async def respond(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        if self.is_locked:
+            return
         trouble = self.trouble if self.is_write(request) else ""
         if trouble == "refuses":
             body, status = self.refusal()

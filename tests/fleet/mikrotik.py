@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import shlex
 from typing import Any
 
 from tests.fleet.gateway import StandIn, Told
@@ -45,6 +46,28 @@ class MikroTik(StandIn):
             return self.settings[feature.path]
         return self.menus[feature.path].get(target)
 
+    def pass_time(self, seconds: float) -> None:
+        """Schedulers do their work, as far as they are written by our driver."""
+        super().pass_time(seconds)
+        for row in list(self.menus["system/scheduler"].values()):
+            for command in row["on-event"].split("; "):
+                self.run(command)
+
+    def run(self, command: str) -> None:
+        path, *words = shlex.split(command.replace("[find ", "").replace("]", ""))
+        menu, _, verb = path.lstrip("/").rpartition("/")
+        rows = self.menus[menu]
+        name, _, value = words[0].partition("=")
+        found = [one for one, row in rows.items() if one == name or row.get(name) == value]
+        for one in found:
+            if verb == "remove":
+                del rows[one]
+                continue
+            for word in words[1:]:
+                key, is_set, text = word.partition("=")
+                rows[one].pop(key.lstrip("!"), None)
+                rows[one] |= {key: text} if is_set else {}
+
     # --- what it can, by either API
 
     def rows(self, menu: str) -> list[dict[str, str]]:
@@ -61,7 +84,7 @@ class MikroTik(StandIn):
         self.last += 1
         name = f"*{self.last:X}"
         self.menus[menu][name] = {"disabled": "false", **values}
-        self.writes.append(f"{menu}/add")
+        self.note(f"{menu}/add")
         return name
 
     def put(self, menu: str, target: str, values: dict[str, str]) -> None:
@@ -72,13 +95,18 @@ class MikroTik(StandIn):
             self.menus[menu][target] |= values
         else:
             raise NoSuch("no such item")
-        self.writes.append(f"{menu}/set")
+        self.note(f"{menu}/set")
 
     def remove(self, menu: str, target: str) -> None:
         self.rows(menu)
         if self.menus[menu].pop(target, None) is None:
             raise NoSuch("no such item")
-        self.writes.append(f"{menu}/remove")
+        self.note(f"{menu}/remove")
+
+    def note(self, what: str) -> None:
+        if not what.startswith("system/scheduler"):
+            self.writes.append(what)
+            self.is_locked = self.locks_out
 
     def call(self, path: str, values: dict[str, str]) -> None:
         if path == "system/backup/save":

@@ -40,7 +40,7 @@ class OpenWrt(StandIn):
         return self.files[feature.path].get(target)
 
     def pass_time(self, seconds: float) -> None:
-        self.clock += seconds
+        super().pass_time(seconds)
         if self.kept and self.clock >= self.kept[2]:
             self.files, self.kept = self.kept[0], None
 
@@ -170,6 +170,7 @@ class OpenWrt(StandIn):
             self.files[package] = renamed(sections)
             self.active.append(package)
         self.sessions[session] = {}
+        self.is_locked = self.locks_out
         return reply(OK)
 
     def uci_confirm(self, session: str, _args: Any) -> Any:

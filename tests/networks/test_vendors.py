@@ -211,6 +211,33 @@ def test_every_fault_ends_in_the_state_that_is_true(
         assert len(device.writes) == 1
 
 
+GUARDED = ["mikrotik.firewall.filter_rule", "openwrt.firewall.rule", "openwrt.dhcp.static_host"]
+
+
+@pytest.mark.parametrize("operation", ["create", "update", "delete"])
+@pytest.mark.parametrize("feature", GUARDED, indirect=True)
+def test_a_change_that_locks_the_portal_out_is_taken_back_by_the_gateway(
+    operation: str, feature: Feature, desk: Desk, device: Any
+) -> None:
+    there = desk.do("create", feature.example).target_id
+    before = dict(device.held(feature, there))
+    payload = {"create": feature.example, "update": feature.change}.get(operation)
+    change = desk.stage(operation, payload, "" if operation == "create" else there)
+    device.locks_out = True
+    with pytest.raises(OutcomeUnknown):
+        desk.apply(change)
+    device.locks_out = False
+    device.pass_time(60)
+    reconciling.reconcile()
+    change.refresh_from_db()
+    assert change.state == "failed"
+    assert device.held(feature, there) == before
+    done = desk.do(operation, payload, "" if operation == "create" else there)
+    assert done.state == "applied"
+    if operation != "delete":
+        assert not lacks(device, feature, done.target_id, payload)
+
+
 @pytest.mark.parametrize("feature", FAULTED.values(), indirect=True)
 def test_what_somebody_else_changed_is_not_written_over(
     feature: Feature, desk: Desk, device: Any

@@ -3,7 +3,7 @@
 import ssl
 import time
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from socket import getaddrinfo
 from typing import Any, Self
@@ -78,7 +78,8 @@ class Http:
         path = url.path.rstrip("/") if keeps_path else ""
         self.path = url.path.strip("/")
         self.credentials = endpoint.credentials
-        self._client = httpx.Client(
+        self._make = partial(
+            httpx.Client,
             base_url=f"{url.scheme}://{shown}{port}{path}/{root}",
             auth=auth,
             headers={"Host": url.netloc.rpartition("@")[2], **(headers or {})},
@@ -86,6 +87,12 @@ class Http:
             verify=trusted(endpoint.ca_certificate),
             trust_env=False,
         )
+        self._client = self._make()
+
+    def reconnect(self) -> None:
+        """Begin anew: a connection that is there can outlive the rule that let it in."""
+        self._client.close()
+        self._client = self._make()
 
     def __enter__(self) -> Self:
         return self

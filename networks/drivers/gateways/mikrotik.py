@@ -6,12 +6,13 @@ REST is there from RouterOS 7.1 on (www-ssl). The binary API is meant by its por
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from networks.drivers.gateways.contract import Endpoint
 from networks.drivers.gateways.http import Http, boot, checked, decoded
 from networks.drivers.gateways.routeros import PORTS, Binary
+from networks.drivers.gateways.way_back import Transport, WayBack
 from networks.engine.features import Feature
 
 NOT_FOUND = 404
@@ -19,20 +20,6 @@ NOT_FOUND = 404
 SETTINGS = "settings"
 UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 Rows = list[dict[str, str]]
-
-
-class Transport(Protocol):
-    def rows(self, menu: str, target: str = "") -> Rows: ...
-
-    def add(self, menu: str, values: Mapping[str, str]) -> str: ...
-
-    def put(self, menu: str, target: str, values: Mapping[str, str]) -> None: ...
-
-    def remove(self, menu: str, target: str) -> None: ...
-
-    def call(self, path: str, values: Mapping[str, str]) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class Rest(Http):
@@ -82,6 +69,7 @@ class MikroTik:
         url = urlsplit(endpoint.url)
         is_binary = url.port in PORTS or url.path.strip("/") == "api"
         self._router: Transport = Binary(endpoint) if is_binary else Rest(endpoint)
+        self._way_back = WayBack(self._router)
 
     def __enter__(self) -> "MikroTik":
         return self
@@ -119,6 +107,8 @@ class MikroTik:
         if feature.deed:
             self._router.call(feature.deed, values)
             return ""
+        if feature.has_savepoint:
+            return self._way_back.write(feature, operation, target, values)
         if operation == "create":
             return self._router.add(feature.path, {**feature.constants, **values})
         if operation == "delete":
@@ -128,7 +118,9 @@ class MikroTik:
         return target
 
     def activate(self, feature: Feature) -> None:
-        """What is written is in effect at once."""
+        """What is written is in effect at once; what is guarded has to be confirmed."""
+        if feature.has_savepoint:
+            self._way_back.confirm(feature)
 
     def _list(self, feature: Feature) -> Rows:
         return [row for row in self._router.rows(feature.path) if feature.fits(row)]

@@ -76,7 +76,8 @@ class OpenWrt(Http):
             return  # it is in effect already
         if code:
             raise Unreachable("Another change of the router is not confirmed yet.")
-        # It still answers, so that it need not go back.
+        # It still lets the portal in, so that it need not go back.
+        self.reconnect()
         self._tell("session", "access", {"scope": "ubus", "object": "uci", "function": "apply"})
         self._tell("uci", "confirm", is_write=True)
 

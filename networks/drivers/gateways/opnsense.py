@@ -75,6 +75,7 @@ class OPNsense(Http):
         # that locks the portal out is undone.
         revision = str(self._tell(f"{feature.path}/savepoint").get("revision", ""))
         self._tell(f"{feature.activation}/{revision}")
+        self.reconnect()
         self._tell(f"{feature.path}/cancelRollback/{revision}")
 
     def _tell(self, path: str, sent: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -38,6 +38,15 @@ def framed(word: str) -> bytes:
 
 class Binary:
     def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._open()
+
+    def reconnect(self) -> None:
+        self.close()
+        self._open()
+
+    def _open(self) -> None:
+        endpoint = self._endpoint
         url = urlsplit(endpoint.url)
         address, name = pinned(endpoint)
         try:

@@ -47,7 +47,7 @@ COMMENTED = {"disabled": FLAG, "comment": TEXT}
 
 MIKROTIK = (
     Menu(
-        "mikrotik.firewall.filter_rule", "ip/firewall/filter",
+        "mikrotik.firewall.filter_rule", "ip/firewall/filter", has_savepoint=True,
         properties={
             **FILTER, "action": one_of("accept", "drop", "reject", "fasttrack-connection", "jump",
                                        "log", "passthrough", "return", "tarpit"),
