@@ -68,6 +68,10 @@ changes = [
         rf"^api/v1/gateways/(?P<gateway_id>[0-9a-f-]{{36}})/live{feature}",
         freesdn.LiveView.as_view(),
     ),
+    *(
+        re_path(rf"^api/v1/{kind}/?$", freesdn.KindView.as_view(), {"kind": kind})
+        for kind in freesdn.KINDS
+    ),
     path("api/v1/gateways/features/", freesdn.FeaturesView.as_view()),
     path("api/v1/", include(gateways.urls)),
 ]

@@ -118,6 +118,18 @@ class DeviceGroup(OrganizationOwned, Base):
 
 
 class Device(OrganizationOwned, Base):
+    class Kind(models.TextChoices):
+        """What it is for; devices do not tell that themselves."""
+
+        ROUTER = "router", "Router"
+        SWITCH = "switch", "Switch"
+        ACCESS_POINT = "access_point", "Access point"
+        FIREWALL = "firewall", "Firewall"
+        CAMERA = "camera", "Camera"
+        PHONE = "phone", "Phone"
+        HYPERVISOR = "hypervisor", "Hypervisor"
+        SERVER = "server", "Server"
+
     name = models.CharField(
         max_length=64, db_index=True, validators=[valid_name],
         help_text="A host name; a MAC address until somebody names it.",
@@ -141,6 +153,9 @@ class Device(OrganizationOwned, Base):
         Site, models.PROTECT, null=True, blank=True, related_name="devices",
         help_text="Who has no grant for the site does not see the device.",
     )  # fmt: skip
+    kind = models.CharField(
+        max_length=16, choices=Kind, blank=True, db_index=True, help_text="What it is for."
+    )
     model = models.CharField(max_length=64, blank=True, help_text="Told by the device.")
     os = models.CharField("operating system", max_length=128, blank=True)
     system = models.CharField(

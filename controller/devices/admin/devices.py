@@ -186,7 +186,7 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         identity: list[Any] = ["name", "mac_address", "organization", "group", "management_ip"]
-        about: list[Any] = ["hardware_id", "model", "os", "system"]
+        about: list[Any] = ["kind", "hardware_id", "model", "os", "system"]
         if obj is None:
             return [(None, {"fields": [*identity, "config_backend", "notes"]})]
         if self.may(request, "secret", obj):

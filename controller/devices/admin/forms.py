@@ -30,8 +30,8 @@ class DeviceForm(RuleForm):
     class Meta:
         model = Device
         fields = [
-            "name", "organization", "mac_address", "group", "management_ip", "hardware_id",
-            "model", "os", "system", "key", "notes",
+            "name", "organization", "mac_address", "group", "management_ip", "kind",
+            "hardware_id", "model", "os", "system", "key", "notes",
         ]  # fmt: skip
         widgets = {
             "key": SecretWidget,

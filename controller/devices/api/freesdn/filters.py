@@ -20,7 +20,7 @@ class DeviceFilter(filters.FilterSet):
         fields: list[str] = []
 
     def by_type(self, rows: QuerySet[Device], _: str, value: str) -> QuerySet[Device]:
-        return rows if value == OTHER else rows.none()
+        return rows.filter(kind="" if value == OTHER else value)
 
     def by_status(self, rows: QuerySet[Device], _: str, value: str) -> QuerySet[Device]:
         if value == "deactivated":

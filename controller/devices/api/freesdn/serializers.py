@@ -8,8 +8,9 @@ from controller.accounts.models import Site
 from controller.devices.api.serializers import VisibleRelatedField
 from controller.devices.models import Device, Presence
 
-# Devices do not tell what they are for, so clients that ask get their word for the rest.
+# Of devices that nobody said what they are for.
 OTHER = "other"
+TYPES = [*Device.Kind.choices, (OTHER, "Other")]
 STATUSES = [*Presence.State.choices, ("deactivated", "Deactivated")]
 
 
@@ -19,7 +20,7 @@ class DeviceShape(serializers.ModelSerializer[Device]):
     )
     organization_id = serializers.UUIDField(read_only=True)
     group_id = serializers.IntegerField(read_only=True)
-    device_type = serializers.CharField(read_only=True)
+    device_type = serializers.ChoiceField(source="kind", choices=TYPES, required=False)
     ip_address = serializers.IPAddressField(
         source="management_ip", required=False, allow_null=True
     )
@@ -49,12 +50,15 @@ class DeviceShape(serializers.ModelSerializer[Device]):
         read_only_fields = ["model"]
         validators: list[Any] = []
 
+    def validate_device_type(self, value: str) -> str:
+        return "" if value == OTHER else value
+
     def to_representation(self, instance: Device) -> dict[str, Any]:
         presence = getattr(instance, "presence", None)
         config = getattr(instance, "config", None)
         return as_item(
             (
-                instance.pk, instance.name, instance.mac_address, instance.management_ip,
+                instance.pk, instance.name, instance.kind, instance.mac_address, instance.management_ip,
                 instance.model, instance.os, instance.hardware_id, instance.site_id,
                 instance.organization_id, instance.group_id, presence and presence.state,
                 presence and presence.last_seen, presence and presence.last_ip,
@@ -66,7 +70,7 @@ class DeviceShape(serializers.ModelSerializer[Device]):
 
 # What a list reads, in the order that as_item takes it.
 COLUMNS = (
-    "id", "name", "mac_address", "management_ip", "model", "os", "hardware_id", "site_id",
+    "id", "name", "kind", "mac_address", "management_ip", "model", "os", "hardware_id", "site_id",
     "organization_id", "group_id", "presence__state", "presence__last_seen",
     "presence__last_ip", "is_deactivated", "config__status", "notes", "created", "modified",
 )  # fmt: skip
@@ -74,14 +78,14 @@ COLUMNS = (
 
 def as_item(row: tuple[Any, ...]) -> dict[str, Any]:
     (
-        pk, name, mac, address, model, system, serial, site, organization, group, state,
+        pk, name, kind, mac, address, model, system, serial, site, organization, group, state,
         last_seen, last_ip, is_deactivated, config_status, notes, created, modified,
     ) = row  # fmt: skip
     manufacturer, _, _ = model.partition(" ")
     return {
         "id": pk,
         "name": name,
-        "device_type": OTHER,
+        "device_type": kind or OTHER,
         "mac_address": mac,
         "ip_address": address or last_ip,
         "model": model,

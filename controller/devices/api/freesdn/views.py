@@ -75,12 +75,13 @@ class DeviceViewSet(RuleViewSet):
             status = "deactivated" if is_deactivated else state or "unknown"
             counts[status] = counts.get(status, 0) + count
         total = sum(counts.values())
+        kinds = dict(rows.values_list("kind").annotate(Count("pk")))
         return Response(
             {
                 "total": total,
                 "online": counts.get("online", 0),
                 "offline": counts.get("offline", 0),
-                "by_type": {OTHER: total} if total else {},
+                "by_type": {name or OTHER: count for name, count in kinds.items()},
                 "by_status": counts,
             }
         )

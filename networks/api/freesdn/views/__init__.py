@@ -15,9 +15,11 @@ from networks.api.freesdn.views.changes import (
     SubmitView,
 )
 from networks.api.freesdn.views.gateways import FeaturesView, GatewayViewSet, LiveView
+from networks.api.freesdn.views.kinds import KINDS, KindView
 from networks.api.freesdn.views.sets import ChangeSetViewSet
 
 __all__ = [
+    "KINDS",
     "ApplyView",
     "ApproveView",
     "ChangeSetViewSet",
@@ -29,6 +31,7 @@ __all__ = [
     "GatewayChangesView",
     "GatewayViewSet",
     "HoldView",
+    "KindView",
     "LiveView",
     "RollBackView",
     "StageAgainView",

@@ -1,0 +1,85 @@
+"""Devices and gateways by kind: FreeSDN's /switches/, /firewall/ and the rest."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from controller.accounts.models import Organization
+from controller.accounts.rules import sites
+from controller.devices.models import Device
+from networks.models import Gateway
+from tests import make
+
+
+@pytest.fixture
+def mixed(organization: Organization) -> Organization:
+    site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
+    for name, kind in (("sw-1", "switch"), ("sw-2", "switch"), ("fw-2", "firewall")):
+        device = make.device(organization, name=name)
+        Device.objects.filter(pk=device.pk).update(kind=kind, model="Edge 24", site=site)
+    make.gateway(organization, name="fw-1", vendor="mikrotik")
+    make.gateway(organization, name="pve", vendor="proxmox")
+    return organization
+
+
+def names(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.data
+    return [one["name"] for one in answer.data["items"]]
+
+
+def test_each_kind_has_its_devices_and_gateways(mixed: Organization, api: Any) -> None:
+    owner = api(make.user(mixed))
+    assert names(owner.get("/api/v1/switches/")) == ["sw-1", "sw-2"]
+    assert names(owner.get("/api/v1/firewall")) == ["fw-1", "fw-2"]
+    assert names(owner.get("/api/v1/hypervisor/")) == ["pve"]
+    for empty in ("access-points", "cameras", "voip"):
+        assert names(owner.get(f"/api/v1/{empty}/")) == []
+    gateway, device = owner.get("/api/v1/firewall/").data["items"]
+    assert (gateway["origin"], gateway["vendor"], gateway["status"]) == (
+        "gateway", "mikrotik", "unknown",
+    )  # fmt: skip
+    assert (device["origin"], device["model"]) == ("device", "Edge 24")
+
+
+def test_they_are_narrowed_paged_and_counted(mixed: Organization, api: Any) -> None:
+    owner, site = api(make.user(mixed)), Device.objects.get(name="fw-2").site_id
+    assert names(owner.get(f"/api/v1/firewall/?site_id={site}")) == ["fw-2"]
+    assert names(owner.get("/api/v1/firewall/?status=unknown&search=fw-1")) == ["fw-1"]
+    page = owner.get("/api/v1/switches/?per_page=1&page=2").data
+    assert (page["total"], page["pages"], page["items"][0]["name"]) == (2, 2, "sw-2")
+    assert owner.get("/api/v1/switches/?site_id=here").status_code == 422
+    assert owner.get("/api/v1/switches/?per_page=201").status_code == 422
+
+
+def test_a_stranger_sees_none_of_them(mixed: Organization, api: Any) -> None:
+    stranger = api(make.user(make.organization()))
+    for kind in ("switches", "firewall", "hypervisor"):
+        assert names(stranger.get(f"/api/v1/{kind}/")) == []
+
+
+def test_more_of_them_take_no_more_queries(mixed: Organization, api: Any) -> None:
+    owner, counts = api(make.user(mixed)), []
+    owner.get("/api/v1/firewall/")
+    for _ in range(2):
+        make.gateway(mixed, vendor="openwrt")
+        with CaptureQueriesContext(connection) as asked:
+            names(owner.get("/api/v1/firewall/"))
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+    assert Gateway.objects.count() == 4
+
+
+def test_what_a_device_is_for_is_said_over_the_api(mixed: Organization, api: Any) -> None:
+    owner, device = api(make.user(mixed)), Device.objects.get(name="sw-1")
+    path = f"/api/v1/devices/{device.pk}/"
+    answer = owner.patch(path, {"device_type": "camera"}, format="json")
+    assert answer.data["device_type"] == "camera"
+    assert names(owner.get("/api/v1/cameras/")) == ["sw-1"]
+    assert names(owner.get("/api/v1/devices/?device_type=camera")) == ["sw-1"]
+    assert owner.patch(path, {"device_type": "toaster"}, format="json").status_code == 422
+    owner.patch(path, {"device_type": "other"}, format="json")
+    assert names(owner.get("/api/v1/cameras/")) == []
+    counts = owner.get("/api/v1/devices/stats/summary/").data["by_type"]
+    assert counts == {"other": 1, "switch": 1, "firewall": 1}
