@@ -39,6 +39,7 @@ class MikroTik(StandIn):
         self.menus: dict[str, dict[str, dict[str, str]]] = {name: {} for name in MENUS}
         self.settings = {name: dict(row) for name, row in SETTINGS.items()}
         self.api_port = 0
+        self.refusal_text = "invalid value"
         self.last = 0
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
@@ -161,7 +162,7 @@ class MikroTik(StandIn):
         raise NoSuch("no such item")
 
     def refusal(self) -> Told:
-        return {"error": 400, "message": "Bad Request", "detail": "invalid value"}, 400
+        return {"error": 400, "message": "Bad Request", "detail": self.refusal_text}, 400
 
     # --- the binary API
 
@@ -207,7 +208,7 @@ class MikroTik(StandIn):
     ) -> list[list[str]] | None:
         trouble = self.trouble if is_write else ""
         if trouble == "refuses":
-            return [["!trap", "=message=invalid value"], ["!done"]]
+            return [["!trap", f"=message={self.refusal_text}"], ["!done"]]
         if trouble == "late before":
             await self.released.wait()
             return None

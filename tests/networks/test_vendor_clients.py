@@ -16,11 +16,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from networks.drivers.gateways import DRIVERS
-from networks.drivers.gateways.contract import Endpoint, Gateway, Rejected, Unreachable
+from networks.drivers.gateways.contract import (
+    Endpoint,
+    Gateway,
+    OutcomeUnknown,
+    Rejected,
+    Unreachable,
+)
 from networks.engine.features import FEATURES
 from tests.fleet.gateway import StandIn
 from tests.fleet.http import Supervisors
 from tests.fleet.mikrotik import MikroTik
+from tests.fleet.pfsense import PfSense
 from tests.fleet.proxmox import Proxmox
 
 LEASE = FEATURES["mikrotik.dhcp.lease_static"]
@@ -30,14 +37,17 @@ MENU = "/ip/dhcp-server/lease"
 def driver(device: StandIn, url: str, **more: Any) -> Gateway:
     known = {"key": device.key, "secret": more.pop("secret", device.secret)}
     vendor = type(device).__name__.lower()
-    return DRIVERS[vendor](Endpoint(url, known, is_local_allowed=True, seconds=20, **more))
+    return DRIVERS[vendor](
+        Endpoint(url, known, is_local_allowed=True, **{"seconds": 20, **more})
+    )
 
 
 @pytest.fixture
 def router() -> Iterator[MikroTik]:
     device = MikroTik()
-    with Supervisors(device):
+    with Supervisors(device) as fleet:
         yield device
+        fleet.loop.call_soon_threadsafe(device.released.set)
 
 
 def binary(router: MikroTik) -> str:
@@ -94,6 +104,37 @@ def test_a_router_that_refuses_says_why_and_a_wrong_password_is_told(router: Mik
     for url in (router.url, binary(router)):
         with pytest.raises(Unreachable), driver(router, url, secret="wrong") as ours:
             ours.facts()
+
+
+@pytest.mark.parametrize("trouble", ["late before", "late after", "dropped after"])
+def test_who_got_no_answer_by_the_binary_api_does_not_know(
+    router: MikroTik, trouble: str
+) -> None:
+    with driver(router, binary(router), seconds=0.5) as ours:
+        router.trouble = trouble
+        with pytest.raises(OutcomeUnknown):
+            ours.write(LEASE, "create", "", {"address": "192.168.88.7"})
+
+
+def test_a_refusal_repeats_no_secret(router: MikroTik) -> None:
+    user = FEATURES["mikrotik.ppp.secret"]
+    router.refusal_text = "invalid value correct horse for argument password"
+    router.trouble = "refuses"
+    for url in (router.url, binary(router)):
+        with driver(router, url) as ours, pytest.raises(Rejected) as refused:
+            ours.write(user, "create", "", {"name": "anna", "password": "correct horse"})
+        assert "correct horse" not in str(refused.value)
+        assert "***" in str(refused.value)
+
+
+def test_a_list_is_asked_for_once_however_many_are_read() -> None:
+    device, alias = PfSense(), FEATURES["pfsense.firewall.alias"]
+    device.rows["firewall/alias"] = [{"name": f"a{n}", "type": "host"} for n in range(20)]
+    with Supervisors(device), driver(device, device.url) as ours:
+        assert all(ours.read(alias, one) for one in ours.ids(alias, {}))
+        assert len(device.requests) == 1
+        ours.write(alias, "update", "a3", {"descr": "changed"})
+        assert (ours.read(alias, "a3") or {})["descr"] == "changed"
 
 
 @pytest.fixture

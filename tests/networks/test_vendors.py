@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from controller.accounts.models import User
+from controller.accounts.models import AuditEntry, User
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
+from networks.api.freesdn.serializers import ChangeShape
 from networks.engine.features import ALL, FEATURES, Feature, differs
 from networks.engine.features.feature import inside
 from networks.models import Change, Gateway
@@ -120,6 +121,7 @@ def test_every_feature_goes_there_and_back(feature: Feature, desk: Desk, device:
         made = desk.do("create", feature.example)
         target = made.target_id
         assert not lacks(device, feature, target, feature.example)
+        assert_is_secret(feature, made)
     if "update" in feature.operations:
         target = there_and_back(feature, desk, device, target)
     if "delete" in feature.operations:
@@ -133,6 +135,16 @@ def test_every_feature_goes_there_and_back(feature: Feature, desk: Desk, device:
             )
             assert back.operation == "delete"
             assert device.held(feature, again) is None
+
+
+def assert_is_secret(feature: Feature, made: Change) -> None:
+    """What was secret was written (see above), and is in nothing that is shown or kept open."""
+    secret = [str(v) for n, v in feature.example.items() if feature.is_secret(n)]
+    shown = [made.payload, made.before, made.after, made.intent, made.outcome]
+    shown += AuditEntry.objects.values_list("before", "after", "detail")
+    shown.append(ChangeShape(made).data)
+    assert not [one for one in secret if one in str(shown)]
+    assert set(made.after or {}).isdisjoint(feature.secret)
 
 
 def there_and_back(feature: Feature, desk: Desk, device: Any, target: str) -> str:

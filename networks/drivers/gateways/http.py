@@ -88,6 +88,8 @@ class Http:
             trust_env=False,
         )
         self._client = self._make()
+        # Lists that were read since the last write: what is read one by one comes of one answer.
+        self._kept: dict[str, Any] = {}
 
     def reconnect(self) -> None:
         """Begin anew: a connection that is there can outlive the rule that let it in."""
@@ -104,6 +106,8 @@ class Http:
         self, method: str, path: str, *, is_write: bool = False, **sent: Any
     ) -> httpx.Response:
         """One exchange, whatever its status; ``sent`` is httpx's json, data, params, headers."""
+        if is_write:
+            self._kept.clear()
         try:
             return self._client.request(
                 method, path, extensions={"sni_hostname": self._name}, **sent

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from networks.drivers.gateways.contract import Endpoint
+from networks.drivers.gateways.contract import Endpoint, Rejected
 from networks.drivers.gateways.http import Http, boot, checked, decoded
 from networks.drivers.gateways.routeros import PORTS, Binary
 from networks.drivers.gateways.way_back import Transport, WayBack
-from networks.engine.features import Feature
+from networks.engine.features import MASK, Feature
 
 NOT_FOUND = 404
 # The id of what there is one of.
@@ -104,6 +104,14 @@ class MikroTik:
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
+        try:
+            return self._write(feature, operation, target, values)
+        except Rejected as error:
+            raise Rejected(without(str(error), feature, values)) from None
+
+    def _write(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
+    ) -> str:
         if feature.deed:
             self._router.call(feature.deed, values)
             return ""
@@ -124,6 +132,13 @@ class MikroTik:
 
     def _list(self, feature: Feature) -> Rows:
         return [row for row in self._router.rows(feature.path) if feature.fits(row)]
+
+
+def without(text: str, feature: Feature, values: Mapping[str, str]) -> str:
+    """A refusal without the secrets that it may repeat."""
+    for name in feature.secret & set(values):
+        text = text.replace(values[name] or MASK, MASK)
+    return text
 
 
 def seconds(uptime: str) -> int:

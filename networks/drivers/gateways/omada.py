@@ -85,7 +85,9 @@ class Omada(Http):
 
     def _rows(self, feature: Feature) -> dict[str, dict[str, Any]]:
         name = (*feature.identity, "id")[0]
-        return {str(row[name]): row for row in self._list(feature.path) if name in row}
+        if feature.path not in self._kept:
+            self._kept[feature.path] = self._list(feature.path)
+        return {str(row[name]): row for row in self._kept[feature.path] if name in row}
 
     def _list(self, path: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

@@ -110,9 +110,12 @@ class OpenWrt(Http):
 
     def _sections(self, feature: Feature) -> dict[str, dict[str, Any]]:
         """Those of a kind, by name; their names and types are told as the feature wants them."""
-        code, found = self._call("uci", "get", {"config": feature.path})
-        if code and code != NOT_FOUND:
-            raise Unreachable(f"The router does not tell its {feature.path} (status {code}).")
+        if feature.path not in self._kept:
+            code, told = self._call("uci", "get", {"config": feature.path})
+            if code and code != NOT_FOUND:
+                raise Unreachable(f"The router does not tell its {feature.path} ({code}).")
+            self._kept[feature.path] = told
+        found = self._kept[feature.path]
         head, inner = kind_of(feature)
         kept = {}
         for name, row in found.get("values", {}).items():
@@ -133,6 +136,7 @@ class OpenWrt(Http):
         is_write: bool = False,
     ) -> dict[str, Any]:
         """A call that has to succeed. What a session holds is no write yet."""
+        self._kept.clear()
         code, found = self._call(name, method, args, is_write=is_write)
         if code == DENIED:
             raise Unreachable(f"The account may not call {name} {method}.")

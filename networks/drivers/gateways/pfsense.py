@@ -101,7 +101,11 @@ class PfSense(Http):
         return fitting[0] if fitting else name_of(feature, flattened(made))
 
     def _rows(self, feature: Feature) -> Rows:
-        return named(feature, map(flattened, self._get(feature.noun, {"limit": "0"})))
+        if feature.noun not in self._kept:
+            found = self._get(feature.noun, {"limit": "0"})
+            self._kept[feature.noun] = named(feature, map(flattened, found))
+        rows: Rows = self._kept[feature.noun]
+        return rows
 
     def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         answer = self.request("GET", path, params=asked)
