@@ -1,16 +1,22 @@
 """Devices and gateways by kind: FreeSDN's /switches/, /firewall/ and the rest."""
 
+import json
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import Organization
 from controller.accounts.rules import sites
 from controller.devices.models import Device
-from networks.models import Gateway
+from networks.models import Change, Gateway
 from tests import make
+from tests.fleet import gateways as demo
+from tests.fleet.http import Supervisors
 
 
 @pytest.fixture
@@ -83,3 +89,23 @@ def test_what_a_device_is_for_is_said_over_the_api(mixed: Organization, api: Any
     assert names(owner.get("/api/v1/cameras/")) == []
     counts = owner.get("/api/v1/devices/stats/summary/").data["by_type"]
     assert counts == {"other": 1, "switch": 1, "firewall": 1}
+
+
+def test_the_demo_has_a_gateway_of_each_vendor_with_a_change_to_review(
+    db: Any, tmp_path: Path, settings: Any
+) -> None:
+    settings.MUSTER_LOCAL_GATEWAYS = True
+    make.superuser()
+    organization = make.organization()
+    Organization.objects.filter(pk=organization.pk).update(slug="demo")
+    devices = {vendor: kind() for vendor, kind in demo.VENDORS.items()}
+    with Supervisors(*devices.values()):
+        told = {
+            vendor: {"url": one.url, "key": one.key, "secret": one.secret}
+            for vendor, one in devices.items()
+        }
+        (tmp_path / "gateways.json").write_text(json.dumps(told))
+        for _ in range(2):
+            call_command("demo_gateways", fleet=tmp_path, stdout=StringIO())
+    assert Change.objects.filter(state="pending").count() == len(devices)
+    assert not Gateway.objects.filter(version="").exists()

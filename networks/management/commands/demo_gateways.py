@@ -1,0 +1,68 @@
+"""A gateway of each vendor for the demo, each with a change that waits for somebody to look."""
+
+import json
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from controller.accounts.models import Organization, User
+from networks.engine.features import FEATURES
+from networks.models import Gateway
+from networks.rules import changes, gateways
+
+WAIT_SECONDS = 20
+# What waits for each of them.
+STAGED = {
+    "mikrotik": "mikrotik.firewall.filter_rule",
+    "omada": "firewall.port_forward",
+    "openwrt": "openwrt.dhcp.static_host",
+    "pfsense": "pfsense.firewall.alias",
+    "proxmox": "proxmox.vm.start",
+    "unifi": "unifi.dns.static",
+}
+
+
+class Command(BaseCommand):
+    help = "Tells the portal of the stand-in gateways that run beside the demo devices."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--fleet", type=Path, required=True, help="the folder they run in")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        told = described(options["fleet"] / "gateways.json")
+        organization = Organization.objects.get(slug="demo")
+        owner = User.objects.filter(is_superuser=True).earliest("date_joined")
+        for vendor, one in told.items():
+            add(organization, owner, vendor, one)
+        self.stdout.write(f"{len(told)} gateways of vendors have a change each to be reviewed.")
+
+
+def add(organization: Organization, owner: User, vendor: str, told: dict[str, Any]) -> None:
+    values = {"url": told["url"], "key": told["key"], "secret": told["secret"]}
+    name = f"demo {vendor}"
+    found = Gateway.objects.filter(organization=organization, name=name).first()
+    if found is not None:
+        gateways.update_gateway(found, **values)
+        return
+    gateway = gateways.create_gateway(
+        organization=organization, name=name, vendor=vendor, **values
+    )
+    gateways.look(gateway)
+    feature = FEATURES[STAGED[vendor]]
+    changes.stage(
+        gateway, feature=feature, operation="create", payload=feature.example, by=owner,
+        notes="For a look at how a change is reviewed",
+    )  # fmt: skip
+
+
+def described(path: Path) -> dict[str, Any]:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise CommandError(f"No demo gateways run in {path.parent}; see their log.")
+        time.sleep(0.2)  # noqa: TID251 - waits for another process, at a terminal
+    told: dict[str, Any] = json.loads(path.read_text())
+    return told
