@@ -61,6 +61,10 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "update Home Assistant in waves": (
             "supervisor_proxy.tasks.run_campaigns", reconcile, "proxy",
         ),
+        "look at Home Assistant devices": (
+            "supervisor_proxy.tasks.look_at_homes", 60, "proxy",
+        ),
+        "back up Home Assistant devices": ("supervisor_proxy.tasks.run_backups", 60, "proxy"),
         "forget old calls of supervisors": ("supervisor_proxy.tasks.forget", HOUR, "proxy"),
         "write last seen": ("controller.devices.tasks.flush_last_seen", 3, "default"),
     }  # fmt: skip

@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from supervisor_proxy.rules import campaigns, many
+from supervisor_proxy.rules import backups, campaigns, homes, many
 
 
 @shared_task
@@ -15,9 +15,19 @@ def verify_unknown() -> int:
 
 @shared_task
 def forget() -> int:
-    return many.forget()
+    return many.forget() + backups.sweep()
 
 
 @shared_task
 def run_campaigns() -> int:
     return campaigns.run_due()
+
+
+@shared_task
+def look_at_homes() -> int:
+    return homes.look_at_all()
+
+
+@shared_task
+def run_backups() -> int:
+    return backups.run_due()

@@ -1,11 +1,16 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from supervisor_proxy.api.agent.views import AgentConsumer
 from supervisor_proxy.api.balena.views import LookupView, ProxyView, ReportView, RestartView
 from supervisor_proxy.api.openwisp.views import (
+    BackupPlanViewSet,
     BatchViewSet,
     CallViewSet,
     CampaignViewSet,
+    HomeAlertViewSet,
+    HomeViewSet,
+    StoredBackupViewSet,
     SupervisorViewSet,
     TerminalViewSet,
 )
@@ -17,6 +22,10 @@ router.register("supervisor", SupervisorViewSet)
 router.register("supervisor-call", CallViewSet)
 router.register("supervisor-batch", BatchViewSet)
 router.register("update-campaign", CampaignViewSet)
+router.register("home", HomeViewSet)
+router.register("home-alert", HomeAlertViewSet)
+router.register("backup-plan", BackupPlanViewSet)
+router.register("stored-backup", StoredBackupViewSet)
 router.register("terminal", TerminalViewSet)
 
 balena = [
@@ -26,7 +35,10 @@ balena = [
     path("device/v3/state", ReportView.as_view()),
     re_path(r"^device/v2/(?P<uuid>[0-9a-f]{32,62})/state$", ReportView.as_view()),
 ]
-sockets = [path("api/v1/ws/terminal", TerminalConsumer.as_asgi())]
+sockets = [
+    path("api/v1/ws/terminal", TerminalConsumer.as_asgi()),
+    path("api/v1/ws/home", AgentConsumer.as_asgi()),
+]
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
     path("api/v1/controller/device/<uuid:device_id>/hassio/<path:path>", HassioView.as_view()),

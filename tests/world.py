@@ -22,6 +22,11 @@ from networks.models import Change, ChangeSet, Gateway
 from networks.rules import add_share
 from networks.rules.addresses import add_address
 from supervisor_proxy.models import (
+    BackupPlan,
+    Home,
+    HomeAlert,
+    StoredBackup,
+    Supervisor,
     SupervisorBatch,
     SupervisorCall,
     Terminal,
@@ -77,6 +82,7 @@ def build() -> World:
     root = make.superuser(username="root")
     add_people(world, root)
     add_rows(world, root)
+    add_homes(world, Supervisor.objects.get(), root)
     world.marks = {str(organization.pk), *map(str, world.rows.values())} - {NOBODY, "oslo"}
     world.marks = {one for one in world.marks if len(one) > 20}
     return world
@@ -137,6 +143,19 @@ def add_gateway(world: World) -> tuple[Gateway, Change]:
     of = {"gateway": gateway, "feature": "opnsense.firewall.alias", "operation": "create"}
     Change.objects.create(**of, change_set=change_set, position=0)
     return gateway, Change.objects.create(**of)
+
+
+def add_homes(world: World, supervisor: Supervisor, root: User) -> None:
+    """What Home Assistant's devices have beside."""
+    owner = supervisor.device.organization
+    plan = BackupPlan.objects.create(organization=owner, name="nightly", user=root)
+    alert = HomeAlert.objects.create(supervisor=supervisor, kind="issue", about="free_space")
+    world.rows |= {
+        "controller/home": Home.objects.create(supervisor=supervisor).pk,
+        "home-alert": alert.pk,
+        "backup-plan": plan.pk,
+        "stored-backup": StoredBackup.objects.create(supervisor=supervisor, plan=plan).pk,
+    }
 
 
 def add_rows(world: World, root: User) -> None:

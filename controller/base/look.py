@@ -107,11 +107,15 @@ UNFOLD: dict[str, Any] = {
             "models": [
                 "supervisor_proxy.supervisor", "supervisor_proxy.supervisorcall",
                 "supervisor_proxy.supervisorbatch", "supervisor_proxy.updatecampaign",
+                "supervisor_proxy.home", "supervisor_proxy.homealert",
             ],
             "items": [
                 {"title": "Supervisors", "link": reverse_lazy("admin:supervisor_proxy_supervisor_changelist")},
                 {"title": "Each call", "link": reverse_lazy("admin:supervisor_proxy_supervisorcall_changelist")},
                 {"title": "On many devices", "link": reverse_lazy("admin:supervisor_proxy_supervisorbatch_changelist")},
+                {"title": "Home Assistant", "link": reverse_lazy("admin:supervisor_proxy_home_changelist")},
+                {"title": "Add-ons", "link": reverse_lazy("admin:home_matrix")},
+                {"title": "Troubles", "link": reverse_lazy("admin:supervisor_proxy_homealert_changelist")},
                 {"title": "Update campaigns", "link": reverse_lazy("admin:supervisor_proxy_updatecampaign_changelist")},
             ],
         },

@@ -1,3 +1,3 @@
-from supervisor_proxy.admin import calls, supervisors, terminals
+from supervisor_proxy.admin import calls, homes, supervisors, terminals
 
-__all__ = ["calls", "supervisors", "terminals"]
+__all__ = ["calls", "homes", "supervisors", "terminals"]

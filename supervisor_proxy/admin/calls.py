@@ -46,7 +46,9 @@ def state_badge(call: SupervisorCall) -> str:
 
 def shown_call(call: SupervisorCall) -> dict[str, Any]:
     force = " (forced)" if call.asked.get("force") else ""
-    return {
+    is_open = call.state in SupervisorCall.OPEN
+    progress = {"progress": f"{call.progress} % {call.stage} "} if is_open else {}
+    return progress | {
         "what": f"{call.method} {call.path}{force}",
         "state": call.get_state_display().capitalize(),
         "tone": TONES[State(call.state)],

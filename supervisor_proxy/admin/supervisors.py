@@ -72,7 +72,9 @@ def is_serious(route: Route) -> bool:
 class SupervisorForm(RuleForm):
     class Meta:
         model = Supervisor
-        fields = ["device", "flavor", "uuid", "app_id", "address", "port", "version", "key"]
+        fields = [
+            "device", "flavor", "transport", "uuid", "app_id", "address", "port", "version", "key",
+        ]  # fmt: skip
         widgets = {
             "key": UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         }
@@ -122,9 +124,9 @@ class SupervisorAdmin(RuleAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = [
             ("device", "flavor"),
+            ("transport", "version"),
             ("uuid", "app_id"),
             ("address", "port"),
-            "version",
             "key",
         ]
         return [*fields, "key_badge"] if obj else fields

@@ -20,19 +20,20 @@ from controller.dialects.balena import as_user
 from controller.dialects.hassio import SPEAKER, View, relayed
 from supervisor_proxy.api.serializers import job as shown_job
 from supervisor_proxy.engine.forms import first_part
-from supervisor_proxy.engine.hassio import LONG, RANGE, STREAMS
+from supervisor_proxy.engine.hassio import FOLLOWED, LONG, RANGE
 from supervisor_proxy.engine.routes import LARGEST_DATA, Wish, wish
 from supervisor_proxy.models import Supervisor, SupervisorCall
 from supervisor_proxy.rules.asking import Job, asked, record_refusals
 from supervisor_proxy.rules.calling import ask
 from supervisor_proxy.rules.many import ask_later, visible
-from supervisor_proxy.rules.streaming import bring_down, send_up
+from supervisor_proxy.rules.streaming import backup_of, bring_down, follow, send_up
 
 AnyResponse = HttpResponse | StreamingHttpResponse | Response
 HASSIO = Supervisor.Flavor.HASSIO
 BLOCK = 256 * 1024
 UPLOAD = re.compile(r"(?:snapshots|backups)/new/upload/?")
 DOWNLOAD = re.compile(r"(?:snapshots|backups)/([A-Za-z0-9_-]{1,128})/download/?")
+FOLLOW = re.compile(r"[a-z]+(?:/[A-Za-z0-9_-]{1,128})?/logs/follow/?")
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 STDIN = re.compile(r"addons/[^/]+/stdin/?")
 JOB = re.compile(r"jobs/([0-9a-f]{32})/?")
@@ -43,7 +44,7 @@ class HassioView(View):
 
     permission_classes = [IsAuthenticated]
     parser_classes = []
-    http_method_names = ["get", "post", "delete"]
+    http_method_names = ["get", "post", "put", "delete"]
 
     def handle(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
         user = as_user(request)
@@ -67,6 +68,12 @@ class HassioView(View):
         operation_id="hassio_call", request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT
     )
     def post(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
+        return self.handle(request, device_id, path)
+
+    @extend_schema(
+        operation_id="hassio_put", request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT
+    )
+    def put(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
         return self.handle(request, device_id, path)
 
     @extend_schema(operation_id="hassio_remove", request=None, responses=OpenApiTypes.OBJECT)
@@ -94,23 +101,31 @@ def streamed(
         parts, size = sent_file(request)
         learn_version(user, supervisor)
         return relay(send_up(user, supervisor, parts, size=size))
+    if request.method == "GET" and FOLLOW.fullmatch(path):
+        learn_version(user, supervisor)
+        log = follow(user, supervisor, wish(FOLLOWED, method="GET", path=path))
+        return streaming(log, "text/plain; charset=utf-8")
     found = DOWNLOAD.fullmatch(path)
     if found is None or request.method != "GET":
         return None
-    wanted = wish(STREAMS, method="GET", path=f"/backups/{found[1]}/download")
+    wanted = backup_of(found[1])
     learn_version(user, supervisor)
     given = request.headers.get("range", "")
     byte_range = given if RANGE.fullmatch(given) else ""
     stream = bring_down(user, supervisor, wanted, byte_range=byte_range)
-    response = StreamingHttpResponse(
-        stream.parts, status=stream.status, content_type="application/tar"
-    )
+    response = streaming(stream.parts, "application/tar", status=stream.status)
     for name, value in (("Content-Length", stream.size), ("Content-Range", stream.byte_range)):
         if value:
             response[name] = value
     response["Content-Disposition"] = f'attachment; filename="{found[1]}.tar"'
+    return response
+
+
+def streaming(parts: Iterable[bytes], kind: str, *, status: int = 200) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(parts, status=status, content_type=kind)
     response[SPEAKER] = "device"
     response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -1,6 +1,7 @@
 """What a way to a supervisor takes and gives: values only, never rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ class Target:
     port: int
     key: str = field(default="", repr=False)
     version: str = ""
+    agent: str = ""
+    """Which agent stands for it, where one does; it has no address then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,13 @@ class Order:
     accept: str = ""
     content: bytes = field(default=b"", repr=False)
     """Instead of ``data``, where the body is bytes."""
+    kind: str = "json"
+    """What the answer is to be: ``json``, ``text`` or an ``image``."""
+    byte_range: str = ""
+    as_form: bool = True
+    """Whether a file that is sent is a form's."""
+    follows: bool = False
+    """Whether the answer goes on until somebody leaves."""
 
 
 class Driver(Protocol):
@@ -47,3 +57,25 @@ class Driver(Protocol):
         Raises Unreachable if it certainly did not arrive, OutcomeUnknown if it may have,
         BadAnswer if what came back is none.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer that comes part by part."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Their names in small letters."""
+    parts: Iterator[bytes]
+
+
+class Streaming(Driver, Protocol):
+    """A way that takes and gives what is too large to be whole anywhere."""
+
+    def download(self, target: Target, order: Order) -> AbstractContextManager[Download]:
+        """Begin it; raises as ``call`` does, before the first part."""
+
+    def upload(
+        self, target: Target, order: Order, parts: Iterable[bytes], *, size: int | None
+    ) -> Reply:
+        """Send a file part by part: as it is, or as the only one of a form, as the order says."""

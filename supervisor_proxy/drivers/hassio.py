@@ -2,15 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import chain
 
 import httpx
 
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
-from supervisor_proxy.drivers.contract import BadAnswer, Order, Target
+from supervisor_proxy.drivers.contract import BadAnswer, Download, Order, Target
 from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled, exchange
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, Reply
+
+# Between two parts of a stream; the whole may take hours.
+PATIENCE = httpx.Timeout(120.0, connect=CONNECT_SECONDS)
+# Logs that are followed may be silent for long.
+FOLLOWING = httpx.Timeout(None, connect=CONNECT_SECONDS, read=300.0)
+BLOCK = 256 * 1024
+BOUNDARY = "muster-7d9f2c61b0a84e53"
 
 
 class Hassio:
@@ -19,6 +25,16 @@ class Hassio:
     async def call(self, target: Target, order: Order) -> Reply:
         return await exchange(target, order, headers=credentials(target), query=order.query)
 
+    @contextmanager
+    def download(self, target: Target, order: Order) -> Iterator[Download]:
+        with fetched(url(target, order), order, credentials(target)) as found:
+            yield found
+
+    def upload(
+        self, target: Target, order: Order, parts: Iterable[bytes], *, size: int | None
+    ) -> Reply:
+        return sent(url(target, order), order, credentials(target), parts, size=size)
+
 
 def credentials(target: Target) -> dict[str, str]:
     if not target.key:
@@ -26,39 +42,41 @@ def credentials(target: Target) -> dict[str, str]:
     return {"X-Hassio-Key": target.key, "Authorization": f"Bearer {target.key}"}
 
 
-# Between two parts of a stream; the whole may take hours.
-PATIENCE = httpx.Timeout(120.0, connect=CONNECT_SECONDS)
-BLOCK = 256 * 1024
-BOUNDARY = "muster-7d9f2c61b0a84e53"
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    status: int
-    headers: Mapping[str, str]
-    parts: Iterator[bytes]
+def url(target: Target, order: Order, prefix: str = "") -> httpx.URL:
+    return httpx.URL(
+        scheme="http", host=dialled(target), port=target.port, path=f"{prefix}{order.path}",
+        params=dict(order.query) or None,
+    )  # fmt: skip
 
 
 @contextmanager
-def download(target: Target, path: str, *, byte_range: str = "") -> Iterator[Download]:
-    """A file as it comes, part by part. Raises as the contract says, before the first part."""
-    headers = {**credentials(target), "Accept-Encoding": "identity"}
-    if byte_range:
-        headers["Range"] = byte_range
-    with _client() as client, ExitStack() as stack:
+def fetched(
+    where: httpx.URL, order: Order, credentials: Mapping[str, str]
+) -> Iterator[Download]:
+    headers = {**credentials, "Accept-Encoding": "identity"}
+    if order.byte_range:
+        headers["Range"] = order.byte_range
+    if order.accept:
+        headers["Accept"] = order.accept
+    with _client(follows=order.follows) as client, ExitStack() as stack:
         try:
-            answer = stack.enter_context(
-                client.stream("GET", _url(target, path), headers=headers)
-            )
+            answer = stack.enter_context(client.stream("GET", where, headers=headers))
         except httpx.HTTPError as error:
             raise _refusal(error) from None
-        yield Download(answer.status_code, answer.headers, answer.iter_raw(BLOCK))
+        # What is followed comes line by line, and is shown when it comes.
+        parts = answer.iter_raw(None if order.follows else BLOCK)
+        yield Download(answer.status_code, answer.headers, _told(parts))
 
 
-def upload(
-    target: Target, path: str, parts: Iterable[bytes], *, size: int | None, as_form: bool
-) -> Reply:
-    """Send a file part by part: as it is, or as the only one of a form, as the device reads it."""
+def _told(parts: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from parts
+    except httpx.HTTPError as error:
+        raise _refusal(error) from None
+
+
+def form(size: int | None, *, as_form: bool) -> tuple[bytes, bytes, dict[str, str]]:
+    """What goes before a file and after it, and the headers of both."""
     before, after, kind = b"", b"", "application/tar"
     if as_form:
         kind = f"multipart/form-data; boundary={BOUNDARY}"
@@ -67,17 +85,24 @@ def upload(
             'name="file"; filename="backup.tar"\r\nContent-Type: application/tar\r\n\r\n'
         ).encode()
         after = f"\r\n--{BOUNDARY}--\r\n".encode()
-    headers = {
-        **credentials(target),
-        "Content-Type": kind,
-    }
+    headers = {"Content-Type": kind}
     # Without it, the parts go as chunks.
     if size is not None:
         headers["Content-Length"] = str(len(before) + size + len(after))
+    return before, after, headers
+
+
+def sent(
+    where: httpx.URL, order: Order, credentials: Mapping[str, str], parts: Iterable[bytes],
+    *, size: int | None,
+) -> Reply:  # fmt: skip
+    before, after, headers = form(size, as_form=order.as_form)
     with _client() as client:
         try:
             answer = client.post(
-                _url(target, path), headers=headers, content=chain([before], parts, [after])
+                where,
+                headers={**credentials, **headers},
+                content=chain([before], parts, [after]),
             )
         except httpx.HTTPError as error:
             raise _refusal(error) from None
@@ -86,12 +111,9 @@ def upload(
     return Reply(answer.status_code, answer.headers.get("content-type", ""), answer.content)
 
 
-def _client() -> httpx.Client:
-    return httpx.Client(trust_env=False, follow_redirects=False, timeout=PATIENCE)
-
-
-def _url(target: Target, path: str) -> httpx.URL:
-    return httpx.URL(scheme="http", host=dialled(target), port=target.port, path=path)
+def _client(*, follows: bool = False) -> httpx.Client:
+    timeout = FOLLOWING if follows else PATIENCE
+    return httpx.Client(trust_env=False, follow_redirects=False, timeout=timeout)
 
 
 def _refusal(error: httpx.HTTPError) -> Refused:

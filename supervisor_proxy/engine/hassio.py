@@ -50,6 +50,8 @@ act {START}: POST homeassistant/check, core/check, homeassistant/restart, core/r
 act {START}: POST homeassistant/start, core/start, addons/reload, store/reload@2021.2.12
 act {START}: POST addons/{{addon}}/start, addons/{{addon}}/stop, addons/{{addon}}/restart, dns/restart
 act {START}: POST reload_updates@2025.4, refresh_updates@2022.1, resolution/healthcheck@2021.2, network/reload@2020.12
+act {START}: POST resolution/suggestion/{{uuid}}@248, mounts/{{name}}/reload@2023.5
+act {START}: DELETE resolution/suggestion/{{uuid}}@248, resolution/issue/{{uuid}}@248
 act {START}: POST audio/restart@202, multicast/restart@215
 act {IMAGE}: POST supervisor/update, supervisor/repair, hassos/update/cli, cli/update@210
 act {IMAGE}: POST homeassistant/update, core/update, homeassistant/rebuild, core/rebuild
@@ -64,6 +66,11 @@ manage {START}: POST hassos/config/sync, os/config/sync, homeassistant/options, 
 manage {START}: POST addons/{{addon}}/options, addons/{{addon}}/stdin, dns/options, dns/reset
 manage {START}: POST snapshots/{{slug}}/remove!, backups/{{slug}}/remove!, backups/options@2022.9
 manage {START}: DELETE backups/{{slug}}!, snapshots/{{slug}}!
+manage {START}: POST network/interface/{{name}}/update!@236, mounts@2023.5, mounts/options@2023.5
+manage {START}: POST network/interface/{{name}}/vlan/{{vlan}}!@2020.11
+manage {START}: POST addons/{{addon}}/options/validate@239, store/repositories@2022.6
+manage {START}: PUT mounts/{{name}}@2023.5
+manage {START}: DELETE mounts/{{name}}!@2023.5, store/repositories/{{slug}}!@2022.6
 manage {CONTAINER}: POST addons/{{addon}}/uninstall!
 manage {IMAGE}: POST hassos/update!, os/update!, addons/{{addon}}/install, store/addons/{{addon}}/install@2021.2.12
 manage {BACKUP}: POST snapshots/{{slug}}/restore/full!, backups/{{slug}}/restore/full!
@@ -129,7 +136,19 @@ DOWNLOAD = Route(
     "download", "GET", "/backups/{slug}/download", "download", changes=False, seconds=BACKUP,
     query=("location",),
 )  # fmt: skip
-STREAMS = (UPLOAD, DOWNLOAD)
+# Logs that go on until somebody leaves.
+FOLLOWED = tuple(
+    Route(
+        f"GET /{one}/logs/follow", "GET", f"/{one}/logs/follow", "logs", changes=False,
+        since=since, seconds=READ, kind="follow",
+    )
+    for one, since in (
+        ("supervisor", (2024, 4)), ("core", (2024, 4)), ("homeassistant", (2024, 4)),
+        ("dns", (2024, 4)), ("audio", (2024, 4)), ("multicast", (2024, 4)),
+        ("addons/{addon}", (2024, 4)), ("host", (2022, 10)),
+    )
+)  # fmt: skip
+STREAMS = (UPLOAD, DOWNLOAD, *FOLLOWED)
 FORM_SINCE: Version = (2020, 10)
 RANGE = re.compile(r"bytes=\d{0,18}-\d{0,18}")
 
@@ -230,6 +249,34 @@ def _masked(value: Any, names: set[str], name: str = "") -> Any:
     if isinstance(value, list):
         return [_masked(one, names, name) for one in value]
     return MASK if value and (name in names or looks_secret(name)) else value
+
+
+JOBS_SINCE: Version = (2020, 11)
+
+
+def tells_progress(route: Route, version: str) -> bool:
+    """Whether a device says how far it is with this; those of 2020 just take their time."""
+    return (
+        route in TABLE and route.seconds > LONG and not older(version, JOBS_SINCE, unknown=True)
+    )
+
+
+def progress_of(answer: Answer) -> tuple[int, str] | None:
+    """Per cent and stage of the newest job that is not done, if the answer tells of one."""
+    value = answer.value if answer.is_good else None
+    data = value.get("data") if isinstance(value, dict) else None
+    jobs = data.get("jobs") if isinstance(data, dict) else None
+    open_ones = [
+        job
+        for job in (jobs if isinstance(jobs, list) else [])
+        if isinstance(job, dict) and not job.get("done")
+    ]
+    if not open_ones:
+        return None
+    job = max(open_ones, key=lambda one: str(one.get("created", "")))
+    progress = job.get("progress")
+    per_cent = int(progress) if isinstance(progress, int | float) else 0
+    return min(max(per_cent, 0), 100), str(job.get("stage") or job.get("name") or "")[:64]
 
 
 def not_ready(reply: Reply) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from jsonschema import Draft7Validator
 
 from controller.base.errors import NotFound, Refused
+from controller.base.masking import looks_secret
 from supervisor_proxy.engine.versions import Version, older
 
 MASK = "********"
@@ -97,7 +98,7 @@ class Wish:
     def shown(self) -> dict[str, Any]:
         """What of it may stand in a record: plain values, no settings of the device."""
         return {
-            name: value
+            name: MASK if looks_secret(name) and isinstance(value, str) else value
             for name, value in {**self.query, **self.data}.items()
             if isinstance(value, bool | int | str)
         }

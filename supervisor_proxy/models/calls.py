@@ -88,6 +88,9 @@ class SupervisorCall(Owned, Base):
     ended = models.DateTimeField(null=True)
     duration = models.PositiveIntegerField(null=True, help_text="Milliseconds.")
     leased_until = models.DateTimeField(null=True)
+    # Of what takes long, as the device tells while it does it.
+    progress = models.PositiveSmallIntegerField(default=0, help_text="Per cent.")
+    stage = models.CharField(max_length=64, blank=True)
     # Until when it may wait for a device that is away.
     expires = models.DateTimeField(null=True)
     # What a later look at the device found, where the outcome was unknown.

@@ -29,6 +29,11 @@ class Supervisor(Owned, Dated):
         BALENA = "balena", "balena"
         HASSIO = "hassio", "Home Assistant"
 
+    class Transport(models.TextChoices):
+        HTTP = "http", "the supervisor's HTTP"
+        AGENT = "agent", "the add-on on the device"
+        CORE = "core", "Home Assistant, with a long-lived token"
+
     class KeyState(models.TextChoices):
         MISSING = "missing", "missing"
         UNPROVEN = "unproven", "not used yet"
@@ -39,6 +44,10 @@ class Supervisor(Owned, Dated):
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="supervisor")
     flavor = models.CharField(max_length=8, choices=Flavor.choices, default=Flavor.BALENA)
+    transport = models.CharField(
+        "way", max_length=8, choices=Transport.choices, default=Transport.HTTP,
+        help_text="How a Home Assistant device is reached. The add-on signs in here by itself.",
+    )  # fmt: skip
     uuid = models.CharField(
         "UUID", max_length=62, unique=True, blank=True,
         validators=[RegexValidator(
@@ -53,9 +62,10 @@ class Supervisor(Owned, Dated):
     )  # fmt: skip
     port = models.PositiveIntegerField(default=BALENA_PORT, validators=[valid_port])
     key = EncryptedTextField(
-        blank=True, max_length=128,
+        blank=True, max_length=512,
         validators=[RegexValidator(
-            r"^[A-Za-z0-9_]{16,128}$", "16 to 128 letters, digits or underscores are expected."
+            r"^([A-Za-z0-9_]{16,128}|[A-Za-z0-9_-]{8,256}(\.[A-Za-z0-9_-]{8,256}){2})$",
+            "16 to 128 letters, digits or underscores are expected, or a long-lived token.",
         )],
         help_text="What the supervisor lets callers in with.",
     )  # fmt: skip

@@ -119,6 +119,7 @@ def ready(job: Job) -> None:
         current().request_id,
         accept="text/plain" if route.kind == "text" else "",
         content=job.wish.content,
+        kind=route.kind,
     )
 
 

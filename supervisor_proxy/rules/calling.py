@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,26 +13,22 @@ from django.utils import timezone
 
 from controller.accounts.models import User
 from controller.base.errors import Refused, Unreachable
-from supervisor_proxy.drivers.balena import Balena
-from supervisor_proxy.drivers.contract import BadAnswer, Driver
-from supervisor_proxy.drivers.hassio import Hassio
+from supervisor_proxy.drivers.contract import BadAnswer, Driver, Order, Target
 from supervisor_proxy.engine import answers, hassio
 from supervisor_proxy.engine.answers import Answer, Reply
 from supervisor_proxy.engine.routes import MASK, Wish
 from supervisor_proxy.models import Supervisor, SupervisorCall
 from supervisor_proxy.rules.asking import Job, put_off, refuse, release, start, stored
 from supervisor_proxy.rules.supervisors import KEY_FIELDS, take_key
+from supervisor_proxy.rules.ways import driver_of
 
 State = SupervisorCall.State
-DRIVERS: Mapping[str, Driver] = {
-    Supervisor.Flavor.BALENA: Balena(),
-    Supervisor.Flavor.HASSIO: Hassio(),
-}
 AT_ONCE = 20
 # Between the first calls of a batch, so that a fleet does not answer in one instant.
 STAGGER_SECONDS = 0.05
 # Clients give up after 50 seconds.
 REQUEST_SECONDS = 45.0
+PROGRESS_SECONDS = 3.0
 FORBIDDEN = 403
 LONGEST_KEPT = 64 * 1024
 OFFLINE = {"offline", "no_address"}
@@ -81,10 +77,10 @@ async def _drive(jobs: Sequence[Job], seconds: float) -> None:
 async def _call(job: Job, left: float) -> Reply | Refused:
     if job.target is None or job.order is None:
         raise TypeError("A job is made ready before it is driven.")
-    driver = DRIVERS[job.supervisor.flavor]
+    driver = driver_of(job.supervisor)
     order = replace(job.order, seconds=min(job.order.seconds, max(left, 1.0)))
     try:
-        reply = await driver.call(job.target, order)
+        reply = await followed(job, driver, order)
         if reply.status == answers.UNAUTHORIZED:
             # Perhaps its key has changed while this was on its way. Nothing was done.
             key = await sync_to_async(_key_now)(job.supervisor)
@@ -93,6 +89,41 @@ async def _call(job: Job, left: float) -> Reply | Refused:
     except Refused as refusal:
         return refusal
     return reply
+
+
+async def followed(job: Job, driver: Driver, order: Order) -> Reply:
+    """The call; beside one that takes long, how far the device says that it is."""
+    target = job.target
+    if target is None:
+        raise TypeError("A job is made ready before it is driven.")
+    if not hassio.tells_progress(job.wish.route, job.supervisor.version):
+        return await driver.call(target, order)
+    watching = asyncio.ensure_future(_watch(job, driver, target))
+    try:
+        return await driver.call(target, order)
+    finally:
+        watching.cancel()
+
+
+async def _watch(job: Job, driver: Driver, target: Target) -> None:
+    question = Order("GET", "/jobs/info", seconds=hassio.READ)
+    while True:
+        await asyncio.sleep(PROGRESS_SECONDS)
+        try:
+            reply = await driver.call(target, question)
+        except Refused:
+            # Core's update, for one, takes Core's own way along.
+            continue
+        if (found := hassio.progress_of(answers.read(reply))) is not None:
+            progress, stage = found
+            await sync_to_async(_note_progress)(job.call, progress, stage)
+
+
+def _note_progress(call: SupervisorCall, progress: int, stage: str) -> None:
+    SupervisorCall.objects.filter(pk=call.pk, state=State.RUNNING).update(
+        progress=progress, stage=stage
+    )
+    call.progress, call.stage = progress, stage
 
 
 def _key_now(supervisor: Supervisor) -> str:

@@ -1,25 +1,31 @@
 """Backups of Home Assistant on their way up and down: never whole in memory."""
 
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from django.conf import settings
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.base.errors import Refused
-from supervisor_proxy.drivers.contract import BadAnswer
-from supervisor_proxy.drivers.hassio import Download, download, upload
+from controller.base.errors import Conflict, Refused
+from supervisor_proxy.drivers.contract import BadAnswer, Download, Order
 from supervisor_proxy.engine import hassio
 from supervisor_proxy.engine.answers import Reply
-from supervisor_proxy.engine.routes import Wish
-from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules.asking import Job, start
+from supervisor_proxy.engine.routes import Wish, wish
+from supervisor_proxy.models import Supervisor
+from supervisor_proxy.rules.asking import Job, refuse, start
 from supervisor_proxy.rules.calling import finish
+from supervisor_proxy.rules.ways import streaming_of
 
 TAR = ("application/tar", "application/x-tar")
+LOGS = ("text/plain", "text/x-log")
+# Each takes a thread of the web server for as long as it is followed.
+places = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
 LARGEST_ERROR = 64 * 1024
+CUT_OFF = "The stream was cut off."
 GOOD = {200, 206}
 
 
@@ -33,6 +39,10 @@ class Stream:
     parts: Iterator[bytes]
 
 
+def backup_of(slug: str) -> Wish:
+    return wish(hassio.STREAMS, method="GET", path=f"/backups/{slug}/download")
+
+
 def send_up(
     user: User, supervisor: Supervisor, parts: Iterable[bytes], *, size: int | None
 ) -> Job:
@@ -41,10 +51,10 @@ def send_up(
     if job.target is None or job.order is None or job.refusal is not None:
         return job
     began = time.monotonic()
-    as_form = hassio.takes_forms(supervisor.version)
+    order = replace(job.order, as_form=hassio.takes_forms(supervisor.version))
     found: Reply | Refused
     try:
-        found = upload(job.target, job.order.path, parts, size=size, as_form=as_form)
+        found = streaming_of(supervisor).upload(job.target, order, parts, size=size)
     except Refused as refusal:
         found = refusal
     finish(job, found, time.monotonic() - began)
@@ -58,27 +68,53 @@ def bring_down(
     job = start(user, supervisor, wanted)
     if job.target is None or job.order is None or job.refusal is not None:
         raise job.refusal or Refused("It cannot be begun.")
-    stack, began = ExitStack(), time.monotonic()
+    found, stack, began = begun(job, replace(job.order, byte_range=byte_range), TAR)
+    return Stream(
+        found.status,
+        found.headers.get("content-length", ""),
+        found.headers.get("content-range", ""),
+        Passing(job, stack, found, began),
+    )
+
+
+def follow(user: User, supervisor: Supervisor, wanted: Wish) -> Iterator[bytes]:
+    """A log, line by line as it grows, until somebody leaves or nothing comes for long."""
+    job = start(user, supervisor, wanted)
+    if job.target is None or job.order is None or job.refusal is not None:
+        raise job.refusal or Refused("It cannot be begun.")
+    if not places.acquire(blocking=False):
+        refuse(job, Conflict("Too many logs are followed just now.", code="busy"))
+        raise job.refusal or Refused("It cannot be begun.")
     try:
-        found = stack.enter_context(download(job.target, job.order.path, byte_range=byte_range))
-        refuse_other(job, found, began)
+        order = replace(job.order, follows=True, accept="text/plain")
+        found, stack, began = begun(job, order, LOGS)
+    except BaseException:
+        places.release()
+        raise
+    stack.callback(places.release)
+    return Lines(Passing(job, stack, found, began, is_log=True))
+
+
+def begun(job: Job, order: Order, kinds: Collection[str]) -> tuple[Download, ExitStack, float]:
+    """The answer, once it is known to be one; else the job is finished and its refusal raised."""
+    target, stack, began = job.target, ExitStack(), time.monotonic()
+    if target is None:
+        raise TypeError("A job is made ready before it is begun.")
+    try:
+        found = stack.enter_context(streaming_of(job.supervisor).download(target, order))
+        refuse_other(job, found, began, kinds)
     except Refused as refusal:
         stack.close()
         if job.refusal is None:
             finish(job, refusal, time.monotonic() - began)
         raise
-    return Stream(
-        found.status,
-        found.headers.get("content-length", ""),
-        found.headers.get("content-range", ""),
-        passing(job.call, stack, found, began),
-    )
+    return found, stack, began
 
 
-def refuse_other(job: Job, found: Download, began: float) -> None:
-    """Anything but a tar is an answer like others: read, and told in words."""
+def refuse_other(job: Job, found: Download, began: float, kinds: Collection[str]) -> None:
+    """Anything of another kind is an answer like others: read, and told in words."""
     kind = found.headers.get("content-type", "").partition(";")[0]
-    if found.status in GOOD and kind in TAR:
+    if found.status in GOOD and kind in kinds:
         return
     body = b""
     for part in found.parts:
@@ -89,23 +125,69 @@ def refuse_other(job: Job, found: Download, began: float) -> None:
     if job.refusal is not None:
         raise job.refusal
     said = job.answer.text if job.answer else ""
-    job.refusal = BadAnswer(f"The device sent no backup: {said[:200]}", code="bad_answer")
+    job.refusal = BadAnswer(f"The device sent something else: {said[:200]}", code="bad_answer")
     raise job.refusal
 
 
-def passing(
-    call: SupervisorCall, stack: ExitStack, found: Download, began: float
-) -> Iterator[bytes]:
-    """The parts, and the end of the call noted, whichever way it comes."""
-    state, reason, size = SupervisorCall.State.FAILED, "The stream was cut off.", 0
-    try:
-        for part in found.parts:
-            size += len(part)
-            yield part
-        state, reason = SupervisorCall.State.SUCCEEDED, f"{size} bytes"
-    finally:
-        stack.close()
-        call.state, call.reason, call.status = state, reason, found.status
-        call.duration = round((time.monotonic() - began) * 1000)
+class Passing:
+    """The parts, and the end of the call noted, whichever way it comes: also before the first."""
+
+    def __init__(
+        self, job: Job, stack: ExitStack, found: Download, began: float, *, is_log: bool = False
+    ) -> None:
+        self.call, self.stack, self.found, self.began = job.call, stack, found, began
+        self.is_log, self.is_over, self.size = is_log, False, 0
+        # A log has no end of its own: being left is how it ends.
+        self.left = ("succeeded", "It was followed.") if is_log else ("failed", CUT_OFF)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            part = next(self.found.parts)
+        except StopIteration:
+            self._end("succeeded", f"{self.size} bytes")
+            raise
+        except Refused as refusal:
+            self._end(self.left[0], str(refusal))
+            if self.is_log:
+                raise StopIteration from None
+            raise
+        self.size += len(part)
+        return part
+
+    def close(self) -> None:
+        self._end(*self.left)
+
+    def _end(self, state: str, reason: str) -> None:
+        if self.is_over:
+            return
+        self.is_over = True
+        self.stack.close()
+        call = self.call
+        call.state, call.reason, call.status = state, reason, self.found.status
+        call.duration = round((time.monotonic() - self.began) * 1000)
         call.ended, call.leased_until = timezone.now(), None
         call.save()
+
+
+class Lines:
+    """Whole lines of a log, without colors."""
+
+    def __init__(self, parts: Passing) -> None:
+        self.parts, self.held = parts, b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        while True:
+            whole, end, self.held = (self.held + next(self.parts)).rpartition(b"\n")
+            if not end and len(self.held) > LARGEST_ERROR:
+                whole, self.held = self.held, b""
+            if whole or end:
+                return hassio.ANSI.sub(b"", whole + end)
+
+    def close(self) -> None:
+        self.parts.close()

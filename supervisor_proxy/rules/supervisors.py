@@ -96,6 +96,8 @@ def target_of(supervisor: Supervisor) -> Target:
     """How to reach it; refuses what must not be dialled."""
     if supervisor.device.is_deactivated:
         raise NotPermitted("The device is out of service.", code="out_of_service")
+    if supervisor.transport == Supervisor.Transport.AGENT:
+        return Target("", 0, version=supervisor.version, agent=str(supervisor.pk))
     address = address_of(supervisor)
     if address is None:
         raise Unreachable(

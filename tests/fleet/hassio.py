@@ -9,17 +9,31 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.fleet.http import JSON, Answer, Appliance, Large, Request
+from tests.fleet.http import JSON, Answer, Appliance, Growing, Large, Request
 
 CONTRACT = Path(__file__).parents[1] / "dialects/hassio/contract.json"
 OCTETS = "application/octet-stream"
 PLAIN = "text/plain; charset=utf-8"
-PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    crc = zlib.crc32(kind + data).to_bytes(4, "big")
+    return len(data).to_bytes(4, "big") + kind + data + crc
+
+
+# 8 by 8, of one color.
+PNG = (
+    b"\x89PNG\r\n\x1a\n"
+    + chunk(b"IHDR", bytes([0, 0, 0, 8, 0, 0, 0, 8, 8, 2, 0, 0, 0]))
+    + chunk(b"IDAT", zlib.compress((b"\0" + bytes([3, 169, 244]) * 8) * 8))
+    + chunk(b"IEND", b"")
+)
 STATS = {
     "cpu_percent": 1.5, "memory_usage": 10, "memory_limit": 100, "memory_percent": 10.0,
     "network_tx": 1, "network_rx": 2, "blk_read": 3, "blk_write": 4,
@@ -28,7 +42,9 @@ LATER = (
     "GET /jobs/info", "GET /available_updates", "GET /store", "GET /store/addons",
     "GET /resolution/info", "POST /resolution/healthcheck", "GET /mounts", "GET /backups/info",
     "GET /cli/info", "GET /host/logs", "GET /supervisor/logs/latest", "GET /core/logs/latest",
-    "POST /reload_updates", "GET /network/info",
+    "POST /reload_updates", "GET /network/info", "GET /core/logs/follow",
+    "GET /addons/{addon}/logs/follow", "POST /network/interface/{name}/update", "POST /mounts",
+    "PUT /mounts/{name}", "DELETE /mounts/{name}", "POST /resolution/suggestion/{uuid}",
 )  # fmt: skip
 
 
@@ -69,6 +85,11 @@ class HassioSupervisor(Appliance):
         self.breaks_on_update = self.is_broken = False
         self.addons = {"core_ssh": "started", "core_mosquitto": "stopped"}
         self.backups: dict[str, dict[str, Any]] = {}
+        self.unhealthy: list[str] = []
+        self.issues: list[dict[str, Any]] = []
+        self.following = Growing(("\x1b[32mone\x1b[0m\n", "tw", "o\n"))
+        self.mounts: dict[str, Any] = {}
+        self.jobs: list[dict[str, Any]] = []
         self.options: dict[str, Any] = {"logins": [{"password": "hunter2"}], "port": 22}
         self.stdin = b""
         self.uploaded = b""
@@ -102,6 +123,7 @@ class HassioSupervisor(Appliance):
     def _answer(self, request: Request) -> Answer:
         path = request.path
         for pattern, made in (
+            (r".*/logs/follow", lambda *_: (200, PLAIN, self.following)),
             (r".*/logs(/latest)?", lambda *_: self._logs()),
             (r"/(store/)?addons/([^/]+)/(icon|logo)", self._icon),
             (r"/(store/)?addons/([^/]+)/(changelog|documentation)", lambda *_: self._text()),
@@ -126,10 +148,20 @@ class HassioSupervisor(Appliance):
                 return error(400, "Version is already in use")
             self.core = request.data.get("version", self.core_latest)
             self.is_broken = self.breaks_on_update
+        if request.path.startswith("/mounts"):
+            return self._mount(request)
         if request.path == "/host/options":
             if set(request.data) - {"hostname"}:
                 return error(400, "extra keys not allowed @ data")
             self.hostname = request.data.get("hostname", self.hostname)
+        return envelope({})
+
+    def _mount(self, request: Request) -> Answer:
+        name = request.path.removeprefix("/mounts").strip("/") or request.data["name"]
+        if request.method == "DELETE":
+            del self.mounts[name]
+        else:
+            self.mounts[name] = request.data
         return envelope({})
 
     def _told(self) -> dict[str, Callable[[], dict[str, Any]]]:
@@ -147,6 +179,7 @@ class HassioSupervisor(Appliance):
             },
             "/supervisor/info": lambda: SUPERVISOR | {
                 "version": self.version, latest: self.version,
+                "addons": [{"slug": slug, "state": state} for slug, state in self.addons.items()],
             },
             "/host/info": lambda: HOST | {"hostname": self.hostname},
             "/host/services": lambda: {"services": [SERVICE]},
@@ -154,8 +187,12 @@ class HassioSupervisor(Appliance):
             "/core/info": core,
             "/hassos/info": system,
             "/os/info": system,
-            "/addons": lambda: {"addons": [ADDON | {"slug": slug, "state": state}
-                                           for slug, state in self.addons.items()]},
+            "/addons": lambda: {"addons": [self._listed(slug) for slug in self.addons]},
+            "/resolution/info": lambda: {
+                "unsupported": [], "unhealthy": self.unhealthy, "issues": self.issues,
+                "suggestions": [], "checks": [],
+            },
+            "/jobs/info": lambda: {"ignore_conditions": [], "jobs": self.jobs},
             "/dns/info": lambda: {"host": "172.30.32.3", "version": "1", "latest_version": "1",
                                   "servers": [], "locals": []},
             f"/{backups}": lambda: {backups: list(self.backups.values())},
@@ -167,6 +204,14 @@ class HassioSupervisor(Appliance):
             **{f"/{one}/stats": lambda: STATS for one in ("supervisor", "core", "homeassistant",
                                                           "dns")},
         }  # fmt: skip
+
+    def _listed(self, slug: str) -> dict[str, Any]:
+        """Once, a list had the newest version, and the installed one beside it."""
+        if self.is_old:
+            versions = {"version": "1.1", "installed": "1.0", "slug": slug}
+            return ADDON | versions
+        newest = {"version_latest": "1.1", "update_available": True, "name": slug[5:].title()}
+        return ADDON | newest | {"slug": slug, "state": self.addons[slug]}
 
     def _logs(self) -> Answer:
         text = "\x1b[32m09:00:00 INFO started\x1b[0m\n"

@@ -43,8 +43,16 @@ class Large:
         return found.hexdigest()
 
 
+@dataclass(frozen=True)
+class Growing:
+    """A body that grows line by line, and has no end of its own while ``goes_on``."""
+
+    lines: tuple[str, ...]
+    goes_on: bool = False
+
+
 BLOCK = hashlib.sha256(b"backup").digest() * 8192
-Answer = tuple[int, str, str | bytes | Large]
+Answer = tuple[int, str, str | bytes | Large | Growing]
 Writes = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
@@ -81,6 +89,8 @@ class Appliance:
     def __init__(self, *, port: int = 0) -> None:
         self.host, self.port = "127.0.0.1", port
         self.delay = 0.0
+        # Of single paths.
+        self.delays: dict[str, float] = {}
         self.fault: Writes | None = None
         self.reboot_seconds = 0.0
         self.booted = 0
@@ -122,8 +132,8 @@ class Appliance:
         request = Request(method, target, headers, b"", head)
         await self._read_body(request, reader)
         self.requests.append(request)
-        if self.delay:
-            await asyncio.sleep(self.delay)
+        if delay := self.delays.get(request.path, self.delay):
+            await asyncio.sleep(delay)
         if self.fault is not None:
             await self.fault(writer)
             return
@@ -164,8 +174,15 @@ class Appliance:
         request.digest = digest.hexdigest()
 
     async def _send(
-        self, writer: asyncio.StreamWriter, status: int, kind: str, body: str | bytes | Large
+        self,
+        writer: asyncio.StreamWriter,
+        status: int,
+        kind: str,
+        body: str | bytes | Large | Growing,
     ) -> None:
+        if isinstance(body, Growing):
+            await self._grow(writer, kind, body)
+            return
         data = body.encode() if isinstance(body, str) else body
         parts = data.blocks() if isinstance(data, Large) else iter([data])
         size = data.size if isinstance(data, Large) else len(data)
@@ -178,6 +195,15 @@ class Appliance:
         for part in parts:
             writer.write(part)
             await writer.drain()
+
+    async def _grow(self, writer: asyncio.StreamWriter, kind: str, body: Growing) -> None:
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode())
+        for line in body.lines:
+            writer.write(line.encode())
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        while body.goes_on:
+            await asyncio.sleep(0.05)
 
     async def _reboot(self) -> None:
         """The listener goes at once, and is back after a while."""

@@ -4,8 +4,11 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -136,3 +139,92 @@ def test_a_backup_goes_up_and_down_with_flat_memory(
     grown = max(after[pid] - before[pid] for pid in before if pid in after)
     record_property("memory_grown", grown)
     assert grown < FLAT, f"{grown} bytes more"
+
+
+@pytest.fixture
+def added_on(applied: Portal) -> Iterator[tuple[HassioSupervisor, str, int]]:
+    """A device whose add-on has dialled the portal: the stand-in, its base address, and the
+    number of the add-on's process."""
+    device = HassioSupervisor()
+    owner = applied.detail(3)
+    environment = os.environ | {
+        "MUSTER_URL": applied.url, "MUSTER_KEY": owner["key"], "SUPERVISOR_TOKEN": device.key,
+        "MUSTER_SUPERVISOR": f"{device.host}:{device.port}",
+    }  # fmt: skip
+    url = f"{applied.url}/api/v1/controller/device/{owner['id']}/hassio"
+    with Supervisors(device):
+        environment["MUSTER_SUPERVISOR"] = f"{device.host}:{device.port}"
+        agent = Path(__file__).parents[2] / "agents/hassio/agent.py"
+        program = subprocess.Popen([sys.executable, agent], env=environment)
+        try:
+            eventually("it is there", lambda: applied.api.get(f"{url}/info").status_code == 200)
+            yield device, url, program.pid
+        finally:
+            program.terminate()
+            program.wait()
+    rows = applied.api.get(f"supervisor/?device={owner['id']}").json()["results"]
+    applied.api.delete(f"supervisor/{rows[0]['id']}/")
+
+
+def test_the_unmodified_client_reaches_a_device_whose_add_on_dialled_the_portal(
+    applied: Portal, added_on: Any, python: Path
+) -> None:
+    device, url, _ = added_on
+    token = applied.api.headers["authorization"].split()[1]
+    script = Path(__file__).parents[1] / "dialects/hassio/client.py"
+    done = subprocess.run(
+        [python, script, url, token], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found.pop("no add-on") == "SupervisorNotFoundError: Addon nope does not exist"
+    assert {name: said for name, said in found.items() if not said.startswith("ok")} == {}
+    assert (device.hostname, device.stdin) == ("garage", b"hi")
+    assert device.uploaded == b"x" * 5000
+    eventually("the backup is made by a worker", lambda: len(device.backups) == 2)
+
+
+def most_of(pid: int) -> int:
+    told = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+)", told)[0]) * 1024
+
+
+def test_backups_and_logs_go_through_the_add_on_part_by_part(
+    applied: Portal, added_on: Any, record_property: Any
+) -> None:
+    device, url, pid = added_on
+    size = SIZE // 4
+    device.download_size, large = size, Large(size)
+    before, own = memory(applied), most_of(pid)
+    up = applied.api.post(
+        f"{url}/backups/new/upload", content=large.blocks(), timeout=600,
+        headers={"Content-Type": "application/tar", "Content-Length": str(size)},
+    )  # fmt: skip
+    assert up.status_code == 200, up.text
+    (sent,) = [one for one in device.requests if one.path.endswith("upload")]
+    assert sent.size > size
+    down, come = hashlib.sha256(), 0
+    where = f"{url}/backups/{up.json()['data']['slug']}/download"
+    with applied.api.stream("GET", where, timeout=600) as answer:
+        for part in answer.iter_bytes(len(BLOCK)):
+            come += len(part)
+            down.update(part)
+    assert (come, down.hexdigest()) == (size, large.digest)
+    after = memory(applied)
+    grown = max(after[one] - before[one] for one in before if one in after)
+    record_property("memory_grown", grown)
+    record_property("add_on_grown", most_of(pid) - own)
+    assert max(grown, most_of(pid) - own) < FLAT
+    with applied.api.stream("GET", f"{url}/core/logs/follow", timeout=60) as answer:
+        assert list(answer.iter_lines()) == ["one", "two"]
+
+
+def test_an_add_on_that_has_gone_is_away_and_comes_back(applied: Portal, added_on: Any) -> None:
+    _, url, pid = added_on
+    os.kill(pid, signal.SIGTERM)
+
+    def code() -> Any:
+        answer = applied.api.get(f"{url}/info")
+        return answer.status_code == 503 and answer.json()["error_key"]
+
+    assert eventually("it is away", code) == "offline"

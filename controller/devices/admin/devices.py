@@ -42,6 +42,7 @@ from controller.devices.admin.showing import (
 )
 from controller.devices.models import Device
 from geo.admin.places import place_of_device
+from supervisor_proxy.admin.homes import home_of
 from supervisor_proxy.admin.supervisors import supervisor_of
 from supervisor_proxy.admin.terminals import terminals_of
 
@@ -245,6 +246,7 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
             "where": place_of_device(request, device),
             "commands": commands_of(request, device),
             "supervisor": supervisor_of(request, device),
+            "home": home_of(request, device),
             "terminals": terminals_of(request, device),
         }
 

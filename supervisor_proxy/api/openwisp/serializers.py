@@ -3,9 +3,13 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
-from controller.devices.models import Device
+from controller.devices.models import Device, DeviceGroup
 from supervisor_proxy.models import (
+    BackupPlan,
     CampaignDevice,
+    Home,
+    HomeAlert,
+    StoredBackup,
     Supervisor,
     SupervisorBatch,
     SupervisorCall,
@@ -27,7 +31,7 @@ class SupervisorSerializer(serializers.ModelSerializer[Supervisor]):
     class Meta:
         model = Supervisor
         fields = [
-            "id", "device", "device_name", "flavor", "uuid", "address", "dialled", "port",
+            "id", "device", "device_name", "flavor", "transport", "uuid", "address", "dialled", "port",
             "key", "key_state", "key_changed", "app_id", "version", "reported", "last_report",
             "created", "modified",
         ]  # fmt: skip
@@ -45,7 +49,7 @@ class SupervisorCallSerializer(serializers.ModelSerializer[SupervisorCall]):
         fields = [
             "id", "supervisor", "device", "batch", "name", "method", "path", "asked", "state",
             "status", "answer", "code", "reason", "created", "started", "ended", "duration",
-            "expires", "verified", "verdict", "actor", "channel", "address", "request_id",
+            "expires", "progress", "stage", "verified", "verdict", "actor", "channel", "address", "request_id",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -114,3 +118,61 @@ class CampaignSerializer(serializers.ModelSerializer[UpdateCampaign]):
             "devices", "created", "ended",
         ]  # fmt: skip
         read_only_fields = ["state", "wave", "reason", "created", "ended"]
+
+
+class HomeSerializer(serializers.ModelSerializer[Home]):
+    """What a Home Assistant device ran when it was last looked at."""
+
+    device = serializers.UUIDField(source="supervisor.device_id", read_only=True)
+    name = serializers.CharField(source="supervisor.device.name", read_only=True)
+
+    class Meta:
+        model = Home
+        fields = [
+            "id", "supervisor", "device", "name", "core", "core_latest", "system",
+            "system_latest", "supervisor_version", "supervisor_latest", "updates", "health",
+            "addons", "disk_free", "disk_total", "last_backup", "asked", "seen", "reason",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class HomeAlertSerializer(serializers.ModelSerializer[HomeAlert]):
+    device = serializers.UUIDField(source="supervisor.device_id", read_only=True)
+    name = serializers.CharField(source="supervisor.device.name", read_only=True)
+
+    class Meta:
+        model = HomeAlert
+        fields = [
+            "id", "supervisor", "device", "name", "kind", "about", "text", "created", "seen",
+            "ended",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class BackupPlanSerializer(serializers.ModelSerializer[BackupPlan]):
+    """How often the Home Assistant devices of an organization are backed up."""
+
+    organization = OrganizationField()
+    group = VisibleRelatedField(
+        queryset=DeviceGroup.objects.all(), required=False, allow_null=True
+    )
+
+    class Meta:
+        model = BackupPlan
+        fields = [
+            "id", "organization", "name", "group", "enabled", "hours", "keep",
+            "keep_on_device", "created", "modified",
+        ]  # fmt: skip
+
+
+class StoredBackupSerializer(serializers.ModelSerializer[StoredBackup]):
+    device = serializers.UUIDField(source="supervisor.device_id", read_only=True)
+    name = serializers.CharField(source="supervisor.device.name", read_only=True)
+
+    class Meta:
+        model = StoredBackup
+        fields = [
+            "id", "plan", "supervisor", "device", "name", "state", "slug", "is_on_device", "size",
+            "sha256", "reason", "created", "fetched",
+        ]  # fmt: skip
+        read_only_fields = fields

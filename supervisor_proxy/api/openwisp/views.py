@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -16,27 +16,39 @@ from controller.accounts.rules import authorize
 from controller.accounts.rules.auditing import record
 from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
 from supervisor_proxy.api.openwisp.filters import (
+    AlertFilter,
     BatchFilter,
     CallFilter,
     CampaignFilter,
+    HomeFilter,
+    PlanFilter,
+    StoredBackupFilter,
     SupervisorFilter,
     TerminalFilter,
 )
 from supervisor_proxy.api.openwisp.serializers import (
+    BackupPlanSerializer,
     CampaignSerializer,
+    HomeAlertSerializer,
+    HomeSerializer,
+    StoredBackupSerializer,
     SupervisorBatchSerializer,
     SupervisorCallSerializer,
     SupervisorSerializer,
     TerminalSerializer,
 )
 from supervisor_proxy.models import (
+    BackupPlan,
+    Home,
+    HomeAlert,
+    StoredBackup,
     Supervisor,
     SupervisorBatch,
     SupervisorCall,
     Terminal,
     UpdateCampaign,
 )
-from supervisor_proxy.rules import asking, campaigns, supervisors, terminals
+from supervisor_proxy.rules import asking, backups, campaigns, supervisors, terminals
 
 
 class SupervisorViewSet(RuleViewSet):
@@ -134,3 +146,88 @@ class CampaignViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet)
         user = as_user(self.request)
         authorize(user, "supervisor:manage", values["organization"].pk)
         serializer.instance = campaigns.begin(user, values.pop("supervisors"), **values)
+
+
+class HomeViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """What Home Assistant devices run, and which updates wait for them."""
+
+    queryset = Home.objects.select_related("supervisor__device")
+    resource = "supervisor"
+    filterset_class = HomeFilter
+    serializer_class = HomeSerializer
+
+
+class HomeAlertViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """What is wrong on Home Assistant devices, and was."""
+
+    queryset = HomeAlert.objects.select_related("supervisor__device")
+    resource = "supervisor"
+    filterset_class = AlertFilter
+    serializer_class = HomeAlertSerializer
+
+
+class BackupPlanViewSet(RuleViewSet):
+    """How often Home Assistant devices are backed up to the portal, and how much it keeps."""
+
+    queryset = BackupPlan.objects.select_related("group")
+    resource = "supervisor"
+    permissions = dict.fromkeys(
+        ("create", "update", "partial_update", "destroy"), "supervisor:manage"
+    )
+    filterset_class = PlanFilter
+    serializer_class = BackupPlanSerializer
+    delete_rule = staticmethod(backups.remove_plan)
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        serializer.instance = backups.add_plan(
+            as_user(self.request), **serializer.validated_data
+        )
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        plan: Any = serializer.instance
+        serializer.instance = backups.update_plan(
+            plan, user=as_user(self.request), **serializer.validated_data
+        )
+
+
+class StoredBackupViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
+    """Backups of Home Assistant devices that the portal keeps."""
+
+    queryset = StoredBackup.objects.select_related("supervisor__device")
+    resource = "supervisor"
+    permissions = {
+        "download": "supervisor:download", "send": "supervisor:backup",
+        "password": "supervisor:secret",
+    }  # fmt: skip
+    filterset_class = StoredBackupFilter
+    serializer_class = StoredBackupSerializer
+
+    @extend_schema(responses={(200, "application/tar"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"])
+    def download(self, request: Request, pk: str) -> StreamingHttpResponse:
+        """The file, as Home Assistant made it."""
+        row = self.get_object()
+        record("backup.downloaded", row)
+        answer = StreamingHttpResponse(backups.opened(row), content_type="application/tar")
+        answer["Content-Length"] = str(row.size)
+        answer["Content-Disposition"] = f'attachment; filename="{row.slug}.tar"'
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["get"])
+    def password(self, request: Request, pk: str) -> Response:
+        """What Home Assistant asks for to restore it."""
+        row = self.get_object()
+        record("backup.password_shown", row)
+        return Response({"password": row.password}, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["post"])
+    def send(self, request: Request, pk: str) -> Response:
+        """Bring it to its device again, to be restored there."""
+        job = backups.send_back(as_user(request), self.get_object())
+        if job.refusal is not None:
+            raise job.refusal
+        shown = job.answer.value if job.answer else {}
+        return Response(shown, status=job.answer.status if job.answer else 502)

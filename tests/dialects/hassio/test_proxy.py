@@ -9,9 +9,10 @@ import pytest
 from controller.accounts.models import User
 from controller.accounts.rules import issue_token
 from supervisor_proxy.models import SupervisorCall
-from supervisor_proxy.rules import many
+from supervisor_proxy.rules import calling, many
 from tests import make
 from tests.fleet import http as fleet
+from tests.fleet.http import Growing
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +127,71 @@ def test_what_takes_long_is_a_job_of_the_portal(ask: Any, home: Any) -> None:
     failed = ask(row, "post", "core/update").json()["data"]["job_id"]
     many.run_due()
     assert ask(row, "get", f"jobs/{failed}").json()["data"]["errors"]
+
+
+def test_a_log_is_followed_line_by_line_and_its_reader_is_recorded(ask: Any, home: Any) -> None:
+    device, row = home()
+    for path in ("core/logs/follow", "addons/core_ssh/logs/follow"):
+        answer = ask(row, "get", path)
+        assert answer["Content-Type"].startswith("text/plain")
+        assert list(answer.streaming_content) == [b"one\n", b"two\n"]
+    assert device.requests[-1].headers["accept"] == "text/plain"
+    assert {call.state for call in SupervisorCall.objects.filter(path__endswith="follow")} == {
+        "succeeded"
+    }
+    viewer = make.user(row.device.organization, "viewer")
+    assert ask(row, "get", "core/logs/follow", user=viewer).status_code == 403
+    _, old = home("195")
+    assert ask(old, "get", "core/logs/follow").status_code == 501
+
+
+def test_no_more_logs_are_followed_than_leave_threads_for_others(
+    ask: Any, home: Any, settings: Any
+) -> None:
+    device, row = home()
+    device.following = Growing(("one\n",), goes_on=True)
+    taken = []
+    while (answer := ask(row, "get", "core/logs/follow")).status_code == 200:
+        taken.append(answer)
+        assert len(taken) < settings.WEB_THREADS
+    assert (answer.status_code, answer.json()["error_key"]) == (409, "busy")
+    for one in taken:
+        one.close()
+    assert ask(row, "get", "core/logs/follow").status_code == 200
+
+
+def test_networks_and_mounts_are_written_and_no_password_is_recorded(
+    ask: Any, home: Any
+) -> None:
+    device, row = home()
+    mount = {"name": "nas", "type": "cifs", "server": "10.0.0.2", "share": "b",
+             "usage": "backup", "username": "u", "password": "hunter2"}  # fmt: skip
+    assert ask(row, "post", "mounts", data=mount, format="json").status_code == 200
+    assert device.mounts["nas"] == mount
+    assert ask(row, "put", "mounts/nas", data=mount, format="json").status_code == 200
+    assert ask(row, "delete", "mounts/nas").status_code == 200
+    wifi = {"wifi": {"ssid": "x", "psk": "hunter2"}, "password": "hunter2"}
+    done = ask(row, "post", "network/interface/wlan0/update", data=wifi, format="json")
+    assert done.status_code == 200
+    assert "hunter2" not in str([call.asked for call in SupervisorCall.objects.all()])
+
+
+def test_what_takes_long_says_how_far_it_is(
+    ask: Any, home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calling, "PROGRESS_SECONDS", 0.05)
+    device, row = home()
+    device.jobs = [
+        {"name": "old", "done": True, "progress": 100, "stage": None, "created": "2026-01-01"},
+        {"name": "backup", "done": False, "progress": 42.7, "stage": "addons", "created": "2026-02"},
+    ]  # fmt: skip
+    device.delays["/backups/new/full"] = 1.5
+    job = ask(row, "post", "backups/new/full").json()["data"]["job_id"]
+    many.run_due()
+    call = SupervisorCall.objects.get(pk=uuid.UUID(job))
+    assert (call.state, call.progress, call.stage) == ("succeeded", 42, "addons")
+    shown = ask(row, "get", f"jobs/{job}").json()["data"]
+    assert (shown["done"], shown["progress"]) == (True, 100)
 
 
 def test_errors_of_the_device_come_as_it_says_them(ask: Any, home: Any) -> None:

@@ -1,0 +1,98 @@
+"""Backups of Home Assistant devices that the portal makes and keeps."""
+
+import secrets
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from controller.accounts.models import OrganizationOwned, Owned, User
+from controller.base.models import Base
+from controller.base.secrets import EncryptedTextField
+from controller.devices.models import DeviceGroup
+from supervisor_proxy.models.supervisors import Supervisor
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class BackupPlan(OrganizationOwned, Base):
+    """How often the Home Assistant devices of an organization, or of a group, are backed up."""
+
+    name = models.CharField(max_length=100)
+    group = models.ForeignKey(
+        DeviceGroup, models.CASCADE, null=True, blank=True, related_name="+",
+        help_text="Left empty, it is for all devices of the organization.",
+    )  # fmt: skip
+    enabled = models.BooleanField(default=True)
+    hours = models.PositiveIntegerField(
+        default=24, validators=[MinValueValidator(1), MaxValueValidator(24 * 31)],
+        help_text="From one backup to the next.",
+    )  # fmt: skip
+    keep = models.PositiveIntegerField(
+        default=7, validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text="How many of each device the portal keeps.",
+    )  # fmt: skip
+    keep_on_device = models.PositiveIntegerField(
+        default=1, validators=[MaxValueValidator(100)],
+        help_text="How many of them stay on the device too.",
+    )  # fmt: skip
+    # Home Assistant encrypts the backup with it, so that the portal's disk holds no secrets.
+    password = EncryptedTextField(default=new_password, editable=False)
+    user = models.ForeignKey(User, models.SET_NULL, null=True, editable=False, related_name="+")
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"], name="backup_plan_name_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StoredBackup(Owned, Base):
+    """One backup of one device: made there, then fetched and kept here."""
+
+    organization_path: ClassVar[str] = "supervisor__device__organization"
+    is_audited = False
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "to be made"
+        MADE = "made", "made, to be fetched"
+        STORED = "stored", "stored"
+        FAILED = "failed", "failed"
+
+    plan = models.ForeignKey(BackupPlan, models.SET_NULL, null=True, related_name="backups")
+    supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="backups")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    slug = models.CharField(max_length=64, blank=True, help_text="Its name on the device.")
+    is_on_device = models.BooleanField(default=False)
+    core = models.CharField(max_length=32, blank=True)
+    size = models.PositiveBigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    password = EncryptedTextField(blank=True)
+    reason = models.TextField(blank=True)
+    fetched = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [models.Index(fields=["supervisor", "-created"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["supervisor"],
+                condition=models.Q(state__in=["waiting", "made"]),
+                name="stored_backup_one_at_a_time",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Backup of {self.supervisor.device} of {self.created:%Y-%m-%d %H:%M}"
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.supervisor_id}/{self.pk}.tar"

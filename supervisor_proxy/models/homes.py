@@ -1,0 +1,76 @@
+"""What Home Assistant devices last told of themselves, and what is wrong there."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from controller.accounts.models import Owned
+from controller.base.models import Base, Dated
+from supervisor_proxy.models.supervisors import Supervisor
+
+
+class Home(Owned, Dated):
+    """The last look at one device: shown and filtered by, never acted upon."""
+
+    organization_path: ClassVar[str] = "supervisor__device__organization"
+    # Written by looks, every few minutes.
+    is_audited = False
+
+    class Health(models.TextChoices):
+        UNKNOWN = "unknown", "not known"
+        WELL = "well", "well"
+        UNSUPPORTED = "unsupported", "unsupported"
+        UNHEALTHY = "unhealthy", "unhealthy"
+
+    supervisor = models.OneToOneField(Supervisor, models.CASCADE, related_name="home")
+    core = models.CharField(max_length=32, blank=True)
+    core_latest = models.CharField(max_length=32, blank=True)
+    system = models.CharField("Home Assistant OS", max_length=32, blank=True)
+    system_latest = models.CharField(max_length=32, blank=True)
+    supervisor_version = models.CharField(max_length=32, blank=True)
+    supervisor_latest = models.CharField(max_length=32, blank=True)
+    updates = models.PositiveSmallIntegerField(default=0, help_text="Of all parts.")
+    health = models.CharField(max_length=12, choices=Health.choices, default=Health.UNKNOWN)
+    # slug, name, version, latest, state of each that is installed.
+    addons = models.JSONField(default=list)
+    disk_free = models.FloatField(null=True, help_text="GB.")
+    disk_total = models.FloatField(null=True, help_text="GB.")
+    last_backup = models.DateTimeField(null=True)
+    asked = models.DateTimeField(null=True, db_index=True)
+    seen = models.DateTimeField(null=True)
+    reason = models.TextField(blank=True, help_text="Why the last look came to nothing.")
+
+    class Meta:
+        verbose_name = "Home Assistant device"
+        ordering = ["supervisor__device__name"]
+
+    def __str__(self) -> str:
+        return f"Home Assistant on {self.supervisor.device}"
+
+
+class HomeAlert(Owned, Base):
+    """Something that is wrong on a device, from when it was first seen until it was not."""
+
+    organization_path: ClassVar[str] = "supervisor__device__organization"
+    is_audited = False
+
+    supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="alerts")
+    kind = models.CharField(max_length=32, help_text="issue, unhealthy, unsupported, addon.")
+    about = models.CharField(max_length=200)
+    text = models.TextField(blank=True)
+    seen = models.DateTimeField(default=timezone.now)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["supervisor", "kind", "about"],
+                condition=models.Q(ended=None),
+                name="home_alert_open_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.about} on {self.supervisor.device}"

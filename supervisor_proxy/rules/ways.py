@@ -1,0 +1,26 @@
+"""Which driver a supervisor is reached by."""
+
+from collections.abc import Mapping
+
+from supervisor_proxy.drivers.agent import Agent
+from supervisor_proxy.drivers.balena import Balena
+from supervisor_proxy.drivers.contract import Driver, Streaming
+from supervisor_proxy.drivers.core import Core
+from supervisor_proxy.drivers.hassio import Hassio
+from supervisor_proxy.models import Supervisor
+
+HOMES: Mapping[str, Streaming] = {
+    Supervisor.Transport.HTTP: Hassio(),
+    Supervisor.Transport.AGENT: Agent(),
+    Supervisor.Transport.CORE: Core(),
+}
+BALENA = Balena()
+
+
+def driver_of(row: Supervisor) -> Driver:
+    return BALENA if row.flavor == Supervisor.Flavor.BALENA else HOMES[row.transport]
+
+
+def streaming_of(row: Supervisor) -> Streaming:
+    """For Home Assistant alone; balena's supervisors stream nothing."""
+    return HOMES[row.transport]
