@@ -93,6 +93,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "supervisor_proxy.api.remote.views.OwnOrigins",
     "controller.dialects.floor.Floor",
     "controller.dialects.agent.AgentHeader",
     "django.middleware.security.SecurityMiddleware",
@@ -251,6 +252,12 @@ MUSTER_SUPERVISOR_HISTORY_DAYS = env.int("MUSTER_SUPERVISOR_HISTORY_DAYS", 365)
 
 # Where backups of Home Assistant devices are kept.
 MUSTER_BACKUP_DIR = env.str("MUSTER_BACKUP_DIR", str(DATA_DIR / "backups"))
+
+# Whether Home Assistant's own WebSocket is passed on, to who has supervisor:remote.
+MUSTER_HOME_REMOTE = env.bool("MUSTER_HOME_REMOTE", False)
+# Under which domain pages of add-ons have host names of their own; empty is that they are not
+# passed on. A wildcard record and certificate of it lead to the portal.
+MUSTER_INGRESS_DOMAIN: str = env.str("MUSTER_INGRESS_DOMAIN", "").lower().strip(".")
 
 # --- vendors' gateways
 # While this is true, changes are staged and never written to a gateway.

@@ -14,6 +14,7 @@ from supervisor_proxy.api.openwisp.views import (
     SupervisorViewSet,
     TerminalViewSet,
 )
+from supervisor_proxy.api.remote.views import HomeConsumer
 from supervisor_proxy.api.terminal.views import TerminalConsumer
 from supervisor_proxy.api.views import HassioView
 
@@ -37,6 +38,11 @@ balena = [
 ]
 sockets = [
     path("api/v1/ws/terminal", TerminalConsumer.as_asgi()),
+    re_path(
+        r"^api/v1/controller/device/(?P<device_id>[0-9a-f-]{36})/hassio/"
+        r"(?:core|homeassistant)/websocket$",
+        HomeConsumer.as_asgi(),
+    ),
     path("api/v1/ws/home", AgentConsumer.as_asgi()),
 ]
 urlpatterns = [

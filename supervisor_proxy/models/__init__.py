@@ -4,6 +4,7 @@ from supervisor_proxy.models.backups import BackupPlan, StoredBackup
 from supervisor_proxy.models.calls import RememberedAnswer, SupervisorBatch, SupervisorCall
 from supervisor_proxy.models.campaigns import CampaignDevice, UpdateCampaign
 from supervisor_proxy.models.homes import Home, HomeAlert
+from supervisor_proxy.models.ingress import IngressSession
 from supervisor_proxy.models.supervisors import Supervisor
 from supervisor_proxy.models.terminals import Terminal, TerminalPart
 
@@ -12,6 +13,7 @@ __all__ = [
     "CampaignDevice",
     "Home",
     "HomeAlert",
+    "IngressSession",
     "RememberedAnswer",
     "StoredBackup",
     "Supervisor",

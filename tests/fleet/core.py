@@ -16,7 +16,7 @@ from typing import Any
 from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
-from tests.fleet.hassio import PLAIN, HassioSupervisor
+from tests.fleet.hassio import INGRESS_ENTRY, INGRESS_SESSION, PLAIN, HassioSupervisor
 from tests.fleet.http import Answer, Request
 
 PASSED = re.compile(
@@ -53,6 +53,10 @@ class Core(HassioSupervisor):
 
     def answer(self, request: Request) -> Answer:
         """By HTTP: files and texts alone."""
+        if request.path.startswith(INGRESS_ENTRY):
+            if f"ingress_session={INGRESS_SESSION}" not in request.headers.get("cookie", ""):
+                return 401, PLAIN, "401: Unauthorized"
+            return 200, "text/html", f"<p>{request.method} {request.target}</p>"
         path = request.path.removeprefix("/api/hassio")
         if request.headers.get("authorization") != f"Bearer {self.token}":
             return 401, PLAIN, "401: Unauthorized"
@@ -97,6 +101,10 @@ class Core(HassioSupervisor):
             self._say(protocol, {"type": "auth_ok" if is_right else "auth_invalid"})
             return is_right
         self.asked.append(message)
+        if message["type"] == "get_states":
+            told = {"id": message["id"], "type": "result", "success": True, "result": []}
+            self._say(protocol, told)
+            return True
         if message["type"] != "supervisor/api":
             self._say(protocol, self._failed(message, "unknown_command", "Unknown command."))
             return True

@@ -38,6 +38,8 @@ STATS = {
     "cpu_percent": 1.5, "memory_usage": 10, "memory_limit": 100, "memory_percent": 10.0,
     "network_tx": 1, "network_rx": 2, "blk_read": 3, "blk_write": 4,
 }  # fmt: skip
+INGRESS_SESSION = "ab" * 32
+INGRESS_ENTRY = "/api/hassio_ingress/" + "t" * 43
 LATER = (
     "GET /jobs/info", "GET /available_updates", "GET /store", "GET /store/addons",
     "GET /resolution/info", "POST /resolution/healthcheck", "GET /mounts", "GET /backups/info",
@@ -123,6 +125,8 @@ class HassioSupervisor(Appliance):
     def _answer(self, request: Request) -> Answer:
         path = request.path
         for pattern, made in (
+            (r"/ingress/session", lambda *_: envelope({"session": INGRESS_SESSION})),
+            (r"/mounts(?:/(.+))?", self._mount),
             (r".*/logs/follow", lambda *_: (200, PLAIN, self.following)),
             (r".*/logs(/latest)?", lambda *_: self._logs()),
             (r"/(store/)?addons/([^/]+)/(icon|logo)", self._icon),
@@ -148,16 +152,18 @@ class HassioSupervisor(Appliance):
                 return error(400, "Version is already in use")
             self.core = request.data.get("version", self.core_latest)
             self.is_broken = self.breaks_on_update
-        if request.path.startswith("/mounts"):
-            return self._mount(request)
         if request.path == "/host/options":
             if set(request.data) - {"hostname"}:
                 return error(400, "extra keys not allowed @ data")
             self.hostname = request.data.get("hostname", self.hostname)
         return envelope({})
 
-    def _mount(self, request: Request) -> Answer:
-        name = request.path.removeprefix("/mounts").strip("/") or request.data["name"]
+    def _mount(self, request: Request, name: str | None) -> Answer:
+        name = name or str(request.data.get("name"))
+        if request.method == "GET":
+            return envelope(
+                {"mounts": list(self.mounts.values()), "default_backup_mount": None}
+            )
         if request.method == "DELETE":
             del self.mounts[name]
         else:
@@ -231,6 +237,7 @@ class HassioSupervisor(Appliance):
         if verb == "info":
             return envelope(ADDON | ADDON_INFO | {
                 "slug": slug, "state": self.addons[slug], "options": self.options,
+                "ingress_entry": INGRESS_ENTRY if slug == "core_ssh" else None,
             })  # fmt: skip
         if verb == "stats":
             return envelope(STATS)

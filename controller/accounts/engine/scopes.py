@@ -51,6 +51,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
         "backup",
         "download",
         "manage",
+        "remote",
     ),
     "template": CRUD,
     "terminal": ("read", "open", "replay", "close"),

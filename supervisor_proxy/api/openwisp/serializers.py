@@ -176,3 +176,7 @@ class StoredBackupSerializer(serializers.ModelSerializer[StoredBackup]):
             "sha256", "reason", "created", "fetched",
         ]  # fmt: skip
         read_only_fields = fields
+
+
+class IngressSerializer(serializers.Serializer[Any]):
+    addon = serializers.RegexField(r"^[A-Za-z0-9_-]{1,128}$", help_text="Its slug.")

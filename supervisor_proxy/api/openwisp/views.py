@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -31,6 +32,7 @@ from supervisor_proxy.api.openwisp.serializers import (
     CampaignSerializer,
     HomeAlertSerializer,
     HomeSerializer,
+    IngressSerializer,
     StoredBackupSerializer,
     SupervisorBatchSerializer,
     SupervisorCallSerializer,
@@ -48,7 +50,7 @@ from supervisor_proxy.models import (
     Terminal,
     UpdateCampaign,
 )
-from supervisor_proxy.rules import asking, backups, campaigns, supervisors, terminals
+from supervisor_proxy.rules import asking, backups, campaigns, remote, supervisors, terminals
 
 
 class SupervisorViewSet(RuleViewSet):
@@ -62,6 +64,7 @@ class SupervisorViewSet(RuleViewSet):
     serializer_class = SupervisorSerializer
     update_rule = staticmethod(supervisors.update_supervisor)
     delete_rule = staticmethod(supervisors.remove_supervisor)
+    permissions = {"ingress": "supervisor:remote"}
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = serializer.validated_data
@@ -70,6 +73,18 @@ class SupervisorViewSet(RuleViewSet):
             as_user(self.request), "supervisor:create", device.organization_id, device.site_key
         )
         serializer.instance = supervisors.add_supervisor(**values)
+
+    @extend_schema(request=IngressSerializer, responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["post"])
+    def ingress(self, request: Request, pk: str) -> Response:
+        """Open the page of an add-on, at a host name of its own; the link is good once."""
+        asked = IngressSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        session, ticket = remote.begin(
+            as_user(request), self.get_object(), **asked.validated_data
+        )
+        host = f"{session.label}.{settings.MUSTER_INGRESS_DOMAIN}"
+        return Response({"url": f"https://{host}/?muster-ticket={ticket}"}, status=201)
 
 
 class CallViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):

@@ -1,0 +1,100 @@
+"""Home Assistant's own WebSocket, and pages of add-ons: what is passed on, by lists."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from http.cookies import CookieError, SimpleCookie
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+from controller.base.errors import OutcomeUnknown, Unreachable
+from supervisor_proxy.drivers.contract import BadAnswer, Download, Target
+from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled
+
+LARGEST_MESSAGE = 16 * 1024 * 1024
+SESSION = "ingress_session"
+# Of a browser's request: nothing that signs in here, or tells who asks.
+ASKED = (
+    "accept", "accept-language", "content-type", "range", "if-none-match", "if-modified-since",
+    "cache-control", "x-requested-with",
+)  # fmt: skip
+# Of an add-on's answer: nothing that speaks for other pages than its own.
+ANSWERED = (
+    "content-type", "content-length", "content-disposition", "content-range", "accept-ranges",
+    "cache-control", "etag", "last-modified", "location",
+)  # fmt: skip
+PATIENCE = httpx.Timeout(60.0, connect=CONNECT_SECONDS)
+
+
+async def open_socket(target: Target, path: str) -> tuple[ClientConnection, str]:
+    """Home Assistant's WebSocket, signed in; and its version."""
+    host = dialled(target)
+    where = f"ws://{f'[{host}]' if ':' in host else host}:{target.port}{path}"
+    try:
+        socket = await connect(
+            where, max_size=LARGEST_MESSAGE, open_timeout=CONNECT_SECONDS, close_timeout=1,
+            proxy=None, compression=None,
+        )  # fmt: skip
+        async with asyncio.timeout(CONNECT_SECONDS):
+            first = json.loads(await socket.recv())
+            await socket.send(json.dumps({"type": "auth", "access_token": target.key}))
+            if json.loads(await socket.recv())["type"] == "auth_ok":
+                return socket, str(first.get("ha_version", ""))
+        await socket.close()
+    except (OSError, TimeoutError, WebSocketException):
+        raise Unreachable("Home Assistant is not there.", code="offline") from None
+    except (ValueError, KeyError, AttributeError):
+        raise BadAnswer("What came is no Home Assistant's.", code="bad_answer") from None
+    raise BadAnswer("The device does not take the portal's key.", code="device_unauthorized")
+
+
+@contextmanager
+def page(
+    target: Target, method: str, path: str, query: str, *,
+    headers: Mapping[str, str], cookies: Mapping[str, str], session: str, body: bytes,
+) -> Iterator[Download]:  # fmt: skip
+    """One request of an add-on's page. ``headers`` are a browser's, their names in small letters."""
+    url = httpx.URL(
+        scheme="http",
+        host=dialled(target),
+        port=target.port,
+        raw_path=f"{path}?{query}".encode(),
+    )
+    given = {name: headers[name] for name in ASKED if headers.get(name)}
+    jar = "; ".join(f"{name}={value}" for name, value in {**cookies, SESSION: session}.items())
+    client = httpx.Client(trust_env=False, follow_redirects=False, timeout=PATIENCE)
+    with client, ExitStack() as stack:
+        try:
+            answer = stack.enter_context(
+                client.stream(
+                    method, url, content=body or None,
+                    headers={**given, "Cookie": jar, "Accept-Encoding": "identity"},
+                )
+            )  # fmt: skip
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise Unreachable("Home Assistant is not there.", code="offline") from None
+        except httpx.HTTPError:
+            raise OutcomeUnknown(
+                "The connection to the device broke.", code="no_answer"
+            ) from None
+        told = {name: answer.headers[name] for name in ANSWERED if name in answer.headers}
+        kept = [own(text) for text in answer.headers.get_list("set-cookie")]
+        told["set-cookie"] = "\n".join(filter(None, kept))
+        yield Download(answer.status_code, told, answer.iter_raw())
+
+
+def own(text: str) -> str:
+    """An add-on's cookie, for its own origin alone; empty if it is none of its own."""
+    try:
+        found = SimpleCookie(text)
+    except CookieError:
+        return ""
+    for name, morsel in found.items():
+        if name == SESSION or name.startswith("__"):
+            return ""
+        morsel["domain"] = ""
+        return morsel.OutputString()
+    return ""
