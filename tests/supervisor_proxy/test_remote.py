@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -99,9 +100,9 @@ def test_the_socket_is_shut_until_it_is_switched_on_and_to_others(
             assert await client.closes() == 4403
 
     for user in (operator, stranger):
-        played(lambda user=user: turned_away(user))
+        played(partial(turned_away, user))
     settings.MUSTER_HOME_REMOTE = False
-    played(lambda: turned_away(admin))
+    played(partial(turned_away, admin))
     assert not device.asked
 
 
