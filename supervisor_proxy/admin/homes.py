@@ -1,7 +1,6 @@
 """Home Assistant: the fleet's versions and add-ons, and the tab of a device's page."""
 
 import json
-from collections import Counter
 from typing import Any
 
 from django.contrib import admin, messages
@@ -33,6 +32,14 @@ from controller.base.errors import Refused
 from controller.devices.admin.showing import ago
 from controller.devices.models import Device
 from supervisor_proxy.admin.calls import Kept
+from supervisor_proxy.admin.home_tables import (
+    BACKUPS,
+    STATES,
+    backups_of,
+    host_of,
+    table_of,
+    version,
+)
 from supervisor_proxy.admin.supervisors import last_calls, told
 from supervisor_proxy.engine.hassio import LONG
 from supervisor_proxy.models import (
@@ -55,7 +62,6 @@ HEALTHS = {
     Home.Health.UNSUPPORTED: "warn",
     Home.Health.UNHEALTHY: "bad",
 }
-STATES = {"started": "good", "startup": "busy", "stopped": "mute", "error": "bad"}
 # name: call, label, what it does, in words, if that is to be confirmed by the device's name.
 CALLS: dict[str, tuple[str, str, str]] = {
     "check": ("POST core/check", "Check configuration", ""),
@@ -76,9 +82,7 @@ CALLS: dict[str, tuple[str, str, str]] = {
 OF_DEVICE = tuple(name for name, (call, *_) in CALLS.items() if "{}" not in call)
 LOGS = ("core", "supervisor", "host")
 LOG_LINES = 100
-BACKUPS = 20
 PER_PAGE = 50
-MOST_COLUMNS = 40
 
 
 def wanted(name: str, place: str) -> Any:
@@ -89,12 +93,6 @@ def wanted(name: str, place: str) -> Any:
 def is_serious(name: str) -> bool:
     route = wanted(name, "x").route
     return route.dangerous or route.leaves or name == "update-core"
-
-
-def version(old: str, new: str) -> str:
-    if not old:
-        return "-"
-    return badge(f"{old} → {new}", "warn") if new and new != old else badge(old, "good")
 
 
 @admin.register(Home)
@@ -331,66 +329,6 @@ class HomeAdmin(Kept):
         except Refused as refusal:
             shown = {"error": str(refusal)}
         return JsonResponse(shown | {"calls": last_calls(row)})
-
-
-def host_of(data: dict[str, Any]) -> list[list[str]]:
-    host, info = data.get("/host/info", {}), data.get("/info", {})
-    found = {
-        "Host name": host.get("hostname"), "Operating system": host.get("operating_system"),
-        "Kernel": host.get("kernel"), "Machine": info.get("machine"),
-        "Channel": info.get("channel"), "Time zone": info.get("timezone"),
-    }  # fmt: skip
-    return [[name, str(value)[:100]] for name, value in found.items() if value]
-
-
-def backups_of(data: dict[str, Any]) -> list[dict[str, str]]:
-    told = data.get("/backups", {})
-    rows = told.get("backups", told.get("snapshots", []))
-    found = [
-        {
-            name: str(row.get(name) or "")[:64]
-            for name in ("slug", "name", "date", "type", "size")
-        }
-        for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, dict)
-    ]
-    return sorted(found, key=lambda row: row["date"], reverse=True)[:BACKUPS]
-
-
-def table_of(rows: list[Home]) -> dict[str, Any]:
-    """Columns of those add-ons that most have, and the versions that differ from most."""
-    names: dict[str, str] = {}
-    versions: dict[str, Counter[str]] = {}
-    for home in rows:
-        for one in home.addons:
-            names[one["slug"]] = one["name"]
-            versions.setdefault(one["slug"], Counter())[one["version"]] += 1
-    order = sorted(names, key=lambda slug: (-versions[slug].total(), slug))
-    slugs = order[:MOST_COLUMNS]
-    usual = {slug: versions[slug].most_common(1)[0][0] for slug in slugs}
-    return {
-        "columns": [{"slug": slug, "name": names[slug]} for slug in slugs],
-        "left_out": len(order) - len(slugs),
-        "lines": [
-            {
-                "device": home.supervisor.device.name,
-                "link": f"{admin_url(Device, 'change', home.supervisor.device_id)}#home",
-                "cells": [cell(home, slug, usual[slug]) for slug in slugs],
-            }
-            for home in rows
-        ],
-    }
-
-
-def cell(home: Home, slug: str, usual: str) -> dict[str, Any] | None:
-    one = next((addon for addon in home.addons if addon["slug"] == slug), None)
-    if one is None:
-        return None
-    return {
-        "badge": badge(one["version"], STATES.get(one["state"], "mute"), one["state"]),
-        "update": one["latest"] if one["latest"] not in {"", one["version"]} else "",
-        "differs": one["version"] != usual,
-    }
 
 
 @admin.register(HomeAlert)
