@@ -4,13 +4,19 @@ An app that brings an admin page adds its line to the navigation here.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse
+from django.utils.functional import lazy
 
 Shown = Callable[[HttpRequest], bool]
+
+
+# A page compares each link of the navigation many times, and routes never change.
+linked = lazy(lru_cache(maxsize=None)(reverse), str)
 
 
 def permitted(permission: str) -> Shown:
@@ -35,7 +41,7 @@ def page(title: str, icon: str, view: str, shown: Shown, **more: Any) -> dict[st
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{view}"),
+        "link": linked(f"admin:{view}"),
         "permission": shown,
     } | more
 
@@ -110,27 +116,27 @@ UNFOLD: dict[str, Any] = {
                 "supervisor_proxy.home", "supervisor_proxy.homealert",
             ],
             "items": [
-                {"title": "Supervisors", "link": reverse_lazy("admin:supervisor_proxy_supervisor_changelist")},
-                {"title": "Each call", "link": reverse_lazy("admin:supervisor_proxy_supervisorcall_changelist")},
-                {"title": "On many devices", "link": reverse_lazy("admin:supervisor_proxy_supervisorbatch_changelist")},
-                {"title": "Home Assistant", "link": reverse_lazy("admin:supervisor_proxy_home_changelist")},
-                {"title": "Add-ons", "link": reverse_lazy("admin:home_matrix")},
-                {"title": "Troubles", "link": reverse_lazy("admin:supervisor_proxy_homealert_changelist")},
-                {"title": "Update campaigns", "link": reverse_lazy("admin:supervisor_proxy_updatecampaign_changelist")},
+                {"title": "Supervisors", "link": linked("admin:supervisor_proxy_supervisor_changelist")},
+                {"title": "Each call", "link": linked("admin:supervisor_proxy_supervisorcall_changelist")},
+                {"title": "On many devices", "link": linked("admin:supervisor_proxy_supervisorbatch_changelist")},
+                {"title": "Home Assistant", "link": linked("admin:supervisor_proxy_home_changelist")},
+                {"title": "Add-ons", "link": linked("admin:home_matrix")},
+                {"title": "Troubles", "link": linked("admin:supervisor_proxy_homealert_changelist")},
+                {"title": "Update campaigns", "link": linked("admin:supervisor_proxy_updatecampaign_changelist")},
             ],
         },
         {
             "models": ["notifications.webhook", "notifications.delivery"],
             "items": [
-                {"title": "Webhooks", "link": reverse_lazy("admin:notifications_webhook_changelist")},
-                {"title": "Messages", "link": reverse_lazy("admin:notifications_delivery_changelist")},
+                {"title": "Webhooks", "link": linked("admin:notifications_webhook_changelist")},
+                {"title": "Messages", "link": linked("admin:notifications_delivery_changelist")},
             ],
         },
         {
             "models": ["connections.command", "connections.commandbatch"],
             "items": [
-                {"title": "Each command", "link": reverse_lazy("admin:connections_command_changelist")},
-                {"title": "On many devices", "link": reverse_lazy("admin:connections_commandbatch_changelist")},
+                {"title": "Each command", "link": linked("admin:connections_command_changelist")},
+                {"title": "On many devices", "link": linked("admin:connections_commandbatch_changelist")},
             ],
         },
     ],
@@ -204,3 +210,32 @@ UNFOLD: dict[str, Any] = {
         ],
     },
 }  # fmt: skip
+
+# What an empty list tells whoever comes first, by model.
+# fmt: off
+HINTS = {
+    "devices.device": "Let devices register themselves with the shared secret of an organization, add one by hand, or import a table.",
+    "devices.devicegroup": "A group gives its devices the same templates and variables.",
+    "devices.enrollment": "Devices that ask with a key of their own wait here, where an organization permits that.",
+    "configs.template": "A template is a piece of configuration that many devices have in common. Start with one for all: time zone, DNS, NTP.",
+    "configs.rollout": "A rollout brings a template's new version to a few devices first. Begin one on the template's page.",
+    "connections.credentials": "With a user and a key or password the portal reaches devices over SSH.",
+    "connections.command": "Commands are sent from a device's page, or to many from the list of devices.",
+    "supervisor_proxy.supervisor": "A balena or Home Assistant supervisor is called through the portal: add its device's address and key.",
+    "geo.location": "Put devices on the map: add a location by hand, or import a table.",
+    "geo.floorplan": "A picture of a floor, on which devices are arranged. Its location is an indoor one.",
+    "pki.ca": "An authority signs the certificates of devices and VPN servers. Make one here, or import one.",
+    "pki.cert": "Certificates are made here, by VPN templates, and by devices over ACME and EST. An authority comes first.",
+    "networks.network": "Members of an overlay network reach each other wherever they are. Make one, and join devices with its code.",
+    "networks.node": "Devices appear here when they join an overlay network with a code.",
+    "networks.gateway": "A vendor's gateway is changed in steps that are reviewed first. Add its address and API key.",
+    "networks.change": "Changes of gateways are staged on a gateway's page or over the API, and wait here for approval.",
+    "networks.subnet": "A subnet hands out addresses to VPN clients and devices.",
+    "vpn.vpn": "A VPN server's clients are made by templates: each device gets its certificate or key, and an address.",
+    "accounts.site": "A site groups devices and people within an organization.",
+    "accounts.apitoken": "A program signs in with a token. It is shown once.",
+    "accounts.apikey": "A key does less than you may: name the permissions that it is for.",
+    "notifications.notification": "Nothing has happened that you need to know of.",
+    "notifications.webhook": "A program is told of what happens: add its https:// address.",
+    "notifications.mute": "You are told of everything. Devices are muted in the list of notifications.",
+}

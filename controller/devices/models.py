@@ -292,7 +292,7 @@ class StatusChange(Owned):
 
     class Meta:
         ordering = ["-at"]
-        indexes = [models.Index(fields=["device", "-at"])]
+        indexes = [models.Index(fields=["device", "-at"]), models.Index(fields=["-at"])]
 
     def __str__(self) -> str:
         return f"{self.device} {self.state} at {self.at:%Y-%m-%d %H:%M:%S}"

@@ -6,7 +6,7 @@ from django.db.models import Count, F, Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from controller.base.admin import bar
+from controller.base.admin import admin_url, bar
 from controller.configs.models import Config, Push
 from controller.devices.admin.filters import PROBLEM
 from controller.devices.admin.showing import (
@@ -16,9 +16,10 @@ from controller.devices.admin.showing import (
     presence_badge,
     status_badge,
 )
-from controller.devices.models import Device, Presence, StatusChange
+from controller.devices.models import Device, Enrollment, Presence, StatusChange
 from geo.admin import maps
 from geo.models import DeviceLocation
+from networks.models import Change
 from pki.admin.dashboard import expiring
 
 TROUBLES = 10
@@ -38,6 +39,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "presence": presence,
         "adds_devices": user.may_somewhere("device:create"),
         "expiring": expiring(user),
+        "waiting": waiting(user),
     }
     if not context["total"]:
         return context
@@ -49,6 +51,21 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "configuration": config_card(user) if reads_configs else None,
         "events": events(user, pushes=reads_configs),
     }
+
+
+def waiting(user: Any) -> list[dict[str, Any]]:
+    """What waits for somebody's approval, by kind."""
+    found = []
+    for title, model, permission, query in (
+        ("Devices that ask to be added", Enrollment, "device:create", "state__exact=pending"),
+        ("Changes of gateways", Change, "network:update", "state__exact=pending"),
+    ):
+        if user.may_somewhere(permission):
+            rows: Any = model.objects.visible_to(user, permission)
+            if count := rows.filter(state="pending").count():
+                link = f"{admin_url(model, 'changelist')}?{query}"
+                found.append({"title": title, "count": count, "link": link})
+    return found
 
 
 def fleet_map(user: Any) -> dict[str, Any]:

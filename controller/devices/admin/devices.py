@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from controller.accounts.models import Organization
 from controller.base.admin import (
+    NarrowPaginator,
     RuleAdmin,
     ScopedRelatedFilter,
     action,
@@ -74,6 +75,7 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
     ]  # fmt: skip
     search_help_text = "Name, MAC address, IP address, serial number or model"
     ordering = ["name"]
+    paginator = NarrowPaginator
     inlines = [ConnectionInline]
     actions = ["run_command", "regroup_many", "deactivate_many", "activate_many"]
     actions_detail = ["show_versions", "move", "deactivate", "activate"]

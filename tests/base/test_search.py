@@ -1,0 +1,83 @@
+"""One box finds everything by name, address or serial number, of those one may know of."""
+
+import pytest
+from django.test import Client
+
+from controller.accounts.models import Organization
+from networks.models import Change
+from networks.rules.addresses import add_address
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+def found(client: Client, term: str) -> str:
+    return client.get("/admin/search/", {"s": term, "extended": "1"}).content.decode()
+
+
+@pytest.fixture
+def client(organization: Organization) -> Client:
+    client = Client()
+    client.force_login(make.user(organization, "org_admin", is_staff=True))
+    return client
+
+
+def test_devices_are_found_by_each_of_their_names(
+    client: Client, organization: Organization
+) -> None:
+    make.device(
+        organization, name="harbor-ap", mac_address="02:00:00:00:AB:CD", hardware_id="SN-4711",
+        management_ip="10.9.8.7",
+    )  # fmt: skip
+    foreign = make.device(make.organization(), name="harbor-foreign")
+    for term in ("harbor", "00:ab:cd", "SN-47", "10.9.8.7"):
+        text = found(client, term)
+        assert "harbor-ap" in text
+        assert foreign.name not in text
+
+
+def test_everything_else_is_found_too(client: Client, organization: Organization) -> None:
+    make.gateway(organization, name="quay gateway")
+    make.location(organization, name="quay location")
+    make.group(organization, name="quay group")
+    make.template(organization, name="quay template")
+    make.credentials(organization, name="quay credentials")
+    cert = make.cert(make.ca(organization, name="quay authority"), name="quay certificate")
+    subnet = make.subnet(organization, "10.7.0.0/24", name="quay subnet")
+    add_address(subnet=subnet, ip_address="10.7.0.9")
+    text = found(client, "quay")
+    for kind in (
+        "gateway", "location", "group", "template", "credentials", "authority", "certificate",
+        "subnet",
+    ):  # fmt: skip
+        assert f"quay {kind}" in text
+    assert "10.7.0.9" in found(client, "10.7.0.9")
+    assert "quay certificate" in found(client, str(cert.serial_number))
+
+
+def test_an_empty_list_tells_what_to_do(client: Client) -> None:
+    text = client.get("/admin/networks/gateway/").content.decode()
+    assert "changed in steps that are reviewed first" in text
+    assert "Nothing fits" in client.get("/admin/networks/gateway/?q=x").content.decode()
+
+
+def test_the_dashboard_tells_what_waits_for_approval(
+    client: Client, organization: Organization
+) -> None:
+
+    make.device(organization)
+    assert "Waits for approval" not in client.get("/admin/").content.decode()
+    Change.objects.create(
+        gateway=make.gateway(organization), feature="opnsense.firewall.alias",
+        operation="create", state="pending",
+    )  # fmt: skip
+    assert "Waits for approval" in client.get("/admin/").content.decode()
+
+
+def test_far_pages_show_the_right_devices(client: Client, organization: Organization) -> None:
+    for number in range(53):
+        make.device(organization, name=f"ap-{number:02}")
+    text = client.get("/admin/devices/device/?p=2").content.decode()
+    assert "ap-52" in text
+    assert "ap-49" not in text
+    assert "ap-50" in client.get("/admin/devices/device/?q=ap-5&p=1").content.decode()

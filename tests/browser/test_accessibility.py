@@ -1,0 +1,76 @@
+"""axe-core finds nothing serious on the main pages: in light, in dark, and on a phone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+
+from controller.accounts.models import Organization, User
+from controller.devices.models import Presence
+from controller.devices.rules import Sighting, observe
+from controller.notifications.rules import spreading
+from tests import make
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+SERIOUS = {"serious", "critical"}
+LISTS = (
+    "devices/device", "devices/devicegroup", "devices/enrollment", "connections/command",
+    "supervisor_proxy/supervisor", "geo/location", "configs/template", "configs/rollout",
+    "pki/cert", "networks/network", "networks/gateway",
+    "vpn/vpn", "accounts/organization", "notifications/notification",
+)  # fmt: skip
+COLORS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+# What the dark of a page differs in is its colors.
+WAYS: tuple[tuple[str, int, Any, dict[str, Any]], ...] = (
+    ("light", 1440, "light", {}),
+    ("dark", 1440, "dark", COLORS),
+    ("phone", 390, "light", {}),
+)
+
+
+def pages(organization: Organization) -> list[str]:
+    template = make.template(organization)
+    device = make.device(
+        organization, name="ap-1", config={"templates": [template]}, management_ip="10.0.0.1"
+    )
+    make.placed(make.location(organization), name="ap-2")
+    cert = make.cert(make.ca(organization))
+    observe([Sighting(device.pk, Presence.State.OFFLINE, "no answer")])
+    spreading.spread()
+    return [
+        "/admin/",
+        *(f"/admin/{one}/" for one in LISTS),
+        f"/admin/devices/device/{device.pk}/change/",
+        f"/admin/configs/template/{template.pk}/change/",
+        f"/admin/pki/cert/{cert.pk}/change/",
+        "/admin/devices/device/add/",
+        "/admin/devices/device/import/",
+        "/admin/notifications/notification/preferences/",
+    ]
+
+
+def serious(page: Any, **options: Any) -> list[str]:
+    found = page.evaluate(
+        "options => axe.run(options)", {"resultTypes": ["violations"]} | options
+    )
+    return [
+        f"{one['id']}: {node['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in SERIOUS
+        for node in one["nodes"][:3]
+    ]
+
+
+def test_nothing_serious_on_the_main_pages(
+    browse: Callable[..., Any], organization: Organization, admin: User
+) -> None:
+    watched, told = browse(admin), []
+    for path in pages(organization):
+        page = watched.open(path)
+        page.evaluate(AXE_SCRIPT)
+        for how, width, scheme, options in WAYS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            told += [f"{path} ({how}) {line}" for line in serious(page, **options)]
+    assert not told, "\n".join(told)
