@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("devices", "0004_registration"),
+        ("devices", "0005_kinds"),
     ]
 
     operations = [
