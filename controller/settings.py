@@ -259,6 +259,13 @@ MUSTER_HOME_REMOTE = env.bool("MUSTER_HOME_REMOTE", False)
 # passed on. A wildcard record and certificate of it lead to the portal.
 MUSTER_INGRESS_DOMAIN: str = env.str("MUSTER_INGRESS_DOMAIN", "").lower().strip(".")
 
+# --- discovery
+# Networks that scans may look at; nobody scans what is not yours.
+MUSTER_DISCOVERY_NETWORKS: list[str] = env.list(
+    "MUSTER_DISCOVERY_NETWORKS",
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
+)
+
 # --- vendors' gateways
 # While this is true, changes are staged and never written to a gateway.
 ADAPTER_READ_ONLY = env.bool("ADAPTER_READ_ONLY", env.bool("OMADA_READ_ONLY", True))

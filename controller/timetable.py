@@ -7,7 +7,9 @@ from kombu import Queue
 
 HOUR = 3600
 # One queue for each kind of work, so that none can starve another.
-QUEUES = [Queue(name) for name in ("default", "push", "poll", "render", "command", "proxy")]
+QUEUES = [
+    Queue(name) for name in ("default", "push", "poll", "render", "command", "proxy", "scan")
+]
 ROUTES = {
     "controller.configs.tasks.deliver": {"queue": "push"},
     "controller.configs.tasks.render_stale": {"queue": "render"},
@@ -17,6 +19,7 @@ ROUTES = {
     "networks.tasks.apply_change": {"queue": "push"},
     "networks.tasks.advance_set": {"queue": "push"},
     "supervisor_proxy.tasks.*": {"queue": "proxy"},
+    "controller.discovery.tasks.*": {"queue": "scan"},
 }
 
 
@@ -45,6 +48,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
             "networks.tasks.apply_due", reconcile, "push",
         ),
         "give up changes that nobody applied": ("networks.tasks.expire_changes", 60, "default"),
+        "go on with lost scans": ("controller.discovery.tasks.find_lost", reconcile, "scan"),
         "poll gateways": ("networks.tasks.poll_gateways", 30, "poll"),
         "tell VPN servers": ("controller.vpn.tasks.tell_servers", reconcile, "default"),
         "check for drift": ("controller.configs.tasks.check_drift", 60, "poll"),

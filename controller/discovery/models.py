@@ -1,0 +1,91 @@
+"""Scans, and what they found."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from controller.accounts.models import Organization, OrganizationOwned, Owned, Site
+from controller.base.models import Base
+from controller.devices.models import Device
+
+
+class Scan(OrganizationOwned, Base):
+    """One look at some networks. Workers drive it, and another goes on where one was lost."""
+
+    not_audited: ClassVar[frozenset[str]] = frozenset(
+        {"state", "position", "scanned", "found", "driven", "began", "ended", "trouble"}
+    )
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        RUNNING = "running", "Running"
+        COMPLETED = "completed", "Completed"
+        CANCELLED = "cancelled", "Cancelled"
+        FAILED = "failed", "Failed"
+
+    ACTIVE: ClassVar[tuple[str, ...]] = (State.PENDING, State.RUNNING)
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="scans")
+    site = models.ForeignKey(Site, models.SET_NULL, null=True, blank=True, related_name="scans")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    targets = models.JSONField(help_text="Addresses, networks and ranges.")
+    excluded = models.JSONField(default=list, blank=True)
+    methods = models.JSONField()
+    ports = models.JSONField()
+    at_once = models.PositiveSmallIntegerField("hosts at once", default=50)
+    seconds = models.FloatField("seconds to wait for an answer", default=2.0)
+    state = models.CharField(max_length=9, choices=State, default=State.PENDING, editable=False)
+    total = models.PositiveIntegerField(editable=False)
+    # Everything before it has been asked; where another worker goes on.
+    position = models.PositiveIntegerField(default=0, editable=False)
+    scanned = models.PositiveIntegerField(default=0, editable=False)
+    found = models.PositiveIntegerField(default=0, editable=False)
+    # When a worker last said that it is at it.
+    driven = models.DateTimeField(null=True, editable=False)
+    began = models.DateTimeField(null=True, editable=False)
+    ended = models.DateTimeField(null=True, editable=False)
+    trouble = models.CharField(max_length=255, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-created", "-id"]
+        indexes = [
+            models.Index(fields=["organization", "-created"], name="scan_newest"),
+            models.Index(
+                fields=["driven"], name="scan_active",
+                condition=models.Q(state__in=["pending", "running"]),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return ", ".join(self.targets)[:100]
+
+
+class Finding(Owned, Base):
+    """A host that answered a scan."""
+
+    organization_path: ClassVar[str] = "scan__organization"
+    is_audited: ClassVar[bool] = False
+
+    scan = models.ForeignKey(Scan, models.CASCADE, related_name="findings")
+    address = models.GenericIPAddressField()
+    mac_address = models.CharField(max_length=17, blank=True)
+    hostname = models.CharField(max_length=255, blank=True)
+    vendor = models.CharField(max_length=32, blank=True)
+    device_type = models.CharField(max_length=32)
+    ports = models.JSONField()
+    ways = models.JSONField()
+    said = models.JSONField(help_text="What the host said of itself, by where it was said.")
+    # The device that it is, once it is in the inventory.
+    device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["address", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["scan", "address"], name="finding_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address

@@ -1,3 +1,16 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from controller.discovery.api.freesdn import views
+
+A_SCAN = r"^api/v1/discovery/scan/(?P<pk>[0-9a-f-]{36})"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    re_path(r"^api/v1/discovery/scan/?$", views.StartView.as_view(), name="discovery-scan"),
+    re_path(rf"{A_SCAN}/?$", views.ScanView.as_view()),
+    re_path(rf"{A_SCAN}/progress/?$", views.ProgressView.as_view()),
+    re_path(rf"{A_SCAN}/results/?$", views.ResultsView.as_view()),
+    re_path(rf"{A_SCAN}/cancel/?$", views.CancelView.as_view()),
+    path("api/v1/discovery/scans/history", views.HistoryView.as_view()),
+    path("api/v1/discovery/scans/latest/results", views.LatestView.as_view()),
+    re_path(r"^api/v1/discovery/adopt/?$", views.AdoptView.as_view()),
+]

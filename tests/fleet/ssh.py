@@ -47,11 +47,12 @@ class SshDevice:
         accounts: dict[str, str] | None = None,
         environment: dict[str, str] | None = None,
         options: Sequence[str] = (),
+        host: str = "127.0.0.1",
     ) -> None:
         self.folder = Path(folder).resolve()
         self.root = self.folder / "root"
         self.root.mkdir(parents=True, exist_ok=True)
-        self.host = "127.0.0.1"
+        self.host = host
         self.username = getpass.getuser()
         self.client_key_path = client_key or make_key(self.folder / "client_key")
         self.host_key_path = make_key(self.folder / "host_key")

@@ -1,0 +1,154 @@
+"""Scans and findings as FreeSDN's clients know them."""
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from controller.accounts.models import Organization, Site
+from controller.devices.api.serializers import VisibleRelatedField
+from controller.discovery.drivers.contract import USUAL_METHODS, USUAL_PORTS
+from controller.discovery.models import Finding, Scan
+
+
+class Options(serializers.Serializer[Any]):
+    max_concurrent_hosts = serializers.IntegerField(default=50, min_value=1, max_value=500)
+    tcp_timeout = serializers.FloatField(default=2.0, min_value=0.5, max_value=30)
+
+
+class Wanted(serializers.Serializer[Any]):
+    targets = serializers.ListField(
+        child=serializers.CharField(max_length=100), min_length=1, max_length=256
+    )
+    exclude_targets = serializers.ListField(
+        child=serializers.CharField(max_length=100), default=list, max_length=256
+    )
+    site_id = VisibleRelatedField(queryset=Site.objects.all(), required=False, allow_null=True)
+    organization_id = VisibleRelatedField(
+        queryset=Organization.objects.all(), required=False, allow_null=True,
+        help_text="Where no site is named; one that is the caller's only one need not be.",
+    )  # fmt: skip
+    scan_methods = serializers.ListField(
+        child=serializers.CharField(max_length=16), default=list(USUAL_METHODS), max_length=16
+    )
+    tcp_ports = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=65535),
+        default=list(USUAL_PORTS), max_length=64,
+    )  # fmt: skip
+    options = Options(default=dict)
+
+
+class StartedShape(serializers.ModelSerializer[Scan]):
+    scan_id = serializers.UUIDField(source="pk")
+    status = serializers.CharField(source="state")
+    total_targets = serializers.IntegerField(source="total")
+    message = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Scan
+        fields = ["scan_id", "status", "total_targets", "message"]
+
+    def get_message(self, row: Scan) -> str:
+        return f"Looking at {row.total} addresses."
+
+
+class ProgressShape(serializers.ModelSerializer[Scan]):
+    scan_id = serializers.UUIDField(source="pk")
+    status = serializers.CharField(source="state")
+    total_hosts = serializers.IntegerField(source="total")
+    scanned_hosts = serializers.IntegerField(source="scanned")
+    discovered_hosts = serializers.IntegerField(source="found")
+    progress_pct = serializers.SerializerMethodField()
+    elapsed_seconds = serializers.SerializerMethodField()
+    estimated_remaining_seconds = serializers.SerializerMethodField()
+    started_at = serializers.DateTimeField(source="began")
+    errors = serializers.SerializerMethodField()  # type: ignore[assignment]
+
+    class Meta:
+        model = Scan
+        fields = [
+            "scan_id", "status", "total_hosts", "scanned_hosts", "discovered_hosts",
+            "progress_pct", "errors", "elapsed_seconds", "estimated_remaining_seconds",
+            "started_at",
+        ]  # fmt: skip
+
+    def get_progress_pct(self, row: Scan) -> float:
+        return round(100 * row.scanned / row.total, 1) if row.total else 100.0
+
+    def get_elapsed_seconds(self, row: Scan) -> float:
+        if row.began is None:
+            return 0.0
+        return round(((row.ended or timezone.now()) - row.began).total_seconds(), 1)
+
+    def get_estimated_remaining_seconds(self, row: Scan) -> float | None:
+        if row.ended or not row.scanned:
+            return 0.0 if row.ended else None
+        left = row.total - row.scanned
+        return round(self.get_elapsed_seconds(row) / row.scanned * left, 1)
+
+    def get_errors(self, row: Scan) -> list[str]:
+        return [row.trouble] if row.trouble else []
+
+
+class HistoryShape(serializers.ModelSerializer[Scan]):
+    scan_id = serializers.UUIDField(source="pk")
+    status = serializers.CharField(source="state")
+    started_at = serializers.DateTimeField(source="began")
+    total_discovered = serializers.IntegerField(source="found")
+    progress = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Scan
+        fields = ["scan_id", "status", "started_at", "targets", "total_discovered", "progress"]
+
+    def get_progress(self, row: Scan) -> float:
+        return round(100 * row.scanned / row.total, 1) if row.total else 100.0
+
+
+class FindingShape(serializers.ModelSerializer[Finding]):
+    ip_address = serializers.CharField(source="address")
+    open_ports = serializers.JSONField(source="ports")
+    discovered_via = serializers.JSONField(source="ways")
+    discovered_at = serializers.DateTimeField(source="created")
+    services = serializers.JSONField(source="said")
+    device_id = serializers.UUIDField(allow_null=True)
+    is_manageable = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Finding
+        fields = [
+            "id", "ip_address", "mac_address", "hostname", "vendor", "device_type", "open_ports",
+            "services", "discovered_via", "discovered_at", "device_id", "is_manageable",
+        ]  # fmt: skip
+
+    def get_is_manageable(self, row: Finding) -> bool:
+        return bool(row.vendor)
+
+
+class ResultsShape(serializers.ModelSerializer[Scan]):
+    scan_id = serializers.UUIDField(source="pk")
+    status = serializers.CharField(source="state")
+    total_targets = serializers.IntegerField(source="total")
+    total_discovered = serializers.IntegerField(source="found")
+    devices = FindingShape(source="findings", many=True)
+
+    class Meta:
+        model = Scan
+        fields = ["scan_id", "status", "total_targets", "total_discovered", "devices"]
+
+
+class Adopting(serializers.Serializer[Any]):
+    ip_address = serializers.IPAddressField()
+    name = serializers.CharField(max_length=64)
+    scan_id = serializers.UUIDField(
+        required=False, help_text="Of several scans that found this address; else the newest."
+    )
+    site_id = VisibleRelatedField(queryset=Site.objects.all(), required=False, allow_null=True)
+    mac_address = serializers.CharField(max_length=17, required=False, default="")
+
+
+class AdoptedShape(serializers.Serializer[Any]):
+    device_id = serializers.UUIDField(source="pk")
+    name = serializers.CharField()
+    ip_address = serializers.CharField(source="management_ip")
+    status = serializers.CharField(default="adopted")

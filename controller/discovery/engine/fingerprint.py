@@ -1,0 +1,37 @@
+"""What a host probably is, by what it says of itself."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# What is found in any text that a host sent; the first that fits counts.
+SIGNS: tuple[tuple[str, str, str], ...] = (
+    (r"opnsense", "opnsense", "firewall"),
+    (r"pfsense", "pfsense", "firewall"),
+    (r"routeros|mikrotik", "mikrotik", "router"),
+    (r"unifi", "unifi", "controller"),
+    (r"omada", "omada", "controller"),
+    (r"proxmox|pve-api-daemon", "proxmox", "hypervisor"),
+    (r"home assistant|_home-assistant\._tcp", "home-assistant", "appliance"),
+    (r"balena", "balena", "appliance"),
+    (r"openwrt|luci|dropbear", "openwrt", "router"),
+    (r"axis|hikvision|dahua|onvif|_rtsp\._tcp", "", "camera"),
+    (r"asterisk|freepbx|sip/2\.0|_sip\._udp", "", "voip"),
+    (r"_ipp\._tcp|printer", "", "printer"),
+    (r"openssh|ubuntu|debian|linux", "", "host"),
+)
+
+
+@dataclass(frozen=True)
+class Guess:
+    vendor: str = ""
+    device_type: str = "unknown"
+
+
+def guess(texts: Iterable[str]) -> Guess:
+    """``texts`` are banners, titles, server headers, services and descriptions."""
+    whole = "\n".join(texts).lower()
+    for pattern, vendor, kind in SIGNS:
+        if re.search(pattern, whole):
+            return Guess(vendor, kind)
+    return Guess()

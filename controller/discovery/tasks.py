@@ -1,0 +1,19 @@
+"""What workers do for discovery; it finds its work on rows, and may run twice."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from controller.discovery import rules
+from controller.discovery.models import Scan
+
+
+@shared_task
+def scan(pk: str) -> bool:
+    row = Scan.objects.filter(pk=UUID(pk)).first()
+    return row is not None and rules.drive(row)
+
+
+@shared_task
+def find_lost() -> int:
+    return rules.find_lost()

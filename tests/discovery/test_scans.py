@@ -1,0 +1,246 @@
+"""Scans of a real network: a namespace with a router in it, and nobody else."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from controller.accounts.models import Organization, User
+from controller.base.errors import Conflict
+from controller.devices.models import Device
+from controller.discovery import rules
+from controller.discovery.models import Finding, Scan
+from tests import make
+from tests.fleet.ssh import SshDevice
+from tests.vpn.test_tunnels import run, tried, why_not
+
+URL = "/api/v1/discovery/"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def network(settings: Any, tmp_path: Path) -> Iterator[str]:
+    """A /24 with a router at .10 and this machine, with a real OpenSSH server, at .1."""
+    if reason := why_not():
+        pytest.skip(reason)
+    number = os.getpid() % 250
+    prefix, space, ends = f"10.213.{number}", f"mscan{number}", (f"mua{number}", f"mub{number}")
+    try:
+        run("ip", "netns", "add", space)
+        run("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        run("ip", "link", "set", ends[1], "netns", space)
+        run("ip", "address", "add", f"{prefix}.1/24", "dev", ends[0])
+        run("ip", "link", "set", ends[0], "up")
+        run("ip", "-n", space, "address", "add", f"{prefix}.10/24", "dev", ends[1])
+        run("ip", "-n", space, "link", "set", ends[1], "up")
+        router = subprocess.Popen(
+            ["ip", "netns", "exec", space, sys.executable, "-m", "tests.fleet.answering", f"{prefix}.10"],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert router.stdout
+        assert router.stdout.readline() == "listening\n"
+        yield prefix
+        router.kill()
+        router.communicate()
+    finally:
+        tried("ip", "netns", "del", space)
+        tried("ip", "link", "del", ends[0])
+
+
+def scan(organization: Organization, user: User, *wanted: str, **values: Any) -> Scan:
+    return rules.start(organization, by=user, wanted=wanted, **values)
+
+
+@pytest.mark.netns
+@pytest.mark.xdist_group("netns")
+@pytest.mark.enable_socket
+@pytest.mark.django_db
+def test_a_scan_of_a_network_finds_who_is_in_it(
+    network: str, organization: Organization, api: Any, tmp_path: Path
+) -> None:
+    client = api(make.user(organization))
+    with SshDevice(tmp_path / "host", host=f"{network}.1") as host:
+        asked = {
+            "targets": [f"{network}.0/24"], "scan_methods": ["tcp_connect", "mdns", "ssdp", "snmp"],
+            "tcp_ports": [22, 80, host.port],
+            "options": {"max_concurrent_hosts": 300, "tcp_timeout": 5},
+        }  # fmt: skip
+        started = client.post(f"{URL}scan", asked).json()
+        assert started["total_targets"] == 254
+        assert rules.drive(Scan.objects.get(pk=started["scan_id"]))
+    progress = client.get(f"{URL}scan/{started['scan_id']}/progress").json()
+    assert (progress["status"], progress["progress_pct"]) == ("completed", 100.0)
+    found = client.get(f"{URL}scan/{started['scan_id']}/results").json()["devices"]
+    by_address = {one["ip_address"].rpartition(".")[2]: one for one in found}
+    machine, router = by_address.pop("1"), by_address.pop("10")
+    assert not by_address
+    assert "OpenSSH" in machine["services"][f"banner:{host.port}"]
+    assert (router["vendor"], router["device_type"]) == ("openwrt", "router")
+    assert router["open_ports"] == [22, 80]
+    assert router["discovered_via"] == ["mdns", "snmp", "ssdp", "tcp_connect"]
+    said = router["services"]
+    assert "MiniUPnPd" in said.pop("ssdp")["server"]
+    assert said == {
+        "banner:22": "SSH-2.0-dropbear", "http:80:title": "OpenWrt - LuCI",
+        "http:80:server": "uhttpd", "mdns": ["_ssh._tcp.local."],
+        "snmp": "Linux roof 6.6.86 OpenWrt",
+    }  # fmt: skip
+    # It is in a network of this machine, so its MAC address was seen.
+    assert len(router["mac_address"]) == 17
+
+
+def test_what_was_found_is_adopted_once(api: Any, organization: Organization) -> None:
+    user = make.user(organization)
+    client = api(user)
+    row = scan(organization, user, "10.0.0.0/24")
+    seen = {
+        "address": "10.0.0.9",
+        "device_type": "router",
+        "ports": [22],
+        "ways": [],
+        "said": {},
+    }
+    Finding.objects.create(scan=row, **seen)
+    wanted = {"ip_address": "10.0.0.9", "name": "roof"}
+    refused = client.post(f"{URL}adopt", wanted)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["details"][0]["field"] == "body.mac_address"
+    wanted["mac_address"] = make.mac()
+    assert client.post(f"{URL}adopt", wanted).status_code == 201
+    device = Device.objects.get()
+    assert (device.name, str(device.management_ip)) == ("roof", "10.0.0.9")
+    assert client.post(f"{URL}adopt", wanted).status_code == 409
+    stranger = api(make.user(make.organization()))
+    assert stranger.post(f"{URL}adopt", wanted).status_code == 404
+    assert api(make.user(organization, "viewer")).post(f"{URL}adopt", wanted).status_code == 403
+    history = client.get(f"{URL}scans/history").json()
+    assert [one["scan_id"] for one in history] == [str(row.pk)]
+    assert client.get(f"{URL}scans/latest/results").json()["scan_id"] == str(row.pk)
+
+
+@pytest.mark.netns
+@pytest.mark.xdist_group("netns")
+@pytest.mark.enable_socket
+@pytest.mark.django_db(transaction=True)
+def test_a_cancelled_scan_stops_at_once(network: str, admin: User) -> None:
+    # One host at a time, each of whom nobody answers for: minutes, if it went on.
+    row = scan(make.organization(), admin, f"{network}.0/24", at_once=1, seconds=5)
+
+    def drive() -> None:
+        try:
+            rules.drive(Scan.objects.get(pk=row.pk))
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        driving = pool.submit(drive)
+        while Scan.objects.get(pk=row.pk).state == "pending":
+            time.sleep(0.05)
+        rules.cancel(Scan.objects.get(pk=row.pk), by=admin)
+        driving.result(timeout=20)
+    row.refresh_from_db()
+    assert row.state == "cancelled"
+    assert row.scanned < 20
+
+
+@pytest.mark.enable_socket
+def test_a_lost_scan_is_found_and_gone_on_with(
+    settings: Any, organization: Organization, admin: User
+) -> None:
+    settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
+    row = scan(organization, admin, "127.9.9.0/26", methods=["tcp_connect"], ports=[1])
+    assert rules.find_lost() == 0
+    now = timezone.now()
+    Scan.objects.update(state="running", driven=now, position=60, scanned=60)
+    assert not rules.drive(Scan.objects.get(pk=row.pk)), "somebody else is at it"
+    Scan.objects.update(driven=now - timedelta(minutes=1))
+    assert rules.find_lost() == 1
+    assert rules.drive(Scan.objects.get(pk=row.pk))
+    row.refresh_from_db()
+    assert (row.state, row.scanned, row.position, row.found) == ("completed", 62, 62, 0)
+
+
+def test_known_devices_are_known_again(
+    settings: Any, organization: Organization, admin: User, tmp_path: Path
+) -> None:
+    settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
+    device = make.device(organization, management_ip="127.0.0.1")
+    with SshDevice(tmp_path / "host") as host:
+        row = scan(organization, admin, "127.0.0.1", methods=["tcp_connect"], ports=[host.port])
+        rules.drive(row)
+    assert Finding.objects.get().device == device
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"targets": ["127.0.0.1"]}, "body.targets"),
+        ({"targets": ["8.8.8.8"]}, "body.targets"),
+        ({"targets": ["10.0.0.0/8"]}, "body.targets"),
+        ({"targets": []}, "body.targets"),
+        ({"targets": ["x"]}, "body.targets"),
+        ({"targets": ["10.0.0.1"], "scan_methods": ["arp"]}, "body.scan_methods"),
+        ({"targets": ["10.0.0.1"], "tcp_ports": [70000]}, "body.tcp_ports.0"),
+        ({"targets": ["10.0.0.1"], "options": {"tcp_timeout": 99}}, "body.options.tcp_timeout"),
+    ],
+)
+def test_a_bad_scan_is_refused_by_its_field(
+    api: Any, organization: Organization, body: dict[str, Any], field: str
+) -> None:
+    answer = api(make.user(organization)).post(f"{URL}scan", body)
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.json()["error"]["details"]] == [field]
+    assert not Scan.objects.exists()
+
+
+def test_only_so_many_at_a_time_and_none_for_strangers(
+    api: Any, organization: Organization
+) -> None:
+    user = make.user(organization)
+    for _ in range(rules.MOST_ACTIVE):
+        row = scan(organization, user, "10.0.0.1")
+    with pytest.raises(Conflict, match="under way"):
+        scan(organization, user, "10.0.0.1")
+    stranger = api(make.user(make.organization()))
+    for verb, tail in (("get", "progress"), ("get", "results"), ("post", "cancel")):
+        assert getattr(stranger, verb)(f"{URL}scan/{row.pk}/{tail}").status_code == 404
+    assert stranger.get(f"{URL}scans/history").json() == []
+    client = api(user)
+    assert client.delete(f"{URL}scan/{row.pk}").status_code == 409
+    assert client.post(f"{URL}scan/{row.pk}/cancel").json()["status"] == "cancelled"
+    assert client.post(f"{URL}scan/{row.pk}/cancel").status_code == 409
+    assert client.delete(f"{URL}scan/{row.pk}").status_code == 204
+
+
+def test_results_cost_the_same_queries_for_one_and_for_many(
+    api: Any, organization: Organization, admin: User
+) -> None:
+    row = scan(organization, admin, "10.0.0.0/24")
+    client = api(admin)
+
+    def ask() -> int:
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(f"{URL}scan/{row.pk}/results").status_code == 200
+        return len(asked)
+
+    ask()
+    few = ask()
+    Finding.objects.bulk_create(
+        Finding(
+            scan=row, address=f"10.0.0.{n}", device_type="host", ports=[22], ways=[], said={}
+        )
+        for n in range(1, 100)
+    )
+    assert ask() == few
