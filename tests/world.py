@@ -14,6 +14,7 @@ from controller.configs.models import Rollout, Snapshot
 from controller.configs.rules import rollouts
 from controller.connections.models import Command, CommandBatch
 from controller.devices.models import Enrollment
+from controller.discovery.models import Scan
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
 from controller.notifications.rules import choosing
 from geo.models import FloorPlan
@@ -135,6 +136,13 @@ def add_people(world: World, root: User) -> None:
     }
 
 
+def scan_of(world: World) -> Scan:
+    return Scan.objects.create(
+        organization=world.organization, site=world.site, targets=["10.0.0.1"], methods=[], ports=[],
+        total=1, state="completed",
+    )  # fmt: skip
+
+
 def add_gateway(world: World) -> tuple[Gateway, Change]:
     gateway = make.gateway(world.organization, "https://127.0.0.1:9", site=world.site)
     change_set = ChangeSet.objects.create(
@@ -246,6 +254,7 @@ def add_rows(world: World, root: User) -> None:
         "oidc": "sso",
         "saml": "login",
         "gateways": gateway.pk,
+        "discovery/scan": scan_of(world).pk,
         "gateway-vpn/changes": change.pk,
         "change-sets": ChangeSet.objects.get().pk,
         "{controller_id}": gateway.pk,

@@ -189,6 +189,7 @@ UNFOLD: dict[str, Any] = {
                     page("Gateways", "router", "networks_gateway_changelist", permitted("gateway:read")),
                     page("Changes of gateways", "rule", "networks_change_changelist", permitted("network:read")),
                     page("Sets of changes", "checklist", "networks_changeset_changelist", permitted("network:read")),
+                    page("Discovery", "radar", "discovery_scan_changelist", permitted("discovery:run")),
                     page("VPN servers", "vpn_lock", "vpn_vpn_changelist", permitted("vpn:read")),
                     page("Subnets", "lan", "networks_subnet_changelist", permitted("subnet:read")),
                     page("IP addresses", "pin", "networks_ipaddress_changelist", permitted("address:read")),

@@ -1,0 +1,160 @@
+"""Scans: started here, followed while they run, and their findings adopted in one click."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.views.decorators.http import require_POST
+
+from controller.accounts.models import User
+from controller.base.admin import (
+    RuleAdmin,
+    RuleForm,
+    ScopedRelatedFilter,
+    admin_url,
+    badge,
+    display,
+)
+from controller.base.errors import Refused
+from controller.devices.models import Device
+from controller.discovery import rules
+from controller.discovery.drivers.contract import METHODS, USUAL_METHODS, USUAL_PORTS
+from controller.discovery.models import Finding, Scan
+
+MOST_SHOWN = 500
+TONES = {"completed": "good", "running": "info", "failed": "bad"}
+
+
+class ScanForm(RuleForm):
+    user: User  # set by the admin
+    targets = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "10.0.0.0/24"}),
+        help_text="Addresses, networks or ranges such as 10.0.0.10-20, a line each.",
+    )
+    exclude_targets = forms.CharField(
+        label="except", required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    scan_methods = forms.MultipleChoiceField(
+        label="methods", choices=[(one, one) for one in METHODS], initial=list(USUAL_METHODS),
+        widget=forms.CheckboxSelectMultiple,
+    )  # fmt: skip
+    tcp_ports = forms.RegexField(
+        r"^\d{1,5}([\s,]+\d{1,5})*$",
+        label="TCP ports",
+        initial=", ".join(map(str, USUAL_PORTS)),
+    )
+
+    class Meta:
+        model = Scan
+        fields = ["organization", "site", "at_once", "seconds"]
+
+    def clean_tcp_ports(self) -> list[int]:
+        ports = [int(one) for one in self.cleaned_data["tcp_ports"].replace(",", " ").split()]
+        if not all(0 < port < 2**16 for port in ports):
+            raise forms.ValidationError("Ports are numbers from 1 to 65535.")
+        return ports
+
+    def rule_values(self) -> dict[str, Any]:
+        given = super().rule_values()
+        return {
+            "organization": given["organization"],
+            "by": self.user,
+            "site": given["site"],
+            "wanted": given["targets"].split(),
+            "excluded": given["exclude_targets"].split(),
+            "methods": given["scan_methods"],
+            "ports": given["tcp_ports"],
+            "at_once": given["at_once"],
+            "seconds": given["seconds"],
+        }
+
+
+@admin.register(Scan)
+class ScanAdmin(RuleAdmin):
+    change_form_template = "admin/discovery/scan/change_form.html"
+    resource = "discovery"
+    form = ScanForm
+    create_rule = rules.start
+    list_display = ["name", "organization", "site", "status", "progress", "found", "began"]
+    list_filter = [("organization", ScopedRelatedFilter)]
+    list_select_related = ["organization", "site"]
+
+    def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        """Whoever may scan looks at scans; nobody changes one."""
+        return verb != "update" and super().may(request, "run", obj)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        form, user = super().get_form(request, obj, **kwargs), request.user
+        may_in = staticmethod(lambda owner: user.may(rules.RUN, owner))  # type: ignore[union-attr]
+        return type(form.__name__, (form,), {"may_in": may_in})
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj:
+            return [("organization", "site"), ("at_once", "seconds")]
+        return [
+            ("organization", "site"), "targets", "exclude_targets", "scan_methods", "tcp_ports",
+            ("at_once", "seconds"),
+        ]  # fmt: skip
+
+    @display(description="Targets")
+    def name(self, obj: Scan) -> str:
+        return str(obj)
+
+    @display(description="Status")
+    def status(self, obj: Scan) -> str:
+        return badge(obj.get_state_display(), TONES.get(obj.state, "mute"), obj.trouble)
+
+    @display(description="Progress")
+    def progress(self, obj: Scan) -> str:
+        return f"{obj.scanned} of {obj.total}"
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path(
+                "<uuid:pk>/cancel/",
+                view(require_POST(self.cancel)),
+                name="discovery_scan_cancel",
+            ),
+            path(
+                "<uuid:pk>/adopt/", view(require_POST(self.adopt)), name="discovery_scan_adopt"
+            ),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        scan = kw.get("obj")
+        if scan is not None:
+            context |= {
+                "scan": scan,
+                "status": self.status(scan),
+                "progress": self.progress(scan),
+                "is_active": scan.state in Scan.ACTIVE,
+                "findings": scan.findings.select_related("device")[:MOST_SHOWN],
+            }
+        return super().render_change_form(request, context, *args, **kw)
+
+    def cancel(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        scan = self.row_for(request, str(pk), "run")
+        try:
+            rules.cancel(scan, by=request.user)  # type: ignore[arg-type]
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+        return HttpResponseRedirect(admin_url(Scan, "change", pk))
+
+    def adopt(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        scan = self.row_for(request, str(pk), "read")
+        finding = Finding.objects.filter(scan=scan, pk=request.POST.get("finding") or 0).first()
+        if finding is None:
+            return HttpResponseRedirect(admin_url(Scan, "change", pk))
+        given = {name: request.POST.get(name, "").strip() for name in ("name", "mac_address")}
+        try:
+            device = rules.adopt(finding, by=request.user, **given)  # type: ignore[arg-type]
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+            return HttpResponseRedirect(admin_url(Scan, "change", pk))
+        return HttpResponseRedirect(admin_url(Device, "change", device.pk))

@@ -244,3 +244,34 @@ def test_results_cost_the_same_queries_for_one_and_for_many(
         for n in range(1, 100)
     )
     assert ask() == few
+
+
+def test_a_scan_is_started_and_its_findings_are_adopted_on_the_page(
+    client: Any, organization: Organization
+) -> None:
+    user = make.user(organization, is_staff=True)
+    client.force_login(user)
+    form = {
+        "organization": organization.pk, "site": "", "targets": "10.0.0.0/30\n10.0.0.9",
+        "exclude_targets": "10.0.0.2", "scan_methods": ["tcp_connect"], "tcp_ports": "22, 80",
+        "at_once": 10, "seconds": 1,
+    }  # fmt: skip
+    page = "/admin/discovery/scan/"
+    wrong = client.post(f"{page}add/", form | {"targets": "8.8.8.8"})
+    assert "is not in a network that may be scanned" in wrong.content.decode()
+    assert client.post(f"{page}add/", form).status_code == 302
+    row = Scan.objects.get()
+    assert (row.total, row.ports, row.author) == (2, [22, 80], user)
+    finding = Finding.objects.create(
+        scan=row, address="10.0.0.9", device_type="host", ports=[22], ways=[], said={}
+    )
+    assert "10.0.0.9" in client.get(f"{page}{row.pk}/change/").content.decode()
+    wanted = {"finding": finding.pk, "name": "found", "mac_address": make.mac()}
+    assert client.post(f"{page}{row.pk}/adopt/", wanted).status_code == 302
+    assert Device.objects.get().name == "found"
+    assert client.post(f"{page}{row.pk}/cancel/").status_code == 302
+    row.refresh_from_db()
+    assert row.state == "cancelled"
+    client.force_login(make.user(make.organization(), is_staff=True))
+    assert client.get(f"{page}{row.pk}/change/").status_code == 302
+    assert client.post(f"{page}{row.pk}/cancel/").status_code == 404
