@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.views.decorators.http import require_POST
 
@@ -119,7 +120,9 @@ class ScanAdmin(RuleAdmin):
                 name="discovery_scan_cancel",
             ),
             path(
-                "<uuid:pk>/adopt/", view(require_POST(self.adopt)), name="discovery_scan_adopt"
+                "<uuid:pk>/adopt/<uuid:finding_id>/",
+                view(require_POST(self.adopt)),
+                name="discovery_scan_adopt",
             ),
             *super().get_urls(),
         ]
@@ -146,11 +149,9 @@ class ScanAdmin(RuleAdmin):
             self.message_user(request, str(error), "error")
         return HttpResponseRedirect(admin_url(Scan, "change", pk))
 
-    def adopt(self, request: HttpRequest, pk: Any) -> HttpResponse:
+    def adopt(self, request: HttpRequest, pk: Any, finding_id: Any) -> HttpResponse:
         scan = self.row_for(request, str(pk), "read")
-        finding = Finding.objects.filter(scan=scan, pk=request.POST.get("finding") or 0).first()
-        if finding is None:
-            return HttpResponseRedirect(admin_url(Scan, "change", pk))
+        finding = get_object_or_404(Finding, scan=scan, pk=finding_id)
         given = {name: request.POST.get(name, "").strip() for name in ("name", "mac_address")}
         try:
             device = rules.adopt(finding, by=request.user, **given)  # type: ignore[arg-type]

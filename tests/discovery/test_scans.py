@@ -266,8 +266,8 @@ def test_a_scan_is_started_and_its_findings_are_adopted_on_the_page(
         scan=row, address="10.0.0.9", device_type="host", ports=[22], ways=[], said={}
     )
     assert "10.0.0.9" in client.get(f"{page}{row.pk}/change/").content.decode()
-    wanted = {"finding": finding.pk, "name": "found", "mac_address": make.mac()}
-    assert client.post(f"{page}{row.pk}/adopt/", wanted).status_code == 302
+    wanted = {"name": "found", "mac_address": make.mac()}
+    assert client.post(f"{page}{row.pk}/adopt/{finding.pk}/", wanted).status_code == 302
     assert Device.objects.get().name == "found"
     assert client.post(f"{page}{row.pk}/cancel/").status_code == 302
     row.refresh_from_db()
