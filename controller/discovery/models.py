@@ -89,3 +89,7 @@ class Finding(Owned, Base):
 
     def __str__(self) -> str:
         return self.address
+
+    @property
+    def suggested_name(self) -> str:
+        return "-".join([self.device_type, *self.address.replace(":", ".").split(".")])
