@@ -145,6 +145,7 @@ def test_a_log_is_followed_line_by_line_and_its_reader_is_recorded(ask: Any, hom
     assert ask(old, "get", "core/logs/follow").status_code == 501
 
 
+@pytest.mark.django_db(transaction=True)  # closing a stream closes connections
 def test_no_more_logs_are_followed_than_leave_threads_for_others(
     ask: Any, home: Any, settings: Any
 ) -> None:
