@@ -64,6 +64,8 @@ form.addEventListener("submit", async (event) => {
   one("-play").href = told.play;
   connect(told.ticket);
 });
+// Until here a click would have sent the form like any other.
+one("-open").disabled = false;
 one("-close").addEventListener("click", () => {
   // The portal closes, once all of it is recorded; a socket not open yet has nothing to record.
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "close" }));
