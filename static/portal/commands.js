@@ -156,6 +156,7 @@ for (const box of document.querySelectorAll("[data-commands]")) {
       }
       button.disabled = false;
     });
+    button.disabled = false;
   });
 }
 for (const form of document.querySelectorAll("[data-kinds-form]")) new Kinds(form.querySelector("[data-kinds]"));
