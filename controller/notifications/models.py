@@ -128,10 +128,13 @@ class Preference(Personal, Base):
         ordering = [F("organization__name").asc(nulls_first=True), "kind"]
         constraints = [
             models.UniqueConstraint(
-                fields=["user", "organization", "kind"],
-                nulls_distinct=False,
-                name="one_preference_each",
-            )
+                fields=["user", "organization", "kind"], name="one_preference_each"
+            ),
+            models.UniqueConstraint(
+                fields=["user", "kind"],
+                condition=models.Q(organization=None),
+                name="one_preference_everywhere",
+            ),
         ]
 
     def __str__(self) -> str:

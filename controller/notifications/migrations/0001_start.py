@@ -452,7 +452,14 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 fields=("user", "organization", "kind"),
                 name="one_preference_each",
-                nulls_distinct=False,
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="preference",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("organization", None)),
+                fields=("user", "kind"),
+                name="one_preference_everywhere",
             ),
         ),
         migrations.AddConstraint(
