@@ -172,16 +172,25 @@ def test_the_unmodified_client_reaches_a_device_whose_add_on_dialled_the_portal(
     device, url, _ = added_on
     token = applied.api.headers["authorization"].split()[1]
     script = Path(__file__).parents[1] / "dialects/hassio/client.py"
-    done = subprocess.run(
-        [python, script, url, token], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+
+    def run() -> dict[str, str]:
+        done = subprocess.run(
+            [python, script, url, token], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, str] = json.loads(done.stdout)
+        return found
+
+    found = run()
+    if any("is not connected" in said for said in found.values()):
+        # On a busy machine the add-on may have to dial again; what was refused was not done.
+        eventually("it is back", lambda: applied.api.get(f"{url}/info").status_code == 200)
+        found = run()
     assert found.pop("no add-on") == "SupervisorNotFoundError: Addon nope does not exist"
     assert {name: said for name, said in found.items() if not said.startswith("ok")} == {}
     assert (device.hostname, device.stdin) == ("garage", b"hi")
     assert device.uploaded == b"x" * 5000
-    eventually("the backup is made by a worker", lambda: len(device.backups) == 2)
+    eventually("the backup is made by a worker", lambda: len(device.backups) >= 2)
 
 
 def most_of(pid: int) -> int:
