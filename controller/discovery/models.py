@@ -62,6 +62,10 @@ class Scan(OrganizationOwned, Base):
     def __str__(self) -> str:
         return ", ".join(self.targets)[:100]
 
+    @property
+    def percent(self) -> float:
+        return round(100 * self.scanned / self.total, 1) if self.total else 100.0
+
 
 class Finding(Owned, Base):
     """A host that answered a scan."""

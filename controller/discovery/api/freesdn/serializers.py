@@ -12,8 +12,12 @@ from controller.discovery.models import Finding, Scan
 
 
 class Options(serializers.Serializer[Any]):
-    max_concurrent_hosts = serializers.IntegerField(default=50, min_value=1, max_value=500)
-    tcp_timeout = serializers.FloatField(default=2.0, min_value=0.5, max_value=30)
+    max_concurrent_hosts = serializers.IntegerField(
+        source="at_once", required=False, min_value=1, max_value=500
+    )
+    tcp_timeout = serializers.FloatField(
+        source="seconds", required=False, min_value=0.5, max_value=30
+    )
 
 
 class Wanted(serializers.Serializer[Any]):
@@ -58,7 +62,7 @@ class ProgressShape(serializers.ModelSerializer[Scan]):
     total_hosts = serializers.IntegerField(source="total")
     scanned_hosts = serializers.IntegerField(source="scanned")
     discovered_hosts = serializers.IntegerField(source="found")
-    progress_pct = serializers.SerializerMethodField()
+    progress_pct = serializers.FloatField(source="percent")
     elapsed_seconds = serializers.SerializerMethodField()
     estimated_remaining_seconds = serializers.SerializerMethodField()
     started_at = serializers.DateTimeField(source="began")
@@ -71,9 +75,6 @@ class ProgressShape(serializers.ModelSerializer[Scan]):
             "progress_pct", "errors", "elapsed_seconds", "estimated_remaining_seconds",
             "started_at",
         ]  # fmt: skip
-
-    def get_progress_pct(self, row: Scan) -> float:
-        return round(100 * row.scanned / row.total, 1) if row.total else 100.0
 
     def get_elapsed_seconds(self, row: Scan) -> float:
         if row.began is None:
@@ -95,14 +96,11 @@ class HistoryShape(serializers.ModelSerializer[Scan]):
     status = serializers.CharField(source="state")
     started_at = serializers.DateTimeField(source="began")
     total_discovered = serializers.IntegerField(source="found")
-    progress = serializers.SerializerMethodField()
+    progress = serializers.FloatField(source="percent")
 
     class Meta:
         model = Scan
         fields = ["scan_id", "status", "started_at", "targets", "total_discovered", "progress"]
-
-    def get_progress(self, row: Scan) -> float:
-        return round(100 * row.scanned / row.total, 1) if row.total else 100.0
 
 
 class FindingShape(serializers.ModelSerializer[Finding]):

@@ -56,8 +56,7 @@ class StartView(Discovery):
             excluded=given["exclude_targets"],
             methods=given["scan_methods"],
             ports=given["tcp_ports"],
-            at_once=given["options"].get("max_concurrent_hosts", 50),
-            seconds=given["options"].get("tcp_timeout", 2.0),
+            **given["options"],
         )
         return Response(shapes.StartedShape(scan).data)
 
