@@ -5,7 +5,7 @@ from pathlib import Path
 
 from environs import validate
 
-from controller.base.look import UNFOLD
+from controller.base.look import CONTEXT_PROCESSORS, UNFOLD
 from controller.dialects.openapi import SPECTACULAR_SETTINGS
 from controller.environment import (
     database,
@@ -118,13 +118,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "csp.context_processors.nonce",
-                "controller.notifications.admin.bell.unread",
-            ]
+            "context_processors": CONTEXT_PROCESSORS,
         },
     }
 ]

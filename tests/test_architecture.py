@@ -109,6 +109,8 @@ def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
     unscoped = {
         "User", "Organization", "Membership", "SiteGrant",  # accounts scope the others
         "ApiToken", "ApiKey", "Session", "Authenticator", "BackupCode",  # are somebody's own
+        "DeviceBatch", "DeviceBatchRow",  # are somebody's own, and of who sees every site
+        "SavedFilter",  # is somebody's own, or shared by its row
         "Lockout",  # of names, whether or not anybody has them
         "RememberedAnswer",  # is somebody's own
         "AuditEntry", "AuditChain",  # are scoped, and outlive their organization

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.contrib.admin import site
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -32,6 +31,8 @@ from unfold.forms import (
     UserChangeForm,
     UserCreationForm,
 )
+from unfold.templatetags.unfold_list import result_headers
+from unfold.utils import display_for_field, display_for_header, display_for_value
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
@@ -42,6 +43,7 @@ from unfold.widgets import (
 
 from controller.base.errors import Refused
 from controller.base.forms import RuleForm, VariablesWidget
+from controller.base.lists import NarrowPaginator, QuickList
 from controller.base.look import HINTS
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "ExportForm",
     "ImportForm",
     "ModelAdmin",
+    "NarrowPaginator",
     "RelatedDropdownFilter",
     "RuleAdmin",
     "RuleForm",
@@ -140,16 +143,6 @@ def bar(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {"total": total, "parts": [part for part in parts if part["count"]]}
 
 
-class NarrowPaginator(Paginator):  # type: ignore[type-arg]
-    """Finds the rows of a page before it joins anything to them: far pages cost what near ones do."""
-
-    def page(self, number: Any) -> Any:
-        at = (self.validate_number(number) - 1) * self.per_page
-        rows: Any = self.object_list
-        found = list(rows.values_list("pk", flat=True)[at : at + self.per_page])
-        return self._get_page(rows.filter(pk__in=found), self.validate_number(number), self)  # type: ignore[attr-defined]
-
-
 class Permissions:
     """What may be seen and done follows from the user's role in the row's organization."""
 
@@ -198,6 +191,13 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
         return field.get_choices(include_blank=False, limit_choices_to={"pk__in": visible})
 
 
+class RowList(QuickList):
+    show_field = staticmethod(display_for_field)
+    show_value = staticmethod(display_for_value)
+    show_header = staticmethod(display_for_header)
+    made_headers = staticmethod(result_headers)
+
+
 class ScopedAdmin(Permissions, ModelAdmin):
     """Shows the rows of the user's organizations, and permits what their role permits."""
 
@@ -215,6 +215,9 @@ class ScopedAdmin(Permissions, ModelAdmin):
     def empty_hint(self) -> str:
         """What an empty list tells whoever comes first."""
         return HINTS.get(self.opts.label_lower, "")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowList]:
+        return RowList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request).visible_to(request.user)

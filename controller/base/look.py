@@ -59,6 +59,16 @@ def device_tab(title: str, query: str) -> dict[str, Any]:
     return {"title": title, "link": link, "active": active}
 
 
+# What every page knows.
+CONTEXT_PROCESSORS = [
+    "django.template.context_processors.request",
+    "django.contrib.auth.context_processors.auth",
+    "django.contrib.messages.context_processors.messages",
+    "csp.context_processors.nonce",
+    "controller.notifications.admin.bell.unread",
+    "controller.accounts.admin.saved_filters.saved_filters",
+]
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Muster",
     "SITE_HEADER": "Muster",
@@ -114,6 +124,7 @@ UNFOLD: dict[str, Any] = {
                 "supervisor_proxy.supervisor", "supervisor_proxy.supervisorcall",
                 "supervisor_proxy.supervisorbatch", "supervisor_proxy.updatecampaign",
                 "supervisor_proxy.home", "supervisor_proxy.homealert",
+                "supervisor_proxy.backupplan", "supervisor_proxy.storedbackup",
             ],
             "items": [
                 {"title": "Supervisors", "link": linked("admin:supervisor_proxy_supervisor_changelist")},
@@ -122,6 +133,8 @@ UNFOLD: dict[str, Any] = {
                 {"title": "Home Assistant", "link": linked("admin:supervisor_proxy_home_changelist")},
                 {"title": "Add-ons", "link": linked("admin:home_matrix")},
                 {"title": "Troubles", "link": linked("admin:supervisor_proxy_homealert_changelist")},
+                {"title": "Backup plans", "link": linked("admin:supervisor_proxy_backupplan_changelist")},
+                {"title": "Backups", "link": linked("admin:supervisor_proxy_storedbackup_changelist")},
                 {"title": "Update campaigns", "link": linked("admin:supervisor_proxy_updatecampaign_changelist")},
             ],
         },
@@ -133,10 +146,11 @@ UNFOLD: dict[str, Any] = {
             ],
         },
         {
-            "models": ["connections.command", "connections.commandbatch"],
+            "models": ["connections.command", "connections.commandbatch", "configs.devicebatch"],
             "items": [
                 {"title": "Each command", "link": linked("admin:connections_command_changelist")},
                 {"title": "On many devices", "link": linked("admin:connections_commandbatch_changelist")},
+                {"title": "Changes of many devices", "link": linked("admin:configs_devicebatch_changelist")},
             ],
         },
     ],
@@ -205,6 +219,7 @@ UNFOLD: dict[str, Any] = {
                     page("API keys", "key_vertical", "accounts_apikey_changelist", signed_in),
                     page("Sessions", "devices", "accounts_session_changelist", signed_in),
                     page("Second factor", "phonelink_lock", "second_factor", signed_in),
+                    page("Saved filters", "filter_list", "accounts_savedfilter_changelist", signed_in),
                     page("API tokens", "token", "accounts_apitoken_changelist", signed_in),
                 ],
             },
@@ -221,8 +236,18 @@ HINTS = {
     "configs.template": "A template is a piece of configuration that many devices have in common. Start with one for all: time zone, DNS, NTP.",
     "configs.rollout": "A rollout brings a template's new version to a few devices first. Begin one on the template's page.",
     "connections.credentials": "With a user and a key or password the portal reaches devices over SSH.",
+    "connections.commandbatch": "Select devices in their list, and run a command on all of them.",
+    "configs.devicebatch": "Select devices in their list, and choose what to do to all of them: it is shown before it is done.",
     "connections.command": "Commands are sent from a device's page, or to many from the list of devices.",
     "supervisor_proxy.supervisor": "A balena or Home Assistant supervisor is called through the portal: add its device's address and key.",
+    "supervisor_proxy.home": "Home Assistant devices appear here once their supervisor is added, and are looked at every five minutes.",
+    "supervisor_proxy.homealert": "No device complains, and no add-on has failed.",
+    "supervisor_proxy.backupplan": "A plan backs up all Home Assistant devices of an organization, or of a group, and keeps the newest here.",
+    "supervisor_proxy.storedbackup": "Backups are made by plans: add one, and the first are made within a minute.",
+    "supervisor_proxy.updatecampaign": "Select Home Assistant devices in their list, and update them in waves.",
+    "supervisor_proxy.supervisorbatch": "Select supervisors in their list, and call all of them at once.",
+    "supervisor_proxy.supervisorcall": "Calls are made on a device's page, from the list of supervisors, and over the API.",
+    "supervisor_proxy.terminal": "Terminals are opened on a device's page.",
     "geo.location": "Put devices on the map: add a location by hand, or import a table.",
     "geo.floorplan": "A picture of a floor, on which devices are arranged. Its location is an indoor one.",
     "pki.ca": "An authority signs the certificates of devices and VPN servers. Make one here, or import one.",
@@ -231,12 +256,19 @@ HINTS = {
     "networks.node": "Devices appear here when they join an overlay network with a code.",
     "networks.gateway": "A vendor's gateway is changed in steps that are reviewed first. Add its address and API key.",
     "networks.change": "Changes of gateways are staged on a gateway's page or over the API, and wait here for approval.",
+    "networks.changeset": "A set applies several changes in order, all or none. Make one of changes that wait in their list.",
+    "networks.ipaddress": "Addresses are handed out to VPN clients and devices by subnets, and can be reserved here.",
+    "discovery.scan": "A scan looks for devices in your networks, and takes those in that you choose.",
     "networks.subnet": "A subnet hands out addresses to VPN clients and devices.",
     "vpn.vpn": "A VPN server's clients are made by templates: each device gets its certificate or key, and an address.",
     "accounts.site": "A site groups devices and people within an organization.",
     "accounts.apitoken": "A program signs in with a token. It is shown once.",
+    "accounts.savedfilter": "Filter, search or sort any list, and save that under a name above it.",
     "accounts.apikey": "A key does less than you may: name the permissions that it is for.",
     "notifications.notification": "Nothing has happened that you need to know of.",
     "notifications.webhook": "A program is told of what happens: add its https:// address.",
+    "notifications.delivery": "Nothing has been sent to a webhook yet.",
+    "accounts.auditentry": "Nobody has changed anything yet.",
+    "accounts.session": "Programs that sign in over the API appear here.",
     "notifications.mute": "You are told of everything. Devices are muted in the list of notifications.",
 }

@@ -3,6 +3,7 @@
 from controller.accounts.admin.audit import AuditEntryAdmin
 from controller.accounts.admin.keys import ApiKeyAdmin, SessionAdmin
 from controller.accounts.admin.organizations import OrganizationAdmin
+from controller.accounts.admin.saved_filters import SavedFilterAdmin
 from controller.accounts.admin.signin import SignInForm
 from controller.accounts.admin.sites import SiteAdmin
 from controller.accounts.admin.tokens import ApiTokenAdmin
@@ -13,6 +14,7 @@ __all__ = [
     "ApiTokenAdmin",
     "AuditEntryAdmin",
     "OrganizationAdmin",
+    "SavedFilterAdmin",
     "SessionAdmin",
     "SignInForm",
     "SiteAdmin",

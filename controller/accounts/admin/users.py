@@ -77,7 +77,9 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
             "Access",
             {
                 "fields": [
-                    ("is_active", "is_staff", "is_superuser"),
+                    "is_active",
+                    "is_staff",
+                    "is_superuser",
                     ("last_login", "date_joined"),
                 ]
             },

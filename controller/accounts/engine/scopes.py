@@ -25,6 +25,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "credentials": CRUD,
     "device": (*CRUD, "secret"),
     "discovery": ("read", "run", "write"),
+    "filter": ("share",),
     "firewall": ("read", "write"),
     "firmware": ("upgrade",),
     "floorplan": CRUD,
@@ -70,7 +71,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "admin": frozenset({"*:*"}),
     "org_admin": frozenset({"*:*"}),
     "site_admin": frozenset(
-        {READ, "site:update", "*:write", "command:create", "terminal:open"}
+        {READ, "site:update", "*:write", "command:create", "terminal:open", "filter:share"}
         | {
             f"supervisor:{one}"
             for one in (*CRUD, "act", "power", "purge", "force", "terminal", "logs", "backup")
@@ -78,7 +79,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | {f"{one}:*" for one in _ON_SITE}
     ),
     "operator": frozenset(
-        {READ, "device:secret", "command:create", "discovery:run"}
+        {READ, "device:secret", "command:create", "discovery:run", "filter:share"}
         | {"supervisor:act", "supervisor:power", "supervisor:logs"}
         | {f"{resource}:*" for resource in _OPERATED}
     ),

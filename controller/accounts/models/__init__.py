@@ -9,6 +9,7 @@ from controller.accounts.models.credentials import (
     Lockout,
     Session,
 )
+from controller.accounts.models.filters import SavedFilter
 from controller.accounts.models.people import Membership, Organization, User
 from controller.accounts.models.tenancy import (
     OrganizationOwned,
@@ -34,6 +35,7 @@ __all__ = [
     "OrganizationOwned",
     "Owned",
     "OwnedQuerySet",
+    "SavedFilter",
     "Session",
     "Shareable",
     "Site",

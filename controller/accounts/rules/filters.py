@@ -1,0 +1,45 @@
+"""Saving what a list shows under a name, for oneself or for an organization."""
+
+from urllib.parse import parse_qsl, urlencode
+
+from controller.accounts.models import Organization, SavedFilter, User
+from controller.base.errors import Conflict, NotPermitted, Refused
+
+# Where one is in a list, and how it was opened, is no part of what it shows.
+LEFT_OUT = {"p", "e", "all", "_popup", "_to_field", "_changelist_filters", "_facets"}
+MOST = 30
+SHARE = "filter:share"
+
+
+def canonical(query: str) -> str:
+    """A query string without what does not matter, always in the same order."""
+    pairs = parse_qsl(query)
+    return urlencode(sorted((name, value) for name, value in pairs if name not in LEFT_OUT))
+
+
+def save_filter(
+    user: User, *, page: str, name: str, query: str, organization: Organization | None = None
+) -> SavedFilter:
+    """Keep a list as it is; with an organization, for all of its members."""
+    if organization is not None and not user.may(SHARE, organization.pk):
+        raise NotPermitted(f"Your role in {organization} does not permit this.")
+    kept = canonical(query)
+    if not kept:
+        raise Refused("Filter, search or sort the list first: this shows all of it.")
+    if SavedFilter.objects.filter(user=user, page=page).count() >= MOST:
+        raise Conflict(f"You have {MOST} filters on this list, which is the most. Delete one.")
+    row = SavedFilter(user=user, page=page, name=name, query=kept, organization=organization)
+    row.checked().save()
+    return row
+
+
+def may_delete(user: User, row: SavedFilter) -> bool:
+    """Its owner may, and who looks after the organization that it is shared with."""
+    shared = row.organization_id is not None
+    return row.user_id == user.pk or (
+        shared and user.may("organization:update", row.organization_id)
+    )
+
+
+def delete_filter(row: SavedFilter) -> None:
+    row.delete()
