@@ -1,3 +1,3 @@
-from supervisor_proxy.admin import calls, homes, supervisors, terminals
+from supervisor_proxy.admin import backups, calls, homes, supervisors, terminals
 
-__all__ = ["calls", "homes", "supervisors", "terminals"]
+__all__ = ["backups", "calls", "homes", "supervisors", "terminals"]

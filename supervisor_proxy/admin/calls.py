@@ -160,7 +160,7 @@ class SupervisorBatchAdmin(Kept):
     def results(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """The part of the page that changes, for the page to fetch."""
         batch = self.row_for(request, str(pk), "read")
-        return render(request, "portal/supervisor_batch.html", results_of(batch))
+        return render(request, "portal/batch.html", results_of(batch))
 
 
 def results_of(batch: Any) -> dict[str, Any]:
@@ -169,6 +169,10 @@ def results_of(batch: Any) -> dict[str, Any]:
     every = f"{admin_url(SupervisorCall, 'changelist')}?batch__id__exact={batch.pk}"
     return {
         "batch": batch,
+        "heading": f"{batch.method} {batch.path}",
+        "about": f"{batch.organization}{f' · by {batch.actor}' if batch.actor else ''}",
+        "total": batch.total,
+        "said": "What it said",
         "card": bar(
             [
                 {
@@ -182,10 +186,10 @@ def results_of(batch: Any) -> dict[str, Any]:
         ),
         "rows": [
             {
-                "device": call.supervisor.device.name,
+                "name": call.supervisor.device.name,
                 "link": admin_url(SupervisorCall, "change", call.pk),
                 "state": state_badge(call),
-                "said": call.reason or call.answer[:160],
+                "last": call.reason or call.answer[:160],
             }
             for call in calls
         ],

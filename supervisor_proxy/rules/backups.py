@@ -16,7 +16,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.base.errors import NotFound, NotPermitted, Refused
+from controller.accounts.rules.auditing import record
+from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
 from controller.base.events import about, tell
 from controller.celery import wake
 from supervisor_proxy.models import BackupPlan, StoredBackup, Supervisor
@@ -225,6 +226,14 @@ def prune(row: StoredBackup) -> None:
 def remove(row: StoredBackup) -> None:
     path_of(row).unlink(missing_ok=True)
     row.delete()
+
+
+def delete_stored(row: StoredBackup) -> None:
+    """Drop one that is over; its copy on the device stays."""
+    if row.state in {State.WAITING, State.MADE}:
+        raise Conflict("It is being made: wait until it is stored or has failed.")
+    record("backup.deleted", row)
+    remove(row)
 
 
 # --- what is kept

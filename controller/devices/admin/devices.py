@@ -23,10 +23,12 @@ from controller.base.admin import (
 from controller.base.errors import Refused
 from controller.base.exchange import Exchanged
 from controller.configs.admin import preview
+from controller.configs.admin.proposing import begin
 from controller.configs.admin.versions import Versioned
 from controller.configs.models import Backend, Config, Push
 from controller.configs.rules import drifting
 from controller.configs.rules import inventory as rules
+from controller.configs.rules.deeds import DEEDS
 from controller.configs.rules.delivery import enqueue
 from controller.connections.admin.connections import ConnectionInline
 from controller.connections.admin.sending import commands_of, run_on_many
@@ -43,11 +45,9 @@ from controller.devices.admin.showing import (
 )
 from controller.devices.models import Device
 from geo.admin.places import place_of_device
-from supervisor_proxy.admin.homes import home_of
+from supervisor_proxy.admin.home_tab import home_of
 from supervisor_proxy.admin.supervisors import supervisor_of
 from supervisor_proxy.admin.terminals import terminals_of
-
-NAMED_MOST = 20
 
 
 @admin.register(Device)
@@ -77,7 +77,7 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
     ordering = ["name"]
     paginator = NarrowPaginator
     inlines = [ConnectionInline]
-    actions = ["run_command", "regroup_many", "deactivate_many", "activate_many"]
+    actions = ["run_command", *(begin(kind) for kind in DEEDS)]
     actions_detail = ["show_versions", "move", "deactivate", "activate"]
     actions_list = ["show_deleted"]
     change_form_template = "admin/devices/device/change_form.html"
@@ -119,6 +119,16 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
         told = obj.presence.last_ip if hasattr(obj, "presence") else None
         return obj.management_ip or told or "-"
 
+    def get_actions(self, request: HttpRequest) -> Any:
+        user: Any = request.user
+        found: dict[str, Any] = super().get_actions(request)
+        # Deleting many is a batch like the others, shown before it is done.
+        found.pop("delete_selected", None)
+        return {
+            name: one for name, one in found.items()
+            if name not in DEEDS or user.may_somewhere(DEEDS[name].permission)
+        }  # fmt: skip
+
     def has_command_permission(self, request: HttpRequest) -> bool:
         user: Any = request.user
         return bool(user.may_somewhere("command:create"))
@@ -127,44 +137,13 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
     def run_command(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         return run_on_many(self, request, queryset)
 
-    @admin.action(
-        description="Take selected devices out of service", permissions=["deactivate"]
-    )
-    def deactivate_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        return self.for_many(request, queryset, rules.deactivate, "Take out of service")
-
-    @admin.action(
-        description="Bring selected devices back into service", permissions=["deactivate"]
-    )
-    def activate_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        return self.for_many(request, queryset, rules.activate, "Bring back into service")
-
-    def for_many(
-        self, request: HttpRequest, queryset: QuerySet[Any], rule: Any, verb: str
-    ) -> Any:
-        rows = list(queryset.select_related("organization", "group"))
-        if not all(self.may(request, "deactivate", row) for row in rows):
-            raise PermissionDenied
-        if "confirmed" in request.POST:
-            for row in rows:
-                rule(row)
-            self.message_user(request, f"{verb}: {len(rows)} devices.")
-            return None
-        return self.confirm(request, rows, verb, many=True)
-
-    def confirm(
-        self, request: HttpRequest, rows: list[Device], verb: str, *, many: bool = False
-    ) -> TemplateResponse:
+    def confirm(self, request: HttpRequest, row: Device, verb: str) -> TemplateResponse:
         context = self.admin_site.each_context(request) | {
             "title": verb,
             "opts": self.opts,
             "verb": verb,
-            "rows": rows[:NAMED_MOST],
-            "more": max(0, len(rows) - NAMED_MOST),
-            "count": len(rows),
+            "row": row,
             "wipes": verb.startswith("Take"),
-            "selected": [str(row.pk) for row in rows] if many else [],
-            "action": request.POST.get("action", ""),
         }
         return TemplateResponse(request, "admin/devices/device/confirm.html", context)
 
@@ -371,7 +350,7 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
     ) -> HttpResponse:
         device = self.row_for(request, object_id, "deactivate")
         if request.method != "POST":
-            return self.confirm(request, [device], verb)
+            return self.confirm(request, device, verb)
         try:
             rule(device)
             self.message_user(request, f"{verb}: {device}.")

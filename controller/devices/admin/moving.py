@@ -3,10 +3,8 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
@@ -14,11 +12,9 @@ from controller.accounts.models import Organization
 from controller.base.admin import UnfoldAdminSelectWidget, action, admin_url
 from controller.base.errors import Refused
 from controller.configs.rules import moving as rules
-from controller.configs.rules.inventory import update_device
 from controller.devices.models import Device, DeviceGroup
 from geo.rules.places import leave_foreign
 
-NAMED_MOST = 20
 PARTS = [
     ("kept", "Stays with it"), ("added", "Comes with the new organization"),
     ("dropped", "Is left behind"), ("revoked", "Is revoked"),
@@ -53,20 +49,8 @@ class MoveForm(forms.Form):
         )
 
 
-class GroupForm(forms.Form):
-    group = forms.ModelChoiceField(
-        DeviceGroup.objects.none(), required=False, widget=UnfoldAdminSelectWidget,
-        help_text="Left empty, they are in no group any more.",
-    )  # fmt: skip
-
-    def __init__(self, *args: Any, organization_id: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        rows = DeviceGroup.objects.filter(organization=organization_id)
-        self.fields["group"].queryset = rows  # type: ignore[attr-defined]
-
-
 class Movable:
-    """For the admin of devices: the button ``move`` and the action ``regroup_many``."""
+    """For the admin of devices: the button ``move``."""
 
     admin_site: Any
     opts: Any
@@ -74,40 +58,6 @@ class Movable:
     message_user: Any
     get_object: Any
     may: Any
-
-    def has_regroup_permission(self, request: HttpRequest) -> bool:
-        return bool(self.may(request, "update"))
-
-    @admin.action(description="Change the group …", permissions=["regroup"])
-    def regroup_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        rows = list(queryset.select_related("organization", "group"))
-        if not all(self.may(request, "update", row) for row in rows):
-            raise PermissionDenied
-        if len({row.organization_id for row in rows}) != 1:
-            raise Refused("Groups belong to one organization: select devices of one only.")
-        asked = "confirmed" in request.POST
-        form = GroupForm(
-            request.POST if asked else None, organization_id=rows[0].organization_id
-        )
-        if asked and form.is_valid():
-            for row in rows:
-                update_device(row, group=form.cleaned_data["group"])
-            where = form.cleaned_data["group"] or "no group"
-            self.message_user(request, f"{len(rows)} devices are in {where} now.")
-            return None
-        context: dict[str, Any] = self.admin_site.each_context(request) | {
-            "title": f"Change the group of {len(rows)} device{'s'[: len(rows) > 1]}",
-            "opts": self.opts,
-            "form": form,
-            "texts": ["Templates and variables of the group come with it, the former's go."],
-            "verb": "Change the group",
-            "parts": [{"label": "Devices", "items_shown": rows[:NAMED_MOST]}],
-            "kept": [
-                ("action", "regroup_many"), *(("_selected_action", row.pk) for row in rows),
-            ],
-            "back": admin_url(Device, "changelist"),
-        }  # fmt: skip
-        return TemplateResponse(request, "admin/plan.html", context)
 
     def has_move_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         if object_id is None:

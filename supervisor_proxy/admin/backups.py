@@ -1,0 +1,276 @@
+"""Backups of Home Assistant devices: the plans they are made by, and those that are kept here."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, Max, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.template.defaultfilters import filesizeformat
+from django.urls import path
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+
+from controller.accounts.rules.auditing import record
+from controller.base.admin import (
+    ChoicesDropdownFilter,
+    RuleAdmin,
+    RuleForm,
+    ScopedRelatedFilter,
+    admin_url,
+    badge,
+    display,
+)
+from controller.base.errors import Refused
+from controller.devices.admin.showing import ago
+from controller.devices.models import Device
+from supervisor_proxy.models import BackupPlan, StoredBackup
+from supervisor_proxy.rules import backups as rules
+
+State = StoredBackup.State
+TONES = {
+    State.WAITING: "busy", State.MADE: "busy", State.STORED: "good", State.FAILED: "bad",
+}  # fmt: skip
+LAST = 20
+
+
+def state_of(row: StoredBackup) -> str:
+    return badge(row.get_state_display().capitalize(), TONES[State(row.state)], row.reason)
+
+
+class PlanForm(RuleForm):
+    user: Any = None
+
+    class Meta:
+        model = BackupPlan
+        fields = ["name", "organization", "group", "enabled", "hours", "keep", "keep_on_device"]
+
+    def apply_rule(self) -> BackupPlan:
+        values = self.rule_values()
+        if self.instance._state.adding:
+            return rules.add_plan(self.user, **values)
+        return rules.update_plan(self.row(), user=self.user, **values)
+
+
+@admin.register(BackupPlan)
+class BackupPlanAdmin(RuleAdmin):
+    resource = "supervisor"
+    form = PlanForm
+    delete_rule = rules.remove_plan
+    list_display = ["name", "organization", "of", "every", "kept", "failures", "last", "state"]
+    list_filter = [("organization", ScopedRelatedFilter), "enabled"]
+    list_select_related = ["organization", "group"]
+    search_fields = ["name"]
+    fieldsets = [
+        (None, {"fields": [("name", "organization"), "group", "enabled"]}),
+        ("How often, and how many", {"fields": ["hours", ("keep", "keep_on_device")]}),
+    ]
+    change_form_template = "admin/supervisor_proxy/backupplan/change_form.html"
+
+    def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        return super().may(request, verb if verb == "read" else "manage", obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        stored = Q(backups__state=State.STORED)
+        return super().get_queryset(request).annotate(
+            stored=Count("backups", stored),
+            failed=Count("backups", Q(backups__state=State.FAILED)),
+            newest=Max("backups__created", filter=stored),
+        )  # fmt: skip
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["organization"] if obj else []
+
+    @display(description="Of")
+    def of(self, obj: BackupPlan) -> str:
+        return f"Group {obj.group}" if obj.group else "All its devices"
+
+    @display(description="Every", ordering="hours")
+    def every(self, obj: BackupPlan) -> str:
+        return f"{obj.hours} h"
+
+    @display(description="Kept here", ordering="stored")
+    def kept(self, obj: Any) -> int:
+        return int(obj.stored)
+
+    @display(description="Failed", ordering="failed")
+    def failures(self, obj: Any) -> str:
+        return badge(str(obj.failed), "bad") if obj.failed else "0"
+
+    @display(description="Newest", ordering="newest")
+    def last(self, obj: Any) -> str:
+        return ago(obj.newest)
+
+    @display(description="State", ordering="enabled")
+    def state(self, obj: BackupPlan) -> str:
+        return badge("On", "good") if obj.enabled else badge("Off", "mute")
+
+    def effects(self, obj: BackupPlan) -> list[str]:
+        return ["The backups it made stay, as long as their devices do."]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        plan = kw.get("obj")
+        if plan is not None:
+            rows = StoredBackup.objects.visible_to(request.user).filter(plan=plan)
+            every = f"{admin_url(StoredBackup, 'changelist')}?plan__id__exact={plan.pk}"
+            context |= {
+                "last": [told(row) for row in rows.select_related("supervisor__device")[:LAST]],
+                "every": every,
+            }
+        return super().render_change_form(request, context, *args, **kw)
+
+
+def told(row: StoredBackup) -> dict[str, Any]:
+    return {
+        "device": row.supervisor.device.name,
+        "link": admin_url(StoredBackup, "change", row.pk),
+        "state": state_of(row),
+        "reason": row.reason,
+        "size": filesizeformat(row.size) if row.size else "-",
+        "made": ago(row.created),
+    }
+
+
+@admin.register(StoredBackup)
+class StoredBackupAdmin(RuleAdmin):
+    resource = "supervisor"
+    delete_rule = rules.delete_stored
+    warn_unsaved_form = False
+    list_display = ["on", "organization", "of_plan", "state", "bytes", "made", "there"]
+    list_filter = [
+        ("supervisor__device__organization", ScopedRelatedFilter),
+        ("state", ChoicesDropdownFilter), ("plan", ScopedRelatedFilter),
+    ]  # fmt: skip
+    list_select_related = ["supervisor__device__organization", "plan"]
+    search_fields = ["supervisor__device__name", "slug", "sha256"]
+    search_help_text = "Device, or name or SHA-256 of the backup"
+    change_form_template = "admin/supervisor_proxy/storedbackup/change_form.html"
+
+    def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        if verb in {"create", "update"}:
+            return False
+        return super().may(request, "manage" if verb == "delete" else verb, obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request).defer("password")
+        return rows.select_related("supervisor__device__organization", "plan")
+
+    @display(description="Device", ordering="supervisor__device__name")
+    def on(self, obj: StoredBackup) -> str:
+        return obj.supervisor.device.name
+
+    @display(description="Organization", ordering="supervisor__device__organization__name")
+    def organization(self, obj: StoredBackup) -> str:
+        return obj.supervisor.device.organization.name
+
+    @display(description="Plan", ordering="plan__name")
+    def of_plan(self, obj: StoredBackup) -> str:
+        return str(obj.plan or "-")
+
+    @display(description="State", ordering="state")
+    def state(self, obj: StoredBackup) -> str:
+        return state_of(obj)
+
+    @display(description="Size", ordering="size")
+    def bytes(self, obj: StoredBackup) -> str:
+        return filesizeformat(obj.size) if obj.size else "-"
+
+    @display(description="Made", ordering="created")
+    def made(self, obj: StoredBackup) -> str:
+        return ago(obj.created)
+
+    @display(description="On the device", ordering="is_on_device", boolean=True)
+    def there(self, obj: StoredBackup) -> bool:
+        return obj.is_on_device
+
+    def effects(self, obj: StoredBackup) -> list[str]:
+        return ["The copy on its device stays."] if obj.is_on_device else []
+
+    # --- the page
+
+    def get_urls(self) -> list[Any]:
+        view, name = self.admin_site.admin_view, "stored_backup"
+        return [
+            path("<uuid:pk>/download/", view(self.download), name=f"{name}_download"),
+            path("<uuid:pk>/send/", view(require_POST(self.send)), name=f"{name}_send"),
+            path("<uuid:pk>/password/", view(require_POST(self.password)),
+                 name=f"{name}_password"),
+            *super().get_urls(),
+        ]  # fmt: skip
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        row = kw.get("obj")
+        if row is not None:
+            user: Any = request.user
+            is_here = row.state == State.STORED
+            context |= {
+                "title": str(row),
+                "backup": row,
+                "device_link": f"{admin_url(Device, 'change', row.supervisor.device_id)}#home",
+                "facts": self.facts(row),
+                "downloads": is_here and user.may_on("supervisor:download", row),
+                "sends": is_here and user.may_on("supervisor:backup", row),
+                "reads_password": user.may_on("supervisor:secret", row),
+            }
+        return super().render_change_form(request, context, *args, **kw)
+
+    def facts(self, row: StoredBackup) -> dict[str, Any]:
+        link = admin_url(BackupPlan, "change", row.plan_id) if row.plan_id else ""
+        plan = format_html('<a class="link" href="{}">{}</a>', link, row.plan) if link else "-"
+        return {
+            "State": state_of(row), "Plan": plan, "Made": ago(row.created),
+            "Fetched": ago(row.fetched), "Size": self.bytes(row), "SHA-256": row.sha256 or "-",
+            "Home Assistant": row.core or "-", "Name on the device": row.slug or "-",
+            "Still on the device": "yes" if row.is_on_device else "no",
+        }  # fmt: skip
+
+    def download(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
+        row = self.row_for(request, str(pk), "download")
+        try:
+            parts = rules.opened(row)
+        except Refused as refusal:
+            return self.told_on_page(request, row, refusal)
+        record("backup.downloaded", row)
+        name = f"{row.supervisor.device.name}-{row.slug}.tar"
+        return StreamingHttpResponse(
+            parts, content_type="application/tar",
+            headers={"Content-Disposition": f'attachment; filename="{name}"',
+                     "Content-Length": str(row.size), "Cache-Control": "no-store"},
+        )  # fmt: skip
+
+    def send(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Bring it to its device again; there it is restored like any other."""
+        row = self.row_for(request, str(pk), "backup")
+        user: Any = request.user
+        try:
+            job = rules.send_back(user, row)
+            if job.refusal is not None:
+                raise job.refusal
+        except Refused as refusal:
+            return self.told_on_page(request, row, refusal)
+        self.message_user(
+            request,
+            "It is on its device again: restore it there, under “Backups on the device”. "
+            "Home Assistant asks for its password.",
+        )
+        link = admin_url(Device, "change", row.supervisor.device_id)
+        return HttpResponseRedirect(f"{link}#home")
+
+    def password(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The page once more, with what Home Assistant asks for to restore it."""
+        row = self.row_for(request, str(pk), "secret")
+        record("backup.password_shown", row)
+        request.method = "GET"
+        shown = self.change_view(request, str(pk), extra_context={"password": row.password})
+        shown["Cache-Control"] = "no-store"
+        return shown
+
+    def told_on_page(
+        self, request: HttpRequest, row: StoredBackup, refusal: Refused
+    ) -> HttpResponse:
+        self.message_user(request, str(refusal), messages.ERROR)
+        return HttpResponseRedirect(admin_url(StoredBackup, "change", row.pk))
