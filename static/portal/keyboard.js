@@ -19,3 +19,41 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("htmx:afterSettle", (event) => reachable(event.target));
 reachable(document);
+
+// Shortcuts: what the list that "?" opens says. "g" and the letter of a link in it goes there.
+const help = document.getElementById("shortcuts");
+const SECONDS = 1.5;
+let wentAt = -Infinity;
+
+/** The link of the row that comes so many rows after the one in which the focus is. */
+function moveRow(step) {
+  const rows = [...document.querySelectorAll("#result_list tbody tr.data-row")];
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  const row = rows[at < 0 ? 0 : Math.min(Math.max(at + step, 0), rows.length - 1)];
+  row?.querySelector("th a, td a")?.focus();
+}
+
+function select() {
+  document.activeElement.closest("tr.data-row")?.querySelector(".action-select")?.click();
+}
+
+function press(key, at) {
+  if (at - wentAt < SECONDS * 1000) {
+    wentAt = -Infinity;
+    help.querySelector(`[data-key="${key}"]`)?.click();
+    return;
+  }
+  if (key === "g") wentAt = at;
+  if (key === "?") help.showModal();
+  if (key === "j" || key === "k") moveRow(key === "j" ? 1 : -1);
+  if (key === "x") select();
+}
+
+if (help) {
+  document.querySelector("[data-shortcuts]")?.addEventListener("click", () => help.showModal());
+  document.addEventListener("keydown", (event) => {
+    const types = event.target.closest("input, textarea, select, [contenteditable], .xterm, dialog");
+    if (types || event.ctrlKey || event.metaKey || event.altKey) return;
+    press(event.key.toLowerCase(), event.timeStamp);
+  });
+}

@@ -10,6 +10,18 @@ const LISTS = {
   "model-device": "device.status config.status",
   "model-command": "command.update",
   "model-rollout": "rollout.progress",
+  "model-devicebatch": "batch.progress",
+  "model-notification": "notification",
+  "model-enrollment": "device.enrollment",
+  "model-gateway": "gateway.status",
+  "model-change": "change.progress",
+  "model-changeset": "change.progress",
+  "model-scan": "discovery.progress",
+  "model-node": "network.changed",
+  "model-network": "network.changed",
+  "model-home": "home.alert",
+  "model-homealert": "home.alert",
+  "model-commandbatch": "command.update",
 };
 
 /** Whether the server of this page has sockets; one for development may not. */
@@ -66,7 +78,10 @@ async function fetchParts() {
     const fresh = page.getElementById(part.id);
     // What somebody is about to use stays as it is.
     const used = part.contains(document.activeElement) || part.querySelector("input[type=checkbox]:checked");
-    if (fresh && !used) part.innerHTML = fresh.innerHTML;
+    if (!fresh || used) continue;
+    part.innerHTML = fresh.innerHTML;
+    // The boxes that select rows are new ones.
+    if (part.id === "result_list") window.Actions?.(part.querySelectorAll("input.action-select"));
   }
 }
 

@@ -7,11 +7,16 @@ const BREATH = 300;
 
 for (const box of document.querySelectorAll("[data-refresh]")) {
   let timer = null;
+  let due = Infinity;
+  // A sooner time counts: events that keep coming must not put it off for ever.
   const wait = (pause) => {
+    if (performance.now() + pause >= due) return;
+    due = performance.now() + pause;
     clearTimeout(timer);
     timer = setTimeout(again, pause);
   };
   const again = async () => {
+    due = Infinity;
     if (!document.hidden) {
       const answer = await fetch(box.dataset.refresh, { credentials: "same-origin" }).catch(() => null);
       if (answer?.ok) box.innerHTML = await answer.text();

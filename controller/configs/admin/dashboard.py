@@ -19,11 +19,13 @@ from controller.devices.admin.showing import (
 from controller.devices.models import Device, Enrollment, Presence, StatusChange
 from geo.admin import maps
 from geo.models import DeviceLocation
-from networks.models import Change
+from networks.models import Change, Member, Network
+from networks.rules.meshes import administered
 from pki.admin.dashboard import expiring
 
 TROUBLES = 10
 EVENTS = 12
+NETWORKS = 5
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +67,23 @@ def waiting(user: Any) -> list[dict[str, Any]]:
             if count := rows.filter(state="pending").count():
                 link = f"{admin_url(model, 'changelist')}?{query}"
                 found.append({"title": title, "count": count, "link": link})
-    return found
+    return found + overlay_members(user)
+
+
+def overlay_members(user: Any) -> list[dict[str, Any]]:
+    """Devices that want into overlay networks which this user looks after, by network."""
+    rows = Member.objects.filter(state=Member.State.PENDING)
+    if not user.is_superuser:
+        rows = rows.filter(Q(network__owner=user) | Q(network__in=administered(user)))
+    counts = rows.order_by("network__name").values("network", "network__name")
+    return [
+        {
+            "title": f"Devices that want into {one['network__name']}",
+            "count": one["count"],
+            "link": admin_url(Network, "change", one["network"]),
+        }
+        for one in counts.annotate(count=Count("pk"))[:NETWORKS]
+    ]
 
 
 def fleet_map(user: Any) -> dict[str, Any]:

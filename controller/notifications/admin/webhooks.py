@@ -80,6 +80,10 @@ class DeliveryAdmin(ScopedAdmin):
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
         return verb in {"read", "update"} and super().may(request, verb, obj)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """It is a record: sent again from the list, never edited."""
+        return obj is None and self.may(request, "update")
+
     @display(description="State")
     def shown_state(self, obj: Delivery) -> str:
         return badge(obj.get_state_display(), TONES[obj.state])

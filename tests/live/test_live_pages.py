@@ -1,0 +1,55 @@
+"""Pages of the admin change while one looks at them, in Chromium."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.live.conftest import Portal
+
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+MAKE_USER = (
+    "from controller.accounts.models import User; "
+    "User.objects.create_superuser('looker', 'looker@example.org', 'a good password')"
+)
+REFUSED = {
+    "files": [
+        {"path": "etc/muster/reload.d/50-no", "mode": "0755", "contents": "#!/bin/sh\nexit 1\n"}
+    ]
+}
+SECONDS = 60_000
+
+
+def test_the_bell_the_dashboard_and_a_list_follow_what_happens_without_a_reload(
+    applied: Portal, chromium: Browser
+) -> None:
+    applied.shell(MAKE_USER)
+    name = applied.devices()[3]["name"]
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(f"{applied.url}/admin/login/")
+    page.fill("[name=username]", "looker")
+    page.fill("[name=password]", "a good password")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/")
+    other = context.new_page()
+    other.goto(f"{applied.url}/admin/devices/device/")
+    row = other.locator("#result_list tr", has_text=name)
+    expect(row.locator(".field-config_state")).to_have_text("Applied")
+    for one in (page, other):
+        expect(one.locator("html")).to_have_attribute("data-sockets", "open")
+        one.evaluate("window.stays = true")
+    expect(page.locator("#bell .bell-count")).to_have_text("")
+
+    applied.patch(3, REFUSED)
+    expect(page.locator("#bell .bell-count")).to_have_text(re.compile(r"\d"), timeout=SECONDS)
+    expect(page.locator("#configurations")).to_contain_text("Error 1", timeout=SECONDS)
+    expect(page.locator("#troubles")).to_contain_text(name)
+    # A page that nobody looks at is brought up to date when somebody does.
+    other.bring_to_front()
+    expect(row.locator(".field-config_state")).to_have_text("Error", timeout=SECONDS)
+    other.get_by_label("Select all objects on this page").check()
+    expect(other.locator(".action-select:checked")).to_have_count(5)
+    assert all(one.evaluate("window.stays") for one in (page, other))
+    context.close()
+    applied.patch(3, {})
