@@ -14,6 +14,7 @@ ROUTES = {
     "controller.configs.tasks.deliver": {"queue": "push"},
     "controller.configs.tasks.render_stale": {"queue": "render"},
     "controller.configs.tasks.follow_overlay": {"queue": "render"},
+    "controller.configs.tasks.run_batches": {"queue": "render"},
     "controller.connections.tasks.run_commands": {"queue": "command"},
     "controller.connections.tasks.*": {"queue": "poll"},
     "networks.tasks.apply_change": {"queue": "push"},
@@ -53,6 +54,9 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "tell VPN servers": ("controller.vpn.tasks.tell_servers", reconcile, "default"),
         "check for drift": ("controller.configs.tasks.check_drift", 60, "poll"),
         "forget old configurations": ("controller.configs.tasks.forget", HOUR, "default"),
+        "change many devices that no message told of": (
+            "controller.configs.tasks.run_batches", reconcile, "render",
+        ),
         "run commands that no message told of": (
             "controller.connections.tasks.run_commands", reconcile, "command",
         ),

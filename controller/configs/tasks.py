@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from controller.configs.rules import (
+    batches,
     delivery,
     drifting,
     enrolling,
@@ -41,6 +42,12 @@ def reconcile() -> None:
 
 
 @shared_task
+def run_batches() -> int:
+    """What people want done to many devices."""
+    return batches.run_due()
+
+
+@shared_task
 def check_drift() -> int:
     """Ask devices whether they still hold what they acknowledged."""
     return drifting.check_due()
@@ -49,4 +56,4 @@ def check_drift() -> int:
 @shared_task
 def forget() -> int:
     """Drop what devices will never need again."""
-    return history.forget() + enrolling.forget()
+    return history.forget() + enrolling.forget() + batches.forget()

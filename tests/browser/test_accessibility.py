@@ -7,7 +7,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from controller.accounts.models import Organization, User
-from controller.devices.models import Presence
+from controller.accounts.rules.filters import save_filter
+from controller.configs.rules import batches
+from controller.devices.models import Device, Presence
 from controller.devices.rules import Sighting, observe
 from controller.notifications.rules import spreading
 from tests import make
@@ -17,7 +19,8 @@ DARK = "dark => document.documentElement.classList.toggle('dark', dark)"
 SERIOUS = {"serious", "critical"}
 LISTS = (
     "devices/device", "devices/devicegroup", "devices/enrollment", "connections/command",
-    "supervisor_proxy/supervisor", "geo/location", "configs/template", "configs/rollout",
+    "supervisor_proxy/supervisor", "supervisor_proxy/home", "supervisor_proxy/backupplan",
+    "supervisor_proxy/storedbackup", "discovery/scan", "accounts/savedfilter", "geo/location", "configs/template", "configs/rollout",
     "pki/cert", "networks/network", "networks/gateway",
     "vpn/vpn", "accounts/organization", "notifications/notification",
 )  # fmt: skip
@@ -30,7 +33,7 @@ WAYS: tuple[tuple[str, int, str, dict[str, Any]], ...] = (
 )
 
 
-def pages(organization: Organization) -> list[str]:
+def pages(organization: Organization, admin: User) -> list[str]:
     template = make.template(organization)
     device = make.device(
         organization, name="ap-1", config={"templates": [template]}, management_ip="10.0.0.1"
@@ -39,9 +42,18 @@ def pages(organization: Organization) -> list[str]:
     cert = make.cert(make.ca(organization))
     observe([Sighting(device.pk, Presence.State.OFFLINE, "no answer")])
     spreading.spread()
+    save_filter(admin, page="devices.device", name="Roofs", query="q=ap")
+    draft, under_way = (
+        batches.propose(admin, kind, Device.objects.all()) for kind in ("push", "deactivate")
+    )
+    batches.start(under_way, shown=2)
     return [
         "/admin/",
         *(f"/admin/{one}/" for one in LISTS),
+        "/admin/devices/device/?q=ap",
+        *(f"/admin/configs/devicebatch/{one.pk}/change/" for one in (draft, under_way)),
+        "/admin/supervisor_proxy/backupplan/add/",
+        "/admin/discovery/scan/add/",
         f"/admin/devices/device/{device.pk}/change/",
         f"/admin/configs/template/{template.pk}/change/",
         f"/admin/pki/cert/{cert.pk}/change/",
@@ -67,7 +79,7 @@ def test_nothing_serious_on_the_main_pages(
     browse: Callable[..., Any], organization: Organization, admin: User
 ) -> None:
     watched, told = browse(admin), []
-    for path in pages(organization):
+    for path in pages(organization, admin):
         page = watched.open(path)
         page.emulate_media(reduced_motion="reduce")
         page.add_style_tag(content="*, ::before, ::after { transition: none !important }")

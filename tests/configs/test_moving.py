@@ -168,28 +168,3 @@ def test_who_has_one_organization_is_not_offered_to_move(client, organization, d
 
     assert f"/admin/devices/device/{device.pk}/move/" not in page
     assert client.get(f"/admin/devices/device/{device.pk}/move/").status_code == 403
-
-
-def test_the_group_of_many_devices_is_changed_at_once(client, organization, other):
-    client.force_login(make.superuser())
-    template = make.template(organization)
-    group = make.group(organization, templates=[template])
-    rows = [make.device(organization, config={}) for _ in range(3)]
-    chosen = {"action": "regroup_many", "_selected_action": [str(row.pk) for row in rows]}
-    url = "/admin/devices/device/"
-
-    assert "Change the group of 3 devices" in client.post(url, chosen).content.decode()
-    done = client.post(url, chosen | {"confirmed": "1", "group": str(group.pk)})
-    assert done.status_code == 302
-    for row in rows:
-        row.refresh_from_db()
-        assert row.group == group
-        assert [use.template for use in row.config.uses.all()] == [template]
-
-    mixed = [str(rows[0].pk), str(make.device(other).pk)]
-    told = client.post(url, chosen | {"_selected_action": mixed}, follow=True)
-    assert "one organization" in told.content.decode()
-    foreign = {"confirmed": "1", "group": str(make.group(other).pk)}
-    assert client.post(url, chosen | foreign).status_code == 200
-    rows[0].refresh_from_db()
-    assert rows[0].group == group

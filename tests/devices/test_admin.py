@@ -287,17 +287,6 @@ def test_adding_a_device_gives_it_the_usual_templates(organization: Organization
     assert list(device.config.templates.all()) == [usual]
 
 
-def test_taking_many_out_of_service_asks_first(organization: Organization) -> None:
-    devices = [make.device(organization, config={}) for _ in range(3)]
-    client = signed_in(member(organization, "operator"))
-    sent = {"action": "deactivate_many", "_selected_action": [str(one.pk) for one in devices]}
-    asked = client.post(LIST, sent)
-    assert "3 devices?" in asked.content.decode()
-    assert not Device.objects.filter(is_deactivated=True).exists()
-    client.post(LIST, sent | {"confirmed": "1"})
-    assert Device.objects.filter(is_deactivated=True).count() == 3
-
-
 def test_a_viewer_is_not_offered_what_they_may_not_do(organization: Organization) -> None:
     device = make.device(organization, config={})
     viewer = signed_in(member(organization, "viewer"))

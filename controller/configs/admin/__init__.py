@@ -1,7 +1,8 @@
 """Templates, the editors of configurations, their preview, rollouts, and the dashboard."""
 
+from controller.configs.admin.batches import DeviceBatchAdmin
 from controller.configs.admin.enrollments import EnrollmentAdmin
 from controller.configs.admin.rollouts import RolloutAdmin
 from controller.configs.admin.templates import TemplateAdmin
 
-__all__ = ["EnrollmentAdmin", "RolloutAdmin", "TemplateAdmin"]
+__all__ = ["DeviceBatchAdmin", "EnrollmentAdmin", "RolloutAdmin", "TemplateAdmin"]

@@ -1,5 +1,6 @@
 """Templates, what devices are to have, what they were given, and the way in between."""
 
+from controller.configs.models.batches import DeviceBatch, DeviceBatchRow
 from controller.configs.models.configurations import (
     Backend,
     Config,
@@ -16,6 +17,8 @@ __all__ = [
     "Backend",
     "Config",
     "ConfigQuerySet",
+    "DeviceBatch",
+    "DeviceBatchRow",
     "GroupTemplate",
     "Push",
     "Rollout",

@@ -1,8 +1,8 @@
-"""What a rollout would change on its devices, before it does."""
+"""What a rollout or another change of many devices would lead to, before it does."""
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +41,18 @@ class Forecast:
 def forecast(rollout: Rollout, configs: Any, *, is_open: bool) -> Forecast:
     """What would change on these configurations (a queryset), by groups of the same change."""
     using = configs.filter(uses__template=rollout.template_id, is_retired=False)
-    ids = list(using.order_by("device__name").values_list("pk", flat=True)[:LOOKED_AT])
+    return foresee(using, lambda one: inputs_of(one, instead=rollout), is_open=is_open)
+
+
+def foresee(configs: Any, wanted_of: Callable[[Config], Inputs], *, is_open: bool) -> Forecast:
+    """What would change if these configurations (a queryset) were made of other inputs."""
+    ids = list(configs.order_by("device__name").values_list("pk", flat=True)[:LOOKED_AT])
     rows = with_inputs().select_related("desired").filter(pk__in=ids).order_by("device__name")
     names: dict[str, list[str]] = {}
     first: dict[str, Group] = {}
     unchanged = 0
     for config in rows:
-        group = _change(config, rollout, is_open=is_open)
+        group = _change(config, wanted_of(config), is_open=is_open)
         if group is None:
             unchanged += 1
             continue
@@ -61,11 +66,10 @@ def forecast(rollout: Rollout, configs: Any, *, is_open: bool) -> Forecast:
         for key, one in first.items()
     ]  # fmt: skip
     groups.sort(key=lambda one: -len(one.devices))
-    return Forecast(using.count(), len(ids), unchanged, tuple(groups))
+    return Forecast(configs.count(), len(ids), unchanged, tuple(groups))
 
 
-def _change(config: Config, rollout: Rollout, *, is_open: bool) -> Group | None:
-    wanted = inputs_of(config, instead=rollout)
+def _change(config: Config, wanted: Inputs, *, is_open: bool) -> Group | None:
     try:
         rendered = wanted.render()
     except Refused as refusal:

@@ -137,7 +137,7 @@ def _follow(
     if config is not None or before.organization_id != device.organization_id:
         _change_config(row, config or {}, before)
     elif before.group_id != device.group_id:
-        assign(row, _after_move(_templates(row), row.backend, before.group, device.group))
+        assign(row, after_move(_templates(row), row.backend, before.group, device.group))
     elif RENDERED_FIELDS & values.keys():
         settle_rendering(row)
     announce([row.pk])
@@ -164,7 +164,7 @@ def _change_config(row: Config, changes: Mapping[str, Any], before: Device) -> N
         # What it was given there stays there: another organization, another certificate.
         tunnels.part(device)
     if "templates" not in changes:
-        templates = _after_move(templates, backend_before, before.group, device.group)
+        templates = after_move(templates, backend_before, before.group, device.group)
         if row.backend != backend_before:
             templates = group_templates(device.group, row.backend)
         if before.organization_id != device.organization_id:
@@ -177,7 +177,7 @@ def usual(organization: Organization, backend: str) -> list[Template]:
     return list(usable(organization, backend).filter(default=True).order_by("name"))
 
 
-def _after_move(
+def after_move(
     templates: Sequence[Template],
     backend: str,
     old: DeviceGroup | None,

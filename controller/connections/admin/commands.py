@@ -164,22 +164,23 @@ class BatchAdmin(ReadOnly):
     ) -> Any:
         batch = kw.get("obj")
         if batch is not None:
-            context |= {"title": str(batch)} | results_of(batch)
+            context |= {"title": str(batch)} | results_of(request, batch)
         return super().render_change_form(request, context, *args, **kw)
 
     def results(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """The part of the page that changes, for the page to fetch."""
         batch = self.row_for(request, str(pk), "read")
-        return render(request, "portal/batch.html", results_of(batch))
+        return render(request, "portal/batch.html", results_of(request, batch))
 
 
-def results_of(batch: Any) -> dict[str, Any]:
+def results_of(request: HttpRequest, batch: Any) -> dict[str, Any]:
     worst = Case(
         *(When(status=status, then=Value(at)) for at, status in enumerate(WORST_FIRST)),
         output_field=IntegerField(),
     )
     rows = list(
-        batch.commands.select_related("device")
+        batch.commands.visible_to(request.user)
+        .select_related("device")
         .defer("device__key", "device__notes")
         .order_by(worst, "device__name")[:RESULTS]
     )
@@ -188,7 +189,10 @@ def results_of(batch: Any) -> dict[str, Any]:
     return {
         "batch": batch,
         "input": rows[0].shown_input if rows else "",
-        "kind": label_of(batch.type),
+        "heading": label_of(batch.type),
+        "about": str(batch.organization),
+        "total": batch.total,
+        "said": "Last line of its output",
         "card": bar(
             [
                 {
@@ -202,7 +206,7 @@ def results_of(batch: Any) -> dict[str, Any]:
         ),
         "rows": [
             {
-                "device": row.device,
+                "name": row.device.name,
                 "link": admin_url(Command, "change", row.pk),
                 "state": state_of(row),
                 "last": row.output.strip().rpartition("\n")[2][:LAST_LINE],

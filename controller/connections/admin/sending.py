@@ -6,22 +6,22 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from controller.accounts.models import Organization
 from controller.base.admin import admin_url
 from controller.base.errors import Refused
+from controller.configs.admin.proposing import grouped
 from controller.connections.engine.commands import KINDS, Kind
 from controller.connections.models import CommandBatch, DeviceConnection
 from controller.connections.rules.commands import kinds_for, send_to_many
 from controller.devices.models import Device
 
 NAMED_MOST = 20
-CHANGED = "{} devices are selected now, and not {} as you were shown. Look at them again."
+CHANGED = "It is {} devices now, and not {} as you were shown. Look at them again."
 
 
 def kinds(organization_ids: Iterable[UUID]) -> dict[str, Any]:
@@ -68,14 +68,7 @@ def run_on_many(
 ) -> HttpResponse:
     """Asks which command to run on the selected devices, then runs it."""
     user: Any = request.user
-    devices = list(
-        Device.objects.filter(pk__in=queryset.values("pk"))
-        .select_related("organization")
-        .defer("key", "notes")
-        .order_by("name")
-    )
-    if not all(user.may_on("command:create", device) for device in devices):
-        raise PermissionDenied
+    devices, left = reached(user, queryset)
     error = ""
     if "confirmed" in request.POST:
         try:
@@ -91,14 +84,40 @@ def run_on_many(
         "selected": request.POST.getlist("_selected_action"),
         "across": request.POST.get("select_across", "0"),
         "kinds": kinds({device.organization_id for device in devices}),
+        "left": grouped(left),
         "error": error,
     }
     return TemplateResponse(request, "admin/devices/device/command.html", context)
 
 
+def reached(user: Any, queryset: QuerySet[Any]) -> tuple[list[Device], dict[str, list[str]]]:
+    """The devices that a command can be sent to, and the names of the others by the reason."""
+    ways = DeviceConnection.objects.filter(device=OuterRef("pk"), enabled=True)
+    rows: Any = (
+        Device.objects.filter(pk__in=queryset.values("pk"))
+        .annotate(has_way=Exists(ways))
+        .select_related("organization")
+        .defer("key", "notes")
+        .order_by("name")
+    )
+    devices, left = [], defaultdict(list)
+    for row in rows:
+        if not user.may_on("command:create", row):
+            left["You may not run commands on it."].append(row.name)
+        elif row.is_deactivated:
+            left["It is out of service."].append(row.name)
+        elif not row.has_way:
+            left["It has no enabled connection."].append(row.name)
+        else:
+            devices.append(row)
+    return devices, left
+
+
 def started(
     model_admin: Any, request: HttpRequest, devices: list[Device]
 ) -> HttpResponseRedirect:
+    if not devices:
+        raise Refused("There is no device that it can be sent to.")
     shown = request.POST.get("count", "")
     if shown != str(len(devices)):
         raise Refused(CHANGED.format(len(devices), shown))
@@ -117,14 +136,6 @@ def started(
             )
             for owner, chosen in by_owner.items()
         ]  # fmt: skip
-    sent = sum(batch.commands.count() for batch in batches)
-    if left := len(devices) - sent:
-        model_admin.message_user(
-            request,
-            f"{left} of the {len(devices)} devices are left out: they are out of service or "
-            "have no enabled connection.",
-            "warning",
-        )
     if len(batches) == 1:
         return HttpResponseRedirect(admin_url(CommandBatch, "change", batches[0].pk))
     model_admin.message_user(

@@ -1,0 +1,106 @@
+"""The same change of many devices, and how far it got on each."""
+
+from typing import Any, Self
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import Count, Q
+
+from controller.accounts.models import Organization, User
+from controller.accounts.models.audit import Audited
+from controller.base.models import Base
+from controller.devices.models import Device
+
+
+class DeviceBatchQuerySet(models.QuerySet["DeviceBatch"]):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """One's own, and those of organizations whose every site one may look into."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self
+        wide = [pk for pk, one in user.standings.items() if one.covers_every_site]
+        return self.filter(Q(user=user) | Q(organization__in=wide))
+
+    def counted(self) -> Any:
+        """With the number of rows in each state, and ``total``."""
+        states = DeviceBatchRow.State.values
+        return self.annotate(
+            total=Count("rows"),
+            **{state: Count("rows", filter=Q(rows__state=state)) for state in states},
+        )
+
+
+class DeviceBatch(Audited, Base):
+    """What somebody wants done to many devices: looked at as a draft, then carried out."""
+
+    class Kind(models.TextChoices):
+        PUSH = "push", "Push the configuration"
+        GROUP = "group", "Change the group"
+        ADD_TEMPLATE = "add_template", "Add a template"
+        REMOVE_TEMPLATE = "remove_template", "Remove a template"
+        DEACTIVATE = "deactivate", "Take out of service"
+        ACTIVATE = "activate", "Bring back into service"
+        DELETE = "delete", "Delete"
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        STOPPED = "stopped", "Stopped"
+
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)
+    user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, null=True, related_name="+",
+        help_text="Of all of its devices; none where they are of several.",
+    )  # fmt: skip
+    values = models.JSONField(default=dict, help_text="The id of the group or template.")
+    title = models.CharField(max_length=200)
+    started = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+
+    objects = DeviceBatchQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "change of many devices"
+        verbose_name_plural = "changes of many devices"
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        owner: UUID | None = self.organization_id
+        return owner
+
+
+class DeviceBatchRow(models.Model):
+    """One device of a batch; its name stays when it is gone."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waits"
+        DONE = "done", "Done"
+        REFUSED = "refused", "Refused"
+        LEFT = "left", "Left out"
+
+    batch = models.ForeignKey(DeviceBatch, models.CASCADE, related_name="rows")
+    device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="batch_rows")
+    name = models.CharField(max_length=64)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    reason = models.TextField(blank=True)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "device"], name="device_once_per_batch")
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="batch_rows_waiting", condition=Q(state="waiting"))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.state}"

@@ -1,0 +1,57 @@
+"""Lists: filters that are saved, the same change of many devices, and the keyboard."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from controller.accounts.models import Organization, User
+from controller.configs.rules import batches
+from tests import make
+from tests.browser.test_commands import in_background
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_many_devices_get_a_template_after_it_was_shown_what_changes(
+    browse: Callable[..., Any], admin: User, organization: Organization
+) -> None:
+    template = make.template(organization, name="Welcome", config=make.a_file("hello\n"))
+    for number in range(3):
+        make.device(organization, name=f"ap-{number}", config={} if number else None)
+    page = browse(admin).open("/admin/devices/device/?q=ap")
+    page.get_by_text("Save this filter").click()
+    page.get_by_label("Name").fill("Access points")
+    page.get_by_label("Who sees it").select_option(label=f"All of {organization}")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".chip-open")).to_contain_text("Access points")
+
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator(".action-select:checked")).to_have_count(1)
+    page.get_by_label("Select all objects on this page").check()
+    page.locator("[name=action]").select_option("add_template")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_label("Template").select_option(str(template.pk))
+    page.get_by_role("button", name="Show what that leads to").click()
+    expect(page.get_by_text("Its configuration is not managed here.")).to_be_visible()
+    expect(page.locator(".forecast .cm-content")).to_contain_text("hello")
+    page.get_by_role("button", name="Add a template: 2 devices").click()
+    expect(page.get_by_text("2 of 2 devices still to answer")).to_be_visible()
+    in_background(batches.run_due).join()
+    expect(page.locator("td .badge-good")).to_have_count(2)
+    page.reload()
+    expect(page.locator("td .badge-mute")).to_have_text("Left out")
+
+    go_by_keyboard(page)
+    expect(page.locator(".chip")).to_contain_text("Access points")
+
+
+def go_by_keyboard(page: Any) -> None:
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    page.wait_for_url("**/admin/devices/device/")
