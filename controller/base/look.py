@@ -162,15 +162,15 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Monitor",
                 "items": [
-                    page("Dashboard", "space_dashboard", "index", signed_in),
-                    page("Notifications", "notifications", "notifications_notification_changelist", signed_in),
+                    page("Dashboard", "space_dashboard", "index", signed_in, key="h"),
+                    page("Notifications", "notifications", "notifications_notification_changelist", signed_in, key="n"),
                     page("Webhooks", "webhook", "notifications_webhook_changelist", permitted("webhook:read")),
                 ],
             },
             {
                 "title": "Fleet",
                 "items": [
-                    page("Devices", "router", "devices_device_changelist", permitted("device:read")),
+                    page("Devices", "router", "devices_device_changelist", permitted("device:read"), key="d"),
                     page("Asking to be added", "how_to_reg", "devices_enrollment_changelist", permitted("device:create")),
                     page("Commands", "terminal", "connections_command_changelist", permitted("command:read")),
                     page("Supervisors", "developer_board", "supervisor_proxy_supervisor_changelist", permitted("supervisor:read")),
@@ -183,7 +183,7 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Configuration",
                 "items": [
-                    page("Templates", "description", "configs_template_changelist", permitted("template:read")),
+                    page("Templates", "description", "configs_template_changelist", permitted("template:read"), key="t"),
                     page("Rollouts", "moving", "configs_rollout_changelist", permitted("template:read")),
                     page("Credentials", "key", "connections_credentials_changelist", permitted("connection:read")),
                 ],
@@ -192,15 +192,15 @@ UNFOLD: dict[str, Any] = {
                 "title": "Certificates",
                 "items": [
                     page("Authorities", "account_balance", "pki_ca_changelist", permitted("ca:read")),
-                    page("Certificates", "verified_user", "pki_cert_changelist", permitted("cert:read")),
+                    page("Certificates", "verified_user", "pki_cert_changelist", permitted("cert:read"), key="c"),
                 ],
             },
             {
                 "title": "Networks",
                 "items": [
-                    page("Overlay networks", "hub", "networks_network_changelist", signed_in),
+                    page("Overlay networks", "hub", "networks_network_changelist", signed_in, key="w"),
                     page("Overlay devices", "lan", "networks_node_changelist", signed_in),
-                    page("Gateways", "router", "networks_gateway_changelist", permitted("gateway:read")),
+                    page("Gateways", "router", "networks_gateway_changelist", permitted("gateway:read"), key="y"),
                     page("Changes of gateways", "rule", "networks_change_changelist", permitted("network:read")),
                     page("Sets of changes", "checklist", "networks_changeset_changelist", permitted("network:read")),
                     page("Discovery", "radar", "discovery_scan_changelist", permitted("discovery:run")),
