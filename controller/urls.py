@@ -5,14 +5,11 @@ from django.templatetags.static import static
 from django.urls import include, path, re_path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
-from drf_spectacular.views import (
-    SpectacularJSONAPIView,
-    SpectacularRedocView,
-    SpectacularSwaggerSplitView,
-)
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 
 from controller.accounts import urls as accounts
 from controller.dialects import floor
+from controller.dialects.document import Document
 from controller.dialects.health import health, live, ready
 from controller.dialects.metrics import metrics
 from controller.dialects.sockets import NoSuchSocket
@@ -34,7 +31,7 @@ urlpatterns = [
     path("", include("geo.urls")),
     path("", include("networks.urls")),
     path("", include("supervisor_proxy.urls")),
-    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("api/v1/openapi.json", Document.as_view(), name="openapi"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     path("api/v1/redoc/", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
     path("favicon.ico", RedirectView.as_view(url=FAVICON)),

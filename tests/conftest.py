@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis
@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
 from controller.devices.drivers import agent_cache
+from tests import emptying as emptying  # noqa: PLC0414 - takes its place
 from tests import make
 
 # Machines differ in speed; what a property test costs is no property of the code.
@@ -57,23 +58,3 @@ def api() -> Callable[[User | None], APIClient]:
         return made
 
     return client
-
-
-# A page that is right is right at once; this is for machines that are busy with something else.
-PATIENCE_MS = 30_000
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    # One for all tests of a process: its driver can be started but once there.
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 FOLDER = Path(tempfile.mkdtemp(prefix="muster-tests-"))
 SOCKET = FOLDER / "redis.sock"
-START_SECONDS = 10
+START_SECONDS = 60
 (FOLDER / "static").mkdir()  # where collected files would be
 
 os.environ.setdefault("SECRET_KEY", "a-secret-key-of-the-tests-with-fifty-characters-or-more")

@@ -17,7 +17,7 @@ from channels.routing import URLRouter
 
 from controller.urls import sockets
 
-SECONDS = 2.0
+SECONDS = 20.0
 HOST = "portal.example.org"
 
 

@@ -9,6 +9,9 @@ from django.test import Client
 from playwright.sync_api import Browser, Page
 
 from controller.accounts.models import User
+from tests.chromium import chromium
+
+__all__ = ["chromium"]
 
 
 class Watched:

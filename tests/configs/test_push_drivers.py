@@ -122,7 +122,7 @@ def hook(*lines):
     return ("#!/bin/sh\n" + "\n".join(lines) + "\n", 0o755)
 
 
-def until(condition, seconds=8.0):
+def until(condition, seconds=20.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came about"

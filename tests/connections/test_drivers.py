@@ -256,19 +256,19 @@ def test_a_port_without_a_banner_is_unreachable_and_holds_no_place_at_the_gate(d
         gate = asyncio.Semaphore(1)
 
         async def waits():
-            with pytest.raises(Unreachable, match="sent no SSH banner within 2 s"):
-                async with open_shell(
-                    silent, Login("x"), gate=gate, timeouts=Timeouts(socket=2)
-                ):
-                    pass
+            async with open_shell(silent, Login("x"), gate=gate, timeouts=Timeouts(socket=60)):
+                pass
 
         waiting = [asyncio.create_task(waits()) for _ in range(20)]
         await asyncio.sleep(0.1)
-        began = time.monotonic()
         async with open_shell(address_of(device), login_of(device), gate=gate) as shell:
-            await shell.run("true", timeout=5)
-        assert time.monotonic() - began < 1.5
-        await asyncio.gather(*waiting)
+            await shell.run("true", timeout=20)
+        assert not any(task.done() for task in waiting)
+        for task in waiting:
+            task.cancel()
+        with pytest.raises(Unreachable, match=r"sent no SSH banner within 0\.2 s"):
+            async with open_shell(silent, Login("x"), timeouts=Timeouts(socket=0.2)):
+                pass
 
     with server_that_says(b"") as (silent, _):
         asyncio.run(call(silent))
@@ -345,4 +345,5 @@ def test_hundreds_are_probed_in_the_time_of_one():
 
     assert {probe.reachable for probe in found.values()} == {False}
     assert len(found) == 300
-    assert time.monotonic() - began < 2
+    # One after the other they would take minutes.
+    assert time.monotonic() - began < 30

@@ -61,7 +61,6 @@ def scan(organization: Organization, user: User, *wanted: str, **values: Any) ->
 
 
 @pytest.mark.netns
-@pytest.mark.xdist_group("netns")
 @pytest.mark.enable_socket
 @pytest.mark.django_db
 def test_a_scan_of_a_network_finds_who_is_in_it(
@@ -128,7 +127,6 @@ def test_what_was_found_is_adopted_once(api: Any, organization: Organization) ->
 
 
 @pytest.mark.netns
-@pytest.mark.xdist_group("netns")
 @pytest.mark.enable_socket
 @pytest.mark.django_db(transaction=True)
 def test_a_cancelled_scan_stops_at_once(network: str, admin: User) -> None:

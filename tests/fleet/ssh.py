@@ -258,7 +258,7 @@ def make_key(path: Path) -> Path:
 
 def free_port() -> int:
     """A port on loopback that nothing listens on, and that this process gives but once."""
-    for port in random.sample(PORTS, 200):
+    for port in _chance.sample(PORTS, 200):
         with socket.socket() as candidate, contextlib.suppress(OSError):
             if port not in _given:
                 candidate.bind(("127.0.0.1", port))
@@ -268,6 +268,8 @@ def free_port() -> int:
 
 
 _given: set[int] = set()
+# Tests give random a seed, and their processes would all begin with the same port.
+_chance = random.SystemRandom()
 
 
 @cache

@@ -16,7 +16,10 @@ import httpx
 import psycopg
 import pytest
 
+from tests.chromium import chromium
 from tests.fleet.ssh import Fleet, SshDevice
+
+__all__ = ["chromium"]
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180
@@ -118,7 +121,7 @@ def free_port() -> int:
     return port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     folder = tmp_path_factory.mktemp("portal")
     databases = database(folder)

@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from tests.live.conftest import Portal
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = pytest.mark.live
 SECONDS = 20
 
 

@@ -19,7 +19,7 @@ from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import BLOCK, Large, Supervisors
 from tests.live.conftest import Portal, eventually
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = pytest.mark.live
 CLIENT = "aiohasupervisor==0.11.0"
 PYTHONS = [
     *(f"python3.{minor}" for minor in (13, 14, 15)),

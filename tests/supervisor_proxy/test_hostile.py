@@ -177,7 +177,8 @@ class TestAnswers:
         balena.fault = fleet.drips
         began = time.monotonic()
         answer = post("v1/blink")
-        assert time.monotonic() - began < 3
+        # The whole drip would take a minute.
+        assert time.monotonic() - began < 25
         assert answer.status_code == 504
         assert SupervisorCall.objects.get().state == "unknown"
 

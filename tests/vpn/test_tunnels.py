@@ -22,7 +22,7 @@ from controller.vpn.models import Vpn
 from tests import make
 from tests.vpn.test_clients import of_device, unpacked
 
-pytestmark = [pytest.mark.netns, pytest.mark.xdist_group("netns")]
+pytestmark = pytest.mark.netns
 
 SECONDS = 30
 SERVER_HOST = "192.0.2.1"

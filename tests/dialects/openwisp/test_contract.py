@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drf_spectacular.generators import SchemaGenerator
+
+from controller.dialects import document as serving
 
 CONTRACT: dict[str, dict[str, str]] = json.loads(
     (Path(__file__).parent / "contract.json").read_text()
@@ -26,8 +27,7 @@ def anonymous(path: str) -> str:
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
-    return made
+    return serving.document()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,37 @@
+"""The OpenAPI document as programs get it."""
+
+from functools import cache
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularJSONAPIView
+from rest_framework.request import Request
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The same for everybody, and as long as the process runs."""
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return made
+
+
+@cache
+def written() -> bytes:
+    text: bytes = OpenApiJsonRenderer().render(document())
+    return text
+
+
+class Document(SpectacularJSONAPIView):
+    """To make it takes seconds, and anybody may ask for it: it is made once."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        kind = getattr(request, "accepted_media_type", None) or OpenApiJsonRenderer.media_type
+        return HttpResponse(
+            written(),
+            content_type=kind,
+            headers={"Content-Disposition": 'inline; filename="Muster.json"'},
+        )

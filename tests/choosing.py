@@ -1,0 +1,65 @@
+"""Which tests run, where, and in which order."""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# What waits more than it computes: it runs one after the other in one process, beside others
+# that compute, and begins first. (The mark xdist_group does nothing with pytest 9.2.)
+GROUPS = {
+    "tests/browser/": "browser",
+    "tests/live/": "machine",
+    "tests/networks/test_overlay.py": "machine",
+    "tests/vpn/test_tunnels.py": "machine",
+    "tests/discovery/test_scans.py": "machine",
+}
+ROWS = {"db", "transactional_db", "live_server", "_django_db_helper"}
+OPTION = "--only-database"
+
+
+class Groups(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        found = (group for path, group in GROUPS.items() if nodeid.startswith(path))
+        return next(found, nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    about = "leave out the tests that use no database, and so say the same with each"
+    parser.addoption(OPTION, action="store_true", help=about)
+
+
+def uses_the_database(item: Any) -> bool:
+    marked = item.get_closest_marker("django_db") or item.get_closest_marker("live")
+    return bool(marked or ROWS.intersection(item.fixturenames))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: Any, items: list[pytest.Item]) -> None:
+    # One that takes long and begins last would keep all processes but its own waiting.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    if config.getoption(OPTION):
+        kept = [item for item in items if uses_the_database(item)]
+        if hasattr(config, "workeroutput"):
+            config.workeroutput[OPTION] = len(items) - len(kept)
+        items[:] = kept
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get(OPTION, 0)
+
+
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if number := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(
+            f"Left out: {number} tests that use no database, and so say the same with each."
+        )
