@@ -164,14 +164,14 @@ class Pagination(BasePagination):
         ]  # fmt: skip
 
 
-def number(request: Request, name: str, default: int, most: int) -> int:
+def number(request: Request, name: str, default: int, most: int, *, least: int = 1) -> int:
     text = request.query_params.get(name)
     if text is None:
         return default
-    if text.isascii() and text.isdigit() and 1 <= int(text[:12]) <= most:
+    if text.isascii() and text.isdigit() and least <= int(text[:12]) <= most:
         return int(text)
     raise exceptions.ValidationError(
-        {f"query.{name}": [f"Input should be a whole number from 1 to {most}."]}
+        {f"query.{name}": [f"Input should be a whole number from {least} to {most}."]}
     )
 
 

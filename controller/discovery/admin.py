@@ -14,6 +14,7 @@ from controller.base.admin import (
     RuleAdmin,
     RuleForm,
     ScopedRelatedFilter,
+    UnfoldAdminPasswordWidget,
     admin_url,
     badge,
     display,
@@ -47,6 +48,12 @@ class ScanForm(RuleForm):
         initial=", ".join(map(str, USUAL_PORTS)),
     )
 
+    community = forms.CharField(
+        label="SNMP community", required=False, max_length=64,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        help_text="Where it is another than usual. It is forgotten when the scan is over.",
+    )  # fmt: skip
+
     class Meta:
         model = Scan
         fields = ["organization", "site", "at_once", "seconds"]
@@ -69,6 +76,7 @@ class ScanForm(RuleForm):
             "ports": given["tcp_ports"],
             "at_once": given["at_once"],
             "seconds": given["seconds"],
+            "community": given["community"],
         }
 
 
@@ -96,7 +104,7 @@ class ScanAdmin(RuleAdmin):
             return [("organization", "site"), ("at_once", "seconds")]
         return [
             ("organization", "site"), "targets", "exclude_targets", "scan_methods", "tcp_ports",
-            ("at_once", "seconds"),
+            "community", ("at_once", "seconds"),
         ]  # fmt: skip
 
     @display(description="Targets")

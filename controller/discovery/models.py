@@ -7,6 +7,7 @@ from django.db import models
 
 from controller.accounts.models import Organization, OrganizationOwned, Owned, Site
 from controller.base.models import Base
+from controller.base.secrets import EncryptedTextField
 from controller.devices.models import Device
 
 
@@ -37,6 +38,8 @@ class Scan(OrganizationOwned, Base):
     ports = models.JSONField()
     at_once = models.PositiveSmallIntegerField("hosts at once", default=50)
     seconds = models.FloatField("seconds to wait for an answer", default=2.0)
+    # Of SNMP, where it is not the portal's usual one; forgotten when the scan is over.
+    community = EncryptedTextField(blank=True, max_length=64)
     state = models.CharField(max_length=9, choices=State, default=State.PENDING, editable=False)
     total = models.PositiveIntegerField(editable=False)
     # Everything before it has been asked; where another worker goes on.
@@ -78,6 +81,8 @@ class Finding(Owned, Base):
     mac_address = models.CharField(max_length=17, blank=True)
     hostname = models.CharField(max_length=255, blank=True)
     vendor = models.CharField(max_length=32, blank=True)
+    # Of its network interface, where the portal's machine has IEEE's list.
+    manufacturer = models.CharField(max_length=128, blank=True)
     device_type = models.CharField(max_length=32)
     ports = models.JSONField()
     ways = models.JSONField()
@@ -96,4 +101,6 @@ class Finding(Owned, Base):
 
     @property
     def suggested_name(self) -> str:
+        if self.hostname:
+            return self.hostname[:64]
         return "-".join([self.device_type, *self.address.replace(":", ".").split(".")])

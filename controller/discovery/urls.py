@@ -13,4 +13,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/discovery/scans/history", views.HistoryView.as_view()),
     path("api/v1/discovery/scans/latest/results", views.LatestView.as_view()),
     re_path(r"^api/v1/discovery/adopt/?$", views.AdoptView.as_view()),
+    re_path(r"^api/v1/discovery/adopt/bulk/?$", views.AdoptManyView.as_view()),
+    re_path(r"^api/v1/discovery/fingerprint/?$", views.FingerprintView.as_view()),
+    re_path(r"^api/v1/discovery/match-drivers/?$", views.MatchView.as_view()),
+    re_path(r"^api/v1/discovery/test-credentials/?$", views.CredentialsView.as_view()),
 ]

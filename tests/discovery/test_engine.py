@@ -1,9 +1,12 @@
 """Targets and fingerprints, without a network."""
 
+from pathlib import Path
+
 import pytest
 
-from controller.discovery.drivers.probing import clean
-from controller.discovery.engine import fingerprint, targets
+from controller.discovery.drivers.asking import clean
+from controller.discovery.drivers.neighbours import manufacturer
+from controller.discovery.engine import fingerprint, snmp, targets
 
 PRIVATE = ["10.0.0.0/8", "fc00::/7"]
 
@@ -76,3 +79,40 @@ def test_a_host_is_what_it_says_that_it_is(said: str, vendor: str, kind: str) ->
 def test_what_a_stranger_says_becomes_one_short_line() -> None:
     assert clean(b"a\x1b[31m\r\nb\xff" + b"x" * 999).startswith("a [31m b\ufffdxxx")
     assert len(clean(b"x" * 9999)) == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ({"dns": "roof.example.org", "snmp:name": "roof"}, "roof.example.org"),
+        ({"mdns:name": "roof.local", "snmp:name": "other"}, "roof.local"),
+        ({"snmp:name": "roof"}, "roof"),
+        ({"banner:25": "220 mail.example.org ESMTP Postfix"}, "mail.example.org"),
+        ({"banner:23": "roof login: "}, "roof"),
+        ({"banner:22": "SSH-2.0-dropbear", "http:80:title": "LuCI"}, ""),
+    ],
+)
+def test_a_host_is_called_what_somebody_calls_it(said: dict[str, str], name: str) -> None:
+    assert fingerprint.hostname(said) == name
+
+
+def test_an_answer_by_snmp_is_read_whatever_its_lengths() -> None:
+    long = b"x" * 200
+    answer = b"".join(
+        [
+            snmp.NAMES["snmp"], b"\x04\x81\xc8", long,
+            snmp.NAMES["snmp:name"], b"\x04\x04roof",
+        ]
+    )  # fmt: skip
+    assert snmp.values(answer) == {"snmp": long, "snmp:name": b"roof"}
+    for broken in (b"", snmp.NAMES["snmp"], snmp.NAMES["snmp"] + b"\x04", b"\x05\x00"):
+        assert not any(snmp.values(broken).values())
+    assert b"secret" in snmp.request("secret")
+
+
+def test_who_made_an_interface_is_in_the_list_of_ieee(tmp_path: Path) -> None:
+    file = tmp_path / "oui.txt"
+    file.write_text("00-11-22   (hex)\t\tExample\n001122     (base 16)\t\tExample Inc.\n")
+    assert manufacturer("00:11:22:33:44:55", str(file)) == "Example Inc."
+    assert manufacturer("00:11:23:33:44:55", str(file)) == ""
+    assert manufacturer("00:11:22:33:44:55", str(tmp_path / "none")) == ""

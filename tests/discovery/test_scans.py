@@ -20,6 +20,9 @@ from controller.devices.models import Device
 from controller.discovery import rules
 from controller.discovery.models import Finding, Scan
 from tests import make
+from tests.fleet.certificates import self_made
+from tests.fleet.gateway import serving
+from tests.fleet.proxmox import Proxmox
 from tests.fleet.ssh import SshDevice
 from tests.vpn.test_tunnels import run, tried, why_not
 
@@ -69,13 +72,19 @@ def test_a_scan_of_a_network_finds_who_is_in_it(
     client = api(make.user(organization))
     with SshDevice(tmp_path / "host", host=f"{network}.1") as host:
         asked = {
-            "targets": [f"{network}.0/24"], "scan_methods": ["tcp_connect", "mdns", "ssdp", "snmp"],
+            "targets": [f"{network}.0/24"], "scan_methods": ["tcp_connect", "mdns", "ssdp", "snmp", "arp"],
             "tcp_ports": [22, 80, host.port],
-            "options": {"max_concurrent_hosts": 300, "tcp_timeout": 5},
+            "options": {
+                "max_concurrent_hosts": 300, "tcp_timeout": 5, "resolve_hostnames": False,
+                "snmp_community": "secret",
+            },
         }  # fmt: skip
         started = client.post(f"{URL}scan", asked).json()
         assert started["total_targets"] == 254
-        assert rules.drive(Scan.objects.get(pk=started["scan_id"]))
+        row = Scan.objects.get(pk=started["scan_id"])
+        assert row.community == "secret"
+        assert rules.drive(row)
+    assert Scan.objects.get().community == ""
     progress = client.get(f"{URL}scan/{started['scan_id']}/progress").json()
     assert (progress["status"], progress["progress_pct"]) == ("completed", 100.0)
     found = client.get(f"{URL}scan/{started['scan_id']}/results").json()["devices"]
@@ -85,14 +94,15 @@ def test_a_scan_of_a_network_finds_who_is_in_it(
     assert "OpenSSH" in machine["services"][f"banner:{host.port}"]
     assert (router["vendor"], router["device_type"]) == ("openwrt", "router")
     assert router["open_ports"] == [22, 80]
-    assert router["discovered_via"] == ["mdns", "snmp", "ssdp", "tcp_connect"]
+    assert router["discovered_via"] == ["arp", "mdns", "snmp", "ssdp", "tcp_connect"]
     said = router["services"]
     assert "MiniUPnPd" in said.pop("ssdp")["server"]
     assert said == {
         "banner:22": "SSH-2.0-dropbear", "http:80:title": "OpenWrt - LuCI",
         "http:80:server": "uhttpd", "mdns": ["_ssh._tcp.local."],
-        "snmp": "Linux roof 6.6.86 OpenWrt",
+        "mdns:name": "roof.local", "snmp": "Linux roof 6.6.86 OpenWrt", "snmp:name": "roof",
     }  # fmt: skip
+    assert router["hostname"] == "roof.local"
     # It is in a network of this machine, so its MAC address was seen.
     assert len(router["mac_address"]) == 17
 
@@ -186,7 +196,7 @@ def test_known_devices_are_known_again(
         ({"targets": ["10.0.0.0/8"]}, "body.targets"),
         ({"targets": []}, "body.targets"),
         ({"targets": ["x"]}, "body.targets"),
-        ({"targets": ["10.0.0.1"], "scan_methods": ["arp"]}, "body.scan_methods"),
+        ({"targets": ["10.0.0.1"], "scan_methods": ["telepathy"]}, "body.scan_methods"),
         ({"targets": ["10.0.0.1"], "tcp_ports": [70000]}, "body.tcp_ports.0"),
         ({"targets": ["10.0.0.1"], "options": {"tcp_timeout": 99}}, "body.options.tcp_timeout"),
     ],
@@ -273,3 +283,80 @@ def test_a_scan_is_started_and_its_findings_are_adopted_on_the_page(
     client.force_login(make.user(make.organization(), is_staff=True))
     assert client.get(f"{page}{row.pk}/change/").status_code == 302
     assert client.post(f"{page}{row.pk}/cancel/").status_code == 404
+
+
+def test_results_come_in_parts(api: Any, organization: Organization, admin: User) -> None:
+    row = scan(organization, admin, "10.0.0.0/24")
+    shown = {"device_type": "host", "ports": [], "ways": [], "said": {}}
+    for n in range(1, 6):
+        Finding.objects.create(scan=row, address=f"10.0.0.{n}", **shown)
+    client = api(admin)
+    url = f"{URL}scan/{row.pk}/results"
+    part = client.get(f"{url}?limit=2&offset=3").json()["devices"]
+    assert [one["ip_address"] for one in part] == ["10.0.0.4", "10.0.0.5"]
+    assert len(client.get(url).json()["devices"]) == 5
+    assert client.get(f"{url}?offset=-1").status_code == 422
+
+
+def test_several_are_adopted_each_by_itself(api: Any, organization: Organization) -> None:
+    user = make.user(organization)
+    row = scan(organization, user, "10.0.0.0/24")
+    shown = {
+        "device_type": "router",
+        "ports": [22],
+        "ways": [],
+        "said": {},
+        "vendor": "openwrt",
+    }
+    for n in (1, 2):
+        Finding.objects.create(scan=row, address=f"10.0.0.{n}", mac_address=make.mac(), **shown)
+    client = api(user)
+    asked = [{"ip_address": f"10.0.0.{n}", "name": f"roof-{n}"} for n in (1, 2, 3)]
+    told = client.post(f"{URL}adopt/bulk", {"devices": asked}).json()
+    assert [one["name"] for one in told["adopted"]] == ["roof-1", "roof-2"]
+    assert [one["ip_address"] for one in told["failed"]] == ["10.0.0.3"]
+    assert Device.objects.count() == 2
+    found = client.post(f"{URL}match-drivers", {"ip_address": "10.0.0.1"}).json()["matches"]
+    assert [one["driver_id"] for one in found] == ["openwrt", "ssh"]
+    stranger = api(make.user(make.organization()))
+    assert stranger.post(f"{URL}match-drivers", {"ip_address": "10.0.0.1"}).status_code == 404
+
+
+@pytest.mark.enable_socket
+def test_one_host_is_asked_at_once(
+    api: Any, organization: Organization, settings: Any, tmp_path: Path
+) -> None:
+    settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
+    client = api(make.user(organization))
+    with SshDevice(tmp_path / "host") as host:
+        asked = {"ip_address": "127.0.0.1", "ports": [host.port]}
+        told = client.post(f"{URL}fingerprint", asked).json()
+    assert told["open_ports"] == [host.port]
+    assert "OpenSSH" in told["services"][f"banner:{host.port}"]
+    assert not Finding.objects.exists()
+    assert client.post(f"{URL}fingerprint", {"ip_address": "8.8.8.8"}).status_code == 422
+
+
+def test_credentials_are_tried_and_not_kept(
+    api: Any, organization: Organization, settings: Any, tmp_path: Path
+) -> None:
+    settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
+    settings.MUSTER_LOCAL_GATEWAYS = True
+    client, device = api(make.user(organization)), Proxmox()
+    pem, device.tls = self_made(tmp_path / "pve.pem")
+    with serving(device):
+        asked = {
+            "ip_address": "127.0.0.1", "driver_id": "proxmox", "port": device.port,
+            "username": device.key, "password": device.secret, "ca_certificate": pem,
+        }  # fmt: skip
+        told = client.post(f"{URL}test-credentials", asked)
+        assert told.json() == {
+            "success": True,
+            "message": "",
+            "version": told.json()["version"],
+        }
+        told = client.post(f"{URL}test-credentials", asked | {"password": "a wrong secret"})
+        assert (told.status_code, told.json()["success"]) == (200, False)
+        assert "a wrong secret" not in told.content.decode()
+    viewer = api(make.user(organization, "viewer"))
+    assert viewer.post(f"{URL}test-credentials", asked).status_code == 403

@@ -23,6 +23,7 @@ SSDP = (
 )
 DESCRIPTION = b"Linux roof 6.6.86 OpenWrt"
 SYS_DESCR = bytes.fromhex("06082b06010201010100")
+SYS_NAME = bytes.fromhex("06082b06010201010500")
 
 
 async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,16 +44,18 @@ def mdns(asked: bytes) -> bytes:
     answer = dns.message.make_response(query)
     answer.flags |= dns.flags.AA
     name = query.question[0].name
-    answer.answer.append(dns.rrset.from_text(name, 10, "IN", "PTR", "_ssh._tcp.local."))
+    told = "roof.local." if "in-addr" in str(name) else "_ssh._tcp.local."
+    answer.answer.append(dns.rrset.from_text(name, 10, "IN", "PTR", told))
     wire: bytes = answer.to_wire()
     return wire
 
 
 def snmp(asked: bytes) -> bytes:
-    assert b"public" in asked
-    value = bytes([0x04, len(DESCRIPTION)]) + DESCRIPTION
-    content = SYS_DESCR + value
-    # Lengths of the outer parts are not looked at by who asks; those of the value are.
+    if b"secret" not in asked:
+        return b""
+    values = [(SYS_DESCR, DESCRIPTION), (SYS_NAME, b"roof")]
+    content = b"".join(oid + bytes([0x04, len(value)]) + value for oid, value in values)
+    # Lengths of the outer parts are not looked at by who asks; those of the values are.
     return asked[: asked.find(SYS_DESCR)] + content
 
 
@@ -64,7 +67,8 @@ class Answers(asyncio.DatagramProtocol):
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.transport.sendto(self.answer(data), addr)  # type: ignore[attr-defined]
+        if told := self.answer(data):
+            self.transport.sendto(told, addr)  # type: ignore[attr-defined]
 
 
 async def main(host: str) -> None:

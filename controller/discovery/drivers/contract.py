@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-METHODS = ("tcp_connect", "mdns", "ssdp", "snmp")
-USUAL_METHODS = ("tcp_connect", "mdns", "ssdp")
+# What finds hosts; dns only asks for the names of those that were found.
+METHODS = ("tcp_connect", "icmp", "arp", "mdns", "ssdp", "snmp", "dns")
+USUAL_METHODS = ("tcp_connect", "mdns", "ssdp", "dns")
 USUAL_PORTS = (22, 23, 80, 443, 554, 8080, 8443)
 
 
@@ -25,7 +26,7 @@ class Sighting:
     address: str
     ports: tuple[int, ...] = ()
     mac_address: str = ""
-    hostname: str = ""
     ways: tuple[str, ...] = ()
-    # By where it was said: banner:22, http:80:title, http:80:server, mdns, ssdp, snmp.
+    # By where it was said: banner:22, http:80:title, http:80:server, mdns, mdns:name, ssdp, snmp,
+    # snmp:name, dns.
     said: dict[str, Any] = field(default_factory=dict)

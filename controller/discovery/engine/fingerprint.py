@@ -1,9 +1,11 @@
 """What a host probably is, by what it says of itself."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+LONGEST = 255
 # What is found in any text that a host sent; the first that fits counts.
 SIGNS: tuple[tuple[str, str, str], ...] = (
     (r"opnsense", "opnsense", "firewall"),
@@ -26,6 +28,22 @@ SIGNS: tuple[tuple[str, str, str], ...] = (
 class Guess:
     vendor: str = ""
     device_type: str = "unknown"
+
+
+# Where a name is looked for, the best first; and what banners look like that begin with one.
+NAMES = ("dns", "mdns:name", "snmp:name")
+GREETINGS = re.compile(r"^220[ -]([A-Za-z0-9][A-Za-z0-9.-]+) |^([A-Za-z0-9][\w.-]*) login:")
+
+
+def hostname(said: Mapping[str, Any]) -> str:
+    """What a host is called, by what was said; empty where nobody says it."""
+    for source in NAMES:
+        if name := str(said.get(source, "")).strip():
+            return name[:LONGEST]
+    for source, text in said.items():
+        if source.startswith("banner:") and (found := GREETINGS.match(text)):
+            return next(one for one in found.groups() if one)[:LONGEST]
+    return ""
 
 
 def guess(texts: Iterable[str]) -> Guess:

@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.accounts.models import Organization, Site
 from controller.devices.api.serializers import VisibleRelatedField
 from controller.discovery.drivers.contract import USUAL_METHODS, USUAL_PORTS
 from controller.discovery.models import Finding, Scan
+from networks.engine.features import VENDORS
 
 
 class Options(serializers.Serializer[Any]):
@@ -18,6 +20,11 @@ class Options(serializers.Serializer[Any]):
     tcp_timeout = serializers.FloatField(
         source="seconds", required=False, min_value=0.5, max_value=30
     )
+    resolve_hostnames = serializers.BooleanField(required=False)
+    snmp_community = serializers.CharField(
+        source="community", required=False, write_only=True, max_length=64,
+        help_text="Kept encrypted, and forgotten when the scan is over.",
+    )  # fmt: skip
 
 
 class Wanted(serializers.Serializer[Any]):
@@ -115,8 +122,8 @@ class FindingShape(serializers.ModelSerializer[Finding]):
     class Meta:
         model = Finding
         fields = [
-            "id", "ip_address", "mac_address", "hostname", "vendor", "device_type", "open_ports",
-            "services", "discovered_via", "discovered_at", "device_id", "is_manageable",
+            "id", "ip_address", "mac_address", "manufacturer", "hostname", "vendor", "device_type",
+            "open_ports", "services", "discovered_via", "discovered_at", "device_id", "is_manageable",
         ]  # fmt: skip
 
     def get_is_manageable(self, row: Finding) -> bool:
@@ -128,11 +135,16 @@ class ResultsShape(serializers.ModelSerializer[Scan]):
     status = serializers.CharField(source="state")
     total_targets = serializers.IntegerField(source="total")
     total_discovered = serializers.IntegerField(source="found")
-    devices = FindingShape(source="findings", many=True)
+    devices = serializers.SerializerMethodField()
 
     class Meta:
         model = Scan
         fields = ["scan_id", "status", "total_targets", "total_discovered", "devices"]
+
+    @extend_schema_field(FindingShape(many=True))
+    def get_devices(self, row: Scan) -> Any:
+        first, most = self.context["offset"], self.context["limit"]
+        return FindingShape(row.findings.all()[first : first + most], many=True).data
 
 
 class Adopting(serializers.Serializer[Any]):
@@ -143,6 +155,56 @@ class Adopting(serializers.Serializer[Any]):
     )
     site_id = VisibleRelatedField(queryset=Site.objects.all(), required=False, allow_null=True)
     mac_address = serializers.CharField(max_length=17, required=False, default="")
+
+
+class AdoptingMany(serializers.Serializer[Any]):
+    devices = Adopting(many=True, allow_empty=False, max_length=100)  # type: ignore[call-arg]
+
+
+class AdoptedManyShape(serializers.Serializer[Any]):
+    adopted = serializers.ListField(child=serializers.DictField())
+    failed = serializers.ListField(child=serializers.DictField())
+
+
+class OneHost(serializers.Serializer[Any]):
+    ip_address = serializers.IPAddressField()
+    ports = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=65535),
+        default=list(USUAL_PORTS), max_length=32,
+    )  # fmt: skip
+
+
+class Sought(serializers.Serializer[Any]):
+    ip_address = serializers.IPAddressField()
+    scan_id = serializers.UUIDField(required=False)
+
+
+class MatchShape(serializers.Serializer[Any]):
+    driver_id = serializers.CharField()
+    kind = serializers.CharField(help_text="gateway, or device for what is reached by SSH.")
+    reason = serializers.CharField()
+
+
+class MatchesShape(serializers.Serializer[Any]):
+    ip_address = serializers.CharField()
+    matches = MatchShape(many=True)
+
+
+class Tested(serializers.Serializer[Any]):
+    ip_address = serializers.IPAddressField()
+    driver_id = serializers.ChoiceField(choices=VENDORS)
+    username = serializers.CharField(
+        max_length=255, help_text="Or key, as docs/vendors.md says."
+    )
+    password = serializers.CharField(max_length=255, write_only=True)
+    port = serializers.IntegerField(min_value=1, max_value=65535, default=443)
+    ca_certificate = serializers.CharField(max_length=20_000, default="", allow_blank=True)
+
+
+class TestedShape(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    message = serializers.CharField(allow_blank=True)
+    version = serializers.CharField(allow_blank=True)
 
 
 class AdoptedShape(serializers.Serializer[Any]):

@@ -10,14 +10,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controller.accounts.models import Organization
-from controller.base.errors import Refused
+from controller.base.errors import NotFound, Refused
+from controller.devices.models import Device
 from controller.dialects.freesdn import MayDo, View, number
 from controller.dialects.openwisp import as_user
 from controller.discovery import rules
 from controller.discovery.api.freesdn import serializers as shapes
+from controller.discovery.engine.targets import MOST_HOSTS
 from controller.discovery.models import Finding, Scan
 
 USUALLY_LISTED, MOST_LISTED = 20, 100
+USUAL_RESULTS, MOST_RESULTS = 1000, 5000
 CREATED, NO_CONTENT = 201, 204
 
 
@@ -54,7 +57,7 @@ class StartView(Discovery):
             site=site,
             wanted=given["targets"],
             excluded=given["exclude_targets"],
-            methods=given["scan_methods"],
+            methods=methods_of(given),
             ports=given["tcp_ports"],
             **given["options"],
         )
@@ -66,6 +69,12 @@ class StartView(Discovery):
             one: Organization = rows[0]
             return one
         raise Refused({"organization_id": ["Say in which of your organizations, or a site."]})
+
+
+def methods_of(given: dict[str, Any]) -> list[str]:
+    """Names are looked up unless that is not wanted, whatever methods find the hosts."""
+    wanted = [one for one in given["scan_methods"] if one != "dns"]
+    return [*wanted, "dns"] if given["options"].pop("resolve_hostnames", True) else wanted
 
 
 class ScanView(Discovery):
@@ -94,21 +103,39 @@ class CancelView(Discovery):
         )
 
 
+PART = [
+    OpenApiParameter("limit", OpenApiTypes.INT), OpenApiParameter("offset", OpenApiTypes.INT),
+]  # fmt: skip
+
+
+def results(request: Request, scan: Scan) -> Response:
+    """A part of what was found; ``total_discovered`` tells of how many."""
+    part = {
+        "limit": number(request, "limit", USUAL_RESULTS, MOST_RESULTS),
+        "offset": number(request, "offset", 0, MOST_HOSTS, least=0),
+    }
+    return Response(shapes.ResultsShape(scan, context=part).data)
+
+
 class ResultsView(Discovery):
-    @extend_schema(responses=shapes.ResultsShape, operation_id="discovery_scan_results")
+    @extend_schema(
+        responses=shapes.ResultsShape, parameters=PART, operation_id="discovery_scan_results"
+    )
     def get(self, request: Request, pk: UUID) -> Response:
         """What a scan found."""
-        return Response(shapes.ResultsShape(self.scan(pk)).data)
+        return results(request, self.scan(pk))
 
 
 class LatestView(Discovery):
-    @extend_schema(responses=shapes.ResultsShape, operation_id="discovery_latest_results")
+    @extend_schema(
+        responses=shapes.ResultsShape, parameters=PART, operation_id="discovery_latest_results"
+    )
     def get(self, request: Request) -> Response:
         """What the newest scan found."""
         found = self.scans().first()
         if found is None:
             raise Http404
-        return Response(shapes.ResultsShape(found).data)
+        return results(request, found)
 
 
 class HistoryView(Discovery):
@@ -135,20 +162,100 @@ class AdoptView(Discovery):
         """Take what a scan found into the inventory."""
         asked = shapes.Adopting(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)
-        given = asked.validated_data
-        rows = Finding.objects.visible_to(request.user, rules.WRITE)
-        rows = rows.select_related("scan__organization", "scan__site")
-        rows = rows.filter(address=given["ip_address"]).order_by("-created")
-        if "scan_id" in given:
-            rows = rows.filter(scan=given["scan_id"])
-        finding = rows.first()
-        if finding is None:
-            raise Http404
-        device = rules.adopt(
-            finding,
-            by=as_user(request),
+        device = self.adopt(asked.validated_data)
+        return Response(shapes.AdoptedShape(device).data, status=CREATED)
+
+    def adopt(self, given: dict[str, Any]) -> Device:
+        return rules.adopt(
+            found(self.request, given, rules.WRITE),
+            by=as_user(self.request),
             name=given["name"],
             mac_address=given["mac_address"],
             site=given.get("site_id"),
         )
-        return Response(shapes.AdoptedShape(device).data, status=CREATED)
+
+
+def found(request: Request, given: dict[str, Any], to: str) -> Finding:
+    """The newest finding of an address, or that of the scan that is named."""
+    rows = Finding.objects.visible_to(request.user, to)
+    rows = rows.select_related("scan__organization", "scan__site")
+    rows = rows.filter(address=given["ip_address"]).order_by("-created")
+    if "scan_id" in given:
+        rows = rows.filter(scan=given["scan_id"])
+    finding: Finding | None = rows.first()
+    if finding is None:
+        raise NotFound(f"No scan has found {given['ip_address']}.")
+    return finding
+
+
+class AdoptManyView(AdoptView):
+    @extend_schema(
+        request=shapes.AdoptingMany,
+        responses=shapes.AdoptedManyShape,
+        operation_id="discovery_adopt_bulk",
+    )
+    def post(self, request: Request) -> Response:
+        """Take several into the inventory, each by itself: who fails is told, with the reason."""
+        asked = shapes.AdoptingMany(data=request.data, context={"request": request})
+        asked.is_valid(raise_exception=True)
+        adopted, failed = [], []
+        for given in asked.validated_data["devices"]:
+            try:
+                adopted.append(shapes.AdoptedShape(self.adopt(given)).data)
+            except Refused as error:
+                failed.append({"ip_address": given["ip_address"], "error": str(error)})
+        return Response({"adopted": adopted, "failed": failed})
+
+
+class FingerprintView(Discovery):
+    @extend_schema(
+        request=shapes.OneHost,
+        responses=shapes.FindingShape,
+        operation_id="discovery_fingerprint",
+    )
+    def post(self, request: Request) -> Response:
+        """Ask one host at once; nothing is kept."""
+        asked = shapes.OneHost(data=request.data)
+        asked.is_valid(raise_exception=True)
+        given = asked.validated_data
+        finding = rules.look_at(given["ip_address"], ports=given["ports"])
+        return Response(shapes.FindingShape(finding).data)
+
+
+class MatchView(Discovery):
+    @extend_schema(
+        request=shapes.Sought,
+        responses=shapes.MatchesShape,
+        operation_id="discovery_match_drivers",
+    )
+    def post(self, request: Request) -> Response:
+        """By which of the portal's drivers a host that was found can probably be managed."""
+        asked = shapes.Sought(data=request.data)
+        asked.is_valid(raise_exception=True)
+        finding = found(request, asked.validated_data, rules.RUN)
+        shown = {"ip_address": finding.address, "matches": rules.matches(finding)}
+        return Response(shapes.MatchesShape(shown).data)
+
+
+class CredentialsView(Discovery):
+    permissions = {"": "gateway:create"}
+
+    @extend_schema(
+        request=shapes.Tested,
+        responses=shapes.TestedShape,
+        operation_id="discovery_test_credentials",
+    )
+    def post(self, request: Request) -> Response:
+        """Whether a gateway lets the portal in with these; they are not kept."""
+        asked = shapes.Tested(data=request.data)
+        asked.is_valid(raise_exception=True)
+        given = asked.validated_data
+        return Response(
+            shapes.TestedShape(
+                rules.try_credentials(
+                    given["ip_address"], vendor=given["driver_id"], port=given["port"],
+                    key=given["username"], secret=given["password"],
+                    ca_certificate=given["ca_certificate"],
+                )
+            ).data
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Scans: started, driven, cancelled; and what they found taken into the inventory."""
+"""Scans: started, driven, cancelled."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -13,7 +13,6 @@ from controller.accounts.models import Organization, Site, User
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.events import about, tell
 from controller.celery import wake
-from controller.configs.rules import inventory
 from controller.devices.models import Device
 from controller.discovery.drivers.contract import (
     METHODS,
@@ -23,10 +22,11 @@ from controller.discovery.drivers.contract import (
     Sighting,
 )
 from controller.discovery.drivers.probing import Probing
-from controller.discovery.engine import fingerprint, targets
+from controller.discovery.engine import targets
 from controller.discovery.models import Finding, Scan
+from controller.discovery.rules.hosts import as_finding, check_permitted
 
-RUN, WRITE = "discovery:run", "discovery:write"
+RUN = "discovery:run"
 # Of one organization at a time; more would only take each other's turns.
 MOST_ACTIVE = 3
 MOST_TARGETS, MOST_PORTS = 256, 64
@@ -55,10 +55,7 @@ def start(
         raise Refused({"site_id": ["The site belongs to another organization."]})
     ranges = _ranges("targets", wanted)
     without = _ranges("exclude_targets", excluded)
-    try:
-        targets.check(ranges, settings.MUSTER_DISCOVERY_NETWORKS)
-    except ValueError as error:
-        raise Refused({"targets": [str(error)]}) from error
+    check_permitted("targets", ranges)
     if unknown := set(methods) - set(METHODS):
         raise Refused({"scan_methods": [f"{min(unknown)} is none of {', '.join(METHODS)}."]})
     if len(ports) > MOST_PORTS:
@@ -92,7 +89,9 @@ def _ranges(name: str, texts: Sequence[str]) -> list[targets.Range]:
 def cancel(scan: Scan, *, by: User) -> Scan:
     """Whoever drives it stops within a second."""
     _check_may(by, scan)
-    stopped = _active(scan).update(state=Scan.State.CANCELLED, ended=timezone.now())
+    stopped = _active(scan).update(
+        state=Scan.State.CANCELLED, ended=timezone.now(), community=""
+    )
     if not stopped:
         raise Conflict(f"The scan is {_state_of(scan)} already.")
     scan.refresh_from_db()
@@ -147,7 +146,10 @@ def _go_through(scan: Scan) -> None:
     order = list(targets.hosts(ranges, without, scan.position))
     waiting = dict.fromkeys(order)
     start_at = scan.position
-    question = Question(tuple(scan.methods), tuple(scan.ports), scan.seconds)
+    question = Question(
+        tuple(scan.methods), tuple(scan.ports), scan.seconds,
+        community=scan.community or settings.MUSTER_DISCOVERY_COMMUNITY,
+    )  # fmt: skip
     with Probing(iter(order), question, at_once=scan.at_once) as probing:
         while not probing.is_done:
             done = probing.results(TURN_SECONDS)
@@ -179,34 +181,19 @@ def _keep(scan: Scan, found: Iterable[Sighting]) -> int:
             organization=scan.organization_id, management_ip__in=[one.address for one in found]
         )
     }
-    rows = [_finding(scan, one, known.get(one.address)) for one in found]
+    rows = [as_finding(one, scan=scan, device=known.get(one.address)) for one in found]
     kept = Finding.objects.filter(scan=scan, address__in=[row.address for row in rows])
     again = kept.count() if rows else 0
     Finding.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["scan", "address"],
-        update_fields=["ports", "ways", "said", "vendor", "device_type", "mac_address"],
+        update_fields=["ports", "ways", "said", "vendor", "device_type", "mac_address", "hostname", "manufacturer"],
     )  # fmt: skip
     return len(rows) - again
 
 
-def _finding(scan: Scan, seen: Sighting, device: Device | None) -> Finding:
-    texts = [text for said in seen.said.values() for text in _texts(said)]
-    guess = fingerprint.guess(texts)
-    return Finding(
-        scan=scan, address=seen.address, mac_address=seen.mac_address, hostname=seen.hostname,
-        ports=list(seen.ports), ways=list(seen.ways), said=seen.said, vendor=guess.vendor,
-        device_type=guess.device_type, device=device,
-    )  # fmt: skip
-
-
-def _texts(said: Any) -> list[str]:
-    if isinstance(said, dict):
-        return list(said.values())
-    return said if isinstance(said, list) else [said]
-
-
 def _end(scan: Scan, state: str, trouble: str = "") -> None:
-    if _active(scan).update(state=state, ended=timezone.now(), trouble=trouble):
+    ended = timezone.now()
+    if _active(scan).update(state=state, ended=ended, trouble=trouble, community=""):
         scan.refresh_from_db()
         _tell(scan)
 
@@ -224,28 +211,3 @@ def find_lost() -> int:
     for pk in rows:
         wake("controller.discovery.tasks.scan", str(pk))
     return len(rows)
-
-
-@transaction.atomic
-def adopt(
-    finding: Finding, *, by: User, name: str, mac_address: str = "", site: Site | None = None
-) -> Device:
-    """Make a device of what was found; its address is where the portal manages it."""
-    site = site or finding.scan.site
-    place = site or finding.scan.organization
-    for permission in (WRITE, "device:create"):
-        if not by.may_on(permission, place):
-            raise NotPermitted(f"Permission denied: requires '{permission}'")
-    finding = Finding.objects.select_for_update().get(pk=finding.pk)
-    if finding.device_id is not None:
-        raise Conflict("It is in the inventory already.")
-    mac_address = mac_address or finding.mac_address
-    if not mac_address:
-        raise Refused({"mac_address": ["It was not seen from here. Say what it is."]})
-    device = inventory.create_device(
-        organization=finding.scan.organization, site=site, name=name,
-        mac_address=mac_address, management_ip=finding.address,
-    )  # fmt: skip
-    finding.device = device
-    finding.save()
-    return device

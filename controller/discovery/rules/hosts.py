@@ -1,0 +1,118 @@
+"""Single hosts: asked, taken into the inventory, and how they could be managed."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from controller.accounts.models import Site, User
+from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
+from controller.configs.rules import inventory
+from controller.devices.models import Device
+from controller.discovery.drivers.contract import Question, Sighting
+from controller.discovery.drivers.neighbours import manufacturer
+from controller.discovery.drivers.probing import probe
+from controller.discovery.engine import fingerprint, targets
+from controller.discovery.models import Finding, Scan
+from networks.engine.features import VENDORS
+from networks.models import Gateway
+from networks.rules.gateways import connect
+
+WRITE = "discovery:write"
+SSH = 22
+
+
+def check_permitted(field: str, ranges: Sequence[targets.Range]) -> None:
+    try:
+        targets.check(ranges, settings.MUSTER_DISCOVERY_NETWORKS)
+    except ValueError as error:
+        raise Refused({field: [str(error)]}) from error
+
+
+def look_at(address: str, *, ports: Sequence[int]) -> Finding:
+    """Ask one host at once; what is found is not kept."""
+    check_permitted("ip_address", [targets.parse(address)])
+    question = Question(
+        ("tcp_connect", "mdns", "ssdp", "dns"), tuple(ports),
+        community=settings.MUSTER_DISCOVERY_COMMUNITY,
+    )  # fmt: skip
+    seen = asyncio.run(probe(address, question))
+    if seen is None:
+        raise NotFound(f"Nobody answers at {address}.")
+    return as_finding(seen)
+
+
+def as_finding(
+    seen: Sighting, *, scan: Scan | None = None, device: Device | None = None
+) -> Finding:
+    texts = [text for said in seen.said.values() for text in _texts(said)]
+    guess = fingerprint.guess(texts)
+    return Finding(
+        scan=scan, address=seen.address, mac_address=seen.mac_address,
+        hostname=fingerprint.hostname(seen.said),
+        manufacturer=manufacturer(seen.mac_address, settings.MUSTER_DISCOVERY_OUI)[:128],
+        ports=list(seen.ports), ways=list(seen.ways), said=seen.said, vendor=guess.vendor,
+        device_type=guess.device_type, device=device,
+    )  # fmt: skip
+
+
+def _texts(said: Any) -> list[str]:
+    if isinstance(said, dict):
+        return list(said.values())
+    return said if isinstance(said, list) else [said]
+
+
+@transaction.atomic
+def adopt(
+    finding: Finding, *, by: User, name: str, mac_address: str = "", site: Site | None = None
+) -> Device:
+    """Make a device of what was found; its address is where the portal manages it."""
+    site = site or finding.scan.site
+    place = site or finding.scan.organization
+    for permission in (WRITE, "device:create"):
+        if not by.may_on(permission, place):
+            raise NotPermitted(f"Permission denied: requires '{permission}'")
+    finding = Finding.objects.select_for_update().get(pk=finding.pk)
+    if finding.device_id is not None:
+        raise Conflict("It is in the inventory already.")
+    mac_address = mac_address or finding.mac_address
+    if not mac_address:
+        raise Refused({"mac_address": ["It was not seen from here. Say what it is."]})
+    device = inventory.create_device(
+        organization=finding.scan.organization, site=site, name=name,
+        mac_address=mac_address, management_ip=finding.address,
+    )  # fmt: skip
+    finding.device = device
+    finding.save()
+    return device
+
+
+def matches(finding: Finding) -> list[dict[str, str]]:
+    """The drivers by which a host can probably be managed, the likeliest first."""
+    found = []
+    if finding.vendor in VENDORS:
+        reason = f"It says that it is {finding.vendor}."
+        found.append({"driver_id": finding.vendor, "kind": "gateway", "reason": reason})
+    if SSH in finding.ports:
+        found.append({"driver_id": "ssh", "kind": "device", "reason": "It answers to SSH."})
+    return found
+
+
+def try_credentials(
+    address: str, *, vendor: str, port: int, key: str, secret: str, ca_certificate: str
+) -> dict[str, Any]:
+    """Whether a vendor's gateway lets us in; nothing is kept and nothing is changed."""
+    check_permitted("ip_address", [targets.parse(address)])
+    host = f"[{address}]" if ":" in address else address
+    gateway = Gateway(
+        vendor=vendor, url=f"https://{host}:{port}", key=key, secret=secret,
+        ca_certificate=ca_certificate,
+    )  # fmt: skip
+    try:
+        with connect(gateway) as device:
+            version = device.facts()["version"]
+    except Refused as error:
+        return {"success": False, "message": str(error), "version": ""}
+    return {"success": True, "message": "", "version": version}
