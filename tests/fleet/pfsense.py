@@ -28,6 +28,9 @@ KINDS = {
     "vpn/wireguard/tunnel": ("vpn/wireguard/tunnels", ("privatekey",)),
     "vpn/wireguard/peer": ("vpn/wireguard/peers", ("tun", "publickey")),
     "services/cron/job": ("services/cron/jobs", ("command",)),
+    "vpn/openvpn/server": ("vpn/openvpn/servers", ("mode", "caref", "data_ciphers")),
+    "vpn/ipsec/phase1": ("vpn/ipsec/phase1s", ("iketype", "remote_gateway", "encryption")),
+    "vpn/ipsec/phase2": ("vpn/ipsec/phase2s", ("ikeid", "encryption_algorithm_option")),
 }  # fmt: skip
 SETTINGS = {
     "system/hostname": {"hostname": "pfSense", "domain": "home.arpa"},
@@ -36,11 +39,12 @@ SETTINGS = {
 # What it holds of a thing where nothing is said of it.
 UNSAID = {
     "firewall/rule": {"disabled": False, "log": False},
+    "firewall/alias": {"descr": "", "address": [], "detail": []},
     "routing/static_route": {"disabled": False},
 }
 APPLIES = {
     "firewall/apply", "routing/apply", "services/dns_resolver/apply",
-    "services/dhcp_server/apply", "vpn/wireguard/apply",
+    "services/dhcp_server/apply", "vpn/wireguard/apply", "vpn/ipsec/apply",
 }  # fmt: skip
 PLURALS = {plural: one for one, (plural, _) in KINDS.items()}
 
@@ -63,6 +67,9 @@ class PfSense(StandIn):
         # In a test there is one of each kind, but for the rule that is there already.
         found = rows[1:] if feature.path == "firewall/rule" else rows
         return {**found[0], **joined(found[0])} if found else None
+
+    def overwrite(self, feature: Any, target: str, values: dict[str, Any]) -> None:
+        self.rows[feature.path][-1].update(values)
 
     def tell(self, request: Request) -> Told:
         basic = base64.b64encode(f"{self.key}:{self.secret}".encode()).decode()
@@ -108,6 +115,9 @@ class PfSense(StandIn):
                 "firewall/rule": {"tracker": self.last},
                 "interface/vlan": {"vlanif": f"{sent.get('if')}.{sent.get('tag')}"},
                 "vpn/wireguard/tunnel": {"name": f"tun_wg{len(rows)}"},
+                "vpn/openvpn/server": {"vpnid": self.last},
+                "vpn/ipsec/phase1": {"ikeid": self.last},
+                "vpn/ipsec/phase2": {"uniqid": str(self.last)},
             }
             rows.append({**UNSAID.get(path, {}), **made.get(path, {}), **sent})
             self.writes.append(f"POST {path}")
@@ -138,9 +148,10 @@ class PfSense(StandIn):
 
 
 def joined(row: dict[str, Any]) -> dict[str, Any]:
+    """Lists of objects, as our own names have them."""
     return {
-        name: [f"{one['address']}/{one['mask']}" for one in row[name]]
-        for name in ("addresses", "allowedips")
+        name: ["/".join(map(str, one.values())) for one in row[name]]
+        for name in ("addresses", "allowedips", "encryption", "encryption_algorithm_option")
         if name in row
     }
 

@@ -5,7 +5,7 @@ a local user and password, or, with the user ``api-key``, a key made under *Syst
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -16,13 +16,25 @@ from networks.drivers.gateways.naming import Rows, is_ambiguous, name_of, named
 from networks.engine.features import Feature
 
 BY_KEY = "api-key"
-# Lists of networks that the API has as objects.
-SPLIT = {"addresses", "allowedips"}
+# Lists that the API has as objects: what is written with slashes, as 10.0.0.0/24 or
+# aes/256/sha256/14.
+OBJECTS = {
+    "addresses": ("address", "mask"),
+    "allowedips": ("address", "mask"),
+    "encryption": (
+        "encryption_algorithm_name", "encryption_algorithm_keylen", "hash_algorithm", "dhgroup",
+    ),
+    "encryption_algorithm_option": ("name", "keylen"),
+}  # fmt: skip
+NUMBERS = {"mask", "encryption_algorithm_keylen", "dhgroup", "keylen"}
+HOST_MASK = {"mask": 32}
 SETTINGS = "settings"
 UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
 
 
 class PfSense(Http):
+    pretended = {"data": {}}
+
     def __init__(self, endpoint: Endpoint) -> None:
         user, secret = endpoint.credentials["key"], endpoint.credentials["secret"]
         if user == BY_KEY:
@@ -132,18 +144,21 @@ def reason(answer: httpx.Response) -> str:
 
 def native(feature: Feature, values: Mapping[str, str]) -> dict[str, Any]:
     found = feature.typed(values)
-    for name in SPLIT & set(found):
-        pairs = (one.partition("/") for one in found[name])
-        found[name] = [
-            {"address": address, "mask": int(mask or 32)} for address, _, mask in pairs
-        ]
+    for name in OBJECTS.keys() & found.keys():
+        found[name] = [as_object(OBJECTS[name], one) for one in found[name]]
     return found
+
+
+def as_object(names: Sequence[str], text: str) -> dict[str, Any]:
+    parts = dict(zip(names, text.split("/"), strict=False))
+    given = {n: int(part) if n in NUMBERS else part for n, part in parts.items()}
+    return {**{n: mask for n, mask in HOST_MASK.items() if n in names}, **given}
 
 
 def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
     told = {
-        name: [f"{one['address']}/{one['mask']}" for one in row[name]]
-        for name in SPLIT & set(row)
-        if row[name]
+        name: ["/".join(str(one[n]) for n in names if n in one) for one in row[name]]
+        for name, names in OBJECTS.items()
+        if row.get(name)
     }
     return {**row, **told}

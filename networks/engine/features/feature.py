@@ -131,9 +131,13 @@ class Feature:
     def is_secret(self, name: str) -> bool:
         return self._real(name) in self.secret
 
+    def renamed(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """A payload by the vendor's own names."""
+        return {self._real(name): value for name, value in payload.items()}
+
     def values(self, payload: Mapping[str, Any]) -> dict[str, str]:
-        """A payload as texts, by the vendor's own names."""
-        return {self._real(name): self.text(value) for name, value in payload.items()}
+        """The same as texts."""
+        return {name: self.text(value) for name, value in self.renamed(payload).items()}
 
     def text(self, value: Any) -> str:
         if value is None:

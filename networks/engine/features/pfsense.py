@@ -20,6 +20,8 @@ from networks.engine.features.schemas import (
     NETWORKS,
     PORT,
     PORTS,
+    SECONDS,
+    SECRET,
     SECRET_KEY,
     TEXT,
     VLAN,
@@ -36,8 +38,26 @@ Settings = partial(Kind, operations=("update",))
 Deed = partial(Kind, operations=("create",))
 FIREWALL, ROUTING, DNS = "firewall/apply", "routing/apply", "services/dns_resolver/apply"
 DHCP, WIREGUARD = "services/dhcp_server/apply", "vpn/wireguard/apply"
+IPSEC = "vpn/ipsec/apply"
 FAMILY = one_of("inet", "inet6", "inet46")
 PROTOCOL = one_of("tcp", "udp", "tcp/udp", "icmp", "esp", "ah", "gre", "ipv6", "igmp", "any")
+IDENTITY = one_of(
+    "any",
+    "auto",
+    "myaddress",
+    "peeraddress",
+    "address",
+    "fqdn",
+    "user_fqdn",
+    "asn1dn",
+    "dyn_dns",
+)
+WORDS = {"type": "array", "items": WORD, "minItems": 1, "maxItems": 32}
+# As in aes/256/sha256/14: name, length of the key, hash and group.
+ALGORITHMS = {
+    "type": "array", "minItems": 1, "maxItems": 16,
+    "items": {"type": "string", "pattern": r"^[a-z0-9_]+(/[a-z0-9_]+){0,3}$"},
+}  # fmt: skip
 SERVICE = {"name": WORD}
 
 PFSENSE = (
@@ -171,6 +191,71 @@ PFSENSE = (
         example={"tun": "tun_wg0", "publickey": "A" * 43 + "=", "descr": "laptop",
                  "allowedips": ["10.9.0.2/32"]},
         change={"persistentkeepalive": 25},
+    ),
+    Kind(
+        "pfsense.vpn.openvpn.server", "vpn/openvpn/server", "vpn/openvpn/servers",
+        identity=("vpnid",),
+        properties={
+            "description": TEXT, "disable": FLAG, "protocol": one_of("UDP4", "UDP6", "UDP", "TCP4", "TCP6", "TCP"),
+            "mode": one_of("p2p_tls", "server_tls", "server_user", "server_tls_user"),
+            "dev_mode": one_of("tun", "tap"), "interface": WORD, "local_port": PORTS,
+            "caref": WORD, "certref": WORD, "dh_length": WORD, "ecdh_curve": WORD,
+            "data_ciphers": WORDS, "data_ciphers_fallback": WORD, "digest": WORD,
+            "tunnel_network": NETWORK, "local_network": TEXT, "remote_network": TEXT,
+            "gwredir": FLAG, "maxclients": number(1, 65535), "client2client": FLAG,
+            "dns_domain": HOST, "dns_server1": ADDRESS,
+        },
+        required=("mode", "dev_mode", "protocol", "interface", "caref", "certref", "dh_length",
+                  "ecdh_curve", "data_ciphers", "data_ciphers_fallback", "digest"),
+        example={"description": "Staff", "mode": "server_tls", "dev_mode": "tun",
+                 "protocol": "UDP4", "interface": "wan", "local_port": "1194",
+                 "caref": "5f0000000000a", "certref": "5f0000000000b", "dh_length": "2048",
+                 "ecdh_curve": "prime256v1", "data_ciphers": ["AES-256-GCM"],
+                 "data_ciphers_fallback": "AES-256-CBC", "digest": "SHA256",
+                 "tunnel_network": "10.8.0.0/24"},
+        change={"local_network": "192.168.1.0/24"},
+    ),
+    Kind(
+        "pfsense.vpn.ipsec.phase1", "vpn/ipsec/phase1", "vpn/ipsec/phase1s",
+        activation=IPSEC, identity=("ikeid",),
+        properties={
+            "descr": TEXT, "disabled": FLAG, "iketype": one_of("ikev1", "ikev2", "auto"),
+            "mode": one_of("main", "aggressive"), "protocol": one_of("inet", "inet6", "both"),
+            "interface": WORD, "remote_gateway": HOST,
+            "authentication_method": one_of("pre_shared_key", "cert"),
+            "myid_type": IDENTITY, "myid_data": TEXT, "peerid_type": IDENTITY,
+            "peerid_data": TEXT, "pre_shared_key": SECRET, "certref": WORD, "caref": WORD,
+            "lifetime": SECONDS, "encryption": ALGORITHMS,
+        },
+        required=("iketype", "protocol", "interface", "remote_gateway",
+                  "authentication_method", "myid_type", "peerid_type", "encryption"),
+        example={"descr": "Branch", "iketype": "ikev2", "protocol": "inet", "interface": "wan",
+                 "remote_gateway": "198.51.100.9", "authentication_method": "pre_shared_key",
+                 "myid_type": "myaddress", "peerid_type": "peeraddress",
+                 "pre_shared_key": "correct horse battery", "encryption": ["aes/256/sha256/14"]},
+        change={"remote_gateway": "198.51.100.10"},
+    ),
+    Kind(
+        "pfsense.vpn.ipsec.phase2", "vpn/ipsec/phase2", "vpn/ipsec/phase2s",
+        activation=IPSEC, identity=("uniqid",),
+        properties={
+            "ikeid": number(1, 65535), "descr": TEXT, "disabled": FLAG,
+            "mode": one_of("tunnel", "tunnel6", "transport", "vti"),
+            "localid_type": TEXT, "localid_address": ADDRESS, "localid_netbits": number(0, 128),
+            "remoteid_type": one_of("address", "network"), "remoteid_address": ADDRESS,
+            "remoteid_netbits": number(0, 128), "protocol": one_of("esp", "ah"),
+            "encryption_algorithm_option": ALGORITHMS, "hash_algorithm_option": WORDS,
+            "pfsgroup": number(0, 32), "lifetime": SECONDS,
+        },
+        required=("ikeid", "mode", "localid_type", "remoteid_type", "protocol",
+                  "encryption_algorithm_option", "hash_algorithm_option"),
+        example={"ikeid": 1, "descr": "Office to branch", "mode": "tunnel",
+                 "localid_type": "network", "localid_address": "192.168.1.0",
+                 "localid_netbits": 24, "remoteid_type": "network",
+                 "remoteid_address": "192.168.2.0", "remoteid_netbits": 24, "protocol": "esp",
+                 "encryption_algorithm_option": ["aes/256"],
+                 "hash_algorithm_option": ["hmac_sha256"], "pfsgroup": 14},
+        change={"lifetime": 7200},
     ),
     Settings(
         "pfsense.system.hostname", "system/hostname",

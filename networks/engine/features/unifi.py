@@ -199,6 +199,18 @@ UNIFI = (
         change={"wireguard_client_peer_port": 51821},
     ),
     Table(
+        "unifi.vpn.server", "networkconf", constants={"purpose": "remote-user-vpn"},
+        properties={"name": NAME, "enabled": FLAG,
+                    "vpn_type": one_of("wireguard-server", "l2tp-server"), "local_port": PORT,
+                    "ip_subnet": NETWORK, "wireguard_interface": one_of("wan", "wan2"),
+                    "x_wireguard_private_key": SECRET, "x_ipsec_pre_shared_key": SECRET},
+        required=("name", "vpn_type", "ip_subnet"),
+        example={"name": "Phones", "enabled": True, "vpn_type": "wireguard-server",
+                 "local_port": 51820, "ip_subnet": "192.168.3.1/24",
+                 "wireguard_interface": "wan", "x_wireguard_private_key": "B" * 43 + "="},
+        change={"local_port": 51821},
+    ),
+    Table(
         "unifi.radius.user", "account",
         properties={"name": WORD, "x_password": SECRET, "vlan": VLAN},
         required=("name", "x_password"), aliases=tuple(verbs("radius", "user")),
