@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from tests.fleet.http import JSON, Answer, Appliance, Request
+from tests.fleet.http import JSON, Answer, Appliance, Request, Supervisors
 
 KEY, SECRET = "key-of-the-portal", "secret-of-the-portal"
 Told = tuple[Any, int]
+# How the next changes go wrong. What is "on its way" is carried out when ``deliver`` is called.
+TROUBLES = (
+    "refuses", "error", "late before", "late after", "dropped after", "on its way", "slow",
+    "edited after",
+)  # fmt: skip
+LOST = {"late after", "dropped after"}
 
 
 class StandIn(Appliance):
-    """Subclasses keep what they hold, and call ``commit`` for whatever changes it.
-
-    ``fault`` in the sense of this class is a word: how the next change goes wrong.
-    """
+    """Subclasses keep what they hold, and add to ``writes`` whatever changed it."""
 
     key, secret = KEY, SECRET
+    base = ""
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self, *, port: int = 0) -> None:
         super().__init__(port=port)
         self.trouble = ""
         self.writes: list[str] = []
+        # Changes that came, and those that were carried out, as they were asked for.
+        self.received: list[str] = []
+        self.done: list[str] = []
+        self.on_their_way: list[Callable[[], Any]] = []
+        # What somebody else does right after the next change.
+        self.edit: Callable[[], Any] = lambda: None
         # Whether the next change locks everybody out, and whether one has.
         self.locks_out = self.is_locked = False
         self.active: list[str] = []
@@ -34,9 +47,8 @@ class StandIn(Appliance):
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}{self.base}"
-
-    base = ""
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{self.host}:{self.port}{self.base}"
 
     def tell(self, request: Request) -> Told:
         """The answer of the gateway, which does what is asked."""
@@ -44,6 +56,10 @@ class StandIn(Appliance):
 
     def is_write(self, request: Request) -> bool:
         return request.method != "GET"
+
+    def wording(self, request: Request) -> str:
+        """A change as it is asked for."""
+        return f"{request.method} {request.target} {request.body.decode()}"
 
     def sample(self, feature: Any) -> str:
         """The id of one that is there from the beginning; empty if there is but one."""
@@ -60,6 +76,12 @@ class StandIn(Appliance):
         """What it holds of a feature, told without the driver."""
         raise NotImplementedError
 
+    def overwrite(self, feature: Any, target: str, values: dict[str, Any]) -> None:
+        """Somebody changes something by hand."""
+        row = self.held(feature, target)
+        assert row is not None
+        row.update(feature.typed(feature.values(values)))
+
     def answer(self, request: Request) -> Answer:
         body, status = self.tell(request)
         return status, "" if status == 204 else JSON, "" if status == 204 else json.dumps(body)
@@ -67,20 +89,65 @@ class StandIn(Appliance):
     async def respond(self, request: Request, writer: asyncio.StreamWriter) -> None:
         if self.is_locked:
             return
-        trouble = self.trouble if self.is_write(request) else ""
-        if trouble == "refuses":
+        if not self.is_write(request):
+            await self._send(writer, *self.answer(request))
+            return
+        if self.trouble == "refuses":
             body, status = self.refusal()
             await self._send(writer, status, JSON, json.dumps(body))
             return
-        if trouble == "error":
+        if self.trouble == "error":
             await self._send(writer, 500, JSON, "{}")
             return
+        answer = await self.hit(self.wording(request), lambda: self.answer(request))
+        if answer is not None:
+            await self._send(writer, *answer)
+
+    async def hit(self, wording: str, work: Callable[[], Any]) -> Any:
+        """Carry a change out, with the trouble of this moment; None is no answer."""
+        trouble = self.trouble
+        self.received.append(wording)
         if trouble == "late before":
             await self.released.wait()
-            return
-        answer = self.answer(request)
+            return None
+        if trouble == "on its way":
+            self.on_their_way.append(lambda: self.carry_out(wording, work))
+            return None
+        if trouble == "slow":
+            await asyncio.sleep(0.2)
+        answer = self.carry_out(wording, work)
+        if trouble == "edited after":
+            self.edit()
         if trouble == "late after":
             await self.released.wait()
-        if trouble in {"late after", "dropped after"}:
-            return
-        await self._send(writer, *answer)
+        return None if trouble in LOST else answer
+
+    def carry_out(self, wording: str, work: Callable[[], Any]) -> Any:
+        before = len(self.writes)
+        answer = work()
+        if len(self.writes) > before:
+            self.done.append(wording)
+        return answer
+
+    def deliver(self) -> None:
+        """Carry out what was on its way."""
+        waiting, self.on_their_way = self.on_their_way, []
+        for one in waiting:
+            one()
+
+    def release(self) -> None:
+        """Whoever was to answer late does so now."""
+        self.loop.call_soon_threadsafe(self.released.set)
+
+
+One = TypeVar("One", bound=StandIn)
+
+
+@contextmanager
+def serving(device: One) -> Iterator[One]:
+    with Supervisors(device) as fleet:
+        device.loop = fleet.loop
+        try:
+            yield device
+        finally:
+            device.release()

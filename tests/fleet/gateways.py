@@ -13,6 +13,7 @@ from tests.fleet.gateway import StandIn
 from tests.fleet.mikrotik import MikroTik
 from tests.fleet.omada import Omada
 from tests.fleet.openwrt import OpenWrt
+from tests.fleet.opnsense import OPNsense
 from tests.fleet.pfsense import PfSense
 from tests.fleet.proxmox import Proxmox
 from tests.fleet.unifi import UniFi
@@ -21,6 +22,7 @@ VENDORS: dict[str, type[StandIn]] = {
     "mikrotik": MikroTik,
     "omada": Omada,
     "openwrt": OpenWrt,
+    "opnsense": OPNsense,
     "pfsense": PfSense,
     "proxmox": Proxmox,
     "unifi": UniFi,

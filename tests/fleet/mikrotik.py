@@ -179,6 +179,8 @@ class MikroTik(StandIn):
         known = False
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while sentence := await read_sentence(reader):
+                if self.is_locked:
+                    break
                 tag = [one for one in sentence if one.startswith(".tag=")]
                 command = sentence[0].lstrip("/")
                 told = {
@@ -206,16 +208,17 @@ class MikroTik(StandIn):
     async def troubled(
         self, command: str, told: dict[str, str], sentence: list[str], *, is_write: bool
     ) -> list[list[str]] | None:
-        trouble = self.trouble if is_write else ""
-        if trouble == "refuses":
+        def work() -> list[list[str]]:
+            return self.said(command, told, sentence)
+
+        if not is_write:
+            return work()
+        if self.trouble == "refuses":
             return [["!trap", f"=message={self.refusal_text}"], ["!done"]]
-        if trouble == "late before":
-            await self.released.wait()
-            return None
-        answer = self.said(command, told, sentence)
-        if trouble == "late after":
-            await self.released.wait()
-        return None if trouble else answer
+        if self.trouble == "error":
+            return [["!fatal", "session terminated"]]
+        answer: list[list[str]] | None = await self.hit(" ".join(sentence), work)
+        return answer
 
     def said(self, command: str, told: dict[str, str], sentence: list[str]) -> list[list[str]]:
         menu, _, verb = command.rpartition("/")

@@ -7,6 +7,8 @@ rollback has to be confirmed by the same session; anonymous sections are named b
 import copy
 import hashlib
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from tests.fleet.gateway import StandIn, Told
@@ -15,6 +17,7 @@ from tests.fleet.http import Request
 OK, INVALID, NO_METHOD, NOT_FOUND, NO_DATA, DENIED = 0, 2, 3, 4, 5, 6
 PACKAGES = ("dhcp", "firewall", "network", "system", "wireless")
 Sections = dict[str, dict[str, Any]]
+Edit = Callable[[Sections], None]
 
 
 class OpenWrt(StandIn):
@@ -26,7 +29,8 @@ class OpenWrt(StandIn):
         self.put("system", "system", hostname="OpenWrt", timezone="UTC")
         self.put("system", "timeserver", "ntp", enabled="1", server=["0.openwrt.pool.ntp.org"])
         self.put("network", "interface", "lan", proto="static", ipaddr="192.168.1.1")
-        self.sessions: dict[str, dict[str, Sections]] = {}
+        # What each session has changed and not applied.
+        self.sessions: dict[str, list[tuple[str, Edit]]] = {}
         # What an apply that is not confirmed goes back to, whose it is, and until when.
         self.kept: tuple[dict[str, Sections], str, float] | None = None
 
@@ -50,6 +54,17 @@ class OpenWrt(StandIn):
             return name == "uci" and method in {"add", "set", "delete", "rename"}
         return (name, method) in {("uci", self.fails_at), ("system", "reboot")}
 
+    def wording(self, request: Request) -> str:
+        """Of what is confirmed: the sections that it brought."""
+        old = self.kept[0] if self.kept else self.files
+        brought = [
+            (package, name, row)
+            for package, sections in self.files.items()
+            for name, row in sections.items()
+            if old[package].get(name) != row
+        ]
+        return f"{super().wording(request)} {brought}"
+
     # Which call is hit by trouble.
     fails_at = "confirm"
 
@@ -71,7 +86,7 @@ class OpenWrt(StandIn):
     def sign_in(self, args: dict[str, Any]) -> Any:
         if (args.get("username"), args.get("password")) != (self.key, self.secret):
             return reply(DENIED)
-        self.sessions[session := secrets.token_hex(16)] = {}
+        self.sessions[session := secrets.token_hex(16)] = []
         return reply(OK, {"ubus_rpc_session": session, "timeout": 300, "expires": 299})
 
     def session_access(self, _session: str, _args: Any) -> Any:
@@ -104,13 +119,23 @@ class OpenWrt(StandIn):
     # --- uci
 
     def seen(self, session: str, package: str) -> Sections:
-        return self.sessions[session].get(package, self.files[package])
+        found = copy.deepcopy(self.files[package])
+        for where, edit in self.sessions[session]:
+            if where == package:
+                edit(found)
+        return found
 
-    def draft(self, session: str, package: str) -> Sections:
-        own = self.sessions[session]
-        if package not in own:
-            own[package] = copy.deepcopy(self.files[package])
-        return own[package]
+    def stage(self, session: str, args: Any, edit: Edit) -> Any:
+        """Note an edit, which is carried out when the session is applied."""
+        sections = self.seen(session, args["config"])
+        if args["section"] not in sections:
+            return reply(NOT_FOUND)
+        try:
+            edit(sections)
+        except KeyError:
+            return reply(NOT_FOUND)
+        self.sessions[session].append((args["config"], edit))
+        return reply(OK)
 
     def uci_get(self, session: str, args: Any) -> Any:
         if args.get("config") not in self.files:
@@ -127,37 +152,33 @@ class OpenWrt(StandIn):
     def uci_add(self, session: str, args: Any) -> Any:
         if args.get("config") not in self.files or "type" not in args:
             return reply(INVALID)
-        sections = self.draft(session, args["config"])
         row = {".type": args["type"], ".anonymous": "name" not in args, **args["values"]}
-        name = args.get("name") or anonymous(sections, row)
-        sections[name] = row
+        name = args.get("name") or anonymous(self.seen(session, args["config"]), row)
+        self.sessions[session].append(
+            (args["config"], lambda found: found.update({name: dict(row)}))
+        )
         return reply(OK, {"section": name})
 
     def uci_set(self, session: str, args: Any) -> Any:
-        sections = self.draft(session, args["config"])
-        if args["section"] not in sections:
-            return reply(NOT_FOUND)
-        sections[args["section"]].update(args["values"])
-        return reply(OK)
+        return self.stage(
+            session, args, lambda found: found[args["section"]].update(args["values"])
+        )
 
     def uci_rename(self, session: str, args: Any) -> Any:
-        sections = self.draft(session, args["config"])
-        if args["section"] not in sections:
-            return reply(NOT_FOUND)
-        row = sections.pop(args["section"])
-        sections[args["name"]] = {**row, ".anonymous": False}
-        return reply(OK)
+        def rename(found: Sections) -> None:
+            row = found.pop(args["section"])
+            found[args["name"]] = {**row, ".anonymous": False}
+
+        return self.stage(session, args, rename)
 
     def uci_delete(self, session: str, args: Any) -> Any:
-        sections = self.draft(session, args["config"])
-        if args["section"] not in sections:
-            return reply(NOT_FOUND)
-        if "options" not in args:
-            del sections[args["section"]]
-        for name in args.get("options", []):
-            if sections[args["section"]].pop(name, None) is None:
-                return reply(NOT_FOUND)
-        return reply(OK)
+        def delete(found: Sections) -> None:
+            if "options" not in args:
+                del found[args["section"]]
+            for name in args.get("options", []):
+                del found[args["section"]][name]
+
+        return self.stage(session, args, delete)
 
     def uci_apply(self, session: str, args: Any) -> Any:
         if self.kept:
@@ -166,10 +187,13 @@ class OpenWrt(StandIn):
             return reply(NO_DATA)
         if args.get("rollback"):
             self.kept = (copy.deepcopy(self.files), session, self.clock + args["timeout"])
-        for package, sections in self.sessions[session].items():
-            self.files[package] = renamed(sections)
+        edits, self.sessions[session] = self.sessions[session], []
+        for package, edit in edits:
+            with suppress(KeyError):  # somebody was faster
+                edit(self.files[package])
+        for package in dict.fromkeys(package for package, _ in edits):
+            self.files[package] = renamed(self.files[package])
             self.active.append(package)
-        self.sessions[session] = {}
         self.is_locked = self.locks_out
         return reply(OK)
 

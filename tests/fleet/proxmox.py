@@ -67,6 +67,12 @@ class Proxmox(StandIn):
         found = self.rows[path] if not feature.identity else []
         return {**found[0], **place} if found else None
 
+    def overwrite(self, feature: Any, target: str, values: dict[str, Any]) -> None:
+        place, name = feature.located(target)
+        for row in self.rows[feature.path.format(**place)]:
+            if str(row[feature.identity[0]]) == name:
+                row.update(feature.values(values))
+
     def answer(self, request: Request) -> Answer:
         body, status = self.tell(request)
         return status, JSON, json.dumps(body)

@@ -1,15 +1,20 @@
 """What tests of gateways' changes do again and again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from controller.accounts.models import User
 from networks import tasks
-from networks.models import Change
-from networks.rules import scheduling
+from networks.engine.features import FEATURES, Feature
+from networks.models import Change, Gateway
+from networks.rules import changes, scheduling
 from networks.rules.scheduling import How
+from tests import make
+from tests.fleet.gateway import serving
+from tests.fleet.gateways import VENDORS
 
 
 def ask(change: Change, by: User, **how: Any) -> Change:
@@ -40,3 +45,43 @@ def while_working(request: Callable[[], str]) -> str:
             with suppress(TimeoutError):
                 answer.result(timeout=0.2)
         return answer.result()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Stages and applies changes of one feature, on a stand-in of its vendor."""
+
+    feature: Feature
+    device: Any
+    gateway: Gateway
+    by: User
+
+    def stage(self, operation: str, payload: Any = None, target: str = "") -> Change:
+        return changes.stage(
+            self.gateway, feature=self.feature, operation=operation, payload=payload or {},
+            target_id=target, by=self.by,
+        )  # fmt: skip
+
+    def apply(self, change: Change) -> Change:
+        return applied(change, self.by)
+
+    def do(self, operation: str, payload: Any = None, target: str = "") -> Change:
+        return self.apply(self.stage(operation, payload, target))
+
+    def undo(self, change: Change) -> Change:
+        back = self.apply(changes.plan_inverse(change, by=self.by))
+        change.refresh_from_db()
+        assert (back.state, change.state) == ("applied", "rolled_back")
+        return back
+
+
+@contextmanager
+def at_a_desk(key: str, by: User, *, is_binary: bool = False) -> Iterator[Desk]:
+    feature = FEATURES[key]
+    with serving(VENDORS[feature.vendor]()) as device:
+        url = f"http://127.0.0.1:{device.api_port}/api" if is_binary else device.url  # type: ignore[attr-defined]
+        gateway = make.gateway(
+            make.organization(), url, vendor=feature.vendor, key=device.key,
+            secret=device.secret,
+        )  # fmt: skip
+        yield Desk(feature, device, gateway, by)

@@ -1,12 +1,15 @@
 """Changes in any order, with workers that are killed and that stall: nothing is sent twice.
 
+Each run is on a stand-in of another vendor, or of another API of one.
+
 ``MUSTER_MACHINE_RUNS=1000 pytest tests/networks/test_change_machine.py`` runs it a thousand times.
 """
 
 import os
+import re
 import signal
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from itertools import count
 from multiprocessing import get_context
 from typing import Any
@@ -18,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -28,13 +32,41 @@ from controller.base.errors import Refused
 from networks.engine.features import FEATURES
 from networks.models import Change, ChangeEvent
 from networks.rules import applying, changes, reconciling
+from networks.rules.gateways import connect
 from tests import make
-from tests.fleet.opnsense import OPNsense, opnsense
+from tests.fleet.gateway import StandIn, serving
+from tests.fleet.gateways import VENDORS
 from tests.networks.applying import ask
 
 RUNS = int(os.environ.get("MUSTER_MACHINE_RUNS") or 20)
-ROUTE = FEATURES["opnsense.routing.static_route"]
-KIND = "routes/routes"
+# A feature of each driver, what makes one of it, and the property that holds what is unique.
+DRIVERS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "opnsense": (
+        "opnsense.routing.static_route", {"network": "10.1.0.0/16", "gateway": "WAN_GW"}, "descr",
+    ),
+    "mikrotik": ("mikrotik.dhcp.lease_static", {"address": "192.168.88.9"}, "comment"),
+    "mikrotik, binary": ("mikrotik.dhcp.lease_static", {"address": "192.168.88.9"}, "comment"),
+    "openwrt": (
+        "openwrt.firewall.port_forward", {"src": "wan", "dest": "lan", "dest_ip": "10.1.0.1"},
+        "name",
+    ),
+    "pfsense": (
+        "pfsense.routing.static_route", {"network": "10.{}.0.0/16", "gateway": "WANGW"}, "descr",
+    ),
+    "proxmox": (
+        "proxmox.firewall.alias", {"name": "net{}", "cidr": "192.168.1.0/24"}, "comment",
+    ),
+    "unifi": ("unifi.firewall.zone", {"networkIds": []}, "name"),
+    "unifi, the older API": (
+        "unifi.firewall.group",
+        {"group_type": "address-group", "group_members": ["192.168.1.8"]}, "name",
+    ),
+    "omada": (
+        "firewall.port_forward",
+        {"externalPort": "8443", "forwardIp": "192.168.0.10", "forwardPort": "443", "protocol": 1},
+        "name",
+    ),
+}  # fmt: skip
 FAULTS = ["", "dropped after", "on its way", "refuses", "error"]
 STEPS = ["claimed", "prepared", "sent", "verifying"]
 fork = get_context("fork")
@@ -48,31 +80,46 @@ def die_after(change: Change, step: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def marked(wordings: Iterable[str]) -> list[str]:
+    """The marks in what was asked for."""
+    return [mark for text in wordings for mark in dict.fromkeys(re.findall(r"mark-\d+-", text))]
+
+
 class Machine(RuleBasedStateMachine):
-    device: OPNsense
     totals: dict[str, int] = {}
 
-    def __init__(self) -> None:
-        super().__init__()
-        device = self.device
-        device.rows[KIND].clear()
-        device.received.clear()
-        device.on_their_way.clear()
-        device.saved.clear()
-        device.fault = ""
+    @initialize(driver=st.sampled_from(sorted(DRIVERS)))
+    def begin(self, driver: str) -> None:
+        key, self.sample, self.field = DRIVERS[driver]
+        self.feature = FEATURES[key]
+        self.ends = ExitStack()
+        self.device: StandIn = self.ends.enter_context(serving(VENDORS[self.feature.vendor]()))
+        url = self.device.url
+        if "binary" in driver:
+            url = f"http://127.0.0.1:{self.device.api_port}/api"  # type: ignore[attr-defined]
         self.admin = make.superuser()
-        self.gateway = make.gateway(make.organization(), device.url)
+        self.gateway = make.gateway(
+            make.organization(), url, vendor=self.feature.vendor, key=self.device.key,
+            secret=self.device.secret,
+        )  # fmt: skip
         self.workers: list[Iterator[str]] = []
         self.clock = time_machine.travel(1_800_000_000, tick=True)
-        self.time = self.clock.start()
+        self.time = self.ends.enter_context(self.clock)
+        self.told(driver)
 
     def teardown(self) -> None:
         try:
             self.end()
         finally:
-            self.clock.stop()
+            self.ends.close()
             ChangeEvent.objects.all().delete()
             Change.objects.all().delete()
+
+    def held(self) -> dict[str, dict[str, str]]:
+        """What the gateway holds of the feature, by id."""
+        with connect(self.gateway) as device:
+            rows = {one: device.read(self.feature, one) for one in device.ids(self.feature, {})}
+        return {one: row for one, row in rows.items() if row is not None}
 
     def some(self, *states: str) -> list[Change]:
         rows = Change.objects.filter(gateway=self.gateway, state__in=states)
@@ -95,18 +142,22 @@ class Machine(RuleBasedStateMachine):
         self.stage(operation, pick)
 
     def stage(self, operation: str, pick: int) -> None:
-        mark = f"mark {next(numbers)}"
-        targets = sorted(self.device.rows[KIND])
+        number = next(numbers)
+        targets = sorted(self.held())
         if operation != "create" and not targets:
             operation = "create"
-        payload = {
-            "create": {"network": "10.1.0.0/16", "gateway": "WAN_GW", "descr": mark},
-            "update": {"descr": mark},
-            "delete": {},
-        }[operation]
+        payload: dict[str, Any] = (
+            {} if operation == "delete" else {self.field: f"mark-{number}-"}
+        )
+        if operation == "create":
+            filled = [
+                (n, v.format(number) if isinstance(v, str) else v)
+                for n, v in self.sample.items()
+            ]
+            payload |= dict(filled)
         changes.stage(
-            self.gateway, feature=ROUTE, operation=operation, payload=payload, by=self.admin,
-            target_id="" if operation == "create" else targets[pick % len(targets)],
+            self.gateway, feature=self.feature, operation=operation, payload=payload,
+            by=self.admin, target_id="" if operation == "create" else targets[pick % len(targets)],
         )  # fmt: skip
 
     @rule(pick=st.integers(0, 9), again=st.booleans())
@@ -118,29 +169,33 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 9))
     def edit_on_the_device(self, pick: int) -> None:
-        if rows := sorted(self.device.rows[KIND]):
-            row = self.device.rows[KIND][rows[pick % len(rows)]]
-            row |= {"gateway": f"GW_{next(numbers)}", "edited": "by somebody"}
+        """Somebody overwrites what a change has written."""
+        if rows := sorted(self.held()):
+            with connect(self.gateway) as device:
+                edited = {self.field: f"edit-{next(numbers)}-"}
+                with suppress(Refused):
+                    device.write(self.feature, "update", rows[pick % len(rows)], edited)
+                    device.activate(self.feature)
 
     # --- workers
 
     @rule(pick=st.integers(0, 9), fault=st.sampled_from(FAULTS))
     def work(self, pick: int, fault: str) -> None:
         change = self.due(pick)
-        self.device.fault = fault
+        self.device.trouble = fault
         applying.work(change)
-        self.device.fault = ""
+        self.device.trouble = ""
         self.told("worked")
 
     @rule(pick=st.integers(0, 9), step=st.sampled_from(STEPS), fault=st.sampled_from(FAULTS))
     def work_and_be_killed(self, pick: int, step: str, fault: str) -> None:
         change = self.due(pick)
-        self.device.fault = fault
+        self.device.trouble = fault
         connections.close_all()
         child = fork.Process(target=die_after, args=(change, step))
         child.start()
         child.join()
-        self.device.fault = ""
+        self.device.trouble = ""
         if child.exitcode == -signal.SIGKILL:
             self.told(f"killed when {step}")
 
@@ -153,15 +208,16 @@ class Machine(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 9), fault=st.sampled_from(FAULTS))
     def go_on(self, pick: int, fault: str) -> None:
         worker = self.workers[pick % len(self.workers)]
-        self.device.fault = fault
+        self.device.trouble = fault
         if next(worker, None) is None:
             self.workers.remove(worker)
-        self.device.fault = ""
+        self.device.trouble = ""
         self.told("stalled and went on")
 
     @rule(seconds=st.sampled_from([1, 5, 100, 1000]))
     def time_passes(self, seconds: int) -> None:
         self.time.shift(seconds)
+        self.device.pass_time(seconds)
 
     @rule()
     def reconcile(self) -> None:
@@ -175,7 +231,8 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_sent_twice(self) -> None:
-        marks = [values["descr"] for _, values in self.device.received if values]
+        # Before a run has begun there is no device.
+        marks = marked(self.device.received) if hasattr(self, "device") else []
         assert len(marks) == len(set(marks)), marks
 
     def end(self) -> None:
@@ -185,11 +242,13 @@ class Machine(RuleBasedStateMachine):
         self.device.deliver()
         for _ in range(4):
             self.time.shift(1000)
+            self.device.pass_time(1000)
             reconciling.reconcile()
-        done = [values["descr"] for values in self.device.saved]
+        done = marked(self.device.done)
         assert len(done) == len(set(done)), done
+        held = str(self.held())
         for change in Change.objects.filter(gateway=self.gateway).exclude(operation="delete"):
-            mark = change.payload["descr"]
+            mark = change.payload[self.field]
             assert change.state not in {*Change.OPEN}, (change.state, change.outcome)
             if change.state == "applied":
                 assert mark in done
@@ -197,8 +256,7 @@ class Machine(RuleBasedStateMachine):
                 assert mark not in done
             if change.state == "failed" and mark in done:
                 # Somebody changed it on the device before the portal could see it.
-                rows = self.device.rows[KIND].values()
-                assert mark not in [one["descr"] for one in rows if "edited" not in one]
+                assert mark not in held
         self.told("runs")
 
 
@@ -207,16 +265,14 @@ def test_nothing_is_sent_twice_whoever_is_killed_or_stalls(writes: Any) -> None:
     writes.MUSTER_GATEWAY_SECONDS = 5
     writes.MUSTER_GATEWAY_SETTLE_SECONDS = 30
     writes.MUSTER_GATEWAY_WATCH_SECONDS = 10**7
-    with opnsense() as device:
-        Machine.device = device
-        Machine.totals = {}
-        run_state_machine_as_test(
-            Machine,
-            settings=settings(
-                max_examples=RUNS, stateful_step_count=25, deadline=None,
-                suppress_health_check=list(HealthCheck), database=None,
-            ),
-        )  # fmt: skip
+    Machine.totals = {}
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=RUNS, stateful_step_count=25, deadline=None,
+            suppress_health_check=list(HealthCheck), database=None,
+        ),
+    )  # fmt: skip
     told = ", ".join(f"{what}: {number}" for what, number in sorted(Machine.totals.items()))
     print(told)  # noqa: T201 - what a thousand runs came to
     assert Machine.totals["runs"] >= RUNS

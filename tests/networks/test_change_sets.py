@@ -84,12 +84,12 @@ def test_where_one_fails_a_set_stops_or_goes_back(
 def test_a_set_that_stopped_goes_on_where_it_was(
     three: ChangeSet, admin: User, device: OPNsense
 ) -> None:
-    device.fault = "refuses"
+    device.trouble = "refuses"
     sets.apply_set(three, by=admin, force=True)
     assert run(three).state == "failed"
     assert not device.writes
     failed = three.changes.get(state="failed")
-    device.fault = ""
+    device.trouble = ""
     sets.apply_set(three, by=admin, force=True)
     assert run(three).state == "applied"
     # What failed is over: it was left out, and can be staged again.
@@ -114,13 +114,13 @@ def test_what_a_set_did_is_taken_back_the_last_first(
 def test_a_set_waits_for_what_is_unknown(
     three: ChangeSet, admin: User, device: OPNsense
 ) -> None:
-    device.fault = "dropped after"
+    device.trouble = "dropped after"
     sets.apply_set(three, by=admin, force=True)
     tasks.advance_set(str(three.pk))
     work_off()
     tasks.advance_set(str(three.pk))
     assert three.changes.filter(state="unknown").count() == 1
-    device.fault = ""
+    device.trouble = ""
     tasks.reconcile_changes()
     assert run(three).state == "applied"
     assert len(device.writes) == 3

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from controller.accounts.models import AuditEntry, User
 from controller.accounts.rules import sites
-from controller.base.errors import Conflict, OutcomeUnknown, Refused, TimedOut, Unreachable
+from controller.base.errors import Conflict, TimedOut, Unreachable
 from networks import tasks
 from networks.engine.features import FEATURES, OPNSENSE
 from networks.models import Change, ChangeEvent, Gateway
@@ -134,62 +134,6 @@ def test_secrets_are_written_and_never_shown(
 
 
 # --- what goes wrong
-
-FAULT_TABLE = [
-    # the fault, how applying ends, the state then, and the state once the truth is known
-    ("late before", OutcomeUnknown, "unknown", "failed", 0),
-    ("late after", OutcomeUnknown, "unknown", "applied", 1),
-    ("dropped after", OutcomeUnknown, "unknown", "applied", 1),
-    ("refuses", Refused, "failed", "failed", 0),
-]
-
-
-@pytest.mark.parametrize("operation", ["create", "update", "delete"])
-@pytest.mark.parametrize("case", FAULT_TABLE, ids=lambda case: case[0])
-def test_every_fault_ends_in_the_state_that_is_true(
-    case: tuple[str, Any, str, str, int],
-    operation: str,
-    staged: Any,
-    device: OPNsense,
-    admin: User,
-) -> None:
-    fault, error, state, end, writes = case
-    first, second = SAMPLES[ROUTE.key]
-    target = device.put("routes/routes", **ROUTE.values(first))
-    payload = {"create": {**first, "network": "10.6.0.0/16"}, "update": second}
-    change = staged(
-        operation, payload=payload.get(operation, {}),
-        target_id="" if operation == "create" else target,
-    )  # fmt: skip
-    device.fault = fault
-    with pytest.raises(error):
-        applied(change, admin)
-    change.refresh_from_db()
-    assert change.state == state
-    assert change.outcome
-    device.fault = ""
-    device.released.set()
-    reconciling.reconcile()
-    change.refresh_from_db()
-    assert (change.state, len(device.writes)) == (end, writes)
-    if end == "applied":
-        assert device.active == ["routes/routes/reconfigure"]
-    if end == "failed":
-        with pytest.raises(Conflict):
-            ask(change, admin)
-        assert applied(changes.stage_again(change, by=admin), admin).state == "applied"
-        assert len(device.writes) == 1
-
-
-def test_a_gateway_that_cannot_be_reached_leaves_the_change_waiting(
-    staged: Any, gateway: Gateway, admin: User
-) -> None:
-    change = staged("create", payload=SAMPLES[ROUTE.key][0])
-    Gateway.objects.update(url="http://127.0.0.1:9")
-    change = Change.objects.get(pk=change.pk)
-    with pytest.raises(Unreachable):
-        applied(change, admin)
-    assert Change.objects.get(pk=change.pk).state == "pending"
 
 
 def test_a_worker_that_was_killed_leaves_what_the_reconciler_finds_out(

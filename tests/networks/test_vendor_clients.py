@@ -1,9 +1,9 @@
 """The stand-ins are asked by clients that others wrote, and our drivers see what those did."""
 
-import datetime
-import ssl
+import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,22 @@ import librouteros
 import proxmoxer
 import pytest
 import routeros_api
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from aio_openwrt import Ubus
+from pyfsense_client.v2 import ClientConfig, FirewallAliasCreate, PfSenseV2Client
+from unifi_official_api import LocalAuth
+from unifi_official_api.network import UniFiNetworkClient
 
 from networks.drivers.gateways import DRIVERS
-from networks.drivers.gateways.contract import (
-    Endpoint,
-    Gateway,
-    OutcomeUnknown,
-    Rejected,
-    Unreachable,
-)
+from networks.drivers.gateways.contract import Endpoint, Gateway, Rejected, Unreachable
 from networks.engine.features import FEATURES
-from tests.fleet.gateway import StandIn
-from tests.fleet.http import Supervisors
+from tests.fleet.certificates import self_made
+from tests.fleet.gateway import StandIn, serving
 from tests.fleet.mikrotik import MikroTik
+from tests.fleet.openwrt import OpenWrt
+from tests.fleet.opnsense import OPNsense
 from tests.fleet.pfsense import PfSense
 from tests.fleet.proxmox import Proxmox
+from tests.fleet.unifi import UniFi
 
 LEASE = FEATURES["mikrotik.dhcp.lease_static"]
 MENU = "/ip/dhcp-server/lease"
@@ -44,10 +42,8 @@ def driver(device: StandIn, url: str, **more: Any) -> Gateway:
 
 @pytest.fixture
 def router() -> Iterator[MikroTik]:
-    device = MikroTik()
-    with Supervisors(device) as fleet:
+    with serving(MikroTik()) as device:
         yield device
-        fleet.loop.call_soon_threadsafe(device.released.set)
 
 
 def binary(router: MikroTik) -> str:
@@ -106,16 +102,6 @@ def test_a_router_that_refuses_says_why_and_a_wrong_password_is_told(router: Mik
             ours.facts()
 
 
-@pytest.mark.parametrize("trouble", ["late before", "late after", "dropped after"])
-def test_who_got_no_answer_by_the_binary_api_does_not_know(
-    router: MikroTik, trouble: str
-) -> None:
-    with driver(router, binary(router), seconds=0.5) as ours:
-        router.trouble = trouble
-        with pytest.raises(OutcomeUnknown):
-            ours.write(LEASE, "create", "", {"address": "192.168.88.7"})
-
-
 def test_a_refusal_repeats_no_secret(router: MikroTik) -> None:
     user = FEATURES["mikrotik.ppp.secret"]
     router.refusal_text = "invalid value correct horse for argument password"
@@ -130,51 +116,21 @@ def test_a_refusal_repeats_no_secret(router: MikroTik) -> None:
 def test_a_list_is_asked_for_once_however_many_are_read() -> None:
     device, alias = PfSense(), FEATURES["pfsense.firewall.alias"]
     device.rows["firewall/alias"] = [{"name": f"a{n}", "type": "host"} for n in range(20)]
-    with Supervisors(device), driver(device, device.url) as ours:
+    with serving(device), driver(device, device.url) as ours:
         assert all(ours.read(alias, one) for one in ours.ids(alias, {}))
         assert len(device.requests) == 1
         ours.write(alias, "update", "a3", {"descr": "changed"})
         assert (ours.read(alias, "a3") or {})["descr"] == "changed"
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[str, ssl.SSLContext]:
-    """One that the gateway made itself: as PEM, and for a server."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "pve")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = made.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    file = tmp_path / "pve.pem"
-    file.write_bytes(pem + private)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return pem.decode(), context
-
-
 def test_proxmoxer_and_the_driver_see_one_cluster_behind_a_certificate_of_its_own(
-    certificate: tuple[str, ssl.SSLContext],
+    tmp_path: Path,
 ) -> None:
-    pem, context = certificate
+    pem, context = self_made(tmp_path / "pve.pem")
     device = Proxmox()
     device.tls = context
     alias, start = FEATURES["proxmox.firewall.alias"], FEATURES["proxmox.vm.start"]
-    with Supervisors(device):
+    with serving(device):
         url = f"https://127.0.0.1:{device.port}"
         theirs = proxmoxer.ProxmoxAPI(
             f"127.0.0.1:{device.port}", user="root@pam", token_name="muster",
@@ -195,13 +151,125 @@ def test_proxmoxer_and_the_driver_see_one_cluster_behind_a_certificate_of_its_ow
             ours.facts()
 
 
-def test_a_task_that_failed_is_no_deed(certificate: Any) -> None:
+def test_a_task_that_failed_is_no_deed() -> None:
     device = Proxmox()
     device.exitstatus = "can't lock file - got timeout"
     start = FEATURES["proxmox.vm.start"]
     with (
-        Supervisors(device),
+        serving(device),
         driver(device, device.url) as ours,
         pytest.raises(Rejected, match="can't lock file"),
     ):
         ours.write(start, "create", "", {"node": "pve", "vmid": "100"})
+
+
+def test_unifi_official_api_and_the_driver_see_one_console() -> None:
+    vlan = FEATURES["unifi.networks.vlan"]
+
+    async def theirs(device: UniFi) -> list[str]:
+        auth = LocalAuth(api_key=device.secret, verify_ssl=False)
+        url = f"http://{device.host}:{device.port}"
+        async with UniFiNetworkClient(auth=auth, base_url=url) as client:
+            (site,) = await client.sites.get_all()
+            made = await client.networks.create(
+                site.id, name="Theirs", vlan_id=30, management="UNMANAGED", enabled=True
+            )
+            assert (await client.networks.get(site.id, made.id)).vlan_id == 30
+            return sorted(one.name for one in await client.networks.get_all(site.id))
+
+    with serving(UniFi()) as device, driver(device, device.url) as ours:
+        ours.write(vlan, "create", "", {**vlan.values(vlan.example), "name": "Ours"})
+        assert asyncio.run(theirs(device)) == ["Ours", "Theirs"]
+        held = [ours.read(vlan, one) for one in ours.ids(vlan, {})]
+        assert sorted(one["name"] for one in held if one) == ["Ours", "Theirs"]
+
+
+def test_pyfsense_client_and_the_driver_see_one_firewall() -> None:
+    alias = FEATURES["pfsense.firewall.alias"]
+    with serving(PfSense()) as device, driver(device, device.url) as ours:
+        theirs = PfSenseV2Client(ClientConfig(host=device.url, api_key=device.secret))
+        wanted = FirewallAliasCreate(
+            name="theirs", type="host", descr="Of theirs", address=["192.0.2.1"]
+        )
+        theirs.create_firewall_alias(wanted)
+        ours.write(
+            alias, "create", "", {"name": "ours", "type": "host", "address": "192.0.2.2"}
+        )
+        ours.write(alias, "update", "theirs", {"descr": "Of ours"})
+        assert sorted(ours.ids(alias, {})) == ["ours", "theirs"]
+        told = {one.name: one for one in theirs.get_firewall_aliases()}
+        assert told["theirs"].descr == "Of ours"
+        assert told["ours"].address == ["192.0.2.2"]
+        theirs.delete_firewall_alias(told["theirs"].id)
+    with serving(device), driver(device, device.url) as ours:
+        assert ours.ids(alias, {}) == ["ours"]
+
+
+def test_aio_openwrt_and_the_driver_see_one_router() -> None:
+    host = FEATURES["openwrt.dhcp.static_host"]
+
+    async def theirs(device: OpenWrt) -> Any:
+        async with Ubus(f"{device.url}/ubus", device.key, device.secret) as ubus:
+            await ubus.login()
+            assert (await ubus.system.board())["hostname"] == "OpenWrt"
+            values = {"name": "theirs", "mac": "02:00:00:00:00:07", "ip": "192.168.1.7"}
+            known = {"config": "dhcp", "type": "host", "name": "theirs", "values": values}
+            await ubus.call("uci", "add", known)
+            await ubus.call("uci", "apply", {"rollback": True, "timeout": 30})
+            await ubus.call("uci", "confirm")
+            return (await ubus.call("uci", "get", {"config": "dhcp"}))["values"]
+
+    with serving(OpenWrt()) as device, driver(device, device.url) as ours:
+        made = ours.write(host, "create", "", host.values(host.example))
+        ours.activate(host)
+        told = asyncio.run(theirs(device))
+        assert told[made]["ip"] == host.example["ip"]
+    with serving(device), driver(device, device.url) as ours:
+        assert (ours.read(host, "theirs") or {})["ip"] == "192.168.1.7"
+
+
+# It changes the import path and the timeouts of its whole process.
+OXL = """
+import sys
+from oxl_opnsense_client import Client
+port, secret, pem = sys.argv[1:]
+with Client(firewall="127.0.0.1", port=int(port), token="key-of-the-portal", secret=secret,
+            ssl_ca_file=pem, api_timeout=20.0) as client:
+    told = client.run_module("interface_vlan", params={
+        "interface": "igb0", "vlan": 30, "description": "Of theirs",
+    })
+    assert told["result"]["changed"], told
+    again = client.run_module("interface_vlan", params={
+        "interface": "igb0", "vlan": 20, "description": "Of ours",
+    })
+    assert not again["result"]["changed"], again
+"""
+
+
+def test_oxl_opnsense_client_and_the_driver_see_one_firewall(tmp_path: Path) -> None:
+    vlan = FEATURES["opnsense.interfaces.vlan"]
+    device = OPNsense()
+    pem, device.tls = self_made(tmp_path / "fw.pem")
+    with serving(device), driver(device, device.url, ca_certificate=pem) as ours:
+        values = {
+            "if": "igb0",
+            "tag": "20",
+            "pcp": "0",
+            "vlanif": "vlan0.20",
+            "descr": "Of ours",
+        }
+        ours.write(vlan, "create", "", values)
+        command = [
+            sys.executable,
+            "-c",
+            OXL,
+            str(device.port),
+            device.secret,
+            tmp_path / "fw.pem",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        held = [ours.read(vlan, one) or {} for one in ours.ids(vlan, {})]
+    assert sorted((row["tag"], row["descr"]) for row in held) == [
+        ("20", "Of ours"), ("30", "Of theirs"),
+    ]  # fmt: skip

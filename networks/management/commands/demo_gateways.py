@@ -19,6 +19,7 @@ STAGED = {
     "mikrotik": "mikrotik.firewall.filter_rule",
     "omada": "firewall.port_forward",
     "openwrt": "openwrt.dhcp.static_host",
+    "opnsense": "opnsense.firewall.alias",
     "pfsense": "pfsense.firewall.alias",
     "proxmox": "proxmox.vm.start",
     "unifi": "unifi.dns.static",
