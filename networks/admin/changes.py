@@ -1,7 +1,10 @@
 """Changes of gateways: reviewed side by side, approved, applied, taken back; alone or in sets."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import admin
@@ -21,8 +24,18 @@ from controller.base.admin import (
 )
 from controller.base.errors import Refused
 from controller.devices.admin.showing import ago
+from networks.admin.staging import StageForm
 from networks.models import Change, ChangeSet
-from networks.rules import approving, changes, comparing, scheduling, sets
+from networks.rules import (
+    approving,
+    changes,
+    comparing,
+    moving,
+    rehearsing,
+    rivals,
+    scheduling,
+    sets,
+)
 from networks.rules.scheduling import How
 
 TONES = {
@@ -50,10 +63,30 @@ def shown(change: Change) -> dict[str, Any]:
     }
 
 
-def how_of(request: HttpRequest) -> How:
+def drawer_of(rows: Iterable[Change]) -> list[dict[str, Any]]:
+    """Changes that wait, and with each how many others wait for the same."""
+    found = list(rows)
+    others = rivals.rivals((one.pk, one.subject) for one in found)
+    return [{**shown(one), "rivals": len(others.get(one.pk, []))} for one in found]
+
+
+def how_of(request: HttpRequest, zone: ZoneInfo) -> How:
     return How(
-        force=True, accepts_drift="drift" in request.POST, in_window="in_window" in request.POST
+        force=True,
+        accepts_drift="drift" in request.POST,
+        in_window="in_window" in request.POST,
+        not_before=moment(request.POST.get("not_before", ""), zone),
     )
+
+
+def moment(text: str, zone: ZoneInfo) -> datetime | None:
+    """As a browser sends it, by the clock of the site."""
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=zone)
+    except ValueError as error:
+        raise Refused("Write when it is to be applied as 2026-11-30 22:00.") from error
 
 
 class Reviewed(RuleAdmin):
@@ -122,7 +155,9 @@ class ChangeAdmin(Reviewed):
     change_form_template = "admin/networks/change/change_form.html"
     part = "portal/change.html"
     verbs = {
-        "apply": lambda row, by, request: scheduling.ask(row, by=by, how=how_of(request)),
+        "apply": lambda row, by, request: scheduling.ask(
+            row, by=by, how=how_of(request, row.gateway.zone)
+        ),
         "approve": lambda row, by, _: approving.approve(row, by=by),
         "discard": lambda row, by, _: changes.discard(row, by=by),
         "hold": lambda row, by, _: scheduling.hold(row, by=by),
@@ -135,14 +170,70 @@ class ChangeAdmin(Reviewed):
         rows = super().get_queryset(request)
         return rows.select_related("gateway__organization", "gateway__site", "author")
 
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/amend/", view(self.amend), name="networks_change_amend"),
+            path("<uuid:pk>/dry-run/", view(self.dry_run), name="networks_change_dry_run"),
+            *super().get_urls(),
+        ]
+
+    def amend(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The form that it was staged with, filled with what waits."""
+        row, user = self.row_for(request, str(pk), "read"), request.user
+        back = admin_url(Change, "change", row.pk)
+        if not may(changes.may_write, user, row.gateway, row.what) or not is_amendable(row):
+            self.message_user(request, f"A change that is {row.state} is not amended.", "error")
+            return HttpResponseRedirect(back)
+        form = StageForm(
+            request.POST or None, feature=row.what, operation=row.operation, amends=row
+        )
+        if form.kept(lambda given: changes.amend(row, by=user, **given)):  # type: ignore[arg-type]
+            return HttpResponseRedirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Amend: {row} on {row.gateway}",
+            "told": "Whoever approved it agreed to what it was; it has to be approved again."
+            if row.state == Change.State.APPROVED
+            else "It goes on waiting; nothing is written now.",
+            "form": form,
+            "button": "Keep it like this",
+            "back": back,
+        }
+        return render(request, "admin/pki/ask.html", context)
+
+    def dry_run(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """What applying would do and send, asked of the live gateway."""
+        row = self.row_for(request, str(pk), "read")
+        back = admin_url(Change, "change", row.pk)
+        try:
+            plan = rehearsing.plan(row, by=request.user, how=How(force=True))  # type: ignore[arg-type]
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+            return HttpResponseRedirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Dry run: {row} on {row.gateway}",
+            "plan": plan,
+            "requests": [
+                {"call": one, "body": json.dumps(one.body, indent=2) if one.body else ""}
+                for one in plan.requests
+            ],
+            "back": back,
+        }
+        return render(request, "admin/networks/change/dry_run.html", context)
+
     def page_of(self, request: HttpRequest, row: Change) -> dict[str, Any]:
-        (found,) = comparing.compare_all([row])
+        (found,) = comparing.compare_all([row], fresh="fresh" in request.GET)
         return {
             "staged": row,
             "status": state_of(row),
             "is_moving": row.state in Change.MOVING,
             "waits": row.state in {Change.State.PENDING, Change.State.APPROVED},
             "is_over": row.state in {"failed", "expired", "discarded"},
+            "is_amendable": is_amendable(row),
+            "rivals": Change.objects.filter(pk__in=rivals.rivals_of(row)),
+            "zone": row.gateway.zone,
             "read_only": settings.ADAPTER_READ_ONLY,
             "found": found,
             "hidden": sorted(row.secrets or {}),
@@ -153,6 +244,10 @@ class ChangeAdmin(Reviewed):
             "is_mine": row.author_id == request.user.pk,
             "window": obstacle(row),
         }
+
+
+def is_amendable(row: Change) -> bool:
+    return row.state in {Change.State.DRAFT, Change.State.PENDING, Change.State.APPROVED}
 
 
 def may(check: Callable[..., None], *args: Any) -> bool:
@@ -200,10 +295,12 @@ class ChangeSetAdmin(Reviewed):
         return str(obj.parts)
 
     def page_of(self, request: HttpRequest, row: ChangeSet) -> dict[str, Any]:
-        mine = Change.objects.visible_to(request.user, changes.READ).filter(change_set=row)
+        mine = Change.objects.visible_to(request.user, moving.READ).filter(change_set=row)
         rows = mine.select_related("gateway__organization", "gateway__site", "author")
         parts = list(rows.filter(position__isnull=False).order_by("position"))
-        found = comparing.compare_all(parts[:MOST_COMPARED])
+        fresh = "fresh" in request.GET
+        found = comparing.compare_all(parts[:MOST_COMPARED], fresh=fresh)
+        others = rivals.rivals((one.pk, one.subject) for one in parts)
         return {
             "set": row,
             "status": state_of(row),
@@ -211,6 +308,8 @@ class ChangeSetAdmin(Reviewed):
             "can_begin": row.state in {ChangeSet.State.DRAFT, ChangeSet.State.FAILED},
             "can_go_back": row.state in {ChangeSet.State.APPLIED, ChangeSet.State.FAILED},
             "read_only": settings.ADAPTER_READ_ONLY,
+            "done": sum(one.state in sets.DONE for one in parts),
+            "total": len(parts),
             "parts": [
                 {
                     **shown(one.change),
@@ -218,6 +317,7 @@ class ChangeSetAdmin(Reviewed):
                     "hidden": sorted(one.change.secrets or {}),
                     "needs_approval": approving.is_needed(one.change)
                     and not approving.is_approved(one.change),
+                    "rivals": len(others.get(one.change.pk, [])),
                 }
                 for one in found
             ],

@@ -20,15 +20,15 @@ from controller.base.admin import (
 )
 from controller.base.errors import NotPermitted, Refused
 from controller.devices.admin.showing import ago
-from networks.admin.changes import shown
+from networks.admin.changes import drawer_of
 from networks.admin.staging import StageForm, choices, chosen
 from networks.engine.features import Feature
 from networks.models import Change, ChangeSet, Gateway
-from networks.rules import changes, sets
+from networks.rules import changes, moving, sets
 from networks.rules import gateways as rules
 
 SECRETS = ("key", "secret")
-SHOWN = 50
+SHOWN, SHOWN_HISTORY = 50, 10
 MOST_CHOICES = 200
 
 
@@ -124,15 +124,16 @@ class GatewayAdmin(RuleAdmin):
         return super().render_change_form(request, context, *args, **kw)
 
     def page_of(self, request: HttpRequest, gateway: Gateway) -> dict[str, Any]:
-        mine = Change.objects.visible_to(request.user, changes.READ).filter(gateway=gateway)
+        mine = Change.objects.visible_to(request.user, moving.READ).filter(gateway=gateway)
         rows = mine.filter(state__in=[*Change.WAITING, *Change.OPEN])
         return {
             "gateway": gateway,
             "status": self.status(gateway),
             "seen": self.seen(gateway),
             "features": choices(request.user, gateway),
-            "drawer": [shown(one) for one in rows.select_related("author")[:SHOWN]],
+            "drawer": drawer_of(rows.select_related("author")[:SHOWN]),
             "every": f"{admin_url(Change, 'changelist')}?gateway__id__exact={gateway.pk}",
+            "history": gateway.statuses.all()[:SHOWN_HISTORY],
             "may_look": self.may(request, "update", gateway),
         }
 
@@ -164,15 +165,13 @@ class GatewayAdmin(RuleAdmin):
             request.POST or None, feature=feature, operation=operation,
             held=None if operation == "create" else held_by(gateway, feature),
         )  # fmt: skip
-        if request.method == "POST" and form.is_valid():
-            try:
-                row = changes.stage(
-                    gateway, feature=feature, operation=operation, by=user, **form.values()
-                )
-            except Refused as error:
-                form.blame(error)
-            else:
-                return HttpResponseRedirect(admin_url(Change, "change", row.pk))
+        row = form.kept(
+            lambda given: changes.stage(
+                gateway, feature=feature, operation=operation, by=user, **given
+            )
+        )
+        if row is not None:
+            return HttpResponseRedirect(admin_url(Change, "change", row.pk))
         context = {
             **self.admin_site.each_context(request),
             "title": f"{operation.capitalize()} {feature.key} on {gateway}",
@@ -187,7 +186,7 @@ class GatewayAdmin(RuleAdmin):
         """The ticked changes of the drawer, in the order in which they were staged."""
         gateway = self.row_for(request, str(pk), "read")
         user: Any = request.user
-        rows = Change.objects.visible_to(user, changes.READ).filter(
+        rows = Change.objects.visible_to(user, moving.READ).filter(
             gateway=gateway, pk__in=request.POST.getlist("change")
         )
         parts = list(rows.select_related("gateway__organization").order_by("created"))

@@ -1,6 +1,6 @@
 """A form for a change, made from the JSON Schema of its feature."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -15,7 +15,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import ALL_FIELDS, NotPermitted, Refused
 from networks.engine.features import FEATURES, Feature
-from networks.models import Gateway
+from networks.models import Change, Gateway
 from networks.rules import changes
 
 UNSET = [("", "-")]
@@ -60,17 +60,25 @@ class StageForm(forms.Form):
         feature: Feature,
         operation: str,
         held: Sequence[Mapping[str, Any]] | None = None,
+        amends: Change | None = None,
         **kwargs: Any,
     ) -> None:
+        """``held`` is what there is to choose from; what is amended stays of the same."""
         super().__init__(*args, **kwargs)
         self.schema = feature.schema(operation)["properties"]
-        if operation != "create":
+        self.stored = (amends and amends.secrets) or {}
+        if amends is not None:
+            self.initial = as_entered(amends)
+        elif operation != "create":
             self.fields["target_id"] = target_field(held)
         for name, schema in self.schema.items():
             if name in feature.names:
                 continue  # another name for the same
             required = operation == "create" and name in feature.required
-            self.fields[f"payload.{name}"] = field_for(name, schema, required=required)
+            field = field_for(name, schema, required=required and name not in self.stored)
+            if name in self.stored:
+                field.help_text = "Stored. Leave it empty to keep what is stored."
+            self.fields[f"payload.{name}"] = field
         self.fields["notes"] = forms.CharField(
             required=False, max_length=2000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2})
         )
@@ -83,11 +91,17 @@ class StageForm(forms.Form):
             for name, schema in self.schema.items()
             if given.get(f"payload.{name}") not in {None, ""}
         }
-        return {
-            "payload": payload,
-            "target_id": given.get("target_id", ""),
-            "notes": given["notes"],
-        }
+        found = {"payload": {**self.stored, **payload}, "notes": given["notes"]}
+        return found | ({"target_id": given["target_id"]} if "target_id" in given else {})
+
+    def kept(self, rule: Callable[[dict[str, Any]], Change]) -> Change | None:
+        """What the rule made of what was entered; None where the form is to be shown."""
+        if self.is_bound and self.is_valid():
+            try:
+                return rule(self.values())
+            except Refused as error:
+                self.blame(error)
+        return None
 
     def blame(self, error: Refused) -> None:
         """Put a refusal where it belongs; parts of a list at the list."""
@@ -95,6 +109,18 @@ class StageForm(forms.Form):
             field = ".".join(name.split(".")[:2])
             known = field if field in self.fields and name != ALL_FIELDS else None
             self.add_error(known, ValidationError(list(texts)))
+
+
+def as_entered(change: Change) -> dict[str, Any]:
+    """The values of a change, as they are put into the fields."""
+    shown = {f"payload.{n}": entered(v) for n, v in change.what.renamed(change.payload).items()}
+    return {**shown, "notes": change.notes}
+
+
+def entered(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 def target_field(held: Sequence[Mapping[str, Any]] | None) -> forms.Field:

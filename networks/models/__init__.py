@@ -3,7 +3,7 @@
 from networks.models.addresses import IpAddress, Subnet
 from networks.models.changes import Change, ChangeApproval, ChangeEvent, ChangeSet
 from networks.models.divisions import Division, DivisionRule
-from networks.models.gateways import Gateway
+from networks.models.gateways import Gateway, GatewayStatus
 from networks.models.overlay import (
     PERMISSIONS,
     Account,
@@ -26,6 +26,7 @@ __all__ = [
     "Division",
     "DivisionRule",
     "Gateway",
+    "GatewayStatus",
     "IpAddress",
     "JoinCode",
     "Member",

@@ -101,6 +101,8 @@ class Change(Owned, Base):
     secrets = EncryptedJSONField(null=True)
     # Of all that is to be done; approvals are of this, and of nothing else.
     digest = models.CharField(max_length=64, blank=True)
+    # What it touches; two that wait with the same subject are in each other's way.
+    subject = models.CharField(max_length=64, blank=True, db_index=True)
     notes = models.TextField(blank=True, max_length=2000)
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     version = models.PositiveIntegerField(default=0)

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import models
+from django.utils import timezone
 
-from controller.accounts.models import OrganizationOwned, Site
+from controller.accounts.models import OrganizationOwned, Owned, Site
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField
 from networks.engine import windows
@@ -80,5 +81,36 @@ class Gateway(OrganizationOwned, Base):
             raise ValidationError({"maintenance": str(error)}) from error
 
     @property
+    def status(self) -> str:
+        """Empty before it was asked for the first time."""
+        if self.polled is None:
+            return ""
+        return GatewayStatus.State.TROUBLE if self.trouble else GatewayStatus.State.ONLINE
+
+    @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.site.timezone if self.site else "UTC")
+
+
+class GatewayStatus(Owned, models.Model):
+    """When a gateway answered again, and when it did not any more, and why."""
+
+    organization_path: ClassVar[str] = "gateway__organization"
+    is_audited: ClassVar[bool] = False
+
+    class State(models.TextChoices):
+        ONLINE = "online", "Online"
+        TROUBLE = "trouble", "Trouble"
+
+    gateway = models.ForeignKey(Gateway, models.CASCADE, related_name="statuses")
+    state = models.CharField(max_length=8, choices=State.choices)
+    reason = models.CharField(max_length=255, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name_plural = "gateway statuses"
+        indexes = [models.Index(fields=["gateway", "-at"], name="gateway_statuses")]
+
+    def __str__(self) -> str:
+        return f"{self.gateway}: {self.state}"

@@ -32,9 +32,10 @@ from networks.drivers.gateways.contract import Rejected
 from networks.engine.features import differs
 from networks.models import Change
 from networks.rules.approving import ready, waiting_state
-from networks.rules.changes import may_write, move, note, only
+from networks.rules.changes import may_write, only
 from networks.rules.comparing import drifted
 from networks.rules.gateways import connect
+from networks.rules.moving import move, note
 from networks.rules.scheduling import topic, trouble_of, wake_due
 
 State = Change.State

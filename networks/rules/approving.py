@@ -5,7 +5,8 @@ from django.db import IntegrityError, transaction
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotPermitted
 from networks.models import Change, ChangeApproval, Gateway
-from networks.rules.changes import may_write, move, note
+from networks.rules.changes import may_write
+from networks.rules.moving import move, note
 
 State = Change.State
 

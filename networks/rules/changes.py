@@ -12,18 +12,16 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from controller.accounts.models import User
-from controller.accounts.rules import auditing
 from controller.base.errors import Conflict, NotPermitted, Refused, TimedOut, Unreachable
-from controller.base.events import about, tell
 from controller.base.secrets import digest
-from controller.notifications.rules.keeping import keep
 from networks.drivers.gateways.contract import Gateway as Connection
-from networks.engine.features import CATASTROPHIC_ROLE, FEATURES, MASK, Feature
-from networks.models import Change, ChangeEvent, ChangeSet, Gateway
+from networks.engine.features import CATASTROPHIC_ROLE, FEATURES, Feature
+from networks.models import Change, ChangeSet, Gateway
 from networks.rules.gateways import connect
+from networks.rules.moving import move, note, shown_payload
+from networks.rules.rivals import subject_of
 
 TARGET = re.compile(r"[A-Za-z0-9_.\-*:]{1,64}")
-READ = "network:read"
 LONGEST_KEY = 255
 State = Change.State
 Rows = dict[str, str] | None
@@ -76,6 +74,7 @@ def stage(
         expires=timezone.now() + timedelta(days=settings.MUSTER_CHANGE_DAYS), **values,
     )  # fmt: skip
     _fill(row, payload)
+    row.subject = subject_of(row)
     try:
         return _kept(row, by)
     except IntegrityError as error:
@@ -157,6 +156,7 @@ def amend(
         values |= {
             "payload": change.payload,
             "secrets": change.secrets,
+            "subject": subject_of(change),
             "digest": sealed(
                 change.gateway, change.what, change.operation, payload, change.target_id
             ),
@@ -261,54 +261,3 @@ def plan_inverse(change: Change, *, by: User, change_set: ChangeSet | None = Non
         inverse_of=change,
         change_set=change_set,
     )
-
-
-def shown_payload(change: Change) -> dict[str, Any]:
-    return {**change.payload, **dict.fromkeys(change.secrets or {}, MASK)}
-
-
-# --- steps
-
-
-def move(change: Change, old: str, new: str, **values: Any) -> None:
-    """From one state to the next, if nobody was faster; else :class:`Conflict`."""
-    moved = Change.objects.filter(pk=change.pk, state=old, version=change.version).update(
-        state=new, version=change.version + 1, **values
-    )
-    if not moved:
-        now = Change.objects.filter(pk=change.pk).values_list("state", flat=True).first()
-        raise Conflict(f"change is {now or 'gone'}, not {old}")
-    change.state, change.version = new, change.version + 1
-    for name, value in values.items():
-        setattr(change, name, value)
-
-
-def note(
-    change: Change,
-    action: str,
-    *,
-    text: str = "",
-    outcome: str = "done",
-    by: User | None = None,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-) -> None:
-    """Tell the change's own history, the audit, and whoever listens."""
-    ChangeEvent.objects.create(
-        change=change, state=change.state, text=text, actor=by.get_username() if by else ""
-    )
-    auditing.record(
-        f"change.{action}",
-        change,
-        outcome=outcome,
-        detail=text,
-        before=before,
-        after=after,
-        by=by,
-    )
-    event = about(
-        change, "change.progress", READ,
-        name=f"{change.feature} on {change.gateway}", state=change.state, feature=change.feature,
-    )  # fmt: skip
-    tell(event)
-    keep([event])

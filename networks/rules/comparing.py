@@ -1,14 +1,19 @@
 """What a change comes to: when it was staged, now, and as it is to be; and what would be done."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
 
 from controller.base.errors import Refused
-from networks.drivers.gateways.contract import Gateway as Connection
 from networks.engine.features import differs
-from networks.models import Change
+from networks.models import Change, Gateway
 from networks.rules.gateways import connect
 
+KEPT_SECONDS = 30
+THREADS = 20
 Rows = dict[str, str] | None
 
 
@@ -25,16 +30,15 @@ class Difference:
 def differences(change: Change) -> tuple[list[Difference], bool]:
     """What a change comes to, and whether the gateway is not as it was at staging."""
     live = change.before
-    if change.operation != "create" and change.target_id:
+    if _is_there(change):
         with connect(change.gateway) as device:
-            live = _live(change, device)
+            live = device.read(change.what, change.target_id)
     return compared(change, live), drifted(change, live)
 
 
-def _live(change: Change, device: Connection) -> Rows:
-    if change.operation == "create" or not change.target_id:
-        return change.before
-    return device.read(change.what, change.target_id)
+def _is_there(change: Change) -> bool:
+    """Whether it is known what to read."""
+    return change.operation != "create" and bool(change.target_id)
 
 
 def compared(change: Change, live: Rows) -> list[Difference]:
@@ -63,20 +67,44 @@ class Compared:
     trouble: str = ""
 
 
-def compare_all(parts: Sequence[Change]) -> list[Compared]:
-    """Each of them, in their order; every gateway is asked over one connection."""
-    found: dict[object, Compared] = {}
-    for gateway in {one.gateway_id: one.gateway for one in parts}.values():
-        mine = [one for one in parts if one.gateway_id == gateway.pk]
-        try:
-            with connect(gateway) as device:
-                for change in mine:
-                    live = _live(change, device)
-                    rows, drift = compared(change, live), drifted(change, live)
-                    found[change.pk] = Compared(change, rows, drift)
-        except Refused as error:
-            text = f"What it holds now is not known: {error}"
-            for change in mine:
-                rows = compared(change, change.before)
-                found.setdefault(change.pk, Compared(change, rows, drift=False, trouble=text))
-    return [found[one.pk] for one in parts]
+def compare_all(parts: Sequence[Change], *, fresh: bool = False) -> list[Compared]:
+    """Each of them, in their order. Gateways are asked at the same time, and not in every moment.
+
+    ``fresh`` asks them again.
+    """
+    names = {one.pk: f"live:{one.pk}:{one.version}" for one in parts}
+    known = {names[one.pk]: (one.before, "") for one in parts if not _is_there(one)}
+    known |= {} if fresh else cache.get_many(names.values())
+    missing = [one for one in parts if names[one.pk] not in known]
+    by_gateway = {one.gateway_id: one.gateway for one in missing}
+    # Threads ask, and touch no row.
+    with ThreadPoolExecutor(THREADS) as pool:
+        asked = pool.map(
+            lambda gateway: _looked_up(
+                gateway, [one for one in missing if one.gateway_id == gateway.pk]
+            ),
+            by_gateway.values(),
+        )
+        fetched = {names[pk]: live for found in asked for pk, live in found.items()}
+    # No gateway tells whether anything has changed, so what it said holds for a while.
+    cache.set_many(fetched, KEPT_SECONDS)
+    return [_compared(one, *{**known, **fetched}[names[one.pk]]) for one in parts]
+
+
+def _looked_up(gateway: Gateway, parts: Sequence[Change]) -> dict[Any, tuple[Rows, str]]:
+    """What the gateway holds of each, over one connection; or why that is not known."""
+    found: dict[Any, tuple[Rows, str]] = {}
+    try:
+        with connect(gateway) as device:
+            for change in parts:
+                found[change.pk] = device.read(change.what, change.target_id), ""
+    except Refused as error:
+        text = f"What it holds now is not known: {error}"
+        for change in parts:
+            found.setdefault(change.pk, (change.before, text))
+    return found
+
+
+def _compared(change: Change, live: Rows, trouble: str) -> Compared:
+    drift = not trouble and drifted(change, live)
+    return Compared(change, compared(change, live), drift, trouble)

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,8 @@ from networks.engine.features import Feature
 from networks.models import Change, Gateway
 
 POLLED_AT_ONCE = 400
+# Of each gateway; one that comes and goes fills no disk.
+HISTORY = 200
 THREADS = 20
 
 
@@ -60,8 +62,8 @@ def _checked(row: Gateway) -> Gateway:
     return row
 
 
-def connect(gateway: Gateway) -> Connection:
-    """A connection to it; use it in a with statement."""
+def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
+    """A connection to it; use it in a with statement. One that rehearses writes nothing."""
     try:
         return drivers.DRIVERS[gateway.vendor](
             Endpoint(
@@ -70,6 +72,7 @@ def connect(gateway: Gateway) -> Connection:
                 gateway.ca_certificate,
                 settings.MUSTER_LOCAL_GATEWAYS,
                 settings.MUSTER_GATEWAY_SECONDS,
+                rehearses=rehearses,
             )
         )
     except (OSError, ValueError) as error:
@@ -110,13 +113,21 @@ def _asked(gateway: Gateway) -> dict[str, str] | Refused:
 @transaction.atomic
 def _noted(gateway: Gateway, found: dict[str, str] | Refused) -> None:
     now = timezone.now()
+    before = (gateway.status, gateway.trouble)
     values: dict[str, Any] = {"polled": now, "trouble": str(found)[:255]}
     if not isinstance(found, Refused):
         values |= {"version": found["version"], "last_seen": now, "trouble": ""}
     Gateway.objects.filter(pk=gateway.pk).update(**values)
-    if gateway.last_seen is None or values["trouble"] != gateway.trouble:
-        status = "trouble" if values["trouble"] else "online"
-        tell(about(gateway, "gateway.status", "gateway:read", status=status))
+    gateway.polled, gateway.trouble = now, values["trouble"]
+    if before != (gateway.status, gateway.trouble):
+        _remember(gateway, now)
+        tell(about(gateway, "gateway.status", "gateway:read", status=gateway.status))
+
+
+def _remember(gateway: Gateway, now: datetime) -> None:
+    kept = gateway.statuses.values("pk")[: HISTORY - 1]
+    gateway.statuses.exclude(pk__in=[row["pk"] for row in kept]).delete()
+    gateway.statuses.create(state=gateway.status, reason=gateway.trouble, at=now)
 
 
 def read_live(gateway: Gateway, feature: Feature, *, most: int) -> list[dict[str, Any]]:

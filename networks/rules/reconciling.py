@@ -13,8 +13,8 @@ from networks.engine.features import differs
 from networks.models import Change
 from networks.rules.applying import finish, held, tell_done
 from networks.rules.approving import waiting_state
-from networks.rules.changes import move, note
 from networks.rules.gateways import connect
+from networks.rules.moving import move, note
 
 AT_ONCE = 20
 # A gateway that has not booted by then will not do so because of us.

@@ -23,9 +23,9 @@ from controller.celery import wake
 from networks.drivers import waiting
 from networks.engine import windows
 from networks.models import Change, ChangeSet
-from networks.rules.approving import is_approved, is_needed, ready, waiting_state
-from networks.rules.changes import may_write, move, note, once, shown_payload
-from networks.rules.comparing import Difference, differences
+from networks.rules.approving import ready, waiting_state
+from networks.rules.changes import may_write, once
+from networks.rules.moving import move, note
 
 State = Change.State
 HOLDING = (ChangeSet.State.DRAFT, *ChangeSet.ACTIVE)
@@ -143,74 +143,6 @@ def topic(change: Change) -> str:
 
 def trouble_of(error: Refused) -> str:
     return next(name for name, kind in TROUBLES.items() if isinstance(error, kind))
-
-
-# --- looking ahead
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What applying would do and what is in its way; nothing was done."""
-
-    steps: list[dict[str, Any]]
-    differences: list[Difference]
-    drift: bool
-    risk: str
-    needs_approval: bool
-    is_approved: bool
-    begins: datetime | None
-    obstacles: list[str]
-
-
-def plan(change: Change, *, by: User, how: How) -> Plan:
-    """A dry run: looked at on the live gateway, also while the portal is read-only."""
-    found, drift = differences(change)
-    obstacles = []
-    for check in (
-        lambda: may_write(by, change.gateway, change.what),
-        lambda: permitted(how),
-        lambda: ready(change),
-        lambda: _waits(change),
-        lambda: opening(change, how),
-    ):
-        try:
-            check()
-        except Refused as error:
-            obstacles.append(str(error))
-    if drift and not how.accepts_drift:
-        obstacles.append("The gateway is not as it was when this was staged.")
-    return Plan(
-        steps=_steps(change),
-        differences=found,
-        drift=drift,
-        risk="catastrophic" if change.what.catastrophic else "normal",
-        needs_approval=is_needed(change),
-        is_approved=is_approved(change),
-        begins=change.not_before,
-        obstacles=obstacles,
-    )
-
-
-def _waits(change: Change) -> None:
-    if change.state not in {State.PENDING, State.APPROVED}:
-        raise Conflict(f"change is {change.state}, not pending")
-
-
-def _steps(change: Change) -> list[dict[str, Any]]:
-    feature = change.what
-    steps: list[dict[str, Any]] = [{"step": "read", "what": feature.key}]
-    values = {} if change.operation == "delete" else feature.values(shown_payload(change))
-    steps.append(
-        {
-            "step": "write",
-            "what": change.operation,
-            "target_id": change.target_id,
-            "values": values,
-        }
-    )
-    if not feature.deed:
-        steps += [{"step": "activate", "what": feature.key}, {"step": "read back"}]
-    return steps
 
 
 # --- what beat does

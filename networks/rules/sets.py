@@ -12,7 +12,7 @@ from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.events import about, tell
 from controller.celery import wake
 from networks.models import Change, ChangeSet
-from networks.rules import approving, changes, scheduling
+from networks.rules import approving, changes, moving, scheduling
 from networks.rules.applying import ADVANCE
 from networks.rules.scheduling import How
 
@@ -45,7 +45,7 @@ def create_set(parts: Sequence[Change], *, by: User, name: str, **values: Any) -
         state = change.state if change.state != Change.State.DRAFT else Change.State.PENDING
         if state not in {Change.State.PENDING, Change.State.APPROVED}:
             raise Conflict(f"{change.pk} is {state}, and does not wait.")
-        changes.move(change, change.state, state, change_set=row, position=position)
+        moving.move(change, change.state, state, change_set=row, position=position)
     _note(row, "create", by)
     return row
 
@@ -232,4 +232,4 @@ def _note(row: ChangeSet, action: str, by: User | None, text: str = "") -> None:
     auditing.record(
         f"change_set.{action}", row, detail=text, outcome="failed" if failed else "done", by=by
     )
-    tell(about(row, "change.progress", changes.READ, state=row.state, set=str(row.pk)))
+    tell(about(row, "change.progress", moving.READ, state=row.state, set=str(row.pk)))

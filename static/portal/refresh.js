@@ -5,6 +5,10 @@ import { isServed, listen } from "./live.js";
 const PAUSE = isServed ? 10000 : 1000;
 const BREATH = 300;
 
+const isUsed = (box) =>
+  (box.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) ||
+  [...box.querySelectorAll("input")].some((one) => one.checked || (one.type === "datetime-local" && one.value));
+
 for (const box of document.querySelectorAll("[data-refresh]")) {
   let timer = null;
   let due = Infinity;
@@ -19,10 +23,11 @@ for (const box of document.querySelectorAll("[data-refresh]")) {
     due = Infinity;
     if (!document.hidden) {
       const answer = await fetch(box.dataset.refresh, { credentials: "same-origin" }).catch(() => null);
-      if (answer?.ok) box.innerHTML = await answer.text();
+      // What somebody is about to use stays as it is.
+      if (answer?.ok && !isUsed(box)) box.innerHTML = await answer.text();
     }
     if (!box.querySelector("[data-refresh-done]")) wait(PAUSE);
   };
-  wait(PAUSE);
+  if (!box.querySelector("[data-refresh-done]")) wait(PAUSE);
   if (box.dataset.refreshOn) listen(box.dataset.refreshOn, () => wait(BREATH));
 }

@@ -1,6 +1,7 @@
 """Gateways and their changes as FreeSDN's clients know them. Secrets are never in an answer."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from rest_framework import serializers
@@ -8,8 +9,8 @@ from rest_framework import serializers
 from controller.accounts.models import Organization, Site
 from controller.devices.api.serializers import VisibleRelatedField
 from networks.engine.features import MASK
-from networks.models import Change, ChangeEvent, ChangeSet, Gateway
-from networks.rules import changes
+from networks.models import Change, ChangeEvent, ChangeSet, Gateway, GatewayStatus
+from networks.rules import moving, rivals
 from networks.rules.scheduling import How
 
 
@@ -34,6 +35,12 @@ class GatewayShape(serializers.ModelSerializer[Gateway]):
         ]  # fmt: skip
         read_only_fields = ["version", "last_seen", "trouble"]
         validators: list[Any] = []
+
+
+class StatusShape(serializers.ModelSerializer[GatewayStatus]):
+    class Meta:
+        model = GatewayStatus
+        fields = ["at", "state", "reason"]
 
 
 class Strict(serializers.Serializer[Any]):
@@ -105,6 +112,9 @@ class ChangeShape(serializers.ModelSerializer[Change]):
     applied_at = serializers.DateTimeField(source="applied", read_only=True, allow_null=True)
     created_by = serializers.UUIDField(source="author_id", read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(source="created", read_only=True)
+    conflicts_with = serializers.SerializerMethodField(
+        help_text="Changes that wait for the same thing; the later one writes over the earlier."
+    )
 
     class Meta:
         model = Change
@@ -112,12 +122,15 @@ class ChangeShape(serializers.ModelSerializer[Change]):
             "id", "organization_id", "controller_id", "gateway_id", "site_id", "feature",
             "operation", "target_id", "payload", "notes", "status", "version", "failure_reason",
             "applied_at", "created_by", "created_at", "inverse_of", "change_set", "not_before",
-            "expires",
+            "expires", "conflicts_with",
         ]  # fmt: skip
         read_only_fields = fields
 
     def get_payload(self, row: Change) -> dict[str, Any]:
-        return changes.shown_payload(row)
+        return moving.shown_payload(row)
+
+    def get_conflicts_with(self, row: Change) -> list[UUID]:
+        return rivals.rivals_of(row)
 
 
 PLAIN = {
@@ -133,12 +146,16 @@ PLAIN = {
 
 def as_rows(rows: QuerySet[Change]) -> list[dict[str, Any]]:
     """A list as ``ChangeShape`` has it, without a model and a serializer for each row."""
-    columns = list(dict.fromkeys([*PLAIN.values(), "secrets"]))
+    columns = list(dict.fromkeys([*PLAIN.values(), "secrets", "subject"]))
+    listed = list(rows.values(*columns))
+    waiting = [one for one in listed if one["state"] in Change.WAITING]
+    others = rivals.rivals((one["id"], one["subject"]) for one in waiting)
     found = []
-    for values in rows.values(*columns):
-        row = {name: values[column] for name, column in PLAIN.items()}
+    for values in listed:
+        row: dict[str, Any] = {name: values[column] for name, column in PLAIN.items()}
         if values["secrets"]:
             row["payload"] = {**row["payload"], **dict.fromkeys(values["secrets"], MASK)}
+        row["conflicts_with"] = others.get(values["id"], [])
         found.append(row)
     return found
 
@@ -150,14 +167,22 @@ class DifferenceShape(serializers.Serializer[Any]):
     desired = serializers.CharField(allow_null=True)
 
 
+class CallShape(serializers.Serializer[Any]):
+    method = serializers.CharField()
+    path = serializers.CharField()
+    body = serializers.JSONField()
+
+
 class PlanShape(serializers.Serializer[Any]):
     steps = serializers.ListField(child=serializers.DictField())
+    requests = CallShape(many=True)
     differences = DifferenceShape(many=True)
     drift = serializers.BooleanField()
     risk = serializers.CharField()
     needs_approval = serializers.BooleanField()
     is_approved = serializers.BooleanField()
     obstacles = serializers.ListField(child=serializers.CharField())
+    conflicts_with = serializers.ListField(child=serializers.UUIDField())
 
 
 class SetShape(serializers.ModelSerializer[ChangeSet]):

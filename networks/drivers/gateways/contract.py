@@ -7,11 +7,28 @@ from typing import Any, Protocol, Self
 from controller.base.errors import OutcomeUnknown, Refused, TimedOut, Unreachable
 from networks.engine.features import Feature
 
-__all__ = ["Endpoint", "Gateway", "OutcomeUnknown", "Rejected", "TimedOut", "Unreachable"]
+__all__ = [
+    "Call",
+    "Endpoint",
+    "Gateway",
+    "OutcomeUnknown",
+    "Rejected",
+    "TimedOut",
+    "Unreachable",
+]
 
 
 class Rejected(Refused):
     """The gateway answered that it will not do this; it is as it was."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that would be sent to write something."""
+
+    method: str
+    path: str
+    body: Any = None
 
 
 @dataclass(frozen=True)
@@ -24,6 +41,8 @@ class Endpoint:
     # Whether it may be on this machine, without TLS: demonstrations and tests.
     is_local_allowed: bool = False
     seconds: float = 10.0
+    # Then it reads, and writes nothing: what it would send is in ``calls``.
+    rehearses: bool = False
 
 
 class Gateway(Protocol):
@@ -32,6 +51,8 @@ class Gateway(Protocol):
     ``Unreachable`` and ``TimedOut`` mean that nothing was done; ``OutcomeUnknown`` that it may
     have been; ``Rejected`` that it was not, because the gateway does not want it.
     """
+
+    calls: list[Call]
 
     def __enter__(self) -> Self: ...
 

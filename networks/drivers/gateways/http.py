@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from networks.drivers.gateways.contract import (
+    Call,
     Endpoint,
     OutcomeUnknown,
     Rejected,
@@ -60,7 +61,12 @@ def boot(uptime: float) -> str:
 
 
 class Http:
-    """A connection. ``root`` is where the API begins; an address's own path may come first."""
+    """A connection. ``root`` is where the API begins; an address's own path may come first.
+
+    ``pretended`` is what a write is answered with in a rehearsal, so that the rest is shown too.
+    """
+
+    pretended: Any = None
 
     def __init__(
         self,
@@ -78,6 +84,8 @@ class Http:
         path = url.path.rstrip("/") if keeps_path else ""
         self.path = url.path.strip("/")
         self.credentials = endpoint.credentials
+        self.rehearses = endpoint.rehearses
+        self.calls: list[Call] = []
         self._make = partial(
             httpx.Client,
             base_url=f"{url.scheme}://{shown}{port}{path}/{root}",
@@ -106,6 +114,10 @@ class Http:
         self, method: str, path: str, *, is_write: bool = False, **sent: Any
     ) -> httpx.Response:
         """One exchange, whatever its status; ``sent`` is httpx's json, data, params, headers."""
+        if is_write and self.rehearses:
+            body = sent.get("json") or sent.get("data") or sent.get("params")
+            self.calls.append(Call(method, self._client.base_url.path + path, body))
+            return httpx.Response(200, json=self.pretended)
         if is_write:
             self._kept.clear()
         try:

@@ -23,6 +23,8 @@ Rows = list[dict[str, str]]
 
 
 class Rest(Http):
+    pretended = {".id": "{new}"}
+
     def __init__(self, endpoint: Endpoint) -> None:
         auth = (endpoint.credentials["key"], endpoint.credentials["secret"])
         super().__init__(endpoint, "rest/", auth=auth)
@@ -70,6 +72,7 @@ class MikroTik:
         is_binary = url.port in PORTS or url.path.strip("/") == "api"
         self._router: Transport = Binary(endpoint) if is_binary else Rest(endpoint)
         self._way_back = WayBack(self._router)
+        self.calls = self._router.calls
 
     def __enter__(self) -> "MikroTik":
         return self

@@ -21,6 +21,8 @@ UNITS = {"day": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 class Omada(Http):
+    pretended = {"errorCode": 0, "result": {"id": "{new}"}}
+
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint, "", keeps_path=False)
         self._name_of_site = unquote(self.path)

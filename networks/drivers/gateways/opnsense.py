@@ -15,6 +15,8 @@ MOST_ROWS = 5000
 
 
 class OPNsense(Http):
+    pretended = {"result": "saved", "uuid": "{new}", "revision": "{revision}"}
+
     def __init__(self, endpoint: Endpoint) -> None:
         auth = (endpoint.credentials["key"], endpoint.credentials["secret"])
         super().__init__(endpoint, "api/", auth=auth)

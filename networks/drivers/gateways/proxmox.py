@@ -26,6 +26,8 @@ BY_PLACE = "pos"
 
 
 class Proxmox(Http):
+    pretended = {"data": None}
+
     def __init__(self, endpoint: Endpoint) -> None:
         known = endpoint.credentials
         token = f"PVEAPIToken={known['key']}={known['secret']}"

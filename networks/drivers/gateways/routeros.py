@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from networks.drivers.gateways.contract import (
+    Call,
     Endpoint,
     OutcomeUnknown,
     Rejected,
@@ -39,6 +40,7 @@ def framed(word: str) -> bytes:
 class Binary:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self.calls: list[Call] = []
         self._open()
 
     def reconnect(self) -> None:
@@ -95,6 +97,9 @@ class Binary:
         *,
         is_write: bool = False,
     ) -> tuple[Rows, dict[str, str]]:
+        if is_write and self._endpoint.rehearses:
+            self.calls.append(Call("sentence", command, dict(values)))
+            return [], {"ret": "{new}"}
         words = [
             command,
             *(f"={name}={value}" for name, value in values.items()),

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from networks.drivers.gateways.contract import Call
 from networks.engine.features import Feature
 
 SCHEDULER = "system/scheduler"
@@ -18,6 +19,8 @@ Rows = list[dict[str, str]]
 
 
 class Transport(Protocol):
+    calls: list[Call]
+
     def rows(self, menu: str, target: str = "") -> Rows: ...
 
     def add(self, menu: str, values: Mapping[str, str]) -> str: ...

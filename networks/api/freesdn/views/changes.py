@@ -17,7 +17,7 @@ from networks.api.freesdn import serializers as shapes
 from networks.api.freesdn.filters import ChangeFilter
 from networks.api.freesdn.views.staging import AREAS, PAIRS, Staging, key_of, named
 from networks.models import Change
-from networks.rules import approving, changes, comparing, scheduling
+from networks.rules import approving, changes, comparing, rehearsing, scheduling
 
 CREATED, ACCEPTED = 201, 202
 MOST, USUAL = 500, 100
@@ -140,7 +140,7 @@ class ApplyView(Staging):
         given.is_valid(raise_exception=True)
         how = given.how(key_of(request))
         if given.validated_data["dry_run"]:
-            return Response(shapes.PlanShape(scheduling.plan(change, by=user, how=how)).data)
+            return Response(shapes.PlanShape(rehearsing.plan(change, by=user, how=how)).data)
         scheduling.apply(change, by=user, how=how)
         return told(request, change)
 

@@ -24,7 +24,7 @@ class GatewayViewSet(RuleViewSet):
 
     queryset = Gateway.objects.all()
     resource = "gateway"
-    permissions = {"check": "gateway:update"}
+    permissions = {"check": "gateway:update", "history": "gateway:read"}
     serializer_class = shapes.GatewayShape
     filterset_class = GatewayFilter
     create_rule = staticmethod(gateways.create_gateway)
@@ -37,6 +37,17 @@ class GatewayViewSet(RuleViewSet):
     def check(self, request: Request, pk: str | None = None) -> Response:
         """Ask the gateway for its version."""
         return Response(self.get_serializer(gateways.look(self.get_object())).data)
+
+    @extend_schema(
+        responses=shapes.StatusShape(many=True),
+        parameters=[OpenApiParameter("limit", OpenApiTypes.INT)],
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def history(self, request: Request, pk: str | None = None) -> Response:
+        """When it answered again and when it did not any more, the newest first."""
+        most = number(request, "limit", USUALLY_READ, MOST_READ)
+        rows = self.get_object().statuses.all()[:most]
+        return Response(shapes.StatusShape(rows, many=True).data)
 
 
 class FeaturesView(Staging):

@@ -16,7 +16,7 @@ from networks.api.freesdn import serializers as shapes
 from networks.api.freesdn.filters import SetFilter
 from networks.api.freesdn.views.staging import as_uuid
 from networks.models import Change, ChangeSet
-from networks.rules import changes, sets
+from networks.rules import moving, sets
 
 CREATED, ACCEPTED = 201, 202
 
@@ -27,16 +27,14 @@ class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any])
     queryset = ChangeSet.objects.all()
     resource = "network"
     permissions = dict.fromkeys(
-        ("create", "apply", "approve", "discard", "roll_back"), changes.READ
+        ("create", "apply", "approve", "discard", "roll_back"), moving.READ
     )
     serializer_class = shapes.SetShape
     filterset_class = SetFilter
     http_method_names = ["get", "head", "options", "post"]
 
     def shown(self, row: ChangeSet, status: int = 200) -> Response:
-        parts = Change.objects.visible_to(self.request.user, changes.READ).filter(
-            change_set=row
-        )
+        parts = Change.objects.visible_to(self.request.user, moving.READ).filter(change_set=row)
         found = {
             "set": row,
             "changes": parts.select_related("gateway").order_by("position", "created"),
@@ -55,7 +53,7 @@ class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any])
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
         wanted = values.pop("changes")
-        rows = Change.objects.visible_to(request.user, changes.READ)
+        rows = Change.objects.visible_to(request.user, moving.READ)
         found = {
             one.pk: one for one in rows.filter(pk__in=wanted).select_related("gateway__site")
         }

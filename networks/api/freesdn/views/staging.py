@@ -9,7 +9,7 @@ from controller.base.errors import NotFound, Refused
 from controller.dialects.freesdn import MayDo, View
 from networks.engine.features import FEATURES
 from networks.models import Change, Gateway
-from networks.rules import changes
+from networks.rules import moving
 
 PAIRS = frozenset((one.vendor, one.area) for one in FEATURES.values())
 AREAS = frozenset(area for _, area in PAIRS)
@@ -20,10 +20,10 @@ class Staging(View):
 
     permission_classes = [MayDo]
     resource = "network"
-    permissions = {"": changes.READ}
+    permissions = {"": moving.READ}
 
     def gateway(self, pk: str) -> Gateway:
-        rows = Gateway.objects.visible_to(self.request.user, changes.READ)
+        rows = Gateway.objects.visible_to(self.request.user, moving.READ)
         rows = rows.select_related("organization", "site")
         found: Gateway | None = rows.filter(pk=as_uuid(pk)).first()
         vendor, area = self.kwargs.get("vendor"), self.kwargs.get("area")
@@ -37,7 +37,7 @@ class Staging(View):
         return found
 
     def change(self) -> Change:
-        rows = Change.objects.visible_to(self.request.user, changes.READ)
+        rows = Change.objects.visible_to(self.request.user, moving.READ)
         rows = rows.select_related("gateway__organization", "gateway__site", "author")
         found: Change | None = rows.filter(pk=as_uuid(self.kwargs["pk"])).first()
         if found is None:
