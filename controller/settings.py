@@ -239,10 +239,6 @@ MUSTER_SUPERVISOR_NETWORKS: list[str] = env.list(
     "MUSTER_SUPERVISOR_NETWORKS",
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
 )
-# The community of SNMP, where a scan brings none of its own.
-MUSTER_DISCOVERY_COMMUNITY = env.str("MUSTER_DISCOVERY_COMMUNITY", "public")
-# Who made an interface is looked up in this list of IEEE's, which Debian's ieee-data brings.
-MUSTER_DISCOVERY_OUI = env.str("MUSTER_DISCOVERY_OUI", "/usr/share/ieee-data/oui.txt")
 # Whether calls that remove data or switch a device off name it again in X-Confirm.
 MUSTER_SUPERVISOR_CONFIRM = env.bool("MUSTER_SUPERVISOR_CONFIRM", False)
 # How long what was asked of supervisors is remembered.

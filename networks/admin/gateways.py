@@ -20,7 +20,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import NotPermitted, Refused
 from controller.devices.admin.showing import ago
-from networks.admin.changes import drawer_of
+from networks.admin.reviewing import drawer_of
 from networks.admin.staging import StageForm, choices, chosen
 from networks.engine.features import Feature
 from networks.models import Change, ChangeSet, Gateway

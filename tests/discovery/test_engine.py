@@ -1,10 +1,11 @@
 """Targets and fingerprints, without a network."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from controller.discovery.drivers.asking import clean
+from controller.discovery.drivers.asking import clean, icmp
 from controller.discovery.drivers.neighbours import manufacturer
 from controller.discovery.engine import fingerprint, snmp, targets
 
@@ -113,6 +114,14 @@ def test_an_answer_by_snmp_is_read_whatever_its_lengths() -> None:
 def test_who_made_an_interface_is_in_the_list_of_ieee(tmp_path: Path) -> None:
     file = tmp_path / "oui.txt"
     file.write_text("00-11-22   (hex)\t\tExample\n001122     (base 16)\t\tExample Inc.\n")
-    assert manufacturer("00:11:22:33:44:55", str(file)) == "Example Inc."
-    assert manufacturer("00:11:23:33:44:55", str(file)) == ""
-    assert manufacturer("00:11:22:33:44:55", str(tmp_path / "none")) == ""
+    assert manufacturer("00:11:22:33:44:55", file) == "Example Inc."
+    assert manufacturer("00:11:23:33:44:55", file) == ""
+    assert manufacturer("00:11:22:33:44:55", tmp_path / "none") == ""
+
+
+@pytest.mark.enable_socket
+def test_an_echo_is_answered_where_everybody_may_send_one() -> None:
+    try:
+        assert asyncio.run(icmp("127.0.0.1", 20)) == {}
+    except PermissionError:
+        pytest.skip("net.ipv4.ping_group_range lets us send none")

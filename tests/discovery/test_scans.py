@@ -75,7 +75,7 @@ def test_a_scan_of_a_network_finds_who_is_in_it(
             "targets": [f"{network}.0/24"], "scan_methods": ["tcp_connect", "mdns", "ssdp", "snmp", "arp"],
             "tcp_ports": [22, 80, host.port],
             "options": {
-                "max_concurrent_hosts": 300, "tcp_timeout": 5, "resolve_hostnames": False,
+                "max_concurrent_hosts": 300, "tcp_timeout": 12, "resolve_hostnames": False,
                 "snmp_community": "secret",
             },
         }  # fmt: skip

@@ -39,34 +39,18 @@ from tests.fleet.gateways import VENDORS
 from tests.networks.applying import ask
 
 RUNS = int(os.environ.get("MUSTER_MACHINE_RUNS") or 20)
-# A feature of each driver, what makes one of it, and the property that holds what is unique.
-DRIVERS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "opnsense": (
-        "opnsense.routing.static_route", {"network": "10.1.0.0/16", "gateway": "WAN_GW"}, "descr",
-    ),
-    "mikrotik": ("mikrotik.dhcp.lease_static", {"address": "192.168.88.9"}, "comment"),
-    "mikrotik, binary": ("mikrotik.dhcp.lease_static", {"address": "192.168.88.9"}, "comment"),
-    "openwrt": (
-        "openwrt.firewall.port_forward", {"src": "wan", "dest": "lan", "dest_ip": "10.1.0.1"},
-        "name",
-    ),
-    "pfsense": (
-        "pfsense.routing.static_route", {"network": "10.{}.0.0/16", "gateway": "WANGW"}, "descr",
-    ),
-    "proxmox": (
-        "proxmox.firewall.alias", {"name": "net{}", "cidr": "192.168.1.0/24"}, "comment",
-    ),
-    "unifi": ("unifi.firewall.zone", {"networkIds": []}, "name"),
-    "unifi, the older API": (
-        "unifi.firewall.group",
-        {"group_type": "address-group", "group_members": ["192.168.1.8"]}, "name",
-    ),
-    "omada": (
-        "firewall.port_forward",
-        {"externalPort": "8443", "forwardIp": "192.168.0.10", "forwardPort": "443", "protocol": 1},
-        "name",
-    ),
-}  # fmt: skip
+# A feature of each driver, what of its example is another each time, and what holds the mark.
+DRIVERS: dict[str, tuple[str, dict[str, str], str]] = {
+    "opnsense": ("opnsense.routing.static_route", {}, "descr"),
+    "mikrotik": ("mikrotik.dhcp.lease_static", {}, "comment"),
+    "mikrotik, binary": ("mikrotik.dhcp.lease_static", {}, "comment"),
+    "openwrt": ("openwrt.firewall.port_forward", {}, "name"),
+    "pfsense": ("pfsense.routing.static_route", {"network": "10.{}.0.0/16"}, "descr"),
+    "proxmox": ("proxmox.firewall.alias", {"name": "net{}"}, "comment"),
+    "unifi": ("unifi.firewall.zone", {}, "name"),
+    "unifi, the older API": ("unifi.firewall.group", {}, "name"),
+    "omada": ("firewall.port_forward", {}, "name"),
+}
 FAULTS = ["", "dropped after", "on its way", "refuses", "error"]
 STEPS = ["claimed", "prepared", "sent", "verifying"]
 fork = get_context("fork")
@@ -90,7 +74,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(driver=st.sampled_from(sorted(DRIVERS)))
     def begin(self, driver: str) -> None:
-        key, self.sample, self.field = DRIVERS[driver]
+        key, self.unique, self.field = DRIVERS[driver]
         self.feature = FEATURES[key]
         self.ends = ExitStack()
         self.device: StandIn = self.ends.enter_context(serving(VENDORS[self.feature.vendor]()))
@@ -150,11 +134,8 @@ class Machine(RuleBasedStateMachine):
             {} if operation == "delete" else {self.field: f"mark-{number}-"}
         )
         if operation == "create":
-            filled = [
-                (n, v.format(number) if isinstance(v, str) else v)
-                for n, v in self.sample.items()
-            ]
-            payload |= dict(filled)
+            unique = {name: text.format(number) for name, text in self.unique.items()}
+            payload = {**self.feature.example, **unique, **payload}
         changes.stage(
             self.gateway, feature=self.feature, operation=operation, payload=payload,
             by=self.admin, target_id="" if operation == "create" else targets[pick % len(targets)],

@@ -1,8 +1,10 @@
 """What would be sent, told before it is; and changes that are in each other's way."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from controller.accounts.models import User
 from networks.engine.features import FEATURES
@@ -158,10 +160,10 @@ def test_a_gateway_remembers_when_it_came_and_went(
 ) -> None:
     look(gateway)
     look(gateway)
-    Gateway.objects.update(secret="another one", polled=None)
-    poll()
-    Gateway.objects.update(polled=None)
-    poll()
+    long_ago = timezone.now() - timedelta(days=1)
+    for _ in range(2):
+        Gateway.objects.update(secret="another one", polled=long_ago)
+        poll()
     told = api(admin).get(f"/api/v1/gateways/{gateway.pk}/history/").json()
     assert [one["state"] for one in told] == ["trouble", "online"]
     assert "does not accept the key" in told[0]["reason"]

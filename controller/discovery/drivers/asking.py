@@ -23,7 +23,8 @@ SEARCH = (
 )  # fmt: skip
 SERVICES = "_services._dns-sd._udp.local."
 PING = {4: (socket.IPPROTO_ICMP, 8, 0), 6: (socket.IPPROTO_ICMPV6, 128, 129)}
-PAUSE = 0.1
+# Until the table of neighbors is looked at again.
+PAUSES = (0.1, 0.4, 1.0)
 
 
 async def tcp(host: str, port: int, seconds: float) -> dict[str, Any]:
@@ -134,10 +135,10 @@ async def arp(host: str, seconds: float) -> dict[str, Any]:
     transport, _ = await loop.create_datagram_endpoint(_Answer, remote_addr=(host, DISCARD))
     try:
         transport.sendto(b"")
-        for _ in range(max(1, int(seconds / PAUSE))):
+        for pause in PAUSES:
+            await asyncio.sleep(min(pause, seconds))
             if mac_address(host):
                 return {}
-            await asyncio.sleep(PAUSE)
     finally:
         transport.close()
     raise TimeoutError

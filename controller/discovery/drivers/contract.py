@@ -6,6 +6,7 @@ from typing import Any
 # What finds hosts; dns only asks for the names of those that were found.
 METHODS = ("tcp_connect", "icmp", "arp", "mdns", "ssdp", "snmp", "dns")
 USUAL_METHODS = ("tcp_connect", "mdns", "ssdp", "dns")
+USUAL_COMMUNITY = "public"
 USUAL_PORTS = (22, 23, 80, 443, 554, 8080, 8443)
 
 
@@ -16,7 +17,7 @@ class Question:
     methods: tuple[str, ...] = USUAL_METHODS
     ports: tuple[int, ...] = USUAL_PORTS
     seconds: float = 2.0
-    community: str = field(default="public", repr=False)
+    community: str = field(default=USUAL_COMMUNITY, repr=False)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 TABLE = Path("/proc/net/arp")
 NOBODY = "00:00:00:00:00:00"
 # As IEEE publishes it, and Debian's package ieee-data brings it.
+LIST = Path("/usr/share/ieee-data/oui.txt")
 LINE = re.compile(r"^([0-9A-F]{6})\s+\(base 16\)\s+(.+?)\s*$", re.MULTILINE)
 
 
@@ -20,15 +21,14 @@ def mac_address(host: str) -> str:
     return found[3] if found and found[3] != NOBODY else ""
 
 
-def manufacturer(mac: str, list_of_ieee: str) -> str:
+def manufacturer(mac: str, listed: Path = LIST) -> str:
     """Empty where there is no such list, or none in it."""
-    return _manufacturers(list_of_ieee).get(mac.replace(":", "").upper()[:6], "")
+    return _manufacturers(listed).get(mac.replace(":", "").upper()[:6], "")
 
 
 @lru_cache(maxsize=1)
-def _manufacturers(file: str) -> dict[str, str]:
+def _manufacturers(listed: Path) -> dict[str, str]:
     try:
-        text = Path(file).read_text(encoding="utf-8", errors="replace") if file else ""
+        return dict(LINE.findall(listed.read_text(encoding="utf-8", errors="replace")))
     except OSError:
         return {}
-    return dict(LINE.findall(text))

@@ -11,7 +11,7 @@ from controller.accounts.models import Site, User
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
 from controller.configs.rules import inventory
 from controller.devices.models import Device
-from controller.discovery.drivers.contract import Question, Sighting
+from controller.discovery.drivers.contract import USUAL_METHODS, Question, Sighting
 from controller.discovery.drivers.neighbours import manufacturer
 from controller.discovery.drivers.probing import probe
 from controller.discovery.engine import fingerprint, targets
@@ -34,11 +34,7 @@ def check_permitted(field: str, ranges: Sequence[targets.Range]) -> None:
 def look_at(address: str, *, ports: Sequence[int]) -> Finding:
     """Ask one host at once; what is found is not kept."""
     check_permitted("ip_address", [targets.parse(address)])
-    question = Question(
-        ("tcp_connect", "mdns", "ssdp", "dns"), tuple(ports),
-        community=settings.MUSTER_DISCOVERY_COMMUNITY,
-    )  # fmt: skip
-    seen = asyncio.run(probe(address, question))
+    seen = asyncio.run(probe(address, Question(USUAL_METHODS, tuple(ports))))
     if seen is None:
         raise NotFound(f"Nobody answers at {address}.")
     return as_finding(seen)
@@ -52,7 +48,7 @@ def as_finding(
     return Finding(
         scan=scan, address=seen.address, mac_address=seen.mac_address,
         hostname=fingerprint.hostname(seen.said),
-        manufacturer=manufacturer(seen.mac_address, settings.MUSTER_DISCOVERY_OUI)[:128],
+        manufacturer=manufacturer(seen.mac_address)[:128],
         ports=list(seen.ports), ways=list(seen.ways), said=seen.said, vendor=guess.vendor,
         device_type=guess.device_type, device=device,
     )  # fmt: skip
@@ -105,6 +101,8 @@ def try_credentials(
 ) -> dict[str, Any]:
     """Whether a vendor's gateway lets us in; nothing is kept and nothing is changed."""
     check_permitted("ip_address", [targets.parse(address)])
+    if vendor not in VENDORS:
+        raise Refused({"driver_id": [f"This is none of {', '.join(VENDORS)}."]})
     host = f"[{address}]" if ":" in address else address
     gateway = Gateway(
         vendor=vendor, url=f"https://{host}:{port}", key=key, secret=secret,

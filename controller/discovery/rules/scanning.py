@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -16,6 +15,7 @@ from controller.celery import wake
 from controller.devices.models import Device
 from controller.discovery.drivers.contract import (
     METHODS,
+    USUAL_COMMUNITY,
     USUAL_METHODS,
     USUAL_PORTS,
     Question,
@@ -148,7 +148,7 @@ def _go_through(scan: Scan) -> None:
     start_at = scan.position
     question = Question(
         tuple(scan.methods), tuple(scan.ports), scan.seconds,
-        community=scan.community or settings.MUSTER_DISCOVERY_COMMUNITY,
+        community=scan.community or USUAL_COMMUNITY,
     )  # fmt: skip
     with Probing(iter(order), question, at_once=scan.at_once) as probing:
         while not probing.is_done:

@@ -37,7 +37,7 @@ class GatewayShape(serializers.ModelSerializer[Gateway]):
         validators: list[Any] = []
 
 
-class StatusShape(serializers.ModelSerializer[GatewayStatus]):
+class GatewayStatusShape(serializers.ModelSerializer[GatewayStatus]):
     class Meta:
         model = GatewayStatus
         fields = ["at", "state", "reason"]

@@ -27,7 +27,7 @@ OBJECTS = {
     "encryption_algorithm_option": ("name", "keylen"),
 }  # fmt: skip
 NUMBERS = {"mask", "encryption_algorithm_keylen", "dhgroup", "keylen"}
-HOST_MASK = {"mask": 32}
+HOST_MASK = {"mask": "32"}
 SETTINGS = "settings"
 UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
 
@@ -150,9 +150,8 @@ def native(feature: Feature, values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def as_object(names: Sequence[str], text: str) -> dict[str, Any]:
-    parts = dict(zip(names, text.split("/"), strict=False))
-    given = {n: int(part) if n in NUMBERS else part for n, part in parts.items()}
-    return {**{n: mask for n, mask in HOST_MASK.items() if n in names}, **given}
+    parts = HOST_MASK | dict(zip(names, text.split("/"), strict=False))
+    return {n: int(parts[n]) if n in NUMBERS else parts[n] for n in names if n in parts}
 
 
 def flattened(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from controller.accounts.models import Organization
 from controller.base.errors import NotFound, Refused
@@ -33,6 +34,12 @@ class Discovery(View):
     def scans(self) -> Any:
         return Scan.objects.visible_to(self.request.user, rules.RUN)
 
+    def given(self, shape: type[Serializer[Any]]) -> dict[str, Any]:
+        """What was sent, if it is right."""
+        asked = shape(data=self.request.data, context={"request": self.request})
+        asked.is_valid(raise_exception=True)
+        return dict(asked.validated_data)
+
     def scan(self, pk: UUID) -> Scan:
         found: Scan | None = self.scans().filter(pk=pk).first()
         if found is None:
@@ -46,9 +53,7 @@ class StartView(Discovery):
     )
     def post(self, request: Request) -> Response:
         """Start a scan. Workers do it; ask for its progress."""
-        asked = shapes.Wanted(data=request.data, context={"request": request})
-        asked.is_valid(raise_exception=True)
-        given = asked.validated_data
+        given = self.given(shapes.Wanted)
         site = given.get("site_id")
         owner = site.organization if site else given.get("organization_id") or self.only()
         scan = rules.start(
@@ -160,9 +165,8 @@ class AdoptView(Discovery):
     )
     def post(self, request: Request) -> Response:
         """Take what a scan found into the inventory."""
-        asked = shapes.Adopting(data=request.data, context={"request": request})
-        asked.is_valid(raise_exception=True)
-        device = self.adopt(asked.validated_data)
+        given = self.given(shapes.Adopting)
+        device = self.adopt(given)
         return Response(shapes.AdoptedShape(device).data, status=CREATED)
 
     def adopt(self, given: dict[str, Any]) -> Device:
@@ -196,14 +200,13 @@ class AdoptManyView(AdoptView):
     )
     def post(self, request: Request) -> Response:
         """Take several into the inventory, each by itself: who fails is told, with the reason."""
-        asked = shapes.AdoptingMany(data=request.data, context={"request": request})
-        asked.is_valid(raise_exception=True)
+        given = self.given(shapes.AdoptingMany)
         adopted, failed = [], []
-        for given in asked.validated_data["devices"]:
+        for one in given["devices"]:
             try:
-                adopted.append(shapes.AdoptedShape(self.adopt(given)).data)
+                adopted.append(shapes.AdoptedShape(self.adopt(one)).data)
             except Refused as error:
-                failed.append({"ip_address": given["ip_address"], "error": str(error)})
+                failed.append({"ip_address": one["ip_address"], "error": str(error)})
         return Response({"adopted": adopted, "failed": failed})
 
 
@@ -215,9 +218,7 @@ class FingerprintView(Discovery):
     )
     def post(self, request: Request) -> Response:
         """Ask one host at once; nothing is kept."""
-        asked = shapes.OneHost(data=request.data)
-        asked.is_valid(raise_exception=True)
-        given = asked.validated_data
+        given = self.given(shapes.OneHost)
         finding = rules.look_at(given["ip_address"], ports=given["ports"])
         return Response(shapes.FindingShape(finding).data)
 
@@ -230,9 +231,8 @@ class MatchView(Discovery):
     )
     def post(self, request: Request) -> Response:
         """By which of the portal's drivers a host that was found can probably be managed."""
-        asked = shapes.Sought(data=request.data)
-        asked.is_valid(raise_exception=True)
-        finding = found(request, asked.validated_data, rules.RUN)
+        given = self.given(shapes.Sought)
+        finding = found(request, given, rules.RUN)
         shown = {"ip_address": finding.address, "matches": rules.matches(finding)}
         return Response(shapes.MatchesShape(shown).data)
 
@@ -247,9 +247,7 @@ class CredentialsView(Discovery):
     )
     def post(self, request: Request) -> Response:
         """Whether a gateway lets the portal in with these; they are not kept."""
-        asked = shapes.Tested(data=request.data)
-        asked.is_valid(raise_exception=True)
-        given = asked.validated_data
+        given = self.given(shapes.Tested)
         return Response(
             shapes.TestedShape(
                 rules.try_credentials(

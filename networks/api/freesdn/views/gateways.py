@@ -39,7 +39,7 @@ class GatewayViewSet(RuleViewSet):
         return Response(self.get_serializer(gateways.look(self.get_object())).data)
 
     @extend_schema(
-        responses=shapes.StatusShape(many=True),
+        responses=shapes.GatewayStatusShape(many=True),
         parameters=[OpenApiParameter("limit", OpenApiTypes.INT)],
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
@@ -47,7 +47,7 @@ class GatewayViewSet(RuleViewSet):
         """When it answered again and when it did not any more, the newest first."""
         most = number(request, "limit", USUALLY_READ, MOST_READ)
         rows = self.get_object().statuses.all()[:most]
-        return Response(shapes.StatusShape(rows, many=True).data)
+        return Response(shapes.GatewayStatusShape(rows, many=True).data)
 
 
 class FeaturesView(Staging):
