@@ -37,8 +37,8 @@ def differences(change: Change) -> tuple[list[Difference], bool]:
 
 
 def _is_there(change: Change) -> bool:
-    """Whether it is known what to read."""
-    return change.operation != "create" and bool(change.target_id)
+    """Whether it is known what to read; what is to be created is there once it was."""
+    return bool(change.target_id) and not change.what.deed
 
 
 def compared(change: Change, live: Rows) -> list[Difference]:

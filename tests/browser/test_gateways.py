@@ -42,6 +42,18 @@ def seen(page: Any, name: str) -> None:
         page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
+def look_ahead(page: Any, target: str) -> None:
+    """A dry run, and the form again."""
+    page.get_by_role("link", name="Dry run").click()
+    expect(page.get_by_text(f"/api/routes/routes/setroute/{target}")).to_be_visible()
+    seen(page, "change-dry-run")
+    page.get_by_role("link", name="Back").click()
+    page.get_by_role("link", name="Amend").click()
+    expect(page.locator("[name='payload.gateway']")).to_have_value("LTE_GW")
+    seen(page, "change-amend")
+    page.get_by_role("link", name="Back").click()
+
+
 def test_a_change_is_staged_by_a_form_reviewed_and_applied(
     browse: Browse, gateway: Gateway, admin: User, device: OPNsense
 ) -> None:
@@ -63,8 +75,9 @@ def test_a_change_is_staged_by_a_form_reviewed_and_applied(
     page.locator("[name='notes']").fill("The fixed line is away until Monday")
     page.get_by_role("button", name="Stage it").click()
     expect(page.get_by_role("button", name="Apply to the live gateway")).to_be_visible()
+    look_ahead(page, target)
     device.rows["routes/routes"][target]["descr"] = "changed by hand"
-    page.reload()
+    page.get_by_role("link", name="Ask the gateway again").click()
     expect(page.get_by_text("The gateway is not as it was")).to_be_visible()
     seen(page, "change-review")
     page.get_by_label("Write over what is there now").check()
