@@ -5,6 +5,7 @@ cell; these are the same cells with a class of our own.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -13,12 +14,30 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.core.paginator import Paginator
 from django.db.models import Field, Model
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.timesince import timesince
 
 CHECKBOX = "action_checkbox"
 
+A_MOMENT = timedelta(seconds=30)
+
 Show = Callable[..., Any]
+
+
+def ago(at: datetime | None) -> str:
+    """A time as "3 minutes ago" or "in 2 days", with the exact one behind it."""
+    if at is None:
+        return "never"
+    now = timezone.now()
+    if at > now + A_MOMENT:
+        words = f"in {timesince(now, at, depth=1)}"
+    else:
+        text = timesince(at, now, depth=1)
+        words = "just now" if text.startswith("0") else f"{text} ago"
+    exact = timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, words)
 
 
 class NarrowPaginator(Paginator):  # type: ignore[type-arg]
@@ -60,6 +79,8 @@ class Column:
         value = getattr(row, field.name)
         if field.remote_field:
             return self.empty if value is None else value
+        if isinstance(value, datetime):
+            return ago(value)
         return self.list.show_field(value, field, self.empty)
 
     def computed(self, row: Model) -> Any:
@@ -70,6 +91,8 @@ class Column:
         else:
             value = getattr(row, self.name)
             value = value() if callable(value) else value
+        if isinstance(value, datetime):
+            return ago(value)
         return self.list.show_value(value, self.empty, getattr(self.of_admin, "boolean", False))
 
     def cell(self, row: Model) -> SafeString:

@@ -1,16 +1,14 @@
 """How devices are shown: badges, relative times and their history."""
 
-from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.timesince import timesince
-
 from controller.base.admin import badge
+from controller.base.lists import ago
 from controller.configs.models import Config, Push, Snapshot
 from controller.devices.models import Device, Presence, StatusChange
+
+__all__ = ["ago", "history", "presence_badge", "snapshots", "status_badge"]
 
 TONES: dict[str, str] = {
     Presence.State.ONLINE: "good",
@@ -31,16 +29,6 @@ TONES: dict[str, str] = {
 }
 HISTORY = 30
 SNAPSHOTS = 50
-
-
-def ago(at: datetime | None) -> str:
-    """A time as "3 minutes ago", with the exact one behind it."""
-    if at is None:
-        return "never"
-    text = timesince(at, depth=1)
-    words = "just now" if text.startswith("0") else f"{text} ago"
-    exact = timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z")
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, words)
 
 
 def presence_badge(device: Device) -> str:
