@@ -81,7 +81,8 @@ async function fetchParts() {
     if (!fresh || used) continue;
     part.innerHTML = fresh.innerHTML;
     // The boxes that select rows are new ones.
-    if (part.id === "result_list") window.Actions?.(part.querySelectorAll("input.action-select"));
+    const boxes = part.id === "result_list" ? part.querySelectorAll("input.action-select") : [];
+    if (boxes.length) window.Actions?.(boxes, { parent: part.closest("form") });
   }
 }
 
