@@ -52,6 +52,7 @@ def _one_connection() -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_one_connection")
 @pytest.mark.parametrize("share", range(SHARES))
 def test_no_made_up_request_gets_a_crash_or_an_untold_answer(

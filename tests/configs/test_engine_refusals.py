@@ -199,6 +199,7 @@ def mutate(data: Any, random: Any, value: Any) -> Any:
         return data
 
 
+@pytest.mark.long
 @settings(
     max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
@@ -211,6 +212,7 @@ def test_the_quick_validator_accepts_nothing_the_reference_refuses(
         assert OpenWrt.validator.reference.is_valid(config)
 
 
+@pytest.mark.long
 @settings(
     max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )

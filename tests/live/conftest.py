@@ -22,7 +22,7 @@ from tests.fleet.ssh import Fleet, SshDevice
 __all__ = ["chromium"]
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 180
+START_SECONDS = 600
 PATIENCE_SECONDS = 120
 
 

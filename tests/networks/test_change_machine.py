@@ -241,6 +241,7 @@ class Machine(RuleBasedStateMachine):
         self.told("runs")
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_sent_twice_whoever_is_killed_or_stalls(writes: Any) -> None:
     writes.MUSTER_GATEWAY_SECONDS = 5

@@ -290,6 +290,7 @@ def test_in_another_organization_a_device_gets_another_certificate(
     assert new.certificate in "".join(of_device(device).values())
 
 
+@pytest.mark.long
 def test_a_template_that_becomes_default_joins_a_thousand_devices_in_batches(
     organization: Organization,
 ) -> None:
