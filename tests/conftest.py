@@ -4,6 +4,10 @@ from typing import Any
 import hypothesis
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import override_settings
 from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
@@ -35,6 +39,18 @@ def _static_files_as_they_are(settings: Any) -> None:
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The tables come from the models, for migrations take long in each process; they count as
+    done, and tests/live sees that they end with the same tables."""
+    with django_db_blocker.unblock(), override_settings(MIGRATION_MODULES={}):
+        recorder = MigrationRecorder(connection)
+        recorder.ensure_schema()
+        known = MigrationLoader(None).disk_migrations
+        rows = [recorder.Migration(app=app, name=name) for app, name in known]
+        recorder.migration_qs.bulk_create(rows)
 
 
 @pytest.fixture
