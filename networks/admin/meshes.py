@@ -77,6 +77,10 @@ class NetworkAdmin(RuleAdmin):
         action: Any = {"read": "see", "update": "change"}.get(verb, verb)
         return can(rules.role_of(user, obj), action) == "yes"
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A new network has no members that one of could be its master."""
+        return super().get_fields(request, obj) if obj else ["name"]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         user: Any = request.user
         rules.claim(user)
