@@ -116,7 +116,7 @@ class CaDetail(SignedSerializer):
 
     class Meta:
         model = Ca
-        fields = [*DESCRIPTION, "notes", *SIGNED, "auto_renew", *DATES]
+        fields = [*DESCRIPTION, "notes", *SIGNED, "auto_renew", "enrollment", *DATES]
         validators: list[Any] = []
 
 
