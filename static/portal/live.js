@@ -44,6 +44,7 @@ function open(again = false) {
       wait = SHORTEST;
       document.documentElement.dataset.sockets = "open";
       if (again) for (const tell of heard) tell(null);
+      else catchUp();
     } else if (event.data) {
       for (const tell of heard) tell(event);
     }
@@ -64,6 +65,13 @@ let timer = null;
 function refresh(part) {
   stale.add(part);
   timer ??= setTimeout(fetchParts, PAUSE);
+}
+
+/** What was under way may have come to its end before this page could hear of it. */
+function catchUp() {
+  for (const part of document.querySelectorAll("[data-live][id]")) {
+    if (part.querySelector(part.dataset.liveId ? ".badge-busy, .badge-warn" : ".badge-busy")) refresh(part);
+  }
 }
 
 async function fetchParts() {
