@@ -1,20 +1,14 @@
 """Stand-in balena supervisors: of the 1.5 of 2016 and of today, with locks, delays and faults.
 
 They answer with the statuses, types and bodies that the real ones were seen to give.
-``python -m tests.fleet.balena --folder var/fleet`` runs one until SIGTERM, and writes how it is
-reached to ``balena.json`` there.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
 import re
 import secrets
-import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tests.fleet.http import HTML, JSON, TEXT, Answer, Appliance, Request
@@ -225,37 +219,3 @@ class BalenaSupervisor(Appliance):
             "mac_address": "02:00:5E:00:00:07", "os_version": "balenaOS 6.0.10",
             "supervisor_version": self.version, "status": "idle", "provisioning_state": "",
         }  # fmt: skip
-
-
-async def serve(folder: Path) -> None:
-    """Keeps port and key over restarts, as a device does."""
-    kept = folder / "balena.json"
-    told = json.loads(kept.read_text()) if kept.exists() else {}
-    device = BalenaSupervisor(port=told.get("port", 0))
-    device.key = told.get("key", device.key)
-    device.reboot_seconds = 5.0
-    await device.listen()
-    told = {
-        "host": device.host,
-        "port": device.port,
-        "key": device.key,
-        "app_id": device.app_id,
-    }
-    whole = folder / "balena.json.new"
-    whole.write_text(json.dumps(told))
-    whole.rename(kept)
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    await ended.wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    asyncio.run(serve(parser.parse_args().folder))
-
-
-if __name__ == "__main__":
-    main()

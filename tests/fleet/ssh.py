@@ -70,6 +70,7 @@ class SshDevice:
         }
         self.options = options
         self._process: subprocess.Popen[bytes] | None = None
+        self._foreign_pid: int | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -89,11 +90,17 @@ class SshDevice:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        if self._process is None:
+            return self._foreign_pid is not None
+        return self._process.poll() is None
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+        return self._process.pid if self._process else self._foreign_pid
+
+    def take_over(self) -> None:
+        """Go on with what another process started in this folder."""
+        self._foreign_pid = int(self._pid_file.read_text())
 
     @property
     def log(self) -> str:
@@ -148,13 +155,14 @@ class SshDevice:
 
     def stop(self) -> None:
         """End the server and its sessions, not what they left running on the device."""
-        if self._process is None:
+        if self.pid is None:
             return
-        for pid in [*_sessions(self._process.pid), self._process.pid]:
+        for pid in [*_sessions(self.pid), self.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._process.wait()
-        self._process = None
+        if self._process is not None:
+            self._process.wait()
+        self._process = self._foreign_pid = None
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,5 @@
 """The portal as its user runs it: script/server with web, worker, beat and Redis."""
 
-import json
 import os
 import re
 import signal
@@ -42,12 +41,14 @@ class Portal:
     url: str
     folder: Path
     fleet: Fleet
+    password: str = field(repr=False)
+    environment: dict[str, str] = field(repr=False)
     api: httpx.Client = field(init=False)
-    environment: dict[str, str] = field(default_factory=dict)
 
-    def sign_in(self, password: str) -> None:
+    def __post_init__(self) -> None:
         answer = httpx.post(
-            f"{self.url}/api/v1/users/token/", data={"username": "admin", "password": password}
+            f"{self.url}/api/v1/users/token/",
+            data={"username": "admin", "password": self.password},
         )
         self.api = httpx.Client(
             base_url=f"{self.url}/api/v1/controller/",
@@ -56,9 +57,9 @@ class Portal:
         )
 
     def devices(self) -> list[dict[str, Any]]:
-        """In the order of the fleet's folders."""
-        rows: list[dict[str, Any]] = self.api.get("device/").json()["results"]
-        return rows[::-1]
+        """Those of the fleet, in the order of its folders."""
+        rows: list[dict[str, Any]] = self.api.get("device/?page_size=100").json()["results"]
+        return [row for row in rows[::-1] if row["name"].endswith("-gateway")]
 
     def statuses(self) -> list[str]:
         return [row["config"]["status"] for row in self.devices()]
@@ -132,34 +133,39 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         "MUSTER_POLL_SECONDS": "2",
         "MUSTER_RECONCILE_SECONDS": "1",
         "MUSTER_CONFIRM_SECONDS": "3",
-        "MUSTER_SUPERVISOR_NETWORKS": "127.0.0.0/8",
     }
     for name in ("REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY", "MUSTER_ENCRYPTION_KEYS"):
         environment.pop(name)
     output = folder / "server.log"
-    with output.open("w") as out, Fleet(5, folder / "fleet") as fleet:
-        described = [device.describe() for device in fleet.devices]
-        (folder / "fleet" / "fleet.json").write_text(json.dumps(described))
+    with output.open("w") as out:
         server = subprocess.Popen(
-            [ROOT / "script/server", "--empty", "--port", str(port)],
+            [ROOT / "script/server", "--port", str(port)],
             env=environment, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
-        try:
-            password = eventually(
-                "script/server prints the first password",
-                lambda: re.search(r"with the password (\S+)", output.read_text()),
-                seconds=START_SECONDS,
-            )[1]
-            secrets = re.findall(r"export (\w+)=(\S+)", (folder / "secrets.env").read_text())
-            made = Portal(f"http://127.0.0.1:{port}", folder, fleet)
-            made.environment = environment | dict(secrets)
-            made.sign_in(password)
-            manage(made.environment, "demo", "--fleet", str(folder / "fleet"), "--wait", "120")
-            yield made
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait()
-            next(databases, None)
+    fleet = None
+    try:
+        eventually(
+            "script/server is ready", lambda: is_ready(server, output), seconds=START_SECONDS
+        )
+        (password,) = re.findall(r"with the password (\S+)", output.read_text())
+        secrets = re.findall(r"export (\w+)=(\S+)", (folder / "secrets.env").read_text())
+        fleet = Fleet(5, folder / "fleet")
+        for device in fleet.devices:
+            device.take_over()
+        yield Portal(
+            f"http://127.0.0.1:{port}", folder, fleet, password, environment | dict(secrets)
+        )
+    finally:
+        if fleet is not None:
+            fleet.stop()
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+        next(databases, None)
+
+
+def is_ready(server: subprocess.Popen[bytes], output: Path) -> bool:
+    assert server.poll() is None, output.read_text()
+    return "stops everything" in output.read_text()
 
 
 @pytest.fixture

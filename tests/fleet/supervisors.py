@@ -1,0 +1,51 @@
+"""A balena and a Home Assistant supervisor on loopback, for the demo:
+``python -m tests.fleet.supervisors``.
+
+They keep their ports and keys over restarts, as devices do.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+from tests.fleet.balena import BalenaSupervisor
+from tests.fleet.hassio import HassioSupervisor
+
+FLAVORS: dict[str, type[BalenaSupervisor | HassioSupervisor]] = {
+    "balena": BalenaSupervisor,
+    "hassio": HassioSupervisor,
+}
+
+
+async def serve(folder: Path) -> None:
+    kept = folder / "supervisors.json"
+    told = json.loads(kept.read_text()) if kept.exists() else {}
+    for flavor, make in FLAVORS.items():
+        before = told.get(flavor, {})
+        device = make(port=before.get("port", 0))
+        device.key = before.get("key", device.key)
+        device.reboot_seconds = 5.0
+        await device.listen()
+        told[flavor] = {"address": device.host, "port": device.port, "key": device.key}
+        if isinstance(device, BalenaSupervisor):
+            told[flavor]["app_id"] = device.app_id
+    whole = folder / "supervisors.json.new"
+    whole.write_text(json.dumps(told))
+    whole.rename(kept)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    await ended.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    asyncio.run(serve(parser.parse_args().folder))
+
+
+if __name__ == "__main__":
+    main()
