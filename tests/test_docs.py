@@ -1,13 +1,19 @@
 """The documentation against the code and against itself; mkdocs checks the links between pages."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from django.core.management import get_commands
 
 from controller.base.management.commands.settings_reference import reference, settings_in
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+# What sh has is run by tests/live/test_docs.py; nothing that is to be typed hides elsewhere.
+LANGUAGES = {"sh", "text", "json", "python", "csv", "yaml"}
+TYPED = re.compile(r"^(\$ |curl |python |\.venv/|docker |POST |PUT |PATCH )", re.MULTILINE)
 
 
 def test_every_setting_is_in_the_docs_and_explained() -> None:
@@ -24,6 +30,29 @@ def test_links_out_of_the_first_pages_lead_somewhere(name: str) -> None:
 
 
 def test_every_picture_is_shown() -> None:
-    text = "".join(page.read_text() for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+    text = "".join(page.read_text() for page in PAGES)
     pictures = {path.name for path in (ROOT / "docs/pictures").iterdir()}
     assert {name for name in pictures if name not in text} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_to_be_typed_stands_in_blocks_that_are_run(page: Path) -> None:
+    text = page.read_text()
+    assert not re.search(r"^(<{7}|>{7}|={7}$)", text, re.MULTILINE), "left over from a merge"
+    blocks = re.findall(r"^( *)```([^\n]*)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    assert {language for _, language, _ in blocks} <= LANGUAGES
+    assert [code for indent, _, code in blocks if indent] == []
+    assert [
+        code for _, language, code in blocks if language != "sh" and TYPED.search(code)
+    ] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_files_that_are_named_exist(page: Path) -> None:
+    text = page.read_text()
+    modules = re.findall(r"python -m ([\w.]+)", text)
+    assert [name for name in modules if find_spec(name) is None] == []
+    commands = re.findall(r"manage\.py ([a-z_]+)", text)
+    assert [name for name in commands if name not in get_commands()] == []
+    files = re.findall(r"`((?:agents|benchmarks|deploy|script|tests)/[\w./-]+)", text)
+    assert [name for name in files if not (ROOT / name).exists()] == []

@@ -1,0 +1,99 @@
+"""The commands of README.md and docs/ do what is printed there, against the running portal.
+
+Each page is one session of bash, in a folder that looks like the repository's. Pages of docs/
+begin where docs/index.md has signed in. A block of `sh` is run unless a comment above it says
+why not; the block of `text` after it is what it says, with … for what differs each time.
+"""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.fleet.overlay import why_not
+from tests.live.conftest import ROOT, Portal
+
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<remark>.+?) -->\n)?^```sh\n(?P<code>.*?)^```\n(?:\n```text\n(?P<says>.*?)^```)?",
+    re.MULTILINE | re.DOTALL,
+)
+NOT_RUN, NEEDS_SPACES = "not run here: ", "runs where the demo can make network namespaces"
+SECONDS = 300
+BETWEEN = "\x1e"
+# An answer that is an error fails its command.
+FAILING = 'curl() { command curl --fail-with-body "$@"; }\n'
+
+
+@dataclass(frozen=True)
+class Block:
+    code: str
+    says: str | None
+    remark: str
+
+    @property
+    def runs(self) -> bool:
+        assert not self.remark or self.remark.startswith((NOT_RUN, NEEDS_SPACES)), self.remark
+        return not self.remark or (self.remark == NEEDS_SPACES and not why_not())
+
+    def fits(self, output: str) -> bool:
+        """Whether it said what it was to say; blanks are as good as each other."""
+        if self.says is None:
+            return True
+        expected = re.escape(" ".join(self.says.split())).replace("…", ".*").replace(r"\ ", " ")
+        # What may be anything may also be nothing.
+        expected = expected.replace(".* ", "(?:.* )?").replace(" .*", "(?: .*)?")
+        return bool(re.fullmatch(expected, " ".join(output.split())))
+
+
+def blocks(page: str) -> list[Block]:
+    return [
+        Block(found["code"], found["says"], found["remark"] or "")
+        for found in BLOCK.finditer((ROOT / page).read_text())
+    ]
+
+
+PAGES = [
+    page
+    for page in ["README.md", *sorted(f"docs/{one.name}" for one in ROOT.glob("docs/*.md"))]
+    if any(not one.remark.startswith(NOT_RUN) for one in blocks(page))
+]
+
+
+@pytest.fixture
+def folder(applied: Portal, tmp_path: Path) -> Path:
+    """The repository, as far as its pages speak of it, with the portal's data in it."""
+    for name in ("manage.py", ".venv", "agents", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "var").symlink_to(applied.folder)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_do_what_it_says(
+    applied: Portal, folder: Path, page: str
+) -> None:
+    first = [] if page in {"README.md", "docs/index.md"} else blocks("docs/index.md")
+    run = [one for one in [*first, *blocks(page)] if one.runs]
+    script = f"printf '{BETWEEN}'\n".join(one.code for one in run)
+    script = script.replace("http://127.0.0.1:8000", applied.url)
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", FAILING + script],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        timeout=SECONDS, env=environment(applied, folder),
+    )  # fmt: skip
+    outputs = done.stdout.split(BETWEEN)
+    for block, output in zip(run, outputs, strict=False):
+        assert block.fits(output), f"{block.code}\nwas to say\n{block.says}\nand said\n{output}"
+    assert done.returncode == 0, f"{run[len(outputs) - 1].code}\nended with {done.stdout}"
+    assert len(outputs) == len(run)
+
+
+def environment(portal: Portal, folder: Path) -> dict[str, str]:
+    """A shell of somebody who has signed in to the portal's machine."""
+    kept = {name: portal.environment[name] for name in ("MUSTER_DATA_DIR", "DATABASE_URL")}
+    path = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
+    return kept | {"PASSWORD": portal.password, "PATH": path, "HOME": str(folder)}
