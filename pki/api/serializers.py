@@ -118,6 +118,8 @@ class CaDetail(SignedSerializer):
         model = Ca
         fields = [*DESCRIPTION, "notes", *SIGNED, "auto_renew", "enrollment", *DATES]
         validators: list[Any] = []
+        # Answers keep the keys that clients know.
+        extra_kwargs = {"enrollment": {"write_only": True}}
 
 
 class CertDetail(SignedSerializer):
