@@ -58,7 +58,7 @@ def database(folder: Path) -> dict[str, Any]:
         # A file: in memory, the threads of one test would lock each other out.
         config["TEST"] = {"NAME": str(folder / "tests.sqlite3")}
     else:
-        config["CONN_HEALTH_CHECKS"] = True
+        config |= {"ENGINE": "controller.base.postgis", "CONN_HEALTH_CHECKS": True}
     # Connections belong to the few threads that serve requests, and stay open: to open one and
     # load SpatiaLite into it takes longer than most requests do.
     config["CONN_MAX_AGE"] = None

@@ -38,6 +38,8 @@ class FastPolls:
     def __init__(self, application: Application) -> None:
         self.application = application
         self.redis: Redis | None = None
+        self.asked: list[tuple[str, asyncio.Future[str | None]]] = []
+        self.reader: asyncio.Task[None] | None = None
         self.seen: dict[str, str] = {}
         self.flusher: asyncio.Task[None] | None = None
         self.ask_again = 0.0
@@ -68,6 +70,32 @@ class FastPolls:
     async def record(self, device: str) -> list[str] | None:
         if time.monotonic() < self.ask_again:
             return None
+        found: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self.asked.append((record_name(device), found))
+        if self.reader is None or self.reader.done():
+            self.reader = asyncio.create_task(self.read())
+        parts = (await found or "").split("|")
+        return parts if len(parts) == RECORD_PARTS else None
+
+    async def read(self) -> None:
+        """Read what polls wait for: all that came while Redis answered, in one command.
+
+        To ask Redis costs as much as the rest of a poll does.
+        """
+        while self.asked:
+            asked, self.asked = self.asked, []
+            records: list[str | None] = [None] * len(asked)
+            try:
+                records = await self.connected().mget([name for name, _ in asked])
+            except (RedisError, OSError) as error:
+                log.warning("Redis does not answer, polls go to the database: %s", error)
+                self.ask_again = time.monotonic() + PAUSE_SECONDS
+            finally:
+                for (_, found), record in zip(asked, records, strict=True):
+                    if not found.done():  # its client may have gone
+                        found.set_result(record)
+
+    def connected(self) -> Redis:
         if self.redis is None:
             self.redis = Redis.from_url(
                 settings.REDIS_URL,
@@ -75,14 +103,7 @@ class FastPolls:
                 socket_timeout=PATIENCE_SECONDS,
                 socket_connect_timeout=PATIENCE_SECONDS,
             )
-        try:
-            text = await self.redis.get(record_name(device))
-        except (RedisError, OSError) as error:
-            log.warning("Redis does not answer, polls go to the database: %s", error)
-            self.ask_again = time.monotonic() + PAUSE_SECONDS
-            return None
-        parts = str(text or "").split("|")
-        return parts if len(parts) == RECORD_PARTS else None
+        return self.redis
 
     def note(self, device: str, scope: Scope) -> None:
         """Remember that the device was here; written to Redis in bulk."""
@@ -95,8 +116,7 @@ class FastPolls:
         await asyncio.sleep(FLUSH_SECONDS)
         seen, self.seen = self.seen, {}
         try:
-            if self.redis is not None:
-                await self.redis.hset(SEEN, mapping=seen)  # type: ignore[arg-type]
+            await self.connected().hset(SEEN, mapping=seen)  # type: ignore[arg-type]
         except (RedisError, OSError) as error:
             log.warning("Redis does not answer, last seen of %d is lost: %s", len(seen), error)
 

@@ -90,6 +90,19 @@ class TestPolls:
         assert self.poll("key=the-key", uuid4().hex) == b"django"
         assert self.poll("key=the-key", method="POST") == b"django"
 
+    def test_polls_that_come_at_once_are_read_at_once(self) -> None:
+        application = FastPolls(Bridge(django, threads=1, body_limit=limit))
+
+        async def many() -> list[Any]:
+            return await asyncio.gather(*(application.record(DEVICE.hex) for _ in range(50)))
+
+        redis = agent_cache.client()
+        redis.config_resetstat()
+        found = asyncio.run(many())
+        assert {record[1] for record in found} == {"c" * 32}
+        asked: Any = redis.info("commandstats")
+        assert asked["cmdstat_mget"]["calls"] == 1
+
     def test_django_answers_while_redis_is_away(self, settings: Any) -> None:
         settings.REDIS_URL = "unix:///nowhere/redis.sock"
         assert self.poll("key=the-key") == b"django"
