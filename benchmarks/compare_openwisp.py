@@ -282,7 +282,7 @@ def template_change(
     ).raise_for_status()
     first = seconds = 0.0
     while (left := before & (now := checksums(side))) and seconds < CHANGE_SECONDS:
-        time.sleep(0.1)
+        time.sleep(0.2)
         seconds = time.monotonic() - began
         if now - before and not first:
             first = seconds

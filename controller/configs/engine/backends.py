@@ -70,11 +70,9 @@ class Engine(BaseBackend):
         for converter in self.converters:
             if not converter.should_run_forward(self.config):
                 continue
-            value = converter(self).to_intermediate()
-            if value:
-                # Only packages which both have can differ after a merge.
-                both = OrderedDict((key, data[key]) for key in value if key in data)
-                data.update(merge_config(both, value, list_identifiers=[".name"]))
+            for package, sections in (converter(self).to_intermediate() or {}).items():
+                known = package in data
+                data[package] = joined(data[package], sections) if known else sections
 
     def files(self) -> list[File]:
         self._collected = []
@@ -92,6 +90,18 @@ class Engine(BaseBackend):
         self, tar: None, name: str, contents: str, mode: str = DEFAULT_FILE_MODE
     ) -> None:
         self._collected.append(File(name, int(mode, 8), contents.encode()))
+
+
+def joined(below: Any, above: Any) -> Any:
+    """One package's sections from two converters; those of the same name become one.
+
+    Few share a name, and netjsonconfig's merge copies all there is, so it does only those.
+    """
+    if isinstance(below, list) and isinstance(above, list):
+        names = [section[".name"] for section in (*below, *above)]
+        if all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
+            return below + above
+    return merge_config({"both": below}, {"both": above}, list_identifiers=[".name"])["both"]
 
 
 class OpenWrt(Engine, netjsonconfig.OpenWrt, QuickValidation):
