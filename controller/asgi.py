@@ -2,6 +2,7 @@
 Django in threads.
 """
 
+import gc
 import os
 from typing import Any
 
@@ -55,3 +56,7 @@ if settings.TRUSTED_PROXIES:
     application = wrap_asgi_with_proxy_headers(
         application, trusted_hosts=settings.TRUSTED_PROXIES
     )
+
+# All of this stays: the garbage collector need not look through it again.
+gc.collect()
+gc.freeze()

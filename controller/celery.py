@@ -1,10 +1,11 @@
 """The Celery application, and the one way to wake a worker."""
 
+import gc
 import logging
 import os
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, bootsteps
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -22,9 +23,22 @@ class TracedTask(Task):  # type: ignore[type-arg]
             return super().__call__(*args, **kwargs)
 
 
+class Settled(bootsteps.Step):  # type: ignore[misc]
+    """Before a worker forks: what is loaded stays, so the garbage collector leaves it alone.
+
+    A quarter of a rendering's time went into looking through it again and again.
+    """
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        gc.collect()
+        gc.freeze()
+
+
 app = Celery("muster", task_cls=TracedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(Settled)
 
 log = logging.getLogger(__name__)
 
