@@ -287,7 +287,9 @@ def template_change(
         if now - before and not first:
             first = seconds
     done = len(before) - len(left)
-    say(f"  {side.web}: {done} of {len(before)} in {seconds:.1f} s, the first after {first:.1f} s")
+    say(
+        f"  {side.web}: {done} of {len(before)} in {seconds:.1f} s, the first after {first:.1f} s"
+    )
     spent = side.at.cpu(side.worker) + side.at.cpu(side.web) + side.at.cpu("postgres") - cpu
     return Measured(done / seconds, 1000 * spent / done) if done else None
 
