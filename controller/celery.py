@@ -23,7 +23,7 @@ class TracedTask(Task):  # type: ignore[type-arg]
             return super().__call__(*args, **kwargs)
 
 
-class Settled(bootsteps.Step):  # type: ignore[misc]
+class Settled(bootsteps.Step):
     """Before a worker forks: what is loaded stays, so the garbage collector leaves it alone.
 
     A quarter of a rendering's time went into looking through it again and again.

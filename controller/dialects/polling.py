@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
 from django.conf import settings
@@ -84,7 +85,7 @@ class FastPolls:
         """
         while self.asked:
             asked, self.asked = self.asked, []
-            records: list[str | None] = [None] * len(asked)
+            records: list[Any] = [None] * len(asked)
             try:
                 records = await self.connected().mget([name for name, _ in asked])
             except (RedisError, OSError) as error:
