@@ -17,6 +17,7 @@ from django.db.models import Field, Model
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.timesince import timesince
 
 CHECKBOX = "action_checkbox"
@@ -55,7 +56,7 @@ class Column:
 
     def __init__(self, shown: "QuickList", name: str, *, is_first: bool) -> None:
         self.list, self.name, self.admin = shown, name, shown.model_admin
-        self.label = label_for_field(name, shown.model, model_admin=self.admin)
+        self.label = capfirst(label_for_field(name, shown.model, model_admin=self.admin))
         self.links = shown.list_display_links
         self.is_link = self.links is not None and (
             name in self.links or (is_first and not self.links)
