@@ -51,23 +51,27 @@ class NarrowPaginator(Paginator):  # type: ignore[type-arg]
         return self._get_page(rows.filter(pk__in=found), self.validate_number(number), self)  # type: ignore[attr-defined]
 
 
+def field_of(model: type[Model], name: str) -> "Field[Any, Any] | None":
+    """The field of this name; rows that refer to the model by it are none."""
+    try:
+        found = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+    return found if isinstance(found, Field) else None
+
+
 class Column:
     """One column: where its values come from, and how they are shown."""
 
     def __init__(self, shown: "QuickList", name: str, *, is_first: bool) -> None:
         self.list, self.name, self.admin = shown, name, shown.model_admin
-        self.label = capfirst(label_for_field(name, shown.model, model_admin=self.admin))
+        self.label = capfirst(str(label_for_field(name, shown.model, model_admin=self.admin)))
         self.links = shown.list_display_links
         self.is_link = self.links is not None and (
             name in self.links or (is_first and not self.links)
         )
-        self.field: Field[Any, Any] | None = None
-        try:
-            found = shown.opts.get_field(name)
-        except FieldDoesNotExist:
-            self.of_admin = str if name == "__str__" else getattr(self.admin, name, None)
-        else:
-            self.field = found if isinstance(found, Field) else None
+        self.field = field_of(shown.model, name)
+        self.of_admin = str if name == "__str__" else getattr(self.admin, name, None)
         self.empty = self.admin.get_empty_value_display()
 
     def text(self, row: Model) -> Any:

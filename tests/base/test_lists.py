@@ -1,9 +1,13 @@
 """What every list of the admin has in common."""
 
+import pytest
 from django.contrib import admin
+from django.test import Client
 
+from controller.accounts.models import User
 from controller.base.admin import ScopedAdmin
 from controller.base.look import HINTS
+from tests.world import build
 
 # There is always one, at least that of whoever looks.
 NEVER_EMPTY = {"accounts.organization", "accounts.user"}
@@ -17,3 +21,18 @@ def test_every_empty_list_says_what_to_do() -> None:
     }
     assert set(HINTS) <= ours, "hints of lists that are gone"
     assert ours - NEVER_EMPTY <= set(HINTS)
+
+
+@pytest.mark.django_db
+def test_every_list_shows_its_rows() -> None:
+    build()
+    client = Client()
+    client.force_login(User.objects.get(username="root"))
+    filled = 0
+    for model, one in admin.site._registry.items():
+        if isinstance(one, ScopedAdmin):
+            path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+            shown = client.get(path)
+            assert shown.status_code == 200, path
+            filled += 'class="data-row"' in shown.content.decode()
+    assert filled > 35
