@@ -1,10 +1,12 @@
 """Pages of the admin change while one looks at them, in Chromium."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests import make
 from tests.live.conftest import Portal
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
@@ -26,12 +28,7 @@ def test_the_bell_the_dashboard_and_a_list_follow_what_happens_without_a_reload(
     applied.shell(MAKE_USER)
     name = applied.devices()[3]["name"]
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    page.goto(f"{applied.url}/admin/login/")
-    page.fill("[name=username]", "looker")
-    page.fill("[name=password]", "a good password")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/admin/")
+    page = signed_in(applied, context)
     other = context.new_page()
     other.goto(f"{applied.url}/admin/devices/device/")
     row = other.locator("#result_list tr", has_text=name)
@@ -51,5 +48,40 @@ def test_the_bell_the_dashboard_and_a_list_follow_what_happens_without_a_reload(
     other.get_by_label("Select all objects on this page").check()
     expect(other.locator(".action-select:not(:checked)")).to_have_count(0)
     assert all(one.evaluate("window.stays") for one in (page, other))
-    context.close()
     applied.patch(3, {})
+    give_all_a_template(applied, other)
+    context.close()
+
+
+def signed_in(portal: Portal, context: Any) -> Any:
+    page = context.new_page()
+    page.goto(f"{portal.url}/admin/login/")
+    page.fill("[name=username]", "looker")
+    page.fill("[name=password]", "a good password")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/")
+    return page
+
+
+def give_all_a_template(portal: Portal, page: Any) -> None:
+    """To the rows that are selected; a worker does it, and the page follows."""
+    welcome = portal.template("Welcome")
+    body = {
+        "name": "To all", "backend": welcome["backend"],
+        "organization": welcome["organization"], "config": make.a_file("all\n", "etc/all"),
+    }  # fmt: skip
+    template = portal.api.post("template/", json=body).json()["id"]
+    count = page.locator(".action-select:checked").count()
+    page.locator("[name=action]").select_option("add_template")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_label("Template").select_option(template)
+    page.get_by_role("button", name="Show what that leads to").click()
+    expect(page.locator(".forecast")).to_contain_text(
+        f"{count} devices looked at", timeout=SECONDS
+    )
+    page.get_by_role("button", name=f"Add a template: {count} devices").click()
+    page.wait_for_url("**/change/")
+    page.evaluate("window.stays = true")
+    expect(page.locator("td .badge-good")).to_have_count(count, timeout=SECONDS)
+    assert page.evaluate("window.stays")
+    portal.api.delete(f"template/{template}/")
