@@ -183,6 +183,19 @@ def test_stopping_leaves_what_waits_as_it_is(organization: Organization) -> None
     assert sorted(state for state, _ in results(batch).values()) == ["done", "left", "left"]
 
 
+def test_what_fails_for_a_reason_nobody_foresaw_holds_up_nothing(
+    organization: Organization,
+) -> None:
+    client = signed_in(staff(organization))
+    propose(client, "deactivate", devices(organization))
+    batch = DeviceBatch.objects.get()
+    start(client, batch, 3)
+    DeviceBatch.objects.update(kind="add_template", values={"template": "not an id"})
+    assert batches.run_due() == 3
+    assert set(results(batch).values()) == {("refused", batches.FAILED)}
+    assert DeviceBatch.objects.get().state == "done"
+
+
 def test_others_neither_see_nor_start_what_one_proposed(organization: Organization) -> None:
     rows = devices(organization)
     propose(signed_in(staff(organization)), "deactivate", rows)

@@ -4,6 +4,7 @@ Each device is a transaction of its own, in which its row is settled too: a work
 leaves a row that waits, and nothing half done.
 """
 
+import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -33,7 +34,10 @@ TURN_SECONDS = 5.0
 DRAFTS_STAY = timedelta(days=1)
 STAY = timedelta(days=90)
 State, RowState, Kind = DeviceBatch.State, DeviceBatchRow.State, DeviceBatch.Kind
+FAILED = "Muster failed at it: its log says why."
 CHANGED = "It is {} devices now, and not {} as you were shown. Look at them again."
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -251,6 +255,10 @@ def _step() -> bool:
         row.state = RowState.DONE
     except Refused as refusal:
         row.state, row.reason = RowState.REFUSED, str(refusal)
+    except Exception:
+        # Left to wait, it would be the first again, and those behind it never have their turn.
+        log.exception("%s of %s failed", row.batch, row.name)
+        row.state, row.reason = RowState.REFUSED, FAILED
     # A device that was deleted is gone from its row by now.
     DeviceBatchRow.objects.filter(pk=row.pk).update(
         state=row.state, reason=row.reason, ended=timezone.now()
