@@ -44,7 +44,7 @@ def _static_files_as_they_are(settings: Any) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The tables come from the models, for migrations take long in each process; they count as
-    done, and tests/live sees that they end with the same tables."""
+    done, and tests/test_migrations.py sees that they end with the same tables."""
     with django_db_blocker.unblock(), override_settings(MIGRATION_MODULES={}):
         recorder = MigrationRecorder(connection)
         recorder.ensure_schema()

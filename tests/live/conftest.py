@@ -106,13 +106,13 @@ def database(folder: Path) -> Iterator[str]:
     if not url.startswith("postgis:"):
         yield f"spatialite:///{folder}/muster.sqlite3"
         return
-    name = f"live_{os.getpid()}"
+    name = f"live_{os.getpid()}_{folder.name}"
     server = url.replace("postgis:", "postgresql:")
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f'CREATE DATABASE "{name}"')
     yield url.rpartition("/")[0] + f"/{name}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def free_port() -> int:
