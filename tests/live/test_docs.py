@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.overlay import why_not
-from tests.live.conftest import ROOT, Portal
+from tests.live.conftest import ROOT, Portal, eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
 BLOCK = re.compile(
@@ -66,10 +66,18 @@ PAGES = [
 @pytest.fixture
 def folder(applied: Portal, tmp_path: Path) -> Path:
     """The repository, as far as its pages speak of it, with the portal's data in it."""
+    # Pages before this one may have rebooted it.
+    eventually("the demo's supervisor answers", lambda: supervisor_answers(applied))
     for name in ("manage.py", ".venv", "agents", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "var").symlink_to(applied.folder)
     return tmp_path
+
+
+def supervisor_answers(portal: Portal) -> bool:
+    (row,) = portal.api.get("supervisor/?app_id=42").json()["results"]
+    body = {"deviceId": row["id"], "appId": 42, "method": "GET"}
+    return portal.api.post(f"{portal.url}/supervisor/v1/device", json=body).is_success
 
 
 @pytest.mark.parametrize("page", PAGES)
