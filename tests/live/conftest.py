@@ -122,6 +122,21 @@ def free_port() -> int:
     return port
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One demo serves all of these, so they come in one order: each finds what others left."""
+    places = [at for at, item in enumerate(items) if item.get_closest_marker("live")]
+    for at, item in zip(places, sorted((items[at] for at in places), key=place), strict=True):
+        items[at] = item
+
+
+def place(item: pytest.Item) -> tuple[str, int, list[int]]:
+    """Its file, its line, and which of its parameters."""
+    path, line, _ = item.location
+    given = getattr(item, "callspec", None)
+    return path, line or 0, list(given.indices.values()) if given else []
+
+
 @pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     folder = tmp_path_factory.mktemp("portal")
