@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
@@ -15,13 +15,13 @@ from controller.accounts.models import Organization
 from controller.base.admin import admin_url
 from controller.base.errors import Refused
 from controller.configs.admin.proposing import grouped
+from controller.configs.rules.batches import CHANGED
 from controller.connections.engine.commands import KINDS, Kind
 from controller.connections.models import CommandBatch, DeviceConnection
-from controller.connections.rules.commands import kinds_for, send_to_many
+from controller.connections.rules.commands import kinds_for, reachable, send_to_many
 from controller.devices.models import Device
 
 NAMED_MOST = 20
-CHANGED = "It is {} devices now, and not {} as you were shown. Look at them again."
 
 
 def kinds(organization_ids: Iterable[UUID]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def run_on_many(
 ) -> HttpResponse:
     """Asks which command to run on the selected devices, then runs it."""
     user: Any = request.user
-    devices, left = reached(user, queryset)
+    devices, left = reachable(user, queryset)
     error = ""
     if "confirmed" in request.POST:
         try:
@@ -88,29 +88,6 @@ def run_on_many(
         "error": error,
     }
     return TemplateResponse(request, "admin/devices/device/command.html", context)
-
-
-def reached(user: Any, queryset: QuerySet[Any]) -> tuple[list[Device], dict[str, list[str]]]:
-    """The devices that a command can be sent to, and the names of the others by the reason."""
-    ways = DeviceConnection.objects.filter(device=OuterRef("pk"), enabled=True)
-    rows: Any = (
-        Device.objects.filter(pk__in=queryset.values("pk"))
-        .annotate(has_way=Exists(ways))
-        .select_related("organization")
-        .defer("key", "notes")
-        .order_by("name")
-    )
-    devices, left = [], defaultdict(list)
-    for row in rows:
-        if not user.may_on("command:create", row):
-            left["You may not run commands on it."].append(row.name)
-        elif row.is_deactivated:
-            left["It is out of service."].append(row.name)
-        elif not row.has_way:
-            left["It has no enabled connection."].append(row.name)
-        else:
-            devices.append(row)
-    return devices, left
 
 
 def started(

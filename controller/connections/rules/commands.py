@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -9,9 +10,10 @@ from uuid import UUID
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from controller.accounts.models import Organization
+from controller.accounts.models import Organization, User
 from controller.accounts.rules.auditing import record
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.events import Event, about, tell, tell_later
@@ -74,6 +76,29 @@ def check(kind: str, given: Any, organization_id: UUID) -> None:
         raise Refused({"type": [f'"{kind}" is not a valid choice.']})
     if wrong := problems(kind, given):
         raise Refused({"input": wrong})
+
+
+def reachable(user: User, devices: Any) -> tuple[list[Device], dict[str, list[str]]]:
+    """Of a queryset, those that this user can send a command to; of the others the names, by the reason."""
+    ways = DeviceConnection.objects.filter(device=OuterRef("pk"), enabled=True)
+    rows: Any = (
+        Device.objects.filter(pk__in=devices.values("pk"))
+        .annotate(has_way=Exists(ways))
+        .select_related("organization")
+        .defer("key", "notes")
+        .order_by("name")
+    )
+    found, left = [], defaultdict(list)
+    for row in rows:
+        if not user.may_on("command:create", row):
+            left["You may not run commands on it."].append(row.name)
+        elif row.is_deactivated:
+            left["It is out of service."].append(row.name)
+        elif not row.has_way:
+            left["It has no enabled connection."].append(row.name)
+        else:
+            found.append(row)
+    return found, left
 
 
 @transaction.atomic
