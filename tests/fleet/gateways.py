@@ -5,11 +5,10 @@ They keep their ports over restarts, and nothing else.
 
 import argparse
 import asyncio
-import json
-import signal
 from pathlib import Path
 
 from tests.fleet.gateway import StandIn
+from tests.fleet.keeping import kept, tell_and_run
 from tests.fleet.mikrotik import MikroTik
 from tests.fleet.omada import Omada
 from tests.fleet.openwrt import OpenWrt
@@ -30,8 +29,8 @@ VENDORS: dict[str, type[StandIn]] = {
 
 
 async def serve(folder: Path) -> None:
-    kept = folder / "gateways.json"
-    told = json.loads(kept.read_text()) if kept.exists() else {}
+    path = folder / "gateways.json"
+    told = kept(path)
     devices = {
         vendor: make(port=told.get(vendor, {}).get("port", 0))
         for vendor, make in VENDORS.items()
@@ -42,14 +41,7 @@ async def serve(folder: Path) -> None:
         vendor: {"port": one.port, "url": one.url, "key": one.key, "secret": one.secret}
         for vendor, one in devices.items()
     }
-    whole = folder / "gateways.json.new"
-    whole.write_text(json.dumps(told))
-    whole.rename(kept)
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    await ended.wait()
+    await tell_and_run(path, told)
 
 
 def main() -> None:

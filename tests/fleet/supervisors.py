@@ -6,12 +6,11 @@ They keep their ports and keys over restarts, as devices do.
 
 import argparse
 import asyncio
-import json
-import signal
 from pathlib import Path
 
 from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.hassio import HassioSupervisor
+from tests.fleet.keeping import kept, tell_and_run
 
 FLAVORS: dict[str, type[BalenaSupervisor | HassioSupervisor]] = {
     "balena": BalenaSupervisor,
@@ -20,8 +19,8 @@ FLAVORS: dict[str, type[BalenaSupervisor | HassioSupervisor]] = {
 
 
 async def serve(folder: Path) -> None:
-    kept = folder / "supervisors.json"
-    told = json.loads(kept.read_text()) if kept.exists() else {}
+    path = folder / "supervisors.json"
+    told = kept(path)
     for flavor, make in FLAVORS.items():
         before = told.get(flavor, {})
         device = make(port=before.get("port", 0))
@@ -31,14 +30,7 @@ async def serve(folder: Path) -> None:
         told[flavor] = {"address": device.host, "port": device.port, "key": device.key}
         if isinstance(device, BalenaSupervisor):
             told[flavor]["app_id"] = device.app_id
-    whole = folder / "supervisors.json.new"
-    whole.write_text(json.dumps(told))
-    whole.rename(kept)
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    await ended.wait()
+    await tell_and_run(path, told)
 
 
 def main() -> None:

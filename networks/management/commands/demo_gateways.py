@@ -1,14 +1,14 @@
 """A gateway of each vendor for the demo, each with a change that waits for somebody to look."""
 
-import json
 import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from controller.accounts.models import Organization, User
+from controller.base.management.waiting import described
 from networks.engine.features import FEATURES
 from networks.models import Gateway
 from networks.rules import changes, gateways
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--fleet", type=Path, required=True, help="the folder they run in")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        told = described(options["fleet"] / "gateways.json")
+        told = described(options["fleet"] / "gateways.json", time.monotonic() + WAIT_SECONDS)
         organization = Organization.objects.get(slug="demo")
         owner = User.objects.filter(is_superuser=True).earliest("date_joined")
         for vendor, one in told.items():
@@ -57,13 +57,3 @@ def add(organization: Organization, owner: User, vendor: str, told: dict[str, An
         gateway, feature=feature, operation="create", payload=feature.example, by=owner,
         notes="For a look at how a change is reviewed",
     )  # fmt: skip
-
-
-def described(path: Path) -> dict[str, Any]:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not path.exists():
-        if time.monotonic() > deadline:
-            raise CommandError(f"No demo gateways run in {path.parent}; see their log.")
-        time.sleep(0.2)  # noqa: TID251 - waits for another process, at a terminal
-    told: dict[str, Any] = json.loads(path.read_text())
-    return told

@@ -1,13 +1,13 @@
 """One of the demo devices gets a balena supervisor, and one that of Home Assistant."""
 
-import json
 import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from controller.base.management.waiting import described
 from controller.devices.models import Device
 from supervisor_proxy.models import Supervisor
 from supervisor_proxy.rules.homes import look_at_all
@@ -24,7 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--fleet", type=Path, required=True, help="the folder they run in")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for flavor, told in described(options["fleet"] / "supervisors.json").items():
+        deadline = time.monotonic() + WAIT_SECONDS
+        found = described(options["fleet"] / "supervisors.json", deadline)
+        for flavor, told in found.items():
             self.add(DEVICES[flavor], flavor, told)
         look_at_all()
 
@@ -38,13 +40,3 @@ class Command(BaseCommand):
             return
         row = add_supervisor(device=device, flavor=flavor, **told)
         self.stdout.write(f"{name} has a {row.get_flavor_display()} supervisor.")
-
-
-def described(path: Path) -> dict[str, Any]:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not path.exists():
-        if time.monotonic() > deadline:
-            raise CommandError(f"No demo supervisors run in {path.parent}; see their log.")
-        time.sleep(0.2)  # noqa: TID251 - waits for another process, at a terminal
-    told: dict[str, Any] = json.loads(path.read_text())
-    return told

@@ -1,15 +1,15 @@
 """A small fleet to look at: an organization, templates, and devices that are pushed to."""
 
-import json
 import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from controller.accounts.models import Organization
+from controller.base.management.waiting import described, pause
 from controller.configs.models import Backend, Config, Template
 from controller.configs.rules.inventory import create_device, create_group
 from controller.configs.rules.templates import create_template
@@ -74,18 +74,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         deadline = time.monotonic() + options["wait"]
-        devices = self.described(options["fleet"], deadline)
+        devices = described(options["fleet"] / "fleet.json", deadline)
         if not Organization.objects.filter(slug="demo").exists():
             make(devices)
         self.watch(deadline)
-
-    def described(self, folder: Path, deadline: float) -> list[dict[str, Any]]:
-        """What the devices say of themselves, when they run."""
-        described = folder / "fleet.json"
-        while not described.exists():
-            pause(deadline, f"No demo devices run in {folder}; see its log.")
-        devices: list[dict[str, Any]] = json.loads(described.read_text())
-        return devices
 
     def watch(self, deadline: float) -> None:
         demo = Config.objects.filter(device__organization__slug="demo")
@@ -93,12 +85,6 @@ class Command(BaseCommand):
         while (done := demo.filter(status=Config.Status.APPLIED).count()) < total:
             pause(deadline, f"{done} of {total} demo devices are applied; see the device list.")
         self.stdout.write(f"{done} of {total} demo devices are applied.")
-
-
-def pause(deadline: float, or_else: str) -> None:
-    if time.monotonic() > deadline:
-        raise CommandError(or_else)
-    time.sleep(0.2)  # noqa: TID251 - waits for other processes, at a terminal
 
 
 @transaction.atomic

@@ -1,6 +1,5 @@
 """An overlay network to look at: a relay and two devices that really reach each other."""
 
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from time import monotonic
@@ -9,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from controller.accounts.models import Organization, User
-from controller.configs.management.commands.demo import pause
+from controller.base.management.waiting import described, pause
 from controller.configs.models import Config
 from controller.configs.rules import overlay
 from controller.configs.rules.inventory import create_device
@@ -33,10 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         deadline = monotonic() + options["wait"]
-        described = options["fleet"] / "overlay.json"
-        while not described.exists():
-            pause(deadline, f"No demo network runs in {described.parent}; see its log.")
-        told = json.loads(described.read_text())
+        told = described(options["fleet"] / "overlay.json", deadline)
         if told["why_not"]:
             self.stdout.write(f"No demo network: {told['why_not']}.")
             return
