@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import statistics
 import sys
-import tempfile
 import time
+from importlib import import_module
 from typing import Any
 
 BOUND_MS = 300
@@ -105,20 +105,17 @@ def measure(client: Any, path: str) -> tuple[float, float, int, int]:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {
-            "MUSTER_DATA_DIR": folder, "DEBUG": "0", "SECRET_KEY": "benchmark" * 8,
-            "MUSTER_ENCRYPTION_KEYS": "benchmark", "MUSTER_HTTPS": "0", "LOG_LEVEL": "ERROR",
-            "DJANGO_SETTINGS_MODULE": "controller.settings",
-        }  # fmt: skip
-        import django
+    os.environ |= {"LOG_LEVEL": "ERROR", "DJANGO_SETTINGS_MODULE": "controller.settings"}
+    # A folder, settings and a Redis that end with this program.
+    import_module("tests.services")
+    import django
 
-        django.setup()
-        from django.core.management import call_command
+    django.setup()
+    from django.core.management import call_command
 
-        call_command("migrate", verbosity=0)
-        call_command("collectstatic", verbosity=0, interactive=False)
-        run(count)
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    run(count)
 
 
 def run(count: int) -> None:
