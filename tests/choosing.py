@@ -6,7 +6,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # What waits more than it computes: it runs one after the other in one process, beside others
-# that compute, and begins first. (The mark xdist_group does nothing with pytest 9.2.)
+# that compute, and begins first. (pytest-xdist's own mark
+# for that, xdist_group, does nothing with pytest 9.2.)
 GROUPS = {
     "tests/browser/": "browser",
     "tests/live/": "machine",

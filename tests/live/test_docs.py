@@ -16,7 +16,7 @@ import pytest
 from tests.fleet.overlay import why_not
 from tests.live.conftest import ROOT, Portal, eventually
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = pytest.mark.live
 BLOCK = re.compile(
     r"(?:^<!-- (?P<remark>.+?) -->\n)?^```sh\n(?P<code>.*?)^```\n(?:\n```text\n(?P<says>.*?)^```)?",
     re.MULTILINE | re.DOTALL,

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from tests import make
 from tests.live.conftest import Portal
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live")]
+pytestmark = pytest.mark.live
 MAKE_USER = (
     "from controller.accounts.models import User; "
     "User.objects.create_superuser('looker', 'looker@example.org', 'a good password')"
