@@ -51,6 +51,8 @@ class Reviewed(RuleAdmin):
     resource = "network"
     verbs: Mapping[str, Callable[[Any, Any, HttpRequest], Any]]
     part: str
+    # What the page shows of a row.
+    page_of: Callable[..., dict[str, Any]]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -72,9 +74,6 @@ class Reviewed(RuleAdmin):
         if (row := kw.get("obj")) is not None:
             context |= self.page_of(request, row)
         return super().render_change_form(request, context, *args, **kw)
-
-    def page_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        raise NotImplementedError
 
     def progress(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """The part of the page that changes, for the page to fetch."""

@@ -264,6 +264,7 @@ class StoredBackupAdmin(RuleAdmin):
         """The page once more, with what Home Assistant asks for to restore it."""
         row = self.row_for(request, str(pk), "secret")
         record("backup.password_shown", row)
+        # To Django's page of a row a POST is a form that was sent.
         request.method = "GET"
         shown = self.change_view(request, str(pk), extra_context={"password": row.password})
         shown["Cache-Control"] = "no-store"
