@@ -26,13 +26,13 @@ from benchmarks.stage import (
     ROOT,
     Stage,
     as_postgres,
-    free_port,
     listens,
     postgres_tools,
     stage,
     wait_for,
     wrk,
 )
+from tests.fleet.ports import free_port
 
 PACKAGES = (
     "openwisp-controller==1.3.2",

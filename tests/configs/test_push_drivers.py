@@ -21,7 +21,8 @@ from controller.configs.drivers.linux_files import LinuxFiles, pack, start_comma
 from controller.connections.drivers.contract import Address, HostKey, HostKeyChanged, Login
 from controller.connections.drivers.ssh import Timeouts
 from tests.fleet.archives import archive
-from tests.fleet.ssh import Fleet, SshDevice, free_port, make_key
+from tests.fleet.ports import free_port
+from tests.fleet.ssh import Fleet, SshDevice, make_key
 
 SCRIPT = Path("controller/configs/drivers/linux")
 STRATEGY = LinuxFiles(grace=1)

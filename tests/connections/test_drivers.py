@@ -23,7 +23,8 @@ from controller.connections.drivers.contract import (
 )
 from controller.connections.drivers.sockets import probe, probe_many
 from controller.connections.drivers.ssh import Timeouts, open_shell
-from tests.fleet.ssh import SshDevice, free_port, make_key
+from tests.fleet.ports import free_port
+from tests.fleet.ssh import SshDevice, make_key
 
 QUICK = Timeouts(socket=0.5, handshake=1)
 

@@ -23,40 +23,39 @@ from tests import make
 from tests.fleet.certificates import self_made
 from tests.fleet.gateway import serving
 from tests.fleet.proxmox import Proxmox
+from tests.fleet.spaces import cable, entered, give_address, make_space, tried, why_not
 from tests.fleet.ssh import SshDevice
-from tests.vpn.test_tunnels import run, tried, why_not
 
 URL = "/api/v1/discovery/"
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def network(settings: Any, tmp_path: Path) -> Iterator[str]:
-    """A /24 with a router at .10 and this machine, with a real OpenSSH server, at .1."""
+def network(tmp_path: Path) -> Iterator[str]:
+    """A /24 with a router at .10 and this test, with a real OpenSSH server, at .1."""
     if reason := why_not():
         pytest.skip(reason)
-    number = os.getpid() % 250
-    prefix, space, ends = f"10.213.{number}", f"mscan{number}", (f"mua{number}", f"mub{number}")
+    tag, prefix = f"{os.getpid() % 100_000}", "10.213.7"
+    here, router = f"mscan{tag}", f"mfound{tag}"
     try:
-        run("ip", "netns", "add", space)
-        run("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
-        run("ip", "link", "set", ends[1], "netns", space)
-        run("ip", "address", "add", f"{prefix}.1/24", "dev", ends[0])
-        run("ip", "link", "set", ends[0], "up")
-        run("ip", "-n", space, "address", "add", f"{prefix}.10/24", "dev", ends[1])
-        run("ip", "-n", space, "link", "set", ends[1], "up")
-        router = subprocess.Popen(
-            ["ip", "netns", "exec", space, sys.executable, "-m", "tests.fleet.answering", f"{prefix}.10"],
+        make_space(here)
+        make_space(router)
+        cable(here, "here", router, "there")
+        give_address(here, "here", f"{prefix}.1/24")
+        give_address(router, "there", f"{prefix}.10/24")
+        answering = subprocess.Popen(
+            ["ip", "netns", "exec", router, sys.executable, "-m", "tests.fleet.answering", f"{prefix}.10"],
             cwd=ROOT, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        assert router.stdout
-        assert router.stdout.readline() == "listening\n"
-        yield prefix
-        router.kill()
-        router.communicate()
+        assert answering.stdout
+        assert answering.stdout.readline() == "listening\n"
+        with entered(here):
+            yield prefix
+        answering.kill()
+        answering.communicate()
     finally:
-        tried("ip", "netns", "del", space)
-        tried("ip", "link", "del", ends[0])
+        for space in (here, router):
+            tried("ip", "netns", "del", space)
 
 
 def scan(organization: Organization, user: User, *wanted: str, **values: Any) -> Scan:

@@ -276,15 +276,6 @@ def own_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nothing listens on."""
-    with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in taken]
-
-
 class Supervisors:
     """Devices on one event loop, in a thread of its own."""
 

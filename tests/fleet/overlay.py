@@ -14,33 +14,11 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
+from tests.fleet.spaces import cable, give_address, make_space, run, tried, why_not
 from tests.fleet.ssh import SshDevice, make_key
 
-SECONDS = 30
 SCRIPT = "usr/lib/muster/overlay"
-NEEDED = ("ip", "wg", "nft", "wireguard-go", "ping")
-
-
-def tried(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS)
-
-
-def run(*command: str) -> str:
-    done = tried(*command)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
-    return done.stdout
-
-
-def why_not() -> str:
-    """Why this machine cannot have such devices; empty if it can."""
-    if os.geteuid() != 0:
-        return "network namespaces need root"
-    missing = [one for one in NEEDED if shutil.which(one) is None]
-    if missing or not Path("/dev/net/tun").exists():
-        return f"there is no {missing[0] if missing else '/dev/net/tun'}"
-    probe = tried("ip", "netns", "add", f"mprobe{os.getpid()}")
-    tried("ip", "netns", "del", f"mprobe{os.getpid()}")
-    return probe.stderr
+NEEDED = ("wg", "nft", "wireguard-go", "ping")
 
 
 class Host:
@@ -164,26 +142,20 @@ class Lab:
         return made
 
     def make_space(self, space: str) -> None:
-        run("ip", "netns", "add", space)
+        make_space(space)
         self.spaces.append(space)
-        run("ip", "-n", space, "link", "set", "lo", "up")
 
-    def plug(self, space: str, address: str) -> None:
+    def plug(self, space: str, at: str) -> None:
         ours, theirs = f"w{self.tag}{space[-3:]}", f"s{self.tag}{space[-3:]}"
-        run("ip", "link", "add", ours, "type", "veth", "peer", "name", theirs)
-        run("ip", "link", "set", theirs, "netns", self.switch)
+        cable(space, ours, self.switch, theirs)
         run("ip", "-n", self.switch, "link", "set", theirs, "master", "lan", "up")
-        run("ip", "link", "set", ours, "netns", space)
-        run("ip", "-n", space, "address", "add", f"{address}/24", "dev", ours)
-        run("ip", "-n", space, "link", "set", ours, "up")
+        give_address(space, ours, f"{at}/24")
 
-    def cable(self, one: str, address: str, other: str, its: str) -> None:
+    def cable(self, one: str, at: str, other: str, its: str) -> None:
         ends = f"a{self.tag}{one[-3:]}", f"b{self.tag}{one[-3:]}"
-        run("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
-        for end, space, at in zip(ends, (one, other), (address, its), strict=True):
-            run("ip", "link", "set", end, "netns", space)
-            run("ip", "-n", space, "address", "add", f"{at}/24", "dev", end)
-            run("ip", "-n", space, "link", "set", end, "up")
+        cable(one, ends[0], other, ends[1])
+        give_address(one, ends[0], f"{at}/24")
+        give_address(other, ends[1], f"{its}/24")
 
 
 def main() -> None:
@@ -193,7 +165,7 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _leave)
-    if reason := why_not():
+    if reason := why_not(*NEEDED):
         write(options.folder, {"why_not": reason.strip(), "hosts": []})
         signal.pause()
     with contextlib.suppress(KeyboardInterrupt), Lab(options.folder.resolve()) as lab:

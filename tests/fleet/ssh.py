@@ -11,10 +11,8 @@ import contextlib
 import getpass
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,9 +23,9 @@ from typing import Any, Self
 
 import asyncssh
 
+from tests.fleet.ports import free_port
+
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
-# Below the range that the kernel hands out to outgoing connections, so that it stays ours.
-PORTS = range(20000, 32000)
 START_SECONDS = 10.0
 START_TRIES = 3
 
@@ -262,22 +260,6 @@ def make_key(path: Path) -> Path:
         key.write_private_key(path)
         key.write_public_key(path.with_suffix(".pub"))
     return path
-
-
-def free_port() -> int:
-    """A port on loopback that nothing listens on, and that this process gives but once."""
-    for port in _chance.sample(PORTS, 200):
-        with socket.socket() as candidate, contextlib.suppress(OSError):
-            if port not in _given:
-                candidate.bind(("127.0.0.1", port))
-                _given.add(port)
-                return port
-    raise RuntimeError("No free port on loopback.")
-
-
-_given: set[int] = set()
-# Tests give random a seed, and their processes would all begin with the same port.
-_chance = random.SystemRandom()
 
 
 @cache

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.chromium import chromium
+from tests.fleet.ports import free_port
 from tests.fleet.ssh import Fleet, SshDevice
 
 __all__ = ["chromium"]
@@ -113,13 +113,6 @@ def database(folder: Path) -> Iterator[str]:
     yield url.rpartition("/")[0] + f"/{name}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
 
 
 @pytest.hookimpl(trylast=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.overlay import why_not
+from tests.fleet.overlay import NEEDED
+from tests.fleet.spaces import why_not
 from tests.live.conftest import ROOT, Portal, eventually
 
 pytestmark = pytest.mark.live
@@ -37,7 +38,7 @@ class Block:
     @property
     def runs(self) -> bool:
         assert not self.remark or self.remark.startswith((NOT_RUN, NEEDS_SPACES)), self.remark
-        return not self.remark or (self.remark == NEEDS_SPACES and not why_not())
+        return not self.remark or (self.remark == NEEDS_SPACES and not why_not(*NEEDED))
 
     def fits(self, output: str) -> bool:
         """Whether it said what it was to say; blanks are as good as each other."""

@@ -18,7 +18,8 @@ from networks.models import DirectPath, Member, Network, Node
 from networks.rules import add_device, refresh, set_policy, update_node
 from networks.rules.joining import static_member
 from tests import make
-from tests.fleet.overlay import Host, Lab, run, why_not
+from tests.fleet.overlay import NEEDED, Host, Lab
+from tests.fleet.spaces import run, why_not
 
 pytestmark = [
     pytest.mark.netns,
@@ -29,7 +30,7 @@ SECONDS = 20
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    if reason := why_not():
+    if reason := why_not(*NEEDED):
         pytest.skip(reason)
     with Lab(tmp_path) as made:
         yield made

@@ -3,7 +3,6 @@
 import hmac
 import json
 import shutil
-import socket
 import subprocess
 import time
 from datetime import timedelta
@@ -28,6 +27,7 @@ from pki.engine import jws, keys
 from pki.engine.errors import Rejected
 from pki.models import AcmeAuthorization, AcmeOrder, Cert, Issued
 from tests import make
+from tests.fleet.ports import free_port
 from tests.pki.oracle import openssl, refusal, written
 
 pytestmark = pytest.mark.django_db
@@ -132,12 +132,6 @@ def proven(acme, *names):
     assert order.status_code == 201, order.content
     AcmeAuthorization.objects.update(status="valid", validated=timezone.now())
     return order
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def certbot(folder, *arguments):

@@ -10,18 +10,13 @@ import pytest
 
 from pki import rules
 from tests import make
+from tests.fleet.ports import free_port
 from tests.pki.oracle import openssl, written
 
 pytestmark = pytest.mark.django_db
 WAIT_SECONDS = 20
 SERVER = [{"name": "extendedKeyUsage", "value": "serverAuth"}]
 CLIENT = [{"name": "extendedKeyUsage", "value": "clientAuth"}]
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

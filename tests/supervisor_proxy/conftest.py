@@ -6,6 +6,7 @@ import pytest
 
 from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.http import Supervisors
+from tests.fleet.ports import closed_ports
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,13 @@ def run() -> Iterator[Callable[..., Any]]:
             return made[0] if len(made) == 1 else made
 
         yield start
+
+
+@pytest.fixture
+def closed() -> Iterator[list[int]]:
+    """Ports of devices that are away."""
+    with closed_ports(10) as ports:
+        yield ports
 
 
 @pytest.fixture

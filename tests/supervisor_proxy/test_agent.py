@@ -19,7 +19,7 @@ from websockets.sync.server import ServerConnection, serve
 from supervisor_proxy.drivers import relay
 from supervisor_proxy.engine import hassio
 from tests.fleet.hassio import HassioSupervisor
-from tests.fleet.http import Large, free_ports
+from tests.fleet.http import Large
 
 AGENT = Path(__file__).parents[2] / "agents/hassio"
 PATIENCE = 30
@@ -160,7 +160,7 @@ def test_a_body_waits_until_there_is_room_for_it(socket: Any) -> None:
     assert (json.loads(message)["type"], size) == ("end", Large(3_000_000).size)
 
 
-def test_a_supervisor_that_is_away_is_told_as_such(run: Any) -> None:
-    device = HassioSupervisor(port=free_ports(1)[0])
+def test_a_supervisor_that_is_away_is_told_as_such(closed: list[int]) -> None:
+    device = HassioSupervisor(port=closed[0])
     with Portal().running(device) as there:
         assert ask(there, "GET", "/info")[0]["error"] == "away"

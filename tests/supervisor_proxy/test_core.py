@@ -8,7 +8,7 @@ from controller.accounts.models import Organization, User
 from supervisor_proxy.rules import homes, many
 from tests import make
 from tests.fleet.core import Core
-from tests.fleet.http import Growing, Large, free_ports
+from tests.fleet.http import Growing, Large
 
 pytestmark = pytest.mark.django_db
 
@@ -77,9 +77,11 @@ def test_a_token_that_core_does_not_take_is_told_as_such(ask: Any, cabin: Any) -
     assert row.key_state == "invalid"
 
 
-def test_core_that_is_away_is_to_be_asked_again(ask: Any, cabin: Any) -> None:
+def test_core_that_is_away_is_to_be_asked_again(
+    ask: Any, cabin: Any, closed: list[int]
+) -> None:
     device, row = cabin
-    (row.port,) = free_ports(1)
+    row.port = closed[0]
     row.save()
     answer = ask("get", "info")
     assert (answer.status_code, answer.json()["error_key"]) == (503, "offline")

@@ -14,7 +14,7 @@ from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
 from supervisor_proxy.rules import many
 from tests import make
 from tests.fleet.balena import BalenaSupervisor
-from tests.fleet.http import free_ports, hangs_up
+from tests.fleet.http import hangs_up
 
 pytestmark = pytest.mark.django_db
 
@@ -34,11 +34,11 @@ def post(api: Any, admin: User) -> Any:
 
 class TestFleet:
     def test_a_hundred_devices_with_ten_dead_answer_in_bounded_time(
-        self, post: Any, run: Any, organization: Organization
+        self, post: Any, run: Any, closed: list[int], organization: Organization
     ) -> None:
         devices = run(*(BalenaSupervisor("19.0.5") for _ in range(90)))
         devices[0].locked = True
-        dead = [BalenaSupervisor("19.0.5", port=port) for port in free_ports(10)]
+        dead = [BalenaSupervisor("19.0.5", port=port) for port in closed]
         for device in (*devices, *dead):
             make.supervisor(device, organization)
         began = time.monotonic()
@@ -156,8 +156,8 @@ class TestTwice:
 
 class TestLater:
     @pytest.fixture
-    def away(self, row: Supervisor) -> Supervisor:
-        Supervisor.objects.filter(pk=row.pk).update(port=free_ports(1)[0])
+    def away(self, row: Supervisor, closed: list[int]) -> Supervisor:
+        Supervisor.objects.filter(pk=row.pk).update(port=closed[0])
         return row
 
     def test_a_call_waits_for_a_device_that_is_away(

@@ -20,33 +20,12 @@ from controller.devices.models import Device
 from controller.vpn import rules
 from controller.vpn.models import Vpn
 from tests import make
+from tests.fleet.spaces import SECONDS, cable, give_address, make_space, run, tried, why_not
 from tests.vpn.test_clients import of_device, unpacked
 
 pytestmark = pytest.mark.netns
 
-SECONDS = 30
 SERVER_HOST = "192.0.2.1"
-
-
-def tried(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS)
-
-
-def run(*command: str) -> str:
-    done = tried(*command)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
-    return done.stdout
-
-
-def why_not() -> str:
-    """Why this machine cannot have namespaces with tunnels; empty if it can."""
-    if os.geteuid() != 0:
-        return "network namespaces need root"
-    if not Path("/dev/net/tun").exists() or shutil.which("ip") is None:
-        return "there is no /dev/net/tun, or no ip command"
-    probe = tried("ip", "netns", "add", f"mprobe{os.getpid()}")
-    tried("ip", "netns", "del", f"mprobe{os.getpid()}")
-    return probe.stderr
 
 
 @pytest.fixture
@@ -56,16 +35,12 @@ def net() -> Iterator[tuple[str, str]]:
         pytest.skip(reason)
     tag = f"{os.getpid() % 100_000}"
     spaces = (f"mserver{tag}", f"mdevice{tag}")
-    ends = (f"mus{tag}", f"mud{tag}")
     try:
         for space in spaces:
-            run("ip", "netns", "add", space)
-        run("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
-        for space, end, address in zip(spaces, ends, (SERVER_HOST, "192.0.2.2"), strict=True):
-            run("ip", "link", "set", end, "netns", space)
-            run("ip", "-n", space, "address", "add", f"{address}/24", "dev", end)
-            run("ip", "-n", space, "link", "set", end, "up")
-            run("ip", "-n", space, "link", "set", "lo", "up")
+            make_space(space)
+        cable(spaces[0], "there", spaces[1], "here")
+        give_address(spaces[0], "there", f"{SERVER_HOST}/24")
+        give_address(spaces[1], "here", "192.0.2.2/24")
         yield spaces
     finally:
         for space in spaces:
@@ -100,8 +75,8 @@ def until(ready: Callable[[], bool], log: Path) -> None:
         time.sleep(0.2)
 
 
-def answers(space: str, address: str) -> bool:
-    return tried(*inside(space, "ping", "-c", "1", "-W", "1", address)).returncode == 0
+def answers(space: str, host: str) -> bool:
+    return tried(*inside(space, "ping", "-c", "1", "-W", "1", host)).returncode == 0
 
 
 def written(files: dict[str, str], folder: Path) -> Path:
@@ -201,8 +176,7 @@ def set_up(space: str, name: str, settings: str, addresses: list[str], folder: P
     file.write_text(settings)
     run(*inside(space, "wg", "setconf", name, str(file)))
     for address in addresses:
-        run("ip", "-n", space, "address", "add", address, "dev", name)
-    run("ip", "-n", space, "link", "set", name, "up")
+        give_address(space, name, address)
 
 
 def server_up(space: str, vpn: Vpn, name: str, folder: Path) -> None:
