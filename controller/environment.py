@@ -16,6 +16,9 @@ env = Env()
 
 LONGEST_PREFIX = 64
 
+# Queries that come again are planned once for each connection: planning is most of what a look-up
+# of one row costs the server.
+POSTGIS_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5}
 SQLITE_OPTIONS = {
     # A transaction that reads first and writes later would fail at once under load.
     "transaction_mode": "IMMEDIATE",
@@ -59,6 +62,7 @@ def database(folder: Path) -> dict[str, Any]:
         config["TEST"] = {"NAME": str(folder / "tests.sqlite3")}
     else:
         config |= {"ENGINE": "controller.base.postgis", "CONN_HEALTH_CHECKS": True}
+        config["OPTIONS"] = POSTGIS_OPTIONS | config.get("OPTIONS", {})
     # Connections belong to the few threads that serve requests, and stay open: to open one and
     # load SpatiaLite into it takes longer than most requests do.
     config["CONN_MAX_AGE"] = None

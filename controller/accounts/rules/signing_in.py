@@ -8,7 +8,8 @@ from uuid import UUID
 from django.contrib.auth import authenticate
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Q
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import CharField, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -17,10 +18,19 @@ from controller.accounts.models import ApiToken, Membership, User
 from controller.accounts.rules import lockouts
 from controller.accounts.rules.auditing import record
 from controller.base.errors import Locked, NotPermitted, NotSignedIn
+from controller.base.prepared import Prepared
 from controller.base.secrets import digest
 
 # Written at most this often, so that reading with a token does not cost a write each time.
 LAST_USED_GRAIN = timedelta(minutes=1)
+# Every request of every program asks this.
+USER_COLUMNS = [field.attname for field in User._meta.concrete_fields]
+OF_TOKEN = Prepared(
+    lambda digest: User.objects.filter(api_tokens__digest=digest).values_list(
+        "api_tokens__last_used", *USER_COLUMNS
+    ),
+    digest=CharField(),
+)
 WRONG = "Incorrect email/username or password"
 
 
@@ -107,14 +117,10 @@ def issue_token(user: User, *, name: str) -> str:
 
 def user_of_token(token: str) -> User | None:
     """Whose token this is, if it is one and its user is active; notes that it was used."""
-    # Every request of every program asks this: one row, as little of it as will do.
-    found = User.objects.filter(api_tokens__digest=digest(token)).annotate(
-        token_used=F("api_tokens__last_used")
-    )[:1]
-    user: User
-    for user in found:
+    for last_used, *values in OF_TOKEN(digest=digest(token)):
+        user = User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, values)
         if user.may_sign_in:
-            _note_use(digest(token), user.token_used)  # type: ignore[attr-defined]
+            _note_use(digest(token), last_used)
             return user
     return None
 

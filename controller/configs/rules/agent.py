@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, UUIDField
 from django.db.models.functions import Coalesce
 
 from controller.accounts.rules.auditing import record
 from controller.base.errors import NotFound, NotPermitted
+from controller.base.prepared import Prepared
 from controller.base.secrets import digest
 from controller.configs.models import Backend, Config, ConfigQuerySet, Push
 from controller.configs.rules.announcing import announce
@@ -22,6 +23,37 @@ from controller.devices.models import Device, OrganizationSettings
 
 # What an agent may tell of its device; nothing else it sends is looked at.
 FACTS = ("model", "os", "system")
+
+
+def _askable() -> ConfigQuerySet:
+    """Configurations that their devices may ask for."""
+    return Config.objects.filter(device__organization__is_active=True).exclude(
+        status=Config.Status.DEACTIVATED
+    )
+
+
+# What every device asks for after every change, and tells after it: built once.
+ARCHIVE = Prepared(
+    lambda device: (
+        _askable()
+        .filter(device=device)
+        .values_list(
+            "device__key_digest", "device__name", "served", "desired", "desired__archive"
+        )
+    ),
+    device=UUIDField(),
+)
+KNOWN = Prepared(
+    lambda device: (
+        _askable()
+        .filter(
+            device=device, status=Config.Status.APPLIED, applied=Coalesce("served", "desired")
+        )
+        .annotate(waits=Exists(Push.objects.filter(config=OuterRef("pk"), state__in=Push.OPEN)))
+        .values_list("device__key_digest", "waits")
+    ),
+    device=UUIDField(),
+)
 
 
 @dataclass(frozen=True)
@@ -150,10 +182,7 @@ def poll(device_id: UUID, key: str, management_ip: str) -> str:
 
 def download(device_id: UUID, key: str) -> tuple[str, bytes]:
     """The device's name, and the archive whose checksum was announced, byte for byte."""
-    # Every device asks for it after every change: one query, and no model instances.
-    columns = ("device__key_digest", "device__name", "served", "desired", "desired__archive")
-    row = _askable().filter(device=device_id).values_list(*columns)[:1]
-    for key_digest, name, served, desired, archive in row:
+    for key_digest, name, served, desired, archive in ARCHIVE(device=device_id):
         if digest(key) == key_digest and desired is not None:
             if served != desired:
                 Config.objects.filter(device=device_id).update(served=desired)
@@ -161,13 +190,6 @@ def download(device_id: UUID, key: str) -> tuple[str, bytes]:
     # The unusual: an unknown device, a wrong key, a configuration that cannot be rendered.
     settle_rendering(config_for(device_id, key))
     return download(device_id, key)
-
-
-def _askable() -> ConfigQuerySet:
-    """Configurations that their devices may ask for."""
-    return Config.objects.filter(device__organization__is_active=True).exclude(
-        status=Config.Status.DEACTIVATED
-    )
 
 
 def report(device_id: UUID, key: str, status: str, reason: str) -> str:
@@ -186,12 +208,9 @@ def _is_known(device_id: UUID, key: str) -> bool:
 
     Agents tell it again and again, after every start and every lost answer.
     """
-    known = _askable().filter(
-        device=device_id, status=Config.Status.APPLIED, applied=Coalesce("served", "desired")
+    return any(
+        digest(key) == key_digest and not waits for key_digest, waits in KNOWN(device=device_id)
     )
-    waiting = Push.objects.filter(config=OuterRef("pk"), state__in=Push.OPEN)
-    row = known.annotate(waits=Exists(waiting)).values_list("device__key_digest", "waits")[:1]
-    return any(digest(key) == key_digest and not waits for key_digest, waits in row)
 
 
 @transaction.atomic

@@ -1,8 +1,9 @@
 from typing import Any, cast
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.db.models import QuerySet, UUIDField
+from django.http import Http404, HttpResponse
 from django.utils.functional import cached_property
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -17,6 +18,7 @@ from rest_framework.serializers import BaseSerializer
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import authorize
 from controller.base.errors import NotFound, Refused
+from controller.base.prepared import Prepared
 from controller.configs.api.agent.views import archive_of
 from controller.configs.models import TemplateUse
 from controller.configs.rules import inventory, moving
@@ -44,6 +46,19 @@ COLUMNS = (
 
 # What a device's own page has beside them.
 DETAIL_COLUMNS = ("is_deactivated", "config__config", "config__context")
+
+DETAIL = Prepared(
+    lambda pk: Device.objects.filter(pk=pk).values_list(*DETAIL_COLUMNS, *COLUMNS),
+    pk=UUIDField(),
+)
+TEMPLATES = Prepared(
+    lambda config: (
+        TemplateUse.objects.filter(config=config)
+        .order_by("position")
+        .values_list("template_id")
+    ),
+    config=UUIDField(),
+)
 
 
 class Joined:
@@ -126,16 +141,18 @@ class DeviceViewSet(RuleViewSet):
         return self.get_paginated_response(shown)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        rows = super().get_queryset().values_list(*DETAIL_COLUMNS, *COLUMNS)
-        row = get_object_or_404(rows, pk=kwargs["pk"])
-        deactivated, own, context, *listed = row
-        owner, user = (listed[2], listed[-1]), as_user(request)
-        authorize(user, permission_of(self, request), *owner)
+        user = as_user(request)
+        try:
+            ((deactivated, own, context, *listed),) = DETAIL(pk=UUID(kwargs["pk"]))
+        except ValueError:  # no UUID, or not that of a device
+            raise Http404 from None
+        owner = listed[2], listed[-1]
+        if not user.may("device:read", *owner):
+            raise Http404
         shown = as_listed(tuple(listed), with_key=user.may("device:secret", *owner))
         if shown["config"]:
-            uses = TemplateUse.objects.filter(config=listed[12]).order_by("position")
             shown["config"] |= {
-                "templates": list(uses.values_list("template_id", flat=True)),
+                "templates": [pk for (pk,) in TEMPLATES(config=listed[12])],
                 "context": context,
                 "config": own,
             }
