@@ -20,12 +20,13 @@ FAVICON = lazy(static, str)("portal/favicon.svg")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    # First, for agents ask more often than all others.
+    path("", include("controller.configs.urls")),
     path("", include("controller.accounts.urls")),
     path("", include("controller.notifications.urls")),
     path("", include("controller.devices.urls")),
     path("", include("controller.connections.urls")),
     path("", include("controller.vpn.urls")),
-    path("", include("controller.configs.urls")),
     path("", include("controller.discovery.urls")),
     path("", include("pki.urls")),
     path("", include("geo.urls")),

@@ -40,24 +40,23 @@ of_device.register("snapshot", SnapshotViewSet)
 
 drift = "api/v1/controller/device/<uuid:device_id>/drift/"
 
+of_agent = [
+    path("register/", agent.register),
+    path("enroll/challenge/", agent.challenge),
+    path("enroll/", agent.enroll),
+    path("checksum/<any_uuid:device>/", agent.checksum),
+    path("download-config/<any_uuid:device>/", agent.download_config),
+    path("report-status/<any_uuid:device>/", agent.report_status),
+    path("update-info/<any_uuid:device>/", agent.update_info),
+]
+
 urlpatterns = [
+    # The agents use the short form; the long one is documented.
+    path("controller/", include(of_agent)),
+    path("controller/device/", include(of_agent)),
     path(drift, DriftView.as_view()),
     path(f"{drift}check/", DriftCheckView.as_view()),
     path(f"{drift}repair/", DriftRepairView.as_view()),
     path("api/v1/controller/device/<uuid:device_id>/", include(of_device.urls)),
     path("api/v1/controller/", include(router.urls)),
-    *(
-        route
-        # The agents use the short form; the long one is documented.
-        for prefix in ("controller", "controller/device")
-        for route in (
-            path(f"{prefix}/register/", agent.register),
-            path(f"{prefix}/enroll/challenge/", agent.challenge),
-            path(f"{prefix}/enroll/", agent.enroll),
-            path(f"{prefix}/checksum/<any_uuid:device>/", agent.checksum),
-            path(f"{prefix}/download-config/<any_uuid:device>/", agent.download_config),
-            path(f"{prefix}/report-status/<any_uuid:device>/", agent.report_status),
-            path(f"{prefix}/update-info/<any_uuid:device>/", agent.update_info),
-        )
-    ),
 ]

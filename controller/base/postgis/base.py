@@ -11,7 +11,7 @@ from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 def timestamps_in(zone: tzinfo | None) -> type[BaseTzLoader]:
     """How times are read that the server tells in a zone; Django's parses them in Python."""
 
-    class Loader(BaseTzLoader):  # type: ignore[misc] - has no types
+    class Loader(BaseTzLoader):  # type: ignore[misc]
         timezone = zone
 
         def load(self, data: Any) -> datetime:
