@@ -1,3 +1,4 @@
+from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
 
@@ -43,12 +44,13 @@ COLUMNS = (
     "config__error_reason", "config__render_error", "config__backend", "created", "modified",
     "site_id",
 )  # fmt: skip
+owner_of = itemgetter(COLUMNS.index("organization_id"), COLUMNS.index("site_id"))
 
 # What a device's own page has beside them.
 DETAIL_COLUMNS = ("is_deactivated", "config__config", "config__context")
 
 DETAIL = Prepared(
-    lambda pk: Device.objects.filter(pk=pk).values_list(*DETAIL_COLUMNS, *COLUMNS),
+    lambda pk: Device.objects.filter(pk=pk).values_list(*COLUMNS, *DETAIL_COLUMNS),
     pk=UUIDField(),
 )
 TEMPLATES = Prepared(
@@ -134,7 +136,7 @@ class DeviceViewSet(RuleViewSet):
         openable: dict[Any, bool] = {}
         shown = []
         for row in page or []:
-            owner = row[2], row[-1]
+            owner = owner_of(row)
             if owner not in openable:
                 openable[owner] = isinstance(user, User) and user.may("device:secret", *owner)
             shown.append(as_listed(row, with_key=openable[owner]))
@@ -143,13 +145,15 @@ class DeviceViewSet(RuleViewSet):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         user = as_user(request)
         try:
-            ((deactivated, own, context, *listed),) = DETAIL(pk=UUID(kwargs["pk"]))
-        except ValueError:  # no UUID, or not that of a device
+            key = UUID(kwargs["pk"])
+        except ValueError:
             raise Http404 from None
-        owner = listed[2], listed[-1]
-        if not user.may("device:read", *owner):
+        rows = [row for row in DETAIL(pk=key) if user.may("device:read", *owner_of(row))]
+        if not rows:
             raise Http404
-        shown = as_listed(tuple(listed), with_key=user.may("device:secret", *owner))
+        deactivated, own, context = rows[0][len(COLUMNS) :]
+        listed = rows[0][: len(COLUMNS)]
+        shown = as_listed(listed, with_key=user.may("device:secret", *owner_of(listed)))
         if shown["config"]:
             shown["config"] |= {
                 "templates": [pk for (pk,) in TEMPLATES(config=listed[12])],
