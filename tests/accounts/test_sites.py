@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from controller.accounts.engine.scopes import ROLES
 from controller.accounts.models import Organization, Site, User
 from controller.accounts.rules import sites
 from controller.configs.models import Config
-from controller.devices.models import Presence
+from controller.devices.models import Device, Presence
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +81,26 @@ def test_a_grant_says_how_deep_in_every_dialect(
     assert answer.status_code == 403
     refused = answer.json()["error"]["message"]
     assert refused.startswith("Permission denied") is not may_delete
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("level", [None, "read", "write", "full"])
+def test_a_device_is_shown_to_exactly_those_whose_list_has_it(
+    api: Api, organization: Organization, site: Site, role: str, level: str | None
+) -> None:
+    # The list asks the database who may see a row, the page of one asks of the row it has.
+    for place in (site, None):
+        make.device(organization, site=place)
+        make.device(make.organization(), site=None)
+    user = granted(organization, site, level, role) if level else make.user(organization, role)
+    client = api(user)
+    listed = {row["id"] for row in client.get(OPENWISP).json()["results"]}
+    shown = {
+        str(pk)
+        for pk in Device.objects.values_list("pk", flat=True)
+        if client.get(f"{OPENWISP}{pk}/").status_code == 200
+    }
+    assert shown == listed
 
 
 def test_a_grant_never_widens_a_role(api: Api, organization: Organization, site: Site) -> None:
