@@ -115,7 +115,7 @@ def ours(at: Stage, count: int) -> Side:
     from django.db.models import F
 
     from controller.configs.models import Config
-    from controller.configs.rules.announcing import announce
+    from controller.configs.rules.announcing import publish_checksums
     from geo.models import DeviceLocation, Location
 
     call_command("migrate", verbosity=0)
@@ -138,7 +138,7 @@ def ours(at: Stage, count: int) -> Side:
     )
     # As in the original's fleet, every device has what it is to have, and has polled before.
     Config.objects.update(applied=F("desired"), served=F("desired"))
-    announce(Config.objects.values_list("pk", flat=True))
+    publish_checksums(Config.objects.values_list("pk", flat=True))
     at.start_web()
     return Side(at, at.url, "web", "worker", [[row.pk.hex, row.key, ""] for row in devices],
                 token, str(template.pk))  # fmt: skip

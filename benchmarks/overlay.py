@@ -23,7 +23,7 @@ from controller.configs.engine.render import render
 from networks.engine import firewall, mesh, overlay
 from networks.engine.firewall import Segment
 from networks.engine.keys import overlay_address, wireguard_pair
-from networks.engine.mesh import Network, Node, World
+from networks.engine.mesh import Network, Node, Topology
 from networks.engine.policies import Member
 
 PREFIX = "fc94::/16"
@@ -40,9 +40,9 @@ def nodes(count: int) -> dict[int, Node]:
     return made
 
 
-def world(known: dict[int, Node], count: int) -> World:
+def world(known: dict[int, Node], count: int) -> Topology:
     network = Network(1, "robots-1", tuple(range(1, count + 1)))
-    return World(known, (network,), known[0], PREFIX, "mesh")
+    return Topology(known, (network,), known[0], PREFIX, "mesh")
 
 
 def resident() -> float:
@@ -113,17 +113,17 @@ def with_rows(count: int) -> None:
 
     from controller.configs.models import Config, Push
     from controller.configs.rules import overlay as relaying
-    from networks.rules.members import put
+    from networks.rules.members import add
 
     call_command("migrate", verbosity=0)
     robots, latecomer, owner = populate(count)
-    relaying.follow()
+    relaying.sync_outdated()
     Push.objects.all().delete()
     Config.objects.update(applied=F("desired"), status="applied")
     held, began, spent = resident(), time.perf_counter(), time.process_time()
-    put(robots, latecomer, by=owner)
+    add(robots, latecomer, by=owner)
     joined = time.perf_counter()
-    relaying.follow()
+    relaying.sync_outdated()
     done, cpu = time.perf_counter(), time.process_time() - spent
     print(f"one joins            {1000 * (joined - began):.0f} ms")
     print(

@@ -20,8 +20,8 @@ from channels.routing import URLRouter  # noqa: E402 - the settings must be read
 
 from controller.bridge import Bridge, Receive, Scope, Send  # noqa: E402 - the settings must be ready
 from controller.dialects.agent import AgentHeader  # noqa: E402
-from controller.dialects.floor import Floor, body_limit  # noqa: E402
-from controller.dialects.polling import FastPolls  # noqa: E402
+from controller.dialects.floor import RequestMiddleware, body_limit  # noqa: E402
+from controller.dialects.polling import ChecksumFastPath  # noqa: E402
 from controller.urls import sockets  # noqa: E402
 
 
@@ -31,7 +31,7 @@ class AgentHandler(WSGIHandler):
     def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's
         super().load_middleware(is_async)
         view: Any = convert_exception_to_response(self._get_response)  # type: ignore[attr-defined]
-        self._middleware_chain = Floor(AgentHeader(view))
+        self._middleware_chain = RequestMiddleware(AgentHeader(view))
 
 
 def by_path(environ: dict[str, Any], start_response: Any) -> Any:
@@ -51,7 +51,7 @@ async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
         await pages(scope, receive, send)
 
 
-application: Any = FastPolls(by_kind)
+application: Any = ChecksumFastPath(by_kind)
 if settings.TRUSTED_PROXIES:
     application = wrap_asgi_with_proxy_headers(
         application, trusted_hosts=settings.TRUSTED_PROXIES

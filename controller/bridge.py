@@ -45,8 +45,8 @@ class Bridge:
             return
         loop = asyncio.get_running_loop()
         with SpooledTemporaryFile(BODY_IN_MEMORY) as body:
-            size = await collect(body, receive, self.body_limit(scope["path"]))
-            answer = Answer()
+            size = await read_body(body, receive, self.body_limit(scope["path"]))
+            answer = WsgiResponse()
             environ = environment(scope, body) | {"CONTENT_LENGTH": str(size)}
             first = await loop.run_in_executor(
                 self.pool, answer.begin, self.application, environ
@@ -68,7 +68,7 @@ class Bridge:
                     await loop.run_in_executor(self.pool, answer.close)
 
 
-async def collect(body: IO[bytes], receive: Receive, limit: int) -> int:
+async def read_body(body: IO[bytes], receive: Receive, limit: int) -> int:
     """Read a request's body; its size, or one more than the limit where it has more.
 
     What is too large is not kept: the application says so, and need not read it.
@@ -89,7 +89,7 @@ async def collect(body: IO[bytes], receive: Receive, limit: int) -> int:
     return size
 
 
-class Answer:
+class WsgiResponse:
     """One answer, as the threads make it."""
 
     def __init__(self) -> None:

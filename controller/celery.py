@@ -9,7 +9,7 @@ from celery import Celery, Task, bootsteps
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from controller.base.tracing import Trace, known, tracing
+from controller.base.tracing import RequestContext, context_or_none, use_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
 
@@ -19,11 +19,11 @@ class TracedTask(Task):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request_id = (self.request.headers or {}).get("request_id") or self.request.id
-        with tracing(Trace(request_id=str(request_id), channel=self.name)):
+        with use_context(RequestContext(request_id=str(request_id), channel=self.name)):
             return super().__call__(*args, **kwargs)
 
 
-class Settled(bootsteps.Step):
+class FreezeGarbageCollector(bootsteps.Step):
     """Before a worker forks: what is loaded stays, so the garbage collector leaves it alone.
 
     A quarter of a rendering's time went into looking through it again and again.
@@ -38,12 +38,12 @@ class Settled(bootsteps.Step):
 app = Celery("muster", task_cls=TracedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.steps["worker"].add(Settled)
+app.steps["worker"].add(FreezeGarbageCollector)
 
 log = logging.getLogger(__name__)
 
 
-def wake(task: str, *args: object, countdown: float = 0) -> None:
+def enqueue_on_commit(task: str, *args: object, countdown: float = 0) -> None:
     """Tell a worker that runs this task, once this transaction has committed, that rows have work for it.
 
     A message is only a hint: where the broker is away, the periodic reconciler finds the same
@@ -51,7 +51,7 @@ def wake(task: str, *args: object, countdown: float = 0) -> None:
     bursts and can be done together.
     """
 
-    trace = known()
+    trace = context_or_none()
     headers = {"request_id": trace.request_id} if trace else None
 
     def send() -> None:

@@ -133,7 +133,7 @@ def logs(form: str, level: str) -> dict[str, Any]:
                 "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
             },
         },
-        "filters": {"origins": {"()": "controller.base.tracing.Origins"}},
+        "filters": {"origins": {"()": "controller.base.tracing.ContextLogFilter"}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",

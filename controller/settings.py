@@ -94,7 +94,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "supervisor_proxy.api.remote.views.OwnOrigins",
-    "controller.dialects.floor.Floor",
+    "controller.dialects.floor.RequestMiddleware",
     "controller.dialects.agent.AgentHeader",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -106,8 +106,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "controller.dialects.floor.Actors",
-    "controller.dialects.floor.Slashes",
+    "controller.dialects.floor.AuditActorMiddleware",
+    "controller.dialects.floor.OptionalSlashMiddleware",
 ]
 
 ROOT_URLCONF = "controller.urls"

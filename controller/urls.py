@@ -52,4 +52,4 @@ sockets = [*accounts.sockets, *supervisor_proxy.sockets, re_path("", NoSuchSocke
 handler400 = floor.bad_request
 handler403 = floor.forbidden
 handler404 = floor.not_found
-handler500 = floor.crashed
+handler500 = floor.server_error

@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from controller.accounts.models import (
     Organization,
     OrganizationOwned,
-    Owned,
+    OrganizationScoped,
 )
 from controller.base.models import Base, Dated
 from controller.devices.models import Device
@@ -158,7 +158,7 @@ class Location(OrganizationOwned, Base):
         return self.type == self.Type.INDOOR
 
 
-class FloorPlan(Owned, Base):
+class FloorPlan(OrganizationScoped, Base):
     """A picture of a floor. Its pixels stand in a row of their own, read when it is shown."""
 
     organization_path = "location__organization"
@@ -185,7 +185,7 @@ class FloorPlan(Owned, Base):
         return f"{self.location.name} {ordinal(self.floor)} Floor"
 
 
-class FloorPlanImage(Owned, Dated):
+class FloorPlanImage(OrganizationScoped, Dated):
     """In the database, so that a floor plan and its image come, stay and go together."""
 
     organization_path = "floor_plan__location__organization"
@@ -214,7 +214,7 @@ def valid_indoor(value: str) -> None:
         raise ValidationError("invalid value")
 
 
-class DeviceLocation(Owned, Base):
+class DeviceLocation(OrganizationScoped, Base):
     organization_path = "device__organization"
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="place")

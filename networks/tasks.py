@@ -10,7 +10,7 @@ from networks.rules import applying, gateways, reconciling, scheduling, sets, wa
 
 @shared_task
 def look() -> int:
-    return watching.look()
+    return watching.refresh_all()
 
 
 @shared_task

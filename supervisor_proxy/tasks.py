@@ -15,7 +15,7 @@ def verify_unknown() -> int:
 
 @shared_task
 def forget() -> int:
-    return many.forget() + backups.sweep()
+    return many.prune() + backups.sweep()
 
 
 @shared_task

@@ -27,7 +27,7 @@ from networks.engine.keys import wireguard_pair
 from networks.models import Gateway, Member, Network, Node, Subnet
 from networks.rules import create_network, create_subnet
 from networks.rules.gateways import create_gateway
-from networks.rules.members import put
+from networks.rules.members import add
 from networks.rules.planning import new_node
 from pki.models import Ca, Cert
 from pki.rules import create_ca, issue
@@ -275,7 +275,7 @@ def member(
     network: Network, owner: User | None = None, name: str = "", **values: Any
 ) -> Member:
     owner = owner or network.owner
-    return put(network, node(owner, name, **values), by=owner)
+    return add(network, node(owner, name, **values), by=owner)
 
 
 def gateway(

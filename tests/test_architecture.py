@@ -12,7 +12,7 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.permissions import AllowAny
 
-from controller.accounts.models import Owned
+from controller.accounts.models import OrganizationScoped
 from controller.dialects.openwisp import OwnedViewSet
 
 ROOT = Path(__file__).parents[1]
@@ -70,7 +70,7 @@ def views_of_owned_rows() -> list[tuple[str, type[Any]]]:
     for path, pattern in routes():
         view = getattr(pattern.callback, "cls", None)
         queryset = getattr(view, "queryset", None)
-        if view and queryset is not None and issubclass(queryset.model, Owned):
+        if view and queryset is not None and issubclass(queryset.model, OrganizationScoped):
             found.append((path, view))
     return found
 
@@ -122,7 +122,7 @@ def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
     ours = {path.name for path in APPS}
     for model in apps.get_models():
         if model._meta.app_label in ours and model.__name__ not in unscoped:
-            assert issubclass(model, Owned), model
+            assert issubclass(model, OrganizationScoped), model
 
 
 def test_every_setting_has_a_reader() -> None:

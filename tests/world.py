@@ -181,7 +181,7 @@ def add_rows(world: World, root: User) -> None:
     group = make.group(organization)
     batch = CommandBatch.objects.create(organization=organization, type="reboot")
     command = Command.objects.create(device=device, type="reboot", batch=batch)
-    rollout: Rollout = rollouts.propose(template, config=make.a_file("new"))
+    rollout: Rollout = rollouts.create_draft(template, config=make.a_file("new"))
     supervisor = add_supervisor(device=device, key="k" * 40, app_id=1, version="1.2")
     calls = SupervisorBatch.objects.create(
         organization=organization, name="ping", method="GET", path="/ping"
@@ -192,7 +192,7 @@ def add_rows(world: World, root: User) -> None:
     network = make.network(root)
     member = make.member(network)
     gateway, change = add_gateway(world)
-    auditing.record("test", organization)
+    auditing.record_audit("test", organization)
     entry = auditing.AuditEntry.objects.get(action="test")
     world.rows |= {
         "audit/logs": entry.pk,

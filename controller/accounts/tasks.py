@@ -8,16 +8,16 @@ from controller.base import health
 
 @shared_task
 def mail_reset(user_id: str) -> bool:
-    return passwords.mail_reset(user_id)
+    return passwords.send_reset_link(user_id)
 
 
 @shared_task
 def seal_audit() -> int:
     """Chain what was noted since the last time."""
-    return auditing.seal()
+    return auditing.seal_entries()
 
 
 @shared_task
 def beat() -> None:
     """Tell that a worker is at work; /health/ready asks for it."""
-    health.beat()
+    health.record_heartbeat()

@@ -43,7 +43,7 @@ from unfold.widgets import (
 
 from controller.base.errors import Refused
 from controller.base.forms import RuleForm, VariablesWidget
-from controller.base.lists import NarrowPaginator, QuickList
+from controller.base.lists import LateJoinPaginator, FastChangeList
 from controller.base.look import HINTS
 
 __all__ = [
@@ -55,7 +55,7 @@ __all__ = [
     "ExportForm",
     "ImportForm",
     "ModelAdmin",
-    "NarrowPaginator",
+    "LateJoinPaginator",
     "RelatedDropdownFilter",
     "RuleAdmin",
     "RuleForm",
@@ -74,7 +74,7 @@ __all__ = [
     "action",
     "admin_url",
     "badge",
-    "bar",
+    "stacked_bar",
     "display",
 ]
 
@@ -109,7 +109,7 @@ def admin_url(model: type[Model], page: str, *args: object) -> str:
     return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)
 
 
-def found(request: HttpRequest, term: str) -> list[SearchResult]:
+def search_results(request: HttpRequest, term: str) -> list[SearchResult]:
     """What the search box finds: a few of each kind, those the user may know of."""
     results = []
     for name, symbol in SEARCHED.items():
@@ -135,7 +135,7 @@ def badge(text: str, tone: str, title: str = "") -> str:
     return format_html('<span class="badge badge-{}" title="{}">{}</span>', tone, title, text)
 
 
-def bar(parts: list[dict[str, Any]]) -> dict[str, Any]:
+def stacked_bar(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """A bar of parts: each with its share in percent of them all."""
     total = sum(part["count"] for part in parts)
     for part in parts:
@@ -156,8 +156,8 @@ class Permissions:
         if not user.is_authenticated:
             return False
         if obj is None or obj._state.adding:
-            return bool(user.may_somewhere(permission))
-        return bool(user.may_on(permission, obj))
+            return bool(user.has_perm_anywhere(permission))
+        return bool(user.has_perm_on(permission, obj))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "read")
@@ -191,7 +191,7 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
         return field.get_choices(include_blank=False, limit_choices_to={"pk__in": visible})
 
 
-class RowList(QuickList):
+class RowList(FastChangeList):
     show_field = staticmethod(display_for_field)
     show_value = staticmethod(display_for_value)
     show_header = staticmethod(display_for_header)
@@ -276,12 +276,12 @@ class RuleAdmin(ScopedAdmin):
         rows = list(objs)
         lines: list[Any] = []
         for row in rows:
-            lines += [str(row), *([effects] if (effects := self.effects(row)) else [])]
+            lines += [str(row), *([effects] if (effects := self.deletion_effects(row)) else [])]
         name = self.opts.verbose_name
         refused = {name} if not all(self.may(request, "delete", row) for row in rows) else set()
         return lines, {self.opts.verbose_name_plural: len(rows)}, refused, []
 
-    def effects(self, obj: Any) -> Sequence[str]:
+    def deletion_effects(self, obj: Any) -> Sequence[str]:
         """What else happens when this row is deleted, in sentences."""
         return ()
 
@@ -318,7 +318,7 @@ def rule_attributes(admin: Any, request: HttpRequest, verb: str) -> dict[str, An
     rule = getattr(type(admin), f"{verb}_rule", None)
     return {
         "rule": staticmethod(rule) if rule else None,
-        "may_in": staticmethod(lambda owner_id: user.may(permission, owner_id)),
+        "may_in": staticmethod(lambda owner_id: user.has_perm_in(permission, owner_id)),
         "user": user,
     }
 

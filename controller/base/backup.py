@@ -39,7 +39,7 @@ from controller.base.secrets import (
     EncryptedBytesField,
     EncryptedJSONField,
     EncryptedTextField,
-    box,
+    fernet,
 )
 
 FORMAT = 1
@@ -67,7 +67,7 @@ class Manifest:
     audit_check: str
 
 
-def kept() -> list[Any]:
+def backup_models() -> list[Any]:
     """Every table, those between two others too, in an order that stays the same."""
     found = apps.get_models(include_auto_created=True)
     real = [one for one in found if one._meta.managed and not one._meta.proxy]
@@ -84,12 +84,12 @@ def columns(model: Any) -> list[Any]:
 # --- a value as JSON has it, and back
 
 
-def written(field: Any, row: Any) -> Any:
+def serialize(field: Any, row: Any) -> Any:
     value = field.value_from_object(row)
     if value is None:
         return None
     if isinstance(field, EncryptedBytesField):
-        return box().encrypt(bytes(value)).decode() if value else ""
+        return fernet().encrypt(bytes(value)).decode() if value else ""
     if isinstance(field, EncryptedTextField):
         # Its own words for the column: what is not empty, sealed.
         return field.get_prep_value(value)
@@ -100,11 +100,11 @@ def written(field: Any, row: Any) -> Any:
     return field.value_to_string(row)
 
 
-def read(field: Any, value: Any) -> Any:
+def deserialize(field: Any, value: Any) -> Any:
     if value is None:
         return None
     if isinstance(field, EncryptedBytesField):
-        return box().decrypt(value.encode()) if value else b""
+        return fernet().decrypt(value.encode()) if value else b""
     if isinstance(field, EncryptedJSONField | EncryptedTextField):
         return field.from_db_value(value)
     return field.to_python(value)
@@ -119,13 +119,13 @@ def back_up(path: Path) -> Manifest:
     with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as file:
         try:
             with ZipFile(file, "w", ZIP_DEFLATED) as archive:
-                with one_moment():
+                with consistent_snapshot():
                     rows = {
-                        model._meta.label_lower: write_rows(archive, model) for model in kept()
+                        model._meta.label_lower: write_rows(archive, model) for model in backup_models()
                     }
-                    migrations = applied()
+                    migrations = applied_migrations()
                 files = write_media(archive)
-                manifest = made_manifest(rows, migrations, files)
+                manifest = build_manifest(rows, migrations, files)
                 archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1))
             os.fsync(file.fileno())
         except BaseException:
@@ -135,7 +135,7 @@ def back_up(path: Path) -> Manifest:
     return manifest
 
 
-def made_manifest(rows: dict[str, int], migrations: list[str], files: int) -> Manifest:
+def build_manifest(rows: dict[str, int], migrations: list[str], files: int) -> Manifest:
     nonce = secrets.token_hex(16)
     return Manifest(
         format=FORMAT,
@@ -144,7 +144,7 @@ def made_manifest(rows: dict[str, int], migrations: list[str], files: int) -> Ma
         migrations=migrations,
         rows=rows,
         files=files,
-        sealed=box().encrypt(nonce.encode()).decode(),
+        sealed=fernet().encrypt(nonce.encode()).decode(),
         audit_nonce=nonce,
         audit_check=audit_check(nonce),
     )
@@ -155,7 +155,7 @@ def audit_check(nonce: str) -> str:
 
 
 @contextmanager
-def one_moment() -> Iterator[None]:
+def consistent_snapshot() -> Iterator[None]:
     """Everything read in here is as it was at one moment; nobody waits for it."""
     if connection.in_atomic_block:
         yield
@@ -174,7 +174,7 @@ def one_moment() -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
-def applied() -> list[str]:
+def applied_migrations() -> list[str]:
     return sorted(".".join(key) for key in MigrationRecorder(connection).applied_migrations())
 
 
@@ -183,7 +183,7 @@ def write_rows(archive: ZipFile, model: Any) -> int:
     count = 0
     with archive.open(f"rows/{model._meta.label_lower}.jsonl", "w", force_zip64=True) as file:
         for row in model._base_manager.order_by("pk").iterator(chunk_size=BATCH):
-            values = {field.attname: written(field, row) for field in fields}
+            values = {field.attname: serialize(field, row) for field in fields}
             file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
             count += 1
     return count
@@ -209,14 +209,14 @@ def restore(path: Path, *, prepare: Any = None) -> Manifest:
     """
     try:
         with ZipFile(path) as archive:
-            manifest = checked(archive)
+            manifest = validate_archive(archive)
             if tables := connection.introspection.table_names():
                 check_empty(tables)
             if prepare is not None:
                 prepare()
             check_migrations(manifest)
             with transaction.atomic():
-                fill(archive, manifest)
+                load(archive, manifest)
     except FileNotFoundError as error:
         raise Refused(f"There is no file {path}.") from error
     except (BadZipFile, zlib.error) as error:
@@ -226,7 +226,7 @@ def restore(path: Path, *, prepare: Any = None) -> Manifest:
     return manifest
 
 
-def checked(archive: ZipFile) -> Manifest:
+def validate_archive(archive: ZipFile) -> Manifest:
     """What the backup tells of itself; raises unless it is whole and the keys here open it."""
     try:
         manifest = Manifest(**json.loads(archive.read(MANIFEST)))
@@ -237,7 +237,7 @@ def checked(archive: ZipFile) -> Manifest:
     if manifest.format != FORMAT:
         raise Refused(f"This backup has format {manifest.format}; known here is {FORMAT}.")
     try:
-        nonce = box().decrypt(manifest.sealed.encode()).decode()
+        nonce = fernet().decrypt(manifest.sealed.encode()).decode()
     except InvalidToken as error:
         raise Refused(
             "The encryption keys here do not open this backup. Set MUSTER_ENCRYPTION_KEYS to "
@@ -256,7 +256,7 @@ def checked(archive: ZipFile) -> Manifest:
 
 def check_empty(tables: Iterable[str]) -> None:
     there = set(tables)
-    for model in kept():
+    for model in backup_models():
         name = model._meta.label_lower
         if name in REPLACED or model._meta.db_table not in there:
             continue
@@ -268,15 +268,15 @@ def check_empty(tables: Iterable[str]) -> None:
 
 
 def check_migrations(manifest: Manifest) -> None:
-    if differs := set(manifest.migrations) ^ set(applied()):
+    if differs := set(manifest.migrations) ^ set(applied_migrations()):
         raise Conflict(
             f"The backup was made by version {manifest.portal} with other migrations "
             f"({', '.join(sorted(differs)[:5])}). Restore it with that version, and upgrade then."
         )
 
 
-def fill(archive: ZipFile, manifest: Manifest) -> None:
-    known = {model._meta.label_lower: model for model in kept()}
+def load(archive: ZipFile, manifest: Manifest) -> None:
+    known = {model._meta.label_lower: model for model in backup_models()}
     if strange := set(manifest.rows) - set(known):
         raise Refused(
             f"The backup has rows that are unknown here: {', '.join(sorted(strange))}."
@@ -303,16 +303,16 @@ def read_rows(archive: ZipFile, model: Any) -> int:
     batch: list[models.Model] = []
     with archive.open(f"rows/{model._meta.label_lower}.jsonl") as file:
         for line in file:
-            batch.append(parsed(model, fields, line))
+            batch.append(parse_row(model, fields, line))
             if len(batch) == size:
                 count += insert(model, fields, batch)
         return count + insert(model, fields, batch)
 
 
-def parsed(model: Any, fields: list[Any], line: bytes) -> models.Model:
+def parse_row(model: Any, fields: list[Any], line: bytes) -> models.Model:
     values = orjson.loads(line)
     row: models.Model = model(
-        **{field.attname: read(field, values[field.attname]) for field in fields}
+        **{field.attname: deserialize(field, values[field.attname]) for field in fields}
     )
     return row
 

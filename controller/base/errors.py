@@ -35,7 +35,7 @@ class Conflict(Refused):
     """The rows are in a state that forbids it now: already revoked, already applying."""
 
 
-RACE = "Another request wrote the same row at the same moment. Look at it, and try again."
+CONCURRENT_WRITE_MESSAGE = "Another request wrote the same row at the same moment. Look at it, and try again."
 """What a violated constraint means where the rule had checked it before."""
 
 
@@ -47,7 +47,7 @@ class NotFound(Refused):
     """There is no such row, or none that the actor may know of."""
 
 
-class NotSignedIn(Refused):
+class NotAuthenticated(Refused):
     """It is not known, or not proven, who asks."""
 
 

@@ -34,7 +34,7 @@ class Place(Protocol):
     def owner_id(self) -> UUID | None: ...
 
     @property
-    def site_key(self) -> Any: ...
+    def site_scope(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Event:
     site_id: UUID | None = None
     has_site: bool = True
     # Rows that belong to people are told to these alone; None is whom the permission lets.
-    people: frozenset[UUID] | None = None
+    recipients: frozenset[UUID] | None = None
 
     def written(self) -> str:
         return json.dumps(
@@ -63,28 +63,28 @@ class Event:
                 "data": self.data,
                 "permission": self.permission,
                 "has_site": self.has_site,
-                "people": None if self.people is None else sorted(map(str, self.people)),
+                "people": None if self.recipients is None else sorted(map(str, self.recipients)),
             },
             cls=DjangoJSONEncoder,
         )
 
 
-def about(row: Place, kind: str, permission: str, **data: Any) -> Event:
+def event_for(row: Place, kind: str, permission: str, **data: Any) -> Event:
     """An event about a row that an organization owns."""
-    site = row.site_key
+    site = row.site_scope
     has_site = site is None or isinstance(site, UUID)
     return Event(
         kind, permission, row.owner_id, row.pk, data, site if has_site else None, has_site
     )
 
 
-def tell(*events: Event) -> None:
+def publish(*events: Event) -> None:
     """Tell these once the surrounding transaction has committed."""
     if events:
-        tell_later(lambda: events)
+        publish_on_commit(lambda: events)
 
 
-def tell_later(find: Callable[[], Iterable[Event]]) -> None:
+def publish_on_commit(find: Callable[[], Iterable[Event]]) -> None:
     """Once this transaction has committed, and if anybody listens: find the events, and tell."""
     transaction.on_commit(lambda: _publish(find))
 

@@ -117,11 +117,11 @@ class RuleResource(ModelResource):
     def check(self, instance: Any, verb: str) -> None:
         if instance.organization_id is None:
             raise ValidationError({"organization": "This field is required."})
-        if not self.user.may_on(f"{self.resource}:{verb}", instance):
+        if not self.user.has_perm_on(f"{self.resource}:{verb}", instance):
             raise ValidationError({"organization": "You are not permitted to do this there."})
 
 
-class Exchanged(ImportExportMixin):
+class ImportExportAdmin(ImportExportMixin):
     """An admin whose list has Import and Export; ``resource_classes`` says of what."""
 
     import_form_class = ImportForm

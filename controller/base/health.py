@@ -22,7 +22,7 @@ def _redis(url: str) -> Redis:
     )
 
 
-def beat() -> None:
+def record_heartbeat() -> None:
     """A worker tells that it is at work."""
     _redis(settings.REDIS_URL).set(HEARTBEAT, int(time.time()), ex=HEARTBEAT_SECONDS)
 

@@ -27,7 +27,7 @@ A_MOMENT = timedelta(seconds=30)
 Show = Callable[..., Any]
 
 
-def ago(at: datetime | None) -> str:
+def relative_time(at: datetime | None) -> str:
     """A time as "3 minutes ago" or "in 2 days", with the exact one behind it."""
     if at is None:
         return "never"
@@ -41,7 +41,7 @@ def ago(at: datetime | None) -> str:
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, words)
 
 
-class NarrowPaginator(Paginator):  # type: ignore[type-arg]
+class LateJoinPaginator(Paginator):  # type: ignore[type-arg]
     """Finds the rows of a page before it joins anything to them: far pages cost what near ones do."""
 
     def page(self, number: Any) -> Any:
@@ -63,7 +63,7 @@ def field_of(model: type[Model], name: str) -> "Field[Any, Any] | None":
 class Column:
     """One column: where its values come from, and how they are shown."""
 
-    def __init__(self, shown: "QuickList", name: str, *, is_first: bool) -> None:
+    def __init__(self, shown: "FastChangeList", name: str, *, is_first: bool) -> None:
         self.list, self.name, self.admin = shown, name, shown.model_admin
         self.label = capfirst(str(label_for_field(name, shown.model, model_admin=self.admin)))
         self.links = shown.list_display_links
@@ -85,7 +85,7 @@ class Column:
         if field.remote_field:
             return self.empty if value is None else value
         if isinstance(value, datetime):
-            return ago(value)
+            return relative_time(value)
         return self.list.show_field(value, field, self.empty)
 
     def computed(self, row: Model) -> Any:
@@ -97,7 +97,7 @@ class Column:
             value = getattr(row, self.name)
             value = value() if callable(value) else value
         if isinstance(value, datetime):
-            return ago(value)
+            return relative_time(value)
         return self.list.show_value(value, self.empty, getattr(self.of_admin, "boolean", False))
 
     def cell(self, row: Model) -> SafeString:
@@ -112,7 +112,7 @@ class Column:
         )  # fmt: skip
 
 
-class QuickList(ChangeList):
+class FastChangeList(ChangeList):
     """A list whose rows are made here; how a value looks is unfold's matter."""
 
     show_field: ClassVar[Show]

@@ -24,7 +24,7 @@ def permitted(permission: str) -> Shown:
 
     def shown(request: HttpRequest) -> bool:
         user: Any = request.user
-        return bool(user.is_authenticated and user.may_somewhere(permission))
+        return bool(user.is_authenticated and user.has_perm_anywhere(permission))
 
     return shown
 

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import Field, QuerySet, Value
 
 
-class Slot(Value):
+class QueryParam(Value):
     """In a query's SQL, the place of a value that is given when it runs."""
 
     def __init__(self, name: str, field: "Field[Any, Any]") -> None:
@@ -27,7 +27,7 @@ class Slot(Value):
         return "%s", (self,)
 
 
-class Prepared:
+class CompiledQuery:
     """A query as a function of its values; each call gives the rows of a ``values_list``.
 
     ``build`` makes the query from slots, which filters take in place of values; ``fields`` says
@@ -54,12 +54,12 @@ class Prepared:
         with connection.cursor() as cursor:
             cursor.execute(
                 self.sql,
-                [given[one.name] if isinstance(one, Slot) else one for one in self.parameters],
+                [given[one.name] if isinstance(one, QueryParam) else one for one in self.parameters],
             )
             return [self._converted(row) for row in cursor.fetchall()]
 
     def _compile(self) -> None:
-        slots = {name: Slot(name, field) for name, field in self.fields.items()}
+        slots = {name: QueryParam(name, field) for name, field in self.fields.items()}
         compiler = self.build(**slots).query.get_compiler(connection=connection)
         sql, self.parameters = compiler.as_sql()
         self.converters = compiler.get_converters([column for column, *_ in compiler.select])

@@ -14,15 +14,15 @@ from django.db import models
 
 
 @lru_cache(maxsize=4)
-def _box(keys: tuple[str, ...]) -> MultiFernet:
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
     # Any text will do as a key: it is hashed to the 32 bytes that Fernet wants.
     return MultiFernet(
         Fernet(urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys
     )
 
 
-def box() -> MultiFernet:
-    return _box(tuple(settings.MUSTER_ENCRYPTION_KEYS))
+def fernet() -> MultiFernet:
+    return _fernet(tuple(settings.MUSTER_ENCRYPTION_KEYS))
 
 
 def digest(secret: str) -> str:
@@ -30,15 +30,15 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def open_sealed(token: bytes) -> bytes:
-    return _opened(token, tuple(settings.MUSTER_ENCRYPTION_KEYS))
+def decrypt(token: bytes) -> bytes:
+    return _decrypt(token, tuple(settings.MUSTER_ENCRYPTION_KEYS))
 
 
 # Lists show the same rows again and again, and to decrypt them would be a fifth of the work.
 @lru_cache(maxsize=2048)
-def _opened(token: bytes, keys: tuple[str, ...]) -> bytes:
+def _decrypt(token: bytes, keys: tuple[str, ...]) -> bytes:
     try:
-        return _box(keys).decrypt(token)
+        return _fernet(keys).decrypt(token)
     except InvalidToken as error:
         raise ImproperlyConfigured(
             "A stored secret cannot be decrypted with MUSTER_ENCRYPTION_KEYS. Add the key it "
@@ -50,10 +50,10 @@ class EncryptedBytesField(models.BinaryField):  # type: ignore[type-arg]
     """Bytes that are encrypted in the database and plain on the row."""
 
     def from_db_value(self, value: Any, *_: object) -> bytes | None:
-        return None if value is None else open_sealed(bytes(value)) if value else b""
+        return None if value is None else decrypt(bytes(value)) if value else b""
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
-        sealed = box().encrypt(bytes(value)) if value else value
+        sealed = fernet().encrypt(bytes(value)) if value else value
         return super().get_db_prep_value(sealed, connection, prepared)
 
 
@@ -61,11 +61,11 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """Text that is encrypted in the database and plain on the row; cannot be filtered by."""
 
     def from_db_value(self, value: Any, *_: object) -> str | None:
-        return value if not value else open_sealed(value.encode()).decode()
+        return value if not value else decrypt(value.encode()).decode()
 
     def get_prep_value(self, value: Any) -> Any:
         plain = super().get_prep_value(value)
-        return plain if not plain else box().encrypt(plain.encode()).decode()
+        return plain if not plain else fernet().encrypt(plain.encode()).decode()
 
 
 class EncryptedJSONField(EncryptedTextField):

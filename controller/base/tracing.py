@@ -23,7 +23,7 @@ class Person(Protocol):
 
 
 @dataclass
-class Trace:
+class RequestContext:
     """One request or one task; the actor is filled in once it is known."""
 
     request_id: str
@@ -37,19 +37,19 @@ class Trace:
         self.actor, self.actor_id, self.channel = user.get_username(), user.pk, channel
 
 
-_current: ContextVar[Trace] = ContextVar("trace")
+_current: ContextVar[RequestContext] = ContextVar("trace")
 
 
-def current() -> Trace:
+def current_context() -> RequestContext:
     """The trace of this request or task; one of its own for what runs outside of both."""
     found = _current.get(None)
     if found is None:
-        found = Trace(request_id=new_id(), channel="command")
+        found = RequestContext(request_id=new_id(), channel="command")
         _current.set(found)
     return found
 
 
-def known() -> Trace | None:
+def context_or_none() -> RequestContext | None:
     """The trace of this request or task, if there is one."""
     return _current.get(None)
 
@@ -64,7 +64,7 @@ def id_for(given: str) -> str:
 
 
 @contextmanager
-def tracing(trace: Trace) -> Iterator[Trace]:
+def use_context(trace: RequestContext) -> Iterator[RequestContext]:
     token = _current.set(trace)
     try:
         yield trace
@@ -72,7 +72,7 @@ def tracing(trace: Trace) -> Iterator[Trace]:
         _current.reset(token)
 
 
-class Origins(Filter):
+class ContextLogFilter(Filter):
     """Lets every line of a log name its request, and the task or way in that it came by."""
 
     def filter(self, record: LogRecord) -> bool:

@@ -23,7 +23,7 @@ def render_stale() -> int:
 
 @shared_task
 def follow_overlay() -> int:
-    return overlay.follow()
+    return overlay.sync_outdated()
 
 
 @shared_task
@@ -36,7 +36,7 @@ def reconcile() -> None:
     """Find what no message told of: lost wake-ups, dead workers, devices that are back."""
     servers.follow_certificates()
     rollouts.advance_all()
-    overlay.follow()
+    overlay.sync_outdated()
     rendering.render_stale()
     delivery.reconcile()
 
@@ -56,4 +56,4 @@ def check_drift() -> int:
 @shared_task
 def forget() -> int:
     """Drop what devices will never need again."""
-    return history.forget() + enrolling.forget() + batches.forget()
+    return history.prune() + enrolling.prune() + batches.prune()

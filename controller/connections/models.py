@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from controller.accounts.models import OrganizationOwned, Owned, OwnedQuerySet, Shareable
+from controller.accounts.models import OrganizationOwned, OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.models import Base
 from controller.base.secrets import EncryptedJSONField
 from controller.connections.engine.commands import KINDS, label_of
@@ -47,7 +47,7 @@ class Credentials(Shareable, Base):
         return self.name
 
 
-class DeviceConnection(Owned, Base):
+class DeviceConnection(OrganizationScoped, Base):
     """One way to reach one device."""
 
     organization_path = "device__organization"
@@ -88,7 +88,7 @@ class DeviceConnection(Owned, Base):
         return self.port or int(params.get("port", 22))
 
 
-class CommandBatchQuerySet(OwnedQuerySet):
+class CommandBatchQuerySet(OrganizationScopedQuerySet):
     def counted(self) -> "CommandBatchQuerySet":
         """With the number of commands by status (``in_progress``, ``success`` …), and ``total``."""
         rows: CommandBatchQuerySet = self.annotate(
@@ -119,7 +119,7 @@ class CommandBatch(OrganizationOwned, Base):
         return self.label or f"{label_of(self.type)} of {self.created:%Y-%m-%d %H:%M}"
 
 
-class Command(Owned, Base):
+class Command(OrganizationScoped, Base):
     """A command on a device: waiting, running, or ended in one of four ways."""
 
     is_audited = False  # what was asked for is told by the rule, without its secrets

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
-from controller.accounts.models import Organization, OrganizationOwned, Owned, Site, User
+from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped, Site, User
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField, digest
 from controller.devices.engine.identity import KEY, is_mac, is_name, random_key
@@ -250,7 +250,7 @@ class Enrollment(OrganizationOwned, Base):
         return self.name
 
 
-class Presence(Owned):
+class Presence(OrganizationScoped):
     """Whether a device is there. Written in bulk and often, so apart from the device itself."""
 
     is_audited = False
@@ -279,7 +279,7 @@ class Presence(Owned):
         return f"{self.device}: {self.state}"
 
 
-class StatusChange(Owned):
+class StatusChange(OrganizationScoped):
     """When a device came and went, and why."""
 
     is_audited = False

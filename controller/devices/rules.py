@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, Site
 from controller.base.errors import Conflict, Refused
-from controller.base.events import Event, about, tell_later
+from controller.base.events import Event, event_for, publish_on_commit
 from controller.base.secrets import digest
 from controller.devices.engine.identity import consistent_key, random_key
 from controller.devices.models import (
@@ -24,7 +24,7 @@ from controller.devices.models import (
     Presence,
     StatusChange,
 )
-from controller.notifications.rules.keeping import keep
+from controller.notifications.rules.keeping import record_notices
 
 
 def settings_of(organization: Organization) -> OrganizationSettings:
@@ -156,7 +156,7 @@ def update_group(group: DeviceGroup, **values: Any) -> DeviceGroup:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Observation:
     """What one look at a device found."""
 
     device_id: UUID
@@ -166,7 +166,7 @@ class Sighting:
 
 
 @transaction.atomic
-def observe(sightings: Iterable[Sighting]) -> list[UUID]:
+def record_observations(sightings: Iterable[Observation]) -> list[UUID]:
     """Note what was found, in bulk; the ids of the devices that came online."""
     found = {sighting.device_id: sighting for sighting in sightings}
     now = timezone.now()
@@ -190,11 +190,11 @@ def observe(sightings: Iterable[Sighting]) -> list[UUID]:
         rows, ["state", "since", "last_seen", "reason"], batch_size=500
     )
     StatusChange.objects.bulk_create(changes, batch_size=500)
-    tell_status(changes)
+    publish_status(changes)
     return arrived
 
 
-def tell_status(changes: Sequence[StatusChange]) -> None:
+def publish_status(changes: Sequence[StatusChange]) -> None:
     """Tell who listens which devices came and went."""
     found = {change.device_id: change for change in changes}
 
@@ -202,14 +202,14 @@ def tell_status(changes: Sequence[StatusChange]) -> None:
         rows = Device.objects.filter(pk__in=found).only("name", "organization", "site")
         for device in rows:
             change = found[device.pk]
-            yield about(
+            yield event_for(
                 device, "device.status", "device:read",
                 name=device.name, status=change.state, reason=change.reason,
             )  # fmt: skip
 
     if found:
-        tell_later(events)
-        keep(events())
+        publish_on_commit(events)
+        record_notices(events())
 
 
 def _is_private(address: str) -> bool:
@@ -237,7 +237,7 @@ def _release(moved: Mapping[UUID, str]) -> None:
     Presence.objects.filter(pk__in=gone).update(last_ip=None)
 
 
-def note_last_seen(seen: Mapping[UUID, tuple[datetime, str]]) -> int:
+def record_last_seen(seen: Mapping[UUID, tuple[datetime, str]]) -> int:
     """When and from where devices were last heard of: device → (time, address), in bulk."""
     rows = list(Presence.objects.filter(device_id__in=seen))
     moved = {}

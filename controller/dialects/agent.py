@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from controller.base.errors import RACE, NotFound, NotPermitted, Refused
+from controller.base.errors import CONCURRENT_WRITE_MESSAGE, NotFound, NotPermitted, Refused
 
 HEADER = "X-Openwisp-Controller"
 
@@ -62,7 +62,7 @@ def agent_view(method: str) -> Callable[..., Callable[..., HttpResponse]]:
             except Refused as error:
                 return refusal(error)
             except IntegrityError:
-                return text(f"error: {RACE}\n", 409)
+                return text(f"error: {CONCURRENT_WRITE_MESSAGE}\n", 409)
 
         return answer
 

@@ -9,12 +9,12 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from controller.accounts.models import Session, User
-from controller.accounts.rules import user_of_token
-from controller.accounts.rules.keys import user_of_key
-from controller.accounts.rules.sessions import csrf_token, session_of
-from controller.base.tracing import current
+from controller.accounts.rules import authenticate_token
+from controller.accounts.rules.keys import authenticate_key
+from controller.accounts.rules.sessions import csrf_token, authenticate_access_token
+from controller.base.tracing import current_context
 from controller.dialects.cookies import ACCESS_COOKIE, CSRF_COOKIE
-from controller.dialects.limiting import remember
+from controller.dialects.limiting import remember_caller
 
 CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -72,13 +72,13 @@ class TokenAuthentication(BaseAuthentication):
         return found
 
     def by_cookie(self, request: Request) -> tuple[User, Credential] | None:
-        session = session_of(request.COOKIES.get(ACCESS_COOKIE, ""))
+        session = authenticate_access_token(request.COOKIES.get(ACCESS_COOKIE, ""))
         return (session.user, Credential("session", session)) if session else None
 
     def by_key(self, secret: str) -> tuple[User, Credential] | None:
         if not secret:
             return None
-        user = user_of_key(secret)
+        user = authenticate_key(secret)
         if user is None:
             raise AuthenticationFailed("Invalid API key.")
         return user, Credential("key")
@@ -86,16 +86,16 @@ class TokenAuthentication(BaseAuthentication):
 
 def accept(request: Request, user: User, credential: Credential) -> None:
     """Who it is from is known: for the audit, for logs, and for the limits."""
-    current().name(user, credential.kind)
-    remember(request._request, user.pk)
+    current_context().name(user, credential.kind)
+    remember_caller(request._request, user.pk)
 
 
 def user_of_bearer(token: str) -> tuple[User, Credential] | None:
     """Whose access token of a session, or token of a program, this is."""
     if token.count(".") == DOTS:
-        session = session_of(token)
+        session = authenticate_access_token(token)
         return (session.user, Credential("session", session)) if session else None
-    user = user_of_token(token)
+    user = authenticate_token(token)
     return (user, Credential("token", secret=token)) if user else None
 
 
@@ -107,7 +107,7 @@ def check_csrf(request: Request) -> None:
     sent = request.META.get(CSRF_HEADER, "")
     if not sent:
         raise PermissionDenied("CSRF token missing")
-    session = session_of(access)
+    session = authenticate_access_token(access)
     wanted = [request.COOKIES.get(CSRF_COOKIE, "")]
     if session is not None:
         wanted.append(csrf_token(session.pk))

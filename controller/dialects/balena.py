@@ -20,16 +20,16 @@ from controller.base.errors import (
     Locked,
     NotFound,
     NotPermitted,
-    NotSignedIn,
+    NotAuthenticated,
     OutcomeUnknown,
     Refused,
     Unreachable,
 )
-from controller.base.tracing import current
+from controller.base.tracing import current_context
 from controller.dialects.authentication import TokenAuthentication
 from controller.dialects.parsing import JSONParser
 
-SPEAKER = "X-Supervisor-Proxy"
+ORIGIN_HEADER = "X-Supervisor-Proxy"
 # By what went wrong, where that says more than the kind of refusal.
 BY_CODE = {
     "method": 405,
@@ -51,7 +51,7 @@ BY_CODE = {
 }
 BY_KIND: tuple[tuple[type[Refused], int], ...] = (
     (NotFound, 404),
-    (NotSignedIn, 401),
+    (NotAuthenticated, 401),
     (NotPermitted, 403),
     (Conflict, 409),
     (Locked, 423),
@@ -80,14 +80,14 @@ def envelope(status: int, message: str, code: str = "") -> dict[str, Any]:
         "message": message,
         "detail": message,
         "code": code or str(status),
-        "request_id": current().request_id,
+        "request_id": current_context().request_id,
     }
 
 
 def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
     """An error outside of any view of this dialect: no such route, too much, a crash."""
     response = JsonResponse(envelope(code, message), status=code)
-    response[SPEAKER] = "portal"
+    response[ORIGIN_HEADER] = "portal"
     return response
 
 
@@ -96,7 +96,7 @@ def refused(refusal: Refused) -> Response:
     response = Response(
         envelope(status, sentence_of(refusal), refusal.code),
         status=status,
-        headers={SPEAKER: "portal"},
+        headers={ORIGIN_HEADER: "portal"},
     )
     if status in TRY_AGAIN_SECONDS:
         response["Retry-After"] = str(TRY_AGAIN_SECONDS[status])
@@ -116,18 +116,18 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         response.data = envelope(
             response.status_code, message, str(getattr(detail, "code", "") or "")
         )
-        response[SPEAKER] = "portal"
+        response[ORIGIN_HEADER] = "portal"
     return response
 
 
-def relayed(
+def relay_response(
     status: int, content_type: str, body: bytes, *, speaker: str = "device"
 ) -> HttpResponse:
     """What a device answered. An empty body has no type, which would make clients parse it."""
     response = HttpResponse(body, status=status, content_type=content_type or None)
     if not body:
         del response["Content-Type"]
-    response[SPEAKER] = speaker
+    response[ORIGIN_HEADER] = speaker
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "no-store"
     return response
@@ -154,7 +154,7 @@ class View(APIView):
         return exception_handler
 
 
-def as_user(request: Request) -> User:
+def require_user(request: Request) -> User:
     if not isinstance(request.user, User):
         raise exceptions.NotAuthenticated
     return request.user

@@ -19,7 +19,7 @@ def document() -> dict[str, Any]:
 
 
 @cache
-def written() -> bytes:
+def render_document() -> bytes:
     text: bytes = OpenApiJsonRenderer().render(document())
     return text
 
@@ -31,7 +31,7 @@ class Document(SpectacularJSONAPIView):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         kind = getattr(request, "accepted_media_type", None) or OpenApiJsonRenderer.media_type
         return HttpResponse(
-            written(),
+            render_document(),
             content_type=kind,
             headers={"Content-Disposition": 'inline; filename="Muster.json"'},
         )

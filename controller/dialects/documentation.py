@@ -37,7 +37,7 @@ class BrowserScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
 
 class HassioScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "controller.dialects.hassio.OldHeader"
+    target_class = "controller.dialects.hassio.LegacyKeyAuthentication"
     name = "hassio"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Any:

@@ -11,9 +11,9 @@ from django.views import defaults
 
 from controller.accounts.models import User
 from controller.accounts.rules import auditing
-from controller.base.tracing import Trace, current, id_for, new_id, tracing
+from controller.base.tracing import RequestContext, current_context, id_for, new_id, use_context
 from controller.dialects import agent, balena, freesdn, husarnet, limiting, openwisp
-from controller.dialects.limiting import Verdict
+from controller.dialects.limiting import RateLimitResult
 from controller.dialects.metrics import REQUESTS
 
 Respond = Callable[[HttpRequest], HttpResponse]
@@ -57,7 +57,7 @@ TOO_LARGE = 413
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
-class Floor:
+class RequestMiddleware:
     """The outermost middleware: what is true of every answer that Django gives."""
 
     def __init__(self, get_response: Respond) -> None:
@@ -67,10 +67,10 @@ class Floor:
         began = time.perf_counter()
         path, meta = request.path_info, request.META
         given = meta.get("HTTP_X_REQUEST_ID")
-        trace = Trace(id_for(given) if given else new_id(), meta.get("REMOTE_ADDR", ""))
-        with tracing(trace):
-            verdict = asked_too_often(request)
-            response = turned_away(request, verdict) or self.get_response(request)
+        trace = RequestContext(id_for(given) if given else new_id(), meta.get("REMOTE_ADDR", ""))
+        with use_context(trace):
+            verdict = check_rate_limit(request)
+            response = early_rejection(request, verdict) or self.get_response(request)
         response["X-Request-ID"] = trace.request_id
         response["Permissions-Policy"] = PERMISSIONS_POLICY
         if verdict is not None:
@@ -84,24 +84,24 @@ class Floor:
         return response
 
 
-def asked_too_often(request: HttpRequest) -> Verdict | None:
+def check_rate_limit(request: HttpRequest) -> RateLimitResult | None:
     """Count the request, where its kind is counted: the verdict of the strictest limit."""
     path = request.path_info
     if not path.startswith(LIMITED) or path.startswith(NEVER_LIMITED):
         return None
-    ask = limiting.limiter().ask
+    ask = limiting.limiter().hit
     general = ask(
         limiting.caller_of(request),
         settings.MUSTER_REQUESTS_PER_MINUTE,
         burst=settings.MUSTER_REQUESTS_PER_SECOND,
     )
-    few = limit_of_few(request)
+    few = sensitive_endpoint_limit(request)
     if few and (general is None or general.allowed):
         return ask(f"sign-in:{request.META.get('REMOTE_ADDR', '')}", few) or general
     return general
 
 
-def limit_of_few(request: HttpRequest) -> int | None:
+def sensitive_endpoint_limit(request: HttpRequest) -> int | None:
     """How often a minute one address may try what asks for a password or a code."""
     if request.method != "POST":
         return None
@@ -113,7 +113,7 @@ def limit_of_few(request: HttpRequest) -> int | None:
     return int(settings.MUSTER_TOKENS_PER_MINUTE) if path in TOKENS else None
 
 
-def turned_away(request: HttpRequest, verdict: Verdict | None) -> HttpResponse | None:
+def early_rejection(request: HttpRequest, verdict: RateLimitResult | None) -> HttpResponse | None:
     """The answer to a request that is too much, before any of it is read."""
     if verdict is not None and not verdict.allowed:
         response = plain_error(request, TOO_MANY, "Rate limit exceeded")
@@ -151,7 +151,7 @@ def plain_error(request: HttpRequest, code: int, message: str) -> HttpResponse:
     return HttpResponse(f"{message}\n", status=code, content_type="text/plain")
 
 
-class Actors:
+class AuditActorMiddleware:
     """Tells the trace of a page of the admin whose it is."""
 
     def __init__(self, get_response: Respond) -> None:
@@ -159,11 +159,11 @@ class Actors:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith("/admin/") and isinstance(request.user, User):
-            current().name(request.user, "browser")
+            current_context().name(request.user, "browser")
         return self.get_response(request)
 
 
-class Slashes:
+class OptionalSlashMiddleware:
     """The innermost middleware: a path that has no route is tried with the other ending."""
 
     def __init__(self, get_response: Respond) -> None:
@@ -201,7 +201,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     user = getattr(request, "user", None)
     if isinstance(user, User):
-        auditing.record(
+        auditing.record_audit(
             f"{request.method} {request.path}"[:64],
             organization_id=user.audit_organization_id,
             outcome="refused",
@@ -212,7 +212,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return plain_error(request, 403, "Permission denied.")
 
 
-def crashed(request: HttpRequest, *_: Any) -> HttpResponse:
+def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
     if dialect_of(request.path_info) == "pages":
         return defaults.server_error(request)
     return plain_error(

@@ -21,20 +21,20 @@ from controller.base.errors import (
     Locked,
     NotFound,
     NotPermitted,
-    NotSignedIn,
+    NotAuthenticated,
     OutcomeUnknown,
     Refused,
     TimedOut,
     Unreachable,
 )
-from controller.base.tracing import current
+from controller.base.tracing import current_context
 from controller.dialects import openwisp
 from controller.dialects.openwisp import permission_of
 
 # The first that fits counts.
 STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (NotFound, 404),
-    (NotSignedIn, 401),
+    (NotAuthenticated, 401),
     (NotPermitted, 403),
     (Conflict, 409),
     (Locked, 423),
@@ -52,7 +52,7 @@ def envelope(
     error: dict[str, Any] = {
         "code": code,
         "message": message,
-        "request_id": current().request_id,
+        "request_id": current_context().request_id,
     }
     if details:
         error["details"] = details
@@ -89,7 +89,7 @@ def refusal(error: Refused) -> Response:
     response = Response(envelope(code, str(error)), status=code)
     if isinstance(error, Locked):
         response["Retry-After"] = str(error.retry_after)
-    if isinstance(error, NotSignedIn):
+    if isinstance(error, NotAuthenticated):
         response["WWW-Authenticate"] = "Bearer"
     return response
 
@@ -175,7 +175,7 @@ def number(request: Request, name: str, default: int, most: int, *, least: int =
     )
 
 
-class MayDo(openwisp.MayDo):
+class HasResourcePermission(openwisp.HasResourcePermission):
     """Says which permission is missing, as the dialect's clients show it."""
 
     message = ""
@@ -197,7 +197,7 @@ class View(APIView):
 class OwnedViewSet(openwisp.OwnedViewSet):
     """As in the home dialect, with this dialect's errors and pages."""
 
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     pagination_class = Pagination  # type: ignore[assignment]
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
@@ -207,7 +207,7 @@ class OwnedViewSet(openwisp.OwnedViewSet):
 class RuleViewSet(openwisp.RuleViewSet):
     """As in the home dialect, with this dialect's errors and pages."""
 
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     pagination_class = Pagination  # type: ignore[assignment]
 
     def get_exception_handler(self) -> Callable[..., Response | None]:

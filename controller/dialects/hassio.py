@@ -24,10 +24,10 @@ from controller.dialects.authentication import (
 )
 from controller.dialects.balena import TRY_AGAIN_SECONDS, sentence_of, status_of
 
-SPEAKER = "X-Proxy-Origin"
+ORIGIN_HEADER = "X-Proxy-Origin"
 
 
-class OldHeader(BaseAuthentication):
+class LegacyKeyAuthentication(BaseAuthentication):
     """The portal's token in the header that supervisors of 2020 read."""
 
     def authenticate(self, request: Request) -> tuple[User, Credential] | None:
@@ -46,7 +46,7 @@ class OldHeader(BaseAuthentication):
 
 def error(status: int, message: str, code: str = "") -> Response:
     shown = {"result": "error", "message": message} | ({"error_key": code} if code else {})
-    response = Response(shown, status=status, headers={SPEAKER: "portal"})
+    response = Response(shown, status=status, headers={ORIGIN_HEADER: "portal"})
     if status in TRY_AGAIN_SECONDS:
         response["Retry-After"] = str(TRY_AGAIN_SECONDS[status])
     return response
@@ -63,22 +63,22 @@ def exception_handler(problem: Exception, context: dict[str, Any]) -> Response |
         detail = getattr(problem, "detail", str(problem))
         message = detail if isinstance(detail, str) else str(problem)
         response.data = {"result": "error", "message": message}
-        response[SPEAKER] = "portal"
+        response[ORIGIN_HEADER] = "portal"
     return response
 
 
-def relayed(status: int, content_type: str, body: bytes) -> HttpResponse:
+def relay_response(status: int, content_type: str, body: bytes) -> HttpResponse:
     response = HttpResponse(body, status=status, content_type=content_type or None)
     if not body:
         del response["Content-Type"]
-    response[SPEAKER] = "device"
+    response[ORIGIN_HEADER] = "device"
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "no-store"
     return response
 
 
 class View(APIView):
-    authentication_classes = [OldHeader, TokenAuthentication]
+    authentication_classes = [LegacyKeyAuthentication, TokenAuthentication]
 
     def get_exception_handler(self) -> Any:
         return exception_handler

@@ -14,12 +14,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
 from controller.base.errors import (
-    RACE,
+    CONCURRENT_WRITE_MESSAGE,
     Conflict,
     Locked,
     NotFound,
     NotPermitted,
-    NotSignedIn,
+    NotAuthenticated,
     Refused,
     Unreachable,
 )
@@ -27,7 +27,7 @@ from controller.base.errors import (
 STATUSES: dict[type[Refused], int] = {
     NotFound: status.HTTP_404_NOT_FOUND,
     NotPermitted: status.HTTP_403_FORBIDDEN,
-    NotSignedIn: status.HTTP_401_UNAUTHORIZED,
+    NotAuthenticated: status.HTTP_401_UNAUTHORIZED,
     Conflict: status.HTTP_409_CONFLICT,
     Locked: status.HTTP_423_LOCKED,
     Unreachable: status.HTTP_502_BAD_GATEWAY,
@@ -54,7 +54,7 @@ def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Put a refusal, or one of the framework's own, into this dialect's words."""
     if isinstance(error, IntegrityError):
-        error = Conflict(RACE)
+        error = Conflict(CONCURRENT_WRITE_MESSAGE)
     if isinstance(error, exceptions.APIException):
         return _of_framework(error)
     if not isinstance(error, Refused):

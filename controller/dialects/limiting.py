@@ -50,7 +50,7 @@ return {1, limit - used - 1, 0}
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RateLimitResult:
     allowed: bool
     limit: int
     remaining: int
@@ -62,7 +62,7 @@ class Limiter:
         self.script: Script = redis.register_script(WINDOW)
         self.asleep_until = 0.0
 
-    def ask(self, caller: str, limit: int, *, burst: int = 0) -> Verdict | None:
+    def hit(self, caller: str, limit: int, *, burst: int = 0) -> RateLimitResult | None:
         """Count one request; None where there is no limit, or Redis cannot be asked."""
         if not limit or time.monotonic() < self.asleep_until:
             return None
@@ -77,7 +77,7 @@ class Limiter:
             log.warning("Redis does not answer, requests are not limited: %s", error)
             self.asleep_until = time.monotonic() + PAUSE_SECONDS
             return None
-        return Verdict(bool(allowed), limit, remaining, -(-milliseconds // 1000))
+        return RateLimitResult(bool(allowed), limit, remaining, -(-milliseconds // 1000))
 
 
 @lru_cache(maxsize=1)
@@ -109,7 +109,7 @@ def caller_of(request: HttpRequest) -> str:
     return _known.get(_fingerprint(request)) or f"address:{request.META.get('REMOTE_ADDR', '')}"
 
 
-def remember(request: HttpRequest, user_id: Any) -> None:
+def remember_caller(request: HttpRequest, user_id: Any) -> None:
     """The credential of this request is good: from now on it counts for this user."""
     if len(_known) > MOST_KNOWN:
         _known.clear()

@@ -25,17 +25,17 @@ from rest_framework.views import APIView, set_rollback
 from rest_framework.views import exception_handler as drf_exception_handler
 from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
-from controller.accounts.engine.scopes import ELSEWHERE, Place
-from controller.accounts.models import Owned, User
+from controller.accounts.engine.scopes import NO_SITE, SiteScope
+from controller.accounts.models import OrganizationScoped, User
 from controller.accounts.models.tenancy import site_path
 from controller.accounts.rules import auditing, authorize
 from controller.base.errors import (
-    RACE,
+    CONCURRENT_WRITE_MESSAGE,
     Conflict,
     Locked,
     NotFound,
     NotPermitted,
-    NotSignedIn,
+    NotAuthenticated,
     OutcomeUnknown,
     Refused,
     Unreachable,
@@ -54,7 +54,7 @@ MOST_COUNTED = 1000
 NOT_FILTERS = frozenset({"page", "page_size", "per_page", "format"})
 
 
-class CountedRows(Paginator):  # type: ignore[type-arg]
+class CachedCountPaginator(Paginator):  # type: ignore[type-arg]
     """Long lists are counted once in some seconds: that is most of what a page of them costs."""
 
     # What was counted, by the list: until when it holds, and how many.
@@ -85,13 +85,13 @@ class Pagination(PageNumberPagination):
     def paginate_queryset(
         self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any] | None:
-        self.django_paginator_class = partial(CountedRows, name=list_name(request))  # type: ignore[assignment]
+        self.django_paginator_class = partial(CachedCountPaginator, name=list_name(request))  # type: ignore[assignment]
         return super().paginate_queryset(queryset, request, view)
 
 
 def list_name(request: Request) -> Any:
     """What two requests for pages of the same list have in common."""
-    user = as_user(request)
+    user = require_user(request)
     filters = [(name, one) for name, one in request.query_params.lists() if name != "page"]
     return user.pk, user.scopes, request.path, repr(sorted(filters))
 
@@ -115,11 +115,11 @@ def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Put a rule's refusal into this dialect's words."""
     if isinstance(error, IntegrityError):
-        error = Conflict(RACE)
+        error = Conflict(CONCURRENT_WRITE_MESSAGE)
     if isinstance(error, RecursionError):
         # JSON in a field of a form; in a body, the parser says so.
         error = exceptions.ParseError("JSON is nested too deeply.")
-    if isinstance(error, NotSignedIn):
+    if isinstance(error, NotAuthenticated):
         error = exceptions.NotAuthenticated(str(error))
     note_refusal(error, context)
     if not isinstance(error, Refused):
@@ -142,7 +142,7 @@ def note_refusal(error: Exception, context: dict[str, Any]) -> None:
         return
     model = getattr(getattr(view, "queryset", None), "model", None)
     resource = getattr(view, "resource", "")
-    auditing.record(
+    auditing.record_audit(
         permission_of(view, request) if resource else f"{request.method} {request.path}"[:64],
         organization_id=user.audit_organization_id,
         outcome="refused",
@@ -152,18 +152,18 @@ def note_refusal(error: Exception, context: dict[str, Any]) -> None:
     )
 
 
-class MayDo(BasePermission):
+class HasResourcePermission(BasePermission):
     """Asks the caller's role for ``resource:action``: somewhere first, then on the row."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method == "OPTIONS":
             return request.user.is_authenticated
-        return isinstance(request.user, User) and request.user.may_somewhere(
+        return isinstance(request.user, User) and request.user.has_perm_anywhere(
             permission_of(view, request)
         )
 
-    def has_object_permission(self, request: Request, view: Any, obj: Owned) -> bool:
-        return isinstance(request.user, User) and request.user.may_on(
+    def has_object_permission(self, request: Request, view: Any, obj: OrganizationScoped) -> bool:
+        return isinstance(request.user, User) and request.user.has_perm_on(
             permission_of(view, request), obj
         )
 
@@ -180,17 +180,17 @@ def permission_of(view: Any, request: Request) -> str:
     )
 
 
-def as_user(request: Request) -> User:
+def require_user(request: Request) -> User:
     """The signed-in user of a request; nobody else gets past :class:`MayDo`."""
     if not isinstance(request.user, User):
         raise exceptions.NotAuthenticated
     return request.user
 
 
-def place_of(model: type[Owned], values: dict[str, Any]) -> Place:
+def site_scope_of(model: type[OrganizationScoped], values: dict[str, Any]) -> SiteScope:
     """Where a row with these values is to be."""
     if site_path(model) != "site":
-        return ELSEWHERE
+        return NO_SITE
     site = values.get("site")
     return site.pk if site else None
 
@@ -205,7 +205,7 @@ class OwnedViewSet(View, GenericViewSet[Any]):
 
     resource: str
     permissions: dict[str, str] = {}
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     pagination_class = Pagination
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -243,7 +243,7 @@ class RuleViewSet(OwnedViewSet, ModelViewSet[Any]):
         if "organization" in values and isinstance(self.request.user, User):
             organization = values["organization"]
             owner: UUID | None = organization.pk if organization else None
-            place = place_of(self.get_queryset().model, values)
+            place = site_scope_of(self.get_queryset().model, values)
             authorize(self.request.user, permission_of(self, self.request), owner, place)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:

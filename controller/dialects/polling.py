@@ -35,7 +35,7 @@ RECORD_PARTS = 3
 log = logging.getLogger(__name__)
 
 
-class FastPolls:
+class ChecksumFastPath:
     """ASGI: answers polls it knows all about, and hands everything else on."""
 
     def __init__(self, application: Application) -> None:
@@ -68,7 +68,7 @@ class FastPolls:
             return None
         if not hmac.compare_digest(key, key_hash(query.get("key", ""))):
             return None
-        self.note(device, scope)
+        self.record_seen(device, scope)
         return checksum
 
     async def record(self, device: str) -> list[str] | None:
@@ -109,7 +109,7 @@ class FastPolls:
             )
         return self.redis
 
-    def note(self, device: str, scope: Scope) -> None:
+    def record_seen(self, device: str, scope: Scope) -> None:
         """Remember that the device was here; written to Redis in bulk."""
         client = scope.get("client")
         self.seen[device] = f"{time.time():.3f} {client[0] if client else ''}"

@@ -16,9 +16,9 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
 
 from controller.accounts.models import User
-from controller.accounts.rules.keys import user_of_key
-from controller.accounts.rules.sessions import session_of
-from controller.base.tracing import Trace, current, id_for, new_id, tracing
+from controller.accounts.rules.keys import authenticate_key
+from controller.accounts.rules.sessions import authenticate_access_token
+from controller.base.tracing import RequestContext, current_context, id_for, new_id, use_context
 from controller.dialects.authentication import user_of_bearer
 from controller.dialects.cookies import ACCESS_COOKIE
 from controller.dialects.limiting import limiter
@@ -54,36 +54,36 @@ class Consumer(AsyncWebsocketConsumer):
         }
         given = self.headers.get("x-request-id", "")
         client = scope.get("client") or ("",)
-        trace = Trace(id_for(given) if given else new_id(), client[0] or "")
-        with tracing(trace):
+        trace = RequestContext(id_for(given) if given else new_id(), client[0] or "")
+        with use_context(trace):
             return await super().__call__(scope, receive, send)
 
     # --- for derived classes
 
-    async def opened(self) -> None:
+    async def on_open(self) -> None:
         """Somebody is there, and may be."""
 
-    async def heard(self, message: dict[str, Any]) -> None:
+    async def on_message(self, message: dict[str, Any]) -> None:
         """They sent a JSON object."""
 
-    async def heard_bytes(self, data: bytes) -> None:
+    async def on_bytes(self, data: bytes) -> None:
         """They sent bytes."""
         await self.refuse(BAD_MESSAGE, "Text is expected.")
 
-    async def ended(self) -> None:
+    async def on_close(self) -> None:
         """The socket is closed, by whichever side."""
 
-    async def tell(self, message: dict[str, Any]) -> None:
+    async def send_event(self, message: dict[str, Any]) -> None:
         await self.send(text_data=json.dumps(message))
 
     async def refuse(self, code: int, sentence: str) -> None:
         """Say why, and close."""
-        await self.tell({"type": "error", "code": code, "message": sentence})
+        await self.send_event({"type": "error", "code": code, "message": sentence})
         await self.close(code, reason=sentence[:100])
 
-    async def may_stay(self) -> bool:
+    async def is_still_authorized(self) -> bool:
         """Whether the user, read anew every few seconds, may still have this socket."""
-        return not self.permission or self.user.may_somewhere(self.permission)
+        return not self.permission or self.user.has_perm_anywhere(self.permission)
 
     # --- how it works
 
@@ -91,7 +91,7 @@ class Consumer(AsyncWebsocketConsumer):
     watching: "asyncio.Task[None] | None" = None
 
     async def connect(self) -> None:
-        if not await self.asks_seldom() or not (self.is_own_page() or not self.has_cookies()):
+        if not await self.within_rate_limit() or not (self.is_own_page() or not self.has_cookies()):
             await self.close(NOT_PERMITTED)
             return
         await self.accept()
@@ -101,11 +101,11 @@ class Consumer(AsyncWebsocketConsumer):
         else:
             self.watching = asyncio.create_task(self.wait_for_sign_in())
 
-    async def asks_seldom(self) -> bool:
+    async def within_rate_limit(self) -> bool:
         """Connections are limited as requests are, by address."""
         limit = settings.MUSTER_REQUESTS_PER_MINUTE
-        ask = database_sync_to_async(limiter().ask)
-        verdict = await ask(f"socket:{current().address}", limit)
+        ask = database_sync_to_async(limiter().hit)
+        verdict = await ask(f"socket:{current_context().address}", limit)
         return verdict is None or verdict.allowed
 
     def has_cookies(self) -> bool:
@@ -142,14 +142,14 @@ class Consumer(AsyncWebsocketConsumer):
             await self.refuse(NOT_SIGNED_IN, "Invalid credentials.")
             return
         self.user = user
-        current().name(user, channel)
-        if not await self.may_stay():
+        current_context().name(user, channel)
+        if not await self.is_still_authorized():
             sentence = f"Permission denied: requires '{self.permission}'"
             await self.refuse(NOT_PERMITTED, sentence)
             return
         self.is_open = True
         self.watching = asyncio.create_task(self.watch())
-        await self.opened()
+        await self.on_open()
 
     async def watch(self) -> None:
         while True:
@@ -159,7 +159,7 @@ class Consumer(AsyncWebsocketConsumer):
                 await self.refuse(NOT_SIGNED_IN, "The session has ended.")
                 return
             self.user = user
-            if not await self.may_stay():
+            if not await self.is_still_authorized():
                 await self.refuse(NOT_PERMITTED, "This is no longer permitted.")
                 return
 
@@ -169,7 +169,7 @@ class Consumer(AsyncWebsocketConsumer):
         if max(len(text_data or ""), len(bytes_data or b"")) > LONGEST_MESSAGE:
             await self.refuse(BAD_MESSAGE, "The message is too long.")
         elif text_data is None:
-            await (self.heard_bytes(bytes_data or b"") if self.is_open else self.no_object())
+            await (self.on_bytes(bytes_data or b"") if self.is_open else self.no_object())
         else:
             await self.receive_text(text_data)
 
@@ -180,7 +180,7 @@ class Consumer(AsyncWebsocketConsumer):
         if not isinstance(message, dict):
             await self.no_object()
         elif self.is_open:
-            await self.heard(message)
+            await self.on_message(message)
         elif message.get("type") == "auth":
             self.credentials = {
                 name: value
@@ -199,7 +199,7 @@ class Consumer(AsyncWebsocketConsumer):
             self.watching.cancel()
         if self.is_open:
             self.is_open = False
-            await self.ended()
+            await self.on_close()
 
 
 async def user_of(credentials: dict[str, str]) -> tuple[User | None, str]:
@@ -212,7 +212,7 @@ def read_user(credentials: dict[str, str]) -> tuple[User | None, str]:
     user, channel = _user_of(credentials)
     if user is not None and user.may_sign_in:
         # Read here, where a query may be made.
-        _ = user.standings, user.group_permissions
+        _ = user.access_by_organization, user.group_permissions
         return user, channel
     return None, ""
 
@@ -221,7 +221,7 @@ def _user_of(credentials: dict[str, str]) -> tuple[User | None, str]:
     if token := credentials.get("token"):
         found = user_of_bearer(token)
         return (found[0], found[1].kind) if found else (None, "")
-    if session := session_of(credentials.get("access", "")):
+    if session := authenticate_access_token(credentials.get("access", "")):
         return session.user, "session"
     if browser := credentials.get("browser"):
         request = HttpRequest()
@@ -229,7 +229,7 @@ def _user_of(credentials: dict[str, str]) -> tuple[User | None, str]:
         user = get_user(request)
         if isinstance(user, User):
             return user, "browser"
-    return user_of_key(credentials.get("key", "")), "key"
+    return authenticate_key(credentials.get("key", "")), "key"
 
 
 class NoSuchSocket(AsyncWebsocketConsumer):

@@ -96,7 +96,7 @@ class ScanAdmin(RuleAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         form, user = super().get_form(request, obj, **kwargs), request.user
-        may_in = staticmethod(lambda owner: user.may(rules.RUN, owner))  # type: ignore[union-attr]
+        may_in = staticmethod(lambda owner: user.has_perm_in(rules.RUN, owner))  # type: ignore[union-attr]
         return type(form.__name__, (form,), {"may_in": may_in})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

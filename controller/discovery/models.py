@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
-from controller.accounts.models import Organization, OrganizationOwned, Owned, Site
+from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped, Site
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField
 from controller.devices.models import Device
@@ -70,7 +70,7 @@ class Scan(OrganizationOwned, Base):
         return round(100 * self.scanned / self.total, 1) if self.total else 100.0
 
 
-class Finding(Owned, Base):
+class Finding(OrganizationScoped, Base):
     """A host that answered a scan."""
 
     organization_path: ClassVar[str] = "scan__organization"

@@ -16,4 +16,4 @@ def scan(pk: str) -> bool:
 
 @shared_task
 def find_lost() -> int:
-    return rules.find_lost()
+    return rules.resume_lost()

@@ -11,13 +11,13 @@ from django.utils import timezone
 from controller.accounts.models import (
     Organization,
     OrganizationOwned,
-    Owned,
+    OrganizationScoped,
     Shareable,
     Site,
     User,
 )
 from controller.accounts.models.audit import Audited
-from controller.accounts.models.credentials import Personal, PersonalQuerySet
+from controller.accounts.models.credentials import UserOwned, UserOwnedQuerySet
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField
 from controller.notifications.engine.kinds import KINDS
@@ -110,7 +110,7 @@ class Notification(Audited, Base):
         return str(self.notice)
 
 
-class Preference(Personal, Base):
+class Preference(UserOwned, Base):
     """How one user wants to be told: of one kind in one organization, or (without) of all."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="preferences")
@@ -122,7 +122,7 @@ class Preference(Personal, Base):
     web = models.BooleanField(null=True, blank=True)
     email = models.BooleanField(null=True, blank=True)
 
-    objects = PersonalQuerySet.as_manager()
+    objects = UserOwnedQuerySet.as_manager()
 
     class Meta:
         ordering = [F("organization__name").asc(nulls_first=True), "kind"]
@@ -156,7 +156,7 @@ class OrganizationPreference(OrganizationOwned, Base):
         return f"Notifications of {self.organization}"
 
 
-class Mute(Personal, Base):
+class Mute(UserOwned, Base):
     """Something that one user wants to hear nothing of, for good or until some time."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="mutes")
@@ -165,7 +165,7 @@ class Mute(Personal, Base):
     object_name = models.CharField("about", max_length=200, blank=True)
     valid_till = models.DateTimeField("until", null=True, blank=True)
 
-    objects = PersonalQuerySet.as_manager()
+    objects = UserOwnedQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]
@@ -226,7 +226,7 @@ class Webhook(OrganizationOwned, Base):
         return self.name
 
 
-class Delivery(Owned, Base):
+class Delivery(OrganizationScoped, Base):
     """One notice on its way to one webhook."""
 
     is_audited = False

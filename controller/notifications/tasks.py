@@ -5,7 +5,7 @@ from controller.notifications.rules import mailing, spreading, webhooks
 
 @shared_task
 def spread() -> int:
-    return spreading.spread()
+    return spreading.dispatch_notices()
 
 
 @shared_task
@@ -20,4 +20,4 @@ def deliver() -> int:
 
 @shared_task
 def forget() -> int:
-    return spreading.forget()
+    return spreading.prune()

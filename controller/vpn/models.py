@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F
 
-from controller.accounts.models import Owned, OwnedQuerySet, Shareable
+from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.models import Base
 from controller.base.secrets import EncryptedBytesField, EncryptedTextField, digest
 from controller.devices.engine.identity import random_key
@@ -19,7 +19,7 @@ from pki.models import Ca, Cert
 HIGHEST_VNI = (1 << 24) - 1
 
 
-class VpnQuerySet(OwnedQuerySet):
+class VpnQuerySet(OrganizationScopedQuerySet):
     def touch(self) -> int:
         """Say that what these servers are to have has changed; how many they are."""
         return self.update(revision=F("revision") + 1)
@@ -138,7 +138,7 @@ class Vpn(Shareable, Base):
         )
 
 
-class VpnClient(Owned, Base):
+class VpnClient(OrganizationScoped, Base):
     """What makes a device a client of a server. It comes and goes with the template."""
 
     organization_path: ClassVar[str] = "device__organization"

@@ -7,4 +7,4 @@ from controller.vpn import rules
 
 @shared_task
 def tell_servers() -> int:
-    return rules.tell_servers()
+    return rules.sync_servers()

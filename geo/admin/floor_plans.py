@@ -63,7 +63,7 @@ class FloorPlanAdmin(RuleAdmin):
     def devices(self, obj: Any) -> int:
         return int(obj.device_count)
 
-    def effects(self, obj: FloorPlan) -> list[str]:
+    def deletion_effects(self, obj: FloorPlan) -> list[str]:
         count = obj.places.count()
         return [f"Its {count} devices stay at the location."] if count else []
 
@@ -77,7 +77,7 @@ class FloorPlanAdmin(RuleAdmin):
             context["board"] = board(
                 plan,
                 DeviceLocation.objects.filter(location=plan.location).visible_to(user),
-                movable=user.may("location:update", plan.owner_id),
+                movable=user.has_perm_in("location:update", plan.owner_id),
             )
         return super().render_change_form(request, context, *args, **kw)
 

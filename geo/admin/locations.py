@@ -22,7 +22,7 @@ from controller.base.admin import (
     badge,
     display,
 )
-from controller.base.exchange import Exchanged
+from controller.base.exchange import ImportExportAdmin
 from controller.devices.admin.showing import TONES, presence_badge
 from controller.devices.models import Device, Presence
 from geo.admin import maps
@@ -81,7 +81,7 @@ class FloorPlanInline(RuleTabularInline):
 
 
 @admin.register(Location)
-class LocationAdmin(Exchanged, RuleAdmin):
+class LocationAdmin(ImportExportAdmin, RuleAdmin):
     resource = "location"
     form = LocationForm
     create_rule = locations.create_location
@@ -166,10 +166,10 @@ class LocationAdmin(Exchanged, RuleAdmin):
             return None
         device = Device.objects.visible_to(request.user).filter(pk=wanted).first()
         user: Any = request.user
-        may = device is not None and user.may_on("location:update", device)
+        may = device is not None and user.has_perm_on("location:update", device)
         return device if may else None
 
-    def effects(self, obj: Location) -> list[str]:
+    def deletion_effects(self, obj: Location) -> list[str]:
         count = obj.floor_plans.count()
         return [f"Its {count} floor plans go with it."] if count else []
 

@@ -20,9 +20,9 @@ def place_of_device(request: HttpRequest, device: Device) -> dict[str, Any] | No
     """What the tab shows, to whoever may see locations."""
     user: Any = request.user
     owner = device.organization_id
-    if not user.may_on("location:read", device):
+    if not user.has_perm_on("location:read", device):
         return None
-    moves = user.may_on("location:update", device) and not device.is_deactivated
+    moves = user.has_perm_on("location:update", device) and not device.is_deactivated
     place = (
         DeviceLocation.objects.select_related("location", "floor_plan__location")
         .filter(device=device, location__organization=owner)

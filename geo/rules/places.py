@@ -146,7 +146,7 @@ def report_position(
     return location
 
 
-def leave_foreign(device: Device) -> None:
+def drop_foreign_places(device: Device) -> None:
     """A device that went to another organization leaves the location of the former one."""
     DeviceLocation.objects.filter(device=device).exclude(
         location__organization=device.organization_id

@@ -105,7 +105,7 @@ class SubnetAdmin(RuleAdmin):
             f"{admin_url(IpAddress, 'changelist')}?subnet__id__exact={obj.pk}",
         )
 
-    def effects(self, obj: Subnet) -> list[str]:
+    def deletion_effects(self, obj: Subnet) -> list[str]:
         parts, taken = obj.child_subnets.count(), obj.addresses.count()
         return (
             [f"Its {parts} parts and {taken} addresses go with it."] if parts or taken else []

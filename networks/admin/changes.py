@@ -18,11 +18,11 @@ from networks.admin.reviewing import Reviewed, may, state_of
 from networks.admin.staging import StageForm
 from networks.models import Change
 from networks.rules import approving, changes, comparing, rehearsing, rivals, scheduling
-from networks.rules.scheduling import How
+from networks.rules.scheduling import ApplyOptions
 
 
-def how_of(request: HttpRequest, zone: ZoneInfo) -> How:
-    return How(
+def how_of(request: HttpRequest, zone: ZoneInfo) -> ApplyOptions:
+    return ApplyOptions(
         force=True,
         accepts_drift="drift" in request.POST,
         in_window="in_window" in request.POST,
@@ -52,12 +52,12 @@ class ChangeAdmin(Reviewed):
     change_form_template = "admin/networks/change/change_form.html"
     part = "portal/change.html"
     verbs = {
-        "apply": lambda row, by, request: scheduling.ask(
+        "apply": lambda row, by, request: scheduling.schedule(
             row, by=by, how=how_of(request, row.gateway.zone)
         ),
         "approve": lambda row, by, _: approving.approve(row, by=by),
         "discard": lambda row, by, _: changes.discard(row, by=by),
-        "hold": lambda row, by, _: scheduling.hold(row, by=by),
+        "hold": lambda row, by, _: scheduling.unschedule(row, by=by),
         "submit": lambda row, by, _: changes.submit(row, by=by),
         "roll-back": lambda row, by, _: changes.plan_inverse(row, by=by),
         "stage-again": lambda row, by, _: changes.stage_again(row, by=by),
@@ -104,7 +104,7 @@ class ChangeAdmin(Reviewed):
         row = self.row_for(request, str(pk), "read")
         back = admin_url(Change, "change", row.pk)
         try:
-            plan = rehearsing.plan(row, by=request.user, how=How(force=True))  # type: ignore[arg-type]
+            plan = rehearsing.plan(row, by=request.user, how=ApplyOptions(force=True))  # type: ignore[arg-type]
         except Refused as error:
             self.message_user(request, str(error), "error")
             return HttpResponseRedirect(back)
@@ -129,7 +129,7 @@ class ChangeAdmin(Reviewed):
             "waits": row.state in {Change.State.PENDING, Change.State.APPROVED},
             "is_over": row.state in {"failed", "expired", "discarded"},
             "is_amendable": is_amendable(row),
-            "rivals": Change.objects.filter(pk__in=rivals.rivals_of(row)),
+            "rivals": Change.objects.filter(pk__in=rivals.conflicting_changes(row)),
             "zone": row.gateway.zone,
             "read_only": settings.ADAPTER_READ_ONLY,
             "found": found,
@@ -150,7 +150,7 @@ def is_amendable(row: Change) -> bool:
 def obstacle(change: Change) -> str:
     """Why it cannot be applied at this moment, of those reasons that pass by themselves."""
     try:
-        scheduling.opening(change, How(force=True))
+        scheduling.next_start(change, ApplyOptions(force=True))
     except Refused as error:
         return str(error).split(" Say ")[0]
     return ""

@@ -19,7 +19,7 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import NotPermitted, Refused
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from networks.admin.reviewing import drawer_of
 from networks.admin.staging import StageForm, choices, chosen
 from networks.engine.features import Feature
@@ -103,7 +103,7 @@ class GatewayAdmin(RuleAdmin):
 
     @display(description="Last seen", ordering="last_seen")
     def seen(self, obj: Gateway) -> str:
-        return ago(obj.last_seen) if obj.last_seen else "-"
+        return relative_time(obj.last_seen) if obj.last_seen else "-"
 
     def get_urls(self) -> list[Any]:
         view, name = self.admin_site.admin_view, "networks_gateway"

@@ -22,7 +22,7 @@ from networks.engine.roles import can
 from networks.models import Member, Network
 from networks.rules import joining, planning
 from networks.rules.drawing import qr_code
-from networks.rules.members import whose
+from networks.rules.members import ownership
 from networks.rules.meshes import share_token
 
 MOST_DEVICES = 500
@@ -111,7 +111,7 @@ class NetworkAdmin(RuleAdmin):
         for obj in queryset:
             rules.delete_network(obj, by=as_user(request))
 
-    def effects(self, obj: Network) -> list[str]:
+    def deletion_effects(self, obj: Network) -> list[str]:
         return ["Its members reach each other no more. The devices stay in the inventory."]
 
     def get_urls(self) -> list[Any]:
@@ -164,7 +164,7 @@ class NetworkAdmin(RuleAdmin):
                     "row": row,
                     "state": drawing.state(row),
                     "removable": can(
-                        rules.role_of(user, network), "delete_member", whose=whose(row, user)
+                        rules.role_of(user, network), "delete_member", whose=ownership(row, user)
                     ) == "yes",
                 }
                 for row in network.members.select_related("node__device", "node__owner", "network")

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from controller.base.admin import RuleAdmin, admin_url, badge, display
 from controller.base.errors import Refused
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from networks.models import Change, ChangeSet
 from networks.rules import rivals
 
@@ -31,7 +31,7 @@ def shown(change: Change) -> dict[str, Any]:
     return {
         "change": change,
         "status": state_of(change),
-        "staged": ago(change.created),
+        "staged": relative_time(change.created),
         "link": admin_url(Change, "change", change.pk),
         "is_loose": change.change_set_id is None
         and change.state in {Change.State.PENDING, Change.State.APPROVED},
@@ -41,7 +41,7 @@ def shown(change: Change) -> dict[str, Any]:
 def drawer_of(rows: Iterable[Change]) -> list[dict[str, Any]]:
     """Changes that wait, and with each how many others wait for the same."""
     found = list(rows)
-    others = rivals.rivals((one.pk, one.subject) for one in found)
+    others = rivals.conflicts_within((one.pk, one.subject) for one in found)
     return [{**shown(one), "rivals": len(others.get(one.pk, []))} for one in found]
 
 
@@ -95,7 +95,7 @@ class Reviewed(RuleAdmin):
 
     @display(description="Staged", ordering="created")
     def staged(self, obj: Any) -> str:
-        return ago(obj.created)
+        return relative_time(obj.created)
 
 
 def may(check: Callable[..., None], *args: Any) -> bool:

@@ -48,7 +48,7 @@ class ChangeSetAdmin(Reviewed):
         parts = list(rows.filter(position__isnull=False).order_by("position"))
         fresh = "fresh" in request.GET
         found = comparing.compare_all(parts[:MOST_COMPARED], fresh=fresh)
-        others = rivals.rivals((one.pk, one.subject) for one in parts)
+        others = rivals.conflicts_within((one.pk, one.subject) for one in parts)
         return {
             "set": row,
             "status": state_of(row),

@@ -46,7 +46,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class World:
+class Topology:
     """All that plans are made of."""
 
     nodes: Mapping[int, Node]
@@ -154,7 +154,7 @@ def pairs(networks: Iterable[Network]) -> set[Pair]:
     }
 
 
-def _names(world: World, network: Network) -> Iterator[Name]:
+def _names(world: Topology, network: Network) -> Iterator[Name]:
     if network.master in network.members:
         yield Name(world.nodes[network.master].address, ("master",))
     for member in sorted(network.members, key=lambda one: world.nodes[one].name):
@@ -163,7 +163,7 @@ def _names(world: World, network: Network) -> Iterator[Name]:
         yield Name(node.address, (node.name, full))
 
 
-def plan(world: World, node_id: int) -> Plan:
+def plan(world: Topology, node_id: int) -> Plan:
     """What a device is to have; :data:`NOTHING` where it is in no network."""
     networks = world.networks_of.get(node_id, ())
     if not networks:
@@ -181,7 +181,7 @@ def plan(world: World, node_id: int) -> Plan:
     )
 
 
-def _peers(world: World, node: Node) -> Iterator[Peer]:
+def _peers(world: Topology, node: Node) -> Iterator[Peer]:
     keepalive = 0 if node.endpoint else KEEPALIVE_SECONDS
     relay = world.relay
     if relay is not None and relay.id != node.id:
@@ -196,7 +196,7 @@ def _peers(world: World, node: Node) -> Iterator[Peer]:
         yield Peer(other.public_key, allowed, to, KEEPALIVE_SECONDS if to else 0)
 
 
-def relay_plan(world: World) -> Plan:
+def relay_plan(world: Topology) -> Plan:
     """What the relay is to have: every member as a peer that may speak as itself alone.
 
     Where it is a member too, it has the names of its networks like any other.
@@ -219,7 +219,7 @@ def relay_plan(world: World) -> Plan:
     )
 
 
-def plans(world: World) -> dict[int, Plan]:
+def plans(world: Topology) -> dict[int, Plan]:
     """Of every member; names of one network are the same object in all of them."""
     found = {node_id: plan(world, node_id) for node_id in world.networks_of}
     if world.relay is not None:

@@ -11,7 +11,7 @@ Action = Literal[
     "see", "see_share_token", "add_member", "delete_member", "add_share", "remove_share",
     "leave", "change", "delete", "rotate_code", "change_policy",
 ]  # fmt: skip
-Whose = Literal["self", "owner", "other"]
+Ownership = Literal["self", "owner", "other"]
 Verdict = Literal["yes", "forbidden", "hidden", "unknown", "senseless"]
 """Over HTTP: 2xx, 403, 404, 401, 400."""
 
@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 
-def can(role: Role, action: Action, *, whose: Whose = "other") -> Verdict:
+def can(role: Role, action: Action, *, whose: Ownership = "other") -> Verdict:
     """``whose`` says whose device is removed, or whose share: one's own, the owner's, another's."""
     if role == "anonymous":
         return "unknown"
@@ -49,7 +49,7 @@ def can(role: Role, action: Action, *, whose: Whose = "other") -> Verdict:
     return "yes" if allowed else "forbidden"
 
 
-def _may_delete(role: Role, whose: Whose) -> bool:
+def _may_delete(role: Role, whose: Ownership) -> bool:
     if role == "owner" or whose == "self":
         return True
     return role == "admin" and whose == "other"

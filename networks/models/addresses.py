@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from controller.accounts.models import Owned, Shareable
+from controller.accounts.models import OrganizationScoped, Shareable
 from controller.base.models import Base
 from networks.engine import addresses
 from networks.engine.addresses import Network, Range
@@ -84,7 +84,7 @@ class Subnet(Shareable, Base):
         return addresses.sort_key(self.network.version, number)
 
 
-class IpAddress(Owned, Base):
+class IpAddress(OrganizationScoped, Base):
     """An address that is taken."""
 
     organization_path: ClassVar[str] = "subnet__organization"

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 
-from controller.accounts.models import OrganizationOwned, Owned, Site, User
+from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site, User
 from controller.base.models import Base
 from controller.base.secrets import EncryptedJSONField
 from networks.engine.features import FEATURES, Feature
@@ -66,7 +66,7 @@ class ChangeSet(OrganizationOwned, Base):
         return self.name
 
 
-class Change(Owned, Base):
+class Change(OrganizationScoped, Base):
     """A change of a gateway, from its staging to what became of it."""
 
     organization_path: ClassVar[str] = "gateway__organization"
@@ -217,12 +217,12 @@ class Change(Owned, Base):
         return self.what.values(self.payload)
 
     @property
-    def is_way_back(self) -> bool:
+    def is_rollback(self) -> bool:
         """Whether it takes back what a set had applied."""
         return self.change_set_id is not None and self.position is None
 
 
-class ChangeApproval(Owned, models.Model):
+class ChangeApproval(OrganizationScoped, models.Model):
     """That somebody agreed to a change as it was then; never changed."""
 
     organization_path: ClassVar[str] = "change__gateway__organization"
@@ -243,7 +243,7 @@ class ChangeApproval(Owned, models.Model):
         return f"{self.user} approved {self.change}"
 
 
-class ChangeEvent(Owned, models.Model):
+class ChangeEvent(OrganizationScoped, models.Model):
     """A step of a change; written with it, and never changed."""
 
     organization_path: ClassVar[str] = "change__gateway__organization"

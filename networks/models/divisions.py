@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 
-from controller.accounts.models import OrganizationOwned, Owned
+from controller.accounts.models import OrganizationOwned, OrganizationScoped
 from controller.base.models import Base
 from controller.devices.models import Device
 from networks.models.addresses import Subnet
@@ -51,7 +51,7 @@ class DivisionRule(OrganizationOwned, Base):
         return f"{self.label} of {self.master_subnet}"
 
 
-class Division(Owned):
+class Division(OrganizationScoped):
     """One subnet that a rule gave to a device; `position` counts from 1."""
 
     organization_path: ClassVar[str] = "device__organization"

@@ -8,7 +8,7 @@ from django.core.validators import URLValidator
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import OrganizationOwned, Owned, Site
+from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField
 from networks.engine import windows
@@ -92,7 +92,7 @@ class Gateway(OrganizationOwned, Base):
         return ZoneInfo(self.site.timezone if self.site else "UTC")
 
 
-class GatewayStatus(Owned, models.Model):
+class GatewayStatus(OrganizationScoped, models.Model):
     """When a gateway answered again, and when it did not any more, and why."""
 
     organization_path: ClassVar[str] = "gateway__organization"

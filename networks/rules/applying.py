@@ -25,18 +25,18 @@ from controller.base.errors import (
     TimedOut,
     Unreachable,
 )
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from networks.drivers import waiting
 from networks.drivers.gateways.contract import Gateway as Connection
 from networks.drivers.gateways.contract import Rejected
 from networks.engine.features import differs
 from networks.models import Change
 from networks.rules.approving import ready, waiting_state
-from networks.rules.changes import may_write, only
+from networks.rules.changes import may_write, sole_id
 from networks.rules.comparing import drifted
 from networks.rules.gateways import connect
-from networks.rules.moving import move, note
-from networks.rules.scheduling import topic, trouble_of, wake_due
+from networks.rules.moving import transition, log_event
+from networks.rules.scheduling import topic, error_kind, wake_due
 
 State = Change.State
 ADVANCE = "networks.tasks.advance_set"
@@ -71,13 +71,13 @@ def steps(change: Change) -> Iterator[str]:
             yield "prepared"
             target = send(change, device)
             yield "sent"
-            move(change, State.APPLYING, State.VERIFYING, target_id=target)
-            note(change, "verify", by=change.applier)
+            transition(change, State.APPLYING, State.VERIFYING, target_id=target)
+            log_event(change, "verify", by=change.applier)
             yield "verifying"
             finish(change, device, target, change.applier)
     except Refused as error:
-        settle(change, error)
-    tell_done(change)
+        record_failure(change, error)
+    notify_done(change)
 
 
 def claim(change: Change) -> None:
@@ -86,7 +86,7 @@ def claim(change: Change) -> None:
         raise Conflict("It is not due yet.")
     try:
         with transaction.atomic():
-            move(
+            transition(
                 change, State.SCHEDULED, State.APPLYING, started=now, intent=None,
                 leased_until=now + lease(),
             )  # fmt: skip
@@ -112,19 +112,19 @@ def prepare(change: Change, device: Connection) -> None:
     feature, target = change.what, change.target_id
     now = timezone.now()
     intent: dict[str, Any] = {"at": now.isoformat()}
-    if feature.deed:
+    if feature.action:
         intent["started"] = device.started(feature, change.wanted)
     elif change.operation == "create":
         intent["ids"] = device.ids(feature, change.wanted)
     else:
-        target = target or only(device, feature)
+        target = target or sole_id(device, feature)
         intent["before"] = live = device.read(feature, target)
         if live is None or (drifted(change, live) and not change.accepts_drift):
             raise Conflict(
                 "The gateway is not as it was when this was staged. Look at the difference, "
                 'and say "accept_drift": true, or stage it again.'
             )
-    move(change, State.APPLYING, State.APPLYING, intent=intent, target_id=target, sent=now)
+    transition(change, State.APPLYING, State.APPLYING, intent=intent, target_id=target, sent=now)
 
 
 def send(change: Change, device: Connection) -> str:
@@ -141,20 +141,20 @@ def finish(change: Change, device: Connection, target: str, by: User | None) -> 
     feature = change.what
     try:
         device.activate(feature)
-        after = None if feature.deed else device.read(feature, target)
+        after = None if feature.action else device.read(feature, target)
     except Refused as error:
         raise OutcomeUnknown(
             f"It is written, and not in effect for certain: {error}"
         ) from error
-    if not feature.deed and not held(change, after):
+    if not feature.action and not matches_desired(change, after):
         raise Rejected("The gateway says that it is done, and holds something else.")
     with transaction.atomic():
-        move(
+        transition(
             change, change.state, State.APPLIED, after=after, target_id=target,
             applied=timezone.now(), outcome="", trouble="", watched_until=None,
         )  # fmt: skip
         before = (change.intent or {}).get("before")
-        note(change, "apply", by=by, before=before, after=after or change.payload)
+        log_event(change, "apply", by=by, before=before, after=after or change.payload)
         if change.operation != "create":
             # What was looked for under this id is not to be told apart from this any more.
             twins = change.gateway.changes.filter(feature=change.feature, target_id=target)
@@ -165,20 +165,20 @@ def finish(change: Change, device: Connection, target: str, by: User | None) -> 
 
 def _take_back(origin: Change) -> None:
     if origin.state == State.APPLIED:
-        move(origin, State.APPLIED, State.ROLLED_BACK)
-        note(origin, "roll_back")
+        transition(origin, State.APPLIED, State.ROLLED_BACK)
+        log_event(origin, "roll_back")
 
 
-def held(change: Change, found: dict[str, str] | None) -> bool:
+def matches_desired(change: Change, found: dict[str, str] | None) -> bool:
     """Whether this is what the change was for."""
     if change.operation == "delete":
         return found is None
     return found is not None and not differs(change.wanted, found)
 
 
-def settle(change: Change, error: Refused) -> None:
+def record_failure(change: Change, error: Refused) -> None:
     """Where a change is left that was not applied: it waits, has failed, or nobody knows."""
-    values: dict[str, Any] = {"outcome": str(error), "trouble": trouble_of(error)}
+    values: dict[str, Any] = {"outcome": str(error), "trouble": error_kind(error)}
     new: str = State.FAILED
     if isinstance(error, OutcomeUnknown):
         new = State.UNKNOWN
@@ -186,8 +186,8 @@ def settle(change: Change, error: Refused) -> None:
         new, values["sent"], values["not_before"] = waiting_state(change), None, None
     try:
         with transaction.atomic():
-            move(change, change.state, new, **values)
-            note(change, "apply", text=str(error), outcome="failed", by=change.applier)
+            transition(change, change.state, new, **values)
+            log_event(change, "apply", text=str(error), outcome="failed", by=change.applier)
     except Conflict as reason:
         # It took longer than its lease, and the reconciler has it now.
         log.warning("Change %s was taken away: %s; it had: %s", change.pk, reason, error)
@@ -198,9 +198,9 @@ def _was_not_sent(change: Change, error: Refused) -> bool:
     return change.state == State.APPLYING and isinstance(error, Unreachable | TimedOut)
 
 
-def tell_done(change: Change) -> None:
+def notify_done(change: Change) -> None:
     """Whoever waits for it may go on, and so may what waits for its gateway or comes next."""
     waiting.tell(topic(change))
     wake_due()
     if change.change_set_id is not None:
-        wake(ADVANCE, str(change.change_set_id))
+        enqueue_on_commit(ADVANCE, str(change.change_set_id))

@@ -6,7 +6,7 @@ from controller.accounts.models import User
 from controller.base.errors import Conflict, NotPermitted
 from networks.models import Change, ChangeApproval, Gateway
 from networks.rules.changes import may_write
-from networks.rules.moving import move, note
+from networks.rules.moving import transition, log_event
 
 State = Change.State
 
@@ -14,7 +14,7 @@ State = Change.State
 def is_needed(change: Change) -> bool:
     """Whether somebody else has to agree first. A way back was agreed to with its set."""
     policy = change.gateway.approval
-    if policy == Gateway.Approval.NOBODY or change.is_way_back:
+    if policy == Gateway.Approval.NOBODY or change.is_rollback:
         return False
     return policy == Gateway.Approval.EVERY or change.what.catastrophic
 
@@ -48,8 +48,8 @@ def approve(change: Change, *, by: User) -> Change:
     try:
         with transaction.atomic():
             ChangeApproval.objects.create(change=change, user=by, digest=change.digest)
-            move(change, State.PENDING, State.APPROVED)
-            note(change, "approve", by=by, after={"digest": change.digest})
+            transition(change, State.PENDING, State.APPROVED)
+            log_event(change, "approve", by=by, after={"digest": change.digest})
     except IntegrityError as error:
         raise Conflict("You have approved this already.") from error
     return change

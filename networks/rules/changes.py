@@ -18,8 +18,8 @@ from networks.drivers.gateways.contract import Gateway as Connection
 from networks.engine.features import CATASTROPHIC_ROLE, FEATURES, Feature
 from networks.models import Change, ChangeSet, Gateway
 from networks.rules.gateways import connect
-from networks.rules.moving import move, note, shown_payload
-from networks.rules.rivals import subject_of
+from networks.rules.moving import transition, log_event, shown_payload
+from networks.rules.rivals import conflict_key
 
 TARGET = re.compile(r"[A-Za-z0-9_.\-*:]{1,64}")
 LONGEST_KEY = 255
@@ -29,7 +29,7 @@ Rows = dict[str, str] | None
 
 def may_write(user: User, gateway: Gateway, feature: Feature) -> None:
     """Raise unless this user may stage, apply and discard changes of this feature here."""
-    if not user.may_on(feature.permission, gateway):
+    if not user.has_perm_on(feature.permission, gateway):
         raise NotPermitted(f"Permission denied: requires '{feature.permission}'")
     if feature.catastrophic and not user.outranks(CATASTROPHIC_ROLE, gateway.organization_id):
         raise NotPermitted(f"{feature.key} requires at least the role {CATASTROPHIC_ROLE}")
@@ -64,7 +64,7 @@ def stage(
     if not values.get("inverse_of"):
         _check(feature, operation, payload, target_id)
     asked = sealed(gateway, feature, operation, payload, target_id)
-    key = once(key)
+    key = idempotency_digest(key)
     if key and (known := Change.objects.filter(author=by, stage_key=key).first()):
         return _same(known, asked)
     found, before = _looked_up(gateway, feature, operation, target_id)
@@ -74,7 +74,7 @@ def stage(
         expires=timezone.now() + timedelta(days=settings.MUSTER_CHANGE_DAYS), **values,
     )  # fmt: skip
     _fill(row, payload)
-    row.subject = subject_of(row)
+    row.subject = conflict_key(row)
     try:
         return _kept(row, by)
     except IntegrityError as error:
@@ -87,7 +87,7 @@ def stage(
 def _kept(row: Change, by: User) -> Change:
     _make_room(row.gateway)
     row.save(force_insert=True)
-    note(row, "stage", after={"payload": shown_payload(row)}, by=by)
+    log_event(row, "stage", after={"payload": shown_payload(row)}, by=by)
     return row
 
 
@@ -103,7 +103,7 @@ def _check(
         raise Refused({"target_id": ["This is no id of something to change."]})
 
 
-def once(key: str) -> str:
+def idempotency_digest(key: str) -> str:
     """An Idempotency-Key as it is stored."""
     if len(key) > LONGEST_KEY:
         raise Refused(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
@@ -156,15 +156,15 @@ def amend(
         values |= {
             "payload": change.payload,
             "secrets": change.secrets,
-            "subject": subject_of(change),
+            "subject": conflict_key(change),
             "digest": sealed(
                 change.gateway, change.what, change.operation, payload, change.target_id
             ),
         }
         state = State.PENDING if state == State.APPROVED else state
     with transaction.atomic():
-        move(change, change.state, state, **values)
-        note(change, "amend", after={"payload": shown_payload(change)}, by=by)
+        transition(change, change.state, state, **values)
+        log_event(change, "amend", after={"payload": shown_payload(change)}, by=by)
     return change
 
 
@@ -172,8 +172,8 @@ def amend(
 def submit(change: Change, *, by: User) -> Change:
     """A draft is ready to be looked at."""
     may_write(by, change.gateway, change.what)
-    move(change, State.DRAFT, State.PENDING)
-    note(change, "submit", by=by)
+    transition(change, State.DRAFT, State.PENDING)
+    log_event(change, "submit", by=by)
     return change
 
 
@@ -194,7 +194,7 @@ def _looked_up(
         return "", None
     try:
         with connect(gateway) as device:
-            target = target or only(device, feature)
+            target = target or sole_id(device, feature)
             before = device.read(feature, target)
     except (Unreachable, TimedOut):
         return target, None
@@ -203,7 +203,7 @@ def _looked_up(
     return target, before
 
 
-def only(device: Connection, feature: Feature) -> str:
+def sole_id(device: Connection, feature: Feature) -> str:
     """What is meant where no id is given: the one there is."""
     found = device.ids(feature, {})
     if len(found) != 1:
@@ -218,8 +218,8 @@ def discard(change: Change, *, by: User) -> Change:
     """Give up a change that waits. One that is under way cannot be called back."""
     may_write(by, change.gateway, change.what)
     old = change.state if change.state in Change.WAITING else State.PENDING
-    move(change, old, State.DISCARDED)
-    note(change, "discard", by=by)
+    transition(change, old, State.DISCARDED)
+    log_event(change, "discard", by=by)
     return change
 
 
@@ -241,7 +241,7 @@ def stage_again(change: Change, *, by: User) -> Change:
 
 def plan_inverse(change: Change, *, by: User, change_set: ChangeSet | None = None) -> Change:
     """Stage what takes an applied change back; it is applied like any other."""
-    if change.state != State.APPLIED or change.what.deed:
+    if change.state != State.APPLIED or change.what.action:
         raise Conflict(f"change is {change.state}, and only what was applied is taken back")
     before = (change.intent or {}).get("before") or {}
     operation = {"create": "delete", "update": "update", "delete": "create"}[change.operation]

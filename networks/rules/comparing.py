@@ -38,7 +38,7 @@ def differences(change: Change) -> tuple[list[Difference], bool]:
 
 def _is_there(change: Change) -> bool:
     """Whether it is known what to read; what is to be created is there once it was."""
-    return bool(change.target_id) and not change.what.deed
+    return bool(change.target_id) and not change.what.action
 
 
 def compared(change: Change, live: Rows) -> list[Difference]:

@@ -8,11 +8,11 @@ from django.conf import settings
 
 from controller.accounts.models import User
 from controller.base.errors import Refused, Unreachable
-from controller.connections.drivers.commands import Ending, Order, run
+from controller.connections.drivers.commands import CommandResult, CommandRequest, run
 from controller.connections.drivers.contract import Address, HostKey
-from controller.connections.drivers.ssh import new_gate
+from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import login, usable_connections
+from controller.connections.rules import ssh_login, usable_connections
 from controller.devices.models import Device
 from networks.engine.keys import checked_public, wireguard_pair
 from networks.models import Node
@@ -76,11 +76,11 @@ def ask(
 
 async def _run(
     connection: DeviceConnection, words: Iterable[str], seconds: float, said: bytearray
-) -> Ending:
+) -> CommandResult:
     budget = seconds or settings.MUSTER_CONTACT_SECONDS
-    order = Order(
+    order = CommandRequest(
         address=Address(str(connection.device.management_ip), connection.ssh_port),
-        login=login(connection.credentials),
+        login=ssh_login(connection.credentials),
         host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
         line=f"sh -s -- {' '.join(words)}",
         stdin=script(),
@@ -88,6 +88,6 @@ async def _run(
     )
     try:
         async with asyncio.timeout(budget):
-            return await run(order, gate=new_gate(), on_output=said.extend)
+            return await run(order, gate=handshake_limit(), on_output=said.extend)
     except TimeoutError:
-        return Ending("unknown", "The device does not answer in time.")
+        return CommandResult("unknown", "The device does not answer in time.")

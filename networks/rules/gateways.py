@@ -12,7 +12,7 @@ from django.db.models import ProtectedError, Q
 from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused, Unreachable
-from controller.base.events import about, tell
+from controller.base.events import event_for, publish
 from networks.drivers import gateways as drivers
 from networks.drivers.gateways.contract import Endpoint
 from networks.drivers.gateways.contract import Gateway as Connection
@@ -121,7 +121,7 @@ def _noted(gateway: Gateway, found: dict[str, str] | Refused) -> None:
     gateway.polled, gateway.trouble = now, values["trouble"]
     if before != (gateway.status, gateway.trouble):
         _remember(gateway, now)
-        tell(about(gateway, "gateway.status", "gateway:read", status=gateway.status))
+        publish(event_for(gateway, "gateway.status", "gateway:read", status=gateway.status))
 
 
 def _remember(gateway: Gateway, now: datetime) -> None:
@@ -132,7 +132,7 @@ def _remember(gateway: Gateway, now: datetime) -> None:
 
 def read_live(gateway: Gateway, feature: Feature, *, most: int) -> list[dict[str, Any]]:
     """What the gateway holds of a feature now, without secrets; at most so many."""
-    if feature.deed:
+    if feature.action:
         raise Refused(f"{feature.key} is something to do: there is nothing to read.")
     with connect(gateway) as device:
         found = [(one, device.read(feature, one)) for one in device.ids(feature, {})[:most]]

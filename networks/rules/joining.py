@@ -9,16 +9,16 @@ from django.db.models import F
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.base.errors import NotFound, NotPermitted, NotSignedIn, Refused
+from controller.base.errors import NotFound, NotPermitted, NotAuthenticated, Refused
 from controller.base.secrets import digest
 from networks.engine import overlay
 from networks.engine.keys import checked_public, wireguard_pair
 from networks.engine.mesh import plan
 from networks.engine.naming import free_name, is_hostname, link, new_link_secret, parse_code
 from networks.models import JoinCode, Member, Network, Node
-from networks.rules.members import find_paths, networks_of, put
+from networks.rules.members import find_paths, networks_of, add
 from networks.rules.meshes import check
-from networks.rules.planning import new_node, parts, relay, touch, world
+from networks.rules.planning import new_node, script_parts, relay, mark_outdated, load_topology
 
 INVALID_CODE = "invalid-code"
 LONGEST_AGENT = 64
@@ -26,7 +26,7 @@ MOST_CODES = 100
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinResult:
     """What a device that joins is told; token and secret are told this once."""
 
     node: Node
@@ -75,14 +75,14 @@ def revoke_code(code: JoinCode, *, by: User) -> None:
 
 def join(
     *, code: object, public_key: object, hostname: object = "", token: str = "", agent: str = ""
-) -> Joined:
+) -> JoinResult:
     """A device comes into a network with a code. The same key again is the same device."""
     key = _checked_key(public_key)
     with transaction.atomic():
         found = _use(code)
         node, told = _node(key, found, hostname=hostname, token=token, agent=agent)
-        member = put(found.network, node, by=found.creator, pending=found.needs_approval)
-    return Joined(node, told, member)
+        member = add(found.network, node, by=found.creator, pending=found.needs_approval)
+    return JoinResult(node, told, member)
 
 
 def _checked_key(public_key: object) -> str:
@@ -145,7 +145,7 @@ def _rename(node: Node, taken: set[str]) -> None:
     elsewhere = set(others.values_list("node__name", flat=True))
     node.name = free_name(node.name, taken | elsewhere)
     node.save(update_fields=["name"])
-    touch(networks_of(node), also=[node.pk])
+    mark_outdated(networks_of(node), also=[node.pk])
 
 
 def _count(code: JoinCode) -> None:
@@ -153,7 +153,7 @@ def _count(code: JoinCode) -> None:
 
 
 @transaction.atomic
-def register(*, public_key: object, hostname: object = "", token: str = "") -> Joined:
+def register(*, public_key: object, hostname: object = "", token: str = "") -> JoinResult:
     """A device of nobody's, which prints a link for somebody to claim it by."""
     key = _checked_key(public_key)
     secret = new_link_secret()
@@ -166,10 +166,10 @@ def register(*, public_key: object, hostname: object = "", token: str = "") -> J
         _check_known(node, token)
     node.link_digest, node.last_seen = digest(secret), timezone.now()
     node.save()
-    return Joined(node, told, secret=secret)
+    return JoinResult(node, told, secret=secret)
 
 
-def websetup_link(joined: Joined, base: str) -> str:
+def websetup_link(joined: JoinResult, base: str) -> str:
     """What the device prints, for somebody to claim it by."""
     return link(base, str(joined.node.address), joined.secret)
 
@@ -178,11 +178,11 @@ def node_of_token(token: str) -> Node:
     rows = Node.objects.filter(token_digest=digest(token))
     found: Node | None = rows.first() if token else None
     if found is None:
-        raise NotSignedIn("No device has this token.")
+        raise NotAuthenticated("No device has this token.")
     return found
 
 
-def heard(node: Node) -> None:
+def record_heartbeat(node: Node) -> None:
     """The device's agent has just asked."""
     now = timezone.now()
     Node.objects.filter(pk=node.pk).update(
@@ -192,14 +192,14 @@ def heard(node: Node) -> None:
 
 def document(node: Node) -> str:
     """What the agent of a device is to apply."""
-    _, found = parts(world([node.pk]), node)
+    _, found = script_parts(load_topology([node.pk]), node)
     return overlay.document(found, node.revision)
 
 
 @transaction.atomic
 def leave(node: Node) -> None:
     """The device leaves all its networks by itself."""
-    touch(networks_of(node), also=[node.pk])
+    mark_outdated(networks_of(node), also=[node.pk])
     node.memberships.all().delete()
     find_paths(node)
 
@@ -217,6 +217,6 @@ def static_member(network: Network, *, by: User, name: str) -> tuple[Member, str
     private, public = wireguard_pair()
     node = new_node(public, owner=by, name=name, key_mode=Node.KeyMode.STATIC)
     node.save()
-    member = put(network, node, by=by)
-    text = overlay.phone_config(plan(world([node.pk]), node.pk), private_key=private)
+    member = add(network, node, by=by)
+    text = overlay.phone_config(plan(load_topology([node.pk]), node.pk), private_key=private)
     return member, text

@@ -16,11 +16,11 @@ from controller.base.secrets import digest
 from controller.devices.models import Device
 from networks.engine.naming import free_name, is_hostname, parse_link
 from networks.engine.policies import SELECTOR
-from networks.engine.roles import Whose
+from networks.engine.roles import Ownership
 from networks.models import DirectPath, Member, Network, Node
 from networks.rules import contact
 from networks.rules.meshes import check, check_scope
-from networks.rules.planning import touch
+from networks.rules.planning import mark_outdated
 
 INVALID_HOSTNAME, CONNECT = "invalid-hostname", "connect"
 NO_DEVICE = "There is no such device, or it is not yours."
@@ -53,8 +53,8 @@ def add_by_link(
             raise NotFound(NO_DEVICE)
         node.owner, node.name, node.is_fully_managed = by, str(name), is_fully_managed
         node.save(update_fields=["owner", "name", "is_fully_managed"])
-        touch(networks_of(node))
-        return _put(network, node, by=by)
+        mark_outdated(networks_of(node))
+        return _add(network, node, by=by)
 
 
 def _node_of_link(link: str) -> Node:
@@ -80,7 +80,7 @@ def add_by_id(network: Network, *, by: User, address: str) -> Member:
     _check_name(network, node, node.name)
     if not reachable(node):
         raise Unreachable("The device does not answer: is it on?", code=CONNECT)
-    return _put(network, node, by=by)
+    return _add(network, node, by=by)
 
 
 def add_device(
@@ -94,7 +94,7 @@ def add_device(
     """Add a device of the inventory. It makes its key itself where it can be reached by SSH."""
     check(by, network, "add_member")
     check_scope(by, "device:update")
-    if not by.may_on("device:update", device):
+    if not by.has_perm_on("device:update", device):
         raise NotPermitted("Your role in the device's organization does not permit this.")
     if device.is_deactivated:
         raise Conflict("The device is out of service.")
@@ -111,7 +111,7 @@ def add_device(
     with transaction.atomic():
         node.save()
         _check_name(network, node, node.name)
-        return _put(network, node, by=by)
+        return _add(network, node, by=by)
 
 
 def _check_name(network: Network, node: Node, name: object) -> None:
@@ -128,7 +128,7 @@ def networks_of(node: Node) -> list[int]:
 
 
 @transaction.atomic
-def _put(network: Network, node: Node, *, by: User | None, pending: bool = False) -> Member:
+def _add(network: Network, node: Node, *, by: User | None, pending: bool = False) -> Member:
     """A member, once: again is no second one, and delivers anew."""
     state = Member.State.PENDING if pending else Member.State.ACTIVE
     row, made = Member.objects.get_or_create(
@@ -139,11 +139,11 @@ def _put(network: Network, node: Node, *, by: User | None, pending: bool = False
         row.save(update_fields=["state"])
     if not pending:
         find_paths(node)
-    touch([network.pk], also=[node.pk])
+    mark_outdated([network.pk], also=[node.pk])
     return row
 
 
-put = _put
+add = _add
 
 
 def find_paths(node: Node) -> None:
@@ -166,11 +166,11 @@ def find_paths(node: Node) -> None:
 
 
 def remove_member(member: Member, *, by: User) -> None:
-    check(by, member.network, "delete_member", whose=whose(member, by))
-    drop([member])
+    check(by, member.network, "delete_member", whose=ownership(member, by))
+    remove([member])
 
 
-def whose(member: Member, user: User) -> Whose:
+def ownership(member: Member, user: User) -> Ownership:
     owner = member.node.owner_id
     if owner == user.pk:
         return "self"
@@ -178,11 +178,11 @@ def whose(member: Member, user: User) -> Whose:
 
 
 @transaction.atomic
-def drop(members: Iterable[Member]) -> None:
+def remove(members: Iterable[Member]) -> None:
     """These are members no more. The relay hears of it first of all, and then they do."""
     rows = list(members)
     networks = {row.network_id for row in rows}
-    touch(networks, also=[row.node_id for row in rows])
+    mark_outdated(networks, also=[row.node_id for row in rows])
     for row in rows:
         row.delete()
     _forget_paths({row.node_id for row in rows})
@@ -201,7 +201,7 @@ def _forget_paths(node_ids: set[int]) -> None:
 @transaction.atomic
 def approve(member: Member, *, by: User) -> Member:
     check(by, member.network, "add_share")
-    return _put(member.network, member.node, by=by)
+    return _add(member.network, member.node, by=by)
 
 
 @transaction.atomic
@@ -213,7 +213,7 @@ def update_member(member: Member, *, by: User, **values: Any) -> Member:
     if "expires_at" in values:
         member.expires_at = values["expires_at"]
     member.save()
-    touch([member.network_id])
+    mark_outdated([member.network_id])
     return member
 
 
@@ -243,14 +243,14 @@ def update_node(node: Node, *, by: User, **values: Any) -> Node:
     node.checked(leave_out={"device", "owner"}).save()
     if "endpoint" in values:
         find_paths(node)
-    touch(networks_of(node), also=[node.pk])
+    mark_outdated(networks_of(node), also=[node.pk])
     return node
 
 
 @transaction.atomic
-def part(device: Device) -> None:
+def leave_all(device: Device) -> None:
     """The device leaves the overlay; its key and address wait for its return."""
-    drop(Member.objects.filter(node__device=device))
+    remove(Member.objects.filter(node__device=device))
     Node.objects.filter(device=device, is_relay=True).update(device=None)
 
 
@@ -260,7 +260,7 @@ def end_expired() -> int:
     nobodys = Q(node__owner=None, node__device=None)
     rows = list(Member.objects.filter(over | nobodys).select_related("node", "network"))
     if rows:
-        drop(rows)
+        remove(rows)
     return len(rows)
 
 

@@ -10,9 +10,9 @@ from controller.accounts.engine.scopes import allows
 from controller.accounts.models import User
 from controller.base.errors import NotFound, NotPermitted, Refused
 from networks.engine.naming import new_code
-from networks.engine.roles import Action, Role, Whose, can
+from networks.engine.roles import Action, Role, Ownership, can
 from networks.models import PERMISSIONS, Account, JoinCode, Member, Network
-from networks.rules.planning import relay, slug_of, touch
+from networks.rules.planning import relay, slug_of, mark_outdated
 
 LONGEST_NAME = 255
 
@@ -48,7 +48,7 @@ def administered(user: User) -> set[int]:
     }
 
 
-def check(user: User, network: Network, action: Action, *, whose: Whose = "other") -> None:
+def check(user: User, network: Network, action: Action, *, whose: Ownership = "other") -> None:
     """Raises NotFound for strangers, and NotPermitted or Refused for what a role does not do."""
     match can(role_of(user, network), action, whose=whose):
         case "yes":
@@ -97,7 +97,7 @@ def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
         network.name = checked_name(values["name"])
     if "master" in values:
         network.master = master = values["master"] and _member(network, values["master"])
-        touch([network.pk])
+        mark_outdated([network.pk])
         if master is not None and master.state != Member.State.ACTIVE:
             raise Refused({"ros-master": ["This member has not been let in yet."]})
     network.save()
@@ -118,7 +118,7 @@ def delete_network(network: Network, *, by: User) -> None:
     check(by, network, "delete")
     nodes = list(network.members.values_list("node", flat=True))
     # Before its members are gone, for they are to hear of it.
-    touch([network.pk], also=nodes)
+    mark_outdated([network.pk], also=nodes)
     UserObjectPermission.objects.filter(
         object_pk=str(network.pk), permission__content_type__app_label="networks"
     ).delete()

@@ -6,15 +6,15 @@ from typing import Any
 from controller.accounts.models import User
 from controller.accounts.rules import auditing
 from controller.base.errors import Conflict
-from controller.base.events import about, tell
-from controller.notifications.rules.keeping import keep
+from controller.base.events import event_for, publish
+from controller.notifications.rules.keeping import record_notices
 from networks.engine.features import MASK
 from networks.models import Change, ChangeEvent
 
 READ = "network:read"
 
 
-def move(change: Change, old: str, new: str, **values: Any) -> None:
+def transition(change: Change, old: str, new: str, **values: Any) -> None:
     """From one state to the next, if nobody was faster; else :class:`Conflict`."""
     moved = Change.objects.filter(pk=change.pk, state=old, version=change.version).update(
         state=new, version=change.version + 1, **values
@@ -27,7 +27,7 @@ def move(change: Change, old: str, new: str, **values: Any) -> None:
         setattr(change, name, value)
 
 
-def note(
+def log_event(
     change: Change,
     action: str,
     *,
@@ -41,7 +41,7 @@ def note(
     ChangeEvent.objects.create(
         change=change, state=change.state, text=text, actor=by.get_username() if by else ""
     )
-    auditing.record(
+    auditing.record_audit(
         f"change.{action}",
         change,
         outcome=outcome,
@@ -50,12 +50,12 @@ def note(
         after=after,
         by=by,
     )
-    event = about(
+    event = event_for(
         change, "change.progress", READ,
         name=f"{change.feature} on {change.gateway}", state=change.state, feature=change.feature,
     )  # fmt: skip
-    tell(event)
-    keep([event])
+    publish(event)
+    record_notices([event])
 
 
 def shown_payload(change: Change) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils.text import slugify
 
-from controller.base.events import Event, tell_later
+from controller.base.events import Event, publish_on_commit
 from controller.base.secrets import digest
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from networks.engine import firewall, mesh, overlay, policies
 from networks.engine.firewall import Segment
 from networks.engine.keys import overlay_address, wireguard_pair
-from networks.engine.mesh import Plan, World
+from networks.engine.mesh import Plan, Topology
 from networks.models import DirectPath, Member, Network, Node
 
 FOLLOW = "controller.configs.tasks.follow_overlay"
@@ -66,20 +66,20 @@ def new_node(public_key: str, **values: Any) -> Node:
     )
 
 
-def touch(network_ids: Collection[int], *, also: Iterable[int] = ()) -> None:
+def mark_outdated(network_ids: Collection[int], *, also: Iterable[int] = ()) -> None:
     """What members of these networks, and the relay, are to have has changed."""
     members = Member.objects.filter(network__in=network_ids).values("node")
     affected = Node.objects.filter(pk__in=members) | Node.objects.filter(pk__in=list(also))
     (affected | Node.objects.filter(is_relay=True)).touch()
     # A little later: what comes in a burst is one push.
     tell_changed(network_ids)
-    wake(FOLLOW, countdown=settings.MUSTER_OVERLAY_SETTLE_SECONDS)
+    enqueue_on_commit(FOLLOW, countdown=settings.MUSTER_OVERLAY_SETTLE_SECONDS)
 
 
 def tell_changed(network_ids: Iterable[int]) -> None:
     """A hint for pages that show these; what they may see they ask for themselves."""
     changed = set(network_ids)
-    tell_later(lambda: [_changed(network) for network in _with_shares(changed)])
+    publish_on_commit(lambda: [_changed(network) for network in _with_shares(changed)])
 
 
 def _with_shares(ids: Collection[int]) -> QuerySet[Network]:
@@ -90,7 +90,7 @@ def _changed(network: Network) -> Event:
     shared = {share.user_id for share in network.shares.all() if share.user_id}
     people = frozenset({network.owner_id, *shared})
     return Event(
-        "network.changed", "network:read", None, network.pk, has_site=False, people=people
+        "network.changed", "network:read", None, network.pk, has_site=False, recipients=people
     )
 
 
@@ -99,7 +99,7 @@ def slug_of(network: Network) -> str:
     return f"{slugify(network.name)[:40].strip('-_') or 'network'}-{network.pk}".lstrip("-")
 
 
-def world(node_ids: Collection[int] | None = None) -> World:
+def load_topology(node_ids: Collection[int] | None = None) -> Topology:
     """What plans of these devices are made of, in a fixed number of queries; None is all."""
     members = Member.objects.active()
     if node_ids is not None:
@@ -118,7 +118,7 @@ def world(node_ids: Collection[int] | None = None) -> World:
     hub = _node(relay())
     nodes.setdefault(hub.id, hub)
     paths = list(DirectPath.objects.filter(low__in=nodes, high__in=nodes))
-    return World(
+    return Topology(
         nodes=nodes,
         networks=tuple(
             mesh.Network(
@@ -171,7 +171,7 @@ def as_policy_member(row: Member) -> policies.Member:
     return policies.Member(row.node.name, str(row.node.address), frozenset(row.tags))
 
 
-def parts(made: World, node: Node) -> tuple[Plan, dict[str, str]]:
+def script_parts(made: Topology, node: Node) -> tuple[Plan, dict[str, str]]:
     """A device's plan, and the same as the parts that our script applies there."""
     if node.is_relay:
         plan = mesh.relay_plan(made)
@@ -192,12 +192,12 @@ def contributions(device_ids: Collection[UUID]) -> dict[UUID, Contribution]:
     if not rows:
         return {}
     everything = any(row.is_relay for row in rows)
-    made = world(None if everything else [row.pk for row in rows])
+    made = load_topology(None if everything else [row.pk for row in rows])
     return {row.device_id: _contribution(made, row) for row in rows}
 
 
-def _contribution(made: World, node: Node) -> Contribution:
-    plan, found = parts(made, node)
+def _contribution(made: Topology, node: Node) -> Contribution:
+    plan, found = script_parts(made, node)
     if not found:
         # Our script stays until it has taken everything down.
         return Contribution(overlay.netjson_files({}, script=script(), holds_key=False))
@@ -217,7 +217,7 @@ def script() -> str:
 
 
 @transaction.atomic
-def follow() -> list[UUID]:
+def take_outdated() -> list[UUID]:
     """Take note of all whose plans have changed; the devices to configure anew."""
     rows = Node.objects.filter(followed_revision__lt=F("revision"))
     # Locked, so that what is noted below is the revision that was found.

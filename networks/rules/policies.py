@@ -9,7 +9,7 @@ from controller.base.errors import Refused
 from networks.engine import policies
 from networks.models import Network
 from networks.rules.meshes import check
-from networks.rules.planning import as_policy_member, touch
+from networks.rules.planning import as_policy_member, mark_outdated
 
 # A picture for people; programs ask for pairs.
 MOST_IN_MATRIX = 100
@@ -34,7 +34,7 @@ def set_policy(network: Network, *, by: User, policy: Any, tests: Any = None) ->
         raise Refused({"tests": sentences})
     network.policy, network.policy_tests = policy, tests
     network.save(update_fields=["policy", "policy_tests"])
-    touch([network.pk])
+    mark_outdated([network.pk])
     return network
 
 

@@ -11,10 +11,10 @@ from controller.base.errors import Conflict, Refused
 from networks.drivers.gateways.contract import Gateway as Connection
 from networks.engine.features import differs
 from networks.models import Change
-from networks.rules.applying import finish, held, tell_done
+from networks.rules.applying import finish, matches_desired, notify_done
 from networks.rules.approving import waiting_state
 from networks.rules.gateways import connect
-from networks.rules.moving import move, note
+from networks.rules.moving import transition, log_event
 
 AT_ONCE = 20
 # A gateway that has not booted by then will not do so because of us.
@@ -31,7 +31,7 @@ def reconcile() -> int:
     for change in Change.objects.filter(
         state__in=[State.APPLYING, State.VERIFYING], leased_until__lt=now
     ):
-        _adopt(change)
+        _recover_abandoned(change)
     # What was sent may still be on its way for a while.
     rested = now - timedelta(seconds=settings.MUSTER_GATEWAY_SETTLE_SECONDS)
     rows = Change.objects.filter(state=State.UNKNOWN, sent__lte=rested).order_by("modified")
@@ -45,16 +45,16 @@ def _look(change: Change) -> bool:
     # Those that were looked at last come last.
     Change.objects.filter(pk=change.pk).update(modified=timezone.now())
     try:
-        found = find_truth(change)
+        found = resolve_outcome(change)
     except Refused as error:
         log.info("The outcome of change %s is still unknown: %s", change.pk, error)
         return False
     if found:
-        tell_done(change)
+        notify_done(change)
     return found
 
 
-def _adopt(change: Change) -> None:
+def _recover_abandoned(change: Change) -> None:
     """Its worker is gone or stalls: before it sent anything, or perhaps after."""
     text = "The worker that applied it is gone."
     was_sent = change.sent is not None
@@ -62,15 +62,15 @@ def _adopt(change: Change) -> None:
     trouble = "unknown" if was_sent else "unreachable"
     try:
         with transaction.atomic():
-            move(change, change.state, new, outcome=text, trouble=trouble)
-            note(change, "interrupted", text=text, outcome="failed")
+            transition(change, change.state, new, outcome=text, trouble=trouble)
+            log_event(change, "interrupted", text=text, outcome="failed")
     except Conflict:
         log.info("Change %s went on by itself.", change.pk)
     else:
-        tell_done(change)
+        notify_done(change)
 
 
-def find_truth(change: Change) -> bool:
+def resolve_outcome(change: Change) -> bool:
     """Ask the gateway whether the change is there; whether that told it."""
     with connect(change.gateway) as device:
         target = _written(change, device)
@@ -79,7 +79,7 @@ def find_truth(change: Change) -> bool:
             return True
         if change.state == State.FAILED:
             return False
-        if change.what.deed and change.started and timezone.now() - change.started < DEED_AFTER:
+        if change.what.action and change.started and timezone.now() - change.started < DEED_AFTER:
             return False
         _give_up(change, device)
     return True
@@ -88,16 +88,16 @@ def find_truth(change: Change) -> bool:
 def _written(change: Change, device: Connection) -> str | None:
     """The id of what the change wrote, if it did."""
     feature, intent = change.what, change.intent or {}
-    if feature.deed:
+    if feature.action:
         now = device.started(feature, change.wanted)
         return "" if now != intent["started"] else None
     if change.operation != "create":
         return (
-            change.target_id if held(change, device.read(feature, change.target_id)) else None
+            change.target_id if matches_desired(change, device.read(feature, change.target_id)) else None
         )
     known = {*intent["ids"], *_made_by_others(change)}
     new = [one for one in device.ids(feature, change.wanted) if one not in known]
-    fitting = [one for one in new if held(change, device.read(feature, one))]
+    fitting = [one for one in new if matches_desired(change, device.read(feature, one))]
     return fitting[0] if fitting else None
 
 
@@ -107,7 +107,7 @@ def _made_by_others(change: Change) -> list[str]:
 
 
 def _is_untouched(change: Change, device: Connection) -> bool:
-    if change.what.deed or change.operation == "create":
+    if change.what.action or change.operation == "create":
         return True
     before = (change.intent or {}).get("before") or {}
     found = device.read(change.what, change.target_id)
@@ -122,8 +122,8 @@ def _give_up(change: Change, device: Connection) -> None:
         text = "The gateway holds neither what was nor what was to be."
     until = timezone.now() + timedelta(seconds=settings.MUSTER_GATEWAY_WATCH_SECONDS)
     with transaction.atomic():
-        move(
+        transition(
             change, State.UNKNOWN, State.FAILED, outcome=text, trouble="refused",
             watched_until=until,
         )  # fmt: skip
-        note(change, "reconcile", text=text, outcome="failed")
+        log_event(change, "reconcile", text=text, outcome="failed")

@@ -12,12 +12,12 @@ from networks.drivers.gateways.contract import Call
 from networks.engine.features import MASK, Feature
 from networks.models import Change
 from networks.rules.approving import is_approved, is_needed, ready
-from networks.rules.changes import may_write, only
+from networks.rules.changes import may_write, sole_id
 from networks.rules.comparing import Difference, differences
 from networks.rules.gateways import connect
 from networks.rules.moving import shown_payload
-from networks.rules.rivals import rivals_of
-from networks.rules.scheduling import How, opening, permitted
+from networks.rules.rivals import conflicting_changes
+from networks.rules.scheduling import ApplyOptions, next_start, permitted
 
 State = Change.State
 # Names of what a gateway told us and no schema knows, and that may hold a secret.
@@ -25,7 +25,7 @@ SECRETIVE = re.compile(r"(?i)pass|secret|psk|private|token|auth|^x_|key$")
 
 
 @dataclass(frozen=True)
-class Plan:
+class DryRun:
     """What applying would do and what is in its way; nothing was done."""
 
     steps: list[dict[str, Any]]
@@ -40,18 +40,18 @@ class Plan:
     conflicts_with: list[Any]
 
 
-def plan(change: Change, *, by: User, how: How) -> Plan:
+def plan(change: Change, *, by: User, how: ApplyOptions) -> DryRun:
     """Looked at on the live gateway, also while the portal is read-only."""
     found, drift = differences(change)
     obstacles = _obstacles(change, by, how)
     if drift and not how.accepts_drift:
         obstacles.append("The gateway is not as it was when this was staged.")
     try:
-        requests = rehearse(change)
+        requests = dry_run(change)
     except Refused as error:
         requests = []
         obstacles.append(str(error))
-    return Plan(
+    return DryRun(
         steps=_steps(change),
         requests=requests,
         differences=found,
@@ -61,18 +61,18 @@ def plan(change: Change, *, by: User, how: How) -> Plan:
         is_approved=is_approved(change),
         begins=change.not_before,
         obstacles=obstacles,
-        conflicts_with=rivals_of(change),
+        conflicts_with=conflicting_changes(change),
     )
 
 
-def _obstacles(change: Change, by: User, how: How) -> list[str]:
+def _obstacles(change: Change, by: User, how: ApplyOptions) -> list[str]:
     found = []
     for check in (
         lambda: may_write(by, change.gateway, change.what),
         lambda: permitted(how),
         lambda: ready(change),
         lambda: _waits(change),
-        lambda: opening(change, how),
+        lambda: next_start(change, how),
     ):
         try:
             check()
@@ -98,12 +98,12 @@ def _steps(change: Change) -> list[dict[str, Any]]:
             "values": values,
         },
     ]
-    if not feature.deed:
+    if not feature.action:
         steps += [{"step": "activate", "what": feature.key}, {"step": "read back"}]
     return steps
 
 
-def rehearse(change: Change) -> list[Call]:
+def dry_run(change: Change) -> list[Call]:
     """The requests of the vendor's own API, in their order, without their secrets.
 
     The gateway is read; what it would answer to a write is made up, as ``{new}`` for an id.
@@ -112,7 +112,7 @@ def rehearse(change: Change) -> list[Call]:
     values = {} if change.operation == "delete" else feature.values(shown_payload(change))
     with connect(change.gateway, rehearses=True) as device:
         if change.operation != "create":
-            target = target or only(device, feature)
+            target = target or sole_id(device, feature)
         device.write(feature, change.operation, target, values)
         device.activate(feature)
         return [Call(one.method, one.path, masked(one.body, feature)) for one in device.calls]

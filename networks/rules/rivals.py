@@ -8,7 +8,7 @@ from controller.base.secrets import digest
 from networks.models import Change
 
 
-def subject_of(change: Change) -> str:
+def conflict_key(change: Change) -> str:
     """What it touches, to be compared. Of what is new that is its identity, or else all of it."""
     feature, target = change.what, change.target_id
     if change.operation == "create":
@@ -17,7 +17,7 @@ def subject_of(change: Change) -> str:
     return digest(f"{change.gateway_id} {feature.key} {target}")
 
 
-def rivals(rows: Iterable[tuple[Any, str]]) -> dict[Any, list[Any]]:
+def conflicts_within(rows: Iterable[tuple[Any, str]]) -> dict[Any, list[Any]]:
     """Of changes, told by id and subject: the ids of the others that wait for the same."""
     wanted = {pk: subject for pk, subject in rows if subject}
     if not wanted:
@@ -31,7 +31,7 @@ def rivals(rows: Iterable[tuple[Any, str]]) -> dict[Any, list[Any]]:
     return {pk: [one for one in found[subject] if one != pk] for pk, subject in wanted.items()}
 
 
-def rivals_of(change: Change) -> list[Any]:
+def conflicting_changes(change: Change) -> list[Any]:
     if change.state not in Change.WAITING:
         return []
-    return rivals([(change.pk, change.subject)]).get(change.pk, [])
+    return conflicts_within([(change.pk, change.subject)]).get(change.pk, [])

@@ -19,19 +19,19 @@ from controller.base.errors import (
     TimedOut,
     Unreachable,
 )
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from networks.drivers import waiting
 from networks.engine import windows
 from networks.models import Change, ChangeSet
 from networks.rules.approving import ready, waiting_state
-from networks.rules.changes import may_write, once
-from networks.rules.moving import move, note
+from networks.rules.changes import may_write, idempotency_digest
+from networks.rules.moving import transition, log_event
 
 State = Change.State
 HOLDING = (ChangeSet.State.DRAFT, *ChangeSet.ACTIVE)
 WORK = "networks.tasks.apply_change"
 # The first that fits counts.
-TROUBLES: Mapping[str, type[Refused]] = {
+ERROR_KINDS: Mapping[str, type[Refused]] = {
     "timed out": TimedOut,
     "unreachable": Unreachable,
     "unknown": OutcomeUnknown,
@@ -42,7 +42,7 @@ TROUBLES: Mapping[str, type[Refused]] = {
 
 
 @dataclass(frozen=True)
-class How:
+class ApplyOptions:
     """``not_before`` and ``in_window`` are for later; ``key`` is the Idempotency-Key."""
 
     force: bool = False
@@ -53,46 +53,46 @@ class How:
     key: str = ""
 
 
-def apply(change: Change, *, by: User, how: How) -> Change:
+def apply(change: Change, *, by: User, how: ApplyOptions) -> Change:
     """Have it applied, and wait for what becomes of it, for as long as a request may last.
 
     What went wrong is raised; a change that is scheduled still has not been applied yet.
     """
-    ask(change, by=by, how=how)
+    schedule(change, by=by, how=how)
     return outcome(change, seconds=settings.MUSTER_APPLY_WAIT_SECONDS)
 
 
-def ask(change: Change, *, by: User, how: How) -> Change:
+def schedule(change: Change, *, by: User, how: ApplyOptions) -> Change:
     """Leave it to a worker. Of any number who ask at once, one is heard."""
     may_write(by, change.gateway, change.what)
-    key = once(how.key)
+    key = idempotency_digest(how.key)
     if key and change.apply_key == key:
         return change
     permitted(how)
     if change.change_set and change.change_set.state in HOLDING and not how.in_set:
         raise Conflict("It is part of a set of changes, and applied with it.")
     ready(change)
-    begin = opening(change, how)
+    begin = next_start(change, how)
     old = change.state if change.state == State.APPROVED else State.PENDING
     with transaction.atomic():
-        move(
+        transition(
             change, old, State.SCHEDULED, applier=by, accepts_drift=how.accepts_drift,
             attempt=change.attempt + 1, not_before=begin, trouble="", outcome="", apply_key=key,
         )  # fmt: skip
-        note(change, "schedule", text=told(begin), by=by)
+        log_event(change, "schedule", text=told(begin), by=by)
         if begin <= timezone.now():
-            wake(WORK, str(change.pk))
+            enqueue_on_commit(WORK, str(change.pk))
     return change
 
 
-def permitted(how: How) -> None:
+def permitted(how: ApplyOptions) -> None:
     if settings.ADAPTER_READ_ONLY:
         raise NotPermitted("The portal is read-only: ADAPTER_READ_ONLY is true.")
     if not how.force:
         raise NotPermitted('Say "force": true to write this to the live device.')
 
 
-def opening(change: Change, how: How) -> datetime:
+def next_start(change: Change, how: ApplyOptions) -> datetime:
     """When it may begin. Outside of the maintenance windows that is for who said so."""
     now = timezone.now()
     wanted = max(how.not_before or now, now)
@@ -114,11 +114,11 @@ def told(begin: datetime) -> str:
 
 
 @transaction.atomic
-def hold(change: Change, *, by: User) -> Change:
+def unschedule(change: Change, *, by: User) -> Change:
     """Do not apply it after all, as long as no worker has begun; it waits on."""
     may_write(by, change.gateway, change.what)
-    move(change, State.SCHEDULED, waiting_state(change), not_before=None)
-    note(change, "hold", by=by)
+    transition(change, State.SCHEDULED, waiting_state(change), not_before=None)
+    log_event(change, "hold", by=by)
     return change
 
 
@@ -128,7 +128,7 @@ def outcome(change: Change, *, seconds: float) -> Change:
         waiting.wait(topic(change), lambda: is_over(change), seconds=seconds)
     change.refresh_from_db()
     if change.trouble and change.state not in Change.MOVING:
-        raise TROUBLES[change.trouble](change.outcome)
+        raise ERROR_KINDS[change.trouble](change.outcome)
     return change
 
 
@@ -141,8 +141,8 @@ def topic(change: Change) -> str:
     return f"{change.pk}:{change.attempt}"
 
 
-def trouble_of(error: Refused) -> str:
-    return next(name for name, kind in TROUBLES.items() if isinstance(error, kind))
+def error_kind(error: Refused) -> str:
+    return next(name for name, kind in ERROR_KINDS.items() if isinstance(error, kind))
 
 
 # --- what beat does
@@ -158,7 +158,7 @@ def wake_due() -> int:
     for pk, gateway in due.values_list("pk", "gateway")[:500]:
         firsts.setdefault(gateway, pk)
     for pk in firsts.values():
-        wake(WORK, str(pk))
+        enqueue_on_commit(WORK, str(pk))
     return len(firsts)
 
 
@@ -169,8 +169,8 @@ def expire() -> int:
     for change in Change.objects.filter(old).select_related("gateway")[:500]:
         try:
             with transaction.atomic():
-                move(change, change.state, State.EXPIRED, outcome="Nobody applied it in time.")
-                note(change, "expire", text=change.outcome)
+                transition(change, change.state, State.EXPIRED, outcome="Nobody applied it in time.")
+                log_event(change, "expire", text=change.outcome)
                 gone += 1
         except Conflict:
             continue

@@ -9,12 +9,12 @@ from django.utils import timezone
 from controller.accounts.models import User
 from controller.accounts.rules import auditing
 from controller.base.errors import Conflict, NotPermitted, Refused
-from controller.base.events import about, tell
-from controller.celery import wake
+from controller.base.events import event_for, publish
+from controller.celery import enqueue_on_commit
 from networks.models import Change, ChangeSet
 from networks.rules import approving, changes, moving, scheduling
 from networks.rules.applying import ADVANCE
-from networks.rules.scheduling import How
+from networks.rules.scheduling import ApplyOptions
 
 State = ChangeSet.State
 MOST = 200
@@ -45,7 +45,7 @@ def create_set(parts: Sequence[Change], *, by: User, name: str, **values: Any) -
         state = change.state if change.state != Change.State.DRAFT else Change.State.PENDING
         if state not in {Change.State.PENDING, Change.State.APPROVED}:
             raise Conflict(f"{change.pk} is {state}, and does not wait.")
-        moving.move(change, change.state, state, change_set=row, position=position)
+        moving.transition(change, change.state, state, change_set=row, position=position)
     _note(row, "create", by)
     return row
 
@@ -62,7 +62,7 @@ def apply_set(
     """Have all of it applied, or what of it was not where it stopped before."""
     parts = parts_of(row)
     may_write(row, by)
-    scheduling.permitted(How(force=force))
+    scheduling.permitted(ApplyOptions(force=force))
     waiting = [one for one in parts if one.state not in DONE]
     for change in waiting:
         approving.ready(change)
@@ -74,7 +74,7 @@ def apply_set(
         )  # fmt: skip
         Change.objects.filter(pk__in=[one.pk for one in waiting]).update(attempt=0)
         _note(row, "apply", by)
-        wake(ADVANCE, str(row.pk))
+        enqueue_on_commit(ADVANCE, str(row.pk))
     return row
 
 
@@ -113,7 +113,7 @@ def roll_back_set(row: ChangeSet, *, by: User) -> ChangeSet:
     with transaction.atomic():
         _move(row, old, State.ROLLING_BACK, applier=by, ended=None)
         _note(row, "roll_back", by)
-        wake(ADVANCE, str(row.pk))
+        enqueue_on_commit(ADVANCE, str(row.pk))
     return row
 
 
@@ -160,8 +160,8 @@ def _begin(row: ChangeSet, change: Change) -> None:
         if row.applier is None:
             raise NotPermitted("Whoever asked for this is no longer there.")
         # The set counts as asked even where this dies between the two.
-        how = How(force=True, accepts_drift=row.accepts_drift, in_window=True, in_set=True)
-        scheduling.ask(change, by=row.applier, how=how)
+        how = ApplyOptions(force=True, accepts_drift=row.accepts_drift, in_window=True, in_set=True)
+        scheduling.schedule(change, by=row.applier, how=how)
     except Refused as error:
         change.refresh_from_db()
         if change.state in {Change.State.PENDING, Change.State.APPROVED} and not change.attempt:
@@ -174,7 +174,7 @@ def _stop(row: ChangeSet, text: str) -> None:
         with transaction.atomic():
             _move(row, row.state, State.ROLLING_BACK, outcome=text)
             _note(row, "stop", None, text)
-            wake(ADVANCE, str(row.pk))
+            enqueue_on_commit(ADVANCE, str(row.pk))
     else:
         _close(row, State.FAILED, text)
 
@@ -229,7 +229,7 @@ def _move(row: ChangeSet, old: str, new: str, **values: Any) -> None:
 
 def _note(row: ChangeSet, action: str, by: User | None, text: str = "") -> None:
     failed = row.state == State.FAILED
-    auditing.record(
+    auditing.record_audit(
         f"change_set.{action}", row, detail=text, outcome="failed" if failed else "done", by=by
     )
-    tell(about(row, "change.progress", moving.READ, state=row.state, set=str(row.pk)))
+    publish(event_for(row, "change.progress", moving.READ, state=row.state, set=str(row.pk)))

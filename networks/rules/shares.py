@@ -10,9 +10,9 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotFound, Refused
-from networks.engine.roles import Whose
+from networks.engine.roles import Ownership
 from networks.models import PERMISSIONS, Network, Share
-from networks.rules.members import drop
+from networks.rules.members import remove
 from networks.rules.meshes import check, network_of_token
 
 
@@ -105,12 +105,12 @@ def remove_share(network: Network, *, by: User, email: object) -> None:
     if row.user is not None:
         for codename in PERMISSIONS.values():
             remove_perm(codename, row.user, network)
-        drop(network.members.filter(node__owner=row.user))
+        remove(network.members.filter(node__owner=row.user))
         network.codes.filter(creator=row.user).delete()
     row.delete()
 
 
-def _whose(network: Network, row: Share | None, address: str, by: User) -> Whose:
+def _whose(network: Network, row: Share | None, address: str, by: User) -> Ownership:
     if address.lower() == network.owner.email.lower():
         return "owner"
     return "self" if row is not None and row.user_id == by.pk else "other"

@@ -15,7 +15,7 @@ from networks.engine.watching import Seen
 from networks.models import DirectPath, Member, Network, Node
 from networks.rules import contact
 from networks.rules.members import SILENT_ROUNDS, end_expired
-from networks.rules.planning import relay, tell_changed, touch
+from networks.rules.planning import relay, tell_changed, mark_outdated
 
 # All of it: signing in on the relay, two seconds in which members may answer, and writing.
 REFRESH_SECONDS = 3.4
@@ -29,7 +29,7 @@ ADDRESSES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Look:
+class RelayStatus:
     """What one visit to the relay brought."""
 
     seen: dict[str, Seen]
@@ -75,22 +75,22 @@ def look_at(rows: Iterable[Node]) -> None:
     _follow_paths(nodes)
 
 
-def _visit(nodes: list[Node]) -> Look:
+def _visit(nodes: list[Node]) -> RelayStatus:
     hub = relay()
     connection = (
         usable_connections([hub.device_id]).get(hub.device_id) if hub.device_id else None
     )
     if connection is None or not nodes:
-        return Look({}, was_there=False)
+        return RelayStatus({}, was_there=False)
     keys = {str(one.address): one.public_key for one in nodes}
     try:
         said = contact.ask(connection, "status", *keys, seconds=VISIT_SECONDS, partly=True)
     except Refused:
-        return Look({}, was_there=False)
-    return Look(watching.by_address(keys, *watching.read(said)), was_there=True)
+        return RelayStatus({}, was_there=False)
+    return RelayStatus(watching.by_address(keys, *watching.read(said)), was_there=True)
 
 
-def _judge(node: Node, look: Look, now: datetime) -> None:
+def _judge(node: Node, look: RelayStatus, now: datetime) -> None:
     seen = look.seen.get(str(node.address), Seen())
     age = (now - node.last_seen).total_seconds() if node.last_seen else None
     said = watching.verdict(
@@ -161,10 +161,10 @@ def note_handshakes(node: Node, handshakes: Mapping[str, int]) -> None:
             path.proven = now if is_young else None
             path.save(update_fields=["proven"])
     if changed:
-        touch([], also=changed)
+        mark_outdated([], also=changed)
 
 
-def look() -> int:
+def refresh_all() -> int:
     """The regular round: who is there, and whose time is over."""
     end_expired()
     ids = list(Member.objects.active().values_list("node", flat=True).distinct())

@@ -58,7 +58,7 @@ class CertAdmin(CertifiedAdmin):
     def renewal(self, obj: Cert) -> str:
         return "by itself" if obj.auto_renew else "by hand"
 
-    def effects(self, obj: Cert) -> list[str]:
+    def deletion_effects(self, obj: Cert) -> list[str]:
         return [] if obj.revoked else ["It is revoked: whoever has it can no longer use it."]
 
     def has_renew_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

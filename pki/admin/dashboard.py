@@ -11,7 +11,7 @@ SHOWN_MOST = 10
 
 def expiring(user: Any) -> list[dict[str, Any]]:
     """What ends within a month, most urgent first."""
-    if not user.may_somewhere("cert:read"):
+    if not user.has_perm_anywhere("cert:read"):
         return []
     rows = [row for notice in notices(user) for row in notice.rows][:SHOWN_MOST]
     return [

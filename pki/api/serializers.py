@@ -56,7 +56,7 @@ class CertifiedSerializer(serializers.ModelSerializer[Any]):
         shown = super().to_representation(instance)
         user = self.context["request"].user
         permission = f"{instance._meta.model_name}:secret"
-        if not (isinstance(user, User) and user.may_on(permission, instance)):
+        if not (isinstance(user, User) and user.has_perm_on(permission, instance)):
             shown["private_key"] = None
         return shown
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import Owned, OwnedQuerySet, Shareable
+from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.models import Dated
 from controller.base.secrets import EncryptedTextField
 from pki.engine import keys
@@ -42,7 +42,7 @@ class Enrollment(models.TextChoices):
     OPEN = "open", "Also whoever answers for a name over HTTP (ACME http-01)"
 
 
-class CertifiedQuerySet(OwnedQuerySet):
+class CertifiedQuerySet(OrganizationScopedQuerySet):
     def expiring(self, within: timedelta, *, now: datetime | None = None) -> Self:
         """Still valid, not revoked, and ending soon."""
         moment = now or timezone.now()
@@ -201,7 +201,7 @@ class Cert(Certified):
         return self.certificate + self.ca.bundle
 
 
-class Issued(Owned):
+class Issued(OrganizationScoped):
     """A serial number that an authority has signed. Outlives the row it was signed for.
 
     Renewing changes the row's certificate, but the old one stays usable until it ends; so what

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import Organization, Owned
+from controller.accounts.models import Organization, OrganizationScoped
 from controller.base.models import Base
 from pki.models.certificates import Ca, Cert
 
@@ -16,7 +16,7 @@ def order_expiry() -> datetime:
     return timezone.now() + ORDER_LIFE
 
 
-class AcmeAccount(Owned, Base):
+class AcmeAccount(OrganizationScoped, Base):
     """A client, which is its key."""
 
     organization_path = "ca__organization"
@@ -46,7 +46,7 @@ class AcmeAccount(Owned, Base):
         return self.thumbprint
 
 
-class AcmeOrder(Owned, Base):
+class AcmeOrder(OrganizationScoped, Base):
     organization_path = "account__ca__organization"
 
     class Status(models.TextChoices):
@@ -77,7 +77,7 @@ class AcmeOrder(Owned, Base):
         return self.Status.READY if states == {"valid"} else self.Status.PENDING
 
 
-class AcmeAuthorization(Owned, Base):
+class AcmeAuthorization(OrganizationScoped, Base):
     """That a client speaks for a name; shown over HTTP, or known from the device's own key."""
 
     organization_path = "order__account__ca__organization"

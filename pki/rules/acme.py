@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from controller.base.errors import Conflict, NotPermitted, Refused, Unreachable
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from pki.drivers import http01
 from pki.engine import jws
 from pki.engine.errors import Rejected
@@ -118,7 +118,7 @@ def answer(authorization: AcmeAuthorization) -> bool:
     )
     authorization.refresh_from_db()
     if changed:
-        wake(VALIDATE, str(authorization.pk))
+        enqueue_on_commit(VALIDATE, str(authorization.pk))
     return bool(changed)
 
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from controller.accounts.models import User
 from controller.base.errors import Refused
-from controller.base.events import Event, about
-from controller.notifications.rules.keeping import keep
+from controller.base.events import Event, event_for
+from controller.notifications.rules.keeping import record_notices
 from pki.models import Ca, Cert
 from pki.rules.authorities import renew_ca
 from pki.rules.certificates import renew
@@ -26,7 +26,7 @@ SHARE_LEFT = 3
 
 def tell_expiring() -> int:
     """Tell of what ends within 30, 7 and 1 days, at each of these once; how many."""
-    return keep(event for model in (Ca, Cert) for event in _ending(model))
+    return record_notices(event for model in (Ca, Cert) for event in _ending(model))
 
 
 def _ending(model: type[Ca] | type[Cert]) -> Iterator[Event]:
@@ -36,7 +36,7 @@ def _ending(model: type[Ca] | type[Cert]) -> Iterator[Event]:
         if row.auto_renew and days == max(NOTICES).days:
             # That is when it is renewed; only where that fails is it worth telling.
             continue
-        yield about(
+        yield event_for(
             row, "certificate.expiring", f"{model._meta.model_name}:update", name=row.name,
             object_type=model._meta.label_lower, days=days, until=f"{row.validity_end:%Y-%m-%d}",
         )  # fmt: skip

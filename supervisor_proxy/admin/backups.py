@@ -11,7 +11,7 @@ from django.urls import path
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.base.admin import (
     ChoicesDropdownFilter,
     RuleAdmin,
@@ -22,7 +22,7 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.models import BackupPlan, StoredBackup
 from supervisor_proxy.rules import backups as rules
@@ -99,13 +99,13 @@ class BackupPlanAdmin(RuleAdmin):
 
     @display(description="Newest", ordering="newest")
     def last(self, obj: Any) -> str:
-        return ago(obj.newest)
+        return relative_time(obj.newest)
 
     @display(description="State", ordering="enabled")
     def state(self, obj: BackupPlan) -> str:
         return badge("On", "good") if obj.enabled else badge("Off", "mute")
 
-    def effects(self, obj: BackupPlan) -> list[str]:
+    def deletion_effects(self, obj: BackupPlan) -> list[str]:
         return ["The backups it made stay, as long as their devices do."]
 
     def render_change_form(
@@ -129,7 +129,7 @@ def told(row: StoredBackup) -> dict[str, Any]:
         "state": state_of(row),
         "reason": row.reason,
         "size": filesizeformat(row.size) if row.size else "-",
-        "made": ago(row.created),
+        "made": relative_time(row.created),
     }
 
 
@@ -179,13 +179,13 @@ class StoredBackupAdmin(RuleAdmin):
 
     @display(description="Made", ordering="created")
     def made(self, obj: StoredBackup) -> str:
-        return ago(obj.created)
+        return relative_time(obj.created)
 
     @display(description="On the device", ordering="is_on_device", boolean=True)
     def there(self, obj: StoredBackup) -> bool:
         return obj.is_on_device
 
-    def effects(self, obj: StoredBackup) -> list[str]:
+    def deletion_effects(self, obj: StoredBackup) -> list[str]:
         return ["The copy on its device stays."] if obj.is_on_device else []
 
     # --- the page
@@ -212,9 +212,9 @@ class StoredBackupAdmin(RuleAdmin):
                 "backup": row,
                 "device_link": f"{admin_url(Device, 'change', row.supervisor.device_id)}#home",
                 "facts": self.facts(row),
-                "downloads": is_here and user.may_on("supervisor:download", row),
-                "sends": is_here and user.may_on("supervisor:backup", row),
-                "reads_password": user.may_on("supervisor:secret", row),
+                "downloads": is_here and user.has_perm_on("supervisor:download", row),
+                "sends": is_here and user.has_perm_on("supervisor:backup", row),
+                "reads_password": user.has_perm_on("supervisor:secret", row),
             }
         return super().render_change_form(request, context, *args, **kw)
 
@@ -222,8 +222,8 @@ class StoredBackupAdmin(RuleAdmin):
         link = admin_url(BackupPlan, "change", row.plan_id) if row.plan_id else ""
         plan = format_html('<a class="link" href="{}">{}</a>', link, row.plan) if link else "-"
         return {
-            "State": state_of(row), "Plan": plan, "Made": ago(row.created),
-            "Fetched": ago(row.fetched), "Size": self.bytes(row), "SHA-256": row.sha256 or "-",
+            "State": state_of(row), "Plan": plan, "Made": relative_time(row.created),
+            "Fetched": relative_time(row.fetched), "Size": self.bytes(row), "SHA-256": row.sha256 or "-",
             "Home Assistant": row.core or "-", "Name on the device": row.slug or "-",
             "Still on the device": "yes" if row.is_on_device else "no",
         }  # fmt: skip
@@ -234,7 +234,7 @@ class StoredBackupAdmin(RuleAdmin):
             parts = rules.opened(row)
         except Refused as refusal:
             return self.told_on_page(request, row, refusal)
-        record("backup.downloaded", row)
+        record_audit("backup.downloaded", row)
         name = f"{row.supervisor.device.name}-{row.slug}.tar"
         return StreamingHttpResponse(
             parts, content_type="application/tar",
@@ -263,7 +263,7 @@ class StoredBackupAdmin(RuleAdmin):
     def password(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """The page once more, with what Home Assistant asks for to restore it."""
         row = self.row_for(request, str(pk), "secret")
-        record("backup.password_shown", row)
+        record_audit("backup.password_shown", row)
         # To Django's page of a row a POST is a form that was sent.
         request.method = "GET"
         shown = self.change_view(request, str(pk), extra_context={"password": row.password})

@@ -15,10 +15,10 @@ from controller.base.admin import (
     ScopedRelatedFilter,
     admin_url,
     badge,
-    bar,
+    stacked_bar,
     display,
 )
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from supervisor_proxy.models import (
     CampaignDevice,
     SupervisorBatch,
@@ -106,7 +106,7 @@ class SupervisorCallAdmin(Kept):
 
     @display(description="Asked", ordering="created")
     def sent(self, obj: SupervisorCall) -> str:
-        return ago(obj.created)
+        return relative_time(obj.created)
 
     @display(description="Took", ordering="duration")
     def took(self, obj: SupervisorCall) -> str:
@@ -142,7 +142,7 @@ class SupervisorBatchAdmin(Kept):
 
     @display(description="Asked", ordering="created")
     def sent(self, obj: SupervisorBatch) -> str:
-        return ago(obj.created)
+        return relative_time(obj.created)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.results)
@@ -173,7 +173,7 @@ def results_of(batch: Any) -> dict[str, Any]:
         "about": f"{batch.organization}{f' · by {batch.actor}' if batch.actor else ''}",
         "total": batch.total,
         "said": "What it said",
-        "card": bar(
+        "card": stacked_bar(
             [
                 {
                     "label": State(state).label.capitalize(),
@@ -246,4 +246,4 @@ class UpdateCampaignAdmin(Kept):
 
     @display(description="Begun", ordering="created")
     def begun(self, obj: UpdateCampaign) -> str:
-        return ago(obj.created)
+        return relative_time(obj.created)

@@ -19,17 +19,17 @@ from django.views.decorators.http import require_POST
 
 from controller.base.admin import admin_url
 from controller.base.errors import Refused
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.admin.home_tables import BACKUPS, STATES, backups_of, host_of, version
 from supervisor_proxy.admin.supervisors import last_calls, told
 from supervisor_proxy.engine.hassio import LONG
 from supervisor_proxy.models import Home, HomeAlert, Supervisor, SupervisorCall
 from supervisor_proxy.rules import homes
-from supervisor_proxy.rules.asking import asked
+from supervisor_proxy.rules.asking import match_route
 from supervisor_proxy.rules.calling import ask
 from supervisor_proxy.rules.many import ask_later
-from supervisor_proxy.rules.streaming import backup_of, bring_down
+from supervisor_proxy.rules.streaming import backup_of, download
 from supervisor_proxy.rules.supervisors import address_of
 
 # name: call, label, what it does, in words, if that is to be confirmed by the device's name.
@@ -56,7 +56,7 @@ LOG_LINES = 100
 
 def wanted(name: str, place: str) -> Any:
     method, _, pattern = CALLS[name][0].partition(" ")
-    return asked(Supervisor.Flavor.HASSIO, method=method, path=pattern.format(place), data={})
+    return match_route(Supervisor.Flavor.HASSIO, method=method, path=pattern.format(place), data={})
 
 
 def is_serious(name: str) -> bool:
@@ -93,7 +93,7 @@ class HomeTab:
         )
         if found is None:
             raise Http404
-        if not user.may_on(f"supervisor:{verb}", found):
+        if not user.has_perm_on(f"supervisor:{verb}", found):
             raise PermissionDenied
         row: Supervisor = found
         return row
@@ -110,7 +110,7 @@ class HomeTab:
             "Supervisor": version(home.supervisor_version, home.supervisor_latest),
             "Health": self.health_shown(home),
             "Disk free": self.disk(home),
-            "Last backup": ago(home.last_backup),
+            "Last backup": relative_time(home.last_backup),
         }
         return JsonResponse({
             "facts": facts, "error": home.reason, "host": host_of(data),
@@ -127,7 +127,7 @@ class HomeTab:
         of = request.GET.get("of", "core")
         name = f"{of}/logs" if of in LOGS else f"addons/{of}/logs"
         try:
-            shown = told(ask(user, row, asked(row.flavor, method="GET", path=name)))
+            shown = told(ask(user, row, match_route(row.flavor, method="GET", path=name)))
         except Refused as refusal:
             shown = {"error": str(refusal)}
         if isinstance(text := shown.get("value"), str):
@@ -149,7 +149,7 @@ class HomeTab:
         row = self.row(request, pk, "download")
         user: Any = request.user
         try:
-            stream = bring_down(user, row, backup_of(slug))
+            stream = download(user, row, backup_of(slug))
         except Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(f"{admin_url(Device, 'change', row.device_id)}#home")
@@ -189,13 +189,13 @@ def home_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
     """What the Home Assistant tab of a device's page shows, to whoever may see supervisors."""
     user: Any = request.user
     row = Supervisor.objects.filter(device=device, flavor=Supervisor.Flavor.HASSIO).first()
-    if row is None or not user.may_on("supervisor:read", device):
+    if row is None or not user.has_perm_on("supervisor:read", device):
         return None
     row.device = device
 
     def may(name: str) -> bool:
         permission = wanted(name, "x").route.permission
-        return bool(user.may_on(f"supervisor:{permission}", row)) and not device.is_deactivated
+        return bool(user.has_perm_on(f"supervisor:{permission}", row)) and not device.is_deactivated
 
     address = address_of(row)
     return {
@@ -204,14 +204,14 @@ def home_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
         "settings": admin_url(Supervisor, "change", row.pk),
         "every": f"{admin_url(SupervisorCall, 'changelist')}?supervisor__id__exact={row.pk}",
         "fleet": reverse("admin:supervisor_proxy_home_changelist"),
-        "logs": LOGS if user.may_on("supervisor:logs", row) else (),
+        "logs": LOGS if user.has_perm_on("supervisor:logs", row) else (),
         "buttons": [button(name) for name in OF_DEVICE if may(name)],
         "on_addon": [
             button(name) for name in ("start", "stop", "restart", "update") if may(name)
         ],
         "on_backup": [button(name) for name in ("restore", "remove") if may(name)],
         "downloads": reverse("admin:home_backup", args=[row.pk, "x"])
-        if user.may_on("supervisor:download", row)
+        if user.has_perm_on("supervisor:download", row)
         else "",
     }
 

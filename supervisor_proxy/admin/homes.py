@@ -19,7 +19,7 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.admin.calls import Kept
 from supervisor_proxy.admin.home_tab import HomeTab
@@ -90,11 +90,11 @@ class HomeAdmin(HomeTab, Kept):
 
     @display(description="Last backup", ordering="last_backup")
     def backed_up(self, obj: Home) -> str:
-        return ago(obj.last_backup)
+        return relative_time(obj.last_backup)
 
     @display(description="Looked at", ordering="seen")
     def looked(self, obj: Home) -> str:
-        return ago(obj.seen)
+        return relative_time(obj.seen)
 
     # --- updates in waves
 
@@ -130,7 +130,7 @@ class HomeAdmin(HomeTab, Kept):
         if request.POST.get("count") != str(len(rows)):
             raise Refused(f"To confirm, type the number of devices: {len(rows)}.")
         user: Any = request.user
-        campaign = campaigns.begin(
+        campaign = campaigns.start_campaign(
             user, rows, organization=owners.pop(), name=request.POST.get("name", ""),
             version=request.POST.get("version", "").strip(),
         )  # fmt: skip

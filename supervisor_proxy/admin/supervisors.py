@@ -23,14 +23,14 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.admin.calls import shown_call
 from supervisor_proxy.engine import balena
 from supervisor_proxy.engine.routes import MASK, Route, gate
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
 from supervisor_proxy.rules import supervisors as rules
-from supervisor_proxy.rules.asking import Job, asked
+from supervisor_proxy.rules.asking import CallJob, match_route
 from supervisor_proxy.rules.calling import ask
 from supervisor_proxy.rules.many import ask_many_later
 
@@ -146,7 +146,7 @@ class SupervisorAdmin(RuleAdmin):
 
     @display(description="Last report", ordering="last_report")
     def reported_at(self, obj: Supervisor) -> str:
-        return ago(obj.last_report)
+        return relative_time(obj.last_report)
 
     # --- many
 
@@ -187,7 +187,7 @@ class SupervisorAdmin(RuleAdmin):
         user: Any = request.user
         data = {"force": True} if request.POST.get("force") else {}
         route = balena.BY_NAME[name]
-        wanted = asked(
+        wanted = match_route(
             Supervisor.Flavor.BALENA, method=route.method, path=route.pattern,
             data=data if route.takes_force else {},
         )  # fmt: skip
@@ -210,7 +210,7 @@ class SupervisorAdmin(RuleAdmin):
         user: Any = request.user
         found: dict[str, Any] = {"key": str(self.key_badge(row))}
         parts: dict[str, dict[str, Any]] = {"device": {}, "state": {}}
-        if user.may_on("supervisor:act", row) and request.GET.get("journal"):
+        if user.has_perm_on("supervisor:act", row) and request.GET.get("journal"):
             parts = {"journal": {"count": JOURNAL_LINES}}
         for name, data in parts.items():
             try:
@@ -224,9 +224,9 @@ class SupervisorAdmin(RuleAdmin):
                      "calls": last_calls(row)}
         )  # fmt: skip
 
-    def made(self, user: Any, row: Supervisor, name: str, data: Any) -> Job:
+    def made(self, user: Any, row: Supervisor, name: str, data: Any) -> CallJob:
         route = balena.BY_NAME[name]
-        wanted = asked(row.flavor, method=route.method, path=route.pattern, data=data)
+        wanted = match_route(row.flavor, method=route.method, path=route.pattern, data=data)
         return ask(user, row, wanted)
 
     def call(self, request: HttpRequest, pk: int) -> JsonResponse:
@@ -251,7 +251,7 @@ class SupervisorAdmin(RuleAdmin):
         return JsonResponse(shown | {"calls": last_calls(row)})
 
 
-def told(job: Job) -> dict[str, Any]:
+def told(job: CallJob) -> dict[str, Any]:
     if job.refusal is not None:
         return {"error": str(job.refusal)}
     answer = job.answer
@@ -274,17 +274,17 @@ def supervisor_of(request: HttpRequest, device: Device) -> dict[str, Any] | None
     """What the tab of a device's page shows, to whoever may see supervisors."""
     user: Any = request.user
     row = Supervisor.objects.filter(device=device, flavor=Supervisor.Flavor.BALENA).first()
-    if row is None or not user.may_on("supervisor:read", device):
+    if row is None or not user.has_perm_on("supervisor:read", device):
         return None
     row.device = device
     address = rules.address_of(row)
     return {
         "row": row,
-        "reads_journal": user.may_on("supervisor:act", row),
+        "reads_journal": user.has_perm_on("supervisor:act", row),
         "address": f"{address}:{row.port}" if address else "",
         "settings": admin_url(Supervisor, "change", row.pk),
         "every": f"{admin_url(SupervisorCall, 'changelist')}?supervisor__id__exact={row.pk}",
-        "forces": user.may_on("supervisor:force", row),
+        "forces": user.has_perm_on("supervisor:force", row),
         "buttons": [
             {
                 "name": name,
@@ -295,7 +295,7 @@ def supervisor_of(request: HttpRequest, device: Device) -> dict[str, Any] | None
                 "takes_force": balena.BY_NAME[name].takes_force,
             }
             for name, label in BUTTONS.items()
-            if user.may_on(f"supervisor:{balena.BY_NAME[name].permission}", row)
+            if user.has_perm_on(f"supervisor:{balena.BY_NAME[name].permission}", row)
         ]
         if not device.is_deactivated
         else [],

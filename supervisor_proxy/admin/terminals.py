@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.base.admin import (
     ChoicesDropdownFilter,
     ScopedRelatedFilter,
@@ -21,7 +21,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import Refused
 from controller.connections.models import DeviceConnection
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.admin.calls import Kept
 from supervisor_proxy.models import Terminal
@@ -67,7 +67,7 @@ class TerminalAdmin(Kept):
 
     @display(description="Opened", ordering="created")
     def begun(self, obj: Terminal) -> str:
-        return ago(obj.opened or obj.created)
+        return relative_time(obj.opened or obj.created)
 
     @display(description="Recording")
     def play(self, obj: Terminal) -> str:
@@ -107,7 +107,7 @@ class TerminalAdmin(Kept):
     def device_for(self, request: HttpRequest, pk: Any) -> Device:
         user: Any = request.user
         device = Device.objects.visible_to(user, "device:read").filter(pk=pk).first()
-        if device is None or not user.may_on("terminal:open", device):
+        if device is None or not user.has_perm_on("terminal:open", device):
             raise PermissionDenied
         found: Device = device
         return found
@@ -127,7 +127,7 @@ class TerminalAdmin(Kept):
         device = self.device_for(request, device_id)
         user: Any = request.user
         try:
-            terminal, ticket = rules.offer(user, device, reason=request.POST.get("reason", ""))
+            terminal, ticket = rules.create_ticket(user, device, reason=request.POST.get("reason", ""))
         except Refused as refusal:
             return JsonResponse({"error": str(refusal)}, status=400)
         play = reverse("admin:terminal_play", args=[terminal.pk])
@@ -145,7 +145,7 @@ class TerminalAdmin(Kept):
 
     def recording(self, request: HttpRequest, pk: Any) -> HttpResponse:
         terminal = self.row_for(request, str(pk), "replay")
-        record("terminal.replayed", terminal)
+        record_audit("terminal.replayed", terminal)
         answer = HttpResponse(rules.played(terminal), content_type="application/x-asciicast")
         answer["Cache-Control"] = "no-store"
         return answer
@@ -154,8 +154,8 @@ class TerminalAdmin(Kept):
 def terminals_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
     """What the tab of a device's page shows, to whoever may open or see terminals."""
     user: Any = request.user
-    opens = user.may_on("terminal:open", device) and not device.is_deactivated
-    reads = user.may_on("terminal:read", device)
+    opens = user.has_perm_on("terminal:open", device) and not device.is_deactivated
+    reads = user.has_perm_on("terminal:read", device)
     if not opens and not reads:
         return None
     ways = DeviceConnection.objects.filter(device=device, enabled=True)
@@ -166,12 +166,12 @@ def terminals_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
         "rows": [
             {
                 "row": row,
-                "ago": ago(row.opened or row.created),
+                "ago": relative_time(row.opened or row.created),
                 "state": badge(
                     row.get_state_display().capitalize(), TONES[Terminal.State(row.state)]
                 ),
                 "play": reverse("admin:terminal_play", args=[row.pk])
-                if row.opened and user.may_on("terminal:replay", device)
+                if row.opened and user.has_perm_on("terminal:replay", device)
                 else "",
             }
             for row in rows

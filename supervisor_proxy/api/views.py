@@ -16,17 +16,17 @@ from rest_framework.response import Response
 
 from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused, Unreachable
-from controller.dialects.balena import as_user
-from controller.dialects.hassio import SPEAKER, View, relayed
+from controller.dialects.balena import require_user
+from controller.dialects.hassio import ORIGIN_HEADER, View, relay_response
 from supervisor_proxy.api.serializers import job as shown_job
 from supervisor_proxy.engine.forms import first_part
 from supervisor_proxy.engine.hassio import FOLLOWED, LONG, RANGE
-from supervisor_proxy.engine.routes import LARGEST_DATA, Wish, wish
+from supervisor_proxy.engine.routes import LARGEST_DATA, CallRequest, parse_request
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules.asking import Job, asked, record_refusals
+from supervisor_proxy.rules.asking import CallJob, match_route, record_refusals
 from supervisor_proxy.rules.calling import ask
 from supervisor_proxy.rules.many import ask_later, visible
-from supervisor_proxy.rules.streaming import backup_of, bring_down, follow, send_up
+from supervisor_proxy.rules.streaming import backup_of, download, follow, upload
 
 AnyResponse = HttpResponse | StreamingHttpResponse | Response
 HASSIO = Supervisor.Flavor.HASSIO
@@ -47,7 +47,7 @@ class HassioView(View):
     http_method_names = ["get", "post", "put", "delete"]
 
     def handle(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
-        user = as_user(request)
+        user = require_user(request)
         supervisor = supervisor_of(user, device_id)
         if (streams := streamed(request, user, supervisor, path)) is not None:
             return streams
@@ -82,7 +82,7 @@ class HassioView(View):
 
 
 def portal(shown: dict[str, Any]) -> Response:
-    return Response(shown, headers={SPEAKER: "portal"})
+    return Response(shown, headers={ORIGIN_HEADER: "portal"})
 
 
 def supervisor_of(user: User, device_id: UUID) -> Supervisor:
@@ -100,10 +100,10 @@ def streamed(
     if request.method == "POST" and UPLOAD.fullmatch(path):
         parts, size = sent_file(request)
         learn_version(user, supervisor)
-        return relay(send_up(user, supervisor, parts, size=size))
+        return relay(upload(user, supervisor, parts, size=size))
     if request.method == "GET" and FOLLOW.fullmatch(path):
         learn_version(user, supervisor)
-        log = follow(user, supervisor, wish(FOLLOWED, method="GET", path=path))
+        log = follow(user, supervisor, parse_request(FOLLOWED, method="GET", path=path))
         return streaming(log, "text/plain; charset=utf-8")
     found = DOWNLOAD.fullmatch(path)
     if found is None or request.method != "GET":
@@ -112,7 +112,7 @@ def streamed(
     learn_version(user, supervisor)
     given = request.headers.get("range", "")
     byte_range = given if RANGE.fullmatch(given) else ""
-    stream = bring_down(user, supervisor, wanted, byte_range=byte_range)
+    stream = download(user, supervisor, wanted, byte_range=byte_range)
     response = streaming(stream.parts, "application/tar", status=stream.status)
     for name, value in (("Content-Length", stream.size), ("Content-Range", stream.byte_range)):
         if value:
@@ -123,7 +123,7 @@ def streamed(
 
 def streaming(parts: Iterable[bytes], kind: str, *, status: int = 200) -> StreamingHttpResponse:
     response = StreamingHttpResponse(parts, status=status, content_type=kind)
-    response[SPEAKER] = "device"
+    response[ORIGIN_HEADER] = "device"
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response
@@ -149,7 +149,7 @@ def sent_file(request: Request) -> tuple[Iterable[bytes], int | None]:
 def learn_version(user: User, supervisor: Supervisor) -> None:
     """Which names a device knows, and how it takes files, depends on its version."""
     if not supervisor.version:
-        ask(user, supervisor, asked(HASSIO, method="GET", path="/info"))
+        ask(user, supervisor, match_route(HASSIO, method="GET", path="/info"))
 
 
 def own_job(supervisor: Supervisor, path: str) -> SupervisorCall | None:
@@ -163,13 +163,13 @@ def own_job(supervisor: Supervisor, path: str) -> SupervisorCall | None:
     return row
 
 
-def wanted_of(request: Request, path: str, supervisor: Supervisor) -> Wish:
+def wanted_of(request: Request, path: str, supervisor: Supervisor) -> CallRequest:
     method = request.method or "GET"
     meta = request._request.META
     try:
         body = body_of(request)
         is_raw = STDIN.fullmatch(path) is not None
-        return asked(
+        return match_route(
             HASSIO,
             method=method,
             path=path,
@@ -201,17 +201,17 @@ def read_json(body: bytes) -> Any:
     return found
 
 
-def answer(user: User, supervisor: Supervisor, wanted: Wish) -> HttpResponse:
+def answer(user: User, supervisor: Supervisor, wanted: CallRequest) -> HttpResponse:
     if wanted.path != "/info":
         learn_version(user, supervisor)
     return relay(ask(user, supervisor, wanted))
 
 
-def relay(job: Job) -> HttpResponse:
+def relay(job: CallJob) -> HttpResponse:
     if job.refusal is not None:
         raise job.refusal
     if job.answer is None:
         raise Unreachable("The device is away.", code="offline")
-    response = relayed(job.answer.status, job.answer.content_type, job.answer.body)
+    response = relay_response(job.answer.status, job.answer.content_type, job.answer.body)
     response["X-Supervisor-Call"] = str(job.call.pk)
     return response

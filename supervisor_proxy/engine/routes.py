@@ -69,7 +69,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CallRequest:
     """A request that found its row: everything in it is checked."""
 
     route: Route
@@ -145,7 +145,7 @@ def find(table: Iterable[Route], method: str, path: str) -> Route:
     )
 
 
-def wish(
+def parse_request(
     table: Iterable[Route],
     *,
     method: str,
@@ -154,7 +154,7 @@ def wish(
     query: Mapping[str, str] | None = None,
     data: Any = None,
     content: bytes = b"",
-) -> Wish:
+) -> CallRequest:
     """Find the row of a request and check everything in it."""
     cleaned = clean(path, raw)
     row = find(table, method, cleaned)
@@ -168,7 +168,7 @@ def wish(
     found = _regex(row.pattern).fullmatch(cleaned)
     places = found.groupdict() if found else {}
     rebuilt = PLACE.sub(lambda place: places[place[1]], row.pattern)
-    return Wish(
+    return CallRequest(
         row,
         rebuilt,
         dict(query or {}),

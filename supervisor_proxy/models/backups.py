@@ -6,7 +6,7 @@ from typing import ClassVar
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from controller.accounts.models import OrganizationOwned, Owned, User
+from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField
 from controller.devices.models import DeviceGroup
@@ -54,7 +54,7 @@ class BackupPlan(OrganizationOwned, Base):
         return self.name
 
 
-class StoredBackup(Owned, Base):
+class StoredBackup(OrganizationScoped, Base):
     """One backup of one device: made there, then fetched and kept here."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"

@@ -5,13 +5,13 @@ from typing import ClassVar, Self
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import OrganizationOwned, Owned, OwnedQuerySet, User
+from controller.accounts.models import OrganizationOwned, OrganizationScoped, OrganizationScopedQuerySet, User
 from controller.base.models import Base, Dated
 from controller.base.secrets import EncryptedJSONField, EncryptedTextField
 from supervisor_proxy.models.supervisors import Supervisor
 
 
-class BatchQuerySet(OwnedQuerySet):
+class BatchQuerySet(OrganizationScopedQuerySet):
     def counted(self) -> "BatchQuerySet":
         """With ``total`` and the number of calls by state."""
         rows: BatchQuerySet = self.annotate(
@@ -43,12 +43,12 @@ class SupervisorBatch(OrganizationOwned, Base):
         return f"{self.name} of {self.created:%Y-%m-%d %H:%M}"
 
 
-class CallQuerySet(OwnedQuerySet):
+class CallQuerySet(OrganizationScopedQuerySet):
     def open(self) -> Self:
         return self.filter(state__in=SupervisorCall.OPEN)
 
 
-class SupervisorCall(Owned, Base):
+class SupervisorCall(OrganizationScoped, Base):
     """One attempt. It is written before anything is sent, and closed once."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from controller.accounts.models import OrganizationOwned, Owned, User
+from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
 from controller.base.models import Base
 from supervisor_proxy.models.supervisors import Supervisor
 
@@ -35,7 +35,7 @@ class UpdateCampaign(OrganizationOwned, Base):
         return self.name
 
 
-class CampaignDevice(Owned, Base):
+class CampaignDevice(OrganizationScoped, Base):
     """One device of a campaign, and how far it got."""
 
     organization_path: ClassVar[str] = "campaign__organization"

@@ -5,12 +5,12 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import Owned
+from controller.accounts.models import OrganizationScoped
 from controller.base.models import Base, Dated
 from supervisor_proxy.models.supervisors import Supervisor
 
 
-class Home(Owned, Dated):
+class Home(OrganizationScoped, Dated):
     """The last look at one device: shown and filtered by, never acted upon."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
@@ -49,7 +49,7 @@ class Home(Owned, Dated):
         return f"Home Assistant on {self.supervisor.device}"
 
 
-class HomeAlert(Owned, Base):
+class HomeAlert(OrganizationScoped, Base):
     """Something that is wrong on a device, from when it was first seen until it was not."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"

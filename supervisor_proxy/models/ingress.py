@@ -5,13 +5,13 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import Owned, User
+from controller.accounts.models import OrganizationScoped, User
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField
 from supervisor_proxy.models.supervisors import Supervisor
 
 
-class IngressSession(Owned, Base):
+class IngressSession(OrganizationScoped, Base):
     """One add-on's page for one user, for a while."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
-from controller.accounts.models import Owned
+from controller.accounts.models import OrganizationScoped
 from controller.base.models import Dated
 from controller.base.secrets import EncryptedTextField
 from controller.devices.models import Device
@@ -20,7 +20,7 @@ def valid_port(value: int) -> None:
         raise ValidationError("A port from 1024 to 65535 is expected, or 80.")
 
 
-class Supervisor(Owned, Dated):
+class Supervisor(OrganizationScoped, Dated):
     """One supervisor. Its number is what clients call ``deviceId``."""
 
     organization_path: ClassVar[str] = "device__organization"

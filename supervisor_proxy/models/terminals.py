@@ -4,14 +4,14 @@ from typing import ClassVar
 
 from django.db import models
 
-from controller.accounts.models import Owned, User
+from controller.accounts.models import OrganizationScoped, User
 from controller.base.models import Base
 from controller.base.secrets import EncryptedBytesField
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device
 
 
-class Terminal(Owned, Base):
+class Terminal(OrganizationScoped, Base):
     """One terminal: offered with a ticket, open, closed. Its record stays."""
 
     organization_path: ClassVar[str] = "device__organization"
@@ -54,7 +54,7 @@ class Terminal(Owned, Base):
         return f"Terminal on {self.device}"
 
 
-class TerminalPart(Owned):
+class TerminalPart(OrganizationScoped):
     """A piece of what a terminal showed. What was typed is only there as the device echoed it."""
 
     organization_path: ClassVar[str] = "terminal__device__organization"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from controller.base.errors import NotPermitted, NotSignedIn
+from controller.base.errors import NotPermitted, NotAuthenticated
 from supervisor_proxy.models import Supervisor
 from supervisor_proxy.rules.supervisors import device_of_key
 
@@ -40,7 +40,7 @@ def may_stay(key: str, number: int) -> bool:
     now = timezone.now()
     try:
         device = device_of_key(key)
-    except NotSignedIn:
+    except NotAuthenticated:
         return False
     rows = Supervisor.objects.filter(
         pk=number, transport=Supervisor.Transport.AGENT, device=device

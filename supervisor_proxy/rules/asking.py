@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused, Unreachable
-from controller.base.tracing import current
+from controller.base.tracing import current_context
 from supervisor_proxy.drivers.contract import Order, Target
 from supervisor_proxy.engine import balena, hassio
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, LARGEST_JOURNAL, Answer
-from supervisor_proxy.engine.routes import Route, Wish, gate, wish
+from supervisor_proxy.engine.routes import Route, CallRequest, gate, parse_request
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
 from supervisor_proxy.rules.supervisors import target_of
 
@@ -33,11 +33,11 @@ JOURNAL_SECONDS = 60.0
 
 
 @dataclass
-class Job:
+class CallJob:
     """One call of one device, from being asked for to its end."""
 
     supervisor: Supervisor
-    wish: Wish
+    wish: CallRequest
     call: SupervisorCall
     target: Target | None = None
     order: Order | None = None
@@ -54,16 +54,16 @@ class Job:
         return self.target is not None and self.refusal is None
 
 
-def asked(flavor: str, **request: Any) -> Wish:
+def match_route(flavor: str, **request: Any) -> CallRequest:
     """The request as a row of the flavor's table has it; see :func:`engine.routes.wish`."""
-    return wish(TABLES[flavor], **request)
+    return parse_request(TABLES[flavor], **request)
 
 
-def permit(user: User, wanted: Wish, supervisor: Supervisor) -> None:
+def check_permission(user: User, wanted: CallRequest, supervisor: Supervisor) -> None:
     """NotPermitted unless the user may make this call on this device."""
     needed = [wanted.route.permission, *(["force"] if wanted.forces else [])]
     for verb in needed:
-        if not user.may_on(f"supervisor:{verb}", supervisor):
+        if not user.has_perm_on(f"supervisor:{verb}", supervisor):
             raise NotPermitted(
                 f"You do not have permission to perform this action: it needs supervisor:{verb}.",
                 code="forbidden",
@@ -73,24 +73,24 @@ def permit(user: User, wanted: Wish, supervisor: Supervisor) -> None:
 def start(
     user: User,
     supervisor: Supervisor,
-    wanted: Wish,
+    wanted: CallRequest,
     *,
     batch: SupervisorBatch | None = None,
     queue: bool = False,
-) -> Job:
+) -> CallJob:
     """Record the attempt, and make it ready; what is in its way is the job's refusal."""
-    job = Job(supervisor, wanted, record(supervisor, wanted, batch=batch))
-    job.opens = user.may_on("supervisor:secret", supervisor)
+    job = CallJob(supervisor, wanted, record(supervisor, wanted, batch=batch))
+    job.opens = user.has_perm_on("supervisor:secret", supervisor)
     try:
-        permit(user, wanted, supervisor)
+        check_permission(user, wanted, supervisor)
         may_wait(wanted, queue=queue)
-        ready(job)
+        prepare(job)
     except Refused as refusal:
         refuse(job, refusal)
     return job
 
 
-def may_wait(wanted: Wish, *, queue: bool) -> None:
+def may_wait(wanted: CallRequest, *, queue: bool) -> None:
     if queue and not wanted.route.waits:
         raise Refused(
             f"{wanted.path} is never kept for later: by then it would surprise.",
@@ -98,14 +98,14 @@ def may_wait(wanted: Wish, *, queue: bool) -> None:
         )
 
 
-def ready(job: Job) -> None:
+def prepare(job: CallJob) -> None:
     """Check what the device itself makes of it, and take the device for this call."""
     supervisor, route = job.supervisor, job.wish.route
     gate(route, supervisor.version)
     data = of_this_app(job.wish, supervisor)
     method, path = on_device(job.wish, supervisor)
     target = target_of(supervisor)
-    if route.changes and not take(supervisor, job.call, route.seconds):
+    if route.changes and not acquire_lease(supervisor, job.call, route.seconds):
         raise Conflict(BUSY, code="busy")
     job.target = target
     journal = route.name == "journal"
@@ -116,21 +116,21 @@ def ready(job: Job) -> None:
         data if route.body is not None else None,
         JOURNAL_SECONDS if journal else route.seconds,
         LARGEST_JOURNAL if journal else LARGEST_ANSWER,
-        current().request_id,
+        current_context().request_id,
         accept="text/plain" if route.kind == "text" else "",
         content=job.wish.content,
         kind=route.kind,
     )
 
 
-def on_device(wanted: Wish, supervisor: Supervisor) -> tuple[str, str]:
+def on_device(wanted: CallRequest, supervisor: Supervisor) -> tuple[str, str]:
     """Method and path as this version of the device names them."""
     if supervisor.flavor == Supervisor.Flavor.HASSIO:
         return hassio.on_device(wanted.route.method, wanted.path, supervisor.version)
     return wanted.route.method, wanted.path
 
 
-def of_this_app(wanted: Wish, supervisor: Supervisor) -> dict[str, Any]:
+def of_this_app(wanted: CallRequest, supervisor: Supervisor) -> dict[str, Any]:
     """The body, with the device's application where none is named; another one is refused."""
     data = dict(wanted.data)
     if supervisor.flavor != Supervisor.Flavor.BALENA:
@@ -149,7 +149,7 @@ def of_this_app(wanted: Wish, supervisor: Supervisor) -> dict[str, Any]:
 
 
 def record(
-    supervisor: Supervisor, wanted: Wish, *, batch: SupervisorBatch | None = None
+    supervisor: Supervisor, wanted: CallRequest, *, batch: SupervisorBatch | None = None
 ) -> SupervisorCall:
     """A row before anything is sent, so that nothing is done without a trace."""
     return SupervisorCall.objects.create(
@@ -188,7 +188,7 @@ def record_refusals(
 
 
 def who() -> dict[str, Any]:
-    trace = current()
+    trace = current_context()
     return {
         "actor": trace.actor,
         "actor_id": trace.actor_id,
@@ -198,12 +198,12 @@ def who() -> dict[str, Any]:
     }
 
 
-def digest_of(wanted: Wish) -> str:
+def digest_of(wanted: CallRequest) -> str:
     text = json.dumps([wanted.path, dict(wanted.query), dict(wanted.data)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def refuse(job: Job, refusal: Refused) -> None:
+def refuse(job: CallJob, refusal: Refused) -> None:
     """Close the attempt: nothing was sent."""
     job.refusal = refusal
     call = job.call
@@ -217,7 +217,7 @@ def refuse(job: Job, refusal: Refused) -> None:
 # --- one at a time on a device
 
 
-def take(supervisor: Supervisor, call: SupervisorCall, seconds: float) -> bool:
+def acquire_lease(supervisor: Supervisor, call: SupervisorCall, seconds: float) -> bool:
     """Have the device for this call alone, or learn that another call has it."""
     now = timezone.now()
     free = Q(leased_until=None) | Q(leased_until__lt=now)
@@ -229,7 +229,7 @@ def take(supervisor: Supervisor, call: SupervisorCall, seconds: float) -> bool:
     )
 
 
-def release(call: SupervisorCall) -> None:
+def release_lease(call: SupervisorCall) -> None:
     Supervisor.objects.filter(pk=call.supervisor_id, lease=call.pk).update(
         lease=None, leased_until=None
     )
@@ -238,7 +238,7 @@ def release(call: SupervisorCall) -> None:
 # --- for later
 
 
-def stored(wanted: Wish) -> dict[str, Any]:
+def stored(wanted: CallRequest) -> dict[str, Any]:
     return {
         "name": wanted.route.name,
         "path": wanted.path,
@@ -247,13 +247,13 @@ def stored(wanted: Wish) -> dict[str, Any]:
     }
 
 
-def restored(flavor: str, kept: Mapping[str, Any]) -> Wish:
+def restored(flavor: str, kept: Mapping[str, Any]) -> CallRequest:
     route = next(row for row in TABLES[flavor] if row.name == kept["name"])
-    return Wish(route, kept["path"], kept["query"], kept["data"])
+    return CallRequest(route, kept["path"], kept["query"], kept["data"])
 
 
 @transaction.atomic
-def put_off(job: Job, *, until: timedelta) -> SupervisorCall:
+def enqueue(job: CallJob, *, until: timedelta) -> SupervisorCall:
     """Keep a call for a device that is away. One that waits already is not doubled."""
     call = job.call
     same = SupervisorCall.objects.filter(

@@ -16,15 +16,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
-from controller.base.events import about, tell
-from controller.celery import wake
+from controller.base.events import event_for, publish
+from controller.celery import enqueue_on_commit
 from supervisor_proxy.models import BackupPlan, StoredBackup, Supervisor
-from supervisor_proxy.rules.asking import Job, asked, start
-from supervisor_proxy.rules.calling import drive
+from supervisor_proxy.rules.asking import CallJob, match_route, start
+from supervisor_proxy.rules.calling import execute_all
 from supervisor_proxy.rules.campaigns import data, is_good, why
-from supervisor_proxy.rules.streaming import backup_of, bring_down, send_up
+from supervisor_proxy.rules.streaming import backup_of, download, upload
 
 RUN = "supervisor_proxy.tasks.run_backups"
 State = StoredBackup.State
@@ -58,10 +58,10 @@ def _written(user: User, plan: BackupPlan) -> BackupPlan:
     if plan.group is not None and plan.group.owner_id != plan.organization_id:
         raise Refused({"group": ["The group is of another organization."]})
     for verb in ("backup", "download", "manage"):
-        if not user.may(f"supervisor:{verb}", plan.organization_id):
+        if not user.has_perm_in(f"supervisor:{verb}", plan.organization_id):
             raise NotPermitted(f"It needs supervisor:{verb} in all of the organization.")
     plan.checked().save()
-    wake(RUN)
+    enqueue_on_commit(RUN)
     return plan
 
 
@@ -119,7 +119,7 @@ def make() -> None:
     jobs = [(row, _asked(row, "POST", "/backups/new/full", {
         "name": f"Muster {row.created:%Y-%m-%d}", "password": row.password,
     })) for row in rows]  # fmt: skip
-    drive([job for _, job in jobs if job.is_ready], seconds=STEP_SECONDS)
+    execute_all([job for _, job in jobs if job.is_ready], seconds=STEP_SECONDS)
     for row, job in jobs:
         row.leased_until = None
         row.slug = str(data(job).get("slug", ""))[:64]
@@ -157,8 +157,8 @@ def _user(row: StoredBackup) -> User:
     return row.plan.user
 
 
-def _asked(row: StoredBackup, method: str, path: str, body: Any = None) -> Job:
-    return start(_user(row), row.supervisor, asked(HASSIO, method=method, path=path, data=body))
+def _asked(row: StoredBackup, method: str, path: str, body: Any = None) -> CallJob:
+    return start(_user(row), row.supervisor, match_route(HASSIO, method=method, path=path, data=body))
 
 
 def fetch(row: StoredBackup) -> None:
@@ -182,7 +182,7 @@ def fetch(row: StoredBackup) -> None:
 
 def _written_to(part: Path, row: StoredBackup) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
-    stream = bring_down(_user(row), row.supervisor, backup_of(row.slug))
+    stream = download(_user(row), row.supervisor, backup_of(row.slug))
     with part.open("wb") as file:
         part.chmod(0o600)
         for one in stream.parts:
@@ -197,8 +197,8 @@ def _written_to(part: Path, row: StoredBackup) -> tuple[int, str]:
 def _fail(row: StoredBackup, reason: str) -> None:
     row.state, row.reason, row.leased_until = State.FAILED, reason[:1000], None
     device = row.supervisor.device
-    tell(
-        about(
+    publish(
+        event_for(
             row.supervisor, "home.alert", "supervisor:read", device=str(device.pk),
             name=device.name, trouble="backup", about="backup", text=row.reason, state="open",
         )
@@ -215,7 +215,7 @@ def prune(row: StoredBackup) -> None:
     for old in [one for one in rows if one.is_on_device][row.plan.keep_on_device :]:
         job = _asked(old, "DELETE", f"/backups/{old.slug}")
         if job.is_ready:
-            drive([job])
+            execute_all([job])
         # One that somebody has removed there already is gone as well.
         if is_good(job) or job.answer is not None:
             StoredBackup.objects.filter(pk=old.pk).update(is_on_device=False)
@@ -232,7 +232,7 @@ def delete_stored(row: StoredBackup) -> None:
     """Drop one that is over; its copy on the device stays."""
     if row.state in {State.WAITING, State.MADE}:
         raise Conflict("It is being made: wait until it is stored or has failed.")
-    record("backup.deleted", row)
+    record_audit("backup.deleted", row)
     remove(row)
 
 
@@ -257,9 +257,9 @@ def opened(row: StoredBackup) -> Iterator[bytes]:
     return parts()
 
 
-def send_back(user: User, row: StoredBackup) -> Job:
+def send_back(user: User, row: StoredBackup) -> CallJob:
     """Bring a kept backup to its device again, to be restored there."""
-    return send_up(user, row.supervisor, opened(row), size=row.size)
+    return upload(user, row.supervisor, opened(row), size=row.size)
 
 
 def sweep() -> int:

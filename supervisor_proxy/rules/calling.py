@@ -16,11 +16,11 @@ from controller.base.errors import Refused, Unreachable
 from supervisor_proxy.drivers.contract import BadAnswer, Driver, Order, Target
 from supervisor_proxy.engine import answers, hassio
 from supervisor_proxy.engine.answers import Answer, Reply
-from supervisor_proxy.engine.routes import MASK, Wish
+from supervisor_proxy.engine.routes import MASK, CallRequest
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules.asking import Job, put_off, refuse, release, start, stored
+from supervisor_proxy.rules.asking import CallJob, enqueue, refuse, release_lease, start, stored
 from supervisor_proxy.rules.supervisors import KEY_FIELDS, take_key
-from supervisor_proxy.rules.ways import driver_of
+from supervisor_proxy.rules.ways import driver_for
 
 State = SupervisorCall.State
 AT_ONCE = 20
@@ -35,19 +35,19 @@ OFFLINE = {"offline", "no_address"}
 
 
 def ask(
-    user: User, supervisor: Supervisor, wanted: Wish, *, queue_for: timedelta | None = None
-) -> Job:
+    user: User, supervisor: Supervisor, wanted: CallRequest, *, queue_for: timedelta | None = None
+) -> CallJob:
     """Make one call now. With ``queue_for``, a device that is away gets it when it is back."""
     job = start(user, supervisor, wanted, queue=queue_for is not None)
     if job.is_ready:
-        drive([job])
+        execute_all([job])
     away = isinstance(job.refusal, Unreachable) and job.refusal.code in OFFLINE
     if away and queue_for is not None:
-        job.call = put_off(job, until=queue_for)
+        job.call = enqueue(job, until=queue_for)
     return job
 
 
-def drive(jobs: Sequence[Job], *, seconds: float = REQUEST_SECONDS) -> None:
+def execute_all(jobs: Sequence[CallJob], *, seconds: float = REQUEST_SECONDS) -> None:
     """Make these calls side by side; each is written down as it ends.
 
     After ``seconds`` no further one begins: those left are late, and a worker's to make.
@@ -55,11 +55,11 @@ def drive(jobs: Sequence[Job], *, seconds: float = REQUEST_SECONDS) -> None:
     async_to_sync(_drive)(jobs, seconds)
 
 
-async def _drive(jobs: Sequence[Job], seconds: float) -> None:
+async def _drive(jobs: Sequence[CallJob], seconds: float) -> None:
     places = asyncio.Semaphore(AT_ONCE)
     end = time.monotonic() + seconds
 
-    async def one(number: int, job: Job) -> None:
+    async def one(number: int, job: CallJob) -> None:
         await asyncio.sleep(number * STAGGER_SECONDS)
         async with places:
             left = end - time.monotonic()
@@ -74,10 +74,10 @@ async def _drive(jobs: Sequence[Job], seconds: float) -> None:
     await asyncio.gather(*(one(at, job) for at, job in enumerate(jobs)))
 
 
-async def _call(job: Job, left: float) -> Reply | Refused:
+async def _call(job: CallJob, left: float) -> Reply | Refused:
     if job.target is None or job.order is None:
         raise TypeError("A job is made ready before it is driven.")
-    driver = driver_of(job.supervisor)
+    driver = driver_for(job.supervisor)
     order = replace(job.order, seconds=min(job.order.seconds, max(left, 1.0)))
     try:
         reply = await followed(job, driver, order)
@@ -91,7 +91,7 @@ async def _call(job: Job, left: float) -> Reply | Refused:
     return reply
 
 
-async def followed(job: Job, driver: Driver, order: Order) -> Reply:
+async def followed(job: CallJob, driver: Driver, order: Order) -> Reply:
     """The call; beside one that takes long, how far the device says that it is."""
     target = job.target
     if target is None:
@@ -105,7 +105,7 @@ async def followed(job: Job, driver: Driver, order: Order) -> Reply:
         watching.cancel()
 
 
-async def _watch(job: Job, driver: Driver, target: Target) -> None:
+async def _watch(job: CallJob, driver: Driver, target: Target) -> None:
     question = Order("GET", "/jobs/info", seconds=hassio.READ)
     while True:
         await asyncio.sleep(PROGRESS_SECONDS)
@@ -130,9 +130,9 @@ def _key_now(supervisor: Supervisor) -> str:
     return str(Supervisor.objects.only("key").get(pk=supervisor.pk).key)
 
 
-def hand_over(job: Job) -> None:
+def hand_over(job: CallJob) -> None:
     """Its turn did not come in time, so a worker makes it."""
-    release(job.call)
+    release_lease(job.call)
     call = job.call
     call.state, call.wish = State.QUEUED, stored(job.wish)
     call.started = call.leased_until = None
@@ -143,7 +143,7 @@ def hand_over(job: Job) -> None:
 
 
 @transaction.atomic
-def finish(job: Job, found: Reply | Refused, seconds: float) -> None:
+def finish(job: CallJob, found: Reply | Refused, seconds: float) -> None:
     """Judge what came back, note it, and let the device go."""
     call = job.call
     call.duration = round(seconds * 1000)
@@ -154,10 +154,10 @@ def finish(job: Job, found: Reply | Refused, seconds: float) -> None:
     else:
         _answered(job, found)
     if job.wish.route.changes:
-        release(call)
+        release_lease(call)
 
 
-def _no_answer(job: Job, refusal: Refused) -> None:
+def _no_answer(job: CallJob, refusal: Refused) -> None:
     """It arrived, or may have. What only reads has done nothing; the rest is unknown."""
     job.refusal = refusal
     changes = job.wish.route.changes
@@ -172,19 +172,19 @@ def _close(call: SupervisorCall, state: str, refusal: Refused) -> None:
     call.save()
 
 
-def _answered(job: Job, reply: Reply) -> None:
-    answer = judge(job, reply)
+def _answered(job: CallJob, reply: Reply) -> None:
+    answer = parse_answer(job, reply)
     call = job.call
     call.status = reply.status
     if is_turned_away(job, reply):
-        _turned_away(job, answer)
+        device_unauthorized(job, answer)
         return
     if is_hassio(job) and hassio.not_ready(reply):
         job.refusal = Unreachable("The supervisor starts or stops just now.", code="not_ready")
         _close(call, State.FAILED, job.refusal)
         return
     if answer.bad_because:
-        _unreadable(job, answer)
+        unreadable_answer(job, answer)
         return
     if job.wish.route.name == "app":
         answer = answers.masked_environment(answer, MASK)
@@ -195,7 +195,7 @@ def _answered(job: Job, reply: Reply) -> None:
             return
         _note_key(job.supervisor, key=answer.text, state=Supervisor.KeyState.GOOD)
     job.answer = answer
-    _learn(job, answer)
+    update_supervisor(job, answer)
     call.state = State.SUCCEEDED if answer.is_good else State.FAILED
     if answer.is_locked:
         call.state, call.code = State.LOCKED, "locked"
@@ -205,11 +205,11 @@ def _answered(job: Job, reply: Reply) -> None:
     call.save()
 
 
-def is_hassio(job: Job) -> bool:
+def is_hassio(job: CallJob) -> bool:
     return bool(job.supervisor.flavor == Supervisor.Flavor.HASSIO)
 
 
-def judge(job: Job, reply: Reply) -> Answer:
+def parse_answer(job: CallJob, reply: Reply) -> Answer:
     """The answer as it may be passed on, in the words of the path that was asked for."""
     if not is_hassio(job):
         return answers.read(reply)
@@ -220,12 +220,12 @@ def judge(job: Job, reply: Reply) -> Answer:
     return replace(answer, body=json.dumps(value).encode())
 
 
-def is_turned_away(job: Job, reply: Reply) -> bool:
+def is_turned_away(job: CallJob, reply: Reply) -> bool:
     refusals = {answers.UNAUTHORIZED, *([FORBIDDEN] if is_hassio(job) else [])}
     return reply.status in refusals
 
 
-def _turned_away(job: Job, answer: Answer) -> None:
+def device_unauthorized(job: CallJob, answer: Answer) -> None:
     """The device's own 401 never is the caller's: they are signed in here, and rightly."""
     if answer.content_type == answers.JSON:
         job.refusal = BadAnswer(
@@ -242,7 +242,7 @@ def _turned_away(job: Job, answer: Answer) -> None:
     _close(job.call, State.FAILED, job.refusal)
 
 
-def _unreadable(job: Job, answer: Answer) -> None:
+def unreadable_answer(job: CallJob, answer: Answer) -> None:
     """A page for browsers with an error says what it says by its status; else nobody knows."""
     if answer.status == answers.NOT_FOUND:
         job.refusal = Refused(
@@ -269,7 +269,7 @@ def _note_key(supervisor: Supervisor, *, state: str, key: str = "") -> None:
         setattr(supervisor, name, getattr(row, name))
 
 
-def _learn(job: Job, answer: Answer) -> None:
+def update_supervisor(job: CallJob, answer: Answer) -> None:
     """Its version, where it told it; and that the key is good, where only that lets one in."""
     supervisor, name = job.supervisor, job.wish.route.name
     states = Supervisor.KeyState

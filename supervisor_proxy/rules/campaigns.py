@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import NotPermitted, Refused
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from supervisor_proxy.engine.hassio import BACKUPS_SINCE
 from supervisor_proxy.engine.versions import older
 from supervisor_proxy.models import CampaignDevice, Supervisor, UpdateCampaign
-from supervisor_proxy.rules.asking import Job, asked, start
-from supervisor_proxy.rules.calling import drive
+from supervisor_proxy.rules.asking import CallJob, match_route, start
+from supervisor_proxy.rules.calling import execute_all
 
 RUN = "supervisor_proxy.tasks.run_campaigns"
 State = CampaignDevice.State
@@ -30,7 +30,7 @@ TENTH = 10
 
 
 @transaction.atomic
-def begin(
+def start_campaign(
     user: User, supervisors: Sequence[Supervisor], *, organization: Organization,
     name: str, version: str = "",
 ) -> UpdateCampaign:  # fmt: skip
@@ -41,7 +41,7 @@ def begin(
         if row.flavor != Supervisor.Flavor.HASSIO or row.owner_id != organization.pk:
             raise Refused({"devices": [f"{row.device} is no Home Assistant device there."]})
         for verb in ("act", "backup", "manage"):
-            if not user.may_on(f"supervisor:{verb}", row):
+            if not user.has_perm_on(f"supervisor:{verb}", row):
                 raise NotPermitted(f"It needs supervisor:{verb} on {row.device}.")
     campaign = UpdateCampaign(
         organization=organization, name=name, version=version, user=user
@@ -51,7 +51,7 @@ def begin(
         CampaignDevice(campaign=campaign, supervisor=row, wave=wave_of(at, len(supervisors)))
         for at, row in enumerate(supervisors)
     )
-    wake(RUN)
+    enqueue_on_commit(RUN)
     return campaign
 
 
@@ -128,8 +128,8 @@ class Wave:
     def run(self) -> None:
         self.back_up()
         self.update()
-        self.look()
-        self.bring_back()
+        self.check_health()
+        self.roll_back()
 
     def back_up(self) -> None:
         rows = self.those(State.WAITING)
@@ -152,7 +152,7 @@ class Wave:
             # Whatever it answered: what counts is how the device is afterwards.
             self.move(row, State.UPDATED, why(job))
 
-    def look(self) -> None:
+    def check_health(self) -> None:
         """Well is: another version than before, Core answers, the supervisor has no complaint."""
         rows = self.those(State.UPDATED)
         found = {row.pk: [job] for row, job in self.ask(rows, "GET", "/core/info")}
@@ -171,7 +171,7 @@ class Wave:
                 complaint = "Its supervisor calls the system unhealthy."
             self.move(row, State.BROKEN if complaint else State.DONE, complaint)
 
-    def bring_back(self) -> None:
+    def roll_back(self) -> None:
         rows = self.those(State.BROKEN)
         for row, job in self.ask(
             rows, "POST", lambda row: f"/backups/{row.backup}/restore/partial", of_core
@@ -194,16 +194,16 @@ class Wave:
 
     def ask(
         self, rows: Sequence[CampaignDevice], method: str, path: Any, body: Any = None
-    ) -> list[tuple[CampaignDevice, Job]]:
+    ) -> list[tuple[CampaignDevice, CallJob]]:
         made = []
         for row in rows:
-            wanted = asked(
+            wanted = match_route(
                 Supervisor.Flavor.HASSIO, method=method,
                 path=path(row) if callable(path) else path,
                 data=body(row) if body else None,
             )  # fmt: skip
             made.append((row, start(self.user, row.supervisor, wanted)))
-        drive([job for _, job in made if job.is_ready], seconds=STEP_SECONDS)
+        execute_all([job for _, job in made if job.is_ready], seconds=STEP_SECONDS)
         return made
 
     def move(self, row: CampaignDevice, state: str, reason: str = "") -> None:
@@ -218,17 +218,17 @@ def of_core(row: CampaignDevice) -> dict[str, Any]:
     return {"homeassistant": True}
 
 
-def is_good(job: Job) -> bool:
+def is_good(job: CallJob) -> bool:
     return job.answer is not None and job.answer.is_good
 
 
-def data(job: Job) -> Mapping[str, Any]:
+def data(job: CallJob) -> Mapping[str, Any]:
     value = job.answer.value if is_good(job) and job.answer else None
     found = value.get("data") if isinstance(value, dict) else None
     return found if isinstance(found, dict) else {}
 
 
-def why(job: Job) -> str:
+def why(job: CallJob) -> str:
     if job.refusal is not None:
         return str(job.refusal)
     if job.answer is None or job.answer.is_good:

@@ -12,15 +12,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 from controller.base.errors import Refused, Unreachable
-from controller.base.events import about, tell
+from controller.base.events import event_for, publish
 from supervisor_proxy.drivers.contract import BadAnswer, Order, Target
 from supervisor_proxy.engine import hassio, homes
 from supervisor_proxy.engine.answers import Answer
-from supervisor_proxy.engine.routes import Wish, gate
+from supervisor_proxy.engine.routes import CallRequest, gate
 from supervisor_proxy.models import Home, HomeAlert, Supervisor
-from supervisor_proxy.rules.asking import asked, on_device
+from supervisor_proxy.rules.asking import match_route, on_device
 from supervisor_proxy.rules.supervisors import target_of
-from supervisor_proxy.rules.ways import driver_of
+from supervisor_proxy.rules.ways import driver_for
 
 EVERY = timedelta(minutes=5)
 AT_ONCE = 20
@@ -88,14 +88,14 @@ async def _ask_all(
 async def _ask_one(row: Supervisor, target: Target) -> dict[str, Any]:
     """Raises what keeps the first question from an answer; of the rest, what there is."""
     first, *others = homes.PATHS
-    answer = await quietly(row, target, asked(row.flavor, method="GET", path=first))
+    answer = await quietly(row, target, match_route(row.flavor, method="GET", path=first))
     if not answer.is_good:
         raise BadAnswer(f"It answered {answer.status}: {answer.text[:200]}", code="bad_answer")
     row.version = hassio.told_version(first, answer.value)[:32] or row.version
     told = {first: data_of(answer)}
     for path in others:
         try:
-            answer = await quietly(row, target, asked(row.flavor, method="GET", path=path))
+            answer = await quietly(row, target, match_route(row.flavor, method="GET", path=path))
         except Unreachable:
             raise
         except Refused:
@@ -105,12 +105,12 @@ async def _ask_one(row: Supervisor, target: Target) -> dict[str, Any]:
     return told
 
 
-async def quietly(row: Supervisor, target: Target, wanted: Wish) -> Answer:
+async def quietly(row: Supervisor, target: Target, wanted: CallRequest) -> Answer:
     """An answer to a question that only looks. The device's refusal is raised as ours."""
     gate(wanted.route, row.version)
     method, path = on_device(wanted, row)
     order = Order(method, path, seconds=wanted.route.seconds, kind=wanted.route.kind)
-    reply = await driver_of(row).call(target, order)
+    reply = await driver_for(row).call(target, order)
     if reply.status in FORBIDDEN:
         raise BadAnswer("The device does not take the portal's key.", code="unauthorized")
     if hassio.not_ready(reply):
@@ -133,7 +133,7 @@ def icon_of(row: Supervisor, slug: str) -> bytes | None:
 
 def _icon(row: Supervisor, slug: str) -> bytes:
     try:
-        wanted = asked(row.flavor, method="GET", path=f"/addons/{slug}/icon")
+        wanted = match_route(row.flavor, method="GET", path=f"/addons/{slug}/icon")
         answer: Answer = async_to_sync(quietly)(row, target_of(row), wanted)
     except Refused:
         return b""
@@ -186,8 +186,8 @@ def note_alerts(row: Supervisor, found: Sequence[homes.Alert]) -> None:
 
 
 def _tell(row: Supervisor, alert: HomeAlert) -> None:
-    tell(
-        about(
+    publish(
+        event_for(
             row, "home.alert", "supervisor:read", device=str(row.device_id),
             name=row.device.name, trouble=alert.kind, about=alert.about, text=alert.text,
             state="ended" if alert.ended else "open",

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import NotFound, Refused, Unreachable
-from controller.base.tracing import current
-from controller.celery import wake
+from controller.base.tracing import current_context
+from controller.celery import enqueue_on_commit
 from supervisor_proxy.engine import balena, hassio
-from supervisor_proxy.engine.routes import Wish, gate
+from supervisor_proxy.engine.routes import CallRequest, gate
 from supervisor_proxy.models import (
     RememberedAnswer,
     Supervisor,
@@ -24,17 +24,17 @@ from supervisor_proxy.models import (
 )
 from supervisor_proxy.rules.asking import (
     LEASE_MARGIN,
-    Job,
+    CallJob,
     may_wait,
-    permit,
-    ready,
+    check_permission,
+    prepare,
     record,
     refuse,
     restored,
     start,
     stored,
 )
-from supervisor_proxy.rules.calling import OFFLINE, drive
+from supervisor_proxy.rules.calling import OFFLINE, execute_all
 
 State = SupervisorCall.State
 RUN = "supervisor_proxy.tasks.run_calls"
@@ -46,13 +46,13 @@ LOOK_AFTER = timedelta(seconds=5)
 LOOK_UNTIL = timedelta(minutes=15)
 
 
-def ask_many(user: User, supervisors: Sequence[Supervisor], wanted: Wish) -> list[Job]:
+def ask_many(user: User, supervisors: Sequence[Supervisor], wanted: CallRequest) -> list[CallJob]:
     """The call on all of them, within the time of a request; each has an end of its own."""
     batch = new_batch(supervisors, wanted, app_id=wanted.app)
     jobs = [start(user, supervisor, wanted, batch=batch) for supervisor in supervisors]
-    drive([job for job in jobs if job.is_ready])
+    execute_all([job for job in jobs if job.is_ready])
     if any(job.is_late for job in jobs):
-        wake(RUN)
+        enqueue_on_commit(RUN)
     return jobs
 
 
@@ -60,7 +60,7 @@ def ask_many(user: User, supervisors: Sequence[Supervisor], wanted: Wish) -> lis
 def ask_many_later(
     user: User,
     supervisors: Sequence[Supervisor],
-    wanted: Wish,
+    wanted: CallRequest,
     *,
     queue_for: timedelta | None = None,
 ) -> SupervisorBatch:
@@ -71,9 +71,9 @@ def ask_many_later(
     may_wait(wanted, queue=queue_for is not None)
     batch = new_batch(supervisors, wanted, app_id=wanted.app)
     for supervisor in supervisors:
-        job = Job(supervisor, wanted, record(supervisor, wanted, batch=batch))
+        job = CallJob(supervisor, wanted, record(supervisor, wanted, batch=batch))
         try:
-            permit(user, wanted, supervisor)
+            check_permission(user, wanted, supervisor)
         except Refused as refusal:
             refuse(job, refusal)
             continue
@@ -81,15 +81,15 @@ def ask_many_later(
         job.call.started = job.call.leased_until = None
         job.call.expires = timezone.now() + queue_for if queue_for else None
         job.call.save()
-    wake(RUN)
+    enqueue_on_commit(RUN)
     return batch
 
 
-def ask_later(user: User, supervisor: Supervisor, wanted: Wish) -> SupervisorCall:
+def ask_later(user: User, supervisor: Supervisor, wanted: CallRequest) -> SupervisorCall:
     """One call that takes long, by a worker; where it may not be made, the refusal at once."""
-    job = Job(supervisor, wanted, record(supervisor, wanted))
+    job = CallJob(supervisor, wanted, record(supervisor, wanted))
     try:
-        permit(user, wanted, supervisor)
+        check_permission(user, wanted, supervisor)
         gate(wanted.route, supervisor.version)
     except Refused as refusal:
         refuse(job, refusal)
@@ -102,12 +102,12 @@ def ask_later(user: User, supervisor: Supervisor, wanted: Wish) -> SupervisorCal
         None,
     )
     call.save()
-    wake(RUN)
+    enqueue_on_commit(RUN)
     return call
 
 
 def new_batch(
-    supervisors: Sequence[Supervisor], wanted: Wish, *, app_id: int | None
+    supervisors: Sequence[Supervisor], wanted: CallRequest, *, app_id: int | None
 ) -> SupervisorBatch:
     if not supervisors:
         raise NotFound("No online device(s) found", code="no_device")
@@ -130,7 +130,7 @@ def new_batch(
         method=wanted.route.method,
         path=wanted.path,
         app_id=app_id,
-        actor=current().actor,
+        actor=current_context().actor,
     )
 
 
@@ -139,20 +139,20 @@ def new_batch(
 
 def run_due() -> int:
     """Make the calls that wait; how many were made."""
-    forget_lost()
+    mark_lost_unknown()
     done = 0
-    while calls := take_due():
-        jobs = [again(call) for call in calls]
+    while calls := lease_due():
+        jobs = [resume(call) for call in calls]
         ready_ones = [job for job in jobs if job.is_ready]
         longest = max((job.order.seconds for job in ready_ones if job.order), default=0.0)
-        drive(ready_ones, seconds=max(WORK_SECONDS, longest))
+        execute_all(ready_ones, seconds=max(WORK_SECONDS, longest))
         for job in jobs:
-            wait_on(job)
+            requeue(job)
         done += len(jobs)
     return done
 
 
-def forget_lost() -> None:
+def mark_lost_unknown() -> None:
     now = timezone.now()
     SupervisorCall.objects.filter(state=State.RUNNING, leased_until__lt=now).update(
         state=State.UNKNOWN, code="lost", reason=LOST, ended=now, leased_until=None
@@ -166,7 +166,7 @@ def forget_lost() -> None:
 
 
 @transaction.atomic
-def take_due() -> list[SupervisorCall]:
+def lease_due() -> list[SupervisorCall]:
     now = timezone.now()
     rows: list[SupervisorCall] = list(
         SupervisorCall.objects.select_for_update(skip_locked=True, of=("self",))
@@ -181,10 +181,10 @@ def take_due() -> list[SupervisorCall]:
     return rows
 
 
-def again(call: SupervisorCall) -> Job:
-    job = Job(call.supervisor, restored(call.supervisor.flavor, call.wish), call)
+def resume(call: SupervisorCall) -> CallJob:
+    job = CallJob(call.supervisor, restored(call.supervisor.flavor, call.wish), call)
     try:
-        ready(job)
+        prepare(job)
         call.leased_until = (
             timezone.now()
             + LEASE_MARGIN
@@ -196,7 +196,7 @@ def again(call: SupervisorCall) -> Job:
     return job
 
 
-def wait_on(job: Job) -> None:
+def requeue(job: CallJob) -> None:
     """A call that may wait goes on waiting while its device is away or busy."""
     call, refusal = job.call, job.refusal
     away = isinstance(refusal, Unreachable) and refusal.code in OFFLINE
@@ -217,13 +217,13 @@ def verify_unknown() -> int:
         ).select_related("supervisor__device")[:100]
     )
     jobs = [look(call) for call in calls]
-    drive([job for job in jobs if job.is_ready], seconds=WORK_SECONDS)
+    execute_all([job for job in jobs if job.is_ready], seconds=WORK_SECONDS)
     for call, job in zip(calls, jobs, strict=True):
         conclude(call, job)
     return len(calls)
 
 
-def look(call: SupervisorCall) -> Job:
+def look(call: SupervisorCall) -> CallJob:
     """A harmless question with the key, or without where there was none before."""
     supervisor = call.supervisor
     if supervisor.flavor == Supervisor.Flavor.HASSIO:
@@ -231,16 +231,16 @@ def look(call: SupervisorCall) -> Job:
     else:
         old = supervisor.version.lstrip("v").startswith("1.")
         route = balena.BY_NAME["ping" if old else "device"]
-    wanted = Wish(route, route.pattern)
-    job = Job(supervisor, wanted, record(supervisor, wanted))
+    wanted = CallRequest(route, route.pattern)
+    job = CallJob(supervisor, wanted, record(supervisor, wanted))
     try:
-        ready(job)
+        prepare(job)
     except Refused as refusal:
         refuse(job, refusal)
     return job
 
 
-def conclude(call: SupervisorCall, job: Job) -> None:
+def conclude(call: SupervisorCall, job: CallJob) -> None:
     answered = job.answer is not None or job.call.status is not None
     if not answered and timezone.now() - (call.ended or call.created) < LOOK_UNTIL:
         return
@@ -257,7 +257,7 @@ def conclude(call: SupervisorCall, job: Job) -> None:
     call.save(update_fields=["verified", "verdict", "modified"])
 
 
-def forget() -> int:
+def prune() -> int:
     """Drop what is older than the settings keep, and answers nobody can ask for again."""
     RememberedAnswer.objects.filter(expires__lt=timezone.now()).delete()
     days = settings.MUSTER_SUPERVISOR_HISTORY_DAYS

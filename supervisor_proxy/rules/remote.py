@@ -13,17 +13,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.accounts.rules.auditing import record
-from controller.base.errors import NotFound, NotPermitted, NotSignedIn, Refused
+from controller.accounts.rules.auditing import record_audit
+from controller.base.errors import NotFound, NotPermitted, NotAuthenticated, Refused
 from controller.base.secrets import digest
 from supervisor_proxy.drivers.contract import Order, Target
 from supervisor_proxy.engine import hassio
 from supervisor_proxy.engine.answers import read
 from supervisor_proxy.models import IngressSession, Supervisor
-from supervisor_proxy.rules.asking import asked
+from supervisor_proxy.rules.asking import match_route
 from supervisor_proxy.rules.homes import data_of, quietly
 from supervisor_proxy.rules.supervisors import target_of
-from supervisor_proxy.rules.ways import driver_of
+from supervisor_proxy.rules.ways import driver_for
 
 OFF = "This portal does not pass on Home Assistant itself; its settings say so."
 BY_AGENT = "The add-on has not the right to this. Reach the device through Core."
@@ -47,7 +47,7 @@ def is_shut(message: Mapping[str, Any]) -> bool:
 
 
 def may_remotely(user: User, supervisor: Supervisor) -> bool:
-    return bool(user.may_on(PERMISSION, supervisor)) and not supervisor.device.is_deactivated
+    return bool(user.has_perm_on(PERMISSION, supervisor)) and not supervisor.device.is_deactivated
 
 
 def socket_of(user: User, device_id: UUID) -> tuple[Supervisor, Target, str]:
@@ -63,7 +63,7 @@ def socket_of(user: User, device_id: UUID) -> tuple[Supervisor, Target, str]:
     if row is None:
         raise NotFound("There is no such device, or none with a Home Assistant supervisor.")
     found = _reachable(user, row)
-    record("home.socket_opened", row)
+    record_audit("home.socket_opened", row)
     return row, found, SOCKETS[Transport(row.transport)]
 
 
@@ -85,7 +85,7 @@ def begin(user: User, row: Supervisor, *, addon: str) -> tuple[IngressSession, s
     target = _reachable(user, row)
     info: dict[str, Any] = data_of(
         async_to_sync(quietly)(
-            row, target, asked(row.flavor, method="GET", path=f"/addons/{addon}/info")
+            row, target, match_route(row.flavor, method="GET", path=f"/addons/{addon}/info")
         )
     )
     entry = ENTRY.fullmatch(str(info.get("ingress_entry") or ""))
@@ -98,13 +98,13 @@ def begin(user: User, row: Supervisor, *, addon: str) -> tuple[IngressSession, s
         ticket_digest=digest(ticket), expires=timezone.now() + TICKET_LIFE,
         entry=f"{PREFIXES[Transport(row.transport)]}{entry[1]}/", session=_session(row, target),
     )  # fmt: skip
-    record("home.page_opened", row, detail=addon)
+    record_audit("home.page_opened", row, detail=addon)
     return session, ticket
 
 
 def _session(row: Supervisor, target: Target) -> str:
     order = Order("POST", "/ingress/session", data={}, seconds=hassio.READ)
-    answer = read(async_to_sync(driver_of(row).call)(target, order))
+    answer = read(async_to_sync(driver_for(row).call)(target, order))
     found = str(data_of(answer).get("session", "")) if answer.is_good else ""
     if not re.fullmatch(r"[0-9a-f]{32,128}", found):
         raise Refused("The device lets the portal's key open no pages of add-ons.")
@@ -120,7 +120,7 @@ def enter(label: str, ticket: str) -> str:
         .first()
     )
     if row is None or row.expires <= timezone.now():
-        raise NotSignedIn("This link was used, or is too old. Open the page again.")
+        raise NotAuthenticated("This link was used, or is too old. Open the page again.")
     cookie = secrets.token_urlsafe(32)
     row.cookie_digest, row.expires = digest(cookie), timezone.now() + LIFE
     row.save()
@@ -137,5 +137,5 @@ def entered(label: str, cookie: str) -> IngressSession:
         else None
     )
     if row is None or not row.user.may_sign_in or not may_remotely(row.user, row.supervisor):
-        raise NotSignedIn("Open the page again from the portal.")
+        raise NotAuthenticated("Open the page again from the portal.")
     return row

@@ -14,11 +14,11 @@ from controller.base.errors import Conflict, Refused
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Order
 from supervisor_proxy.engine import hassio
 from supervisor_proxy.engine.answers import Reply
-from supervisor_proxy.engine.routes import Wish, wish
+from supervisor_proxy.engine.routes import CallRequest, parse_request
 from supervisor_proxy.models import Supervisor
-from supervisor_proxy.rules.asking import Job, refuse, start
+from supervisor_proxy.rules.asking import CallJob, refuse, start
 from supervisor_proxy.rules.calling import finish
-from supervisor_proxy.rules.ways import streaming_of
+from supervisor_proxy.rules.ways import streaming_driver_for
 
 TAR = ("application/tar", "application/x-tar")
 LOGS = ("text/plain", "text/x-log")
@@ -39,45 +39,45 @@ class Stream:
     parts: Iterator[bytes]
 
 
-def backup_of(slug: str) -> Wish:
-    return wish(hassio.STREAMS, method="GET", path=f"/backups/{slug}/download")
+def backup_of(slug: str) -> CallRequest:
+    return parse_request(hassio.STREAMS, method="GET", path=f"/backups/{slug}/download")
 
 
-def send_up(
+def upload(
     user: User, supervisor: Supervisor, parts: Iterable[bytes], *, size: int | None
-) -> Job:
+) -> CallJob:
     """Bring a backup to the device."""
-    job = start(user, supervisor, Wish(hassio.UPLOAD, hassio.UPLOAD.pattern))
+    job = start(user, supervisor, CallRequest(hassio.UPLOAD, hassio.UPLOAD.pattern))
     if job.target is None or job.order is None or job.refusal is not None:
         return job
     began = time.monotonic()
     order = replace(job.order, as_form=hassio.takes_forms(supervisor.version))
     found: Reply | Refused
     try:
-        found = streaming_of(supervisor).upload(job.target, order, parts, size=size)
+        found = streaming_driver_for(supervisor).upload(job.target, order, parts, size=size)
     except Refused as refusal:
         found = refusal
     finish(job, found, time.monotonic() - began)
     return job
 
 
-def bring_down(
-    user: User, supervisor: Supervisor, wanted: Wish, *, byte_range: str = ""
+def download(
+    user: User, supervisor: Supervisor, wanted: CallRequest, *, byte_range: str = ""
 ) -> Stream:
     """A backup from the device. What keeps it from beginning is raised; it ends by itself."""
     job = start(user, supervisor, wanted)
     if job.target is None or job.order is None or job.refusal is not None:
         raise job.refusal or Refused("It cannot be begun.")
-    found, stack, began = begun(job, replace(job.order, byte_range=byte_range), TAR)
+    found, stack, began = open_stream(job, replace(job.order, byte_range=byte_range), TAR)
     return Stream(
         found.status,
         found.headers.get("content-length", ""),
         found.headers.get("content-range", ""),
-        Passing(job, stack, found, began),
+        StreamedDownload(job, stack, found, began),
     )
 
 
-def follow(user: User, supervisor: Supervisor, wanted: Wish) -> Iterator[bytes]:
+def follow(user: User, supervisor: Supervisor, wanted: CallRequest) -> Iterator[bytes]:
     """A log, line by line as it grows, until somebody leaves or nothing comes for long."""
     job = start(user, supervisor, wanted)
     if job.target is None or job.order is None or job.refusal is not None:
@@ -87,21 +87,21 @@ def follow(user: User, supervisor: Supervisor, wanted: Wish) -> Iterator[bytes]:
         raise job.refusal or Refused("It cannot be begun.")
     try:
         order = replace(job.order, follows=True, accept="text/plain")
-        found, stack, began = begun(job, order, LOGS)
+        found, stack, began = open_stream(job, order, LOGS)
     except BaseException:
         places.release()
         raise
     stack.callback(places.release)
-    return Lines(Passing(job, stack, found, began, is_log=True))
+    return LogLines(StreamedDownload(job, stack, found, began, is_log=True))
 
 
-def begun(job: Job, order: Order, kinds: Collection[str]) -> tuple[Download, ExitStack, float]:
+def open_stream(job: CallJob, order: Order, kinds: Collection[str]) -> tuple[Download, ExitStack, float]:
     """The answer, once it is known to be one; else the job is finished and its refusal raised."""
     target, stack, began = job.target, ExitStack(), time.monotonic()
     if target is None:
         raise TypeError("A job is made ready before it is begun.")
     try:
-        found = stack.enter_context(streaming_of(job.supervisor).download(target, order))
+        found = stack.enter_context(streaming_driver_for(job.supervisor).download(target, order))
         refuse_other(job, found, began, kinds)
     except Refused as refusal:
         stack.close()
@@ -111,7 +111,7 @@ def begun(job: Job, order: Order, kinds: Collection[str]) -> tuple[Download, Exi
     return found, stack, began
 
 
-def refuse_other(job: Job, found: Download, began: float, kinds: Collection[str]) -> None:
+def refuse_other(job: CallJob, found: Download, began: float, kinds: Collection[str]) -> None:
     """Anything of another kind is an answer like others: read, and told in words."""
     kind = found.headers.get("content-type", "").partition(";")[0]
     if found.status in GOOD and kind in kinds:
@@ -129,11 +129,11 @@ def refuse_other(job: Job, found: Download, began: float, kinds: Collection[str]
     raise job.refusal
 
 
-class Passing:
+class StreamedDownload:
     """The parts, and the end of the call noted, whichever way it comes: also before the first."""
 
     def __init__(
-        self, job: Job, stack: ExitStack, found: Download, began: float, *, is_log: bool = False
+        self, job: CallJob, stack: ExitStack, found: Download, began: float, *, is_log: bool = False
     ) -> None:
         self.call, self.stack, self.found, self.began = job.call, stack, found, began
         self.is_log, self.is_over, self.size = is_log, False, 0
@@ -172,10 +172,10 @@ class Passing:
         call.save()
 
 
-class Lines:
+class LogLines:
     """Whole lines of a log, without colors."""
 
-    def __init__(self, parts: Passing) -> None:
+    def __init__(self, parts: StreamedDownload) -> None:
         self.parts, self.held = parts, b""
 
     def __iter__(self) -> Iterator[bytes]:

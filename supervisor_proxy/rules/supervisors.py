@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from controller.base.errors import NotFound, NotPermitted, NotSignedIn, Refused, Unreachable
+from controller.base.errors import NotFound, NotPermitted, NotAuthenticated, Refused, Unreachable
 from controller.base.secrets import digest
 from controller.devices.models import Device
 from supervisor_proxy.drivers.contract import Target
@@ -123,7 +123,7 @@ def device_of_key(key: str) -> Device:
         else None
     )
     if device is None:
-        raise NotSignedIn("The key is none of a device here.")
+        raise NotAuthenticated("The key is none of a device here.")
     return device
 
 

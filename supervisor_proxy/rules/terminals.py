@@ -15,13 +15,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.base.errors import Conflict, NotPermitted, NotSignedIn, Refused
+from controller.base.errors import Conflict, NotPermitted, NotAuthenticated, Refused
 from controller.base.secrets import digest
-from controller.base.tracing import current
+from controller.base.tracing import current_context
 from controller.connections.drivers.contract import Address, HostKey, Login
-from controller.connections.drivers.screens import Screen, open_screen
+from controller.connections.drivers.screens import TerminalSession, open_terminal
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import login, note_attempts, usable_connections
+from controller.connections.rules import ssh_login, record_attempts, usable_connections
 from controller.devices.models import Device
 from supervisor_proxy.models import Terminal, TerminalPart
 
@@ -41,7 +41,7 @@ MOST_EARLY = 4096
 SILENCE = timedelta(seconds=60)
 
 
-def way_to(device: Device) -> DeviceConnection:
+def connection_for(device: Device) -> DeviceConnection:
     """The connection that a terminal uses; it is never the caller's to choose an address."""
     if device.is_deactivated:
         raise NotPermitted("The device is out of service.", code="out_of_service")
@@ -52,10 +52,10 @@ def way_to(device: Device) -> DeviceConnection:
 
 
 @transaction.atomic
-def offer(user: User, device: Device, *, reason: str) -> tuple[Terminal, str]:
+def create_ticket(user: User, device: Device, *, reason: str) -> tuple[Terminal, str]:
     """A terminal to be opened within a minute, and the ticket that opens it once."""
     may_open(user, device)
-    connection = way_to(device)
+    connection = connection_for(device)
     reason = reason.strip()
     if not 1 <= len(reason) <= LONGEST_REASON:
         raise Refused({"reason": [f"Say in 1 to {LONGEST_REASON} characters what it is for."]})
@@ -73,7 +73,7 @@ def offer(user: User, device: Device, *, reason: str) -> tuple[Terminal, str]:
         connection=connection,
         user=user,
         actor=user.get_username(),
-        address=current().address or None,
+        address=current_context().address or None,
         reason=reason,
         ticket_digest=digest(ticket),
         ticket_expires=timezone.now() + TICKET_LIFE,
@@ -82,12 +82,12 @@ def offer(user: User, device: Device, *, reason: str) -> tuple[Terminal, str]:
 
 
 def may_open(user: User, device: Device) -> None:
-    if not user.may_on("terminal:open", device):
+    if not user.has_perm_on("terminal:open", device):
         raise NotPermitted("You do not have permission to open terminals on this device.")
 
 
 @transaction.atomic
-def enter(user: User, ticket: str, *, columns: int, rows: int) -> Terminal:
+def redeem_ticket(user: User, ticket: str, *, columns: int, rows: int) -> Terminal:
     """The terminal of a ticket, open from now on. The ticket is good once, and theirs alone."""
     found: Terminal | None = (
         Terminal.objects.select_for_update(of=("self",))
@@ -97,7 +97,7 @@ def enter(user: User, ticket: str, *, columns: int, rows: int) -> Terminal:
     )
     now = timezone.now()
     if found is None or found.user_id != user.pk or (found.ticket_expires or now) <= now:
-        raise NotSignedIn("The ticket is used, expired or somebody else's. Open it again.")
+        raise NotAuthenticated("The ticket is used, expired or somebody else's. Open it again.")
     may_open(user, found.device)
     found.state, found.ticket_digest = State.OPEN, None
     found.opened = found.last_seen = now
@@ -151,7 +151,7 @@ def why_end(terminal_id: UUID) -> str:
         return "The device was taken out of service."
     if row.user is None or not row.user.may_sign_in:
         return "You are no longer signed in."
-    if not row.user.may_on("terminal:open", row.device):
+    if not row.user.has_perm_on("terminal:open", row.device):
         return "You no longer have permission to open terminals on this device."
     Terminal.objects.filter(pk=row.pk).update(last_seen=timezone.now())
     return ""
@@ -219,7 +219,7 @@ def played(terminal: Terminal) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class SshTarget:
     """How the device of a terminal is reached: values, read before anything is awaited."""
 
     address: Address
@@ -228,13 +228,13 @@ class Way:
     connection_id: UUID
 
 
-def way_of(terminal: Terminal) -> Way:
+def ssh_target(terminal: Terminal) -> SshTarget:
     connection = terminal.connection
     if connection is None or not connection.device.management_ip:
         raise Refused("The connection of this device has been removed.")
-    return Way(
+    return SshTarget(
         Address(connection.device.management_ip, connection.ssh_port),
-        login(connection.credentials),
+        ssh_login(connection.credentials),
         HostKey.parse(connection.host_key) if connection.host_key else None,
         connection.pk,
     )
@@ -247,7 +247,7 @@ class Session:
         self.terminal = terminal
         self.recording = Recording(terminal.pk)
         self.idle = idle
-        self.screen: Screen | None = None
+        self.screen: TerminalSession | None = None
         self.last_typed = time.monotonic()
         # Typed while the device was still being reached.
         self.early = bytearray()
@@ -286,13 +286,13 @@ class Session:
         close(self.terminal, because)
 
     async def _hold(self, shown: Callable[[bytes], Awaitable[None]]) -> str:
-        way = await write(way_of)(self.terminal)
+        way = await write(ssh_target)(self.terminal)
         size = {"columns": self.terminal.columns, "rows": self.terminal.rows}
-        async with open_screen(way.address, way.login, way.host_key, **size) as screen:
+        async with open_terminal(way.address, way.login, way.host_key, **size) as screen:
             self.screen = screen
             screen.write(bytes(self.early))
             seen = screen.host_key.line if screen.host_key else ""
-            await write(note_attempts)({way.connection_id: ("", seen)})
+            await write(record_attempts)({way.connection_id: ("", seen)})
             reading = asyncio.ensure_future(self._read(screen, shown))
             watching = asyncio.ensure_future(self._watch())
             try:
@@ -303,7 +303,7 @@ class Session:
                 reading.cancel()
                 watching.cancel()
 
-    async def _read(self, screen: Screen, shown: Callable[[bytes], Awaitable[None]]) -> str:
+    async def _read(self, screen: TerminalSession, shown: Callable[[bytes], Awaitable[None]]) -> str:
         while data := await screen.read():
             self.recording.show(data)
             await shown(data)

@@ -17,10 +17,10 @@ HOMES: Mapping[str, Streaming] = {
 BALENA = Balena()
 
 
-def driver_of(row: Supervisor) -> Driver:
+def driver_for(row: Supervisor) -> Driver:
     return BALENA if row.flavor == Supervisor.Flavor.BALENA else HOMES[row.transport]
 
 
-def streaming_of(row: Supervisor) -> Streaming:
+def streaming_driver_for(row: Supervisor) -> Streaming:
     """For Home Assistant alone; balena's supervisors stream nothing."""
     return HOMES[row.transport]

@@ -5,7 +5,7 @@ import pytest
 from django.test import Client
 
 from controller.accounts.models import ApiToken, Membership, Organization, User
-from controller.accounts.rules import issue_token, user_of_token
+from controller.accounts.rules import issue_token, authenticate_token
 from controller.devices.rules import settings_of
 from tests import make
 
@@ -162,7 +162,7 @@ def test_a_token_is_told_once_and_works(organization: Organization) -> None:
     token = re.search(r"\b[0-9a-f]{40}\b", answer.content.decode())
     assert token
     assert "no-store" in answer["Cache-Control"]
-    assert user_of_token(token[0]) == user
+    assert authenticate_token(token[0]) == user
     row = ApiToken.objects.get(name="script")
     for path in ("", f"{row.pk}/change/"):
         assert token[0] not in signed_in(user).get(TOKENS + path).content.decode()

@@ -10,7 +10,7 @@ from django.test import Client
 from controller.accounts.engine import totp
 from controller.accounts.models import ApiKey, Organization, Session, Site, SiteGrant, User
 from controller.accounts.rules import second_factor, sessions, sites
-from controller.accounts.rules.keys import user_of_key
+from controller.accounts.rules.keys import authenticate_key
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +85,7 @@ def test_a_key_is_shown_once_and_is_as_narrow_as_asked(manager: User) -> None:
     secret = re.search(r"mst_[0-9a-f]{64}", made.content.decode())
     assert secret, made.content.decode()[:2000]
     assert "no-store" in made["Cache-Control"]
-    user = user_of_key(secret[0])
+    user = authenticate_key(secret[0])
     assert user == manager
     assert user.permissions == ["device:read"]
     key = ApiKey.objects.get()
@@ -106,7 +106,7 @@ def test_a_session_is_ended_and_stays_in_the_list(manager: User) -> None:
     assert "curl" in client.get("/admin/accounts/session/").content.decode()
     client.post(f"/admin/accounts/session/{tokens.session.pk}/delete/", {"post": "yes"})
     assert Session.objects.get().revoked_because == "ended in the admin"
-    assert sessions.session_of(tokens.access) is None
+    assert sessions.authenticate_access_token(tokens.access) is None
 
 
 def test_a_second_factor_is_set_up_with_a_qr_code_and_turned_off(manager: User) -> None:
@@ -119,7 +119,7 @@ def test_a_second_factor_is_set_up_with_a_qr_code_and_turned_off(manager: User) 
     assert secret
     code = totp.code_at(secret[1], int(time.time()) // totp.STEP_SECONDS)
     client.post(page, {"do": "on", "code": code})
-    assert second_factor.is_on(manager)
+    assert second_factor.is_enabled(manager)
     assert secret[1] not in client.get(page).content.decode(), "shown once"
     client.post(page, {"do": "off", "password": "a good password"})
-    assert not second_factor.is_on(manager)
+    assert not second_factor.is_enabled(manager)

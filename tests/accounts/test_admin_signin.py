@@ -31,9 +31,9 @@ def test_a_password_alone_is_enough_without_a_second_factor(staff: User) -> None
 
 
 def test_with_a_second_factor_the_password_alone_is_not(staff: User) -> None:
-    setup = second_factor.begin(staff)
+    setup = second_factor.start_setup(staff)
     now = int(time.time()) // totp.STEP_SECONDS
-    second_factor.turn_on(staff, totp.code_at(setup.secret, now))
+    second_factor.enable(staff, totp.code_at(setup.secret, now))
     Authenticator.objects.update(last_step=-1)
 
     refused = sign_in()

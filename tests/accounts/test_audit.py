@@ -52,7 +52,7 @@ def test_an_api_write_is_told_with_who_what_where_before_and_after(
 
 def test_what_is_rolled_back_leaves_no_trace(api: Api, organization: Organization) -> None:
     with transaction.atomic():
-        auditing.record("try", organization)
+        auditing.record_audit("try", organization)
         transaction.set_rollback(True)
     assert not AuditEntry.objects.exists()
 
@@ -127,8 +127,8 @@ def test_every_organization_reads_its_own_and_managers_alone(
 ) -> None:
     other = make.organization()
     for owner in (organization, other):
-        auditing.record("test", owner, organization_id=owner.pk)
-    auditing.record("test", organization_id=None)
+        auditing.record_audit("test", owner, organization_id=owner.pk)
+    auditing.record_audit("test", organization_id=None)
     listed = api(make.user(organization, "org_admin")).get(LOGS).json()
     assert [row["organization_id"] for row in listed["items"]] == [str(organization.pk)]
     foreign = only(organization=other)
@@ -142,7 +142,7 @@ def test_every_organization_reads_its_own_and_managers_alone(
 
 def test_the_list_is_filtered_and_exported(api: Api, organization: Organization) -> None:
     for number in range(3):
-        auditing.record(f"step{number}", organization, after={"note": "=1+1"})
+        auditing.record_audit(f"step{number}", organization, after={"note": "=1+1"})
     client = api(make.superuser())
     assert client.get(LOGS, {"action": "step1"}).json()["total"] == 1
     assert client.get(LOGS, {"search": "STEP"}).json()["total"] == 3
@@ -158,7 +158,7 @@ def test_a_list_costs_as_many_queries_for_many_rows_as_for_one(
     api: Api, organization: Organization, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(30):
-        auditing.record(f"step{number}", organization)
+        auditing.record_audit(f"step{number}", organization)
     client = api(make.superuser())
     client.get(LOGS)
     with django_assert_max_num_queries(3):
@@ -167,8 +167,8 @@ def test_a_list_costs_as_many_queries_for_many_rows_as_for_one(
 
 def chained(organization: Organization, number: int = 5) -> None:
     for at in range(number):
-        auditing.record("step", organization, after={"at": at, "big": 1e22, "text": "é\u2028"})
-    assert auditing.seal() == number
+        auditing.record_audit("step", organization, after={"at": at, "big": 1e22, "text": "é\u2028"})
+    assert auditing.seal_entries() == number
 
 
 def execute(sql: str, *values: Any) -> None:
@@ -177,12 +177,12 @@ def execute(sql: str, *values: Any) -> None:
 
 
 def problems() -> list[str]:
-    return [one for chain in auditing.verify() for one in chain.problems]
+    return [one for chain in auditing.verify_chains() for one in chain.problems]
 
 
 def test_a_chain_holds_and_grows(organization: Organization, capsys: Any) -> None:
     chained(organization)
-    auditing.record("later", organization)
+    auditing.record_audit("later", organization)
     assert problems() == []
     call_command("audit_verify")
     assert f"{organization.name}: 6 entries" in capsys.readouterr().out
@@ -214,7 +214,7 @@ def test_whatever_is_bent_in_the_database_shows(
 def test_an_entry_that_waits_for_its_seal_cannot_be_altered_either(
     organization: Organization,
 ) -> None:
-    auditing.record("step", organization)
+    auditing.record_audit("step", organization)
     execute("UPDATE accounts_auditentry SET action = 'other'")
     assert any("was altered" in one for one in problems())
 
@@ -228,12 +228,12 @@ def test_each_organization_has_a_chain_of_its_own(organization: Organization) ->
         "DELETE FROM accounts_auditentry WHERE organization_id = %s AND number = 1",
         other.pk.hex if connection.vendor == "sqlite" else str(other.pk),
     )
-    broken = [chain.name for chain in auditing.verify() if chain.problems]
+    broken = [chain.name for chain in auditing.verify_chains() if chain.problems]
     assert broken == [str(other.pk)]
 
 
 def test_entries_are_never_changed_or_deleted_by_code(organization: Organization) -> None:
-    auditing.record("step", organization)
+    auditing.record_audit("step", organization)
     entry = only(action="step")
     with pytest.raises(Conflict):
         entry.save()
@@ -243,11 +243,11 @@ def test_entries_are_never_changed_or_deleted_by_code(organization: Organization
 
 def test_an_organization_that_is_gone_keeps_its_audit(api: Api, admin: User) -> None:
     organization = make.organization()
-    auditing.record("step", organization)
+    auditing.record_audit("step", organization)
     assert (
         api(admin).delete(f"/api/v1/users/organization/{organization.pk}/").status_code == 204
     )
-    auditing.seal()
+    auditing.seal_entries()
     assert problems() == []
     assert AuditEntry.objects.filter(organization_id=organization.pk).count() == 2
 

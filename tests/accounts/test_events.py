@@ -10,10 +10,10 @@ from django.conf import settings as portal
 
 from controller.accounts.models import Organization, Session, User
 from controller.accounts.rules import issue_token, keys, sessions, sites
-from controller.base.events import Event, about, tell
+from controller.base.events import Event, event_for, publish
 from controller.connections.rules import commands
 from controller.devices.models import Device
-from controller.devices.rules import Sighting, observe
+from controller.devices.rules import Observation, record_observations
 from controller.dialects import sockets as kit
 from tests import make
 from tests.sockets import Listener, played
@@ -47,7 +47,7 @@ def test_a_device_that_comes_online_is_told_to_who_may_see_it(
 
     async def scene() -> None:
         listener, stranger = await Listener(**mine).ready(), await Listener(**foreign).ready()
-        await told(observe, [Sighting(device.pk, "online")])
+        await told(record_observations, [Observation(device.pk, "online")])
         event = await listener.hears()
         assert event["type"] == "device.status"
         assert event["id"] == str(device.pk)
@@ -78,9 +78,9 @@ def test_sites_and_permissions_decide_for_each_event(
             await Listener(x_api_key=key).ready(),
         )
         for device in (there, here):
-            await told(tell, about(device, "device.status", "device:read", n=1))
-            await told(tell, about(device, "audit.new", "audit:read", n=2))
-            await told(tell, about(device, "config.status", "config:read", n=3))
+            await told(publish, event_for(device, "device.status", "device:read", n=1))
+            await told(publish, event_for(device, "audit.new", "audit:read", n=2))
+            await told(publish, event_for(device, "config.status", "config:read", n=3))
         assert [(await wide.hears())["data"]["n"] for _ in range(2)] == [1, 3]
         assert (await narrow.hears())["id"] == str(here.pk)
         assert await wide.is_quiet()
@@ -97,13 +97,13 @@ def test_what_belongs_to_people_is_told_to_these_alone(
     theirs, other = make.user(organization), make.user(organization)
     event = Event(
         "network.changed", "network:read", None, 7, has_site=False,
-        people=frozenset({theirs.pk}),
+        recipients=frozenset({theirs.pk}),
     )  # fmt: skip
     owner, stranger = bearer(theirs), bearer(other)
 
     async def scene() -> None:
         listener, deaf = await Listener(**owner).ready(), await Listener(**stranger).ready()
-        await told(tell, event)
+        await told(publish, event)
         heard = await listener.hears()
         assert (heard["id"], "people" in heard) == (7, False)
         assert await deaf.is_quiet()
@@ -122,8 +122,8 @@ def test_a_listener_can_ask_for_less(told: Any, organization: Organization) -> N
         await listener.says({"type": "subscribe", "events": ["device.*"], "ids": [str(two.pk)]})
         assert (await listener.hears())["type"] == "subscribed"
         for device in (one, two):
-            await told(tell, about(device, "config.status", "config:read"))
-            await told(tell, about(device, "device.status", "device:read"))
+            await told(publish, event_for(device, "config.status", "config:read"))
+            await told(publish, event_for(device, "device.status", "device:read"))
         assert (await listener.hears())["id"] == str(two.pk)
         await listener.says({"type": "ping"})
         assert await listener.hears() == {"type": "pong"}
@@ -230,7 +230,7 @@ def test_who_signs_out_or_loses_their_role_hears_no_more(
         demoted = await Listener(**other).ready()
         await sync_to_async(user.memberships.all().delete)()
         await asyncio.sleep(0.2)
-        await told(tell, about(device, "device.status", "device:read"))
+        await told(publish, event_for(device, "device.status", "device:read"))
         assert await demoted.is_quiet()
         session = await Session.objects.aget(pk=tokens.session.pk)
         await sync_to_async(sessions.revoke)(session, because="signed out")
@@ -249,7 +249,7 @@ def test_who_reads_too_slowly_is_dropped_and_the_others_go_on(
 
     async def scene() -> None:
         listener = await Listener(**headers).ready()
-        await told(tell, *(about(device, "device.status", "device:read") for _ in range(200)))
+        await told(publish, *(event_for(device, "device.status", "device:read") for _ in range(200)))
         assert await listener.closes() == kit.TOO_SLOW
 
     played(scene)
@@ -262,9 +262,9 @@ def test_nothing_is_read_or_sent_while_nobody_listens(
 ) -> None:  # fmt: skip
     device = make.device(organization)
     with django_capture_on_commit_callbacks() as callbacks:
-        observe([Sighting(device.pk, "online")])
+        record_observations([Observation(device.pk, "online")])
     with django_assert_num_queries(0):
         callbacks[0]()
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     with django_capture_on_commit_callbacks(execute=True):
-        tell(Event("device.status", "device:read", organization.pk, device.pk))
+        publish(Event("device.status", "device:read", organization.pk, device.pk))

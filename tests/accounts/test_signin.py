@@ -13,7 +13,7 @@ from django.utils import timezone
 from controller.accounts.engine import totp
 from controller.accounts.models import ApiKey, Session, User
 from controller.accounts.rules import keys, passwords, second_factor
-from controller.base.errors import NotSignedIn
+from controller.base.errors import NotAuthenticated
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -226,8 +226,8 @@ def test_a_forgotten_password_is_set_by_the_link_of_the_mail(user: User) -> None
         for one in ("bob@example.org", "nobody@example.org")
     ]
     assert answers[0] == answers[1]
-    assert not passwords.mail_reset("00000000-0000-4000-8000-000000000000")
-    assert passwords.mail_reset(str(user.pk))
+    assert not passwords.send_reset_link("00000000-0000-4000-8000-000000000000")
+    assert passwords.send_reset_link(str(user.pk))
     link = next(line for line in mail.outbox[0].body.splitlines() if "/admin/reset/" in line)
     reset = {"token": link, "new_password": "an even better password"}
     assert post(Client(), "/api/v1/auth/password/reset", reset).status_code == 200
@@ -249,7 +249,7 @@ def test_the_second_factor_is_set_up_with_the_password_and_turned_on_by_a_code(
     assert setup["uri"].startswith("otpauth://totp/Muster%3Abob%40example.org?secret=")
     assert setup["qr_svg"].startswith("<svg")
     assert len(setup["backup_codes"]) == 10
-    assert not second_factor.is_on(user), "not before a code has proved the app"
+    assert not second_factor.is_enabled(user), "not before a code has proved the app"
     assert post(client, "/api/v1/auth/mfa/enable", {"code": "000000"}, **csrf).status_code in {
         400, 422,
     }  # fmt: skip
@@ -268,11 +268,11 @@ def test_the_second_factor_is_set_up_with_the_password_and_turned_on_by_a_code(
 
 
 def test_codes_of_the_second_factor_cannot_be_guessed(user: User) -> None:
-    setup = second_factor.begin(user)
-    second_factor.turn_on(user, totp.code_at(setup.secret, int(time.time()) // 30))
+    setup = second_factor.start_setup(user)
+    second_factor.enable(user, totp.code_at(setup.secret, int(time.time()) // 30))
     for _ in range(5):
-        with pytest.raises(NotSignedIn):
-            second_factor.prove(user, "000000")
+        with pytest.raises(NotAuthenticated):
+            second_factor.verify_code(user, "000000")
     token = sign_in(Client()).json()["mfa_token"]
     locked = post(
         Client(), "/api/v1/auth/login/mfa",
@@ -363,5 +363,5 @@ def test_secrets_are_in_no_repr(user: User) -> None:
     tokens = open_session(user)
     assert tokens.access not in repr(tokens)
     assert tokens.refresh not in repr(tokens)
-    setup = second_factor.begin(user)
+    setup = second_factor.start_setup(user)
     assert setup.secret not in repr(setup)

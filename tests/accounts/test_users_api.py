@@ -180,7 +180,7 @@ def test_passwords_are_changed_and_reset_as_openwisps_clients_do_it(api: Api) ->
 
     asked = api(None).post("/api/v1/users/password/reset/", {"input": "nobody@peer.example"})
     assert asked.json() == {"detail": "Password reset e-mail has been sent."}
-    passwords.mail_reset(str(person.pk))
+    passwords.send_reset_link(str(person.pk))
     words = mail.outbox[0].body.rsplit("uid ", 1)[1].replace(",", " ").split()
     confirm = "/api/v1/users/password/reset/confirm/"
     assert set(api(None).post(confirm, {}).json()) == {

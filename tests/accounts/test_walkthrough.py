@@ -113,8 +113,8 @@ curl -s -o /dev/null -w '%{http_code}\n' https://freesdn.example.com/api/v1/auth
 def test_the_second_factor_is_asked_for_and_completes_the_sign_in(
     alice: Any, shell: Shell, parsed: Parse
 ) -> None:
-    setup = second_factor.begin(alice)
-    second_factor.turn_on(alice, current_code(setup.secret))
+    setup = second_factor.start_setup(alice)
+    second_factor.enable(alice, current_code(setup.secret))
     Authenticator.objects.update(last_step=-1)
     asked = r"""
 echo "$RESPONSE" | jq -e '.require_mfa == true and (has("access_token") | not)' >/dev/null

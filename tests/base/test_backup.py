@@ -13,7 +13,7 @@ from django.db import connection
 
 from controller.accounts.models import Organization, User
 from controller.accounts.models.audit import AuditEntry
-from controller.base.backup import kept
+from controller.base.backup import backup_models
 from controller.connections.models import Credentials
 from controller.devices.models import Device
 from geo.models import FloorPlan, Location
@@ -31,12 +31,12 @@ def media(tmp_path: Path, settings: Any) -> Path:
 
 
 def emptied() -> None:
-    for model in kept():
+    for model in backup_models():
         model._base_manager.all()._raw_delete("default")
 
 
 def counts() -> dict[str, int]:
-    return {model._meta.label: model._base_manager.count() for model in kept()}
+    return {model._meta.label: model._base_manager.count() for model in backup_models()}
 
 
 def lines(file: Path) -> dict[str, list[bytes]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from celery import shared_task
 
-from controller.base.tracing import current
+from controller.base.tracing import current_context
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,8 +24,8 @@ def logged(code: str, **environment: str) -> list[str]:
 def test_a_line_of_json_has_its_request_its_task_and_its_traceback() -> None:
     code = (
         "import logging\n"
-        "from controller.base.tracing import Trace, tracing\n"
-        "with tracing(Trace('request-7', channel='a.task')):\n"
+        "from controller.base.tracing import RequestContext, use_context\n"
+        "with use_context(RequestContext('request-7', channel='a.task')):\n"
         "    try: 1 / 0\n"
         "    except ZeroDivisionError: logging.getLogger('muster').exception('It failed')\n"
     )
@@ -45,7 +45,7 @@ def test_an_unknown_format_is_told_at_the_start() -> None:
 
 @shared_task
 def whose() -> tuple[str, str]:
-    return current().request_id, current().channel
+    return current_context().request_id, current_context().channel
 
 
 def test_a_task_goes_by_the_request_that_woke_it_or_by_its_own_id() -> None:

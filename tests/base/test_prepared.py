@@ -7,7 +7,7 @@ import pytest
 from django.db.models import Exists, OuterRef, UUIDField
 
 from controller.accounts.models import Organization
-from controller.base.prepared import Prepared
+from controller.base.prepared import CompiledQuery
 from controller.configs.models import Config
 from controller.devices.models import Device
 from tests import make
@@ -23,7 +23,7 @@ def rows(**wanted: Any) -> Any:
 
 @pytest.mark.django_db
 def test_the_same_rows_for_each_value(organization: Organization) -> None:
-    by_key = Prepared(lambda pk: rows(pk=pk), pk=UUIDField())
+    by_key = CompiledQuery(lambda pk: rows(pk=pk), pk=UUIDField())
     devices = [make.device(organization), make.device(organization, config=None)]
     for pk in (*(one.pk for one in devices), uuid.uuid4()):
         assert by_key(pk=pk) == list(rows(pk=pk))
@@ -38,7 +38,7 @@ def test_the_same_rows_for_each_value(organization: Organization) -> None:
 @pytest.mark.django_db
 def test_it_is_built_once(organization: Organization) -> None:
     built = []
-    one = Prepared(
+    one = CompiledQuery(
         lambda organization: built.append(1) or rows(organization=organization),
         organization=UUIDField(),
     )

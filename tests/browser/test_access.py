@@ -46,7 +46,7 @@ def test_sites_keys_sessions_and_the_second_factor(browse: Callable[..., Any]) -
     picture(watched.open("/admin/accounts/session/"), "sessions")
     picture(watched.open("/admin/accounts/auditentry/"), "audit")
     set_up_the_second_factor(watched)
-    assert second_factor.is_on(user)
+    assert second_factor.is_enabled(user)
 
     door = browse()
     page = door.open("/admin/login/")

@@ -10,7 +10,7 @@ from controller.accounts.models import Organization, User
 from controller.accounts.rules.filters import save_filter
 from controller.configs.rules import batches
 from controller.devices.models import Device, Presence
-from controller.devices.rules import Sighting, observe
+from controller.devices.rules import Observation, record_observations
 from controller.notifications.rules import spreading
 from tests import make
 
@@ -40,11 +40,11 @@ def pages(organization: Organization, admin: User) -> list[str]:
     )
     make.placed(make.location(organization), name="ap-2")
     cert = make.cert(make.ca(organization))
-    observe([Sighting(device.pk, Presence.State.OFFLINE, "no answer")])
-    spreading.spread()
+    record_observations([Observation(device.pk, Presence.State.OFFLINE, "no answer")])
+    spreading.dispatch_notices()
     save_filter(admin, page="devices.device", name="Roofs", query="q=ap")
     draft, under_way = (
-        batches.propose(admin, kind, Device.objects.all()) for kind in ("push", "deactivate")
+        batches.create_draft(admin, kind, Device.objects.all()) for kind in ("push", "deactivate")
     )
     batches.start(under_way, shown=2)
     return [

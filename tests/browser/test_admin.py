@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config, Template
 from controller.configs.rules import inventory, rollouts
-from controller.configs.rules.settling import acknowledge, save_progress
+from controller.configs.rules.settling import mark_applied, save_progress
 from controller.connections.rules import commands
 from controller.devices.models import Device
 from tests import make
@@ -40,7 +40,7 @@ def paths(device: Device) -> list[str]:
         "devices/device": device,
         "devices/devicegroup": make.group(organization),
         "configs/template": Template.objects.first(),
-        "configs/rollout": rollouts.propose(
+        "configs/rollout": rollouts.create_draft(
             Template.objects.get(name="Base"), config=make.a_file("y\n", "etc/base")
         ),
         "connections/credentials": make.credentials(organization),
@@ -225,7 +225,7 @@ def test_a_former_configuration_is_compared_and_gone_back_to(
 ) -> None:
     inventory.update_device(device, config={"config": make.a_file("former\n", "etc/own")})
     config = Config.objects.get(device=device)
-    acknowledge(config, config.desired_id)
+    mark_applied(config, config.desired_id)
     save_progress([config])
     inventory.update_device(device, config={"config": make.a_file("newer\n", "etc/own")})
     page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/#history")

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Rollout, Template
-from controller.configs.rules.rollouts import propose
+from controller.configs.rules.rollouts import create_draft
 from controller.devices.models import Presence
 from tests import make
 
@@ -234,8 +234,8 @@ def test_only_the_configuration_goes_out_in_waves(organization: Organization) ->
 def test_rollouts_of_others_are_not_there_and_viewers_only_look(
     organization: Organization,
 ) -> None:
-    theirs = propose(make.template(make.organization(), name="Of theirs"), pause=5)
-    mine = propose(make.template(organization, name="Of mine"), pause=5)
+    theirs = create_draft(make.template(make.organization(), name="Of theirs"), pause=5)
+    mine = create_draft(make.template(organization, name="Of mine"), pause=5)
     client = signed_in(member(organization, "viewer"))
     shown = client.get(ROLLOUTS).content.decode()
     assert "Of mine" in shown

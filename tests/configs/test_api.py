@@ -8,7 +8,7 @@ from controller.accounts.models import Organization, User
 from controller.configs.models import Config, Template
 from controller.configs.rules import delivery
 from controller.configs.rules.rendering import render_stale
-from controller.configs.rules.settling import acknowledge, save_progress
+from controller.configs.rules.settling import mark_applied, save_progress
 from tests import make
 
 URL = "/api/v1/controller/template/"
@@ -31,7 +31,7 @@ def body(organization: Organization | None, **values: Any) -> dict[str, Any]:
 
 def apply(config: Config) -> None:
     config.refresh_from_db()
-    acknowledge(config, config.desired_id)
+    mark_applied(config, config.desired_id)
     save_progress([config])
 
 
@@ -187,6 +187,6 @@ def test_only_devices_that_can_be_reached_are_queued_and_each_once(
     make.device(organization, config={})
     assert delivery.reconcile() == 1
     assert delivery.reconcile() == 0
-    (push,) = delivery.take()
+    (push,) = delivery.lease_due()
     assert push.config.device == reachable
-    assert delivery.take() == []
+    assert delivery.lease_due() == []

@@ -60,7 +60,7 @@ def test_taking_out_of_service_is_shown_confirmed_and_done_row_by_row(
 
     assert "type the number" in start(client, batch, 2, typed="3").content.decode()
     assert "2 of 2 devices still to answer" in start(client, batch, 2).content.decode()
-    assert batches._step()
+    assert batches.run_next_row()
     part = client.get(f"{BATCHES}{batch.pk}/results/").content.decode()
     assert "1 of 2 devices still to answer" in part
     assert batches.run_due() == 1
@@ -113,11 +113,11 @@ def test_a_template_is_taken_off_and_a_group_is_joined_and_left(
         ("remove_template", mine, [of_group]),
         ("group", None, []),
     ):
-        batch = batches.propose(user, kind, Device.objects.filter(pk=row.pk))
+        batch = batches.create_draft(user, kind, Device.objects.filter(pk=row.pk))
         if chosen is not None:
             assert chosen in batches.choices(batch, user)
-        batches.choose(batch, chosen)
-        assert batches.forecast(batch).looked_at == 1
+        batches.set_target(batch, chosen)
+        assert batches.preview(batch).looked_at == 1
         batches.start(batch, shown=1)
         batches.run_due()
         config = Config.objects.get(device=row)
@@ -131,8 +131,8 @@ def test_a_device_that_refuses_keeps_the_others_from_nothing(
     rows = devices(organization)
     template = make.template(organization)
     user = staff(organization)
-    batch = batches.propose(user, "add_template", Device.objects.all())
-    batches.choose(batch, template)
+    batch = batches.create_draft(user, "add_template", Device.objects.all())
+    batches.set_target(batch, template)
     batches.start(batch, shown=3)
     inventory.deactivate(rows[1])
     batches.run_due()
@@ -174,7 +174,7 @@ def test_stopping_leaves_what_waits_as_it_is(organization: Organization) -> None
     propose(client, "deactivate", rows)
     batch = DeviceBatch.objects.get()
     start(client, batch, 3)
-    batches._step()
+    batches.run_next_row()
     assert "under way" in client.post(
         f"{BATCHES}{batch.pk}/discard/", follow=True
     ).content.decode()  # fmt: skip
@@ -230,7 +230,7 @@ def test_a_viewer_is_offered_nothing_and_devices_of_others_are_not_taken_in(
 def test_who_lost_the_right_meanwhile_has_nothing_done(organization: Organization) -> None:
     devices(organization)
     user = staff(organization)
-    batch = batches.propose(user, "deactivate", Device.objects.all())
+    batch = batches.create_draft(user, "deactivate", Device.objects.all())
     batches.start(batch, shown=3)
     user.memberships.update(role="viewer")
     batches.run_due()
@@ -277,7 +277,7 @@ def test_a_draft_costs_as_few_queries_for_many_devices_as_for_few(
 def test_drafts_that_nobody_started_are_forgotten(organization: Organization) -> None:
     devices(organization)
     user = staff(organization)
-    old, young = (batches.propose(user, "activate", Device.objects.all()) for _ in range(2))
+    old, young = (batches.create_draft(user, "activate", Device.objects.all()) for _ in range(2))
     DeviceBatch.objects.filter(pk=old.pk).update(created=old.created - timedelta(days=2))
-    assert batches.forget() == 1
+    assert batches.prune() == 1
     assert DeviceBatch.objects.get() == young

@@ -119,7 +119,7 @@ def test_devices_that_cannot_be_asked_are_told_as_that(organization):
     device = make.device(organization, config={})
 
     with pytest.raises(Conflict, match="cannot be asked"):
-        drifting.check_now(device.config)
+        drifting.request_check(device.config)
 
 
 def test_files_are_compared_one_by_one_before_anything_is_pushed(pushed):
@@ -172,7 +172,7 @@ def test_drift_is_read_checked_and_repaired_over_the_api(client, organization, p
 def test_the_admin_shows_drift_in_the_list_and_on_the_page(client, pushed, host):
     client.force_login(make.superuser())
     (host.root / "etc/motd").write_text("mine\n")
-    drifting.check_now(pushed)
+    drifting.request_check(pushed)
 
     assert "Drifted" in client.get("/admin/devices/device/?show=drifted").content.decode()
     page = client.get(f"/admin/devices/device/{pushed.device_id}/change/").content.decode()

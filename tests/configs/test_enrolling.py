@@ -199,9 +199,9 @@ def test_a_device_whose_row_was_deleted_asks_anew(client, open_organization):
 
 def test_those_that_stop_asking_are_forgotten(client, open_organization):
     ask(client, open_organization, Ed25519PrivateKey.generate())
-    assert enrolling.forget() == 0
+    assert enrolling.prune() == 0
     Enrollment.objects.update(asked=timezone.now() - timedelta(days=31))
-    assert enrolling.forget() == 1
+    assert enrolling.prune() == 1
 
 
 def test_keys_and_signatures_of_usign_are_understood():

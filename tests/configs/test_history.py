@@ -52,7 +52,7 @@ def answer(state: Any, reason: str = "") -> None:
     """Every device that has something to take answers so."""
     delivery.reconcile()
     Push.objects.filter(state__in=Push.OPEN).update(not_before=timezone.now())
-    settling.settle({push.pk: Outcome(state, reason) for push in delivery.take()})
+    settling.record_outcomes({push.pk: Outcome(state, reason) for push in delivery.lease_due()})
 
 
 def states(device: Device) -> list[str]:
@@ -124,7 +124,7 @@ def test_a_variable_from_elsewhere_that_changed_is_told_too(
     inventory.update_group(group, context={"word": "changed"})
     render_stale()
     shown = api(admin).get(url_of(device, first)).json()
-    assert (shown["same"], shown["notes"]) == (False, [history.ELSEWHERE])
+    assert (shown["same"], shown["notes"]) == (False, [history.NOT_HERE])
 
 
 def test_one_comes_back_to_what_was_last_made_of(device: Device, template: Template) -> None:
@@ -135,7 +135,7 @@ def test_one_comes_back_to_what_was_last_made_of(device: Device, template: Templ
     assert again.pk == first.pk
     change(device, context={"word": "third"}, templates=[template], config={})
     again.refresh_from_db()
-    assert history.prospect(again).is_same
+    assert history.preview_restore(again).is_same
     history.restore(again)
     assert not Config.objects.get(device=device).uses.exists()
 
@@ -202,11 +202,11 @@ def test_what_nobody_took_is_forgotten_and_what_is_needed_stays(device: Device) 
     answer("applied")
     for word in ("second", "third", "fourth"):
         change(device, context={"word": word})
-    assert history.forget() == 0, "a device may still be fetching them"
+    assert history.prune() == 0, "a device may still be fetching them"
     Snapshot.objects.update(created=timezone.now() - 2 * history.GRACE)
-    assert history.forget() == 2
+    assert history.prune() == 2
     assert sorted(states(device)) == ["applied", "unused"]
-    assert history.forget() == 0
+    assert history.prune() == 0
 
 
 def test_of_what_devices_took_the_newest_stay(device: Device) -> None:
@@ -223,7 +223,7 @@ def test_of_what_devices_took_the_newest_stay(device: Device) -> None:
     push = Push.objects.create(
         config=device.config, state="failed", snapshot=Snapshot.objects.get(checksum=f"{1:032}")
     )
-    assert history.forget() == 5
+    assert history.prune() == 5
     assert Snapshot.objects.filter(pk=first.pk).exists(), "the device has it"
     assert Snapshot.objects.count() == history.KEPT + 1
     push.refresh_from_db()

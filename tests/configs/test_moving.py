@@ -44,7 +44,7 @@ def test_a_plan_says_what_is_kept_added_dropped_and_revoked(device, other):
     make.template(other, name="usual", default=True)
     make.credentials(other, name="their key", auto_add=True)
 
-    found = moving.plan(device, organization=other)
+    found = moving.plan_transfer(device, organization=other)
 
     assert found.problem == ""
     assert set(found.kept) >= {
@@ -64,7 +64,7 @@ def test_a_plan_changes_nothing(device, other):
     certs, kept = Cert.objects.count(), Version.objects.count()
     snapshot = Config.objects.get().desired_id
 
-    moving.plan(device, organization=other)
+    moving.plan_transfer(device, organization=other)
 
     again = Device.objects.get()
     assert (again.organization, again.group.name) == (device.organization, "roofs")
@@ -79,7 +79,7 @@ def test_a_move_does_what_the_plan_said(device, other):
     group = make.group(other, name="there")
     before = Cert.objects.get(vpn_client__device=device)
 
-    moved = moving.move(device, organization=other, group=group)
+    moved = moving.transfer(device, organization=other, group=group)
 
     assert (moved.organization, moved.group) == (other, group)
     names = [use.template.name for use in Config.objects.get().uses.all()]
@@ -95,11 +95,11 @@ def test_a_move_does_what_the_plan_said(device, other):
 def test_what_cannot_be_moved_says_why_and_stays(device, other):
     make.device(other, name="roof")
 
-    found = moving.plan(device, organization=other)
+    found = moving.plan_transfer(device, organization=other)
 
     assert "already exists" in found.problem
     with pytest.raises(Conflict, match="already"):
-        moving.move(device, organization=device.organization)
+        moving.transfer(device, organization=device.organization)
 
 
 URL = "/api/v1/controller/device/"

@@ -50,7 +50,7 @@ def devices(organization: Organization, template: Template) -> list[Device]:
 
 @pytest.fixture
 def running(template: Template, devices: list[Device]) -> Rollout:
-    draft = rollouts.propose(template, config=NEW, waves=["1", "50%", "100%"], pause=60)
+    draft = rollouts.create_draft(template, config=NEW, waves=["1", "50%", "100%"], pause=60)
     row = rollouts.start(draft)
     rendering.render_stale()
     return row
@@ -61,7 +61,7 @@ def take_all(state: Any = "applied") -> None:
     rendering.render_stale()
     delivery.reconcile()
     Push.objects.filter(state__in=Push.OPEN).update(not_before=timezone.now())
-    settling.settle({push.pk: Outcome(state, "no space") for push in delivery.take()})
+    settling.record_outcomes({push.pk: Outcome(state, "no space") for push in delivery.lease_due()})
 
 
 def contents(device: Device) -> str:
@@ -167,7 +167,7 @@ def test_what_was_away_or_in_error_before_goes_last_and_counts_for_nothing(
     away, broken = devices[:2]
     Presence.objects.filter(device=away).update(state="offline")
     Config.objects.filter(device=broken).update(render_error="x", rendered_revision=10**9)
-    draft = rollouts.propose(template, config=NEW, waves=["80%", "100%"], pause=60)
+    draft = rollouts.create_draft(template, config=NEW, waves=["80%", "100%"], pause=60)
     row = rollouts.start(draft)
     last = {one.config.device for one in row.devices.filter(wave=1)}
     assert away in last
@@ -176,7 +176,7 @@ def test_what_was_away_or_in_error_before_goes_last_and_counts_for_nothing(
     assert after_the_pause(row).state == "running"
     with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
         take_all("unreachable")
-    found = rollouts.health(rollouts.reached(row))
+    found = rollouts.health(rollouts.released(row))
     assert (found.failed, found.gone) == (0, 0)
     assert found.left_out == 2
 
@@ -204,7 +204,7 @@ def test_the_template_is_left_alone_while_a_rollout_is_under_way(
     with pytest.raises(Conflict):
         templates.delete_template(template)
     with pytest.raises(Conflict):
-        rollouts.start(rollouts.propose(template, config=NEW))
+        rollouts.start(rollouts.create_draft(template, config=NEW))
     with pytest.raises(Conflict):
         rollouts.discard(running)
     template.refresh_from_db()
@@ -218,7 +218,7 @@ def test_a_device_that_gets_or_loses_the_template_meanwhile_disturbs_nothing(
     assert contents(late) == "old"
     canary = running.devices.get(wave=0).config.device
     inventory.update_device(canary, config={"templates": []})
-    assert rollouts.health(rollouts.reached(running)).waiting == 0
+    assert rollouts.health(rollouts.released(running)).waiting == 0
     assert after_the_pause(running).state == "running"
 
 
@@ -234,12 +234,12 @@ def test_a_draft_nobody_has_or_that_is_wrong_is_refused(
     organization: Organization, template: Template
 ) -> None:
     with pytest.raises(Refused):
-        rollouts.start(rollouts.propose(template, config=NEW))
+        rollouts.start(rollouts.create_draft(template, config=NEW))
     for wrong in ([], ["10%"], ["x", "100%"], ["0", "100%"], ["120%", "100%"], [1], "100%"):
         with pytest.raises(Refused):
-            rollouts.propose(template, config=NEW, waves=wrong)
+            rollouts.create_draft(template, config=NEW, waves=wrong)
     with pytest.raises(Refused):
-        rollouts.propose(template, config={"interfaces": "nonsense"})
+        rollouts.create_draft(template, config={"interfaces": "nonsense"})
     assert not RolloutDevice.objects.exists()
 
 
@@ -313,7 +313,7 @@ def test_the_forecast_shows_secrets_to_nobody_who_may_not_read_them(
     api: Any, organization: Organization, template: Template, devices: list[Device]
 ) -> None:
     inventory.update_device(devices[0], config={"context": {"wifi_key": "hush-hush"}})
-    row = rollouts.propose(template, config=make.a_file("psk={{ wifi_key }}\n"))
+    row = rollouts.create_draft(template, config=make.a_file("psk={{ wifi_key }}\n"))
     url = f"{URL}{row.pk}/preview/"
     # An operator has sites of their own, and the forecast is of devices in all of them.
     for role, reads in (("viewer", False), ("operator", False), ("org_admin", True)):
@@ -324,7 +324,7 @@ def test_the_forecast_shows_secrets_to_nobody_who_may_not_read_them(
 def test_who_may_not_change_the_template_may_not_roll_it_out(
     api: Any, organization: Organization, template: Template, devices: list[Device]
 ) -> None:
-    row = rollouts.propose(template, config=NEW)
+    row = rollouts.create_draft(template, config=NEW)
     viewer = api(make.user(organization, "viewer"))
     stranger = api(make.user(make.organization(), "org_admin"))
     body = {"template": str(template.pk), "config": NEW}

@@ -93,7 +93,7 @@ def test_what_is_gone_since_is_told_and_left_out(organization):
     templates.delete_template(template)
     inventory.delete_group(group)
 
-    found = versions.prospect(version)
+    found = versions.preview_restore(version)
     assert found.notes == [
         "Its group of then is gone; it is left empty.",
         "1 of its templates are gone; they are left out.",
@@ -107,7 +107,7 @@ def test_going_back_never_moves_a_row_to_another_organization(organization):
     other = make.organization()
     inventory.update_device(device, organization=other)
 
-    assert "Its organization stays as it is." in versions.prospect(version).notes
+    assert "Its organization stays as it is." in versions.preview_restore(version).notes
     assert versions.restore(version).organization == other
 
 

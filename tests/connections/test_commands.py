@@ -97,7 +97,7 @@ def test_a_password_is_hidden_before_and_gone_after(client: Any, device: Device)
     row = Command.objects.get()
     assert row.input == given
     Command.objects.update(started=timezone.now())
-    commands.finish(row, commands.Ending("success"), "")
+    commands.finish(row, commands.CommandResult("success"), "")
     assert row.input is None
 
 
@@ -161,7 +161,7 @@ def test_a_waiting_command_is_cancelled_and_never_runs(
 
 def test_a_command_that_outlives_its_worker_is_unknown(device: Device) -> None:
     commands.send(device, type="custom", input={"command": "true"})
-    (row,) = commands.take()
+    (row,) = commands.lease_due()
     Command.objects.update(leased_until=timezone.now() - commands.LEASE)
     commands.run_due()
     row.refresh_from_db()

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config
 from controller.configs.rules.inventory import deactivate
-from controller.configs.rules.settling import acknowledge, save_progress
+from controller.configs.rules.settling import mark_applied, save_progress
 from controller.devices.models import Device
 from controller.dialects import openwisp
 from tests import make
@@ -145,7 +145,7 @@ def test_a_device_goes_out_of_service_before_it_is_deleted(
     assert client.patch(url, {"notes": "zz"}).status_code == 403
     assert client.delete(url).status_code == 403
     config = Config.objects.get()
-    acknowledge(config, config.desired_id)
+    mark_applied(config, config.desired_id)
     save_progress([config])
     assert client.get(url).json()["config"]["status"] == "deactivated"
     assert client.post(f"{url}activate/").json()["is_deactivated"] is False
@@ -304,7 +304,7 @@ def test_a_long_list_is_counted_once_in_some_seconds(
     organization: Organization, api: Any, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openwisp, "MANY", 2)
-    openwisp.CountedRows.known.clear()
+    openwisp.CachedCountPaginator.known.clear()
     for _ in range(3):
         make.device(organization)
     client = api(admin)
@@ -318,4 +318,4 @@ def test_a_long_list_is_counted_once_in_some_seconds(
     assert len(counts(url)) == 1
     assert counts(f"{url}&page=2") == []
     assert len(counts(f"{url}&name=device")) == 1
-    openwisp.CountedRows.known.clear()
+    openwisp.CachedCountPaginator.known.clear()

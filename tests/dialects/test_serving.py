@@ -11,7 +11,7 @@ import pytest
 
 from controller.bridge import Bridge
 from controller.devices.drivers import agent_cache
-from controller.dialects.polling import FastPolls
+from controller.dialects.polling import ChecksumFastPath
 
 DEVICE = uuid4()
 
@@ -72,7 +72,7 @@ class TestPolls:
         agent_cache.publish([agent_cache.Record(DEVICE, "the-key", "c" * 32, "")])
 
     def poll(self, query: str, device: str = DEVICE.hex, **scope: Any) -> bytes:
-        application = FastPolls(Bridge(django, threads=1, body_limit=limit))
+        application = ChecksumFastPath(Bridge(django, threads=1, body_limit=limit))
         _, _, parts = call(application, f"/controller/checksum/{device}/?{query}", **scope)
         return b"".join(parts)
 
@@ -91,7 +91,7 @@ class TestPolls:
         assert self.poll("key=the-key", method="POST") == b"django"
 
     def test_polls_that_come_at_once_are_read_at_once(self) -> None:
-        application = FastPolls(Bridge(django, threads=1, body_limit=limit))
+        application = ChecksumFastPath(Bridge(django, threads=1, body_limit=limit))
 
         async def many() -> list[Any]:
             return await asyncio.gather(*(application.record(DEVICE.hex) for _ in range(50)))
@@ -112,7 +112,7 @@ class TestPolls:
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as mute:
             settings.REDIS_URL = f"redis://127.0.0.1:{mute.getsockname()[1]}/0"
-            application = FastPolls(Bridge(django, threads=1, body_limit=limit))
+            application = ChecksumFastPath(Bridge(django, threads=1, body_limit=limit))
             path = f"/controller/checksum/{DEVICE.hex}/?key=the-key"
             mute.setblocking(False)
             asked = []
@@ -123,13 +123,13 @@ class TestPolls:
         assert not asked[1]
 
     def test_it_is_noted_who_asked_and_from_where(self) -> None:
-        application = FastPolls(Bridge(django, threads=1, body_limit=limit))
+        application = ChecksumFastPath(Bridge(django, threads=1, body_limit=limit))
 
         async def poll_and_flush() -> None:
             scope = {"client": ("192.0.2.9", 1)}
             application.redis = None
             await application.record(DEVICE.hex)
-            application.note(DEVICE.hex, scope)
+            application.record_seen(DEVICE.hex, scope)
             assert application.flusher is not None
             await application.flusher
 
@@ -138,7 +138,7 @@ class TestPolls:
         assert address == "192.0.2.9"
         assert at.tzinfo is not None
         assert agent_cache.take_seen(), "kept until they are written"
-        agent_cache.forget_taken()
+        agent_cache.discard_taken()
         assert agent_cache.take_seen() == {}
 
 

@@ -165,12 +165,12 @@ def test_a_lost_scan_is_found_and_gone_on_with(
 ) -> None:
     settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
     row = scan(organization, admin, "127.9.9.0/26", methods=["tcp_connect"], ports=[1])
-    assert rules.find_lost() == 0
+    assert rules.resume_lost() == 0
     now = timezone.now()
     Scan.objects.update(state="running", driven=now, position=60, scanned=60)
     assert not rules.drive(Scan.objects.get(pk=row.pk)), "somebody else is at it"
     Scan.objects.update(driven=now - timedelta(minutes=1))
-    assert rules.find_lost() == 1
+    assert rules.resume_lost() == 1
     assert rules.drive(Scan.objects.get(pk=row.pk))
     row.refresh_from_db()
     assert (row.state, row.scanned, row.position, row.found) == ("completed", 62, 62, 0)

@@ -11,14 +11,14 @@ from networks import tasks
 from networks.engine.features import FEATURES, Feature
 from networks.models import Change, Gateway
 from networks.rules import changes, scheduling
-from networks.rules.scheduling import How
+from networks.rules.scheduling import ApplyOptions
 from tests import make
 from tests.fleet.gateway import serving
 from tests.fleet.gateways import VENDORS
 
 
 def ask(change: Change, by: User, **how: Any) -> Change:
-    return scheduling.ask(change, by=by, how=How(force=True, **how))
+    return scheduling.schedule(change, by=by, how=ApplyOptions(force=True, **how))
 
 
 def applied(change: Change, by: User, **how: Any) -> Change:

@@ -263,7 +263,7 @@ def test_what_is_scheduled_can_be_held_and_what_nobody_applies_expires(
     change = staged("create", payload=route(1))
     tomorrow = timezone.now() + timedelta(days=1)
     assert ask(change, admin, not_before=tomorrow).state == "scheduled"
-    assert scheduling.hold(change, by=admin).state == "pending"
+    assert scheduling.unschedule(change, by=admin).state == "pending"
     with pytest.raises(Conflict, match="expires"):
         ask(change, admin, not_before=timezone.now() + timedelta(days=90))
     Change.objects.update(expires=timezone.now() - timedelta(seconds=1))

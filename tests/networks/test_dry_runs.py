@@ -11,7 +11,7 @@ from networks.engine.features import FEATURES
 from networks.models import Change, Gateway
 from networks.rules import comparing, rehearsing
 from networks.rules.gateways import look, poll
-from networks.rules.scheduling import How
+from networks.rules.scheduling import ApplyOptions
 from tests.fleet.opnsense import OPNsense
 from tests.networks.applying import at_a_desk
 from tests.networks.test_change_faults import DRIVERS
@@ -38,7 +38,7 @@ def test_a_dry_run_tells_every_request_and_sends_none(
             ("create", desk.feature.example), ("update", desk.feature.change), ("delete", {}),
         ):  # fmt: skip
             change = desk.stage(operation, payload, "" if operation == "create" else target)
-            plan = rehearsing.plan(change, by=admin, how=How(force=True))
+            plan = rehearsing.plan(change, by=admin, how=ApplyOptions(force=True))
             told = str(plan.requests)
             assert plan.requests
             if operation != "delete":
@@ -54,7 +54,7 @@ def test_a_dry_run_shows_no_secret(staged: Any, admin: User) -> None:
     key = "opnsense.vpn.wireguard.server"
     change = staged("create", key, payload=FEATURES[key].example)
     secret = next(v for n, v in FEATURES[key].example.items() if FEATURES[key].is_secret(n))
-    requests = rehearsing.plan(change, by=admin, how=How()).requests
+    requests = rehearsing.plan(change, by=admin, how=ApplyOptions()).requests
     assert [one.path for one in requests] == [
         "/api/wireguard/server/addServer", "/api/wireguard/service/reconfigure",
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from netjsonconfig import OpenWrt
 
 from networks.engine import mesh, overlay
 from networks.engine.keys import checked_public, overlay_address, wireguard_pair
-from networks.engine.mesh import Network, Node, World
+from networks.engine.mesh import Network, Node, Topology
 from networks.engine.naming import (
     device_id,
     free_name,
@@ -35,14 +35,14 @@ def node(number: int, **values: object) -> Node:
     )
 
 
-def world(*networks: tuple[int, ...], count: int = 8, **values: object) -> World:
+def world(*networks: tuple[int, ...], count: int = 8, **values: object) -> Topology:
     nodes = {number: node(number) for number in range(count)}
     nodes[RELAY] = node(RELAY, endpoint="192.0.2.1:51820")
     made = tuple(
         Network(number, f"net-{number}", members)
         for number, members in enumerate(networks, start=1)
     )
-    return World(
+    return Topology(
         **{
             "nodes": nodes, "networks": made, "relay": nodes[RELAY],
             "prefix": PREFIX, "suffix": "mesh",
@@ -174,7 +174,7 @@ def test_master_leads_to_the_member_it_names_else_to_oneself() -> None:
     nodes = {number: node(number) for number in range(4)}
     first = Network(1, "first", (1, 2))
     second = Network(2, "second", (1, 3), master=3)
-    made = World(nodes, (first, second), nodes[RELAY], PREFIX, "mesh")
+    made = Topology(nodes, (first, second), nodes[RELAY], PREFIX, "mesh")
     assert "fc94::4 master\n" in overlay.hosts(mesh.plan(made, 1))
     assert "::1 master\n" in overlay.hosts(mesh.plan(made, 2))
 
@@ -192,7 +192,7 @@ def test_a_plan_as_wg_reads_it() -> None:
 def test_a_plan_as_openwrt_has_it() -> None:
     private, public = wireguard_pair()
     nodes = {1: node(1), 0: node(0, public_key=public, endpoint="192.0.2.1:51820")}
-    made = World(nodes, (Network(1, "one", (1,)),), nodes[0], PREFIX, "mesh")
+    made = Topology(nodes, (Network(1, "one", (1,)),), nodes[0], PREFIX, "mesh")
     config = overlay.netjson(mesh.plan(made, 1))
     text = OpenWrt(config, context={overlay.KEY_VARIABLE: private}).render()
     assert "option proto 'wireguard'" in text

@@ -4,12 +4,12 @@ import time
 import tracemalloc
 
 from networks.engine import mesh, overlay
-from networks.engine.mesh import Network, Node, World
+from networks.engine.mesh import Network, Node, Topology
 
 MEMBERS = 1000
 
 
-def world(count: int) -> World:
+def world(count: int) -> Topology:
     nodes = {
         number: Node(
             number, f"device-{number}", f"fc94::{number + 1:x}", f"key-{number}", 20000,
@@ -18,7 +18,7 @@ def world(count: int) -> World:
         for number in range(count + 1)
     }  # fmt: skip
     networks = Network(1, "one", tuple(range(1, count + 1))), Network(2, "two", (1, 2))
-    return World(nodes, networks, nodes[0], "fc94::/16", "mesh")
+    return Topology(nodes, networks, nodes[0], "fc94::/16", "mesh")
 
 
 def test_planning_and_comparing_takes_less_than_a_second() -> None:

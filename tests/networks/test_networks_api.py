@@ -17,8 +17,8 @@ from controller.devices.models import Device
 from networks.drivers.turns import turn
 from networks.models import JoinCode, Member, Network, Node
 from networks.rules import add_share, refresh
-from networks.rules.members import put
-from networks.rules.watching import look
+from networks.rules.members import add
+from networks.rules.watching import refresh_all
 from tests import make
 from tests.vpn.test_clients import of_device
 
@@ -99,7 +99,7 @@ def test_a_device_of_the_inventory_is_added_and_configured(
     )
     # Without SSH its key cannot be made there.
     assert made["node"]["key_mode"] == "portal"
-    overlay.follow()
+    overlay.sync_outdated()
     files = of_device(device)
     node = Node.objects.get(device=device)
     assert (
@@ -135,7 +135,7 @@ def test_a_join_renders_the_members_and_the_relay_alone(
     def joined(to: Network, name: str) -> Device:
         device = make.device(organization, name=name, config={})
         node = make.node(owner, name, device=device)
-        put(to, node, by=owner)
+        add(to, node, by=owner)
         return device
 
     hub = make.device(organization, name="hub", config={})
@@ -145,16 +145,16 @@ def test_a_join_renders_the_members_and_the_relay_alone(
         joined(network, name)
     joined(other, "elsewhere")
     make.device(organization, name="nowhere", config={})
-    overlay.follow()
+    overlay.sync_outdated()
     before = rendered()
     # A burst is one rendering each.
     for name in ("three", "four", "five"):
         joined(network, name)
-    assert overlay.follow() == 6
+    assert overlay.sync_outdated() == 6
     after = rendered()
     assert {name for name in before if before[name] != after[name]} == {"one", "two", "hub"}
     assert after["one"] == before["one"] + 1
-    assert overlay.follow() == 0
+    assert overlay.sync_outdated() == 0
 
 
 def test_a_device_that_is_retired_leaves_its_networks(
@@ -239,7 +239,7 @@ def test_only_a_superuser_chooses_the_relay(
     body = {"device": str(hub.pk), "endpoint": "192.0.2.1:51820", "port": 51820}
     assert call(owner, "put", "/relay/", body)[0] == 403
     assert call(admin, "put", "/relay/", body)[1]["endpoint"] == "192.0.2.1:51820"
-    overlay.follow()
+    overlay.sync_outdated()
     files = of_device(hub)
     assert "chain forward" in files["etc/muster/overlay/firewall"]
     assert "PrivateKey" not in files["etc/muster/overlay/wg.conf"]
@@ -329,7 +329,7 @@ def test_rendering_many_members_takes_few_queries(
 def test_a_member_whose_time_is_over_is_none_any_more(network: Network) -> None:
     member = make.member(network)
     Member.objects.filter(pk=member.pk).update(expires_at="2020-01-01T00:00:00Z")
-    look()
+    refresh_all()
     assert not network.members.exists()
 
 
@@ -338,7 +338,7 @@ def test_devices_of_an_account_that_is_gone_leave(network: Network, owner: User)
     make.member(network, guest)
     stays = make.member(network)
     guest.delete()
-    look()
+    refresh_all()
     assert list(network.members.all()) == [stays]
 
 

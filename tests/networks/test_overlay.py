@@ -68,7 +68,7 @@ def hub(lab: Lab, devices: Any, admin: User) -> Host:
 
 def deliver() -> None:
     """What the workers do within seconds of a change."""
-    overlay.follow()
+    overlay.sync_outdated()
     pushing.deliver()
     troubles = Push.objects.filter(state="failed").values_list("config__device__name", "reason")
     assert not troubles, list(troubles)

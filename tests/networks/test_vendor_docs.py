@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "vendors.md"
 
 
 def row(one: Feature) -> str:
-    verbs = "do" if one.deed else ", ".join(one.operations)
+    verbs = "do" if one.action else ", ".join(one.operations)
     role = ", site_admin" if one.catastrophic else ""
     return f"| `{one.key}` | {verbs} | {one.permission}{role} |"
 
@@ -38,7 +38,7 @@ def test_examples_fit_their_schemas(one: Feature) -> None:
     for operation, payload in (("create", one.example), ("update", one.change)):
         if operation in one.operations:
             assert not one.problems(operation, payload)
-    assert one.deed or one.change or "update" not in one.operations
+    assert one.action or one.change or "update" not in one.operations
 
 
 def test_a_name_that_holds_an_operation_takes_no_other() -> None:

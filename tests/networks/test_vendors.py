@@ -14,8 +14,8 @@ from networks.models import Change
 from networks.rules import changes, comparing, reconciling
 from tests.networks.applying import Desk, at_a_desk
 
-KEPT = [one.key for one in ALL if not one.deed]
-DEEDS = [one.key for one in ALL if one.deed]
+KEPT = [one.key for one in ALL if not one.action]
+DEEDS = [one.key for one in ALL if one.action]
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from django.test import Client
 
 from controller.accounts.models import Organization, User
 from controller.devices.models import Presence
-from controller.devices.rules import Sighting, observe
+from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Delivery, Mute, Notification, Preference, Webhook
 from controller.notifications.rules import spreading
 from tests import make
@@ -18,8 +18,8 @@ LIST = "/admin/notifications/notification/"
 def operator(organization: Organization) -> User:
     user = make.user(organization, "org_admin", is_staff=True)
     device = make.device(organization, name="ap-1")
-    observe([Sighting(device.pk, Presence.State.OFFLINE)])
-    spreading.spread()
+    record_observations([Observation(device.pk, Presence.State.OFFLINE)])
+    spreading.dispatch_notices()
     return user
 
 

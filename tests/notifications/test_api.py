@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import keys
 from controller.devices.models import Device, Presence
-from controller.devices.rules import Sighting, observe
+from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Notification, Webhook
 from controller.notifications.rules import spreading
 from tests import make
@@ -26,8 +26,8 @@ def operator(organization: Organization) -> User:
 @pytest.fixture
 def device(organization: Organization, operator: User) -> Device:
     row = make.device(organization, name="ap-1")
-    observe([Sighting(row.pk, Presence.State.OFFLINE, "no answer")])
-    spreading.spread()
+    record_observations([Observation(row.pk, Presence.State.OFFLINE, "no answer")])
+    spreading.dispatch_notices()
     return row
 
 
@@ -55,8 +55,8 @@ def test_lists_cost_the_same_however_long_they_are(
     with django_assert_num_queries(4):
         client.get(f"{ROOT}notification/")
     more = [make.device(device.organization) for _ in range(8)]
-    observe([Sighting(one.pk, Presence.State.OFFLINE) for one in more])
-    spreading.spread()
+    record_observations([Observation(one.pk, Presence.State.OFFLINE) for one in more])
+    spreading.dispatch_notices()
     with django_assert_num_queries(4):
         assert client.get(f"{ROOT}notification/").json()["count"] == 9
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import sites
 from controller.configs.models import Config
-from controller.configs.rules.announcing import tell_status
+from controller.configs.rules.announcing import publish_status
 from controller.devices.models import Device, Presence
-from controller.devices.rules import Sighting, observe
+from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Notice, Notification
 from controller.notifications.rules import choosing, mailing, spreading
 from pki.rules.expiry import tell_expiring
@@ -21,11 +21,11 @@ OFFLINE, ONLINE = "connection_is_not_working", "connection_is_working"
 
 
 def seen(device: Device, state: str, reason: str = "") -> None:
-    observe([Sighting(device.pk, state, reason)])
+    record_observations([Observation(device.pk, state, reason)])
 
 
 def told(user: User) -> list[str]:
-    spreading.spread()
+    spreading.dispatch_notices()
     rows = Notification.objects.filter(recipient=user).order_by("created")
     return [row.notice.kind for row in rows]
 
@@ -59,11 +59,11 @@ def test_many_devices_cost_as_many_queries_as_one(
 ) -> None:
     make.user(organization, "operator")
     devices = [make.device(organization) for _ in range(30)]
-    observe([Sighting(one.pk, Presence.State.ONLINE) for one in devices])
+    record_observations([Observation(one.pk, Presence.State.ONLINE) for one in devices])
     with django_assert_max_num_queries(12):
-        observe([Sighting(one.pk, Presence.State.OFFLINE) for one in devices])
+        record_observations([Observation(one.pk, Presence.State.OFFLINE) for one in devices])
     with django_assert_max_num_queries(25):
-        assert spreading.spread() == 30
+        assert spreading.dispatch_notices() == 30
 
 
 def test_the_same_error_is_told_once_until_it_was_well(
@@ -77,7 +77,7 @@ def test_the_same_error_is_told_once_until_it_was_well(
         Config.objects.filter(pk=config.pk).update(
             applied=config.desired_id, error_reason=reason, **what
         )
-        tell_status([config.pk])
+        publish_status([config.pk])
 
     now("error", "no space")
     now("error", "no space")
@@ -127,11 +127,11 @@ def test_a_kind_is_muted_in_one_organization_or_everywhere(
     device: Device, operator: User
 ) -> None:
     rows = choosing.preferences_of(operator)
-    choosing.choose(rows.get(kind=OFFLINE, organization=device.organization), web=False)
+    choosing.set_preference(rows.get(kind=OFFLINE, organization=device.organization), web=False)
     seen(device, Presence.State.OFFLINE)
     seen(device, Presence.State.ONLINE)
     assert told(operator) == [ONLINE]
-    choosing.choose(rows.get(organization=None), web=False)
+    choosing.set_preference(rows.get(organization=None), web=False)
     seen(device, Presence.State.OFFLINE)
     seen(device, Presence.State.ONLINE)
     assert told(operator) == [ONLINE]
@@ -140,7 +140,7 @@ def test_a_kind_is_muted_in_one_organization_or_everywhere(
 def test_an_organization_settles_it_for_those_who_did_not_choose(
     device: Device, operator: User
 ) -> None:
-    choosing.settle(choosing.settings_of(device.organization), web=False)
+    choosing.set_defaults(choosing.settings_of(device.organization), web=False)
     seen(device, Presence.State.OFFLINE)
     assert told(operator) == []
 
@@ -150,8 +150,8 @@ def test_one_email_tells_all_that_has_come_together(
 ) -> None:
     settings.MUSTER_NOTIFY_BY_EMAIL = True
     devices = [make.device(organization, name=f"ap-{number}") for number in range(3)]
-    observe([Sighting(one.pk, Presence.State.OFFLINE) for one in devices])
-    spreading.spread()
+    record_observations([Observation(one.pk, Presence.State.OFFLINE) for one in devices])
+    spreading.dispatch_notices()
     assert mailing.mail() == 1
     assert mailing.mail() == 0
     (message,) = mail.outbox
@@ -167,7 +167,7 @@ def test_an_email_that_could_not_be_sent_is_sent_later(
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     seen(device, Presence.State.OFFLINE)
-    spreading.spread()
+    spreading.dispatch_notices()
     assert mailing.mail() == 0
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert mailing.mail() == 1
@@ -175,15 +175,15 @@ def test_an_email_that_could_not_be_sent_is_sent_later(
 
 def test_without_a_mail_server_nobody_waits_for_email(device: Device, operator: User) -> None:
     seen(device, Presence.State.OFFLINE)
-    spreading.spread()
+    spreading.dispatch_notices()
     assert not Notification.objects.filter(wants_email=True).exists()
 
 
 def test_old_notices_are_forgotten(device: Device, operator: User) -> None:
     seen(device, Presence.State.OFFLINE)
     seen(device, Presence.State.ONLINE)
-    spreading.spread()
+    spreading.dispatch_notices()
     Notice.objects.update(created=timezone.now() - timedelta(days=100))
-    spreading.forget()
+    spreading.prune()
     # How it is now stays known.
     assert [one.kind for one in Notice.objects.all()] == [ONLINE]

@@ -14,7 +14,7 @@ from django.utils import timezone
 from controller.accounts.models import Organization
 from controller.base.errors import Refused, Unreachable
 from controller.devices.models import Presence
-from controller.devices.rules import Sighting, observe
+from controller.devices.rules import Observation, record_observations
 from controller.notifications.drivers.webhook import pinned
 from controller.notifications.models import Delivery, Webhook
 from controller.notifications.rules import spreading, webhooks
@@ -62,8 +62,8 @@ def hook(organization: Organization, receiver: Receiver, settings: Any) -> Webho
 
 
 def happen(organization: Organization) -> None:
-    observe([Sighting(make.device(organization, name="ap-1").pk, Presence.State.OFFLINE)])
-    spreading.spread()
+    record_observations([Observation(make.device(organization, name="ap-1").pk, Presence.State.OFFLINE)])
+    spreading.dispatch_notices()
 
 
 def overdue() -> None:

@@ -234,7 +234,7 @@ class TestUnknown:
         for state in ("succeeded", "queued"):
             SupervisorCall.objects.create(supervisor=row, method="GET", path="/", state=state)
         SupervisorCall.objects.update(created=timezone.now() - timedelta(days=400))
-        assert many.forget() == 1
+        assert many.prune() == 1
         assert SupervisorCall.objects.get().state == "queued"
 
 

@@ -103,7 +103,7 @@ def test_a_ticket_is_good_once_for_a_minute_and_for_one_user(
 ) -> None:
     other = make.user(organization, "org_admin")
     tickets = [offer().json()["ticket"] for _ in range(3)]
-    terminals.enter(person, tickets[0], **SIZE)
+    terminals.redeem_ticket(person, tickets[0], **SIZE)
     Terminal.objects.filter(ticket_digest=terminals.digest(tickets[1])).update(
         ticket_expires=timezone.now() - timedelta(seconds=1)
     )
@@ -153,7 +153,7 @@ def test_a_reason_is_asked_for_and_terminals_are_few(
 ) -> None:
     assert offer(reason=" ").status_code == 400
     for _ in range(terminals.MOST_OF_A_DEVICE):
-        terminals.enter(person, offer().json()["ticket"], **SIZE)
+        terminals.redeem_ticket(person, offer().json()["ticket"], **SIZE)
     assert offer().status_code == 409
     # Of a process that has died, they are closed.
     Terminal.objects.update(last_seen=timezone.now() - timedelta(minutes=5))
@@ -164,7 +164,7 @@ def test_it_ends_when_somebody_closes_it_or_the_right_to_it_is_gone(
     api: Any, person: User, offer: Any
 ) -> None:
     ticket = offer().json()["ticket"]
-    row = terminals.enter(person, ticket, **SIZE)
+    row = terminals.redeem_ticket(person, ticket, **SIZE)
     assert terminals.why_end(row.pk) == ""
     Membership.objects.filter(user=person).update(role="viewer")
     assert "no longer have permission" in terminals.why_end(row.pk)
@@ -176,7 +176,7 @@ def test_it_ends_when_somebody_closes_it_or_the_right_to_it_is_gone(
 
 def test_an_idle_terminal_closes_by_itself(person: User, offer: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(terminals, "LOOK_SECONDS", 0.05)
-    row = terminals.enter(person, offer().json()["ticket"], **SIZE)
+    row = terminals.redeem_ticket(person, offer().json()["ticket"], **SIZE)
 
     async def scene() -> None:
         async def show(data: bytes) -> None:
@@ -220,7 +220,7 @@ def test_spawn_tty_is_the_portals_own_terminal_on_devices_without_one(
     assert answer.status_code == 200
     assert answer["X-Supervisor-Proxy"] == "portal"
     assert answer.content.decode().endswith(f"/terminal/on/{device.pk}/")
-    opened = terminals.enter(person, offer().json()["ticket"], **SIZE)
+    opened = terminals.redeem_ticket(person, offer().json()["ticket"], **SIZE)
     assert api(person).post("/supervisor/v1/despawn-tty", body).content == b"OK"
     assert terminals.why_end(opened.pk)
     operator = make.user(device.organization, "operator")

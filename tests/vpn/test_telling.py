@@ -66,7 +66,7 @@ def test_a_zerotier_server_is_a_network_of_its_controller(
     assert told["routes"] == [{"target": "10.147.0.0/24", "via": None}]
     assert vpn.network_id in "".join(unpacked(rules.rendered(vpn).archive))
     update_vpn(vpn, config={"zerotier": [{"private": False}]})
-    assert rules.tell_servers() == 1
+    assert rules.sync_servers() == 1
     assert server.networks[vpn.network_id]["private"] is False
     rules.delete_vpn(Vpn.objects.get(pk=vpn.pk))
     assert not server.networks
@@ -79,7 +79,7 @@ def test_members_come_and_go_with_their_devices(
     vpn = network(organization, server)
     template = make.vpn_template(vpn)
     devices = [make.device(organization, config={"templates": [template]}) for _ in range(2)]
-    rules.tell_servers()
+    rules.sync_servers()
     members = server.members[vpn.network_id]
     clients = {one.secret[:10]: one for one in VpnClient.objects.select_related("ip")}
     assert members == {
@@ -91,7 +91,7 @@ def test_members_come_and_go_with_their_devices(
     assert "private-" in text
     server.requests.clear()
     inventory.deactivate(Device.objects.get(pk=devices[0].pk))
-    rules.tell_servers()
+    rules.sync_servers()
     left = VpnClient.objects.get().secret[:10]
     assert list(server.members[vpn.network_id]) == [left]
     assert (
@@ -140,13 +140,13 @@ def test_a_controller_that_breaks_is_asked_again_later(
 ) -> None:
     vpn = network(organization, server)
     server.broken = 500
-    assert rules.tell_servers() == 0
+    assert rules.sync_servers() == 0
     vpn.refresh_from_db()
     assert "status 500" in vpn.trouble
     server.broken = None
-    assert rules.tell_servers() == 0, "it was asked again at once"
+    assert rules.sync_servers() == 0, "it was asked again at once"
     with time_machine.travel(timezone.now() + timedelta(minutes=2)):
-        assert rules.tell_servers() == 1
+        assert rules.sync_servers() == 1
     vpn.refresh_from_db()
     assert vpn.trouble == ""
 
@@ -159,11 +159,11 @@ def test_a_server_with_a_webhook_hears_of_every_change_once(
         webhook_endpoint=f"http://{server.host}/trigger-update",
         auth_token=server.token,
     )
-    assert rules.tell_servers() == 1
-    assert rules.tell_servers() == 0
+    assert rules.sync_servers() == 1
+    assert rules.sync_servers() == 0
     template = make.vpn_template(vpn)
     make.device(organization, config={"templates": [template]})
-    assert rules.tell_servers() == 1
+    assert rules.sync_servers() == 1
     assert server.calls == [{"key": [server.token]}] * 2
 
 
@@ -174,7 +174,7 @@ def test_the_trouble_with_a_webhook_is_told_without_its_token(
         vpn = make.wireguard(
             organization, webhook_endpoint=url, auth_token="a-token-that-is-wrong"
         )
-        assert rules.tell_servers() == 0
+        assert rules.sync_servers() == 0
         vpn.refresh_from_db()
         assert vpn.trouble
         assert "a-token" not in vpn.trouble + caplog.text

@@ -231,7 +231,7 @@ def test_a_device_that_left_is_let_in_no_more(
     tag = f"{os.getpid() % 100_000}"
     wireguard(net[1], f"wgc{tag}")
     device_up(net[1], device, f"wgc{tag}", tmp_path)
-    rules.settle(device, {})
+    rules.set_clients(device, {})
     wireguard(net[0], f"wgs{tag}")
     server_up(net[0], vpn, f"wgs{tag}", tmp_path)
     assert not answers(net[1], vpn.ip.ip_address)

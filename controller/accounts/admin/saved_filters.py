@@ -66,12 +66,12 @@ def saved_filters(request: HttpRequest) -> dict[str, Any]:
 
 def shareable(user: User) -> Any:
     """Organizations with whose members this user may share a filter."""
-    if not user.may_somewhere(rules.SHARE):
+    if not user.has_perm_anywhere(rules.SHARE):
         return Organization.objects.none()
     mine = Organization.objects.visible_to(user)
     if user.is_superuser:
         return mine
-    return mine.filter(pk__in=[pk for pk in user.standings if user.may(rules.SHARE, pk)])
+    return mine.filter(pk__in=[pk for pk in user.access_by_organization if user.has_perm_in(rules.SHARE, pk)])
 
 
 class SaveForm(forms.Form):

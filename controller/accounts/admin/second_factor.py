@@ -33,7 +33,7 @@ def page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(
         request,
         "admin/accounts/second_factor.html",
-        context | {"is_on": second_factor.is_on(user)},
+        context | {"is_on": second_factor.is_enabled(user)},
     )
 
 
@@ -42,13 +42,13 @@ def act(user: User, given: Any) -> dict[str, Any]:
     match given.get("do"):
         case "begin":
             people.confirm_password(user, given.get("password", ""))
-            setup = second_factor.begin(user)
+            setup = second_factor.start_setup(user)
             code = segno.make(setup.uri).svg_data_uri(scale=5, light="white")
             return {"setup": setup, "qr": code}
         case "on":
-            second_factor.turn_on(user, given.get("code", "").replace(" ", ""))
+            second_factor.enable(user, given.get("code", "").replace(" ", ""))
             sessions.revoke_all(user, because="MFA was turned on")
         case "off":
             people.confirm_password(user, given.get("password", ""))
-            second_factor.turn_off(user)
+            second_factor.disable(user)
     return {}

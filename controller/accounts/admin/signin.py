@@ -8,7 +8,7 @@ from django.contrib import admin
 
 from controller.accounts.models import User
 from controller.accounts.rules import second_factor
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.base.admin import AuthenticationForm, UnfoldAdminTextInputWidget
 from controller.base.errors import Refused
 
@@ -34,9 +34,9 @@ class SignInForm(AuthenticationForm):
         super().confirm_login_allowed(user)
         if not isinstance(user, User):
             return
-        if second_factor.is_on(user):
+        if second_factor.is_enabled(user):
             self.prove(user)
-        record("sign_in", user, by=user)
+        record_audit("sign_in", user, by=user)
 
     def prove(self, user: User) -> None:
         # The field stands after the others, so it is not cleaned yet.
@@ -44,7 +44,7 @@ class SignInForm(AuthenticationForm):
         try:
             if not code:
                 raise Refused("Enter the code of your authenticator app, or a backup code.")  # noqa: TRY301
-            second_factor.prove(user, code)
+            second_factor.verify_code(user, code)
         except Refused as error:
             raise forms.ValidationError(str(error)) from error
 

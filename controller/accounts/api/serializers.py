@@ -8,8 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.accounts.models import Membership, Organization, User
-from controller.accounts.rules import by_password
-from controller.base.errors import NotSignedIn
+from controller.accounts.rules import authenticate_password
+from controller.base.errors import NotAuthenticated
 
 
 class SignIn(serializers.Serializer[Any]):
@@ -21,8 +21,8 @@ class SignIn(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         try:
-            return {"user": by_password(attrs["username"], attrs["password"])}
-        except NotSignedIn as error:
+            return {"user": authenticate_password(attrs["username"], attrs["password"])}
+        except NotAuthenticated as error:
             raise serializers.ValidationError(
                 "Unable to log in with provided credentials."
             ) from error

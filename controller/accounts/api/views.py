@@ -19,9 +19,9 @@ from controller.accounts.api import serializers as shapes
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import emails, passwords, people
 from controller.base.errors import NotPermitted
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from controller.dialects.authentication import Credential
-from controller.dialects.openwisp import MayDo, Pagination, RuleViewSet, View, as_user
+from controller.dialects.openwisp import HasResourcePermission, Pagination, RuleViewSet, View, require_user
 
 
 class TokenView(View):
@@ -55,7 +55,7 @@ class OrganizationViewSet(RuleViewSet):
         return shapes.OrganizationList if short else shapes.OrganizationDetail
 
 
-class SuperusersOnly(MayDo):
+class SuperusersOnly(HasResourcePermission):
     """Groups give permissions in every organization, so who gives them is of none."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -87,7 +87,7 @@ class GroupViewSet(View, ModelViewSet[Group]):
         people.delete_group(instance)
 
 
-class MayManage(MayDo):
+class MayManage(HasResourcePermission):
     """Whom one may see or change is decided by the queryset and the rule."""
 
     def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
@@ -111,16 +111,16 @@ class UserViewSet(RuleViewSet):
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = with_members(serializer.validated_data)
-        serializer.instance = people.create_user(by=as_user(self.request), **values)
+        serializer.instance = people.create_user(by=require_user(self.request), **values)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         values = with_members(serializer.validated_data)
         user: Any = serializer.instance
-        people.update_user(user, by=as_user(self.request), **values)
+        people.update_user(user, by=require_user(self.request), **values)
         serializer.instance = self.get_queryset().get(pk=user.pk)
 
     def perform_destroy(self, instance: Any) -> None:
-        people.delete_user(instance, by=as_user(self.request))
+        people.delete_user(instance, by=require_user(self.request))
 
 
 def with_members(values: dict[str, Any]) -> dict[str, Any]:
@@ -134,15 +134,15 @@ class PersonView(View):
 
     @cached_property
     def person(self) -> User:
-        user = as_user(self.request)
+        user = require_user(self.request)
         found: User = get_object_or_404(
             User.objects.visible_to(user), pk=self.kwargs["user_id"]
         )
         if found.pk != user.pk:
             verb = "read" if self.request.method in {"GET", "HEAD"} else "update"
-            if not user.may_somewhere(f"user:{verb}"):
+            if not user.has_perm_anywhere(f"user:{verb}"):
                 raise NotPermitted("You do not have permission to perform this action.")
-            people.check_over(user, found)
+            people.check_can_manage_user(user, found)
         elif isinstance(self.request.auth, Credential) and self.request.auth.kind == "key":
             raise NotPermitted("An API key cannot do this; sign in.")
         return found
@@ -158,8 +158,8 @@ class PasswordView(PersonView):
         given = shapes.NewPassword(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data
-        if person.pk == as_user(request).pk:
-            passwords.change(
+        if person.pk == require_user(request).pk:
+            passwords.change_password(
                 person, current=values["current_password"] or "", new=values["new_password"]
             )
         else:
@@ -211,8 +211,8 @@ class OwnPasswordView(View):
         given = shapes.OwnPasswordChange(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data
-        passwords.change(
-            as_user(request),
+        passwords.change_password(
+            require_user(request),
             current=values["old_password"],
             new=values["new_password1"],
             fields=("old_password", "new_password1"),
@@ -233,9 +233,9 @@ class PasswordResetView(View):
         """Ask for an e-mail with a link to set a new password."""
         given = shapes.PasswordReset(data=request.data)
         given.is_valid(raise_exception=True)
-        user = passwords.user_named(given.validated_data["input"])
+        user = passwords.find_user(given.validated_data["input"])
         # A worker is woken either way, so that the answer takes as long for a stranger.
-        wake("controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4()))
+        enqueue_on_commit("controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4()))
         return Response({"detail": "Password reset e-mail has been sent."})
 
 
@@ -253,7 +253,7 @@ class PasswordResetConfirmView(View):
         given = shapes.PasswordResetConfirm(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data
-        passwords.reset(
+        passwords.reset_password(
             values["uid"], values["token"], values["new_password1"], field="new_password1"
         )
         return Response({"detail": "Password has been reset with the new password."})

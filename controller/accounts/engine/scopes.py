@@ -110,12 +110,12 @@ EVERY_SITE = RANKS["org_admin"]
 BOUND_TO_SITES = frozenset({"site_admin"})
 
 
-class Elsewhere:
+class NoSite:
     """Stands for the site of a row of a kind that belongs to no site."""
 
 
-ELSEWHERE = Elsewhere()
-Place = UUID | Elsewhere | None
+NO_SITE = NoSite()
+SiteScope = UUID | NoSite | None
 
 
 def allows(granted: Collection[str], permission: str) -> bool:
@@ -146,7 +146,7 @@ def grant_allows(level: str | None, permission: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Standing:
+class OrganizationAccess:
     """What a user is in one organization: a role, sites, and the permissions of groups."""
 
     role: str
@@ -157,7 +157,7 @@ class Standing:
         return RANKS[self.role] >= EVERY_SITE
 
     def allows(
-        self, permission: str, place: Place = ELSEWHERE, extra: Collection[str] = ()
+        self, permission: str, place: SiteScope = NO_SITE, extra: Collection[str] = ()
     ) -> bool:
         """Whether the role (or ``extra``) permits it, and the grant does for this site.
 
@@ -166,7 +166,7 @@ class Standing:
         """
         if not (role_allows(self.role, permission) or permission in extra):
             return False
-        if self.covers_every_site or isinstance(place, Elsewhere):
+        if self.covers_every_site or isinstance(place, NoSite):
             return True
         if place is None:
             return self.role not in BOUND_TO_SITES

@@ -13,8 +13,8 @@ from controller.accounts.models.filters import SavedFilter
 from controller.accounts.models.people import Membership, Organization, User
 from controller.accounts.models.tenancy import (
     OrganizationOwned,
-    Owned,
-    OwnedQuerySet,
+    OrganizationScoped,
+    OrganizationScopedQuerySet,
     Shareable,
     Site,
     SiteGrant,
@@ -33,8 +33,8 @@ __all__ = [
     "Membership",
     "Organization",
     "OrganizationOwned",
-    "Owned",
-    "OwnedQuerySet",
+    "OrganizationScoped",
+    "OrganizationScopedQuerySet",
     "SavedFilter",
     "Session",
     "Shareable",

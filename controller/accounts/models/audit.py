@@ -14,10 +14,10 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from controller.accounts.engine import auditing
-from controller.accounts.engine.scopes import ELSEWHERE, Place
+from controller.accounts.engine.scopes import NO_SITE, SiteScope
 from controller.base.errors import Conflict
 from controller.base.secrets import EncryptedBytesField, EncryptedTextField
-from controller.base.tracing import Trace, current, known
+from controller.base.tracing import RequestContext, current_context, context_or_none
 
 PORTAL = "portal"
 # What changes with every use of a row, and what says nothing.
@@ -39,8 +39,8 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
         if not getattr(user, "is_active", False):
             return self.none()
         if user.is_superuser:
-            return self if user.may(to, None) else self.none()
-        return self.filter(organization__in=[pk for pk in user.standings if user.may(to, pk)])
+            return self if user.has_perm_in(to, None) else self.none()
+        return self.filter(organization__in=[pk for pk in user.access_by_organization if user.has_perm_in(to, pk)])
 
     def note(
         self,
@@ -52,11 +52,11 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
         after: Mapping[str, Any] | None = None,
         outcome: str = "done",
         detail: str = "",
-        trace: Trace | None = None,
+        trace: RequestContext | None = None,
         **more: Any,
     ) -> "AuditEntry":
         """Write one entry; what of it is secret must have been masked before."""
-        trace = trace or current()
+        trace = trace or current_context()
         entry = AuditEntry(
             organization_id=organization_id,
             actor_id=trace.actor_id,
@@ -151,8 +151,8 @@ class AuditEntry(models.Model):
         return self.organization_id
 
     @property
-    def site_key(self) -> Place:
-        return ELSEWHERE
+    def site_scope(self) -> SiteScope:
+        return NO_SITE
 
     def computed_digest(self) -> str:
         left_out = {"id", "digest", "number", "seal"}
@@ -206,7 +206,7 @@ class Audited:
         return owner
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        trace = known()
+        trace = context_or_none()
         if trace is None or not trace.actor or not self.is_audited:
             super().save(*args, **kwargs)  # type: ignore[misc]
             return
@@ -217,7 +217,7 @@ class Audited:
             self._note("create" if before is None else "update", before, self._states(names))
 
     def delete(self, *args: Any, **kwargs: Any) -> Any:
-        trace = known()
+        trace = context_or_none()
         if trace is None or not trace.actor or not self.is_audited:
             return super().delete(*args, **kwargs)  # type: ignore[misc]
         with transaction.atomic():

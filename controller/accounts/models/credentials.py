@@ -13,7 +13,7 @@ from controller.base.models import Base, Dated
 from controller.base.secrets import EncryptedTextField
 
 
-class PersonalQuerySet(models.QuerySet[Any]):
+class UserOwnedQuerySet(models.QuerySet[Any]):
     """Rows that are somebody's own."""
 
     def visible_to(self, user: User | AnonymousUser, to: str = "") -> Self:
@@ -23,7 +23,7 @@ class PersonalQuerySet(models.QuerySet[Any]):
         return self if everybody else self.filter(user=user)
 
 
-class Personal(Audited):
+class UserOwned(Audited):
     """A row that is somebody's own."""
 
     user: Any
@@ -34,7 +34,7 @@ class Personal(Audited):
         return owner
 
 
-class ApiToken(Personal, Dated):
+class ApiToken(UserOwned, Dated):
     """What a program signs in with. Only a hash is stored, so it is shown once."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
@@ -42,13 +42,13 @@ class ApiToken(Personal, Dated):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     last_used = models.DateTimeField(null=True, editable=False)
 
-    objects = PersonalQuerySet.as_manager()
+    objects = UserOwnedQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"
 
 
-class ApiKey(Personal, Base):
+class ApiKey(UserOwned, Base):
     """A long-lived key that may be narrower than its owner. Only a hash is stored."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
@@ -63,7 +63,7 @@ class ApiKey(Personal, Base):
     is_active = models.BooleanField(default=True)
     last_used = models.DateTimeField(null=True, editable=False)
 
-    objects = PersonalQuerySet.as_manager()
+    objects = UserOwnedQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"
@@ -73,7 +73,7 @@ class ApiKey(Personal, Base):
         return f"{self.name} ({self.prefix}…) of {self.user}"
 
 
-class Session(Personal, Base):
+class Session(UserOwned, Base):
     """One sign-in through the API: all its tokens live and end with this row."""
 
     is_audited: ClassVar[bool] = False  # signing in and out is told by the rules
@@ -89,7 +89,7 @@ class Session(Personal, Base):
     revoked = models.DateTimeField(null=True, editable=False)
     revoked_because = models.CharField(max_length=64, blank=True, editable=False)
 
-    objects = PersonalQuerySet.as_manager()
+    objects = UserOwnedQuerySet.as_manager()
 
     class Meta:
         ordering = ["-last_seen"]
@@ -98,7 +98,7 @@ class Session(Personal, Base):
         return f"{self.user} since {self.created:%Y-%m-%d %H:%M}"
 
 
-class Authenticator(Personal, Dated):
+class Authenticator(UserOwned, Dated):
     """An app that shows codes; it counts from the moment a first code proved it."""
 
     user = models.OneToOneField(User, models.CASCADE, related_name="authenticator")

@@ -19,7 +19,7 @@ class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
         if user.is_superuser:
             return self.filter(models.Q(user=user) | models.Q(organization__isnull=False))
         return self.filter(
-            models.Q(user=user) | models.Q(organization__in=list(user.standings))
+            models.Q(user=user) | models.Q(organization__in=list(user.access_by_organization))
         )
 
 

@@ -13,10 +13,10 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from controller.accounts.engine.scopes import (
-    ELSEWHERE,
+    NO_SITE,
     RANKS,
-    Place,
-    Standing,
+    SiteScope,
+    OrganizationAccess,
     allows,
     every_permission,
     role_allows,
@@ -37,8 +37,8 @@ class UserQuerySet(models.QuerySet["User"]):
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         if user.is_superuser:
-            return self if user.may(to, None) else self.none()
-        managed = [pk for pk in user.standings if user.may(to, pk)]
+            return self if user.has_perm_in(to, None) else self.none()
+        managed = [pk for pk in user.access_by_organization if user.has_perm_in(to, pk)]
         members = Membership.objects.filter(organization__in=managed).values("user")
         return self.filter(models.Q(pk__in=members, is_superuser=False) | models.Q(pk=user.pk))
 
@@ -107,14 +107,14 @@ class User(Audited, AbstractUser):
         return self.is_active and not expired
 
     @cached_property
-    def standings(self) -> dict[UUID, Standing]:
+    def access_by_organization(self) -> dict[UUID, OrganizationAccess]:
         """Role and sites by organization, active organizations only; read once per request."""
         rows = self.memberships.filter(organization__is_active=True).values_list(
             "organization_id", "role", "grants__site_id", "grants__level"
         )
-        found: dict[UUID, Standing] = {}
+        found: dict[UUID, OrganizationAccess] = {}
         for organization, role, site, level in rows:
-            standing = found.setdefault(organization, Standing(role, {}))
+            standing = found.setdefault(organization, OrganizationAccess(role, {}))
             if site is not None:
                 standing.grants[site] = level  # type: ignore[index]
         return found
@@ -122,7 +122,7 @@ class User(Audited, AbstractUser):
     @property
     def roles(self) -> dict[UUID, str]:
         """Role by organization, active organizations only."""
-        return {pk: standing.role for pk, standing in self.standings.items()}
+        return {pk: standing.role for pk, standing in self.access_by_organization.items()}
 
     @property
     def audit_organization_id(self) -> UUID | None:
@@ -153,8 +153,8 @@ class User(Audited, AbstractUser):
     def _narrowed(self, permission: str) -> bool:
         return self.scopes is not None and not allows(self.scopes, permission)
 
-    def may(
-        self, permission: str, organization_id: UUID | None, place: Place = ELSEWHERE
+    def has_perm_in(
+        self, permission: str, organization_id: UUID | None, place: SiteScope = NO_SITE
     ) -> bool:
         """Whether ``resource:action`` is permitted on rows of this organization and place.
 
@@ -165,25 +165,25 @@ class User(Audited, AbstractUser):
         if self.is_superuser:
             return True
         if organization_id is None:
-            return permission.endswith(":read") and self.may_somewhere(permission)
-        standing = self.standings.get(organization_id)
+            return permission.endswith(":read") and self.has_perm_anywhere(permission)
+        standing = self.access_by_organization.get(organization_id)
         if standing is None:
             return False
         return standing.allows(permission, place) or standing.allows(
             permission, place, self.group_permissions
         )
 
-    def may_on(self, permission: str, row: Any) -> bool:
+    def has_perm_on(self, permission: str, row: Any) -> bool:
         """Whether this is permitted on a row that is owned by an organization."""
-        return self.may(permission, row.owner_id, row.site_key)
+        return self.has_perm_in(permission, row.owner_id, row.site_scope)
 
-    def may_in_every_site(self, permission: str, organization_id: UUID | None) -> bool:
+    def has_perm_in_every_site(self, permission: str, organization_id: UUID | None) -> bool:
         """Whether this is permitted wherever in the organization a row may be."""
-        standing = self.standings.get(organization_id) if organization_id else None
+        standing = self.access_by_organization.get(organization_id) if organization_id else None
         everywhere = self.is_superuser or bool(standing and standing.covers_every_site)
-        return everywhere and self.may(permission, organization_id)
+        return everywhere and self.has_perm_in(permission, organization_id)
 
-    def may_somewhere(self, permission: str) -> bool:
+    def has_perm_anywhere(self, permission: str) -> bool:
         """Whether there is any organization in which this is permitted."""
         if not self.is_active or self._narrowed(permission):
             return False
@@ -195,7 +195,7 @@ class User(Audited, AbstractUser):
         """Whether the user's own role is at least this one; a narrowed key never is."""
         if self.is_superuser:
             return self.scopes is None
-        standing = self.standings.get(organization_id) if organization_id else None
+        standing = self.access_by_organization.get(organization_id) if organization_id else None
         return (
             self.scopes is None and standing is not None and RANKS[standing.role] >= RANKS[role]
         )
@@ -203,7 +203,7 @@ class User(Audited, AbstractUser):
     @property
     def permissions(self) -> list[str]:
         """All that the user may do somewhere."""
-        return [one for one in every_permission() if self.may_somewhere(one)]
+        return [one for one in every_permission() if self.has_perm_anywhere(one)]
 
 
 class OrganizationQuerySet(models.QuerySet["Organization"]):
@@ -211,8 +211,8 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         if user.is_superuser:
-            return self if user.may(to, None) else self.none()
-        return self.filter(pk__in=[pk for pk in user.standings if user.may(to, pk)])
+            return self if user.has_perm_in(to, None) else self.none()
+        return self.filter(pk__in=[pk for pk in user.access_by_organization if user.has_perm_in(to, pk)])
 
 
 class Organization(Audited, Base):
@@ -246,8 +246,8 @@ class Organization(Audited, Base):
         return self.pk
 
     @property
-    def site_key(self) -> Place:
-        return ELSEWHERE
+    def site_scope(self) -> SiteScope:
+        return NO_SITE
 
 
 class Membership(Audited, Dated):

@@ -9,13 +9,13 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.validators import RegexValidator
 from django.db import models
 
-from controller.accounts.engine.scopes import BOUND_TO_SITES, ELSEWHERE, Place
+from controller.accounts.engine.scopes import BOUND_TO_SITES, NO_SITE, SiteScope
 from controller.accounts.models.audit import Audited
 from controller.accounts.models.people import Membership, Organization, User
 from controller.base.models import Base, Dated
 
 
-class OwnedQuerySet(models.QuerySet[Any]):
+class OrganizationScopedQuerySet(models.QuerySet[Any]):
     """Rows that belong to an organization."""
 
     def visible_to(self, user: User | AnonymousUser, to: str = "") -> Self:
@@ -26,13 +26,13 @@ class OwnedQuerySet(models.QuerySet[Any]):
         """
         if not isinstance(user, User) or not user.is_active:
             return self.none()
-        if to and not user.may_somewhere(to):
+        if to and not user.has_perm_anywhere(to):
             return self.none()
         if user.is_superuser:
             return self
-        model: type[Owned] = self.model
+        model: type[OrganizationScoped] = self.model
         standings = {
-            pk: one for pk, one in user.standings.items() if not to or user.may(to, pk)
+            pk: one for pk, one in user.access_by_organization.items() if not to or user.has_perm_in(to, pk)
         }
         if site_path(model) is None:
             mine = models.Q(**{f"{model.organization_path}__in": list(standings)})
@@ -57,18 +57,18 @@ class OwnedQuerySet(models.QuerySet[Any]):
             site
             for pk, one in standings.items()
             for site in one.grants
-            if pk not in wide and (not to or user.may(to, pk, site))
+            if pk not in wide and (not to or user.has_perm_in(to, pk, site))
         ]
         return mine | models.Q(**{f"{path}__in": sites}) if sites else mine
 
 
-class Owned(Audited, models.Model):
+class OrganizationScoped(Audited, models.Model):
     """A row whose visibility follows an organization: its own, or that of its parent."""
 
     organization_path: ClassVar[str] = "organization"
     is_shareable: ClassVar[bool] = False
 
-    objects = OwnedQuerySet.as_manager()
+    objects = OrganizationScopedQuerySet.as_manager()
 
     class Meta:
         abstract = True
@@ -80,10 +80,10 @@ class Owned(Audited, models.Model):
         return owner
 
     @property
-    def site_key(self) -> Place:
+    def site_scope(self) -> SiteScope:
         """The site this row is in, None if it is in none, or that its kind has no sites."""
         path = site_path(type(self))
-        found: Place = ELSEWHERE if path is None else follow(self, path)
+        found: SiteScope = NO_SITE if path is None else follow(self, path)
         return found
 
 
@@ -111,14 +111,14 @@ def follow(row: Any, path: str) -> Any:
     return row.pk if last == "id" else getattr(row, f"{last}_id")
 
 
-class OrganizationOwned(Owned):
+class OrganizationOwned(OrganizationScoped):
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="+")
 
     class Meta:
         abstract = True
 
 
-class Shareable(Owned):
+class Shareable(OrganizationScoped):
     """May belong to no organization, and then all of them see it."""
 
     is_shareable: ClassVar[bool] = True

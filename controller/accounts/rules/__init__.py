@@ -13,16 +13,16 @@ from controller.accounts.rules.people import (
 from controller.accounts.rules.signing_in import (
     EmailOrUsernameBackend,
     authorize,
-    by_password,
+    authenticate_password,
     issue_token,
     revoke_token,
-    user_of_token,
+    authenticate_token,
 )
 
 __all__ = [
     "EmailOrUsernameBackend",
     "authorize",
-    "by_password",
+    "authenticate_password",
     "change_role",
     "create_organization",
     "delete_organization",
@@ -33,5 +33,5 @@ __all__ = [
     "revoke_token",
     "update_organization",
     "update_user",
-    "user_of_token",
+    "authenticate_token",
 ]

@@ -16,13 +16,13 @@ from django.db.models import F
 from controller.accounts.engine import auditing
 from controller.accounts.models import AuditChain, AuditEntry, User
 from controller.accounts.models.audit import PORTAL, key
-from controller.base.tracing import current, known
+from controller.base.tracing import current_context, context_or_none
 
 AT_ONCE = 1000
 OF_ROW: Any = object()
 
 
-def record(
+def record_audit(
     action: str,
     row: Any = None,
     *,
@@ -43,7 +43,7 @@ def record(
     """
     if organization_id is OF_ROW:
         organization_id = getattr(row, "audit_organization_id", getattr(row, "owner_id", None))
-    trace = current()
+    trace = current_context()
     if by is not None:
         trace = replace(trace, actor=by.get_username(), actor_id=by.pk)
     old, new = auditing.changes(before, after)
@@ -60,9 +60,9 @@ def record(
     )
 
 
-def by_somebody() -> bool:
+def has_actor() -> bool:
     """Whether a person or a program is at work, and not the portal or a device by itself."""
-    trace = known()
+    trace = context_or_none()
     return bool(trace and trace.actor)
 
 
@@ -70,7 +70,7 @@ def chain_name(organization_id: UUID | None) -> str:
     return str(organization_id) if organization_id else PORTAL
 
 
-def seal() -> int:
+def seal_entries() -> int:
     """Chain all entries that are committed and not chained yet; how many."""
     waiting = AuditEntry.objects.filter(number=None).order_by()
     chains = list(waiting.values_list("organization_id", flat=True).distinct())
@@ -107,7 +107,7 @@ def _seal_some(organization_id: UUID | None) -> int:
 
 
 @dataclass(frozen=True)
-class Checked:
+class ChainCheck:
     """What a look at one chain found."""
 
     name: str
@@ -117,7 +117,7 @@ class Checked:
     problems: list[str]
 
 
-def verify(organization_ids: set[UUID | None] | None = None) -> list[Checked]:
+def verify_chains(organization_ids: set[UUID | None] | None = None) -> list[ChainCheck]:
     """Walk the chains of these organizations (or all), and say where they are broken."""
     told = AuditEntry.objects.order_by().values_list("organization_id", flat=True).distinct()
     names: dict[str, UUID | None] = {chain_name(one): one for one in told}
@@ -131,7 +131,7 @@ def verify(organization_ids: set[UUID | None] | None = None) -> list[Checked]:
     ]
 
 
-def _verify_chain(name: str, organization_id: UUID | None, head: AuditChain | None) -> Checked:
+def _verify_chain(name: str, organization_id: UUID | None, head: AuditChain | None) -> ChainCheck:
     rows = AuditEntry.objects.filter(organization=organization_id)
     unsealed = rows.filter(number=None)
     problems = [f"entry {row.pk} was altered" for row in unsealed if _is_altered(row)]
@@ -143,7 +143,7 @@ def _verify_chain(name: str, organization_id: UUID | None, head: AuditChain | No
         problems.append(f"entries after number {number} are missing")
     elif head and (head.number, head.seal) != (number, seal):
         problems.append("the end of the chain was altered")
-    return Checked(name, number, unsealed.count(), seal, problems)
+    return ChainCheck(name, number, unsealed.count(), seal, problems)
 
 
 def _is_altered(row: AuditEntry) -> bool:

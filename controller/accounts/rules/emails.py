@@ -4,7 +4,7 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from controller.accounts.models import User
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.base.errors import Conflict, Refused
 
 
@@ -18,7 +18,7 @@ def add(
     row: EmailAddress = EmailAddress.objects.create(user=user, email=email, verified=verified)
     if primary:
         make_primary(row)
-    record("add_email", user, after={"email": email})
+    record_audit("add_email", user, after={"email": email})
     return row
 
 
@@ -26,7 +26,7 @@ def add(
 def change(
     row: EmailAddress, *, email: str | None = None, primary: bool | None = None
 ) -> EmailAddress:
-    record(
+    record_audit(
         "change_email",
         row.user,
         before={"email": row.email},
@@ -68,5 +68,5 @@ def move_primary(user: User) -> None:
 def remove(row: EmailAddress) -> None:
     if row.primary:
         raise Conflict("The primary e-mail stays; make another one primary first.")
-    record("remove_email", row.user, before={"email": row.email})
+    record_audit("remove_email", row.user, before={"email": row.email})
     row.delete()

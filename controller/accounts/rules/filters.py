@@ -21,7 +21,7 @@ def save_filter(
     user: User, *, page: str, name: str, query: str, organization: Organization | None = None
 ) -> SavedFilter:
     """Keep a list as it is; with an organization, for all of its members."""
-    if organization is not None and not user.may(SHARE, organization.pk):
+    if organization is not None and not user.has_perm_in(SHARE, organization.pk):
         raise NotPermitted(f"Your role in {organization} does not permit this.")
     kept = canonical(query)
     if not kept:
@@ -37,7 +37,7 @@ def may_delete(user: User, row: SavedFilter) -> bool:
     """Its owner may, and who looks after the organization that it is shared with."""
     shared = row.organization_id is not None
     return row.user_id == user.pk or (
-        shared and user.may("organization:update", row.organization_id)
+        shared and user.has_perm_in("organization:update", row.organization_id)
     )
 
 

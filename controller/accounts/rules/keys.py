@@ -34,7 +34,7 @@ def create_key(
     _check_scopes(user, scopes)
     # Two requests at once must not both find room for one more.
     User.objects.select_for_update().get(pk=user.pk)
-    if _good(ApiKey.objects.filter(user=user)).count() >= settings.MUSTER_KEYS_PER_USER:
+    if _normalized_scopes(ApiKey.objects.filter(user=user)).count() >= settings.MUSTER_KEYS_PER_USER:
         raise Conflict(
             f"You have {settings.MUSTER_KEYS_PER_USER} API keys, which is the most. "
             "Delete one that is no longer used."
@@ -68,7 +68,7 @@ def _check_scopes(user: User, scopes: Sequence[str]) -> None:
             raise NotPermitted(f"Permission denied: you do not hold '{scope}' yourself")
 
 
-def _good(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+def _normalized_scopes(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
     return keys.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), is_active=True)
 
 
@@ -76,9 +76,9 @@ def delete_key(key: ApiKey) -> None:
     key.delete()
 
 
-def user_of_key(secret: str) -> User | None:
+def authenticate_key(secret: str) -> User | None:
     """Whose key this is, narrowed to its scopes; notes that it was used."""
-    found = _good(ApiKey.objects.select_related("user")).filter(digest=digest(secret)).first()
+    found = _normalized_scopes(ApiKey.objects.select_related("user")).filter(digest=digest(secret)).first()
     if found is None or not found.user.may_sign_in:
         return None
     now = timezone.now()

@@ -21,7 +21,7 @@ def _digest(name: str) -> str:
     return digest(f"lockout {name.strip().casefold()}")
 
 
-def refuse_locked(name: str) -> None:
+def raise_if_locked(name: str) -> None:
     """Raise :class:`Locked` while this name is."""
     until = (
         Lockout.objects.filter(name_digest=_digest(name))
@@ -36,7 +36,7 @@ def refuse_locked(name: str) -> None:
 
 
 @transaction.atomic
-def note_failure(name: str) -> None:
+def record_failure(name: str) -> None:
     """Count one more; what is half an hour old, or was followed by a lock, counts no more."""
     now = timezone.now()
     row, _ = Lockout.objects.select_for_update().get_or_create(name_digest=_digest(name))
@@ -48,10 +48,10 @@ def note_failure(name: str) -> None:
     row.save()
 
 
-def forgive(name: str) -> None:
+def reset_failures(name: str) -> None:
     Lockout.objects.filter(name_digest=_digest(name)).delete()
 
 
-def forget_old() -> int:
+def prune() -> int:
     """Drop what counts no more; how many."""
     return Lockout.objects.filter(last_failure__lt=timezone.now() - LOCKED_FOR * 2).delete()[0]

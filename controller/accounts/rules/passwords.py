@@ -12,13 +12,13 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from controller.accounts.models import Session, User
 from controller.accounts.rules import lockouts, sessions
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.base.errors import Refused
 
 BAD_LINK = "The link to reset the password is invalid or has been used."
 
 
-def check(password: str, user: User | None, field: str) -> None:
+def check_password_strength(password: str, user: User | None, field: str) -> None:
     """Refuse a password that the validators of the settings do not take."""
     try:
         validate_password(password, user)
@@ -26,17 +26,17 @@ def check(password: str, user: User | None, field: str) -> None:
         raise Refused({field: error.messages}) from error
 
 
-def change(
+def change_password(
     user: User, *, current: str, new: str, session: Session | None = None,
     fields: tuple[str, str] = ("current_password", "new_password"),
 ) -> None:  # fmt: skip
     """A new password for who knows the present one; every other session ends."""
     name = f"password {user.pk}"
-    lockouts.refuse_locked(name)
+    lockouts.raise_if_locked(name)
     if not user.check_password(current):
-        lockouts.note_failure(name)
+        lockouts.record_failure(name)
         raise Refused({fields[0]: ["You have entered an invalid password."]})
-    lockouts.forgive(name)
+    lockouts.reset_failures(name)
     set_password(user, new, field=fields[1], but=session)
 
 
@@ -44,13 +44,13 @@ def change(
 def set_password(
     user: User, new: str, *, field: str = "new_password", but: Session | None = None
 ) -> None:
-    check(new, user, field)
+    check_password_strength(new, user, field)
     user.set_password(new)
     user.save(update_fields=["password"])
     sessions.revoke_all(user, because="the password was changed", but=but)
 
 
-def mail_reset(user_id: str) -> bool:
+def send_reset_link(user_id: str) -> bool:
     """Send a link to set a new password; whether there is somebody to send it to."""
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None:
@@ -68,14 +68,14 @@ def mail_reset(user_id: str) -> bool:
     return True
 
 
-def user_named(name: str) -> User | None:
+def find_user(name: str) -> User | None:
     """Whose e-mail or user name this is."""
     named = Q(email__iexact=name) if "@" in name else Q(username=name)
     found: User | None = User.objects.filter(named, is_active=True).first()
     return found
 
 
-def reset(uid: str, token: str, new: str, *, field: str = "new_password") -> None:
+def reset_password(uid: str, token: str, new: str, *, field: str = "new_password") -> None:
     """Set the password of whose link this is."""
     try:
         user = User.objects.get(pk=urlsafe_base64_decode(uid).decode(), is_active=True)
@@ -84,4 +84,4 @@ def reset(uid: str, token: str, new: str, *, field: str = "new_password") -> Non
     if not default_token_generator.check_token(user, token):
         raise Refused({"token": ["Invalid value"]})
     set_password(user, new, field=field)
-    record("reset_password", user, by=user)
+    record_audit("reset_password", user, by=user)

@@ -9,7 +9,7 @@ from django.db.models import ProtectedError
 
 from controller.accounts.models import ApiToken, Membership, Organization, User
 from controller.accounts.rules import emails, lockouts, passwords, second_factor, sessions
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.accounts.rules.signing_in import issue_token
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.secrets import digest
@@ -23,7 +23,7 @@ def register(*, email: str, password: str, first_name: str, last_name: str) -> N
     """An account that may do nothing until somebody invites it; silent where there is one."""
     name = email.partition("@")[0]
     user = User(username=name, email=email, first_name=first_name, last_name=last_name)
-    passwords.check(password, user, "password")
+    passwords.check_password_strength(password, user, "password")
     if User.objects.filter(email__iexact=email).exists():
         return
     if User.objects.filter(username=name).exists():
@@ -31,34 +31,34 @@ def register(*, email: str, password: str, first_name: str, last_name: str) -> N
     user.set_password(password)
     user.checked().save()
     emails.add(user, user.email, primary=True)
-    record("register", user, by=user)
+    record_audit("register", user, by=user)
 
 
 def confirm_password(user: User, password: str) -> None:
     """Raise :class:`NotPermitted` unless this is the user's password."""
     name = f"password {user.pk}"
-    lockouts.refuse_locked(name)
+    lockouts.raise_if_locked(name)
     if not user.check_password(password):
-        lockouts.note_failure(name)
+        lockouts.record_failure(name)
         raise NotPermitted("Enter your present password to do this.")
-    lockouts.forgive(name)
+    lockouts.reset_failures(name)
 
 
 def token_for(user: User, *, name: str) -> str:
     """A token for a program; who has a second factor makes tokens where it is asked for."""
-    if second_factor.is_on(user):
+    if second_factor.is_enabled(user):
         raise NotPermitted(
             "This account has MFA enabled: sign in by /api/v1/auth/login, "
             "or make an API token or an API key."
         )
     token = issue_token(user, name=name)
-    record("sign_in", user, by=user, detail=f"for a token: {name}")
+    record_audit("sign_in", user, by=user, detail=f"for a token: {name}")
     return token
 
 
 def forget_token(user: User, token: str) -> None:
     ApiToken.objects.filter(user=user, digest=digest(token)).delete()
-    record("sign_out", user)
+    record_audit("sign_out", user)
 
 
 def save_group(group: Group | None = None, **values: Any) -> Group:
@@ -70,14 +70,14 @@ def save_group(group: Group | None = None, **values: Any) -> Group:
     group.save()
     if permissions is not None:
         group.permissions.set(permissions)
-    record(
+    record_audit(
         "save", group, after=values | {"permissions": [str(one) for one in permissions or ()]}
     )
     return group
 
 
 def delete_group(group: Group) -> None:
-    record("delete", group)
+    record_audit("delete", group)
     group.delete()
 
 
@@ -109,7 +109,7 @@ def create_user(
     if not by.is_superuser and not organization_users:
         raise Refused({"organization_users": ["Choose an organization that you manage."]})
     user = User(**{name: v for name, v in values.items() if name not in MANY})
-    passwords.check(password, user, "password")
+    passwords.check_password_strength(password, user, "password")
     user.set_password(password)
     _set(user, {name: values[name] for name in MANY if name in values})
     emails.add(user, user.email, primary=True, verified=email_verified and by.is_superuser)
@@ -128,10 +128,10 @@ def update_user(
     **values: Any,
 ) -> User:
     if by is not None:
-        check_over(by, user)
+        check_can_manage_user(by, user)
         _check_flags(by, values)
     if values.get("is_superuser") is False or values.get("is_active") is False:
-        keep_a_superuser(user)
+        ensure_superuser_remains(user)
     before = user.email
     _set(user, values)
     if user.email != before:
@@ -152,7 +152,7 @@ def _set(user: User, values: dict[str, Any]) -> None:
     user.checked().save()
     for name, rows in several.items():
         getattr(user, name).set(rows)
-        record("update", user, after={name: [str(one) for one in rows]})
+        record_audit("update", user, after={name: [str(one) for one in rows]})
 
 
 def _check_flags(by: User, values: Mapping[str, Any]) -> None:
@@ -161,13 +161,13 @@ def _check_flags(by: User, values: Mapping[str, Any]) -> None:
             raise NotPermitted(f"Only superusers set {name}.")
 
 
-def check_over(by: User, user: User) -> None:
+def check_can_manage_user(by: User, user: User) -> None:
     """Whether ``by`` may change this account: it must be theirs in every organization."""
     if by.is_superuser or by.pk == user.pk:
         return
     roles = dict(user.memberships.values_list("organization_id", "role"))
     if user.is_superuser or not all(
-        by.may("user:update", pk) and by.outranks(role, pk) for pk, role in roles.items()
+        by.has_perm_in("user:update", pk) and by.outranks(role, pk) for pk, role in roles.items()
     ):
         raise NotPermitted("This user belongs to organizations that you do not manage.")
 
@@ -175,14 +175,14 @@ def check_over(by: User, user: User) -> None:
 @transaction.atomic
 def delete_user(user: User, *, by: User | None = None) -> None:
     if by is not None:
-        check_over(by, user)
+        check_can_manage_user(by, user)
         if user.pk == by.pk:
             raise Conflict("You cannot delete your own account.")
-    keep_a_superuser(user)
+    ensure_superuser_remains(user)
     user.delete()
 
 
-def keep_a_superuser(leaving: User) -> None:
+def ensure_superuser_remains(leaving: User) -> None:
     others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=leaving.pk)
     was = User.objects.filter(pk=leaving.pk, is_superuser=True).exists()
     if was and not others.exists():
@@ -212,30 +212,30 @@ def grant(
     *, user: User, organization: Organization, role: str, by: User | None = None
 ) -> Membership:
     """Make somebody a member, in this role."""
-    check_rank(by, role, organization)
+    check_can_grant_role(by, role, organization)
     row = Membership(user=user, organization=organization, role=role).checked()
     row.save()
     return row
 
 
 def change_role(row: Membership, *, role: str, by: User | None = None) -> Membership:
-    check_rank(by, row.role, row.organization)
-    check_rank(by, role, row.organization)
+    check_can_grant_role(by, row.role, row.organization)
+    check_can_grant_role(by, role, row.organization)
     row.role = role
     row.checked().save()
     return row
 
 
 def revoke(row: Membership, *, by: User | None = None) -> None:
-    check_rank(by, row.role, row.organization)
+    check_can_grant_role(by, row.role, row.organization)
     row.delete()
 
 
-def check_rank(by: User | None, role: str, organization: Organization) -> None:
+def check_can_grant_role(by: User | None, role: str, organization: Organization) -> None:
     """Nobody gives or takes more than they have; None is the portal's own administration."""
     if by is None:
         return
-    if not by.may("user:update", organization.pk):
+    if not by.has_perm_in("user:update", organization.pk):
         raise NotPermitted(f"You do not manage {organization}.")
     if not by.outranks(role, organization.pk):
         raise NotPermitted("Nobody gives or takes a role that is higher than their own.")

@@ -9,8 +9,8 @@ from django.utils import timezone
 from controller.accounts.engine import totp
 from controller.accounts.models import Authenticator, BackupCode, User
 from controller.accounts.rules import lockouts
-from controller.accounts.rules.auditing import record
-from controller.base.errors import Conflict, NotSignedIn, Refused
+from controller.accounts.rules.auditing import record_audit
+from controller.base.errors import Conflict, NotAuthenticated, Refused
 from controller.base.secrets import digest
 
 ISSUER = "Muster"
@@ -29,14 +29,14 @@ class Setup:
         return "Setup of a second factor"
 
 
-def is_on(user: User) -> bool:
+def is_enabled(user: User) -> bool:
     return Authenticator.objects.filter(user=user, confirmed__isnull=False).exists()
 
 
 @transaction.atomic
-def begin(user: User) -> Setup:
+def start_setup(user: User) -> Setup:
     """A new secret and new backup codes, shown this once; they count once a code proves them."""
-    if is_on(user):
+    if is_enabled(user):
         raise Conflict("MFA is on already. Turn it off first, to set it up anew.")
     secret = totp.new_secret()
     Authenticator.objects.update_or_create(
@@ -54,41 +54,41 @@ def _digest(user: User, code: str) -> str:
     return digest(f"{user.pk} {code}")
 
 
-def turn_on(user: User, code: str) -> None:
+def enable(user: User, code: str) -> None:
     """From now on a code is asked for, since this one shows that the app is set up."""
     row = Authenticator.objects.filter(user=user, confirmed=None).first()
     if row is None:
         raise Conflict("There is nothing to turn on; set MFA up first.")
     _take_step(row, code)
     Authenticator.objects.filter(pk=row.pk).update(confirmed=timezone.now())
-    record("turn_mfa_on", user)
+    record_audit("turn_mfa_on", user)
 
 
 @transaction.atomic
-def turn_off(user: User) -> None:
+def disable(user: User) -> None:
     Authenticator.objects.filter(user=user).delete()
     BackupCode.objects.filter(user=user).delete()
-    record("turn_mfa_off", user)
+    record_audit("turn_mfa_off", user)
 
 
-def prove(user: User, code: str) -> None:
+def verify_code(user: User, code: str) -> None:
     """Take a code of the app or a backup code, each good once; else :class:`NotSignedIn`."""
     name = f"mfa {user.pk}"
-    lockouts.refuse_locked(name)
+    lockouts.raise_if_locked(name)
     row = Authenticator.objects.filter(user=user, confirmed__isnull=False).first()
     code = code.replace(" ", "").replace("-", "").lower()
     try:
         if row is None:
-            raise NotSignedIn(WRONG)
+            raise NotAuthenticated(WRONG)
         if len(code) == totp.DIGITS:
             _take_step(row, code)
         else:
             _take_backup(user, code)
     except Refused:
-        lockouts.note_failure(name)
-        record("sign_in", user, outcome="refused", detail=WRONG)
-        raise NotSignedIn(WRONG) from None
-    lockouts.forgive(name)
+        lockouts.record_failure(name)
+        record_audit("sign_in", user, outcome="refused", detail=WRONG)
+        raise NotAuthenticated(WRONG) from None
+    lockouts.reset_failures(name)
 
 
 def _take_step(row: Authenticator, code: str) -> None:

@@ -15,8 +15,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from controller.accounts.models import ApiToken, Session, User
-from controller.accounts.rules.auditing import record
-from controller.base.errors import NotSignedIn
+from controller.accounts.rules.auditing import record_audit
+from controller.base.errors import NotAuthenticated
 from controller.base.secrets import digest
 
 ACCESS_FOR = timedelta(minutes=30)
@@ -59,7 +59,7 @@ def _claims(token: str, kind: str, sentence: str) -> dict[str, Any]:
             options={"require": ["exp", "sub"]},
         )  # fmt: skip
     except jwt.InvalidTokenError:
-        raise NotSignedIn(sentence) from None
+        raise NotAuthenticated(sentence) from None
     return claims
 
 
@@ -77,7 +77,7 @@ def open_session(
     )
     session.save(force_insert=True)
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
-    record("sign_in", session, by=user)
+    record_audit("sign_in", session, by=user)
     return _tokens(session)
 
 
@@ -103,13 +103,13 @@ def refresh(token: str) -> Tokens:
     claims = _claims(token, "refresh", "Invalid refresh token")
     row = _live().filter(pk=claims["sid"]).first()
     if row is None:
-        raise NotSignedIn("Session has been revoked")
+        raise NotAuthenticated("Session has been revoked")
     now, old, new = timezone.now(), UUID(claims["jti"]), uuid4()
     expires = now + (REMEMBERED_FOR if row.is_remembered else REFRESH_FOR)
     taken = Session.objects.filter(pk=row.pk, refresh_id=old, revoked=None)
     if not taken.update(refresh_id=new, expires=expires, last_seen=now):
         revoke(row, because="a refresh token was used twice")
-        raise NotSignedIn("Refresh token has already been used")
+        raise NotAuthenticated("Refresh token has already been used")
     row.refresh_id, row.expires = new, expires
     return _tokens(row)
 
@@ -120,11 +120,11 @@ def _live() -> Any:
     )
 
 
-def session_of(token: str) -> Session | None:
+def authenticate_access_token(token: str) -> Session | None:
     """The session of an access token, if both are good and its user is active."""
     try:
         claims = _claims(token, "access", "Invalid token.")
-    except NotSignedIn:
+    except NotAuthenticated:
         return None
     row: Session | None = _live().filter(pk=claims.get("sid")).first()
     if row is None or not row.user.may_sign_in:
@@ -135,11 +135,11 @@ def session_of(token: str) -> Session | None:
     return row
 
 
-def session_of_refresh(token: str) -> Session | None:
+def authenticate_refresh_token(token: str) -> Session | None:
     """The session that this refresh token is of, used or not."""
     try:
         claims = _claims(token, "refresh", "Invalid refresh token")
-    except NotSignedIn:
+    except NotAuthenticated:
         return None
     row: Session | None = _live().filter(pk=claims["sid"]).first()
     return row
@@ -150,7 +150,7 @@ def revoke(session: Session, *, because: str) -> None:
         revoked=timezone.now(), revoked_because=because
     )
     if ended:
-        record("end_session", session, detail=because)
+        record_audit("end_session", session, detail=because)
 
 
 def revoke_all(user: User, *, because: str, but: Session | None = None) -> int:
@@ -160,7 +160,7 @@ def revoke_all(user: User, *, because: str, but: Session | None = None) -> int:
     if but is not None:
         rows = rows.exclude(pk=but.pk)
     ended = rows.update(revoked=timezone.now(), revoked_because=because)
-    record("end_sessions", user, after={"sessions": ended}, detail=because)
+    record_audit("end_sessions", user, after={"sessions": ended}, detail=because)
     return ended
 
 
@@ -171,11 +171,11 @@ def second_factor_token(user: User, *, remember: bool) -> str:
     )
 
 
-def user_of_second_factor(token: str) -> tuple[User, bool]:
+def authenticate_second_factor_token(token: str) -> tuple[User, bool]:
     claims = _claims(token, "mfa", "Invalid or expired MFA token")
     user = User.objects.filter(pk=claims["sub"]).first()
     if user is None or not user.may_sign_in or claims.get("at") != _password(user):
-        raise NotSignedIn("Invalid or expired MFA token")
+        raise NotAuthenticated("Invalid or expired MFA token")
     return user, claims.get("remember") == "True"
 
 
@@ -189,6 +189,6 @@ def csrf_token(session_id: UUID | str) -> str:
     return digest(f"{_key(settings.SECRET_KEY)} csrf {session_id}")
 
 
-def forget_old(before: datetime) -> int:
+def prune(before: datetime) -> int:
     """Drop sessions that ended before; how many."""
     return Session.objects.filter(Q(expires__lt=before) | Q(revoked__lt=before)).delete()[0]

@@ -13,19 +13,19 @@ from django.db.models import CharField, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from controller.accounts.engine.scopes import ELSEWHERE, Place
+from controller.accounts.engine.scopes import NO_SITE, SiteScope
 from controller.accounts.models import ApiToken, Membership, User
 from controller.accounts.rules import lockouts
-from controller.accounts.rules.auditing import record
-from controller.base.errors import Locked, NotPermitted, NotSignedIn
-from controller.base.prepared import Prepared
+from controller.accounts.rules.auditing import record_audit
+from controller.base.errors import Locked, NotPermitted, NotAuthenticated
+from controller.base.prepared import CompiledQuery
 from controller.base.secrets import digest
 
 # Written at most this often, so that reading with a token does not cost a write each time.
 LAST_USED_GRAIN = timedelta(minutes=1)
 # Every request of every program asks this.
 USER_COLUMNS = [field.attname for field in User._meta.concrete_fields]
-OF_TOKEN = Prepared(
+OF_TOKEN = CompiledQuery(
     lambda digest: User.objects.filter(api_tokens__digest=digest).values_list(
         "api_tokens__last_used", *USER_COLUMNS
     ),
@@ -47,7 +47,7 @@ class EmailOrUsernameBackend(ModelBackend):
         if not username or password is None:
             return None
         try:
-            lockouts.refuse_locked(username)
+            lockouts.raise_if_locked(username)
         except Locked as locked:
             _note_refusal(username, str(locked))
             raise PermissionDenied from locked
@@ -59,10 +59,10 @@ class EmailOrUsernameBackend(ModelBackend):
             named = user.username if user else username
         found = super().authenticate(request, username=named, password=password, **kwargs)
         if not isinstance(found, User):
-            lockouts.note_failure(username)
+            lockouts.record_failure(username)
             _note_refusal(username, WRONG)
             return None
-        lockouts.forgive(username)
+        lockouts.reset_failures(username)
         return found
 
     def user_can_authenticate(self, user: Any) -> bool:
@@ -73,7 +73,7 @@ def _note_refusal(name: str, why: str) -> None:
     """For the audit. One query for anybody, so that the time it takes tells nothing."""
     named = Q(user__email__iexact=name) if "@" in name else Q(user__username=name)
     mine = list(Membership.objects.filter(named).values_list("organization", "user")[:2])
-    record(
+    record_audit(
         "sign_in",
         organization_id=mine[0][0] if len(mine) == 1 else None,
         outcome="refused",
@@ -84,27 +84,27 @@ def _note_refusal(name: str, why: str) -> None:
     )
 
 
-def by_password(name: str, password: str, request: HttpRequest | None = None) -> User:
+def authenticate_password(name: str, password: str, request: HttpRequest | None = None) -> User:
     """Whose name (or e-mail) and password these are; :class:`NotSignedIn` if nobody's.
 
     :class:`Locked` after too many failures, whether or not there is such a user.
     """
     try:
-        lockouts.refuse_locked(name)
+        lockouts.raise_if_locked(name)
     except Locked as locked:
         _note_refusal(name, str(locked))
         raise
     user = authenticate(request, username=name, password=password)
     if not isinstance(user, User):
-        raise NotSignedIn(WRONG)
+        raise NotAuthenticated(WRONG)
     return user
 
 
 def authorize(
-    user: User, permission: str, organization_id: UUID | None, place: Place = ELSEWHERE
+    user: User, permission: str, organization_id: UUID | None, place: SiteScope = NO_SITE
 ) -> None:
     """Raise :class:`NotPermitted` unless the user may do this in this organization."""
-    if not user.may(permission, organization_id, place):
+    if not user.has_perm_in(permission, organization_id, place):
         raise NotPermitted("You do not have permission to perform this action.")
 
 
@@ -115,7 +115,7 @@ def issue_token(user: User, *, name: str) -> str:
     return token
 
 
-def user_of_token(token: str) -> User | None:
+def authenticate_token(token: str) -> User | None:
     """Whose token this is, if it is one and its user is active; notes that it was used."""
     for last_used, *values in OF_TOKEN(digest=digest(token)):
         user = User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, values)

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from controller.accounts.models import User
 from controller.accounts.rules import emails
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.base.errors import NotPermitted
 from controller.base.secrets import digest
 
@@ -14,7 +14,7 @@ PROVIDER = "sso"
 
 
 @transaction.atomic
-def user_of_subject(
+def authenticate_subject(
     subject: str, *, email: str = "", is_verified: bool = False, username: str = "",
     first_name: str = "", last_name: str = "",
 ) -> User:  # fmt: skip
@@ -29,7 +29,7 @@ def user_of_subject(
         if user is None:
             user = _made(email, is_verified, username, first_name, last_name)
         SocialAccount.objects.create(user=user, provider=PROVIDER, uid=subject)
-        record("link_single_sign_on", user, by=user, after={"subject": subject})
+        record_audit("link_single_sign_on", user, by=user, after={"subject": subject})
     else:
         user = row.user
     if not user.may_sign_in:

@@ -76,7 +76,7 @@ def grant(membership: Membership, site: Site, level: str, *, by: User) -> SiteGr
     """Let a member read, write, or do everything their role permits in a site."""
     if site.organization_id != membership.organization_id:
         raise Refused({"site": ["The site is of another organization."]})
-    if not by.may("user:update", site.organization_id):
+    if not by.has_perm_in("user:update", site.organization_id):
         raise NotPermitted("You do not manage this organization.")
     row = SiteGrant.objects.filter(membership=membership, site=site).first()
     row = row or SiteGrant(membership=membership, site=site)
@@ -86,7 +86,7 @@ def grant(membership: Membership, site: Site, level: str, *, by: User) -> SiteGr
 
 
 def revoke_grant(row: SiteGrant, *, by: User) -> None:
-    if not by.may("user:update", row.site.organization_id):
+    if not by.has_perm_in("user:update", row.site.organization_id):
         raise NotPermitted("You do not manage this organization.")
     row.delete()
 

@@ -8,7 +8,7 @@ from django.db.models import Model
 
 from controller.accounts.engine import comparing
 from controller.accounts.models import Version
-from controller.base.tracing import current
+from controller.base.tracing import current_context
 
 
 def values_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def values_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
     return {name: str(one) if isinstance(one, UUID) else one for name, one in found.items()}
 
 
-def keep(kind: str, row: Any, values: Mapping[str, Any], *, verb: str = "") -> None:
+def record_version(kind: str, row: Any, values: Mapping[str, Any], *, verb: str = "") -> None:
     """Add a version, unless it is as the one before; a first one is that of its creation."""
     last = Version.objects.filter(kind=kind, row=row.pk).order_by("-number").first()
     changed = [one.field for one in comparing.changes(last.values if last else {}, values)]
@@ -33,5 +33,5 @@ def keep(kind: str, row: Any, values: Mapping[str, Any], *, verb: str = "") -> N
         verb=verb or (Version.Verb.CHANGED if last else Version.Verb.CREATED),
         changed=changed if last else [],
         values=dict(values),  # type: ignore[misc]
-        actor=current().actor,
+        actor=current_context().actor,
     )

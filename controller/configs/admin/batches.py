@@ -20,15 +20,15 @@ from controller.base.admin import (
     UnfoldAdminSelectWidget,
     admin_url,
     badge,
-    bar,
+    stacked_bar,
     display,
 )
 from controller.base.errors import Refused
 from controller.configs.admin.proposing import NAMED_MOST, grouped
 from controller.configs.models import DeviceBatch, DeviceBatchRow
 from controller.configs.rules import batches as rules
-from controller.configs.rules.deeds import DEEDS, Deed
-from controller.devices.admin.showing import ago
+from controller.configs.rules.deeds import BULK_ACTIONS, BulkAction
+from controller.devices.admin.showing import relative_time
 from controller.devices.models import Device
 
 State, RowState = DeviceBatch.State, DeviceBatchRow.State
@@ -44,7 +44,7 @@ SHOWN = 200
 class ChooseForm(forms.Form):
     chosen = forms.ModelChoiceField(DeviceBatch.objects.none(), widget=UnfoldAdminSelectWidget)
 
-    def __init__(self, *args: Any, batch: DeviceBatch, deed: Deed, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, batch: DeviceBatch, deed: BulkAction, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         assert batch.user is not None  # noqa: S101 - whoever sees the form made it
         field: Any = self.fields["chosen"]
@@ -106,7 +106,7 @@ class DeviceBatchAdmin(ScopedAdmin):
 
     @display(description="Begun", ordering="created")
     def begun(self, obj: DeviceBatch) -> str:
-        return ago(obj.created)
+        return relative_time(obj.created)
 
     # --- the page
 
@@ -133,10 +133,10 @@ class DeviceBatchAdmin(ScopedAdmin):
         return super().render_change_form(request, context, *args, **kw)
 
     def draft(self, request: HttpRequest, batch: DeviceBatch) -> dict[str, Any]:
-        deed = DEEDS[batch.kind]
+        deed = BULK_ACTIONS[batch.kind]
         own = self.may(request, "delete", batch)
         try:
-            found, is_chosen = rules.verdicts(batch), rules.wanted_of(batch).is_chosen
+            found, is_chosen = rules.eligibilities(batch), rules.target_of(batch).is_chosen
         except Refused as refusal:
             self.message_user(request, str(refusal), "error")
             found, is_chosen = [], False
@@ -177,7 +177,7 @@ class DeviceBatchAdmin(ScopedAdmin):
             "stops": batch.state == State.RUNNING and self.may(request, "delete", batch),
             "status": self.status(batch),
             "said": "What was said of it",
-            "card": bar([
+            "card": stacked_bar([
                 {"label": state.label, "count": count, "tone": ROW_TONES[state], "link": here}
                 for state, count in counts
             ]),
@@ -202,7 +202,7 @@ class DeviceBatchAdmin(ScopedAdmin):
         """What would change in the devices' files; for whoever proposed it."""
         batch = self.row_for(request, str(pk), "delete")
         try:
-            return JsonResponse(asdict(rules.forecast(batch)))
+            return JsonResponse(asdict(rules.preview(batch)))
         except Refused as refusal:
             return JsonResponse({"error": str(refusal)}, status=400)
 
@@ -210,20 +210,20 @@ class DeviceBatchAdmin(ScopedAdmin):
 
     def choose(self, request: HttpRequest, pk: Any) -> HttpResponse:
         batch = self.row_for(request, str(pk), "delete")
-        form = ChooseForm(request.POST, batch=batch, deed=DEEDS[batch.kind])
+        form = ChooseForm(request.POST, batch=batch, deed=BULK_ACTIONS[batch.kind])
         if not form.is_valid():
             self.message_user(
-                request, f"Choose a {DEEDS[batch.kind].asks} of the list.", "error"
+                request, f"Choose a {BULK_ACTIONS[batch.kind].asks} of the list.", "error"
             )
             return self.back(batch)
         return self.done(
-            request, batch, lambda: rules.choose(batch, form.cleaned_data["chosen"])
+            request, batch, lambda: rules.set_target(batch, form.cleaned_data["chosen"])
         )
 
     def start(self, request: HttpRequest, pk: Any) -> HttpResponse:
         batch = self.row_for(request, str(pk), "delete")
         shown, typed = request.POST.get("count", ""), request.POST.get("typed")
-        if DEEDS[batch.kind].is_dangerous and typed != shown:
+        if BULK_ACTIONS[batch.kind].is_dangerous and typed != shown:
             self.message_user(
                 request, f"To confirm, type the number of devices: {shown}.", "error"
             )

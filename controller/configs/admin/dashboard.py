@@ -6,11 +6,11 @@ from django.db.models import Count, F, Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from controller.base.admin import admin_url, bar
+from controller.base.admin import admin_url, stacked_bar
 from controller.configs.models import Config, Push
 from controller.devices.admin.filters import PROBLEM
 from controller.devices.admin.showing import (
-    ago,
+    relative_time,
     of_change,
     of_push,
     presence_badge,
@@ -31,7 +31,7 @@ NETWORKS = 5
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     user: Any = request.user
     context["title"] = "Dashboard"
-    if not user.may_somewhere("device:read"):
+    if not user.has_perm_anywhere("device:read"):
         return context | {"sees_devices": False}
     in_service = Device.objects.visible_to(user).filter(is_deactivated=False)
     presence = presence_card(user)
@@ -39,13 +39,13 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "sees_devices": True,
         "total": presence["total"],
         "presence": presence,
-        "adds_devices": user.may_somewhere("device:create"),
+        "adds_devices": user.has_perm_anywhere("device:create"),
         "expiring": expiring(user),
         "waiting": waiting(user),
     }
     if not context["total"]:
         return context
-    reads_configs = user.may_somewhere("config:read")
+    reads_configs = user.has_perm_anywhere("config:read")
     context |= fleet_map(user)
     return context | {
         "troubles": troubles(in_service),
@@ -62,7 +62,7 @@ def waiting(user: Any) -> list[dict[str, Any]]:
         ("Devices that ask to be added", Enrollment, "device:create", "state__exact=pending"),
         ("Changes of gateways", Change, "network:update", "state__exact=pending"),
     ):
-        if user.may_somewhere(permission):
+        if user.has_perm_anywhere(permission):
             rows: Any = model.objects.visible_to(user, permission)
             if count := rows.filter(state="pending").count():
                 link = f"{admin_url(model, 'changelist')}?{query}"
@@ -88,7 +88,7 @@ def overlay_members(user: Any) -> list[dict[str, Any]]:
 
 def fleet_map(user: Any) -> dict[str, Any]:
     places = DeviceLocation.objects.visible_to(user)
-    if not (user.may_somewhere("location:read") and places.exists()):
+    if not (user.has_perm_anywhere("location:read") and places.exists()):
         return {}
     return {"map_media": maps.media("fleet-map.js"), "ground": maps.ground()}
 
@@ -105,7 +105,7 @@ def presence_card(user: Any) -> dict[str, Any]:
         total=Count("pk"),
     )
     unknown = counts["total"] - counts["online"] - counts["offline"] - counts["out"]
-    return bar(
+    return stacked_bar(
         [
             part("Online", counts["online"], "good", "presence=online"),
             part("Offline", counts["offline"], "bad", "presence=offline"),
@@ -120,7 +120,7 @@ def config_card(user: Any) -> dict[str, Any]:
     counts = Config.objects.visible_to(user).aggregate(
         **{name: Count("pk", Q(status=name)) for name in status.values}
     )
-    return bar(
+    return stacked_bar(
         [
             part("Applied", counts[status.APPLIED], "good", "config=applied"),
             part("Modified", counts[status.MODIFIED], "warn", "config=modified"),
@@ -151,7 +151,7 @@ def troubles(in_service: Any) -> list[dict[str, Any]]:
             "presence": presence_badge(row),
             "status": status_badge(getattr(row, "config", None)),
             "reason": reason(row),
-            "seen": ago(row.presence.last_seen) if hasattr(row, "presence") else "never",
+            "seen": relative_time(row.presence.last_seen) if hasattr(row, "presence") else "never",
         }
         for row in rows
     ]

@@ -20,7 +20,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import Refused
 from controller.configs.rules import enrolling as rules
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from controller.devices.models import Device, Enrollment
 
 TONES = {
@@ -79,7 +79,7 @@ class EnrollmentAdmin(RuleAdmin):
 
     @display(description="Asked", ordering="asked")
     def last_asked(self, obj: Enrollment) -> str:
-        return ago(obj.asked)
+        return relative_time(obj.asked)
 
     @display(description="What it tells of itself")
     def facts(self, obj: Enrollment) -> str:

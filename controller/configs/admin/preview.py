@@ -12,7 +12,7 @@ from controller.base.errors import Refused
 from controller.configs.admin.fields import chosen
 from controller.configs.engine import masking
 from controller.configs.models import Backend, Config, Snapshot, Template
-from controller.configs.rules.history import files_of, shown
+from controller.configs.rules.history import files_of, render_file
 from controller.configs.rules.rendering import Inputs, inputs
 from controller.configs.rules.templates import check_usable, with_required
 from controller.configs.rules.tunnels import contents, server_layers
@@ -69,7 +69,7 @@ def of_device(device: Device, sent: Mapping[str, Any], user: Any) -> JsonRespons
         config=config,
         context=context,
     )
-    open_ = user.may_on("device:secret", device)
+    open_ = user.has_perm_on("device:secret", device)
     applied = saved.applied if saved else None
     return JsonResponse(outcome(wanted, is_open=open_, applied=applied))
 
@@ -94,7 +94,7 @@ def of_template(sent: Mapping[str, Any], device: Device | None, user: Any) -> Js
         )
         return JsonResponse(outcome(wanted, is_open=True))
     wanted = inputs(device, backend=backend, templates=[draft], config={}, context=of(device))
-    return JsonResponse(outcome(wanted, is_open=user.may_on("device:secret", device)))
+    return JsonResponse(outcome(wanted, is_open=user.has_perm_on("device:secret", device)))
 
 
 def server(sent: Mapping[str, Any], user: Any) -> Vpn | None:
@@ -141,7 +141,7 @@ def outcome(
     }
     try:
         answer["files"] = [
-            shown(file, secrets, is_open=is_open) for file in wanted.render().files
+            render_file(file, secrets, is_open=is_open) for file in wanted.render().files
         ]
     except Refused as refusal:
         text = str(refusal)

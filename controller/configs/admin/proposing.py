@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from controller.base.admin import admin_url
 from controller.configs.models import DeviceBatch
 from controller.configs.rules import batches as rules
-from controller.configs.rules.deeds import DEEDS
+from controller.configs.rules.deeds import BULK_ACTIONS
 from controller.devices.models import Device
 
 NAMED_MOST = 20
@@ -21,10 +21,10 @@ def begin(kind: str) -> Callable[..., Any]:
 
     def propose(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         user: Any = request.user
-        if not user.may_somewhere(DEEDS[kind].permission):
+        if not user.has_perm_anywhere(BULK_ACTIONS[kind].permission):
             raise PermissionDenied
         devices = Device.objects.visible_to(user).filter(pk__in=queryset.values("pk"))
-        batch = rules.propose(user, kind, devices)
+        batch = rules.create_draft(user, kind, devices)
         return HttpResponseRedirect(admin_url(DeviceBatch, "change", batch.pk))
 
     propose.__name__ = str(kind)

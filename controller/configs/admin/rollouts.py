@@ -18,14 +18,14 @@ from controller.base.admin import (
     UnfoldAdminTextInputWidget,
     admin_url,
     badge,
-    bar,
+    stacked_bar,
     display,
 )
 from controller.base.errors import Refused
 from controller.configs.engine import waves
 from controller.configs.models import Rollout
 from controller.configs.rules import rollouts as rules
-from controller.devices.admin.showing import ago, presence_badge, status_badge
+from controller.devices.admin.showing import relative_time, presence_badge, status_badge
 from controller.devices.models import Device
 
 TONES = {
@@ -115,11 +115,11 @@ class RolloutAdmin(RuleAdmin):
 
     @display(description="Started", ordering="started")
     def begun(self, obj: Rollout) -> str:
-        return ago(obj.started) if obj.started else "-"
+        return relative_time(obj.started) if obj.started else "-"
 
     @display(description="Ended", ordering="ended")
     def over(self, obj: Rollout) -> str:
-        return ago(obj.ended) if obj.ended else "-"
+        return relative_time(obj.ended) if obj.ended else "-"
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -162,7 +162,7 @@ class RolloutAdmin(RuleAdmin):
             "affected": rollout.template.uses.count(),
             "wave_shown": rollout.wave + 1,
             "per_wave": found,
-            "card": bar(
+            "card": stacked_bar(
                 [
                     {
                         "label": label,
@@ -182,7 +182,7 @@ class RolloutAdmin(RuleAdmin):
             return []
         mine = Device.objects.visible_to(request.user)
         rows = (
-            rules.reached(rollout)
+            rules.released(rollout)
             .annotate(how=rules.HOW)
             .filter(how__in=["failed", "gone"], config__device__in=mine)
             .select_related("config__device__presence")[:NAMED_MOST]

@@ -38,7 +38,7 @@ from controller.configs.engine import masking
 from controller.configs.engine.backends import schema
 from controller.configs.models import Backend, Rollout, Template
 from controller.configs.rules import templates as rules
-from controller.configs.rules.rollouts import propose
+from controller.configs.rules.rollouts import create_draft
 from controller.devices.models import Device
 
 SCHEMA_SECONDS = 3600
@@ -84,7 +84,7 @@ class TemplateForm(RuleForm):
                 "Only the configuration and its default values go out in waves. "
                 f"Save this by itself first: {names}."
             )
-        row.proposed = propose(row, **wanted)
+        row.proposed = create_draft(row, **wanted)
         return row
 
     def clean_tags(self) -> list[str]:
@@ -170,8 +170,8 @@ class TemplateAdmin(Versioned, RuleAdmin):
     def has_clone_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "create")
 
-    def effects(self, obj: Template) -> list[str]:
-        count = rules.affected(obj)
+    def deletion_effects(self, obj: Template) -> list[str]:
+        count = rules.affected_configs(obj)
         return (
             [f"It is taken off {count} devices; they are configured without it."]
             if count
@@ -182,7 +182,7 @@ class TemplateAdmin(Versioned, RuleAdmin):
         self, request: HttpRequest, context: Any, *args: Any, **kw: Any
     ) -> Any:
         template: Template | None = kw.get("obj")
-        context["affected"] = rules.affected(template) if template else 0
+        context["affected"] = rules.affected_configs(template) if template else 0
         context["samples"] = self.samples(request, template)
         context["shows_preview"] = template is None or self.has_change_permission(
             request, template
@@ -230,7 +230,7 @@ class TemplateAdmin(Versioned, RuleAdmin):
             "group", "organization__device_settings"
         )
         device = rows.filter(pk=str(pk)).first()
-        if device is None or not user.may_on("device:secret", device):
+        if device is None or not user.has_perm_on("device:secret", device):
             raise preview.BadRequest("You may not see the variables of this device.")
         return device
 

@@ -10,12 +10,12 @@ from django.template.response import TemplateResponse
 from django.urls import path
 
 from controller.accounts.engine.comparing import Change
-from controller.accounts.engine.scopes import ELSEWHERE
+from controller.accounts.engine.scopes import NO_SITE
 from controller.accounts.models import Version
 from controller.base.admin import action, admin_url, badge
 from controller.base.errors import Refused
 from controller.configs.rules import versions as rules
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 
 SHOWN = 200
 TONES = {
@@ -82,7 +82,7 @@ class Versioned:
             {
                 "version": one,
                 "badge": badge(one.get_verb_display(), TONES[Version.Verb(one.verb)]),
-                "ago": ago(one.at),
+                "ago": relative_time(one.at),
                 "changed": ", ".join(one.changed).replace("_", " "),
                 "link": admin_url(self.model, "version", one.row, one.number),
             }
@@ -102,12 +102,12 @@ class Versioned:
             raise Http404
         if request.method == "POST":
             return self.restored(request, version, row)
-        found = rules.prospect(version)
+        found = rules.preview_restore(version)
         is_open = rules.may_read_all(request.user, version)
         context = self.page(request, f"{version.name}, version {number}") | {
             "version": version,
             "is_there": row is not None,
-            "ago": ago(version.at),
+            "ago": relative_time(version.at),
             "changes": [
                 Change(
                     one.field.replace("_", " "),
@@ -134,8 +134,8 @@ class Versioned:
         if row is not None:
             return bool(self.may(request, "update", row))
         user: Any = request.user
-        place = version.site_id if self.resource == "device" else ELSEWHERE
-        return bool(user.may(f"{self.resource}:create", version.organization_id, place))
+        place = version.site_id if self.resource == "device" else NO_SITE
+        return bool(user.has_perm_in(f"{self.resource}:create", version.organization_id, place))
 
     def restored(self, request: HttpRequest, version: Version, row: Any) -> HttpResponse:
         if not self.may_restore(request, version, row):

@@ -67,8 +67,8 @@ class SnapshotDetail(SnapshotSerializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         user = self.context["request"].user
-        is_open = user.may_on("device:secret", instance)
-        found = history.prospect(instance)
+        is_open = user.has_perm_on("device:secret", instance)
+        found = history.preview_restore(instance)
         secrets = (instance.made_of or {}).get("secrets", [])
         instance.files = history.files_of(instance, is_open=is_open)
         instance.masked = not is_open
@@ -217,7 +217,7 @@ class VersionDetail(VersionSerializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         is_open = versions.may_read_all(self.context["request"].user, instance)
-        found = versions.prospect(instance)
+        found = versions.preview_restore(instance)
         instance.masked, instance.notes = not is_open, found.notes
         instance.changes = [
             {

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from controller.accounts.engine.scopes import ELSEWHERE
+from controller.accounts.engine.scopes import NO_SITE
 from controller.accounts.models import Version
 from controller.accounts.rules import authorize
 from controller.configs.api.agent.views import archive_of
@@ -52,7 +52,7 @@ from controller.configs.rules import (
 )
 from controller.devices.api.views import OfDevice
 from controller.devices.models import Enrollment
-from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, View, as_user
+from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, View, require_user
 
 
 class TemplateViewSet(RuleViewSet):
@@ -131,7 +131,7 @@ class DriftCheckView(DriftView):
     @extend_schema(request=None, responses=DriftSerializer)
     def post(self, request: Request, device_id: UUID) -> Response:
         """Ask the device now whether its files are still what it acknowledged."""
-        drifting.check_now(self.config)
+        drifting.request_check(self.config)
         return self.shown()
 
 
@@ -155,7 +155,7 @@ class RolloutViewSet(RuleViewSet):
         ("create", "destroy", "start", "pause", "resume", "roll_back"), "template:update"
     )
     filterset_class = RolloutFilter
-    create_rule = staticmethod(rollouts.propose)
+    create_rule = staticmethod(rollouts.create_draft)
     update_rule = staticmethod(rollouts.adjust)
     delete_rule = staticmethod(rollouts.discard)
 
@@ -165,7 +165,7 @@ class RolloutViewSet(RuleViewSet):
     def authorize_owner(self, values: dict[str, Any]) -> None:
         if "template" in values:
             owner = values["template"].organization_id
-            authorize(as_user(self.request), "template:update", owner)
+            authorize(require_user(self.request), "template:update", owner)
 
     def moved(self, rule: Callable[[Rollout], Rollout]) -> Response:
         return Response(self.get_serializer(rule(self.get_object())).data)
@@ -197,11 +197,11 @@ class RolloutViewSet(RuleViewSet):
     @action(detail=True, methods=["get"])
     def preview(self, request: Request, pk: str) -> Response:
         """What it would change, by groups of devices on which the same lines change."""
-        row, user = self.get_object(), as_user(request)
-        found = foreseeing.forecast(
+        row, user = self.get_object(), require_user(request)
+        found = foreseeing.preview_device(
             row,
             Config.objects.visible_to(user),
-            is_open=user.may_in_every_site("device:secret", row.owner_id),
+            is_open=user.has_perm_in_every_site("device:secret", row.owner_id),
         )
         return Response(ForecastSerializer(found).data)
 
@@ -224,11 +224,11 @@ class VersionViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     def restore(self, request: Request, pk: str) -> Response:
         """Make the row what it was; one that was deleted comes back under its id."""
         version = self.get_object()
-        row, user = versions.row_of(version), as_user(request)
+        row, user = versions.row_of(version), require_user(request)
         if row is None:
-            place = version.site_id if self.resource == "device" else ELSEWHERE
+            place = version.site_id if self.resource == "device" else NO_SITE
             authorize(user, f"{self.resource}:create", version.organization_id, place)
-        elif not user.may_on(f"{self.resource}:update", row):
+        elif not user.has_perm_on(f"{self.resource}:update", row):
             raise PermissionDenied
         versions.restore(version)
         latest = self.get_queryset().filter(row=version.row).first()
@@ -271,7 +271,7 @@ class EnrollmentViewSet(DestroyModelMixin, ReadOnlyModelViewSet[Any], OwnedViewS
         row = self.get_object()
         given = ApprovalSerializer(data=request.data, context={"request": request})
         given.is_valid(raise_exception=True)
-        enrolling.approve(row, by=as_user(request), **given.validated_data)
+        enrolling.approve(row, by=require_user(request), **given.validated_data)
         return Response(self.get_serializer(row).data)
 
     @extend_schema(request=None)
@@ -279,7 +279,7 @@ class EnrollmentViewSet(DestroyModelMixin, ReadOnlyModelViewSet[Any], OwnedViewS
     def reject(self, request: Request, pk: str) -> Response:
         """Keep it out, whenever it asks again."""
         return Response(
-            self.get_serializer(enrolling.reject(self.get_object(), by=as_user(request))).data
+            self.get_serializer(enrolling.reject(self.get_object(), by=require_user(request))).data
         )
 
     def perform_destroy(self, instance: Enrollment) -> None:

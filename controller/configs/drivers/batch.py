@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from controller.configs.drivers import STRATEGIES
 from controller.configs.drivers.contract import Archive, Outcome, Strategy
 from controller.connections.drivers.contract import Address, HostKey, Login, Shell
-from controller.connections.drivers.ssh import DEFAULT_TIMEOUTS, Timeouts, new_gate, open_shell
+from controller.connections.drivers.ssh import DEFAULT_TIMEOUTS, Timeouts, handshake_limit, open_shell
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ async def _each(
     deadline: float,
     timeouts: Timeouts,
 ) -> None:
-    gate = gate or new_gate()
+    gate = gate or handshake_limit()
     places, handing_over = asyncio.Semaphore(DEVICES_AT_ONCE), asyncio.Lock()
 
     async def one(order: PushOrder) -> None:

@@ -20,7 +20,7 @@ class DeviceBatchQuerySet(models.QuerySet["DeviceBatch"]):
             return self.none()
         if user.is_superuser:
             return self
-        wide = [pk for pk, one in user.standings.items() if one.covers_every_site]
+        wide = [pk for pk, one in user.access_by_organization.items() if one.covers_every_site]
         return self.filter(Q(user=user) | Q(organization__in=wide))
 
     def counted(self) -> Any:

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
-from controller.accounts.models import Owned, OwnedQuerySet, Shareable
+from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.models import Base
 from controller.base.secrets import EncryptedBytesField, EncryptedJSONField
 from controller.devices.models import Device, DeviceGroup, valid_object
@@ -72,7 +72,7 @@ class Template(Shareable, Base):
         return self.name
 
 
-class SnapshotQuerySet(OwnedQuerySet):
+class SnapshotQuerySet(OrganizationScopedQuerySet):
     def with_state(self) -> "SnapshotQuerySet":
         """With what became of each (``state``), and whether it is what the device is to have."""
         state = Snapshot.State
@@ -97,7 +97,7 @@ class SnapshotQuerySet(OwnedQuerySet):
         return rows
 
 
-class Snapshot(Owned):
+class Snapshot(OrganizationScoped):
     """What a device is given: an archive, immutable, under the checksum it is announced by."""
 
     is_audited = False
@@ -137,7 +137,7 @@ class Snapshot(Owned):
         return self.checksum
 
 
-class ConfigQuerySet(OwnedQuerySet):
+class ConfigQuerySet(OrganizationScopedQuerySet):
     def stale(self) -> "ConfigQuerySet":
         """Those whose inputs have changed since they were rendered."""
         return self.filter(rendered_revision__lt=F("revision"))
@@ -147,7 +147,7 @@ class ConfigQuerySet(OwnedQuerySet):
         return self.update(revision=F("revision") + 1)
 
 
-class Config(Owned, Base):
+class Config(OrganizationScoped, Base):
     """What one device is to have, and how far it got.
 
     ``desired`` is what the current inputs render to, ``served`` what the device downloaded
@@ -272,7 +272,7 @@ class GroupTemplate(models.Model):
         return f"{self.position}: {self.template}"
 
 
-class Push(Owned):
+class Push(OrganizationScoped):
     """One delivery to one device: waiting, under way, or done; at most one open at a time."""
 
     is_audited = False

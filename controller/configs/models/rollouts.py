@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from controller.accounts.models import Owned
+from controller.accounts.models import OrganizationScoped
 from controller.base.models import Base
 from controller.configs.engine import waves
 from controller.configs.models.configurations import Config, Template
@@ -25,7 +25,7 @@ def usual_waves() -> list[str]:
     return ["1", "10%", "100%"]
 
 
-class Rollout(Owned, Base):
+class Rollout(OrganizationScoped, Base):
     """A change of a template that its devices get in waves.
 
     While it is under way the template stays as it was, and the devices that have been reached

@@ -8,15 +8,15 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, UUIDField
 from django.db.models.functions import Coalesce
 
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.base.errors import NotFound, NotPermitted
-from controller.base.prepared import Prepared
+from controller.base.prepared import CompiledQuery
 from controller.base.secrets import digest
 from controller.configs.models import Backend, Config, ConfigQuerySet, Push
-from controller.configs.rules.announcing import announce
-from controller.configs.rules.inventory import add_config, settle_rendering
-from controller.configs.rules.keeping import keep_device
-from controller.configs.rules.settling import acknowledge, close_pushes, refuse, save_progress
+from controller.configs.rules.announcing import publish_checksums
+from controller.configs.rules.inventory import add_config, render_or_refuse
+from controller.configs.rules.keeping import record_device
+from controller.configs.rules.settling import mark_applied, close_pushes, mark_failed, save_progress
 from controller.devices import rules as devices
 from controller.devices.engine.identity import consistent_key, same_mac
 from controller.devices.models import Device, OrganizationSettings
@@ -25,7 +25,7 @@ from controller.devices.models import Device, OrganizationSettings
 FACTS = ("model", "os", "system")
 
 
-def _askable() -> ConfigQuerySet:
+def _pollable() -> ConfigQuerySet:
     """Configurations that their devices may ask for."""
     return Config.objects.filter(device__organization__is_active=True).exclude(
         status=Config.Status.DEACTIVATED
@@ -33,9 +33,9 @@ def _askable() -> ConfigQuerySet:
 
 
 # What every device asks for after every change, and tells after it: built once.
-ARCHIVE = Prepared(
+ARCHIVE_QUERY = CompiledQuery(
     lambda device: (
-        _askable()
+        _pollable()
         .filter(device=device)
         .values_list(
             "device__key_digest", "device__name", "served", "desired", "desired__archive"
@@ -43,9 +43,9 @@ ARCHIVE = Prepared(
     ),
     device=UUIDField(),
 )
-KNOWN = Prepared(
+REPEATED_REPORT = CompiledQuery(
     lambda device: (
-        _askable()
+        _pollable()
         .filter(
             device=device, status=Config.Status.APPLIED, applied=Coalesce("served", "desired")
         )
@@ -78,7 +78,7 @@ def register(shared_secret: str, told: Mapping[str, str]) -> Registration:
     device = _refreshed(known, told) if known else _added(owner, told)
     if not Config.objects.filter(device=device).exists():
         add_config(device, backend=told["backend"], tags=told.get("tags", "").split())
-    keep_device(device)
+    record_device(device)
     return Registration(device, is_new=known is None)
 
 
@@ -130,7 +130,7 @@ def _added(owner: OrganizationSettings, told: Mapping[str, str]) -> Device:
         hardware_id=told.get("hardware_id") or None,
         **facts,
     )
-    record("register", device)
+    record_audit("register", device)
     if told.get("management_ip"):
         devices.claim_management_ip(device, told["management_ip"])
     return device
@@ -143,8 +143,8 @@ def _change(device: Device, changes: Mapping[str, str]) -> None:
     devices.change_device(device, **changes)
     row = Config.objects.filter(device=device).first()
     if row is not None and {"name", "os"} & changes.keys():
-        settle_rendering(row)
-    keep_device(device)
+        render_or_refuse(row)
+    record_device(device)
 
 
 def config_for(device_id: UUID, key: str) -> Config:
@@ -154,7 +154,7 @@ def config_for(device_id: UUID, key: str) -> Config:
     deactivated or of an inactive organization; :class:`NotPermitted` for a wrong key.
     """
     row: Config | None = (
-        _askable()
+        _pollable()
         .select_related("device", "desired")
         .defer("desired__archive", "desired__made_of", "config", "context")
         .filter(device=device_id)
@@ -174,21 +174,21 @@ def poll(device_id: UUID, key: str, management_ip: str) -> str:
     if (management_ip or None) != row.device.management_ip and (management_ip or not first):
         devices.claim_management_ip(row.device, management_ip or None)
     if row.desired is None:
-        settle_rendering(row)
-    announce([row.pk])
+        render_or_refuse(row)
+    publish_checksums([row.pk])
     assert row.desired is not None  # noqa: S101 - settle_rendering stores it or refuses
     return row.desired.checksum
 
 
 def download(device_id: UUID, key: str) -> tuple[str, bytes]:
     """The device's name, and the archive whose checksum was announced, byte for byte."""
-    for key_digest, name, served, desired, archive in ARCHIVE(device=device_id):
+    for key_digest, name, served, desired, archive in ARCHIVE_QUERY(device=device_id):
         if digest(key) == key_digest and desired is not None:
             if served != desired:
                 Config.objects.filter(device=device_id).update(served=desired)
             return name, bytes(archive)
     # The unusual: an unknown device, a wrong key, a configuration that cannot be rendered.
-    settle_rendering(config_for(device_id, key))
+    render_or_refuse(config_for(device_id, key))
     return download(device_id, key)
 
 
@@ -200,7 +200,7 @@ def report(device_id: UUID, key: str, status: str, reason: str) -> str:
     """
     if status == Config.Status.APPLIED and _is_known(device_id, key):
         return status
-    return _take(device_id, key, status, reason)
+    return _apply_report(device_id, key, status, reason)
 
 
 def _is_known(device_id: UUID, key: str) -> bool:
@@ -209,22 +209,22 @@ def _is_known(device_id: UUID, key: str) -> bool:
     Agents tell it again and again, after every start and every lost answer.
     """
     return any(
-        digest(key) == key_digest and not waits for key_digest, waits in KNOWN(device=device_id)
+        digest(key) == key_digest and not waits for key_digest, waits in REPEATED_REPORT(device=device_id)
     )
 
 
 @transaction.atomic
-def _take(device_id: UUID, key: str, status: str, reason: str) -> str:
+def _apply_report(device_id: UUID, key: str, status: str, reason: str) -> str:
     row = config_for(device_id, key)
     if status not in Config.Status.values:
         raise NotPermitted("error: wrong status")
     snapshot = row.served_id or row.desired_id
     if row.is_retired:
-        acknowledge(row, row.desired_id)
+        mark_applied(row, row.desired_id)
     elif status == Config.Status.APPLIED:
-        acknowledge(row, snapshot)
+        mark_applied(row, snapshot)
     elif status == Config.Status.ERROR:
-        refuse(row, snapshot, reason)
+        mark_failed(row, snapshot, reason)
     elif status == Config.Status.MODIFIED:
         row.applied_id = None
     save_progress([row])

@@ -8,21 +8,21 @@ from uuid import UUID
 from django.db import transaction
 from redis.exceptions import RedisError
 
-from controller.base.events import Event, tell_later
+from controller.base.events import Event, publish_on_commit
 from controller.configs.models import Config
 from controller.devices.drivers import agent_cache
-from controller.notifications.rules.keeping import keep
+from controller.notifications.rules.keeping import record_notices
 
 log = logging.getLogger(__name__)
 
 
-def announce(config_ids: Iterable[UUID]) -> None:
+def publish_checksums(config_ids: Iterable[UUID]) -> None:
     """Once this transaction has committed, let polls find the new checksums."""
     ids = list(config_ids)
     transaction.on_commit(lambda: _publish(ids))
 
 
-def tell_status(config_ids: Iterable[UUID]) -> None:
+def publish_status(config_ids: Iterable[UUID]) -> None:
     """Once this transaction has committed, tell who listens how these configurations stand."""
     ids = list(config_ids)
     columns = (
@@ -38,11 +38,11 @@ def tell_status(config_ids: Iterable[UUID]) -> None:
             yield Event("config.status", "config:read", owner, device, data, site)
 
     if ids:
-        tell_later(found)
-        keep(found(status__in=[Config.Status.ERROR, Config.Status.APPLIED]))
+        publish_on_commit(found)
+        record_notices(found(status__in=[Config.Status.ERROR, Config.Status.APPLIED]))
 
 
-def withdraw(device_ids: Iterable[UUID]) -> None:
+def invalidate_checksums(device_ids: Iterable[UUID]) -> None:
     """Once this transaction has committed, let polls of these devices ask the database."""
     ids = list(device_ids)
 

@@ -17,13 +17,13 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict, NotPermitted, Refused
-from controller.base.events import Event, tell
-from controller.base.tracing import current, tracing
-from controller.celery import wake
+from controller.base.events import Event, publish
+from controller.base.tracing import current_context, use_context
+from controller.celery import enqueue_on_commit
 from controller.configs.models import Config, DeviceBatch, DeviceBatchRow, Template, TemplateUse
 from controller.configs.rules import foreseeing
-from controller.configs.rules.deeds import DEEDS, Facts, Wanted, facts, templates_after
-from controller.configs.rules.inventory import after_move
+from controller.configs.rules.deeds import BULK_ACTIONS, BulkCandidate, BulkTarget, bulk_candidates, templates_after
+from controller.configs.rules.inventory import templates_after_group_change
 from controller.configs.rules.rendering import Inputs, inputs
 from controller.configs.rules.templates import with_required
 from controller.devices.models import Device, DeviceGroup
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Eligibility:
     """What would become of one row; an empty reason means that it is done."""
 
     row: DeviceBatchRow
@@ -52,7 +52,7 @@ class Verdict:
 
 
 @transaction.atomic
-def propose(user: User, kind: str, devices: Any) -> DeviceBatch:
+def create_draft(user: User, kind: str, devices: Any) -> DeviceBatch:
     """A draft about these devices (a queryset); nothing is done to them yet."""
     chosen = list(devices.order_by("name").values_list("pk", "name", "organization"))
     if not chosen:
@@ -75,7 +75,7 @@ def propose(user: User, kind: str, devices: Any) -> DeviceBatch:
 def choices(batch: DeviceBatch, user: User) -> Any:
     """The groups or templates that it can be about, as a queryset."""
     owners = Device.objects.filter(batch_rows__batch=batch).values("organization")
-    if DEEDS[batch.kind].asks == "group":
+    if BULK_ACTIONS[batch.kind].asks == "group":
         groups = DeviceGroup.objects.visible_to(user).filter(organization__in=owners)
         return groups.select_related("organization").order_by("organization__name", "name")
     templates: Any = Template.objects.visible_to(user)
@@ -85,78 +85,78 @@ def choices(batch: DeviceBatch, user: User) -> Any:
     return templates.select_related("organization").order_by("name")
 
 
-def choose(batch: DeviceBatch, row: DeviceGroup | Template | None) -> DeviceBatch:
+def set_target(batch: DeviceBatch, row: DeviceGroup | Template | None) -> DeviceBatch:
     """Say which group or template a draft is about."""
     if batch.state != State.DRAFT:
         raise Conflict("It has been started before.")
-    batch.values = {DEEDS[batch.kind].asks: str(row.pk) if row else None}
+    batch.values = {BULK_ACTIONS[batch.kind].asks: str(row.pk) if row else None}
     batch.title = f"{Kind(batch.kind).label}: {row or 'none'}"[:200]
     batch.save()
     return batch
 
 
-def wanted_of(batch: DeviceBatch) -> Wanted:
-    asks = DEEDS[batch.kind].asks
+def target_of(batch: DeviceBatch) -> BulkTarget:
+    asks = BULK_ACTIONS[batch.kind].asks
     if not asks:
-        return Wanted()
+        return BulkTarget()
     if asks not in batch.values:
-        return Wanted(is_chosen=False)
+        return BulkTarget(is_chosen=False)
     pk = batch.values[asks]
     if asks == "group" and pk is None:
-        return Wanted()
+        return BulkTarget()
     model: Any = DeviceGroup if asks == "group" else Template
     row = model.objects.filter(pk=pk).first()
     if row is None:
         raise Refused(f"The {asks} is gone.")
-    return Wanted(**{asks: row})
+    return BulkTarget(**{asks: row})
 
 
-def verdicts(batch: DeviceBatch) -> list[Verdict]:
+def eligibilities(batch: DeviceBatch) -> list[Eligibility]:
     """What would become of each device, in a fixed number of queries."""
-    wanted = wanted_of(batch)
+    wanted = target_of(batch)
     devices = Device.objects.filter(batch_rows__batch=batch).defer(
         "key", "notes", "config__config", "config__context"
     )
-    known = {one.device.pk: one for one in facts(devices)}
+    known = {one.device.pk: one for one in bulk_candidates(devices)}
     return [
-        Verdict(
+        Eligibility(
             row, _why_not(batch, known.get(row.device_id) if row.device_id else None, wanted)
         )
         for row in batch.rows.order_by("pk")
     ]
 
 
-def _why_not(batch: DeviceBatch, one: Facts | None, wanted: Wanted) -> str:
-    deed = DEEDS[batch.kind]
+def _why_not(batch: DeviceBatch, one: BulkCandidate | None, wanted: BulkTarget) -> str:
+    deed = BULK_ACTIONS[batch.kind]
     if one is None:
         return "It is gone."
     if batch.user is None or not batch.user.may_sign_in:
         return "Who asked for it is gone."
-    if not batch.user.may_on(deed.permission, one.device):
+    if not batch.user.has_perm_on(deed.permission, one.device):
         return "You may not do this to it."
     return deed.why_not(one, wanted) if wanted.is_chosen else ""
 
 
-def forecast(batch: DeviceBatch) -> foreseeing.Forecast:
+def preview(batch: DeviceBatch) -> foreseeing.ChangePreview:
     """What would change in the files of the devices that are not left out."""
-    user, wanted = batch.user, wanted_of(batch)
-    rows = [one.row for one in verdicts(batch) if not one.reason]
+    user, wanted = batch.user, target_of(batch)
+    rows = [one.row for one in eligibilities(batch) if not one.reason]
     ids = [row.device_id for row in rows if row.device_id]
     configs = Config.objects.filter(device__in=ids, is_retired=False)
     reads = user is not None and all(
-        user.may_on("device:secret", device)
+        user.has_perm_on("device:secret", device)
         for device in Device.objects.filter(pk__in=ids).only("organization", "site")
     )
-    return foreseeing.foresee(
+    return foreseeing.preview_changes(
         configs, lambda config: _inputs_after(config, batch.kind, wanted), is_open=reads
     )
 
 
-def _inputs_after(config: Config, kind: str, wanted: Wanted) -> Inputs:
+def _inputs_after(config: Config, kind: str, wanted: BulkTarget) -> Inputs:
     device = config.device
     if kind == Kind.GROUP:
         now = [use.template for use in config.uses.all()]
-        templates = after_move(now, config.backend, device.group, wanted.group)
+        templates = templates_after_group_change(now, config.backend, device.group, wanted.group)
         device.group = wanted.group
     else:
         templates = templates_after(config, kind, wanted)
@@ -181,9 +181,9 @@ def start(batch: DeviceBatch, *, shown: int) -> DeviceBatch:
     row: DeviceBatch = DeviceBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
     if row.state != State.DRAFT:
         raise Conflict("It has been started before.")
-    if not wanted_of(row).is_chosen:
-        raise Refused(f"Choose a {DEEDS[row.kind].asks} first.")
-    found = verdicts(row)
+    if not target_of(row).is_chosen:
+        raise Refused(f"Choose a {BULK_ACTIONS[row.kind].asks} first.")
+    found = eligibilities(row)
     accepted = sum(not one.reason for one in found)
     if not accepted:
         raise Refused("There is no device that it can be done to.")
@@ -198,7 +198,7 @@ def start(batch: DeviceBatch, *, shown: int) -> DeviceBatch:
     DeviceBatchRow.objects.bulk_update(refused, ["state", "reason", "ended"], batch_size=500)
     row.state, row.started = State.RUNNING, now
     row.save()
-    wake(RUN)
+    enqueue_on_commit(RUN)
     return row
 
 
@@ -220,7 +220,7 @@ def stop(batch: DeviceBatch) -> DeviceBatch:
 def _tell(batch: DeviceBatch) -> None:
     people = frozenset[UUID]({batch.user_id} if batch.user_id else ())
     owner = batch.organization_id
-    tell(Event("batch.progress", "device:read", owner, batch.pk, has_site=False, people=people))
+    publish(Event("batch.progress", "device:read", owner, batch.pk, has_site=False, recipients=people))
 
 
 # --- what a worker does
@@ -229,16 +229,16 @@ def _tell(batch: DeviceBatch) -> None:
 def run_due() -> int:
     """Carry out what waits, for one turn; how many devices."""
     done, until = 0, time.monotonic() + TURN_SECONDS
-    while _step():
+    while run_next_row():
         done += 1
         if time.monotonic() > until:
-            wake(RUN)
+            enqueue_on_commit(RUN)
             break
     return done
 
 
 @transaction.atomic
-def _step() -> bool:
+def run_next_row() -> bool:
     row: DeviceBatchRow | None = (
         DeviceBatchRow.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(state=RowState.WAITING, batch__state=State.RUNNING)
@@ -247,11 +247,11 @@ def _step() -> bool:
         .first()
     )
     if row is None:
-        _end()
+        finish_completed()
         return False
     try:
         with transaction.atomic():
-            _carry_out(row)
+            execute_row(row)
         row.state = RowState.DONE
     except Refused as refusal:
         row.state, row.reason = RowState.REFUSED, str(refusal)
@@ -267,7 +267,7 @@ def _step() -> bool:
     return True
 
 
-def _end() -> None:
+def finish_completed() -> None:
     waits = DeviceBatchRow.objects.filter(batch=OuterRef("pk"), state=RowState.WAITING)
     for batch in DeviceBatch.objects.filter(~Exists(waits), state=State.RUNNING):
         DeviceBatch.objects.filter(pk=batch.pk, state=State.RUNNING).update(
@@ -276,18 +276,18 @@ def _end() -> None:
         _tell(batch)
 
 
-def _carry_out(row: DeviceBatchRow) -> None:
+def execute_row(row: DeviceBatchRow) -> None:
     batch, user = row.batch, row.batch.user
-    found = facts(Device.objects.filter(batch_rows=row))
-    wanted = wanted_of(batch)
+    found = bulk_candidates(Device.objects.filter(batch_rows=row))
+    wanted = target_of(batch)
     reason = _why_not(batch, found[0] if found else None, wanted)
     if reason or user is None:
         raise NotPermitted(reason)
-    with tracing(replace(current(), actor=user.get_username(), actor_id=user.pk)):
-        DEEDS[batch.kind].do(found[0], wanted)
+    with use_context(replace(current_context(), actor=user.get_username(), actor_id=user.pk)):
+        BULK_ACTIONS[batch.kind].do(found[0], wanted)
 
 
-def forget() -> int:
+def prune() -> int:
     """Drop drafts that nobody started, and what is long over."""
     now = timezone.now()
     drafts = DeviceBatch.objects.filter(state=State.DRAFT, created__lt=now - DRAFTS_STAY)

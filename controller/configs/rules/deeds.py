@@ -17,7 +17,7 @@ UNMANAGED = "Its configuration is not managed here."
 
 
 @dataclass(frozen=True)
-class Facts:
+class BulkCandidate:
     """A device, and what is asked of it before anything is done to it."""
 
     device: Device
@@ -26,7 +26,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BulkTarget:
     """The group (or none) or the template that was chosen; ``is_chosen`` where one was."""
 
     group: DeviceGroup | None = None
@@ -35,11 +35,11 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Deed:
+class BulkAction:
     permission: str
-    why_not: Callable[[Facts, Wanted], str]
+    why_not: Callable[[BulkCandidate, BulkTarget], str]
     """A sentence; empty where it can be done."""
-    do: Callable[[Facts, Wanted], Any]
+    do: Callable[[BulkCandidate, BulkTarget], Any]
     texts: tuple[str, ...]
     """What else it means."""
     asks: str = ""
@@ -51,7 +51,7 @@ class Deed:
         return bool(self.asks)
 
 
-def facts(devices: Any) -> list[Facts]:
+def bulk_candidates(devices: Any) -> list[BulkCandidate]:
     """Of a queryset of devices, in two queries."""
     uses: dict[UUID, set[UUID]] = {}
     pairs = TemplateUse.objects.filter(config__device__in=devices.order_by().values("pk"))
@@ -59,12 +59,12 @@ def facts(devices: Any) -> list[Facts]:
         uses.setdefault(device, set()).add(template)
     rows: Iterable[Device] = devices.select_related("organization", "group", "config")
     return [
-        Facts(row, getattr(row, "config", None), frozenset(uses.get(row.pk, ())))
+        BulkCandidate(row, getattr(row, "config", None), frozenset(uses.get(row.pk, ())))
         for row in rows
     ]
 
 
-def _config(one: Facts) -> Config:
+def _config(one: BulkCandidate) -> Config:
     if one.config is None:
         raise Conflict(UNMANAGED)
     return one.config
@@ -73,15 +73,15 @@ def _config(one: Facts) -> Config:
 # --- why not
 
 
-def _not_deactivate(one: Facts, _: Wanted) -> str:
+def _not_deactivate(one: BulkCandidate, _: BulkTarget) -> str:
     return "It is out of service already." if one.device.is_deactivated else ""
 
 
-def _not_activate(one: Facts, _: Wanted) -> str:
+def _not_activate(one: BulkCandidate, _: BulkTarget) -> str:
     return "" if one.device.is_deactivated else "It is in service."
 
 
-def _not_delete(one: Facts, _: Wanted) -> str:
+def _not_delete(one: BulkCandidate, _: BulkTarget) -> str:
     if not one.device.is_deactivated:
         return "It is in service: take it out of service first."
     if one.config is not None and one.config.status != Config.Status.DEACTIVATED:
@@ -89,7 +89,7 @@ def _not_delete(one: Facts, _: Wanted) -> str:
     return ""
 
 
-def _not_group(one: Facts, wanted: Wanted) -> str:
+def _not_group(one: BulkCandidate, wanted: BulkTarget) -> str:
     if one.device.is_deactivated:
         return OUT
     group = wanted.group
@@ -100,7 +100,7 @@ def _not_group(one: Facts, wanted: Wanted) -> str:
     return ""
 
 
-def _not_template(one: Facts, template: Template) -> str:
+def _not_template(one: BulkCandidate, template: Template) -> str:
     if one.device.is_deactivated:
         return OUT
     if one.config is None:
@@ -110,13 +110,13 @@ def _not_template(one: Facts, template: Template) -> str:
     return "" if template.backend == one.config.backend else "It is for another backend."
 
 
-def _not_add(one: Facts, wanted: Wanted) -> str:
+def _not_add(one: BulkCandidate, wanted: BulkTarget) -> str:
     assert wanted.template is not None  # noqa: S101 - it was chosen
     has = "It has the template already." if wanted.template.pk in one.templates else ""
     return _not_template(one, wanted.template) or has
 
 
-def _not_remove(one: Facts, wanted: Wanted) -> str:
+def _not_remove(one: BulkCandidate, wanted: BulkTarget) -> str:
     assert wanted.template is not None  # noqa: S101 - it was chosen
     if wanted.template.pk not in one.templates:
         return "It does not have the template."
@@ -124,7 +124,7 @@ def _not_remove(one: Facts, wanted: Wanted) -> str:
     return _not_template(one, wanted.template) or (required if wanted.template.required else "")
 
 
-def _not_push(one: Facts, _: Wanted) -> str:
+def _not_push(one: BulkCandidate, _: BulkTarget) -> str:
     if one.config is None:
         return UNMANAGED
     if one.config.status in {Config.Status.APPLIED, Config.Status.DEACTIVATED}:
@@ -135,22 +135,22 @@ def _not_push(one: Facts, _: Wanted) -> str:
 # --- how
 
 
-def templates_after(config: Config, kind: str, wanted: Wanted) -> list[Template]:
+def templates_after(config: Config, kind: str, wanted: BulkTarget) -> list[Template]:
     """The templates that a configuration would consist of."""
     uses = config.uses.select_related("template__vpn")
     rest = [use.template for use in uses if use.template != wanted.template]
     return [*rest, wanted.template] if kind == Kind.ADD_TEMPLATE and wanted.template else rest
 
 
-def _with_templates(kind: str) -> Callable[[Facts, Wanted], Any]:
-    def do(one: Facts, wanted: Wanted) -> Device:
+def _with_templates(kind: str) -> Callable[[BulkCandidate, BulkTarget], Any]:
+    def do(one: BulkCandidate, wanted: BulkTarget) -> Device:
         after = templates_after(_config(one), kind, wanted)
         return inventory.update_device(one.device, config={"templates": after})
 
     return do
 
 
-def _push(one: Facts, _: Wanted) -> None:
+def _push(one: BulkCandidate, _: BulkTarget) -> None:
     if not enqueue([_config(one).pk]):
         raise Refused(
             "Nothing was queued: it is being pushed to, or lacks a management address or an "
@@ -158,29 +158,29 @@ def _push(one: Facts, _: Wanted) -> None:
         )
 
 
-DEEDS: Mapping[str, Deed] = {
-    Kind.PUSH: Deed(
+BULK_ACTIONS: Mapping[str, BulkAction] = {
+    Kind.PUSH: BulkAction(
         "config:update", _not_push, _push,
         ("Devices that lack what they are to have are given it now.",),
     ),
-    Kind.GROUP: Deed(
+    Kind.GROUP: BulkAction(
         "device:update", _not_group,
         lambda one, wanted: inventory.update_device(one.device, group=wanted.group),
         ("Templates and variables of the group come with it, those of the former go.",),
         asks="group",
     ),
-    Kind.ADD_TEMPLATE: Deed(
+    Kind.ADD_TEMPLATE: BulkAction(
         "config:update", _not_add, _with_templates(Kind.ADD_TEMPLATE),
         ("It comes last among the templates of each device, so it wins over the others.",
          "What a VPN client needs (keys, certificate, address) is made with it."),
         asks="template",
     ),
-    Kind.REMOVE_TEMPLATE: Deed(
+    Kind.REMOVE_TEMPLATE: BulkAction(
         "config:update", _not_remove, _with_templates(Kind.REMOVE_TEMPLATE),
         ("Each device is configured without it. The certificate of a VPN client is revoked.",),
         asks="template",
     ),
-    Kind.DEACTIVATE: Deed(
+    Kind.DEACTIVATE: BulkAction(
         "device:deactivate", _not_deactivate,
         lambda one, _: inventory.deactivate(one.device),
         ("Everything this portal configured is taken off the devices; their own templates, "
@@ -188,11 +188,11 @@ DEEDS: Mapping[str, Deed] = {
          "A device that is out of service can be deleted."),
         is_dangerous=True,
     ),
-    Kind.ACTIVATE: Deed(
+    Kind.ACTIVATE: BulkAction(
         "device:deactivate", _not_activate, lambda one, _: inventory.activate(one.device),
         ("They get the templates a new device of their organization and group would get.",),
     ),
-    Kind.DELETE: Deed(
+    Kind.DELETE: BulkAction(
         "device:delete", _not_delete, lambda one, _: inventory.delete_device(one.device),
         ("With them go their keys, connections, commands and history. "
          "Deleted devices can be brought back from the list of them.",),

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from controller.configs.models import Config, ConfigQuerySet, Push
-from controller.configs.rules.announcing import withdraw
+from controller.configs.rules.announcing import invalidate_checksums
 from controller.connections.models import DeviceConnection
 from controller.devices.drivers.agent_cache import SECONDS_KEPT
 from controller.devices.models import Device, Presence
@@ -42,7 +42,7 @@ def enqueue(config_ids: Iterable[UUID]) -> int:
         batch_size=500,
     )
     if moved or opened:
-        wake(DELIVER)
+        enqueue_on_commit(DELIVER)
     return len(opened)
 
 
@@ -74,7 +74,7 @@ def reconcile() -> int:
     )
     back.update(not_before=now)
     # The rule that switches an organization off knows nothing of polls.
-    withdraw(
+    invalidate_checksums(
         Device.objects.filter(
             organization__is_active=False,
             organization__modified__gte=now - timedelta(seconds=SECONDS_KEPT),
@@ -83,7 +83,7 @@ def reconcile() -> int:
     missing = list(_due().values_list("pk", flat=True)[: BATCH * 10])
     opened = enqueue(missing)
     if not opened and _ready(now).exists():
-        wake(DELIVER)
+        enqueue_on_commit(DELIVER)
     return opened
 
 
@@ -95,7 +95,7 @@ def _ready(now: datetime) -> QuerySet[Push]:
 
 
 @transaction.atomic
-def take(*, most: int = BATCH) -> list[Push]:
+def lease_due(*, most: int = BATCH) -> list[Push]:
     """Lease pushes for the caller; those in doubt are for asking, the others for doing.
 
     One that a dead worker left behind is done again: whatever the device made of the first,
@@ -119,7 +119,7 @@ def take(*, most: int = BATCH) -> list[Push]:
     return rows
 
 
-def renew(push_ids: Sequence[int]) -> None:
+def extend_leases(push_ids: Sequence[int]) -> None:
     Push.objects.filter(pk__in=push_ids, state=Push.State.APPLYING).update(
         leased_until=timezone.now() + LEASE
     )

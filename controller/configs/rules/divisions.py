@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from controller.configs.models import Config
-from controller.configs.rules.rendering import invalidate
+from controller.configs.rules.rendering import mark_stale
 from controller.vpn import rules as vpns
 from networks import rules as addresses
 from networks.models import DivisionRule
@@ -37,4 +37,4 @@ def _refresh(rule: DivisionRule) -> None:
     rows = Config.objects.filter(device__organization=rule.organization_id, is_retired=False)
     if rule.type == DivisionRule.Type.VPN:
         rows = rows.filter(device__in=vpns.reprovision(rule.master_subnet_id))
-    invalidate(rows)
+    mark_stale(rows)

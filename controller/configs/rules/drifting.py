@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from controller.base.archive import File, unpacked
 from controller.base.errors import Conflict, Refused
-from controller.base.events import Event, tell_later
+from controller.base.events import Event, publish_on_commit
 from controller.configs.drivers.batch import PushOrder, PushResult, verify_many
 from controller.configs.drivers.contract import Archive, Outcome
 from controller.configs.models import Config, Push, Snapshot
@@ -23,7 +23,7 @@ from controller.configs.rules.rendering import inputs_of, with_inputs
 from controller.configs.rules.settling import save_progress
 from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import login, note_attempts, usable_connections
+from controller.connections.rules import ssh_login, record_attempts, usable_connections
 from controller.devices.models import Device, Presence
 
 BATCH = 500
@@ -61,7 +61,7 @@ def check_due() -> int:
     return check(list(due().values_list("pk", flat=True)[:BATCH]))
 
 
-def check_now(config: Config) -> Config:
+def request_check(config: Config) -> Config:
     """Ask one device, now. Raises Conflict where it cannot be asked."""
     if not askable().filter(pk=config.pk).exists():
         raise Conflict(NO_WAY)
@@ -89,7 +89,7 @@ def check(config_ids: Sequence[UUID]) -> int:
         except Refused as refusal:
             outcomes[row.pk] = Outcome("unreachable", str(refusal))
     results = async_to_sync(_ask)(orders)
-    note_attempts(
+    record_attempts(
         {
             ways[rows[pk].device_id].pk: (
                 result.outcome.reason if result.host_key is None else "",
@@ -108,7 +108,7 @@ def _order(config: Config, applied: Snapshot, connection: DeviceConnection) -> P
         id=str(config.pk),
         strategy=connection.update_strategy,
         address=Address(str(connection.device.management_ip), connection.ssh_port),
-        login=login(connection.credentials),
+        login=ssh_login(connection.credentials),
         archive=Archive(bytes(applied.archive), applied.checksum),
         host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
     )
@@ -157,7 +157,7 @@ def _tell(found: Iterable[Config]) -> None:
             yield Event("config.drift", "config:read", owner, device, data, site)
 
     if drifted:
-        tell_later(events)
+        publish_on_commit(events)
 
 
 @transaction.atomic
@@ -167,12 +167,12 @@ def repair(config: Config) -> int:
     if row.drifted_at is None:
         raise Conflict("No drift of this device is known. Have it checked first.")
     row.applied_id = None
-    clear(row)
+    reset(row)
     save_progress([row])
     return enqueue([row.pk])
 
 
-def clear(config: Config) -> None:
+def reset(config: Config) -> None:
     """What was found belonged to what the device had before."""
     config.drift, config.drift_reason, config.drifted_at = [], "", None
 

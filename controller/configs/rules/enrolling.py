@@ -10,22 +10,22 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict, NotPermitted, Refused
-from controller.base.events import about, tell
+from controller.base.events import event_for, publish
 from controller.configs.models import Backend
 from controller.configs.rules.agent import FACTS
 from controller.configs.rules.inventory import add_config, update_device
-from controller.configs.rules.keeping import keep_device
+from controller.configs.rules.keeping import record_device
 from controller.devices import rules as devices
 from controller.devices.engine import proof
 from controller.devices.engine.identity import random_key
 from controller.devices.models import Device, DeviceGroup, Enrollment, OrganizationSettings
-from controller.notifications.rules.keeping import keep
+from controller.notifications.rules.keeping import record_notices
 
 CHALLENGE_SECONDS = 300
 # Nobody has to look through more than this, whoever makes up keys.
 PENDING_MOST = 500
 PENDING_DAYS = 30
-TOLD = (*FACTS, "backend", "tags", "hardware_id", "management_ip")
+REPORTED = (*FACTS, "backend", "tags", "hardware_id", "management_ip")
 LONGEST_FACT = 128
 
 DISABLED = "error: enrollment disabled"
@@ -41,7 +41,7 @@ def _signer() -> TimestampSigner:
 
 
 @transaction.atomic
-def ask(
+def request_enrollment(
     told: Mapping[str, str], *, message: bytes, signature: str, address: str | None = None
 ) -> Enrollment:
     """A device asks to be added, or what became of its asking.
@@ -102,7 +102,7 @@ def _noted(
     row.organization = owner
     if row.state == Enrollment.State.PENDING:
         row.name, row.mac_address = told["name"], told["mac_address"]
-        row.told = {name: told[name][:LONGEST_FACT] for name in TOLD if told.get(name)}
+        row.told = {name: told[name][:LONGEST_FACT] for name in REPORTED if told.get(name)}
         if told.get("backend", Backend.OPENWRT) not in Backend.values:
             raise NotPermitted("error: wrong backend")
     is_new = row._state.adding
@@ -110,9 +110,9 @@ def _noted(
     row.checked().save()
     if is_new:
         told_of = {"name": row.name, "fingerprint": row.fingerprint, "state": row.state}
-        event = about(row, "device.enrollment", "device:read", **told_of)
-        tell(event)
-        keep([event])
+        event = event_for(row, "device.enrollment", "device:read", **told_of)
+        publish(event)
+        record_notices([event])
     return row
 
 
@@ -172,7 +172,7 @@ def _added(enrollment: Enrollment, name: str, group: DeviceGroup | None) -> Devi
         devices.claim_management_ip(device, told["management_ip"])
     backend = told.get("backend", Backend.OPENWRT)
     add_config(device, backend=backend, tags=told.get("tags", "").split())
-    keep_device(device)
+    record_device(device)
     return device
 
 
@@ -189,7 +189,7 @@ def _decide(enrollment: Enrollment, state: str, by: User | None) -> Enrollment:
     enrollment.state, enrollment.decided, enrollment.decided_by = state, timezone.now(), by
     enrollment.save()
     told_of = {"name": enrollment.name, "fingerprint": enrollment.fingerprint, "state": state}
-    tell(about(enrollment, "device.enrollment", "device:read", **told_of))
+    publish(event_for(enrollment, "device.enrollment", "device:read", **told_of))
     return enrollment
 
 
@@ -200,7 +200,7 @@ def dismiss(enrollment: Enrollment) -> None:
     enrollment.delete()
 
 
-def forget() -> int:
+def prune() -> int:
     """Drop those that have stopped asking without anybody having decided; how many."""
     limit = timezone.now() - timedelta(days=PENDING_DAYS)
     gone, _ = Enrollment.objects.filter(

@@ -9,11 +9,11 @@ from typing import Any
 from controller.base.archive import unpacked
 from controller.base.errors import Refused
 from controller.configs.models import Config, Rollout
-from controller.configs.rules.history import file_as, shown
+from controller.configs.rules.history import file_as, render_file
 from controller.configs.rules.rendering import Inputs, inputs_of, with_inputs
 
 # Each is rendered while somebody waits for the page.
-LOOKED_AT = 200
+PREVIEW_LIMIT = 200
 
 Files = tuple[dict[str, Any], ...]
 
@@ -31,22 +31,22 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class ChangePreview:
     total: int
     looked_at: int
     unchanged: int
     groups: tuple[Group, ...]
 
 
-def forecast(rollout: Rollout, configs: Any, *, is_open: bool) -> Forecast:
+def preview_device(rollout: Rollout, configs: Any, *, is_open: bool) -> ChangePreview:
     """What would change on these configurations (a queryset), by groups of the same change."""
     using = configs.filter(uses__template=rollout.template_id, is_retired=False)
-    return foresee(using, lambda one: inputs_of(one, instead=rollout), is_open=is_open)
+    return preview_changes(using, lambda one: inputs_of(one, instead=rollout), is_open=is_open)
 
 
-def foresee(configs: Any, wanted_of: Callable[[Config], Inputs], *, is_open: bool) -> Forecast:
+def preview_changes(configs: Any, wanted_of: Callable[[Config], Inputs], *, is_open: bool) -> ChangePreview:
     """What would change if these configurations (a queryset) were made of other inputs."""
-    ids = list(configs.order_by("device__name").values_list("pk", flat=True)[:LOOKED_AT])
+    ids = list(configs.order_by("device__name").values_list("pk", flat=True)[:PREVIEW_LIMIT])
     rows = with_inputs().select_related("desired").filter(pk__in=ids).order_by("device__name")
     names: dict[str, list[str]] = {}
     first: dict[str, Group] = {}
@@ -66,7 +66,7 @@ def foresee(configs: Any, wanted_of: Callable[[Config], Inputs], *, is_open: boo
         for key, one in first.items()
     ]  # fmt: skip
     groups.sort(key=lambda one: -len(one.devices))
-    return Forecast(configs.count(), len(ids), unchanged, tuple(groups))
+    return ChangePreview(configs.count(), len(ids), unchanged, tuple(groups))
 
 
 def _change(config: Config, wanted: Inputs, *, is_open: bool) -> Group | None:
@@ -80,8 +80,8 @@ def _change(config: Config, wanted: Inputs, *, is_open: bool) -> Group | None:
         return None
     before = unpacked(known.archive) if known else []
     secrets = _secrets(wanted, config) if not is_open else []
-    old = tuple(shown(file, secrets, is_open=is_open) for file in before)
-    new = tuple(shown(file, secrets, is_open=is_open) for file in rendered.files)
+    old = tuple(render_file(file, secrets, is_open=is_open) for file in before)
+    new = tuple(render_file(file, secrets, is_open=is_open) for file in rendered.files)
     if known is not None and known.made_of is None and not is_open:
         old = tuple(file_as(file, "") for file in before)
     changes = list(_lines(old, new))

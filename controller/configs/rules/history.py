@@ -28,14 +28,14 @@ BATCH = 200
 REFERENCES = ("desired", "served", "applied", "failed")
 
 NOT_KNOWN = "What it was made of is not known, so there is no way back to it."
-ELSEWHERE = (
+NOT_HERE = (
     "What else it depends on has changed since: required templates, the device's own facts, "
     "or variables of its group, its organization or its VPN servers."
 )
 
 
 @dataclass(frozen=True)
-class Prospect:
+class RestorePreview:
     """What going back to a snapshot would lead to."""
 
     is_possible: bool
@@ -67,10 +67,10 @@ def _templates(made_of: dict[str, Any]) -> list[Template]:
     return [known[pk] for pk in ids if pk in known]
 
 
-def prospect(snapshot: Snapshot) -> Prospect:
+def preview_restore(snapshot: Snapshot) -> RestorePreview:
     made_of = snapshot.made_of
     if made_of is None:
-        return Prospect(is_possible=False, is_same=False, notes=(NOT_KNOWN,))
+        return RestorePreview(is_possible=False, is_same=False, notes=(NOT_KNOWN,))
     device = snapshot.config.device
     templates = _templates(made_of)
     wanted = inputs(
@@ -82,12 +82,12 @@ def prospect(snapshot: Snapshot) -> Prospect:
     )
     try:
         if wanted.render().checksum == snapshot.checksum:
-            return Prospect(is_possible=True, is_same=True, notes=())
+            return RestorePreview(is_possible=True, is_same=True, notes=())
     except Refused as refusal:
         text = f"It cannot be rendered any more: {refusal}"
-        return Prospect(is_possible=False, is_same=False, notes=(text,))
-    changes = tuple(_changes(made_of, templates)) or (ELSEWHERE,)
-    return Prospect(is_possible=True, is_same=False, notes=changes)
+        return RestorePreview(is_possible=False, is_same=False, notes=(text,))
+    changes = tuple(_changes(made_of, templates)) or (NOT_HERE,)
+    return RestorePreview(is_possible=True, is_same=False, notes=changes)
 
 
 def _changes(made_of: dict[str, Any], templates: list[Template]) -> Iterable[str]:
@@ -107,10 +107,10 @@ def files_of(snapshot: Snapshot, *, is_open: bool) -> list[dict[str, Any]]:
         # Nobody can tell what is secret in it.
         return [file_as(file, masking.MASK) for file in files]
     secrets = made_of["secrets"] if made_of else []
-    return [shown(file, secrets, is_open=is_open) for file in files]
+    return [render_file(file, secrets, is_open=is_open) for file in files]
 
 
-def shown(file: File, secrets: Iterable[str], *, is_open: bool) -> dict[str, Any]:
+def render_file(file: File, secrets: Iterable[str], *, is_open: bool) -> dict[str, Any]:
     text = file.contents[:SHOWN_BYTES].decode(errors="replace")
     return file_as(file, text if is_open else masking.masked_text(text, secrets))
 
@@ -119,7 +119,7 @@ def file_as(file: File, text: str) -> dict[str, Any]:
     return {"path": f"/{file.path}", "mode": f"{file.mode:04o}", "text": text}
 
 
-def forget() -> int:
+def prune() -> int:
     """Delete what no device took, and all but the newest of what they did; how many.
 
     Whatever a configuration or an open push refers to stays.
@@ -134,11 +134,11 @@ def forget() -> int:
     configs = {*old.values_list("config", flat=True)}
     configs |= {*not_taken.filter(nobody_needs).values_list("config", flat=True)}
     ids = sorted(configs)
-    return sum(_forget(ids[at : at + BATCH]) for at in range(0, len(ids), BATCH))
+    return sum(_prune(ids[at : at + BATCH]) for at in range(0, len(ids), BATCH))
 
 
 @transaction.atomic
-def _forget(config_ids: list[UUID]) -> int:
+def _prune(config_ids: list[UUID]) -> int:
     # Rendering looks for snapshots under this lock too, so none is found that is just going.
     rows = Config.objects.select_for_update().filter(pk__in=config_ids)
     needed = {

@@ -6,21 +6,21 @@ from typing import Any
 from django.db import transaction
 
 from controller.accounts.models import Organization, Version
-from controller.accounts.rules.auditing import by_somebody, record
+from controller.accounts.rules.auditing import has_actor, record_audit
 from controller.base.errors import NotPermitted, Refused
 from controller.configs.models import Backend, Config, GroupTemplate, Template, TemplateUse
 from controller.configs.rules import tunnels
-from controller.configs.rules.announcing import announce, withdraw
-from controller.configs.rules.keeping import keep_device, keep_group
-from controller.configs.rules.rendering import inputs, invalidate, refresh
+from controller.configs.rules.announcing import publish_checksums, invalidate_checksums
+from controller.configs.rules.keeping import record_device, record_group
+from controller.configs.rules.rendering import inputs, mark_stale, refresh
 from controller.configs.rules.templates import (
     check_usable,
     group_templates,
-    initial,
+    initial_templates,
     usable,
     with_required,
 )
-from controller.connections.rules import add_automatic, leave_foreign
+from controller.connections.rules import add_automatic, drop_foreign_connections
 from controller.devices import rules as devices
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 
@@ -39,7 +39,7 @@ def create_device(*, config: Mapping[str, Any] | None = None, **values: Any) -> 
     device = devices.add_device(**values)
     if config is not None or _group_has_templates(device.group):
         add_config(device, **(config or {}))
-    keep_device(device)
+    record_device(device)
     return device
 
 
@@ -57,7 +57,7 @@ def add_config(
     context: Mapping[str, Any] | None = None,
 ) -> Config:
     """The configuration of a device that has none; without templates it gets the usual ones."""
-    start = initial(device.organization, backend, device.group, tags)
+    start = initial_templates(device.organization, backend, device.group, tags)
     row = Config(
         device=device, backend=backend, config=dict(config or {}), context=dict(context or {})
     )
@@ -76,10 +76,10 @@ def assign(config: Config, templates: Sequence[Template]) -> None:
     check_usable(organization, config.backend, templates)
     chosen = with_required(organization, config.backend, templates)
     tunnels.check_once(chosen)
-    if by_somebody():
+    if has_actor():
         before = [one.name for one in _templates(config)]
         if before != (after := [one.name for one in chosen]):
-            record(
+            record_audit(
                 "assign_templates",
                 config,
                 before={"templates": before},
@@ -90,11 +90,11 @@ def assign(config: Config, templates: Sequence[Template]) -> None:
         TemplateUse(config=config, template=template, position=position)
         for position, template in enumerate(chosen)
     )
-    tunnels.settle(config, chosen)
-    settle_rendering(config)
+    tunnels.set_clients(config, chosen)
+    render_or_refuse(config)
 
 
-def settle_rendering(config: Config) -> None:
+def render_or_refuse(config: Config) -> None:
     """Render now, so that the answer to a change says what it led to; refuse what cannot be."""
     Config.objects.filter(pk=config.pk).invalidate()
     refresh([config.pk])
@@ -113,7 +113,7 @@ def update_device(
     before = Device.objects.select_related("group", "organization").get(pk=device.pk)
     device = devices.change_device(device, **values)
     if before.organization_id != device.organization_id:
-        leave_foreign(device)
+        drop_foreign_connections(device)
         add_automatic(device)
     row = Config.objects.filter(device=device).first()
     if row is None:
@@ -121,7 +121,7 @@ def update_device(
             add_config(device, **config)
     else:
         _follow(row, device, before, config, values)
-    keep_device(device)
+    record_device(device)
     return _fresh(device)
 
 
@@ -137,10 +137,10 @@ def _follow(
     if config is not None or before.organization_id != device.organization_id:
         _change_config(row, config or {}, before)
     elif before.group_id != device.group_id:
-        assign(row, after_move(_templates(row), row.backend, before.group, device.group))
+        assign(row, templates_after_group_change(_templates(row), row.backend, before.group, device.group))
     elif RENDERED_FIELDS & values.keys():
-        settle_rendering(row)
-    announce([row.pk])
+        render_or_refuse(row)
+    publish_checksums([row.pk])
 
 
 def _fresh(device: Device) -> Device:
@@ -162,22 +162,22 @@ def _change_config(row: Config, changes: Mapping[str, Any], before: Device) -> N
     row.checked(leave_out={"status"}).save()
     if before.organization_id != device.organization_id:
         # What it was given there stays there: another organization, another certificate.
-        tunnels.part(device)
+        tunnels.leave_all(device)
     if "templates" not in changes:
-        templates = after_move(templates, backend_before, before.group, device.group)
+        templates = templates_after_group_change(templates, backend_before, before.group, device.group)
         if row.backend != backend_before:
             templates = group_templates(device.group, row.backend)
         if before.organization_id != device.organization_id:
             templates = [one for one in templates if one.organization_id is None]
-            templates = [*usual(device.organization, row.backend), *templates]
+            templates = [*default_templates(device.organization, row.backend), *templates]
     assign(row, templates)
 
 
-def usual(organization: Organization, backend: str) -> list[Template]:
+def default_templates(organization: Organization, backend: str) -> list[Template]:
     return list(usable(organization, backend).filter(default=True).order_by("name"))
 
 
-def after_move(
+def templates_after_group_change(
     templates: Sequence[Template],
     backend: str,
     old: DeviceGroup | None,
@@ -200,12 +200,12 @@ def deactivate(device: Device) -> Device:
     row = Config.objects.filter(device=device).first()
     if row is not None and not row.is_retired:
         row.uses.all().delete()
-        tunnels.part(device)
+        tunnels.leave_all(device)
         row.config, row.context, row.is_retired = {}, {}, True
         row.save()
-        settle_rendering(row)
-        withdraw([device.pk])
-    keep_device(device)
+        render_or_refuse(row)
+        invalidate_checksums([device.pk])
+    record_device(device)
     return _fresh(device)
 
 
@@ -219,8 +219,8 @@ def activate(device: Device) -> Device:
         row.is_retired = False
         row.save()
         row.device = device
-        assign(row, initial(device.organization, row.backend, device.group))
-    keep_device(device)
+        assign(row, initial_templates(device.organization, row.backend, device.group))
+    record_device(device)
     return _fresh(device)
 
 
@@ -231,9 +231,9 @@ def delete_device(device: Device, *, force: bool = False) -> None:
     ended = device.is_deactivated and (row is None or row.status == Config.Status.DEACTIVATED)
     if not (ended or force):
         raise NotPermitted("The device must be deactivated prior to deletion")
-    keep_device(device, Version.Verb.DELETED)
-    withdraw([device.pk])
-    tunnels.part(device)
+    record_device(device, Version.Verb.DELETED)
+    invalidate_checksums([device.pk])
+    tunnels.leave_all(device)
     device.delete()
 
 
@@ -241,7 +241,7 @@ def delete_device(device: Device, *, force: bool = False) -> None:
 def create_group(*, templates: Sequence[Template] = (), **values: Any) -> DeviceGroup:
     group = devices.create_group(**values)
     _set_group_templates(group, templates)
-    keep_group(group)
+    record_group(group)
     return group
 
 
@@ -263,8 +263,8 @@ def update_group(
             ]
             assign(row, list(dict.fromkeys([*kept, *after])))
     elif group.context != context:
-        invalidate(rows)
-    keep_group(group)
+        mark_stale(rows)
+    record_group(group)
     return group
 
 
@@ -274,7 +274,7 @@ def update_settings(row: OrganizationSettings, **values: Any) -> OrganizationSet
     context = row.context
     row = devices.update_settings(row, **values)
     if row.context != context:
-        invalidate(
+        mark_stale(
             Config.objects.filter(device__organization=row.organization_id, is_retired=False)
         )
     return row
@@ -286,8 +286,8 @@ def _set_group_templates(group: DeviceGroup, templates: Sequence[Template]) -> N
             raise Refused(
                 {"templates": [f"The template {template.name} is of another organization."]}
             )
-    if by_somebody():
-        record("assign_templates", group, after={"templates": [one.name for one in templates]})
+    if has_actor():
+        record_audit("assign_templates", group, after={"templates": [one.name for one in templates]})
     GroupTemplate.objects.filter(group=group).delete()
     GroupTemplate.objects.bulk_create(
         GroupTemplate(group=group, template=template, position=position)
@@ -298,7 +298,7 @@ def _set_group_templates(group: DeviceGroup, templates: Sequence[Template]) -> N
 @transaction.atomic
 def delete_group(group: DeviceGroup) -> None:
     """The group goes; its devices stay, without the group's templates and variables."""
-    keep_group(group, Version.Verb.DELETED)
+    record_group(group, Version.Verb.DELETED)
     for device in group.devices.filter(is_deactivated=False):
         update_device(device, group=None)
     group.delete()

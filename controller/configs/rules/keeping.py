@@ -38,13 +38,13 @@ def group_values(group: DeviceGroup) -> dict[str, Any]:
     return versions.values_of(group, GROUP) | {"templates": templates}
 
 
-def keep_device(device: Device, verb: str = "") -> None:
-    versions.keep("device", device, device_values(device), verb=verb)
+def record_device(device: Device, verb: str = "") -> None:
+    versions.record_version("device", device, device_values(device), verb=verb)
 
 
-def keep_template(template: Template, verb: str = "") -> None:
-    versions.keep("template", template, template_values(template), verb=verb)
+def record_template(template: Template, verb: str = "") -> None:
+    versions.record_version("template", template, template_values(template), verb=verb)
 
 
-def keep_group(group: DeviceGroup, verb: str = "") -> None:
-    versions.keep("group", group, group_values(group), verb=verb)
+def record_group(group: DeviceGroup, verb: str = "") -> None:
+    versions.record_version("group", group, group_values(group), verb=verb)

@@ -15,7 +15,7 @@ from controller.vpn.models import VpnClient
 
 
 @dataclass
-class Plan:
+class TransferPlan:
     """What becomes of a device that moves, in sentences."""
 
     kept: list[str] = field(default_factory=list)
@@ -28,17 +28,17 @@ class Plan:
     """Why it cannot be moved as it is; empty if it can."""
 
 
-def plan(
+def plan_transfer(
     device: Device, *, organization: Organization, group: DeviceGroup | None = None
-) -> Plan:
+) -> TransferPlan:
     """What :func:`move` would do: it is done, looked at and taken back."""
-    found = Plan()
+    found = TransferPlan()
     before = _things(device)
     revoked = _certificates(device)
     with transaction.atomic():
         try:
             with transaction.atomic():
-                moved = move(device, organization=organization, group=group)
+                moved = transfer(device, organization=organization, group=group)
                 after = _things(moved)
                 found.undefined = _undefined(moved)
         except Refused as refusal:
@@ -54,7 +54,7 @@ def plan(
 
 
 @transaction.atomic
-def move(
+def transfer(
     device: Device, *, organization: Organization, group: DeviceGroup | None = None
 ) -> Device:
     """Give the device to another organization, into one of its groups or none.

@@ -7,17 +7,17 @@ from django.db import transaction
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotPermitted
 from controller.configs.models import Config
-from controller.configs.rules.rendering import invalidate, render_stale
+from controller.configs.rules.rendering import mark_stale, render_stale
 from controller.devices.models import Device
 from networks.models import Node
 from networks.rules import planning
 
 
-def follow() -> int:
+def sync_outdated() -> int:
     """Once for all that has changed since: what comes in a burst is one push each."""
     with transaction.atomic():
-        devices = planning.follow()
-        touched = invalidate(Config.objects.filter(device__in=devices, is_retired=False))
+        devices = planning.take_outdated()
+        touched = mark_stale(Config.objects.filter(device__in=devices, is_retired=False))
     if touched:
         render_stale()
     return touched
@@ -37,7 +37,7 @@ def set_relay(device: Device | None, *, by: User, endpoint: str, **values: Any) 
         setattr(hub, name, value)
     hub.checked(leave_out={"owner"}).save()
     everybody = Node.objects.filter(memberships__isnull=False).values_list("pk", flat=True)
-    planning.touch([], also=[hub.pk, *everybody])
+    planning.mark_outdated([], also=[hub.pk, *everybody])
     if former is not None and former != hub.device_id:
-        invalidate(Config.objects.filter(device=former))
+        mark_stale(Config.objects.filter(device=former))
     return hub

@@ -12,14 +12,14 @@ from controller.base.errors import Refused
 from controller.configs.drivers.batch import PushOrder, PushResult, push_many, verify_many
 from controller.configs.drivers.contract import Archive, Outcome
 from controller.configs.models import Push, Snapshot
-from controller.configs.rules.delivery import renew, take
-from controller.configs.rules.settling import settle
+from controller.configs.rules.delivery import extend_leases, lease_due
+from controller.configs.rules.settling import record_outcomes
 from controller.connections.drivers.contract import Address, HostKey
-from controller.connections.drivers.ssh import new_gate
+from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import login, note_attempts, usable_connections
+from controller.connections.rules import ssh_login, record_attempts, usable_connections
 from controller.devices.models import Presence
-from controller.devices.rules import Sighting, observe
+from controller.devices.rules import Observation, record_observations
 
 WRITE_SECONDS = 0.3
 RENEW_SECONDS = 5.0
@@ -32,31 +32,31 @@ def deliver() -> int:
 
 
 async def _deliver() -> int:
-    batch = Batch()
+    batch = PushBatch()
     running: set[asyncio.Future[None]] = set()
     renewed = time.monotonic()
     while True:
-        pushes = await sync_to_async(take)()
+        pushes = await sync_to_async(lease_due)()
         if pushes:
             await sync_to_async(batch.add)(pushes)
             running |= {asyncio.ensure_future(work) for work in batch.start()}
         if not running:
-            await sync_to_async(batch.write)()
+            await sync_to_async(batch.flush)()
             return batch.total
         # A device that takes long must not hold up those that are queued after it.
         _, running = await asyncio.wait(running, timeout=WRITE_SECONDS)
-        await sync_to_async(batch.write)()
+        await sync_to_async(batch.flush)()
         if time.monotonic() - renewed > RENEW_SECONDS:
             renewed = time.monotonic()
-            await sync_to_async(renew)(list(batch.pending))
+            await sync_to_async(extend_leases)(list(batch.pending))
 
 
-class Batch:
+class PushBatch:
     """Pushes under way, and the results that are not written yet."""
 
     def __init__(self) -> None:
         self.total = 0
-        self.gate = new_gate()
+        self.gate = handshake_limit()
         self.pending: set[int] = set()
         self.connections: dict[int, DeviceConnection] = {}
         self.to_push: list[PushOrder] = []
@@ -90,14 +90,14 @@ class Batch:
         to_push, to_verify = self.to_push, self.to_verify
         self.to_push, self.to_verify = [], []
         return [
-            push_many(to_push, on_done=self.keep, gate=self.gate),
-            verify_many(to_verify, on_done=self.keep, gate=self.gate),
+            push_many(to_push, on_done=self.on_result, gate=self.gate),
+            verify_many(to_verify, on_done=self.on_result, gate=self.gate),
         ]
 
-    async def keep(self, result: PushResult) -> None:
+    async def on_result(self, result: PushResult) -> None:
         self.done.append(result)
 
-    def write(self) -> None:
+    def flush(self) -> None:
         """Settle what has come in since the last call."""
         results, self.done = self.done, []
         outcomes, self.outcomes = self.outcomes, {}
@@ -108,15 +108,15 @@ class Batch:
             outcomes[push] = result.outcome
             reached = result.outcome.state != "unreachable" and result.host_key is not None
             if reached:
-                there.append(Sighting(connection.device_id, Presence.State.ONLINE))
+                there.append(Observation(connection.device_id, Presence.State.ONLINE))
             attempts[connection.pk] = (
                 "" if reached else result.outcome.reason,
                 result.host_key.line if result.host_key else "",
             )
         if outcomes:
-            note_attempts(attempts)
-            observe(there)
-            settle(outcomes)
+            record_attempts(attempts)
+            record_observations(there)
+            record_outcomes(outcomes)
             self.pending -= outcomes.keys()
 
 
@@ -125,7 +125,7 @@ def order_for(push: Push, connection: DeviceConnection, snapshot: Snapshot) -> P
         id=str(push.pk),
         strategy=connection.update_strategy,
         address=Address(str(connection.device.management_ip), connection.ssh_port),
-        login=login(connection.credentials),
+        login=ssh_login(connection.credentials),
         archive=Archive(bytes(snapshot.archive), snapshot.checksum),
         host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
         window=settings.CONFIRM_SECONDS,

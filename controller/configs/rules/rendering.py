@@ -12,12 +12,12 @@ from django.db import transaction
 from django.db.models import F, Prefetch
 
 from controller.base.errors import Refused
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from controller.configs.engine import masking, variables
 from controller.configs.engine.backends import uses_dsa
 from controller.configs.engine.render import InvalidConfig, Rendered, render
 from controller.configs.models import Config, Rollout, RolloutDevice, Snapshot, Template
-from controller.configs.rules.announcing import announce, tell_status
+from controller.configs.rules.announcing import publish_checksums, publish_status
 from controller.configs.rules.delivery import enqueue
 from controller.configs.rules.tunnels import (
     client_layers,
@@ -37,7 +37,7 @@ RENDER = "controller.configs.tasks.render_stale"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RenderResult:
     """What a configuration of some revision came to; ``made_of`` is called for new snapshots."""
 
     revision: int
@@ -98,7 +98,7 @@ def inputs(
     overlay, the hardware id, and last what was set for this very device. ``overlay`` is what
     that contributes, where the caller has read it for many devices at once.
     """
-    templates = staged(device, templates)
+    templates = with_rollout_versions(device, templates)
     if overlay is None:
         overlay = contributions([device.pk]).get(device.pk, NOTHING)
     hostname = {"general": {"hostname": device.name.replace(":", "-")}}
@@ -138,7 +138,7 @@ def inputs(
     )
 
 
-def staged(device: Device, templates: Sequence[Template]) -> list[Template]:
+def with_rollout_versions(device: Device, templates: Sequence[Template]) -> list[Template]:
     """These templates in the version that a rollout under way has brought to the device."""
     config = getattr(device, "config", None)
     releases = config.releases.all() if config else ()
@@ -178,7 +178,7 @@ def inputs_of(
     )
 
 
-def ingredients(config: Config, wanted: Inputs) -> dict[str, Any]:
+def provenance(config: Config, wanted: Inputs) -> dict[str, Any]:
     """What a snapshot keeps of where it came from, so that the way back to it is known."""
     return {
         "backend": config.backend,
@@ -228,7 +228,7 @@ def refresh(config_ids: Iterable[UUID]) -> int:
 
 
 def _refresh(ids: Sequence[UUID]) -> int:
-    outcomes: dict[UUID, Outcome] = {}
+    outcomes: dict[UUID, RenderResult] = {}
     unprovided = provision(ids)
     devices = Config.objects.filter(pk__in=ids).values_list("device", flat=True)
     overlay = contributions(list(devices))
@@ -241,13 +241,13 @@ def _refresh(ids: Sequence[UUID]) -> int:
             rendered = wanted.render()
         except Refused as refused:
             rendered = refused
-        made_of = partial(ingredients, config, wanted)
-        outcomes[config.pk] = Outcome(config.revision, rendered, made_of)
+        made_of = partial(provenance, config, wanted)
+        outcomes[config.pk] = RenderResult(config.revision, rendered, made_of)
     with transaction.atomic():
         return _store(outcomes)
 
 
-def _store(outcomes: Mapping[UUID, Outcome]) -> int:
+def _store(outcomes: Mapping[UUID, RenderResult]) -> int:
     rows = [
         row
         for row in Config.objects.select_for_update().filter(pk__in=outcomes)
@@ -270,13 +270,13 @@ def _store(outcomes: Mapping[UUID, Outcome]) -> int:
     Config.objects.bulk_update(rows, ["rendered_revision", "render_error", "desired"])
     if changed:
         enqueue(changed)
-        announce(changed)
-    tell_status({*changed, *(row.pk for row in rows if row.render_error)})
+        publish_checksums(changed)
+    publish_status({*changed, *(row.pk for row in rows if row.render_error)})
     return len(changed)
 
 
 def _snapshots(
-    outcomes: Mapping[UUID, Outcome], desired: Mapping[UUID, int | None]
+    outcomes: Mapping[UUID, RenderResult], desired: Mapping[UUID, int | None]
 ) -> dict[UUID, int]:
     """The snapshot of each configuration, found or made."""
     archives = {
@@ -311,11 +311,11 @@ def _snapshots(
     return found | {row.config_id: row.pk for row in made}
 
 
-def invalidate(configs: Any) -> int:
+def mark_stale(configs: Any) -> int:
     """The inputs of these have changed: count it on the rows and wake a renderer."""
     touched: int = configs.update(revision=F("revision") + 1)
     if touched:
-        wake(RENDER)
+        enqueue_on_commit(RENDER)
     return touched
 
 

@@ -11,13 +11,13 @@ from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySe
 from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused
-from controller.base.events import about, tell
+from controller.base.events import event_for, publish
 from controller.configs.engine.waves import sizes
 from controller.configs.models import Config, Rollout, RolloutDevice, Template
-from controller.configs.rules.rendering import invalidate
+from controller.configs.rules.rendering import mark_stale
 from controller.configs.rules.templates import check, update_template
 from controller.devices.models import Presence
-from controller.notifications.rules.keeping import keep
+from controller.notifications.rules.keeping import record_notices
 
 State = Rollout.State
 
@@ -51,7 +51,7 @@ class Health:
     """Offline or in error before, so that it tells nothing of the change."""
     waiting: int
 
-    def bad(self, *, in_the_end: bool) -> int:
+    def failure_percent(self, *, in_the_end: bool) -> int:
         """Percent of those that could answer, rounded up; who waits in the end has failed."""
         counted = self.taken + self.failed + self.gone + self.waiting
         bad = self.failed + self.gone + (self.waiting if in_the_end else 0)
@@ -64,7 +64,7 @@ class Health:
         )
 
 
-def propose(template: Template, **values: Any) -> Rollout:
+def create_draft(template: Template, **values: Any) -> Rollout:
     """A draft; what it does not name of ``config`` and ``default_values`` stays as it is."""
     row = Rollout(
         **{
@@ -157,11 +157,11 @@ def _release(row: Rollout, wave: int) -> None:
     now = timezone.now()
     row.wave, row.wave_started = wave, now
     row.save()
-    tell_progress(row)
+    publish_progress(row)
     reached = row.devices.filter(wave__lte=wave, released=None)
     configs = list(reached.values_list("config", flat=True))
     reached.update(released=now)
-    invalidate(Config.objects.filter(pk__in=configs))
+    mark_stale(Config.objects.filter(pk__in=configs))
 
 
 @transaction.atomic
@@ -172,7 +172,7 @@ def pause(rollout: Rollout) -> Rollout:
         raise Conflict("It is not running.")
     row.state = State.PAUSED
     row.save()
-    tell_progress(row)
+    publish_progress(row)
     return row
 
 
@@ -184,7 +184,7 @@ def resume(rollout: Rollout) -> Rollout:
         raise Conflict("It is not paused.")
     row.state, row.wave_started = State.RUNNING, timezone.now()
     row.save()
-    tell_progress(row)
+    publish_progress(row)
     return row
 
 
@@ -194,24 +194,24 @@ def roll_back(rollout: Rollout) -> Rollout:
     row = _locked(rollout.pk)
     if row.state not in Rollout.ACTIVE:
         raise Conflict("It is not under way.")
-    return _take_back(row, State.ROLLED_BACK, "Rolled back by hand.")
+    return _roll_back(row, State.ROLLED_BACK, "Rolled back by hand.")
 
 
-def tell_progress(row: Rollout) -> None:
-    event = about(
+def publish_progress(row: Rollout) -> None:
+    event = event_for(
         row, "rollout.progress", "template:read", name=str(row.template),
         state=row.state, wave=row.wave, waves=len(row.waves), reason=row.reason,
     )  # fmt: skip
-    tell(event)
-    keep([event])
+    publish(event)
+    record_notices([event])
 
 
-def _take_back(row: Rollout, state: State, reason: str) -> Rollout:
+def _roll_back(row: Rollout, state: State, reason: str) -> Rollout:
     row.state, row.reason, row.ended = state, reason, timezone.now()
     row.save()
-    tell_progress(row)
+    publish_progress(row)
     reached = row.devices.filter(released__isnull=False).values("config")
-    invalidate(Config.objects.filter(pk__in=reached))
+    mark_stale(Config.objects.filter(pk__in=reached))
     return row
 
 
@@ -228,10 +228,10 @@ def advance(pk: UUID) -> Rollout:
     if row.state != State.RUNNING or row.wave_started is None:
         return row
     is_over = timezone.now() >= row.wave_started + timedelta(seconds=row.pause)
-    found = health(reached(row))
-    if (bad := found.bad(in_the_end=is_over)) > row.allowed:
+    found = health(released(row))
+    if (bad := found.failure_percent(in_the_end=is_over)) > row.allowed:
         reason = f"{bad} % of the devices are not well, {row.allowed} % are allowed: {found}"
-        return _take_back(row, State.HALTED, reason)
+        return _roll_back(row, State.HALTED, reason)
     if is_over:
         following = row.devices.filter(released=None).order_by("wave").first()
         if following is not None:
@@ -244,12 +244,12 @@ def advance(pk: UUID) -> Rollout:
 def _finish(row: Rollout) -> None:
     row.state, row.ended = State.DONE, timezone.now()
     row.save()
-    tell_progress(row)
+    publish_progress(row)
     template: Template = Template.objects.get(pk=row.template_id)
     update_template(template, config=row.config, default_values=row.default_values)
 
 
-def reached(rollout: Rollout) -> QuerySet[RolloutDevice]:
+def released(rollout: Rollout) -> QuerySet[RolloutDevice]:
     """The devices that have the new version; those that lost the template meanwhile left out."""
     return members(rollout).filter(released__isnull=False)
 

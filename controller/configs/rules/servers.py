@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from controller.base.errors import Refused
 from controller.configs.models import Config
-from controller.configs.rules.rendering import invalidate
+from controller.configs.rules.rendering import mark_stale
 from controller.vpn import rules as vpns
 from controller.vpn.models import Vpn, VpnClient
 from controller.vpn.rules.servers import TOLD_TO_CLIENTS
@@ -20,7 +20,7 @@ def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
     """Change a server; its clients are configured anew if that concerns them."""
     vpn = vpns.update_vpn(vpn, **values)
     if TOLD_TO_CLIENTS & values.keys():
-        invalidate(Config.objects.filter(uses__template__vpn=vpn))
+        mark_stale(Config.objects.filter(uses__template__vpn=vpn))
     return vpn
 
 
@@ -31,7 +31,7 @@ def update_subnet(subnet: Subnet, /, **values: Any) -> Subnet:
     subnet = addresses.update_subnet(subnet, **values)
     if subnet.subnet != before:
         Vpn.objects.filter(subnet=subnet).touch()
-        invalidate(Config.objects.filter(uses__template__vpn__subnet=subnet))
+        mark_stale(Config.objects.filter(uses__template__vpn__subnet=subnet))
     return subnet
 
 
@@ -47,7 +47,7 @@ def update_address(row: IpAddress, /, **values: Any) -> IpAddress:
         raise Refused({"subnet": ["A VPN server or client has it, so it stays in its subnet."]})
     VpnClient.objects.filter(ip=row).update(is_told=False)
     Vpn.objects.filter(pk__in=[one.pk for one in servers]).touch()
-    invalidate(
+    mark_stale(
         Config.objects.filter(
             Q(device__vpn_clients__ip=row) | Q(uses__template__vpn__ip=row)
         ).distinct()
@@ -58,4 +58,4 @@ def update_address(row: IpAddress, /, **values: Any) -> IpAddress:
 def follow_certificates() -> int:
     """Have the devices whose certificates or authorities were renewed configured anew."""
     devices = vpns.follow_certificates()
-    return invalidate(Config.objects.filter(device__in=devices)) if devices else 0
+    return mark_stale(Config.objects.filter(device__in=devices)) if devices else 0

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from controller.configs.drivers.contract import Outcome
 from controller.configs.models import Config, Push, Snapshot
-from controller.configs.rules.announcing import announce, tell_status
+from controller.configs.rules.announcing import publish_checksums, publish_status
 from controller.configs.rules.delivery import enqueue
 
 REASON_LENGTH = 1024
@@ -22,7 +22,7 @@ AGENT_PAUSE = timedelta(minutes=2)
 
 
 @transaction.atomic
-def settle(outcomes: Mapping[int, Outcome]) -> None:
+def record_outcomes(outcomes: Mapping[int, Outcome]) -> None:
     """Write the outcomes of pushes (by their id) and what follows for the configurations.
 
     Applied and failed end a push. A device that could not be reached, was busy or whose
@@ -41,7 +41,7 @@ def settle(outcomes: Mapping[int, Outcome]) -> None:
         )
     }
     for pk, push in pushes.items():
-        _settle_one(push, configs[push.config_id], outcomes[pk])
+        _record_outcome(push, configs[push.config_id], outcomes[pk])
     Push.objects.bulk_update(
         pushes.values(),
         ["state", "reason", "in_doubt", "ended", "not_before", "leased_until"],
@@ -49,16 +49,16 @@ def settle(outcomes: Mapping[int, Outcome]) -> None:
     save_progress(configs.values())
 
 
-def _settle_one(push: Push, config: Config, outcome: Outcome) -> None:
+def _record_outcome(push: Push, config: Config, outcome: Outcome) -> None:
     now = timezone.now()
     push.reason, push.leased_until = outcome.reason, None
     match outcome.state:
         case "applied":
             push.state, push.ended = Push.State.APPLIED, now
-            acknowledge(config, push.snapshot_id)
+            mark_applied(config, push.snapshot_id)
         case "failed":
             push.state, push.ended = Push.State.FAILED, now
-            refuse(config, push.snapshot_id, outcome.reason)
+            mark_failed(config, push.snapshot_id, outcome.reason)
         case "unknown":
             push.in_doubt, push.not_before = True, now + SHORTEST_PAUSE
         case "woken":
@@ -66,17 +66,17 @@ def _settle_one(push: Push, config: Config, outcome: Outcome) -> None:
         case "absent":
             push.in_doubt = False
         case _:
-            push.not_before = now + pause(push.attempts)
+            push.not_before = now + retry_delay(push.attempts)
     if push.ended is None:
         push.state = Push.State.UNKNOWN if push.in_doubt else Push.State.QUEUED
 
 
-def pause(attempts: int) -> timedelta:
+def retry_delay(attempts: int) -> timedelta:
     """Until the next try: doubling from seconds to minutes."""
     return min(SHORTEST_PAUSE * (1 << min(attempts, 10)), LONGEST_PAUSE)
 
 
-def acknowledge(config: Config, snapshot_id: int | None) -> None:
+def mark_applied(config: Config, snapshot_id: int | None) -> None:
     """The device has this snapshot."""
     config.applied_id, config.applied_at = snapshot_id, timezone.now()
     config.failed_id, config.error_reason = None, ""
@@ -84,13 +84,13 @@ def acknowledge(config: Config, snapshot_id: int | None) -> None:
     config.drift_checked = config.applied_at
 
 
-def refuse(config: Config, snapshot_id: int | None, reason: str) -> None:
+def mark_failed(config: Config, snapshot_id: int | None, reason: str) -> None:
     """The device could not apply this snapshot, and has what it had before."""
     config.failed_id = snapshot_id
-    config.error_reason = shortened(reason or "The device gave no reason.")
+    config.error_reason = truncate_reason(reason or "The device gave no reason.")
 
 
-def shortened(reason: str) -> str:
+def truncate_reason(reason: str) -> str:
     """At most what the row holds; NUL bytes, which no database takes, left out."""
     text = reason.replace("\x00", "")
     if len(text) <= REASON_LENGTH:
@@ -117,8 +117,8 @@ def save_progress(configs: object) -> None:
     _note(rows)
     behind: list[UUID] = [row.pk for row in rows if row.desired_id != row.applied_id]
     enqueue(behind)
-    announce(row.pk for row in rows if row.is_retired)
-    tell_status(row.pk for row in rows)
+    publish_checksums(row.pk for row in rows if row.is_retired)
+    publish_status(row.pk for row in rows)
 
 
 def _note(rows: Sequence[Config]) -> None:

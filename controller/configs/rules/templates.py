@@ -13,8 +13,8 @@ from controller.base.errors import Conflict, Refused
 from controller.configs.engine.render import InvalidConfig, Rendered, render, validate
 from controller.configs.models import Config, GroupTemplate, Rollout, Template, TemplateUse
 from controller.configs.rules import tunnels
-from controller.configs.rules.keeping import keep_template
-from controller.configs.rules.rendering import invalidate
+from controller.configs.rules.keeping import record_template
+from controller.configs.rules.rendering import mark_stale
 from controller.devices.models import DeviceGroup
 
 NAME_LENGTH = 64
@@ -26,8 +26,8 @@ def create_template(**values: Any) -> Template:
     check(template)
     template.save()
     if template.default:
-        spread(template)
-    keep_template(template)
+        assign_to_all(template)
+    record_template(template)
     return template
 
 
@@ -69,9 +69,9 @@ def update_template(template: Template, **values: Any) -> Template:
     template.save()
     tunnels.move(template, before)
     if template.default > before.default or template.required > before.required:
-        spread(template)
-    invalidate(Config.objects.filter(uses__template=template))
-    keep_template(template)
+        assign_to_all(template)
+    mark_stale(Config.objects.filter(uses__template=template))
+    record_template(template)
     return template
 
 
@@ -79,13 +79,13 @@ def update_template(template: Template, **values: Any) -> Template:
 def delete_template(template: Template) -> None:
     """Take it off every device and group, then remove it."""
     _not_in_waves(template)
-    keep_template(template, Version.Verb.DELETED)
+    record_template(template, Version.Verb.DELETED)
     configs = list(template.uses.values_list("config_id", flat=True))
-    tunnels.leave(template.vpn, configs)
+    tunnels.remove_clients(template.vpn, configs)
     template.uses.all().delete()
     template.group_uses.all().delete()
     template.delete()
-    invalidate(Config.objects.filter(pk__in=configs))
+    mark_stale(Config.objects.filter(pk__in=configs))
 
 
 def _not_in_waves(template: Template) -> None:
@@ -113,7 +113,7 @@ def _variables(template: Template) -> dict[str, Any]:
     return known
 
 
-def affected(template: Template) -> int:
+def affected_configs(template: Template) -> int:
     """How many devices a change of this template touches."""
     return template.uses.count()
 
@@ -156,7 +156,7 @@ def usable(organization: Organization, backend: str) -> Any:
     )
 
 
-def initial(
+def initial_templates(
     organization: Organization,
     backend: str,
     group: DeviceGroup | None,
@@ -203,7 +203,7 @@ def check_usable(
             raise Refused({"config": [f"The template {template.name} is for another backend."]})
 
 
-def spread(template: Template) -> None:
+def assign_to_all(template: Template) -> None:
     """It joins every configuration of its backend that lacks it: required ones go first."""
     lacking = Config.objects.filter(backend=template.backend, is_retired=False).exclude(
         uses__template=template
@@ -221,8 +221,8 @@ def spread(template: Template) -> None:
         (TemplateUse(config_id=pk, template=template, position=last[pk]) for pk in ids),
         batch_size=1000,
     )
-    tunnels.join(template, ids)
-    invalidate(Config.objects.filter(pk__in=ids))
+    tunnels.add_clients(template, ids)
+    mark_stale(Config.objects.filter(pk__in=ids))
 
 
 def _next_positions(config_ids: Sequence[UUID]) -> dict[UUID, int]:

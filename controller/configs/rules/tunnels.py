@@ -15,7 +15,7 @@ from controller.vpn.engine.clients import variable
 from controller.vpn.models import Vpn, VpnClient
 from networks import rules as addresses
 from networks.models import Division, DivisionRule
-from networks.rules.members import part as overlay_part
+from networks.rules.members import leave_all as overlay_part
 
 Layer = tuple[str, Mapping[str, Any]]
 
@@ -91,28 +91,28 @@ def check_once(templates: Sequence[Template]) -> None:
             raise Refused({"config": [text]})
 
 
-def settle(config: Config, templates: Sequence[Template]) -> None:
+def set_clients(config: Config, templates: Sequence[Template]) -> None:
     """The device of this configuration is a client of just these templates' servers."""
     wanted = {one.vpn_id: one.auto_cert for one in templates if one.vpn_id is not None}
-    vpns.settle(config.device, wanted)
+    vpns.set_clients(config.device, wanted)
 
 
-def part(device: Device) -> None:
+def leave_all(device: Device) -> None:
     """The device leaves every server and network, and its own subnets are free again."""
-    vpns.leave(VpnClient.objects.filter(device=device))
+    vpns.remove_clients(VpnClient.objects.filter(device=device))
     addresses.take_back(Division.objects.filter(device=device))
     overlay_part(device)
 
 
-def join(template: Template, config_ids: Collection[UUID]) -> None:
+def add_clients(template: Template, config_ids: Collection[UUID]) -> None:
     if template.vpn_id is not None:
         devices = Config.objects.filter(pk__in=config_ids).values_list("device", flat=True)
-        vpns.join(template.vpn_id, list(devices), auto_cert=template.auto_cert)
+        vpns.add_clients(template.vpn_id, list(devices), auto_cert=template.auto_cert)
 
 
-def leave(vpn: Vpn | None, config_ids: Collection[UUID]) -> None:
+def remove_clients(vpn: Vpn | None, config_ids: Collection[UUID]) -> None:
     if vpn is not None:
-        vpns.leave(VpnClient.objects.filter(vpn=vpn, device__config__in=config_ids))
+        vpns.remove_clients(VpnClient.objects.filter(vpn=vpn, device__config__in=config_ids))
 
 
 def provision(config_ids: Collection[UUID]) -> dict[UUID, Refused]:
@@ -143,5 +143,5 @@ def move(template: Template, before: Template) -> None:
     twins = Template.objects.filter(vpn=template.vpn_id, uses__config__in=configs)
     if template.vpn_id is not None and twins.exclude(pk=template.pk).exists():
         raise Conflict("Some of its devices have another template of this VPN server.")
-    leave(before.vpn, configs)
-    join(template, configs)
+    remove_clients(before.vpn, configs)
+    add_clients(template, configs)

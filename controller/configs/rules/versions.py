@@ -19,7 +19,7 @@ from controller.configs.rules.servers import update_vpn
 from controller.devices.models import Device, DeviceGroup
 from controller.vpn.models import Vpn
 from controller.vpn.rules import create_vpn
-from controller.vpn.rules.servers import KEPT, keep_vpn
+from controller.vpn.rules.servers import KEPT, record_vpn
 
 CONFIGURATION = "configuration"
 # An address, once given back, may be somebody else's; a revoked certificate stays revoked.
@@ -41,26 +41,26 @@ class Kind:
 
 KINDS = {
     "device": Kind(
-        Device, keeping.device_values, keeping.keep_device, inventory.create_device,
+        Device, keeping.device_values, keeping.record_device, inventory.create_device,
         inventory.update_device,
     ),
     "template": Kind(
-        Template, keeping.template_values, keeping.keep_template, templates.create_template,
+        Template, keeping.template_values, keeping.record_template, templates.create_template,
         templates.update_template,
     ),
     "group": Kind(
-        DeviceGroup, keeping.group_values, keeping.keep_group, inventory.create_group,
+        DeviceGroup, keeping.group_values, keeping.record_group, inventory.create_group,
         inventory.update_group,
     ),
     "vpn": Kind(
-        Vpn, lambda vpn: values_of(vpn, KEPT), keep_vpn, create_vpn, update_vpn,
+        Vpn, lambda vpn: values_of(vpn, KEPT), record_vpn, create_vpn, update_vpn,
         frozenset({"organization", "cert", "ip"}),
     ),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Prospect:
+class RestorePreview:
     """What going back to a version would change, and what cannot come back."""
 
     changes: list[Change]
@@ -74,7 +74,7 @@ def row_of(version: Version) -> Any:
     return KINDS[version.kind].model._default_manager.filter(pk=version.row).first()
 
 
-def prospect(version: Version) -> Prospect:
+def preview_restore(version: Version) -> RestorePreview:
     kind, row = KINDS[version.kind], row_of(version)
     now = kind.values(row) if row is not None else {}
     wanted: dict[str, Any] = version.values
@@ -93,7 +93,7 @@ def prospect(version: Version) -> Prospect:
             values["config"] = _configuration(one.after, notes)
         else:
             values[one.field] = _as_row(kind.model, one.field, one.after, notes)
-    return Prospect(differing, notes, values)
+    return RestorePreview(differing, notes, values)
 
 
 def _configuration(wanted: Mapping[str, Any] | None, notes: list[str]) -> dict[str, Any] | None:
@@ -128,7 +128,7 @@ def _as_row(model: type[Model], name: str, value: Any, notes: list[str]) -> Any:
 def restore(version: Version) -> Any:
     """Make the row what it was, by the same rules as any other change; the row."""
     kind, row = KINDS[version.kind], row_of(version)
-    values = prospect(version).values
+    values = preview_restore(version).values
     if row is None:
         if version.organization_id is None and version.kind in {"device", "group"}:
             raise Conflict("Its organization is gone.")
@@ -165,8 +165,8 @@ def may_read_all(user: Any, version: Version) -> bool:
     """Whether the user may read what is secret in what it holds."""
     secret = "vpn:secret" if version.kind == "vpn" else "device:secret"
     if version.kind != "device":
-        return bool(user.may(secret, version.organization_id))
-    return bool(user.may(secret, version.organization_id, version.site_id))
+        return bool(user.has_perm_in(secret, version.organization_id))
+    return bool(user.has_perm_in(secret, version.organization_id, version.site_id))
 
 
 def shown_value(value: Any, name: str, *, is_open: bool) -> Any:

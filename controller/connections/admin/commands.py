@@ -17,12 +17,12 @@ from controller.base.admin import (
     ScopedRelatedFilter,
     admin_url,
     badge,
-    bar,
+    stacked_bar,
     display,
 )
 from controller.connections.engine.commands import label_of
 from controller.connections.models import Command, CommandBatch
-from controller.devices.admin.showing import ago
+from controller.devices.admin.showing import relative_time
 from controller.devices.models import Device
 
 TONES = {
@@ -107,7 +107,7 @@ class CommandAdmin(ReadOnly):
 
     @display(description="Sent", ordering="created")
     def sent(self, obj: Command) -> str:
-        return ago(obj.created)
+        return relative_time(obj.created)
 
     @display(description="Took")
     def took(self, obj: Command) -> str:
@@ -152,7 +152,7 @@ class BatchAdmin(ReadOnly):
 
     @display(description="Sent", ordering="created")
     def sent(self, obj: CommandBatch) -> str:
-        return ago(obj.created)
+        return relative_time(obj.created)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.results)
@@ -193,7 +193,7 @@ def results_of(request: HttpRequest, batch: Any) -> dict[str, Any]:
         "about": str(batch.organization),
         "total": batch.total,
         "said": "Last line of its output",
-        "card": bar(
+        "card": stacked_bar(
             [
                 {
                     "label": Command.Status(status).label.capitalize(),

@@ -18,7 +18,7 @@ from controller.configs.admin.proposing import grouped
 from controller.configs.rules.batches import CHANGED
 from controller.connections.engine.commands import KINDS, Kind
 from controller.connections.models import CommandBatch, DeviceConnection
-from controller.connections.rules.commands import kinds_for, reachable, send_to_many
+from controller.connections.rules.commands import kinds_for, partition_targets, send_to_many
 from controller.devices.models import Device
 
 NAMED_MOST = 20
@@ -52,12 +52,12 @@ def fields_of(kind: Kind) -> list[dict[str, Any]]:
 def commands_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
     """What the tab of a device's page shows, to whoever may see commands."""
     user: Any = request.user
-    if not user.may_on("command:read", device):
+    if not user.has_perm_on("command:read", device):
         return None
     ways = DeviceConnection.objects.filter(device=device, enabled=True)
     return {
         "url": f"/api/v1/controller/device/{device.pk}/command/",
-        "sends": user.may_on("command:create", device) and not device.is_deactivated,
+        "sends": user.has_perm_on("command:create", device) and not device.is_deactivated,
         "reachable": bool(device.management_ip) and ways.exists(),
         "kinds": kinds([device.organization_id]),
     }
@@ -68,7 +68,7 @@ def run_on_many(
 ) -> HttpResponse:
     """Asks which command to run on the selected devices, then runs it."""
     user: Any = request.user
-    devices, left = reachable(user, queryset)
+    devices, left = partition_targets(user, queryset)
     error = ""
     if "confirmed" in request.POST:
         try:

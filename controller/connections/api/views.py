@@ -36,7 +36,7 @@ from controller.connections.rules import commands
 from controller.devices.api.filters import DeviceFilter
 from controller.devices.api.views import OfDevice
 from controller.devices.models import Device
-from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
+from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, require_user
 
 
 class CredentialsViewSet(RuleViewSet):
@@ -100,18 +100,18 @@ class BatchViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = serializer.validated_data
-        user, devices = as_user(self.request), values.pop("devices", None)
+        user, devices = require_user(self.request), values.pop("devices", None)
         authorize(user, "command:create", values["organization"].pk)
         if devices is None:
             devices = list(self.found(values["organization"]))
         for device in devices:
-            authorize(user, "command:create", device.organization_id, device.site_key)
+            authorize(user, "command:create", device.organization_id, device.site_scope)
         batch = commands.send_to_many(devices, **values)
         serializer.instance = self.get_queryset().get(pk=batch.pk)
 
     def found(self, organization: Organization) -> QuerySet[Device]:
         """The organization's devices that the query's filters find: those of their list."""
-        rows = Device.objects.visible_to(as_user(self.request), "command:create").filter(
+        rows = Device.objects.visible_to(require_user(self.request), "command:create").filter(
             organization=organization
         )
         chosen = DeviceFilter(self.request.query_params, rows, request=self.request)

@@ -18,7 +18,7 @@ State = Literal["success", "failed", "cancelled", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CommandRequest:
     address: Address
     login: Login
     host_key: HostKey | None
@@ -30,7 +30,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class CommandResult:
     state: State
     reason: str = ""
     exit_status: int | None = None
@@ -39,8 +39,8 @@ class Ending:
 
 
 async def run(
-    order: Order, *, gate: asyncio.Semaphore, on_output: Callable[[bytes], None]
-) -> Ending:
+    order: CommandRequest, *, gate: asyncio.Semaphore, on_output: Callable[[bytes], None]
+) -> CommandResult:
     """Run one command. Never raises, but to be cancelled."""
     seen: HostKey | None = None
     try:
@@ -54,14 +54,14 @@ async def run(
             )
     except OutcomeUnknown as refusal:
         if order.ends_connection:
-            return Ending("success", "The connection ended, as was to be expected.", None, seen)
-        return Ending("unknown", str(refusal), None, seen)
+            return CommandResult("success", "The connection ended, as was to be expected.", None, seen)
+        return CommandResult("unknown", str(refusal), None, seen)
     except Refused as refusal:
-        return Ending("failed", str(refusal), None, seen)
+        return CommandResult("failed", str(refusal), None, seen)
     except OSError as error:
         log.warning("A command broke: %s", error)
-        return Ending("unknown", f"The portal failed in the midst of it: {error}.", None, seen)
+        return CommandResult("unknown", f"The portal failed in the midst of it: {error}.", None, seen)
     if result.exit_status == 0:
-        return Ending("success", "", 0, seen)
+        return CommandResult("success", "", 0, seen)
     reason = f"It ended with exit status {result.exit_status}."
-    return Ending("failed", reason, result.exit_status, seen)
+    return CommandResult("failed", reason, result.exit_status, seen)

@@ -16,7 +16,7 @@ HELD_BYTES = 256 * 1024
 WIDEST, HIGHEST = 500, 200
 
 
-class Screen(asyncssh.SSHClientSession[bytes]):
+class TerminalSession(asyncssh.SSHClientSession[bytes]):
     """One terminal. ``read`` gives what it shows, and nothing once it has ended."""
 
     def __init__(self) -> None:
@@ -66,15 +66,15 @@ def fitting(columns: int, rows: int) -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def open_screen(
+async def open_terminal(
     address: Address, login: Login, host_key: HostKey | None, *, columns: int, rows: int
-) -> AsyncIterator[Screen]:
+) -> AsyncIterator[TerminalSession]:
     """Log in and open a terminal; raises as :func:`ssh.open_shell` does."""
     async with open_shell(address, login, host_key) as shell:
-        screen = Screen()
+        screen = TerminalSession()
         screen.host_key = shell.host_key
         wide, high = fitting(columns, rows)
-        channel = await shell.open_screen(screen, columns=wide, rows=high)
+        channel = await shell.open_terminal(screen, columns=wide, rows=high)
         try:
             yield screen
         finally:

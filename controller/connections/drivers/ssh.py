@@ -53,7 +53,7 @@ class Timeouts:
 DEFAULT_TIMEOUTS = Timeouts()
 
 
-def new_gate() -> asyncio.Semaphore:
+def handshake_limit() -> asyncio.Semaphore:
     """How many handshakes one event loop makes at a time; share it among a batch."""
     return asyncio.Semaphore(HANDSHAKES_AT_ONCE)
 
@@ -73,7 +73,7 @@ async def open_shell(
     """
     keys = await _client_keys(login)
     sock = await open_socket(address, timeout=timeouts.socket)
-    witness = _Witness(pinned=host_key)
+    witness = HostKeyVerifier(pinned=host_key)
     try:
         async with gate or nullcontext():
             connection = await _handshake(address, login, keys, sock, witness, timeouts)
@@ -129,7 +129,7 @@ class SshShell:
                 f"have been done: {error}."
             ) from error
 
-    async def open_screen(
+    async def open_terminal(
         self, session: asyncssh.SSHClientSession[bytes], *, columns: int, rows: int
     ) -> asyncssh.SSHClientChannel[bytes]:
         """A login shell on a terminal of this size, for a person to type in."""
@@ -217,7 +217,7 @@ class _Exec(asyncssh.SSHClientSession[bytes]):
         return self._output.get(datatype, bytearray()).decode("utf-8", "replace")
 
 
-class _Witness(asyncssh.SSHClient):
+class HostKeyVerifier(asyncssh.SSHClient):
     """Sees the host key after the device proved to own it and before anything of ours goes."""
 
     def __init__(self, pinned: HostKey | None) -> None:
@@ -247,7 +247,7 @@ async def _handshake(
     login: Login,
     keys: list[asyncssh.SSHKeyPair] | None,
     sock: socket.socket,
-    witness: _Witness,
+    witness: HostKeyVerifier,
     timeouts: Timeouts,
 ) -> asyncssh.SSHClientConnection:
     options = _options(address, login, keys, witness)
@@ -266,7 +266,7 @@ def _options(
     address: Address,
     login: Login,
     keys: list[asyncssh.SSHKeyPair] | None,
-    witness: _Witness,
+    witness: HostKeyVerifier,
 ) -> asyncssh.SSHClientConnectionOptions:
     return asyncssh.SSHClientConnectionOptions(
         config=None,
@@ -300,7 +300,7 @@ def _signatures(pinned: HostKey | None) -> tuple[str, ...]:
     return SIGNATURES.get(kind, (CHEAPEST_HOST_KEY,))
 
 
-def _refusal(address: Address, login: Login, witness: _Witness, error: Exception) -> Refused:
+def _refusal(address: Address, login: Login, witness: HostKeyVerifier, error: Exception) -> Refused:
     if witness.refuses and witness.pinned and witness.seen:
         return HostKeyChanged(address, pinned=witness.pinned, offered=witness.seen)
     if isinstance(error, asyncssh.PermissionDenied):

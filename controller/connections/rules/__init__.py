@@ -82,7 +82,7 @@ def checked_params(params: object) -> dict[str, Any]:
     return dict(params)
 
 
-def login(credentials: Credentials) -> Login:
+def ssh_login(credentials: Credentials) -> Login:
     params = credentials.params
     return Login(
         username=params["username"],
@@ -120,7 +120,7 @@ def disconnect(connection: DeviceConnection) -> None:
     connection.delete()
 
 
-def leave_foreign(device: Device) -> None:
+def drop_foreign_connections(device: Device) -> None:
     """A device that went to another organization is not reached with the former one's credentials."""
     DeviceConnection.objects.filter(device=device).exclude(
         Q(credentials__organization=None) | Q(credentials__organization=device.organization_id)
@@ -170,7 +170,7 @@ def usable_connections(device_ids: Iterable[UUID]) -> dict[UUID, DeviceConnectio
     return {row.device_id: row for row in rows}
 
 
-def note_attempts(found: Mapping[UUID, tuple[str, str]]) -> None:
+def record_attempts(found: Mapping[UUID, tuple[str, str]]) -> None:
     """How the last attempts went: connection → (failure reason, host key seen), in bulk."""
     rows = list(DeviceConnection.objects.filter(pk__in=found))
     now = timezone.now()

@@ -14,16 +14,16 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from controller.accounts.models import Organization, User
-from controller.accounts.rules.auditing import record
+from controller.accounts.rules.auditing import record_audit
 from controller.base.errors import Conflict, NotPermitted, Refused
-from controller.base.events import Event, about, tell, tell_later
-from controller.celery import wake
-from controller.connections.drivers.commands import Ending, Order, run
+from controller.base.events import Event, event_for, publish, publish_on_commit
+from controller.celery import enqueue_on_commit
+from controller.connections.drivers.commands import CommandResult, CommandRequest, run
 from controller.connections.drivers.contract import Address, HostKey
-from controller.connections.drivers.ssh import new_gate
+from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.engine.commands import KINDS, problems
 from controller.connections.models import Command, CommandBatch, DeviceConnection
-from controller.connections.rules import login, note_attempts, usable_connections
+from controller.connections.rules import ssh_login, record_attempts, usable_connections
 from controller.devices.models import Device, OrganizationSettings
 
 RUN = "controller.connections.tasks.run_commands"
@@ -52,15 +52,15 @@ def send(
         raise Refused({"connection": ["This connection is of another device."]})
     if not DeviceConnection.objects.filter(device=device, enabled=True).exists():
         raise Refused({"device": ["Device has no credentials assigned."]})
-    command = asked(type, input, device=device, connection=connection, batch=batch)
+    command = build_command(type, input, device=device, connection=connection, batch=batch)
     command.save()
-    record("run_command", device, after={"type": type, "input": command.shown_input})
-    tell(progress(command))
-    wake(RUN)
+    record_audit("run_command", device, after={"type": type, "input": command.shown_input})
+    publish(progress(command))
+    enqueue_on_commit(RUN)
     return command
 
 
-def asked(kind: str, given: Any, **values: Any) -> Command:
+def build_command(kind: str, given: Any, **values: Any) -> Command:
     return Command(type=kind, input=given, **values)
 
 
@@ -78,7 +78,7 @@ def check(kind: str, given: Any, organization_id: UUID) -> None:
         raise Refused({"input": wrong})
 
 
-def reachable(user: User, devices: Any) -> tuple[list[Device], dict[str, list[str]]]:
+def partition_targets(user: User, devices: Any) -> tuple[list[Device], dict[str, list[str]]]:
     """Of a queryset, those that this user can send a command to; of the others the names, by the reason."""
     ways = DeviceConnection.objects.filter(device=OuterRef("pk"), enabled=True)
     rows: Any = (
@@ -90,7 +90,7 @@ def reachable(user: User, devices: Any) -> tuple[list[Device], dict[str, list[st
     )
     found, left = [], defaultdict(list)
     for row in rows:
-        if not user.may_on("command:create", row):
+        if not user.has_perm_on("command:create", row):
             left["You may not run commands on it."].append(row.name)
         elif row.is_deactivated:
             left["It is out of service."].append(row.name)
@@ -125,17 +125,17 @@ def send_to_many(
     batch = CommandBatch.objects.create(organization=organization, type=type, label=label)
     Command.objects.bulk_create(
         (
-            asked(type, input, device=device, batch=batch)
+            build_command(type, input, device=device, batch=batch)
             for device in chosen
             if device.pk in reachable
         ),
         batch_size=500,
     )
-    given = asked(type, input).shown_input
-    record(
+    given = build_command(type, input).shown_input
+    record_audit(
         "run_command", batch, after={"type": type, "input": given, "devices": len(reachable)}
     )
-    wake(RUN)
+    enqueue_on_commit(RUN)
     return batch
 
 
@@ -150,18 +150,18 @@ def cancel(command: Command) -> Command:
         row.status, row.ended = Command.Status.CANCELLED, timezone.now()
         row.output = "Cancelled before it was sent; nothing was done."
     row.save()
-    record("cancel_command", row.device, after={"type": row.type})
-    tell(progress(row))
+    record_audit("cancel_command", row.device, after={"type": row.type})
+    publish(progress(row))
     return row
 
 
 def run_due() -> int:
     """Run the commands that wait, and those that come meanwhile; how many."""
-    forget_lost()
+    mark_lost_unknown()
     return async_to_sync(_run_due)()
 
 
-def forget_lost() -> int:
+def mark_lost_unknown() -> int:
     """Commands of workers that died are not repeated: whether they were done is unknown."""
     return Command.objects.filter(
         status=Command.Status.IN_PROGRESS, leased_until__lt=timezone.now()
@@ -171,7 +171,7 @@ def forget_lost() -> int:
 
 
 @transaction.atomic
-def take() -> list[Command]:
+def lease_due() -> list[Command]:
     now = timezone.now()
     rows = list(
         Command.objects.select_for_update(skip_locked=True, of=("self",))
@@ -185,10 +185,10 @@ def take() -> list[Command]:
 
 
 async def _run_due() -> int:
-    shift = Shift()
+    shift = CommandRunner()
     renewed = time.monotonic()
     while True:
-        commands = await sync_to_async(take)()
+        commands = await sync_to_async(lease_due)()
         await sync_to_async(shift.add)(commands)
         shift.start()
         if not shift.running:
@@ -204,18 +204,18 @@ async def _run_due() -> int:
             await sync_to_async(shift.renew)()
 
 
-class Shift:
+class CommandRunner:
     """The commands that one worker has in hand."""
 
     def __init__(self) -> None:
         self.total = 0
-        self.gate = new_gate()
+        self.gate = handshake_limit()
         self.rows: dict[UUID, Command] = {}
         self.connections: dict[UUID, DeviceConnection] = {}
-        self.orders: dict[UUID, Order] = {}
-        self.running: dict[UUID, asyncio.Task[Ending]] = {}
+        self.orders: dict[UUID, CommandRequest] = {}
+        self.running: dict[UUID, asyncio.Task[CommandResult]] = {}
         self.said: dict[UUID, bytearray] = {}
-        self.endings: dict[UUID, Ending] = {}
+        self.endings: dict[UUID, CommandResult] = {}
 
     def add(self, commands: Sequence[Command]) -> None:
         self.total += len(commands)
@@ -226,7 +226,7 @@ class Shift:
             self.rows[row.pk] = row
             connection = named.get(row.connection_id) or usual.get(row.device_id)
             if connection is None or not connection.device.management_ip:
-                self.endings[row.pk] = Ending("failed", "The device has no address to reach.")
+                self.endings[row.pk] = CommandResult("failed", "The device has no address to reach.")
                 continue
             self.connections[row.pk] = connection
             self.orders[row.pk] = order_for(row, connection)
@@ -250,7 +250,7 @@ class Shift:
         for pk, task in list(self.running.items()):
             if task.cancelled():
                 reason = "Cancelled while it ran, so a part of it may have been done."
-                self.endings[pk] = Ending("cancelled", reason)
+                self.endings[pk] = CommandResult("cancelled", reason)
             elif task.done():
                 self.endings[pk] = task.result()
             else:
@@ -277,7 +277,7 @@ class Shift:
             changed, ["output", "status", "exit_status", "ended", "input", "connection",
                       "leased_until"],
         )  # fmt: skip
-        tell_later(lambda: [progress(row) for row in changed])
+        publish_on_commit(lambda: [progress(row) for row in changed])
         self.note(changed)
 
     def note(self, ended: Iterable[Command]) -> None:
@@ -287,7 +287,7 @@ class Shift:
                 reached = row.exit_status is not None
                 if reached:
                     attempts[connection.pk] = ("", "")
-        note_attempts(attempts)
+        record_attempts(attempts)
 
     def renew(self) -> None:
         Command.objects.filter(pk__in=list(self.running)).update(
@@ -297,14 +297,14 @@ class Shift:
 
 def progress(row: Command) -> Event:
     """For who looks on: how far a command has come, and what it has said."""
-    return about(
+    return event_for(
         row, "command.update", "command:read",
         device=row.device_id, command=row.type, status=row.status, output=row.output,
         exit_status=row.exit_status,
     )  # fmt: skip
 
 
-def finish(row: Command, ending: Ending, output: str) -> None:
+def finish(row: Command, ending: CommandResult, output: str) -> None:
     row.status, row.exit_status = ending.state, ending.exit_status
     row.output = "\n".join(part for part in (output.rstrip("\n"), ending.reason) if part)
     row.ended, row.leased_until = timezone.now(), None
@@ -312,11 +312,11 @@ def finish(row: Command, ending: Ending, output: str) -> None:
         row.input = None
 
 
-def order_for(row: Command, connection: DeviceConnection) -> Order:
+def order_for(row: Command, connection: DeviceConnection) -> CommandRequest:
     kind = KINDS[row.type]
-    return Order(
+    return CommandRequest(
         address=Address(str(connection.device.management_ip), connection.ssh_port),
-        login=login(connection.credentials),
+        login=ssh_login(connection.credentials),
         host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
         line=kind.line(row.input),
         stdin=kind.stdin(row.input),

@@ -11,7 +11,7 @@ from controller.connections.drivers.contract import Address
 from controller.connections.drivers.sockets import Probe, probe_many
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device, Presence
-from controller.devices.rules import Sighting, observe
+from controller.devices.rules import Observation, record_observations
 
 BATCH = 500
 DEFAULT_PORT = 22
@@ -52,7 +52,7 @@ def poll(device_ids: Sequence[UUID]) -> list[UUID]:
             asked[connection is not None][row.pk] = Address(row.management_ip, port)
     answers = async_to_sync(_ask)(asked)
     now = timezone.now()
-    return observe(
+    return record_observations(
         _by_probe(row.pk, answers[row.pk]) if row.pk in answers else _by_agent(row, now)
         for row in rows
     )
@@ -66,16 +66,16 @@ async def _ask(asked: dict[bool, dict[UUID, Address]]) -> dict[UUID, Probe]:
     return found
 
 
-def _by_probe(device_id: UUID, probe: Probe) -> Sighting:
+def _by_probe(device_id: UUID, probe: Probe) -> Observation:
     if probe.reachable:
-        return Sighting(device_id, Presence.State.ONLINE)
-    return Sighting(device_id, Presence.State.OFFLINE, probe.reason)
+        return Observation(device_id, Presence.State.ONLINE)
+    return Observation(device_id, Presence.State.OFFLINE, probe.reason)
 
 
-def _by_agent(device: Device, now: datetime) -> Sighting:
+def _by_agent(device: Device, now: datetime) -> Observation:
     seen = device.presence.last_seen
     if seen is None:
-        return Sighting(device.pk, Presence.State.UNKNOWN, "It has never been heard of.")
+        return Observation(device.pk, Presence.State.UNKNOWN, "It has never been heard of.")
     if now - seen < AGENT_SILENCE:
-        return Sighting(device.pk, Presence.State.ONLINE, at=seen)
-    return Sighting(device.pk, Presence.State.OFFLINE, "Its agent has gone silent.")
+        return Observation(device.pk, Presence.State.ONLINE, at=seen)
+    return Observation(device.pk, Presence.State.OFFLINE, "Its agent has gone silent.")

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from controller.accounts.models import Organization
 from controller.base.admin import (
-    NarrowPaginator,
+    LateJoinPaginator,
     RuleAdmin,
     ScopedRelatedFilter,
     action,
@@ -21,14 +21,14 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.base.exchange import Exchanged
+from controller.base.exchange import ImportExportAdmin
 from controller.configs.admin import preview
 from controller.configs.admin.proposing import begin
 from controller.configs.admin.versions import Versioned
 from controller.configs.models import Backend, Config, Push
 from controller.configs.rules import drifting
 from controller.configs.rules import inventory as rules
-from controller.configs.rules.deeds import DEEDS
+from controller.configs.rules.deeds import BULK_ACTIONS
 from controller.configs.rules.delivery import enqueue
 from controller.connections.admin.connections import ConnectionInline
 from controller.connections.admin.sending import commands_of, run_on_many
@@ -37,7 +37,7 @@ from controller.devices.admin.exchange import DeviceResource
 from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
 from controller.devices.admin.moving import Movable
 from controller.devices.admin.showing import (
-    ago,
+    relative_time,
     history,
     presence_badge,
     snapshots,
@@ -51,7 +51,7 @@ from supervisor_proxy.admin.terminals import terminals_of
 
 
 @admin.register(Device)
-class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
+class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
     resource = "device"
     form = DeviceForm
     delete_rule = rules.delete_device
@@ -75,9 +75,9 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
     ]  # fmt: skip
     search_help_text = "Name, MAC address, IP address, serial number or model"
     ordering = ["name"]
-    paginator = NarrowPaginator
+    paginator = LateJoinPaginator
     inlines = [ConnectionInline]
-    actions = ["run_command", *(begin(kind) for kind in DEEDS)]
+    actions = ["run_command", *(begin(kind) for kind in BULK_ACTIONS)]
     actions_detail = ["show_versions", "move", "deactivate", "activate"]
     actions_list = ["show_deleted"]
     change_form_template = "admin/devices/device/change_form.html"
@@ -112,7 +112,7 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
 
     @display(description="Last seen", ordering="presence__last_seen")
     def seen(self, obj: Device) -> str:
-        return ago(obj.presence.last_seen) if hasattr(obj, "presence") else "never"
+        return relative_time(obj.presence.last_seen) if hasattr(obj, "presence") else "never"
 
     @display(description="Address", ordering="management_ip")
     def address(self, obj: Device) -> str:
@@ -126,12 +126,12 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
         found.pop("delete_selected", None)
         return {
             name: one for name, one in found.items()
-            if name not in DEEDS or user.may_somewhere(DEEDS[name].permission)
+            if name not in BULK_ACTIONS or user.has_perm_anywhere(BULK_ACTIONS[name].permission)
         }  # fmt: skip
 
     def has_command_permission(self, request: HttpRequest) -> bool:
         user: Any = request.user
-        return bool(user.may_somewhere("command:create"))
+        return bool(user.has_perm_anywhere("command:create"))
 
     @admin.action(description="Run a command …", permissions=["command"])
     def run_command(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
@@ -161,8 +161,8 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
         """Whoever edits a configuration reads its secrets, so both must be permitted."""
         user: Any = request.user
         return (
-            user.may_on("config:update", obj)
-            and user.may_on("device:secret", obj)
+            user.has_perm_on("config:update", obj)
+            and user.has_perm_on("device:secret", obj)
             and self.has_change_permission(request, obj)
         )
 
@@ -208,14 +208,14 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
         user: Any = request.user
         config: Config | None = getattr(device, "config", None)
         last_push = Push.objects.filter(config__device=device).first()
-        reads = user.may_on("config:read", device)
+        reads = user.has_perm_on("config:read", device)
         return {
             "device": device,
             "config": config,
             "presence": presence_badge(device),
             "status": status_badge(config),
             "seen": self.seen(device),
-            "pushed": ago(last_push.ended or last_push.created) if last_push else "never",
+            "pushed": relative_time(last_push.ended or last_push.created) if last_push else "never",
             "push": last_push,
             "reads_config": reads,
             "edits_config": self.edits_config(request, device),
@@ -223,7 +223,7 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
             "drift_verbs": self.drift_verbs(request, device, config),
             "history": history(device) if reads else [],
             "snapshots": snapshots(device) if reads else [],
-            "restores": user.may_on("config:update", device) and not device.is_deactivated,
+            "restores": user.has_perm_on("config:update", device) and not device.is_deactivated,
             "where": place_of_device(request, device),
             "commands": commands_of(request, device),
             "supervisor": supervisor_of(request, device),
@@ -234,14 +234,14 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
     def can_push(self, request: HttpRequest, device: Device, config: Config | None) -> bool:
         user: Any = request.user
         waits = config is not None and config.status in {"modified", "error"}
-        return waits and bool(user.may_on("config:update", device))
+        return waits and bool(user.has_perm_on("config:update", device))
 
     def drift_verbs(
         self, request: HttpRequest, device: Device, config: Config | None
     ) -> list[tuple[str, str]]:
         """What may be done about what the device holds, with the words of the buttons."""
         user: Any = request.user
-        if config is None or not user.may_on("config:update", device):
+        if config is None or not user.has_perm_on("config:update", device):
             return []
         verbs = [("repair", "Push again")] if config.drifted_at else []
         asks = config.applied_id and not config.is_retired and device.management_ip
@@ -275,7 +275,7 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
     def preview(self, request: HttpRequest, pk: Any) -> JsonResponse:
         device = self.row_for(request, str(pk), "read")
         user: Any = request.user
-        if not user.may_on("config:read", device):
+        if not user.has_perm_on("config:read", device):
             raise PermissionDenied
         try:
             # Whoever may not edit it gets what is saved: a draft of theirs could ask for any
@@ -311,7 +311,7 @@ class DeviceAdmin(Versioned, Movable, Exchanged, RuleAdmin):
             if verb == "repair":
                 drifting.repair(config)
                 self.message_user(request, f"{device} gets again what it is to have.")
-            elif drifting.check_now(config).drifted_at:
+            elif drifting.request_check(config).drifted_at:
                 self.message_user(request, config.drift_reason, "warning")
             else:
                 self.message_user(request, f"{device} was asked; no drift is known.")

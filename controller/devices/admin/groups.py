@@ -77,7 +77,7 @@ class DeviceGroupAdmin(Versioned, RuleAdmin):
     def devices(self, obj: Any) -> int:
         return int(obj.device_count)
 
-    def effects(self, obj: DeviceGroup) -> list[str]:
+    def deletion_effects(self, obj: DeviceGroup) -> list[str]:
         count = obj.devices.count()
         return (
             [f"Its {count} devices stay, without its templates and variables."] if count else []

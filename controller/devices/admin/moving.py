@@ -13,7 +13,7 @@ from controller.base.admin import UnfoldAdminSelectWidget, action, admin_url
 from controller.base.errors import Refused
 from controller.configs.rules import moving as rules
 from controller.devices.models import Device, DeviceGroup
-from geo.rules.places import leave_foreign
+from geo.rules.places import drop_foreign_places
 
 PARTS = [
     ("kept", "Stays with it"), ("added", "Comes with the new organization"),
@@ -36,7 +36,7 @@ class MoveForm(forms.Form):
         mine = [
             pk
             for pk in Organization.objects.visible_to(user).values_list("pk", flat=True)
-            if pk != device.organization_id and user.may("device:create", pk, None)
+            if pk != device.organization_id and user.has_perm_in("device:create", pk, None)
         ]
         targets = Organization.objects.filter(pk__in=mine)
         groups = DeviceGroup.objects.filter(organization__in=mine).select_related(
@@ -84,7 +84,7 @@ class Movable:
         if form.is_valid():
             if "confirmed" in request.POST:
                 return self.moved(request, device, form.cleaned_data)
-            found = rules.plan(device, **form.cleaned_data)
+            found = rules.plan_transfer(device, **form.cleaned_data)
             context |= {
                 "plan": found,
                 "parts": [
@@ -99,7 +99,7 @@ class Movable:
     ) -> HttpResponse:
         try:
             with transaction.atomic():
-                leave_foreign(rules.move(device, **where))
+                drop_foreign_places(rules.transfer(device, **where))
             self.message_user(request, f"{device} belongs to {where['organization']} now.")
         except Refused as error:
             self.message_user(request, str(error), "error")

@@ -4,11 +4,11 @@ from itertools import chain
 from typing import Any
 
 from controller.base.admin import badge
-from controller.base.lists import ago
+from controller.base.lists import relative_time
 from controller.configs.models import Config, Push, Snapshot
 from controller.devices.models import Device, Presence, StatusChange
 
-__all__ = ["ago", "history", "presence_badge", "snapshots", "status_badge"]
+__all__ = ["relative_time", "history", "presence_badge", "snapshots", "status_badge"]
 
 TONES: dict[str, str] = {
     Presence.State.ONLINE: "good",
@@ -60,7 +60,7 @@ def history(device: Device) -> list[dict[str, Any]]:
 def of_change(row: StatusChange) -> dict[str, Any]:
     return {
         "at": row.at,
-        "ago": ago(row.at),
+        "ago": relative_time(row.at),
         "what": "Presence",
         "badge": badge(row.get_state_display(), TONES[row.state]),
         "reason": row.reason,
@@ -72,7 +72,7 @@ def of_push(row: Push) -> dict[str, Any]:
     attempts = f"attempt {row.attempts}" if row.attempts > 1 else ""
     return {
         "at": at,
-        "ago": ago(at),
+        "ago": relative_time(at),
         "what": "Configuration push",
         "badge": badge(row.get_state_display(), TONES.get(row.state, "good")),
         "reason": " · ".join(part for part in (row.reason, attempts) if part),
@@ -89,7 +89,7 @@ def snapshots(device: Device) -> list[dict[str, Any]]:
             "id": row.pk,
             "checksum": row.checksum[:8],
             "is_current": row.is_current,
-            "ago": ago(row.created),
+            "ago": relative_time(row.created),
             "badge": badge(Snapshot.State(row.state).label, TONES[row.state]),
         }
         for row in told[:SNAPSHOTS]

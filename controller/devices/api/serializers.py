@@ -53,7 +53,7 @@ class SettingsSerializer(serializers.ModelSerializer[OrganizationSettings]):
     def to_representation(self, instance: OrganizationSettings) -> dict[str, Any]:
         shown = super().to_representation(instance)
         user = self.context_of_request.user
-        if not (isinstance(user, User) and user.may_on("organization:secret", instance)):
+        if not (isinstance(user, User) and user.has_perm_on("organization:secret", instance)):
             shown["shared_secret"] = shown["context"] = None
         return shown
 
@@ -165,7 +165,7 @@ class DeviceList(serializers.ModelSerializer[Device]):
     def to_representation(self, instance: Device) -> dict[str, Any]:
         shown = super().to_representation(instance)
         user = self.context["request"].user
-        if not (isinstance(user, User) and user.may_on("device:secret", instance)):
+        if not (isinstance(user, User) and user.has_perm_on("device:secret", instance)):
             shown["key"] = None
         shown.setdefault("last_ip", None)
         shown.setdefault("config", None)

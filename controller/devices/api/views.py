@@ -19,7 +19,7 @@ from rest_framework.serializers import BaseSerializer
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import authorize
 from controller.base.errors import NotFound, Refused
-from controller.base.prepared import Prepared
+from controller.base.prepared import CompiledQuery
 from controller.configs.api.agent.views import archive_of
 from controller.configs.models import TemplateUse
 from controller.configs.rules import inventory, moving
@@ -34,8 +34,8 @@ from controller.devices.api.serializers import (
 )
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 from controller.devices.rules import rotate_shared_secret, settings_of
-from controller.dialects.openwisp import ACTIONS, RuleViewSet, View, as_user, permission_of
-from geo.rules.places import leave_foreign
+from controller.dialects.openwisp import ACTIONS, RuleViewSet, View, require_user, permission_of
+from geo.rules.places import drop_foreign_places
 
 # A list reads these columns and no model instances: most of its time would go into those.
 COLUMNS = (
@@ -49,11 +49,11 @@ owner_of = itemgetter(COLUMNS.index("organization_id"), COLUMNS.index("site_id")
 # What a device's own page has beside them.
 DETAIL_COLUMNS = ("is_deactivated", "config__config", "config__context")
 
-DETAIL = Prepared(
+DETAIL = CompiledQuery(
     lambda pk: Device.objects.filter(pk=pk).values_list(*COLUMNS, *DETAIL_COLUMNS),
     pk=UUIDField(),
 )
-TEMPLATES = Prepared(
+TEMPLATES = CompiledQuery(
     lambda config: (
         TemplateUse.objects.filter(config=config)
         .order_by("position")
@@ -101,7 +101,7 @@ class OfDevice:
             raise NotAuthenticated
         device = self.device
         authorize(
-            request.user, permission_of(self, request), device.organization_id, device.site_key
+            request.user, permission_of(self, request), device.organization_id, device.site_scope
         )
         if self.device.is_deactivated and request.method not in SAFE_METHODS:
             raise PermissionDenied
@@ -138,22 +138,22 @@ class DeviceViewSet(RuleViewSet):
         for row in page or []:
             owner = owner_of(row)
             if owner not in openable:
-                openable[owner] = isinstance(user, User) and user.may("device:secret", *owner)
+                openable[owner] = isinstance(user, User) and user.has_perm_in("device:secret", *owner)
             shown.append(as_listed(row, with_key=openable[owner]))
         return self.get_paginated_response(shown)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        user = as_user(request)
+        user = require_user(request)
         try:
             key = UUID(kwargs["pk"])
         except ValueError:
             raise Http404 from None
-        rows = [row for row in DETAIL(pk=key) if user.may("device:read", *owner_of(row))]
+        rows = [row for row in DETAIL(pk=key) if user.has_perm_in("device:read", *owner_of(row))]
         if not rows:
             raise Http404
         deactivated, own, context = rows[0][len(COLUMNS) :]
         listed = rows[0][: len(COLUMNS)]
-        shown = as_listed(listed, with_key=user.may("device:secret", *owner_of(listed)))
+        shown = as_listed(listed, with_key=user.has_perm_in("device:secret", *owner_of(listed)))
         if shown["config"]:
             shown["config"] |= {
                 "templates": [pk for (pk,) in TEMPLATES(config=listed[12])],
@@ -171,7 +171,7 @@ class DeviceViewSet(RuleViewSet):
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         super().perform_update(serializer)
         if "organization" in serializer.validated_data:
-            leave_foreign(cast(Device, serializer.instance))
+            drop_foreign_places(cast(Device, serializer.instance))
 
     def perform_destroy(self, instance: Device) -> None:
         inventory.delete_device(
@@ -207,11 +207,11 @@ class DeviceViewSet(RuleViewSet):
         given.is_valid(raise_exception=True)
         values = given.validated_data
         target = {"organization": values["organization"], "group": values.get("group")}
-        authorize(as_user(request), "device:create", values["organization"].pk, None)
-        found = moving.plan(device, **target)
+        authorize(require_user(request), "device:create", values["organization"].pk, None)
+        found = moving.plan_transfer(device, **target)
         if not values["dry_run"]:
             with transaction.atomic():
-                leave_foreign(moving.move(device, **target))
+                drop_foreign_places(moving.transfer(device, **target))
         return Response(PlanSerializer(found).data)
 
     def _again(self, rule: Any) -> Device:
@@ -268,7 +268,7 @@ class OfOrganization(View):
     permission_classes = [IsAuthenticated]
 
     def settings_for(self, *verbs: str) -> OrganizationSettings:
-        user = as_user(self.request)
+        user = require_user(self.request)
         found: Organization = get_object_or_404(
             Organization.objects.visible_to(user), pk=self.kwargs["organization_id"]
         )

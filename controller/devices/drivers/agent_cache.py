@@ -63,7 +63,7 @@ def withdraw(device_ids: Iterable[UUID]) -> None:
         client().delete(*names)
 
 
-def note_seen(seen: Mapping[Any, Any]) -> None:
+def record_seen(seen: Mapping[Any, Any]) -> None:
     """device hex → ``seconds address``, of the last moments."""
     client().hset(SEEN, mapping=dict(seen))
 
@@ -83,5 +83,5 @@ def take_seen() -> dict[UUID, tuple[datetime, str]]:
     return taken
 
 
-def forget_taken() -> None:
+def discard_taken() -> None:
     client().delete(SEEN_TAKEN)

@@ -21,7 +21,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class HostReport:
     """A host that answered in some way."""
 
     address: str

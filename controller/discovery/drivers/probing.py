@@ -9,7 +9,7 @@ import dns.exception
 import httpx
 
 from controller.discovery.drivers import asking
-from controller.discovery.drivers.contract import Question, Sighting
+from controller.discovery.drivers.contract import Question, HostReport
 from controller.discovery.drivers.neighbours import mac_address
 
 NO_ANSWER = (
@@ -23,7 +23,7 @@ class Probing:
     def __init__(self, hosts: Iterator[str], question: Question, *, at_once: int) -> None:
         self.hosts, self.question, self.at_once = hosts, question, at_once
         self.runner = asyncio.Runner()
-        self.tasks: dict[asyncio.Task[Sighting | None], str] = {}
+        self.tasks: dict[asyncio.Task[HostReport | None], str] = {}
         self.is_done = False
 
     def __enter__(self) -> Self:
@@ -36,12 +36,12 @@ class Probing:
         """Whoever is asked is asked no longer."""
         self.runner.close()
 
-    def results(self, seconds: float) -> list[tuple[str, Sighting | None]]:
+    def results(self, seconds: float) -> list[tuple[str, HostReport | None]]:
         return self.runner.run(self._go_on(seconds))
 
-    async def _go_on(self, seconds: float) -> list[tuple[str, Sighting | None]]:
+    async def _go_on(self, seconds: float) -> list[tuple[str, HostReport | None]]:
         deadline = asyncio.get_running_loop().time() + seconds
-        done: list[tuple[str, Sighting | None]] = []
+        done: list[tuple[str, HostReport | None]] = []
         while (left := deadline - asyncio.get_running_loop().time()) > 0:
             self._fill()
             if not self.tasks:
@@ -58,7 +58,7 @@ class Probing:
             self.tasks[asyncio.ensure_future(probe(host, self.question))] = host
 
 
-async def probe(host: str, question: Question) -> Sighting | None:
+async def probe(host: str, question: Question) -> HostReport | None:
     """One host, by every method at the same time; None where nothing answered."""
     ways = _ways(host, question)
     answers = await asyncio.gather(
@@ -71,7 +71,7 @@ async def probe(host: str, question: Question) -> Sighting | None:
     if "dns" in question.methods:
         found = await _or_nothing(asking.reverse_name(host, question.seconds), question.seconds)
         said |= {"dns": found} if found else {}
-    return Sighting(
+    return HostReport(
         address=host,
         ports=tuple(int(way[4:]) for way in heard if way.startswith("tcp:")),
         mac_address=mac_address(host),

@@ -6,12 +6,12 @@ from controller.discovery.rules.scanning import (
     RUN,
     cancel,
     drive,
-    find_lost,
+    resume_lost,
     remove,
     start,
 )
 
 __all__ = [
-    "MOST_ACTIVE", "RUN", "WRITE", "adopt", "cancel", "drive", "find_lost", "look_at", "matches",
+    "MOST_ACTIVE", "RUN", "WRITE", "adopt", "cancel", "drive", "resume_lost", "look_at", "matches",
     "remove", "start", "try_credentials",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from controller.accounts.models import Site, User
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
 from controller.configs.rules import inventory
 from controller.devices.models import Device
-from controller.discovery.drivers.contract import USUAL_METHODS, Question, Sighting
+from controller.discovery.drivers.contract import USUAL_METHODS, Question, HostReport
 from controller.discovery.drivers.neighbours import manufacturer
 from controller.discovery.drivers.probing import probe
 from controller.discovery.engine import fingerprint, targets
@@ -41,7 +41,7 @@ def look_at(address: str, *, ports: Sequence[int]) -> Finding:
 
 
 def as_finding(
-    seen: Sighting, *, scan: Scan | None = None, device: Device | None = None
+    seen: HostReport, *, scan: Scan | None = None, device: Device | None = None
 ) -> Finding:
     texts = [text for said in seen.said.values() for text in _texts(said)]
     guess = fingerprint.guess(texts)
@@ -68,7 +68,7 @@ def adopt(
     site = site or finding.scan.site
     place = site or finding.scan.organization
     for permission in (WRITE, "device:create"):
-        if not by.may_on(permission, place):
+        if not by.has_perm_on(permission, place):
             raise NotPermitted(f"Permission denied: requires '{permission}'")
     finding = Finding.objects.select_for_update().get(pk=finding.pk)
     if finding.device_id is not None:

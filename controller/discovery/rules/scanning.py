@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, Site, User
 from controller.base.errors import Conflict, NotPermitted, Refused
-from controller.base.events import about, tell
-from controller.celery import wake
+from controller.base.events import event_for, publish
+from controller.celery import enqueue_on_commit
 from controller.devices.models import Device
 from controller.discovery.drivers.contract import (
     METHODS,
@@ -19,7 +19,7 @@ from controller.discovery.drivers.contract import (
     USUAL_METHODS,
     USUAL_PORTS,
     Question,
-    Sighting,
+    HostReport,
 )
 from controller.discovery.drivers.probing import Probing
 from controller.discovery.engine import targets
@@ -49,7 +49,7 @@ def start(
     **pace: Any,
 ) -> Scan:
     """Begin a scan; ``pace`` may hold ``at_once`` (hosts) and ``seconds`` (for an answer)."""
-    if not by.may_on(RUN, site or organization):
+    if not by.has_perm_on(RUN, site or organization):
         raise NotPermitted(f"Permission denied: requires '{RUN}'")
     if site and site.organization_id != organization.pk:
         raise Refused({"site_id": ["The site belongs to another organization."]})
@@ -73,7 +73,7 @@ def start(
         total=targets.count(ranges, without), **pace,
     )  # fmt: skip
     scan.checked().save()
-    wake("controller.discovery.tasks.scan", str(scan.pk))
+    enqueue_on_commit("controller.discovery.tasks.scan", str(scan.pk))
     return scan
 
 
@@ -112,7 +112,7 @@ def remove(scan: Scan, *, by: User) -> None:
 
 
 def _check_may(by: User, scan: Scan) -> None:
-    if not by.may_on(RUN, scan):
+    if not by.has_perm_on(RUN, scan):
         raise NotPermitted(f"Permission denied: requires '{RUN}'")
 
 
@@ -162,19 +162,19 @@ def _go_through(scan: Scan) -> None:
                 return
 
 
-def _note(scan: Scan, found: list[Sighting], asked: int, position: int) -> bool:
+def _note(scan: Scan, found: list[HostReport], asked: int, position: int) -> bool:
     """Keep what was found so far; False where the scan is to stop."""
     with transaction.atomic():
         going_on: int = _active(scan).update(
             scanned=F("scanned") + asked, position=position, driven=timezone.now(),
-            found=F("found") + _keep(scan, found),
+            found=F("found") + _save_findings(scan, found),
         )  # fmt: skip
     if asked:
         _tell(scan)
     return bool(going_on)
 
 
-def _keep(scan: Scan, found: Iterable[Sighting]) -> int:
+def _save_findings(scan: Scan, found: Iterable[HostReport]) -> int:
     known = {
         str(device.management_ip): device
         for device in Device.objects.filter(
@@ -200,14 +200,14 @@ def _end(scan: Scan, state: str, trouble: str = "") -> None:
 
 def _tell(scan: Scan) -> None:
     """A hint for pages that show it; what they may see they ask for themselves."""
-    tell(about(scan, "discovery.progress", "discovery:read", scan_id=str(scan.pk)))
+    publish(event_for(scan, "discovery.progress", "discovery:read", scan_id=str(scan.pk)))
 
 
-def find_lost() -> int:
+def resume_lost() -> int:
     """Wake somebody for scans that no message told of, or whose worker is gone."""
     lost = Q(driven__isnull=True, created__lt=timezone.now() - timedelta(seconds=5))
     lost |= Q(driven__lt=timezone.now() - LOST_AFTER)
     rows = list(Scan.objects.filter(lost, state__in=Scan.ACTIVE).values_list("pk", flat=True))
     for pk in rows:
-        wake("controller.discovery.tasks.scan", str(pk))
+        enqueue_on_commit("controller.discovery.tasks.scan", str(pk))
     return len(rows)

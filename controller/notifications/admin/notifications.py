@@ -47,7 +47,7 @@ class KindFilter(admin.SimpleListFilter):
 @admin.register(Notification)
 class NotificationAdmin(RuleAdmin):
     resource = "notification"
-    delete_rule = spreading.drop
+    delete_rule = spreading.delete
     list_display = ["what", "about", "organization", "when"]
     list_display_links = ["about"]
     list_filter = [UnreadFilter, KindFilter]
@@ -75,7 +75,7 @@ class NotificationAdmin(RuleAdmin):
     def read_all(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
             raise PermissionDenied
-        count = spreading.read(self.get_queryset(request))
+        count = spreading.mark_all_read(self.get_queryset(request))
         self.message_user(request, f"{count} marked as read.")
         return HttpResponseRedirect("..")
 
@@ -84,7 +84,7 @@ class NotificationAdmin(RuleAdmin):
         row = self.get_object(request, object_id)
         if row is None:
             raise Http404
-        spreading.mark(row, unread=False)
+        spreading.set_unread(row, unread=False)
         return HttpResponseRedirect(path_to(row.notice))
 
     @display(description="Kind", ordering="notice__kind")

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from controller.accounts.models import Organization, User
 from controller.notifications.engine.kinds import KINDS
 from controller.notifications.rules import choosing
-from controller.notifications.rules.choosing import WAYS, Choices
+from controller.notifications.rules.choosing import WAYS, PreferenceLookup
 
 NAME = "notification_preferences"
 
@@ -28,13 +28,13 @@ def page(request: HttpRequest) -> HttpResponse:
         save(rows, request.POST)
         messages.success(request, "Saved.")
         return HttpResponseRedirect(f"{reverse(f'admin:{NAME}')}?{request.GET.urlencode()}")
-    choices = Choices([user])
+    choices = PreferenceLookup([user])
     lines = [
         {
             "row": row,
             "label": KINDS[row.kind].label if row.kind else "All notifications",
             "ways": [
-                (way, choices.wants(way, user.pk, row.organization_id, row.kind))
+                (way, choices.enabled(way, user.pk, row.organization_id, row.kind))
                 for way in WAYS
             ],
         }
@@ -62,4 +62,4 @@ def save(rows: Any, given: Any) -> None:
             if (f"{row.pk}.{way}" in given) != (given.get(f"{row.pk}.{way}.was") == "on")
         }
         if changed:
-            choosing.choose(row, **changed)
+            choosing.set_preference(row, **changed)

@@ -26,7 +26,7 @@ from controller.dialects.openwisp import (
     Pagination,
     RuleViewSet,
     View,
-    as_user,
+    require_user,
 )
 from controller.notifications.api import serializers as shapes
 from controller.notifications.api.filters import (
@@ -75,7 +75,7 @@ class NotificationViewSet(Own, UpdateModelMixin, DestroyModelMixin, ReadOnlyMode
         if getattr(self, "swagger_fake_view", False):
             return Notification.objects.none()
         rows: Any = super().get_queryset()
-        found: QuerySet[Any] = rows.visible_to(as_user(self.request))
+        found: QuerySet[Any] = rows.visible_to(require_user(self.request))
         return found
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
@@ -86,23 +86,23 @@ class NotificationViewSet(Own, UpdateModelMixin, DestroyModelMixin, ReadOnlyMode
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         instance: Any = serializer.instance
         if "unread" in serializer.validated_data:
-            spreading.mark(instance, unread=serializer.validated_data["unread"])
+            spreading.set_unread(instance, unread=serializer.validated_data["unread"])
 
     def perform_destroy(self, instance: Notification) -> None:
-        spreading.drop(instance)
+        spreading.delete(instance)
 
     @extend_schema(request=None, responses={200: None})
     @action(detail=False, methods=["post"])
     def read(self, request: Request) -> Response:
         """Mark all of one's notifications as read."""
-        spreading.read(self.get_queryset())
+        spreading.mark_all_read(self.get_queryset())
         return Response(status=200)
 
     @extend_schema(responses={200: None, 302: None})
     @action(detail=True, methods=["get"])
     def redirect(self, request: Request, pk: str) -> HttpResponse:
         """Mark it as read, and go to what it is about."""
-        row = spreading.mark(self.get_object(), unread=False)
+        row = spreading.set_unread(self.get_object(), unread=False)
         return HttpResponseRedirect(path_to(row.notice))
 
 
@@ -115,7 +115,7 @@ class MutesView(Own, ListModelMixin, GenericViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
             return Mute.objects.none()
-        return Mute.objects.filter(user=as_user(self.request))
+        return Mute.objects.filter(user=require_user(self.request))
 
 
 class MuteView(Own):
@@ -124,11 +124,11 @@ class MuteView(Own):
     serializer_class = shapes.MuteSerializer
 
     def row(self, request: Request, app_label: str, model_name: str, object_id: str) -> Any:
-        return choosing.target(app_label, model_name, object_id, seen_by=as_user(request))
+        return choosing.target(app_label, model_name, object_id, seen_by=require_user(request))
 
     @extend_schema(responses=shapes.MuteSerializer)
     def get(self, request: Request, **which: str) -> Response:
-        muted = choosing.muted(as_user(request), self.row(request, **which))
+        muted = choosing.muted(require_user(request), self.row(request, **which))
         return Response(shapes.MuteSerializer(muted).data)
 
     @extend_schema(request=shapes.MuteSerializer, responses={201: shapes.MuteSerializer})
@@ -137,18 +137,18 @@ class MuteView(Own):
         given = shapes.MuteSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         until = given.validated_data.get("valid_till")
-        muted = choosing.mute(as_user(request), row, until=until)
+        muted = choosing.mute(require_user(request), row, until=until)
         return Response(shapes.MuteSerializer(muted).data, status=201)
 
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request, **which: str) -> Response:
-        choosing.unmute(choosing.muted(as_user(request), self.row(request, **which)))
+        choosing.unmute(choosing.muted(require_user(request), self.row(request, **which)))
         return Response(status=204)
 
 
 def whose(request: Request, user_id: UUID | None) -> User:
     """The user whose settings these are: oneself, or for superusers anybody."""
-    me = as_user(request)
+    me = require_user(request)
     if user_id in {None, me.pk}:
         return me
     if not me.is_superuser:
@@ -185,7 +185,7 @@ class PreferenceViewSet(Own, ReadOnlyModelViewSet[Any]):
         row = self.get_object()
         given = self.get_serializer(row, data=request.data, partial=True)
         given.is_valid(raise_exception=True)
-        choosing.choose(row, **given.validated_data)
+        choosing.set_preference(row, **given.validated_data)
         return Response(self.get_serializer(row).data)
 
     @extend_schema(request=shapes.PreferenceSerializer, responses=shapes.PreferenceSerializer)
@@ -213,7 +213,7 @@ class OrganizationOfUserView(Own):
         organization = get_object_or_404(theirs, pk=organization_id)
         given = shapes.WaysSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        choosing.choose_all(user, organization, **given.validated_data)
+        choosing.set_preferences(user, organization, **given.validated_data)
         return Response(given.validated_data, status=201)
 
 
@@ -223,7 +223,7 @@ class OrganizationPreferenceView(Own):
     serializer_class = shapes.OrganizationPreferenceSerializer
 
     def organization(self, request: Request, pk: UUID, verb: str) -> Organization:
-        user = as_user(request)
+        user = require_user(request)
         row = get_object_or_404(Organization.objects.visible_to(user), pk=pk)
         authorize(user, f"organization:{verb}", row.pk)
         return row
@@ -241,7 +241,7 @@ class OrganizationPreferenceView(Own):
         row = choosing.settings_of(self.organization(request, organization_id, "update"))
         given = shapes.OrganizationPreferenceSerializer(row, data=request.data, partial=True)
         given.is_valid(raise_exception=True)
-        choosing.settle(row, **given.validated_data)
+        choosing.set_defaults(row, **given.validated_data)
         return Response(shapes.OrganizationPreferenceSerializer(row).data)
 
     @extend_schema(

@@ -235,7 +235,7 @@ class Migration(migrations.Migration):
                     "kind",
                 ],
             },
-            bases=(controller.accounts.models.credentials.Personal, models.Model),
+            bases=(controller.accounts.models.credentials.UserOwned, models.Model),
         ),
         migrations.CreateModel(
             name="Webhook",
@@ -408,7 +408,7 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-            bases=(controller.accounts.models.credentials.Personal, models.Model),
+            bases=(controller.accounts.models.credentials.UserOwned, models.Model),
         ),
         migrations.AddIndex(
             model_name="notice",

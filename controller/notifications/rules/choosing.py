@@ -10,13 +10,13 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from controller.accounts.models import Organization, Owned, User
+from controller.accounts.models import Organization, OrganizationScoped, User
 from controller.base.errors import NotFound
 from controller.notifications.engine.kinds import KINDS
 from controller.notifications.models import Mute, OrganizationPreference, Preference
 
 # The names that OpenWISP has for what is elsewhere here.
-ELSEWHERE = {"config.device": "devices.device", "config.devicegroup": "devices.devicegroup",
+NOT_FOUND = {"config.device": "devices.device", "config.devicegroup": "devices.devicegroup",
              "config.template": "configs.template", "django_x509.cert": "pki.cert",
              "django_x509.ca": "pki.ca"}  # fmt: skip
 WAYS = ("web", "email")
@@ -27,7 +27,7 @@ def settings_of(organization: Organization) -> OrganizationPreference:
     return found
 
 
-def settle(row: OrganizationPreference, **values: Any) -> OrganizationPreference:
+def set_defaults(row: OrganizationPreference, **values: Any) -> OrganizationPreference:
     for name, value in values.items():
         setattr(row, name, value)
     row.checked().save()
@@ -36,7 +36,7 @@ def settle(row: OrganizationPreference, **values: Any) -> OrganizationPreference
 
 def preferences_of(user: User) -> Any:
     """A row for everything the user can choose; those that are missing are made."""
-    organizations: Iterable[UUID] = list(user.standings)
+    organizations: Iterable[UUID] = list(user.access_by_organization)
     if user.is_superuser:
         organizations = Organization.objects.filter(is_active=True).values_list("pk", flat=True)
     known = set(Preference.objects.filter(user=user).values_list("organization", "kind"))
@@ -52,7 +52,7 @@ def preferences_of(user: User) -> Any:
 
 
 @transaction.atomic
-def choose(row: Preference, **values: bool | None) -> Preference:
+def set_preference(row: Preference, **values: bool | None) -> Preference:
     """Change one; the one for all organizations takes all others along."""
     for name, value in values.items():
         setattr(row, name, value)
@@ -64,13 +64,13 @@ def choose(row: Preference, **values: bool | None) -> Preference:
 
 
 @transaction.atomic
-def choose_all(user: User, organization: Organization, **values: bool | None) -> None:
+def set_preferences(user: User, organization: Organization, **values: bool | None) -> None:
     """The same for every kind of one organization."""
     preferences_of(user)
     Preference.objects.filter(user=user, organization=organization).update(**values)
 
 
-class Choices:
+class PreferenceLookup:
     """How users are to be told, of rows read once for many of them."""
 
     def __init__(self, users: Iterable[User]) -> None:
@@ -82,7 +82,7 @@ class Choices:
             row.organization_id: row for row in OrganizationPreference.objects.all()
         }
 
-    def wants(self, way: str, user_id: UUID, organization_id: UUID | None, kind: str) -> bool:
+    def enabled(self, way: str, user_id: UUID, organization_id: UUID | None, kind: str) -> bool:
         for key in ((user_id, organization_id, kind), (user_id, None, "")):
             own = getattr(self.own.get(key), way, None)
             if own is not None:
@@ -91,17 +91,17 @@ class Choices:
         return True if settled is None else bool(getattr(settled, way))
 
 
-def target(app: str, model: str, object_id: str, *, seen_by: User) -> Owned:
+def target(app: str, model: str, object_id: str, *, seen_by: User) -> OrganizationScoped:
     """The row that somebody wants to hear nothing of, if they may know of it."""
-    label = ELSEWHERE.get(f"{app}.{model}".lower(), f"{app}.{model}".lower())
-    row: Owned | None = None
+    label = NOT_FOUND.get(f"{app}.{model}".lower(), f"{app}.{model}".lower())
+    row: OrganizationScoped | None = None
     found: Any = None
     try:
         pk = UUID(object_id)
         found = apps.get_model(label)
     except (LookupError, ValueError):
         pass
-    if found is not None and issubclass(found, Owned):
+    if found is not None and issubclass(found, OrganizationScoped):
         row = found.objects.visible_to(seen_by).filter(pk=pk).first()
     if row is None:
         raise NotFound("There is nothing of this kind with this id.")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from controller.base.events import Event
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from controller.notifications.engine.kinds import ABOUT, KINDS, kind_of, text_of
 from controller.notifications.models import Notice
 
@@ -12,7 +12,7 @@ SPREAD = "controller.notifications.tasks.spread"
 BATCH = 500
 
 
-def keep(events: Iterable[Event]) -> int:
+def record_notices(events: Iterable[Event]) -> int:
     """Note those of these events that people are told of; how many.
 
     What a row was told of last is not told again, and that it is well only after it was not.
@@ -20,7 +20,7 @@ def keep(events: Iterable[Event]) -> int:
     rows = [row for event in events if (row := noticed(event))]
     kept = sum(_keep(list(some)) for some in chunks(rows))
     if kept:
-        wake(SPREAD)
+        enqueue_on_commit(SPREAD)
     return kept
 
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from controller.accounts.engine.scopes import ELSEWHERE, Place
+from controller.accounts.engine.scopes import NO_SITE, SiteScope
 from controller.accounts.models import Membership, User
 from controller.base.errors import NotFound
-from controller.base.events import Event, tell_later
-from controller.celery import wake
+from controller.base.events import Event, publish_on_commit
+from controller.celery import enqueue_on_commit
 from controller.notifications.models import (
     Delivery,
     Notice,
@@ -20,7 +20,7 @@ from controller.notifications.models import (
     Webhook,
     emails_are_sent,
 )
-from controller.notifications.rules.choosing import Choices, all_muted
+from controller.notifications.rules.choosing import PreferenceLookup, all_muted
 
 BATCH = 200
 KEPT_DAYS = 90
@@ -28,7 +28,7 @@ MAIL = "controller.notifications.tasks.mail"
 DELIVER = "controller.notifications.tasks.deliver"
 
 
-def spread() -> int:
+def dispatch_notices() -> int:
     """Tell everybody concerned of what is not told yet; how many notices that was."""
     done = 0
     while count := _spread():
@@ -42,21 +42,21 @@ def _spread() -> int:
     notices = list(waiting.select_for_update(skip_locked=True, of=("self",))[:BATCH])
     if not notices:
         return 0
-    rows = list(_told(notices))
+    rows = list(recipients(notices))
     Notification.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
     deliveries = list(_deliveries(notices))
     Delivery.objects.bulk_create(deliveries, batch_size=500, ignore_conflicts=True)
     Notice.objects.filter(pk__in=[one.pk for one in notices]).update(is_spread=True)
     shown = frozenset(row.recipient_id for row in rows if row.is_shown)
-    tell_later(lambda: [news(pk) for pk in shown])
+    publish_on_commit(lambda: [publish_unread(pk) for pk in shown])
     if any(row.wants_email for row in rows):
-        wake(MAIL)
+        enqueue_on_commit(MAIL)
     if deliveries:
-        wake(DELIVER)
+        enqueue_on_commit(DELIVER)
     return len(notices)
 
 
-def news(recipient: UUID) -> Event:
+def publish_unread(recipient: UUID) -> Event:
     """That somebody has notifications; which, only they can ask."""
     return Event(
         "notification",
@@ -64,24 +64,24 @@ def news(recipient: UUID) -> Event:
         None,
         recipient,
         has_site=False,
-        people=frozenset({recipient}),
+        recipients=frozenset({recipient}),
     )
 
 
-def _told(notices: list[Notice]) -> Iterable[Notification]:
-    people = _people({one.organization_id for one in notices})
+def recipients(notices: list[Notice]) -> Iterable[Notification]:
+    people = candidates({one.organization_id for one in notices})
     muted = all_muted(people, {one.object_id for one in notices})
-    choices = Choices(people)
+    choices = PreferenceLookup(people)
     sends = emails_are_sent()
     for notice in notices:
-        place: Place = notice.site_id if notice.has_site else ELSEWHERE
+        place: SiteScope = notice.site_id if notice.has_site else NO_SITE
         for user in people:
-            if not user.may(notice.permission, notice.organization_id, place):
+            if not user.has_perm_in(notice.permission, notice.organization_id, place):
                 continue
             if (user.pk, notice.object_type, notice.object_id) in muted:
                 continue
             web, email = (
-                choices.wants(way, user.pk, notice.organization_id, notice.kind)
+                choices.enabled(way, user.pk, notice.organization_id, notice.kind)
                 for way in ("web", "email")
             )
             if web or (email and sends):
@@ -90,7 +90,7 @@ def _told(notices: list[Notice]) -> Iterable[Notification]:
                 )
 
 
-def _people(organizations: set[UUID | None]) -> list[User]:
+def candidates(organizations: set[UUID | None]) -> list[User]:
     """Everybody who may be concerned: members of these, and superusers."""
     members = Membership.objects.filter(
         organization__in=organizations - {None}, organization__is_active=True
@@ -113,18 +113,18 @@ def _deliveries(notices: list[Notice]) -> Iterable[Delivery]:
 # --- what somebody does with theirs
 
 
-def read(rows: Any) -> int:
+def mark_all_read(rows: Any) -> int:
     count: int = rows.filter(unread=True).update(unread=False)
     return count
 
 
-def mark(row: Notification, *, unread: bool) -> Notification:
+def set_unread(row: Notification, *, unread: bool) -> Notification:
     row.unread = unread
     row.save(update_fields=["unread"])
     return row
 
 
-def drop(row: Notification) -> None:
+def delete(row: Notification) -> None:
     row.delete()
 
 
@@ -137,7 +137,7 @@ def of_user(user: User, pk: UUID) -> Notification:
     return found
 
 
-def forget() -> int:
+def prune() -> int:
     """Drop what was told long ago; how many notices."""
     limit = timezone.now() - timedelta(days=KEPT_DAYS)
     gone = Notice.objects.filter(created__lt=limit, is_latest=False)

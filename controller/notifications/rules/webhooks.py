@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from controller.base.errors import Refused
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from controller.notifications.drivers import webhook as driver
 from controller.notifications.engine.signing import new_secret, pause_after, signature
 from controller.notifications.models import Delivery, Notice, Webhook
@@ -172,4 +172,4 @@ def retry(delivery: Delivery) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(
         state=Delivery.State.WAITING, attempts=0, due=timezone.now()
     )
-    wake(DELIVER)
+    enqueue_on_commit(DELIVER)

@@ -189,7 +189,7 @@ class VpnAdmin(Versioned, RuleAdmin):
             f"and {more} more" if more > 0 else "" if lines else "No device has joined yet.",
         )
 
-    def effects(self, obj: Vpn) -> list[str]:
+    def deletion_effects(self, obj: Vpn) -> list[str]:
         return ["Its certificate is revoked."] if obj.cert_id else []
 
 

@@ -39,7 +39,7 @@ class VpnList(serializers.ModelSerializer[Vpn]):
     def to_representation(self, instance: Vpn) -> dict[str, Any]:
         shown = super().to_representation(instance)
         user = self.context["request"].user
-        if not (isinstance(user, User) and user.may("vpn:secret", instance.owner_id)):
+        if not (isinstance(user, User) and user.has_perm_in("vpn:secret", instance.owner_id)):
             shown |= dict.fromkeys(shown.keys() & set(SECRETS))
             shown["config"] = masked(shown["config"])
         return shown

@@ -13,7 +13,7 @@ from controller.configs.api.agent.views import archive_of
 from controller.configs.rules.servers import update_vpn
 from controller.devices.api.serializers import GroupSerializer
 from controller.devices.models import DeviceGroup
-from controller.dialects.openwisp import MayDo, RuleViewSet, View
+from controller.dialects.openwisp import HasResourcePermission, RuleViewSet, View
 from controller.vpn import rules
 from controller.vpn.api.filters import VpnFilter
 from controller.vpn.api.serializers import VpnDetail, VpnList
@@ -47,7 +47,7 @@ class CertificateGroupView(View):
     """The group of the device that has a certificate, for what asks at the edge of a tunnel."""
 
     resource = "group"
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
 
     @extend_schema(
         parameters=[

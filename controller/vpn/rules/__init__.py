@@ -1,15 +1,15 @@
 """What may be done with VPN servers and their clients."""
 
 from controller.vpn.rules.clients import (
-    join,
-    leave,
+    add_clients,
+    remove_clients,
     provision,
     reprovision,
-    settle,
+    set_clients,
 )
 from controller.vpn.rules.rendering import download, follow_certificates, poll, rendered
 from controller.vpn.rules.servers import create_vpn, delete_vpn, update_vpn
-from controller.vpn.rules.telling import tell_servers
+from controller.vpn.rules.telling import sync_servers
 from controller.vpn.rules.variables import client_config, client_variables, server_variables
 
 __all__ = [
@@ -19,14 +19,14 @@ __all__ = [
     "delete_vpn",
     "download",
     "follow_certificates",
-    "join",
-    "leave",
+    "add_clients",
+    "remove_clients",
     "poll",
     "provision",
     "rendered",
     "reprovision",
     "server_variables",
-    "settle",
-    "tell_servers",
+    "set_clients",
+    "sync_servers",
     "update_vpn",
 ]

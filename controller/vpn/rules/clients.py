@@ -28,7 +28,7 @@ CLIENT_EXTENSIONS = [
 ]
 
 
-def join(vpn_id: UUID, device_ids: Iterable[UUID], *, auto_cert: bool = True) -> None:
+def add_clients(vpn_id: UUID, device_ids: Iterable[UUID], *, auto_cert: bool = True) -> None:
     """These devices are clients of the server from now on; keys and the like come later."""
     VpnClient.objects.bulk_create(
         (
@@ -41,7 +41,7 @@ def join(vpn_id: UUID, device_ids: Iterable[UUID], *, auto_cert: bool = True) ->
 
 
 @transaction.atomic
-def leave(clients: QuerySet[VpnClient]) -> None:
+def remove_clients(clients: QuerySet[VpnClient]) -> None:
     """These are clients no more: certificates are revoked, addresses are free again."""
     rows = list(clients.select_for_update(of=("self",)))
     certs = Cert.objects.filter(vpn_client__in=rows).select_related("ca")
@@ -73,15 +73,15 @@ def reprovision(subnet_id: UUID) -> list[UUID]:
     return list(rows.values_list("device", flat=True))
 
 
-def settle(device: Device, wanted: Mapping[UUID, bool]) -> None:
+def set_clients(device: Device, wanted: Mapping[UUID, bool]) -> None:
     """Make the device a client of exactly these servers: id → whether provisioned by us."""
     known = dict(VpnClient.objects.filter(device=device).values_list("vpn", "auto_cert"))
     gone = [pk for pk, automatic in known.items() if wanted.get(pk) != automatic]
     if gone:
-        leave(VpnClient.objects.filter(device=device, vpn__in=gone))
+        remove_clients(VpnClient.objects.filter(device=device, vpn__in=gone))
     for pk, automatic in wanted.items():
         if known.get(pk) != automatic:
-            join(pk, [device.pk], auto_cert=automatic)
+            add_clients(pk, [device.pk], auto_cert=automatic)
 
 
 def provision(device_ids: Collection[UUID]) -> dict[UUID, Refused]:

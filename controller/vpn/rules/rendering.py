@@ -7,22 +7,22 @@ from django.db.models import F, Q
 
 from controller.base.errors import NotFound, NotPermitted, Refused
 from controller.base.secrets import digest
-from controller.celery import wake
+from controller.celery import enqueue_on_commit
 from controller.vpn.engine.contract import Invalid, Peer
 from controller.vpn.models import Vpn, VpnClient
 
-TELL = "controller.vpn.tasks.tell_servers"
+SYNC = "controller.vpn.tasks.tell_servers"
 
 
 def peers_changed(vpn_ids: Collection[UUID]) -> None:
     """The server's own configuration has changed, its clients' have not."""
     if Vpn.objects.filter(pk__in=vpn_ids).touch():
-        wake_teller()
+        enqueue_sync()
 
 
-def wake_teller() -> None:
+def enqueue_sync() -> None:
     """Servers that can be told hear of their change in a moment."""
-    wake(TELL)
+    enqueue_on_commit(SYNC)
 
 
 def rendered(vpn: Vpn) -> Vpn:
@@ -96,5 +96,5 @@ def follow_certificates() -> set[UUID]:
             revision=F("revision") + 1,
         )
     if servers:
-        wake(TELL)
+        enqueue_on_commit(SYNC)
     return devices

@@ -15,8 +15,8 @@ from controller.devices.engine.identity import random_key
 from controller.vpn.engine.contract import Invalid
 from controller.vpn.engine.keys import DH_PARAMETERS
 from controller.vpn.models import Vpn
-from controller.vpn.rules.rendering import wake_teller
-from controller.vpn.rules.telling import dissolve, establish
+from controller.vpn.rules.rendering import enqueue_sync
+from controller.vpn.rules.telling import delete_remote_network, create_remote_network
 from networks import rules as addresses
 from networks.engine.keys import wireguard_pair
 from pki import rules as pki
@@ -46,14 +46,14 @@ def create_vpn(**values: Any) -> Vpn:
     _check(vpn)
     if vpn.engine.has_controller:
         # Before the transaction: nobody waits for a controller that does not answer.
-        establish(vpn)
+        create_remote_network(vpn)
     try:
         with transaction.atomic():
             _complete(vpn)
-            keep_vpn(vpn)
-            wake_teller()
+            record_vpn(vpn)
+            enqueue_sync()
     except Exception:
-        dissolve(vpn)
+        delete_remote_network(vpn)
         raise
     return vpn
 
@@ -80,31 +80,31 @@ def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
             # Another controller knows nothing of the network and its members.
             vpn.network_id = ""
             vpn.clients.update(is_told=False)
-        establish(vpn)
+        create_remote_network(vpn)
     vpn.revision = before.revision + 1
     vpn.tell_after = None
     _complete(vpn)
     _give_back(vpn, before)
-    keep_vpn(vpn)
-    wake_teller()
+    record_vpn(vpn)
+    enqueue_sync()
     return vpn
 
 
-def keep_vpn(vpn: Vpn, verb: str = "") -> None:
-    versions.keep("vpn", vpn, versions.values_of(vpn, KEPT), verb=verb)
+def record_vpn(vpn: Vpn, verb: str = "") -> None:
+    versions.record_version("vpn", vpn, versions.values_of(vpn, KEPT), verb=verb)
 
 
 @transaction.atomic
 def delete_vpn(vpn: Vpn) -> None:
     """Remove a server that no template speaks of; its certificate is revoked."""
     address, cert = vpn.ip, vpn.cert
-    keep_vpn(vpn, Version.Verb.DELETED)
+    record_vpn(vpn, Version.Verb.DELETED)
     try:
         vpn.delete()
     except ProtectedError as error:
         users = ", ".join(sorted({str(row) for row in error.protected_objects}))
         raise Conflict(f"{vpn} is in use by {users}; delete that first.") from error
-    dissolve(vpn)
+    delete_remote_network(vpn)
     if address:
         address.delete()
     if cert and not cert.vpns.exists():

@@ -23,7 +23,7 @@ TROUBLE_LENGTH = 255
 HTTP_PORT_OF_ZEROTIER = 9993
 
 
-def tell_servers() -> int:
+def sync_servers() -> int:
     """Tell every server that has not heard of its last change; how many were told."""
     told = 0
     reachable = Q(backend=Vpn.Backend.ZEROTIER) | Q(webhook_endpoint__gt="")
@@ -31,15 +31,15 @@ def tell_servers() -> int:
         Q(tell_after=None) | Q(tell_after__lte=timezone.now())
     )
     for vpn in due.select_related("ca", "cert", "ip", "subnet"):
-        told += _tell(vpn)
+        told += _sync(vpn)
     return told
 
 
-def _tell(vpn: Vpn) -> bool:
+def _sync(vpn: Vpn) -> bool:
     row = Vpn.objects.filter(pk=vpn.pk)
     try:
         if vpn.engine.has_controller:
-            _align(vpn)
+            _reconcile_members(vpn)
         elif vpn.auth_token:
             # What it will ask for in a moment.
             rendered(vpn)
@@ -57,7 +57,7 @@ def controller_of(vpn: Vpn) -> Controller:
 
 
 @contextmanager
-def asking(vpn: Vpn) -> Iterator[Controller]:
+def controller_errors(vpn: Vpn) -> Iterator[Controller]:
     """A controller whose refusals stand under the field that they are about."""
     try:
         with controller_of(vpn) as controller:
@@ -68,11 +68,11 @@ def asking(vpn: Vpn) -> Iterator[Controller]:
         raise Refused({"host": [str(error)]}) from error
 
 
-def establish(vpn: Vpn) -> None:
+def create_remote_network(vpn: Vpn) -> None:
     """Make the network of a server that has none yet, or see that its controller is there."""
     if not vpn.auth_token:
         raise Refused({"auth_token": ["A ZeroTier controller is asked with its token."]})
-    with asking(vpn) as controller:
+    with controller_errors(vpn) as controller:
         if vpn.network_id:
             controller.node_id()
             return
@@ -80,18 +80,18 @@ def establish(vpn: Vpn) -> None:
     vpn.node_id, vpn.network_id = made.node_id, made.network_id
 
 
-def dissolve(vpn: Vpn) -> None:
+def delete_remote_network(vpn: Vpn) -> None:
     """Take the network off its controller, if that one still knows of it."""
     if vpn.engine.has_controller and vpn.network_id:
         try:
-            with asking(vpn) as controller:
+            with controller_errors(vpn) as controller:
                 controller.delete_network(vpn.network_id)
         except Refused as refusal:
             if not isinstance(refusal.__cause__, NotFound):
                 raise
 
 
-def _align(vpn: Vpn) -> None:
+def _reconcile_members(vpn: Vpn) -> None:
     """The network and its members are what the rows say."""
     clients = VpnClient.objects.filter(vpn=vpn, is_ready=True, ip__isnull=False)
     wanted: dict[str, VpnClient] = {}

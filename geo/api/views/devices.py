@@ -109,7 +109,7 @@ class DeviceCoordinates(View):
             request.user,
             f"location:{ACTIONS[request.method or 'GET']}",
             found.organization_id,
-            found.site_key,
+            found.site_scope,
         )
         return found
 

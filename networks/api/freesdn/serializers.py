@@ -11,7 +11,7 @@ from controller.devices.api.serializers import VisibleRelatedField
 from networks.engine.features import MASK
 from networks.models import Change, ChangeEvent, ChangeSet, Gateway, GatewayStatus
 from networks.rules import moving, rivals
-from networks.rules.scheduling import How
+from networks.rules.scheduling import ApplyOptions
 
 
 class GatewayShape(serializers.ModelSerializer[Gateway]):
@@ -84,9 +84,9 @@ class Applied(serializers.Serializer[Any]):
     )
     not_before = serializers.DateTimeField(default=None, allow_null=True)
 
-    def how(self, key: str) -> How:
+    def how(self, key: str) -> ApplyOptions:
         given = self.validated_data
-        return How(
+        return ApplyOptions(
             force=given["force"],
             accepts_drift=given["accept_drift"],
             in_window=given["in_window"],
@@ -130,7 +130,7 @@ class ChangeShape(serializers.ModelSerializer[Change]):
         return moving.shown_payload(row)
 
     def get_conflicts_with(self, row: Change) -> list[UUID]:
-        return rivals.rivals_of(row)
+        return rivals.conflicting_changes(row)
 
 
 PLAIN = {
@@ -149,7 +149,7 @@ def as_rows(rows: QuerySet[Change]) -> list[dict[str, Any]]:
     columns = list(dict.fromkeys([*PLAIN.values(), "secrets", "subject"]))
     listed = list(rows.values(*columns))
     waiting = [one for one in listed if one["state"] in Change.WAITING]
-    others = rivals.rivals((one["id"], one["subject"]) for one in waiting)
+    others = rivals.conflicts_within((one["id"], one["subject"]) for one in waiting)
     found = []
     for values in listed:
         row: dict[str, Any] = {name: values[column] for name, column in PLAIN.items()}

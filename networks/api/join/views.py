@@ -16,7 +16,7 @@ from controller.dialects.husarnet import View
 from networks.api.views import body
 from networks.models import Node
 from networks.rules import joining, planning, watching
-from networks.rules.joining import Joined
+from networks.rules.joining import JoinResult
 
 ACCEPTED = 202
 MOST_HANDSHAKES = 5000
@@ -35,7 +35,7 @@ class DeviceView(View):
         return joining.node_of_token(header[7:].strip() if by_header else "")
 
 
-def as_told(joined: Joined) -> dict[str, Any]:
+def as_told(joined: JoinResult) -> dict[str, Any]:
     hub = planning.relay()
     return {
         "status": "ok",
@@ -89,7 +89,7 @@ class ConfigView(DeviceView):
         """
         node = self.node(request)
         with transaction.atomic():
-            joining.heard(node)
+            joining.record_heartbeat(node)
             seen = str(body(request).get("handshakes") or "")
             watching.note_handshakes(node, read_handshakes(seen))
         node.refresh_from_db()

@@ -15,7 +15,7 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet
 from controller.accounts.models import User
 from controller.base.errors import NotPermitted
 from controller.configs.rules import overlay
-from controller.dialects.openwisp import Pagination, View, as_user
+from controller.dialects.openwisp import Pagination, View, require_user
 from networks import rules
 from networks.api.muster.filters import MemberFilter, NetworkFilter
 from networks.api.muster.serializers import (
@@ -48,7 +48,7 @@ class MeshView(View, GenericViewSet[Any]):
 
     @property
     def user(self) -> User:
-        return as_user(self.request)
+        return require_user(self.request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

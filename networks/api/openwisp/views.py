@@ -20,7 +20,7 @@ from controller.accounts.models import User
 from controller.accounts.rules import authorize
 from controller.base.errors import Refused
 from controller.configs.rules import servers
-from controller.dialects.openwisp import MayDo, OwnedViewSet, RuleViewSet, View
+from controller.dialects.openwisp import HasResourcePermission, OwnedViewSet, RuleViewSet, View
 from networks import rules
 from networks.api.openwisp.filters import AddressFilter, SubnetFilter
 from networks.api.openwisp.serializers import (
@@ -115,7 +115,7 @@ class SubnetAddressViewSet(
     resource = "address"
     filterset_class = AddressFilter
     serializer_class = AddressSerializer
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
 
     def get_queryset(self) -> QuerySet[IpAddress]:
         rows = super().get_queryset()
@@ -159,7 +159,7 @@ class ImportView(View):
     """Subnets with their addresses from CSV files."""
 
     resource = "subnet"
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     parser_classes = [MultiPartParser]
 
     @extend_schema(request=ImportSerializer, responses={200: OpenApiTypes.OBJECT})

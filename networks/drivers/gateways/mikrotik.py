@@ -115,8 +115,8 @@ class MikroTik:
     def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
-        if feature.deed:
-            self._router.call(feature.deed, values)
+        if feature.action:
+            self._router.call(feature.action, values)
             return ""
         if feature.has_savepoint:
             return self._way_back.write(feature, operation, target, values)

@@ -52,8 +52,8 @@ class Omada(Http):
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
-        if feature.deed:
-            self._tell("POST", feature.deed.format(**values), {})
+        if feature.action:
+            self._tell("POST", feature.action.format(**values), {})
             return ""
         if operation == "create":
             return self._create(feature, values)

@@ -58,8 +58,8 @@ class OpenWrt(Http):
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
-        if feature.deed:
-            name, method = feature.deed.split("/")
+        if feature.action:
+            name, method = feature.action.split("/")
             args = {**feature.typed(values), **feature.constants}
             self._tell(name, method, args, is_write=True)
             return ""
@@ -71,7 +71,7 @@ class OpenWrt(Http):
         return self._set(feature, target, values)
 
     def activate(self, feature: Feature) -> None:
-        if feature.deed:
+        if feature.action:
             return
         way = {"rollback": True, "timeout": WAY_BACK}
         code, _ = self._call("uci", "apply", way, is_write=True)

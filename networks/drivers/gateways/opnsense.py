@@ -29,7 +29,7 @@ class OPNsense(Http):
         }
 
     def started(self, feature: Feature, values: Mapping[str, str]) -> str:
-        if feature.deed.startswith("core/firmware/"):
+        if feature.action.startswith("core/firmware/"):
             return str(self._ask("GET", "core/firmware/info").get("product_version", ""))
         return str(self._ask("GET", "diagnostics/system/systemTime").get("boottime", ""))
 
@@ -56,8 +56,8 @@ class OPNsense(Http):
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
     ) -> str:
-        if feature.deed:
-            self._tell(feature.deed.format(**values))
+        if feature.action:
+            self._tell(feature.action.format(**values))
             return ""
         sent = nested({**(feature.constants if operation == "create" else {}), **values})
         verb = {"create": "add", "update": "set", "delete": "del"}[operation]

@@ -47,7 +47,7 @@ class PfSense(Http):
         return {"version": str(found.get("version", ""))[:64], "name": "pfSense"}
 
     def started(self, feature: Feature, values: Mapping[str, str]) -> str:
-        if "diagnostics/" not in feature.deed:
+        if "diagnostics/" not in feature.action:
             return ""
         told = str(self._get("status/system").get("uptime", ""))
         parts = re.findall(r"(\d+) (Day|Hour|Minute|Second)", told)
@@ -65,7 +65,7 @@ class PfSense(Http):
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
-        if feature.deed:
+        if feature.action:
             return self._do(feature, values)
         sent = native(feature, values)
         if operation == "create":
@@ -97,14 +97,14 @@ class PfSense(Http):
 
     def _do(self, feature: Feature, values: Mapping[str, str]) -> str:
         sent: dict[str, Any] = {**feature.constants, **values}
-        if feature.deed == "status/service":
+        if feature.action == "status/service":
             services = self._get("status/services")
             sent["id"] = next(
                 (one["id"] for one in services if one.get("name") == values["name"]), None
             )
             if sent["id"] is None:
                 raise Rejected("There is no such service.")
-        self._tell("POST", feature.deed, sent)
+        self._tell("POST", feature.action, sent)
         return ""
 
     def _newest(self, feature: Feature, made: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ class Proxmox(Http):
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
-        if feature.deed:
+        if feature.action:
             return self._do(feature, values)
         if operation == "create":
             return self._create(feature, {**feature.constants, **values})
@@ -108,7 +108,7 @@ class Proxmox(Http):
         return ":".join([*place.values(), name])
 
     def _do(self, feature: Feature, values: Mapping[str, str]) -> str:
-        *method, path = feature.deed.split()
+        *method, path = feature.action.split()
         rest = {n: v for n, v in values.items() if f"{{{n}}}" not in path}
         sent = {**feature.constants, **rest}
         task = self._tell("".join(method) or "POST", path.format(**values), sent)

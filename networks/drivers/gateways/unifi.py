@@ -58,7 +58,7 @@ class UniFi(Http):
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
-        if feature.deed:
+        if feature.action:
             self._do(feature, values)
             return ""
         sent = feature.typed(values)
@@ -138,7 +138,7 @@ class UniFi(Http):
                 return found
 
     def _do(self, feature: Feature, values: Mapping[str, str]) -> None:
-        path, command = feature.deed.split()
+        path, command = feature.action.split()
         if feature.noun == "v1":
             self._tell("POST", f"{self._official}/{path.format(**values)}", {"action": command})
         else:

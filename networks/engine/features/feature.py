@@ -43,7 +43,7 @@ class Feature:
     noun: str = ""
     wrapper: str = ""
     activation: str = ""
-    deed: str = ""
+    action: str = ""
     operations: tuple[str, ...] = ("create", "update", "delete")
     properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     required: tuple[str, ...] = ()

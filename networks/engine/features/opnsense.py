@@ -238,14 +238,14 @@ OPNSENSE = (
     ),
     *(
         Feature(
-            "opnsense", f"opnsense.services.{verb}", deed=f"core/service/{verb}/{{name}}",
+            "opnsense", f"opnsense.services.{verb}", action=f"core/service/{verb}/{{name}}",
             operations=("create",), properties={"name": WORD}, required=("name",),
             example={"name": "unbound"},
         )
         for verb in ("start", "stop", "restart")
     ),
     *(
-        Feature("opnsense", f"opnsense.{key}", deed=deed, operations=("create",))
+        Feature("opnsense", f"opnsense.{key}", action=deed, operations=("create",))
         for key, deed in (
             ("firewall.apply", "firewall/filter/apply"),
             ("dns.apply", "unbound/service/reconfigure"),
@@ -261,7 +261,7 @@ OPNSENSE = (
     ),
     *(
         Feature(
-            "opnsense", f"opnsense.system.{key}", deed=deed, operations=("create",),
+            "opnsense", f"opnsense.system.{key}", action=deed, operations=("create",),
             catastrophic=True,
         )
         for key, deed in (
@@ -269,7 +269,7 @@ OPNSENSE = (
         )
     ),
     Feature(
-        "opnsense", "opnsense.system.reboot", "core/system", deed="core/system/reboot",
+        "opnsense", "opnsense.system.reboot", "core/system", action="core/system/reboot",
         operations=("create",), catastrophic=True,
     ),
 )  # fmt: skip

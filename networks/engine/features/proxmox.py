@@ -55,7 +55,7 @@ def guest(
     """A deed on one guest; of what it takes besides, what is in its example is needed."""
     example = {**(CONTAINER if key.startswith("container.") else HERE), **(given or {})}
     return Feature(
-        "proxmox", f"proxmox.{key}", noun=task, deed=deed, operations=("create",),
+        "proxmox", f"proxmox.{key}", noun=task, action=deed, operations=("create",),
         properties={**GUEST, **(also or {})}, required=tuple(example), example=example,
         catastrophic=catastrophic,
     )  # fmt: skip
@@ -179,23 +179,23 @@ PROXMOX = (
     guest("snapshot.delete", "DELETE " + VM + "/snapshot/{snapname}", "qmdelsnapshot",
           also=SNAPSHOT, given={"snapname": "first"}, catastrophic=True),
     Feature(
-        "proxmox", "proxmox.backup.run", noun="vzdump", deed="nodes/{node}/vzdump",
+        "proxmox", "proxmox.backup.run", noun="vzdump", action="nodes/{node}/vzdump",
         operations=("create",), required=("node", "vmid", "storage"),
         properties={**GUEST, "storage": WORD, "mode": one_of("snapshot", "suspend", "stop")},
         example={**HERE, "storage": "local"},
     ),
     Feature(
         "proxmox", "proxmox.node.apt_refresh", noun="aptupdate",
-        deed="nodes/{node}/apt/update", operations=("create",), properties={"node": WORD},
+        action="nodes/{node}/apt/update", operations=("create",), properties={"node": WORD},
         required=("node",), example={"node": "pve"},
     ),
     Feature(
-        "proxmox", "proxmox.node.reboot", deed="nodes/{node}/status", operations=("create",),
+        "proxmox", "proxmox.node.reboot", action="nodes/{node}/status", operations=("create",),
         properties={"node": WORD}, required=("node",), constants={"command": "reboot"},
         catastrophic=True, example={"node": "pve"},
     ),
     Feature(
-        "proxmox", "proxmox.node.shutdown", deed="nodes/{node}/status", operations=("create",),
+        "proxmox", "proxmox.node.shutdown", action="nodes/{node}/status", operations=("create",),
         properties={"node": WORD}, required=("node",), constants={"command": "shutdown"},
         catastrophic=True, example={"node": "pve"},
     ),

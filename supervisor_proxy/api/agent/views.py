@@ -14,7 +14,7 @@ from django.conf import settings
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from controller.base.errors import NotSignedIn, Refused
+from controller.base.errors import NotAuthenticated, Refused
 from controller.dialects.sockets import (
     BAD_MESSAGE,
     CHECK_SECONDS,
@@ -41,7 +41,7 @@ class AgentConsumer(Consumer):
         try:
             row: Supervisor = await database_sync_to_async(agents.enter)(self.key)
         except Refused as refusal:
-            code = NOT_SIGNED_IN if isinstance(refusal, NotSignedIn) else NOT_PERMITTED
+            code = NOT_SIGNED_IN if isinstance(refusal, NotAuthenticated) else NOT_PERMITTED
             await self.refuse(code, str(refusal))
             return
         self.agent, self.number, self.instance = str(row.pk), row.pk, uuid4().hex
@@ -100,7 +100,7 @@ class AgentConsumer(Consumer):
 
     # --- from the device
 
-    async def heard(self, message: dict[str, Any]) -> None:
+    async def on_message(self, message: dict[str, Any]) -> None:
         kind, call = message.get("type"), message.get("id")
         if kind not in KINDS or not isinstance(call, str):
             await self.refuse(BAD_MESSAGE, "answer, more or end is expected.")
@@ -113,7 +113,7 @@ class AgentConsumer(Consumer):
             self.room.pop(call)
         await self.give(call, json.dumps(message).encode())
 
-    async def heard_bytes(self, data: bytes) -> None:
+    async def on_bytes(self, data: bytes) -> None:
         call = data[: relay.ID].hex()
         left = self.room.get(call)
         if left is None:
@@ -131,7 +131,7 @@ class AgentConsumer(Consumer):
             pipe.expire(name, relay.KEPT_SECONDS)
             await pipe.execute()
 
-    async def ended(self) -> None:
+    async def on_close(self) -> None:
         if self.passing is not None:
             self.passing.cancel()
         try:

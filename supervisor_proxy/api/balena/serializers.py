@@ -10,7 +10,7 @@ from controller.base.errors import Refused
 from controller.dialects.balena import sentence_of, status_of
 from supervisor_proxy.engine.routes import MASK
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules.asking import Job
+from supervisor_proxy.rules.asking import CallJob
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 A_DAY, A_WEEK = 86_400, 604_800
@@ -57,7 +57,7 @@ class AskSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-def entry(job: Job, *, shows_secret: bool) -> dict[str, Any]:
+def entry(job: CallJob, *, shows_secret: bool) -> dict[str, Any]:
     """One device's part of an answer for many."""
     refusal, answer = job.refusal, job.answer
     found: dict[str, Any] = {

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 
 from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused, Unreachable
-from controller.dialects.balena import LenientJSONParser, View, as_user, relayed
+from controller.dialects.balena import LenientJSONParser, View, require_user, relay_response
 from supervisor_proxy.api.balena.filters import conditions
 from supervisor_proxy.api.balena.serializers import (
     AskSerializer,
@@ -29,11 +29,11 @@ from supervisor_proxy.api.balena.serializers import (
     operation,
 )
 from supervisor_proxy.engine.answers import TEXT
-from supervisor_proxy.engine.routes import LARGEST_DATA, MASK, Wish
+from supervisor_proxy.engine.routes import LARGEST_DATA, MASK, CallRequest
 from supervisor_proxy.engine.versions import older
 from supervisor_proxy.models import Supervisor, SupervisorCall
 from supervisor_proxy.rules import repeating, terminals
-from supervisor_proxy.rules.asking import Job, asked, permit, record, record_refusals, refuse
+from supervisor_proxy.rules.asking import CallJob, match_route, check_permission, record, record_refusals, refuse
 from supervisor_proxy.rules.calling import ask
 from supervisor_proxy.rules.many import ask_many, ask_many_later, visible
 from supervisor_proxy.rules.supervisors import device_of_key, report
@@ -75,7 +75,7 @@ class ProxyView(View):
         if key is None:
             return in_turn(lambda: answer(request, path, asking))
         text = json.dumps([path, asking], sort_keys=True, default=str)
-        return once(as_user(request), key, text, lambda: answer(request, path, asking))
+        return once(require_user(request), key, text, lambda: answer(request, path, asking))
 
 
 def in_turn(work: Callable[[], HttpResponse | Response]) -> HttpResponse | Response:
@@ -96,7 +96,7 @@ def once(
 ) -> HttpResponse | Response:
     row = repeating.begin(user, key, text)
     if row.status is not None:
-        again = relayed(row.status, row.content_type, row.body.encode())
+        again = relay_response(row.status, row.content_type, row.body.encode())
         again["Idempotent-Replayed"] = "true"
         return again
     try:
@@ -113,7 +113,7 @@ def once(
 
 
 def answer(request: Request, path: str, asking: dict[str, Any]) -> HttpResponse | Response:
-    user = as_user(request)
+    user = require_user(request)
     supervisors = chosen(user, asking)
     wanted = wanted_of(request, path, asking, supervisors)
     is_one = "deviceId" in asking or "uuid" in asking
@@ -131,7 +131,7 @@ def answer(request: Request, path: str, asking: dict[str, Any]) -> HttpResponse 
     return Response([entry(job, shows_secret=shows(user, job)) for job in jobs], status=207)
 
 
-def not_its_own(wanted: Wish, supervisor: Supervisor) -> bool:
+def not_its_own(wanted: CallRequest, supervisor: Supervisor) -> bool:
     """Whether a terminal is asked for of a device that is known to have none of its own."""
     route = wanted.route
     is_tty = route.permission == "terminal"
@@ -139,27 +139,27 @@ def not_its_own(wanted: Wish, supervisor: Supervisor) -> bool:
 
 
 def own_terminal(
-    request: Request, user: User, wanted: Wish, supervisor: Supervisor
+    request: Request, user: User, wanted: CallRequest, supervisor: Supervisor
 ) -> HttpResponse:
     """The portal's terminal in its place: its address, where one signs in before it opens."""
     record_own(user, wanted, supervisor)
     if wanted.route.name == "despawn-tty":
         terminals.close_own(user, supervisor.device)
-        return relayed(200, TEXT, b"OK", speaker="portal")
+        return relay_response(200, TEXT, b"OK", speaker="portal")
     terminals.may_open(user, supervisor.device)
-    terminals.way_to(supervisor.device)
+    terminals.connection_for(supervisor.device)
     page = f"/admin/supervisor_proxy/terminal/on/{supervisor.device_id}/"
     home = settings.MUSTER_PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
-    return relayed(200, TEXT, f"{home}{page}".encode(), speaker="portal")
+    return relay_response(200, TEXT, f"{home}{page}".encode(), speaker="portal")
 
 
-def record_own(user: User, wanted: Wish, supervisor: Supervisor) -> None:
+def record_own(user: User, wanted: CallRequest, supervisor: Supervisor) -> None:
     """It is a call like any other, though nothing of it reaches the device."""
     call = record(supervisor, wanted)
     try:
-        permit(user, wanted, supervisor)
+        check_permission(user, wanted, supervisor)
     except Refused as refusal:
-        refuse(Job(supervisor, wanted, call), refusal)
+        refuse(CallJob(supervisor, wanted, call), refusal)
         raise
     call.state, call.ended, call.leased_until = SupervisorCall.State.SUCCEEDED, now(), None
     call.reason = "Answered by the portal."
@@ -183,13 +183,13 @@ def chosen(user: User, asking: dict[str, Any]) -> list[Supervisor]:
 
 def wanted_of(
     request: Request, path: str, asking: dict[str, Any], supervisors: list[Supervisor]
-) -> Wish:
+) -> CallRequest:
     """The request's row in the table; what has none is recorded with the devices it was for."""
     meta = request._request.META
     # As the server got it, where it tells: a slash may have been encoded.
     raw = str(meta.get("RAW_PATH", ""))
     try:
-        return asked(
+        return match_route(
             BALENA,
             method=asking["method"],
             path=path,
@@ -202,7 +202,7 @@ def wanted_of(
         raise
 
 
-def confirmed(request: Request, wanted: Wish, name: str) -> None:
+def confirmed(request: Request, wanted: CallRequest, name: str) -> None:
     serious = wanted.route.dangerous or wanted.forces
     if not (settings.MUSTER_SUPERVISOR_CONFIRM and serious):
         return
@@ -213,7 +213,7 @@ def confirmed(request: Request, wanted: Wish, name: str) -> None:
         )
 
 
-def of_one(user: User, job: Job) -> HttpResponse | Response:
+def of_one(user: User, job: CallJob) -> HttpResponse | Response:
     if job.call.state == SupervisorCall.State.QUEUED:
         return Response(operation(job.call), status=202, headers=pointing(job.call))
     if job.refusal is not None:
@@ -224,14 +224,14 @@ def of_one(user: User, job: Job) -> HttpResponse | Response:
     body = b"" if job.wish.head else found.body
     if found.is_good and job.wish.route.name == "regenerate-api-key" and not shows(user, job):
         body = MASK.encode()
-    response = relayed(found.status, found.content_type, body)
+    response = relay_response(found.status, found.content_type, body)
     response["X-Supervisor-Call"] = str(job.call.pk)
     return response
 
 
-def shows(user: User, job: Job) -> bool:
+def shows(user: User, job: CallJob) -> bool:
     """Whether the user may see the keys of this device."""
-    return user.may_on("supervisor:secret", job.supervisor)
+    return user.has_perm_on("supervisor:secret", job.supervisor)
 
 
 def pointing(call: SupervisorCall) -> dict[str, str]:
@@ -239,7 +239,7 @@ def pointing(call: SupervisorCall) -> dict[str, str]:
 
 
 def later(
-    user: User, supervisors: list[Supervisor], wanted: Wish, asking: dict[str, Any]
+    user: User, supervisors: list[Supervisor], wanted: CallRequest, asking: dict[str, Any]
 ) -> Response:
     wait = timedelta(seconds=asking["expires"]) if asking["queue"] else None
     batch = ask_many_later(user, supervisors, wanted, queue_for=wait)
@@ -271,7 +271,7 @@ class LookupView(View):
     def get(self, request: Request, key: str | None = None) -> Response:
         query = {name: str(value) for name, value in request.query_params.items()}
         wanted = conditions(key, query)
-        rows = Supervisor.objects.visible_to(as_user(request), "supervisor:read").filter(
+        rows = Supervisor.objects.visible_to(require_user(request), "supervisor:read").filter(
             flavor=BALENA, **wanted
         )
         found = rows.select_related("device__presence").order_by("pk")[: top(query)]
@@ -309,4 +309,4 @@ class ReportView(View):
         if not isinstance(facts, dict):
             raise Refused({str(name): ["An object is expected."]})
         report(self.device, uuid=str(name), facts=facts)
-        return relayed(200, "", b"")
+        return relay_response(200, "", b"")

@@ -14,8 +14,8 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from controller.accounts.rules import authorize
-from controller.accounts.rules.auditing import record
-from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, as_user
+from controller.accounts.rules.auditing import record_audit
+from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, require_user
 from supervisor_proxy.api.openwisp.filters import (
     AlertFilter,
     BatchFilter,
@@ -70,7 +70,7 @@ class SupervisorViewSet(RuleViewSet):
         values = serializer.validated_data
         device = values["device"]
         authorize(
-            as_user(self.request), "supervisor:create", device.organization_id, device.site_key
+            require_user(self.request), "supervisor:create", device.organization_id, device.site_scope
         )
         serializer.instance = supervisors.add_supervisor(**values)
 
@@ -81,7 +81,7 @@ class SupervisorViewSet(RuleViewSet):
         asked = IngressSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         session, ticket = remote.begin(
-            as_user(request), self.get_object(), **asked.validated_data
+            require_user(request), self.get_object(), **asked.validated_data
         )
         host = f"{session.label}.{settings.MUSTER_INGRESS_DOMAIN}"
         return Response({"url": f"https://{host}/?muster-ticket={ticket}"}, status=201)
@@ -125,8 +125,8 @@ class TerminalViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = serializer.validated_data
-        terminal, ticket = terminals.offer(
-            as_user(self.request), values["device"], reason=values["reason"]
+        terminal, ticket = terminals.create_ticket(
+            require_user(self.request), values["device"], reason=values["reason"]
         )
         terminal.ticket = ticket  # type: ignore[attr-defined]
         serializer.instance = terminal
@@ -143,7 +143,7 @@ class TerminalViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet)
     def recording(self, request: Request, pk: str) -> HttpResponse:
         """What it showed, as asciicast plays it."""
         terminal = self.get_object()
-        record("terminal.replayed", terminal)
+        record_audit("terminal.replayed", terminal)
         return HttpResponse(terminals.played(terminal), content_type="application/x-asciicast")
 
 
@@ -158,9 +158,9 @@ class CampaignViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = serializer.validated_data
-        user = as_user(self.request)
+        user = require_user(self.request)
         authorize(user, "supervisor:manage", values["organization"].pk)
-        serializer.instance = campaigns.begin(user, values.pop("supervisors"), **values)
+        serializer.instance = campaigns.start_campaign(user, values.pop("supervisors"), **values)
 
 
 class HomeViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
@@ -195,13 +195,13 @@ class BackupPlanViewSet(RuleViewSet):
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         serializer.instance = backups.add_plan(
-            as_user(self.request), **serializer.validated_data
+            require_user(self.request), **serializer.validated_data
         )
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         plan: Any = serializer.instance
         serializer.instance = backups.update_plan(
-            plan, user=as_user(self.request), **serializer.validated_data
+            plan, user=require_user(self.request), **serializer.validated_data
         )
 
 
@@ -222,7 +222,7 @@ class StoredBackupViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     def download(self, request: Request, pk: str) -> StreamingHttpResponse:
         """The file, as Home Assistant made it."""
         row = self.get_object()
-        record("backup.downloaded", row)
+        record_audit("backup.downloaded", row)
         answer = StreamingHttpResponse(backups.opened(row), content_type="application/tar")
         answer["Content-Length"] = str(row.size)
         answer["Content-Disposition"] = f'attachment; filename="{row.slug}.tar"'
@@ -234,14 +234,14 @@ class StoredBackupViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     def password(self, request: Request, pk: str) -> Response:
         """What Home Assistant asks for to restore it."""
         row = self.get_object()
-        record("backup.password_shown", row)
+        record_audit("backup.password_shown", row)
         return Response({"password": row.password}, headers={"Cache-Control": "no-store"})
 
     @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["post"])
     def send(self, request: Request, pk: str) -> Response:
         """Bring it to its device again, to be restored there."""
-        job = backups.send_back(as_user(request), self.get_object())
+        job = backups.send_back(require_user(request), self.get_object())
         if job.refusal is not None:
             raise job.refusal
         shown = job.answer.value if job.answer else {}

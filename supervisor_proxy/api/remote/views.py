@@ -40,7 +40,7 @@ class HomeConsumer(Consumer):
             return
         await super().connect()
         if not getattr(self, "credentials", {}):
-            await self.tell({"type": "auth_required", "ha_version": ""})
+            await self.send_event({"type": "auth_required", "ha_version": ""})
 
     async def receive_text(self, text: str) -> None:
         if not self.is_open:
@@ -51,7 +51,7 @@ class HomeConsumer(Consumer):
                 )
         await super().receive_text(text)
 
-    async def opened(self) -> None:
+    async def on_open(self) -> None:
         device = self.scope["url_route"]["kwargs"]["device_id"]
         try:
             find = database_sync_to_async(remote.socket_of)
@@ -60,13 +60,13 @@ class HomeConsumer(Consumer):
         except Refused as refusal:
             await self.refuse(NOT_PERMITTED, str(refusal))
             return
-        await self.tell({"type": "auth_ok", "ha_version": version})
+        await self.send_event({"type": "auth_ok", "ha_version": version})
         self.passing = asyncio.create_task(self.pass_on(self.upstream))
 
-    async def may_stay(self) -> bool:
+    async def is_still_authorized(self) -> bool:
         row = getattr(self, "row", None)
         if row is None:
-            return await super().may_stay()
+            return await super().is_still_authorized()
         return bool(await database_sync_to_async(remote.may_remotely)(self.user, row))
 
     async def pass_on(self, upstream: ClientConnection) -> None:
@@ -75,18 +75,18 @@ class HomeConsumer(Consumer):
                 await self.send(text_data=str(text))
         await self.close(NORMAL)
 
-    async def heard(self, message: dict[str, Any]) -> None:
+    async def on_message(self, message: dict[str, Any]) -> None:
         if self.upstream is None:
             return
         if remote.is_shut(message):
             error = {"code": "unauthorized", "message": "The portal does not pass this on."}
             told = {"id": message.get("id"), "type": "result", "success": False, "error": error}
-            await self.tell(told)
+            await self.send_event(told)
             return
         with suppress(ConnectionClosed):
             await self.upstream.send(json.dumps(message))
 
-    async def ended(self) -> None:
+    async def on_close(self) -> None:
         if self.passing is not None:
             self.passing.cancel()
         if self.upstream is not None:

@@ -25,7 +25,7 @@ class TerminalConsumer(Consumer):
     session: terminals.Session | None = None
     holding: "asyncio.Task[None] | None" = None
 
-    async def heard(self, message: dict[str, Any]) -> None:
+    async def on_message(self, message: dict[str, Any]) -> None:
         if message.get("type") == "close":
             await self.leave()
             return
@@ -41,7 +41,7 @@ class TerminalConsumer(Consumer):
 
     async def enter(self, ticket: str, columns: int, rows: int) -> None:
         try:
-            terminal = await database_sync_to_async(terminals.enter)(
+            terminal = await database_sync_to_async(terminals.redeem_ticket)(
                 self.user, ticket, columns=columns, rows=rows
             )
         except Refused as refusal:
@@ -52,13 +52,13 @@ class TerminalConsumer(Consumer):
 
     async def hold(self, session: terminals.Session) -> None:
         because = await session.run(self.show)
-        await self.tell({"type": "closed", "message": because})
+        await self.send_event({"type": "closed", "message": because})
         await self.close(NORMAL)
 
     async def show(self, data: bytes) -> None:
         await self.send(bytes_data=data)
 
-    async def heard_bytes(self, data: bytes) -> None:
+    async def on_bytes(self, data: bytes) -> None:
         if self.session is not None:
             self.session.typed(data)
 
@@ -68,7 +68,7 @@ class TerminalConsumer(Consumer):
             await asyncio.wait({self.holding})
         await self.close(NORMAL)
 
-    async def ended(self) -> None:
+    async def on_close(self) -> None:
         if self.session is not None:
             self.session.leave()
         if self.holding is not None:

@@ -15,7 +15,7 @@ from controller.configs.rules import inventory
 from controller.devices import rules as devices
 from controller.devices.drivers import agent_cache
 from controller.devices.models import Device, Presence
-from controller.dialects.polling import FastPolls
+from controller.dialects.polling import ChecksumFastPath
 from tests import make
 
 MAC = "02:AA:F4:09:E0:D0"
@@ -153,7 +153,7 @@ def test_10_the_second_poll_asks_the_database_nothing() -> None:
         "type": "http", "method": "GET", "path": f"/controller/checksum/{pk.hex}/",
         "query_string": b"key=the-key&management_ip=10.0.0.7", "client": ("192.0.2.7", 1),
     }  # fmt: skip
-    asyncio.run(FastPolls(nobody)(scope, nobody, send))
+    asyncio.run(ChecksumFastPath(nobody)(scope, nobody, send))
     assert sent[1]["body"] == b"c" * 32
 
 
@@ -177,8 +177,8 @@ def test_12_a_public_last_address_may_be_shared_and_a_private_one_may_not(
     organization: Organization, device: Device, address: str, kept: str | None
 ) -> None:
     second = make.device(organization)
-    devices.note_last_seen({device.pk: (timezone.now(), address)})
-    devices.note_last_seen({second.pk: (timezone.now(), address)})
+    devices.record_last_seen({device.pk: (timezone.now(), address)})
+    devices.record_last_seen({second.pk: (timezone.now(), address)})
     assert Presence.objects.get(device=second).last_ip == address
     assert Presence.objects.get(device=device).last_ip == kept
 

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from controller.accounts.models import Organization, User
 from controller.configs.models import Template
 from controller.configs.rules.inventory import deactivate
-from controller.configs.rules.settling import acknowledge, save_progress
+from controller.configs.rules.settling import mark_applied, save_progress
 from controller.connections.rules.commands import send
 from tests import make
 
@@ -86,7 +86,7 @@ def _before(name: str, stage: dict[str, str]) -> None:
         make.DeviceConnection.objects.filter(pk=stage[CONNECTION]).delete()
     if name.startswith("device_list_"):
         config = make.Device.objects.get(pk=stage[DEVICE]).config
-        acknowledge(config, config.desired_id)
+        mark_applied(config, config.desired_id)
         save_progress([config])
         make.Device.objects.filter(pk=stage[DEVICE]).update(name="peer-0000012")
     if name == "device_activate" or name.startswith("error_deactivated"):

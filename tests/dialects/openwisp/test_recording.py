@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config
-from controller.configs.rules.settling import acknowledge, save_progress
+from controller.configs.rules.settling import mark_applied, save_progress
 from controller.devices.models import Device
 from pki.models import Cert
 from tests import make
@@ -156,7 +156,7 @@ def peer(db: Any) -> Organization:
 def applied(device: Device) -> None:
     """The device has told that it has what it was to have."""
     config = Config.objects.get(device=device)
-    acknowledge(config, config.desired_id)
+    mark_applied(config, config.desired_id)
     save_progress([config])
 
 

@@ -20,7 +20,7 @@ from controller.configs.rules.servers import update_vpn
 from controller.devices.models import Device
 from controller.devices.rules import settings_of
 from controller.vpn.models import VpnClient
-from controller.vpn.rules import tell_servers
+from controller.vpn.rules import sync_servers
 from pki.rules import renew
 from tests import make
 
@@ -486,7 +486,7 @@ def test_b7_both_addresses_of_a_verb_and_both_ways_to_write_an_id_answer_alike(
 def test_b8_a_server_without_a_webhook_is_not_told(organization: Organization) -> None:
     vpn = make.wireguard(organization)
     make.device(organization, config={"templates": [make.vpn_template(vpn)]})
-    assert tell_servers() == 0
+    assert sync_servers() == 0
 
 
 # --- b9: who may what

@@ -30,7 +30,7 @@ from controller.accounts.models import (
 )
 from controller.accounts.rules import auditing, keys, sites
 from controller.base.errors import NotFound, NotPermitted
-from controller.dialects.freesdn import MayDo, OwnedViewSet, RuleViewSet, View
+from controller.dialects.freesdn import HasResourcePermission, OwnedViewSet, RuleViewSet, View
 
 
 class SiteViewSet(RuleViewSet):
@@ -76,7 +76,7 @@ class SiteViewSet(RuleViewSet):
 class OfSite(View):
     """What belongs to one site of the caller's; managers alone."""
 
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     resource = "user"
     permissions: dict[str, str] = {}
 
@@ -90,7 +90,7 @@ class OfSite(View):
         if found is None:
             raise NotFound("Resource not found")
         user = self.request.user
-        if not (isinstance(user, User) and user.may("user:update", found.organization_id)):
+        if not (isinstance(user, User) and user.has_perm_in("user:update", found.organization_id)):
             raise NotPermitted("Permission denied: requires 'user:update'")
         return found
 
@@ -178,7 +178,7 @@ class AuditViewSet(OwnedViewSet, ReadOnlyModelViewSet[AuditEntry]):
 
 
 class AuditValidateView(View):
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     resource = "audit"
 
     @extend_schema(responses=shapes.Validation, operation_id="audit_validate")
@@ -187,13 +187,13 @@ class AuditValidateView(View):
         user = request.user
         assert isinstance(user, User)  # noqa: S101 - MayDo has let it in
         mine = None if user.is_superuser else audited_by(user)
-        chains = auditing.verify(mine)
+        chains = auditing.verify_chains(mine)
         valid = not any(chain.problems for chain in chains)
         return Response({"valid": valid, "chains": shapes.ChainShape(chains, many=True).data})
 
 
 def audited_by(user: User) -> set[Any]:
-    return {pk for pk in user.standings if user.may("audit:read", pk)}
+    return {pk for pk in user.access_by_organization if user.has_perm_in("audit:read", pk)}
 
 
 class Line:
@@ -204,7 +204,7 @@ class Line:
 
 
 class AuditExportView(View):
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     resource = "audit"
 
     @extend_schema(operation_id="audit_export", responses={(200, "text/csv"): OpenApiTypes.STR})

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.accounts.models import Session, User
-from controller.accounts.rules.second_factor import is_on
+from controller.accounts.rules.second_factor import is_enabled
 from controller.accounts.rules.sessions import ACCESS_FOR, Tokens
 
 
@@ -91,13 +91,13 @@ class Me(serializers.ModelSerializer[User]):
         return shown
 
     def get_organization_id(self, user: User) -> str | None:
-        return next((str(pk) for pk in user.standings), None)
+        return next((str(pk) for pk in user.access_by_organization), None)
 
     def get_mfa_enabled(self, user: User) -> bool:
-        return is_on(user)
+        return is_enabled(user)
 
     def get_is_org_admin(self, user: User) -> bool:
-        return any(standing.covers_every_site for standing in user.standings.values())
+        return any(standing.covers_every_site for standing in user.access_by_organization.values())
 
 
 class SessionRow(serializers.ModelSerializer[Session]):

@@ -14,9 +14,9 @@ from rest_framework.response import Response
 
 from controller.accounts.api.signin import serializers as shapes
 from controller.accounts.models import Session, User
-from controller.accounts.rules import by_password, passwords, people, second_factor, sessions
-from controller.base.errors import Conflict, NotFound, NotPermitted, NotSignedIn, Refused
-from controller.celery import wake
+from controller.accounts.rules import authenticate_password, passwords, people, second_factor, sessions
+from controller.base.errors import Conflict, NotFound, NotPermitted, NotAuthenticated, Refused
+from controller.celery import enqueue_on_commit
 from controller.dialects.authentication import Credential
 from controller.dialects.cookies import ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE
 from controller.dialects.freesdn import View
@@ -90,8 +90,8 @@ class LoginView(PublicView):
     def post(self, request: Request) -> Response:
         """Sign in with a password: tokens, or the question for the second factor."""
         given = self.read(shapes.Login)
-        user = by_password(given["login"], given["password"], request._request)
-        if second_factor.is_on(user):
+        user = authenticate_password(given["login"], given["password"], request._request)
+        if second_factor.is_enabled(user):
             token = sessions.second_factor_token(user, remember=given["remember_me"])
             return Response({"require_mfa": True, "mfa_token": token})
         return signed_in(request, user, remember=given["remember_me"])
@@ -106,8 +106,8 @@ class FormTokenView(PublicView):
     def post(self, request: Request) -> Response:
         """Sign in with a form, as OAuth 2 clients do."""
         given = self.read(shapes.FormSignIn)
-        user = by_password(given["username"], given["password"], request._request)
-        if second_factor.is_on(user):
+        user = authenticate_password(given["username"], given["password"], request._request)
+        if second_factor.is_enabled(user):
             raise Refused("This account has MFA enabled: sign in by /auth/login.")
         return signed_in(request, user)
 
@@ -119,8 +119,8 @@ class SecondFactorView(PublicView):
     def post(self, request: Request) -> Response:
         """Complete a sign-in with a code of the app or a backup code."""
         given = self.read(shapes.SecondFactor)
-        user, remember = sessions.user_of_second_factor(given["mfa_token"])
-        second_factor.prove(user, given["code"])
+        user, remember = sessions.authenticate_second_factor_token(given["mfa_token"])
+        second_factor.verify_code(user, given["code"])
         return signed_in(request, user, remember=remember)
 
 
@@ -133,7 +133,7 @@ class RefreshView(PublicView):
         given = self.read(shapes.Refresh)
         token = given.get("refresh_token") or request.COOKIES.get(REFRESH_COOKIE)
         if not token:
-            raise NotSignedIn("No refresh token provided")
+            raise NotAuthenticated("No refresh token provided")
         return with_tokens(sessions.refresh(token))
 
 
@@ -157,9 +157,9 @@ class ResetRequestView(PublicView):
     )
     def post(self, request: Request) -> Response:
         """Ask for an e-mail with a link to set a new password."""
-        user = passwords.user_named(self.read(shapes.ResetRequest)["email"])
+        user = passwords.find_user(self.read(shapes.ResetRequest)["email"])
         # A worker is woken either way, so that the answer takes as long for a stranger.
-        wake("controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4()))
+        enqueue_on_commit("controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4()))
         return Response({"message": "If the account exists, an e-mail is on its way."})
 
 
@@ -173,7 +173,7 @@ class ResetView(PublicView):
         parts: list[str] = given["token"].strip("/").replace(".", "/").split("/")
         uid, token = ["", *parts][-2:]
         try:
-            passwords.reset(uid, token, given["new_password"])
+            passwords.reset_password(uid, token, given["new_password"])
         except Refused as error:
             if "new_password" in error.by_field:
                 raise
@@ -294,7 +294,7 @@ class PasswordView(OwnView):
     def post(self, request: Request) -> Response:
         """Change one's own password; every other session ends."""
         given = self.read(shapes.PasswordChange)
-        passwords.change(
+        passwords.change_password(
             self.user,
             current=given["current_password"],
             new=given["new_password"],
@@ -312,7 +312,7 @@ class SecondFactorSetupView(OwnView):
     def post(self, request: Request) -> Response:
         """A secret for an authenticator app, and backup codes: shown this once."""
         self.confirm_password()
-        setup = second_factor.begin(self.user)
+        setup = second_factor.start_setup(self.user)
         return Response(
             {
                 "secret": setup.secret,
@@ -333,7 +333,7 @@ class SecondFactorOnView(OwnView):
     )
     def post(self, request: Request) -> Response:
         """Turn MFA on with a first code; other sessions end."""
-        second_factor.turn_on(self.user, self.read(shapes.Code)["code"])
+        second_factor.enable(self.user, self.read(shapes.Code)["code"])
         sessions.revoke_all(self.user, because="MFA was turned on", but=self.session)
         return Response({"message": "MFA is on."})
 
@@ -345,7 +345,7 @@ class SecondFactorOffView(SecondFactorSetupView):
     def post(self, request: Request) -> Response:
         """Turn MFA off, with one's password."""
         self.confirm_password()
-        if not second_factor.is_on(self.user):
+        if not second_factor.is_enabled(self.user):
             raise Conflict("MFA is not on.")
-        second_factor.turn_off(self.user)
+        second_factor.disable(self.user)
         return Response({"message": "MFA is off."})

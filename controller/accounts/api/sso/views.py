@@ -24,9 +24,9 @@ from rest_framework.response import Response
 from controller.accounts.api.signin import serializers as shapes
 from controller.accounts.api.signin.views import signed_in
 from controller.accounts.models import User
-from controller.accounts.rules.auditing import record
-from controller.accounts.rules.single_sign_on import PROVIDER, user_of_subject
-from controller.base.errors import NotFound, NotPermitted, NotSignedIn, Refused, Unreachable
+from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.single_sign_on import PROVIDER, authenticate_subject
+from controller.base.errors import NotFound, NotPermitted, NotAuthenticated, Refused, Unreachable
 from controller.dialects import freesdn
 
 USER, DESTINATION = "sso_user", "sso_to"
@@ -40,7 +40,7 @@ class Adapter(DefaultSocialAccountAdapter):
         told = sociallogin.account.extra_data
         claims = told.get("userinfo") or told.get("id_token") or told
         try:
-            user = user_of_subject(
+            user = authenticate_subject(
                 str(sociallogin.account.uid),
                 email=claims.get("email") or "",
                 is_verified=claims.get("email_verified") is True,
@@ -49,7 +49,7 @@ class Adapter(DefaultSocialAccountAdapter):
                 last_name=claims.get("family_name") or "",
             )
         except Refused as error:
-            record("sign_in", outcome="refused", organization_id=None, detail=str(error),
+            record_audit("sign_in", outcome="refused", organization_id=None, detail=str(error),
                    object_type="accounts.user", object_name=str(claims.get("email", ""))[:150])  # fmt: skip
             raise ImmediateHttpResponse(told_to(request, error)) from error
         request.session[USER] = str(user.pk)
@@ -58,7 +58,7 @@ class Adapter(DefaultSocialAccountAdapter):
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None,
         extra_context: Any = None,
     ) -> None:  # fmt: skip
-        refusal: Refused = NotSignedIn("The provider did not sign you in. Try once more.")
+        refusal: Refused = NotAuthenticated("The provider did not sign you in. Try once more.")
         if isinstance(exception, RequestException):
             refusal = Unreachable("The provider of the single sign-on does not answer.")
         raise ImmediateHttpResponse(told_to(request, refusal))
@@ -128,12 +128,12 @@ class DoneView(OpenView):
         to, user_id = session.pop(DESTINATION, "api"), session.pop(USER, None)
         user = User.objects.filter(pk=user_id).first() if user_id else None
         if user is None:
-            raise NotSignedIn("Begin at /api/v1/auth/oidc/login.")
+            raise NotAuthenticated("Begin at /api/v1/auth/oidc/login.")
         if not user.may_sign_in:
             raise NotPermitted("This account may not sign in.")
         if to == "admin":
             login(request._request, user, backend=BACKEND)
-            record("sign_in", user, by=user, detail="single sign-on")
+            record_audit("sign_in", user, by=user, detail="single sign-on")
             return HttpResponseRedirect(reverse("admin:index"))
         session.flush()
         return signed_in(request, user)

@@ -11,7 +11,7 @@ from django.conf import settings
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from controller.accounts.engine.scopes import ELSEWHERE
+from controller.accounts.engine.scopes import NO_SITE
 from controller.base.events import CHANNEL
 from controller.dialects.sockets import BAD_MESSAGE, TOO_SLOW, Consumer
 
@@ -90,22 +90,22 @@ class EventConsumer(Consumer):
     ids: frozenset[str] = frozenset()
     sender: "asyncio.Task[None] | None" = None
 
-    async def opened(self) -> None:
+    async def on_open(self) -> None:
         self.waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
         self.hub = hub()
         await self.hub.join(self)
-        await self.tell({"type": "ready", "user": self.user.get_username()})
+        await self.send_event({"type": "ready", "user": self.user.get_username()})
         self.sender = asyncio.create_task(self.send_all())
 
-    async def ended(self) -> None:
+    async def on_close(self) -> None:
         self.hub.leave(self)
         if self.sender is not None:
             self.sender.cancel()
 
-    async def heard(self, message: dict[str, Any]) -> None:
+    async def on_message(self, message: dict[str, Any]) -> None:
         match message.get("type"):
             case "ping":
-                await self.tell({"type": "pong"})
+                await self.send_event({"type": "pong"})
             case "subscribe":
                 await self.narrow(message.get("events", ["*"]), message.get("ids", []))
             case _:
@@ -120,7 +120,7 @@ class EventConsumer(Consumer):
                 )
                 return
         self.patterns, self.ids = patterns, frozenset(ids)
-        await self.tell({"type": "subscribed", "events": patterns, "ids": ids})
+        await self.send_event({"type": "subscribed", "events": patterns, "ids": ids})
 
     def offer(self, event: dict[str, Any]) -> None:
         """Send this, if it is wanted and may be known."""
@@ -142,10 +142,10 @@ class EventConsumer(Consumer):
 
     def may_know(self, event: dict[str, Any]) -> bool:
         owner, site = event["organization_id"], event["site_id"]
-        place = (UUID(site) if site else None) if event["has_site"] else ELSEWHERE
+        place = (UUID(site) if site else None) if event["has_site"] else NO_SITE
         people = event["people"]
         is_theirs = people is None or self.user.is_superuser or str(self.user.pk) in people
-        return is_theirs and self.user.may(
+        return is_theirs and self.user.has_perm_in(
             event["permission"], UUID(owner) if owner else None, place
         )
 

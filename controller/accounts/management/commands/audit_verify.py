@@ -16,9 +16,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = {str(one.pk): one.name for one in Organization.objects.all()}
-        auditing.seal()
+        auditing.seal_entries()
         broken = False
-        for chain in auditing.verify():
+        for chain in auditing.verify_chains():
             name = names.get(chain.name, chain.name)
             for problem in chain.problems:
                 broken = True

@@ -53,7 +53,7 @@ def enroll(request: HttpRequest) -> HttpResponse:
     facts = told(request)
     for name in ("organization", "name", "mac_address", "public_key", "challenge"):
         parameter(facts, name)
-    row = enrolling.ask(
+    row = enrolling.request_enrollment(
         facts,
         message=message,
         signature=facts["signature"],

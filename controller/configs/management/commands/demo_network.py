@@ -41,7 +41,7 @@ class Command(BaseCommand):
         rows = Config.objects.filter(device__name__in=NAMES, device__organization__slug="demo")
         while (done := rows.filter(status=Config.Status.APPLIED).count()) < len(NAMES):
             pause(deadline, f"{done} of {len(NAMES)} devices of the demo network are applied.")
-        watching.look()
+        watching.refresh_all()
         self.stdout.write(
             "Two devices of the demo reach each other in the network Demo robots."
         )

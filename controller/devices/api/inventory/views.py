@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from controller.devices.api.filters import DeviceFilter
 from controller.devices.models import Device
-from controller.dialects.openwisp import MayDo, View, as_user
+from controller.dialects.openwisp import HasResourcePermission, View, require_user
 
 HIGHEST_PORT = 65535
 # Column of a device → name as the other program's variable, behind its prefix.
@@ -36,10 +36,10 @@ class Fleet(View):
     """Devices in service of the caller, filtered as the list of devices is."""
 
     resource = "device"
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
 
     def devices(self, request: Request) -> QuerySet[Any]:
-        rows = Device.objects.visible_to(as_user(request), "device:read")
+        rows = Device.objects.visible_to(require_user(request), "device:read")
         chosen = DeviceFilter(
             request.query_params, rows.filter(is_deactivated=False), request=request
         )

@@ -13,8 +13,8 @@ from rest_framework.serializers import Serializer
 from controller.accounts.models import Organization
 from controller.base.errors import NotFound, Refused
 from controller.devices.models import Device
-from controller.dialects.freesdn import MayDo, View, number
-from controller.dialects.openwisp import as_user
+from controller.dialects.freesdn import HasResourcePermission, View, number
+from controller.dialects.openwisp import require_user
 from controller.discovery import rules
 from controller.discovery.api.freesdn import serializers as shapes
 from controller.discovery.engine.targets import MOST_HOSTS
@@ -26,7 +26,7 @@ CREATED, NO_CONTENT = 201, 204
 
 
 class Discovery(View):
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     resource = "discovery"
     # The guide asks for the same permission to look at scans as to start them.
     permissions = {"": rules.RUN}
@@ -58,7 +58,7 @@ class StartView(Discovery):
         owner = site.organization if site else given.get("organization_id") or self.only()
         scan = rules.start(
             owner,
-            by=as_user(request),
+            by=require_user(request),
             site=site,
             wanted=given["targets"],
             excluded=given["exclude_targets"],
@@ -86,7 +86,7 @@ class ScanView(Discovery):
     @extend_schema(responses={204: None}, operation_id="discovery_scan_delete")
     def delete(self, request: Request, pk: UUID) -> Response:
         """Forget a scan and what it found; what was adopted stays."""
-        rules.remove(self.scan(pk), by=as_user(request))
+        rules.remove(self.scan(pk), by=require_user(request))
         return Response(status=NO_CONTENT)
 
 
@@ -104,7 +104,7 @@ class CancelView(Discovery):
     def post(self, request: Request, pk: UUID) -> Response:
         """Stop a scan; what it found so far is kept."""
         return Response(
-            shapes.ProgressShape(rules.cancel(self.scan(pk), by=as_user(request))).data
+            shapes.ProgressShape(rules.cancel(self.scan(pk), by=require_user(request))).data
         )
 
 
@@ -172,7 +172,7 @@ class AdoptView(Discovery):
     def adopt(self, given: dict[str, Any]) -> Device:
         return rules.adopt(
             found(self.request, given, rules.WRITE),
-            by=as_user(self.request),
+            by=require_user(self.request),
             name=given["name"],
             mac_address=given["mac_address"],
             site=given.get("site_id"),

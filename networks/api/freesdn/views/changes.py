@@ -12,7 +12,7 @@ from rest_framework.reverse import reverse
 
 from controller.base.errors import Refused
 from controller.dialects.freesdn import number
-from controller.dialects.openwisp import as_user
+from controller.dialects.openwisp import require_user
 from networks.api.freesdn import serializers as shapes
 from networks.api.freesdn.filters import ChangeFilter
 from networks.api.freesdn.views.staging import AREAS, PAIRS, Staging, key_of, named
@@ -84,7 +84,7 @@ class StageView(Staging):
         """Stage a change: it is kept, and nothing is written to the gateway."""
         gateway = self.gateway(controller_id)
         found = changes.feature_of(gateway, feature, kwargs.get("area", ""))
-        user = as_user(request)
+        user = require_user(request)
         changes.may_write(user, gateway, found)
         given = shapes.Staged(data=request.data)
         given.is_valid(raise_exception=True)
@@ -111,11 +111,11 @@ class ChangeView(Staging):
     def patch(self, request: Request, pk: str) -> Response:
         """Change what waits; what was approved of it before counts no more."""
         change = self.change()
-        changes.may_write(as_user(request), change.gateway, change.what)
+        changes.may_write(require_user(request), change.gateway, change.what)
         given = shapes.Amended(data=request.data)
         given.is_valid(raise_exception=True)
         try:
-            changes.amend(change, by=as_user(request), **given.validated_data)
+            changes.amend(change, by=require_user(request), **given.validated_data)
         except Refused as error:
             raise named(error) from error
         return Response(shapes.ChangeShape(change).data)
@@ -134,7 +134,7 @@ class ApplyView(Staging):
         202 where that takes longer or is for later: then ask for the change again. With
         ``dry_run`` nothing is done, and the answer tells what would be.
         """
-        change, user = self.change(), as_user(request)
+        change, user = self.change(), require_user(request)
         changes.may_write(user, change.gateway, change.what)
         given = shapes.Applied(data=request.data)
         given.is_valid(raise_exception=True)
@@ -160,7 +160,7 @@ class Deed(Staging):
     status = 200
 
     def do(self, request: Request) -> Response:
-        change, user = self.change(), as_user(request)
+        change, user = self.change(), require_user(request)
         changes.may_write(user, change.gateway, change.what)
         done = type(self).rule(change, by=user)
         return Response(shapes.ChangeShape(done).data, status=self.status)
@@ -199,7 +199,7 @@ class ApproveView(Deed):
 
 
 class HoldView(Deed):
-    rule = staticmethod(scheduling.hold)
+    rule = staticmethod(scheduling.unschedule)
 
     @extend_schema(request=None, responses=shapes.ChangeShape, operation_id="change_hold")
     def post(self, request: Request, pk: str) -> Response:

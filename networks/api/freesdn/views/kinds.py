@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controller.devices.models import Device
-from controller.dialects.freesdn import MayDo, Pagination, View
-from controller.dialects.openwisp import as_user
+from controller.dialects.freesdn import HasResourcePermission, Pagination, View
+from controller.dialects.openwisp import require_user
 from networks.models import Gateway
 
 # The last part of a URL, and the kind of device it is for.
@@ -90,7 +90,7 @@ def gateways_of(kind: str, user: Any) -> QuerySet[Any]:
 
 
 class KindView(View):
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     resource = "device"
     permissions = {"": "device:read"}
     per_page, max_per_page = 50, 200
@@ -108,7 +108,7 @@ class KindView(View):
         asked = Asked(data=request.query_params)
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
-        user = as_user(request)
+        user = require_user(request)
         found = [
             self.narrowed(rows, wanted).values_list(*COLUMNS)
             for rows in (devices_of(KINDS[kind], user), gateways_of(KINDS[kind], user))

@@ -11,7 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from controller.base.errors import NotFound
 from controller.dialects.freesdn import OwnedViewSet
-from controller.dialects.openwisp import as_user
+from controller.dialects.openwisp import require_user
 from networks.api.freesdn import serializers as shapes
 from networks.api.freesdn.filters import SetFilter
 from networks.api.freesdn.views.staging import as_uuid
@@ -60,7 +60,7 @@ class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any])
         if missing := [str(pk) for pk in wanted if pk not in found]:
             raise NotFound(f"There is no change {missing[0]}.")
         row = sets.create_set(
-            [found[as_uuid(pk)] for pk in wanted], by=as_user(request), **values
+            [found[as_uuid(pk)] for pk in wanted], by=require_user(request), **values
         )
         return self.shown(row, CREATED)
 
@@ -69,12 +69,12 @@ class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any])
     def apply(self, request: Request, pk: str | None = None) -> Response:
         """Apply all of it in order, by a worker; what was applied before stays so."""
         row = self.get_object()
-        sets.may_write(row, as_user(request))
+        sets.may_write(row, require_user(request))
         given = shapes.Applied(data=request.data)
         given.is_valid(raise_exception=True)
         how = given.how("")
         sets.apply_set(
-            row, by=as_user(request), force=how.force, accepts_drift=how.accepts_drift
+            row, by=require_user(request), force=how.force, accepts_drift=how.accepts_drift
         )
         return self.shown(row, ACCEPTED)
 
@@ -82,16 +82,16 @@ class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any])
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str | None = None) -> Response:
         """Agree to each change that waits, as it is now."""
-        return self.shown(sets.approve_set(self.get_object(), by=as_user(request)))
+        return self.shown(sets.approve_set(self.get_object(), by=require_user(request)))
 
     @extend_schema(request=None, responses=shapes.SetDetailShape)
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: str | None = None) -> Response:
         """Give up what of it has not been applied."""
-        return self.shown(sets.discard_set(self.get_object(), by=as_user(request)))
+        return self.shown(sets.discard_set(self.get_object(), by=require_user(request)))
 
     @extend_schema(request=None, responses={ACCEPTED: shapes.SetDetailShape})
     @action(detail=True, methods=["post"], url_path="roll-back")
     def roll_back(self, request: Request, pk: str | None = None) -> Response:
         """Take back all that was applied, the last first."""
-        return self.shown(sets.roll_back_set(self.get_object(), by=as_user(request)), ACCEPTED)
+        return self.shown(sets.roll_back_set(self.get_object(), by=require_user(request)), ACCEPTED)

@@ -6,7 +6,7 @@ from uuid import UUID
 from rest_framework.request import Request
 
 from controller.base.errors import NotFound, Refused
-from controller.dialects.freesdn import MayDo, View
+from controller.dialects.freesdn import HasResourcePermission, View
 from networks.engine.features import FEATURES
 from networks.models import Change, Gateway
 from networks.rules import moving
@@ -18,7 +18,7 @@ AREAS = frozenset(area for _, area in PAIRS)
 class Staging(View):
     """Reading takes one permission; what writing takes follows from the feature."""
 
-    permission_classes = [MayDo]
+    permission_classes = [HasResourcePermission]
     resource = "network"
     permissions = {"": moving.READ}
 
