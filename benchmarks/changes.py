@@ -30,9 +30,9 @@ def seed(url: str) -> tuple[Any, str]:
     """A gateway with changes that wait; an access token of its operator."""
     from controller.accounts.models import Membership, Organization, User
     from controller.accounts.rules import sessions
-    from networks.engine.features import FEATURES
-    from networks.rules import changes
-    from networks.rules.gateways import create_gateway
+    from networks.gateways.engine.features import FEATURES
+    from networks.gateways.rules import changes
+    from networks.gateways.rules.gateways import create_gateway
 
     organization = Organization.objects.create(name="bench", slug="bench")
     user = User.objects.create_user("bench", "bench@example.org", "a good password")

@@ -115,7 +115,7 @@ def ours(at: Stage, count: int) -> Side:
     from django.db.models import F
 
     from controller.configs.models import Config
-    from controller.configs.rules.announcing import publish_checksums
+    from controller.configs.rules.agent_cache import publish_checksums
     from geo.models import DeviceLocation, Location
 
     call_command("migrate", verbosity=0)

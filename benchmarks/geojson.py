@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-import tests.services  # noqa: F401 - the environment, and a Redis
+import tests.plugins.services  # noqa: F401 - the environment, and a Redis
 
 RUNS = 7
 ORIGINAL_MILLISECONDS = 29.4 + 36.1
@@ -27,9 +27,9 @@ def seed(count: int) -> Any:
     from controller.base.secrets import digest
     from controller.devices.models import Device, Presence
     from geo.models import DeviceLocation, Location
-    from tests import make
+    from tests import factories
 
-    organization = make.organization()
+    organization = factories.organization()
     locations = Location.objects.bulk_create(
         [
             Location(
@@ -50,7 +50,7 @@ def seed(count: int) -> Any:
             Device(
                 organization=organization,
                 name=f"ap-{number:05}",
-                mac_address=make.mac(),
+                mac_address=factories.mac(),
                 key=f"key-{number}",
                 key_digest=digest(f"key-{number}"),
             )
@@ -90,11 +90,11 @@ def measure(count: int) -> None:
     from django.test.utils import CaptureQueriesContext
     from rest_framework.test import APIClient
 
-    from tests import make
+    from tests import factories
 
     client = APIClient()
-    member = make.user(seed(count), "viewer")
-    client.credentials(HTTP_AUTHORIZATION=make.bearer(member)["Authorization"])
+    member = factories.user(seed(count), "viewer")
+    client.credentials(HTTP_AUTHORIZATION=factories.bearer(member)["Authorization"])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     print(f"{connection.vendor}, {count} located devices, median of {RUNS}")

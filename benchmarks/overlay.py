@@ -20,11 +20,11 @@ from django.db.models import F
 from benchmarks.fleet import mac
 from benchmarks.stage import stage
 from controller.configs.engine.render import render
-from networks.engine import firewall, mesh, overlay
-from networks.engine.firewall import Segment
-from networks.engine.keys import overlay_address, wireguard_pair
-from networks.engine.mesh import Network, Node, Topology
-from networks.engine.policies import Member
+from networks.overlay.engine import configs, firewall, topology
+from networks.overlay.engine.firewall import Segment
+from networks.overlay.engine.keys import overlay_address, wireguard_pair
+from networks.overlay.engine.policies import Member
+from networks.overlay.engine.topology import Network, Node, Topology
 
 PREFIX = "fc94::/16"
 
@@ -52,7 +52,7 @@ def resident() -> float:
 
 
 def node(device: Any, owner: Any) -> Any:
-    from networks.rules.planning import new_node
+    from networks.overlay.rules.plans import new_node
 
     private, public = wireguard_pair()
     return new_node(
@@ -66,13 +66,13 @@ def populate(count: int) -> tuple[Any, Any, Any]:
     from controller.accounts.models import Organization, User
     from controller.base.secrets import digest
     from controller.configs.models import Config
-    from controller.configs.rules import overlay as relaying
+    from controller.configs.rules import overlay_sync as relaying
     from controller.configs.rules.rendering import refresh
     from controller.connections.models import DeviceConnection
     from controller.connections.rules import create_credentials
     from controller.devices.models import Device, Presence
-    from networks.models import Member, Node
-    from networks.rules import create_network
+    from networks.overlay.models import Member, Node
+    from networks.overlay.rules import create_network
 
     organization = Organization.objects.create(name="bench", slug="bench")
     owner = User.objects.create_superuser("admin", "admin@example.org", "a password")
@@ -112,8 +112,8 @@ def with_rows(count: int) -> None:
     from django.core.management import call_command
 
     from controller.configs.models import Config, Push
-    from controller.configs.rules import overlay as relaying
-    from networks.rules.members import add
+    from controller.configs.rules import overlay_sync as relaying
+    from networks.overlay.rules.members import add
 
     call_command("migrate", verbosity=0)
     robots, latecomer, owner = populate(count)
@@ -145,10 +145,10 @@ def in_memory(count: int) -> None:
     known = nodes(count + 2)
     tracemalloc.start()
     began = time.perf_counter()
-    before = mesh.plans(world(known, count))
+    before = topology.plans(world(known, count))
     planned = time.perf_counter()
-    after = mesh.plans(world(known, count + 1))
-    changes = mesh.changed(before, after)
+    after = topology.plans(world(known, count + 1))
+    changes = topology.changed(before, after)
     compared = time.perf_counter()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -159,14 +159,14 @@ def in_memory(count: int) -> None:
 
     began = time.process_time()
     for number in range(1, 51):
-        files = overlay.netjson_files(overlay.parts(after[number]), script="", holds_key=False)
+        files = configs.netjson_files(configs.parts(after[number]), script="", holds_key=False)
         render("netjsonconfig.OpenWrt", [], files, {})
     print(f"archive of a member  {1000 * (time.process_time() - began) / 50:.1f} ms of CPU")
 
     began = time.process_time()
     members = tuple(Member(one.name, one.address) for one in known.values())
-    table = firewall.relay_table([Segment(1, members)], overlay.INTERFACE)
-    text = overlay.wg_config(after[0])
+    table = firewall.relay_table([Segment(1, members)], configs.INTERFACE)
+    text = configs.wg_config(after[0])
     print(f"what the relay gets  {1000 * (time.process_time() - began):.1f} ms of CPU, "
           f"{len(table) / 1000:.0f} kB of firewall, {len(text) / 1000:.0f} kB of peers")  # fmt: skip
     print(

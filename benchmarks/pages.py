@@ -107,7 +107,7 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     os.environ |= {"LOG_LEVEL": "ERROR", "DJANGO_SETTINGS_MODULE": "controller.settings"}
     # A folder, settings and a Redis that end with this program.
-    import_module("tests.services")
+    import_module("tests.plugins.services")
     import django
 
     django.setup()

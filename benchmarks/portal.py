@@ -175,7 +175,7 @@ def list_queries(token: str) -> None:
 
 def connected(organization: Any, fleet: Any) -> None:
     """A device with a connection for each server of the fleet."""
-    from controller.configs.rules.inventory import create_device
+    from controller.configs.rules.devices import create_device
     from controller.connections.rules import connect, create_credentials
 
     params = {

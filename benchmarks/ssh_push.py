@@ -21,8 +21,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from controller.configs.drivers.batch import PushOrder, PushResult, push_many
 from controller.configs.drivers.contract import Archive
+from controller.configs.drivers.runner import PushOrder, PushResult, push_many
 from controller.connections.drivers.contract import Address, HostKey, Login
 from tests.fleet.archives import archive
 from tests.fleet.ssh import Fleet

@@ -18,11 +18,11 @@ django_application = get_wsgi_application()
 
 from channels.routing import URLRouter  # noqa: E402 - the settings must be ready
 
-from controller.bridge import Bridge, Receive, Scope, Send  # noqa: E402 - the settings must be ready
 from controller.dialects.agent import AgentHeader  # noqa: E402
-from controller.dialects.floor import RequestMiddleware, body_limit  # noqa: E402
-from controller.dialects.polling import ChecksumFastPath  # noqa: E402
+from controller.dialects.checksum_fast_path import ChecksumFastPath  # noqa: E402
+from controller.dialects.middleware import RequestMiddleware, body_limit  # noqa: E402
 from controller.urls import sockets  # noqa: E402
+from controller.wsgi_bridge import Bridge, Receive, Scope, Send  # noqa: E402
 
 
 class AgentHandler(WSGIHandler):

@@ -9,7 +9,7 @@ from celery import Celery, Task, bootsteps
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from controller.base.tracing import RequestContext, context_or_none, use_context
+from controller.base.request_context import RequestContext, context_or_none, use_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
 

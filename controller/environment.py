@@ -133,7 +133,7 @@ def logs(form: str, level: str) -> dict[str, Any]:
                 "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
             },
         },
-        "filters": {"origins": {"()": "controller.base.tracing.ContextLogFilter"}},
+        "filters": {"origins": {"()": "controller.base.request_context.ContextLogFilter"}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",

@@ -6,7 +6,8 @@ from pathlib import Path
 from environs import validate
 
 from controller.base.look import CONTEXT_PROCESSORS, UNFOLD
-from controller.dialects.openapi import SPECTACULAR_SETTINGS
+from controller.beat_schedule import QUEUES, ROUTES, timetable
+from controller.dialects.openapi.settings import SPECTACULAR_SETTINGS
 from controller.environment import (
     database,
     encryption_keys,
@@ -18,7 +19,6 @@ from controller.environment import (
     single_sign_on,
     tiles,
 )
-from controller.timetable import QUEUES, ROUTES, timetable
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Where files are kept: media, static files, the database of a small portal.
@@ -94,7 +94,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "supervisor_proxy.api.remote.views.OwnOrigins",
-    "controller.dialects.floor.RequestMiddleware",
+    "controller.dialects.middleware.RequestMiddleware",
     "controller.dialects.agent.AgentHeader",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -106,8 +106,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "controller.dialects.floor.AuditActorMiddleware",
-    "controller.dialects.floor.OptionalSlashMiddleware",
+    "controller.dialects.middleware.AuditActorMiddleware",
+    "controller.dialects.middleware.OptionalSlashMiddleware",
 ]
 
 ROOT_URLCONF = "controller.urls"
@@ -349,15 +349,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PARSER_CLASSES": [
-        "controller.dialects.parsing.JSONParser",
+        "controller.dialects.parsers.JSONParser",
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_RENDERER_CLASSES": [
-        "controller.dialects.rendering.JSONRenderer",
+        "controller.dialects.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_SCHEMA_CLASS": "controller.dialects.describing.Operations",
+    "DEFAULT_SCHEMA_CLASS": "controller.dialects.openapi.postprocessing.Operations",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 

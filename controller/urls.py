@@ -8,11 +8,11 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 
 from controller.accounts import urls as accounts
-from controller.dialects import floor
-from controller.dialects.document import Document
+from controller.dialects import middleware
+from controller.dialects.consumers import NoSuchSocket
 from controller.dialects.health import health, live, ready
 from controller.dialects.metrics import metrics
-from controller.dialects.sockets import NoSuchSocket
+from controller.dialects.openapi.views import Document
 from supervisor_proxy import urls as supervisor_proxy
 
 # Not at once: its hashed name is known only after collectstatic.
@@ -49,7 +49,7 @@ urlpatterns = [
 # --- WebSockets
 sockets = [*accounts.sockets, *supervisor_proxy.sockets, re_path("", NoSuchSocket.as_asgi())]
 
-handler400 = floor.bad_request
-handler403 = floor.forbidden
-handler404 = floor.not_found
-handler500 = floor.server_error
+handler400 = middleware.bad_request
+handler403 = middleware.forbidden
+handler404 = middleware.not_found
+handler500 = middleware.server_error

@@ -1,1 +1,1 @@
-"""Overlay networks, addresses, vendor gateways."""
+"""Networks: address management, overlay networks and vendor gateways, one package each."""

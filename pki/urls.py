@@ -3,7 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from pki.api.acme.views import accounts, orders
 from pki.api.est.views import CaCertsView, CsrAttributesView, EnrollView
-from pki.api.status.views import CaCertificateView, CrlView, OcspView
+from pki.api.revocation.views import CaCertificateView, CrlView, OcspView
 from pki.api.views import CaViewSet, CertViewSet
 
 router = SimpleRouter()

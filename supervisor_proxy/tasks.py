@@ -1,21 +1,21 @@
 from celery import shared_task
 
-from supervisor_proxy.rules import backups, campaigns, homes, many
+from supervisor_proxy.rules import backups, batch_calls, campaigns, home_assistant
 
 
 @shared_task
 def run_calls() -> int:
-    return many.run_due()
+    return batch_calls.run_due()
 
 
 @shared_task
 def verify_unknown() -> int:
-    return many.verify_unknown()
+    return batch_calls.verify_unknown()
 
 
 @shared_task
 def forget() -> int:
-    return many.prune() + backups.sweep()
+    return batch_calls.prune() + backups.sweep()
 
 
 @shared_task
@@ -25,7 +25,7 @@ def run_campaigns() -> int:
 
 @shared_task
 def look_at_homes() -> int:
-    return homes.look_at_all()
+    return home_assistant.look_at_all()
 
 
 @shared_task

@@ -10,10 +10,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import override_settings
 from rest_framework.test import APIClient
 
+import tests.plugins.truncation  # noqa: F401 - takes its place
 from controller.accounts.models import Organization, User
 from controller.devices.drivers import agent_cache
-from tests import emptying as emptying  # noqa: PLC0414 - takes its place
-from tests import make
+from tests import factories
 
 # Machines differ in speed; what a property test costs is no property of the code.
 hypothesis.settings.register_profile(
@@ -55,12 +55,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture
 def organization(db: Any) -> Organization:
-    return make.organization()
+    return factories.organization()
 
 
 @pytest.fixture
 def admin(db: Any) -> User:
-    return make.superuser()
+    return factories.superuser()
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def api() -> Callable[[User | None], APIClient]:
     def client(user: User | None) -> APIClient:
         made = APIClient()
         if user is not None:
-            made.credentials(HTTP_AUTHORIZATION=make.bearer(user)["Authorization"])
+            made.credentials(HTTP_AUTHORIZATION=factories.bearer(user)["Authorization"])
         return made
 
     return client

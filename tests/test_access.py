@@ -15,8 +15,8 @@ import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
+from tests.demo_world import ACTORS, World, build
 from tests.test_architecture import routes
-from tests.world import ACTORS, World, build
 
 pytestmark = pytest.mark.django_db
 TABLE = Path(__file__).with_name("access.txt")

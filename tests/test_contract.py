@@ -13,7 +13,7 @@ from hypothesis import settings as bounds
 from schemathesis.specs.openapi.checks import status_code_conformance
 
 from controller.asgi import django_application
-from tests.world import World, build
+from tests.demo_world import World, build
 
 pytestmark = pytest.mark.django_db
 SHARES, EXAMPLES = 4, 2

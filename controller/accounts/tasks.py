@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from controller.accounts.rules import auditing, passwords
+from controller.accounts.rules import audit, passwords
 from controller.base import health
 
 
@@ -14,7 +14,7 @@ def mail_reset(user_id: str) -> bool:
 @shared_task
 def seal_audit() -> int:
     """Chain what was noted since the last time."""
-    return auditing.seal_entries()
+    return audit.seal_entries()
 
 
 @shared_task

@@ -2,10 +2,10 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from controller.accounts.api import views
+from controller.accounts.api.auth import views as signin
+from controller.accounts.api.events.views import EventConsumer
 from controller.accounts.api.freesdn import views as freesdn
-from controller.accounts.api.signin import views as signin
 from controller.accounts.api.sso import views as sso
-from controller.accounts.api.streaming.views import EventConsumer
 
 auth = {
     "login": signin.LoginView,

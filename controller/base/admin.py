@@ -41,9 +41,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from controller.base.changelist import FastChangeList, LateJoinPaginator
 from controller.base.errors import Refused
 from controller.base.forms import RuleForm, VariablesWidget
-from controller.base.lists import LateJoinPaginator, FastChangeList
 from controller.base.look import HINTS
 
 __all__ = [
@@ -54,8 +54,8 @@ __all__ = [
     "DropdownFilter",
     "ExportForm",
     "ImportForm",
-    "ModelAdmin",
     "LateJoinPaginator",
+    "ModelAdmin",
     "RelatedDropdownFilter",
     "RuleAdmin",
     "RuleForm",
@@ -74,8 +74,8 @@ __all__ = [
     "action",
     "admin_url",
     "badge",
-    "stacked_bar",
     "display",
+    "stacked_bar",
 ]
 
 HTTP_OK = 200

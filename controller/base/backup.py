@@ -121,7 +121,8 @@ def back_up(path: Path) -> Manifest:
             with ZipFile(file, "w", ZIP_DEFLATED) as archive:
                 with consistent_snapshot():
                     rows = {
-                        model._meta.label_lower: write_rows(archive, model) for model in backup_models()
+                        model._meta.label_lower: write_rows(archive, model)
+                        for model in backup_models()
                     }
                     migrations = applied_migrations()
                 files = write_media(archive)

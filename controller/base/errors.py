@@ -35,7 +35,9 @@ class Conflict(Refused):
     """The rows are in a state that forbids it now: already revoked, already applying."""
 
 
-CONCURRENT_WRITE_MESSAGE = "Another request wrote the same row at the same moment. Look at it, and try again."
+CONCURRENT_WRITE_MESSAGE = (
+    "Another request wrote the same row at the same moment. Look at it, and try again."
+)
 """What a violated constraint means where the rule had checked it before."""
 
 

@@ -63,7 +63,9 @@ class Event:
                 "data": self.data,
                 "permission": self.permission,
                 "has_site": self.has_site,
-                "people": None if self.recipients is None else sorted(map(str, self.recipients)),
+                "people": None
+                if self.recipients is None
+                else sorted(map(str, self.recipients)),
             },
             cls=DjangoJSONEncoder,
         )

@@ -65,7 +65,7 @@ CONTEXT_PROCESSORS = [
     "django.contrib.auth.context_processors.auth",
     "django.contrib.messages.context_processors.messages",
     "csp.context_processors.nonce",
-    "controller.notifications.admin.bell.unread",
+    "controller.notifications.admin.context_processors.unread",
     "controller.accounts.admin.saved_filters.saved_filters",
 ]
 

@@ -3,16 +3,16 @@
 from celery import shared_task
 
 from controller.configs.rules import (
-    batches,
-    delivery,
-    drifting,
-    enrolling,
-    history,
-    overlay,
-    pushing,
+    bulk_operations,
+    drift,
+    enrollment,
+    overlay_sync,
+    push_queue,
+    push_worker,
     rendering,
     rollouts,
-    servers,
+    snapshots,
+    vpn_servers,
 )
 
 
@@ -23,37 +23,37 @@ def render_stale() -> int:
 
 @shared_task
 def follow_overlay() -> int:
-    return overlay.sync_outdated()
+    return overlay_sync.sync_outdated()
 
 
 @shared_task
 def deliver() -> int:
-    return pushing.deliver()
+    return push_worker.deliver()
 
 
 @shared_task
 def reconcile() -> None:
     """Find what no message told of: lost wake-ups, dead workers, devices that are back."""
-    servers.follow_certificates()
+    vpn_servers.follow_certificates()
     rollouts.advance_all()
-    overlay.sync_outdated()
+    overlay_sync.sync_outdated()
     rendering.render_stale()
-    delivery.reconcile()
+    push_queue.reconcile()
 
 
 @shared_task
 def run_batches() -> int:
     """What people want done to many devices."""
-    return batches.run_due()
+    return bulk_operations.run_due()
 
 
 @shared_task
 def check_drift() -> int:
     """Ask devices whether they still hold what they acknowledged."""
-    return drifting.check_due()
+    return drift.check_due()
 
 
 @shared_task
 def forget() -> int:
     """Drop what devices will never need again."""
-    return history.prune() + enrolling.prune() + batches.prune()
+    return snapshots.prune() + enrollment.prune() + bulk_operations.prune()

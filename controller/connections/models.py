@@ -4,7 +4,12 @@ from typing import Any
 
 from django.db import models
 
-from controller.accounts.models import OrganizationOwned, OrganizationScoped, OrganizationScopedQuerySet, Shareable
+from controller.accounts.models import (
+    OrganizationOwned,
+    OrganizationScoped,
+    OrganizationScopedQuerySet,
+    Shareable,
+)
 from controller.base.models import Base
 from controller.base.secrets import EncryptedJSONField
 from controller.connections.engine.commands import KINDS, label_of

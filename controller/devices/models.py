@@ -7,7 +7,13 @@ from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
-from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped, Site, User
+from controller.accounts.models import (
+    Organization,
+    OrganizationOwned,
+    OrganizationScoped,
+    Site,
+    User,
+)
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField, digest
 from controller.devices.engine.identity import KEY, is_mac, is_name, random_key

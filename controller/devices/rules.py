@@ -24,7 +24,7 @@ from controller.devices.models import (
     Presence,
     StatusChange,
 )
-from controller.notifications.rules.keeping import record_notices
+from controller.notifications.rules.notices import record_notices
 
 
 def settings_of(organization: Organization) -> OrganizationSettings:

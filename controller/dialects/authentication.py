@@ -10,11 +10,11 @@ from rest_framework.request import Request
 
 from controller.accounts.models import Session, User
 from controller.accounts.rules import authenticate_token
-from controller.accounts.rules.keys import authenticate_key
-from controller.accounts.rules.sessions import csrf_token, authenticate_access_token
-from controller.base.tracing import current_context
+from controller.accounts.rules.api_keys import authenticate_key
+from controller.accounts.rules.sessions import authenticate_access_token, csrf_token
+from controller.base.request_context import current_context
 from controller.dialects.cookies import ACCESS_COOKIE, CSRF_COOKIE
-from controller.dialects.limiting import remember_caller
+from controller.dialects.rate_limit import remember_caller
 
 CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})

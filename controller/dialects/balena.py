@@ -18,16 +18,16 @@ from controller.accounts.models import User
 from controller.base.errors import (
     Conflict,
     Locked,
+    NotAuthenticated,
     NotFound,
     NotPermitted,
-    NotAuthenticated,
     OutcomeUnknown,
     Refused,
     Unreachable,
 )
-from controller.base.tracing import current_context
+from controller.base.request_context import current_context
 from controller.dialects.authentication import TokenAuthentication
-from controller.dialects.parsing import JSONParser
+from controller.dialects.parsers import JSONParser
 
 ORIGIN_HEADER = "X-Supervisor-Proxy"
 # By what went wrong, where that says more than the kind of refusal.

@@ -19,15 +19,15 @@ from controller.base.errors import (
     ALL_FIELDS,
     Conflict,
     Locked,
+    NotAuthenticated,
     NotFound,
     NotPermitted,
-    NotAuthenticated,
     OutcomeUnknown,
     Refused,
     TimedOut,
     Unreachable,
 )
-from controller.base.tracing import current_context
+from controller.base.request_context import current_context
 from controller.dialects import openwisp
 from controller.dialects.openwisp import permission_of
 

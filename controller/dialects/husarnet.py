@@ -17,9 +17,9 @@ from controller.base.errors import (
     CONCURRENT_WRITE_MESSAGE,
     Conflict,
     Locked,
+    NotAuthenticated,
     NotFound,
     NotPermitted,
-    NotAuthenticated,
     Refused,
     Unreachable,
 )

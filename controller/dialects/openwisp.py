@@ -25,22 +25,22 @@ from rest_framework.views import APIView, set_rollback
 from rest_framework.views import exception_handler as drf_exception_handler
 from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
+import controller.dialects.openapi.authentication  # noqa: F401 - registers itself
 from controller.accounts.engine.scopes import NO_SITE, SiteScope
 from controller.accounts.models import OrganizationScoped, User
 from controller.accounts.models.tenancy import site_path
-from controller.accounts.rules import auditing, authorize
+from controller.accounts.rules import audit, authorize
 from controller.base.errors import (
     CONCURRENT_WRITE_MESSAGE,
     Conflict,
     Locked,
+    NotAuthenticated,
     NotFound,
     NotPermitted,
-    NotAuthenticated,
     OutcomeUnknown,
     Refused,
     Unreachable,
 )
-from controller.dialects import documentation as documentation  # noqa: PLC0414 - registers itself
 
 ACTIONS = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update",
            "DELETE": "delete"}  # fmt: skip
@@ -142,7 +142,7 @@ def note_refusal(error: Exception, context: dict[str, Any]) -> None:
         return
     model = getattr(getattr(view, "queryset", None), "model", None)
     resource = getattr(view, "resource", "")
-    auditing.record_audit(
+    audit.record_audit(
         permission_of(view, request) if resource else f"{request.method} {request.path}"[:64],
         organization_id=user.audit_organization_id,
         outcome="refused",
@@ -162,7 +162,9 @@ class HasResourcePermission(BasePermission):
             permission_of(view, request)
         )
 
-    def has_object_permission(self, request: Request, view: Any, obj: OrganizationScoped) -> bool:
+    def has_object_permission(
+        self, request: Request, view: Any, obj: OrganizationScoped
+    ) -> bool:
         return isinstance(request.user, User) and request.user.has_perm_on(
             permission_of(view, request), obj
         )

@@ -1,16 +1,16 @@
 from celery import shared_task
 
-from controller.notifications.rules import mailing, spreading, webhooks
+from controller.notifications.rules import dispatch, email, webhooks
 
 
 @shared_task
 def spread() -> int:
-    return spreading.dispatch_notices()
+    return dispatch.dispatch_notices()
 
 
 @shared_task
 def mail() -> int:
-    return mailing.mail()
+    return email.mail()
 
 
 @shared_task
@@ -20,4 +20,4 @@ def deliver() -> int:
 
 @shared_task
 def forget() -> int:
-    return spreading.prune()
+    return dispatch.prune()

@@ -13,7 +13,7 @@ from controller.devices.engine.identity import random_key
 from controller.devices.models import Device, valid_key, valid_object
 from controller.vpn.engine.contract import Facts
 from controller.vpn.engine.servers import ENGINES, Engine
-from networks.models import IpAddress, Subnet
+from networks.ipam.models import IpAddress, Subnet
 from pki.models import Ca, Cert
 
 HIGHEST_VNI = (1 << 24) - 1

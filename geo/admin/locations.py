@@ -22,15 +22,15 @@ from controller.base.admin import (
     badge,
     display,
 )
-from controller.base.exchange import ImportExportAdmin
-from controller.devices.admin.showing import TONES, presence_badge
+from controller.base.import_export import ImportExportAdmin
+from controller.devices.admin.badges import TONES, presence_badge
 from controller.devices.models import Device, Presence
 from geo.admin import maps
-from geo.admin.exchange import LocationResource
+from geo.admin.import_export import LocationResource
 from geo.models import DeviceLocation, FloorPlan, Location
 from geo.rules import locations
-from geo.rules.counting import device_counts
-from geo.rules.places import place_device
+from geo.rules.device_locations import place_device
+from geo.rules.statistics import device_counts
 
 SHOWN_DEVICES = 50
 

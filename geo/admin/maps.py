@@ -16,7 +16,7 @@ from leaflet.forms.widgets import LeafletWidget
 from controller.base.errors import Refused
 from geo.models import DeviceLocation, Location
 from geo.rules import geometry
-from geo.rules.counting import STATES, device_counts
+from geo.rules.statistics import STATES, device_counts
 
 STYLES = [
     "leaflet/leaflet.css",

@@ -6,7 +6,7 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import networks.models.addresses
+import networks.ipam.models.addresses
 
 
 class Migration(migrations.Migration):
@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         help_text='Subnet in CIDR notation, eg: "10.0.0.0/24" for IPv4 and "fdb6:21b:a477::9f7/64" for IPv6',
                         max_length=43,
-                        validators=[networks.models.addresses.valid_network],
+                        validators=[networks.ipam.models.addresses.valid_network],
                     ),
                 ),
                 ("description", models.CharField(blank=True, max_length=100)),

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import controller.base.secrets
-import networks.engine.naming
+import networks.overlay.engine.overlay_names
 
 
 class Migration(migrations.Migration):
@@ -105,7 +105,9 @@ class Migration(migrations.Migration):
                 (
                     "share_nonce",
                     models.CharField(
-                        default=networks.engine.naming.new_code, editable=False, max_length=22
+                        default=networks.overlay.engine.overlay_names.new_code,
+                        editable=False,
+                        max_length=22,
                     ),
                 ),
                 ("policy", models.JSONField(blank=True, default=dict)),
@@ -389,7 +391,7 @@ class Migration(migrations.Migration):
                 (
                     "secret",
                     controller.base.secrets.EncryptedTextField(
-                        default=networks.engine.naming.new_code, editable=False
+                        default=networks.overlay.engine.overlay_names.new_code, editable=False
                     ),
                 ),
                 ("digest", models.CharField(editable=False, max_length=64, unique=True)),

@@ -3,7 +3,7 @@
 from django.db import migrations, models
 
 import controller.base.secrets
-import networks.models.gateways
+import networks.gateways.models.gateways
 
 
 class Migration(migrations.Migration):
@@ -30,7 +30,9 @@ class Migration(migrations.Migration):
             model_name="gateway",
             name="vendor",
             field=models.CharField(
-                choices=networks.models.gateways.vendors, default="opnsense", max_length=16
+                choices=networks.gateways.models.gateways.vendors,
+                default="opnsense",
+                max_length=16,
             ),
         ),
     ]

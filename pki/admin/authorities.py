@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from controller.base.admin import ScopedRelatedFilter, action, display
 from pki import rules
+from pki.admin.base import CertifiedAdmin, ExpiryFilter, download, expiry_badge, posted
 from pki.admin.forms import CaForm, RenewForm, RevokeForm
-from pki.admin.pages import CertifiedAdmin, ExpiryFilter, download, expiry_badge, posted
 from pki.engine.keys import describe
 from pki.models import Ca, Enrollment
 

@@ -5,8 +5,8 @@ from django.http import HttpRequest, HttpResponse
 
 from controller.base.admin import ScopedRelatedFilter, action, display
 from pki import rules
+from pki.admin.base import CertifiedAdmin, ExpiryFilter, posted
 from pki.admin.forms import CertForm, RenewForm, RevokeForm
-from pki.admin.pages import CertifiedAdmin, ExpiryFilter, posted
 from pki.engine.keys import describe
 from pki.models import Cert
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from controller.base.admin import admin_url
-from pki.admin.pages import expiry_badge
+from pki.admin.base import expiry_badge
 from pki.rules import notices
 
 SHOWN_MOST = 10

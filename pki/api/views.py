@@ -11,7 +11,7 @@ from rest_framework.serializers import BaseSerializer, Serializer
 
 from controller.accounts.models import User
 from controller.accounts.rules import authorize
-from controller.configs.rules.servers import follow_certificates
+from controller.configs.rules.vpn_servers import follow_certificates
 from controller.dialects.openwisp import RuleViewSet
 from pki import rules
 from pki.api.filters import CaFilter, CertFilter

@@ -10,9 +10,9 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from pki.engine.contract import Points, Template
 from pki.engine.errors import Rejected
+from pki.engine.extension_values import key_usage
 from pki.engine.extensions import Extension, find
 from pki.engine.keys import PublicKey
-from pki.engine.values import key_usage
 
 ExtensionValue = TypeVar("ExtensionValue", bound=x509.ExtensionType)
 

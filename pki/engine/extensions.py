@@ -14,7 +14,7 @@ import jsonschema_rs
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from pki.engine import asn1, values
+from pki.engine import asn1, extension_values
 from pki.engine.errors import UNREADABLE, Rejected
 
 Json: TypeAlias = Mapping[str, Any]
@@ -43,11 +43,11 @@ class Known:
 def _listed(
     read: Callable[[list[str]], x509.ExtensionType],
 ) -> Callable[[object], x509.ExtensionType]:
-    return lambda value: read(values.words(value))
+    return lambda value: read(extension_values.words(value))
 
 
 def _ns_cert_type(words: list[str]) -> x509.ExtensionType:
-    return x509.UnrecognizedExtension(NS_CERT_TYPE, values.ns_cert_type(words))
+    return x509.UnrecognizedExtension(NS_CERT_TYPE, extension_values.ns_cert_type(words))
 
 
 def _ns_comment(value: object) -> x509.ExtensionType:
@@ -57,39 +57,43 @@ def _ns_comment(value: object) -> x509.ExtensionType:
 
 
 def _oids(oids: Iterable[x509.ObjectIdentifier]) -> str:
-    return values.write_oids(list(oids))
+    return extension_values.write_oids(list(oids))
 
 
 KNOWN: dict[str, Known] = {
     "basicConstraints": Known(
         ExtensionOID.BASIC_CONSTRAINTS,
-        _listed(values.basic_constraints),
-        values.write_basic_constraints,
+        _listed(extension_values.basic_constraints),
+        extension_values.write_basic_constraints,
     ),
     "keyUsage": Known(
-        ExtensionOID.KEY_USAGE, _listed(values.key_usage), values.write_key_usage
+        ExtensionOID.KEY_USAGE,
+        _listed(extension_values.key_usage),
+        extension_values.write_key_usage,
     ),
     "extendedKeyUsage": Known(
         ExtensionOID.EXTENDED_KEY_USAGE,
-        _listed(lambda words: x509.ExtendedKeyUsage(values.oids(words))),
+        _listed(lambda words: x509.ExtendedKeyUsage(extension_values.oids(words))),
         _oids,
     ),
     "subjectAltName": Known(
         ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-        _listed(lambda words: x509.SubjectAlternativeName(values.general_names(words))),
-        values.write_general_names,
+        _listed(
+            lambda words: x509.SubjectAlternativeName(extension_values.general_names(words))
+        ),
+        extension_values.write_general_names,
     ),
     "nsCertType": Known(
         NS_CERT_TYPE,
         _listed(_ns_cert_type),
-        lambda found: values.write_ns_cert_type(found.value),
+        lambda found: extension_values.write_ns_cert_type(found.value),
     ),
     "nsComment": Known(NS_COMMENT, _ns_comment, lambda found: asn1.text(found.value)),
     "certificatePolicies": Known(
         ExtensionOID.CERTIFICATE_POLICIES,
         _listed(
             lambda words: x509.CertificatePolicies(
-                [x509.PolicyInformation(oid, None) for oid in values.oids(words)]
+                [x509.PolicyInformation(oid, None) for oid in extension_values.oids(words)]
             )
         ),
         lambda found: _oids(policy.policy_identifier for policy in found),
@@ -195,7 +199,7 @@ def _parse_one(item: object) -> Extension:
 
 
 def _by_oid(item: Json) -> x509.UnrecognizedExtension:
-    oid = values.oid(str(item["oid"]))
+    oid = extension_values.oid(str(item["oid"]))
     if oid in SIGNERS_OWN:
         raise ValueError("the authority writes this extension by itself.")
     if oid in _NAMES and not str(item.get("value")).startswith("DER:"):

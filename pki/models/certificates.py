@@ -18,7 +18,7 @@ from pki.engine.errors import Rejected
 from pki.engine.extensions import parse as parse_extensions
 from pki.engine.importing import read_certificates
 from pki.engine.names import Subject
-from pki.engine.software import SoftwareAuthority
+from pki.engine.software_ca import SoftwareAuthority
 from pki.engine.summary import Line, summarize
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from controller.base.errors import Conflict, Refused
 from pki.engine import keys, ocsp
 from pki.engine.importing import read_authority, to_pem
-from pki.engine.software import SoftwareAuthority
+from pki.engine.software_ca import SoftwareAuthority
 from pki.models import Ca, Reason
 from pki.rules.certificates import KEPT_ON_IMPORT, reissue_all
 from pki.rules.revocation import publish, revoke

@@ -10,7 +10,7 @@ from django.utils import timezone
 from controller.accounts.models import User
 from controller.base.errors import Refused
 from controller.base.events import Event, event_for
-from controller.notifications.rules.keeping import record_notices
+from controller.notifications.rules.notices import record_notices
 from pki.models import Ca, Cert
 from pki.rules.authorities import renew_ca
 from pki.rules.certificates import renew

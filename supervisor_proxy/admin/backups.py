@@ -11,7 +11,7 @@ from django.urls import path
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.audit import record_audit
 from controller.base.admin import (
     ChoicesDropdownFilter,
     RuleAdmin,
@@ -22,7 +22,7 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.devices.admin.showing import relative_time
+from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.models import BackupPlan, StoredBackup
 from supervisor_proxy.rules import backups as rules

@@ -15,10 +15,10 @@ from controller.base.admin import (
     ScopedRelatedFilter,
     admin_url,
     badge,
-    stacked_bar,
     display,
+    stacked_bar,
 )
-from controller.devices.admin.showing import relative_time
+from controller.devices.admin.badges import relative_time
 from supervisor_proxy.models import (
     CampaignDevice,
     SupervisorBatch,

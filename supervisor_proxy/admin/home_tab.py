@@ -19,16 +19,16 @@ from django.views.decorators.http import require_POST
 
 from controller.base.admin import admin_url
 from controller.base.errors import Refused
-from controller.devices.admin.showing import relative_time
+from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.admin.home_tables import BACKUPS, STATES, backups_of, host_of, version
 from supervisor_proxy.admin.supervisors import last_calls, told
 from supervisor_proxy.engine.hassio import LONG
 from supervisor_proxy.models import Home, HomeAlert, Supervisor, SupervisorCall
-from supervisor_proxy.rules import homes
-from supervisor_proxy.rules.asking import match_route
-from supervisor_proxy.rules.calling import ask
-from supervisor_proxy.rules.many import ask_later
+from supervisor_proxy.rules import home_assistant
+from supervisor_proxy.rules.batch_calls import ask_later
+from supervisor_proxy.rules.call_execution import ask
+from supervisor_proxy.rules.call_requests import match_route
 from supervisor_proxy.rules.streaming import backup_of, download
 from supervisor_proxy.rules.supervisors import address_of
 
@@ -56,7 +56,9 @@ LOG_LINES = 100
 
 def wanted(name: str, place: str) -> Any:
     method, _, pattern = CALLS[name][0].partition(" ")
-    return match_route(Supervisor.Flavor.HASSIO, method=method, path=pattern.format(place), data={})
+    return match_route(
+        Supervisor.Flavor.HASSIO, method=method, path=pattern.format(place), data={}
+    )
 
 
 def is_serious(name: str) -> bool:
@@ -101,7 +103,7 @@ class HomeTab:
     def look(self, request: HttpRequest, pk: int) -> JsonResponse:
         """What the device says just now."""
         row = self.row(request, pk)
-        data = homes.look_at([row])[row.pk]
+        data = home_assistant.look_at([row])[row.pk]
         home = Home.objects.get(supervisor=row)
         row.refresh_from_db()
         facts = {
@@ -136,7 +138,7 @@ class HomeTab:
 
     def icon(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         row = self.row(request, pk)
-        picture = homes.icon_of(row, slug)
+        picture = home_assistant.icon_of(row, slug)
         if picture is None:
             raise Http404
         answer = HttpResponse(picture, content_type="image/png")
@@ -195,7 +197,10 @@ def home_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
 
     def may(name: str) -> bool:
         permission = wanted(name, "x").route.permission
-        return bool(user.has_perm_on(f"supervisor:{permission}", row)) and not device.is_deactivated
+        return (
+            bool(user.has_perm_on(f"supervisor:{permission}", row))
+            and not device.is_deactivated
+        )
 
     address = address_of(row)
     return {

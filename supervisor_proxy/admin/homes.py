@@ -19,7 +19,7 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.devices.admin.showing import relative_time
+from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.admin.calls import Kept
 from supervisor_proxy.admin.home_tab import HomeTab

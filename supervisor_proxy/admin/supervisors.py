@@ -23,16 +23,16 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.devices.admin.showing import relative_time
+from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.admin.calls import shown_call
 from supervisor_proxy.engine import balena
 from supervisor_proxy.engine.routes import MASK, Route, gate
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
 from supervisor_proxy.rules import supervisors as rules
-from supervisor_proxy.rules.asking import CallJob, match_route
-from supervisor_proxy.rules.calling import ask
-from supervisor_proxy.rules.many import ask_many_later
+from supervisor_proxy.rules.batch_calls import ask_many_later
+from supervisor_proxy.rules.call_execution import ask
+from supervisor_proxy.rules.call_requests import CallJob, match_route
 
 NAMED_MOST = 20
 LAST_CALLS = 15

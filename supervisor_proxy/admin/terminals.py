@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.audit import record_audit
 from controller.base.admin import (
     ChoicesDropdownFilter,
     ScopedRelatedFilter,
@@ -21,7 +21,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import Refused
 from controller.connections.models import DeviceConnection
-from controller.devices.admin.showing import relative_time
+from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
 from supervisor_proxy.admin.calls import Kept
 from supervisor_proxy.models import Terminal
@@ -127,7 +127,9 @@ class TerminalAdmin(Kept):
         device = self.device_for(request, device_id)
         user: Any = request.user
         try:
-            terminal, ticket = rules.create_ticket(user, device, reason=request.POST.get("reason", ""))
+            terminal, ticket = rules.create_ticket(
+                user, device, reason=request.POST.get("reason", "")
+            )
         except Refused as refusal:
             return JsonResponse({"error": str(refusal)}, status=400)
         play = reverse("admin:terminal_play", args=[terminal.pk])

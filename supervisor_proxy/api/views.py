@@ -19,13 +19,13 @@ from controller.base.errors import NotFound, Refused, Unreachable
 from controller.dialects.balena import require_user
 from controller.dialects.hassio import ORIGIN_HEADER, View, relay_response
 from supervisor_proxy.api.serializers import job as shown_job
-from supervisor_proxy.engine.forms import first_part
 from supervisor_proxy.engine.hassio import FOLLOWED, LONG, RANGE
+from supervisor_proxy.engine.multipart import first_part
 from supervisor_proxy.engine.routes import LARGEST_DATA, CallRequest, parse_request
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules.asking import CallJob, match_route, record_refusals
-from supervisor_proxy.rules.calling import ask
-from supervisor_proxy.rules.many import ask_later, visible
+from supervisor_proxy.rules.batch_calls import ask_later, visible
+from supervisor_proxy.rules.call_execution import ask
+from supervisor_proxy.rules.call_requests import CallJob, match_route, record_refusals
 from supervisor_proxy.rules.streaming import backup_of, download, follow, upload
 
 AnyResponse = HttpResponse | StreamingHttpResponse | Response

@@ -5,7 +5,12 @@ from typing import ClassVar, Self
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import OrganizationOwned, OrganizationScoped, OrganizationScopedQuerySet, User
+from controller.accounts.models import (
+    OrganizationOwned,
+    OrganizationScoped,
+    OrganizationScopedQuerySet,
+    User,
+)
 from controller.base.models import Base, Dated
 from controller.base.secrets import EncryptedJSONField, EncryptedTextField
 from supervisor_proxy.models.supervisors import Supervisor

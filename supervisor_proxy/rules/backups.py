@@ -16,13 +16,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
 from controller.base.events import event_for, publish
 from controller.celery import enqueue_on_commit
 from supervisor_proxy.models import BackupPlan, StoredBackup, Supervisor
-from supervisor_proxy.rules.asking import CallJob, match_route, start
-from supervisor_proxy.rules.calling import execute_all
+from supervisor_proxy.rules.call_execution import execute_all
+from supervisor_proxy.rules.call_requests import CallJob, match_route, start
 from supervisor_proxy.rules.campaigns import data, is_good, why
 from supervisor_proxy.rules.streaming import backup_of, download, upload
 
@@ -158,7 +158,9 @@ def _user(row: StoredBackup) -> User:
 
 
 def _asked(row: StoredBackup, method: str, path: str, body: Any = None) -> CallJob:
-    return start(_user(row), row.supervisor, match_route(HASSIO, method=method, path=path, data=body))
+    return start(
+        _user(row), row.supervisor, match_route(HASSIO, method=method, path=path, data=body)
+    )
 
 
 def fetch(row: StoredBackup) -> None:

@@ -18,8 +18,8 @@ from controller.celery import enqueue_on_commit
 from supervisor_proxy.engine.hassio import BACKUPS_SINCE
 from supervisor_proxy.engine.versions import older
 from supervisor_proxy.models import CampaignDevice, Supervisor, UpdateCampaign
-from supervisor_proxy.rules.asking import CallJob, match_route, start
-from supervisor_proxy.rules.calling import execute_all
+from supervisor_proxy.rules.call_execution import execute_all
+from supervisor_proxy.rules.call_requests import CallJob, match_route, start
 
 RUN = "supervisor_proxy.tasks.run_campaigns"
 State = CampaignDevice.State

@@ -16,9 +16,9 @@ from supervisor_proxy.engine import hassio
 from supervisor_proxy.engine.answers import Reply
 from supervisor_proxy.engine.routes import CallRequest, parse_request
 from supervisor_proxy.models import Supervisor
-from supervisor_proxy.rules.asking import CallJob, refuse, start
-from supervisor_proxy.rules.calling import finish
-from supervisor_proxy.rules.ways import streaming_driver_for
+from supervisor_proxy.rules.call_execution import finish
+from supervisor_proxy.rules.call_requests import CallJob, refuse, start
+from supervisor_proxy.rules.transports import streaming_driver_for
 
 TAR = ("application/tar", "application/x-tar")
 LOGS = ("text/plain", "text/x-log")
@@ -95,13 +95,17 @@ def follow(user: User, supervisor: Supervisor, wanted: CallRequest) -> Iterator[
     return LogLines(StreamedDownload(job, stack, found, began, is_log=True))
 
 
-def open_stream(job: CallJob, order: Order, kinds: Collection[str]) -> tuple[Download, ExitStack, float]:
+def open_stream(
+    job: CallJob, order: Order, kinds: Collection[str]
+) -> tuple[Download, ExitStack, float]:
     """The answer, once it is known to be one; else the job is finished and its refusal raised."""
     target, stack, began = job.target, ExitStack(), time.monotonic()
     if target is None:
         raise TypeError("A job is made ready before it is begun.")
     try:
-        found = stack.enter_context(streaming_driver_for(job.supervisor).download(target, order))
+        found = stack.enter_context(
+            streaming_driver_for(job.supervisor).download(target, order)
+        )
         refuse_other(job, found, began, kinds)
     except Refused as refusal:
         stack.close()
@@ -133,7 +137,13 @@ class StreamedDownload:
     """The parts, and the end of the call noted, whichever way it comes: also before the first."""
 
     def __init__(
-        self, job: CallJob, stack: ExitStack, found: Download, began: float, *, is_log: bool = False
+        self,
+        job: CallJob,
+        stack: ExitStack,
+        found: Download,
+        began: float,
+        *,
+        is_log: bool = False,
     ) -> None:
         self.call, self.stack, self.found, self.began = job.call, stack, found, began
         self.is_log, self.is_over, self.size = is_log, False, 0

@@ -8,7 +8,13 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from controller.base.errors import NotFound, NotPermitted, NotAuthenticated, Refused, Unreachable
+from controller.base.errors import (
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    Refused,
+    Unreachable,
+)
 from controller.base.secrets import digest
 from controller.devices.models import Device
 from supervisor_proxy.drivers.contract import Target

@@ -15,13 +15,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.base.errors import Conflict, NotPermitted, NotAuthenticated, Refused
+from controller.base.errors import Conflict, NotAuthenticated, NotPermitted, Refused
+from controller.base.request_context import current_context
 from controller.base.secrets import digest
-from controller.base.tracing import current_context
 from controller.connections.drivers.contract import Address, HostKey, Login
-from controller.connections.drivers.screens import TerminalSession, open_terminal
+from controller.connections.drivers.terminal import TerminalSession, open_terminal
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import ssh_login, record_attempts, usable_connections
+from controller.connections.rules import record_attempts, ssh_login, usable_connections
 from controller.devices.models import Device
 from supervisor_proxy.models import Terminal, TerminalPart
 
@@ -303,7 +303,9 @@ class Session:
                 reading.cancel()
                 watching.cancel()
 
-    async def _read(self, screen: TerminalSession, shown: Callable[[bytes], Awaitable[None]]) -> str:
+    async def _read(
+        self, screen: TerminalSession, shown: Callable[[bytes], Awaitable[None]]
+    ) -> str:
         while data := await screen.read():
             self.recording.show(data)
             await shown(data)

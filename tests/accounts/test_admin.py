@@ -5,9 +5,9 @@ import pytest
 from django.test import Client
 
 from controller.accounts.models import ApiToken, Membership, Organization, User
-from controller.accounts.rules import issue_token, authenticate_token
+from controller.accounts.rules import authenticate_token, issue_token
 from controller.devices.rules import settings_of
-from tests import make
+from tests import factories
 
 ORGANIZATIONS = "/admin/accounts/organization/"
 USERS = "/admin/accounts/user/"
@@ -21,7 +21,7 @@ def signed_in(user: User) -> Client:
 
 
 def member(organization: Organization, role: str) -> User:
-    return make.user(organization, role, is_staff=True)
+    return factories.user(organization, role, is_staff=True)
 
 
 def form_of(organization: Organization, **changes: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_an_operator_makes_no_new_shared_secret(organization: Organization) -> N
 
 def test_an_administrator_adds_a_member_by_name(organization: Organization) -> None:
     client = signed_in(member(organization, "org_admin"))
-    newcomer = make.user()
+    newcomer = factories.user()
     sent = form_of(organization) | {
         "memberships-TOTAL_FORMS": "2",
         "memberships-1-person": newcomer.email.upper(),
@@ -103,7 +103,7 @@ def test_an_administrator_adds_a_member_by_name(organization: Organization) -> N
 def test_an_administrator_sees_neither_other_organizations_nor_users(
     organization: Organization,
 ) -> None:
-    other = make.organization("Somebody Else")
+    other = factories.organization("Somebody Else")
     client = signed_in(member(organization, "org_admin"))
     assert "Somebody Else" not in client.get(ORGANIZATIONS).content.decode()
     assert client.get(page(other)).status_code == 302
@@ -114,7 +114,7 @@ def test_an_administrator_sees_neither_other_organizations_nor_users(
 def test_an_organization_with_devices_is_not_deleted(
     admin: User, organization: Organization
 ) -> None:
-    make.device(organization)
+    factories.device(organization)
     answer = signed_in(admin).post(
         f"{ORGANIZATIONS}{organization.pk}/delete/", {"post": "yes"}, follow=True
     )
@@ -169,7 +169,7 @@ def test_a_token_is_told_once_and_works(organization: Organization) -> None:
 
 
 def test_nobody_makes_or_takes_tokens_of_others(organization: Organization) -> None:
-    user, other = member(organization, "org_admin"), make.user(organization)
+    user, other = member(organization, "org_admin"), factories.user(organization)
     issue_token(other, name="of another")
     theirs = ApiToken.objects.get(name="of another")
     client = signed_in(user)

@@ -9,9 +9,9 @@ from django.test import Client
 
 from controller.accounts.engine import totp
 from controller.accounts.models import ApiKey, Organization, Session, Site, SiteGrant, User
-from controller.accounts.rules import second_factor, sessions, sites
-from controller.accounts.rules.keys import authenticate_key
-from tests import make
+from controller.accounts.rules import mfa, sessions, sites
+from controller.accounts.rules.api_keys import authenticate_key
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ def signed_in(user: User) -> Client:
 
 @pytest.fixture
 def manager(organization: Organization) -> User:
-    return make.user(organization, "org_admin", is_staff=True)
+    return factories.user(organization, "org_admin", is_staff=True)
 
 
 def grants(**more: Any) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def test_a_site_is_made_and_a_member_let_in(organization: Organization, manager:
     )  # fmt: skip
     assert made.status_code == 302, made.content.decode()[:3000]
     site = Site.objects.get()
-    viewer = make.user(organization, "viewer", username="vera")
+    viewer = factories.user(organization, "viewer", username="vera")
     page = f"/admin/accounts/site/{site.pk}/change/"
     sent = {"name": "Oslo", "timezone": "UTC", "is_active": "on"} | grants(
         **{"grants-TOTAL_FORMS": "1", "grants-0-site": str(site.pk), "grants-0-person": "vera",
@@ -49,7 +49,7 @@ def test_a_site_is_made_and_a_member_let_in(organization: Organization, manager:
     assert client.post(page, sent).status_code == 302
     row = SiteGrant.objects.get()
     assert (row.membership.user, row.level) == (viewer, "read")
-    stranger = make.user(make.organization(), "viewer", username="stan")
+    stranger = factories.user(factories.organization(), "viewer", username="stan")
     refused = client.post(page, sent | {"grants-0-person": stranger.username})
     assert "no such member" in refused.content.decode()
     gone = sent | {
@@ -63,11 +63,11 @@ def test_a_site_is_made_and_a_member_let_in(organization: Organization, manager:
 
 def test_who_manages_nobody_sees_no_grants(organization: Organization) -> None:
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
-    viewer = make.user(organization, "viewer", is_staff=True)
+    viewer = factories.user(organization, "viewer", is_staff=True)
     client = signed_in(viewer)
     page = f"/admin/accounts/site/{site.pk}/change/"
     assert client.get(page).status_code == 302, "without a grant there is no such site"
-    sites.grant(viewer.memberships.get(), site, "read", by=make.superuser())
+    sites.grant(viewer.memberships.get(), site, "read", by=factories.superuser())
     shown = client.get(page)
     assert shown.status_code == 200
     assert "Who may come here" not in shown.content.decode()
@@ -94,7 +94,7 @@ def test_a_key_is_shown_once_and_is_as_narrow_as_asked(manager: User) -> None:
     assert secret[0] not in listed
     wrong = client.post("/admin/accounts/apikey/add/", sent | {"scopes": "device:fly"})
     assert "There is no permission device:fly" in wrong.content.decode()
-    other = signed_in(make.user(make.organization(), "admin", is_staff=True))
+    other = signed_in(factories.user(factories.organization(), "admin", is_staff=True))
     assert key.prefix not in other.get("/admin/accounts/apikey/").content.decode()
     client.post(f"/admin/accounts/apikey/{key.pk}/delete/", {"post": "yes"})
     assert not ApiKey.objects.exists()
@@ -119,7 +119,7 @@ def test_a_second_factor_is_set_up_with_a_qr_code_and_turned_off(manager: User) 
     assert secret
     code = totp.code_at(secret[1], int(time.time()) // totp.STEP_SECONDS)
     client.post(page, {"do": "on", "code": code})
-    assert second_factor.is_enabled(manager)
+    assert mfa.is_enabled(manager)
     assert secret[1] not in client.get(page).content.decode(), "shown once"
     client.post(page, {"do": "off", "password": "a good password"})
-    assert not second_factor.is_enabled(manager)
+    assert not mfa.is_enabled(manager)

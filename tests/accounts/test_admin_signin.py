@@ -8,8 +8,8 @@ from django.test import Client
 
 from controller.accounts.engine import totp
 from controller.accounts.models import AuditEntry, Authenticator, Organization, User
-from controller.accounts.rules import second_factor
-from tests import make
+from controller.accounts.rules import mfa
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/admin/login/"
@@ -17,7 +17,7 @@ LOGIN = "/admin/login/"
 
 @pytest.fixture
 def staff(organization: Organization) -> User:
-    return make.user(organization, "org_admin", username="ann", is_staff=True)
+    return factories.user(organization, "org_admin", username="ann", is_staff=True)
 
 
 def sign_in(**more: str) -> Any:
@@ -31,9 +31,9 @@ def test_a_password_alone_is_enough_without_a_second_factor(staff: User) -> None
 
 
 def test_with_a_second_factor_the_password_alone_is_not(staff: User) -> None:
-    setup = second_factor.start_setup(staff)
+    setup = mfa.start_setup(staff)
     now = int(time.time()) // totp.STEP_SECONDS
-    second_factor.enable(staff, totp.code_at(setup.secret, now))
+    mfa.enable(staff, totp.code_at(setup.secret, now))
     Authenticator.objects.update(last_step=-1)
 
     refused = sign_in()

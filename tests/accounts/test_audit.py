@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from rest_framework.test import APIClient
 
 from controller.accounts.models import AuditChain, AuditEntry, Membership, Organization, User
-from controller.accounts.rules import auditing, sites
+from controller.accounts.rules import audit, sites
 from controller.base.errors import Conflict
 from controller.base.masking import MASK
-from tests import make
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 Api = Callable[[User | None], APIClient]
@@ -29,7 +29,7 @@ def only(**by: Any) -> AuditEntry:
 def test_an_api_write_is_told_with_who_what_where_before_and_after(
     api: Api, organization: Organization
 ) -> None:
-    user = make.user(organization, "org_admin")
+    user = factories.user(organization, "org_admin")
     client = api(user)
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo", city="Oslo")
     assert not AuditEntry.objects.exists(), "nobody was at work"
@@ -52,7 +52,7 @@ def test_an_api_write_is_told_with_who_what_where_before_and_after(
 
 def test_what_is_rolled_back_leaves_no_trace(api: Api, organization: Organization) -> None:
     with transaction.atomic():
-        auditing.record_audit("try", organization)
+        audit.record_audit("try", organization)
         transaction.set_rollback(True)
     assert not AuditEntry.objects.exists()
 
@@ -60,7 +60,7 @@ def test_what_is_rolled_back_leaves_no_trace(api: Api, organization: Organizatio
 def test_secrets_are_masked_and_their_change_is_told(
     api: Api, organization: Organization
 ) -> None:
-    client = api(make.user(organization, "org_admin"))
+    client = api(factories.user(organization, "org_admin"))
     made = client.post(
         "/api/v1/controller/credential/",
         {
@@ -70,7 +70,7 @@ def test_secrets_are_masked_and_their_change_is_told(
         },
     )  # fmt: skip
     assert made.status_code == 201, made.json()
-    device = make.device(organization)
+    device = factories.device(organization)
     client.patch(f"/api/v1/controller/device/{device.pk}/", {"key": "0123456789abcdef" * 2})
     text = json.dumps([[e.before, e.after] for e in AuditEntry.objects.all()])
     assert "hunter2" not in text
@@ -89,9 +89,9 @@ def test_the_admin_is_told_of_too(client: Any, admin: User) -> None:
 
 
 def test_templates_of_a_device_are_told_by_name(api: Api, organization: Organization) -> None:
-    device = make.device(organization, config={})
-    template = make.template(organization, name="motd")
-    answer = api(make.user(organization)).patch(
+    device = factories.device(organization, config={})
+    template = factories.template(organization, name="motd")
+    answer = api(factories.user(organization)).patch(
         f"/api/v1/controller/device/{device.pk}/",
         {"config": {"templates": [str(template.pk)]}},
         format="json",
@@ -103,9 +103,9 @@ def test_templates_of_a_device_are_told_by_name(api: Api, organization: Organiza
 def test_refused_attempts_and_failed_sign_ins_are_told(
     api: Api, organization: Organization
 ) -> None:
-    viewer = make.user(organization, "viewer", username="vera")
+    viewer = factories.user(organization, "viewer", username="vera")
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
-    sites.grant(viewer.memberships.get(), site, "read", by=make.superuser())
+    sites.grant(viewer.memberships.get(), site, "read", by=factories.superuser())
     assert api(viewer).delete(f"/api/v1/sites/{site.pk}/").status_code == 403
     entry = only(outcome="refused")
     assert (entry.actor, entry.action, entry.object_id) == ("vera", "site:delete", str(site.pk))
@@ -125,25 +125,26 @@ def test_refused_attempts_and_failed_sign_ins_are_told(
 def test_every_organization_reads_its_own_and_managers_alone(
     api: Api, organization: Organization
 ) -> None:
-    other = make.organization()
+    other = factories.organization()
     for owner in (organization, other):
-        auditing.record_audit("test", owner, organization_id=owner.pk)
-    auditing.record_audit("test", organization_id=None)
-    listed = api(make.user(organization, "org_admin")).get(LOGS).json()
+        audit.record_audit("test", owner, organization_id=owner.pk)
+    audit.record_audit("test", organization_id=None)
+    listed = api(factories.user(organization, "org_admin")).get(LOGS).json()
     assert [row["organization_id"] for row in listed["items"]] == [str(organization.pk)]
     foreign = only(organization=other)
     assert (
-        api(make.user(organization, "org_admin")).get(f"{LOGS}{foreign.pk}/").status_code == 404
+        api(factories.user(organization, "org_admin")).get(f"{LOGS}{foreign.pk}/").status_code
+        == 404
     )
-    assert api(make.user(organization, "operator")).get(LOGS).status_code == 403
-    assert api(make.superuser()).get(LOGS, {"action": "test"}).json()["total"] == 3
-    assert api(make.superuser()).delete(f"{LOGS}{foreign.pk}/").status_code == 405
+    assert api(factories.user(organization, "operator")).get(LOGS).status_code == 403
+    assert api(factories.superuser()).get(LOGS, {"action": "test"}).json()["total"] == 3
+    assert api(factories.superuser()).delete(f"{LOGS}{foreign.pk}/").status_code == 405
 
 
 def test_the_list_is_filtered_and_exported(api: Api, organization: Organization) -> None:
     for number in range(3):
-        auditing.record_audit(f"step{number}", organization, after={"note": "=1+1"})
-    client = api(make.superuser())
+        audit.record_audit(f"step{number}", organization, after={"note": "=1+1"})
+    client = api(factories.superuser())
     assert client.get(LOGS, {"action": "step1"}).json()["total"] == 1
     assert client.get(LOGS, {"search": "STEP"}).json()["total"] == 3
     assert client.get(LOGS, {"resource_id": str(organization.pk)}).json()["total"] == 3
@@ -158,8 +159,8 @@ def test_a_list_costs_as_many_queries_for_many_rows_as_for_one(
     api: Api, organization: Organization, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(30):
-        auditing.record_audit(f"step{number}", organization)
-    client = api(make.superuser())
+        audit.record_audit(f"step{number}", organization)
+    client = api(factories.superuser())
     client.get(LOGS)
     with django_assert_max_num_queries(3):
         assert len(client.get(LOGS).json()["items"]) == 25
@@ -167,8 +168,10 @@ def test_a_list_costs_as_many_queries_for_many_rows_as_for_one(
 
 def chained(organization: Organization, number: int = 5) -> None:
     for at in range(number):
-        auditing.record_audit("step", organization, after={"at": at, "big": 1e22, "text": "é\u2028"})
-    assert auditing.seal_entries() == number
+        audit.record_audit(
+            "step", organization, after={"at": at, "big": 1e22, "text": "é\u2028"}
+        )
+    assert audit.seal_entries() == number
 
 
 def execute(sql: str, *values: Any) -> None:
@@ -177,12 +180,12 @@ def execute(sql: str, *values: Any) -> None:
 
 
 def problems() -> list[str]:
-    return [one for chain in auditing.verify_chains() for one in chain.problems]
+    return [one for chain in audit.verify_chains() for one in chain.problems]
 
 
 def test_a_chain_holds_and_grows(organization: Organization, capsys: Any) -> None:
     chained(organization)
-    auditing.record_audit("later", organization)
+    audit.record_audit("later", organization)
     assert problems() == []
     call_command("audit_verify")
     assert f"{organization.name}: 6 entries" in capsys.readouterr().out
@@ -214,13 +217,13 @@ def test_whatever_is_bent_in_the_database_shows(
 def test_an_entry_that_waits_for_its_seal_cannot_be_altered_either(
     organization: Organization,
 ) -> None:
-    auditing.record_audit("step", organization)
+    audit.record_audit("step", organization)
     execute("UPDATE accounts_auditentry SET action = 'other'")
     assert any("was altered" in one for one in problems())
 
 
 def test_each_organization_has_a_chain_of_its_own(organization: Organization) -> None:
-    other = make.organization()
+    other = factories.organization()
     chained(organization, 2)
     chained(other, 3)
     assert {one.number for one in AuditChain.objects.all()} == {2, 3}
@@ -228,12 +231,12 @@ def test_each_organization_has_a_chain_of_its_own(organization: Organization) ->
         "DELETE FROM accounts_auditentry WHERE organization_id = %s AND number = 1",
         other.pk.hex if connection.vendor == "sqlite" else str(other.pk),
     )
-    broken = [chain.name for chain in auditing.verify_chains() if chain.problems]
+    broken = [chain.name for chain in audit.verify_chains() if chain.problems]
     assert broken == [str(other.pk)]
 
 
 def test_entries_are_never_changed_or_deleted_by_code(organization: Organization) -> None:
-    auditing.record_audit("step", organization)
+    audit.record_audit("step", organization)
     entry = only(action="step")
     with pytest.raises(Conflict):
         entry.save()
@@ -242,12 +245,12 @@ def test_entries_are_never_changed_or_deleted_by_code(organization: Organization
 
 
 def test_an_organization_that_is_gone_keeps_its_audit(api: Api, admin: User) -> None:
-    organization = make.organization()
-    auditing.record_audit("step", organization)
+    organization = factories.organization()
+    audit.record_audit("step", organization)
     assert (
         api(admin).delete(f"/api/v1/users/organization/{organization.pk}/").status_code == 204
     )
-    auditing.seal_entries()
+    audit.seal_entries()
     assert problems() == []
     assert AuditEntry.objects.filter(organization_id=organization.pk).count() == 2
 
@@ -256,8 +259,8 @@ def test_a_managers_own_chains_are_validated_over_the_api(
     api: Api, organization: Organization
 ) -> None:
     chained(organization, 2)
-    chained(make.organization(), 2)
-    answer = api(make.user(organization)).get("/api/v1/audit/validate/").json()
+    chained(factories.organization(), 2)
+    answer = api(factories.user(organization)).get("/api/v1/audit/validate/").json()
     assert answer["valid"] is True
     assert [chain["chain"] for chain in answer["chains"]] == [str(organization.pk)]
     assert not Membership.objects.filter(role="super_admin").exists()

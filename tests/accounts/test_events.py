@@ -9,13 +9,13 @@ from asgiref.sync import sync_to_async
 from django.conf import settings as portal
 
 from controller.accounts.models import Organization, Session, User
-from controller.accounts.rules import issue_token, keys, sessions, sites
+from controller.accounts.rules import api_keys, issue_token, sessions, sites
 from controller.base.events import Event, event_for, publish
 from controller.connections.rules import commands
 from controller.devices.models import Device
 from controller.devices.rules import Observation, record_observations
-from controller.dialects import sockets as kit
-from tests import make
+from controller.dialects import consumers as kit
+from tests import factories
 from tests.sockets import Listener, played
 
 # Consumers close connections that are in a transaction, so the tests have none around them.
@@ -41,9 +41,9 @@ def bearer(user: User) -> dict[str, str]:
 def test_a_device_that_comes_online_is_told_to_who_may_see_it(
     told: Any, organization: Organization
 ) -> None:
-    device = make.device(organization, name="router-1")
-    mine = bearer(make.user(organization, "viewer"))
-    foreign = bearer(make.user(make.organization(), "admin"))
+    device = factories.device(organization, name="router-1")
+    mine = bearer(factories.user(organization, "viewer"))
+    foreign = bearer(factories.user(factories.organization(), "admin"))
 
     async def scene() -> None:
         listener, stranger = await Listener(**mine).ready(), await Listener(**foreign).ready()
@@ -66,10 +66,10 @@ def test_sites_and_permissions_decide_for_each_event(
 ) -> None:
     oslo = sites.create_site(organization=organization, name="Oslo", slug="oslo")
     rome = sites.create_site(organization=organization, name="Rome", slug="rome")
-    user = make.user(organization, "operator")
-    sites.grant(user.memberships.get(), oslo, "read", by=make.superuser())
-    here, there = (make.device(organization, site=site) for site in (oslo, rome))
-    key = keys.create_key(user, name="narrow", scopes=["device:read"])[1]
+    user = factories.user(organization, "operator")
+    sites.grant(user.memberships.get(), oslo, "read", by=factories.superuser())
+    here, there = (factories.device(organization, site=site) for site in (oslo, rome))
+    key = api_keys.create_key(user, name="narrow", scopes=["device:read"])[1]
     everything = bearer(user)
 
     async def scene() -> None:
@@ -94,7 +94,7 @@ def test_sites_and_permissions_decide_for_each_event(
 def test_what_belongs_to_people_is_told_to_these_alone(
     told: Any, organization: Organization
 ) -> None:
-    theirs, other = make.user(organization), make.user(organization)
+    theirs, other = factories.user(organization), factories.user(organization)
     event = Event(
         "network.changed", "network:read", None, 7, has_site=False,
         recipients=frozenset({theirs.pk}),
@@ -114,8 +114,8 @@ def test_what_belongs_to_people_is_told_to_these_alone(
 
 
 def test_a_listener_can_ask_for_less(told: Any, organization: Organization) -> None:
-    one, two = make.device(organization), make.device(organization)
-    headers = bearer(make.user(organization))
+    one, two = factories.device(organization), factories.device(organization)
+    headers = bearer(factories.user(organization))
 
     async def scene() -> None:
         listener = await Listener(**headers).ready()
@@ -136,9 +136,9 @@ def test_a_listener_can_ask_for_less(told: Any, organization: Organization) -> N
 def test_commands_and_rollouts_tell_how_far_they_are(
     told: Any, organization: Organization
 ) -> None:
-    device = make.device(organization, management_ip="127.0.0.1")
-    make.connection(device, make.credentials(organization))
-    headers = bearer(make.user(organization))
+    device = factories.device(organization, management_ip="127.0.0.1")
+    factories.connection(device, factories.credentials(organization))
+    headers = bearer(factories.user(organization))
 
     async def scene() -> None:
         listener = await Listener(**headers).ready()
@@ -183,7 +183,7 @@ def test_nobody_listens_without_signing_in(
 
 
 def test_the_first_message_may_sign_in(organization: Organization) -> None:
-    user = make.user(organization)
+    user = factories.user(organization)
     token = sessions.open_session(user).access
 
     async def scene() -> None:
@@ -199,7 +199,7 @@ def test_the_first_message_may_sign_in(organization: Organization) -> None:
 def test_a_cookie_is_only_good_for_pages_of_the_portal(
     organization: Organization, client: Any
 ) -> None:
-    user = make.user(organization)
+    user = factories.user(organization)
     client.force_login(user)
     admin = f"{portal.SESSION_COOKIE_NAME}={client.cookies[portal.SESSION_COOKIE_NAME].value}"
     api = f"freesdn_access={sessions.open_session(user).access}"
@@ -220,9 +220,9 @@ def test_who_signs_out_or_loses_their_role_hears_no_more(
     told: Any, organization: Organization, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(kit, "CHECK_SECONDS", 0.05)
-    user = make.user(organization)
+    user = factories.user(organization)
     tokens = sessions.open_session(user)
-    device: Device = make.device(organization)
+    device: Device = factories.device(organization)
     other = bearer(user)
 
     async def scene() -> None:
@@ -243,13 +243,15 @@ def test_who_signs_out_or_loses_their_role_hears_no_more(
 def test_who_reads_too_slowly_is_dropped_and_the_others_go_on(
     told: Any, organization: Organization, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("controller.accounts.api.streaming.views.MOST_WAITING", 1)
-    device = make.device(organization)
-    headers = bearer(make.user(organization))
+    monkeypatch.setattr("controller.accounts.api.events.views.MOST_WAITING", 1)
+    device = factories.device(organization)
+    headers = bearer(factories.user(organization))
 
     async def scene() -> None:
         listener = await Listener(**headers).ready()
-        await told(publish, *(event_for(device, "device.status", "device:read") for _ in range(200)))
+        await told(
+            publish, *(event_for(device, "device.status", "device:read") for _ in range(200))
+        )
         assert await listener.closes() == kit.TOO_SLOW
 
     played(scene)
@@ -260,7 +262,7 @@ def test_nothing_is_read_or_sent_while_nobody_listens(
     organization: Organization, django_assert_num_queries: Any, settings: Any,
     django_capture_on_commit_callbacks: Captured,
 ) -> None:  # fmt: skip
-    device = make.device(organization)
+    device = factories.device(organization)
     with django_capture_on_commit_callbacks() as callbacks:
         record_observations([Observation(device.pk, "online")])
     with django_assert_num_queries(0):

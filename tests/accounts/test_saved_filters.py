@@ -8,9 +8,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import Organization, SavedFilter, User
-from controller.accounts.rules import filters
+from controller.accounts.rules import saved_filters
 from controller.base.errors import Conflict, NotPermitted, Refused
-from tests import make
+from tests import factories
 
 LIST = "/admin/devices/device/"
 SAVED = "/admin/accounts/savedfilter/"
@@ -24,7 +24,7 @@ def signed_in(user: User) -> Client:
 
 
 def staff(organization: Organization, role: str) -> User:
-    return make.user(organization, role, is_staff=True)
+    return factories.user(organization, role, is_staff=True)
 
 
 def save(client: Client, **changes: Any) -> Any:
@@ -58,7 +58,7 @@ def test_shared_filters_are_seen_by_the_organization_and_by_nobody_else(
     save(operator, organization=str(organization.pk))
     save(operator, name="My own")
     viewer = signed_in(staff(organization, "viewer"))
-    stranger = signed_in(staff(make.organization(), "org_admin"))
+    stranger = signed_in(staff(factories.organization(), "org_admin"))
     assert names(operator) == ["My own", "Roofs in trouble"]
     assert names(viewer) == ["Roofs in trouble"]
     assert names(stranger) == []
@@ -74,11 +74,11 @@ def test_only_who_may_share_shares_and_only_where_they_may(organization: Organiz
     viewer = staff(organization, "viewer")
     save(signed_in(viewer), organization=str(organization.pk))
     operator = signed_in(staff(organization, "operator"))
-    save(operator, organization=str(make.organization().pk))
+    save(operator, organization=str(factories.organization().pk))
     save(operator, organization="nonsense")
     assert not SavedFilter.objects.exists()
     with pytest.raises(NotPermitted):
-        filters.save_filter(
+        saved_filters.save_filter(
             viewer, page="devices.device", name="x", query=QUERY, organization=organization
         )
 
@@ -116,13 +116,13 @@ def test_a_list_that_one_may_not_see_has_none(organization: Organization) -> Non
 
 def test_a_name_is_taken_once_and_their_number_has_an_end(organization: Organization) -> None:
     user = staff(organization, "viewer")
-    for number in range(filters.MOST):
-        filters.save_filter(user, page="pki.cert", name=f"{number}", query="q=x")
+    for number in range(saved_filters.MOST):
+        saved_filters.save_filter(user, page="pki.cert", name=f"{number}", query="q=x")
     with pytest.raises(Conflict, match="the most"):
-        filters.save_filter(user, page="pki.cert", name="more", query="q=x")
-    filters.save_filter(user, page="pki.ca", name="once", query="q=x")
+        saved_filters.save_filter(user, page="pki.cert", name="more", query="q=x")
+    saved_filters.save_filter(user, page="pki.ca", name="once", query="q=x")
     with pytest.raises(Refused, match="of this name"):
-        filters.save_filter(user, page="pki.ca", name="once", query="q=y")
+        saved_filters.save_filter(user, page="pki.ca", name="once", query="q=y")
 
 
 def test_the_list_asks_the_database_as_often_for_many_filters_as_for_one(
@@ -133,7 +133,7 @@ def test_the_list_asks_the_database_as_often_for_many_filters_as_for_one(
     for more in (1, 9):
         for number in range(more):
             name = f"{more} {number}"
-            filters.save_filter(
+            saved_filters.save_filter(
                 user, page="devices.device", name=name, query="q=x", organization=organization
             )
         client.get(LIST)

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from controller.accounts.engine import totp
 from controller.accounts.models import ApiKey, Session, User
-from controller.accounts.rules import keys, passwords, second_factor
+from controller.accounts.rules import api_keys, passwords
+from controller.accounts.rules import mfa as second_factor
 from controller.base.errors import NotAuthenticated
-from tests import make
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/api/v1/auth/login"
@@ -28,7 +29,7 @@ def _many_sign_ins(settings: Any) -> None:
 
 @pytest.fixture
 def user(organization: Any) -> User:
-    return make.user(organization, "operator", username="bob", email="bob@example.org")
+    return factories.user(organization, "operator", username="bob", email="bob@example.org")
 
 
 def post(client: Client, url: str, data: Any = None, **headers: str) -> Any:
@@ -182,7 +183,7 @@ def test_sessions_are_listed_and_one_can_be_ended_from_another(user: User) -> No
     assert gone.status_code == 200
     bearer = {"Authorization": f"Bearer {token}"}
     assert Client().get("/api/v1/auth/me", headers=bearer).status_code == 401
-    stranger = make.user()
+    stranger = factories.user()
     foreign = Session.objects.create(
         user=stranger, refresh_id=other["id"], expires=timezone.now()
     )
@@ -318,9 +319,9 @@ def test_a_key_is_shown_once_and_works_until_it_is_deleted(user: User, api: Any)
 
 
 def test_scopes_narrow_the_owner_and_never_widen(organization: Any, api: Any) -> None:
-    admin = make.superuser()
-    _, secret = keys.create_key(admin, name="reads", scopes=["device:read"])
-    device = make.device(organization)
+    admin = factories.superuser()
+    _, secret = api_keys.create_key(admin, name="reads", scopes=["device:read"])
+    device = factories.device(organization)
     url = f"/api/v1/devices/{device.pk}/"
     assert Client().get(url, headers=by_key(secret)).status_code == 200
     refused = Client().patch(
@@ -328,7 +329,7 @@ def test_scopes_narrow_the_owner_and_never_widen(organization: Any, api: Any) ->
     )
     assert refused.json()["error"]["message"] == "Permission denied: requires 'device:update'"
     assert Client().get("/api/v1/sites/", headers=by_key(secret)).status_code == 403
-    viewer = make.user(organization, "viewer")
+    viewer = factories.user(organization, "viewer")
     wanted = {"name": "k", "scopes": ["device:update"]}
     assert api(viewer).post("/api/v1/api-keys/", wanted, format="json").status_code == 403
     strange = {"name": "k", "scopes": ["devices:steal"]}
@@ -340,7 +341,7 @@ def test_scopes_narrow_the_owner_and_never_widen(organization: Any, api: Any) ->
 
 
 def test_a_key_cannot_touch_its_owners_password_sessions_or_second_factor(user: User) -> None:
-    _, secret = keys.create_key(user, name="all")
+    _, secret = api_keys.create_key(user, name="all")
     for path, data in {
         "password": {"current_password": PASSWORD, "new_password": "an even better password"},
         "logout-all": {},

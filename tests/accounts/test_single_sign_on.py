@@ -11,7 +11,7 @@ from django.test import Client
 
 from controller.accounts.models import AuditEntry, Organization, Session, User
 from controller.environment import single_sign_on
-from tests import make
+from tests import factories
 from tests.fleet.oidc import CLIENT_ID, CLIENT_SECRET, Provider
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def provider(settings: Any, monkeypatch: Any) -> Iterator[Provider]:
 
 @pytest.fixture
 def alice(organization: Organization) -> User:
-    return make.user(organization, "operator", username="alice", email="Alice@example.com")
+    return factories.user(organization, "operator", username="alice", email="Alice@example.com")
 
 
 def path_of(url: str) -> str:
@@ -94,7 +94,7 @@ def test_strangers_get_an_account_only_where_the_portal_says_so(
     assert come_back(client).status_code == 403
     assert not User.objects.exists()
     settings.MUSTER_OIDC_CREATES_USERS = True
-    make.user(username="alice")
+    factories.user(username="alice")
     assert come_back(client).status_code == 200
     made = User.objects.get(email="alice@example.com")
     assert made.username.startswith("alice-")

@@ -11,7 +11,7 @@ from controller.accounts.models import Organization, Site, User
 from controller.accounts.rules import sites
 from controller.configs.models import Config
 from controller.devices.models import Device, Presence
-from tests import make
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 Api = Callable[[User | None], APIClient]
@@ -26,8 +26,8 @@ def site(organization: Organization) -> Site:
 
 
 def granted(organization: Organization, site: Site, level: str, role: str = "operator") -> User:
-    user = make.user(organization, role)
-    sites.grant(user.memberships.get(), site, level, by=make.superuser())
+    user = factories.user(organization, role)
+    sites.grant(user.memberships.get(), site, level, by=factories.superuser())
     return user
 
 
@@ -38,10 +38,10 @@ def names(client: APIClient, url: str, key: str) -> set[str]:
 def test_no_grant_is_no_site_and_no_device_of_it_in_any_dialect(
     api: Api, organization: Organization, site: Site
 ) -> None:
-    inside = make.device(organization, name="inside", site=site, config={})
-    make.device(organization, name="outside")
+    inside = factories.device(organization, name="inside", site=site, config={})
+    factories.device(organization, name="outside")
     for role in ("operator", "viewer"):
-        client = api(make.user(organization, role))
+        client = api(factories.user(organization, role))
         assert client.get(SITES).json()["items"] == []
         assert client.get(f"{SITES}{site.pk}/").status_code == 404
         assert names(client, DEVICES, "items") == {"outside"}
@@ -49,14 +49,14 @@ def test_no_grant_is_no_site_and_no_device_of_it_in_any_dialect(
         for url in (f"{DEVICES}{inside.pk}/", f"{OPENWISP}{inside.pk}/"):
             assert client.get(url).status_code == 404
         assert client.get(f"{OPENWISP}{inside.pk}/connection/").status_code == 404
-    bound = make.user(organization, "site_admin")
+    bound = factories.user(organization, "site_admin")
     assert names(api(bound), DEVICES, "items") == set()
     # What belongs to a device follows it.
-    viewer = User.objects.get(pk=make.user(organization, "viewer").pk)
+    viewer = User.objects.get(pk=factories.user(organization, "viewer").pk)
     assert not Config.objects.visible_to(viewer).exists()
     assert not Presence.objects.visible_to(viewer).filter(device=inside).exists()
     for role in ("admin", "org_admin"):
-        assert names(api(make.user(organization, role)), DEVICES, "items") == {
+        assert names(api(factories.user(organization, role)), DEVICES, "items") == {
             "inside", "outside",
         }  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_no_grant_is_no_site_and_no_device_of_it_in_any_dialect(
 def test_a_grant_says_how_deep_in_every_dialect(
     api: Api, organization: Organization, site: Site, level: str, statuses: tuple[int, bool]
 ) -> None:
-    inside = make.device(organization, name="inside", site=site)
+    inside = factories.device(organization, name="inside", site=site)
     client = api(granted(organization, site, level))
     assert names(client, SITES, "items") == {"Oslo"}
     assert names(client, f"{DEVICES}?site_id={site.pk}", "items") == {"inside"}
@@ -90,9 +90,13 @@ def test_a_device_is_shown_to_exactly_those_whose_list_has_it(
 ) -> None:
     # The list asks the database who may see a row, the page of one asks of the row it has.
     for place in (site, None):
-        make.device(organization, site=place)
-        make.device(make.organization(), site=None)
-    user = granted(organization, site, level, role) if level else make.user(organization, role)
+        factories.device(organization, site=place)
+        factories.device(factories.organization(), site=None)
+    user = (
+        granted(organization, site, level, role)
+        if level
+        else factories.user(organization, role)
+    )
     client = api(user)
     listed = {row["id"] for row in client.get(OPENWISP).json()["results"]}
     shown = {
@@ -104,7 +108,7 @@ def test_a_device_is_shown_to_exactly_those_whose_list_has_it(
 
 
 def test_a_grant_never_widens_a_role(api: Api, organization: Organization, site: Site) -> None:
-    inside = make.device(organization, site=site)
+    inside = factories.device(organization, site=site)
     client = api(granted(organization, site, "full", role="viewer"))
     assert client.get(f"{DEVICES}{inside.pk}/").status_code == 200
     assert client.patch(f"{DEVICES}{inside.pk}/", {"notes": "x"}).status_code == 403
@@ -115,23 +119,23 @@ def test_a_device_is_moved_only_by_who_may_write_in_both_places(
     api: Api, organization: Organization, site: Site
 ) -> None:
     other = sites.create_site(organization=organization, name="Rome", slug="rome")
-    inside = make.device(organization, site=site)
+    inside = factories.device(organization, site=site)
     user = granted(organization, site, "write", role="site_admin")
     url = f"{DEVICES}{inside.pk}/"
     assert api(user).patch(url, {"site_id": str(other.pk)}).status_code == 422
-    sites.grant(user.memberships.get(), other, "read", by=make.superuser())
+    sites.grant(user.memberships.get(), other, "read", by=factories.superuser())
     assert api(user).patch(url, {"site_id": str(other.pk)}).status_code == 403
     assert api(user).patch(url, {"site_id": None}).status_code == 403
-    sites.grant(user.memberships.get(), other, "write", by=make.superuser())
+    sites.grant(user.memberships.get(), other, "write", by=factories.superuser())
     assert api(user).patch(url, {"site_id": str(other.pk)}).json()["site_id"] == str(other.pk)
-    theirs = sites.create_site(organization=make.organization(), name="X", slug="x")
-    assert api(make.superuser()).patch(url, {"site_id": str(theirs.pk)}).status_code == 422
+    theirs = sites.create_site(organization=factories.organization(), name="X", slug="x")
+    assert api(factories.superuser()).patch(url, {"site_id": str(theirs.pk)}).status_code == 422
 
 
 def test_sites_are_made_changed_and_deleted_by_managers(
     api: Api, organization: Organization
 ) -> None:
-    client = api(make.user(organization, "org_admin"))
+    client = api(factories.user(organization, "org_admin"))
     made = client.post(
         SITES, {"name": "Oslo", "slug": "oslo", "subnets": [{"cidr": "10.0.0.0/8"}]}
     )
@@ -145,13 +149,13 @@ def test_sites_are_made_changed_and_deleted_by_managers(
         assert client.post(SITES, bad, format="json").status_code == 422, cidr
     url = f"{SITES}{made.json()['id']}/"
     assert client.patch(url, {"city": "Oslo", "slug": "new"}).json()["slug"] == "oslo"
-    device = make.device(organization, site=Site.objects.get())
+    device = factories.device(organization, site=Site.objects.get())
     Presence.objects.filter(device=device).update(state="online")
     assert client.get(url).json()["online_device_count"] == 1
     assert client.delete(url).status_code == 409
     device.delete()
     assert client.delete(url).status_code == 204
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     foreign = sites.create_site(organization=organization, name="A", slug="a")
     assert stranger.get(f"{SITES}{foreign.pk}/").status_code == 404
     assert stranger.patch(f"{SITES}{foreign.pk}/", {"city": "x"}).status_code == 404
@@ -160,13 +164,13 @@ def test_sites_are_made_changed_and_deleted_by_managers(
 def test_grants_are_given_and_taken_through_the_api(
     api: Api, organization: Organization, site: Site
 ) -> None:
-    manager, member = make.user(organization), make.user(organization, "operator")
+    manager, member = factories.user(organization), factories.user(organization, "operator")
     url = f"{SITES}{site.pk}/grants/"
     given: dict[str, Any] = {"user_id": str(member.pk), "access_level": "write"}
     assert api(manager).put(url, given).json()["access_level"] == "write"
     assert [row["username"] for row in api(manager).get(url).json()] == [member.username]
     assert api(member).put(url, given | {"access_level": "full"}).status_code == 403
-    stranger = make.user(make.organization(), "operator")
+    stranger = factories.user(factories.organization(), "operator")
     assert api(manager).put(url, given | {"user_id": str(stranger.pk)}).status_code == 404
     assert api(manager).delete(f"{url}{member.pk}/").status_code == 204
     assert api(User.objects.get(pk=member.pk)).get(SITES).json()["items"] == []
@@ -176,7 +180,7 @@ def test_pages_hold_items_total_page_per_page_and_pages(
     api: Api, admin: User, organization: Organization
 ) -> None:
     for number in range(5):
-        make.device(organization, name=f"device-{number}")
+        factories.device(organization, name=f"device-{number}")
     client = api(admin)
     page = client.get(f"{DEVICES}?page=2&per_page=2").json()
     assert [row["name"] for row in page.pop("items")] == ["device-2", "device-3"]

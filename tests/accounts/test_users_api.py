@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules import passwords
-from tests import make
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 Api = Callable[[User | None], APIClient]
@@ -66,7 +66,7 @@ def test_organizations_groups_and_emails_have_the_shapes_of_the_original(
     url = f"{ORGS}{made.json()['id']}/"
     assert client.patch(url, {"description": "changed"}).json()["owner"] is None
     assert client.post(ORGS, {}).json().keys() == {"name", "slug"}
-    device = make.device(Organization.objects.get(slug="org-2"))
+    device = factories.device(Organization.objects.get(slug="org-2"))
     assert client.delete(url).status_code == 409
     device.delete()
     assert client.delete(url).status_code in {204, 409}
@@ -75,7 +75,7 @@ def test_organizations_groups_and_emails_have_the_shapes_of_the_original(
     assert group.keys() == {"id", "name", "permissions"}
     assert client.delete(f"{GROUPS}{group['id']}/").status_code == 204
 
-    person = make.user()
+    person = factories.user()
     emails = f"{USERS}{person.pk}/email/"
     added = client.post(emails, {"email": "x@peer.example", "verified": True, "primary": True})
     assert added.json().keys() == {"id", "email", "verified", "primary"}
@@ -92,26 +92,31 @@ def test_organizations_groups_and_emails_have_the_shapes_of_the_original(
 def test_a_manager_sees_and_changes_only_the_users_of_their_organizations(
     api: Api, organization: Organization
 ) -> None:
-    manager = make.user(organization, "org_admin")
-    member, stranger = make.user(organization, "viewer"), make.user(make.organization())
+    manager = factories.user(organization, "org_admin")
+    member, stranger = (
+        factories.user(organization, "viewer"),
+        factories.user(factories.organization()),
+    )
     client = api(manager)
     listed = {row["id"] for row in client.get(USERS).json()["results"]}
     assert listed == {str(manager.pk), str(member.pk)}
     assert client.get(f"{USERS}{stranger.pk}/").status_code == 404
     assert client.patch(f"{USERS}{member.pk}/", {"bio": "x"}).status_code == 200
     # Who belongs elsewhere too would be taken over there as well.
-    Membership.objects.create(user=member, organization=make.organization(), role="org_admin")
+    Membership.objects.create(
+        user=member, organization=factories.organization(), role="org_admin"
+    )
     assert client.patch(f"{USERS}{member.pk}/", {"bio": "y"}).status_code == 403
     password = {"current_password": None, "new_password": "Tester-12345",
                 "confirm_password": "Tester-12345"}  # fmt: skip
     assert client.put(f"{USERS}{member.pk}/password/", password).status_code == 403
     assert client.patch(f"{USERS}{member.pk}/email/1/", {}).status_code in {403, 404}
     assert client.delete(f"{USERS}{member.pk}/").status_code == 403
-    assert client.get(f"{USERS}{make.superuser().pk}/").status_code == 404
+    assert client.get(f"{USERS}{factories.superuser().pk}/").status_code == 404
 
 
 def test_nobody_gives_more_than_they_have(api: Api, organization: Organization) -> None:
-    manager = make.user(organization, "org_admin")
+    manager = factories.user(organization, "org_admin")
     client = api(manager)
     person = {"username": "p", "email": "p@example.org", "password": "Tester-1234"}
 
@@ -120,7 +125,7 @@ def test_nobody_gives_more_than_they_have(api: Api, organization: Organization) 
 
     assert client.post(USERS, person).status_code == 400, "in no organization at all"
     assert client.post(USERS, person | member("admin")).status_code == 403
-    elsewhere = make.organization()
+    elsewhere = factories.organization()
     assert client.post(USERS, person | member("viewer", elsewhere)).status_code == 400
     for flag in ("is_superuser",):
         assert client.post(USERS, person | member("viewer") | {flag: True}).status_code == 403
@@ -130,13 +135,13 @@ def test_nobody_gives_more_than_they_have(api: Api, organization: Organization) 
     own = f"{USERS}{manager.pk}/"
     assert client.patch(own, member("admin")).status_code == 403
     for role in ("site_admin", "operator", "viewer", "guest"):
-        below = api(make.user(organization, role))
+        below = api(factories.user(organization, role))
         assert below.get(USERS).status_code == 403, role
         assert below.post(USERS, person | {"username": "q"}).status_code == 403, role
         assert below.post(GROUPS, {"name": "g"}).status_code == 403, role
     assert client.post(ORGS, {"name": "N", "slug": "n"}).status_code == 403
     assert client.post(GROUPS, {"name": "g"}).status_code == 403
-    owner = api(make.user(organization, "admin"))
+    owner = api(factories.user(organization, "admin"))
     assert owner.patch(f"{USERS}{made.json()['id']}/", member("admin")).status_code == 200
 
 
@@ -151,9 +156,9 @@ def test_groups_permit_beyond_the_role_in_each_organization_of_a_member(
     group = api(admin).post(GROUPS, {"name": "movers", "permissions": [change.pk]}).json()
     assert group["permissions"] == [f"{change.pk}: device | Can change device"]
     assert api(admin).put(f"{GROUPS}{group['id']}/", group).status_code == 200
-    viewer = make.user(organization, "viewer")
-    url = f"/api/v1/devices/{make.device(organization).pk}/"
-    elsewhere = f"/api/v1/devices/{make.device(make.organization()).pk}/"
+    viewer = factories.user(organization, "viewer")
+    url = f"/api/v1/devices/{factories.device(organization).pk}/"
+    elsewhere = f"/api/v1/devices/{factories.device(factories.organization()).pk}/"
     assert api(viewer).patch(url, {"notes": "x"}).status_code == 403
     viewer.groups.set([group["id"]])
     again = User.objects.get(pk=viewer.pk)
@@ -164,7 +169,7 @@ def test_groups_permit_beyond_the_role_in_each_organization_of_a_member(
 
 
 def test_passwords_are_changed_and_reset_as_openwisps_clients_do_it(api: Api) -> None:
-    person = make.user(username="carl")
+    person = factories.user(username="carl")
     client = api(person)
     url = "/api/v1/users/user/password/change/"
     assert set(client.post(url, {}).json()) == {
@@ -201,7 +206,7 @@ def test_the_last_superuser_stays_and_nobody_deletes_themselves(api: Api, admin:
 def test_an_account_that_is_off_or_over_is_refused_at_once(api: Api, admin: User) -> None:
     from django.utils import timezone
 
-    person = make.user(make.organization())
+    person = factories.user(factories.organization())
     client = api(person)
     assert client.get("/api/v1/auth/me").status_code == 200
     off = api(admin).patch(f"{USERS}{person.pk}/", {"expiration_date": timezone.now()})

@@ -7,8 +7,8 @@ import pytest
 
 from controller.accounts.engine import totp
 from controller.accounts.models import Authenticator
-from controller.accounts.rules import second_factor, sites
-from tests import make
+from controller.accounts.rules import mfa, sites
+from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,16 +61,16 @@ SPEC = r"curl -s https://freesdn.example.com/api/v1/openapi.json -o - | jq -r .o
 
 @pytest.fixture
 def alice() -> Any:
-    organization = make.organization("Acme")
-    user = make.user(
+    organization = factories.organization("Acme")
+    user = factories.user(
         organization, "operator", username="alice", email="alice@example.com",
         password="CorrectHorse99!",
     )  # fmt: skip
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
     hidden = sites.create_site(organization=organization, name="Rome", slug="rome")
-    make.device(organization, name="in-oslo", site=site)
-    make.device(organization, name="in-rome", site=hidden)
-    sites.grant(user.memberships.get(), site, "write", by=make.superuser())
+    factories.device(organization, name="in-oslo", site=site)
+    factories.device(organization, name="in-rome", site=hidden)
+    sites.grant(user.memberships.get(), site, "write", by=factories.superuser())
     return user
 
 
@@ -113,8 +113,8 @@ curl -s -o /dev/null -w '%{http_code}\n' https://freesdn.example.com/api/v1/auth
 def test_the_second_factor_is_asked_for_and_completes_the_sign_in(
     alice: Any, shell: Shell, parsed: Parse
 ) -> None:
-    setup = second_factor.start_setup(alice)
-    second_factor.enable(alice, current_code(setup.secret))
+    setup = mfa.start_setup(alice)
+    mfa.enable(alice, current_code(setup.secret))
     Authenticator.objects.update(last_step=-1)
     asked = r"""
 echo "$RESPONSE" | jq -e '.require_mfa == true and (has("access_token") | not)' >/dev/null

@@ -17,8 +17,8 @@ from controller.base.backup import backup_models
 from controller.connections.models import Credentials
 from controller.devices.models import Device
 from geo.models import FloorPlan, Location
-from tests import make
-from tests.world import build
+from tests import factories
+from tests.demo_world import build
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
@@ -79,13 +79,15 @@ def test_everything_comes_back_also_by_way_of_another_database(
     tmp_path: Path, media: Path
 ) -> None:
     build()
-    place = make.location(make.organization("Fjord"), name="Quay", at=(5.3221, 60.3913))
-    plan = make.floor_plan(place)
+    place = factories.location(
+        factories.organization("Fjord"), name="Quay", at=(5.3221, 60.3913)
+    )
+    plan = factories.floor_plan(place)
     picture = bytes(plan.image.data)
     (media / "notes").mkdir(parents=True)
     (media / "notes/a.txt").write_text("a file")
-    device = make.device(place.organization, config={"config": make.a_file("hello")})
-    secret = make.credentials(place.organization, name="of the quay")
+    device = factories.device(place.organization, config={"config": factories.a_file("hello")})
+    secret = factories.credentials(place.organization, name="of the quay")
     before, made = counts(), AuditEntry.objects.order_by("pk").first()
     assert made is not None
     first = tmp_path / "first.zip"
@@ -109,12 +111,12 @@ def test_everything_comes_back_also_by_way_of_another_database(
     assert entry is not None
     assert (entry.at, entry.digest) == (made.at, made.digest)
     # New rows get numbers of their own.
-    assert make.user(again.organization).has_usable_password()
+    assert factories.user(again.organization).has_usable_password()
     call_command("audit_verify", verbosity=0)
 
 
 def test_a_backup_holds_no_secret_in_plain_words(tmp_path: Path, media: Path) -> None:
-    make.credentials(make.organization())
+    factories.credentials(factories.organization())
     call_command("backup", str(tmp_path / "a.zip"), verbosity=0)
     (row,) = lines(tmp_path / "a.zip")["rows/connections.credentials.jsonl"]
     assert b"a secret password" not in row
@@ -124,7 +126,7 @@ def test_a_backup_holds_no_secret_in_plain_words(tmp_path: Path, media: Path) ->
 def test_with_wrong_keys_nothing_is_written(
     name: str, tmp_path: Path, media: Path, settings: Any
 ) -> None:
-    make.credentials(make.organization())
+    factories.credentials(factories.organization())
     call_command("backup", str(tmp_path / "a.zip"), verbosity=0)
     emptied()
     setattr(settings, name, ["another key"] if name.endswith("KEYS") else "another key")
@@ -134,7 +136,7 @@ def test_with_wrong_keys_nothing_is_written(
 
 
 def test_a_database_that_is_not_empty_is_left_as_it_is(tmp_path: Path, media: Path) -> None:
-    make.user(make.organization())
+    factories.user(factories.organization())
     call_command("backup", str(tmp_path / "a.zip"), verbosity=0)
     User.objects.update(username="another")
     with pytest.raises(CommandError, match="not empty"):
@@ -143,7 +145,7 @@ def test_a_database_that_is_not_empty_is_left_as_it_is(tmp_path: Path, media: Pa
 
 
 def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path, media: Path) -> None:
-    make.user(make.organization())
+    factories.user(factories.organization())
     whole = tmp_path / "a.zip"
     call_command("backup", str(whole), verbosity=0)
     emptied()
@@ -163,7 +165,7 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path, media: Path) -> No
 def test_a_file_that_would_land_outside_takes_all_rows_back(
     tmp_path: Path, media: Path
 ) -> None:
-    make.organization()
+    factories.organization()
     call_command("backup", str(tmp_path / "a.zip"), verbosity=0)
     emptied()
     with zipfile.ZipFile(tmp_path / "a.zip", "a") as archive:
@@ -176,7 +178,7 @@ def test_a_file_that_would_land_outside_takes_all_rows_back(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_backup_leaves_no_transaction_open(tmp_path: Path, media: Path) -> None:
-    make.organization()
+    factories.organization()
     call_command("backup", str(tmp_path / "a.zip"), verbosity=0)
     assert len(lines(tmp_path / "a.zip")["rows/accounts.organization.jsonl"]) == 1
-    make.organization()
+    factories.organization()

@@ -7,7 +7,7 @@ from django.test import Client
 from controller.accounts.models import User
 from controller.base.admin import ScopedAdmin
 from controller.base.look import HINTS
-from tests.world import build
+from tests.demo_world import build
 
 # There is always one, at least that of whoever looks.
 NEVER_EMPTY = {"accounts.organization", "accounts.user"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from celery import shared_task
 
-from controller.base.tracing import current_context
+from controller.base.request_context import current_context
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ def logged(code: str, **environment: str) -> list[str]:
 def test_a_line_of_json_has_its_request_its_task_and_its_traceback() -> None:
     code = (
         "import logging\n"
-        "from controller.base.tracing import RequestContext, use_context\n"
+        "from controller.base.request_context import RequestContext, use_context\n"
         "with use_context(RequestContext('request-7', channel='a.task')):\n"
         "    try: 1 / 0\n"
         "    except ZeroDivisionError: logging.getLogger('muster').exception('It failed')\n"

@@ -7,10 +7,10 @@ import pytest
 from django.db.models import Exists, OuterRef, UUIDField
 
 from controller.accounts.models import Organization
-from controller.base.prepared import CompiledQuery
+from controller.base.compiled_queries import CompiledQuery
 from controller.configs.models import Config
 from controller.devices.models import Device
-from tests import make
+from tests import factories
 
 COLUMNS = ("pk", "name", "key", "created", "organization__is_active", "presence__last_ip")
 
@@ -24,7 +24,7 @@ def rows(**wanted: Any) -> Any:
 @pytest.mark.django_db
 def test_the_same_rows_for_each_value(organization: Organization) -> None:
     by_key = CompiledQuery(lambda pk: rows(pk=pk), pk=UUIDField())
-    devices = [make.device(organization), make.device(organization, config=None)]
+    devices = [factories.device(organization), factories.device(organization, config=None)]
     for pk in (*(one.pk for one in devices), uuid.uuid4()):
         assert by_key(pk=pk) == list(rows(pk=pk))
     # Converted as a field does it: what is sealed is open, what is text is a UUID.
@@ -42,7 +42,7 @@ def test_it_is_built_once(organization: Organization) -> None:
         lambda organization: built.append(1) or rows(organization=organization),
         organization=UUIDField(),
     )
-    first, second = make.device(organization), make.device(make.organization())
+    first, second = factories.device(organization), factories.device(factories.organization())
     assert [name for _, name, *_ in one(organization=organization.pk)] == [first.name]
     assert [name for _, name, *_ in one(organization=second.organization_id)] == [second.name]
     assert built == [1]

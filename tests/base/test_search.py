@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 
 from controller.accounts.models import Organization
-from networks.models import Change
-from networks.rules.addresses import add_address
-from tests import make
+from networks.gateways.models import Change
+from networks.ipam.rules.addresses import add_address
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -18,18 +18,18 @@ def found(client: Client, term: str) -> str:
 @pytest.fixture
 def client(organization: Organization) -> Client:
     client = Client()
-    client.force_login(make.user(organization, "org_admin", is_staff=True))
+    client.force_login(factories.user(organization, "org_admin", is_staff=True))
     return client
 
 
 def test_devices_are_found_by_each_of_their_names(
     client: Client, organization: Organization
 ) -> None:
-    make.device(
+    factories.device(
         organization, name="harbor-ap", mac_address="02:00:00:00:AB:CD", hardware_id="SN-4711",
         management_ip="10.9.8.7",
     )  # fmt: skip
-    foreign = make.device(make.organization(), name="harbor-foreign")
+    foreign = factories.device(factories.organization(), name="harbor-foreign")
     for term in ("harbor", "00:ab:cd", "SN-47", "10.9.8.7"):
         text = found(client, term)
         assert "harbor-ap" in text
@@ -37,13 +37,15 @@ def test_devices_are_found_by_each_of_their_names(
 
 
 def test_everything_else_is_found_too(client: Client, organization: Organization) -> None:
-    make.gateway(organization, name="quay gateway")
-    make.location(organization, name="quay location")
-    make.group(organization, name="quay group")
-    make.template(organization, name="quay template")
-    make.credentials(organization, name="quay credentials")
-    cert = make.cert(make.ca(organization, name="quay authority"), name="quay certificate")
-    subnet = make.subnet(organization, "10.7.0.0/24", name="quay subnet")
+    factories.gateway(organization, name="quay gateway")
+    factories.location(organization, name="quay location")
+    factories.group(organization, name="quay group")
+    factories.template(organization, name="quay template")
+    factories.credentials(organization, name="quay credentials")
+    cert = factories.cert(
+        factories.ca(organization, name="quay authority"), name="quay certificate"
+    )
+    subnet = factories.subnet(organization, "10.7.0.0/24", name="quay subnet")
     add_address(subnet=subnet, ip_address="10.7.0.9")
     text = found(client, "quay")
     for kind in (
@@ -65,10 +67,10 @@ def test_the_dashboard_tells_what_waits_for_approval(
     client: Client, organization: Organization
 ) -> None:
 
-    make.device(organization)
+    factories.device(organization)
     assert "Waits for approval" not in client.get("/admin/").content.decode()
     Change.objects.create(
-        gateway=make.gateway(organization), feature="opnsense.firewall.alias",
+        gateway=factories.gateway(organization), feature="opnsense.firewall.alias",
         operation="create", state="pending",
     )  # fmt: skip
     assert "Waits for approval" in client.get("/admin/").content.decode()
@@ -76,7 +78,7 @@ def test_the_dashboard_tells_what_waits_for_approval(
 
 def test_far_pages_show_the_right_devices(client: Client, organization: Organization) -> None:
     for number in range(53):
-        make.device(organization, name=f"ap-{number:02}")
+        factories.device(organization, name=f"ap-{number:02}")
     text = client.get("/admin/devices/device/?p=2").content.decode()
     assert "ap-52" in text
     assert "ap-49" not in text

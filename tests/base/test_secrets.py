@@ -5,7 +5,7 @@ from django.db import connection
 
 from controller.accounts.models import Organization
 from controller.connections.models import Credentials
-from tests import make
+from tests import factories
 
 
 def stored() -> str:
@@ -18,7 +18,7 @@ def stored() -> str:
 def test_a_secret_is_readable_on_the_row_and_not_in_the_database(
     organization: Organization,
 ) -> None:
-    make.credentials(organization)
+    factories.credentials(organization)
     assert Credentials.objects.get().params["password"] == "a secret password"
     assert "secret" not in stored()
 
@@ -26,8 +26,8 @@ def test_a_secret_is_readable_on_the_row_and_not_in_the_database(
 def test_keys_are_rotated_without_losing_a_secret(
     organization: Organization, settings: object
 ) -> None:
-    make.credentials(organization)
-    device = make.device(organization, config={})
+    factories.credentials(organization)
+    device = factories.device(organization, config={})
     old = settings.MUSTER_ENCRYPTION_KEYS  # type: ignore[attr-defined]
     before = stored()
     settings.MUSTER_ENCRYPTION_KEYS = ["a new key", *old]  # type: ignore[attr-defined]
@@ -43,7 +43,7 @@ def test_keys_are_rotated_without_losing_a_secret(
 
 
 def test_a_missing_key_is_told(organization: Organization, settings: object) -> None:
-    make.credentials(organization)
+    factories.credentials(organization)
     settings.MUSTER_ENCRYPTION_KEYS = ["quite another key"]  # type: ignore[attr-defined]
     with pytest.raises(ImproperlyConfigured, match="MUSTER_ENCRYPTION_KEYS"):
         Credentials.objects.get()

@@ -11,8 +11,8 @@ import pytest
 
 from controller.accounts.engine import totp
 from controller.accounts.models import SiteGrant
-from controller.accounts.rules import second_factor, sessions, sites
-from tests import make
+from controller.accounts.rules import mfa, sessions, sites
+from tests import factories
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PICTURES = os.environ.get("PICTURES")
@@ -24,9 +24,9 @@ def picture(page: Any, name: str) -> None:
 
 
 def test_sites_keys_sessions_and_the_second_factor(browse: Callable[..., Any]) -> None:
-    organization = make.organization("Acme")
-    user = make.user(organization, "org_admin", username="ann", is_staff=True)
-    vera = make.user(organization, "viewer", username="vera")
+    organization = factories.organization("Acme")
+    user = factories.user(organization, "org_admin", username="ann", is_staff=True)
+    vera = factories.user(organization, "viewer", username="vera")
     site = sites.create_site(
         organization=organization, name="Oslo", slug="oslo", city="Oslo", country="Norway"
     )
@@ -46,7 +46,7 @@ def test_sites_keys_sessions_and_the_second_factor(browse: Callable[..., Any]) -
     picture(watched.open("/admin/accounts/session/"), "sessions")
     picture(watched.open("/admin/accounts/auditentry/"), "audit")
     set_up_the_second_factor(watched)
-    assert second_factor.is_enabled(user)
+    assert mfa.is_enabled(user)
 
     door = browse()
     page = door.open("/admin/login/")

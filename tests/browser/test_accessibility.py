@@ -7,12 +7,12 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from controller.accounts.models import Organization, User
-from controller.accounts.rules.filters import save_filter
-from controller.configs.rules import batches
+from controller.accounts.rules.saved_filters import save_filter
+from controller.configs.rules import bulk_operations
 from controller.devices.models import Device, Presence
 from controller.devices.rules import Observation, record_observations
-from controller.notifications.rules import spreading
-from tests import make
+from controller.notifications.rules import dispatch
+from tests import factories
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 DARK = "dark => document.documentElement.classList.toggle('dark', dark)"
@@ -34,19 +34,20 @@ WAYS: tuple[tuple[str, int, str, dict[str, Any]], ...] = (
 
 
 def pages(organization: Organization, admin: User) -> list[str]:
-    template = make.template(organization)
-    device = make.device(
+    template = factories.template(organization)
+    device = factories.device(
         organization, name="ap-1", config={"templates": [template]}, management_ip="10.0.0.1"
     )
-    make.placed(make.location(organization), name="ap-2")
-    cert = make.cert(make.ca(organization))
+    factories.placed(factories.location(organization), name="ap-2")
+    cert = factories.cert(factories.ca(organization))
     record_observations([Observation(device.pk, Presence.State.OFFLINE, "no answer")])
-    spreading.dispatch_notices()
+    dispatch.dispatch_notices()
     save_filter(admin, page="devices.device", name="Roofs", query="q=ap")
     draft, under_way = (
-        batches.create_draft(admin, kind, Device.objects.all()) for kind in ("push", "deactivate")
+        bulk_operations.create_draft(admin, kind, Device.objects.all())
+        for kind in ("push", "deactivate")
     )
-    batches.start(under_way, shown=2)
+    bulk_operations.start(under_way, shown=2)
     return [
         "/admin/",
         *(f"/admin/{one}/" for one in LISTS),

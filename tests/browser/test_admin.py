@@ -9,11 +9,11 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config, Template
-from controller.configs.rules import inventory, rollouts
-from controller.configs.rules.settling import mark_applied, save_progress
+from controller.configs.rules import devices, rollouts
+from controller.configs.rules.push_results import mark_applied, save_progress
 from controller.connections.rules import commands
 from controller.devices.models import Device
-from tests import make
+from tests import factories
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Browse = Callable[..., Any]
@@ -21,16 +21,18 @@ Browse = Callable[..., Any]
 
 @pytest.fixture
 def device(organization: Organization) -> Device:
-    make.template(organization, name="First")
-    make.template(organization, name="Second")
-    make.template(None, name="Base", required=True, config=make.a_file("x\n", "etc/base"))
-    device = make.device(
+    factories.template(organization, name="First")
+    factories.template(organization, name="Second")
+    factories.template(
+        None, name="Base", required=True, config=factories.a_file("x\n", "etc/base")
+    )
+    device = factories.device(
         organization,
         name="ap-1",
         management_ip="10.0.0.1",
         config={"config": {"general": {"hostname": "ap-1"}}},
     )
-    make.connection(device, make.credentials(organization))
+    factories.connection(device, factories.credentials(organization))
     return device
 
 
@@ -38,27 +40,27 @@ def paths(device: Device) -> list[str]:
     organization = device.organization
     rows = {
         "devices/device": device,
-        "devices/devicegroup": make.group(organization),
+        "devices/devicegroup": factories.group(organization),
         "configs/template": Template.objects.first(),
         "configs/rollout": rollouts.create_draft(
-            Template.objects.get(name="Base"), config=make.a_file("y\n", "etc/base")
+            Template.objects.get(name="Base"), config=factories.a_file("y\n", "etc/base")
         ),
-        "connections/credentials": make.credentials(organization),
+        "connections/credentials": factories.credentials(organization),
         "connections/command": commands.send(
             device, type="custom", input={"command": "uptime"}
         ),
         "connections/commandbatch": commands.send_to_many(
             [device], organization=organization, type="reboot"
         ),
-        "pki/ca": (ca := make.ca(organization)),
-        "pki/cert": make.cert(ca, validity_end=timezone.now() + timedelta(days=5)),
+        "pki/ca": (ca := factories.ca(organization)),
+        "pki/cert": factories.cert(ca, validity_end=timezone.now() + timedelta(days=5)),
         "accounts/organization": organization,
         "accounts/user": User.objects.first(),
-        "geo/location": make.location(organization),
-        "vpn/vpn": (vpn := make.wireguard(organization)),
+        "geo/location": factories.location(organization),
+        "vpn/vpn": (vpn := factories.wireguard(organization)),
         "networks/subnet": vpn.subnet,
         "networks/ipaddress": vpn.ip,
-        "geo/floorplan": make.floor_plan(make.location(organization)),
+        "geo/floorplan": factories.floor_plan(factories.location(organization)),
     }
     lists = ["", *(f"{name}/" for name in (*rows, "accounts/apitoken"))]
     read_only = {"configs/rollout", "connections/command", "connections/commandbatch"}
@@ -208,7 +210,7 @@ def test_the_search_box_finds_a_device(browse: Browse, admin: User, device: Devi
 
 
 def test_a_token_is_shown_once(browse: Browse, organization: Organization) -> None:
-    user = make.user(organization, "viewer", is_staff=True)
+    user = factories.user(organization, "viewer", is_staff=True)
     page = browse(user).open("/admin/accounts/apitoken/add/")
     page.fill("[name=name]", "for a script")
     page.click("[name=_save]")
@@ -223,11 +225,11 @@ def test_a_token_is_shown_once(browse: Browse, organization: Organization) -> No
 def test_a_former_configuration_is_compared_and_gone_back_to(
     browse: Browse, admin: User, device: Device
 ) -> None:
-    inventory.update_device(device, config={"config": make.a_file("former\n", "etc/own")})
+    devices.update_device(device, config={"config": factories.a_file("former\n", "etc/own")})
     config = Config.objects.get(device=device)
     mark_applied(config, config.desired_id)
     save_progress([config])
-    inventory.update_device(device, config={"config": make.a_file("newer\n", "etc/own")})
+    devices.update_device(device, config={"config": factories.a_file("newer\n", "etc/own")})
     page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/#history")
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_text("What going back would change")).to_be_visible()
@@ -237,25 +239,25 @@ def test_a_former_configuration_is_compared_and_gone_back_to(
     page.wait_for_load_state("networkidle")
     row = page.locator(".snapshots tr", has_text="Wanted now")
     expect(row).to_contain_text("On the device")
-    assert Config.objects.get(device=device).config == make.a_file("former\n", "etc/own")
+    assert Config.objects.get(device=device).config == factories.a_file("former\n", "etc/own")
 
 
 def test_a_change_of_a_template_goes_out_in_waves(
     browse: Browse, admin: User, organization: Organization
 ) -> None:
-    template = make.template(organization, name="Motd", config=make.a_file("old\n"))
+    template = factories.template(organization, name="Motd", config=factories.a_file("old\n"))
     for number in range(3):
-        make.device(organization, name=f"ap-{number}", config={"templates": [template]})
+        factories.device(organization, name=f"ap-{number}", config={"templates": [template]})
     page = browse(admin).open(f"/admin/configs/template/{template.pk}/change/")
     page.get_by_role("button", name="JSON", exact=True).click()
-    page.locator(".cm-content").first.fill(json.dumps(make.a_file("new\n")))
+    page.locator(".cm-content").first.fill(json.dumps(factories.a_file("new\n")))
     page.click("[name=_save]")
     page.get_by_role("button", name="Roll it out in waves").click()
     page.wait_for_url("**/admin/configs/rollout/*/change/")
     expect(page.get_by_text("3 devices looked at")).to_be_visible()
     expect(page.locator(".forecast .cm-changedLine")).to_have_text("new")
     template.refresh_from_db()
-    assert template.config == make.a_file("old\n")
+    assert template.config == factories.a_file("old\n")
     page.get_by_role("button", name="Start with the first wave").click()
     expect(page.locator(".rollout .badge").first).to_have_text("Running")
     expect(page.locator(".rollout tbody tr")).to_have_count(2)

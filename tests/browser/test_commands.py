@@ -12,7 +12,7 @@ from controller.accounts.models import Organization, User
 from controller.connections.models import Command, CommandBatch
 from controller.connections.rules import commands
 from controller.devices.models import Device
-from tests import make
+from tests import factories
 from tests.fleet.ssh import SshDevice
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -23,8 +23,12 @@ Browse = Callable[..., Any]
 def device(organization: Organization, tmp_path: Path) -> Any:
     with SshDevice(tmp_path) as server:
         params = {"username": server.username, "key": server.private_key}
-        device = make.device(organization, name="ap-1", management_ip=server.host, config={})
-        make.connection(device, make.credentials(organization, params=params), port=server.port)
+        device = factories.device(
+            organization, name="ap-1", management_ip=server.host, config={}
+        )
+        factories.connection(
+            device, factories.credentials(organization, params=params), port=server.port
+        )
         yield device
 
 

@@ -13,7 +13,7 @@ from controller.accounts.models import Organization
 from controller.devices.models import Device
 from controller.discovery import rules
 from controller.discovery.models import Scan
-from tests import make
+from tests import factories
 from tests.fleet.ssh import SshDevice
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -30,7 +30,7 @@ def test_a_scan_is_started_and_a_host_adopted(
     browse: Callable[..., Any], organization: Organization, settings: Any, tmp_path: Any
 ) -> None:
     settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
-    owner = make.user(organization, is_staff=True)
+    owner = factories.user(organization, is_staff=True)
     with SshDevice(tmp_path / "host") as host:
         page = browse(owner).open("/admin/discovery/scan/add/")
         page.select_option("[name=organization]", label=organization.name)

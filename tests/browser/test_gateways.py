@@ -10,10 +10,10 @@ from playwright.sync_api import expect
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import sites
 from networks import tasks
-from networks.engine.features import FEATURES
-from networks.models import Change, Gateway
-from networks.rules import changes
-from tests import make
+from networks.gateways.engine.features import FEATURES
+from networks.gateways.models import Change, Gateway
+from networks.gateways.rules import changes
+from tests import factories
 from tests.fleet.opnsense import OPNsense, opnsense
 from tests.networks.applying import work_off
 
@@ -31,7 +31,7 @@ def device(settings: Any) -> Iterator[OPNsense]:
 @pytest.fixture
 def gateway(organization: Organization, device: OPNsense) -> Gateway:
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
-    row = make.gateway(organization, device.url, name="Oslo firewall", site=site)
+    row = factories.gateway(organization, device.url, name="Oslo firewall", site=site)
     tasks.poll_gateways()
     return row
 
@@ -96,7 +96,7 @@ def test_changes_of_the_drawer_become_a_set_that_somebody_else_approves(
 ) -> None:
     Gateway.objects.update(approval=Gateway.Approval.EVERY)
     gateway.refresh_from_db()
-    other = make.user(gateway.organization, is_staff=True)
+    other = factories.user(gateway.organization, is_staff=True)
     for number in (1, 2):
         changes.stage(
             gateway, feature=FEATURES["opnsense.routing.static_route"], operation="create",

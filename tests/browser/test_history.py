@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization
 from controller.configs.models import Config
-from controller.configs.rules import inventory, templates
+from controller.configs.rules import devices, templates
 from controller.devices.models import Device, Enrollment
 from controller.devices.rules import settings_of
-from tests import make
+from tests import factories
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -33,20 +33,20 @@ def press(page: Any, name: str) -> None:
 
 @pytest.fixture
 def rooftops() -> Organization:
-    organization = make.organization("Rooftops")
-    inventory.update_settings(settings_of(organization), context={"country": "Italy"})
+    organization = factories.organization("Rooftops")
+    devices.update_settings(settings_of(organization), context={"country": "Italy"})
     return organization
 
 
 @pytest.fixture
 def device(rooftops: Organization) -> Device:
     """One whose files somebody has changed."""
-    row = make.device(
-        rooftops, name="roof", group=make.group(rooftops, name="roofs"),
-        config={"templates": [make.template(rooftops, name="hello")]},
+    row = factories.device(
+        rooftops, name="roof", group=factories.group(rooftops, name="roofs"),
+        config={"templates": [factories.template(rooftops, name="hello")]},
         management_ip="127.0.0.1",
     )  # fmt: skip
-    make.connection(row, make.credentials(rooftops, name="our key"))
+    factories.connection(row, factories.credentials(rooftops, name="our key"))
     config = Config.objects.get()
     config.applied, config.drift, config.drifted_at = (
         config.desired, ["etc/motd"], timezone.now(),
@@ -60,9 +60,11 @@ def device(rooftops: Organization) -> Device:
 def test_a_version_is_compared_and_gone_back_to(
     browse: Callable[..., Any], rooftops: Organization, width: int
 ) -> None:
-    template = make.template(rooftops, name="motd", config=make.a_file("one\ntwo\n"))
-    templates.update_template(template, config=make.a_file("one\nthree\n"), notes="new words")
-    page = browse(make.superuser(), width=width).open(
+    template = factories.template(rooftops, name="motd", config=factories.a_file("one\ntwo\n"))
+    templates.update_template(
+        template, config=factories.a_file("one\nthree\n"), notes="new words"
+    )
+    page = browse(factories.superuser(), width=width).open(
         f"/admin/configs/template/{template.pk}/versions/"
     )
     shot(page, f"versions-{width}")
@@ -73,18 +75,18 @@ def test_a_version_is_compared_and_gone_back_to(
     shot(page, f"version-{width}")
     press(page, "Go back to it")
     template.refresh_from_db()
-    assert template.config == make.a_file("one\ntwo\n")
+    assert template.config == factories.a_file("one\ntwo\n")
 
 
 def test_a_device_that_asks_is_let_in(
     browse: Callable[..., Any], rooftops: Organization
 ) -> None:
     asks = Enrollment.objects.create(
-        organization=rooftops, public_key="a" * 44, name="attic", mac_address=make.mac(),
+        organization=rooftops, public_key="a" * 44, name="attic", mac_address=factories.mac(),
         fingerprint="SHA256:0gCSYc5Y5bCRyRhPvXg5J1R5fQ8pPZ0q3xO8k1qB0aE",
         told={"model": "TP-Link C7", "os": "OpenWrt 24.10"}, address="192.0.2.7",
     )  # fmt: skip
-    watched = browse(make.superuser())
+    watched = browse(factories.superuser())
     shot(watched.open("/admin/devices/enrollment/"), "enrollments")
     page = watched.open(f"/admin/devices/enrollment/{asks.pk}/change/")
     shot(page, "enrollment")
@@ -99,8 +101,8 @@ def test_a_device_that_asks_is_let_in(
 def test_a_device_that_has_drifted_is_moved_away(
     browse: Callable[..., Any], device: Device, width: int
 ) -> None:
-    other = make.organization("Elsewhere")
-    watched = browse(make.superuser(), width=width)
+    other = factories.organization("Elsewhere")
+    watched = browse(factories.superuser(), width=width)
     shot(watched.open(f"{DEVICES}?show=drifted"), f"drifted-{width}")
     page = watched.open(f"{DEVICES}{device.pk}/change/")
     assert page.get_by_role("button", name="Push again").is_visible()
@@ -118,14 +120,14 @@ def test_a_device_that_has_drifted_is_moved_away(
 def test_an_organizations_settings_and_what_was_deleted_are_shown(
     browse: Callable[..., Any], device: Device
 ) -> None:
-    watched = browse(make.superuser())
+    watched = browse(factories.superuser())
     url = f"/admin/accounts/organization/{device.organization_id}/change/"
     page = watched.open(url)
     shot(page, "organization")
     page.get_by_label("Reboot").check()
     press(page, "Save and continue editing")
     assert settings_of(device.organization).command_types == ["reboot"]
-    inventory.delete_device(device, force=True)
+    devices.delete_device(device, force=True)
     page = watched.open(f"{DEVICES}deleted/")
     shot(page, "deleted")
     assert page.get_by_text("roof").is_visible()

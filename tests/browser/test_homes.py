@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor
-from supervisor_proxy.rules import campaigns, homes, many
-from tests import make
+from supervisor_proxy.rules import batch_calls, campaigns, home_assistant
+from tests import factories
 from tests.browser.test_commands import in_background
 from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import Supervisors
@@ -34,9 +34,9 @@ def fleet(settings: Any, organization: Organization) -> Iterator[dict[str, Any]]
     }  # fmt: skip
     with Supervisors(*devices.values()):
         for name, device in devices.items():
-            make.supervisor(
+            factories.supervisor(
                 device, organization, flavor="hassio", app_id=None,
-                device=make.device(organization, name=name),
+                device=factories.device(organization, name=name),
             )  # fmt: skip
         yield devices
 
@@ -64,7 +64,7 @@ def test_the_tab_of_a_device_shows_what_it_runs_and_confirms_what_is_dangerous(
     page.locator("[data-confirm-call] [name=confirm]").fill("cabin")
     page.locator("[data-confirm-yes]").click()
     expect(page.locator("[data-calls] tr").first).to_contain_text("restore/full")
-    in_background(many.run_due).join()
+    in_background(batch_calls.run_due).join()
     expect(page.locator("[data-calls] tr").first).to_contain_text("Succeeded")
     assert ("POST", "/backups/ab12cd34/restore/full") in fleet["cabin"].paths
 
@@ -72,7 +72,7 @@ def test_the_tab_of_a_device_shows_what_it_runs_and_confirms_what_is_dangerous(
 def test_a_campaign_is_begun_from_the_fleet_and_its_page_tells_of_each_device(
     browse: Browse, admin: User, fleet: dict[str, Any]
 ) -> None:
-    in_background(homes.look_at_all).join()
+    in_background(home_assistant.look_at_all).join()
     page = browse(admin).open("/admin/supervisor_proxy/home/")
     expect(page.locator("#result_list")).to_contain_text("0.104.0 → 0.105.0")
     page.get_by_role("link", name="Add-ons").first.click()

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
-from controller.configs.rules import batches
-from tests import make
+from controller.configs.rules import bulk_operations
+from tests import factories
 from tests.browser.test_commands import in_background
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -17,9 +17,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def test_many_devices_get_a_template_after_it_was_shown_what_changes(
     browse: Callable[..., Any], admin: User, organization: Organization
 ) -> None:
-    template = make.template(organization, name="Welcome", config=make.a_file("hello\n"))
+    template = factories.template(
+        organization, name="Welcome", config=factories.a_file("hello\n")
+    )
     for number in range(3):
-        make.device(organization, name=f"ap-{number}", config={} if number else None)
+        factories.device(organization, name=f"ap-{number}", config={} if number else None)
     page = browse(admin).open("/admin/devices/device/?q=ap")
     page.get_by_text("Save this filter").click()
     page.get_by_label("Name").fill("Access points")
@@ -39,7 +41,7 @@ def test_many_devices_get_a_template_after_it_was_shown_what_changes(
     expect(page.locator(".forecast .cm-content")).to_contain_text("hello")
     page.get_by_role("button", name="Add a template: 2 devices").click()
     expect(page.get_by_text("2 of 2 devices still to answer")).to_be_visible()
-    in_background(batches.run_due).join()
+    in_background(bulk_operations.run_due).join()
     expect(page.locator("td .badge-good")).to_have_count(2)
     page.reload()
     expect(page.locator("td .badge-mute")).to_have_text("Left out")

@@ -12,7 +12,7 @@ from controller.devices.models import Device, Presence
 from controller.devices.rules import change_device
 from geo.management.commands.demo_places import PLACES, drawn
 from geo.models import DeviceLocation, FloorPlan, Location
-from tests import make
+from tests import factories
 from tests.fleet import nominatim
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -25,12 +25,12 @@ def fleet(organization: Organization) -> list[Device]:
     """Devices in five towns, one of them offline and three of them in one place."""
     devices = []
     for town, (address, longitude, latitude) in PLACES.items():
-        location = make.location(
+        location = factories.location(
             organization, name=town.capitalize(), address=address, at=(longitude, latitude)
         )
-        devices.append(make.placed(location, name=f"{town}-gateway"))
+        devices.append(factories.placed(location, name=f"{town}-gateway"))
     lisbon = Location.objects.get(name="Lisbon")
-    devices += [make.placed(lisbon, name=f"lisbon-ap-{number}") for number in (1, 2)]
+    devices += [factories.placed(lisbon, name=f"lisbon-ap-{number}") for number in (1, 2)]
     Presence.objects.filter(device__in=devices).update(state="online")
     Presence.objects.filter(device=devices[1]).update(state="offline")
     Presence.objects.filter(device=devices[-1]).update(state="unknown")
@@ -40,7 +40,7 @@ def fleet(organization: Organization) -> list[Device]:
 @pytest.fixture
 def plan(fleet: list[Device]) -> FloorPlan:
     lisbon = Location.objects.get(name="Lisbon")
-    return make.floor_plan(lisbon, 0, image=drawn())
+    return factories.floor_plan(lisbon, 0, image=drawn())
 
 
 def map_of(page: Page) -> None:
@@ -173,7 +173,7 @@ def test_a_device_is_placed_and_moved_with_the_keyboard(
 def test_a_viewer_moves_nothing(
     browse: Browse, organization: Organization, plan: FloorPlan
 ) -> None:
-    viewer = make.user(organization, "viewer", is_staff=True)
+    viewer = factories.user(organization, "viewer", is_staff=True)
     page = browse(viewer).open(f"/admin/geo/floorplan/{plan.pk}/change/")
     page.wait_for_selector("[data-board][data-ready]")
     expect(page.get_by_role("button", name="Place: lisbon-ap-1")).to_have_count(0)
@@ -236,7 +236,7 @@ def test_a_device_gets_its_location_on_its_own_page(
     fleet: list[Device],
     plan: FloorPlan,
 ) -> None:
-    device = make.device(organization, name="new-ap")
+    device = factories.device(organization, name="new-ap")
     page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
     page.click("[data-tab=location]")
     page.select_option("[data-place-location]", label="Lisbon")
@@ -259,7 +259,7 @@ def test_a_device_gets_its_location_on_its_own_page(
 def test_a_new_location_is_made_for_a_device(
     browse: Browse, admin: User, organization: Organization
 ) -> None:
-    device = make.device(organization, name="new-ap")
+    device = factories.device(organization, name="new-ap")
     page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
     page.click("[data-tab=location]")
     page.get_by_role("link", name="New location").click()

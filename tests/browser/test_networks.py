@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
-from controller.configs.rules import overlay
-from networks.models import DirectPath, Network, Node
-from networks.rules import add_share, set_policy, update_member
-from networks.rules.joining import create_code
-from tests import make
+from controller.configs.rules import overlay_sync
+from networks.overlay.models import DirectPath, Network, Node
+from networks.overlay.rules import add_share, set_policy, update_member
+from networks.overlay.rules.join_codes import create_code
+from tests import factories
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Browse = Callable[..., Any]
@@ -20,12 +20,13 @@ Browse = Callable[..., Any]
 
 @pytest.fixture
 def network(organization: Organization, admin: User) -> Network:
-    owner = make.user(organization, is_staff=True, username="owner")
-    network = make.network(owner, "Warehouse robots")
-    hub = make.device(organization, name="hub", config={})
-    overlay.set_relay(hub, by=admin, endpoint="vpn.example.org:51820")
+    owner = factories.user(organization, is_staff=True, username="owner")
+    network = factories.network(owner, "Warehouse robots")
+    hub = factories.device(organization, name="hub", config={})
+    overlay_sync.set_relay(hub, by=admin, endpoint="vpn.example.org:51820")
     members = [
-        make.member(network, name=name) for name in ("camera", "forklift", "laptop", "server")
+        factories.member(network, name=name)
+        for name in ("camera", "forklift", "laptop", "server")
     ]
     update_member(members[2], by=owner, tags=["staff"])
     for one, latency in zip(members, (4.2, 12.0, None, 0.8), strict=True):
@@ -61,7 +62,7 @@ def seen(page: Any, name: str) -> None:
 def test_a_device_is_added_in_two_clicks_and_drawn(
     browse: Browse, network: Network, organization: Organization
 ) -> None:
-    make.device(organization, name="press", config={})
+    factories.device(organization, name="press", config={})
     page = browse(network.owner).open(f"/admin/networks/network/{network.pk}/change/")
     seen(page, "network")
     page.select_option("[name=device]", label="press")
@@ -69,7 +70,7 @@ def test_a_device_is_added_in_two_clicks_and_drawn(
     expect(page.locator(".mesh text", has_text="press")).to_be_visible()
     assert network.members.filter(node__name="press").exists()
     # And what is drawn follows what is so, without a reload.
-    make.member(network, name="latecomer")
+    factories.member(network, name="latecomer")
     expect(page.locator(".mesh text", has_text="latecomer")).to_be_visible(timeout=15_000)
     row = page.locator(".table tr", has_text="press")
     row.get_by_role("button", name="Remove").click()

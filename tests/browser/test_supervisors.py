@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor, SupervisorBatch
-from supervisor_proxy.rules import many
-from tests import make
+from supervisor_proxy.rules import batch_calls
+from tests import factories
 from tests.browser.test_commands import in_background
 from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.http import Supervisors
@@ -28,7 +28,9 @@ def balena(settings: Any) -> Iterator[BalenaSupervisor]:
 
 @pytest.fixture
 def row(balena: BalenaSupervisor, organization: Organization) -> Supervisor:
-    return make.supervisor(balena, organization, device=make.device(organization, name="kiosk"))
+    return factories.supervisor(
+        balena, organization, device=factories.device(organization, name="kiosk")
+    )
 
 
 def test_its_state_and_a_call_that_is_confirmed_by_name(
@@ -70,7 +72,7 @@ def test_many_are_called_from_the_list_and_their_page_follows_them(
     page.locator("[name=count]").fill("1")
     page.get_by_role("button", name="Call 1 device").click()
     expect(page.get_by_text("1 of 1 devices still to answer")).to_be_visible()
-    in_background(many.run_due).join()
+    in_background(batch_calls.run_due).join()
     expect(page.locator("td .badge")).to_have_text("Succeeded")
     assert SupervisorBatch.objects.count() == 1
     assert balena.paths == [("POST", "/v1/reboot")]

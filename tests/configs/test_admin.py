@@ -10,7 +10,7 @@ from controller.accounts.models import Organization, User
 from controller.configs.models import Rollout, Template
 from controller.configs.rules.rollouts import create_draft
 from controller.devices.models import Presence
-from tests import make
+from tests import factories
 
 LIST = "/admin/configs/template/"
 HIDDEN = {"files": [
@@ -26,7 +26,7 @@ def signed_in(user: User) -> Client:
 
 
 def member(organization: Organization, role: str) -> User:
-    return make.user(organization, role, is_staff=True)
+    return factories.user(organization, role, is_staff=True)
 
 
 def form_of(**changes: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def form_of(**changes: Any) -> dict[str, Any]:
         "backend": "netjsonconfig.OpenWrt",
         "tags": "a, b ,a",
         "default_values": '{"word": "hello"}',
-        "config": json.dumps(make.a_file("{{ word }}\n")),
+        "config": json.dumps(factories.a_file("{{ word }}\n")),
         "notes": "",
     } | changes
 
@@ -59,7 +59,7 @@ def test_what_all_share_is_for_superusers_to_write(
 ) -> None:
     client = signed_in(member(organization, role))
     assert client.post(f"{LIST}add/", form_of()).status_code == 200
-    shared = make.template(None, config=HIDDEN)
+    shared = factories.template(None, config=HIDDEN)
     page = f"{LIST}{shared.pk}/change/"
     assert client.post(page, form_of(name="Taken over")).status_code == 403
     assert set(Template.objects.values_list("pk", flat=True)) == {shared.pk}
@@ -69,7 +69,7 @@ def test_what_all_share_is_for_superusers_to_write(
 
 
 def test_a_template_of_others_is_not_there(organization: Organization) -> None:
-    theirs = make.template(make.organization(), name="Of theirs", config=HIDDEN)
+    theirs = factories.template(factories.organization(), name="Of theirs", config=HIDDEN)
     client = signed_in(member(organization, "org_admin"))
     assert client.get(f"{LIST}{theirs.pk}/change/").status_code == 302
     assert "Of theirs" not in client.get(LIST).content.decode()
@@ -80,8 +80,8 @@ def test_a_template_of_others_is_not_there(organization: Organization) -> None:
 def test_deleting_says_what_it_takes_along_and_takes_it_off(
     admin: User, organization: Organization
 ) -> None:
-    template = make.template(organization, default=True)
-    device = make.device(organization, config={})
+    template = factories.template(organization, default=True)
+    device = factories.device(organization, config={})
     client = signed_in(admin)
     asked = client.get(f"{LIST}{template.pk}/delete/").content.decode()
     assert "taken off 1 devices" in asked
@@ -96,9 +96,12 @@ def preview(client: Client, **sent: Any) -> Any:
 def test_a_template_is_previewed_alone_and_with_the_variables_of_a_device(
     organization: Organization,
 ) -> None:
-    device = make.device(organization, name="lobby", config={})
+    device = factories.device(organization, name="lobby", config={})
     client = signed_in(member(organization, "operator"))
-    draft = {"backend": "netjsonconfig.OpenWrt", "config": make.a_file("I am {{ name }}\n")}
+    draft = {
+        "backend": "netjsonconfig.OpenWrt",
+        "config": factories.a_file("I am {{ name }}\n"),
+    }
     alone = preview(client, **draft).json()
     assert alone["undefined"] == ["name"]
     assert preview(client, **draft, device=str(device.pk)).json()["files"][-1]["text"] == (
@@ -108,10 +111,10 @@ def test_a_template_is_previewed_alone_and_with_the_variables_of_a_device(
 
 
 def test_a_preview_lends_no_variables_of_devices_elsewhere(organization: Organization) -> None:
-    elsewhere = make.organization()
+    elsewhere = factories.organization()
     user = member(organization, "operator")
-    device = make.device(elsewhere, config={"context": {"pw": "their-word"}})
-    draft = {"backend": "netjsonconfig.OpenWrt", "config": make.a_file("{{ pw }}\n")}
+    device = factories.device(elsewhere, config={"context": {"pw": "their-word"}})
+    draft = {"backend": "netjsonconfig.OpenWrt", "config": factories.a_file("{{ pw }}\n")}
     answer = preview(signed_in(user), **draft, device=str(device.pk))
     assert "their-word" not in answer.content.decode()
     elsewhere.memberships.create(user=user, role="viewer")
@@ -142,7 +145,7 @@ def test_the_dashboard_asks_as_often_for_many_devices_as_for_few(
     counts = []
     for more in (2, 20):
         for _ in range(more):
-            make.device(organization, config={})
+            factories.device(organization, config={})
         Presence.objects.update(state="offline")
         client.get("/admin/")
         with CaptureQueriesContext(connection) as queries:
@@ -156,11 +159,11 @@ def test_the_dashboard_asks_as_often_for_many_devices_as_for_few(
 def test_the_dashboard_knows_only_what_its_reader_may(
     organization: Organization, role: str | None
 ) -> None:
-    device = make.device(make.organization(), name="of-theirs", config={})
+    device = factories.device(factories.organization(), name="of-theirs", config={})
     Presence.objects.filter(device=device).update(state="offline")
     if role == "guest":
-        make.device(organization, name="of-mine", config={})
-    user = make.user(organization if role else None, role or "", is_staff=True)
+        factories.device(organization, name="of-mine", config={})
+    user = factories.user(organization if role else None, role or "", is_staff=True)
     shown = signed_in(user).get("/admin/").content.decode()
     assert "of-theirs" not in shown
     assert ("Configurations" in shown) is False
@@ -184,7 +187,7 @@ def in_waves(client: Client, template: Template, **changes: Any) -> Any:
         organization=str(template.organization_id or ""),
         tags="",
         default_values="{}",
-        config=json.dumps(make.a_file("new\n")),
+        config=json.dumps(factories.a_file("new\n")),
         **changes,
     )
     return client.post(f"{LIST}{template.pk}/change/", form | {"_in_waves": "1"})
@@ -193,14 +196,14 @@ def in_waves(client: Client, template: Template, **changes: Any) -> Any:
 def test_a_change_in_waves_is_a_draft_first_and_started_by_a_button(
     organization: Organization,
 ) -> None:
-    template = make.template(organization, name="Base", config=make.a_file("old\n"))
-    make.device(organization, name="ap-1", config={"templates": [template]})
+    template = factories.template(organization, name="Base", config=factories.a_file("old\n"))
+    factories.device(organization, name="ap-1", config={"templates": [template]})
     client = signed_in(member(organization, "operator"))
     answer = in_waves(client, template)
     draft = Rollout.objects.get()
     assert answer["Location"] == f"{ROLLOUTS}{draft.pk}/change/"
     template.refresh_from_db()
-    assert template.config == make.a_file("old\n")
+    assert template.config == factories.a_file("old\n")
     page = f"{ROLLOUTS}{draft.pk}/"
     form = {"waves": "1, 50%, 100%", "pause": "30", "allowed": "5"}
     assert client.post(f"{page}change/", form).status_code == 302
@@ -224,7 +227,7 @@ def test_a_change_in_waves_is_a_draft_first_and_started_by_a_button(
 
 
 def test_only_the_configuration_goes_out_in_waves(organization: Organization) -> None:
-    template = make.template(organization, name="Base")
+    template = factories.template(organization, name="Base")
     client = signed_in(member(organization, "operator"))
     answer = in_waves(client, template, notes="changed")
     assert "Save this by itself first: notes." in answer.content.decode()
@@ -234,8 +237,10 @@ def test_only_the_configuration_goes_out_in_waves(organization: Organization) ->
 def test_rollouts_of_others_are_not_there_and_viewers_only_look(
     organization: Organization,
 ) -> None:
-    theirs = create_draft(make.template(make.organization(), name="Of theirs"), pause=5)
-    mine = create_draft(make.template(organization, name="Of mine"), pause=5)
+    theirs = create_draft(
+        factories.template(factories.organization(), name="Of theirs"), pause=5
+    )
+    mine = create_draft(factories.template(organization, name="Of mine"), pause=5)
     client = signed_in(member(organization, "viewer"))
     shown = client.get(ROLLOUTS).content.decode()
     assert "Of mine" in shown

@@ -14,19 +14,19 @@ from django.test.utils import CaptureQueriesContext
 from controller.accounts.models import Organization
 from controller.configs.models import Config
 from controller.devices.models import Device
-from tests import make
+from tests import factories
 
 MAC = "02:AA:F4:09:E0:C0"
 
 
 @pytest.fixture
 def registered(client: Client, organization: Organization) -> dict[str, str]:
-    make.template(organization, default=True)
+    factories.template(organization, default=True)
     return register(client, organization)
 
 
 def register(client: Client, organization: Organization, **told: str) -> dict[str, str]:
-    secret = make.shared_secret(organization)
+    secret = factories.shared_secret(organization)
     key = hashlib.md5(f"{MAC}+{secret}".encode()).hexdigest()
     answer = client.post(
         "/controller/register/",
@@ -84,11 +84,11 @@ def test_the_second_registration_finds_the_same_device(
 def test_another_organizations_secret_does_not_open_a_known_key(
     client: Client, organization: Organization, registered: dict[str, str]
 ) -> None:
-    other = make.organization()
+    other = factories.organization()
     answer = client.post(
         "/controller/register/",
         {
-            "secret": make.shared_secret(other),
+            "secret": factories.shared_secret(other),
             "key": registered["key"],
             "name": "taken-over",
             "mac_address": MAC,
@@ -127,7 +127,7 @@ def test_no_input_of_a_registration_breaks_it(
     client: Client, organization: Organization, changes: dict[str, str], status: int, body: str
 ) -> None:
     form = {
-        "secret": make.shared_secret(organization),
+        "secret": factories.shared_secret(organization),
         "name": "probe",
         "mac_address": "02:00:00:00:ff:01",
         "backend": "netjsonconfig.OpenWrt",
@@ -169,9 +169,9 @@ def test_a_late_report_does_not_count_for_a_newer_configuration(
     uuid, key = registered["uuid"], registered["key"]
     client.get(f"/controller/download-config/{uuid}/", {"key": key})
     device = Device.objects.get()
-    from controller.configs.rules.inventory import update_device
+    from controller.configs.rules.devices import update_device
 
-    update_device(device, config={"config": make.a_file("newer", "etc/newer")})
+    update_device(device, config={"config": factories.a_file("newer", "etc/newer")})
     report = client.post(
         f"/controller/report-status/{uuid}/", {"key": key, "status": "applied"}
     )
@@ -235,7 +235,7 @@ def test_a_told_address_is_kept_until_it_is_told_no_more(
 def test_an_address_that_a_person_set_stays(
     client: Client, organization: Organization, registered: dict[str, str]
 ) -> None:
-    from controller.configs.rules.inventory import update_device
+    from controller.configs.rules.devices import update_device
 
     update_device(Device.objects.get(), management_ip="10.1.1.1")
     client.get(f"/controller/download-config/{registered['uuid']}/", {"key": registered["key"]})
@@ -246,7 +246,7 @@ def test_an_address_that_a_person_set_stays(
 def test_a_deactivated_device_is_emptied_and_then_turned_away(
     client: Client, organization: Organization, registered: dict[str, str]
 ) -> None:
-    from controller.configs.rules.inventory import deactivate
+    from controller.configs.rules.devices import deactivate
 
     uuid, key = registered["uuid"], registered["key"]
     deactivate(Device.objects.get())
@@ -275,11 +275,11 @@ def test_devices_of_an_inactive_organization_are_turned_away(
 def test_polls_of_an_inactive_organization_are_soon_not_answered_from_the_cache(
     organization: Organization, django_capture_on_commit_callbacks: Any
 ) -> None:
-    from controller.configs.rules.delivery import reconcile
+    from controller.configs.rules.push_queue import reconcile
     from controller.devices.drivers.agent_cache import client, record_name
 
     with django_capture_on_commit_callbacks(execute=True):
-        device = make.device(organization, config={})
+        device = factories.device(organization, config={})
     record = record_name(device.pk.hex)
     assert client().exists(record)
     organization.is_active = False
@@ -295,8 +295,8 @@ def test_one_device_that_registers_many_times_at_once_is_one_device() -> None:
 
     from django.db import connections
 
-    organization = make.organization()
-    secret = make.shared_secret(organization)
+    organization = factories.organization()
+    secret = factories.shared_secret(organization)
 
     def register_once(_: int) -> int:
         form = {

@@ -6,10 +6,10 @@ import pytest
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config, Template
-from controller.configs.rules import delivery
+from controller.configs.rules import push_queue
+from controller.configs.rules.push_results import mark_applied, save_progress
 from controller.configs.rules.rendering import render_stale
-from controller.configs.rules.settling import mark_applied, save_progress
-from tests import make
+from tests import factories
 
 URL = "/api/v1/controller/template/"
 
@@ -25,7 +25,7 @@ def body(organization: Organization | None, **values: Any) -> dict[str, Any]:
         "organization": organization and str(organization.pk),
         "backend": "netjsonconfig.OpenWrt",
         "default_values": {"x": "1"},
-        "config": make.a_file("{{x}}"),
+        "config": factories.a_file("{{x}}"),
     } | values
 
 
@@ -80,7 +80,7 @@ def test_names_are_unique_within_an_organization_and_against_shared_ones(
     assert again.json() == {
         "non_field_errors": ["The fields organization, name must make a unique set."]
     }
-    assert client.post(URL, body(make.organization())).status_code == 201
+    assert client.post(URL, body(factories.organization())).status_code == 201
     shared = client.post(URL, body(None))
     assert (shared.status_code, list(shared.json())) == (400, ["name"])
 
@@ -88,12 +88,12 @@ def test_names_are_unique_within_an_organization_and_against_shared_ones(
 def test_a_change_marks_the_devices_that_have_it_and_no_other(
     client: Any, organization: Organization
 ) -> None:
-    template = make.template(organization)
-    user = make.device(organization, config={"templates": [template]})
-    other = make.device(organization, config={})
+    template = factories.template(organization)
+    user = factories.device(organization, config={"templates": [template]})
+    other = factories.device(organization, config={})
     for device in (user, other):
         apply(device.config)
-    client.patch(f"{URL}{template.pk}/", {"config": make.a_file("changed")})
+    client.patch(f"{URL}{template.pk}/", {"config": factories.a_file("changed")})
     assert Config.objects.stale().count() == 1
     render_stale()
     assert not Config.objects.stale().exists()
@@ -104,8 +104,8 @@ def test_a_change_marks_the_devices_that_have_it_and_no_other(
 def test_a_change_that_renders_the_same_leaves_it_applied(
     client: Any, organization: Organization
 ) -> None:
-    template = make.template(organization)
-    device = make.device(organization, config={"templates": [template]})
+    template = factories.template(organization)
+    device = factories.device(organization, config={"templates": [template]})
     apply(device.config)
     client.patch(f"{URL}{template.pk}/", {"default_values": {"unused": "x"}})
     render_stale()
@@ -113,13 +113,13 @@ def test_a_change_that_renders_the_same_leaves_it_applied(
 
 
 def test_going_back_to_what_is_applied_needs_no_push(organization: Organization) -> None:
-    from controller.configs.rules.inventory import update_device
+    from controller.configs.rules.devices import update_device
 
-    device = make.device(organization, config={"config": make.a_file("one")})
+    device = factories.device(organization, config={"config": factories.a_file("one")})
     apply(device.config)
-    update_device(device, config={"config": make.a_file("two")})
+    update_device(device, config={"config": factories.a_file("two")})
     assert Config.objects.get().status == "modified"
-    update_device(device, config={"config": make.a_file("one")})
+    update_device(device, config={"config": factories.a_file("one")})
     assert Config.objects.get().status == "applied"
 
 
@@ -128,11 +128,11 @@ def test_a_template_that_a_device_cannot_render_is_an_error_there_and_says_why(
 ) -> None:
     from controller.configs.rules.templates import update_template
 
-    template = make.template(organization, config=make.a_file("x", "etc/one"))
-    device = make.device(
+    template = factories.template(organization, config=factories.a_file("x", "etc/one"))
+    device = factories.device(
         organization, config={"templates": [template], "context": {"path": "../up"}}
     )
-    update_template(template, config=make.a_file("x", "etc/{{ path }}"))
+    update_template(template, config=factories.a_file("x", "etc/{{ path }}"))
     render_stale()
     config = Config.objects.get(device=device)
     assert config.status == "error"
@@ -142,8 +142,8 @@ def test_a_template_that_a_device_cannot_render_is_an_error_there_and_says_why(
 def test_required_and_default_templates_join_and_required_ones_stay(
     client: Any, organization: Organization
 ) -> None:
-    optional = make.template(organization)
-    device = make.device(organization, config={"templates": [optional]})
+    optional = factories.template(organization)
+    device = factories.device(organization, config={"templates": [optional]})
     required = client.post(URL, body(organization, required=True)).json()
     default = client.post(URL, body(organization, name="d", default=True)).json()
     assert required["default"] is True
@@ -154,21 +154,21 @@ def test_required_and_default_templates_join_and_required_ones_stay(
 def test_shared_templates_are_read_by_all_and_written_by_superusers(
     api: Any, client: Any, organization: Organization
 ) -> None:
-    shared = make.template(None)
-    own = api(make.user(organization))
+    shared = factories.template(None)
+    own = api(factories.user(organization))
     assert own.get(f"{URL}{shared.pk}/").status_code == 200
     assert own.patch(f"{URL}{shared.pk}/", {"notes": "x"}).status_code == 403
     assert own.post(URL, body(None)).status_code == 403
     assert client.patch(f"{URL}{shared.pk}/", {"notes": "x"}).status_code == 200
-    foreign = make.template(make.organization())
+    foreign = factories.template(factories.organization())
     assert own.get(f"{URL}{foreign.pk}/").status_code == 404
 
 
 def test_every_filter_finds_exactly_what_it_names(
     client: Any, organization: Organization
 ) -> None:
-    make.template(make.organization(), backend="netjsonconfig.OpenWisp")
-    wanted = make.template(organization, required=True)
+    factories.template(factories.organization(), backend="netjsonconfig.OpenWisp")
+    wanted = factories.template(organization, required=True)
     for query in (
         {"organization": organization.pk}, {"organization_slug": organization.slug},
         {"backend": "netjsonconfig.OpenWrt"}, {"default": "true"}, {"required": "true"},
@@ -181,12 +181,12 @@ def test_every_filter_finds_exactly_what_it_names(
 def test_only_devices_that_can_be_reached_are_queued_and_each_once(
     organization: Organization,
 ) -> None:
-    credentials = make.credentials(organization)
-    reachable = make.device(organization, management_ip="127.0.0.1", config={})
-    make.connection(reachable, credentials)
-    make.device(organization, config={})
-    assert delivery.reconcile() == 1
-    assert delivery.reconcile() == 0
-    (push,) = delivery.lease_due()
+    credentials = factories.credentials(organization)
+    reachable = factories.device(organization, management_ip="127.0.0.1", config={})
+    factories.connection(reachable, credentials)
+    factories.device(organization, config={})
+    assert push_queue.reconcile() == 1
+    assert push_queue.reconcile() == 0
+    (push,) = push_queue.lease_due()
     assert push.config.device == reachable
-    assert delivery.lease_due() == []
+    assert push_queue.lease_due() == []

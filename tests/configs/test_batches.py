@@ -9,9 +9,10 @@ from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import AuditEntry, Organization, User
 from controller.configs.models import Config, DeviceBatch, DeviceBatchRow
-from controller.configs.rules import batches, inventory
+from controller.configs.rules import bulk_operations
+from controller.configs.rules import devices as inventory
 from controller.devices.models import Device
-from tests import make
+from tests import factories
 
 LIST = "/admin/devices/device/"
 BATCHES = "/admin/configs/devicebatch/"
@@ -24,11 +25,11 @@ def signed_in(user: User) -> Client:
 
 
 def staff(organization: Organization, role: str = "operator") -> User:
-    return make.user(organization, role, is_staff=True)
+    return factories.user(organization, role, is_staff=True)
 
 
 def devices(organization: Organization, count: int = 3) -> list[Device]:
-    return [make.device(organization, name=f"ap-{n}", config={}) for n in range(count)]
+    return [factories.device(organization, name=f"ap-{n}", config={}) for n in range(count)]
 
 
 def propose(client: Client, kind: str, rows: list[Device]) -> Any:
@@ -60,10 +61,10 @@ def test_taking_out_of_service_is_shown_confirmed_and_done_row_by_row(
 
     assert "type the number" in start(client, batch, 2, typed="3").content.decode()
     assert "2 of 2 devices still to answer" in start(client, batch, 2).content.decode()
-    assert batches.run_next_row()
+    assert bulk_operations.run_next_row()
     part = client.get(f"{BATCHES}{batch.pk}/results/").content.decode()
     assert "1 of 2 devices still to answer" in part
-    assert batches.run_due() == 1
+    assert bulk_operations.run_due() == 1
     batch.refresh_from_db()
     assert batch.state == "done"
     assert Device.objects.filter(is_deactivated=True).count() == 3
@@ -80,9 +81,9 @@ def test_a_template_is_added_with_what_it_changes_shown_before(
     organization: Organization,
 ) -> None:
     rows = devices(organization)
-    template = make.template(organization, config=make.a_file("welcome\n"))
+    template = factories.template(organization, config=factories.a_file("welcome\n"))
     inventory.update_device(rows[0], config={"templates": [template]})
-    rows.append(make.device(organization, name="unmanaged"))
+    rows.append(factories.device(organization, name="unmanaged"))
     client = signed_in(staff(organization))
     assert "Show what that leads to" in propose(client, "add_template", rows).content.decode()
     batch = DeviceBatch.objects.get()
@@ -97,29 +98,29 @@ def test_a_template_is_added_with_what_it_changes_shown_before(
     (group,) = told["groups"]
     assert (group["devices"], group["added"]) == (["ap-1", "ap-2"], 1)
     start(client, batch, 2)
-    batches.run_due()
+    bulk_operations.run_due()
     assert Config.objects.filter(uses__template=template).count() == 3
 
 
 def test_a_template_is_taken_off_and_a_group_is_joined_and_left(
     organization: Organization,
 ) -> None:
-    mine, of_group = make.template(organization), make.template(organization)
-    group = make.group(organization, name="Lobby", templates=[of_group])
-    row = make.device(organization, config={"templates": [mine]})
+    mine, of_group = factories.template(organization), factories.template(organization)
+    group = factories.group(organization, name="Lobby", templates=[of_group])
+    row = factories.device(organization, config={"templates": [mine]})
     user = staff(organization)
     for kind, chosen, wanted in (
         ("group", group, [mine, of_group]),
         ("remove_template", mine, [of_group]),
         ("group", None, []),
     ):
-        batch = batches.create_draft(user, kind, Device.objects.filter(pk=row.pk))
+        batch = bulk_operations.create_draft(user, kind, Device.objects.filter(pk=row.pk))
         if chosen is not None:
-            assert chosen in batches.choices(batch, user)
-        batches.set_target(batch, chosen)
-        assert batches.preview(batch).looked_at == 1
-        batches.start(batch, shown=1)
-        batches.run_due()
+            assert chosen in bulk_operations.choices(batch, user)
+        bulk_operations.set_target(batch, chosen)
+        assert bulk_operations.preview(batch).looked_at == 1
+        bulk_operations.start(batch, shown=1)
+        bulk_operations.run_due()
         config = Config.objects.get(device=row)
         assert [use.template for use in config.uses.all()] == wanted
     assert Device.objects.get().group is None
@@ -129,13 +130,13 @@ def test_a_device_that_refuses_keeps_the_others_from_nothing(
     organization: Organization,
 ) -> None:
     rows = devices(organization)
-    template = make.template(organization)
+    template = factories.template(organization)
     user = staff(organization)
-    batch = batches.create_draft(user, "add_template", Device.objects.all())
-    batches.set_target(batch, template)
-    batches.start(batch, shown=3)
+    batch = bulk_operations.create_draft(user, "add_template", Device.objects.all())
+    bulk_operations.set_target(batch, template)
+    bulk_operations.start(batch, shown=3)
     inventory.deactivate(rows[1])
-    batches.run_due()
+    bulk_operations.run_due()
     told = results(batch)
     assert [told[row.name][0] for row in rows] == ["done", "refused", "done"]
     assert "out of service" in told["ap-1"][1]
@@ -143,13 +144,13 @@ def test_a_device_that_refuses_keeps_the_others_from_nothing(
 
 def test_deleting_leaves_the_names_on_its_page(organization: Organization) -> None:
     rows = devices(organization, 2)
-    gone = inventory.deactivate(make.device(organization, name="old"))
+    gone = inventory.deactivate(factories.device(organization, name="old"))
     client = signed_in(staff(organization, "org_admin"))
     shown = propose(client, "delete", [*rows, gone]).content.decode()
     assert "1 of 3 devices" in shown
     batch = DeviceBatch.objects.get()
     start(client, batch, 1)
-    batches.run_due()
+    bulk_operations.run_due()
     assert set(Device.objects.values_list("name", flat=True)) == {"ap-0", "ap-1"}
     assert results(batch)["old"] == ("done", "")
     assert "old" in client.get(f"{BATCHES}{batch.pk}/change/").content.decode()
@@ -174,12 +175,12 @@ def test_stopping_leaves_what_waits_as_it_is(organization: Organization) -> None
     propose(client, "deactivate", rows)
     batch = DeviceBatch.objects.get()
     start(client, batch, 3)
-    batches.run_next_row()
+    bulk_operations.run_next_row()
     assert "under way" in client.post(
         f"{BATCHES}{batch.pk}/discard/", follow=True
     ).content.decode()  # fmt: skip
     client.post(f"{BATCHES}{batch.pk}/stop/")
-    assert batches.run_due() == 0
+    assert bulk_operations.run_due() == 0
     assert sorted(state for state, _ in results(batch).values()) == ["done", "left", "left"]
 
 
@@ -191,8 +192,8 @@ def test_what_fails_for_a_reason_nobody_foresaw_holds_up_nothing(
     batch = DeviceBatch.objects.get()
     start(client, batch, 3)
     DeviceBatch.objects.update(kind="add_template", values={"template": "not an id"})
-    assert batches.run_due() == 3
-    assert set(results(batch).values()) == {("refused", batches.FAILED)}
+    assert bulk_operations.run_due() == 3
+    assert set(results(batch).values()) == {("refused", bulk_operations.FAILED)}
     assert DeviceBatch.objects.get().state == "done"
 
 
@@ -206,7 +207,7 @@ def test_others_neither_see_nor_start_what_one_proposed(organization: Organizati
     assert manager.post(f"{BATCHES}{batch.pk}/start/", {"count": "3"}).status_code == 403
     # Operators may have sites of their own, and its devices may be elsewhere.
     colleague = signed_in(staff(organization))
-    stranger = signed_in(staff(make.organization(), "org_admin"))
+    stranger = signed_in(staff(factories.organization(), "org_admin"))
     for other in (colleague, stranger):
         assert other.get(page).status_code == 302
         for verb in ("start", "stop", "choose", "discard"):
@@ -218,7 +219,7 @@ def test_others_neither_see_nor_start_what_one_proposed(organization: Organizati
 def test_a_viewer_is_offered_nothing_and_devices_of_others_are_not_taken_in(
     organization: Organization,
 ) -> None:
-    mine, theirs = devices(organization, 1), make.device(make.organization())
+    mine, theirs = devices(organization, 1), factories.device(factories.organization())
     viewer = signed_in(staff(organization, "viewer"))
     assert "Take out of service" not in viewer.get(LIST).content.decode()
     propose(viewer, "deactivate", mine)
@@ -230,21 +231,21 @@ def test_a_viewer_is_offered_nothing_and_devices_of_others_are_not_taken_in(
 def test_who_lost_the_right_meanwhile_has_nothing_done(organization: Organization) -> None:
     devices(organization)
     user = staff(organization)
-    batch = batches.create_draft(user, "deactivate", Device.objects.all())
-    batches.start(batch, shown=3)
+    batch = bulk_operations.create_draft(user, "deactivate", Device.objects.all())
+    bulk_operations.start(batch, shown=3)
     user.memberships.update(role="viewer")
-    batches.run_due()
+    bulk_operations.run_due()
     assert {state for state, _ in results(batch).values()} == {"refused"}
     assert not Device.objects.filter(is_deactivated=True).exists()
 
 
 def test_groups_and_templates_of_others_cannot_be_chosen(organization: Organization) -> None:
-    other = make.organization()
+    other = factories.organization()
     client = signed_in(staff(organization))
     rows = devices(organization)
     for kind, foreign in (
-        ("group", make.group(other)),
-        ("add_template", make.template(other)),
+        ("group", factories.group(other)),
+        ("add_template", factories.template(other)),
         ("add_template", "nonsense"),
     ):
         propose(client, kind, rows)
@@ -260,11 +261,11 @@ def test_a_draft_costs_as_few_queries_for_many_devices_as_for_few(
     organization: Organization,
 ) -> None:
     client = signed_in(staff(organization))
-    template = make.template(organization)
+    template = factories.template(organization)
     counts = []
     for _ in range(2):
         for _ in range(10):
-            make.device(organization, config={"templates": [template]})
+            factories.device(organization, config={"templates": [template]})
         propose(client, "remove_template", list(Device.objects.all()))
         batch = DeviceBatch.objects.first()
         client.post(f"{BATCHES}{batch.pk}/choose/", {"chosen": str(template.pk)})
@@ -277,7 +278,9 @@ def test_a_draft_costs_as_few_queries_for_many_devices_as_for_few(
 def test_drafts_that_nobody_started_are_forgotten(organization: Organization) -> None:
     devices(organization)
     user = staff(organization)
-    old, young = (batches.create_draft(user, "activate", Device.objects.all()) for _ in range(2))
+    old, young = (
+        bulk_operations.create_draft(user, "activate", Device.objects.all()) for _ in range(2)
+    )
     DeviceBatch.objects.filter(pk=old.pk).update(created=old.created - timedelta(days=2))
-    assert batches.prune() == 1
+    assert bulk_operations.prune() == 1
     assert DeviceBatch.objects.get() == young

@@ -10,14 +10,14 @@ import pytest
 from django.utils import timezone
 
 from controller.base.errors import Conflict
-from controller.configs.drivers.batch import Connector
 from controller.configs.drivers.openwrt_agent import OpenwrtAgent
+from controller.configs.drivers.runner import Connector
 from controller.configs.models import Config, Push
-from controller.configs.rules import drifting, inventory, pushing
-from controller.configs.rules.delivery import reconcile
+from controller.configs.rules import devices, drift, push_worker
+from controller.configs.rules.push_queue import reconcile
 from controller.connections.drivers.contract import Address, Login
 from controller.devices.models import Presence
-from tests import make
+from tests import factories
 from tests.fleet.archives import archive
 from tests.fleet.ssh import SshDevice
 
@@ -33,16 +33,16 @@ def host(tmp_path):
 @pytest.fixture
 def pushed(organization, host):
     """A device that has taken its configuration over SSH."""
-    row = make.device(
-        organization, name="roof", config={"config": make.a_file("hello\n")},
+    row = factories.device(
+        organization, name="roof", config={"config": factories.a_file("hello\n")},
         management_ip=host.host,
     )  # fmt: skip
-    credentials = make.credentials(
+    credentials = factories.credentials(
         organization, params={"username": host.username, "key": host.private_key}
     )
-    make.connection(row, credentials, port=host.port)
+    factories.connection(row, credentials, port=host.port)
     reconcile()
-    pushing.deliver()
+    push_worker.deliver()
     config = Config.objects.get()
     assert config.status == "applied"
     return config
@@ -59,14 +59,14 @@ def test_a_file_that_somebody_changes_on_the_device_is_found_and_put_right(pushe
     (host.root / "etc/motd").write_text("mine\n")
     later(pushed)
 
-    assert drifting.check_due() == 1
+    assert drift.check_due() == 1
     pushed.refresh_from_db()
     assert pushed.drift == ["etc/motd"]
     assert "etc/motd" in pushed.drift_reason
-    assert drifting.Pending("/etc/motd", "drifted") in drifting.pending(pushed)
+    assert drift.Pending("/etc/motd", "drifted") in drift.pending(pushed)
 
-    assert drifting.repair(pushed) >= 0
-    pushing.deliver()
+    assert drift.repair(pushed) >= 0
+    push_worker.deliver()
     assert (host.root / "etc/motd").read_text() == "hello\n"
     pushed.refresh_from_db()
     assert (pushed.status, pushed.drift, pushed.drifted_at) == ("applied", [], None)
@@ -75,21 +75,21 @@ def test_a_file_that_somebody_changes_on_the_device_is_found_and_put_right(pushe
 def test_a_device_without_drift_is_not_flagged_and_not_asked_again_soon(pushed, host):
     later(pushed)
 
-    assert drifting.check_due() == 1
-    assert drifting.check_due() == 0
+    assert drift.check_due() == 1
+    assert drift.check_due() == 0
     pushed.refresh_from_db()
     assert pushed.drifted_at is None
     with pytest.raises(Conflict, match="No drift"):
-        drifting.repair(pushed)
+        drift.repair(pushed)
 
 
 def test_drift_that_somebody_mends_by_hand_is_no_drift_any_more(pushed, host):
     (host.root / "etc/motd").write_text("mine\n")
     later(pushed)
-    drifting.check_due()
+    drift.check_due()
     (host.root / "etc/motd").write_text("hello\n")
     later(pushed)
-    drifting.check_due()
+    drift.check_due()
 
     pushed.refresh_from_db()
     assert (pushed.drift, pushed.drifted_at) == ([], None)
@@ -98,7 +98,7 @@ def test_drift_that_somebody_mends_by_hand_is_no_drift_any_more(pushed, host):
 def test_a_device_that_was_reset_holds_nothing_of_ours(pushed, host):
     shutil.rmtree(host.root / "var")
     later(pushed)
-    drifting.check_due()
+    drift.check_due()
 
     pushed.refresh_from_db()
     assert pushed.drifted_at is not None
@@ -108,7 +108,7 @@ def test_a_device_that_was_reset_holds_nothing_of_ours(pushed, host):
 def test_a_device_that_does_not_answer_is_not_said_to_have_drifted(pushed, host):
     host.stop()
     later(pushed)
-    drifting.check_due()
+    drift.check_due()
 
     pushed.refresh_from_db()
     assert pushed.drifted_at is None
@@ -116,14 +116,14 @@ def test_a_device_that_does_not_answer_is_not_said_to_have_drifted(pushed, host)
 
 
 def test_devices_that_cannot_be_asked_are_told_as_that(organization):
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
 
     with pytest.raises(Conflict, match="cannot be asked"):
-        drifting.request_check(device.config)
+        drift.request_check(device.config)
 
 
 def test_files_are_compared_one_by_one_before_anything_is_pushed(pushed):
-    inventory.update_device(
+    devices.update_device(
         pushed.device,
         config={"config": {"files": [
             {"path": "etc/motd", "mode": "0644", "contents": "new\n"},
@@ -132,24 +132,24 @@ def test_files_are_compared_one_by_one_before_anything_is_pushed(pushed):
     )  # fmt: skip
     pushed.refresh_from_db()
 
-    assert drifting.pending(pushed) == [
-        drifting.Pending("/etc/config/system", "same"),
-        drifting.Pending("/etc/issue", "added"),
-        drifting.Pending("/etc/motd", "changed"),
+    assert drift.pending(pushed) == [
+        drift.Pending("/etc/config/system", "same"),
+        drift.Pending("/etc/issue", "added"),
+        drift.Pending("/etc/motd", "changed"),
     ]
 
 
 def test_drift_is_read_checked_and_repaired_over_the_api(client, organization, pushed, host):
     url = f"/api/v1/controller/device/{pushed.device_id}/drift/"
-    headers = make.bearer(make.user(organization))
-    viewer = make.bearer(make.user(organization, "viewer"))
+    headers = factories.bearer(factories.user(organization))
+    viewer = factories.bearer(factories.user(organization, "viewer"))
     (host.root / "etc/motd").write_text("mine\n")
 
-    inventory.update_device(pushed.device, config={"config": make.a_file("{{ nowhere }}\n")})
+    devices.update_device(pushed.device, config={"config": factories.a_file("{{ nowhere }}\n")})
     before = client.get(url, headers=viewer).json()
     assert (before["has_drifted"], before["undefined"]) == (False, ["nowhere"])
     assert {"path": "/etc/motd", "state": "changed"} in before["files"]
-    inventory.update_device(pushed.device, config={"config": make.a_file("hello\n")})
+    devices.update_device(pushed.device, config={"config": factories.a_file("hello\n")})
     Push.objects.all().delete()
     assert client.post(f"{url}check/", headers=viewer).status_code == 403
     found = client.post(f"{url}check/", headers=headers).json()
@@ -165,14 +165,14 @@ def test_drift_is_read_checked_and_repaired_over_the_api(client, organization, p
     assert client.post(f"{url}repair/", headers=viewer).status_code == 403
     repaired = client.post(f"{url}repair/", headers=headers)
     assert (repaired.status_code, repaired.json()["has_drifted"]) == (200, False)
-    stranger = make.bearer(make.user(make.organization()))
+    stranger = factories.bearer(factories.user(factories.organization()))
     assert client.get(url, headers=stranger).status_code == 404
 
 
 def test_the_admin_shows_drift_in_the_list_and_on_the_page(client, pushed, host):
-    client.force_login(make.superuser())
+    client.force_login(factories.superuser())
     (host.root / "etc/motd").write_text("mine\n")
-    drifting.request_check(pushed)
+    drift.request_check(pushed)
 
     assert "Drifted" in client.get("/admin/devices/device/?show=drifted").content.decode()
     page = client.get(f"/admin/devices/device/{pushed.device_id}/change/").content.decode()

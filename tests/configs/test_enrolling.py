@@ -13,11 +13,11 @@ from django.test import Client
 from django.utils import timezone
 
 from controller.base.errors import Conflict
-from controller.configs.rules import enrolling
+from controller.configs.rules import enrollment
 from controller.devices.engine import proof
 from controller.devices.models import Device, Enrollment
 from controller.devices.rules import settings_of, update_settings
-from tests import make
+from tests import factories
 
 FORM = "application/x-www-form-urlencoded"
 MAC = "02:aa:f4:09:e0:c1"
@@ -58,7 +58,7 @@ def test_a_device_waits_until_a_person_approves_and_then_gets_its_key(
     client, open_organization
 ):
     key = Ed25519PrivateKey.generate()
-    make.template(open_organization, default=True)
+    factories.template(open_organization, default=True)
 
     answer = ask(client, open_organization, key)
     assert answer.status_code == 202
@@ -67,7 +67,7 @@ def test_a_device_waits_until_a_person_approves_and_then_gets_its_key(
     row = Enrollment.objects.get()
     assert lines(answer) == {"enrollment": "pending", "fingerprint": row.fingerprint}
 
-    device = enrolling.approve(row, by=None)
+    device = enrollment.approve(row, by=None)
     told = ask(client, open_organization, key)
     assert told.status_code == 201
     assert lines(told)["uuid"] == device.pk.hex
@@ -79,7 +79,7 @@ def test_a_device_waits_until_a_person_approves_and_then_gets_its_key(
 def test_a_device_that_lost_its_key_gets_it_again_by_its_proof(client, open_organization):
     key = Ed25519PrivateKey.generate()
     ask(client, open_organization, key)
-    device = enrolling.approve(Enrollment.objects.get(), by=None)
+    device = enrollment.approve(Enrollment.objects.get(), by=None)
 
     again = ask(client, open_organization, key, name="renamed", organization="elsewhere")
 
@@ -114,7 +114,7 @@ def test_what_is_changed_after_signing_is_refused(client, open_organization):
 def test_an_old_request_is_worth_nothing(client, open_organization, time_machine):
     key = Ed25519PrivateKey.generate()
     told = usual(client, open_organization, key)
-    later = timezone.now() + timedelta(seconds=enrolling.CHALLENGE_SECONDS + 60)
+    later = timezone.now() + timedelta(seconds=enrollment.CHALLENGE_SECONDS + 60)
     time_machine.move_to(later)
 
     answer = ask(client, open_organization, key, challenge=told["challenge"])
@@ -161,14 +161,14 @@ def test_bad_values_are_refused(client, open_organization, bad):
 def test_a_rejected_device_stays_out(client, open_organization):
     key = Ed25519PrivateKey.generate()
     ask(client, open_organization, key)
-    enrolling.reject(Enrollment.objects.get(), by=None)
+    enrollment.reject(Enrollment.objects.get(), by=None)
 
     assert ask(client, open_organization, key).status_code == 403
     assert Enrollment.objects.get().state == "rejected"
 
 
 def test_only_so_many_may_wait(client, open_organization, monkeypatch):
-    monkeypatch.setattr(enrolling, "PENDING_MOST", 1)
+    monkeypatch.setattr(enrollment, "PENDING_MOST", 1)
     assert ask(client, open_organization, Ed25519PrivateKey.generate()).status_code == 202
     assert ask(client, open_organization, Ed25519PrivateKey.generate()).status_code == 403
 
@@ -176,13 +176,13 @@ def test_only_so_many_may_wait(client, open_organization, monkeypatch):
 def test_a_device_takes_the_place_of_one_with_its_address_only_on_purpose(
     client, open_organization
 ):
-    there = make.device(open_organization, mac_address=MAC.upper(), config={})
+    there = factories.device(open_organization, mac_address=MAC.upper(), config={})
     ask(client, open_organization, Ed25519PrivateKey.generate())
     row = Enrollment.objects.get()
 
     with pytest.raises(Conflict, match="has this MAC address already"):
-        enrolling.approve(row, by=None)
-    assert enrolling.approve(row, by=None, replaces=True).pk == there.pk
+        enrollment.approve(row, by=None)
+    assert enrollment.approve(row, by=None, replaces=True).pk == there.pk
     former = there.key
     there.refresh_from_db()
     assert there.key != former
@@ -191,7 +191,7 @@ def test_a_device_takes_the_place_of_one_with_its_address_only_on_purpose(
 def test_a_device_whose_row_was_deleted_asks_anew(client, open_organization):
     key = Ed25519PrivateKey.generate()
     ask(client, open_organization, key)
-    enrolling.approve(Enrollment.objects.get(), by=None).delete()
+    enrollment.approve(Enrollment.objects.get(), by=None).delete()
 
     assert ask(client, open_organization, key).status_code == 202
     assert Enrollment.objects.get().state == "pending"
@@ -199,9 +199,9 @@ def test_a_device_whose_row_was_deleted_asks_anew(client, open_organization):
 
 def test_those_that_stop_asking_are_forgotten(client, open_organization):
     ask(client, open_organization, Ed25519PrivateKey.generate())
-    assert enrolling.prune() == 0
+    assert enrollment.prune() == 0
     Enrollment.objects.update(asked=timezone.now() - timedelta(days=31))
-    assert enrolling.prune() == 1
+    assert enrollment.prune() == 1
 
 
 def test_keys_and_signatures_of_usign_are_understood():
@@ -220,8 +220,8 @@ URL = "/api/v1/controller/enrollment/"
 def test_pending_devices_are_listed_and_approved_over_the_api(client, open_organization):
     ask(client, open_organization, Ed25519PrivateKey.generate())
     row = Enrollment.objects.get()
-    group = make.group(open_organization)
-    headers = make.bearer(make.user(open_organization))
+    group = factories.group(open_organization)
+    headers = factories.bearer(factories.user(open_organization))
 
     listed = client.get(URL, {"state": "pending"}, headers=headers).json()
     assert [one["fingerprint"] for one in listed["results"]] == [row.fingerprint]
@@ -245,8 +245,8 @@ def test_pending_devices_are_listed_and_approved_over_the_api(client, open_organ
 def test_strangers_see_none_and_viewers_decide_nothing(client, open_organization):
     ask(client, open_organization, Ed25519PrivateKey.generate())
     row = Enrollment.objects.get()
-    stranger = make.bearer(make.user(make.organization()))
-    viewer = make.bearer(make.user(open_organization, "viewer"))
+    stranger = factories.bearer(factories.user(factories.organization()))
+    viewer = factories.bearer(factories.user(open_organization, "viewer"))
 
     assert client.get(URL, headers=stranger).json()["count"] == 0
     assert client.post(f"{URL}{row.pk}/approve/", headers=stranger).status_code == 404
@@ -263,13 +263,13 @@ def test_the_list_of_those_that_ask_takes_the_same_queries_however_many(
         Enrollment.objects.create(
             organization=open_organization, public_key=str(number), name="a", mac_address=MAC
         )
-    headers = make.bearer(make.user(open_organization))
+    headers = factories.bearer(factories.user(open_organization))
     with django_assert_max_num_queries(5):
         client.get(URL, headers=headers)
 
 
 def test_a_person_approves_and_rejects_in_the_admin(client, open_organization):
-    client.force_login(make.superuser())
+    client.force_login(factories.superuser())
     for number in range(2):
         ask(Client(), open_organization, Ed25519PrivateKey.generate(), name=f"roof{number}",
             mac_address=f"02:aa:f4:09:e0:d{number}")  # fmt: skip
@@ -292,7 +292,7 @@ def test_a_person_approves_and_rejects_in_the_admin(client, open_organization):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_script_for_devices_enrolls_with_openssl(live_server, tmp_path):
-    organization = make.organization()
+    organization = factories.organization()
     update_settings(settings_of(organization), enrollment_enabled=True)
     script = Path("agents/muster-enroll").resolve()
 
@@ -308,7 +308,7 @@ def test_the_script_for_devices_enrolls_with_openssl(live_server, tmp_path):
     assert first.returncode == 3, first.stderr + first.stdout
     row = Enrollment.objects.get()
     assert row.fingerprint in first.stdout
-    enrolling.approve(row, by=None)
+    enrollment.approve(row, by=None)
     second = run()
     assert second.returncode == 0
     assert f"uuid: {Device.objects.get().pk.hex}" in second.stdout

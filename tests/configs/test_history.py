@@ -11,25 +11,27 @@ from django.utils import timezone
 from controller.accounts.models import Organization, User
 from controller.configs.drivers.contract import Outcome
 from controller.configs.models import Config, Push, Snapshot, Template
-from controller.configs.rules import delivery, history, inventory, settling, templates
+from controller.configs.rules import devices, push_queue, push_results, snapshots, templates
 from controller.configs.rules.rendering import render_stale
 from controller.devices.models import Device
-from tests import make
+from tests import factories
 
 
 @pytest.fixture
 def template(organization: Organization) -> Template:
-    return make.template(organization, name="Base", config=make.a_file("{{ word }}\n"))
+    return factories.template(
+        organization, name="Base", config=factories.a_file("{{ word }}\n")
+    )
 
 
 @pytest.fixture
 def device(organization: Organization, template: Template) -> Device:
-    device = make.device(
+    device = factories.device(
         organization,
         management_ip="10.0.0.1",
         config={"templates": [template], "context": {"word": "first", "wifi_key": "hush-hush"}},
     )
-    make.connection(device, make.credentials(organization))
+    factories.connection(device, factories.credentials(organization))
     return device
 
 
@@ -40,7 +42,7 @@ def url_of(device: Device, row: Snapshot | None = None, verb: str = "") -> str:
 
 def change(device: Device, **config: Any) -> Snapshot:
     """Another configuration of the device; what that renders to."""
-    inventory.update_device(device, config=config)
+    devices.update_device(device, config=config)
     return wanted(device)
 
 
@@ -50,9 +52,11 @@ def wanted(device: Device) -> Snapshot:
 
 def answer(state: Any, reason: str = "") -> None:
     """Every device that has something to take answers so."""
-    delivery.reconcile()
+    push_queue.reconcile()
     Push.objects.filter(state__in=Push.OPEN).update(not_before=timezone.now())
-    settling.record_outcomes({push.pk: Outcome(state, reason) for push in delivery.lease_due()})
+    push_results.record_outcomes(
+        {push.pk: Outcome(state, reason) for push in push_queue.lease_due()}
+    )
 
 
 def states(device: Device) -> list[str]:
@@ -77,7 +81,7 @@ def test_going_back_gives_the_former_files_and_delivers_them(
 ) -> None:
     first = wanted(device)
     answer("applied")
-    change(device, context={"word": "second"}, templates=[], config=make.a_file("own\n"))
+    change(device, context={"word": "second"}, templates=[], config=factories.a_file("own\n"))
     answer("applied")
     shown = api(admin).get(url_of(device, first)).json()
     assert (shown["restorable"], shown["same"], shown["notes"]) == (True, True, [])
@@ -97,11 +101,13 @@ def test_going_back_gives_the_former_files_and_delivers_them(
 def test_what_has_changed_since_is_told_before_going_back(
     api: Any, admin: User, device: Device, template: Template
 ) -> None:
-    extra = make.template(device.organization, name="Extra", config=make.a_file("x\n", "etc/x"))
+    extra = factories.template(
+        device.organization, name="Extra", config=factories.a_file("x\n", "etc/x")
+    )
     first = change(device, templates=[template, extra])
     answer("applied")
     change(device, context={"word": "second"})
-    templates.update_template(template, config=make.a_file("another {{ word }}\n"))
+    templates.update_template(template, config=factories.a_file("another {{ word }}\n"))
     templates.delete_template(extra)
     render_stale()
     shown = api(admin).get(url_of(device, first)).json()
@@ -118,25 +124,25 @@ def test_what_has_changed_since_is_told_before_going_back(
 def test_a_variable_from_elsewhere_that_changed_is_told_too(
     api: Any, admin: User, organization: Organization, template: Template
 ) -> None:
-    group = make.group(organization, context={"word": "of the group"})
-    device = make.device(organization, group=group, config={"templates": [template]})
+    group = factories.group(organization, context={"word": "of the group"})
+    device = factories.device(organization, group=group, config={"templates": [template]})
     first = wanted(device)
-    inventory.update_group(group, context={"word": "changed"})
+    devices.update_group(group, context={"word": "changed"})
     render_stale()
     shown = api(admin).get(url_of(device, first)).json()
-    assert (shown["same"], shown["notes"]) == (False, [history.NOT_HERE])
+    assert (shown["same"], shown["notes"]) == (False, [snapshots.NOT_HERE])
 
 
 def test_one_comes_back_to_what_was_last_made_of(device: Device, template: Template) -> None:
     """The same files from other inputs: going back means the inputs that gave them last."""
     first = wanted(device)
     change(device, context={"word": "second"})
-    again = change(device, templates=[], config=make.a_file("first\n"))
+    again = change(device, templates=[], config=factories.a_file("first\n"))
     assert again.pk == first.pk
     change(device, context={"word": "third"}, templates=[template], config={})
     again.refresh_from_db()
-    assert history.preview_restore(again).is_same
-    history.restore(again)
+    assert snapshots.preview_restore(again).is_same
+    snapshots.restore(again)
     assert not Config.objects.get(device=device).uses.exists()
 
 
@@ -144,7 +150,7 @@ def test_without_its_inputs_there_is_no_way_back(api: Any, admin: User, device: 
     first = wanted(device)
     Snapshot.objects.update(made_of=None)
     shown = api(admin).get(url_of(device, first)).json()
-    assert (shown["restorable"], shown["notes"]) == (False, [history.NOT_KNOWN])
+    assert (shown["restorable"], shown["notes"]) == (False, [snapshots.NOT_KNOWN])
     assert shown["files"][-1]["text"] == "first\n"
     assert api(admin).post(url_of(device, first, "restore/")).status_code == 409
 
@@ -152,11 +158,13 @@ def test_without_its_inputs_there_is_no_way_back(api: Any, admin: User, device: 
 def test_secrets_of_former_configurations_stay_hidden(
     api: Any, organization: Organization, device: Device, template: Template
 ) -> None:
-    templates.update_template(template, config=make.a_file("psk={{ wifi_key }}\n"))
+    templates.update_template(template, config=factories.a_file("psk={{ wifi_key }}\n"))
     render_stale()
     old = wanted(device)
     change(device, context={"wifi_key": "something-new"})
-    viewer, operator = (api(make.user(organization, role)) for role in ("viewer", "operator"))
+    viewer, operator = (
+        api(factories.user(organization, role)) for role in ("viewer", "operator")
+    )
     shown = viewer.get(url_of(device, old))
     assert shown.json()["masked"] is True
     assert "hush-hush" not in shown.content.decode()
@@ -181,10 +189,10 @@ def test_the_list_is_paged_filtered_and_its_organizations_alone(
     assert [row["state"] for row in applied] == ["applied"]
     assert client.get(url_of(device), {"is_current": "true"}).json()["count"] == 1
     assert client.get(url_of(device), {"state": "zzz"}).status_code == 400
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     assert stranger.get(url_of(device)).status_code == 404
     assert stranger.get(url_of(device, wanted(device))).status_code == 404
-    other = make.device(organization, config={})
+    other = factories.device(organization, config={})
     assert client.get(url_of(other, wanted(device))).status_code == 404
 
 
@@ -192,7 +200,7 @@ def test_a_device_out_of_service_keeps_its_history_and_goes_nowhere(
     api: Any, admin: User, device: Device
 ) -> None:
     first = wanted(device)
-    inventory.deactivate(device)
+    devices.deactivate(device)
     client = api(admin)
     assert client.get(url_of(device)).json()["count"] == 2
     assert client.post(url_of(device, first, "restore/")).status_code == 403
@@ -202,11 +210,11 @@ def test_what_nobody_took_is_forgotten_and_what_is_needed_stays(device: Device) 
     answer("applied")
     for word in ("second", "third", "fourth"):
         change(device, context={"word": word})
-    assert history.prune() == 0, "a device may still be fetching them"
-    Snapshot.objects.update(created=timezone.now() - 2 * history.GRACE)
-    assert history.prune() == 2
+    assert snapshots.prune() == 0, "a device may still be fetching them"
+    Snapshot.objects.update(created=timezone.now() - 2 * snapshots.GRACE)
+    assert snapshots.prune() == 2
     assert sorted(states(device)) == ["applied", "unused"]
-    assert history.prune() == 0
+    assert snapshots.prune() == 0
 
 
 def test_of_what_devices_took_the_newest_stay(device: Device) -> None:
@@ -218,14 +226,14 @@ def test_of_what_devices_took_the_newest_stay(device: Device) -> None:
             config=device.config, checksum=f"{at:032}", sha256="", archive=b"x",
             created=now + timedelta(minutes=at), acknowledged=now,
         )
-        for at in range(1, history.KEPT + 6)
+        for at in range(1, snapshots.KEPT + 6)
     )  # fmt: skip
     push = Push.objects.create(
         config=device.config, state="failed", snapshot=Snapshot.objects.get(checksum=f"{1:032}")
     )
-    assert history.prune() == 5
+    assert snapshots.prune() == 5
     assert Snapshot.objects.filter(pk=first.pk).exists(), "the device has it"
-    assert Snapshot.objects.count() == history.KEPT + 1
+    assert Snapshot.objects.count() == snapshots.KEPT + 1
     push.refresh_from_db()
     assert push.snapshot is None
 

@@ -5,46 +5,48 @@ import pytest
 from controller.accounts.models import Membership, Version
 from controller.base.errors import Conflict
 from controller.configs.models import Config
-from controller.configs.rules import inventory, moving
+from controller.configs.rules import devices, organization_transfer
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device
 from controller.devices.rules import settings_of
 from pki.models import Cert
-from tests import make
+from tests import factories
 
 
 @pytest.fixture
 def other():
-    return make.organization("Elsewhere")
+    return factories.organization("Elsewhere")
 
 
 @pytest.fixture
 def device(organization):
     """One with something of every kind that a move touches."""
-    shared_server = make.openvpn(None, name="shared server")
-    inventory.update_settings(settings_of(organization), context={"town": "Rome"})
+    shared_server = factories.openvpn(None, name="shared server")
+    devices.update_settings(settings_of(organization), context={"town": "Rome"})
     templates = [
-        make.vpn_template(shared_server, name="tunnel"),
-        make.template(None, name="everybody", config=make.a_file("{{ town }}\n")),
-        make.template(organization, name="ours", config=make.a_file("x\n", "etc/issue")),
+        factories.vpn_template(shared_server, name="tunnel"),
+        factories.template(None, name="everybody", config=factories.a_file("{{ town }}\n")),
+        factories.template(
+            organization, name="ours", config=factories.a_file("x\n", "etc/issue")
+        ),
     ]
-    row = make.device(
+    row = factories.device(
         organization,
         name="roof",
-        group=make.group(organization, name="roofs"),
+        group=factories.group(organization, name="roofs"),
         config={"templates": templates, "context": {"mine": "1"}},
     )
-    make.connection(row, make.credentials(organization, name="our key"))
-    make.connection(row, make.credentials(None, name="shared key"))
+    factories.connection(row, factories.credentials(organization, name="our key"))
+    factories.connection(row, factories.credentials(None, name="shared key"))
     return Device.objects.get(pk=row.pk)
 
 
 def test_a_plan_says_what_is_kept_added_dropped_and_revoked(device, other):
-    make.template(other, name="theirs", required=True)
-    make.template(other, name="usual", default=True)
-    make.credentials(other, name="their key", auto_add=True)
+    factories.template(other, name="theirs", required=True)
+    factories.template(other, name="usual", default=True)
+    factories.credentials(other, name="their key", auto_add=True)
 
-    found = moving.plan_transfer(device, organization=other)
+    found = organization_transfer.plan_transfer(device, organization=other)
 
     assert found.problem == ""
     assert set(found.kept) >= {
@@ -64,7 +66,7 @@ def test_a_plan_changes_nothing(device, other):
     certs, kept = Cert.objects.count(), Version.objects.count()
     snapshot = Config.objects.get().desired_id
 
-    moving.plan_transfer(device, organization=other)
+    organization_transfer.plan_transfer(device, organization=other)
 
     again = Device.objects.get()
     assert (again.organization, again.group.name) == (device.organization, "roofs")
@@ -75,11 +77,11 @@ def test_a_plan_changes_nothing(device, other):
 
 
 def test_a_move_does_what_the_plan_said(device, other):
-    make.template(other, name="theirs", required=True)
-    group = make.group(other, name="there")
+    factories.template(other, name="theirs", required=True)
+    group = factories.group(other, name="there")
     before = Cert.objects.get(vpn_client__device=device)
 
-    moved = moving.transfer(device, organization=other, group=group)
+    moved = organization_transfer.transfer(device, organization=other, group=group)
 
     assert (moved.organization, moved.group) == (other, group)
     names = [use.template.name for use in Config.objects.get().uses.all()]
@@ -93,13 +95,13 @@ def test_a_move_does_what_the_plan_said(device, other):
 
 
 def test_what_cannot_be_moved_says_why_and_stays(device, other):
-    make.device(other, name="roof")
+    factories.device(other, name="roof")
 
-    found = moving.plan_transfer(device, organization=other)
+    found = organization_transfer.plan_transfer(device, organization=other)
 
     assert "already exists" in found.problem
     with pytest.raises(Conflict, match="already"):
-        moving.transfer(device, organization=device.organization)
+        organization_transfer.transfer(device, organization=device.organization)
 
 
 URL = "/api/v1/controller/device/"
@@ -110,15 +112,15 @@ def move(client, device, user, **values):
         f"{URL}{device.pk}/move/",
         values,
         content_type="application/json",
-        headers=make.bearer(user),
+        headers=factories.bearer(user),
     )
 
 
 def test_a_device_is_moved_over_the_api_by_those_who_may_in_both(
     client, organization, device, other
 ):
-    both = make.superuser()
-    here, there = make.user(organization), make.user(other)
+    both = factories.superuser()
+    here, there = factories.user(organization), factories.user(other)
 
     assert move(client, device, there, organization=str(other.pk)).status_code == 404
     assert move(client, device, here, organization=str(other.pk)).status_code == 400
@@ -137,7 +139,7 @@ def test_a_device_is_moved_over_the_api_by_those_who_may_in_both(
 def test_a_viewer_of_the_other_organization_moves_nothing_there(
     client, organization, device, other
 ):
-    user = make.user(organization)
+    user = factories.user(organization)
     Membership.objects.create(user=user, organization=other, role="viewer")
 
     answer = move(client, device, user, organization=str(other.pk))
@@ -147,7 +149,7 @@ def test_a_viewer_of_the_other_organization_moves_nothing_there(
 
 
 def test_the_admin_shows_the_plan_before_it_moves(client, organization, device, other):
-    client.force_login(make.superuser())
+    client.force_login(factories.superuser())
     page = f"/admin/devices/device/{device.pk}/change/"
     assert "Move" in client.get(page).content.decode()
     url = f"/admin/devices/device/{device.pk}/move/"
@@ -162,7 +164,7 @@ def test_the_admin_shows_the_plan_before_it_moves(client, organization, device, 
 
 
 def test_who_has_one_organization_is_not_offered_to_move(client, organization, device):
-    client.force_login(make.user(organization, is_staff=True))
+    client.force_login(factories.user(organization, is_staff=True))
 
     page = client.get(f"/admin/devices/device/{device.pk}/change/").content.decode()
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from controller.configs.drivers.batch import Connector
 from controller.configs.drivers.linux_files import LinuxFiles
 from controller.configs.drivers.openwrt_uci import OpenwrtUci
+from controller.configs.drivers.runner import Connector
 from controller.configs.engine.errors import InvalidConfig
-from controller.configs.engine.uci_files import merge, parse, written
+from controller.configs.engine.uci_merge import merge, parse, written
 from controller.connections.drivers.contract import Address, Login
 from tests.fleet.archives import archive
 from tests.fleet.ssh import SshDevice

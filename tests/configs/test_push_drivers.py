@@ -16,8 +16,8 @@ import pytest
 
 from controller.base.errors import OutcomeUnknown
 from controller.configs.drivers import STRATEGIES
-from controller.configs.drivers.batch import Connector, PushOrder, push_many, verify_many
 from controller.configs.drivers.linux_files import LinuxFiles, pack, start_command
+from controller.configs.drivers.runner import Connector, PushOrder, push_many, verify_many
 from controller.connections.drivers.contract import Address, HostKey, HostKeyChanged, Login
 from controller.connections.drivers.ssh import Timeouts
 from tests.fleet.archives import archive

@@ -12,36 +12,30 @@ from controller.base.errors import Conflict, Refused
 from controller.configs.drivers.contract import Outcome
 from controller.configs.engine import waves
 from controller.configs.models import Config, Push, Rollout, RolloutDevice, Template
-from controller.configs.rules import (
-    delivery,
-    inventory,
-    rendering,
-    rollouts,
-    settling,
-    templates,
-)
+from controller.configs.rules import devices as inventory
+from controller.configs.rules import push_queue, push_results, rendering, rollouts, templates
 from controller.devices.models import Device, Presence
-from tests import make
+from tests import factories
 
-NEW = make.a_file("new\n")
+NEW = factories.a_file("new\n")
 
 
 @pytest.fixture
 def template(organization: Organization) -> Template:
-    return make.template(organization, name="Base", config=make.a_file("old\n"))
+    return factories.template(organization, name="Base", config=factories.a_file("old\n"))
 
 
 @pytest.fixture
 def devices(organization: Organization, template: Template) -> list[Device]:
     """Ten devices that have the template, are online and can be pushed to."""
-    credentials = make.credentials(organization)
+    credentials = factories.credentials(organization)
     made = []
     for number in range(10):
-        device = make.device(
+        device = factories.device(
             organization, name=f"ap-{number}", management_ip=f"10.0.0.{number + 1}",
             config={"templates": [template]},
         )  # fmt: skip
-        make.connection(device, credentials)
+        factories.connection(device, credentials)
         made.append(device)
     Presence.objects.update(state="online", since=timezone.now() - timedelta(days=1))
     take_all()
@@ -59,14 +53,16 @@ def running(template: Template, devices: list[Device]) -> Rollout:
 def take_all(state: Any = "applied") -> None:
     """Every device that has something to take answers so."""
     rendering.render_stale()
-    delivery.reconcile()
+    push_queue.reconcile()
     Push.objects.filter(state__in=Push.OPEN).update(not_before=timezone.now())
-    settling.record_outcomes({push.pk: Outcome(state, "no space") for push in delivery.lease_due()})
+    push_results.record_outcomes(
+        {push.pk: Outcome(state, "no space") for push in push_queue.lease_due()}
+    )
 
 
 def contents(device: Device) -> str:
     """The file that the device is to have now."""
-    from controller.configs.rules.history import unpacked
+    from controller.configs.rules.snapshots import unpacked
 
     config = Config.objects.select_related("desired").get(device=device)
     files = {file.path: file.contents for file in unpacked(config.desired.archive)}
@@ -99,7 +95,7 @@ def test_waves_reach_more_and_more_until_all_and_then_the_template_has_it(
         assert having_new(devices) == 10
         take_all()
     template.refresh_from_db()
-    assert template.config == make.a_file("old\n"), "not before the last wave is well"
+    assert template.config == factories.a_file("old\n"), "not before the last wave is well"
     pushes = Push.objects.count()
     with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
         assert rollouts.advance(running.pk).state == "done"
@@ -119,7 +115,7 @@ def test_too_many_failures_halt_it_and_the_former_version_comes_back(
     assert "1 refused it" in row.reason
     assert having_new(devices) == 0
     template.refresh_from_db()
-    assert template.config == make.a_file("old\n")
+    assert template.config == factories.a_file("old\n")
     take_all()
     assert set(Config.objects.values_list("status", flat=True)) == {"applied"}
     assert rollouts.advance(running.pk).state == "halted"
@@ -200,7 +196,7 @@ def test_the_template_is_left_alone_while_a_rollout_is_under_way(
     running: Rollout, template: Template
 ) -> None:
     with pytest.raises(Conflict):
-        templates.update_template(template, config=make.a_file("other\n"))
+        templates.update_template(template, config=factories.a_file("other\n"))
     with pytest.raises(Conflict):
         templates.delete_template(template)
     with pytest.raises(Conflict):
@@ -214,7 +210,7 @@ def test_the_template_is_left_alone_while_a_rollout_is_under_way(
 def test_a_device_that_gets_or_loses_the_template_meanwhile_disturbs_nothing(
     organization: Organization, running: Rollout, devices: list[Device], template: Template
 ) -> None:
-    late = make.device(organization, config={"templates": [template]})
+    late = factories.device(organization, config={"templates": [template]})
     assert contents(late) == "old"
     canary = running.devices.get(wave=0).config.device
     inventory.update_device(canary, config={"templates": []})
@@ -226,7 +222,7 @@ def test_a_device_changed_by_itself_keeps_the_version_it_was_brought(
     running: Rollout, devices: list[Device]
 ) -> None:
     canary = running.devices.get(wave=0).config.device
-    inventory.update_device(canary, config={"config": make.a_file("own\n", "etc/own")})
+    inventory.update_device(canary, config={"config": factories.a_file("own\n", "etc/own")})
     assert contents(canary) == "new"
 
 
@@ -280,7 +276,7 @@ def test_programs_roll_out_over_the_api(
     assert client.patch(url, {"allowed": 20}).status_code == 409
     assert client.delete(url).status_code == 409
     assert client.patch(
-        f"/api/v1/controller/template/{template.pk}/", {"config": make.a_file("x\n")}
+        f"/api/v1/controller/template/{template.pk}/", {"config": factories.a_file("x\n")}
     ).status_code == 409  # fmt: skip
     assert client.post(f"{url}pause/").json()["state"] == "paused"
     assert client.post(f"{url}resume/").json()["state"] == "running"
@@ -294,9 +290,11 @@ def test_the_forecast_groups_devices_on_which_the_same_lines_change(
     api: Any, admin: User, template: Template, devices: list[Device]
 ) -> None:
     inventory.update_device(devices[0], config={"config": NEW})
-    inventory.update_device(devices[1], config={"config": make.a_file("own\n", "etc/own")})
+    inventory.update_device(devices[1], config={"config": factories.a_file("own\n", "etc/own")})
     client = api(admin)
-    made = client.post(URL, {"template": str(template.pk), "config": make.a_file("{{ id }}\n")})
+    made = client.post(
+        URL, {"template": str(template.pk), "config": factories.a_file("{{ id }}\n")}
+    )
     found = client.get(f"{URL}{made.json()['id']}/preview/").json()
     assert (found["total"], found["looked_at"], found["unchanged"]) == (10, 10, 1)
     assert len(found["groups"]) == 9, "a line of its own for each"
@@ -313,11 +311,11 @@ def test_the_forecast_shows_secrets_to_nobody_who_may_not_read_them(
     api: Any, organization: Organization, template: Template, devices: list[Device]
 ) -> None:
     inventory.update_device(devices[0], config={"context": {"wifi_key": "hush-hush"}})
-    row = rollouts.create_draft(template, config=make.a_file("psk={{ wifi_key }}\n"))
+    row = rollouts.create_draft(template, config=factories.a_file("psk={{ wifi_key }}\n"))
     url = f"{URL}{row.pk}/preview/"
     # An operator has sites of their own, and the forecast is of devices in all of them.
     for role, reads in (("viewer", False), ("operator", False), ("org_admin", True)):
-        shown = api(make.user(organization, role)).get(url).content.decode()
+        shown = api(factories.user(organization, role)).get(url).content.decode()
         assert ("hush-hush" in shown) is reads, role
 
 
@@ -325,8 +323,8 @@ def test_who_may_not_change_the_template_may_not_roll_it_out(
     api: Any, organization: Organization, template: Template, devices: list[Device]
 ) -> None:
     row = rollouts.create_draft(template, config=NEW)
-    viewer = api(make.user(organization, "viewer"))
-    stranger = api(make.user(make.organization(), "org_admin"))
+    viewer = api(factories.user(organization, "viewer"))
+    stranger = api(factories.user(factories.organization(), "org_admin"))
     body = {"template": str(template.pk), "config": NEW}
     assert viewer.get(f"{URL}{row.pk}/").status_code == 200
     assert viewer.post(URL, body).status_code == 403
@@ -335,8 +333,8 @@ def test_who_may_not_change_the_template_may_not_roll_it_out(
     for verb in ("start", "pause", "resume", "roll-back"):
         assert viewer.post(f"{URL}{row.pk}/{verb}/").status_code == 403
         assert stranger.post(f"{URL}{row.pk}/{verb}/").status_code == 404
-    shared = make.template(None)
-    operator = api(make.user(organization, "operator"))
+    shared = factories.template(None)
+    operator = api(factories.user(organization, "operator"))
     assert operator.post(URL, body | {"template": str(shared.pk)}).status_code == 403
     row.refresh_from_db()
     assert row.state == "draft"

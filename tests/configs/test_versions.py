@@ -4,16 +4,16 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from controller.accounts.engine import comparing
+from controller.accounts.engine import diff
 from controller.accounts.models import Version
 from controller.base.errors import Conflict
 from controller.configs.models import Template
-from controller.configs.rules import inventory, templates, versions
-from controller.configs.rules.servers import update_vpn
+from controller.configs.rules import devices, templates, versions
+from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device, DeviceGroup
 from controller.vpn.models import Vpn
 from controller.vpn.rules import delete_vpn
-from tests import make
+from tests import factories
 
 
 def kept(row):
@@ -21,11 +21,11 @@ def kept(row):
 
 
 def test_every_change_of_a_device_is_a_version_and_no_change_is_none(organization):
-    template = make.template(organization)
-    device = make.device(organization, name="roof", config={"templates": []})
-    inventory.update_device(device, notes="on the roof")
-    inventory.update_device(device, notes="on the roof")
-    inventory.update_device(device, config={"templates": [template], "context": {"a": "b"}})
+    template = factories.template(organization)
+    device = factories.device(organization, name="roof", config={"templates": []})
+    devices.update_device(device, notes="on the roof")
+    devices.update_device(device, notes="on the roof")
+    devices.update_device(device, config={"templates": [template], "context": {"a": "b"}})
 
     found = kept(device)
     assert [one.verb for one in found] == ["created", "changed", "changed"]
@@ -35,7 +35,7 @@ def test_every_change_of_a_device_is_a_version_and_no_change_is_none(organizatio
 
 
 def test_what_a_version_holds_is_not_stored_in_clear(organization):
-    make.device(organization, config={"context": {"wifi_password": "correct horse"}})
+    factories.device(organization, config={"context": {"wifi_password": "correct horse"}})
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM accounts_version")
@@ -43,11 +43,11 @@ def test_what_a_version_holds_is_not_stored_in_clear(organization):
 
 
 def test_a_device_goes_back_with_its_templates_and_variables(organization):
-    one, other = make.template(organization), make.template(organization)
-    device = make.device(
+    one, other = factories.template(organization), factories.template(organization)
+    device = factories.device(
         organization, name="roof", config={"templates": [one], "context": {"a": "1"}}
     )
-    inventory.update_device(device, name="cellar", config={"templates": [other], "context": {}})
+    devices.update_device(device, name="cellar", config={"templates": [other], "context": {}})
 
     versions.restore(kept(device)[0])
 
@@ -59,10 +59,10 @@ def test_a_device_goes_back_with_its_templates_and_variables(organization):
 
 
 def test_a_deactivated_device_gets_back_what_it_lost_once_it_is_active(organization):
-    template = make.template(organization)
-    device = make.device(organization, config={"templates": [template]})
+    template = factories.template(organization)
+    device = factories.device(organization, config={"templates": [template]})
     before = kept(device)[-1]
-    device = inventory.activate(inventory.deactivate(device))
+    device = devices.activate(devices.deactivate(device))
     assert not device.config.uses.exists()
 
     versions.restore(before)
@@ -71,10 +71,12 @@ def test_a_deactivated_device_gets_back_what_it_lost_once_it_is_active(organizat
 
 
 def test_a_deleted_device_comes_back_under_its_id(organization):
-    group = make.group(organization)
-    device = make.device(organization, name="roof", group=group, config={"context": {"a": "1"}})
+    group = factories.group(organization)
+    device = factories.device(
+        organization, name="roof", group=group, config={"context": {"a": "1"}}
+    )
     pk, key = device.pk, device.key
-    inventory.delete_device(device, force=True)
+    devices.delete_device(device, force=True)
     (version,) = versions.latest_of_deleted("device")
 
     versions.restore(version)
@@ -86,12 +88,12 @@ def test_a_deleted_device_comes_back_under_its_id(organization):
 
 
 def test_what_is_gone_since_is_told_and_left_out(organization):
-    template, group = make.template(organization), make.group(organization)
-    device = make.device(organization, group=group, config={"templates": [template]})
+    template, group = factories.template(organization), factories.group(organization)
+    device = factories.device(organization, group=group, config={"templates": [template]})
     version = kept(device)[0]
-    inventory.update_device(device, group=None, config={"templates": []})
+    devices.update_device(device, group=None, config={"templates": []})
     templates.delete_template(template)
-    inventory.delete_group(group)
+    devices.delete_group(group)
 
     found = versions.preview_restore(version)
     assert found.notes == [
@@ -102,36 +104,36 @@ def test_what_is_gone_since_is_told_and_left_out(organization):
 
 
 def test_going_back_never_moves_a_row_to_another_organization(organization):
-    device = make.device(organization)
+    device = factories.device(organization)
     version = kept(device)[0]
-    other = make.organization()
-    inventory.update_device(device, organization=other)
+    other = factories.organization()
+    devices.update_device(device, organization=other)
 
     assert "Its organization stays as it is." in versions.preview_restore(version).notes
     assert versions.restore(version).organization == other
 
 
 def test_templates_and_groups_go_back_and_their_devices_follow(organization):
-    template = make.template(organization, name="motd", config=make.a_file("one\n"))
-    group = make.group(organization, templates=[template])
-    device = make.device(organization, group=group)
-    templates.update_template(template, config=make.a_file("two\n"))
-    inventory.update_group(group, templates=[])
+    template = factories.template(organization, name="motd", config=factories.a_file("one\n"))
+    group = factories.group(organization, templates=[template])
+    device = factories.device(organization, group=group)
+    templates.update_template(template, config=factories.a_file("two\n"))
+    devices.update_group(group, templates=[])
     assert not device.config.uses.exists()
 
     versions.restore(kept(template)[0])
     versions.restore(kept(group)[0])
 
-    assert Template.objects.get().config == make.a_file("one\n")
+    assert Template.objects.get().config == factories.a_file("one\n")
     assert [use.template for use in device.config.uses.all()] == [template]
 
 
 def test_deleted_templates_groups_and_servers_come_back(organization):
-    template, group = make.template(organization), make.group(organization)
-    vpn = make.openvpn(organization)
+    template, group = factories.template(organization), factories.group(organization)
+    vpn = factories.openvpn(organization)
     ids = template.pk, group.pk, vpn.pk
     templates.delete_template(template)
-    inventory.delete_group(group)
+    devices.delete_group(group)
     delete_vpn(vpn)
 
     for kind in ("template", "group", "vpn"):
@@ -146,17 +148,17 @@ def test_deleted_templates_groups_and_servers_come_back(organization):
 
 
 def test_a_server_goes_back(organization):
-    vpn = make.wireguard(organization, host="one.example.org")
+    vpn = factories.wireguard(organization, host="one.example.org")
     update_vpn(vpn, host="two.example.org", auth_token="a secret token")
 
     assert versions.restore(kept(vpn)[0]).host == "one.example.org"
 
 
 def test_what_the_rules_refuse_now_does_not_come_back(organization):
-    device = make.device(organization, name="roof")
+    device = factories.device(organization, name="roof")
     version = kept(device)[0]
-    inventory.update_device(device, name="cellar")
-    make.device(organization, name="roof")
+    devices.update_device(device, name="cellar")
+    factories.device(organization, name="roof")
 
     with pytest.raises(Exception, match="already exists"):
         versions.restore(version)
@@ -165,9 +167,9 @@ def test_what_the_rules_refuse_now_does_not_come_back(organization):
 
 
 def test_a_template_in_use_that_cannot_go_back_says_why(organization):
-    template = make.template(organization)
+    template = factories.template(organization)
     templates.update_template(template, backend="netjsonconfig.OpenWisp")
-    make.device(
+    factories.device(
         organization, config={"backend": "netjsonconfig.OpenWisp", "templates": [template]}
     )
 
@@ -176,7 +178,7 @@ def test_a_template_in_use_that_cannot_go_back_says_why(organization):
 
 
 def test_texts_stand_side_by_side_line_by_line():
-    (change,) = comparing.changes({"a": {"x": 1, "y": 2}}, {"a": {"x": 1, "y": 3, "z": 4}})
+    (change,) = diff.changes({"a": {"x": 1, "y": 2}}, {"a": {"x": 1, "y": 3, "z": 4}})
 
     assert [(line.before, line.after, line.differs) for line in change.lines] == [
         ("{", "{", False),
@@ -191,9 +193,9 @@ URL = "/api/v1/controller/version/"
 
 
 def test_versions_are_listed_read_and_gone_back_to_over_the_api(client, organization):
-    device = make.device(organization, name="roof", config={"context": {"a": "1"}})
-    inventory.update_device(device, name="cellar")
-    headers = make.bearer(make.user(organization, username="ann"))
+    device = factories.device(organization, name="roof", config={"context": {"a": "1"}})
+    devices.update_device(device, name="cellar")
+    headers = factories.bearer(factories.user(organization, username="ann"))
 
     listed = client.get(f"{URL}device/", {"row": device.pk}, headers=headers).json()
     assert [one["number"] for one in listed["results"]] == [2, 1]
@@ -211,12 +213,12 @@ def test_versions_are_listed_read_and_gone_back_to_over_the_api(client, organiza
 @pytest.mark.parametrize("kind", ["device", "template", "group", "vpn"])
 def test_strangers_find_no_versions_and_viewers_go_back_to_none(client, organization, kind):
     rows = {
-        "device": make.device, "template": make.template, "group": make.group,
-        "vpn": make.wireguard,
+        "device": factories.device, "template": factories.template, "group": factories.group,
+        "vpn": factories.wireguard,
     }  # fmt: skip
     version = kept(rows[kind](organization))[0]
-    stranger = make.bearer(make.user(make.organization()))
-    viewer = make.bearer(make.user(organization, "viewer"))
+    stranger = factories.bearer(factories.user(factories.organization()))
+    viewer = factories.bearer(factories.user(organization, "viewer"))
     url = f"{URL}{kind}/{version.pk}/"
 
     assert client.get(f"{URL}{kind}/", headers=stranger).json()["count"] == 0
@@ -227,9 +229,11 @@ def test_strangers_find_no_versions_and_viewers_go_back_to_none(client, organiza
 
 
 def test_viewers_see_no_secrets_of_former_versions(client, organization):
-    device = make.device(organization, config={"context": {"wifi_password": "correct horse"}})
-    inventory.update_device(device, config={"context": {}})
-    viewer = make.bearer(make.user(organization, "viewer"))
+    device = factories.device(
+        organization, config={"context": {"wifi_password": "correct horse"}}
+    )
+    devices.update_device(device, config={"context": {}})
+    viewer = factories.bearer(factories.user(organization, "viewer"))
 
     answer = client.get(f"{URL}device/{kept(device)[0].pk}/", headers=viewer)
 
@@ -241,8 +245,8 @@ def test_versions_of_a_device_in_a_site_are_for_those_with_a_grant(client, organ
     from controller.accounts.models import Site
 
     site = Site.objects.create(organization=organization, name="attic", slug="attic")
-    device = make.device(organization, site=site)
-    other = make.bearer(make.user(organization, "operator"))
+    device = factories.device(organization, site=site)
+    other = factories.bearer(factories.user(organization, "operator"))
 
     listed = client.get(f"{URL}device/", {"row": device.pk}, headers=other).json()
     assert listed["count"] == 0
@@ -251,18 +255,18 @@ def test_versions_of_a_device_in_a_site_are_for_those_with_a_grant(client, organ
 def test_the_list_takes_the_same_queries_however_many(
     client, organization, django_assert_max_num_queries
 ):
-    device = make.device(organization)
+    device = factories.device(organization)
     for number in range(12):
-        inventory.update_device(device, notes=str(number))
-    headers = make.bearer(make.user(organization))
+        devices.update_device(device, notes=str(number))
+    headers = factories.bearer(factories.user(organization))
     with django_assert_max_num_queries(5):
         client.get(f"{URL}device/", {"row": device.pk}, headers=headers)
 
 
 def test_the_admin_compares_a_version_and_goes_back(client: Client, organization):
-    client.force_login(make.superuser())
-    template = make.template(organization, name="motd", config=make.a_file("one\n"))
-    templates.update_template(template, config=make.a_file("two\n"))
+    client.force_login(factories.superuser())
+    template = factories.template(organization, name="motd", config=factories.a_file("one\n"))
+    templates.update_template(template, config=factories.a_file("two\n"))
     base = f"/admin/configs/template/{template.pk}"
 
     assert "Versions" in client.get(f"{base}/change/").content.decode()
@@ -273,14 +277,14 @@ def test_the_admin_compares_a_version_and_goes_back(client: Client, organization
     assert client.post(f"{base}/versions/1/").status_code == 302
 
     template.refresh_from_db()
-    assert template.config == make.a_file("one\n")
+    assert template.config == factories.a_file("one\n")
 
 
 def test_the_admin_brings_back_what_was_deleted(client: Client, organization):
-    client.force_login(make.superuser())
-    device = make.device(organization, name="roof")
+    client.force_login(factories.superuser())
+    device = factories.device(organization, name="roof")
     pk = device.pk
-    inventory.delete_device(device, force=True)
+    devices.delete_device(device, force=True)
 
     assert "roof" in client.get("/admin/devices/device/deleted/").content.decode()
     assert client.post(f"/admin/devices/device/{pk}/versions/2/").status_code == 302
@@ -288,12 +292,12 @@ def test_the_admin_brings_back_what_was_deleted(client: Client, organization):
 
 
 def test_the_admin_lets_viewers_look_and_no_more(client: Client, organization):
-    client.force_login(make.user(organization, "viewer", is_staff=True))
-    device = make.device(organization, name="roof")
-    inventory.update_device(device, name="cellar")
+    client.force_login(factories.user(organization, "viewer", is_staff=True))
+    device = factories.device(organization, name="roof")
+    devices.update_device(device, name="cellar")
     base = f"/admin/devices/device/{device.pk}/versions"
 
     assert "Go back to it" not in client.get(f"{base}/1/").content.decode()
     assert client.post(f"{base}/1/").status_code == 403
-    client.force_login(make.user(make.organization(), is_staff=True))
+    client.force_login(factories.user(factories.organization(), is_staff=True))
     assert client.get(f"{base}/1/").status_code == 404

@@ -13,7 +13,7 @@ from controller.connections.models import (
     DeviceConnection,
 )
 from controller.connections.rules import commands
-from tests import make
+from tests import factories
 from tests.devices.test_admin import form_of as device_form
 
 LIST = "/admin/connections/credentials/"
@@ -44,8 +44,8 @@ def form_of(organization: Organization, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("role", ["org_admin", "operator", "viewer"])
 def test_what_is_stored_is_never_shown(organization: Organization, role: str) -> None:
     params = {"username": "root", "password": "hidden-word", "key": "hidden-key"}
-    row = make.credentials(organization, params=params)
-    client = signed_in(make.user(organization, role, is_staff=True))
+    row = factories.credentials(organization, params=params)
+    client = signed_in(factories.user(organization, role, is_staff=True))
     shown = client.get(f"{LIST}{row.pk}/change/").content.decode()
     assert row.name in shown
     assert "hidden-word" not in shown
@@ -53,7 +53,7 @@ def test_what_is_stored_is_never_shown(organization: Organization, role: str) ->
 
 
 def test_secrets_left_empty_stay_and_those_typed_replace(organization: Organization) -> None:
-    client = signed_in(make.user(organization, "operator", is_staff=True))
+    client = signed_in(factories.user(organization, "operator", is_staff=True))
     client.post(f"{LIST}add/", form_of(organization, password="first"))
     row = Credentials.objects.get()
     page = f"{LIST}{row.pk}/change/"
@@ -68,15 +68,15 @@ def test_secrets_left_empty_stay_and_those_typed_replace(organization: Organizat
 def test_credentials_without_any_secret_are_refused_on_the_page(
     organization: Organization,
 ) -> None:
-    client = signed_in(make.user(organization, "operator", is_staff=True))
+    client = signed_in(factories.user(organization, "operator", is_staff=True))
     answer = client.post(f"{LIST}add/", form_of(organization))
     assert answer.status_code == 200
     assert "Either password or key" in answer.content.decode()
 
 
 def test_credentials_in_use_are_not_deleted(admin: User, organization: Organization) -> None:
-    row = make.credentials(organization)
-    make.connection(make.device(organization), row)
+    row = factories.credentials(organization)
+    factories.connection(factories.device(organization), row)
     answer = signed_in(admin).post(f"{LIST}{row.pk}/delete/", {"post": "yes"}, follow=True)
     assert "Remove their connections first" in answer.content.decode()
     assert Credentials.objects.filter(pk=row.pk).exists()
@@ -101,8 +101,8 @@ def connection_form(device: Any, credentials: Credentials, **changes: Any) -> di
 def test_connections_are_made_changed_and_removed_on_the_devices_page(
     organization: Organization,
 ) -> None:
-    device, credentials = make.device(organization), make.credentials(organization)
-    client = signed_in(make.user(organization, "operator", is_staff=True))
+    device, credentials = factories.device(organization), factories.credentials(organization)
+    client = signed_in(factories.user(organization, "operator", is_staff=True))
     page = f"/admin/devices/device/{device.pk}/change/"
     answer = client.post(page, connection_form(device, credentials))
     assert answer.status_code == 302
@@ -122,7 +122,10 @@ def test_connections_are_made_changed_and_removed_on_the_devices_page(
 def test_nothing_is_saved_when_a_connection_is_refused(
     admin: User, organization: Organization
 ) -> None:
-    device, foreign = make.device(organization), make.credentials(make.organization())
+    device, foreign = (
+        factories.device(organization),
+        factories.credentials(factories.organization()),
+    )
     page = f"/admin/devices/device/{device.pk}/change/"
     answer = signed_in(admin).post(page, connection_form(device, foreign, name="renamed"))
     assert answer.status_code == 200
@@ -146,12 +149,13 @@ def batch_form(devices: list[Any], **changes: Any) -> dict[str, Any]:
 
 
 def reachable(organization: Organization, count: int = 1) -> list[Any]:
-    credentials = make.credentials(organization)
+    credentials = factories.credentials(organization)
     devices = [
-        make.device(organization, management_ip="10.0.0.1", config={}) for _ in range(count)
+        factories.device(organization, management_ip="10.0.0.1", config={})
+        for _ in range(count)
     ]
     for device in devices:
-        make.connection(device, credentials)
+        factories.connection(device, credentials)
     return devices
 
 
@@ -159,8 +163,8 @@ def test_a_command_for_many_devices_is_asked_for_and_then_sent(
     organization: Organization,
 ) -> None:
     devices = reachable(organization, 2)
-    devices.append(make.device(organization))
-    client = signed_in(make.user(organization, "operator", is_staff=True))
+    devices.append(factories.device(organization))
+    client = signed_in(factories.user(organization, "operator", is_staff=True))
     form = batch_form(devices)
     asked = client.post(DEVICES, {key: form[key] for key in form if key != "confirmed"})
     assert "Run on 2 devices" in asked.content.decode()
@@ -190,14 +194,14 @@ def test_a_command_for_many_devices_is_asked_for_and_then_sent(
 def test_a_bad_command_for_many_is_refused_on_its_page(
     organization: Organization, changes: dict[str, str], said: str
 ) -> None:
-    client = signed_in(make.user(organization, "operator", is_staff=True))
+    client = signed_in(factories.user(organization, "operator", is_staff=True))
     answer = client.post(DEVICES, batch_form(reachable(organization), **changes))
     assert said in answer.content.decode()
     assert not Command.objects.exists()
 
 
 def test_devices_of_two_organizations_make_a_batch_for_each(admin: User) -> None:
-    devices = [*reachable(make.organization()), *reachable(make.organization())]
+    devices = [*reachable(factories.organization()), *reachable(factories.organization())]
     answer = signed_in(admin).post(DEVICES, batch_form(devices))
     assert answer["Location"] == BATCHES
     assert CommandBatch.objects.count() == 2
@@ -205,16 +209,16 @@ def test_devices_of_two_organizations_make_a_batch_for_each(admin: User) -> None
 
 def test_nobody_runs_commands_where_they_may_only_look(organization: Organization) -> None:
     devices = reachable(organization)
-    viewer = make.user(organization, "viewer", is_staff=True)
+    viewer = factories.user(organization, "viewer", is_staff=True)
     signed_in(viewer).post(DEVICES, batch_form(devices))
-    make.organization().memberships.create(user=viewer, role="operator")
+    factories.organization().memberships.create(user=viewer, role="operator")
     told = signed_in(viewer).post(DEVICES, batch_form(devices)).content.decode()
     assert "You may not run commands on it." in told
     assert not Command.objects.exists()
     page = signed_in(viewer).get(f"{DEVICES}{devices[0].pk}/change/").content.decode()
     assert 'data-tab="commands"' in page
     assert "data-commands-form" not in page
-    guest = make.user(organization, "guest", is_staff=True)
+    guest = factories.user(organization, "guest", is_staff=True)
     page = signed_in(guest).get(f"{DEVICES}{devices[0].pk}/change/").content.decode()
     assert 'data-tab="commands"' not in page
 
@@ -223,12 +227,12 @@ def test_commands_of_others_are_not_there_and_passwords_are_not_shown(
     organization: Organization,
 ) -> None:
     (device,) = reachable(organization)
-    (theirs,) = reachable(make.organization())
+    (theirs,) = reachable(factories.organization())
     given = {"password": "a new secret", "confirm_password": "a new secret"}
     mine = commands.send(device, type="change_password", input=given)
     other = commands.send(theirs, type="custom", input={"command": "their-word"})
     batch = commands.send_to_many([theirs], organization=theirs.organization, type="reboot")
-    client = signed_in(make.user(organization, "org_admin", is_staff=True))
+    client = signed_in(factories.user(organization, "org_admin", is_staff=True))
     shown = client.get(COMMANDS).content.decode()
     assert device.name in shown
     assert "a new secret" not in shown

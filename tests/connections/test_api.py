@@ -6,7 +6,7 @@ import pytest
 
 from controller.accounts.models import Organization, User
 from controller.connections.models import Credentials, DeviceConnection
-from tests import make
+from tests import factories
 
 URL = "/api/v1/controller/credential/"
 
@@ -74,8 +74,11 @@ def test_bad_parameters_are_refused_beside_their_field(
 
 
 def test_operators_know_no_credentials(api: Any, organization: Organization) -> None:
-    credentials = make.credentials(organization)
-    viewer, stranger = make.user(organization, "viewer"), make.user(make.organization())
+    credentials = factories.credentials(organization)
+    viewer, stranger = (
+        factories.user(organization, "viewer"),
+        factories.user(factories.organization()),
+    )
     assert api(viewer).patch(f"{URL}{credentials.pk}/", {"name": "x"}).status_code == 403
     assert api(stranger).get(f"{URL}{credentials.pk}/").status_code == 404
 
@@ -83,8 +86,8 @@ def test_operators_know_no_credentials(api: Any, organization: Organization) -> 
 def test_a_connection_belongs_to_its_device(
     client: Any, api: Any, organization: Organization
 ) -> None:
-    device, other = make.device(organization), make.device(organization)
-    credentials = make.credentials(organization)
+    device, other = factories.device(organization), factories.device(organization)
+    credentials = factories.credentials(organization)
     url = f"/api/v1/controller/device/{device.pk}/connection/"
     created = client.post(url, {"credentials": str(credentials.pk)})
     assert created.status_code == 201, created.json()
@@ -95,18 +98,18 @@ def test_a_connection_belongs_to_its_device(
     assert client.patch(one, {"update_strategy": "linux-files"}).status_code == 200
     elsewhere = f"/api/v1/controller/device/{other.pk}/connection/{row.pk}/"
     assert client.get(elsewhere).status_code == 404
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     for method, path in (("get", url), ("post", url), ("get", one), ("delete", one)):
         assert getattr(stranger, method)(path).status_code == 404
-    foreign = make.credentials(make.organization())
+    foreign = factories.credentials(factories.organization())
     refused = client.post(url, {"credentials": str(foreign.pk)})
     assert (refused.status_code, list(refused.json())) == (400, ["credentials"])
     assert client.delete(one).status_code == 204
 
 
 def test_credentials_in_use_are_kept(client: Any, organization: Organization) -> None:
-    credentials = make.credentials(organization)
-    make.connection(make.device(organization), credentials)
+    credentials = factories.credentials(organization)
+    factories.connection(factories.device(organization), credentials)
     assert client.delete(f"{URL}{credentials.pk}/").status_code == 409
     assert Credentials.objects.exists()
 
@@ -114,9 +117,9 @@ def test_credentials_in_use_are_kept(client: Any, organization: Organization) ->
 def test_automatic_credentials_are_added_to_old_and_new_devices(
     organization: Organization,
 ) -> None:
-    old = make.device(organization, config={})
-    make.device(make.organization(), config={})
-    make.credentials(organization, auto_add=True)
-    new = make.device(organization, config={})
+    old = factories.device(organization, config={})
+    factories.device(factories.organization(), config={})
+    factories.credentials(organization, auto_add=True)
+    new = factories.device(organization, config={})
     connected = set(DeviceConnection.objects.values_list("device", flat=True))
     assert connected == {old.pk, new.pk}

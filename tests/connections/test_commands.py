@@ -13,7 +13,7 @@ from controller.connections.engine.commands import KINDS, problems
 from controller.connections.models import Command, CommandBatch
 from controller.connections.rules import commands
 from controller.devices.models import Device
-from tests import make
+from tests import factories
 from tests.fleet.ssh import Fleet, SshDevice
 
 
@@ -24,12 +24,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def reachable(organization: Organization, server: SshDevice) -> Device:
-    credentials = make.credentials(
+    credentials = factories.credentials(
         organization,
         params={"username": server.username, "key": Path(server.client_key_path).read_text()},
     )
-    device = make.device(organization, management_ip=server.host, config={})
-    make.connection(device, credentials, port=server.port)
+    device = factories.device(organization, management_ip=server.host, config={})
+    factories.connection(device, credentials, port=server.port)
     return device
 
 
@@ -126,7 +126,7 @@ def test_bad_input_is_refused_beside_its_field(
 def test_nothing_can_be_sent_to_a_device_without_credentials_or_out_of_service(
     client: Any, organization: Organization
 ) -> None:
-    device = make.device(organization)
+    device = factories.device(organization)
     body = {"type": "reboot", "input": None}
     answer = client.post(url_of(device), body)
     assert answer.json() == {"device": ["Device has no credentials assigned."]}
@@ -139,13 +139,14 @@ def test_strangers_and_viewers_send_nothing(
     api: Any, organization: Organization, device: Device
 ) -> None:
     body = {"type": "custom", "input": {"command": "id"}}
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     assert stranger.post(url_of(device), body).status_code == 404
     assert stranger.get(url_of(device)).status_code == 404
-    viewer = api(make.user(organization, "viewer"))
+    viewer = api(factories.user(organization, "viewer"))
     assert viewer.post(url_of(device), body).status_code == 403
     assert (
-        api(make.user(organization, "operator")).post(url_of(device), body).status_code == 201
+        api(factories.user(organization, "operator")).post(url_of(device), body).status_code
+        == 201
     )
 
 
@@ -191,7 +192,7 @@ def test_a_batch_has_a_result_for_each_device(
 
 @pytest.mark.django_db(transaction=True)
 def test_output_is_there_while_the_command_runs(fleet: Fleet) -> None:
-    device = reachable(make.organization(), fleet.devices[0])
+    device = reachable(factories.organization(), fleet.devices[0])
     row = commands.send(
         device, type="custom", input={"command": "echo first; sleep 3; echo second"}
     )
@@ -232,11 +233,11 @@ def test_a_kind_that_is_not_known_any_more_is_shown_with_its_output(
     row = Command.objects.create(
         device=device, type="retired", input={"a": "b"}, status="success", output="well done"
     )
-    headers = make.bearer(make.user(device.organization))
+    headers = factories.bearer(factories.user(device.organization))
     url = f"/api/v1/controller/device/{device.pk}/command/{row.pk}/"
     shown = client.get(url, headers=headers).json()
     assert (shown["type"], shown["input"], shown["output"]) == ("retired", "", "well done")
-    client.force_login(make.superuser())
+    client.force_login(factories.superuser())
     page = f"/admin/connections/command/{row.pk}/change/"
     assert client.get(page).status_code == 200
     assert client.get("/admin/connections/command/").status_code == 200

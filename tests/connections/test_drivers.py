@@ -21,8 +21,8 @@ from controller.connections.drivers.contract import (
     Login,
     LoginRefused,
 )
-from controller.connections.drivers.sockets import probe, probe_many
 from controller.connections.drivers.ssh import Timeouts, open_shell
+from controller.connections.drivers.tcp import probe, probe_many
 from tests.fleet.ports import free_port
 from tests.fleet.ssh import SshDevice, make_key
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config, Push
 from controller.devices.models import Device, Presence
-from tests import make
+from tests import factories
 
 LIST = "/admin/devices/device/"
 SECRET = "a-very-secret-wifi-key"
@@ -22,7 +22,7 @@ def signed_in(user: User) -> Client:
 
 
 def member(organization: Organization, role: str) -> User:
-    return make.user(organization, role, is_staff=True)
+    return factories.user(organization, role, is_staff=True)
 
 
 def page(device: Device) -> str:
@@ -30,7 +30,7 @@ def page(device: Device) -> str:
 
 
 def wifi_template(organization: Organization | None, **values: Any) -> Any:
-    return make.template(
+    return factories.template(
         organization,
         config={
             "interfaces": [
@@ -97,7 +97,7 @@ def test_the_list_asks_the_database_as_often_for_forty_devices_as_for_four(
     counts = []
     for more in (4, 36):
         for _ in range(more):
-            make.device(organization, group=make.group(organization), config={})
+            factories.device(organization, group=factories.group(organization), config={})
         Presence.objects.update(state="offline")
         client.get(LIST + path)
         with CaptureQueriesContext(connection) as queries:
@@ -109,9 +109,9 @@ def test_the_list_asks_the_database_as_often_for_forty_devices_as_for_four(
 def test_the_list_shows_only_the_devices_and_choices_of_own_organizations(
     organization: Organization,
 ) -> None:
-    mine = make.device(organization, name="of-mine")
-    other = make.organization("Somebody Else")
-    make.device(other, name="of-theirs", group=make.group(other, name="their group"))
+    mine = factories.device(organization, name="of-mine")
+    other = factories.organization("Somebody Else")
+    factories.device(other, name="of-theirs", group=factories.group(other, name="their group"))
     shown = signed_in(member(organization, "viewer")).get(LIST).content.decode()
     assert mine.name in shown
     for foreign in ("of-theirs", "Somebody Else", "their group"):
@@ -122,8 +122,8 @@ def test_the_list_shows_only_the_devices_and_choices_of_own_organizations(
 def test_a_stranger_reaches_neither_the_page_nor_its_buttons(
     organization: Organization, role: str
 ) -> None:
-    device = make.device(organization, config={})
-    stranger = signed_in(member(make.organization(), role))
+    device = factories.device(organization, config={})
+    stranger = signed_in(member(factories.organization(), role))
     assert stranger.get(page(device)).status_code == 302
     assert preview(stranger, device).status_code in {403, 404}
     for button in ("push", "deactivate"):
@@ -135,7 +135,7 @@ def test_a_stranger_reaches_neither_the_page_nor_its_buttons(
 
 def test_a_viewer_sees_the_page_without_its_secrets(organization: Organization) -> None:
     template = wifi_template(organization, default=True)
-    device = make.device(
+    device = factories.device(
         organization,
         config={"context": {"vpn_password": "also-secret"}, "templates": [template]},
     )
@@ -149,7 +149,7 @@ def test_a_viewer_sees_the_page_without_its_secrets(organization: Organization) 
 
 
 def test_an_operator_previews_what_is_not_saved(organization: Organization) -> None:
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
     operator = signed_in(member(organization, "operator"))
     told = preview(
         operator,
@@ -157,7 +157,7 @@ def test_an_operator_previews_what_is_not_saved(organization: Organization) -> N
         backend="netjsonconfig.OpenWrt",
         templates=[],
         context={"town": "Bern"},
-        config=make.a_file("from {{ town }} by {{ nobody }}\n"),
+        config=factories.a_file("from {{ town }} by {{ nobody }}\n"),
     ).json()
     assert told["files"][-1] == {
         "path": "/etc/motd",
@@ -188,7 +188,7 @@ def test_an_operator_previews_what_is_not_saved(organization: Organization) -> N
 def test_a_preview_of_nonsense_says_what_is_wrong(
     admin: User, organization: Organization, body: bytes
 ) -> None:
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
     answer = signed_in(admin).post(
         f"{LIST}{device.pk}/preview/", body, content_type="application/json"
     )
@@ -199,8 +199,8 @@ def test_a_preview_of_nonsense_says_what_is_wrong(
 def test_a_preview_cannot_borrow_another_organizations_template(
     organization: Organization,
 ) -> None:
-    device = make.device(organization, config={})
-    theirs = wifi_template(make.organization())
+    device = factories.device(organization, config={})
+    theirs = wifi_template(factories.organization())
     answer = preview(
         signed_in(member(organization, "org_admin")), device, templates=[str(theirs.pk)]
     )
@@ -209,8 +209,8 @@ def test_a_preview_cannot_borrow_another_organizations_template(
 
 
 def test_saving_changes_the_configuration_in_one_go(organization: Organization) -> None:
-    first, second = make.template(organization), make.template(organization)
-    device = make.device(organization, config={})
+    first, second = factories.template(organization), factories.template(organization)
+    device = factories.device(organization, config={})
     operator = signed_in(member(organization, "operator"))
     answer = operator.post(
         page(device),
@@ -247,7 +247,7 @@ def test_saving_changes_the_configuration_in_one_go(organization: Organization) 
 def test_what_the_rules_refuse_is_said_on_the_page_and_nothing_is_saved(
     admin: User, organization: Organization, field: str, value: str
 ) -> None:
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
     answer = signed_in(admin).post(page(device), form_of(device, name="x", **{field: value}))
     assert answer.status_code == 200
     assert answer.context["adminform"].form.errors
@@ -258,10 +258,10 @@ def test_what_the_rules_refuse_is_said_on_the_page_and_nothing_is_saved(
 def test_a_device_cannot_be_moved_where_the_user_has_no_say(
     organization: Organization,
 ) -> None:
-    elsewhere = make.organization()
+    elsewhere = factories.organization()
     user = member(organization, "org_admin")
     elsewhere.memberships.create(user=user, role="viewer")
-    device = make.device(organization)
+    device = factories.device(organization)
     where = {"organization": str(elsewhere.pk), "confirmed": "1"}
     answer = signed_in(user).post(f"{LIST}{device.pk}/move/", where)
     assert answer.status_code == 200
@@ -272,12 +272,12 @@ def test_a_device_cannot_be_moved_where_the_user_has_no_say(
 
 
 def test_adding_a_device_gives_it_the_usual_templates(organization: Organization) -> None:
-    usual = make.template(organization, default=True)
+    usual = factories.template(organization, default=True)
     answer = signed_in(member(organization, "operator")).post(
         f"{LIST}add/",
         {
             "name": "new-one",
-            "mac_address": make.mac(),
+            "mac_address": factories.mac(),
             "organization": str(organization.pk),
             "config_backend": "netjsonconfig.OpenWrt",
         },
@@ -288,7 +288,7 @@ def test_adding_a_device_gives_it_the_usual_templates(organization: Organization
 
 
 def test_a_viewer_is_not_offered_what_they_may_not_do(organization: Organization) -> None:
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
     viewer = signed_in(member(organization, "viewer"))
     html = viewer.get(LIST).content.decode() + viewer.get(page(device)).content.decode()
     assert "out of service</" not in html.replace("Out of service", "")
@@ -301,7 +301,7 @@ def test_a_viewer_is_not_offered_what_they_may_not_do(organization: Organization
 def test_a_device_out_of_service_can_only_be_read_brought_back_or_deleted(
     admin: User, organization: Organization
 ) -> None:
-    device = make.device(organization)
+    device = factories.device(organization)
     client = signed_in(admin)
     assert client.post(f"{LIST}{device.pk}/delete/", {"post": "yes"}).status_code == 403
     client.post(f"{LIST}{device.pk}/deactivate/")
@@ -311,9 +311,9 @@ def test_a_device_out_of_service_can_only_be_read_brought_back_or_deleted(
 
 
 def test_push_now_queues_one_push(organization: Organization) -> None:
-    device = make.device(organization, config={}, management_ip="10.0.0.1")
+    device = factories.device(organization, config={}, management_ip="10.0.0.1")
     client = signed_in(member(organization, "operator"))
-    make.connection(device, make.credentials(organization))
+    factories.connection(device, factories.credentials(organization))
     Push.objects.all().delete()
     assert client.get(f"{LIST}{device.pk}/push/").status_code == 405
     client.post(f"{LIST}{device.pk}/push/")

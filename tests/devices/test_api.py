@@ -9,11 +9,11 @@ from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config
-from controller.configs.rules.inventory import deactivate
-from controller.configs.rules.settling import mark_applied, save_progress
+from controller.configs.rules.devices import deactivate
+from controller.configs.rules.push_results import mark_applied, save_progress
 from controller.devices.models import Device
 from controller.dialects import openwisp
-from tests import make
+from tests import factories
 
 URL = "/api/v1/controller/device/"
 
@@ -34,13 +34,13 @@ def body(organization: Organization, **values: Any) -> dict[str, Any]:
 def test_a_device_is_created_with_its_configuration(
     client: Any, organization: Organization
 ) -> None:
-    template = make.template(organization)
-    group = make.group(organization)
+    template = factories.template(organization)
+    group = factories.group(organization)
     config = {
         "backend": "netjsonconfig.OpenWrt",
         "templates": [str(template.pk)],
         "context": {"x": "2"},
-        "config": make.a_file("of the device", "etc/own"),
+        "config": factories.a_file("of the device", "etc/own"),
     }
     answer = client.post(
         URL, body(organization, group=str(group.pk), management_ip="127.0.0.1", config=config)
@@ -73,9 +73,9 @@ def test_a_device_without_configuration_has_none(
 def test_templates_are_added_removed_and_reordered_by_patch(
     client: Any, organization: Organization
 ) -> None:
-    required = make.template(organization, required=True)
-    one, two = make.template(organization), make.template(organization)
-    device = make.device(organization, config={"context": {"kept": "yes"}})
+    required = factories.template(organization, required=True)
+    one, two = factories.template(organization), factories.template(organization)
+    device = factories.device(organization, config={"context": {"kept": "yes"}})
     url = f"{URL}{device.pk}/"
     for asked in ([one, two], [two, one], [], [two]):
         ids = [str(template.pk) for template in asked]
@@ -117,12 +117,12 @@ def test_bad_fields_are_told_one_by_one(client: Any, organization: Organization)
     assert client.post(URL, {}).json() == {
         name: ["This field is required."] for name in ("name", "organization", "mac_address")
     }
-    make.device(organization, mac_address="00:16:3E:22:41:54")
+    factories.device(organization, mac_address="00:16:3E:22:41:54")
     answer = client.post(URL, body(organization))
     assert answer.json() == {
         "non_field_errors": ["The fields mac_address, organization must make a unique set."]
     }
-    make.device(organization, name="LISBON")
+    factories.device(organization, name="LISBON")
     answer = client.post(URL, body(organization, mac_address="00:16:3e:22:41:55"))
     assert answer.json() == {
         "__all__": ["Device with this Name and Organization already exists."]
@@ -132,8 +132,8 @@ def test_bad_fields_are_told_one_by_one(client: Any, organization: Organization)
 def test_a_device_goes_out_of_service_before_it_is_deleted(
     client: Any, organization: Organization
 ) -> None:
-    template = make.template(organization)
-    device = make.device(organization, config={"templates": [template]})
+    template = factories.template(organization)
+    device = factories.device(organization, config={"templates": [template]})
     url = f"{URL}{device.pk}/"
     refused = client.delete(url)
     assert refused.status_code == 403
@@ -165,25 +165,25 @@ def test_a_list_costs_the_same_queries_for_one_and_for_many(
             assert client.get(URL, {"page_size": 100}).status_code == 200
         return len(queries)
 
-    template = make.template(organization)
-    make.device(organization, config={"templates": [template]})
+    template = factories.template(organization)
+    factories.device(organization, config={"templates": [template]})
     cost()  # the first use of a token is written
     one = cost()
     for _ in range(12):
-        make.device(organization, config={"templates": [template]})
+        factories.device(organization, config={"templates": [template]})
     assert cost() == one
 
 
 def test_every_filter_finds_exactly_what_it_names(
     client: Any, organization: Organization
 ) -> None:
-    other = make.organization()
-    group = make.group(organization)
-    template = make.template(organization)
-    wanted = make.device(
+    other = factories.organization()
+    group = factories.group(organization)
+    template = factories.template(organization)
+    wanted = factories.device(
         organization, name="wanted", group=group, config={"templates": [template]}
     )
-    unwanted = make.device(other, name="unlike")
+    unwanted = factories.device(other, name="unlike")
     later = unwanted.created.isoformat()
     for query in (
         {"organization": organization.pk},
@@ -226,10 +226,10 @@ def test_a_bad_filter_is_named(client: Any, query: dict[str, str], field: str) -
 
 
 def test_strangers_find_nothing(api: Any, organization: Organization) -> None:
-    device = make.device(organization, config={})
-    stranger = api(make.user(make.organization()))
+    device = factories.device(organization, config={})
+    stranger = api(factories.user(factories.organization()))
     assert stranger.get(URL).json()["count"] == 0
-    assert api(make.user()).get(URL).status_code == 403
+    assert api(factories.user()).get(URL).status_code == 403
     nobody = api(None).get(URL)
     assert (nobody.status_code, nobody["WWW-Authenticate"]) == (401, "Bearer")
     for method, path in (
@@ -244,20 +244,20 @@ def test_strangers_find_nothing(api: Any, organization: Organization) -> None:
 
 
 def test_a_role_permits_what_it_says(api: Any, organization: Organization) -> None:
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
     url = f"{URL}{device.pk}/"
-    viewer = api(make.user(organization, "viewer"))
+    viewer = api(factories.user(organization, "viewer"))
     assert viewer.get(url).json()["key"] is None
     assert viewer.get(URL).json()["results"][0]["key"] is None
     assert viewer.patch(url, {"notes": "x"}).status_code == 403
     assert viewer.post(URL, body(organization)).status_code == 403
     assert viewer.post(f"{url}deactivate/").status_code == 403
-    operator = api(make.user(organization, "operator"))
+    operator = api(factories.user(organization, "operator"))
     assert operator.get(URL).json()["results"][0]["key"] == device.key
     assert operator.patch(url, {"notes": "x"}).status_code == 200
-    both = make.user(organization, "viewer")
-    elsewhere = make.organization()
-    make.Membership.objects.create(user=both, organization=elsewhere, role="operator")
+    both = factories.user(organization, "viewer")
+    elsewhere = factories.organization()
+    factories.Membership.objects.create(user=both, organization=elsewhere, role="operator")
     assert api(both).patch(url, {"notes": "x"}).status_code == 403
     assert api(both).post(URL, body(organization)).status_code == 403
 
@@ -265,11 +265,11 @@ def test_a_role_permits_what_it_says(api: Any, organization: Organization) -> No
 def test_a_device_moves_to_another_organization_without_the_first_ones_templates(
     client: Any, organization: Organization
 ) -> None:
-    other = make.organization()
-    theirs = make.template(other, required=True)
-    shared = make.template(None)
-    own = make.template(organization)
-    device = make.device(organization, config={"templates": [own, shared]})
+    other = factories.organization()
+    theirs = factories.template(other, required=True)
+    shared = factories.template(None)
+    own = factories.template(organization)
+    device = factories.device(organization, config={"templates": [own, shared]})
     answer = client.patch(f"{URL}{device.pk}/", {"organization": str(other.pk)})
     assert answer.status_code == 200, answer.json()
     assert answer.json()["config"]["templates"] == [str(theirs.pk), str(shared.pk)]
@@ -281,8 +281,8 @@ def test_a_page_that_is_not_there_is_not_found(client: Any) -> None:
 
 
 def test_a_deactivated_device_has_nothing_left(organization: Organization) -> None:
-    device = make.device(
-        organization, config={"config": make.a_file("x"), "context": {"a": "b"}}
+    device = factories.device(
+        organization, config={"config": factories.a_file("x"), "context": {"a": "b"}}
     )
     deactivate(device)
     config = Config.objects.get()
@@ -292,8 +292,10 @@ def test_a_deactivated_device_has_nothing_left(organization: Organization) -> No
 def test_a_device_is_shown_alike_by_whoever_writes_and_who_reads_it(
     organization: Organization, api: Any, admin: User
 ) -> None:
-    template = make.template(organization)
-    device = make.device(organization, config={"templates": [template], "context": {"a": "b"}})
+    template = factories.template(organization)
+    device = factories.device(
+        organization, config={"templates": [template], "context": {"a": "b"}}
+    )
     client, path = api(admin), f"/api/v1/controller/device/{device.pk}/"
     written = client.patch(path, {"notes": "seen"}).json()
     assert client.get(path).json() == written
@@ -306,7 +308,7 @@ def test_a_long_list_is_counted_once_in_some_seconds(
     monkeypatch.setattr(openwisp, "MANY", 2)
     openwisp.CachedCountPaginator.known.clear()
     for _ in range(3):
-        make.device(organization)
+        factories.device(organization)
     client = api(admin)
 
     def counts(path: str) -> list[str]:

@@ -12,7 +12,7 @@ from openpyxl import Workbook, load_workbook
 from controller.accounts.models import Organization
 from controller.devices.models import Device
 from geo.models import Location
-from tests import make
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 DEVICES = "/admin/devices/device/"
@@ -22,7 +22,7 @@ CSV, XLSX = "0", "1"
 
 def signed_in(organization: Organization, role: str = "org_admin") -> Client:
     client = Client()
-    client.force_login(make.user(organization, role, is_staff=True))
+    client.force_login(factories.user(organization, role, is_staff=True))
     return client
 
 
@@ -39,8 +39,8 @@ def confirmed(client: Client, url: str, preview: Any) -> Any:
 def test_devices_are_shown_first_and_made_when_that_is_confirmed(
     organization: Organization,
 ) -> None:
-    make.group(organization, name="Floor 1")
-    make.location(organization, name="Quay")
+    factories.group(organization, name="Floor 1")
+    factories.location(organization, name="Quay")
     client = signed_in(organization)
     data = (
         "name,mac_address,organization,group,backend,location,management_ip\n"
@@ -62,7 +62,7 @@ def test_devices_are_shown_first_and_made_when_that_is_confirmed(
 
 
 def test_every_bad_line_is_told_with_its_reason(organization: Organization) -> None:
-    foreign = make.organization()
+    foreign = factories.organization()
     client = signed_in(organization)
     data = (
         "name,mac_address,organization,group\n"
@@ -86,7 +86,7 @@ def test_every_bad_line_is_told_with_its_reason(organization: Organization) -> N
 
 
 def test_a_line_changes_the_device_that_it_is_of(organization: Organization) -> None:
-    device = make.device(
+    device = factories.device(
         organization, name="old", notes="kept", mac_address="02:00:00:00:00:0A"
     )
     client = signed_in(organization)
@@ -107,11 +107,11 @@ def test_a_viewer_exports_and_cannot_import(organization: Organization) -> None:
 def test_what_was_exported_can_be_imported(
     organization: Organization, django_assert_max_num_queries: Any
 ) -> None:
-    place = make.location(organization, name="Quay", at=(5.25, 60.5))
+    place = factories.location(organization, name="Quay", at=(5.25, 60.5))
     for number in range(5):
-        make.placed(place, name=f"ap-{number}")
-    make.device(make.organization(), name="foreign")
-    make.device(organization, name="formula", notes="=1+1")
+        factories.placed(place, name=f"ap-{number}")
+    factories.device(factories.organization(), name="foreign")
+    factories.device(organization, name="formula", notes="=1+1")
     client = signed_in(organization)
     with django_assert_max_num_queries(20):
         out = client.post(f"{DEVICES}export/", {"format": CSV, "resource": ""})

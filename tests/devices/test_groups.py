@@ -6,7 +6,7 @@ import pytest
 
 from controller.accounts.models import Organization, User
 from controller.configs.rules.rendering import render_stale
-from tests import make
+from tests import factories
 
 URL = "/api/v1/controller/group/"
 DEVICES = "/api/v1/controller/device/"
@@ -23,10 +23,10 @@ def templates_of(client: Any, device: Any) -> list[str]:
 
 
 def test_templates_come_and_go_with_the_group(client: Any, organization: Organization) -> None:
-    own, one, two = (make.template(organization) for _ in range(3))
-    first = make.group(organization, templates=[one])
-    second = make.group(organization, templates=[two])
-    device = make.device(organization, group=first, config={"templates": [own]})
+    own, one, two = (factories.template(organization) for _ in range(3))
+    first = factories.group(organization, templates=[one])
+    second = factories.group(organization, templates=[two])
+    device = factories.device(organization, group=first, config={"templates": [own]})
     url = f"{DEVICES}{device.pk}/"
     assert templates_of(client, device) == [str(one.pk), str(own.pk)]
     client.patch(url, {"group": str(second.pk)})
@@ -40,9 +40,9 @@ def test_templates_come_and_go_with_the_group(client: Any, organization: Organiz
 
 
 def test_a_groups_variables_reach_its_devices(client: Any, organization: Organization) -> None:
-    template = make.template(organization, config=make.a_file("{{ color }}"))
-    group = make.group(organization, context={"color": "red"})
-    device = make.device(organization, group=group, config={"templates": [template]})
+    template = factories.template(organization, config=factories.a_file("{{ color }}"))
+    group = factories.group(organization, context={"color": "red"})
+    device = factories.device(organization, group=group, config={"templates": [template]})
     before = client.get(f"{DEVICES}{device.pk}/configuration/").content
     client.patch(f"{URL}{group.pk}/", {"context": {"color": "blue"}})
     render_stale()
@@ -52,9 +52,9 @@ def test_a_groups_variables_reach_its_devices(client: Any, organization: Organiz
 def test_groups_can_be_filtered_by_whether_they_are_empty(
     client: Any, organization: Organization
 ) -> None:
-    used, empty = make.group(organization), make.group(organization)
+    used, empty = factories.group(organization), factories.group(organization)
     for _ in range(2):
-        make.device(organization, group=used)
+        factories.device(organization, group=used)
     for asked, expected in (("true", empty), ("false", used)):
         found = client.get(URL, {"empty": asked}).json()["results"]
         assert [row["id"] for row in found] == [str(expected.pk)]
@@ -63,7 +63,7 @@ def test_groups_can_be_filtered_by_whether_they_are_empty(
 def test_a_group_with_another_organizations_template_is_refused(
     client: Any, organization: Organization
 ) -> None:
-    foreign = make.template(make.organization())
+    foreign = factories.template(factories.organization())
     body = {"name": "g", "organization": str(organization.pk), "templates": [str(foreign.pk)]}
     answer = client.post(URL, body)
     assert (answer.status_code, list(answer.json())) == (400, ["templates"])
@@ -72,8 +72,8 @@ def test_a_group_with_another_organizations_template_is_refused(
 def test_a_device_stays_when_its_group_is_deleted(
     client: Any, organization: Organization
 ) -> None:
-    template = make.template(organization)
-    group = make.group(organization, templates=[template])
-    device = make.device(organization, group=group, config={})
+    template = factories.template(organization)
+    group = factories.group(organization, templates=[template])
+    device = factories.device(organization, group=group, config={})
     assert client.delete(f"{URL}{group.pk}/").status_code == 204
     assert templates_of(client, device) == []

@@ -12,8 +12,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
-from controller.configs.rules import inventory
-from tests import make
+from controller.configs.rules import devices
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 ROOT = "/api/v1/controller/inventory/"
@@ -22,18 +22,20 @@ Api = Callable[[User | None], APIClient]
 
 @pytest.fixture
 def viewer(organization: Organization) -> User:
-    return make.user(organization, "viewer")
+    return factories.user(organization, "viewer")
 
 
 def test_ansible_finds_hosts_groups_and_addresses(
     api: Api, viewer: User, organization: Organization
 ) -> None:
-    group = make.group(organization, name="Access points")
-    make.device(organization, name="ap-1", management_ip="10.0.0.1", group=group, config={})
-    make.device(organization, name="ap-2")
-    gone = make.device(organization, name="ap-3")
-    inventory.deactivate(gone)
-    make.device(make.organization(), name="foreign")
+    group = factories.group(organization, name="Access points")
+    factories.device(
+        organization, name="ap-1", management_ip="10.0.0.1", group=group, config={}
+    )
+    factories.device(organization, name="ap-2")
+    gone = factories.device(organization, name="ap-3")
+    devices.deactivate(gone)
+    factories.device(factories.organization(), name="foreign")
     found = api(viewer).get(f"{ROOT}ansible/").json()
     assert found["all"]["hosts"] == ["ap-1", "ap-2"]
     assert found["group_access_points"]["hosts"] == ["ap-1"]
@@ -45,13 +47,13 @@ def test_ansible_finds_hosts_groups_and_addresses(
 
 def test_devices_of_the_same_name_are_two_hosts(api: Api, admin: User) -> None:
     for _ in range(2):
-        make.device(make.organization(), name="ap-1")
+        factories.device(factories.organization(), name="ap-1")
     assert len(api(admin).get(f"{ROOT}ansible/").json()["_meta"]["hostvars"]) == 2
 
 
 def test_prometheus_finds_targets(api: Api, viewer: User, organization: Organization) -> None:
-    make.device(organization, name="ap-1", management_ip="10.0.0.1")
-    make.device(organization, name="ap-2", management_ip="fd00::2")
+    factories.device(organization, name="ap-1", management_ip="10.0.0.1")
+    factories.device(organization, name="ap-2", management_ip="fd00::2")
     (first, second) = api(viewer).get(f"{ROOT}prometheus/", {"port": "9273"}).json()
     assert first["targets"] == ["10.0.0.1:9273"]
     assert second["targets"] == ["[fd00::2]:9273"]
@@ -66,9 +68,9 @@ def test_a_port_is_a_number(port: str, api: Api, viewer: User) -> None:
 
 
 def test_they_are_filtered_as_the_list_is(api: Api, admin: User) -> None:
-    one, other = make.organization(), make.organization()
-    make.device(one, name="ap-1", management_ip="10.0.0.1")
-    make.device(other, name="ap-2", management_ip="10.0.0.1")
+    one, other = factories.organization(), factories.organization()
+    factories.device(one, name="ap-1", management_ip="10.0.0.1")
+    factories.device(other, name="ap-2", management_ip="10.0.0.1")
     chosen = {"organization_slug": one.slug}
     assert api(admin).get(f"{ROOT}ansible/", chosen).json()["all"]["hosts"] == ["ap-1"]
     assert len(api(admin).get(f"{ROOT}prometheus/", chosen).json()) == 1
@@ -87,13 +89,15 @@ def test_a_large_fleet_costs_as_many_queries_as_a_small_one(
     client.get(f"{ROOT}{name}/")
     for _ in range(2):
         for _ in range(5):
-            make.device(organization, config={}, management_ip="10.0.0.1")
+            factories.device(organization, config={}, management_ip="10.0.0.1")
         with django_assert_num_queries(3):
             client.get(f"{ROOT}{name}/")
 
 
 def test_ansible_itself_takes_it(tmp_path: Path, api: Api, viewer: User) -> None:
-    make.device(viewer.memberships.get().organization, name="ap-1", management_ip="10.0.0.1")
+    factories.device(
+        viewer.memberships.get().organization, name="ap-1", management_ip="10.0.0.1"
+    )
     script = tmp_path / "muster"
     answer = api(viewer).get(f"{ROOT}ansible/").content.decode()
     script.write_text(f"#!/bin/sh\ncat <<'END'\n{answer}\nEND\n")

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from controller.bridge import Bridge
 from controller.devices.drivers import agent_cache
-from controller.dialects.polling import ChecksumFastPath
+from controller.dialects.checksum_fast_path import ChecksumFastPath
+from controller.wsgi_bridge import Bridge
 
 DEVICE = uuid4()
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.discovery.drivers.asking import clean, icmp
-from controller.discovery.drivers.neighbours import manufacturer
+from controller.discovery.drivers.neighbors import manufacturer
+from controller.discovery.drivers.protocols import clean, icmp
 from controller.discovery.engine import fingerprint, snmp, targets
 
 PRIVATE = ["10.0.0.0/8", "fc00::/7"]

@@ -19,11 +19,11 @@ from controller.base.errors import Conflict
 from controller.devices.models import Device
 from controller.discovery import rules
 from controller.discovery.models import Finding, Scan
-from tests import make
+from tests import factories
 from tests.fleet.certificates import self_made
 from tests.fleet.gateway import serving
+from tests.fleet.namespaces import cable, entered, give_address, make_space, tried, why_not
 from tests.fleet.proxmox import Proxmox
-from tests.fleet.spaces import cable, entered, give_address, make_space, tried, why_not
 from tests.fleet.ssh import SshDevice
 
 URL = "/api/v1/discovery/"
@@ -44,7 +44,7 @@ def network(tmp_path: Path) -> Iterator[str]:
         give_address(here, "here", f"{prefix}.1/24")
         give_address(router, "there", f"{prefix}.10/24")
         answering = subprocess.Popen(
-            ["ip", "netns", "exec", router, sys.executable, "-m", "tests.fleet.answering", f"{prefix}.10"],
+            ["ip", "netns", "exec", router, sys.executable, "-m", "tests.fleet.http_answers", f"{prefix}.10"],
             cwd=ROOT, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert answering.stdout
@@ -68,7 +68,7 @@ def scan(organization: Organization, user: User, *wanted: str, **values: Any) ->
 def test_a_scan_of_a_network_finds_who_is_in_it(
     network: str, organization: Organization, api: Any, tmp_path: Path
 ) -> None:
-    client = api(make.user(organization))
+    client = api(factories.user(organization))
     with SshDevice(tmp_path / "host", host=f"{network}.1") as host:
         asked = {
             "targets": [f"{network}.0/24"], "scan_methods": ["tcp_connect", "mdns", "ssdp", "snmp", "arp"],
@@ -107,7 +107,7 @@ def test_a_scan_of_a_network_finds_who_is_in_it(
 
 
 def test_what_was_found_is_adopted_once(api: Any, organization: Organization) -> None:
-    user = make.user(organization)
+    user = factories.user(organization)
     client = api(user)
     row = scan(organization, user, "10.0.0.0/24")
     seen = {
@@ -122,14 +122,17 @@ def test_what_was_found_is_adopted_once(api: Any, organization: Organization) ->
     refused = client.post(f"{URL}adopt", wanted)
     assert refused.status_code == 422
     assert refused.json()["error"]["details"][0]["field"] == "body.mac_address"
-    wanted["mac_address"] = make.mac()
+    wanted["mac_address"] = factories.mac()
     assert client.post(f"{URL}adopt", wanted).status_code == 201
     device = Device.objects.get()
     assert (device.name, str(device.management_ip)) == ("roof", "10.0.0.9")
     assert client.post(f"{URL}adopt", wanted).status_code == 409
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     assert stranger.post(f"{URL}adopt", wanted).status_code == 404
-    assert api(make.user(organization, "viewer")).post(f"{URL}adopt", wanted).status_code == 403
+    assert (
+        api(factories.user(organization, "viewer")).post(f"{URL}adopt", wanted).status_code
+        == 403
+    )
     history = client.get(f"{URL}scans/history").json()
     assert [one["scan_id"] for one in history] == [str(row.pk)]
     assert client.get(f"{URL}scans/latest/results").json()["scan_id"] == str(row.pk)
@@ -140,7 +143,7 @@ def test_what_was_found_is_adopted_once(api: Any, organization: Organization) ->
 @pytest.mark.django_db(transaction=True)
 def test_a_cancelled_scan_stops_at_once(network: str, admin: User) -> None:
     # One host at a time, each of whom nobody answers for: minutes, if it went on.
-    row = scan(make.organization(), admin, f"{network}.0/24", at_once=1, seconds=5)
+    row = scan(factories.organization(), admin, f"{network}.0/24", at_once=1, seconds=5)
 
     def drive() -> None:
         try:
@@ -180,7 +183,7 @@ def test_known_devices_are_known_again(
     settings: Any, organization: Organization, admin: User, tmp_path: Path
 ) -> None:
     settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
-    device = make.device(organization, management_ip="127.0.0.1")
+    device = factories.device(organization, management_ip="127.0.0.1")
     with SshDevice(tmp_path / "host") as host:
         row = scan(organization, admin, "127.0.0.1", methods=["tcp_connect"], ports=[host.port])
         rules.drive(row)
@@ -203,7 +206,7 @@ def test_known_devices_are_known_again(
 def test_a_bad_scan_is_refused_by_its_field(
     api: Any, organization: Organization, body: dict[str, Any], field: str
 ) -> None:
-    answer = api(make.user(organization)).post(f"{URL}scan", body)
+    answer = api(factories.user(organization)).post(f"{URL}scan", body)
     assert answer.status_code == 422
     assert [one["field"] for one in answer.json()["error"]["details"]] == [field]
     assert not Scan.objects.exists()
@@ -212,12 +215,12 @@ def test_a_bad_scan_is_refused_by_its_field(
 def test_only_so_many_at_a_time_and_none_for_strangers(
     api: Any, organization: Organization
 ) -> None:
-    user = make.user(organization)
+    user = factories.user(organization)
     for _ in range(rules.MOST_ACTIVE):
         row = scan(organization, user, "10.0.0.1")
     with pytest.raises(Conflict, match="under way"):
         scan(organization, user, "10.0.0.1")
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     for verb, tail in (("get", "progress"), ("get", "results"), ("post", "cancel")):
         assert getattr(stranger, verb)(f"{URL}scan/{row.pk}/{tail}").status_code == 404
     assert stranger.get(f"{URL}scans/history").json() == []
@@ -256,7 +259,7 @@ def test_results_cost_the_same_queries_for_one_and_for_many(
 def test_a_scan_is_started_and_its_findings_are_adopted_on_the_page(
     client: Any, organization: Organization
 ) -> None:
-    user = make.user(organization, is_staff=True)
+    user = factories.user(organization, is_staff=True)
     client.force_login(user)
     form = {
         "organization": organization.pk, "site": "", "targets": "10.0.0.0/30\n10.0.0.9",
@@ -273,13 +276,13 @@ def test_a_scan_is_started_and_its_findings_are_adopted_on_the_page(
         scan=row, address="10.0.0.9", device_type="host", ports=[22], ways=[], said={}
     )
     assert "10.0.0.9" in client.get(f"{page}{row.pk}/change/").content.decode()
-    wanted = {"name": "found", "mac_address": make.mac()}
+    wanted = {"name": "found", "mac_address": factories.mac()}
     assert client.post(f"{page}{row.pk}/adopt/{finding.pk}/", wanted).status_code == 302
     assert Device.objects.get().name == "found"
     assert client.post(f"{page}{row.pk}/cancel/").status_code == 302
     row.refresh_from_db()
     assert row.state == "cancelled"
-    client.force_login(make.user(make.organization(), is_staff=True))
+    client.force_login(factories.user(factories.organization(), is_staff=True))
     assert client.get(f"{page}{row.pk}/change/").status_code == 302
     assert client.post(f"{page}{row.pk}/cancel/").status_code == 404
 
@@ -298,7 +301,7 @@ def test_results_come_in_parts(api: Any, organization: Organization, admin: User
 
 
 def test_several_are_adopted_each_by_itself(api: Any, organization: Organization) -> None:
-    user = make.user(organization)
+    user = factories.user(organization)
     row = scan(organization, user, "10.0.0.0/24")
     shown = {
         "device_type": "router",
@@ -308,7 +311,9 @@ def test_several_are_adopted_each_by_itself(api: Any, organization: Organization
         "vendor": "openwrt",
     }
     for n in (1, 2):
-        Finding.objects.create(scan=row, address=f"10.0.0.{n}", mac_address=make.mac(), **shown)
+        Finding.objects.create(
+            scan=row, address=f"10.0.0.{n}", mac_address=factories.mac(), **shown
+        )
     client = api(user)
     asked = [{"ip_address": f"10.0.0.{n}", "name": f"roof-{n}"} for n in (1, 2, 3)]
     told = client.post(f"{URL}adopt/bulk", {"devices": asked}).json()
@@ -317,7 +322,7 @@ def test_several_are_adopted_each_by_itself(api: Any, organization: Organization
     assert Device.objects.count() == 2
     found = client.post(f"{URL}match-drivers", {"ip_address": "10.0.0.1"}).json()["matches"]
     assert [one["driver_id"] for one in found] == ["openwrt", "ssh"]
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     assert stranger.post(f"{URL}match-drivers", {"ip_address": "10.0.0.1"}).status_code == 404
 
 
@@ -326,7 +331,7 @@ def test_one_host_is_asked_at_once(
     api: Any, organization: Organization, settings: Any, tmp_path: Path
 ) -> None:
     settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
-    client = api(make.user(organization))
+    client = api(factories.user(organization))
     with SshDevice(tmp_path / "host") as host:
         asked = {"ip_address": "127.0.0.1", "ports": [host.port]}
         told = client.post(f"{URL}fingerprint", asked).json()
@@ -341,7 +346,7 @@ def test_credentials_are_tried_and_not_kept(
 ) -> None:
     settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
     settings.MUSTER_LOCAL_GATEWAYS = True
-    client, device = api(make.user(organization)), Proxmox()
+    client, device = api(factories.user(organization)), Proxmox()
     pem, device.tls = self_made(tmp_path / "pve.pem")
     with serving(device):
         asked = {
@@ -357,5 +362,5 @@ def test_credentials_are_tried_and_not_kept(
         told = client.post(f"{URL}test-credentials", asked | {"password": "a wrong secret"})
         assert (told.status_code, told.json()["success"]) == (200, False)
         assert "a wrong secret" not in told.content.decode()
-    viewer = api(make.user(organization, "viewer"))
+    viewer = api(factories.user(organization, "viewer"))
     assert viewer.post(f"{URL}test-credentials", asked).status_code == 403

@@ -8,13 +8,13 @@ import asyncio
 from pathlib import Path
 
 from tests.fleet.gateway import StandIn
-from tests.fleet.keeping import kept, tell_and_run
 from tests.fleet.mikrotik import MikroTik
 from tests.fleet.omada import Omada
 from tests.fleet.openwrt import OpenWrt
 from tests.fleet.opnsense import OPNsense
 from tests.fleet.pfsense import PfSense
 from tests.fleet.proxmox import Proxmox
+from tests.fleet.state import kept, tell_and_run
 from tests.fleet.unifi import UniFi
 
 VENDORS: dict[str, type[StandIn]] = {

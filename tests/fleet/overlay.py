@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
-from tests.fleet.spaces import cable, give_address, make_space, run, tried, why_not
+from tests.fleet.namespaces import cable, give_address, make_space, run, tried, why_not
 from tests.fleet.ssh import SshDevice, make_key
 
 SCRIPT = "usr/lib/muster/overlay"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.hassio import HassioSupervisor
-from tests.fleet.keeping import kept, tell_and_run
+from tests.fleet.state import kept, tell_and_run
 
 FLAVORS: dict[str, type[BalenaSupervisor | HassioSupervisor]] = {
     "balena": BalenaSupervisor,

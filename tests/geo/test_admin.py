@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from controller.accounts.models import Organization, User
 from controller.devices.models import Presence
 from geo.models import DeviceLocation, FloorPlan, Location
-from tests import make
+from tests import factories
 
 LIST = "/admin/geo/location/"
 ROME = '{"type": "Point", "coordinates": [12.5, 41.9]}'
@@ -24,7 +24,7 @@ def signed_in(user: User) -> Client:
 
 
 def member(organization: Organization, role: str = "operator") -> Client:
-    return signed_in(make.user(organization, role, is_staff=True))
+    return signed_in(factories.user(organization, role, is_staff=True))
 
 
 def form_of(organization: Organization, **changes: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_a_refused_location_is_shown_again(
 
 
 def test_a_floor_plan_is_uploaded_on_the_locations_page(organization: Organization) -> None:
-    location = make.location(organization)
+    location = factories.location(organization)
     client = member(organization)
     page = f"{LIST}{location.pk}/change/"
     form = form_of(
@@ -82,18 +82,18 @@ def test_a_floor_plan_is_uploaded_on_the_locations_page(organization: Organizati
             "floor_plans-0-floor": "2",
         },
     )
-    refused = client.post(page, form | {"floor_plans-0-image": make.upload(b"<svg/>")})
+    refused = client.post(page, form | {"floor_plans-0-image": factories.upload(b"<svg/>")})
     assert refused.status_code == 200
     assert "PNG, JPEG or WebP" in refused.content.decode()
     assert not FloorPlan.objects.exists()
-    answer = client.post(page, form | {"floor_plans-0-image": make.upload()})
+    answer = client.post(page, form | {"floor_plans-0-image": factories.upload()})
     assert answer.status_code == 302
     assert FloorPlan.objects.get().floor == 2
 
 
 def test_a_location_with_devices_is_not_deleted(organization: Organization) -> None:
-    location = make.location(organization)
-    make.placed(location)
+    location = factories.location(organization)
+    factories.placed(location)
     answer = member(organization).post(
         f"{LIST}{location.pk}/delete/", {"post": "yes"}, follow=True
     )
@@ -102,14 +102,14 @@ def test_a_location_with_devices_is_not_deleted(organization: Organization) -> N
 
 
 def test_strangers_and_guests_see_nothing(organization: Organization) -> None:
-    location = make.location(organization, name="Secret depot")
-    plan = make.floor_plan(location)
-    device = make.placed(location)
+    location = factories.location(organization, name="Secret depot")
+    plan = factories.floor_plan(location)
+    device = factories.placed(location)
     pages = [
         f"{LIST}{location.pk}/change/",
         f"/admin/geo/floorplan/{plan.pk}/change/",
     ]
-    stranger = member(make.organization())
+    stranger = member(factories.organization())
     guest = member(organization, "guest")
     for page in pages:
         assert stranger.get(page, follow=True).redirect_chain, page
@@ -124,7 +124,7 @@ def test_strangers_and_guests_see_nothing(organization: Organization) -> None:
 
 
 def test_a_viewer_changes_nothing(organization: Organization) -> None:
-    location = make.location(organization)
+    location = factories.location(organization)
     viewer = member(organization, "viewer")
     page = f"{LIST}{location.pk}/change/"
     assert viewer.get(page).status_code == 200
@@ -135,13 +135,13 @@ def test_a_viewer_changes_nothing(organization: Organization) -> None:
 def test_the_maps_rows_count_and_tell_when_they_are_the_same(
     organization: Organization,
 ) -> None:
-    location = make.location(organization, name="Depot", at=(1, 2))
-    devices = [make.placed(location) for _ in range(3)]
+    location = factories.location(organization, name="Depot", at=(1, 2))
+    devices = [factories.placed(location) for _ in range(3)]
     Presence.objects.filter(device__in=devices[:2]).update(state="online")
-    area = make.location(
+    area = factories.location(
         organization, name="Yard", geometry=maps_geometry("POLYGON ((0 0, 4 0, 4 4, 0 4, 0 0))")
     )
-    make.placed(area)
+    factories.placed(area)
     client = member(organization, "viewer")
     answer = client.get(f"{LIST}map/")
     rows = json.loads(answer.content)["rows"]
@@ -160,12 +160,12 @@ def maps_geometry(text: str) -> Any:
 
 
 def test_a_location_made_for_a_device_gets_it(organization: Organization) -> None:
-    device = make.device(organization)
+    device = factories.device(organization)
     client = member(organization)
     answer = client.post(f"{LIST}add/?device={device.pk}", form_of(organization))
     assert answer["Location"].endswith(f"{device.pk}/change/#location")
     assert DeviceLocation.objects.get(device=device).location.name == "Depot"
-    foreign = make.device(make.organization())
+    foreign = factories.device(factories.organization())
     client.post(f"{LIST}add/?device={foreign.pk}", form_of(organization))
     client.post(f"{LIST}add/?device=nonsense", form_of(organization))
     assert not DeviceLocation.objects.filter(device=foreign).exists()
@@ -174,9 +174,9 @@ def test_a_location_made_for_a_device_gets_it(organization: Organization) -> Non
 def test_a_location_for_a_device_of_another_organization_is_not_made(
     admin: User, organization: Organization
 ) -> None:
-    device = make.device(organization)
+    device = factories.device(organization)
     answer = signed_in(admin).post(
-        f"{LIST}add/?device={device.pk}", form_of(make.organization()), follow=True
+        f"{LIST}add/?device={device.pk}", form_of(factories.organization()), follow=True
     )
     assert "do not match" in answer.content.decode()
     assert not Location.objects.exists()
@@ -191,8 +191,8 @@ def test_lists_cost_the_same_queries_however_long(
     client = signed_in(admin)
 
     def add() -> None:
-        location = make.location(organization)
-        make.placed(location, floorplan=make.floor_plan(location), indoor="-1,1")
+        location = factories.location(organization)
+        factories.placed(location, floorplan=factories.floor_plan(location), indoor="-1,1")
 
     add()
     client.get(page)
@@ -208,9 +208,9 @@ def test_lists_cost_the_same_queries_however_long(
 def test_the_demo_fleet_is_put_on_the_map_once(organization: Organization) -> None:
     from django.core.management import call_command
 
-    demo = make.organization("Demo")
+    demo = factories.organization("Demo")
     for town in ("lisbon", "oslo", "elsewhere"):
-        make.device(demo, name=f"{town}-gateway")
+        factories.device(demo, name=f"{town}-gateway")
     for _ in range(2):
         call_command("demo_places", verbosity=0)
     assert Location.objects.count() == 2

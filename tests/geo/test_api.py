@@ -11,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
-from controller.configs.rules import inventory
+from controller.configs.rules import devices as inventory
 from controller.devices.models import Device, Presence
 from geo.models import DeviceLocation, FloorPlan, FloorPlanImage, Location
 from geo.rules import geometry
-from tests import make
+from tests import factories
 
 ROOT = "/api/v1/controller"
 ROME = {"type": "Point", "coordinates": [12.512124, 41.898903]}
@@ -24,12 +24,12 @@ Api = Callable[[User | None], APIClient]
 
 @pytest.fixture
 def client(api: Api, organization: Organization) -> APIClient:
-    return api(make.user(organization, "operator"))
+    return api(factories.user(organization, "operator"))
 
 
 @pytest.fixture
 def device(organization: Organization) -> Device:
-    return make.device(organization)
+    return factories.device(organization)
 
 
 def place_url(device: Device) -> str:
@@ -74,7 +74,7 @@ FORM = {
 def test_location_floor_plan_and_place_are_made_in_one_form(
     client: APIClient, device: Device
 ) -> None:
-    form = FORM | {"floorplan.image": make.upload(), "indoor": "-10,20"}
+    form = FORM | {"floorplan.image": factories.upload(), "indoor": "-10,20"}
     answer = client.put(place_url(device), form, format="multipart")
     assert answer.status_code == 201, answer.content
     assert answer.json()["floorplan"]["floor"] == 1
@@ -85,7 +85,7 @@ def test_location_floor_plan_and_place_are_made_in_one_form(
 
 def test_the_same_form_again_changes_what_is_there(client: APIClient, device: Device) -> None:
     for floor, status in (("1", 201), ("2", 200)):
-        form = FORM | {"floorplan.floor": floor, "floorplan.image": make.upload()}
+        form = FORM | {"floorplan.floor": floor, "floorplan.image": factories.upload()}
         answer = client.put(place_url(device), form, format="multipart")
         assert answer.status_code == status, answer.content
     assert counts() == (1, 1, 1)
@@ -93,7 +93,9 @@ def test_the_same_form_again_changes_what_is_there(client: APIClient, device: De
 
 
 def test_what_was_read_can_be_written_back(client: APIClient, device: Device) -> None:
-    client.put(place_url(device), FORM | {"floorplan.image": make.upload()}, format="multipart")
+    client.put(
+        place_url(device), FORM | {"floorplan.image": factories.upload()}, format="multipart"
+    )
     read = client.get(place_url(device)).json()
     again = client.put(place_url(device), read)
     assert again.status_code == 200, again.content
@@ -109,7 +111,7 @@ def test_a_location_is_made_with_its_floor_plan(
 ) -> None:
     form = {name.removeprefix("location."): value for name, value in FORM.items()} | {
         "is_mobile": "false",
-        "floorplan.image": make.upload(),
+        "floorplan.image": factories.upload(),
         "organization": str(organization.pk),
     }
     answer = client.post(f"{ROOT}/location/", form, format="multipart")
@@ -155,9 +157,9 @@ def test_dotted_names_work_in_json_too(client: APIClient, organization: Organiza
 def test_what_is_refused_leaves_nothing_behind(
     client: APIClient, device: Device, changes: dict[str, Any], field: str
 ) -> None:
-    form = {"floorplan.image": make.png()} | FORM | changes
+    form = {"floorplan.image": factories.png()} | FORM | changes
     form = {
-        name: make.upload(value) if isinstance(value, bytes) else value
+        name: factories.upload(value) if isinstance(value, bytes) else value
         for name, value in form.items()
         if value is not None
     }
@@ -174,7 +176,7 @@ def test_what_is_refused_leaves_nothing_behind(
 def test_a_device_goes_where_its_organization_is(
     client: APIClient, admin: User, api: Api, device: Device
 ) -> None:
-    foreign = make.location(make.organization())
+    foreign = factories.location(factories.organization())
     for caller in (client, api(admin)):
         answer = caller.put(place_url(device), {"location": str(foreign.pk)})
         assert answer.status_code == 400
@@ -185,8 +187,8 @@ def test_a_device_goes_where_its_organization_is(
 def test_a_floor_plan_of_another_location_is_refused(
     client: APIClient, organization: Organization, device: Device
 ) -> None:
-    here, there = make.location(organization), make.location(organization)
-    plan = make.floor_plan(there)
+    here, there = factories.location(organization), factories.location(organization)
+    plan = factories.floor_plan(there)
     body = {"location": str(here.pk), "floorplan": str(plan.pk), "indoor": "-1,1"}
     answer = client.put(place_url(device), body)
     assert answer.status_code == 400
@@ -198,7 +200,7 @@ def test_indoor_coordinates_are_of_a_floor_plan(
     client: APIClient, organization: Organization, device: Device
 ) -> None:
     for kind in ("indoor", "outdoor"):
-        location = make.location(organization, type=kind)
+        location = factories.location(organization, type=kind)
         answer = client.put(place_url(device), {"location": str(location.pk), "indoor": "1,2"})
         assert answer.status_code == 400
         assert list(answer.json()) == ["indoor"]
@@ -207,15 +209,15 @@ def test_indoor_coordinates_are_of_a_floor_plan(
 def test_a_change_leaves_what_it_does_not_name(
     client: APIClient, organization: Organization, device: Device
 ) -> None:
-    location = make.location(organization)
-    plan = make.floor_plan(location)
-    make.place_device(device, location=location, floorplan=plan, indoor="-1,1")
+    location = factories.location(organization)
+    plan = factories.floor_plan(location)
+    factories.place_device(device, location=location, floorplan=plan, indoor="-1,1")
     answer = client.patch(place_url(device), {"location": {"address": "Via Y"}})
     assert answer.json()["location"]["properties"]["address"] == "Via Y"
     assert answer.json()["location"]["properties"]["name"] == location.name
     assert answer.json()["floorplan"]["id"] == str(plan.pk)
     assert answer.json()["indoor"] == "-1,1"
-    elsewhere = make.location(organization)
+    elsewhere = factories.location(organization)
     moved = client.patch(place_url(device), {"location": str(elsewhere.pk)}).json()
     assert (moved["floorplan"], moved["indoor"]) == (None, None)
     gone = client.put(place_url(device), {"location": None})
@@ -233,10 +235,10 @@ def test_a_change_of_a_device_without_location_is_a_404(
 def test_a_deactivated_device_stays_where_it_is(
     client: APIClient, organization: Organization
 ) -> None:
-    location = make.location(organization)
-    device = make.placed(location)
+    location = factories.location(organization)
+    device = factories.placed(location)
     inventory.deactivate(device)
-    other = make.location(organization)
+    other = factories.location(organization)
     assert client.put(place_url(device), {"location": str(other.pk)}).status_code == 403
     assert client.get(place_url(device)).json()["location"]["id"] == str(location.pk)
 
@@ -244,9 +246,9 @@ def test_a_deactivated_device_stays_where_it_is(
 def test_a_location_that_becomes_outdoor_loses_its_floor_plans(
     client: APIClient, organization: Organization, device: Device
 ) -> None:
-    location = make.location(organization)
-    plan = make.floor_plan(location)
-    make.place_device(device, location=location, floorplan=plan, indoor="-1,1")
+    location = factories.location(organization)
+    plan = factories.floor_plan(location)
+    factories.place_device(device, location=location, floorplan=plan, indoor="-1,1")
     answer = client.patch(f"{ROOT}/location/{location.pk}/", {"type": "outdoor"})
     assert answer.json()["floorplan"] == []
     assert not FloorPlan.objects.exists()
@@ -257,9 +259,9 @@ def test_a_location_that_becomes_outdoor_loses_its_floor_plans(
 def test_a_device_that_changes_its_organization_leaves_its_location(
     api: Api, admin: User, organization: Organization
 ) -> None:
-    location = make.location(organization)
-    device = make.placed(location)
-    other = make.organization()
+    location = factories.location(organization)
+    device = factories.placed(location)
+    other = factories.organization()
     client = api(admin)
     url = f"{ROOT}/device/{device.pk}/"
     assert client.patch(url, {"organization": str(other.pk)}).status_code == 200
@@ -284,8 +286,8 @@ def test_a_location_that_stands_still_has_a_geometry(
 def test_a_location_with_devices_is_not_deleted(
     client: APIClient, organization: Organization
 ) -> None:
-    location = make.location(organization)
-    make.placed(location)
+    location = factories.location(organization)
+    factories.placed(location)
     answer = client.delete(f"{ROOT}/location/{location.pk}/")
     assert answer.status_code == 409
     assert "1 device stands" in answer.json()["detail"]
@@ -294,18 +296,18 @@ def test_a_location_with_devices_is_not_deleted(
 def test_a_location_with_devices_stays_in_its_organization(
     api: Api, admin: User, organization: Organization
 ) -> None:
-    location = make.location(organization)
-    make.placed(location)
+    location = factories.location(organization)
+    factories.placed(location)
     answer = api(admin).patch(
-        f"{ROOT}/location/{location.pk}/", {"organization": str(make.organization().pk)}
+        f"{ROOT}/location/{location.pk}/", {"organization": str(factories.organization().pk)}
     )
     assert (answer.status_code, list(answer.json())) == (400, ["organization"])
 
 
 def test_a_floor_has_one_plan(client: APIClient, organization: Organization) -> None:
-    location = make.location(organization)
-    make.floor_plan(location, 1)
-    form = {"location": str(location.pk), "floor": "1", "image": make.upload()}
+    location = factories.location(organization)
+    factories.floor_plan(location, 1)
+    form = {"location": str(location.pk), "floor": "1", "image": factories.upload()}
     answer = client.post(f"{ROOT}/floorplan/", form, format="multipart")
     assert answer.status_code == 400
     assert "has a floor plan already" in str(answer.json())
@@ -315,18 +317,18 @@ def test_a_floor_plan_is_of_an_indoor_location_of_ones_own(
     client: APIClient, organization: Organization
 ) -> None:
     for location in (
-        make.location(organization, type="outdoor"),
-        make.location(make.organization()),
+        factories.location(organization, type="outdoor"),
+        factories.location(factories.organization()),
     ):
-        form = {"location": str(location.pk), "floor": "1", "image": make.upload()}
+        form = {"location": str(location.pk), "floor": "1", "image": factories.upload()}
         answer = client.post(f"{ROOT}/floorplan/", form, format="multipart")
         assert (answer.status_code, list(answer.json())) == (400, ["location"])
-    mine = make.location(organization)
+    mine = factories.location(organization)
     form = {
         "location": str(mine.pk),
         "floor": "1",
         "organization": str(organization.pk),
-        "image": make.upload(),
+        "image": factories.upload(),
     }
     assert client.post(f"{ROOT}/floorplan/", form, format="multipart").status_code == 201
 
@@ -334,10 +336,12 @@ def test_a_floor_plan_is_of_an_indoor_location_of_ones_own(
 def test_the_image_of_a_floor_plan_can_be_replaced(
     client: APIClient, organization: Organization
 ) -> None:
-    plan = make.floor_plan(make.location(organization))
+    plan = factories.floor_plan(factories.location(organization))
     url = f"{ROOT}/floorplan/{plan.pk}/"
     before = client.get(client.get(url).json()["image"])
-    answer = client.patch(url, {"image": make.upload(make.png(80, 50))}, format="multipart")
+    answer = client.patch(
+        url, {"image": factories.upload(factories.png(80, 50))}, format="multipart"
+    )
     assert answer.status_code == 200, answer.content
     after = client.get(answer.json()["image"])
     assert after.content != before.content
@@ -349,9 +353,9 @@ def test_the_image_of_a_floor_plan_can_be_replaced(
 def test_a_deleted_floor_plan_leaves_its_devices_at_the_location(
     client: APIClient, organization: Organization, device: Device
 ) -> None:
-    location = make.location(organization)
-    plan = make.floor_plan(location)
-    make.place_device(device, location=location, floorplan=plan, indoor="-1,1")
+    location = factories.location(organization)
+    plan = factories.floor_plan(location)
+    factories.place_device(device, location=location, floorplan=plan, indoor="-1,1")
     assert client.delete(f"{ROOT}/floorplan/{plan.pk}/").status_code == 204
     place = client.get(place_url(device)).json()
     assert place["location"]["id"] == str(location.pk)
@@ -364,12 +368,12 @@ def test_a_deleted_floor_plan_leaves_its_devices_at_the_location(
 def test_an_image_is_shown_to_those_who_see_the_location(
     api: Api, organization: Organization
 ) -> None:
-    plan = make.floor_plan(make.location(organization))
+    plan = factories.floor_plan(factories.location(organization))
     url = f"/media/floorplans/{plan.pk}.png"
     assert api(None).get(url).status_code == 401
-    assert api(make.user(make.organization())).get(url).status_code == 404
-    assert api(make.user(organization, "guest")).get(url).status_code == 403
-    viewer = api(make.user(organization, "viewer"))
+    assert api(factories.user(factories.organization())).get(url).status_code == 404
+    assert api(factories.user(organization, "guest")).get(url).status_code == 403
+    viewer = api(factories.user(organization, "viewer"))
     answer = viewer.get(url)
     assert answer.status_code == 200
     assert answer["Content-Type"] == "image/png"
@@ -389,9 +393,9 @@ def test_limits_of_an_image_are_told(
 ) -> None:
     setattr(settings, setting, 100)
     form = {
-        "location": str(make.location(organization).pk),
+        "location": str(factories.location(organization).pk),
         "floor": "1",
-        "image": make.upload(make.png(300, 300)),
+        "image": factories.upload(factories.png(300, 300)),
     }
     answer = client.post(f"{ROOT}/floorplan/", form, format="multipart")
     assert answer.status_code == 400
@@ -431,19 +435,19 @@ def test_only_its_own_key_speaks_for_a_device(
     api: Api, organization: Organization, device: Device
 ) -> None:
     url = f"{ROOT}/device/{device.pk}/coordinates/"
-    other = make.device(organization)
+    other = factories.device(organization)
     nobody = api(None)
     for key in ("wrong", other.key):
         assert nobody.put(f"{url}?key={key}", {"geometry": ROME}).status_code == 401
     assert nobody.get(f"{ROOT}/device/{uuid4()}/coordinates/?key=x").status_code == 404
     assert nobody.get(f"{ROOT}/device/nonsense/coordinates/?key=x").status_code == 404
     assert not Location.objects.exists()
-    member = api(make.user(organization, "operator"))
+    member = api(factories.user(organization, "operator"))
     assert member.put(url, {"geometry": ROME}).status_code == 200
-    viewer = api(make.user(organization, "viewer"))
+    viewer = api(factories.user(organization, "viewer"))
     assert viewer.get(url).status_code == 200
     assert viewer.put(url, {"geometry": ROME}).status_code == 403
-    assert api(make.user(make.organization())).get(url).status_code == 404
+    assert api(factories.user(factories.organization())).get(url).status_code == 404
     organization.is_active = False
     organization.save()
     assert nobody.get(f"{url}?key={device.key}").status_code == 404
@@ -453,9 +457,9 @@ def test_only_its_own_key_speaks_for_a_device(
 
 
 def routes(organization: Organization) -> list[tuple[str, str, Any]]:
-    location = make.location(organization)
-    plan = make.floor_plan(location)
-    device = make.placed(location)
+    location = factories.location(organization)
+    plan = factories.floor_plan(location)
+    device = factories.placed(location)
     return [
         ("get", f"{ROOT}/location/{location.pk}/", None),
         ("get", f"{ROOT}/location/{location.pk}/device/", None),
@@ -478,9 +482,9 @@ def routes(organization: Organization) -> list[tuple[str, str, Any]]:
 
 
 def test_each_route_asks_who_it_is(api: Api, organization: Organization) -> None:
-    stranger = api(make.user(make.organization()))
-    viewer = api(make.user(organization, "viewer"))
-    guest = api(make.user(organization, "guest"))
+    stranger = api(factories.user(factories.organization()))
+    viewer = api(factories.user(organization, "viewer"))
+    guest = api(factories.user(organization, "guest"))
     for method, url, body in routes(organization):
         assert getattr(api(None), method)(url, body).status_code == 401, url
         assert getattr(guest, method)(url, body).status_code == 403, url
@@ -488,7 +492,7 @@ def test_each_route_asks_who_it_is(api: Api, organization: Organization) -> None
         assert foreign.status_code == 404, (url, foreign.content)
         expected = 200 if method == "get" else 403
         assert getattr(viewer, method)(url, body).status_code == expected, (method, url)
-    operator = api(make.user(organization, "operator"))
+    operator = api(factories.user(organization, "operator"))
     for method, url, body in routes(organization):
         answer = getattr(operator, method)(url, body)
         assert answer.status_code in {200, 204}, (method, url, answer.content)
@@ -497,11 +501,11 @@ def test_each_route_asks_who_it_is(api: Api, organization: Organization) -> None
 def test_lists_hold_the_callers_organizations(
     client: APIClient, organization: Organization
 ) -> None:
-    make.placed(make.location(make.organization()))
-    mine = make.location(organization)
-    make.placed(mine)
-    make.floor_plan(mine)
-    make.floor_plan(make.location(make.organization()))
+    factories.placed(factories.location(factories.organization()))
+    mine = factories.location(organization)
+    factories.placed(mine)
+    factories.floor_plan(mine)
+    factories.floor_plan(factories.location(factories.organization()))
     assert [row["id"] for row in client.get(f"{ROOT}/location/").json()["results"]] == [
         str(mine.pk)
     ]
@@ -510,13 +514,13 @@ def test_lists_hold_the_callers_organizations(
 
 
 def test_a_row_can_only_be_put_where_one_may(api: Api, organization: Organization) -> None:
-    both = make.user(organization, "operator")
-    other = make.organization()
-    make.Membership.objects.create(user=both, organization=other, role="viewer")
+    both = factories.user(organization, "operator")
+    other = factories.organization()
+    factories.Membership.objects.create(user=both, organization=other, role="viewer")
     values = {"name": "x", "type": "outdoor", "geometry": ROME, "organization": str(other.pk)}
     assert api(both).post(f"{ROOT}/location/", values).status_code == 403
-    theirs = make.location(other)
-    form = {"location": str(theirs.pk), "floor": "1", "image": make.upload()}
+    theirs = factories.location(other)
+    form = {"location": str(theirs.pk), "floor": "1", "image": factories.upload()}
     assert api(both).post(f"{ROOT}/floorplan/", form, format="multipart").status_code == 403
 
 
@@ -530,15 +534,15 @@ def test_a_row_can_only_be_put_where_one_may(api: Api, organization: Organizatio
 def test_lists_cost_the_same_queries_however_long(
     client: APIClient, organization: Organization, path: str
 ) -> None:
-    first = make.location(organization)
+    first = factories.location(organization)
     url = f"{ROOT}/{path.format(first.pk)}"
 
     def add(number: int) -> None:
-        location = make.location(organization)
+        location = factories.location(organization)
         for floor, place in enumerate((first, location), number):
-            plan = make.floor_plan(place, floor)
-            make.placed(place, floorplan=plan, indoor="-1,1")
-        make.placed(first, floorplan=first.floor_plans.order_by("floor")[0], indoor="-1,1")
+            plan = factories.floor_plan(place, floor)
+            factories.placed(place, floorplan=plan, indoor="-1,1")
+        factories.placed(first, floorplan=first.floor_plans.order_by("floor")[0], indoor="-1,1")
 
     add(0)
     client.get(url)
@@ -557,9 +561,9 @@ def test_lists_cost_the_same_queries_however_long(
 def test_the_map_counts_devices_by_their_state(
     client: APIClient, organization: Organization
 ) -> None:
-    location = make.location(organization)
-    devices = [make.placed(location) for _ in range(4)]
-    make.location(organization)
+    location = factories.location(organization)
+    devices = [factories.placed(location) for _ in range(4)]
+    factories.location(organization)
     for device, state in zip(devices, ("online", "online", "offline"), strict=False):
         Presence.objects.filter(device=device).update(state=state)
     Presence.objects.filter(device=devices[3]).delete()
@@ -577,8 +581,12 @@ def test_the_map_draws_every_kind_of_geometry(
         "point": "POINT (12.512124 41.898903)",
     }
     for name, text in written.items():
-        make.placed(make.location(organization, name=name, geometry=geometry.read(text)))
-    make.placed(make.location(organization, name="van", is_mobile=True, geometry=None))
+        factories.placed(
+            factories.location(organization, name=name, geometry=geometry.read(text))
+        )
+    factories.placed(
+        factories.location(organization, name="van", is_mobile=True, geometry=None)
+    )
     features = client.get(f"{ROOT}/location/geojson/").json()["features"]
     shown = {one["properties"]["name"]: one["geometry"] for one in features}
     assert shown.pop("van") is None
@@ -589,11 +597,13 @@ def test_the_map_draws_every_kind_of_geometry(
 def test_indoor_coordinates_show_the_ground_floor_or_the_next(
     client: APIClient, organization: Organization
 ) -> None:
-    location = make.location(organization)
+    location = factories.location(organization)
     url = f"{ROOT}/location/{location.pk}/indoor-coordinates/"
     assert client.get(url).json()["floors"] == []
     for floor, expected in ((-3, -3), (-1, -1), (4, 4), (2, 2)):
-        make.placed(location, floorplan=make.floor_plan(location, floor), indoor="-1,1")
+        factories.placed(
+            location, floorplan=factories.floor_plan(location, floor), indoor="-1,1"
+        )
         (shown,) = client.get(url).json()["results"]
         assert shown["floor"] == expected
     (asked,) = client.get(url, {"floor": "-3"}).json()["results"]
@@ -607,10 +617,10 @@ def test_indoor_coordinates_show_the_ground_floor_or_the_next(
 def test_lists_are_filtered_by_organization(
     api: Api, admin: User, organization: Organization, path: str
 ) -> None:
-    for owner in (organization, make.organization()):
-        location = make.location(owner)
-        make.floor_plan(location)
-        make.placed(location)
+    for owner in (organization, factories.organization()):
+        location = factories.location(owner)
+        factories.floor_plan(location)
+        factories.placed(location)
     client = api(admin)
     for query in (
         {"organization": str(organization.pk)},
@@ -625,8 +635,8 @@ def test_lists_are_filtered_by_organization(
 def test_locations_are_filtered_by_what_they_are(
     client: APIClient, organization: Organization
 ) -> None:
-    make.location(organization, type="indoor")
-    make.location(organization, type="outdoor", is_mobile=True, name="A van")
+    factories.location(organization, type="indoor")
+    factories.location(organization, type="outdoor", is_mobile=True, name="A van")
     for query, count in (
         ({"type": "indoor"}, 1),
         ({"is_mobile": "true"}, 1),
@@ -640,11 +650,11 @@ def test_locations_are_filtered_by_what_they_are(
 def test_devices_are_filtered_by_their_location(
     client: APIClient, organization: Organization
 ) -> None:
-    location = make.location(organization, name="Via del Corso", geometry=Point(1, 1))
-    plan = make.floor_plan(location)
-    device = make.placed(location, floorplan=plan, indoor="-1,1")
-    make.placed(make.location(organization))
-    make.device(organization)
+    location = factories.location(organization, name="Via del Corso", geometry=Point(1, 1))
+    plan = factories.floor_plan(location)
+    device = factories.placed(location, floorplan=plan, indoor="-1,1")
+    factories.placed(factories.location(organization))
+    factories.device(organization)
     for query in (
         {"location": str(location.pk)},
         {"location__name": "del corso"},
@@ -654,5 +664,5 @@ def test_devices_are_filtered_by_their_location(
         assert found["id"] == str(device.pk), query
     assert client.get(f"{ROOT}/device/", {"with_geo": "true"}).json()["count"] == 2
     assert client.get(f"{ROOT}/device/", {"with_geo": "false"}).json()["count"] == 1
-    foreign = make.location(make.organization())
+    foreign = factories.location(factories.organization())
     assert client.get(f"{ROOT}/device/", {"location": str(foreign.pk)}).status_code == 400

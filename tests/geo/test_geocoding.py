@@ -10,7 +10,7 @@ from controller.accounts.models import Organization, User
 from controller.base.errors import Refused, Unreachable
 from geo.drivers.contract import Place
 from geo.rules import geocoding
-from tests import make
+from tests import factories
 from tests.fleet import nominatim
 
 URL = "/api/v1/controller/location/geocode/"
@@ -85,7 +85,7 @@ def test_the_api_asks_both_ways(
     organization: Organization,
     server: nominatim.Nominatim,
 ) -> None:
-    client = api(make.user(organization, "viewer"))
+    client = api(factories.user(organization, "viewer"))
     found = client.get(URL, {"q": "corso roma"}).json()["results"]
     assert found == [
         {
@@ -97,4 +97,4 @@ def test_the_api_asks_both_ways(
     for query in ({}, {"q": " "}, {"point": "x"}):
         assert client.get(URL, query).status_code == 400
     assert api(None).get(URL, {"q": "Roma"}).status_code == 401
-    assert api(make.user(organization, "guest")).get(URL, {"q": "Roma"}).status_code == 403
+    assert api(factories.user(organization, "guest")).get(URL, {"q": "Roma"}).status_code == 403

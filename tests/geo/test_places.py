@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from controller.accounts.models import Organization, User
 from controller.devices.models import Device
 from geo.models import Location, in_area, in_box, near
-from tests import make
+from tests import factories
 
 ROOT = "/api/v1/controller"
 CITIES = {
@@ -30,7 +30,7 @@ POLYGON_AROUND_ITALY = "POLYGON ((6 36, 19 36, 19 47, 6 47, 6 36))"
 @pytest.fixture
 def cities(organization: Organization) -> dict[str, Device]:
     return {
-        name: make.placed(make.location(organization, name=name, at=at))
+        name: factories.placed(factories.location(organization, name=name, at=at))
         for name, at in CITIES.items()
     }
 
@@ -41,7 +41,7 @@ def client(
     organization: Organization,
     cities: dict[str, Device],
 ) -> APIClient:
-    return api(make.user(organization, "viewer"))
+    return api(factories.user(organization, "viewer"))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fleet.namespaces import why_not
 from tests.fleet.overlay import NEEDED
-from tests.fleet.spaces import why_not
 from tests.live.conftest import ROOT, Portal, eventually
 
 pytestmark = pytest.mark.live

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests import make
+from tests import factories
 from tests.live.conftest import Portal
 
 pytestmark = pytest.mark.live
@@ -68,7 +68,7 @@ def give_all_a_template(portal: Portal, page: Any) -> None:
     welcome = portal.template("Welcome")
     body = {
         "name": "To all", "backend": welcome["backend"],
-        "organization": welcome["organization"], "config": make.a_file("all\n", "etc/all"),
+        "organization": welcome["organization"], "config": factories.a_file("all\n", "etc/all"),
     }  # fmt: skip
     template = portal.api.post("template/", json=body).json()["id"]
     page.locator("[name=action]").select_option("add_template")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import make
+from tests import factories
 from tests.live.conftest import Portal, eventually
 
 pytestmark = pytest.mark.live
@@ -56,7 +56,8 @@ def test_the_demo_devices_become_applied_by_themselves(applied: Portal) -> None:
 def test_a_changed_template_reaches_the_devices_files(applied: Portal) -> None:
     template = applied.template("Welcome")
     answer = applied.api.patch(
-        f"template/{template['id']}/", json={"config": make.a_file("changed for {{ name }}\n")}
+        f"template/{template['id']}/",
+        json={"config": factories.a_file("changed for {{ name }}\n")},
     )
     assert answer.status_code == 200, answer.text
     eventually(
@@ -73,7 +74,7 @@ def test_a_device_that_was_away_gets_its_configuration_when_it_is_back(
 ) -> None:
     applied.device(1).stop()
     eventually("the device is offline", lambda: presence(applied, 1) == "offline")
-    applied.patch(1, make.a_file("written while away\n", "etc/away"))
+    applied.patch(1, factories.a_file("written while away\n", "etc/away"))
     assert applied.statuses()[1] == "modified"
     applied.device(1).start()
     eventually("the file arrives", applied.file(1, "etc/away").exists)
@@ -152,7 +153,7 @@ def test_an_agents_poll_is_answered_before_django_is_entered(applied: Portal) ->
     assert again.headers["x-openwisp-controller"] == "true"
     assert "x-frame-options" not in again.headers, "Django's middleware was not needed"
     assert applied.api.get(url, params={"key": "wrong"}).status_code == 403
-    applied.patch(0, make.a_file("another checksum\n", "etc/other"))
+    applied.patch(0, factories.a_file("another checksum\n", "etc/other"))
     assert applied.api.get(url, params={"key": device["key"]}).text != first.text
     eventually("the portal shows it applied", applied.all_applied)
     eventually("the poll counts as seen", lambda: applied.detail(0)["last_ip"] == "127.0.0.1")

@@ -8,11 +8,11 @@ from typing import Any
 
 from controller.accounts.models import User
 from networks import tasks
-from networks.engine.features import FEATURES, Feature
-from networks.models import Change, Gateway
-from networks.rules import changes, scheduling
-from networks.rules.scheduling import ApplyOptions
-from tests import make
+from networks.gateways.engine.features import FEATURES, Feature
+from networks.gateways.models import Change, Gateway
+from networks.gateways.rules import changes, scheduling
+from networks.gateways.rules.scheduling import ApplyOptions
+from tests import factories
 from tests.fleet.gateway import serving
 from tests.fleet.gateways import VENDORS
 
@@ -80,8 +80,8 @@ def at_a_desk(key: str, by: User, *, is_binary: bool = False) -> Iterator[Desk]:
     feature = FEATURES[key]
     with serving(VENDORS[feature.vendor]()) as device:
         url = f"http://127.0.0.1:{device.api_port}/api" if is_binary else device.url  # type: ignore[attr-defined]
-        gateway = make.gateway(
-            make.organization(), url, vendor=feature.vendor, key=device.key,
+        gateway = factories.gateway(
+            factories.organization(), url, vendor=feature.vendor, key=device.key,
             secret=device.secret,
         )  # fmt: skip
         yield Desk(feature, device, gateway, by)

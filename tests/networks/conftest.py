@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from controller.accounts.models import User
-from networks.engine.features import FEATURES
-from networks.models import Change, Gateway
-from networks.rules import changes
-from tests import make
+from networks.gateways.engine.features import FEATURES
+from networks.gateways.models import Change, Gateway
+from networks.gateways.rules import changes
+from tests import factories
 from tests.fleet.opnsense import OPNsense, opnsense
 
 
@@ -30,7 +30,7 @@ def device() -> Iterator[OPNsense]:
 
 @pytest.fixture
 def gateway(db: Any, device: OPNsense) -> Gateway:
-    return make.gateway(make.organization(), device.url)
+    return factories.gateway(factories.organization(), device.url)
 
 
 @pytest.fixture

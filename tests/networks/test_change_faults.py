@@ -16,9 +16,9 @@ from controller.accounts.models import User
 from controller.base.errors import Conflict, OutcomeUnknown, Refused, Unreachable
 from controller.dialects.freesdn import STATUSES
 from networks import tasks
-from networks.engine.features import FEATURES, VENDORS, differs
-from networks.models import Change, Gateway
-from networks.rules import applying, changes, reconciling
+from networks.gateways.engine.features import FEATURES, VENDORS, differs
+from networks.gateways.models import Change, Gateway
+from networks.gateways.rules import changes, execution, reconciliation
 from tests.fleet.opnsense import OPNsense
 from tests.networks.applying import Desk, applied, ask, at_a_desk
 
@@ -161,7 +161,7 @@ def settled(desk: Desk, change: Change) -> str:
     desk.device.pass_time(60)
     states = []
     for _ in range(2):
-        reconciling.reconcile()
+        reconciliation.reconcile()
         change.refresh_from_db()
         states.append(change.state)
         desk.device.deliver()
@@ -189,7 +189,7 @@ def test_a_worker_that_stalls_longer_than_its_lease_sends_nothing_twice(
     step: str, staged: Any, device: OPNsense, admin: User, time_machine: Any
 ) -> None:
     change = ask(staged("create", payload={"network": "10.9.0.0/16", "gateway": "LTE"}), admin)
-    worker = applying.steps(Change.objects.get(pk=change.pk))
+    worker = execution.steps(Change.objects.get(pk=change.pk))
     for done in worker:
         if done == step:
             break
@@ -212,7 +212,7 @@ def test_what_failed_is_asked_for_no_more_and_staged_again(
     with pytest.raises(OutcomeUnknown):
         applied(change, admin)
     device.trouble = ""
-    reconciling.reconcile()
+    reconciliation.reconcile()
     change.refresh_from_db()
     assert (change.state, bool(change.outcome)) == ("failed", True)
     with pytest.raises(Conflict):

@@ -29,11 +29,11 @@ from hypothesis.stateful import (
 )
 
 from controller.base.errors import Refused
-from networks.engine.features import FEATURES
-from networks.models import Change, ChangeEvent
-from networks.rules import applying, changes, reconciling
-from networks.rules.gateways import connect
-from tests import make
+from networks.gateways.engine.features import FEATURES
+from networks.gateways.models import Change, ChangeEvent
+from networks.gateways.rules import changes, execution, reconciliation
+from networks.gateways.rules.gateways import connect
+from tests import factories
 from tests.fleet.gateway import StandIn, serving
 from tests.fleet.gateways import VENDORS
 from tests.networks.applying import ask
@@ -59,7 +59,7 @@ numbers = count(1)
 
 def die_after(change: Change, step: str) -> None:
     """Runs in a process of its own, which is killed there as by the kernel."""
-    for done in applying.steps(change):
+    for done in execution.steps(change):
         if done == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -81,9 +81,9 @@ class Machine(RuleBasedStateMachine):
         url = self.device.url
         if "binary" in driver:
             url = f"http://127.0.0.1:{self.device.api_port}/api"  # type: ignore[attr-defined]
-        self.admin = make.superuser()
-        self.gateway = make.gateway(
-            make.organization(), url, vendor=self.feature.vendor, key=self.device.key,
+        self.admin = factories.superuser()
+        self.gateway = factories.gateway(
+            factories.organization(), url, vendor=self.feature.vendor, key=self.device.key,
             secret=self.device.secret,
         )  # fmt: skip
         self.workers: list[Iterator[str]] = []
@@ -169,7 +169,7 @@ class Machine(RuleBasedStateMachine):
     def work(self, pick: int, fault: str) -> None:
         change = self.due(pick)
         self.device.trouble = self.possible(fault)
-        applying.work(change)
+        execution.work(change)
         self.device.trouble = ""
         self.told("worked")
 
@@ -188,7 +188,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.workers) < 3)
     @rule(pick=st.integers(0, 9))
     def begin_to_work(self, pick: int) -> None:
-        self.workers.append(applying.steps(self.due(pick)))
+        self.workers.append(execution.steps(self.due(pick)))
 
     @precondition(lambda self: self.workers)
     @rule(pick=st.integers(0, 9), fault=st.sampled_from(FAULTS))
@@ -207,7 +207,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        reconciling.reconcile()
+        reconciliation.reconcile()
 
     @rule()
     def what_was_on_its_way_arrives(self) -> None:
@@ -229,7 +229,7 @@ class Machine(RuleBasedStateMachine):
         for _ in range(4):
             self.time.shift(1000)
             self.device.pass_time(1000)
-            reconciling.reconcile()
+            reconciliation.reconcile()
         done = marked(self.device.done)
         assert len(done) == len(set(done)), done
         held = str(self.held())

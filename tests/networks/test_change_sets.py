@@ -8,14 +8,14 @@ import pytest
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.accounts.rules import keys, sites
+from controller.accounts.rules import api_keys, sites
 from controller.base.errors import Conflict, NotPermitted, Refused
 from networks import tasks
-from networks.engine import windows
-from networks.models import Change, ChangeSet, Gateway
-from networks.rules import approving, changes, scheduling, sets
-from networks.rules import gateways as gateway_rules
-from tests import make
+from networks.gateways.engine import maintenance_windows
+from networks.gateways.models import Change, ChangeSet, Gateway
+from networks.gateways.rules import approvals, change_sets, changes, scheduling
+from networks.gateways.rules import gateways as gateway_rules
+from tests import factories
 from tests.fleet.opnsense import OPNsense
 from tests.networks.applying import applied, ask, work_off
 
@@ -41,7 +41,7 @@ def run(row: ChangeSet) -> ChangeSet:
 @pytest.fixture
 def three(staged: Any, admin: User) -> ChangeSet:
     parts = [staged("create", payload=route(number)) for number in (1, 2, 3)]
-    return sets.create_set(parts, by=admin, name="Three routes")
+    return change_sets.create_set(parts, by=admin, name="Three routes")
 
 
 # --- in order, stopped, taken back
@@ -49,10 +49,10 @@ def three(staged: Any, admin: User) -> ChangeSet:
 
 def test_a_set_is_applied_in_its_order(staged: Any, admin: User, device: OPNsense) -> None:
     parts = [staged("create", payload=route(number)) for number in (1, 2, 3)]
-    row = sets.create_set([parts[2], parts[0], parts[1]], by=admin, name="Routes")
+    row = change_sets.create_set([parts[2], parts[0], parts[1]], by=admin, name="Routes")
     with pytest.raises(Conflict, match="part of a set"):
         ask(Change.objects.get(pk=parts[0].pk), admin)
-    sets.apply_set(row, by=admin, force=True)
+    change_sets.apply_set(row, by=admin, force=True)
     assert run(row).state == "applied"
     held = [one["network"] for one in device.rows[ROUTES].values()]
     assert held == ["10.3.0.0/16", "10.1.0.0/16", "10.2.0.0/16"]
@@ -71,9 +71,9 @@ def test_where_one_fails_a_set_stops_or_goes_back(
         staged("update", payload={"disabled": True}, target_id=target),
         staged("create", payload=route(3)),
     ]
-    row = sets.create_set(parts, by=admin, name="Routes", on_failure=on_failure)
+    row = change_sets.create_set(parts, by=admin, name="Routes", on_failure=on_failure)
     device.rows[ROUTES][target]["gateway"] = "SOMEBODY_ELSES"
-    sets.apply_set(row, by=admin, force=True)
+    change_sets.apply_set(row, by=admin, force=True)
     assert run(row).state == state
     assert "update opnsense.routing.static_route" in row.outcome
     assert len(device.rows[ROUTES]) == 1 + held
@@ -85,12 +85,12 @@ def test_a_set_that_stopped_goes_on_where_it_was(
     three: ChangeSet, admin: User, device: OPNsense
 ) -> None:
     device.trouble = "refuses"
-    sets.apply_set(three, by=admin, force=True)
+    change_sets.apply_set(three, by=admin, force=True)
     assert run(three).state == "failed"
     assert not device.writes
     failed = three.changes.get(state="failed")
     device.trouble = ""
-    sets.apply_set(three, by=admin, force=True)
+    change_sets.apply_set(three, by=admin, force=True)
     assert run(three).state == "applied"
     # What failed is over: it was left out, and can be staged again.
     held = [one["network"] for one in device.rows[ROUTES].values()]
@@ -101,9 +101,9 @@ def test_a_set_that_stopped_goes_on_where_it_was(
 def test_what_a_set_did_is_taken_back_the_last_first(
     three: ChangeSet, admin: User, device: OPNsense
 ) -> None:
-    sets.apply_set(three, by=admin, force=True)
+    change_sets.apply_set(three, by=admin, force=True)
     assert run(three).state == "applied"
-    sets.roll_back_set(three, by=admin)
+    change_sets.roll_back_set(three, by=admin)
     assert run(three).state == "rolled_back"
     assert not device.rows[ROUTES]
     assert len(device.writes) == 6
@@ -115,7 +115,7 @@ def test_a_set_waits_for_what_is_unknown(
     three: ChangeSet, admin: User, device: OPNsense
 ) -> None:
     device.trouble = "dropped after"
-    sets.apply_set(three, by=admin, force=True)
+    change_sets.apply_set(three, by=admin, force=True)
     tasks.advance_set(str(three.pk))
     work_off()
     tasks.advance_set(str(three.pk))
@@ -128,7 +128,7 @@ def test_a_set_waits_for_what_is_unknown(
 
 def test_sets_by_the_api(staged: Any, gateway: Gateway, api: Any, device: OPNsense) -> None:
     parts = [str(staged("create", payload=route(number)).pk) for number in (1, 2)]
-    owner = api(make.user(gateway.organization))
+    owner = api(factories.user(gateway.organization))
     body = {"name": "Two", "changes": parts[::-1], "on_failure": "roll_back"}
     made = owner.post("/api/v1/change-sets/", body, format="json")
     assert made.status_code == 201
@@ -142,7 +142,7 @@ def test_sets_by_the_api(staged: Any, gateway: Gateway, api: Any, device: OPNsen
     assert owner.post("/api/v1/change-sets/", body, format="json").status_code == 422
     body["changes"] = [parts[0], str(gateway.pk)]
     assert owner.post("/api/v1/change-sets/", body, format="json").status_code == 404
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     assert stranger.get(path).status_code == 404
     body["changes"] = parts
     assert stranger.post("/api/v1/change-sets/", body, format="json").status_code == 404
@@ -157,19 +157,19 @@ def test_a_second_person_approves_and_only_what_was_there(
     gateway.approval = Gateway.Approval.EVERY
     gateway.save()
     change = staged("create", payload=route(1))
-    other = make.user(gateway.organization)
+    other = factories.user(gateway.organization)
     with pytest.raises(NotPermitted, match="somebody else"):
         ask(change, admin)
     with pytest.raises(NotPermitted, match="somebody else"):
-        approving.approve(change, by=admin)
+        approvals.approve(change, by=admin)
     with pytest.raises(NotPermitted):
-        approving.approve(change, by=make.user(gateway.organization, "operator"))
-    assert approving.approve(change, by=other).state == "approved"
+        approvals.approve(change, by=factories.user(gateway.organization, "operator"))
+    assert approvals.approve(change, by=other).state == "approved"
     changes.amend(change, by=admin, payload=route(2))
     assert change.state == "pending"
     with pytest.raises(NotPermitted):
         ask(change, admin)
-    approving.approve(change, by=other)
+    approvals.approve(change, by=other)
     assert applied(change, admin).state == "applied"
     assert [one["network"] for one in device.rows[ROUTES].values()] == ["10.2.0.0/16"]
 
@@ -179,8 +179,8 @@ def test_who_may_no_longer_write_has_not_approved(
 ) -> None:
     gateway.approval = Gateway.Approval.EVERY
     gateway.save()
-    change, other = staged("create", payload=route(1)), make.user(gateway.organization)
-    ask(approving.approve(change, by=other), admin)
+    change, other = staged("create", payload=route(1)), factories.user(gateway.organization)
+    ask(approvals.approve(change, by=other), admin)
     other.is_active = False
     other.save()
     work_off()
@@ -192,8 +192,8 @@ def test_who_may_no_longer_write_has_not_approved(
 def test_a_narrowed_key_approves_nothing(
     staged: Any, gateway: Gateway, api: Any, settings: Any
 ) -> None:
-    change, other = staged("create", payload=route(1)), make.user(gateway.organization)
-    secret = keys.create_key(
+    change, other = staged("create", payload=route(1)), factories.user(gateway.organization)
+    secret = api_keys.create_key(
         other, name="key", scopes=["firewall:write", "network:read"]
     )[1]  # fmt: skip
     client = api(None)
@@ -223,7 +223,9 @@ def test_a_narrowed_key_approves_nothing(
 )
 def test_windows_open_by_the_clock_of_the_site(text: str, at: str, opens: str | None) -> None:
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    found = windows.next_opening(windows.parse(text), now, ZoneInfo("Europe/Oslo"))
+    found = maintenance_windows.next_opening(
+        maintenance_windows.parse(text), now, ZoneInfo("Europe/Oslo")
+    )
     assert found == (opens and datetime.fromisoformat(opens).replace(tzinfo=UTC))
 
 
@@ -288,7 +290,7 @@ def test_a_draft_is_submitted_before_it_is_applied(staged: Any, admin: User) -> 
 def test_a_repeated_request_is_done_once(
     staged: Any, gateway: Gateway, api: Any, device: OPNsense
 ) -> None:
-    owner = api(make.user(gateway.organization))
+    owner = api(factories.user(gateway.organization))
     path = (
         f"/api/v1/gateway-opnsense-routing/{gateway.pk}/changes/opnsense.routing.static_route"
     )
@@ -320,7 +322,7 @@ def test_a_dry_run_tells_what_would_be_and_does_nothing(
     target = device.put(ROUTES, network="10.9.0.0/16", gateway="WAN_GW")
     change = staged("update", payload={"gateway": "LTE_GW"}, target_id=target)
     device.rows[ROUTES][target]["gateway"] = "OTHER_GW"
-    owner = api(make.user(gateway.organization))
+    owner = api(factories.user(gateway.organization))
     told = owner.post(
         f"/api/v1/gateway-vpn/changes/{change.pk}/apply", {"dry_run": True}, format="json"
     )
@@ -340,7 +342,7 @@ def test_a_dry_run_tells_what_would_be_and_does_nothing(
 def test_gateways_are_polled_and_read_live(
     gateway: Gateway, api: Any, device: OPNsense, settings: Any
 ) -> None:
-    dead = make.gateway(gateway.organization, "http://127.0.0.1:9")
+    dead = factories.gateway(gateway.organization, "http://127.0.0.1:9")
     assert tasks.poll_gateways() == 2
     assert tasks.poll_gateways() == 0
     settings.MUSTER_GATEWAY_POLL_SECONDS = 0
@@ -352,11 +354,11 @@ def test_gateways_are_polled_and_read_live(
     assert dead.last_seen is None
     target = device.put("wireguard/server", name="wg0", port="51820", privkey="a secret")
     path = f"/api/v1/gateways/{gateway.pk}/live/opnsense.vpn.wireguard/"
-    told = api(make.user(gateway.organization, "viewer")).get(path)
+    told = api(factories.user(gateway.organization, "viewer")).get(path)
     assert told.data[0]["target_id"] == target
     assert told.data[0]["values"] == {"name": "wg0", "port": "51820"}
-    assert api(make.user(make.organization())).get(path).status_code == 404
+    assert api(factories.user(factories.organization())).get(path).status_code == 404
     assert (
-        api(make.superuser()).get(path.replace(str(gateway.pk), str(dead.pk))).status_code
+        api(factories.superuser()).get(path.replace(str(gateway.pk), str(dead.pk))).status_code
         == 502
     )

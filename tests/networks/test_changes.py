@@ -18,10 +18,10 @@ from controller.accounts.models import AuditEntry, User
 from controller.accounts.rules import sites
 from controller.base.errors import Conflict, TimedOut, Unreachable
 from networks import tasks
-from networks.engine.features import FEATURES, OPNSENSE
-from networks.models import Change, ChangeEvent, Gateway
-from networks.rules import applying, changes, comparing, reconciling
-from tests import make
+from networks.gateways.engine.features import FEATURES, OPNSENSE
+from networks.gateways.models import Change, ChangeEvent, Gateway
+from networks.gateways.rules import changes, diff, execution, reconciliation
+from tests import factories
 from tests.fleet.opnsense import OPNsense
 from tests.networks.applying import applied, ask, while_working, work_off
 
@@ -51,13 +51,13 @@ def run(known: dict[str, str], script: str) -> str:
 def test_the_four_steps_work_with_curl_as_they_are_printed(
     live_server: Any, device: OPNsense, settings: Any
 ) -> None:
-    organization = make.organization()
+    organization = factories.organization()
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
-    gateway = make.gateway(organization, device.url, site=site)
+    gateway = factories.gateway(organization, device.url, site=site)
     target = device.put("wireguard/server", name="wg0", port="51000", privkey="a secret")
     known = {
         "https://freesdn.example.com": live_server.url,
-        "$TOKEN": make.bearer(make.user(organization))["Authorization"].split()[1],
+        "$TOKEN": factories.bearer(factories.user(organization))["Authorization"].split()[1],
         "$CONTROLLER_ID": str(gateway.pk),
         "$GATEWAY_ID": str(gateway.pk),
         "$SITE_ID": str(site.pk),
@@ -105,7 +105,7 @@ def test_the_four_steps_work_with_curl_as_they_are_printed(
     assert json.loads(shell(discard))["error"]["code"] == 409
     other = changes.stage(
         gateway, feature=ROUTE, operation="create", payload=SAMPLES[ROUTE.key][0],
-        by=make.superuser(),
+        by=factories.superuser(),
     )  # fmt: skip
     known["$CHANGE_ID"], old = str(other.pk), known["$CHANGE_ID"]
     assert json.loads(shell(discard.replace(old, str(other.pk))))["status"] == "discarded"
@@ -121,7 +121,7 @@ def test_secrets_are_written_and_never_shown(
     change = applied(staged("create", key, payload=SAMPLES[key][0]), admin)
     assert device.rows["wireguard/server"][change.target_id]["privkey"] == SECRET_KEY
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=make.bearer(admin)["Authorization"])
+    client.credentials(HTTP_AUTHORIZATION=factories.bearer(admin)["Authorization"])
     told = client.get(f"/api/v1/gateway-vpn/changes/by-gateway/{change.gateway_id}").content
     assert b"***" in told
     assert SECRET_KEY.encode() not in told
@@ -141,18 +141,18 @@ def test_a_worker_that_was_killed_leaves_what_the_reconciler_finds_out(
 ) -> None:
     long_ago = timezone.now() - timedelta(hours=1)
     before_sending = staged("create", payload=SAMPLES[ROUTE.key][0])
-    applying.claim(ask(before_sending, admin))
+    execution.claim(ask(before_sending, admin))
     Change.objects.update(leased_until=long_ago)
-    reconciling.reconcile()
+    reconciliation.reconcile()
     before_sending.refresh_from_db()
     assert before_sending.state == "pending"
 
-    applying.claim(ask(before_sending, admin))
-    with applying.connect(before_sending.gateway) as there:
-        applying.prepare(before_sending, there)
+    execution.claim(ask(before_sending, admin))
+    with execution.connect(before_sending.gateway) as there:
+        execution.prepare(before_sending, there)
         there.write(ROUTE, "create", "", before_sending.wanted)
     Change.objects.update(leased_until=long_ago)
-    reconciling.reconcile()
+    reconciliation.reconcile()
     before_sending.refresh_from_db()
     assert before_sending.state == "applied"
     assert len(device.writes) == 1
@@ -164,7 +164,7 @@ def test_what_somebody_else_changed_meanwhile_is_not_written_over(
     target = device.put("routes/routes", **ROUTE.values(SAMPLES[ROUTE.key][0]))
     change = staged("update", payload={"disabled": True}, target_id=target)
     device.rows["routes/routes"][target]["gateway"] = "OTHER_GW"
-    assert comparing.differences(change)[1]
+    assert diff.differences(change)[1]
     with pytest.raises(Conflict):
         applied(change, admin)
     assert not device.writes
@@ -186,12 +186,12 @@ def test_of_fifty_who_saw_it_pending_one_writes(
 def test_of_fifty_at_the_same_moment_one_writes_and_the_others_get_409(
     device: OPNsense, settings: Any
 ) -> None:
-    admin = make.superuser()
-    gateway = make.gateway(make.organization(), device.url)
+    admin = factories.superuser()
+    gateway = factories.gateway(factories.organization(), device.url)
     change = changes.stage(
         gateway, feature=ROUTE, operation="create", payload=SAMPLES[ROUTE.key][0], by=admin
     )
-    headers = make.bearer(admin)
+    headers = factories.bearer(admin)
     path = f"/api/v1/gateway-vpn/changes/{change.pk}/apply"
 
     def attempt(_: int) -> int:
@@ -225,14 +225,14 @@ def test_a_catastrophic_change_takes_a_site_administrator_at_staging_already(
     gateway: Gateway, device: OPNsense, api: Any
 ) -> None:
     path = f"/api/v1/gateway-opnsense-system/{gateway.pk}/changes/opnsense.system.reboot"
-    operator = make.user(gateway.organization, "operator")
+    operator = factories.user(gateway.organization, "operator")
     assert api(operator).post(f"{path}?operation=create", {}, format="json").status_code == 403
-    answer = api(make.user(gateway.organization)).post(
+    answer = api(factories.user(gateway.organization)).post(
         f"{path}?operation=create", {}, format="json"
     )
     assert answer.status_code == 201
     assert device.booted == 1
-    done = api(make.user(gateway.organization)).post(
+    done = api(factories.user(gateway.organization)).post(
         f"/api/v1/gateway-vpn/changes/{answer.data['id']}/apply", {"force": True}, format="json"
     )
     assert (done.status_code, done.data["status"]) == (202, "scheduled")
@@ -280,7 +280,7 @@ def test_every_area_of_every_vendor_has_the_urls_of_the_seed(
     vendor: str, area: str, api: Any, admin: User, organization: Any
 ) -> None:
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
-    gateway = make.gateway(organization, vendor=vendor, site=site)
+    gateway = factories.gateway(organization, vendor=vendor, site=site)
     client = api(admin)
     feature = next(one for one in FEATURES.values() if (one.vendor, one.area) == (vendor, area))
     other = next((a for v, a in AREAS_OF if v == vendor and a != area), "nothing")
@@ -321,13 +321,13 @@ def test_a_stranger_finds_nothing_and_without_force_nothing_is_written(
 ) -> None:
     change = staged("create", payload=SAMPLES[ROUTE.key][0])
     path = f"/api/v1/gateway-vpn/changes/{change.pk}"
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     for name in ("apply", "discard", "rollback"):
         assert (
             stranger.post(f"{path}/{name}", {"force": True}, format="json").status_code == 404
         )
     assert stranger.get(f"{path}/diff").status_code == 404
-    owner = api(make.user(change.gateway.organization))
+    owner = api(factories.user(change.gateway.organization))
     assert owner.post(f"{path}/apply", {}, format="json").status_code == 403
     assert not device.writes
 
@@ -336,7 +336,7 @@ def test_what_happened_is_told_in_order_and_in_the_audit(
     staged: Any, device: OPNsense, api: Any
 ) -> None:
     change = staged("create", payload=SAMPLES[ROUTE.key][0])
-    owner = api(make.user(change.gateway.organization))
+    owner = api(factories.user(change.gateway.organization))
     path = f"/api/v1/gateway-vpn/changes/{change.pk}"
     asked = owner.post(f"{path}/apply", {"force": True}, format="json")
     assert (asked.status_code, asked["Location"]) == (202, f"http://testserver{path}")
@@ -353,7 +353,7 @@ def test_what_happened_is_told_in_order_and_in_the_audit(
 def test_a_gateway_is_kept_with_its_secrets_to_itself(
     gateway: Gateway, api: Any, device: OPNsense
 ) -> None:
-    owner = api(make.user(gateway.organization))
+    owner = api(factories.user(gateway.organization))
     answer = owner.get(f"/api/v1/gateways/{gateway.pk}/")
     assert "secret" not in answer.data
     assert "key" not in answer.data
@@ -369,10 +369,10 @@ def test_only_where_it_is_allowed_is_a_gateway_on_this_machine(
     gateway: Gateway, settings: Any
 ) -> None:
     settings.MUSTER_LOCAL_GATEWAYS = False
-    with pytest.raises(Unreachable), applying.connect(gateway):
+    with pytest.raises(Unreachable), execution.connect(gateway):
         pass
     gateway.url = "https://169.254.169.254"
-    with pytest.raises(Unreachable), applying.connect(gateway):
+    with pytest.raises(Unreachable), execution.connect(gateway):
         pass
     assert issubclass(TimedOut, Unreachable)
 

@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 
 from controller.accounts.models import User
-from networks.engine.features import FEATURES
-from networks.models import Change, Gateway
-from networks.rules import comparing, rehearsing
-from networks.rules.gateways import look, poll
-from networks.rules.scheduling import ApplyOptions
+from networks.gateways.engine.features import FEATURES
+from networks.gateways.models import Change, Gateway
+from networks.gateways.rules import diff, dry_run
+from networks.gateways.rules.gateways import look, poll
+from networks.gateways.rules.scheduling import ApplyOptions
 from tests.fleet.opnsense import OPNsense
 from tests.networks.applying import at_a_desk
 from tests.networks.test_change_faults import DRIVERS
@@ -38,7 +38,7 @@ def test_a_dry_run_tells_every_request_and_sends_none(
             ("create", desk.feature.example), ("update", desk.feature.change), ("delete", {}),
         ):  # fmt: skip
             change = desk.stage(operation, payload, "" if operation == "create" else target)
-            plan = rehearsing.plan(change, by=admin, how=ApplyOptions(force=True))
+            plan = dry_run.plan(change, by=admin, how=ApplyOptions(force=True))
             told = str(plan.requests)
             assert plan.requests
             if operation != "delete":
@@ -54,7 +54,7 @@ def test_a_dry_run_shows_no_secret(staged: Any, admin: User) -> None:
     key = "opnsense.vpn.wireguard.server"
     change = staged("create", key, payload=FEATURES[key].example)
     secret = next(v for n, v in FEATURES[key].example.items() if FEATURES[key].is_secret(n))
-    requests = rehearsing.plan(change, by=admin, how=ApplyOptions()).requests
+    requests = dry_run.plan(change, by=admin, how=ApplyOptions()).requests
     assert [one.path for one in requests] == [
         "/api/wireguard/server/addServer", "/api/wireguard/service/reconfigure",
     ]  # fmt: skip
@@ -65,7 +65,7 @@ def test_a_dry_run_shows_no_secret(staged: Any, admin: User) -> None:
 def test_what_is_told_besides_is_masked_where_it_may_be_secret() -> None:
     wlan = FEATURES["unifi.wlans.ssid"]
     body = {"name": "Guests", "x_iapp_key": "abc", "nested": [{"auth_token": "t", "mtu": 1}]}
-    assert rehearsing.masked(body, wlan) == {
+    assert dry_run.masked(body, wlan) == {
         "name": "Guests", "x_iapp_key": "***", "nested": [{"auth_token": "***", "mtu": 1}],
     }  # fmt: skip
 
@@ -143,15 +143,15 @@ def test_gateways_are_not_asked_in_every_moment(
     target = device.put(ROUTES, network="10.9.0.0/16", gateway="WAN_GW")
     parts = [staged("update", payload={"gateway": f"GW{n}"}, target_id=target) for n in (1, 2)]
     device.requests.clear()
-    comparing.compare_all(parts)
+    diff.compare_all(parts)
     assert len(device.requests) == 2
     device.rows[ROUTES][target]["gateway"] = "BY_HAND"
-    assert not any(one.drift for one in comparing.compare_all(parts))
+    assert not any(one.drift for one in diff.compare_all(parts))
     assert len(device.requests) == 2
-    assert all(one.drift for one in comparing.compare_all(parts, fresh=True))
+    assert all(one.drift for one in diff.compare_all(parts, fresh=True))
     # A step of a change makes what was known of it old.
     Change.objects.filter(pk=parts[0].pk).update(version=9)
-    comparing.compare_all([Change.objects.get(pk=parts[0].pk), parts[1]])
+    diff.compare_all([Change.objects.get(pk=parts[0].pk), parts[1]])
     assert len(device.requests) == 5
 
 

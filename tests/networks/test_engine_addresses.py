@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from networks.engine import addresses
-from networks.engine.addresses import Range
+from networks.ipam.engine import addresses
+from networks.ipam.engine.addresses import Range
 
 SMALL = some.integers(24, 32).flatmap(
     lambda length: some.integers(0, 2**32 - 1).map(

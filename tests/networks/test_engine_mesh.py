@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netjsonconfig import OpenWrt
 
-from networks.engine import mesh, overlay
-from networks.engine.keys import checked_public, overlay_address, wireguard_pair
-from networks.engine.mesh import Network, Node, Topology
-from networks.engine.naming import (
+from networks.overlay.engine import configs, topology
+from networks.overlay.engine.keys import checked_public, overlay_address, wireguard_pair
+from networks.overlay.engine.overlay_names import (
     device_id,
     free_name,
     is_hostname,
@@ -17,6 +16,7 @@ from networks.engine.naming import (
     new_link_secret,
     parse_link,
 )
+from networks.overlay.engine.topology import Network, Node, Topology
 
 RELAY = 0
 PREFIX = "fc94::/16"
@@ -64,19 +64,19 @@ def test_a_device_has_paths_only_to_those_it_shares_a_network_with(
     networks: list[tuple[int, ...]], proven: frozenset, candidates: frozenset
 ) -> None:
     made = world(*networks, proven=proven, candidates=candidates)
-    acquainted = mesh.pairs(made.networks)
-    for number, plan in mesh.plans(made).items():
+    acquainted = topology.pairs(made.networks)
+    for number, plan in topology.plans(made).items():
         if number == RELAY:
             continue
         for peer in plan.peers[1:]:
             other = int(peer.public_key.removeprefix("key-"))
-            assert mesh.pair(number, other) in acquainted
-            assert mesh.pair(number, other) in proven | candidates
+            assert topology.pair(number, other) in acquainted
+            assert topology.pair(number, other) in proven | candidates
 
 
 @given(memberships, some_pairs)
 def test_paths_are_symmetric(networks: list[tuple[int, ...]], proven: frozenset) -> None:
-    found = mesh.plans(world(*networks, proven=proven))
+    found = topology.plans(world(*networks, proven=proven))
     keys = {n: {peer.public_key for peer in plan.peers[1:]} for n, plan in found.items()}
     for number in found.keys() - {RELAY}:
         for other in found.keys() - {RELAY}:
@@ -87,7 +87,7 @@ def test_paths_are_symmetric(networks: list[tuple[int, ...]], proven: frozenset)
 def test_no_address_is_given_to_two_peers(
     networks: list[tuple[int, ...]], proven: frozenset, candidates: frozenset
 ) -> None:
-    for plan in mesh.plans(world(*networks, proven=proven, candidates=candidates)).values():
+    for plan in topology.plans(world(*networks, proven=proven, candidates=candidates)).values():
         allowed = [one for peer in plan.peers for one in peer.allowed_ips]
         assert len(allowed) == len(set(allowed))
 
@@ -97,10 +97,12 @@ def test_names_are_those_of_the_devices_it_shares_a_network_with(
     networks: list[tuple[int, ...]], data: st.DataObject
 ) -> None:
     made = world(*networks)
-    acquainted = mesh.pairs(made.networks)
-    for number, plan in mesh.plans(made).items():
-        known = {line.address for line in overlay.lines_of(plan)} - {"::1"}
-        reachable = {other for other in range(1, 8) if mesh.pair(number, other) in acquainted}
+    acquainted = topology.pairs(made.networks)
+    for number, plan in topology.plans(made).items():
+        known = {line.address for line in configs.lines_of(plan)} - {"::1"}
+        reachable = {
+            other for other in range(1, 8) if topology.pair(number, other) in acquainted
+        }
         if number != RELAY:
             assert known == {made.nodes[other].address for other in reachable | {number}}
 
@@ -109,9 +111,9 @@ def test_names_are_those_of_the_devices_it_shares_a_network_with(
 def test_leaving_one_of_two_shared_networks_keeps_the_others_company(
     networks: list[tuple[int, ...]], at: int
 ) -> None:
-    before = mesh.pairs(world(*networks).networks)
+    before = topology.pairs(world(*networks).networks)
     rest = [one for number, one in enumerate(networks) if number != at]
-    after = mesh.pairs(world(*rest).networks)
+    after = topology.pairs(world(*rest).networks)
     shared_otherwise = {
         pair for pair in before if any(set(pair) <= set(network) for network in rest)
     }
@@ -122,11 +124,11 @@ def test_leaving_one_of_two_shared_networks_keeps_the_others_company(
 def test_nothing_has_changed_exactly_where_plans_are_equal(
     before: list[tuple[int, ...]], after: list[tuple[int, ...]]
 ) -> None:
-    old, new = mesh.plans(world(*before)), mesh.plans(world(*after))
-    changed = mesh.changed(old, new)
+    old, new = topology.plans(world(*before)), topology.plans(world(*after))
+    changed = topology.changed(old, new)
     for number in old.keys() | new.keys():
-        one, other = old.get(number, mesh.NOTHING), new.get(number, mesh.NOTHING)
-        lines = set(overlay.lines_of(one)), set(overlay.lines_of(other))
+        one, other = old.get(number, topology.NOTHING), new.get(number, topology.NOTHING)
+        lines = set(configs.lines_of(one)), set(configs.lines_of(other))
         same = lines[0] == lines[1] and one.peers == other.peers and one.port == other.port
         assert (number not in changed) == same
 
@@ -135,13 +137,13 @@ def test_nothing_has_changed_exactly_where_plans_are_equal(
 def test_what_is_new_turns_the_old_plan_into_the_new_one(
     before: list[tuple[int, ...]], after: list[tuple[int, ...]]
 ) -> None:
-    old, new = mesh.plans(world(*before)), mesh.plans(world(*after))
-    for number, changes in mesh.changed(old, new).items():
-        one, other = old.get(number, mesh.NOTHING), new.get(number, mesh.NOTHING)
+    old, new = topology.plans(world(*before)), topology.plans(world(*after))
+    for number, changes in topology.changed(old, new).items():
+        one, other = old.get(number, topology.NOTHING), new.get(number, topology.NOTHING)
         peers = (set(one.peers) - set(changes.peers_removed)) | set(changes.peers_added)
         assert peers == set(other.peers)
-        lines = set(overlay.lines_of(one)) - set(changes.names_removed)
-        assert lines | set(changes.names_added) == set(overlay.lines_of(other))
+        lines = set(configs.lines_of(one)) - set(changes.names_removed)
+        assert lines | set(changes.names_added) == set(configs.lines_of(other))
 
 
 @given(memberships)
@@ -150,23 +152,23 @@ def test_the_relay_lets_each_member_speak_as_itself_alone(
 ) -> None:
     made = world(*networks)
     members = {one for network in networks for one in network}
-    assert {(peer.public_key, peer.allowed_ips) for peer in mesh.relay_plan(made).peers} == {
-        (f"key-{one}", (f"{made.nodes[one].address}/128",)) for one in members
-    }
+    assert {
+        (peer.public_key, peer.allowed_ips) for peer in topology.relay_plan(made).peers
+    } == {(f"key-{one}", (f"{made.nodes[one].address}/128",)) for one in members}
 
 
 def test_a_join_changes_its_own_network_and_the_relay_alone() -> None:
     before, after = world((1, 2), (3, 4)), world((1, 2, 5), (3, 4))
-    changed = mesh.changed(mesh.plans(before), mesh.plans(after))
+    changed = topology.changed(topology.plans(before), topology.plans(after))
     assert changed.keys() == {RELAY, 1, 2, 5}
     assert [line.names[0] for line in changed[1].names_added] == ["node-5"]
     assert [peer.public_key for peer in changed[RELAY].peers_added] == ["key-5"]
 
 
 def test_a_path_carries_nothing_until_both_sides_have_shaken_hands() -> None:
-    trying = mesh.plan(world((1, 2), candidates=frozenset({(1, 2)})), 1)
+    trying = topology.plan(world((1, 2), candidates=frozenset({(1, 2)})), 1)
     assert trying.peers[1].allowed_ips == ()
-    proven = mesh.plan(world((1, 2), proven=frozenset({(1, 2)})), 1)
+    proven = topology.plan(world((1, 2), proven=frozenset({(1, 2)})), 1)
     assert proven.peers[1].allowed_ips == ("fc94::3/128",)
 
 
@@ -175,13 +177,13 @@ def test_master_leads_to_the_member_it_names_else_to_oneself() -> None:
     first = Network(1, "first", (1, 2))
     second = Network(2, "second", (1, 3), master=3)
     made = Topology(nodes, (first, second), nodes[RELAY], PREFIX, "mesh")
-    assert "fc94::4 master\n" in overlay.hosts(mesh.plan(made, 1))
-    assert "::1 master\n" in overlay.hosts(mesh.plan(made, 2))
+    assert "fc94::4 master\n" in configs.hosts(topology.plan(made, 1))
+    assert "::1 master\n" in configs.hosts(topology.plan(made, 2))
 
 
 def test_a_plan_as_wg_reads_it() -> None:
     made = world((1, 2), proven=frozenset({(1, 2)}))
-    assert overlay.wg_config(mesh.plan(made, 1)) == (
+    assert configs.wg_config(topology.plan(made, 1)) == (
         "[Interface]\nListenPort = 20001\n\n"
         "[Peer]\nPublicKey = key-0\nAllowedIPs = fc94::/16\nEndpoint = 192.0.2.1:51820\n"
         "PersistentKeepalive = 25\n\n"
@@ -193,8 +195,8 @@ def test_a_plan_as_openwrt_has_it() -> None:
     private, public = wireguard_pair()
     nodes = {1: node(1), 0: node(0, public_key=public, endpoint="192.0.2.1:51820")}
     made = Topology(nodes, (Network(1, "one", (1,)),), nodes[0], PREFIX, "mesh")
-    config = overlay.netjson(mesh.plan(made, 1))
-    text = OpenWrt(config, context={overlay.KEY_VARIABLE: private}).render()
+    config = configs.netjson(topology.plan(made, 1))
+    text = OpenWrt(config, context={configs.KEY_VARIABLE: private}).render()
     assert "option proto 'wireguard'" in text
     assert f"option private_key '{private}'" in text
     assert "list allowed_ips 'fc94::/16'" in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from networks.engine.roles import can
+from networks.overlay.engine.roles import can
 
 # action, whose, owner, admin, member, stranger, anonymous
 TABLE = [

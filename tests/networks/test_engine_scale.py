@@ -3,8 +3,8 @@
 import time
 import tracemalloc
 
-from networks.engine import mesh, overlay
-from networks.engine.mesh import Network, Node, Topology
+from networks.overlay.engine import configs, topology
+from networks.overlay.engine.topology import Network, Node, Topology
 
 MEMBERS = 1000
 
@@ -22,9 +22,9 @@ def world(count: int) -> Topology:
 
 
 def test_planning_and_comparing_takes_less_than_a_second() -> None:
-    before = mesh.plans(world(MEMBERS))
+    before = topology.plans(world(MEMBERS))
     began = time.process_time()
-    changes = mesh.changed(before, mesh.plans(world(MEMBERS + 1)))
+    changes = topology.changed(before, topology.plans(world(MEMBERS + 1)))
     assert time.process_time() - began < 1
     # Each learns one name, and the relay one peer.
     assert len(changes) == MEMBERS + 2
@@ -37,7 +37,7 @@ def test_memory_grows_with_members_and_not_with_their_pairs() -> None:
     def peak(count: int) -> int:
         made = world(count)
         tracemalloc.start()
-        plans = mesh.plans(made)
+        plans = topology.plans(made)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert len(plans) == count + 1
@@ -47,6 +47,6 @@ def test_memory_grows_with_members_and_not_with_their_pairs() -> None:
 
 
 def test_names_are_written_once_for_all_members() -> None:
-    plans = mesh.plans(world(MEMBERS))
+    plans = topology.plans(world(MEMBERS))
     assert plans[5].hosts[0] is plans[6].hosts[0]
-    assert len(overlay.hosts(plans[5]).splitlines()) == MEMBERS + 1
+    assert len(configs.hosts(plans[5]).splitlines()) == MEMBERS + 1

@@ -13,15 +13,15 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
-from controller.accounts.rules.keys import create_key
+from controller.accounts.rules.api_keys import create_key
 from controller.base.secrets import digest
-from networks.engine.keys import wireguard_pair
-from networks.engine.naming import link, new_link_secret
-from networks.models import Member, Network, Node, Share
-from networks.rules import add_share
-from networks.rules.joining import register, websetup_link
-from networks.rules.meshes import share_token
-from tests import make
+from networks.overlay.engine.keys import wireguard_pair
+from networks.overlay.engine.overlay_names import link, new_link_secret
+from networks.overlay.models import Member, Network, Node, Share
+from networks.overlay.rules import add_share
+from networks.overlay.rules.join_codes import register, websetup_link
+from networks.overlay.rules.networks import share_token
+from tests import factories
 
 LISTED = ["url", "owner", "name", "share_token", "join_code"]
 DETAILED = [
@@ -40,12 +40,12 @@ JOIN_CODE = r"fc94:[0-9a-f:]+/[2-9A-HJ-NP-Za-km-z]{22}"
 
 @pytest.fixture
 def owner(db: Any) -> User:
-    return make.user(email="owner@example.org")
+    return factories.user(email="owner@example.org")
 
 
 @pytest.fixture
 def network(owner: User) -> Network:
-    return make.network(owner, "my-network")
+    return factories.network(owner, "my-network")
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def call(api: Any) -> Callable[..., Any]:
 
 
 def shared(network: Network, permissions: str) -> User:
-    user = make.user()
+    user = factories.user()
     add_share(network, by=network.owner, email=user.email, permissions=permissions)
     return user
 
@@ -97,11 +97,14 @@ def test_others_networks_are_not_listed_unless_shared_ones_are_asked_for(
     (found,) = call(member, "GET", "/api/networks?shared=1")[1]["networks"]
     assert found["name"] == "my-network"
     assert found["share_token"] is None
-    assert call(make.user(), "GET", "/api/networks?shared=1")[1] == {"networks": []}
+    assert call(factories.user(), "GET", "/api/networks?shared=1")[1] == {"networks": []}
 
 
 def test_a_network_in_detail(network: Network, owner: User, call: Any) -> None:
-    one, other = make.member(network, name="mymachine"), make.member(network, name="test")
+    one, other = (
+        factories.member(network, name="mymachine"),
+        factories.member(network, name="test"),
+    )
     user = shared(network, "admin")
     network.master = one
     network.save()
@@ -123,8 +126,8 @@ def test_a_network_in_detail(network: Network, owner: User, call: Any) -> None:
 def test_a_refresh_leaves_nobody_unknown(
     network: Network, owner: User, call: Any, refresh: str
 ) -> None:
-    make.member(network, name="here")
-    make.member(network, name="gone", last_seen="2020-01-01T00:00:00Z")
+    factories.member(network, name="here")
+    factories.member(network, name="gone", last_seen="2020-01-01T00:00:00Z")
     shown = call(owner, "GET", f"{at(network)}?refresh_devices={refresh}")[1]
     assert {one["name"]: one["online"] for one in shown["members"]} == {
         "here": True, "gone": False,
@@ -134,7 +137,7 @@ def test_a_refresh_leaves_nobody_unknown(
 def test_a_name_and_a_master_are_changed_and_what_is_not_named_stays(
     network: Network, owner: User, call: Any
 ) -> None:
-    member = make.member(network)
+    member = factories.member(network)
     status, said = call(owner, "PUT", at(network), {"ros-master": str(member.pk)})
     assert (status, list(said), list(said["network"])) == (200, ["status", "network"], LISTED)
     assert (
@@ -164,14 +167,14 @@ def test_a_bad_change_is_refused_and_changes_nothing(
 def test_a_master_that_leaves_is_none_any_more(
     network: Network, owner: User, call: Any
 ) -> None:
-    member = make.member(network)
+    member = factories.member(network)
     call(owner, "PUT", at(network), {"ros-master": member.pk})
     call(owner, "PATCH", at(network), {"op": "delete-member", "id": member.pk})
     assert call(owner, "GET", at(network))[1]["ros-master"] is None
 
 
 def test_a_network_is_deleted(network: Network, owner: User, call: Any) -> None:
-    make.member(network)
+    factories.member(network)
     assert call(owner, "DELETE", at(network)) == (200, {"status": "ok"})
     assert call(owner, "GET", at(network))[0] == 404
     assert Node.objects.filter(is_relay=False).count() == 1
@@ -203,7 +206,7 @@ def test_a_device_is_added_by_its_link(network: Network, owner: User, call: Any)
 def test_a_bad_host_name_is_an_outcome_that_changes_nothing(
     network: Network, owner: User, call: Any, name: Any
 ) -> None:
-    make.member(network, name="taken")
+    factories.member(network, name="taken")
     node, printed = a_link()
     said = call(
         owner, "PATCH", at(network), {"op": "add-member", "link": printed, "name": name}
@@ -228,7 +231,7 @@ def test_a_link_of_somebody_elses_device_or_of_none_is_404(
     network: Network, owner: User, call: Any, settings: Any
 ) -> None:
     node, printed = a_link()
-    Node.objects.filter(pk=node.pk).update(owner=make.user())
+    Node.objects.filter(pk=node.pk).update(owner=factories.user())
     wrong = printed[:-24] + new_link_secret()
     unknown = link("https://testserver", "fc94::1234", new_link_secret())
     for one in (printed, wrong, unknown):
@@ -244,7 +247,7 @@ def test_a_link_of_somebody_elses_device_or_of_none_is_404(
 def test_a_known_device_is_added_by_its_id_in_any_spelling(
     network: Network, owner: User, call: Any, key: str
 ) -> None:
-    node = make.node(owner, "mine")
+    node = factories.node(owner, "mine")
     spelled = node.address.upper()
     body = {"op": "add-member", key: spelled}
     assert call(owner, "PATCH", at(network), body) == (200, {"status": "ok"})
@@ -253,7 +256,7 @@ def test_a_known_device_is_added_by_its_id_in_any_spelling(
 
 
 def test_somebody_elses_device_is_not_there(network: Network, owner: User, call: Any) -> None:
-    node = make.node(make.user())
+    node = factories.node(factories.user())
     for one in (node.address, "fc94::1"):
         body = {"op": "add-member", "device_id": str(one)}
         assert call(owner, "PATCH", at(network), body)[0] == 404
@@ -289,7 +292,7 @@ def test_a_bad_operation_is_refused(network: Network, owner: User, call: Any, ba
 def test_a_member_is_deleted_by_its_id(
     network: Network, owner: User, call: Any, quoted: bool
 ) -> None:
-    member, stays = make.member(network), make.member(network)
+    member, stays = factories.member(network), factories.member(network)
     pk = str(member.pk) if quoted else member.pk
     body = {"op": "delete-member", "id": pk}
     assert call(owner, "PATCH", at(network), body) == (200, {"status": "ok"})
@@ -300,7 +303,7 @@ def test_a_member_is_deleted_by_its_id(
 def test_an_id_of_another_network_is_not_there(
     network: Network, owner: User, call: Any
 ) -> None:
-    elsewhere = make.member(make.network(owner))
+    elsewhere = factories.member(factories.network(owner))
     body = {"op": "delete-member", "id": elsewhere.pk}
     assert call(owner, "PATCH", at(network), body)[0] == 404
     assert Member.objects.filter(pk=elsewhere.pk).exists()
@@ -310,7 +313,9 @@ def test_members_remove_their_own_devices_and_admins_those_of_all_but_the_owner(
     network: Network, call: Any
 ) -> None:
     admin, user = shared(network, "admin"), shared(network, "member")
-    of_owner, of_admin, of_user = (make.member(network, one) for one in (None, admin, user))
+    of_owner, of_admin, of_user = (
+        factories.member(network, one) for one in (None, admin, user)
+    )
 
     def delete(by: User, member: Member) -> int:
         body = {"op": "delete-member", "id": member.pk}
@@ -318,7 +323,7 @@ def test_members_remove_their_own_devices_and_admins_those_of_all_but_the_owner(
 
     assert delete(user, of_owner) == delete(user, of_admin) == delete(admin, of_owner) == 403
     assert delete(user, of_user) == delete(admin, of_admin) == 200
-    assert delete(admin, make.member(network, user)) == 200
+    assert delete(admin, factories.member(network, user)) == 200
 
 
 @pytest.mark.parametrize(
@@ -334,7 +339,7 @@ def test_what_is_not_for_members_is_403_and_nothing_is_there_for_strangers(
     network: Network, call: Any, method: str, body: Any
 ) -> None:
     assert call(shared(network, "member"), method, at(network), body)[0] == 403
-    assert call(make.user(), method, at(network), body)[0] == 404
+    assert call(factories.user(), method, at(network), body)[0] == 404
     assert call(None, method, at(network), body)[0] == 401
     assert call(None, "GET", at(network))[1]["status"] == "unauthorized"
 
@@ -347,7 +352,7 @@ def test_a_share_waits_for_an_account_with_that_e_mail_proved(
     assert call(owner, "GET", at(network))[1]["shares"] == [
         {"email": "Later@example.org", "permissions": "member"}
     ]
-    late = make.user(email="later@example.org")
+    late = factories.user(email="later@example.org")
     address = EmailAddress.objects.create(user=late, email=late.email, verified=False)
     assert call(late, "GET", at(network))[0] == 404
     address.verified = True
@@ -369,7 +374,7 @@ def test_the_devices_of_whose_share_ends_leave_the_network(
     network: Network, owner: User, call: Any
 ) -> None:
     user = shared(network, "member")
-    theirs, ours = make.member(network, user), make.member(network)
+    theirs, ours = factories.member(network, user), factories.member(network)
     body = {"op": "remove-share", "email": user.email}
     assert call(owner, "PATCH", at(network), body) == (200, {"status": "ok"})
     assert list(network.members.all()) == [ours]
@@ -386,12 +391,12 @@ def test_a_member_leaves_by_ending_their_own_share(network: Network, call: Any) 
 
 
 def test_the_status_of_one_device(network: Network, owner: User, call: Any) -> None:
-    node = make.member(network, name="robot").node
+    node = factories.member(network, name="robot").node
     status, said = call(owner, "GET", f"/api/status/{node.address.upper()}")
     assert status == 200
     assert list(said) == ["device-id", "name", "online", "via", "last-seen"]
     assert (said["device-id"], said["name"], said["online"]) == (node.address, "robot", True)
-    assert call(make.user(), "GET", f"/api/status/{node.address}")[0] == 404
+    assert call(factories.user(), "GET", f"/api/status/{node.address}")[0] == 404
     assert call(owner, "GET", "/api/status/fc94:::1")[0] == 404
     assert call(shared(network, "member"), "GET", f"/api/status/{node.address}/")[0] == 200
 
@@ -427,13 +432,13 @@ def test_lists_and_details_take_the_same_queries_however_much_is_in_them(
             call(owner, "GET", path)
         return len(queries)
 
-    first = make.network(owner)
-    make.member(first)
+    first = factories.network(owner)
+    factories.member(first)
     call(owner, "GET", "/api/networks/"), call(owner, "GET", at(first))
     few = counted("/api/networks/"), counted(at(first))
     for _ in range(3):
-        make.member(make.network(owner))
-        make.member(first)
+        factories.member(factories.network(owner))
+        factories.member(first)
         shared(first, "member")
     assert (counted("/api/networks/"), counted(at(first))) == few
 
@@ -453,8 +458,8 @@ def test_a_person_gets_a_token_at_its_page_and_sees_it_once(owner: User) -> None
 
 
 def test_a_narrow_key_does_no_more_than_it_may(organization: Organization) -> None:
-    owner = make.user(organization)
-    network = make.network(owner)
+    owner = factories.user(organization)
+    network = factories.network(owner)
     secret = create_key(owner, name="reader", scopes=["network:read"])[1]
     client = APIClient(headers={"x-api-key": secret})
     assert client.get(at(network)).status_code == 200
@@ -485,7 +490,7 @@ def test_a_link_that_a_device_printed_is_opened_in_a_browser(network: Network) -
 
 
 def test_an_invitation_is_opened_in_a_browser(network: Network) -> None:
-    client, guest = Client(), make.user()
+    client, guest = Client(), factories.user()
     path = f"/invitation/{share_token(network)}"
     assert client.get(path).status_code == 302
     client.force_login(guest)

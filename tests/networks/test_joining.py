@@ -12,19 +12,19 @@ from django.utils import timezone
 
 from controller.accounts.models import User
 from controller.base.errors import NotFound
-from networks.engine.keys import wireguard_pair
-from networks.models import JoinCode, Member, Network, Node
-from networks.rules import add_by_link, approve, remove_member
-from networks.rules.joining import create_code, join_code, static_member
-from networks.rules.planning import relay
-from tests import make
+from networks.overlay.engine.keys import wireguard_pair
+from networks.overlay.models import JoinCode, Member, Network, Node
+from networks.overlay.rules import add_by_link, approve, remove_member
+from networks.overlay.rules.join_codes import create_code, join_code, static_member
+from networks.overlay.rules.plans import relay
+from tests import factories
 
 CLIENT = Path(__file__).parents[2] / "agents/muster-join"
 
 
 @pytest.fixture
 def network(db: Any) -> Network:
-    return make.network(make.user(), "Robots")
+    return factories.network(factories.user(), "Robots")
 
 
 def code_of(network: Network, **values: Any) -> str:
@@ -75,7 +75,7 @@ def test_the_same_key_again_is_the_same_device_and_may_come_into_more_networks(
 ) -> None:
     public = wireguard_pair()[1]
     told = join(code_of(network), public_key=public).json()
-    other = make.network(network.owner)
+    other = factories.network(network.owner)
     again = {"public_key": public, "token": told["device-token"]}
     for code in (code_of(network), code_of(other)):
         answer = join(code, **again)
@@ -87,7 +87,7 @@ def test_the_same_key_again_is_the_same_device_and_may_come_into_more_networks(
 def test_nobody_speaks_for_the_key_of_another(network: Network) -> None:
     public = wireguard_pair()[1]
     join(code_of(network), public_key=public)
-    other = make.network(make.user())
+    other = factories.network(factories.user())
     answer = join(code_of(other), public_key=public, token="guessed")
     assert (answer.status_code, answer.json()["status"]) == (403, "invalid-code")
     assert not other.members.exists()
@@ -203,7 +203,7 @@ def agent(tmp_path: Path) -> Agent:
 
 @pytest.fixture
 def someone(live_server: Any) -> User:
-    return make.user()
+    return factories.user()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -211,14 +211,14 @@ def someone(live_server: Any) -> User:
 def test_the_client_joins_applies_and_leaves(
     live_server: Any, agent: Agent, someone: User, shell: str
 ) -> None:
-    network = make.network(someone)
+    network = factories.network(someone)
     said = agent("join", live_server.url, code_of(network), "robot", shell=shell)
     node = network.members.get().node
     assert said == f"Joined as robot, {node.address}\n"
     private = agent.folder / "root/etc/muster/overlay/private"
     assert private.stat().st_mode & 0o777 == 0o600
     assert f"{node.address} robot" in agent.file("etc/hosts")
-    make.member(network, name="other")
+    factories.member(network, name="other")
     agent("pull", shell=shell)
     assert " other other." in agent.file("etc/hosts")
     assert agent.file("etc/muster/overlay/revision").strip() == str(
@@ -233,7 +233,7 @@ def test_the_client_joins_applies_and_leaves(
 def test_the_client_prints_a_link_that_adds_it(
     live_server: Any, agent: Agent, someone: User
 ) -> None:
-    network = make.network(someone)
+    network = factories.network(someone)
     printed = agent("websetup", live_server.url).splitlines()[-1]
     assert printed.startswith(f"{live_server.url}/husarnet/fc94")
     member = add_by_link(network, by=someone, link=printed, name="robot", is_fully_managed=True)
@@ -251,7 +251,7 @@ def test_the_client_leaves_other_lines_of_the_hosts_file_alone(
     hosts = agent.folder / "root/etc/hosts"
     hosts.parent.mkdir(parents=True)
     hosts.write_text("127.0.0.1 localhost\n192.0.2.7 printer # mine\n")
-    agent("join", live_server.url, code_of(make.network(someone)), "robot")
+    agent("join", live_server.url, code_of(factories.network(someone)), "robot")
     assert agent.file("etc/hosts").startswith("127.0.0.1 localhost\n192.0.2.7 printer # mine\n")
     agent("leave")
     assert agent.file("etc/hosts") == "127.0.0.1 localhost\n192.0.2.7 printer # mine\n"

@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from controller.accounts.models import Organization
 from controller.accounts.rules import sites
 from controller.devices.models import Device
-from networks.models import Change, Gateway
-from tests import make
+from networks.gateways.models import Change, Gateway
+from tests import factories
 from tests.fleet import gateways as demo
 from tests.fleet.http import Supervisors
 
@@ -23,10 +23,10 @@ from tests.fleet.http import Supervisors
 def mixed(organization: Organization) -> Organization:
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
     for name, kind in (("sw-1", "switch"), ("sw-2", "switch"), ("fw-2", "firewall")):
-        device = make.device(organization, name=name)
+        device = factories.device(organization, name=name)
         Device.objects.filter(pk=device.pk).update(kind=kind, model="Edge 24", site=site)
-    make.gateway(organization, name="fw-1", vendor="mikrotik")
-    make.gateway(organization, name="pve", vendor="proxmox")
+    factories.gateway(organization, name="fw-1", vendor="mikrotik")
+    factories.gateway(organization, name="pve", vendor="proxmox")
     return organization
 
 
@@ -36,7 +36,7 @@ def names(answer: Any) -> list[str]:
 
 
 def test_each_kind_has_its_devices_and_gateways(mixed: Organization, api: Any) -> None:
-    owner = api(make.user(mixed))
+    owner = api(factories.user(mixed))
     assert names(owner.get("/api/v1/switches/")) == ["sw-1", "sw-2"]
     assert names(owner.get("/api/v1/firewall")) == ["fw-1", "fw-2"]
     assert names(owner.get("/api/v1/hypervisor/")) == ["pve"]
@@ -50,7 +50,7 @@ def test_each_kind_has_its_devices_and_gateways(mixed: Organization, api: Any) -
 
 
 def test_they_are_narrowed_paged_and_counted(mixed: Organization, api: Any) -> None:
-    owner, site = api(make.user(mixed)), Device.objects.get(name="fw-2").site_id
+    owner, site = api(factories.user(mixed)), Device.objects.get(name="fw-2").site_id
     assert names(owner.get(f"/api/v1/firewall/?site_id={site}")) == ["fw-2"]
     assert names(owner.get("/api/v1/firewall/?status=unknown&search=fw-1")) == ["fw-1"]
     page = owner.get("/api/v1/switches/?per_page=1&page=2").data
@@ -60,16 +60,16 @@ def test_they_are_narrowed_paged_and_counted(mixed: Organization, api: Any) -> N
 
 
 def test_a_stranger_sees_none_of_them(mixed: Organization, api: Any) -> None:
-    stranger = api(make.user(make.organization()))
+    stranger = api(factories.user(factories.organization()))
     for kind in ("switches", "firewall", "hypervisor"):
         assert names(stranger.get(f"/api/v1/{kind}/")) == []
 
 
 def test_more_of_them_take_no_more_queries(mixed: Organization, api: Any) -> None:
-    owner, counts = api(make.user(mixed)), []
+    owner, counts = api(factories.user(mixed)), []
     owner.get("/api/v1/firewall/")
     for _ in range(2):
-        make.gateway(mixed, vendor="openwrt")
+        factories.gateway(mixed, vendor="openwrt")
         with CaptureQueriesContext(connection) as asked:
             names(owner.get("/api/v1/firewall/"))
         counts.append(len(asked))
@@ -78,7 +78,7 @@ def test_more_of_them_take_no_more_queries(mixed: Organization, api: Any) -> Non
 
 
 def test_what_a_device_is_for_is_said_over_the_api(mixed: Organization, api: Any) -> None:
-    owner, device = api(make.user(mixed)), Device.objects.get(name="sw-1")
+    owner, device = api(factories.user(mixed)), Device.objects.get(name="sw-1")
     path = f"/api/v1/devices/{device.pk}/"
     answer = owner.patch(path, {"device_type": "camera"}, format="json")
     assert answer.data["device_type"] == "camera"
@@ -95,8 +95,8 @@ def test_the_demo_has_a_gateway_of_each_vendor_with_a_change_to_review(
     db: Any, tmp_path: Path, settings: Any
 ) -> None:
     settings.MUSTER_LOCAL_GATEWAYS = True
-    make.superuser()
-    organization = make.organization()
+    factories.superuser()
+    organization = factories.organization()
     Organization.objects.filter(pk=organization.pk).update(slug="demo")
     devices = {vendor: kind() for vendor, kind in demo.VENDORS.items()}
     with Supervisors(*devices.values()):

@@ -6,19 +6,19 @@ import pytest
 from django.test import Client
 
 from controller.accounts.models import Organization, User
-from networks.models import Network
-from networks.rules import add_share
-from tests import make
+from networks.overlay.models import Network
+from networks.overlay.rules import add_share
+from tests import factories
 
 
 @pytest.fixture
 def owner(organization: Organization) -> User:
-    return make.user(organization, is_staff=True)
+    return factories.user(organization, is_staff=True)
 
 
 @pytest.fixture
 def network(owner: User) -> Network:
-    return make.network(owner, "Robots")
+    return factories.network(owner, "Robots")
 
 
 def signed_in(user: User) -> Client:
@@ -28,7 +28,7 @@ def signed_in(user: User) -> Client:
 
 
 def sharing(network: Network, permissions: str) -> User:
-    user = make.user(network.owner.memberships.get().organization, is_staff=True)
+    user = factories.user(network.owner.memberships.get().organization, is_staff=True)
     add_share(network, by=network.owner, email=user.email, permissions=permissions)
     return user
 
@@ -42,7 +42,7 @@ def test_a_network_is_made_renamed_and_deleted(owner: User) -> None:
     client.post("/admin/networks/network/add/", {"name": "Drones"})
     network = Network.objects.get()
     assert (network.name, network.owner) == ("Drones", owner)
-    member = make.member(network)
+    member = factories.member(network)
     client.post(page(network), {"name": "Robots", "master": member.pk})
     network.refresh_from_db()
     assert (network.name, network.master) == ("Robots", member)
@@ -53,7 +53,7 @@ def test_a_network_is_made_renamed_and_deleted(owner: User) -> None:
 def test_strangers_find_no_page_and_no_button(
     network: Network, organization: Organization
 ) -> None:
-    client = signed_in(make.user(organization, is_staff=True))
+    client = signed_in(factories.user(organization, is_staff=True))
     assert client.get("/admin/networks/network/").content.decode().count("Robots") == 0
     assert client.get(page(network)).status_code == 302
     assert client.get(page(network, "picture/")).status_code == 404

@@ -9,17 +9,17 @@ from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import AuditEntry, Organization, User
 from controller.base.errors import Conflict
+from controller.base.redis_lock import turn
 from controller.configs.models import Config
-from controller.configs.rules import overlay
-from controller.configs.rules.inventory import deactivate
+from controller.configs.rules import overlay_sync
+from controller.configs.rules.devices import deactivate
 from controller.configs.rules.rendering import render_stale
 from controller.devices.models import Device
-from networks.drivers.turns import turn
-from networks.models import JoinCode, Member, Network, Node
-from networks.rules import add_share, refresh
-from networks.rules.members import add
-from networks.rules.watching import refresh_all
-from tests import make
+from networks.overlay.models import JoinCode, Member, Network, Node
+from networks.overlay.rules import add_share, refresh
+from networks.overlay.rules.members import add
+from networks.overlay.rules.presence import refresh_all
+from tests import factories
 from tests.vpn.test_clients import of_device
 
 BASE = "/api/v1/networks"
@@ -28,12 +28,12 @@ DENY = {"default": "deny", "rules": [{"action": "allow", "from": ["one"], "to": 
 
 @pytest.fixture
 def owner(organization: Organization) -> User:
-    return make.user(organization)
+    return factories.user(organization)
 
 
 @pytest.fixture
 def network(owner: User) -> Network:
-    return make.network(owner, "Robots")
+    return factories.network(owner, "Robots")
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def test_networks_are_made_changed_listed_and_deleted(owner: User, call: Any) ->
 def test_strangers_see_nothing_and_members_change_nothing(
     network: Network, owner: User, call: Any
 ) -> None:
-    member, stranger = make.user(), make.user()
+    member, stranger = factories.user(), factories.user()
     add_share(network, by=owner, email=member.email, permissions="member")
-    row = make.member(network)
+    row = factories.member(network)
     at = f"/{network.pk}"
     for path in (
         f"{at}/",
@@ -90,7 +90,7 @@ def test_strangers_see_nothing_and_members_change_nothing(
 def test_a_device_of_the_inventory_is_added_and_configured(
     network: Network, owner: User, organization: Organization, call: Any
 ) -> None:
-    device = make.device(organization, name="gateway", config={})
+    device = factories.device(organization, name="gateway", config={})
     status, made = call(owner, "post", f"/{network.pk}/members/", {"device": str(device.pk)})
     assert (status, made["node"]["name"], made["node"]["device"]) == (
         201,
@@ -99,7 +99,7 @@ def test_a_device_of_the_inventory_is_added_and_configured(
     )
     # Without SSH its key cannot be made there.
     assert made["node"]["key_mode"] == "portal"
-    overlay.sync_outdated()
+    overlay_sync.sync_outdated()
     files = of_device(device)
     node = Node.objects.get(device=device)
     assert (
@@ -114,7 +114,7 @@ def test_a_device_of_the_inventory_is_added_and_configured(
 def test_a_device_of_another_organization_is_not_there(
     network: Network, owner: User, call: Any
 ) -> None:
-    foreign = make.device(make.organization(), config={})
+    foreign = factories.device(factories.organization(), config={})
     status, said = call(owner, "post", f"/{network.pk}/members/", {"device": str(foreign.pk)})
     assert (status, list(said)) == (400, ["device"])
 
@@ -133,34 +133,34 @@ def test_a_join_renders_the_members_and_the_relay_alone(
         return dict(Config.objects.values_list("device__name", "rendered_revision"))
 
     def joined(to: Network, name: str) -> Device:
-        device = make.device(organization, name=name, config={})
-        node = make.node(owner, name, device=device)
+        device = factories.device(organization, name=name, config={})
+        node = factories.node(owner, name, device=device)
         add(to, node, by=owner)
         return device
 
-    hub = make.device(organization, name="hub", config={})
-    overlay.set_relay(hub, by=admin, endpoint="192.0.2.1:51820")
-    other = make.network(owner)
+    hub = factories.device(organization, name="hub", config={})
+    overlay_sync.set_relay(hub, by=admin, endpoint="192.0.2.1:51820")
+    other = factories.network(owner)
     for name in ("one", "two"):
         joined(network, name)
     joined(other, "elsewhere")
-    make.device(organization, name="nowhere", config={})
-    overlay.sync_outdated()
+    factories.device(organization, name="nowhere", config={})
+    overlay_sync.sync_outdated()
     before = rendered()
     # A burst is one rendering each.
     for name in ("three", "four", "five"):
         joined(network, name)
-    assert overlay.sync_outdated() == 6
+    assert overlay_sync.sync_outdated() == 6
     after = rendered()
     assert {name for name in before if before[name] != after[name]} == {"one", "two", "hub"}
     assert after["one"] == before["one"] + 1
-    assert overlay.sync_outdated() == 0
+    assert overlay_sync.sync_outdated() == 0
 
 
 def test_a_device_that_is_retired_leaves_its_networks(
     network: Network, owner: User, organization: Organization, call: Any
 ) -> None:
-    device = make.device(organization, name="gateway", config={})
+    device = factories.device(organization, name="gateway", config={})
     call(owner, "post", f"/{network.pk}/members/", {"device": str(device.pk)})
     deactivate(device)
     assert not network.members.exists()
@@ -169,7 +169,7 @@ def test_a_device_that_is_retired_leaves_its_networks(
 def test_a_policy_is_stored_when_its_tests_pass_and_else_not(
     network: Network, owner: User, call: Any
 ) -> None:
-    make.member(network, name="one"), make.member(network, name="two")
+    factories.member(network, name="one"), factories.member(network, name="two")
     at = f"/{network.pk}/policy/"
     good = {"policy": DENY, "tests": [{"from": "two", "to": "one", "expect": "deny"}]}
     assert call(owner, "put", at, good) == (200, good)
@@ -210,7 +210,7 @@ def test_codes_are_made_and_revoked(network: Network, owner: User, call: Any) ->
 def test_an_invitation_makes_whoever_has_it_a_member_until_it_is_replaced(
     network: Network, owner: User, call: Any
 ) -> None:
-    guest, late = make.user(), make.user()
+    guest, late = factories.user(), factories.user()
     token = call(owner, "get", f"/{network.pk}/")[1]["share_token"]
     status, shown = call(guest, "post", "/accept/", {"token": token})
     assert (status, shown["role"], shown["share_token"]) == (200, "member", None)
@@ -235,11 +235,11 @@ def test_a_phone_is_told_its_configuration_once(
 def test_only_a_superuser_chooses_the_relay(
     owner: User, admin: User, organization: Organization, call: Any
 ) -> None:
-    hub = make.device(organization, name="hub", config={})
+    hub = factories.device(organization, name="hub", config={})
     body = {"device": str(hub.pk), "endpoint": "192.0.2.1:51820", "port": 51820}
     assert call(owner, "put", "/relay/", body)[0] == 403
     assert call(admin, "put", "/relay/", body)[1]["endpoint"] == "192.0.2.1:51820"
-    overlay.sync_outdated()
+    overlay_sync.sync_outdated()
     files = of_device(hub)
     assert "chain forward" in files["etc/muster/overlay/firewall"]
     assert "PrivateKey" not in files["etc/muster/overlay/wg.conf"]
@@ -248,24 +248,24 @@ def test_only_a_superuser_chooses_the_relay(
 def test_ones_own_device_is_renamed_and_reached(
     network: Network, owner: User, call: Any
 ) -> None:
-    node = make.member(network, name="one").node
-    make.member(network, name="two")
+    node = factories.member(network, name="one").node
+    factories.member(network, name="two")
     at = f"/devices/{node.pk}/"
     assert call(owner, "patch", at, {"name": "renamed"})[1]["name"] == "renamed"
     assert call(owner, "patch", at, {"name": "two"})[0] == 400
     assert call(owner, "patch", at, {"port": 80})[0] == 400
-    guest = make.user()
+    guest = factories.user()
     add_share(network, by=owner, email=guest.email, permissions="admin")
     assert call(guest, "get", at)[0] == 200
     assert call(guest, "patch", at, {"name": "stolen"})[0] == 403
-    assert call(make.user(), "patch", at, {"name": "stolen"})[0] == 404
+    assert call(factories.user(), "patch", at, {"name": "stolen"})[0] == 404
 
 
 def test_members_are_found_by_name_state_and_tag(
     network: Network, owner: User, call: Any
 ) -> None:
-    one = make.member(network, name="one")
-    make.member(network, name="two")
+    one = factories.member(network, name="one")
+    factories.member(network, name="two")
     at = f"/{network.pk}/members/"
     assert call(owner, "patch", f"{at}{one.pk}/", {"tags": ["web"]})[1]["tags"] == ["web"]
     assert call(owner, "patch", f"{at}{one.pk}/", {"tags": ["Bad Tag"]})[0] == 400
@@ -284,13 +284,13 @@ def test_lists_take_the_same_queries_however_long_they_are(
         return len(queries)
 
     paths = ["/", f"/{network.pk}/members/", f"/{network.pk}/codes/", "/devices/"]
-    make.member(network)
+    factories.member(network)
     for path in paths:
         call(owner, "get", path)
     few = [counted(path) for path in paths]
     for _ in range(4):
-        make.member(network)
-        make.network(owner)
+        factories.member(network)
+        factories.network(owner)
     assert [counted(path) for path in paths] == few
 
 
@@ -307,8 +307,8 @@ def test_rendering_many_members_takes_few_queries(
     network: Network, owner: User, organization: Organization
 ) -> None:
     def add(number: int) -> None:
-        device = make.device(organization, name=f"device-{number}", config={})
-        make.member(network, name=f"device-{number}", device=device)
+        device = factories.device(organization, name=f"device-{number}", config={})
+        factories.member(network, name=f"device-{number}", device=device)
 
     def counted() -> int:
         Config.objects.invalidate()
@@ -327,23 +327,23 @@ def test_rendering_many_members_takes_few_queries(
 
 
 def test_a_member_whose_time_is_over_is_none_any_more(network: Network) -> None:
-    member = make.member(network)
+    member = factories.member(network)
     Member.objects.filter(pk=member.pk).update(expires_at="2020-01-01T00:00:00Z")
     refresh_all()
     assert not network.members.exists()
 
 
 def test_devices_of_an_account_that_is_gone_leave(network: Network, owner: User) -> None:
-    guest = make.user()
-    make.member(network, guest)
-    stays = make.member(network)
+    guest = factories.user()
+    factories.member(network, guest)
+    stays = factories.member(network)
     guest.delete()
     refresh_all()
     assert list(network.members.all()) == [stays]
 
 
 def test_whoever_refreshes_second_gets_the_first_ones_result(network: Network) -> None:
-    member = make.member(network)
+    member = factories.member(network)
     refresh(network)
     first = Node.objects.get(pk=member.node_id).checked_at
     refresh(Network.objects.get(pk=network.pk))

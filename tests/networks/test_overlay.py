@@ -12,14 +12,14 @@ import pytest
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Push
-from controller.configs.rules import overlay, pushing
+from controller.configs.rules import overlay_sync, push_worker
 from controller.devices.models import Device
-from networks.models import DirectPath, Member, Network, Node
-from networks.rules import add_device, refresh, set_policy, update_node
-from networks.rules.joining import static_member
-from tests import make
+from networks.overlay.models import DirectPath, Member, Network, Node
+from networks.overlay.rules import add_device, refresh, set_policy, update_node
+from networks.overlay.rules.join_codes import static_member
+from tests import factories
+from tests.fleet.namespaces import run, why_not
 from tests.fleet.overlay import NEEDED, Host, Lab
-from tests.fleet.spaces import run, why_not
 
 pytestmark = [
     pytest.mark.netns,
@@ -38,7 +38,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.fixture
 def owner(organization: Organization) -> User:
-    return make.user(organization)
+    return factories.user(organization)
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def devices(lab: Lab, organization: Organization) -> Callable[[Host, str], Devic
     def device(host: Host, name: str) -> Device:
         if not credentials:
             params = {"username": host.ssh.username, "key": host.ssh.private_key}
-            credentials.append(make.credentials(organization, params=params))
-        row = make.device(organization, name=name, management_ip=host.ssh.host, config={})
-        make.connection(row, credentials[0], port=host.ssh.port)
+            credentials.append(factories.credentials(organization, params=params))
+        row = factories.device(organization, name=name, management_ip=host.ssh.host, config={})
+        factories.connection(row, credentials[0], port=host.ssh.port)
         return row
 
     return device
@@ -60,7 +60,7 @@ def devices(lab: Lab, organization: Organization) -> Callable[[Host, str], Devic
 def hub(lab: Lab, devices: Any, admin: User) -> Host:
     """The relay: a managed device like any other."""
     host = lab.host()
-    overlay.set_relay(
+    overlay_sync.set_relay(
         devices(host, "hub"), by=admin, endpoint=f"{host.public}:51820", port=51820
     )
     return host
@@ -68,8 +68,8 @@ def hub(lab: Lab, devices: Any, admin: User) -> Host:
 
 def deliver() -> None:
     """What the workers do within seconds of a change."""
-    overlay.sync_outdated()
-    pushing.deliver()
+    overlay_sync.sync_outdated()
+    push_worker.deliver()
     troubles = Push.objects.filter(state="failed").values_list("config__device__name", "reason")
     assert not troubles, list(troubles)
 
@@ -108,7 +108,7 @@ def test_members_of_a_network_reach_each_other_by_name_and_nobody_else(
 ) -> None:
     a, b, c, d = (lab.host() for _ in range(4))
     robot, camera = joined(network, devices(a, "robot")), joined(network, devices(b, "camera"))
-    other = make.network(owner)
+    other = factories.network(owner)
     joined(other, devices(c, "stranger"))
     both = joined(other, devices(d, "both")).node
     path = f"/api/network/{network.pk}"
@@ -269,7 +269,7 @@ def test_a_refresh_takes_no_longer_for_many_that_are_silent(
     a = lab.host()
     alpha = joined(network, devices(a, "alpha")).node
     for number in range(60):
-        make.member(network, name=f"silent-{number}", last_seen=None)
+        factories.member(network, name=f"silent-{number}", last_seen=None)
     deliver()
     assert reaches(hub, str(alpha.address))
     began = time.monotonic()

@@ -4,14 +4,14 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from networks import rules
-from networks.models import IpAddress, Subnet
-from tests import make
+from networks.ipam import rules
+from networks.ipam.models import IpAddress, Subnet
+from tests import factories
 
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_gets_an_address_twice_however_many_ask_at_once() -> None:
-    subnet = make.subnet(make.organization(), "10.0.0.0/24")
+    subnet = factories.subnet(factories.organization(), "10.0.0.0/24")
 
     def take(_: int) -> Any:
         try:

@@ -16,9 +16,9 @@ from pyfsense_client.v2 import ClientConfig, FirewallAliasCreate, PfSenseV2Clien
 from unifi_official_api import LocalAuth
 from unifi_official_api.network import UniFiNetworkClient
 
-from networks.drivers.gateways import DRIVERS
-from networks.drivers.gateways.contract import Endpoint, Gateway, Rejected, Unreachable
-from networks.engine.features import FEATURES
+from networks.gateways.drivers import DRIVERS
+from networks.gateways.drivers.contract import Endpoint, Gateway, Rejected, Unreachable
+from networks.gateways.engine.features import FEATURES
 from tests.fleet.certificates import self_made
 from tests.fleet.gateway import StandIn, serving
 from tests.fleet.mikrotik import MikroTik

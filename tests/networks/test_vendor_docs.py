@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from networks.engine.features import ALL, FEATURES, VENDORS, Feature
+from networks.gateways.engine.features import ALL, FEATURES, VENDORS, Feature
 from tests.fleet.gateways import VENDORS as STAND_INS
 
 PAGE = Path(__file__).parents[2] / "docs" / "vendors.md"

@@ -7,11 +7,11 @@ import pytest
 
 from controller.accounts.models import AuditEntry, User
 from controller.base.errors import OutcomeUnknown, Refused
-from networks.api.freesdn.serializers import ChangeShape
-from networks.engine.features import ALL, Feature, differs
-from networks.engine.features.feature import inside
-from networks.models import Change
-from networks.rules import changes, comparing, reconciling
+from networks.gateways.api.serializers import ChangeShape
+from networks.gateways.engine.features import ALL, Feature, differs
+from networks.gateways.engine.features.feature import inside
+from networks.gateways.models import Change
+from networks.gateways.rules import changes, diff, reconciliation
 from tests.networks.applying import Desk, at_a_desk
 
 KEPT = [one.key for one in ALL if not one.action]
@@ -75,7 +75,7 @@ def there_and_back(desk: Desk, target: str) -> str:
     feature, device = desk.feature, desk.device
     target = target or device.sample(feature)
     changed = desk.stage("update", feature.change, target)
-    found, drift = comparing.differences(changed)
+    found, drift = diff.differences(changed)
     assert not drift
     assert {one.name: one.desired for one in found} == feature.values(feature.change)
     before = dict(device.held(feature, changed.target_id))
@@ -116,7 +116,7 @@ def test_a_change_that_locks_the_portal_out_is_taken_back_by_the_gateway(
         desk.apply(change)
     device.locks_out = False
     device.pass_time(60)
-    reconciling.reconcile()
+    reconciliation.reconcile()
     change.refresh_from_db()
     assert change.state == "failed"
     assert device.held(feature, there) == before

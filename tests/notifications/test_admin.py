@@ -7,8 +7,8 @@ from controller.accounts.models import Organization, User
 from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Delivery, Mute, Notification, Preference, Webhook
-from controller.notifications.rules import spreading
-from tests import make
+from controller.notifications.rules import dispatch
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/notifications/notification/"
@@ -16,10 +16,10 @@ LIST = "/admin/notifications/notification/"
 
 @pytest.fixture
 def operator(organization: Organization) -> User:
-    user = make.user(organization, "org_admin", is_staff=True)
-    device = make.device(organization, name="ap-1")
+    user = factories.user(organization, "org_admin", is_staff=True)
+    device = factories.device(organization, name="ap-1")
     record_observations([Observation(device.pk, Presence.State.OFFLINE)])
-    spreading.dispatch_notices()
+    dispatch.dispatch_notices()
     return user
 
 

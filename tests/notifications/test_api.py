@@ -6,12 +6,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
-from controller.accounts.rules import keys
+from controller.accounts.rules import api_keys
 from controller.devices.models import Device, Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Notification, Webhook
-from controller.notifications.rules import spreading
-from tests import make
+from controller.notifications.rules import dispatch
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 ROOT = "/api/v1/notifications/"
@@ -20,14 +20,14 @@ Api = Callable[[User | None], APIClient]
 
 @pytest.fixture
 def operator(organization: Organization) -> User:
-    return make.user(organization, "operator")
+    return factories.user(organization, "operator")
 
 
 @pytest.fixture
 def device(organization: Organization, operator: User) -> Device:
-    row = make.device(organization, name="ap-1")
+    row = factories.device(organization, name="ap-1")
     record_observations([Observation(row.pk, Presence.State.OFFLINE, "no answer")])
-    spreading.dispatch_notices()
+    dispatch.dispatch_notices()
     return row
 
 
@@ -54,9 +54,9 @@ def test_lists_cost_the_same_however_long_they_are(
     client.get(f"{ROOT}notification/")
     with django_assert_num_queries(4):
         client.get(f"{ROOT}notification/")
-    more = [make.device(device.organization) for _ in range(8)]
+    more = [factories.device(device.organization) for _ in range(8)]
     record_observations([Observation(one.pk, Presence.State.OFFLINE) for one in more])
-    spreading.dispatch_notices()
+    dispatch.dispatch_notices()
     with django_assert_num_queries(4):
         assert client.get(f"{ROOT}notification/").json()["count"] == 9
 
@@ -85,7 +85,7 @@ def test_one_is_read_by_patch_by_redirect_or_with_all_others(
 
 def test_nobody_reads_those_of_others(api: Api, device: Device, admin: User) -> None:
     row = Notification.objects.get(recipient__is_superuser=False)
-    for user in (make.user(device.organization), admin):
+    for user in (factories.user(device.organization), admin):
         assert api(user).get(f"{ROOT}notification/{row.pk}/").status_code == 404
         assert api(user).delete(f"{ROOT}notification/{row.pk}/").status_code == 404
     assert api(None).get(f"{ROOT}notification/").status_code == 401
@@ -95,12 +95,12 @@ def test_who_leaves_the_organization_sees_them_no_more(
     api: Api, operator: User, device: Device
 ) -> None:
     operator.memberships.all().delete()
-    make.user(make.organization(), username="x")
+    factories.user(factories.organization(), username="x")
     assert api(operator).get(f"{ROOT}notification/").json()["count"] == 0
 
 
 def test_a_key_for_devices_alone_reads_none(api: Api, operator: User, device: Device) -> None:
-    _, secret = keys.create_key(operator, name="k", scopes=["device:read"])
+    _, secret = api_keys.create_key(operator, name="k", scopes=["device:read"])
     client = APIClient()
     answer = client.get(f"{ROOT}notification/", HTTP_X_API_KEY=secret)
     assert answer.status_code == 403
@@ -125,7 +125,7 @@ def test_a_device_is_muted_by_either_name(api: Api, operator: User, device: Devi
     "what", ["devices/device/{}", "accounts/user/{}", "no/thing/{}", "devices/device/x"]
 )
 def test_what_one_does_not_know_of_cannot_be_muted(what: str, api: Api, operator: User) -> None:
-    other = make.device(make.organization())
+    other = factories.device(factories.organization())
     one = f"{ROOT}notification/ignore/{what.format(other.pk)}/"
     assert api(operator).put(one, {}).status_code == 404
 
@@ -152,7 +152,7 @@ def test_settings_are_listed_changed_and_inherited(api: Api, operator: User) -> 
 
 
 def test_settings_of_others_are_for_superusers(api: Api, operator: User, admin: User) -> None:
-    other = make.user(make.organization())
+    other = factories.user(factories.organization())
     url = f"{ROOT}user/{other.pk}/user-setting/"
     assert api(operator).get(url).status_code == 403
     assert api(admin).get(url).status_code == 200
@@ -167,16 +167,16 @@ def test_an_organizations_settings_are_its_managers(
         "organization": str(organization.pk), "web": True, "email": True,
     }  # fmt: skip
     assert api(operator).patch(url, {"web": False}).status_code == 403
-    manager = api(make.user(organization))
+    manager = api(factories.user(organization))
     assert manager.put(url, {"web": False, "email": False}).json()["web"] is False
     assert manager.patch(url, {"web": "maybe"}).status_code == 400
-    assert api(make.user(make.organization())).get(url).status_code == 404
+    assert api(factories.user(factories.organization())).get(url).status_code == 404
 
 
 def test_webhooks_are_managed_and_keep_their_secret(
     api: Api, organization: Organization
 ) -> None:
-    client = api(make.user(organization))
+    client = api(factories.user(organization))
     given = {
         "organization": str(organization.pk),
         "name": "chat",
@@ -193,6 +193,6 @@ def test_webhooks_are_managed_and_keep_their_secret(
     assert client.patch(one, {"secret": "short"}).status_code == 400
     assert client.patch(one, {"kinds": ["config_error"]}).status_code == 200
     for role in ("viewer", "operator"):
-        assert api(make.user(organization, role)).get(f"{ROOT}webhook/").status_code == 403
-    assert api(make.user(make.organization())).get(one).status_code == 404
+        assert api(factories.user(organization, role)).get(f"{ROOT}webhook/").status_code == 403
+    assert api(factories.user(factories.organization())).get(one).status_code == 404
     assert client.delete(one).status_code == 204

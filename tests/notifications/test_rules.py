@@ -8,13 +8,13 @@ from django.utils import timezone
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import sites
 from controller.configs.models import Config
-from controller.configs.rules.announcing import publish_status
+from controller.configs.rules.agent_cache import publish_status
 from controller.devices.models import Device, Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Notice, Notification
-from controller.notifications.rules import choosing, mailing, spreading
+from controller.notifications.rules import dispatch, email, preferences
 from pki.rules.expiry import tell_expiring
-from tests import make
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 OFFLINE, ONLINE = "connection_is_not_working", "connection_is_working"
@@ -25,26 +25,26 @@ def seen(device: Device, state: str, reason: str = "") -> None:
 
 
 def told(user: User) -> list[str]:
-    spreading.dispatch_notices()
+    dispatch.dispatch_notices()
     rows = Notification.objects.filter(recipient=user).order_by("created")
     return [row.notice.kind for row in rows]
 
 
 @pytest.fixture
 def device(organization: Organization) -> Device:
-    return make.device(organization, name="ap-1")
+    return factories.device(organization, name="ap-1")
 
 
 @pytest.fixture
 def operator(organization: Organization) -> User:
-    return make.user(organization, "operator")
+    return factories.user(organization, "operator")
 
 
 def test_a_device_that_goes_and_comes_back_is_told_to_those_who_look_after_it(
     device: Device, operator: User
 ) -> None:
-    viewer = make.user(device.organization, "viewer")
-    stranger = make.user(make.organization(), "org_admin")
+    viewer = factories.user(device.organization, "viewer")
+    stranger = factories.user(factories.organization(), "org_admin")
     seen(device, Presence.State.ONLINE)
     assert told(operator) == []
     seen(device, Presence.State.OFFLINE, "no answer")
@@ -57,19 +57,19 @@ def test_a_device_that_goes_and_comes_back_is_told_to_those_who_look_after_it(
 def test_many_devices_cost_as_many_queries_as_one(
     organization: Organization, django_assert_max_num_queries: Any
 ) -> None:
-    make.user(organization, "operator")
-    devices = [make.device(organization) for _ in range(30)]
+    factories.user(organization, "operator")
+    devices = [factories.device(organization) for _ in range(30)]
     record_observations([Observation(one.pk, Presence.State.ONLINE) for one in devices])
     with django_assert_max_num_queries(12):
         record_observations([Observation(one.pk, Presence.State.OFFLINE) for one in devices])
     with django_assert_max_num_queries(25):
-        assert spreading.dispatch_notices() == 30
+        assert dispatch.dispatch_notices() == 30
 
 
 def test_the_same_error_is_told_once_until_it_was_well(
     organization: Organization, operator: User
 ) -> None:
-    device = make.device(organization, config={"config": make.a_file("x")})
+    device = factories.device(organization, config={"config": factories.a_file("x")})
     config = device.config
 
     def now(status: str, reason: str = "") -> None:
@@ -89,8 +89,10 @@ def test_the_same_error_is_told_once_until_it_was_well(
 
 
 def test_a_certificate_is_told_of_as_its_end_comes_nearer(organization: Organization) -> None:
-    manager = make.user(organization, "org_admin")
-    cert = make.cert(make.ca(organization), validity_end=timezone.now() + timedelta(days=20))
+    manager = factories.user(organization, "org_admin")
+    cert = factories.cert(
+        factories.ca(organization), validity_end=timezone.now() + timedelta(days=20)
+    )
     tell_expiring()
     tell_expiring()
     assert told(manager) == ["certificate_expiring"]
@@ -103,22 +105,22 @@ def test_a_certificate_is_told_of_as_its_end_comes_nearer(organization: Organiza
 
 def test_who_has_no_grant_for_the_site_is_not_told(organization: Organization) -> None:
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
-    here, elsewhere = (make.user(organization, "site_admin") for _ in range(2))
-    sites.grant(here.memberships.get(), site, "full", by=make.superuser())
-    device = make.device(organization, site=site)
+    here, elsewhere = (factories.user(organization, "site_admin") for _ in range(2))
+    sites.grant(here.memberships.get(), site, "full", by=factories.superuser())
+    device = factories.device(organization, site=site)
     seen(device, Presence.State.OFFLINE)
     assert told(here) == [OFFLINE]
     assert told(elsewhere) == []
 
 
 def test_what_was_muted_is_not_told(device: Device, operator: User) -> None:
-    choosing.mute(operator, device)
+    preferences.mute(operator, device)
     seen(device, Presence.State.OFFLINE)
     assert told(operator) == []
 
 
 def test_what_was_muted_until_yesterday_is_told(device: Device, operator: User) -> None:
-    choosing.mute(operator, device, until=timezone.now() - timedelta(days=1))
+    preferences.mute(operator, device, until=timezone.now() - timedelta(days=1))
     seen(device, Presence.State.OFFLINE)
     assert told(operator) == [OFFLINE]
 
@@ -126,12 +128,14 @@ def test_what_was_muted_until_yesterday_is_told(device: Device, operator: User) 
 def test_a_kind_is_muted_in_one_organization_or_everywhere(
     device: Device, operator: User
 ) -> None:
-    rows = choosing.preferences_of(operator)
-    choosing.set_preference(rows.get(kind=OFFLINE, organization=device.organization), web=False)
+    rows = preferences.preferences_of(operator)
+    preferences.set_preference(
+        rows.get(kind=OFFLINE, organization=device.organization), web=False
+    )
     seen(device, Presence.State.OFFLINE)
     seen(device, Presence.State.ONLINE)
     assert told(operator) == [ONLINE]
-    choosing.set_preference(rows.get(organization=None), web=False)
+    preferences.set_preference(rows.get(organization=None), web=False)
     seen(device, Presence.State.OFFLINE)
     seen(device, Presence.State.ONLINE)
     assert told(operator) == [ONLINE]
@@ -140,7 +144,7 @@ def test_a_kind_is_muted_in_one_organization_or_everywhere(
 def test_an_organization_settles_it_for_those_who_did_not_choose(
     device: Device, operator: User
 ) -> None:
-    choosing.set_defaults(choosing.settings_of(device.organization), web=False)
+    preferences.set_defaults(preferences.settings_of(device.organization), web=False)
     seen(device, Presence.State.OFFLINE)
     assert told(operator) == []
 
@@ -149,11 +153,11 @@ def test_one_email_tells_all_that_has_come_together(
     organization: Organization, operator: User, settings: Any
 ) -> None:
     settings.MUSTER_NOTIFY_BY_EMAIL = True
-    devices = [make.device(organization, name=f"ap-{number}") for number in range(3)]
+    devices = [factories.device(organization, name=f"ap-{number}") for number in range(3)]
     record_observations([Observation(one.pk, Presence.State.OFFLINE) for one in devices])
-    spreading.dispatch_notices()
-    assert mailing.mail() == 1
-    assert mailing.mail() == 0
+    dispatch.dispatch_notices()
+    assert email.mail() == 1
+    assert email.mail() == 0
     (message,) = mail.outbox
     assert message.to == [operator.email]
     assert message.subject.startswith("[Muster] 3 notifications")
@@ -167,23 +171,23 @@ def test_an_email_that_could_not_be_sent_is_sent_later(
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     seen(device, Presence.State.OFFLINE)
-    spreading.dispatch_notices()
-    assert mailing.mail() == 0
+    dispatch.dispatch_notices()
+    assert email.mail() == 0
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    assert mailing.mail() == 1
+    assert email.mail() == 1
 
 
 def test_without_a_mail_server_nobody_waits_for_email(device: Device, operator: User) -> None:
     seen(device, Presence.State.OFFLINE)
-    spreading.dispatch_notices()
+    dispatch.dispatch_notices()
     assert not Notification.objects.filter(wants_email=True).exists()
 
 
 def test_old_notices_are_forgotten(device: Device, operator: User) -> None:
     seen(device, Presence.State.OFFLINE)
     seen(device, Presence.State.ONLINE)
-    spreading.dispatch_notices()
+    dispatch.dispatch_notices()
     Notice.objects.update(created=timezone.now() - timedelta(days=100))
-    spreading.prune()
+    dispatch.prune()
     # How it is now stays known.
     assert [one.kind for one in Notice.objects.all()] == [ONLINE]

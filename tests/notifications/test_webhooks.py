@@ -17,8 +17,8 @@ from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.drivers.webhook import pinned
 from controller.notifications.models import Delivery, Webhook
-from controller.notifications.rules import spreading, webhooks
-from tests import make
+from controller.notifications.rules import dispatch, webhooks
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -62,8 +62,10 @@ def hook(organization: Organization, receiver: Receiver, settings: Any) -> Webho
 
 
 def happen(organization: Organization) -> None:
-    record_observations([Observation(make.device(organization, name="ap-1").pk, Presence.State.OFFLINE)])
-    spreading.dispatch_notices()
+    record_observations(
+        [Observation(factories.device(organization, name="ap-1").pk, Presence.State.OFFLINE)]
+    )
+    dispatch.dispatch_notices()
 
 
 def overdue() -> None:
@@ -92,7 +94,7 @@ def test_only_the_kinds_and_the_organization_that_it_is_for(
 ) -> None:
     webhooks.update_webhook(hook, kinds=["config_error"])
     happen(hook.organization)
-    happen(make.organization())
+    happen(factories.organization())
     assert not Delivery.objects.exists()
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 from cryptography.x509.oid import NameOID
 
 from pki.engine import keys
-from pki.engine.software import SoftwareAuthority
+from pki.engine.software_ca import SoftwareAuthority
 from tests.pki.oracle import NOW, authority, openssl, pem, template
 
 Broken = tuple[dict[str, str], str, str]

@@ -14,7 +14,7 @@ from pki.engine.contract import Template
 from pki.engine.errors import Rejected
 from pki.engine.extensions import parse
 from pki.engine.names import Subject, to_name
-from pki.engine.software import SoftwareAuthority
+from pki.engine.software_ca import SoftwareAuthority
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

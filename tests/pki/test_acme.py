@@ -26,7 +26,7 @@ from pki.drivers import http01
 from pki.engine import jws, keys
 from pki.engine.errors import Rejected
 from pki.models import AcmeAuthorization, AcmeOrder, Cert, Issued
-from tests import make
+from tests import factories
 from tests.fleet.ports import free_port
 from tests.pki.oracle import openssl, refusal, written
 
@@ -116,7 +116,7 @@ def problem(answer):
 
 @pytest.fixture
 def ca(organization):
-    return make.ca(organization, enrollment="open")
+    return factories.ca(organization, enrollment="open")
 
 
 @pytest.fixture
@@ -192,8 +192,8 @@ def test_certbot_gets_renews_and_revokes_a_certificate(live_server, ca, settings
 def test_certbot_gets_a_certificate_for_a_device_by_the_devices_own_key(
     live_server, organization, tmp_path
 ):
-    ca = make.ca(organization, enrollment="devices")
-    device = make.device(organization, name="router-1.lan")
+    ca = factories.ca(organization, enrollment="devices")
+    device = factories.device(organization, name="router-1.lan")
     certbot(
         tmp_path, "certonly", "--standalone", "--http-01-port", free_port(),
         "--server", f"{live_server.url}/pki/acme/{ca.pk}/directory", "-d", "router-1.lan",
@@ -244,7 +244,7 @@ def test_the_answers_carry_what_clients_look_for(acme):
 
 
 def test_an_authority_that_is_not_open_has_no_directory(client, organization):
-    ca = make.ca(organization)
+    ca = factories.ca(organization)
     assert client.get(f"/pki/acme/{ca.pk}/directory").status_code == 404
     assert client.get("/pki/acme/999/directory").status_code == 404
 
@@ -322,7 +322,7 @@ def test_a_certificate_is_for_exactly_what_was_shown(acme):
 
 
 def test_a_name_whose_key_is_kept_here_is_not_taken_over(acme, ca):
-    make.cert(ca, common_name="a.lan")
+    factories.cert(ca, common_name="a.lan")
     order = proven(acme, "a.lan").json()
     csr = csr_of(keys.generate("256"), "a.lan")
     answer = acme.call(order["finalize"], {"csr": csr})
@@ -456,8 +456,8 @@ def bound(acme, device, **changes):
 
 
 def test_a_device_speaks_for_its_own_names_by_its_key_alone(client, organization):
-    ca = make.ca(organization, enrollment="devices")
-    device = make.device(organization, name="router-7")
+    ca = factories.ca(organization, enrollment="devices")
+    device = factories.device(organization, name="router-7")
     acme = Acme(client, ca)
     assert problem(acme.register()) == (403, "externalAccountRequired")
     for changes in ({"key": "wrong"}, {"kid": "nobody"}):
@@ -477,9 +477,9 @@ def test_a_device_speaks_for_its_own_names_by_its_key_alone(client, organization
 
 
 def test_a_device_of_another_organization_gets_nothing(client, organization):
-    ca = make.ca(organization, enrollment="devices")
+    ca = factories.ca(organization, enrollment="devices")
     acme = Acme(client, ca)
-    stranger = make.device(make.organization())
+    stranger = factories.device(factories.organization())
     answer = acme.register(externalAccountBinding=bound(acme, stranger))
     assert problem(answer) == (403, "unauthorized")
 
@@ -522,7 +522,7 @@ def test_a_certificate_is_revoked_by_who_ordered_it_or_has_its_key(acme, client,
     owner = Acme(client, ca, key)
     assert owner.call("revoke-cert", {"certificate": der, "reason": 4}).status_code == 200
     assert problem(acme.call("revoke-cert", {"certificate": der})) == (400, "alreadyRevoked")
-    foreign = make.cert(make.ca(ca.organization)).parsed
+    foreign = factories.cert(factories.ca(ca.organization)).parsed
     der = jws.pad(foreign.public_bytes(serialization.Encoding.DER))
     assert acme.call("revoke-cert", {"certificate": der}).status_code == 400
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from pki import rules
 from pki.models import Ca, Cert
-from tests import make
+from tests import factories
 from tests.pki.broken import AUTHORITIES, issued
 from tests.pki.oracle import openssl, written
 
@@ -33,22 +33,22 @@ def signed_in(user):
 
 @pytest.fixture
 def manager(organization):
-    return signed_in(make.user(organization, is_staff=True))
+    return signed_in(factories.user(organization, is_staff=True))
 
 
 @pytest.fixture
 def operator(organization):
-    return signed_in(make.user(organization, "operator", is_staff=True))
+    return signed_in(factories.user(organization, "operator", is_staff=True))
 
 
 @pytest.fixture
 def ca(organization):
-    return make.ca(organization, name="Our CA")
+    return factories.ca(organization, name="Our CA")
 
 
 @pytest.fixture
 def cert(ca):
-    return make.cert(ca, name="router-1")
+    return factories.cert(ca, name="router-1")
 
 
 def test_a_ca_and_a_certificate_are_made_with_words_for_extensions(manager, organization):
@@ -164,7 +164,7 @@ def test_keys_are_for_those_with_the_permission(operator, ca, cert):
 
 
 def test_rows_of_others_do_not_exist(ca, cert):
-    stranger = signed_in(make.user(make.organization(), is_staff=True))
+    stranger = signed_in(factories.user(factories.organization(), is_staff=True))
     for url in (f"{CERT}{cert.pk}/pem/", f"{CERT}{cert.pk}/key/", f"{CERT}{cert.pk}/pkcs12/",
                 f"{CA}{ca.pk}/crl/", f"{CA}{ca.pk}/chain/"):  # fmt: skip
         assert stranger.get(url).status_code == 404, url
@@ -198,7 +198,7 @@ def test_renewing_and_revoking_are_asked_for_and_done(manager, cert):
 
 def test_a_ca_is_renewed_and_an_intermediate_revoked(manager, ca, organization):
     assert action(manager, CA, ca, "renew").status_code == 302
-    middle = make.ca(organization, issuer=Ca.objects.get(pk=ca.pk))
+    middle = factories.ca(organization, issuer=Ca.objects.get(pk=ca.pk))
     assert action(manager, CA, middle, "revoke", reason="cACompromise").status_code == 302
     middle.refresh_from_db()
     assert middle.revoked
@@ -229,9 +229,9 @@ def test_name_notes_and_enrollment_change(manager, ca, organization):
 def test_what_ends_soon_has_a_badge_and_is_on_the_dashboard(
     manager, ca, organization, days, text, query
 ):
-    make.device(organization)
-    make.cert(ca, name="ending", validity_end=timezone.now() + timedelta(days=days))
-    make.cert(ca, name="lasting")
+    factories.device(organization)
+    factories.cert(ca, name="ending", validity_end=timezone.now() + timedelta(days=days))
+    factories.cert(ca, name="lasting")
     assert text in manager.get(CERT).content.decode()
     found = manager.get(f"{CERT}?ends={query}").content.decode()
     assert "ending" in found
@@ -248,7 +248,7 @@ def test_revoked_ones_are_found(manager, ca, cert):
 
 
 def test_a_shared_authority_is_not_a_managers_to_sign_authorities_with(manager, organization):
-    shared = make.ca(None)
+    shared = factories.ca(None)
     wanted = {"name": "x", "organization": organization.pk, "issuer": shared.pk}
     answer = manager.post(f"{CA}add/", EMPTY | wanted)
     assert "issuer" in answer.context["adminform"].form.errors

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from pki.models import Ca, Cert
-from tests import make
+from tests import factories
 from tests.pki.broken import AUTHORITIES, END_ENTITIES, issued
 from tests.pki.oracle import openssl, written
 
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def manager(api, organization):
-    return api(make.user(organization))
+    return api(factories.user(organization))
 
 
 @pytest.fixture
 def ca(organization):
-    return make.ca(organization)
+    return factories.ca(organization)
 
 
 def new_ca(organization, **values):
@@ -189,7 +189,7 @@ def test_only_name_organization_and_notes_change(manager, ca):
 
 
 def test_renewing_gives_a_new_serial_certificate_and_key(manager, ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     before = manager.get(f"{CERT}{cert.pk}/").json()
     answer = manager.post(f"{CERT}{cert.pk}/renew/")
     assert answer.status_code == 200
@@ -203,7 +203,7 @@ def test_renewing_gives_a_new_serial_certificate_and_key(manager, ca):
 
 
 def test_revoking_says_when_and_a_second_time_changes_nothing(manager, ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     first = manager.post(f"{CERT}{cert.pk}/revoke/", {"reason": "keyCompromise"})
     assert first.status_code == 200
     assert first.json()["revoked"] is True
@@ -213,7 +213,7 @@ def test_revoking_says_when_and_a_second_time_changes_nothing(manager, ca):
 
 
 def test_a_revoked_certificate_is_not_renewed(manager, ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     manager.post(f"{CERT}{cert.pk}/revoke/")
     answer = manager.post(f"{CERT}{cert.pk}/renew/")
     assert answer.status_code == 409
@@ -221,7 +221,7 @@ def test_a_revoked_certificate_is_not_renewed(manager, ca):
 
 
 def test_a_ca_in_use_is_not_deleted(manager, ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     answer = manager.delete(f"{CA}{ca.pk}/")
     assert answer.status_code == 409
     assert "1 certificates" in answer.json()["detail"]
@@ -232,7 +232,7 @@ def test_a_ca_in_use_is_not_deleted(manager, ca):
 
 @pytest.mark.parametrize("ending", ["crl", "crl/"])
 def test_the_crl_is_downloaded_with_and_without_a_slash(manager, ca, ending, tmp_path):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     manager.post(f"{CERT}{cert.pk}/revoke/")
     answer = manager.get(f"{CA}{ca.pk}/{ending}")
     assert answer["Content-Type"] == "application/x-pem-file"
@@ -242,8 +242,8 @@ def test_the_crl_is_downloaded_with_and_without_a_slash(manager, ca, ending, tmp
 
 
 def test_a_private_key_is_masked_without_the_permission_for_it(api, organization, ca):
-    cert = make.cert(ca)
-    operator = api(make.user(organization, "operator"))
+    cert = factories.cert(ca)
+    operator = api(factories.user(organization, "operator"))
     for url in (f"{CA}{ca.pk}/", f"{CERT}{cert.pk}/"):
         shown = operator.get(url).json()
         assert shown["private_key"] is None
@@ -254,15 +254,15 @@ def test_a_private_key_is_masked_without_the_permission_for_it(api, organization
 
 
 def test_the_keys_of_a_shared_ca_are_seen_by_superusers_alone(api, organization, admin):
-    shared = make.ca(None)
-    mine = api(make.user(organization)).get(f"{CA}{shared.pk}/").json()
+    shared = factories.ca(None)
+    mine = api(factories.user(organization)).get(f"{CA}{shared.pk}/").json()
     assert mine["private_key"] is None
     assert "PRIVATE KEY" in api(admin).get(f"{CA}{shared.pk}/").json()["private_key"]
 
 
 def test_a_shared_ca_issues_for_every_organization_but_changes_for_none(api, organization):
-    shared = make.ca(None)
-    manager = api(make.user(organization))
+    shared = factories.ca(None)
+    manager = api(factories.user(organization))
     wanted = {"name": "c", "ca": shared.pk, "key_length": "256"}
     assert manager.post(CERT, wanted).status_code == 403, "a shared certificate is not theirs"
     assert (
@@ -273,8 +273,8 @@ def test_a_shared_ca_issues_for_every_organization_but_changes_for_none(api, org
 
 
 def test_rows_of_others_do_not_exist(api, ca):
-    stranger = api(make.user(make.organization()))
-    cert = make.cert(ca)
+    stranger = api(factories.user(factories.organization()))
+    cert = factories.cert(ca)
     for method, url in [
         ("get", f"{CA}{ca.pk}/"), ("patch", f"{CA}{ca.pk}/"), ("delete", f"{CA}{ca.pk}/"),
         ("get", f"{CA}{ca.pk}/crl"), ("post", f"{CA}{ca.pk}/renew/"),
@@ -289,18 +289,18 @@ def test_rows_of_others_do_not_exist(api, ca):
 
 
 def test_a_certificate_and_its_ca_belong_together(api, admin, ca):
-    other = make.organization()
+    other = factories.organization()
     wanted = {"name": "x", "ca": ca.pk, "organization": str(other.pk), "key_length": "256"}
     answer = api(admin).post(CERT, wanted)
     assert answer.status_code == 400
     assert "match" in answer.json()["organization"][0]
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     moved = api(admin).patch(f"{CERT}{cert.pk}/", {"organization": str(other.pk)})
     assert moved.status_code == 400
 
 
 def test_a_common_name_is_live_once_in_an_organization(manager, organization, ca):
-    cert = make.cert(ca, common_name="router")
+    cert = factories.cert(ca, common_name="router")
     wanted = {
         "name": "again", "ca": ca.pk, "organization": str(organization.pk),
         "key_length": "256", "common_name": "router",
@@ -311,10 +311,10 @@ def test_a_common_name_is_live_once_in_an_organization(manager, organization, ca
 
 
 def test_lists_are_filtered(manager, organization, ca):
-    cert = make.cert(ca, name="alpha")
-    make.cert(ca, name="beta")
+    cert = factories.cert(ca, name="alpha")
+    factories.cert(ca, name="beta")
     manager.post(f"{CERT}{cert.pk}/revoke/")
-    other = make.ca(organization)
+    other = factories.ca(organization)
     for query, found in {
         "name=ALPH": ["alpha"],
         "common_name=beta": ["beta"],
@@ -330,7 +330,7 @@ def test_lists_are_filtered(manager, organization, ca):
         rows = manager.get(f"{CERT}?{query}").json()["results"]
         assert [row["name"] for row in rows] == found, query
     assert manager.get(f"{CERT}?ca=nonsense").status_code == 400
-    below = make.ca(organization, issuer=ca)
+    below = factories.ca(organization, issuer=ca)
     rows = manager.get(f"{CA}?issuer={ca.pk}").json()["results"]
     assert [row["id"] for row in rows] == [below.pk]
 
@@ -359,7 +359,7 @@ def test_nobody_without_a_token_sees_anything(api, ca):
 
 
 def test_keys_and_passphrases_are_encrypted_at_rest(ca):
-    cert = make.cert(ca, passphrase="open sesame")
+    cert = factories.cert(ca, passphrase="open sesame")
     with connection.cursor() as cursor:
         cursor.execute("SELECT private_key, passphrase FROM pki_cert WHERE id = %s", [cert.pk])
         stored = cursor.fetchone()
@@ -395,8 +395,8 @@ def test_a_list_asks_the_database_as_often_for_many_as_for_one(manager, ca):
     manager.get(CERT)
     counts = []
     for _ in range(2):
-        make.cert(ca)
-        make.ca(ca.organization)
+        factories.cert(ca)
+        factories.ca(ca.organization)
         with CaptureQueriesContext(connection) as queries:
             assert manager.get(CERT).status_code == manager.get(CA).status_code == 200
         counts.append(len(queries))
@@ -417,7 +417,7 @@ def test_a_client_can_ask_what_it_may_send(manager, ca):
 
 
 def test_every_address_is_a_page_for_people(admin, client, ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     client.force_login(admin)
     for url in (CA, f"{CA}{ca.pk}/", CERT, f"{CERT}{cert.pk}/"):
         page = client.get(url, headers={"accept": "text/html"})

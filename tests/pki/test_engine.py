@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pki.engine import keys
 from pki.engine.bundles import certificates_only, pkcs12_bundle
 from pki.engine.errors import Rejected
+from pki.engine.extension_values import EXTENDED_KEY_USAGES, KEY_USAGES, NS_CERT_TYPES
 from pki.engine.extensions import KNOWN, SCHEMA, from_certificate, parse
 from pki.engine.names import Subject, from_name, to_name
 from pki.engine.summary import summarize
-from pki.engine.values import EXTENDED_KEY_USAGES, KEY_USAGES, NS_CERT_TYPES
 from tests.pki.oracle import NOW, authority, openssl, pem, refusal, template, written
 
 ROOT = authority("Root", "256")

@@ -14,7 +14,7 @@ from pki.engine import keys
 from pki.engine.contract import Authority, Period, Revocation, Status
 from pki.engine.errors import Rejected
 from pki.engine.ocsp import malformed, read_question, unauthorized
-from pki.engine.software import REASONS, SoftwareAuthority
+from pki.engine.software_ca import REASONS, SoftwareAuthority
 from tests.pki.oracle import NOW, authority, openssl, pem, refusal, template, written
 
 PERIOD = Period(NOW, NOW + timedelta(days=1))

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from pki.models import Cert
-from tests import make
+from tests import factories
 from tests.pki.oracle import openssl, written
 
 pytestmark = pytest.mark.django_db
@@ -14,12 +14,12 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def device(organization):
-    return make.device(organization, name="Router-1")
+    return factories.device(organization, name="Router-1")
 
 
 @pytest.fixture
 def ca(organization):
-    return make.ca(organization, enrollment="devices")
+    return factories.ca(organization, enrollment="devices")
 
 
 def basic(device, key=""):
@@ -91,7 +91,7 @@ def test_only_a_device_with_its_key_is_served(client, ca, device, tmp_path):
         answer = ask(client, ca, body, headers)
         assert answer.status_code == 401
         assert answer["WWW-Authenticate"].startswith("Basic")
-    stranger = make.device(make.organization())
+    stranger = factories.device(factories.organization())
     assert ask(client, ca, body, basic(stranger)).status_code == 403
     device.is_deactivated = True
     device.save()
@@ -118,7 +118,7 @@ def test_what_is_no_request_is_a_400(client, ca, device, body):
 
 
 def test_an_authority_that_is_not_open_is_not_there(client, organization, device):
-    ca = make.ca(organization)
+    ca = factories.ca(organization)
     assert client.get(f"/.well-known/est/{ca.pk}/cacerts").status_code == 404
     assert ask(client, ca, b"", basic(device)).status_code == 404
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from pki import rules
-from tests import make
+from tests import factories
 from tests.fleet.ports import free_port
 from tests.pki.oracle import openssl, written
 
@@ -48,8 +48,8 @@ def until(log, pattern):
 @pytest.fixture(params=["2048", "256", "ed25519"])
 def files(request, organization, tmp_path):
     """Everything on disk, under a root and an intermediate, as an administrator would put it."""
-    root = make.ca(organization, key_length=request.param)
-    ca = make.ca(organization, key_length=request.param, issuer=root)
+    root = factories.ca(organization, key_length=request.param)
+    ca = factories.ca(organization, key_length=request.param, issuer=root)
 
     def put(name, cert):
         written(tmp_path, f"{name}.pem", cert.bundle)
@@ -57,10 +57,10 @@ def files(request, organization, tmp_path):
         return cert
 
     make_cert = {"key_length": request.param}
-    put("server", make.cert(ca, name="localhost", extensions=SERVER, **make_cert))
-    put("good", make.cert(ca, extensions=CLIENT, **make_cert))
-    rules.revoke(put("bad", make.cert(ca, extensions=CLIENT, **make_cert)))
-    rules.revoke(put("bad-server", make.cert(ca, extensions=SERVER, **make_cert)))
+    put("server", factories.cert(ca, name="localhost", extensions=SERVER, **make_cert))
+    put("good", factories.cert(ca, extensions=CLIENT, **make_cert))
+    rules.revoke(put("bad", factories.cert(ca, extensions=CLIENT, **make_cert)))
+    rules.revoke(put("bad-server", factories.cert(ca, extensions=SERVER, **make_cert)))
     written(tmp_path, "root.pem", root.certificate)
     written(tmp_path, "chain.pem", ca.bundle)
     written(tmp_path, "list.pem", rules.current_list(ca).pem)

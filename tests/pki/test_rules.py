@@ -14,7 +14,7 @@ from pki import rules, tasks
 from pki.engine import keys
 from pki.engine.requests import read_request
 from pki.models import Ca, Cert, Issued, Reason, RevocationList
-from tests import make
+from tests import factories
 from tests.pki.oracle import openssl, pem, written
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ca(organization):
-    return make.ca(organization)
+    return factories.ca(organization)
 
 
 def listed(ca: Ca) -> set[int]:
@@ -32,7 +32,7 @@ def listed(ca: Ca) -> set[int]:
 
 
 def test_validity_is_back_dated_to_yesterdays_midnight(ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     start = cert.parsed.not_valid_before_utc
     assert (start.hour, start.minute) == (0, 0)
     assert timedelta(days=1) <= timezone.now() - start <= timedelta(days=2)
@@ -41,24 +41,24 @@ def test_validity_is_back_dated_to_yesterdays_midnight(ca):
 
 def test_a_certificate_ends_with_its_ca_unless_told_otherwise(organization):
     soon = timezone.now() + timedelta(days=9)
-    ca = make.ca(organization, validity_end=soon)
-    assert make.cert(ca).validity_end <= soon
+    ca = factories.ca(organization, validity_end=soon)
+    assert factories.cert(ca).validity_end <= soon
     later = soon + timedelta(days=1)
-    assert make.cert(ca, validity_end=later).validity_end == later.replace(microsecond=0)
+    assert factories.cert(ca, validity_end=later).validity_end == later.replace(microsecond=0)
 
 
 def test_addresses_are_written_when_the_portal_knows_its_own(ca, settings):
-    bare = openssl("x509", "-noout", "-text", given=make.cert(ca).certificate)
+    bare = openssl("x509", "-noout", "-text", given=factories.cert(ca).certificate)
     assert "URI:" not in bare
     settings.MUSTER_PUBLIC_URL = "https://muster.example.org"
-    text = openssl("x509", "-noout", "-text", given=make.cert(ca).certificate)
+    text = openssl("x509", "-noout", "-text", given=factories.cert(ca).certificate)
     assert f"URI:https://muster.example.org/pki/crl/{ca.pk}\n" in text
     assert "OCSP - URI:https://muster.example.org/pki/ocsp/\n" in text
     assert f"CA Issuers - URI:https://muster.example.org/pki/ca/{ca.pk}.crt\n" in text
 
 
 def test_revoking_reaches_the_certificates_that_were_renewed(ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     first = int(cert.serial_number)
     cert = rules.renew(cert)
     second = int(cert.serial_number)
@@ -68,7 +68,7 @@ def test_revoking_reaches_the_certificates_that_were_renewed(ca):
 
 
 def test_a_deleted_certificate_stays_on_the_list(ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     serial = int(cert.serial_number)
     rules.delete_cert(cert)
     assert not Cert.objects.exists()
@@ -76,7 +76,7 @@ def test_a_deleted_certificate_stays_on_the_list(ca):
 
 
 def test_many_revocations_make_one_list(ca):
-    certs = [make.cert(ca) for _ in range(3)]
+    certs = [factories.cert(ca) for _ in range(3)]
     number = RevocationList.objects.get(ca=ca).number
     rules.revoke_all(certs)
     assert RevocationList.objects.get(ca=ca).number == number + 1
@@ -84,7 +84,7 @@ def test_many_revocations_make_one_list(ca):
 
 
 def test_a_revocation_leaves_the_list_after_the_certificate_has_ended(ca):
-    cert = make.cert(ca, validity_end=timezone.now() + timedelta(days=3))
+    cert = factories.cert(ca, validity_end=timezone.now() + timedelta(days=3))
     rules.revoke(cert)
     assert listed(ca)
     with time_machine.travel(timezone.now() + timedelta(days=12)):
@@ -105,7 +105,7 @@ def test_a_list_is_signed_again_each_day_and_never_lapses(ca):
 
 
 def test_renewing_a_ca_with_its_key_leaves_its_certificates_as_they_are(ca, tmp_path):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     renewed = rules.renew_ca(ca, keep_key=True)
     assert renewed.serial_number != ca.serial_number
     assert renewed.parsed_key == ca.parsed_key
@@ -115,10 +115,10 @@ def test_renewing_a_ca_with_its_key_leaves_its_certificates_as_they_are(ca, tmp_
 
 
 def test_renewing_a_ca_with_a_new_key_signs_everything_live_again(ca, tmp_path):
-    live, revoked = make.cert(ca), make.cert(ca)
+    live, revoked = factories.cert(ca), factories.cert(ca)
     rules.revoke(revoked)
-    middle = make.ca(ca.organization, issuer=ca)
-    leaf = make.cert(middle)
+    middle = factories.ca(ca.organization, issuer=ca)
+    leaf = factories.cert(middle)
     key, ends = live.private_key, live.validity_end
     renewed = rules.renew_ca(ca)
     assert renewed.parsed_key != ca.parsed_key
@@ -137,7 +137,7 @@ def test_renewing_a_ca_with_a_new_key_signs_everything_live_again(ca, tmp_path):
 
 def test_everything_live_is_signed_again_in_batches(ca, monkeypatch, tmp_path):
     monkeypatch.setattr("pki.rules.certificates.BATCH", 2)
-    certs = [make.cert(ca) for _ in range(5)]
+    certs = [factories.cert(ca) for _ in range(5)]
     before = {int(cert.serial_number) for cert in certs}
     renewed = rules.renew_ca(ca)
     anchors = written(tmp_path, "ca.pem", renewed.certificate)
@@ -153,7 +153,7 @@ def test_everything_live_is_signed_again_in_batches(ca, monkeypatch, tmp_path):
 
 def test_a_certificate_whose_key_the_device_keeps_is_renewed_with_that_key(ca):
     key = keys.generate("256")
-    cert = make.cert(ca, public_key=key.public_key())
+    cert = factories.cert(ca, public_key=key.public_key())
     assert cert.private_key == ""
     assert rules.renew(cert).parsed_key == key.public_key()
 
@@ -181,7 +181,7 @@ def test_an_authority_elsewhere_vouches_for_one_here(organization, tmp_path):
         name="here", organization=organization,
         certificate=pem(root.sign(wanted), *root.chain()), private_key=keys.to_pem(key),
     )  # fmt: skip
-    leaf = make.cert(made)
+    leaf = factories.cert(made)
     anchors = written(tmp_path, "root.pem", pem(*root.chain()))
     bundle = written(tmp_path, "bundle.pem", leaf.bundle)
     assert "OK" in openssl("verify", "-CAfile", anchors, "-untrusted", bundle, bundle)
@@ -202,29 +202,29 @@ def test_an_old_import_is_renewed_with_what_is_good_today(organization, tmp_path
 
 
 def test_nothing_is_signed_by_an_authority_that_ended_or_is_revoked(organization):
-    root = make.ca(organization)
-    middle = make.ca(organization, issuer=root)
+    root = factories.ca(organization)
+    middle = factories.ca(organization, issuer=root)
     rules.revoke(middle, reason=Reason.CA_COMPROMISE)
     with pytest.raises(Conflict, match="is revoked"):
-        make.cert(middle)
+        factories.cert(middle)
     with pytest.raises(Conflict, match="is revoked"):
         rules.renew_ca(middle)
     assert listed(root) == {int(middle.serial_number)}
     later = timezone.now() + timedelta(days=3651)
     with time_machine.travel(later), pytest.raises(Conflict, match="ended on"):
-        make.cert(root)
+        factories.cert(root)
 
 
 def test_an_authority_with_an_intermediate_is_not_deleted(organization):
-    root = make.ca(organization, name="Root")
-    make.ca(organization, issuer=root, name="Middle")
+    root = factories.ca(organization, name="Root")
+    factories.ca(organization, issuer=root, name="Middle")
     with pytest.raises(Conflict, match="in use by Middle"):
         rules.delete_ca(root)
 
 
 def test_a_deleted_intermediate_is_revoked_by_its_issuer(organization):
-    root = make.ca(organization)
-    middle = make.ca(organization, issuer=root)
+    root = factories.ca(organization)
+    middle = factories.ca(organization, issuer=root)
     serial = int(middle.serial_number)
     rules.delete_ca(middle)
     assert listed(root) == {serial}
@@ -232,24 +232,24 @@ def test_a_deleted_intermediate_is_revoked_by_its_issuer(organization):
 
 
 def test_what_was_made_at_the_same_moment_is_a_conflict(ca, monkeypatch):
-    first = make.cert(ca)
+    first = factories.cert(ca)
     monkeypatch.setattr("pki.rules.certificates.check_common_name", lambda row: None)
     monkeypatch.setattr(Cert, "validate_constraints", lambda row, exclude=None: None)
     with pytest.raises(Conflict, match="same moment"):
-        make.cert(ca, common_name=first.common_name)
+        factories.cert(ca, common_name=first.common_name)
     assert Issued.objects.count() == 1
 
 
 def test_an_authority_whose_certificates_are_all_revoked_is_deleted_with_them(ca):
-    rules.revoke(make.cert(ca))
+    rules.revoke(factories.cert(ca))
     rules.delete_ca(ca)
     assert not Cert.objects.exists()
     assert not Issued.objects.exists()
 
 
 def test_a_ca_moves_to_another_organization_only_without_certificates(ca):
-    other = make.organization()
-    make.cert(ca)
+    other = factories.organization()
+    factories.cert(ca)
     with pytest.raises(Conflict, match="cannot move"):
         rules.update_ca(ca, organization=other)
     ca.refresh_from_db()
@@ -257,12 +257,16 @@ def test_a_ca_moves_to_another_organization_only_without_certificates(ca):
 
 
 def test_what_is_marked_is_renewed_in_good_time(organization):
-    ca = make.ca(
+    ca = factories.ca(
         organization, validity_end=timezone.now() + timedelta(days=100), auto_renew=True
     )
-    marked = make.cert(ca, auto_renew=True, validity_end=timezone.now() + timedelta(days=60))
-    unmarked = make.cert(ca, validity_end=timezone.now() + timedelta(days=60))
-    revoked = make.cert(ca, auto_renew=True, validity_end=timezone.now() + timedelta(days=60))
+    marked = factories.cert(
+        ca, auto_renew=True, validity_end=timezone.now() + timedelta(days=60)
+    )
+    unmarked = factories.cert(ca, validity_end=timezone.now() + timedelta(days=60))
+    revoked = factories.cert(
+        ca, auto_renew=True, validity_end=timezone.now() + timedelta(days=60)
+    )
     rules.revoke(revoked)
     assert tasks.renew_expiring() == 0
     with time_machine.travel(timezone.now() + timedelta(days=45)):
@@ -282,7 +286,7 @@ def test_what_is_marked_is_renewed_in_good_time(organization):
 
 
 def test_a_short_lived_certificate_is_renewed_in_its_last_third(ca):
-    cert = make.cert(
+    cert = factories.cert(
         ca, auto_renew=True, validity_start=timezone.now(),
         validity_end=timezone.now() + timedelta(days=9),
     )  # fmt: skip
@@ -292,12 +296,14 @@ def test_a_short_lived_certificate_is_renewed_in_its_last_third(ca):
 
 
 def test_what_cannot_be_renewed_is_left_and_does_not_stop_the_rest(organization, caplog):
-    middle_root = make.ca(organization, validity_end=timezone.now() + timedelta(days=10))
-    stuck = make.cert(
+    middle_root = factories.ca(organization, validity_end=timezone.now() + timedelta(days=10))
+    stuck = factories.cert(
         middle_root, auto_renew=True, validity_end=timezone.now() + timedelta(days=25)
     )
-    fine = make.cert(
-        make.ca(organization), auto_renew=True, validity_end=timezone.now() + timedelta(days=25)
+    fine = factories.cert(
+        factories.ca(organization),
+        auto_renew=True,
+        validity_end=timezone.now() + timedelta(days=25),
     )
     with time_machine.travel(timezone.now() + timedelta(days=20)):
         assert rules.renew_due() == [fine]
@@ -305,30 +311,30 @@ def test_what_cannot_be_renewed_is_left_and_does_not_stop_the_rest(organization,
 
 
 def test_what_ends_soon_is_told_once_to_those_who_may_know(organization):
-    ca = make.ca(organization)
+    ca = factories.ca(organization)
     now = timezone.now()
     for days in (0.5, 5, 20, 200):
-        make.cert(ca, name=f"{days}", validity_end=now + timedelta(days=days))
-    gone = make.cert(ca, validity_end=now + timedelta(days=5))
+        factories.cert(ca, name=f"{days}", validity_end=now + timedelta(days=days))
+    gone = factories.cert(ca, validity_end=now + timedelta(days=5))
     rules.revoke(gone)
-    told = rules.notices(make.user(organization))
+    told = rules.notices(factories.user(organization))
     assert [(n.days, [row.name for row in n.rows]) for n in told] == [
         (1, ["0.5"]),
         (7, ["5"]),
         (30, ["20"]),
     ]
-    assert not any(n.rows for n in rules.notices(make.user(make.organization())))
+    assert not any(n.rows for n in rules.notices(factories.user(factories.organization())))
 
 
 def test_nothing_readable_shows_a_key(ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     for row in (ca, cert, RevocationList.objects.get(ca=ca)):
         assert "PRIVATE" not in repr(row) + str(row)
     assert not any("PRIVATE" in line.text for line in cert.summary)
 
 
 def test_the_database_itself_refuses_a_serial_number_twice(ca):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     with pytest.raises(models.ProtectedError):
         ca.delete()
     with pytest.raises(Exception, match=r"(?i)unique"):
@@ -339,13 +345,13 @@ def test_the_database_itself_refuses_a_serial_number_twice(ca):
 
 @pytest.mark.django_db(transaction=True)
 def test_certificates_issued_at_the_same_time_all_exist(organization):
-    ca = make.ca(organization)
+    ca = factories.ca(organization)
     failures = []
 
     def work():
         try:
             for _ in range(5):
-                make.cert(ca)
+                factories.cert(ca)
         except Exception as error:  # noqa: BLE001 - shown by the assertion below
             failures.append(error)
         finally:

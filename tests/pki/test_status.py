@@ -7,7 +7,7 @@ from django.test import Client
 
 from pki import rules
 from pki.models import Reason
-from tests import make
+from tests import factories
 from tests.pki.oracle import openssl, written
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def ca(organization):
-    return make.ca(organization)
+    return factories.ca(organization)
 
 
 @pytest.mark.parametrize("kind", ["2048", "256", "ed25519"])
 def test_openssl_asks_the_responder_and_believes_it(live_server, organization, kind, tmp_path):
-    ca = make.ca(organization, key_length=kind)
-    cert = make.cert(ca)
+    ca = factories.ca(organization, key_length=kind)
+    cert = factories.cert(ca)
     issuer = written(tmp_path, "ca.pem", ca.certificate)
     asked = written(tmp_path, "cert.pem", cert.certificate)
     url = ("-url", f"{live_server.url}/pki/ocsp/")
@@ -35,7 +35,7 @@ def test_openssl_asks_the_responder_and_believes_it(live_server, organization, k
     assert "Reason: keyCompromise" in answer
     unknown = openssl("ocsp", "-issuer", issuer, "-CAfile", issuer, *url, "-serial", "77")
     assert "77: unknown" in unknown
-    other = written(tmp_path, "other.pem", make.ca(organization).certificate)
+    other = written(tmp_path, "other.pem", factories.ca(organization).certificate)
     refused = openssl("ocsp", "-issuer", other, *url, "-serial", "77", "-CAfile", other)
     assert "77: unknown" in refused
 
@@ -53,8 +53,8 @@ def test_openssl_fetches_the_list_by_the_address_in_the_certificate(
     live_server, settings, organization, tmp_path
 ):
     settings.MUSTER_PUBLIC_URL = live_server.url
-    ca = make.ca(organization)
-    good, bad = make.cert(ca), make.cert(ca)
+    ca = factories.ca(organization)
+    good, bad = factories.cert(ca), factories.cert(ca)
     rules.revoke(bad)
     anchors = written(tmp_path, "ca.pem", ca.certificate)
     check = ("verify", "-crl_check", "-crl_download", "-CAfile", anchors)
@@ -74,7 +74,7 @@ def test_the_list_is_public_cacheable_and_fresh(client: Client, ca):
     again = client.get(url, headers={"If-None-Match": answer["ETag"]})
     assert again.status_code == 304
     assert not again.content
-    rules.revoke(make.cert(ca))
+    rules.revoke(factories.cert(ca))
     assert client.get(url, headers={"If-None-Match": answer["ETag"]}).status_code == 200
     pem = client.get(f"{url}.pem")
     assert pem.content.startswith(b"-----BEGIN X509 CRL-----")
@@ -91,7 +91,7 @@ def test_the_authoritys_certificate_is_public_and_its_key_is_not(client: Client,
 
 
 def test_a_question_in_the_path_is_answered_and_may_be_cached(client: Client, ca, tmp_path):
-    cert = make.cert(ca)
+    cert = factories.cert(ca)
     issuer = written(tmp_path, "ca.pem", ca.certificate)
     asked = written(tmp_path, "cert.pem", cert.certificate)
     request = tmp_path / "request.der"

@@ -7,7 +7,7 @@ import pytest
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from tests import make
+from tests import factories
 from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.http import says
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def row(balena: BalenaSupervisor, organization: Organization) -> Supervisor:
-    return make.supervisor(balena, organization)
+    return factories.supervisor(balena, organization)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ class TestWhom:
     def test_a_stranger_gets_the_answer_of_a_device_that_is_not(
         self, post: Any, row: Supervisor
     ) -> None:
-        stranger = make.user(make.organization())
+        stranger = factories.user(factories.organization())
         own = post("ping", method="GET", deviceId=row.pk, user=stranger)
         none = post("ping", method="GET", deviceId=row.pk + 1, user=stranger)
         assert own.status_code == none.status_code == 404
@@ -88,20 +88,20 @@ class TestWhom:
     def test_each_kind_of_call_has_a_permission(
         self, post: Any, row: Supervisor, role: str, path: str, status: int
     ) -> None:
-        user = make.user(row.device.organization, role)
+        user = factories.user(row.device.organization, role)
         assert post(path, deviceId=row.pk, user=user).status_code == status
         call = SupervisorCall.objects.get()
         assert call.actor == user.username
         assert call.state == ("refused" if status == 403 else "succeeded")
 
     def test_forcing_is_a_permission_of_its_own(self, post: Any, row: Supervisor) -> None:
-        user = make.user(row.device.organization, "operator")
+        user = factories.user(row.device.organization, "operator")
         answer = post("v1/restart", deviceId=row.pk, data={"force": True}, user=user)
         assert answer.status_code == 403
         assert "supervisor:force" in answer.json()["message"]
 
     def test_a_viewer_reads(self, post: Any, row: Supervisor) -> None:
-        user = make.user(row.device.organization, "viewer")
+        user = factories.user(row.device.organization, "viewer")
         answer = post("v1/device", deviceId=row.pk, method="get", user=user)
         assert answer.json()["supervisor_version"] == "19.0.5"
 
@@ -124,7 +124,7 @@ class TestWhat:
         for version in ("1.5.0", "19.0.5"):
             device = run(version)
             device.locked = True
-            row = make.supervisor(device, organization)
+            row = factories.supervisor(device, organization)
             answer = post("v1/restart", deviceId=row.pk)
             assert answer.status_code == 423, version
             assert SupervisorCall.objects.first().state == "locked"
@@ -160,7 +160,7 @@ class TestWhat:
         gone = post("v1/tcp-ping", deviceId=row.pk)
         assert gone.status_code == 501
         assert "since version 7.0.0" in gone.json()["message"]
-        old = make.supervisor(run("1.5.0"), organization)
+        old = factories.supervisor(run("1.5.0"), organization)
         early = post("v2/state/status", deviceId=old.pk, method="GET")
         assert early.status_code == 501
         assert early.json()["code"] == "unsupported_by_device"
@@ -197,7 +197,7 @@ class TestWhat:
             ("", ""),
         ):
             device = run(version or "19.0.5")
-            row = make.supervisor(device, organization, version=version)
+            row = factories.supervisor(device, organization, version=version)
             assert post("v1/blink", deviceId=row.pk).status_code == 200, version
             sent = device.requests[-1]
             assert sent.headers.get("authorization", "").partition(" ")[0] == header
@@ -253,15 +253,15 @@ class TestInventory:
     def test_a_supervisor_is_added_where_the_caller_may(
         self, api: Any, organization: Organization
     ) -> None:
-        device = make.device(organization)
+        device = factories.device(organization)
         body = {"device": str(device.pk), "app_id": 7, "address": "127.0.0.1"}
         url = "/api/v1/controller/supervisor/"
-        viewer = api(make.user(organization, "viewer"))
+        viewer = api(factories.user(organization, "viewer"))
         assert viewer.post(url, body).status_code == 403
-        made = api(make.user(organization)).post(url, body)
+        made = api(factories.user(organization)).post(url, body)
         assert made.status_code == 201, made.content
         assert made.json()["uuid"] == device.pk.hex
-        stranger = api(make.user(make.organization()))
+        stranger = api(factories.user(factories.organization()))
         assert stranger.post(url, body).status_code == 400
         assert stranger.get(f"{url}{made.json()['id']}/").status_code == 404
         assert stranger.get(url).json()["count"] == 0
@@ -282,7 +282,7 @@ class TestInventory:
         django_assert_max_num_queries: Any,
     ) -> None:  # fmt: skip
         for _ in range(5):
-            make.supervisor(balena, organization)
+            factories.supervisor(balena, organization)
         client = api(admin)
         with django_assert_max_num_queries(8):
             assert client.get("/api/v1/controller/supervisor/").json()["count"] == 6

@@ -10,7 +10,7 @@ from django.test import Client
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import BackupPlan, StoredBackup
 from supervisor_proxy.rules import backups
-from tests import make
+from tests import factories
 from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import Large
 
@@ -38,7 +38,7 @@ def device(settings: Any, tmp_path: Path, run: Any, organization: Organization) 
     settings.MUSTER_BACKUP_DIR = str(tmp_path)
     device = run(HassioSupervisor("195"))
     device.download_size = SIZE
-    make.supervisor(device, organization, flavor="hassio", app_id=None)
+    factories.supervisor(device, organization, flavor="hassio", app_id=None)
     return device
 
 
@@ -53,7 +53,7 @@ def stored(device: HassioSupervisor, admin: User, organization: Organization) ->
 def test_a_plan_is_made_changed_and_deleted_and_says_what_it_made(
     device: HassioSupervisor, organization: Organization
 ) -> None:
-    client = signed_in(make.user(organization, is_staff=True))
+    client = signed_in(factories.user(organization, is_staff=True))
     assert "A plan backs up all" in client.get(PLANS).content.decode()
     assert client.post(f"{PLANS}add/", form(organization)).status_code == 302
     plan = BackupPlan.objects.get()
@@ -73,8 +73,8 @@ def test_a_plan_is_made_changed_and_deleted_and_says_what_it_made(
 
 
 def test_a_bad_plan_is_refused_beside_the_field(organization: Organization) -> None:
-    client = signed_in(make.user(organization, is_staff=True))
-    foreign = str(make.group(make.organization()).pk)
+    client = signed_in(factories.user(organization, is_staff=True))
+    foreign = str(factories.group(factories.organization()).pk)
     for wrong in ({"hours": "0"}, {"keep": "x"}, {"name": ""}, {"group": foreign}):
         answer = client.post(f"{PLANS}add/", form(organization, **wrong))
         assert answer.status_code == 200
@@ -117,7 +117,7 @@ def test_each_does_what_their_role_permits_and_strangers_see_nothing(
     stored: StoredBackup, organization: Organization
 ) -> None:
     plan, page = BackupPlan.objects.get(), f"{STORED}{stored.pk}/"
-    viewer = signed_in(make.user(organization, "viewer", is_staff=True))
+    viewer = signed_in(factories.user(organization, "viewer", is_staff=True))
     shown = viewer.get(f"{page}change/").content.decode()
     for button in ("Download", "Bring it", "Show its password", "Delete"):
         assert button not in shown
@@ -126,7 +126,7 @@ def test_each_does_what_their_role_permits_and_strangers_see_nothing(
         assert viewer.post(page + verb, {"post": "yes"}).status_code == 403
     assert viewer.post(f"{PLANS}add/", form(organization)).status_code == 403
     assert viewer.post(f"{PLANS}{plan.pk}/change/", form(organization)).status_code == 403
-    stranger = signed_in(make.user(make.organization(), is_staff=True))
+    stranger = signed_in(factories.user(factories.organization(), is_staff=True))
     assert stored.supervisor.device.name not in stranger.get(STORED).content.decode()
     assert stranger.get(f"{page}download/").status_code == 404
     assert stranger.get(f"{PLANS}{plan.pk}/change/").status_code == 302

@@ -11,7 +11,7 @@ from django.utils import timezone
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import BackupPlan, StoredBackup, SupervisorCall
 from supervisor_proxy.rules import backups
-from tests import make
+from tests import factories
 from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import Large
 
@@ -34,7 +34,7 @@ def fleet(run: Any, organization: Organization) -> Any:
         run(*devices)
         for device in devices:
             device.download_size = SIZE
-            make.supervisor(device, organization, flavor="hassio", app_id=None)
+            factories.supervisor(device, organization, flavor="hassio", app_id=None)
         return devices
 
     return fleet
@@ -132,7 +132,7 @@ def test_a_kept_backup_goes_back_to_its_device_and_its_password_is_told_to_few(
     assert device.uploaded == whole
     told = api(admin).get(f"{url}password/").json()["password"]
     assert told == BackupPlan.objects.get().password
-    viewer = make.user(organization, "viewer")
+    viewer = factories.user(organization, "viewer")
     assert api(viewer).get(url).status_code == 200
     for path in ("download/", "password/"):
         assert api(viewer).get(url + path).status_code == 403
@@ -142,10 +142,10 @@ def test_a_kept_backup_goes_back_to_its_device_and_its_password_is_told_to_few(
 def test_a_plan_is_made_by_who_may_do_all_of_it_and_for_their_own(
     plan: Any, organization: Organization
 ) -> None:
-    assert plan(make.user(organization, "operator")).status_code == 403
-    assert plan(make.user(make.organization())).status_code in {400, 403}
+    assert plan(factories.user(organization, "operator")).status_code == 403
+    assert plan(factories.user(factories.organization())).status_code in {400, 403}
     assert plan(hours=0).status_code == 400
-    elsewhere = make.group(make.organization())
+    elsewhere = factories.group(factories.organization())
     assert plan(group=str(elsewhere.pk)).status_code == 400
     assert not BackupPlan.objects.exists()
 
@@ -154,10 +154,10 @@ def test_only_devices_of_the_plans_group_are_backed_up(
     fleet: Any, plan: Any, organization: Organization
 ) -> None:
     fleet("2026.08.0", "2026.08.0")
-    group = make.group(organization)
+    group = factories.group(organization)
     assert plan(group=str(group.pk)).status_code == 201
     assert backups.run_due() == 0
-    row = make.Device.objects.first()
+    row = factories.Device.objects.first()
     row.group = group
     row.save()
     assert backups.run_due() == 1

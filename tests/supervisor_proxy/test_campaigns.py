@@ -7,7 +7,7 @@ import pytest
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import SupervisorCall, UpdateCampaign
 from supervisor_proxy.rules import campaigns
-from tests import make
+from tests import factories
 from tests.fleet.hassio import HassioSupervisor
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def fleet(run: Any, organization: Organization) -> Any:
         devices = [HassioSupervisor(version) for version in versions]
         run(*devices)
         return devices, [
-            make.supervisor(device, organization, flavor="hassio", app_id=None)
+            factories.supervisor(device, organization, flavor="hassio", app_id=None)
             for device in devices
         ]
 
@@ -93,8 +93,8 @@ def test_it_is_begun_by_who_may_do_all_of_it(
     fleet: Any, begin: Any, organization: Organization
 ) -> None:
     _, rows = fleet("2026.08.0", "195")
-    assert begin(rows, make.user(organization, "operator")).status_code == 403
-    stranger = make.user(make.organization())
+    assert begin(rows, factories.user(organization, "operator")).status_code == 403
+    stranger = factories.user(factories.organization())
     assert begin(rows, stranger).status_code == 400
     assert begin([]).status_code == 400
     assert not UpdateCampaign.objects.exists()

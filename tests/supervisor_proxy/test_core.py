@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from controller.accounts.models import Organization, User
-from supervisor_proxy.rules import homes, many
-from tests import make
+from supervisor_proxy.rules import batch_calls, home_assistant
+from tests import factories
 from tests.fleet.core import Core
 from tests.fleet.http import Growing, Large
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def cabin(run: Any, organization: Organization) -> tuple[Core, Any]:
     device = run(Core())
-    row = make.supervisor(
+    row = factories.supervisor(
         device, organization, flavor="hassio", app_id=None, transport="core", key=device.token
     )
     return device, row
@@ -45,10 +45,10 @@ def test_what_is_json_goes_over_cores_socket(ask: Any, cabin: Any) -> None:
     assert (refused.status_code, refused.json()["result"]) == (400, "error")
     assert "extra keys" in refused.json()["message"]
     job = ask("post", "core/update").json()["data"]["job_id"]
-    many.run_due()
+    batch_calls.run_due()
     assert ask("get", f"jobs/{job}").json()["data"]["errors"] == []
     assert device.core == device.core_latest
-    homes.look_at([row])
+    home_assistant.look_at([row])
     row.refresh_from_db()
     assert (row.home.core, row.key_state) == (device.core, "good")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.base.errors import Refused
-from supervisor_proxy.engine.forms import first_part
+from supervisor_proxy.engine.multipart import first_part
 
 B = b"XX"
 

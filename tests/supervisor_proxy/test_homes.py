@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Home, HomeAlert, SupervisorCall, UpdateCampaign
-from supervisor_proxy.rules import homes
-from tests import make
+from supervisor_proxy.rules import home_assistant
+from tests import factories
 from tests.fleet.hassio import HassioSupervisor
 
 pytestmark = pytest.mark.django_db
@@ -21,8 +21,8 @@ FLEET = "/admin/supervisor_proxy/home/"
 def home(run: Any, organization: Organization) -> Any:
     def home(version: str = "2026.08.0", name: str = "cabin") -> tuple[HassioSupervisor, Any]:
         stand_in = run(HassioSupervisor(version))
-        device = make.device(organization, name=name)
-        row = make.supervisor(
+        device = factories.device(organization, name=name)
+        row = factories.supervisor(
             stand_in, organization, flavor="hassio", app_id=None, device=device
         )
         return stand_in, row
@@ -33,7 +33,7 @@ def home(run: Any, organization: Organization) -> Any:
 def test_devices_of_both_ages_tell_the_same_of_themselves(home: Any) -> None:
     for version, name in (("2026.08.0", "new"), ("195", "old")):
         device, row = home(version, name)
-        homes.look_at([row])
+        home_assistant.look_at([row])
         found = Home.objects.get(supervisor=row)
         assert (found.core, found.core_latest) == (device.core, device.core_latest)
         assert (found.system, found.supervisor_version) == ("12.0", version)
@@ -49,16 +49,16 @@ def test_all_whose_turn_it_is_are_looked_at_and_one_that_is_away_says_why(home: 
     device, row = home()
     away, other = home(name="away")
     away.key = "another"
-    assert homes.look_at_all() == 2
-    assert homes.look_at_all() == 0
+    assert home_assistant.look_at_all() == 2
+    assert home_assistant.look_at_all() == 0
     assert Home.objects.get(supervisor=row).seen
     lost = Home.objects.get(supervisor=other)
     assert (lost.seen, "key" in lost.reason) == (None, True)
     Home.objects.update(asked=timezone.now() - timedelta(hours=1))
-    assert homes.look_at_all() == 2
+    assert home_assistant.look_at_all() == 2
     # What it told before stays, when it does not answer.
     device.state = "shutdown"
-    homes.look_at([row])
+    home_assistant.look_at([row])
     kept = Home.objects.get(supervisor=row)
     assert (kept.core, "starts or stops" in kept.reason) == (device.core, True)
 
@@ -73,7 +73,7 @@ def test_a_trouble_is_told_once_when_it_comes_and_once_when_it_goes(
     device.unhealthy = ["docker"]
     device.addons["core_ssh"] = "error"
     for _ in range(2):
-        homes.look_at([row])
+        home_assistant.look_at([row])
     open_ones = HomeAlert.objects.filter(ended=None)
     assert {(one.kind, one.about) for one in open_ones} == {
         ("issue", "free_space system"), ("unhealthy", "docker"), ("addon", "core_ssh"),
@@ -82,7 +82,7 @@ def test_a_trouble_is_told_once_when_it_comes_and_once_when_it_goes(
     shown = api(admin).get("/api/v1/controller/home-alert/?is_open=true").json()
     assert shown["count"] == 3
     device.issues, device.unhealthy, device.addons["core_ssh"] = [], [], "started"
-    homes.look_at([row])
+    home_assistant.look_at([row])
     assert not HomeAlert.objects.filter(ended=None).exists()
     assert HomeAlert.objects.count() == 3
 
@@ -94,7 +94,7 @@ def test_the_list_is_scoped_and_asks_the_database_as_often_for_many(
     for name in ("one", "two", "three"):
         _, row = home(name=name)
         Home.objects.create(supervisor=row, core="1", core_latest="2", updates=1)
-    stranger = make.user(make.organization())
+    stranger = factories.user(factories.organization())
     assert api(stranger).get("/api/v1/controller/home/").json()["count"] == 0
     with django_assert_max_num_queries(8):
         told = api(admin).get("/api/v1/controller/home/?has_updates=true").json()
@@ -105,7 +105,7 @@ def test_the_fleets_page_shows_versions_and_begins_a_campaign(
     home: Any, client: Any, admin: User
 ) -> None:
     _, row = home()
-    homes.look_at([row])
+    home_assistant.look_at([row])
     client.force_login(admin)
     page = client.get(FLEET).content.decode()
     assert "2026.8.0 → 2026.8.1" in page
@@ -124,9 +124,9 @@ def test_the_tab_of_a_device_is_for_those_who_may_see_it(
 ) -> None:
     device, row = home()
     base = f"{FLEET}on/{row.pk}"
-    client.force_login(make.user(make.organization(), is_staff=True))
+    client.force_login(factories.user(factories.organization(), is_staff=True))
     assert client.get(f"{base}/look/").status_code == 404
-    client.force_login(make.user(organization, "viewer", is_staff=True))
+    client.force_login(factories.user(organization, "viewer", is_staff=True))
     told = client.get(f"{base}/look/").json()
     assert [one["slug"] for one in told["addons"]] == ["core_ssh", "core_mosquitto"]
     assert client.get(f"{base}/icon/core_ssh/")["Content-Type"] == "image/png"
@@ -138,7 +138,7 @@ def test_the_tab_of_a_device_is_for_those_who_may_see_it(
         return client.post(f"{base}/call/", json.dumps(sent), content_type="application/json")
 
     assert "permission" in call(name="restart-core").json()["error"]
-    client.force_login(make.user(organization, "org_admin", is_staff=True))
+    client.force_login(factories.user(organization, "org_admin", is_staff=True))
     assert "INFO started" in client.get(f"{base}/logs/?of=core_ssh").json()["value"]
     assert call(name="stop", place="core_ssh").json()["value"]
     assert device.addons["core_ssh"] == "stopped"

@@ -15,8 +15,8 @@ from supervisor_proxy.drivers.contract import Order, Target
 from supervisor_proxy.drivers.http import dialled
 from supervisor_proxy.engine import balena as table
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules import asking
-from tests import make
+from supervisor_proxy.rules import call_requests
+from tests import factories
 from tests.fleet import http as fleet
 from tests.fleet.balena import BalenaSupervisor
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def row(balena: BalenaSupervisor, organization: Organization) -> Supervisor:
-    return make.supervisor(balena, organization)
+    return factories.supervisor(balena, organization)
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ class TestAnswers:
         self, post: Any, balena: BalenaSupervisor, monkeypatch: Any
     ) -> None:
         rows = [replace(one, seconds=0.5) for one in table.TABLE]
-        monkeypatch.setitem(cast(Any, asking.TABLES), "balena", rows)
+        monkeypatch.setitem(cast(Any, call_requests.TABLES), "balena", rows)
         balena.fault = fleet.drips
         began = time.monotonic()
         answer = post("v1/blink")

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
-from supervisor_proxy.rules import many
-from tests import make
+from supervisor_proxy.rules import batch_calls
+from tests import factories
 from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.http import hangs_up
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def row(balena: BalenaSupervisor, organization: Organization) -> Supervisor:
-    return make.supervisor(balena, organization)
+    return factories.supervisor(balena, organization)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ class TestFleet:
         devices[0].locked = True
         dead = [BalenaSupervisor("19.0.5", port=port) for port in closed]
         for device in (*devices, *dead):
-            make.supervisor(device, organization)
+            factories.supervisor(device, organization)
         began = time.monotonic()
         answer = post("v1/reboot", appId=42)
         # Eight seconds on an idle machine; a request never takes longer than this.
@@ -58,10 +58,10 @@ class TestFleet:
     def test_what_is_not_permitted_on_one_device_does_not_hide_the_others(
         self, post: Any, run: Any, organization: Organization
     ) -> None:
-        rows = [make.supervisor(device, organization) for device in run("19.0.5", "1.5.0")]
+        rows = [factories.supervisor(device, organization) for device in run("19.0.5", "1.5.0")]
         answer = post("v1/tcp-ping", appId=42)
         assert [part["statusCode"] for part in answer.json()] == [501, 204]
-        viewer = make.user(organization, "viewer")
+        viewer = factories.user(organization, "viewer")
         answer = post("v1/reboot", appId=42, user=viewer)
         assert [part["statusCode"] for part in answer.json()] == [403, 403]
         assert len(rows) == 2
@@ -70,12 +70,12 @@ class TestFleet:
         self, post: Any, run: Any, organization: Organization
     ) -> None:
         first, second = run("19.0.5", "19.0.5")
-        make.supervisor(first, organization)
-        make.supervisor(second, make.organization())
+        factories.supervisor(first, organization)
+        factories.supervisor(second, factories.organization())
         answer = post("v1/reboot", appId=42)
         assert answer.status_code == 409
         assert not first.requests
-        own = make.user(organization)
+        own = factories.user(organization)
         assert post("v1/reboot", appId=42, user=own).status_code == 202
 
     def test_a_worker_does_it_for_who_prefers_not_to_wait(
@@ -83,12 +83,12 @@ class TestFleet:
     ) -> None:
         devices = run("19.0.5", "18.0.0")
         for device in devices:
-            make.supervisor(device, organization)
+            factories.supervisor(device, organization)
         answer = post("v1/restart", appId=42, headers={"Prefer": "respond-async"})
         assert answer.status_code == 202
         url = answer["Location"]
         assert api(admin).get(url).json()["results"]["queued"] == 2
-        assert many.run_due() == 2
+        assert batch_calls.run_due() == 2
         assert api(admin).get(url).json()["results"]["succeeded"] == 2
         calls = api(admin).get(
             f"/api/v1/controller/supervisor-call/?batch={answer.json()['id']}"
@@ -101,7 +101,7 @@ class TestFleet:
 def test_of_two_reboots_at_once_one_is_told_that_the_device_is_busy(
     live_server: Any, admin: User, balena: BalenaSupervisor, organization: Organization
 ) -> None:
-    row = make.supervisor(balena, organization)
+    row = factories.supervisor(balena, organization)
     balena.delay = 1.0
     found = []
 
@@ -113,7 +113,7 @@ def test_of_two_reboots_at_once_one_is_told_that_the_device_is_busy(
         )
         found.append((answer.status_code, answer.headers.get("retry-after")))
 
-    headers = make.bearer(admin)
+    headers = factories.bearer(admin)
     threads = [threading.Thread(target=reboot) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -142,7 +142,7 @@ class TestTwice:
     ) -> None:
         headers = {"Idempotency-Key": "one"}
         post("v1/blink", deviceId=row.pk, headers=headers)
-        user = make.user(row.device.organization)
+        user = factories.user(row.device.organization)
         post("v1/blink", deviceId=row.pk, headers=headers, user=user)
         assert len(balena.requests) == 2
 
@@ -168,12 +168,12 @@ class TestLater:
         assert answer.json()["state"] == "queued"
         same = post("v1/restart", deviceId=away.pk, queue=True)
         assert same.json()["id"] == answer.json()["id"]
-        assert many.run_due() == 1
+        assert batch_calls.run_due() == 1
         call = SupervisorCall.objects.get(pk=answer.json()["id"])
         assert call.state == "queued"
         SupervisorCall.objects.update(leased_until=None)
         Supervisor.objects.update(port=balena.port)
-        many.run_due()
+        batch_calls.run_due()
         call.refresh_from_db()
         assert (call.state, call.answer) == ("succeeded", "OK")
         assert balena.paths == [("POST", "/v1/restart")]
@@ -183,7 +183,7 @@ class TestLater:
     ) -> None:
         first = post("v1/update", deviceId=away.pk, queue=True).json()["id"]
         SupervisorCall.objects.update(expires=timezone.now())
-        many.run_due()
+        batch_calls.run_due()
         assert SupervisorCall.objects.get(pk=first).state == "expired"
         second = post("v1/update", deviceId=away.pk, queue=True).json()["id"]
         url = f"/api/v1/controller/supervisor-call/{second}/cancel/"
@@ -214,10 +214,10 @@ class TestUnknown:
         assert post("v1/restart", deviceId=row.pk).status_code == 502
         balena.fault = None
         SupervisorCall.objects.update(ended=timezone.now() - timedelta(minutes=1))
-        assert many.verify_unknown() == 1
+        assert batch_calls.verify_unknown() == 1
         call = SupervisorCall.objects.get(state="unknown")
         assert "answers, and takes the portal's key" in call.verdict
-        assert many.verify_unknown() == 0
+        assert batch_calls.verify_unknown() == 0
 
     def test_a_call_of_a_dead_process_is_unknown_and_never_repeated(
         self, balena: BalenaSupervisor, row: Supervisor
@@ -226,7 +226,7 @@ class TestUnknown:
             supervisor=row, name="restart", method="POST", path="/v1/restart",
             leased_until=timezone.now() - timedelta(seconds=1),
         )  # fmt: skip
-        many.run_due()
+        batch_calls.run_due()
         assert SupervisorCall.objects.get().state == "unknown"
         assert not balena.requests
 
@@ -234,7 +234,7 @@ class TestUnknown:
         for state in ("succeeded", "queued"):
             SupervisorCall.objects.create(supervisor=row, method="GET", path="/", state=state)
         SupervisorCall.objects.update(created=timezone.now() - timedelta(days=400))
-        assert many.prune() == 1
+        assert batch_calls.prune() == 1
         assert SupervisorCall.objects.get().state == "queued"
 
 
@@ -250,7 +250,7 @@ class TestReports:
     def test_a_device_makes_itself_known(
         self, post: Any, report: Any, balena: BalenaSupervisor, organization: Organization
     ) -> None:
-        device = make.device(organization, management_ip="127.0.0.1")
+        device = factories.device(organization, management_ip="127.0.0.1")
         answer = report(device.key, {"a" * 32: balena.report()})
         assert (answer.status_code, answer.content) == (200, b"")
         row = Supervisor.objects.get()
@@ -273,7 +273,7 @@ class TestReports:
     def test_only_the_device_itself_reports(
         self, report: Any, row: Supervisor, organization: Organization
     ) -> None:
-        other = make.device(organization)
+        other = factories.device(organization)
         told = {row.uuid: {"api_secret": "d" * 32}}
         assert report("wrong", told).status_code == 401
         assert report("", told).status_code == 401
@@ -291,7 +291,7 @@ class TestReports:
     def test_a_report_that_makes_no_sense_changes_nothing(
         self, report: Any, organization: Organization, body: Any
     ) -> None:
-        assert report(make.device(organization).key, body).status_code == 400
+        assert report(factories.device(organization).key, body).status_code == 400
         assert not Supervisor.objects.exists()
 
 

@@ -14,8 +14,8 @@ from controller.accounts.models import AuditEntry, Organization, User
 from controller.accounts.rules import issue_token
 from supervisor_proxy.drivers.remote import own
 from supervisor_proxy.models import IngressSession
-from supervisor_proxy.rules import remote
-from tests import make
+from supervisor_proxy.rules import ingress
+from tests import factories
 from tests.fleet.core import Core
 from tests.fleet.hassio import INGRESS_ENTRY
 from tests.sockets import Listener, played
@@ -29,7 +29,7 @@ DOMAIN = "pages.example.org"
 def cabin(run: Any, organization: Organization, settings: Any) -> tuple[Core, Any]:
     settings.MUSTER_HOME_REMOTE, settings.MUSTER_INGRESS_DOMAIN = True, DOMAIN
     device = run(Core())
-    row = make.supervisor(
+    row = factories.supervisor(
         device, organization, flavor="hassio", app_id=None, transport="core", key=device.token
     )
     return device, row
@@ -89,8 +89,8 @@ def test_the_socket_is_shut_until_it_is_switched_on_and_to_others(
     cabin: Any, admin: User, organization: Organization, settings: Any
 ) -> None:
     device, row = cabin
-    operator = make.user(organization, "operator")
-    stranger = make.user(make.organization())
+    operator = factories.user(organization, "operator")
+    stranger = factories.user(factories.organization())
 
     tokens = {user: issue_token(user, name="x") for user in (operator, stranger, admin)}
 
@@ -159,8 +159,8 @@ def test_pages_are_shut_until_they_are_switched_on_and_to_others(
 ) -> None:
     _, row = cabin
     assert open_page("core_mosquitto").status_code == 400
-    assert open_page(user=make.user(organization, "operator")).status_code == 403
-    assert open_page(user=make.user(make.organization())).status_code == 404
+    assert open_page(user=factories.user(organization, "operator")).status_code == 403
+    assert open_page(user=factories.user(factories.organization())).status_code == 404
     row.transport = "agent"
     row.save()
     assert "through Core" in json.dumps(open_page().json())
@@ -182,6 +182,6 @@ def test_what_gives_out_rights_is_not_passed_on() -> None:
         "config/auth/create",
         "backup/start",
     ):
-        assert remote.is_shut({"type": kind})
+        assert ingress.is_shut({"type": kind})
     for kind in ("get_states", "subscribe_events", "config/area_registry/list", "call_service"):
-        assert not remote.is_shut({"type": kind})
+        assert not ingress.is_shut({"type": kind})

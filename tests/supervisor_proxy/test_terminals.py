@@ -15,7 +15,7 @@ from controller.accounts.rules import issue_token
 from controller.devices.models import Device
 from supervisor_proxy.models import Terminal, TerminalPart
 from supervisor_proxy.rules import terminals
-from tests import make
+from tests import factories
 from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.ssh import SshDevice
 from tests.sockets import Listener, played
@@ -30,9 +30,9 @@ SIZE = {"columns": 80, "rows": 24}
 def device(organization: Organization, tmp_path: Path) -> Iterator[Device]:
     with SshDevice(tmp_path) as server:
         params = {"username": server.username, "key": server.private_key}
-        device = make.device(organization, name="ap-1", management_ip=server.host)
-        make.connection(
-            device, make.credentials(organization, params=params),
+        device = factories.device(organization, name="ap-1", management_ip=server.host)
+        factories.connection(
+            device, factories.credentials(organization, params=params),
             port=server.port, host_key=server.host_key,
         )  # fmt: skip
         yield device
@@ -40,7 +40,7 @@ def device(organization: Organization, tmp_path: Path) -> Iterator[Device]:
 
 @pytest.fixture
 def person(organization: Organization) -> User:
-    return make.user(organization, "org_admin")
+    return factories.user(organization, "org_admin")
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_what_is_typed_is_done_shown_and_recorded(
 def test_a_ticket_is_good_once_for_a_minute_and_for_one_user(
     person: User, organization: Organization, offer: Any
 ) -> None:
-    other = make.user(organization, "org_admin")
+    other = factories.user(organization, "org_admin")
     tickets = [offer().json()["ticket"] for _ in range(3)]
     terminals.redeem_ticket(person, tickets[0], **SIZE)
     Terminal.objects.filter(ticket_digest=terminals.digest(tickets[1])).update(
@@ -125,13 +125,13 @@ def test_a_ticket_is_good_once_for_a_minute_and_for_one_user(
 def test_opening_is_a_permission_of_its_own(
     organization: Organization, offer: Any, role: str, status: int
 ) -> None:
-    assert offer(make.user(organization, role)).status_code == status
+    assert offer(factories.user(organization, role)).status_code == status
 
 
 def test_a_stranger_knows_neither_the_device_nor_its_terminals(
     api: Any, offer: Any, device: Device
 ) -> None:
-    stranger = make.user(make.organization())
+    stranger = factories.user(factories.organization())
     assert offer(stranger).status_code == 400
     row = offer().json()["id"]
     for path in ("", "recording/"):
@@ -214,7 +214,7 @@ def test_spawn_tty_is_the_portals_own_terminal_on_devices_without_one(
     api: Any, person: User, device: Device, offer: Any, run: Any
 ) -> None:
     balena: BalenaSupervisor = run("19.0.5")
-    row = make.supervisor(balena, device.organization, device=device)
+    row = factories.supervisor(balena, device.organization, device=device)
     body = {"deviceId": row.pk, "appId": 42, "data": {"appId": 42}}
     answer = api(person).post("/supervisor/v1/spawn-tty", body)
     assert answer.status_code == 200
@@ -223,6 +223,6 @@ def test_spawn_tty_is_the_portals_own_terminal_on_devices_without_one(
     opened = terminals.redeem_ticket(person, offer().json()["ticket"], **SIZE)
     assert api(person).post("/supervisor/v1/despawn-tty", body).content == b"OK"
     assert terminals.why_end(opened.pk)
-    operator = make.user(device.organization, "operator")
+    operator = factories.user(device.organization, "operator")
     assert api(operator).post("/supervisor/v1/spawn-tty", body).status_code == 403
     assert not balena.requests

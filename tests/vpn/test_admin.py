@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from controller.accounts.models import Organization, User
 from controller.configs.models import Template
 from controller.vpn.models import Vpn
-from networks.models import IpAddress, Subnet
-from tests import make
+from networks.ipam.models import IpAddress, Subnet
+from tests import factories
 
 LIST = "/admin/vpn/vpn/"
 SUBNETS = "/admin/networks/subnet/"
@@ -27,7 +27,7 @@ def signed_in(user: User) -> Client:
 
 
 def member(organization: Organization, role: str = "org_admin") -> Client:
-    return signed_in(make.user(organization, role, is_staff=True))
+    return signed_in(factories.user(organization, role, is_staff=True))
 
 
 def form_of(organization: Organization, **changes: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def form_of(organization: Organization, **changes: Any) -> dict[str, Any]:
         "key": "",
         "webhook_endpoint": "",
         "auth_token": "",
-        "config": json.dumps(make.WIREGUARD),
+        "config": json.dumps(factories.WIREGUARD),
         "notes": "",
     } | changes
 
@@ -49,7 +49,7 @@ def form_of(organization: Organization, **changes: Any) -> dict[str, Any]:
 def test_a_server_is_made_on_the_page_with_all_that_it_needs(
     organization: Organization,
 ) -> None:
-    subnet = make.subnet(organization)
+    subnet = factories.subnet(organization)
     sent = form_of(organization, subnet=str(subnet.pk))
     answer = member(organization).post(f"{LIST}add/", sent)
     assert answer.status_code == 302, answer.content.decode()
@@ -70,9 +70,11 @@ def test_what_a_rule_refuses_stands_on_the_page(organization: Organization) -> N
 
 
 def test_the_page_of_a_server_lists_its_clients(organization: Organization) -> None:
-    vpn = make.wireguard(organization)
-    template = make.vpn_template(vpn)
-    devices = [make.device(organization, config={"templates": [template]}) for _ in range(3)]
+    vpn = factories.wireguard(organization)
+    template = factories.vpn_template(vpn)
+    devices = [
+        factories.device(organization, config={"templates": [template]}) for _ in range(3)
+    ]
     shown = member(organization).get(f"{LIST}{vpn.pk}/change/").content.decode()
     for device in devices:
         assert device.name in shown
@@ -83,10 +85,10 @@ def test_the_page_of_a_server_lists_its_clients(organization: Organization) -> N
 
 @pytest.mark.parametrize("role", ["operator", "viewer"])
 def test_who_may_only_read_sees_no_secret(organization: Organization, role: str) -> None:
-    config = {"wireguard": [make.WIREGUARD["wireguard"][0] | {"peers": [
+    config = {"wireguard": [factories.WIREGUARD["wireguard"][0] | {"peers": [
         {"public_key": "x", "allowed_ips": "10.0.0.1/32", "preshared_key": "hidden-word"},
     ]}]}  # fmt: skip
-    vpn = make.wireguard(organization, auth_token="hidden-token", config=config)
+    vpn = factories.wireguard(organization, auth_token="hidden-token", config=config)
     client = member(organization, role)
     shown = client.get(f"{LIST}{vpn.pk}/change/").content.decode()
     assert vpn.name in shown
@@ -97,11 +99,11 @@ def test_who_may_only_read_sees_no_secret(organization: Organization, role: str)
 
 
 def test_an_administrator_downloads_the_configuration(organization: Organization) -> None:
-    vpn = make.wireguard(organization)
+    vpn = factories.wireguard(organization)
     answer = member(organization).get(f"{LIST}{vpn.pk}/configuration.tar.gz")
     with tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
         assert tar.getnames() == ["wg0.conf"]
-    stranger = member(make.organization())
+    stranger = member(factories.organization())
     assert stranger.get(f"{LIST}{vpn.pk}/configuration.tar.gz").status_code == 404
 
 
@@ -116,7 +118,7 @@ def test_the_schema_of_every_backend_is_there_for_the_editor(
 
 
 def test_saving_the_page_unchanged_changes_nothing(organization: Organization) -> None:
-    vpn = make.wireguard(organization, name="Server")
+    vpn = factories.wireguard(organization, name="Server")
     sent = form_of(
         organization, subnet=str(vpn.subnet_id), key=vpn.key, host=vpn.host
     )  # fmt: skip
@@ -132,8 +134,8 @@ def test_saving_the_page_unchanged_changes_nothing(organization: Organization) -
 
 
 def test_a_server_in_use_says_by_what(organization: Organization) -> None:
-    vpn = make.wireguard(organization)
-    template = make.vpn_template(vpn)
+    vpn = factories.wireguard(organization)
+    template = factories.vpn_template(vpn)
     client = member(organization)
     answer = client.post(f"{LIST}{vpn.pk}/delete/", {"post": "yes"}, follow=True)
     assert f"in use by {template.name}" in answer.content.decode()
@@ -146,11 +148,11 @@ def test_foreign_rows_are_not_listed_and_lists_cost_the_same_however_long(
 ) -> None:
     def rows(many: int) -> None:
         for _ in range(many):
-            vpn = make.wireguard(organization)
-            template = make.vpn_template(vpn)
-            make.device(organization, config={"templates": [template]})
+            vpn = factories.wireguard(organization)
+            template = factories.vpn_template(vpn)
+            factories.device(organization, config={"templates": [template]})
 
-    foreign = make.wireguard(make.organization())
+    foreign = factories.wireguard(factories.organization())
     rows(1)
     client = member(organization)
     client.get(page)
@@ -165,7 +167,7 @@ def test_foreign_rows_are_not_listed_and_lists_cost_the_same_however_long(
 
 
 def test_an_address_left_empty_is_the_next_free_one(organization: Organization) -> None:
-    subnet = make.subnet(organization, "10.3.0.0/24")
+    subnet = factories.subnet(organization, "10.3.0.0/24")
     client = member(organization, "operator")
     sent = {"subnet": str(subnet.pk), "ip_address": "", "description": "printer"}
     assert client.post(f"{ADDRESSES}add/", sent).status_code == 302
@@ -181,7 +183,7 @@ def test_an_address_left_empty_is_the_next_free_one(organization: Organization) 
 
 
 def test_an_operator_takes_no_address_of_a_shared_subnet(organization: Organization) -> None:
-    shared = make.subnet(None, "10.4.0.0/24")
+    shared = factories.subnet(None, "10.4.0.0/24")
     sent = {"subnet": str(shared.pk), "ip_address": "", "description": ""}
     answer = member(organization, "operator").post(f"{ADDRESSES}add/", sent)
     assert answer.status_code == 200
@@ -189,12 +191,12 @@ def test_an_operator_takes_no_address_of_a_shared_subnet(organization: Organizat
 
 
 def test_a_subnet_shows_how_full_it_is(organization: Organization) -> None:
-    subnet = make.subnet(organization, "10.5.0.0/24")
-    make.wireguard(organization, subnet=subnet)
+    subnet = factories.subnet(organization, "10.5.0.0/24")
+    factories.wireguard(organization, subnet=subnet)
     shown = member(organization, "viewer").get(f"{SUBNETS}{subnet.pk}/change/").content.decode()
     assert "1 of 254 used" in shown
     assert "10.5.0.2" in shown
-    huge = make.subnet(organization, "fd00::/64")
+    huge = factories.subnet(organization, "fd00::/64")
     client = member(organization)
     assert "2^64" in client.get(f"{SUBNETS}{huge.pk}/change/").content.decode()
     sent = {"name": "x", "organization": str(organization.pk), "subnet": "10.5.0.0/16"}
@@ -206,7 +208,7 @@ def test_a_subnet_shows_how_full_it_is(organization: Organization) -> None:
 def test_a_vpn_template_is_made_on_its_page_without_a_configuration(
     organization: Organization,
 ) -> None:
-    vpn = make.openvpn(organization)
+    vpn = factories.openvpn(organization)
     sent = {
         "name": "x", "organization": str(organization.pk), "type": "vpn", "vpn": str(vpn.pk),
         "auto_cert": "on", "backend": "netjsonconfig.OpenWrt", "tags": "",
@@ -225,7 +227,7 @@ def test_a_vpn_template_is_made_on_its_page_without_a_configuration(
         f"{TEMPLATES}preview/", json.dumps(draft), content_type="application/json"
     )
     assert "config openvpn" in json.dumps(shown.json()["files"])
-    stranger = member(make.organization()).post(
+    stranger = member(factories.organization()).post(
         f"{TEMPLATES}preview/", json.dumps(draft), content_type="application/json"
     )
     assert vpn.host not in stranger.content.decode()
@@ -234,8 +236,8 @@ def test_a_vpn_template_is_made_on_its_page_without_a_configuration(
 def test_the_keys_of_vpn_clients_are_masked_for_who_may_not_read_them(
     organization: Organization,
 ) -> None:
-    vpn = make.wireguard(organization)
-    device = make.device(organization, config={"templates": [make.vpn_template(vpn)]})
+    vpn = factories.wireguard(organization)
+    device = factories.device(organization, config={"templates": [factories.vpn_template(vpn)]})
     client = member(organization, "viewer")
     shown = client.get(f"/admin/devices/device/{device.pk}/change/").content.decode()
     assert vpn.clients.get().private_key not in shown
@@ -244,8 +246,8 @@ def test_the_keys_of_vpn_clients_are_masked_for_who_may_not_read_them(
 def test_a_clone_of_a_template_is_another_one_that_nobody_has(
     organization: Organization,
 ) -> None:
-    vpn = make.wireguard(organization)
-    row = make.vpn_template(vpn, name="x" * 64, default=True, tags=["mesh"])
+    vpn = factories.wireguard(organization)
+    row = factories.vpn_template(vpn, name="x" * 64, default=True, tags=["mesh"])
     sent = {"action": "clone", "_selected_action": [str(row.pk)]}
     for _ in range(2):
         answer = member(organization, "operator").post(TEMPLATES, sent, follow=True)

@@ -9,10 +9,10 @@ from controller.configs.engine.masking import looks_secret
 from controller.configs.models import Template
 from controller.configs.rules import rendering
 from controller.vpn.models import Vpn, VpnClient
-from networks.models import IpAddress
+from networks.ipam.models import IpAddress
 from pki.models import Cert
 from pki.rules import revoke
-from tests import make
+from tests import factories
 from tests.vpn.test_clients import of_device, unpacked
 
 ROOT = "/api/v1/controller"
@@ -27,7 +27,7 @@ def agent(client: Any, vpn: Vpn, what: str, key: str | None = None) -> Any:
 def test_33_a_changed_server_has_a_new_checksum_on_the_next_call(
     organization: Organization, admin: Any, api: Any, client: Any, kind: str
 ) -> None:
-    vpn = getattr(make, kind)(organization)
+    vpn = getattr(factories, kind)(organization)
     first = agent(client, vpn, "checksum").content
     assert agent(client, vpn, "checksum").content == first
     tunnel = {name: [dict(one) for one in value] for name, value in vpn.config.items()}
@@ -43,7 +43,7 @@ def test_33_a_changed_server_has_a_new_checksum_on_the_next_call(
 
 
 def test_the_agent_of_a_server_says_its_key(organization: Organization, client: Any) -> None:
-    vpn = make.wireguard(organization)
+    vpn = factories.wireguard(organization)
     for what in ("checksum", "download-config"):
         missing = agent(client, vpn, what, "")
         assert missing.status_code == 400
@@ -62,7 +62,7 @@ def test_the_agent_of_a_server_says_its_key(organization: Organization, client: 
 def test_08_the_servers_of_an_inactive_organization_are_not_there(
     organization: Organization, client: Any
 ) -> None:
-    vpn = make.wireguard(organization)
+    vpn = factories.wireguard(organization)
     organization.is_active = False
     organization.save()
     assert agent(client, vpn, "checksum").status_code == 404
@@ -72,7 +72,7 @@ def test_08_the_servers_of_an_inactive_organization_are_not_there(
 def test_51_an_operator_makes_no_template_without_an_organization(
     organization: Organization, api: Any
 ) -> None:
-    operator = api(make.user(organization, "operator"))
+    operator = api(factories.user(organization, "operator"))
     sent = {"name": "x", "backend": "netjsonconfig.OpenWrt", "config": {"general": {}}}
     answer = operator.post(f"{ROOT}/template/", sent, format="json")
     assert answer.status_code in {400, 403}
@@ -89,7 +89,7 @@ def template(organization: Organization, **values: Any) -> dict[str, Any]:
 def test_52_an_empty_generic_template_and_one_with_a_server_are_refused(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    vpn = make.openvpn(organization)
+    vpn = factories.openvpn(organization)
     generic = template(organization, type="generic")
     answer = api(admin).post(f"{ROOT}/template/", generic, format="json")
     assert answer.status_code == 400
@@ -103,14 +103,14 @@ def test_52_an_empty_generic_template_and_one_with_a_server_are_refused(
 def test_53_an_operator_uses_a_shared_server_and_an_administrator_a_shared_authority(
     organization: Organization, api: Any
 ) -> None:
-    shared = make.openvpn(None)
-    operator = api(make.user(organization, "operator"))
+    shared = factories.openvpn(None)
+    operator = api(factories.user(organization, "operator"))
     sent = template(organization, vpn=str(shared.pk))
     assert operator.post(f"{ROOT}/template/", sent, format="json").status_code == 201
-    manager = api(make.user(organization, "org_admin"))
+    manager = api(factories.user(organization, "org_admin"))
     sent = {
         "name": "mine", "host": "h", "organization": str(organization.pk),
-        "backend": Vpn.Backend.OPENVPN, "ca": shared.ca_id, "config": make.OPENVPN,
+        "backend": Vpn.Backend.OPENVPN, "ca": shared.ca_id, "config": factories.OPENVPN,
     }  # fmt: skip
     assert manager.post(f"{ROOT}/vpn/", sent, format="json").status_code == 201
 
@@ -118,21 +118,21 @@ def test_53_an_operator_uses_a_shared_server_and_an_administrator_a_shared_autho
 def test_a_template_and_its_server_belong_together(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    foreign = make.openvpn(make.organization())
+    foreign = factories.openvpn(factories.organization())
     sent = template(organization, vpn=str(foreign.pk))
     answer = api(admin).post(f"{ROOT}/template/", sent, format="json")
     assert answer.status_code == 400
     assert "organization" in answer.json()
-    manager = api(make.user(organization, "org_admin"))
+    manager = api(factories.user(organization, "org_admin"))
     assert "vpn" in manager.post(f"{ROOT}/template/", sent, format="json").json()
 
 
 def test_54_a_patch_of_a_groups_templates_moves_its_devices_from_server_to_server(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    old, new = (make.vpn_template(make.openvpn(organization)) for _ in range(2))
-    group = make.group(organization, templates=[old])
-    device = make.device(organization, group=group)
+    old, new = (factories.vpn_template(factories.openvpn(organization)) for _ in range(2))
+    group = factories.group(organization, templates=[old])
+    device = factories.device(organization, group=group)
     assert VpnClient.objects.get(device=device).vpn == old.vpn
     sent = {"templates": [str(new.pk)]}
     answer = api(admin).patch(f"{ROOT}/group/{group.pk}/", sent, format="json")
@@ -143,9 +143,11 @@ def test_54_a_patch_of_a_groups_templates_moves_its_devices_from_server_to_serve
 def test_55_a_common_name_leads_to_the_group(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    group = make.group(organization)
-    vpn = make.openvpn(organization)
-    make.device(organization, group=group, config={"templates": [make.vpn_template(vpn)]})
+    group = factories.group(organization)
+    vpn = factories.openvpn(organization)
+    factories.device(
+        organization, group=group, config={"templates": [factories.vpn_template(vpn)]}
+    )
     cert = VpnClient.objects.get().cert
     path = f"{ROOT}/cert/{cert.common_name}/group/"
     client = api(admin)
@@ -154,7 +156,7 @@ def test_55_a_common_name_leads_to_the_group(
     assert client.get(path, {"org": "other"}).status_code == 404
     assert client.get(f"{ROOT}/cert/unknown/group/").json() == {"detail": "Not found."}
     assert client.get(f"{ROOT}/cert/{vpn.cert.common_name}/group/").status_code == 404
-    stranger = api(make.user(make.organization(), "org_admin"))
+    stranger = api(factories.user(factories.organization(), "org_admin"))
     assert stranger.get(path).status_code == 404
     assert api(None).get(path).status_code == 401
     revoke(cert)
@@ -164,20 +166,20 @@ def test_55_a_common_name_leads_to_the_group(
 def test_the_secrets_of_a_server_are_for_those_who_may_read_them(
     organization: Organization, api: Any
 ) -> None:
-    vpn = make.wireguard(organization, auth_token="a-token-of-the-webhook")
+    vpn = factories.wireguard(organization, auth_token="a-token-of-the-webhook")
     path = f"{ROOT}/vpn/{vpn.pk}/"
-    shown = api(make.user(organization, "operator")).get(path).json()
+    shown = api(factories.user(organization, "operator")).get(path).json()
     assert (shown["key"], shown["auth_token"]) == (None, None)
-    listed = api(make.user(organization, "operator")).get(f"{ROOT}/vpn/").json()
+    listed = api(factories.user(organization, "operator")).get(f"{ROOT}/vpn/").json()
     assert listed["results"][0]["key"] is None
     assert "auth_token" not in listed["results"][0]
-    manager = api(make.user(organization, "org_admin"))
+    manager = api(factories.user(organization, "org_admin"))
     shown = manager.get(path).json()
     assert (shown["key"], shown["auth_token"]) == (vpn.key, "a-token-of-the-webhook")
     assert vpn.private_key not in str(shown)
     assert manager.get(f"{path}configuration/").status_code == 200
     for role in ("operator", "viewer"):
-        client = api(make.user(organization, role))
+        client = api(factories.user(organization, role))
         assert client.get(f"{path}configuration/").status_code == 403
 
 
@@ -192,8 +194,8 @@ def test_the_names_of_secret_variables_are_known_as_such() -> None:
 def test_only_administrators_change_servers(
     organization: Organization, api: Any, role: str
 ) -> None:
-    vpn = make.wireguard(organization)
-    client = api(make.user(organization, role))
+    vpn = factories.wireguard(organization)
+    client = api(factories.user(organization, role))
     path = f"{ROOT}/vpn/{vpn.pk}/"
     assert client.get(path).status_code == 200
     assert client.patch(path, {"notes": "x"}, format="json").status_code == 403
@@ -202,8 +204,8 @@ def test_only_administrators_change_servers(
 
 
 def test_foreign_servers_do_not_exist(organization: Organization, api: Any) -> None:
-    vpn = make.wireguard(organization)
-    client = api(make.user(make.organization(), "org_admin"))
+    vpn = factories.wireguard(organization)
+    client = api(factories.user(factories.organization(), "org_admin"))
     for method in ("get", "put", "patch", "delete"):
         assert getattr(client, method)(f"{ROOT}/vpn/{vpn.pk}/").status_code == 404
     assert client.get(f"{ROOT}/vpn/{vpn.pk}/configuration/").status_code == 404
@@ -212,7 +214,7 @@ def test_foreign_servers_do_not_exist(organization: Organization, api: Any) -> N
 def test_41_the_list_is_filtered_and_filters_combine(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    one, two = make.wireguard(organization), make.openvpn(make.organization())
+    one, two = factories.wireguard(organization), factories.openvpn(factories.organization())
     for filters, expected in (
         ({"backend": one.backend}, one),
         ({"subnet": str(one.subnet_id)}, one),
@@ -227,14 +229,14 @@ def test_41_the_list_is_filtered_and_filters_combine(
 
 BAD = [
     {}, {"openvpn": []}, {"openvpn": [{}]}, {"openvpn": 5}, {"openvpn": [5]}, {"openvpn": [None]},
-    {"openvpn": [*make.OPENVPN["openvpn"], *make.OPENVPN["openvpn"]]},
-    {"openvpn": [make.OPENVPN["openvpn"][0] | {"name": "../x"}]},
-    {"openvpn": [make.OPENVPN["openvpn"][0] | {"data_ciphers": [{"cipher": "none"}]}]},
-    {"openvpn": [make.OPENVPN["openvpn"][0] | {"port": "x"}]},
-    make.OPENVPN | {"files": [{"path": "../../etc/shadow", "mode": "0644", "contents": "x"}]},
-    make.OPENVPN | {"notes": "\x00"}, make.OPENVPN | {"notes": ["\ud800"]},
-    make.OPENVPN | {"\x00": 1},
-    make.OPENVPN | {"files": 5}, make.OPENVPN | {"files": [5]},
+    {"openvpn": [*factories.OPENVPN["openvpn"], *factories.OPENVPN["openvpn"]]},
+    {"openvpn": [factories.OPENVPN["openvpn"][0] | {"name": "../x"}]},
+    {"openvpn": [factories.OPENVPN["openvpn"][0] | {"data_ciphers": [{"cipher": "none"}]}]},
+    {"openvpn": [factories.OPENVPN["openvpn"][0] | {"port": "x"}]},
+    factories.OPENVPN | {"files": [{"path": "../../etc/shadow", "mode": "0644", "contents": "x"}]},
+    factories.OPENVPN | {"notes": "\x00"}, factories.OPENVPN | {"notes": ["\ud800"]},
+    factories.OPENVPN | {"\x00": 1},
+    factories.OPENVPN | {"files": 5}, factories.OPENVPN | {"files": [5]},
 ]  # fmt: skip
 
 
@@ -244,7 +246,7 @@ def test_a_bad_configuration_is_refused_in_words(
 ) -> None:
     sent = {
         "name": "v", "host": "h", "organization": str(organization.pk),
-        "backend": Vpn.Backend.OPENVPN, "ca": make.ca(organization).pk, "config": config,
+        "backend": Vpn.Backend.OPENVPN, "ca": factories.ca(organization).pk, "config": config,
     }  # fmt: skip
     body = json.dumps(sent)
     answer = api(admin).generic("POST", f"{ROOT}/vpn/", body, "application/json")
@@ -257,7 +259,7 @@ def test_what_a_backend_needs_is_asked_for(
     organization: Organization, admin: Any, api: Any, field: str
 ) -> None:
     kind = Vpn.Backend.OPENVPN if field == "ca" else Vpn.Backend.WIREGUARD
-    config = make.OPENVPN if field == "ca" else make.WIREGUARD
+    config = factories.OPENVPN if field == "ca" else factories.WIREGUARD
     sent = {"name": "v", "host": "h", "organization": str(organization.pk), "backend": kind}
     answer = api(admin).post(f"{ROOT}/vpn/", sent | {"config": config}, format="json")
     assert (answer.status_code, list(answer.json())) == (400, [field])
@@ -266,8 +268,8 @@ def test_what_a_backend_needs_is_asked_for(
 def test_another_authority_means_another_certificate_of_the_server(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    vpn = make.openvpn(organization)
-    old, other = vpn.cert, make.ca(organization)
+    vpn = factories.openvpn(organization)
+    old, other = vpn.cert, factories.ca(organization)
     sent = {"ca": other.pk}
     answer = api(admin).patch(f"{ROOT}/vpn/{vpn.pk}/", sent, format="json").json()
     vpn.refresh_from_db()
@@ -280,9 +282,12 @@ def test_another_authority_means_another_certificate_of_the_server(
 def test_a_server_with_clients_keeps_its_backend_and_its_subnet(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    vpn = make.wireguard(organization)
-    make.device(organization, config={"templates": [make.vpn_template(vpn)]})
-    for sent in ({"backend": Vpn.Backend.VXLAN}, {"subnet": str(make.subnet(organization).pk)}):
+    vpn = factories.wireguard(organization)
+    factories.device(organization, config={"templates": [factories.vpn_template(vpn)]})
+    for sent in (
+        {"backend": Vpn.Backend.VXLAN},
+        {"subnet": str(factories.subnet(organization).pk)},
+    ):
         answer = api(admin).patch(f"{ROOT}/vpn/{vpn.pk}/", sent, format="json")
         assert (answer.status_code, list(answer.json())) == (400, list(sent))
 
@@ -290,8 +295,8 @@ def test_a_server_with_clients_keeps_its_backend_and_its_subnet(
 def test_a_server_in_use_is_not_deleted_and_another_leaves_nothing(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    vpn = make.wireguard(organization)
-    template = make.vpn_template(vpn)
+    vpn = factories.wireguard(organization)
+    template = factories.vpn_template(vpn)
     path = f"{ROOT}/vpn/{vpn.pk}/"
     answer = api(admin).delete(path)
     assert answer.status_code == 409
@@ -304,7 +309,9 @@ def test_a_server_in_use_is_not_deleted_and_another_leaves_nothing(
 def test_a_patch_leaves_the_rest_alone(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    vpn = make.openvpn(organization, webhook_endpoint="https://example.org/x", auth_token="t")
+    vpn = factories.openvpn(
+        organization, webhook_endpoint="https://example.org/x", auth_token="t"
+    )
     path = f"{ROOT}/vpn/{vpn.pk}/"
     before = api(admin).get(path).json()
     after = api(admin).patch(path, {"notes": "n"}, format="json").json()
@@ -316,7 +323,7 @@ def test_a_patch_leaves_the_rest_alone(
 def test_a_template_shows_no_configuration_that_it_does_not_store(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    vpn = make.openvpn(organization)
+    vpn = factories.openvpn(organization)
     sent = template(organization, vpn=str(vpn.pk))
     row = api(admin).post(f"{ROOT}/template/", sent, format="json").json()
     assert row["config"] == {}
@@ -328,17 +335,17 @@ def test_a_template_shows_no_configuration_that_it_does_not_store(
 def test_two_servers_of_one_name_are_refused(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    vpn = make.wireguard(organization)
+    vpn = factories.wireguard(organization)
     with pytest.raises(Exception, match="already"):
-        make.wireguard(None, name=vpn.name)
+        factories.wireguard(None, name=vpn.name)
     with pytest.raises(Exception, match="already"):
-        make.wireguard(organization, name=vpn.name)
+        factories.wireguard(organization, name=vpn.name)
 
 
 def test_two_servers_of_one_key_are_refused(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    one, two = make.wireguard(organization), make.wireguard(organization)
+    one, two = factories.wireguard(organization), factories.wireguard(organization)
     answer = api(admin).patch(f"{ROOT}/vpn/{two.pk}/", {"key": one.key}, format="json")
     assert (answer.status_code, list(answer.json())) == (400, ["key"])
 
@@ -346,9 +353,9 @@ def test_two_servers_of_one_key_are_refused(
 def test_a_changed_address_reaches_the_server_and_the_device(
     organization: Organization, admin: Any, api: Any, client: Any
 ) -> None:
-    subnet = make.subnet(organization, "10.6.0.0/24")
-    vpn = make.wireguard(organization, subnet=subnet)
-    device = make.device(organization, config={"templates": [make.vpn_template(vpn)]})
+    subnet = factories.subnet(organization, "10.6.0.0/24")
+    vpn = factories.wireguard(organization, subnet=subnet)
+    device = factories.device(organization, config={"templates": [factories.vpn_template(vpn)]})
     before = agent(client, vpn, "checksum").content
     address = VpnClient.objects.get().ip
     path = f"/api/v1/ipam/ip-address/{address.pk}/"
@@ -356,7 +363,7 @@ def test_a_changed_address_reaches_the_server_and_the_device(
     assert agent(client, vpn, "checksum").content != before
     rendering.render_stale()
     assert "10.6.0.77/32" in of_device(device)["etc/config/network"]
-    other = make.subnet(organization)
+    other = factories.subnet(organization)
     sent = {"subnet": str(other.pk), "ip_address": str(other.network[9])}
     assert list(api(admin).patch(path, sent, format="json").json()) == ["subnet"]
     assert api(admin).delete(path).status_code == 409
@@ -372,8 +379,8 @@ def test_a_changed_address_reaches_the_server_and_the_device(
 def test_what_is_renewed_through_the_api_is_on_its_way_to_the_device(
     organization: Organization, admin: Any, api: Any, kind: str
 ) -> None:
-    vpn = make.openvpn(organization)
-    device = make.device(organization, config={"templates": [make.vpn_template(vpn)]})
+    vpn = factories.openvpn(organization)
+    device = factories.device(organization, config={"templates": [factories.vpn_template(vpn)]})
     row = vpn.ca if kind == "ca" else VpnClient.objects.get().cert
     assert api(admin).post(f"{ROOT}/{kind}/{row.pk}/renew/").status_code == 200
     assert rendering.render_stale() == 1
@@ -384,8 +391,8 @@ def test_what_is_renewed_through_the_api_is_on_its_way_to_the_device(
 def test_an_authority_and_a_certificate_in_use_are_not_deleted(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    vpn = make.openvpn(organization)
-    make.device(organization, config={"templates": [make.vpn_template(vpn)]})
+    vpn = factories.openvpn(organization)
+    factories.device(organization, config={"templates": [factories.vpn_template(vpn)]})
     assert api(admin).delete(f"{ROOT}/ca/{vpn.ca_id}/").status_code == 409
     for pk in (vpn.cert_id, VpnClient.objects.get().cert_id):
         assert api(admin).delete(f"{ROOT}/cert/{pk}/").status_code == 409

@@ -10,15 +10,16 @@ from django.test.utils import CaptureQueriesContext
 from controller.accounts.models import Organization
 from controller.base.errors import Refused
 from controller.configs.models import Config, Template
-from controller.configs.rules import inventory, rendering, templates
-from controller.configs.rules.servers import follow_certificates, update_vpn
+from controller.configs.rules import devices as inventory
+from controller.configs.rules import rendering, templates
+from controller.configs.rules.vpn_servers import follow_certificates, update_vpn
 from controller.devices.models import Device
 from controller.vpn import rules
 from controller.vpn.models import Vpn, VpnClient
-from networks.models import IpAddress
+from networks.ipam.models import IpAddress
 from pki.models import Ca, Cert
 from pki.rules import current_list, renew, renew_ca
-from tests import make
+from tests import factories
 
 
 def of_device(device: Device) -> dict[str, str]:
@@ -37,8 +38,8 @@ def server_files(vpn: Vpn) -> dict[str, str]:
 
 
 def with_template(organization: Organization, vpn: Vpn, **values: Any) -> Device:
-    template = make.vpn_template(vpn)
-    return make.device(organization, config={"templates": [template]}, **values)
+    template = factories.vpn_template(vpn)
+    return factories.device(organization, config={"templates": [template]}, **values)
 
 
 def change(device: Device, **config: Any) -> Device:
@@ -46,7 +47,7 @@ def change(device: Device, **config: Any) -> Device:
 
 
 def test_a_client_comes_with_the_template_and_goes_with_it(organization: Organization) -> None:
-    vpn = make.openvpn(organization)
+    vpn = factories.openvpn(organization)
     device = with_template(organization, vpn, name="router")
     client = VpnClient.objects.get(device=device)
     assert client.cert is not None
@@ -63,7 +64,7 @@ def test_a_client_comes_with_the_template_and_goes_with_it(organization: Organiz
 def test_a_certificate_that_is_no_longer_used_is_on_the_list(
     organization: Organization,
 ) -> None:
-    vpn = make.openvpn(organization)
+    vpn = factories.openvpn(organization)
     device = with_template(organization, vpn)
     serial = int(VpnClient.objects.get().cert.serial_number)
     change(device, templates=[])
@@ -74,20 +75,20 @@ def test_a_certificate_that_is_no_longer_used_is_on_the_list(
 def test_the_address_of_a_client_is_free_again_when_it_leaves(
     organization: Organization,
 ) -> None:
-    vpn = make.wireguard(organization)
+    vpn = factories.wireguard(organization)
     first = with_template(organization, vpn)
     address = VpnClient.objects.get().ip.ip_address
     change(first, templates=[])
     assert not IpAddress.objects.filter(ip_address=address).exists()
     template = Template.objects.get(vpn=vpn)
-    make.device(organization, config={"templates": [template]})
+    factories.device(organization, config={"templates": [template]})
     assert VpnClient.objects.get().ip.ip_address == address
 
 
 def test_deactivating_a_device_takes_it_out_of_every_server(organization: Organization) -> None:
-    vpns = [make.openvpn(organization), make.wireguard(organization)]
-    chosen = [make.vpn_template(vpn) for vpn in vpns]
-    device = make.device(organization, config={"templates": chosen})
+    vpns = [factories.openvpn(organization), factories.wireguard(organization)]
+    chosen = [factories.vpn_template(vpn) for vpn in vpns]
+    device = factories.device(organization, config={"templates": chosen})
     assert VpnClient.objects.filter(device=device).count() == 2
     inventory.deactivate(Device.objects.get(pk=device.pk))
     assert not VpnClient.objects.exists()
@@ -96,7 +97,7 @@ def test_deactivating_a_device_takes_it_out_of_every_server(organization: Organi
 
 
 def test_deleting_a_device_revokes_what_it_had(organization: Organization) -> None:
-    device = with_template(organization, make.openvpn(organization))
+    device = with_template(organization, factories.openvpn(organization))
     cert = VpnClient.objects.get().cert
     inventory.delete_device(Device.objects.get(pk=device.pk), force=True)
     cert.refresh_from_db()
@@ -106,10 +107,10 @@ def test_deleting_a_device_revokes_what_it_had(organization: Organization) -> No
 def test_49_two_vpn_templates_of_one_server_are_refused_and_the_state_is_intact(
     organization: Organization, admin: Any, api: Any
 ) -> None:
-    vpn = make.openvpn(organization)
+    vpn = factories.openvpn(organization)
     device = with_template(organization, vpn)
     mine = Template.objects.get(vpn=vpn)
-    twin = make.vpn_template(vpn)
+    twin = factories.vpn_template(vpn)
     path = f"/api/v1/controller/device/{device.pk}/"
     both = {"config": {"templates": [str(mine.pk), str(twin.pk)]}}
     answer = api(admin).patch(path, both, format="json")
@@ -123,7 +124,7 @@ def test_49_two_vpn_templates_of_one_server_are_refused_and_the_state_is_intact(
 
 
 def test_the_variables_have_the_names_of_openwisp(organization: Organization) -> None:
-    vpn = make.vxlan(organization)
+    vpn = factories.vxlan(organization)
     device = with_template(organization, vpn)
     config = rendering.with_inputs().get(device=device)
     found = {name: one.value for name, one in rendering.inputs_of(config).variables.items()}
@@ -143,7 +144,9 @@ def test_the_variables_have_the_names_of_openwisp(organization: Organization) ->
 def test_the_variables_of_certificates_have_their_names_and_paths(
     organization: Organization,
 ) -> None:
-    vpn = make.openvpn(organization, ca=make.ca(organization, name="the CA", common_name="a b"))
+    vpn = factories.openvpn(
+        organization, ca=factories.ca(organization, name="the CA", common_name="a b")
+    )
     device = with_template(organization, vpn)
     config = rendering.with_inputs().get(device=device)
     found = {name: one.value for name, one in rendering.inputs_of(config).variables.items()}
@@ -159,11 +162,11 @@ def test_the_variables_of_certificates_have_their_names_and_paths(
 def test_what_a_client_is_given_goes_before_the_group_and_below_the_device(
     organization: Organization,
 ) -> None:
-    vpn = make.wireguard(organization)
+    vpn = factories.wireguard(organization)
     name = f"vpn_host_{vpn.pk.hex}"
-    template = make.vpn_template(vpn, default_values={name: "template"})
-    group = make.group(organization, context={name: "group"})
-    device = make.device(organization, group=group, config={"templates": [template]})
+    template = factories.vpn_template(vpn, default_values={name: "template"})
+    group = factories.group(organization, context={name: "group"})
+    device = factories.device(organization, group=group, config={"templates": [template]})
 
     def origin() -> str:
         config = rendering.with_inputs().get(device=device)
@@ -178,7 +181,7 @@ def test_what_a_client_is_given_goes_before_the_group_and_below_the_device(
 def test_a_template_without_a_configuration_follows_its_server(
     organization: Organization,
 ) -> None:
-    vpn = make.wireguard(organization)
+    vpn = factories.wireguard(organization)
     device = with_template(organization, vpn)
     update_vpn(vpn, config={"wireguard": [{"name": "wg7", "port": 1234}]})
     assert rendering.render_stale() == 1
@@ -188,19 +191,19 @@ def test_a_template_without_a_configuration_follows_its_server(
 
 
 def test_notes_on_a_server_render_no_device_again(organization: Organization) -> None:
-    vpn = make.wireguard(organization)
+    vpn = factories.wireguard(organization)
     with_template(organization, vpn)
     update_vpn(vpn, notes="in the cellar")
     assert rendering.render_stale() == 0
 
 
 def test_a_new_peer_changes_the_server_and_no_other_client(organization: Organization) -> None:
-    vpn = make.wireguard(organization)
+    vpn = factories.wireguard(organization)
     first = with_template(organization, vpn)
     before = Config.objects.get(device=first).desired_id
     checksum = rules.rendered(Vpn.objects.get(pk=vpn.pk)).checksum
     template = Template.objects.get(vpn=vpn)
-    make.device(organization, config={"templates": [template]})
+    factories.device(organization, config={"templates": [template]})
     assert rules.rendered(Vpn.objects.get(pk=vpn.pk)).checksum != checksum
     assert rendering.render_stale() == 0
     assert Config.objects.get(device=first).desired_id == before
@@ -209,9 +212,9 @@ def test_a_new_peer_changes_the_server_and_no_other_client(organization: Organiz
 def test_without_automatic_provisioning_a_client_is_given_nothing(
     organization: Organization,
 ) -> None:
-    vpn = make.openvpn(organization)
-    template = make.vpn_template(vpn, auto_cert=False)
-    device = make.device(organization, config={"templates": [template]})
+    vpn = factories.openvpn(organization)
+    template = factories.vpn_template(vpn, auto_cert=False)
+    device = factories.device(organization, config={"templates": [template]})
     client = VpnClient.objects.get(device=device)
     assert (client.cert, client.ip) == (None, None)
     assert f"etc/x509/client-{vpn.pk.hex}.pem" not in of_device(device)
@@ -224,20 +227,22 @@ def test_without_automatic_provisioning_a_client_is_given_nothing(
 def test_vxlan_clients_have_identifiers_of_their_own_or_the_servers(
     organization: Organization,
 ) -> None:
-    own = make.vxlan(organization)
-    template = make.vpn_template(own)
+    own = factories.vxlan(organization)
+    template = factories.vpn_template(own)
     for _ in range(3):
-        make.device(organization, config={"templates": [template]})
+        factories.device(organization, config={"templates": [template]})
     assert list(own.clients.order_by("created").values_list("vni", flat=True)) == [1, 2, 3]
-    config = make.WIREGUARD | {"vxlan": [{"name": "vxlan0", "vni": 77}]}
-    shared = make.vxlan(organization, config=config)
+    config = factories.WIREGUARD | {"vxlan": [{"name": "vxlan0", "vni": 77}]}
+    shared = factories.vxlan(organization, config=config)
     device = with_template(organization, shared)
     assert "option vid '77'" in of_device(device)["etc/config/network"]
     assert '"vni": 77' in server_files(shared)["vxlan.json"]
 
 
 def test_a_client_over_ipv6_has_an_ipv6_address(organization: Organization) -> None:
-    vpn = make.wireguard(organization, subnet=make.subnet(organization, "fd00:7::/64"))
+    vpn = factories.wireguard(
+        organization, subnet=factories.subnet(organization, "fd00:7::/64")
+    )
     device = with_template(organization, vpn)
     assert "'fd00:7::2/128'" in of_device(device)["etc/config/network"]
     assert "AllowedIPs = fd00:7::2/128" in server_files(vpn)["wg0.conf"]
@@ -246,16 +251,18 @@ def test_a_client_over_ipv6_has_an_ipv6_address(organization: Organization) -> N
 def test_a_full_subnet_is_told_and_the_device_stays_as_it_was(
     organization: Organization,
 ) -> None:
-    vpn = make.wireguard(organization, subnet=make.subnet(organization, "10.77.0.0/30"))
+    vpn = factories.wireguard(
+        organization, subnet=factories.subnet(organization, "10.77.0.0/30")
+    )
     with_template(organization, vpn)
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
     with pytest.raises(Refused, match="no free address left"):
         change(device, templates=[Template.objects.get(vpn=vpn)])
     assert not VpnClient.objects.filter(device=device, ip__isnull=False).exists()
 
 
 def test_a_renewed_certificate_reaches_the_device(organization: Organization) -> None:
-    device = with_template(organization, make.openvpn(organization))
+    device = with_template(organization, factories.openvpn(organization))
     cert = renew(VpnClient.objects.get().cert)
     assert follow_certificates() == 1
     rendering.render_stale()
@@ -264,7 +271,7 @@ def test_a_renewed_certificate_reaches_the_device(organization: Organization) ->
 
 
 def test_a_renewed_authority_reaches_servers_and_devices(organization: Organization) -> None:
-    vpn = make.openvpn(organization)
+    vpn = factories.openvpn(organization)
     device = with_template(organization, vpn)
     rules.rendered(Vpn.objects.get(pk=vpn.pk))
     ca = renew_ca(vpn.ca)
@@ -277,10 +284,10 @@ def test_a_renewed_authority_reaches_servers_and_devices(organization: Organizat
 def test_in_another_organization_a_device_gets_another_certificate(
     organization: Organization,
 ) -> None:
-    vpn = make.openvpn(None)
+    vpn = factories.openvpn(None)
     device = with_template(organization, vpn)
     old = VpnClient.objects.get().cert
-    other = make.organization()
+    other = factories.organization()
     inventory.update_device(Device.objects.get(pk=device.pk), organization=other)
     old.refresh_from_db()
     assert old.revoked
@@ -294,10 +301,12 @@ def test_in_another_organization_a_device_gets_another_certificate(
 def test_a_template_that_becomes_default_joins_a_thousand_devices_in_batches(
     organization: Organization,
 ) -> None:
-    vpn = make.wireguard(organization, subnet=make.subnet(organization, "10.128.0.0/16"))
-    template = make.vpn_template(vpn)
+    vpn = factories.wireguard(
+        organization, subnet=factories.subnet(organization, "10.128.0.0/16")
+    )
+    template = factories.vpn_template(vpn)
     for _ in range(3):
-        make.device(organization, config={})
+        factories.device(organization, config={})
     many_devices(organization, 1000)
     with CaptureQueriesContext(connection) as queries:
         templates.update_template(template, default=True)
@@ -325,7 +334,7 @@ def many_devices(organization: Organization, many: int) -> None:
 
 
 def test_nobody_is_provisioned_twice(organization: Organization) -> None:
-    device = with_template(organization, make.wireguard(organization))
+    device = with_template(organization, factories.wireguard(organization))
     client = VpnClient.objects.get()
     assert rules.provision([device.pk]) == {}
     again = VpnClient.objects.get()
@@ -333,7 +342,7 @@ def test_nobody_is_provisioned_twice(organization: Organization) -> None:
 
 
 def test_the_private_keys_are_encrypted_in_the_database(organization: Organization) -> None:
-    with_template(organization, make.wireguard(organization))
+    with_template(organization, factories.wireguard(organization))
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT c.private_key, v.private_key, v.key FROM vpn_vpnclient c, vpn_vpn v"
@@ -349,12 +358,12 @@ def test_the_private_keys_are_encrypted_in_the_database(organization: Organizati
 def test_a_device_that_registers_has_its_certificate_in_the_first_download(
     organization: Organization, client: Any
 ) -> None:
-    vpn = make.openvpn(organization)
-    make.vpn_template(vpn, required=True)
+    vpn = factories.openvpn(organization)
+    factories.vpn_template(vpn, required=True)
     answer = client.post(
         "/controller/register/",
         {
-            "secret": make.shared_secret(organization),
+            "secret": factories.shared_secret(organization),
             "name": "02-aa-f4-09-e0-c0",
             "mac_address": "02:aa:f4:09:e0:c0",
             "backend": "netjsonconfig.OpenWrt",

@@ -10,13 +10,13 @@ from django.utils import timezone
 from controller.accounts.models import Organization
 from controller.base.errors import Refused
 from controller.configs.models import Template
-from controller.configs.rules import inventory
-from controller.configs.rules.servers import update_vpn
+from controller.configs.rules import devices as inventory
 from controller.configs.rules.templates import delete_template
+from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device
 from controller.vpn import rules
 from controller.vpn.models import Vpn, VpnClient
-from tests import make
+from tests import factories
 from tests.fleet.zerotier import ZeroTier, zerotier
 from tests.vpn.test_clients import of_device, unpacked
 
@@ -50,7 +50,7 @@ def network(organization: Organization, server: ZeroTier, **values: Any) -> Vpn:
             "host": server.host,
             "backend": Vpn.Backend.ZEROTIER,
             "auth_token": server.token,
-            "subnet": values.get("subnet") or make.subnet(organization, "10.147.0.0/24"),
+            "subnet": values.get("subnet") or factories.subnet(organization, "10.147.0.0/24"),
             "config": {"zerotier": [{"private": True}]},
         }
         | values,
@@ -77,8 +77,10 @@ def test_members_come_and_go_with_their_devices(
     organization: Organization, server: ZeroTier
 ) -> None:
     vpn = network(organization, server)
-    template = make.vpn_template(vpn)
-    devices = [make.device(organization, config={"templates": [template]}) for _ in range(2)]
+    template = factories.vpn_template(vpn)
+    devices = [
+        factories.device(organization, config={"templates": [template]}) for _ in range(2)
+    ]
     rules.sync_servers()
     members = server.members[vpn.network_id]
     clients = {one.secret[:10]: one for one in VpnClient.objects.select_related("ip")}
@@ -106,9 +108,9 @@ def test_a_device_has_one_identity_in_all_networks(
     organization: Organization, server: ZeroTier
 ) -> None:
     one = network(organization, server)
-    two = network(organization, server, name="two", subnet=make.subnet(organization))
-    chosen = [make.vpn_template(one), make.vpn_template(two)]
-    make.device(organization, config={"templates": chosen})
+    two = network(organization, server, name="two", subnet=factories.subnet(organization))
+    chosen = [factories.vpn_template(one), factories.vpn_template(two)]
+    factories.device(organization, config={"templates": chosen})
     assert len({client.secret for client in VpnClient.objects.all()}) == 1
 
 
@@ -116,9 +118,9 @@ def test_without_the_tool_for_identities_the_reason_is_told(
     organization: Organization, server: ZeroTier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    template = make.vpn_template(network(organization, server))
+    template = factories.vpn_template(network(organization, server))
     with pytest.raises(Refused, match="zerotier-one"):
-        make.device(organization, config={"templates": [template]})
+        factories.device(organization, config={"templates": [template]})
 
 
 @pytest.mark.parametrize(
@@ -154,15 +156,15 @@ def test_a_controller_that_breaks_is_asked_again_later(
 def test_a_server_with_a_webhook_hears_of_every_change_once(
     organization: Organization, server: ZeroTier
 ) -> None:
-    vpn = make.wireguard(
+    vpn = factories.wireguard(
         organization,
         webhook_endpoint=f"http://{server.host}/trigger-update",
         auth_token=server.token,
     )
     assert rules.sync_servers() == 1
     assert rules.sync_servers() == 0
-    template = make.vpn_template(vpn)
-    make.device(organization, config={"templates": [template]})
+    template = factories.vpn_template(vpn)
+    factories.device(organization, config={"templates": [template]})
     assert rules.sync_servers() == 1
     assert server.calls == [{"key": [server.token]}] * 2
 
@@ -171,7 +173,7 @@ def test_the_trouble_with_a_webhook_is_told_without_its_token(
     organization: Organization, server: ZeroTier, caplog: pytest.LogCaptureFixture
 ) -> None:
     for url in ("http://127.0.0.1:1/x", f"http://{server.host}/trigger-update"):
-        vpn = make.wireguard(
+        vpn = factories.wireguard(
             organization, webhook_endpoint=url, auth_token="a-token-that-is-wrong"
         )
         assert rules.sync_servers() == 0

@@ -19,8 +19,8 @@ from controller.accounts.models import Organization
 from controller.devices.models import Device
 from controller.vpn import rules
 from controller.vpn.models import Vpn
-from tests import make
-from tests.fleet.spaces import SECONDS, cable, give_address, make_space, run, tried, why_not
+from tests import factories
+from tests.fleet.namespaces import SECONDS, cable, give_address, make_space, run, tried, why_not
 from tests.vpn.test_clients import of_device, unpacked
 
 pytestmark = pytest.mark.netns
@@ -129,10 +129,12 @@ def test_an_openvpn_tunnel_carries_a_ping(
 ) -> None:
     if shutil.which("openvpn") is None:
         pytest.skip("openvpn is not installed")
-    config = {"openvpn": [make.OPENVPN["openvpn"][0] | {"verb": 3, "cipher": "AES-256-GCM"}]}
-    vpn = make.openvpn(organization, host=SERVER_HOST, config=config)
-    template = make.vpn_template(vpn)
-    device = make.device(organization, config={"templates": [template]})
+    config = {
+        "openvpn": [factories.OPENVPN["openvpn"][0] | {"verb": 3, "cipher": "AES-256-GCM"}]
+    }
+    vpn = factories.openvpn(organization, host=SERVER_HOST, config=config)
+    template = factories.vpn_template(vpn)
+    device = factories.device(organization, config={"templates": [template]})
     server, client = tmp_path / "server", tmp_path / "client"
     written(of_server(vpn), server)
     files = of_device(device)
@@ -207,9 +209,9 @@ def device_up(space: str, device: Device, name: str, folder: Path) -> None:
 def test_a_wireguard_tunnel_carries_a_ping(
     organization: Organization, net: tuple[str, str], wireguard: Any, tmp_path: Path
 ) -> None:
-    vpn = make.wireguard(organization, host=SERVER_HOST)
-    template = make.vpn_template(vpn)
-    device = make.device(organization, config={"templates": [template]})
+    vpn = factories.wireguard(organization, host=SERVER_HOST)
+    template = factories.vpn_template(vpn)
+    device = factories.device(organization, config={"templates": [template]})
     tag = f"{os.getpid() % 100_000}"
     wireguard(net[0], f"wgs{tag}")
     wireguard(net[1], f"wgc{tag}")
@@ -225,9 +227,9 @@ def test_a_wireguard_tunnel_carries_a_ping(
 def test_a_device_that_left_is_let_in_no_more(
     organization: Organization, net: tuple[str, str], wireguard: Any, tmp_path: Path
 ) -> None:
-    vpn = make.wireguard(organization, host=SERVER_HOST)
-    template = make.vpn_template(vpn)
-    device = make.device(organization, config={"templates": [template]})
+    vpn = factories.wireguard(organization, host=SERVER_HOST)
+    template = factories.vpn_template(vpn)
+    device = factories.device(organization, config={"templates": [template]})
     tag = f"{os.getpid() % 100_000}"
     wireguard(net[1], f"wgc{tag}")
     device_up(net[1], device, f"wgc{tag}", tmp_path)

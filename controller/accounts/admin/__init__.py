@@ -1,10 +1,10 @@
 """Who may enter, and what they may do: organizations, users, tokens."""
 
+from controller.accounts.admin.api_keys import ApiKeyAdmin, SessionAdmin
 from controller.accounts.admin.audit import AuditEntryAdmin
-from controller.accounts.admin.keys import ApiKeyAdmin, SessionAdmin
+from controller.accounts.admin.login import SignInForm
 from controller.accounts.admin.organizations import OrganizationAdmin
 from controller.accounts.admin.saved_filters import SavedFilterAdmin
-from controller.accounts.admin.signin import SignInForm
 from controller.accounts.admin.sites import SiteAdmin
 from controller.accounts.admin.tokens import ApiTokenAdmin
 from controller.accounts.admin.users import UserAdmin

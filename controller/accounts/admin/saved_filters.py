@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from controller.accounts.models import Organization, SavedFilter, User
-from controller.accounts.rules import filters as rules
+from controller.accounts.rules import saved_filters as rules
 from controller.base.admin import RuleAdmin, admin_url, badge, display
 from controller.base.errors import Refused
 
@@ -71,7 +71,9 @@ def shareable(user: User) -> Any:
     mine = Organization.objects.visible_to(user)
     if user.is_superuser:
         return mine
-    return mine.filter(pk__in=[pk for pk in user.access_by_organization if user.has_perm_in(rules.SHARE, pk)])
+    return mine.filter(
+        pk__in=[pk for pk in user.access_by_organization if user.has_perm_in(rules.SHARE, pk)]
+    )
 
 
 class SaveForm(forms.Form):

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import path
 
 from controller.accounts import rules
-from controller.accounts.admin import second_factor
+from controller.accounts.admin import mfa
 from controller.accounts.models import Membership, User
 from controller.base.admin import (
     AdminPasswordChangeForm,
@@ -90,8 +90,8 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
     ]
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(second_factor.page)
-        return [path("second-factor/", view, name=second_factor.NAME), *super().get_urls()]
+        view = self.admin_site.admin_view(mfa.page)
+        return [path("second-factor/", view, name=mfa.NAME), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = ModelAdmin.get_queryset(self, request)

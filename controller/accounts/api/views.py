@@ -17,11 +17,17 @@ from rest_framework.viewsets import ModelViewSet
 
 from controller.accounts.api import serializers as shapes
 from controller.accounts.models import Organization, User
-from controller.accounts.rules import emails, passwords, people
+from controller.accounts.rules import emails, passwords, users
 from controller.base.errors import NotPermitted
 from controller.celery import enqueue_on_commit
 from controller.dialects.authentication import Credential
-from controller.dialects.openwisp import HasResourcePermission, Pagination, RuleViewSet, View, require_user
+from controller.dialects.openwisp import (
+    HasResourcePermission,
+    Pagination,
+    RuleViewSet,
+    View,
+    require_user,
+)
 
 
 class TokenView(View):
@@ -38,7 +44,7 @@ class TokenView(View):
         sign_in = shapes.SignIn(data=request.data, context={"request": request})
         sign_in.is_valid(raise_exception=True)
         user = sign_in.validated_data["user"]
-        return Response({"token": people.token_for(user, name="API sign-in")})
+        return Response({"token": users.token_for(user, name="API sign-in")})
 
 
 class OrganizationViewSet(RuleViewSet):
@@ -46,9 +52,9 @@ class OrganizationViewSet(RuleViewSet):
 
     queryset = Organization.objects.all()
     resource = "organization"
-    create_rule = staticmethod(people.create_organization)
-    update_rule = staticmethod(people.update_organization)
-    delete_rule = staticmethod(people.delete_organization)
+    create_rule = staticmethod(users.create_organization)
+    update_rule = staticmethod(users.update_organization)
+    delete_rule = staticmethod(users.delete_organization)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         short = self.action in {"list", "create"}
@@ -78,13 +84,13 @@ class GroupViewSet(View, ModelViewSet[Group]):
     pagination_class = Pagination
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        serializer.instance = people.save_group(**serializer.validated_data)
+        serializer.instance = users.save_group(**serializer.validated_data)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        people.save_group(serializer.instance, **serializer.validated_data)
+        users.save_group(serializer.instance, **serializer.validated_data)
 
     def perform_destroy(self, instance: Group) -> None:
-        people.delete_group(instance)
+        users.delete_group(instance)
 
 
 class MayManage(HasResourcePermission):
@@ -111,16 +117,16 @@ class UserViewSet(RuleViewSet):
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = with_members(serializer.validated_data)
-        serializer.instance = people.create_user(by=require_user(self.request), **values)
+        serializer.instance = users.create_user(by=require_user(self.request), **values)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         values = with_members(serializer.validated_data)
         user: Any = serializer.instance
-        people.update_user(user, by=require_user(self.request), **values)
+        users.update_user(user, by=require_user(self.request), **values)
         serializer.instance = self.get_queryset().get(pk=user.pk)
 
     def perform_destroy(self, instance: Any) -> None:
-        people.delete_user(instance, by=require_user(self.request))
+        users.delete_user(instance, by=require_user(self.request))
 
 
 def with_members(values: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +148,7 @@ class PersonView(View):
             verb = "read" if self.request.method in {"GET", "HEAD"} else "update"
             if not user.has_perm_anywhere(f"user:{verb}"):
                 raise NotPermitted("You do not have permission to perform this action.")
-            people.check_can_manage_user(user, found)
+            users.check_can_manage_user(user, found)
         elif isinstance(self.request.auth, Credential) and self.request.auth.kind == "key":
             raise NotPermitted("An API key cannot do this; sign in.")
         return found
@@ -235,7 +241,9 @@ class PasswordResetView(View):
         given.is_valid(raise_exception=True)
         user = passwords.find_user(given.validated_data["input"])
         # A worker is woken either way, so that the answer takes as long for a stranger.
-        enqueue_on_commit("controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4()))
+        enqueue_on_commit(
+            "controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4())
+        )
         return Response({"detail": "Password reset e-mail has been sent."})
 
 

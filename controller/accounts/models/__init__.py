@@ -9,8 +9,7 @@ from controller.accounts.models.credentials import (
     Lockout,
     Session,
 )
-from controller.accounts.models.filters import SavedFilter
-from controller.accounts.models.people import Membership, Organization, User
+from controller.accounts.models.saved_filters import SavedFilter
 from controller.accounts.models.tenancy import (
     OrganizationOwned,
     OrganizationScoped,
@@ -19,6 +18,7 @@ from controller.accounts.models.tenancy import (
     Site,
     SiteGrant,
 )
+from controller.accounts.models.users import Membership, Organization, User
 from controller.accounts.models.versions import Version
 
 __all__ = [

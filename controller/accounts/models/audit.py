@@ -13,11 +13,11 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
-from controller.accounts.engine import auditing
+from controller.accounts.engine import audit_chain
 from controller.accounts.engine.scopes import NO_SITE, SiteScope
 from controller.base.errors import Conflict
+from controller.base.request_context import RequestContext, context_or_none, current_context
 from controller.base.secrets import EncryptedBytesField, EncryptedTextField
-from controller.base.tracing import RequestContext, current_context, context_or_none
 
 PORTAL = "portal"
 # What changes with every use of a row, and what says nothing.
@@ -40,7 +40,11 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
             return self.none()
         if user.is_superuser:
             return self if user.has_perm_in(to, None) else self.none()
-        return self.filter(organization__in=[pk for pk in user.access_by_organization if user.has_perm_in(to, pk)])
+        return self.filter(
+            organization__in=[
+                pk for pk in user.access_by_organization if user.has_perm_in(to, pk)
+            ]
+        )
 
     def note(
         self,
@@ -81,7 +85,7 @@ def named(row: Any) -> dict[str, str]:
     return {
         "object_type": row._meta.label_lower,
         "object_id": str(row.pk),
-        "object_name": auditing.plain(str(row))[:200],
+        "object_name": audit_chain.plain(str(row))[:200],
     }
 
 
@@ -157,12 +161,12 @@ class AuditEntry(models.Model):
     def computed_digest(self) -> str:
         left_out = {"id", "digest", "number", "seal"}
         content = {
-            field.attname: auditing.plain(getattr(self, field.attname))
+            field.attname: audit_chain.plain(getattr(self, field.attname))
             for field in self._meta.concrete_fields
             if field.name not in left_out
         }
         content["at"] = self.at.timestamp().hex()
-        return auditing.digest(key(), content)
+        return audit_chain.digest(key(), content)
 
 
 class AuditChain(models.Model):
@@ -249,7 +253,7 @@ class Audited:
         self, action: str, before: dict[str, Any] | None, after: dict[str, Any] | None
     ) -> None:
         hidden = frozenset(name for name, secret in audited_fields(type(self)) if secret)  # type: ignore[arg-type]
-        old, new = auditing.changes(before, after, hidden)
+        old, new = audit_chain.changes(before, after, hidden)
         if action == "update" and not new:
             return
         AuditEntry.objects.note(

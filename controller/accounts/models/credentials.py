@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from controller.accounts.models.audit import Audited
-from controller.accounts.models.people import User
+from controller.accounts.models.users import User
 from controller.base.models import Base, Dated
 from controller.base.secrets import EncryptedTextField
 

@@ -11,7 +11,7 @@ from django.db import models
 
 from controller.accounts.engine.scopes import BOUND_TO_SITES, NO_SITE, SiteScope
 from controller.accounts.models.audit import Audited
-from controller.accounts.models.people import Membership, Organization, User
+from controller.accounts.models.users import Membership, Organization, User
 from controller.base.models import Base, Dated
 
 
@@ -32,7 +32,9 @@ class OrganizationScopedQuerySet(models.QuerySet[Any]):
             return self
         model: type[OrganizationScoped] = self.model
         standings = {
-            pk: one for pk, one in user.access_by_organization.items() if not to or user.has_perm_in(to, pk)
+            pk: one
+            for pk, one in user.access_by_organization.items()
+            if not to or user.has_perm_in(to, pk)
         }
         if site_path(model) is None:
             mine = models.Q(**{f"{model.organization_path}__in": list(standings)})

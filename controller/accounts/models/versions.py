@@ -3,8 +3,8 @@
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models.people import Organization
 from controller.accounts.models.tenancy import Shareable, Site
+from controller.accounts.models.users import Organization
 from controller.base.secrets import EncryptedJSONField
 
 

@@ -1,6 +1,14 @@
 """Signing in, tokens, keys, people, and whether somebody may do something."""
 
-from controller.accounts.rules.people import (
+from controller.accounts.rules.authentication import (
+    EmailOrUsernameBackend,
+    authenticate_password,
+    authenticate_token,
+    authorize,
+    issue_token,
+    revoke_token,
+)
+from controller.accounts.rules.users import (
     change_role,
     create_organization,
     delete_organization,
@@ -10,19 +18,12 @@ from controller.accounts.rules.people import (
     update_organization,
     update_user,
 )
-from controller.accounts.rules.signing_in import (
-    EmailOrUsernameBackend,
-    authorize,
-    authenticate_password,
-    issue_token,
-    revoke_token,
-    authenticate_token,
-)
 
 __all__ = [
     "EmailOrUsernameBackend",
-    "authorize",
     "authenticate_password",
+    "authenticate_token",
+    "authorize",
     "change_role",
     "create_organization",
     "delete_organization",
@@ -33,5 +34,4 @@ __all__ = [
     "revoke_token",
     "update_organization",
     "update_user",
-    "authenticate_token",
 ]

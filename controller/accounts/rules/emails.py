@@ -4,7 +4,7 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from controller.accounts.models import User
-from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Conflict, Refused
 
 

@@ -12,7 +12,7 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from controller.accounts.models import Session, User
 from controller.accounts.rules import lockouts, sessions
-from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Refused
 
 BAD_LINK = "The link to reset the password is invalid or has been used."

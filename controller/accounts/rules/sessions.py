@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from controller.accounts.models import ApiToken, Session, User
-from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.audit import record_audit
 from controller.base.errors import NotAuthenticated
 from controller.base.secrets import digest
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db.models import Model
 
-from controller.accounts.engine import comparing
+from controller.accounts.engine import diff
 from controller.accounts.models import Version
-from controller.base.tracing import current_context
+from controller.base.request_context import current_context
 
 
 def values_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def values_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
 def record_version(kind: str, row: Any, values: Mapping[str, Any], *, verb: str = "") -> None:
     """Add a version, unless it is as the one before; a first one is that of its creation."""
     last = Version.objects.filter(kind=kind, row=row.pk).order_by("-number").first()
-    changed = [one.field for one in comparing.changes(last.values if last else {}, values)]
+    changed = [one.field for one in diff.changes(last.values if last else {}, values)]
     if last is not None and not changed and not verb:
         return
     Version.objects.create(

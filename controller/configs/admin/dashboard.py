@@ -8,19 +8,20 @@ from django.urls import reverse
 
 from controller.base.admin import admin_url, stacked_bar
 from controller.configs.models import Config, Push
-from controller.devices.admin.filters import PROBLEM
-from controller.devices.admin.showing import (
-    relative_time,
+from controller.devices.admin.badges import (
     of_change,
     of_push,
     presence_badge,
+    relative_time,
     status_badge,
 )
+from controller.devices.admin.filters import PROBLEM
 from controller.devices.models import Device, Enrollment, Presence, StatusChange
 from geo.admin import maps
 from geo.models import DeviceLocation
-from networks.models import Change, Member, Network
-from networks.rules.meshes import administered
+from networks.gateways.models import Change
+from networks.overlay.models import Member, Network
+from networks.overlay.rules.networks import administered
 from pki.admin.dashboard import expiring
 
 TROUBLES = 10
@@ -151,7 +152,9 @@ def troubles(in_service: Any) -> list[dict[str, Any]]:
             "presence": presence_badge(row),
             "status": status_badge(getattr(row, "config", None)),
             "reason": reason(row),
-            "seen": relative_time(row.presence.last_seen) if hasattr(row, "presence") else "never",
+            "seen": relative_time(row.presence.last_seen)
+            if hasattr(row, "presence")
+            else "never",
         }
         for row in rows
     ]

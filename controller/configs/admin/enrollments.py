@@ -19,8 +19,8 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.configs.rules import enrolling as rules
-from controller.devices.admin.showing import relative_time
+from controller.configs.rules import enrollment as rules
+from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device, Enrollment
 
 TONES = {

@@ -12,10 +12,10 @@ from controller.base.errors import Refused
 from controller.configs.admin.fields import chosen
 from controller.configs.engine import masking
 from controller.configs.models import Backend, Config, Snapshot, Template
-from controller.configs.rules.history import files_of, render_file
 from controller.configs.rules.rendering import Inputs, inputs
+from controller.configs.rules.snapshots import files_of, render_file
 from controller.configs.rules.templates import check_usable, with_required
-from controller.configs.rules.tunnels import contents, server_layers
+from controller.configs.rules.vpn_templates import contents, server_layers
 from controller.devices.models import Device
 from controller.vpn.models import Vpn
 

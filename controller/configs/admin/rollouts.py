@@ -18,14 +18,14 @@ from controller.base.admin import (
     UnfoldAdminTextInputWidget,
     admin_url,
     badge,
-    stacked_bar,
     display,
+    stacked_bar,
 )
 from controller.base.errors import Refused
 from controller.configs.engine import waves
 from controller.configs.models import Rollout
 from controller.configs.rules import rollouts as rules
-from controller.devices.admin.showing import relative_time, presence_badge, status_badge
+from controller.devices.admin.badges import presence_badge, relative_time, status_badge
 from controller.devices.models import Device
 
 TONES = {

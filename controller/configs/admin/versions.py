@@ -9,13 +9,13 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path
 
-from controller.accounts.engine.comparing import Change
+from controller.accounts.engine.diff import Change
 from controller.accounts.engine.scopes import NO_SITE
 from controller.accounts.models import Version
 from controller.base.admin import action, admin_url, badge
 from controller.base.errors import Refused
 from controller.configs.rules import versions as rules
-from controller.devices.admin.showing import relative_time
+from controller.devices.admin.badges import relative_time
 
 SHOWN = 200
 TONES = {

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from controller.accounts.models import Version
 from controller.configs.engine import masking
 from controller.configs.models import Rollout, Snapshot, Template
-from controller.configs.rules import drifting, history, rollouts, versions
+from controller.configs.rules import drift, rollouts, snapshots, versions
 from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import DeviceGroup, Enrollment
 from controller.vpn.models import Vpn
@@ -68,9 +68,9 @@ class SnapshotDetail(SnapshotSerializer):
     def to_representation(self, instance: Any) -> dict[str, Any]:
         user = self.context["request"].user
         is_open = user.has_perm_on("device:secret", instance)
-        found = history.preview_restore(instance)
+        found = snapshots.preview_restore(instance)
         secrets = (instance.made_of or {}).get("secrets", [])
-        instance.files = history.files_of(instance, is_open=is_open)
+        instance.files = snapshots.files_of(instance, is_open=is_open)
         instance.masked = not is_open
         instance.restorable, instance.same = found.is_possible, found.is_same
         instance.notes = [
@@ -161,8 +161,8 @@ class DriftSerializer(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         instance.has_drifted = instance.drifted_at is not None
-        instance.files = drifting.pending(instance)
-        instance.undefined = drifting.undefined(instance)
+        instance.files = drift.pending(instance)
+        instance.undefined = drift.undefined(instance)
         return super().to_representation(instance)
 
 

@@ -42,11 +42,11 @@ from controller.configs.api.serializers import (
 )
 from controller.configs.models import Config, Rollout, Snapshot, Template
 from controller.configs.rules import (
-    drifting,
-    enrolling,
-    foreseeing,
-    history,
+    change_preview,
+    drift,
+    enrollment,
     rollouts,
+    snapshots,
     templates,
     versions,
 )
@@ -99,7 +99,7 @@ class SnapshotViewSet(OfDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, device_id: UUID, pk: str) -> Response:
         """Give the device what this was made of; answers with what that renders to now."""
-        history.restore(self.get_object())
+        snapshots.restore(self.get_object())
         current = self.get_queryset().get(is_current=True)
         return Response(self.get_serializer(current).data)
 
@@ -131,7 +131,7 @@ class DriftCheckView(DriftView):
     @extend_schema(request=None, responses=DriftSerializer)
     def post(self, request: Request, device_id: UUID) -> Response:
         """Ask the device now whether its files are still what it acknowledged."""
-        drifting.request_check(self.config)
+        drift.request_check(self.config)
         return self.shown()
 
 
@@ -142,7 +142,7 @@ class DriftRepairView(DriftView):
     @extend_schema(request=None, responses=DriftSerializer)
     def post(self, request: Request, device_id: UUID) -> Response:
         """Give a device that has drifted again what it is to have."""
-        drifting.repair(self.config)
+        drift.repair(self.config)
         return self.shown()
 
 
@@ -198,7 +198,7 @@ class RolloutViewSet(RuleViewSet):
     def preview(self, request: Request, pk: str) -> Response:
         """What it would change, by groups of devices on which the same lines change."""
         row, user = self.get_object(), require_user(request)
-        found = foreseeing.preview_device(
+        found = change_preview.preview_device(
             row,
             Config.objects.visible_to(user),
             is_open=user.has_perm_in_every_site("device:secret", row.owner_id),
@@ -271,7 +271,7 @@ class EnrollmentViewSet(DestroyModelMixin, ReadOnlyModelViewSet[Any], OwnedViewS
         row = self.get_object()
         given = ApprovalSerializer(data=request.data, context={"request": request})
         given.is_valid(raise_exception=True)
-        enrolling.approve(row, by=require_user(request), **given.validated_data)
+        enrollment.approve(row, by=require_user(request), **given.validated_data)
         return Response(self.get_serializer(row).data)
 
     @extend_schema(request=None)
@@ -279,8 +279,10 @@ class EnrollmentViewSet(DestroyModelMixin, ReadOnlyModelViewSet[Any], OwnedViewS
     def reject(self, request: Request, pk: str) -> Response:
         """Keep it out, whenever it asks again."""
         return Response(
-            self.get_serializer(enrolling.reject(self.get_object(), by=require_user(request))).data
+            self.get_serializer(
+                enrollment.reject(self.get_object(), by=require_user(request))
+            ).data
         )
 
     def perform_destroy(self, instance: Enrollment) -> None:
-        enrolling.dismiss(instance)
+        enrollment.dismiss(instance)

@@ -10,7 +10,7 @@ from controller.base.archive import unpacked
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
 from controller.configs.drivers.contract import Archive, Outcome
 from controller.configs.engine.errors import InvalidConfig
-from controller.configs.engine.uci_files import holds, parse
+from controller.configs.engine.uci_merge import holds, parse
 from controller.connections.drivers.contract import Shell, ShellFactory
 
 COMMAND_SECONDS = 15.0

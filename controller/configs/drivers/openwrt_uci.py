@@ -19,7 +19,7 @@ from controller.base.errors import OutcomeUnknown, Refused, Unreachable
 from controller.configs.drivers.contract import Archive, Outcome
 from controller.configs.drivers.linux_files import LinuxFiles
 from controller.configs.engine.errors import InvalidConfig
-from controller.configs.engine.uci_files import Package, holds, merge, parse, written
+from controller.configs.engine.uci_merge import Package, holds, merge, parse, written
 from controller.connections.drivers.contract import ShellFactory
 
 PACKAGES = "etc/config/"

@@ -1,6 +1,6 @@
 """Templates, what devices are to have, what they were given, and the way in between."""
 
-from controller.configs.models.batches import DeviceBatch, DeviceBatchRow
+from controller.configs.models.bulk_operations import DeviceBatch, DeviceBatchRow
 from controller.configs.models.configurations import (
     Backend,
     Config,

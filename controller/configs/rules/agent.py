@@ -8,15 +8,20 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, UUIDField
 from django.db.models.functions import Coalesce
 
-from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.audit import record_audit
+from controller.base.compiled_queries import CompiledQuery
 from controller.base.errors import NotFound, NotPermitted
-from controller.base.prepared import CompiledQuery
 from controller.base.secrets import digest
 from controller.configs.models import Backend, Config, ConfigQuerySet, Push
-from controller.configs.rules.announcing import publish_checksums
-from controller.configs.rules.inventory import add_config, render_or_refuse
-from controller.configs.rules.keeping import record_device
-from controller.configs.rules.settling import mark_applied, close_pushes, mark_failed, save_progress
+from controller.configs.rules.agent_cache import publish_checksums
+from controller.configs.rules.devices import add_config, render_or_refuse
+from controller.configs.rules.push_results import (
+    close_pushes,
+    mark_applied,
+    mark_failed,
+    save_progress,
+)
+from controller.configs.rules.version_records import record_device
 from controller.devices import rules as devices
 from controller.devices.engine.identity import consistent_key, same_mac
 from controller.devices.models import Device, OrganizationSettings
@@ -209,7 +214,8 @@ def _is_known(device_id: UUID, key: str) -> bool:
     Agents tell it again and again, after every start and every lost answer.
     """
     return any(
-        digest(key) == key_digest and not waits for key_digest, waits in REPEATED_REPORT(device=device_id)
+        digest(key) == key_digest and not waits
+        for key_digest, waits in REPEATED_REPORT(device=device_id)
     )
 
 

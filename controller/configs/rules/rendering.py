@@ -17,9 +17,9 @@ from controller.configs.engine import masking, variables
 from controller.configs.engine.backends import uses_dsa
 from controller.configs.engine.render import InvalidConfig, Rendered, render
 from controller.configs.models import Config, Rollout, RolloutDevice, Snapshot, Template
-from controller.configs.rules.announcing import publish_checksums, publish_status
-from controller.configs.rules.delivery import enqueue
-from controller.configs.rules.tunnels import (
+from controller.configs.rules.agent_cache import publish_checksums, publish_status
+from controller.configs.rules.push_queue import enqueue
+from controller.configs.rules.vpn_templates import (
     client_layers,
     contents,
     division_layer,
@@ -27,7 +27,7 @@ from controller.configs.rules.tunnels import (
     server_layers,
 )
 from controller.devices.models import Device
-from networks.rules.planning import NOTHING, Contribution, contributions
+from networks.overlay.rules.plans import NOTHING, Contribution, contributions
 
 # Rows read, rendered and written together: large enough for few queries, small enough for
 # flat memory and for the first results to show soon.

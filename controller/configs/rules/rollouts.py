@@ -17,7 +17,7 @@ from controller.configs.models import Config, Rollout, RolloutDevice, Template
 from controller.configs.rules.rendering import mark_stale
 from controller.configs.rules.templates import check, update_template
 from controller.devices.models import Presence
-from controller.notifications.rules.keeping import record_notices
+from controller.notifications.rules.notices import record_notices
 
 State = Rollout.State
 

@@ -12,9 +12,9 @@ from controller.accounts.models import Organization, Version
 from controller.base.errors import Conflict, Refused
 from controller.configs.engine.render import InvalidConfig, Rendered, render, validate
 from controller.configs.models import Config, GroupTemplate, Rollout, Template, TemplateUse
-from controller.configs.rules import tunnels
-from controller.configs.rules.keeping import record_template
+from controller.configs.rules import vpn_templates
 from controller.configs.rules.rendering import mark_stale
+from controller.configs.rules.version_records import record_template
 from controller.devices.models import DeviceGroup
 
 NAME_LENGTH = 64
@@ -67,7 +67,7 @@ def update_template(template: Template, **values: Any) -> Template:
     if (template.config, template.default_values) != (before.config, before.default_values):
         _not_in_waves(template)
     template.save()
-    tunnels.move(template, before)
+    vpn_templates.move(template, before)
     if template.default > before.default or template.required > before.required:
         assign_to_all(template)
     mark_stale(Config.objects.filter(uses__template=template))
@@ -81,7 +81,7 @@ def delete_template(template: Template) -> None:
     _not_in_waves(template)
     record_template(template, Version.Verb.DELETED)
     configs = list(template.uses.values_list("config_id", flat=True))
-    tunnels.remove_clients(template.vpn, configs)
+    vpn_templates.remove_clients(template.vpn, configs)
     template.uses.all().delete()
     template.group_uses.all().delete()
     template.delete()
@@ -98,7 +98,9 @@ def _not_in_waves(template: Template) -> None:
 def rendered(template: Template) -> Rendered:
     """What a template renders to by itself, with its default values."""
     try:
-        return render(template.backend, [], tunnels.contents(template), _variables(template))
+        return render(
+            template.backend, [], vpn_templates.contents(template), _variables(template)
+        )
     except InvalidConfig as error:
         raise Refused({"config": [str(error)]}) from error
 
@@ -106,10 +108,10 @@ def rendered(template: Template) -> Rendered:
 def _variables(template: Template) -> dict[str, Any]:
     """What a template alone knows: its own defaults, and its VPN server."""
     known = dict(template.default_values)
-    for _, values in tunnels.server_layers([template]):
+    for _, values in vpn_templates.server_layers([template]):
         known |= values
     if template.vpn is not None:
-        known = tunnels.placeholders(template.vpn) | known
+        known = vpn_templates.placeholders(template.vpn) | known
     return known
 
 
@@ -123,7 +125,7 @@ def check(template: Template) -> None:
         template.default = True
     _check_name(template)
     template.checked()
-    tunnels.check(template, template.organization)
+    vpn_templates.check(template, template.organization)
     if template.type == Template.Type.GENERIC:
         template.auto_cert = False
     if not template.config and template.type == Template.Type.GENERIC:
@@ -132,7 +134,7 @@ def check(template: Template) -> None:
         validate(
             template.backend,
             [],
-            tunnels.contents(template),
+            vpn_templates.contents(template),
             _variables(template),
             partial=True,
         )
@@ -221,7 +223,7 @@ def assign_to_all(template: Template) -> None:
         (TemplateUse(config_id=pk, template=template, position=last[pk]) for pk in ids),
         batch_size=1000,
     )
-    tunnels.add_clients(template, ids)
+    vpn_templates.add_clients(template, ids)
     mark_stale(Config.objects.filter(pk__in=ids))
 
 

@@ -8,14 +8,14 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Model
 
-from controller.accounts.engine.comparing import Change, changes
+from controller.accounts.engine.diff import Change, changes
 from controller.accounts.models import Version
 from controller.accounts.rules.versions import values_of
 from controller.base.errors import Conflict
 from controller.configs.engine import masking
 from controller.configs.models import Template
-from controller.configs.rules import inventory, keeping, templates
-from controller.configs.rules.servers import update_vpn
+from controller.configs.rules import devices, templates, version_records
+from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device, DeviceGroup
 from controller.vpn.models import Vpn
 from controller.vpn.rules import create_vpn
@@ -41,16 +41,16 @@ class Kind:
 
 KINDS = {
     "device": Kind(
-        Device, keeping.device_values, keeping.record_device, inventory.create_device,
-        inventory.update_device,
+        Device, version_records.device_values, version_records.record_device, devices.create_device,
+        devices.update_device,
     ),
     "template": Kind(
-        Template, keeping.template_values, keeping.record_template, templates.create_template,
+        Template, version_records.template_values, version_records.record_template, templates.create_template,
         templates.update_template,
     ),
     "group": Kind(
-        DeviceGroup, keeping.group_values, keeping.record_group, inventory.create_group,
-        inventory.update_group,
+        DeviceGroup, version_records.group_values, version_records.record_group, devices.create_group,
+        devices.update_group,
     ),
     "vpn": Kind(
         Vpn, lambda vpn: values_of(vpn, KEPT), record_vpn, create_vpn, update_vpn,

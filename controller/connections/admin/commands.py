@@ -17,12 +17,12 @@ from controller.base.admin import (
     ScopedRelatedFilter,
     admin_url,
     badge,
-    stacked_bar,
     display,
+    stacked_bar,
 )
 from controller.connections.engine.commands import label_of
 from controller.connections.models import Command, CommandBatch
-from controller.devices.admin.showing import relative_time
+from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
 
 TONES = {

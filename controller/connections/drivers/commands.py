@@ -54,13 +54,17 @@ async def run(
             )
     except OutcomeUnknown as refusal:
         if order.ends_connection:
-            return CommandResult("success", "The connection ended, as was to be expected.", None, seen)
+            return CommandResult(
+                "success", "The connection ended, as was to be expected.", None, seen
+            )
         return CommandResult("unknown", str(refusal), None, seen)
     except Refused as refusal:
         return CommandResult("failed", str(refusal), None, seen)
     except OSError as error:
         log.warning("A command broke: %s", error)
-        return CommandResult("unknown", f"The portal failed in the midst of it: {error}.", None, seen)
+        return CommandResult(
+            "unknown", f"The portal failed in the midst of it: {error}.", None, seen
+        )
     if result.exit_status == 0:
         return CommandResult("success", "", 0, seen)
     reason = f"It ended with exit status {result.exit_status}."

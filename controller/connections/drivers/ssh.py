@@ -23,7 +23,7 @@ from controller.connections.drivers.contract import (
     OnOutput,
     Result,
 )
-from controller.connections.drivers.sockets import SOCKET_SECONDS, open_socket
+from controller.connections.drivers.tcp import SOCKET_SECONDS, open_socket
 
 HANDSHAKES_AT_ONCE = 10
 HANDSHAKE_SECONDS = 20.0
@@ -300,7 +300,9 @@ def _signatures(pinned: HostKey | None) -> tuple[str, ...]:
     return SIGNATURES.get(kind, (CHEAPEST_HOST_KEY,))
 
 
-def _refusal(address: Address, login: Login, witness: HostKeyVerifier, error: Exception) -> Refused:
+def _refusal(
+    address: Address, login: Login, witness: HostKeyVerifier, error: Exception
+) -> Refused:
     if witness.refuses and witness.pinned and witness.seen:
         return HostKeyChanged(address, pinned=witness.pinned, offered=witness.seen)
     if isinstance(error, asyncssh.PermissionDenied):

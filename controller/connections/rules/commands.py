@@ -14,16 +14,16 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from controller.accounts.models import Organization, User
-from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.events import Event, event_for, publish, publish_on_commit
 from controller.celery import enqueue_on_commit
-from controller.connections.drivers.commands import CommandResult, CommandRequest, run
+from controller.connections.drivers.commands import CommandRequest, CommandResult, run
 from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.engine.commands import KINDS, problems
 from controller.connections.models import Command, CommandBatch, DeviceConnection
-from controller.connections.rules import ssh_login, record_attempts, usable_connections
+from controller.connections.rules import record_attempts, ssh_login, usable_connections
 from controller.devices.models import Device, OrganizationSettings
 
 RUN = "controller.connections.tasks.run_commands"
@@ -226,7 +226,9 @@ class CommandRunner:
             self.rows[row.pk] = row
             connection = named.get(row.connection_id) or usual.get(row.device_id)
             if connection is None or not connection.device.management_ip:
-                self.endings[row.pk] = CommandResult("failed", "The device has no address to reach.")
+                self.endings[row.pk] = CommandResult(
+                    "failed", "The device has no address to reach."
+                )
                 continue
             self.connections[row.pk] = connection
             self.orders[row.pk] = order_for(row, connection)

@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from controller.connections.drivers.contract import Address
-from controller.connections.drivers.sockets import Probe, probe_many
+from controller.connections.drivers.tcp import Probe, probe_many
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device, Presence
 from controller.devices.rules import Observation, record_observations

@@ -21,30 +21,30 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.base.exchange import ImportExportAdmin
+from controller.base.import_export import ImportExportAdmin
 from controller.configs.admin import preview
-from controller.configs.admin.proposing import begin
+from controller.configs.admin.bulk_actions import begin
 from controller.configs.admin.versions import Versioned
 from controller.configs.models import Backend, Config, Push
-from controller.configs.rules import drifting
-from controller.configs.rules import inventory as rules
-from controller.configs.rules.deeds import BULK_ACTIONS
-from controller.configs.rules.delivery import enqueue
+from controller.configs.rules import devices as rules
+from controller.configs.rules import drift as drifting
+from controller.configs.rules.bulk_actions import BULK_ACTIONS
+from controller.configs.rules.push_queue import enqueue
 from controller.connections.admin.connections import ConnectionInline
-from controller.connections.admin.sending import commands_of, run_on_many
+from controller.connections.admin.send_command import commands_of, run_on_many
 from controller.devices.admin import filters
-from controller.devices.admin.exchange import DeviceResource
-from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
-from controller.devices.admin.moving import Movable
-from controller.devices.admin.showing import (
-    relative_time,
+from controller.devices.admin.badges import (
     history,
     presence_badge,
+    relative_time,
     snapshots,
     status_badge,
 )
+from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
+from controller.devices.admin.import_export import DeviceResource
+from controller.devices.admin.organization_transfer import Movable
 from controller.devices.models import Device
-from geo.admin.places import place_of_device
+from geo.admin.device_locations import place_of_device
 from supervisor_proxy.admin.home_tab import home_of
 from supervisor_proxy.admin.supervisors import supervisor_of
 from supervisor_proxy.admin.terminals import terminals_of
@@ -215,7 +215,9 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
             "presence": presence_badge(device),
             "status": status_badge(config),
             "seen": self.seen(device),
-            "pushed": relative_time(last_push.ended or last_push.created) if last_push else "never",
+            "pushed": relative_time(last_push.ended or last_push.created)
+            if last_push
+            else "never",
             "push": last_push,
             "reads_config": reads,
             "edits_config": self.edits_config(request, device),

@@ -8,7 +8,7 @@ from controller.base.admin import SecretWidget, UnfoldAdminSelectWidget
 from controller.base.forms import RuleForm, VariablesWidget
 from controller.configs.admin.fields import ConfigWidget, TemplatesField
 from controller.configs.models import Backend, Config, Template
-from controller.configs.rules.inventory import create_device, update_device
+from controller.configs.rules.devices import create_device, update_device
 from controller.devices.models import Device
 
 PREFIX = "config_"

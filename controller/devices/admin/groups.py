@@ -11,7 +11,7 @@ from controller.base.forms import RuleForm, VariablesWidget
 from controller.configs.admin.fields import TemplatesField
 from controller.configs.admin.versions import Versioned
 from controller.configs.models import Template
-from controller.configs.rules import inventory as rules
+from controller.configs.rules import devices as rules
 from controller.devices.models import DeviceGroup
 
 

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from controller.accounts.models import Organization
 from controller.configs.models import Backend, Config
 from controller.devices.models import Device, DeviceGroup
-from geo.api.filters.places import PlaceFilter
+from geo.api.filters.device_locations import PlaceFilter
 from geo.models import FloorPlan, Location
 
 

@@ -18,11 +18,11 @@ from rest_framework.serializers import BaseSerializer
 
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import authorize
+from controller.base.compiled_queries import CompiledQuery
 from controller.base.errors import NotFound, Refused
-from controller.base.prepared import CompiledQuery
 from controller.configs.api.agent.views import archive_of
 from controller.configs.models import TemplateUse
-from controller.configs.rules import inventory, moving
+from controller.configs.rules import devices, organization_transfer
 from controller.devices.api.filters import DeviceFilter, GroupFilter
 from controller.devices.api.serializers import (
     DeviceDetail,
@@ -34,8 +34,8 @@ from controller.devices.api.serializers import (
 )
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 from controller.devices.rules import rotate_shared_secret, settings_of
-from controller.dialects.openwisp import ACTIONS, RuleViewSet, View, require_user, permission_of
-from geo.rules.places import drop_foreign_places
+from controller.dialects.openwisp import ACTIONS, RuleViewSet, View, permission_of, require_user
+from geo.rules.device_locations import drop_foreign_places
 
 # A list reads these columns and no model instances: most of its time would go into those.
 COLUMNS = (
@@ -101,7 +101,10 @@ class OfDevice:
             raise NotAuthenticated
         device = self.device
         authorize(
-            request.user, permission_of(self, request), device.organization_id, device.site_scope
+            request.user,
+            permission_of(self, request),
+            device.organization_id,
+            device.site_scope,
         )
         if self.device.is_deactivated and request.method not in SAFE_METHODS:
             raise PermissionDenied
@@ -114,8 +117,8 @@ class DeviceViewSet(RuleViewSet):
     resource = "device"
     filterset_class = DeviceFilter
     serializer_class = DeviceDetail
-    create_rule = staticmethod(inventory.create_device)
-    update_rule = staticmethod(inventory.update_device)
+    create_rule = staticmethod(devices.create_device)
+    update_rule = staticmethod(devices.update_device)
     permissions = dict.fromkeys(("activate", "deactivate", "move"), "device:update")
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
@@ -138,7 +141,9 @@ class DeviceViewSet(RuleViewSet):
         for row in page or []:
             owner = owner_of(row)
             if owner not in openable:
-                openable[owner] = isinstance(user, User) and user.has_perm_in("device:secret", *owner)
+                openable[owner] = isinstance(user, User) and user.has_perm_in(
+                    "device:secret", *owner
+                )
             shown.append(as_listed(row, with_key=openable[owner]))
         return self.get_paginated_response(shown)
 
@@ -148,7 +153,9 @@ class DeviceViewSet(RuleViewSet):
             key = UUID(kwargs["pk"])
         except ValueError:
             raise Http404 from None
-        rows = [row for row in DETAIL(pk=key) if user.has_perm_in("device:read", *owner_of(row))]
+        rows = [
+            row for row in DETAIL(pk=key) if user.has_perm_in("device:read", *owner_of(row))
+        ]
         if not rows:
             raise Http404
         deactivated, own, context = rows[0][len(COLUMNS) :]
@@ -163,7 +170,7 @@ class DeviceViewSet(RuleViewSet):
         return Response(shown | {"is_deactivated": deactivated})
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, Refused) and exc.code == inventory.CANNOT_RENDER:
+        if isinstance(exc, Refused) and exc.code == devices.CANNOT_RENDER:
             return super().handle_exception(ValidationError({"config": exc.by_field}))
         return super().handle_exception(exc)
 
@@ -174,9 +181,7 @@ class DeviceViewSet(RuleViewSet):
             drop_foreign_places(cast(Device, serializer.instance))
 
     def perform_destroy(self, instance: Device) -> None:
-        inventory.delete_device(
-            instance, force=self.request.query_params.get("force") == "true"
-        )
+        devices.delete_device(instance, force=self.request.query_params.get("force") == "true")
 
     @extend_schema(
         parameters=[
@@ -190,13 +195,13 @@ class DeviceViewSet(RuleViewSet):
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: str) -> Response:
         """Back into service, with the templates a new device would get."""
-        return Response(self.get_serializer(self._again(inventory.activate)).data)
+        return Response(self.get_serializer(self._again(devices.activate)).data)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def deactivate(self, request: Request, pk: str) -> Response:
         """Take everything off the device, and it out of service."""
-        return Response(self.get_serializer(self._again(inventory.deactivate)).data)
+        return Response(self.get_serializer(self._again(devices.deactivate)).data)
 
     @extend_schema(request=MoveSerializer, responses=PlanSerializer)
     @action(detail=True, methods=["post"])
@@ -208,10 +213,10 @@ class DeviceViewSet(RuleViewSet):
         values = given.validated_data
         target = {"organization": values["organization"], "group": values.get("group")}
         authorize(require_user(request), "device:create", values["organization"].pk, None)
-        found = moving.plan_transfer(device, **target)
+        found = organization_transfer.plan_transfer(device, **target)
         if not values["dry_run"]:
             with transaction.atomic():
-                drop_foreign_places(moving.transfer(device, **target))
+                drop_foreign_places(organization_transfer.transfer(device, **target))
         return Response(PlanSerializer(found).data)
 
     def _again(self, rule: Any) -> Device:
@@ -253,9 +258,9 @@ class GroupViewSet(RuleViewSet):
     resource = "group"
     filterset_class = GroupFilter
     serializer_class = GroupSerializer
-    create_rule = staticmethod(inventory.create_group)
-    update_rule = staticmethod(inventory.update_group)
-    delete_rule = staticmethod(inventory.delete_group)
+    create_rule = staticmethod(devices.create_group)
+    update_rule = staticmethod(devices.update_group)
+    delete_rule = staticmethod(devices.delete_group)
 
 
 # Who may not read these may not write them either: what they hold would be lost unseen.
@@ -302,7 +307,7 @@ class OrganizationSettingsView(OfOrganization):
             )
         if SECRET_SETTINGS & given.validated_data.keys():
             self.settings_for("secret")
-        return self.shown(inventory.update_settings(row, **given.validated_data))
+        return self.shown(devices.update_settings(row, **given.validated_data))
 
     def shown(self, row: OrganizationSettings) -> Response:
         return Response(SettingsSerializer(row, context={"request": self.request}).data)

@@ -9,16 +9,16 @@ from django.db import transaction
 
 from controller.accounts.models import Site, User
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
-from controller.configs.rules import inventory
+from controller.configs.rules import devices
 from controller.devices.models import Device
-from controller.discovery.drivers.contract import USUAL_METHODS, Question, HostReport
-from controller.discovery.drivers.neighbours import manufacturer
-from controller.discovery.drivers.probing import probe
+from controller.discovery.drivers.contract import USUAL_METHODS, HostReport, Question
+from controller.discovery.drivers.neighbors import manufacturer
+from controller.discovery.drivers.prober import probe
 from controller.discovery.engine import fingerprint, targets
 from controller.discovery.models import Finding, Scan
-from networks.engine.features import VENDORS
-from networks.models import Gateway
-from networks.rules.gateways import connect
+from networks.gateways.engine.features import VENDORS
+from networks.gateways.models import Gateway
+from networks.gateways.rules.gateways import connect
 
 WRITE = "discovery:write"
 SSH = 22
@@ -76,7 +76,7 @@ def adopt(
     mac_address = mac_address or finding.mac_address
     if not mac_address:
         raise Refused({"mac_address": ["It was not seen from here. Say what it is."]})
-    device = inventory.create_device(
+    device = devices.create_device(
         organization=finding.scan.organization, site=site, name=name,
         mac_address=mac_address, management_ip=finding.address,
     )  # fmt: skip

@@ -14,8 +14,9 @@ from controller.base.admin import RuleAdmin, action, badge, display
 from controller.base.errors import NotFound
 from controller.notifications.admin import preferences
 from controller.notifications.models import KIND_CHOICES, Mute, Notification
-from controller.notifications.rules import choosing, spreading
-from controller.notifications.rules.targets import path_to
+from controller.notifications.rules import dispatch
+from controller.notifications.rules import preferences as choosing
+from controller.notifications.rules.links import path_to
 
 TONES = {"success": "good", "info": "mute", "warning": "warn", "error": "bad"}
 
@@ -47,7 +48,7 @@ class KindFilter(admin.SimpleListFilter):
 @admin.register(Notification)
 class NotificationAdmin(RuleAdmin):
     resource = "notification"
-    delete_rule = spreading.delete
+    delete_rule = dispatch.delete
     list_display = ["what", "about", "organization", "when"]
     list_display_links = ["about"]
     list_filter = [UnreadFilter, KindFilter]
@@ -75,7 +76,7 @@ class NotificationAdmin(RuleAdmin):
     def read_all(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
             raise PermissionDenied
-        count = spreading.mark_all_read(self.get_queryset(request))
+        count = dispatch.mark_all_read(self.get_queryset(request))
         self.message_user(request, f"{count} marked as read.")
         return HttpResponseRedirect("..")
 
@@ -84,7 +85,7 @@ class NotificationAdmin(RuleAdmin):
         row = self.get_object(request, object_id)
         if row is None:
             raise Http404
-        spreading.set_unread(row, unread=False)
+        dispatch.set_unread(row, unread=False)
         return HttpResponseRedirect(path_to(row.notice))
 
     @display(description="Kind", ordering="notice__kind")

@@ -10,8 +10,8 @@ from django.views.decorators.cache import never_cache
 
 from controller.accounts.models import Organization, User
 from controller.notifications.engine.kinds import KINDS
-from controller.notifications.rules import choosing
-from controller.notifications.rules.choosing import WAYS, PreferenceLookup
+from controller.notifications.rules import preferences
+from controller.notifications.rules.preferences import WAYS, PreferenceLookup
 
 NAME = "notification_preferences"
 
@@ -22,7 +22,7 @@ def page(request: HttpRequest) -> HttpResponse:
     assert isinstance(user, User)  # noqa: S101 - admin_view has let it in
     organizations = list(Organization.objects.visible_to(user).filter(is_active=True))
     chosen = picked(organizations, request.GET.get("organization", ""))
-    rows: Any = choosing.preferences_of(user)
+    rows: Any = preferences.preferences_of(user)
     rows = rows.filter(organization=chosen)
     if request.method == "POST":
         save(rows, request.POST)
@@ -62,4 +62,4 @@ def save(rows: Any, given: Any) -> None:
             if (f"{row.pk}.{way}" in given) != (given.get(f"{row.pk}.{way}.was") == "on")
         }
         if changed:
-            choosing.set_preference(row, **changed)
+            preferences.set_preference(row, **changed)

@@ -16,9 +16,9 @@ from controller.notifications.models import (
     Preference,
     Webhook,
 )
-from controller.notifications.rules.choosing import WAYS
-from controller.notifications.rules.mailing import subject_of
-from controller.notifications.rules.targets import link_to
+from controller.notifications.rules.email import subject_of
+from controller.notifications.rules.links import link_to
+from controller.notifications.rules.preferences import WAYS
 
 
 class NotificationListSerializer(serializers.ModelSerializer[Notification]):

@@ -36,8 +36,8 @@ from controller.notifications.api.filters import (
     WebhookFilter,
 )
 from controller.notifications.models import Delivery, Mute, Notification, Preference, Webhook
-from controller.notifications.rules import choosing, spreading, webhooks
-from controller.notifications.rules.targets import path_to
+from controller.notifications.rules import dispatch, preferences, webhooks
+from controller.notifications.rules.links import path_to
 
 RESOURCE = "notification"
 
@@ -86,23 +86,23 @@ class NotificationViewSet(Own, UpdateModelMixin, DestroyModelMixin, ReadOnlyMode
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         instance: Any = serializer.instance
         if "unread" in serializer.validated_data:
-            spreading.set_unread(instance, unread=serializer.validated_data["unread"])
+            dispatch.set_unread(instance, unread=serializer.validated_data["unread"])
 
     def perform_destroy(self, instance: Notification) -> None:
-        spreading.delete(instance)
+        dispatch.delete(instance)
 
     @extend_schema(request=None, responses={200: None})
     @action(detail=False, methods=["post"])
     def read(self, request: Request) -> Response:
         """Mark all of one's notifications as read."""
-        spreading.mark_all_read(self.get_queryset())
+        dispatch.mark_all_read(self.get_queryset())
         return Response(status=200)
 
     @extend_schema(responses={200: None, 302: None})
     @action(detail=True, methods=["get"])
     def redirect(self, request: Request, pk: str) -> HttpResponse:
         """Mark it as read, and go to what it is about."""
-        row = spreading.set_unread(self.get_object(), unread=False)
+        row = dispatch.set_unread(self.get_object(), unread=False)
         return HttpResponseRedirect(path_to(row.notice))
 
 
@@ -124,11 +124,13 @@ class MuteView(Own):
     serializer_class = shapes.MuteSerializer
 
     def row(self, request: Request, app_label: str, model_name: str, object_id: str) -> Any:
-        return choosing.target(app_label, model_name, object_id, seen_by=require_user(request))
+        return preferences.target(
+            app_label, model_name, object_id, seen_by=require_user(request)
+        )
 
     @extend_schema(responses=shapes.MuteSerializer)
     def get(self, request: Request, **which: str) -> Response:
-        muted = choosing.muted(require_user(request), self.row(request, **which))
+        muted = preferences.muted(require_user(request), self.row(request, **which))
         return Response(shapes.MuteSerializer(muted).data)
 
     @extend_schema(request=shapes.MuteSerializer, responses={201: shapes.MuteSerializer})
@@ -137,12 +139,12 @@ class MuteView(Own):
         given = shapes.MuteSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         until = given.validated_data.get("valid_till")
-        muted = choosing.mute(require_user(request), row, until=until)
+        muted = preferences.mute(require_user(request), row, until=until)
         return Response(shapes.MuteSerializer(muted).data, status=201)
 
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request, **which: str) -> Response:
-        choosing.unmute(choosing.muted(require_user(request), self.row(request, **which)))
+        preferences.unmute(preferences.muted(require_user(request), self.row(request, **which)))
         return Response(status=204)
 
 
@@ -166,7 +168,7 @@ class PreferenceViewSet(Own, ReadOnlyModelViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
             return Preference.objects.none()
-        rows: QuerySet[Any] = choosing.preferences_of(self.theirs)
+        rows: QuerySet[Any] = preferences.preferences_of(self.theirs)
         return rows
 
     @property
@@ -185,7 +187,7 @@ class PreferenceViewSet(Own, ReadOnlyModelViewSet[Any]):
         row = self.get_object()
         given = self.get_serializer(row, data=request.data, partial=True)
         given.is_valid(raise_exception=True)
-        choosing.set_preference(row, **given.validated_data)
+        preferences.set_preference(row, **given.validated_data)
         return Response(self.get_serializer(row).data)
 
     @extend_schema(request=shapes.PreferenceSerializer, responses=shapes.PreferenceSerializer)
@@ -213,7 +215,7 @@ class OrganizationOfUserView(Own):
         organization = get_object_or_404(theirs, pk=organization_id)
         given = shapes.WaysSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        choosing.set_preferences(user, organization, **given.validated_data)
+        preferences.set_preferences(user, organization, **given.validated_data)
         return Response(given.validated_data, status=201)
 
 
@@ -230,7 +232,7 @@ class OrganizationPreferenceView(Own):
 
     @extend_schema(responses=shapes.OrganizationPreferenceSerializer)
     def get(self, request: Request, organization_id: UUID) -> Response:
-        row = choosing.settings_of(self.organization(request, organization_id, "read"))
+        row = preferences.settings_of(self.organization(request, organization_id, "read"))
         return Response(shapes.OrganizationPreferenceSerializer(row).data)
 
     @extend_schema(
@@ -238,10 +240,10 @@ class OrganizationPreferenceView(Own):
         responses=shapes.OrganizationPreferenceSerializer,
     )
     def patch(self, request: Request, organization_id: UUID) -> Response:
-        row = choosing.settings_of(self.organization(request, organization_id, "update"))
+        row = preferences.settings_of(self.organization(request, organization_id, "update"))
         given = shapes.OrganizationPreferenceSerializer(row, data=request.data, partial=True)
         given.is_valid(raise_exception=True)
-        choosing.set_defaults(row, **given.validated_data)
+        preferences.set_defaults(row, **given.validated_data)
         return Response(shapes.OrganizationPreferenceSerializer(row).data)
 
     @extend_schema(

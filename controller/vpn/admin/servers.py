@@ -22,7 +22,7 @@ from controller.configs.admin.fields import ConfigWidget
 from controller.configs.admin.versions import Versioned
 from controller.configs.api.agent.views import archive_of
 from controller.configs.engine import masking
-from controller.configs.rules.servers import update_vpn
+from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device
 from controller.vpn import rules
 from controller.vpn.engine.servers import ENGINES

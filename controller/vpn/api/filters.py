@@ -4,7 +4,7 @@ from django_filters import rest_framework as filters
 
 from controller.devices.api.filters import OwnedFilter
 from controller.vpn.models import Vpn
-from networks.models import Subnet
+from networks.ipam.models import Subnet
 
 
 def visible_subnets(request: HttpRequest | None) -> QuerySet[Subnet]:

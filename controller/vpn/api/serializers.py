@@ -6,7 +6,7 @@ from controller.accounts.models import User
 from controller.configs.engine.masking import masked
 from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.vpn.models import Vpn
-from networks.models import Subnet
+from networks.ipam.models import Subnet
 from pki.models import Ca, Cert
 
 SECRETS = ("key", "auth_token")

@@ -10,7 +10,7 @@ from rest_framework.serializers import BaseSerializer
 
 from controller.base.errors import NotFound
 from controller.configs.api.agent.views import archive_of
-from controller.configs.rules.servers import update_vpn
+from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.api.serializers import GroupSerializer
 from controller.devices.models import DeviceGroup
 from controller.dialects.openwisp import HasResourcePermission, RuleViewSet, View

@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.vpn.engine import rendering, schemas
 from controller.vpn.engine.contract import Facts, Json, Peer, Rendered, packed
-from networks.engine import addresses
+from networks.ipam.engine import addresses
 
 KEY = "zerotier"
 

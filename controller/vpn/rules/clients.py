@@ -16,9 +16,9 @@ from controller.vpn.engine.wireguard import shared_vni
 from controller.vpn.models import HIGHEST_VNI, Vpn, VpnClient
 from controller.vpn.rules.rendering import peers_changed
 from controller.vpn.rules.servers import issue_for, random_common_name
-from networks import rules as addresses
-from networks.engine.keys import wireguard_pair
-from networks.models import DivisionRule, IpAddress
+from networks.ipam import rules as addresses
+from networks.ipam.models import DivisionRule, IpAddress
+from networks.overlay.engine.keys import wireguard_pair
 from pki import rules as pki
 from pki.models import Cert, Reason
 

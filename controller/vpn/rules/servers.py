@@ -16,9 +16,9 @@ from controller.vpn.engine.contract import Invalid
 from controller.vpn.engine.keys import DH_PARAMETERS
 from controller.vpn.models import Vpn
 from controller.vpn.rules.rendering import enqueue_sync
-from controller.vpn.rules.telling import delete_remote_network, create_remote_network
-from networks import rules as addresses
-from networks.engine.keys import wireguard_pair
+from controller.vpn.rules.server_sync import create_remote_network, delete_remote_network
+from networks.ipam import rules as addresses
+from networks.overlay.engine.keys import wireguard_pair
 from pki import rules as pki
 from pki.models import Ca, Cert, Reason
 

@@ -5,7 +5,7 @@ from controller.devices.api.filters import (
     visible_locations,
     visible_organizations,
 )
-from geo.api.filters.places import PlaceFilter
+from geo.api.filters.device_locations import PlaceFilter
 from geo.models import FloorPlan, Location
 
 

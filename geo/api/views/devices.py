@@ -18,14 +18,14 @@ from controller.accounts.rules import authorize
 from controller.base.secrets import digest
 from controller.devices.models import Device
 from controller.dialects.openwisp import ACTIONS, OwnedViewSet, View
-from controller.dialects.parsing import JSONParser
+from controller.dialects.parsers import JSONParser
 from geo.api.serializers import (
     CoordinatesSerializer,
     DeviceLocationSerializer,
     GeoSettingsSerializer,
     nested,
 )
-from geo.rules import places
+from geo.rules import device_locations
 
 STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
 
@@ -38,7 +38,7 @@ class DeviceLocationViewSet(OwnedViewSet):
     serializer_class = DeviceLocationSerializer
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        return self._shown(places.place_of(self.get_object()))
+        return self._shown(device_locations.place_of(self.get_object()))
 
     def update(self, request: Request, pk: str, *, partial: bool = False) -> Response:
         """Place the device. ``location`` and ``floorplan`` are ids, or values to make one of."""
@@ -46,9 +46,9 @@ class DeviceLocationViewSet(OwnedViewSet):
         serializer = self.get_serializer(data=nested(request.data), partial=partial)
         serializer.is_valid(raise_exception=True)
         if partial:
-            places.place_of(device)
-        was_placed = places.is_placed(device)
-        place = places.place_device(device, **serializer.validated_data)
+            device_locations.place_of(device)
+        was_placed = device_locations.is_placed(device)
+        place = device_locations.place_device(device, **serializer.validated_data)
         if place is None:
             return Response({"location": None, "floorplan": None, "indoor": None})
         return self._shown(place, status.HTTP_200_OK if was_placed else status.HTTP_201_CREATED)
@@ -57,7 +57,7 @@ class DeviceLocationViewSet(OwnedViewSet):
         return self.update(request, pk, partial=True)
 
     def destroy(self, request: Request, pk: str) -> Response:
-        places.remove(self.get_object())
+        device_locations.remove(self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _shown(self, place: Any, status: int = status.HTTP_200_OK) -> Response:
@@ -115,7 +115,7 @@ class DeviceCoordinates(View):
 
     @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
     def get(self, request: Request, pk: str) -> Response:
-        place = places.place_of(self.device(request, pk))
+        place = device_locations.place_of(self.device(request, pk))
         return Response(CoordinatesSerializer(place.location).data)
 
     @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
@@ -131,7 +131,7 @@ class DeviceCoordinates(View):
         device = self.device(request, pk)
         serializer = CoordinatesSerializer(data=nested(request.data), partial=not adding)
         serializer.is_valid(raise_exception=True)
-        location = places.report_position(
+        location = device_locations.report_position(
             device, serializer.validated_data.get("geometry"), adding=adding
         )
         return Response(CoordinatesSerializer(location).data)
@@ -150,7 +150,7 @@ class GeoSettings(View):
         row = self._row(request, pk)
         serializer = GeoSettingsSerializer(row, data=request.data)
         serializer.is_valid(raise_exception=True)
-        row = places.update_geo_settings(row, **serializer.validated_data)
+        row = device_locations.update_geo_settings(row, **serializer.validated_data)
         return Response(GeoSettingsSerializer(row).data)
 
     def patch(self, request: Request, pk: str) -> Response:
@@ -165,4 +165,4 @@ class GeoSettings(View):
             rows = rows.filter(pk__in=user.roles)
         organization = get_object_or_404(rows, pk=pk)
         authorize(user, f"location:{ACTIONS[request.method or 'GET']}", organization.pk)
-        return places.geo_settings_of(organization)
+        return device_locations.geo_settings_of(organization)

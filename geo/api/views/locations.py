@@ -21,7 +21,7 @@ from geo.api.serializers import (
 )
 from geo.models import DeviceLocation, Location
 from geo.rules import geocoding, geometry, locations
-from geo.rules.counting import device_counts
+from geo.rules.statistics import device_counts
 
 
 class FeaturePagination(Pagination):

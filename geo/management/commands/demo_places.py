@@ -14,8 +14,8 @@ from controller.accounts.rules.sites import create_site
 from controller.devices.models import Device
 from controller.devices.rules import change_device
 from geo.models import Location
+from geo.rules.device_locations import place_device
 from geo.rules.locations import create_floor_plan, create_location
-from geo.rules.places import place_device
 
 # Address, longitude and latitude by the first word of a device's name.
 PLACES = {

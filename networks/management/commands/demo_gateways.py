@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from controller.accounts.models import Organization, User
-from controller.base.management.waiting import described
-from networks.engine.features import FEATURES
-from networks.models import Gateway
-from networks.rules import changes, gateways
+from controller.base.management.console import described
+from networks.gateways.engine.features import FEATURES
+from networks.gateways.models import Gateway
+from networks.gateways.rules import changes, gateways
 
 WAIT_SECONDS = 20
 # What waits for each of them.

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from controller.base.errors import NotAuthenticated, Refused
-from controller.dialects.sockets import (
+from controller.dialects.consumers import (
     BAD_MESSAGE,
     CHECK_SECONDS,
     NOT_PERMITTED,
@@ -24,7 +24,7 @@ from controller.dialects.sockets import (
 )
 from supervisor_proxy.drivers import relay
 from supervisor_proxy.models import Supervisor
-from supervisor_proxy.rules import agents
+from supervisor_proxy.rules import addon_agents
 
 KINDS = {"answer", "more", "end"}
 
@@ -39,7 +39,7 @@ class AgentConsumer(Consumer):
             self.watching.cancel()
         self.key = self.credentials.get("token", "")
         try:
-            row: Supervisor = await database_sync_to_async(agents.enter)(self.key)
+            row: Supervisor = await database_sync_to_async(addon_agents.enter)(self.key)
         except Refused as refusal:
             code = NOT_SIGNED_IN if isinstance(refusal, NotAuthenticated) else NOT_PERMITTED
             await self.refuse(code, str(refusal))
@@ -60,7 +60,7 @@ class AgentConsumer(Consumer):
     async def watch(self) -> None:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            stays = database_sync_to_async(agents.may_stay)
+            stays = database_sync_to_async(addon_agents.may_stay)
             if not await stays(self.key, self.number):
                 await self.refuse(NOT_SIGNED_IN, "The device may no longer be here.")
                 return

@@ -10,7 +10,7 @@ from controller.base.errors import Refused
 from controller.dialects.balena import sentence_of, status_of
 from supervisor_proxy.engine.routes import MASK
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules.asking import CallJob
+from supervisor_proxy.rules.call_requests import CallJob
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 A_DAY, A_WEEK = 86_400, 604_800

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 
 from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused, Unreachable
-from controller.dialects.balena import LenientJSONParser, View, require_user, relay_response
+from controller.dialects.balena import LenientJSONParser, View, relay_response, require_user
 from supervisor_proxy.api.balena.filters import conditions
 from supervisor_proxy.api.balena.serializers import (
     AskSerializer,
@@ -32,10 +32,17 @@ from supervisor_proxy.engine.answers import TEXT
 from supervisor_proxy.engine.routes import LARGEST_DATA, MASK, CallRequest
 from supervisor_proxy.engine.versions import older
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules import repeating, terminals
-from supervisor_proxy.rules.asking import CallJob, match_route, check_permission, record, record_refusals, refuse
-from supervisor_proxy.rules.calling import ask
-from supervisor_proxy.rules.many import ask_many, ask_many_later, visible
+from supervisor_proxy.rules import idempotency, terminals
+from supervisor_proxy.rules.batch_calls import ask_many, ask_many_later, visible
+from supervisor_proxy.rules.call_execution import ask
+from supervisor_proxy.rules.call_requests import (
+    CallJob,
+    check_permission,
+    match_route,
+    record,
+    record_refusals,
+    refuse,
+)
 from supervisor_proxy.rules.supervisors import device_of_key, report
 
 BALENA = Supervisor.Flavor.BALENA
@@ -94,7 +101,7 @@ def in_turn(work: Callable[[], HttpResponse | Response]) -> HttpResponse | Respo
 def once(
     user: User, key: str, text: str, work: Callable[[], HttpResponse | Response]
 ) -> HttpResponse | Response:
-    row = repeating.begin(user, key, text)
+    row = idempotency.begin(user, key, text)
     if row.status is not None:
         again = relay_response(row.status, row.content_type, row.body.encode())
         again["Idempotent-Replayed"] = "true"
@@ -102,13 +109,13 @@ def once(
     try:
         response = in_turn(work)
     except Refused:
-        repeating.give_up(row)
+        idempotency.give_up(row)
         raise
     if isinstance(response, Response):
         body, kind = json.dumps(response.data, default=str), "application/json"
     else:
         body, kind = response.content.decode(), response.get("Content-Type", "")
-    repeating.end(row, status=response.status_code, content_type=kind, body=body)
+    idempotency.end(row, status=response.status_code, content_type=kind, body=body)
     return response
 
 

@@ -14,7 +14,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from controller.accounts.rules import authorize
-from controller.accounts.rules.auditing import record_audit
+from controller.accounts.rules.audit import record_audit
 from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, require_user
 from supervisor_proxy.api.openwisp.filters import (
     AlertFilter,
@@ -50,7 +50,8 @@ from supervisor_proxy.models import (
     Terminal,
     UpdateCampaign,
 )
-from supervisor_proxy.rules import asking, backups, campaigns, remote, supervisors, terminals
+from supervisor_proxy.rules import backups, call_requests, campaigns, supervisors, terminals
+from supervisor_proxy.rules import ingress as remote
 
 
 class SupervisorViewSet(RuleViewSet):
@@ -70,7 +71,10 @@ class SupervisorViewSet(RuleViewSet):
         values = serializer.validated_data
         device = values["device"]
         authorize(
-            require_user(self.request), "supervisor:create", device.organization_id, device.site_scope
+            require_user(self.request),
+            "supervisor:create",
+            device.organization_id,
+            device.site_scope,
         )
         serializer.instance = supervisors.add_supervisor(**values)
 
@@ -100,7 +104,7 @@ class CallViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Give up a call that still waits for its device."""
-        return Response(self.get_serializer(asking.cancel(self.get_object())).data)
+        return Response(self.get_serializer(call_requests.cancel(self.get_object())).data)
 
 
 class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
@@ -160,7 +164,9 @@ class CampaignViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet)
         values = serializer.validated_data
         user = require_user(self.request)
         authorize(user, "supervisor:manage", values["organization"].pk)
-        serializer.instance = campaigns.start_campaign(user, values.pop("supervisors"), **values)
+        serializer.instance = campaigns.start_campaign(
+            user, values.pop("supervisors"), **values
+        )
 
 
 class HomeViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):

@@ -15,10 +15,10 @@ from websockets.exceptions import ConnectionClosed
 
 from controller.base.errors import Refused
 from controller.dialects.balena import status_of
-from controller.dialects.sockets import NOT_PERMITTED, Consumer
+from controller.dialects.consumers import NOT_PERMITTED, Consumer
 from supervisor_proxy.drivers.remote import open_socket, page
 from supervisor_proxy.models import IngressSession
-from supervisor_proxy.rules import remote
+from supervisor_proxy.rules import ingress
 from supervisor_proxy.rules.supervisors import target_of
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -30,7 +30,7 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 class HomeConsumer(Consumer):
     """Core's WebSocket, as Home Assistant's own clients speak it; they sign in with a portal token."""
 
-    permission = remote.PERMISSION
+    permission = ingress.PERMISSION
     upstream: ClientConnection | None = None
     passing: "asyncio.Task[None] | None" = None
 
@@ -54,7 +54,7 @@ class HomeConsumer(Consumer):
     async def on_open(self) -> None:
         device = self.scope["url_route"]["kwargs"]["device_id"]
         try:
-            find = database_sync_to_async(remote.socket_of)
+            find = database_sync_to_async(ingress.socket_of)
             self.row, target, path = await find(self.user, device)
             self.upstream, version = await open_socket(target, path)
         except Refused as refusal:
@@ -67,7 +67,7 @@ class HomeConsumer(Consumer):
         row = getattr(self, "row", None)
         if row is None:
             return await super().is_still_authorized()
-        return bool(await database_sync_to_async(remote.may_remotely)(self.user, row))
+        return bool(await database_sync_to_async(ingress.may_remotely)(self.user, row))
 
     async def pass_on(self, upstream: ClientConnection) -> None:
         with suppress(ConnectionClosed):
@@ -78,7 +78,7 @@ class HomeConsumer(Consumer):
     async def on_message(self, message: dict[str, Any]) -> None:
         if self.upstream is None:
             return
-        if remote.is_shut(message):
+        if ingress.is_shut(message):
             error = {"code": "unauthorized", "message": "The portal does not pass this on."}
             told = {"id": message.get("id"), "type": "result", "success": False, "error": error}
             await self.send_event(told)
@@ -120,10 +120,10 @@ def plain(text: str, status: int) -> HttpResponse:
 def shown(request: HttpRequest, label: str) -> HttpResponseBase:
     if ticket := request.GET.get("muster-ticket", ""):
         answer = HttpResponseRedirect("/")
-        cookie = remote.enter(label, ticket)
+        cookie = ingress.enter(label, ticket)
         answer.set_cookie(COOKIE, cookie, secure=True, httponly=True, samesite="Lax")
         return answer
-    row = remote.entered(label, request.COOKIES.get(COOKIE, ""))
+    row = ingress.entered(label, request.COOKIES.get(COOKIE, ""))
     if request.path_info == "/":
         return HttpResponseRedirect(row.entry)
     if request.method not in METHODS or not request.path_info.startswith(row.entry):

@@ -6,7 +6,7 @@ from typing import Any
 from channels.db import database_sync_to_async
 
 from controller.base.errors import Refused
-from controller.dialects.sockets import BAD_MESSAGE, NOT_PERMITTED, Consumer
+from controller.dialects.consumers import BAD_MESSAGE, NOT_PERMITTED, Consumer
 from supervisor_proxy.rules import terminals
 
 NORMAL = 1000

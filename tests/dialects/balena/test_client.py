@@ -14,7 +14,7 @@ import pytest
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import issue_token
 from supervisor_proxy.models import Supervisor, SupervisorBatch
-from tests import make
+from tests import factories
 from tests.fleet.balena import BalenaSupervisor
 
 pytestmark = [
@@ -46,7 +46,7 @@ def installed() -> Path:
 
 @pytest.fixture
 def row(balena: BalenaSupervisor, organization: Organization) -> Supervisor:
-    return make.supervisor(balena, organization)
+    return factories.supervisor(balena, organization)
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_devices_of_an_application_and_the_portals_errors_in_words(
     assert one == {"value": None}
     assert "error" not in short
     assert unknown["error"] == "BalenaDeviceNotFound"
-    make.supervisor(run("18.1.0"), row.device.organization)
+    factories.supervisor(run("18.1.0"), row.device.organization)
     assert sdk(("application", "reboot", 42)) == [{"value": None}]
     assert SupervisorBatch.objects.counted().get().succeeded == 2
     Supervisor.objects.filter(pk=row.pk).update(port=9)

@@ -13,7 +13,7 @@ import pytest
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import issue_token
 from supervisor_proxy.models import Supervisor
-from tests import make
+from tests import factories
 from tests.fleet.balena import BalenaSupervisor
 
 pytestmark = [
@@ -105,7 +105,7 @@ def test_every_printed_request_is_answered_by_the_device(
     curl: Any, run: Any, organization: Organization, version: str, exchanges: Any
 ) -> None:
     device: BalenaSupervisor = run(version)
-    row = make.supervisor(device, organization)
+    row = factories.supervisor(device, organization)
     for command, status, text, called in exchanges:
         assert curl(command, row) == (status, text), command
         assert device.paths[-1] == called

@@ -5,7 +5,7 @@ import pytest
 
 from controller.accounts.models import Organization
 from supervisor_proxy.models import Supervisor
-from tests import make
+from tests import factories
 from tests.fleet.hassio import HassioSupervisor
 from tests.supervisor_proxy.conftest import _loopback_is_dialled, run
 
@@ -18,7 +18,7 @@ def home(run: Callable[..., Any], organization: Organization) -> Callable[..., A
 
     def home(number: str = "2026.08.0", **values: Any) -> tuple[HassioSupervisor, Supervisor]:
         device = run(HassioSupervisor(number))
-        row = make.supervisor(device, organization, flavor="hassio", app_id=None, **values)
+        row = factories.supervisor(device, organization, flavor="hassio", app_id=None, **values)
         return device, row
 
     return home

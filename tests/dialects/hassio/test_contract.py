@@ -10,8 +10,8 @@ import pytest
 from controller.accounts.engine.scopes import allows
 from supervisor_proxy.engine.hassio import STREAMS, TABLE
 from supervisor_proxy.models import SupervisorCall
-from supervisor_proxy.rules import many
-from tests import make
+from supervisor_proxy.rules import batch_calls
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 ROWS = json.loads(Path(__file__).with_name("contract.json").read_text())
@@ -61,8 +61,8 @@ def test_a_row_is_reached_with_its_permission_and_not_without(
 ) -> None:
     device, supervisor = home(version)
     device.backups["abcd1234"] = {"slug": "abcd1234"}
-    owner = make.user(supervisor.device.organization, "org_admin")
-    guest = make.user(supervisor.device.organization, "guest")
+    owner = factories.user(supervisor.device.organization, "org_admin")
+    guest = factories.user(supervisor.device.organization, "guest")
     refused = send(api(guest), row, supervisor)
     assert refused.status_code in {403, 404}
     assert refused.json()["result"] == "error"
@@ -71,7 +71,7 @@ def test_a_row_is_reached_with_its_permission_and_not_without(
     answer = send(api(owner), row, supervisor)
     if answer.streaming:
         assert not b"".join(answer.streaming_content)
-    many.run_due()
+    batch_calls.run_due()
     call = SupervisorCall.objects.order_by("-created").first()
     if row["modern"] is None and version != "195":
         assert answer.status_code == 501, answer.content

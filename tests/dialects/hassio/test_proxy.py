@@ -9,8 +9,8 @@ import pytest
 from controller.accounts.models import User
 from controller.accounts.rules import issue_token
 from supervisor_proxy.models import SupervisorCall
-from supervisor_proxy.rules import calling, many
-from tests import make
+from supervisor_proxy.rules import batch_calls, call_execution
+from tests import factories
 from tests.fleet import http as fleet
 from tests.fleet.http import Growing
 
@@ -94,7 +94,7 @@ def test_a_system_that_is_not_ready_is_to_be_asked_again(ask: Any, home: Any) ->
 
 def test_secrets_of_add_ons_are_masked_but_for_who_may_see_them(ask: Any, home: Any) -> None:
     _, row = home()
-    viewer = make.user(row.device.organization, "viewer")
+    viewer = factories.user(row.device.organization, "viewer")
     shown = ask(row, "get", "addons/core_ssh/info", user=viewer).json()["data"]["options"]
     assert shown == {"logins": [{"password": "********"}], "port": 22}
     shown = ask(row, "get", "addons/core_ssh/info").json()["data"]["options"]
@@ -120,12 +120,12 @@ def test_what_takes_long_is_a_job_of_the_portal(ask: Any, home: Any) -> None:
     started = ask(row, "post", "core/update").json()
     job = started["data"]["job_id"]
     assert ask(row, "get", f"jobs/{job}").json()["data"]["done"] is False
-    many.run_due()
+    batch_calls.run_due()
     shown = ask(row, "get", f"jobs/{job}").json()["data"]
     assert (shown["done"], shown["errors"]) == (True, [])
     assert device.core == device.core_latest
     failed = ask(row, "post", "core/update").json()["data"]["job_id"]
-    many.run_due()
+    batch_calls.run_due()
     assert ask(row, "get", f"jobs/{failed}").json()["data"]["errors"]
 
 
@@ -139,7 +139,7 @@ def test_a_log_is_followed_line_by_line_and_its_reader_is_recorded(ask: Any, hom
     assert {call.state for call in SupervisorCall.objects.filter(path__endswith="follow")} == {
         "succeeded"
     }
-    viewer = make.user(row.device.organization, "viewer")
+    viewer = factories.user(row.device.organization, "viewer")
     assert ask(row, "get", "core/logs/follow", user=viewer).status_code == 403
     _, old = home("195")
     assert ask(old, "get", "core/logs/follow").status_code == 501
@@ -180,7 +180,7 @@ def test_networks_and_mounts_are_written_and_no_password_is_recorded(
 def test_what_takes_long_says_how_far_it_is(
     ask: Any, home: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calling, "PROGRESS_SECONDS", 0.05)
+    monkeypatch.setattr(call_execution, "PROGRESS_SECONDS", 0.05)
     device, row = home()
     device.jobs = [
         {"name": "old", "done": True, "progress": 100, "stage": None, "created": "2026-01-01"},
@@ -188,7 +188,7 @@ def test_what_takes_long_says_how_far_it_is(
     ]  # fmt: skip
     device.delays["/backups/new/full"] = 1.5
     job = ask(row, "post", "backups/new/full").json()["data"]["job_id"]
-    many.run_due()
+    batch_calls.run_due()
     call = SupervisorCall.objects.get(pk=uuid.UUID(job))
     assert (call.state, call.progress, call.stage) == ("succeeded", 42, "addons")
     shown = ask(row, "get", f"jobs/{job}").json()["data"]
@@ -224,7 +224,7 @@ def test_another_device_or_a_stranger_is_told_the_same(
     ask: Any, home: Any, organization: Any
 ) -> None:
     _, row = home()
-    stranger = make.user(make.organization())
+    stranger = factories.user(factories.organization())
     other = type("row", (), {"device_id": uuid.uuid4()})
     assert ask(row, "get", "info", user=stranger).json() == ask(other, "get", "info").json()
 

@@ -12,9 +12,9 @@ import pytest
 
 from controller.accounts.models import User
 from controller.accounts.rules import issue_token
-from networks.engine.keys import wireguard_pair
-from networks.rules.joining import register, websetup_link
-from tests import make
+from networks.overlay.engine.keys import wireguard_pair
+from networks.overlay.rules.join_codes import register, websetup_link
+from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,8 +53,8 @@ def curl(*words: str) -> tuple[int, Any]:
 
 
 def test_all_calls_of_the_documentation(live_server: Any) -> None:
-    owner = make.user(email="user@example.com")
-    others = [make.user(email=f"user{number}@example.com") for number in (2, 3)]
+    owner = factories.user(email="user@example.com")
+    others = [factories.user(email=f"user{number}@example.com") for number in (2, 3)]
     key = f"Authorization: Token {issue_token(owner, name='curl')}"
     lower = key.replace("Authorization", "authorization")
     as_json = ("-H", "content-type: application/json")
@@ -76,7 +76,7 @@ def test_all_calls_of_the_documentation(live_server: Any) -> None:
             {"status": "ok"},
         )
     first = add(owner, key, at, as_json, base)
-    known = make.node(owner, "test")
+    known = factories.node(owner, "test")
     body = {"op": "add-member", "device_id": known.address}
     said = curl("-H", key, at, "--data", json.dumps(body), *as_json, "-X", "PATCH")
     assert said == (200, {"status": "ok"})

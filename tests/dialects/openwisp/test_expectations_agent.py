@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization
 from controller.configs.models import Config, Push
-from controller.configs.rules import inventory
+from controller.configs.rules import devices as inventory
 from controller.devices import rules as devices
 from controller.devices.drivers import agent_cache
 from controller.devices.models import Device, Presence
-from controller.dialects.polling import ChecksumFastPath
-from tests import make
+from controller.dialects.checksum_fast_path import ChecksumFastPath
+from tests import factories
 
 MAC = "02:AA:F4:09:E0:D0"
 BACKEND = "netjsonconfig.OpenWrt"
@@ -24,7 +24,7 @@ BACKEND = "netjsonconfig.OpenWrt"
 
 def told(organization: Organization, **more: str) -> dict[str, str]:
     return {
-        "secret": make.shared_secret(organization), "name": "roof", "mac_address": MAC,
+        "secret": factories.shared_secret(organization), "name": "roof", "mac_address": MAC,
         "backend": BACKEND,
     } | more  # fmt: skip
 
@@ -38,7 +38,7 @@ def lines(answer: Any) -> dict[str, str]:
 
 
 def key_of(organization: Organization, base: str = MAC) -> str:
-    text = f"{base}+{make.shared_secret(organization)}"
+    text = f"{base}+{factories.shared_secret(organization)}"
     return hashlib.md5(text.encode()).hexdigest()
 
 
@@ -48,7 +48,9 @@ def settle(organization: Organization, **values: Any) -> None:
 
 @pytest.fixture
 def device(organization: Organization) -> Device:
-    return make.device(organization, name="roof", config={"config": make.a_file("x\n")})
+    return factories.device(
+        organization, name="roof", config={"config": factories.a_file("x\n")}
+    )
 
 
 def get(client: Client, verb: str, device: Any, **query: str) -> Any:
@@ -108,7 +110,7 @@ def test_03_04_05_06_who_asks_wrongly_is_told_with_the_header(
 def test_07_a_device_without_configuration_has_nothing_to_fetch(
     client: Client, organization: Organization
 ) -> None:
-    device = make.device(organization)
+    device = factories.device(organization)
     assert get(client, "checksum", device, key=device.key).status_code == 404
     assert get(client, "download-config", device, key=device.key).status_code == 404
     assert report(client, device, status="applied").status_code == 404
@@ -160,8 +162,10 @@ def test_10_the_second_poll_asks_the_database_nothing() -> None:
 def test_11_of_two_that_claim_a_management_address_the_later_has_it(
     client: Client, organization: Organization, device: Device
 ) -> None:
-    second = make.device(organization, config={"config": make.a_file("x\n")})
-    other = make.device(make.organization(), config={"config": make.a_file("x\n")})
+    second = factories.device(organization, config={"config": factories.a_file("x\n")})
+    other = factories.device(
+        factories.organization(), config={"config": factories.a_file("x\n")}
+    )
     for one in (other, device, second):
         get(client, "checksum", one, key=one.key, management_ip="10.0.0.7")
     found = Device.objects.in_bulk([device.pk, second.pk, other.pk])
@@ -176,7 +180,7 @@ def test_11_of_two_that_claim_a_management_address_the_later_has_it(
 def test_12_a_public_last_address_may_be_shared_and_a_private_one_may_not(
     organization: Organization, device: Device, address: str, kept: str | None
 ) -> None:
-    second = make.device(organization)
+    second = factories.device(organization)
     devices.record_last_seen({device.pk: (timezone.now(), address)})
     devices.record_last_seen({second.pk: (timezone.now(), address)})
     assert Presence.objects.get(device=second).last_ip == address
@@ -213,7 +217,7 @@ def test_15_another_hostname_renames_it_without_a_push(
 def test_16_a_device_without_configuration_gets_one(
     client: Client, organization: Organization
 ) -> None:
-    device = make.device(organization, mac_address=MAC)
+    device = factories.device(organization, mac_address=MAC)
     register(client, organization, key=device.key)
     assert Config.objects.filter(device=device).exists()
 
@@ -236,7 +240,7 @@ def test_18_without_self_creation_only_who_was_added_registers(
     asked = {"key": key, "hardware_id": "serial-1"}
     assert register(client, organization, **asked).status_code == 404
     assert not Device.objects.exists()
-    added = make.device(organization, mac_address=MAC, hardware_id="serial-1")
+    added = factories.device(organization, mac_address=MAC, hardware_id="serial-1")
     answer = register(client, organization, **asked)
     assert answer.status_code == 201
     assert lines(answer)["uuid"] == added.pk.hex
@@ -245,7 +249,7 @@ def test_18_without_self_creation_only_who_was_added_registers(
 def test_18_a_serial_number_does_not_open_a_device_with_a_key_of_its_own(
     client: Client, organization: Organization
 ) -> None:
-    make.device(organization, mac_address=MAC, hardware_id="serial-1", key="a-random-key")
+    factories.device(organization, mac_address=MAC, hardware_id="serial-1", key="a-random-key")
     asked = {"key": key_of(organization, "serial-1"), "hardware_id": "serial-1"}
     assert register(client, organization, **asked).status_code == 400
 
@@ -253,7 +257,7 @@ def test_18_a_serial_number_does_not_open_a_device_with_a_key_of_its_own(
 def test_19_an_organization_in_the_request_is_ignored(
     client: Client, organization: Organization
 ) -> None:
-    other = make.organization()
+    other = factories.organization()
     theirs = {"organization": str(other.pk), "organization_id": str(other.pk)}
     client.post("/controller/register/", told(organization) | theirs)
     assert Device.objects.get().organization == organization
@@ -272,7 +276,7 @@ def test_20_beyond_the_limit_nothing_is_created(
 def test_21_a_known_address_without_its_key_is_refused(
     client: Client, organization: Organization
 ) -> None:
-    make.device(organization, mac_address=MAC, key="a-random-key")
+    factories.device(organization, mac_address=MAC, key="a-random-key")
     answer = register(client, organization)
     assert answer.status_code == 400
     assert "already exists" in answer.content.decode()
@@ -294,11 +298,11 @@ def test_24_a_tag_brings_the_templates_that_have_it(
     client: Client, organization: Organization
 ) -> None:
     wanted = {
-        make.template(organization, tags=["mesh", "roof"]).name,
-        make.template(None, tags=["mesh"]).name,
+        factories.template(organization, tags=["mesh", "roof"]).name,
+        factories.template(None, tags=["mesh"]).name,
     }
-    make.template(organization, tags=["other"])
-    make.template(make.organization(), tags=["mesh"])
+    factories.template(organization, tags=["other"])
+    factories.template(factories.organization(), tags=["mesh"])
     register(client, organization, tags="mesh")
     assert {use.template.name for use in Config.objects.get().uses.all()} == wanted
 
@@ -306,8 +310,8 @@ def test_24_a_tag_brings_the_templates_that_have_it(
 def test_25_default_templates_of_another_backend_are_not_added(
     client: Client, organization: Organization
 ) -> None:
-    make.template(organization, default=True, backend="netjsonconfig.OpenWisp")
-    mine = make.template(organization, default=True)
+    factories.template(organization, default=True, backend="netjsonconfig.OpenWisp")
+    mine = factories.template(organization, default=True)
     register(client, organization)
     assert [use.template for use in Config.objects.get().uses.all()] == [mine]
 

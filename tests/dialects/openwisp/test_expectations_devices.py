@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization
 from controller.configs.models import Config, Push, Template
-from controller.configs.rules import inventory
-from controller.configs.rules.delivery import reconcile
+from controller.configs.rules import devices
+from controller.configs.rules.push_queue import reconcile
 from controller.devices.models import Device
 from controller.devices.rules import settings_of
 from controller.vpn.models import VpnClient
-from tests import make
+from tests import factories
 
 URL = "/api/v1/controller/device/"
 JSON = "application/json"
@@ -22,12 +22,12 @@ JSON = "application/json"
 
 @pytest.fixture
 def headers(organization: Organization) -> dict[str, str]:
-    return make.bearer(make.user(organization))
+    return factories.bearer(factories.user(organization))
 
 
 def body(organization: Organization, **more: Any) -> dict[str, Any]:
     return {
-        "name": "roof", "organization": str(organization.pk), "mac_address": make.mac(),
+        "name": "roof", "organization": str(organization.pk), "mac_address": factories.mac(),
     } | more  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def has(device: Device) -> list[Template]:
 def test_34_a_device_is_created_with_its_configuration(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    template = make.template(organization)
+    template = factories.template(organization)
     config = {"backend": "netjsonconfig.OpenWrt", "context": {"a": "b"}, "config": {},
               "templates": [str(template.pk)]}  # fmt: skip
     answer = post(client, headers, body(organization, config=config))
@@ -72,8 +72,8 @@ def test_35_a_configuration_that_is_all_default_is_made_too_other_than_there(
 def test_36_a_group_with_templates_brings_a_configuration(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    template = make.template(organization)
-    group = make.group(organization, templates=[template])
+    template = factories.template(organization)
+    group = factories.group(organization, templates=[template])
     assert post(client, headers, body(organization, group=str(group.pk))).status_code == 201
     assert has(Device.objects.get()) == [template]
 
@@ -82,9 +82,9 @@ def test_37_templates_of_another_organization_are_refused_by_name(
     client: Client, organization: Organization
 ) -> None:
     # A superuser knows both; to anybody else the template does not exist.
-    headers = make.bearer(make.superuser())
-    theirs = make.template(make.organization(), name="theirs")
-    device = make.device(organization, config={})
+    headers = factories.bearer(factories.superuser())
+    theirs = factories.template(factories.organization(), name="theirs")
+    device = factories.device(organization, config={})
     config = {"backend": "netjsonconfig.OpenWrt", "templates": [str(theirs.pk)]}
     for answer in (
         post(client, headers, body(organization, config=config)),
@@ -98,8 +98,8 @@ def test_37_templates_of_another_organization_are_refused_by_name(
 def test_38_beyond_the_limit_nothing_is_created(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    make.device(organization)
-    inventory.update_settings(settings_of(organization), device_limit=1)
+    factories.device(organization)
+    devices.update_settings(settings_of(organization), device_limit=1)
     assert post(client, headers, body(organization)).status_code == 400
     assert Device.objects.count() == 1
 
@@ -119,7 +119,7 @@ def test_40_the_newest_comes_first_in_the_same_few_queries(
     headers: dict[str, str],
     django_assert_max_num_queries: Any,
 ) -> None:
-    rows = [make.device(organization, config={}) for _ in range(4)]
+    rows = [factories.device(organization, config={}) for _ in range(4)]
     with django_assert_max_num_queries(5):
         found = client.get(URL, headers=headers).json()["results"]
     assert [one["id"] for one in found] == [str(row.pk) for row in reversed(rows)]
@@ -128,12 +128,12 @@ def test_40_the_newest_comes_first_in_the_same_few_queries(
 def test_41_each_filter_finds_exactly_its_match_and_all_combine(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    template, group = make.template(organization), make.group(organization)
-    wanted = make.device(
+    template, group = factories.template(organization), factories.group(organization)
+    wanted = factories.device(
         organization, name="wanted", mac_address="02:00:00:AA:BB:CC", group=group,
         config={"templates": [template]},
     )  # fmt: skip
-    other = make.device(
+    other = factories.device(
         organization, name="other", config={"backend": "netjsonconfig.OpenWisp"}
     )
     old = timezone.now() - timedelta(days=9)
@@ -157,8 +157,11 @@ def test_41_each_filter_finds_exactly_its_match_and_all_combine(
     before = client.get(URL, {"created__lt": day}, headers=headers).json()["results"]
     assert [one["name"] for one in before] == ["other"]
     # In the original the filter by template sets all others aside.
-    none = {"config__templates": template.pk, "organization": make.organization().pk}
-    assert client.get(URL, none, headers=make.bearer(make.superuser())).json()["count"] == 0
+    none = {"config__templates": template.pk, "organization": factories.organization().pk}
+    assert (
+        client.get(URL, none, headers=factories.bearer(factories.superuser())).json()["count"]
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,9 +178,9 @@ def test_42_a_template_that_is_no_id_is_a_400(
 def test_42_several_templates_narrow_the_list_other_than_there(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    one, two = make.template(organization), make.template(organization)
-    both = make.device(organization, config={"templates": [one, two]})
-    make.device(organization, config={"templates": [one]})
+    one, two = factories.template(organization), factories.template(organization)
+    both = factories.device(organization, config={"templates": [one, two]})
+    factories.device(organization, config={"templates": [one]})
     asked = {"config__templates": f"{one.pk},{two.pk}"}
     found = client.get(URL, asked, headers=headers).json()["results"]
     assert [row["id"] for row in found] == [str(both.pk)]
@@ -186,17 +189,17 @@ def test_42_several_templates_narrow_the_list_other_than_there(
 def test_43_a_device_without_configuration_says_null(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    device = make.device(organization)
+    device = factories.device(organization)
     assert client.get(f"{URL}{device.pk}/", headers=headers).json()["config"] is None
 
 
 def test_44_another_backend_brings_the_groups_templates_of_it(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    here = make.template(organization)
-    there = make.template(organization, backend="netjsonconfig.OpenWisp")
-    group = make.group(organization, templates=[here, there])
-    device = make.device(organization, name="roof", group=group)
+    here = factories.template(organization)
+    there = factories.template(organization, backend="netjsonconfig.OpenWisp")
+    group = factories.group(organization, templates=[here, there])
+    device = factories.device(organization, name="roof", group=group)
     assert has(device) == [here]
     answer = put(
         client, headers, device, group=str(group.pk),
@@ -209,10 +212,12 @@ def test_44_another_backend_brings_the_groups_templates_of_it(
 def test_45_another_organization_brings_its_required_templates(
     client: Client, organization: Organization
 ) -> None:
-    other = make.organization()
-    required = make.template(other, required=True)
-    device = make.device(organization, config={"templates": [make.template(organization)]})
-    headers = make.bearer(make.superuser())
+    other = factories.organization()
+    required = factories.template(other, required=True)
+    device = factories.device(
+        organization, config={"templates": [factories.template(organization)]}
+    )
+    headers = factories.bearer(factories.superuser())
     assert patch(client, headers, device, organization=str(other.pk)).status_code == 200
     assert has(device) == [required]
 
@@ -220,8 +225,8 @@ def test_45_another_organization_brings_its_required_templates(
 def test_46_a_deactivated_device_is_not_changed(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    device = make.device(organization, name="roof", config={})
-    inventory.deactivate(device)
+    device = factories.device(organization, name="roof", config={})
+    devices.deactivate(device)
     assert put(client, headers, device, name="other").status_code == 403
     assert patch(client, headers, device, name="other").status_code == 403
     assert client.get(f"{URL}{device.pk}/", headers=headers).status_code == 200
@@ -230,11 +235,11 @@ def test_46_a_deactivated_device_is_not_changed(
 def test_47_only_a_deactivated_device_is_deleted_unless_forced(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    active = make.device(organization)
-    leaving = make.device(organization, config={"config": make.a_file("x\n")})
-    gone = make.device(organization)
-    inventory.deactivate(leaving)
-    inventory.deactivate(gone)
+    active = factories.device(organization)
+    leaving = factories.device(organization, config={"config": factories.a_file("x\n")})
+    gone = factories.device(organization)
+    devices.deactivate(leaving)
+    devices.deactivate(gone)
     for device in (active, leaving):
         answer = client.delete(f"{URL}{device.pk}/", headers=headers)
         assert answer.status_code == 403
@@ -247,10 +252,10 @@ def test_47_only_a_deactivated_device_is_deleted_unless_forced(
 def test_48_templates_follow_the_group_and_go_with_it(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    first, second = make.template(organization), make.template(organization)
-    one = make.group(organization, templates=[first])
-    two = make.group(organization, templates=[second])
-    device = make.device(organization, name="roof", group=one)
+    first, second = factories.template(organization), factories.template(organization)
+    one = factories.group(organization, templates=[first])
+    two = factories.group(organization, templates=[second])
+    device = factories.device(organization, name="roof", group=one)
     assert put(client, headers, device, group=str(two.pk)).status_code == 200
     assert has(device) == [second]
     assert put(client, headers, device, group=None).status_code == 200
@@ -260,9 +265,9 @@ def test_48_templates_follow_the_group_and_go_with_it(
 def test_49_one_server_is_joined_by_one_template(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    vpn = make.openvpn(organization)
-    one, two = make.vpn_template(vpn), make.vpn_template(vpn)
-    device = make.device(organization, name="roof", config={"templates": [one]})
+    vpn = factories.openvpn(organization)
+    one, two = factories.vpn_template(vpn), factories.vpn_template(vpn)
+    device = factories.device(organization, name="roof", config={"templates": [one]})
     before = VpnClient.objects.get()
 
     def send(*chosen: Template) -> Any:
@@ -281,12 +286,12 @@ def test_49_one_server_is_joined_by_one_template(
 def test_50_only_a_variable_that_is_used_leads_to_a_push(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    template = make.template(organization, config=make.a_file("{{ used }}\n"))
-    device = make.device(
+    template = factories.template(organization, config=factories.a_file("{{ used }}\n"))
+    device = factories.device(
         organization, management_ip="127.0.0.1",
         config={"templates": [template], "context": {"used": "1"}},
     )  # fmt: skip
-    make.connection(device, make.credentials(organization))
+    factories.connection(device, factories.credentials(organization))
     reconcile()
     row = Config.objects.get()
     row.applied = row.desired

@@ -7,11 +7,11 @@ import pytest
 from django.test import Client
 
 from controller.accounts.models import Organization
-from controller.configs.rules import inventory
+from controller.configs.rules import devices
 from controller.devices.models import Device
 from controller.devices.rules import settings_of
 from pki.models import Cert
-from tests import make
+from tests import factories
 
 JSON = "application/json"
 DEVICE = "/api/v1/controller/device/"
@@ -19,8 +19,8 @@ DEVICE = "/api/v1/controller/device/"
 
 @pytest.fixture
 def device(organization: Organization) -> Device:
-    row = make.device(organization, name="roof", config={})
-    make.connection(row, make.credentials(organization))
+    row = factories.device(organization, name="roof", config={})
+    factories.connection(row, factories.credentials(organization))
     return row
 
 
@@ -30,8 +30,8 @@ NESTED = ["connection/", "command/", "location/"]
 def test_56_what_is_nested_in_a_device_is_for_its_own_organization(
     client: Client, organization: Organization, device: Device
 ) -> None:
-    own = make.bearer(make.user(organization, "operator"))
-    other = make.bearer(make.user(make.organization(), "operator"))
+    own = factories.bearer(factories.user(organization, "operator"))
+    other = factories.bearer(factories.user(factories.organization(), "operator"))
     for path in NESTED:
         url = f"{DEVICE}{device.pk}/{path}"
         assert client.get(url, headers=other).status_code == 404, path
@@ -47,8 +47,8 @@ def test_56_what_is_nested_in_a_device_is_for_its_own_organization(
 def test_57_a_kind_that_the_organization_does_not_permit_is_no_choice(
     client: Client, organization: Organization, device: Device
 ) -> None:
-    headers = make.bearer(make.user(organization))
-    inventory.update_settings(settings_of(organization), command_types=["reboot"])
+    headers = factories.bearer(factories.user(organization))
+    devices.update_settings(settings_of(organization), command_types=["reboot"])
     url = f"{DEVICE}{device.pk}/command/"
     custom = {"type": "custom", "input": {"command": "uptime"}}
     refused = client.post(url, custom, content_type=JSON, headers=headers)
@@ -62,7 +62,7 @@ def test_57_a_kind_that_the_organization_does_not_permit_is_no_choice(
 def test_57_the_kinds_of_an_organization_are_set_over_the_api(
     client: Client, organization: Organization
 ) -> None:
-    headers = make.bearer(make.user(organization))
+    headers = factories.bearer(factories.user(organization))
     url = f"/api/v1/controller/organization/{organization.pk}/settings/"
     chosen = {"command_types": ["reboot", "ping"]}
     done = client.patch(url, chosen, content_type=JSON, headers=headers)
@@ -74,12 +74,12 @@ def test_57_the_kinds_of_an_organization_are_set_over_the_api(
 def test_57_a_device_without_credentials_takes_no_command(
     client: Client, organization: Organization
 ) -> None:
-    bare = make.device(organization)
+    bare = factories.device(organization)
     answer = client.post(
         f"{DEVICE}{bare.pk}/command/",
         {"type": "reboot", "input": None},
         content_type=JSON,
-        headers=make.bearer(make.user(organization)),
+        headers=factories.bearer(factories.user(organization)),
     )
     assert (answer.status_code, list(answer.json())) == (400, ["device"])
 
@@ -87,8 +87,8 @@ def test_57_a_device_without_credentials_takes_no_command(
 def test_58_a_deactivated_device_is_read_and_not_written(
     client: Client, organization: Organization, device: Device
 ) -> None:
-    headers = make.bearer(make.user(organization))
-    inventory.deactivate(device)
+    headers = factories.bearer(factories.user(organization))
+    devices.deactivate(device)
     for path, values in {
         "connection/": {"credentials": str(uuid4())},
         "command/": {"type": "reboot", "input": None},
@@ -102,8 +102,8 @@ def test_58_a_deactivated_device_is_read_and_not_written(
 def test_59_an_authority_is_imported_and_a_certificate_renewed_and_revoked(
     client: Client, organization: Organization
 ) -> None:
-    headers = make.bearer(make.user(organization))
-    theirs = make.ca(organization, name="theirs")
+    headers = factories.bearer(factories.user(organization))
+    theirs = factories.ca(organization, name="theirs")
     imported = {
         "name": "imported", "organization": str(organization.pk),
         "certificate": theirs.certificate, "private_key": theirs.private_key,
@@ -122,7 +122,7 @@ def test_59_an_authority_is_imported_and_a_certificate_renewed_and_revoked(
     assert answer.json()["common_name"] == "theirs"
     assert "passphrase" not in answer.json()
 
-    cert = make.cert(make.ca(organization))
+    cert = factories.cert(factories.ca(organization))
     url = f"/api/v1/controller/cert/{cert.pk}/"
     renewed = client.post(f"{url}renew/", headers=headers)
     assert renewed.status_code == 200
@@ -135,9 +135,9 @@ def test_59_an_authority_is_imported_and_a_certificate_renewed_and_revoked(
 def test_60_a_device_is_placed_and_what_is_elsewhere_refused(
     client: Client, organization: Organization, device: Device
 ) -> None:
-    headers = make.bearer(make.user(organization))
+    headers = factories.bearer(factories.user(organization))
     url = f"{DEVICE}{device.pk}/location/"
-    here, there = make.location(organization), make.location(make.organization())
+    here, there = factories.location(organization), factories.location(factories.organization())
 
     def send(**values: Any) -> Any:
         return client.put(url, values, content_type=JSON, headers=headers)
@@ -145,7 +145,7 @@ def test_60_a_device_is_placed_and_what_is_elsewhere_refused(
     assert send(location=str(here.pk)).status_code == 201
     assert send(location=str(here.pk)).status_code == 200
     assert send(location=str(there.pk)).status_code == 400
-    plan = make.floor_plan(make.location(organization))
+    plan = factories.floor_plan(factories.location(organization))
     foreign = send(location=str(here.pk), floorplan=str(plan.pk), indoor="1,1")
     assert foreign.status_code == 400
     coordinates = f"{DEVICE}{device.pk}/coordinates/"
@@ -154,7 +154,7 @@ def test_60_a_device_is_placed_and_what_is_elsewhere_refused(
     geo = f"/api/v1/controller/organization/{organization.pk}/geo-settings/"
     assert client.get(geo).status_code == 401
     assert client.get(geo, headers=headers).status_code == 200
-    stranger = make.bearer(make.user(make.organization()))
+    stranger = factories.bearer(factories.user(factories.organization()))
     assert client.get(geo, headers=stranger).status_code == 404
     on = {"estimated_location_enabled": True}
     assert client.put(geo, on, content_type=JSON, headers=headers).status_code == 400
@@ -163,9 +163,9 @@ def test_60_a_device_is_placed_and_what_is_elsewhere_refused(
 def test_a_batch_takes_the_devices_that_the_filters_find(
     client: Client, organization: Organization, device: Device
 ) -> None:
-    headers = make.bearer(make.user(organization))
-    other = make.device(organization, name="cellar", config={})
-    make.connection(other, make.credentials(organization))
+    headers = factories.bearer(factories.user(organization))
+    other = factories.device(organization, name="cellar", config={})
+    factories.connection(other, factories.credentials(organization))
     sent = {"organization": str(organization.pk), "type": "reboot", "input": None}
     url = "/api/v1/controller/command-batch/"
     answer = client.post(f"{url}?name=roof", sent, content_type=JSON, headers=headers)

@@ -9,7 +9,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
-from tests import make
+from tests import factories
 
 ROOT = "/api/v1/controller"
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "geo" / "exchanges.json").read_text())
@@ -50,9 +50,9 @@ def client(api: Callable[[User | None], APIClient], admin: User) -> APIClient:
 
 @pytest.fixture
 def fleet(organization: Organization) -> dict[str, Any]:
-    location = make.location(organization, name="loc", address="Via X")
-    plan = make.floor_plan(location, 1)
-    device = make.device(organization, config={"backend": "netjsonconfig.OpenWrt"})
+    location = factories.location(organization, name="loc", address="Via X")
+    plan = factories.floor_plan(location, 1)
+    device = factories.device(organization, config={"backend": "netjsonconfig.OpenWrt"})
     return {"location": location, "plan": plan, "device": device, "organization": organization}
 
 
@@ -79,7 +79,7 @@ def test_locations(client: APIClient, organization: Organization) -> None:
     )
     replaced = same(client.put(url, whole), "location_put")
     assert replaced["name"] == "site-01999"
-    make.location(organization)
+    factories.location(organization)
     same(client.get(f"{ROOT}/location/", {"page_size": 2}), "location_list")
     same(client.delete(url), "location_delete")
 
@@ -90,11 +90,11 @@ def test_empty_locations_are_refused(client: APIClient) -> None:
 
 
 def test_floor_plans(client: APIClient, organization: Organization) -> None:
-    location = make.location(organization, name="loc-224154")
+    location = factories.location(organization, name="loc-224154")
     made = same(
         client.post(
             f"{ROOT}/floorplan/",
-            body_of("floorplan_create", location=str(location.pk), image=make.upload()),
+            body_of("floorplan_create", location=str(location.pk), image=factories.upload()),
             format="multipart",
         ),
         "floorplan_create",
@@ -146,7 +146,7 @@ def test_the_coordinates_of_a_device(
 ) -> None:
     device = fleet["device"]
     nobody = api(None)
-    make.place_device(device, location=fleet["location"])
+    factories.place_device(device, location=fleet["location"])
     url = f"{ROOT}/device/{device.pk}/coordinates/"
     with_key = f"{url}?key={device.key}"
     same(nobody.get(with_key), "device_coordinates_get")
@@ -166,7 +166,7 @@ def test_the_coordinates_of_a_device(
 
 
 def test_what_is_at_a_location(client: APIClient, fleet: dict[str, Any]) -> None:
-    make.place_device(
+    factories.place_device(
         fleet["device"], location=fleet["location"], floorplan=fleet["plan"], indoor="-50,50"
     )
     url = f"{ROOT}/location/{fleet['location'].pk}"
@@ -179,7 +179,7 @@ def test_what_is_at_a_location(client: APIClient, fleet: dict[str, Any]) -> None
 
 
 def test_the_map(client: APIClient, fleet: dict[str, Any]) -> None:
-    make.place_device(fleet["device"], location=fleet["location"])
+    factories.place_device(fleet["device"], location=fleet["location"])
     shown = same(client.get(f"{ROOT}/location/geojson/", {"page_size": 2}), "geojson")
     assert shown["features"][0]["properties"]["device_count"] == 1
     listed = client.get(f"{ROOT}/device/", {"with_geo": "true", "page_size": 1})

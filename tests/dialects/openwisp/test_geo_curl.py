@@ -14,7 +14,7 @@ import pytest
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import issue_token
 from controller.devices.models import Device
-from tests import make
+from tests import factories
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -32,12 +32,12 @@ PUT_LOCATION = r"""curl -X PUT \
 
 @pytest.fixture
 def device(organization: Organization) -> Device:
-    return make.device(organization)
+    return factories.device(organization)
 
 
 @pytest.fixture
 def run(live_server: Any, tmp_path: Path, admin: User, device: Device) -> Any:
-    (tmp_path / "floorplan.png").write_bytes(make.png())
+    (tmp_path / "floorplan.png").write_bytes(factories.png())
     words = {
         "http://127.0.0.1:8000": live_server.url,
         "DEVICE": str(device.pk),
@@ -60,8 +60,8 @@ def run(live_server: Any, tmp_path: Path, admin: User, device: Device) -> Any:
 
 
 def test_a_device_is_placed_by_ids(run: Any, device: Device) -> None:
-    location = make.location(device.organization)
-    plan = make.floor_plan(location)
+    location = factories.location(device.organization)
+    plan = factories.floor_plan(location)
     status, body = run(
         PUT_LOCATION
         + """{
@@ -130,7 +130,7 @@ def test_a_floor_plan_of_a_known_location_is_made_with_it(run: Any, device: Devi
     -F location=LOCATION \
     -F floorplan.floor=1 \
     -F 'floorplan.image=@floorplan.png'""",
-        LOCATION=make.location(device.organization).pk,
+        LOCATION=factories.location(device.organization).pk,
     )
     assert status == 201, body
     assert body["floorplan"]["floor"] == 1

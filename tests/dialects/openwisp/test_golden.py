@@ -12,10 +12,10 @@ from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Template
-from controller.configs.rules.inventory import deactivate
-from controller.configs.rules.settling import mark_applied, save_progress
+from controller.configs.rules.devices import deactivate
+from controller.configs.rules.push_results import mark_applied, save_progress
 from controller.connections.rules.commands import send
-from tests import make
+from tests import factories
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 
@@ -37,23 +37,23 @@ LATER_CONNECTION = "b44b3a39-3c80-4200-a706-798c78295286"
 def stage(db: Any) -> dict[str, str]:
     """The rows as they stood when the exchanges were recorded: recorded id → ours."""
     organization = Organization.objects.create(name="Peer", slug="peer-org")
-    make.user(organization, username="admin", is_superuser=True, is_staff=True).set_password(
-        "admin"
-    )
+    factories.user(
+        organization, username="admin", is_superuser=True, is_staff=True
+    ).set_password("admin")
     User.objects.filter(username="admin").update(password=_hashed("admin"))
-    group, other = make.group(organization), make.group(organization)
-    template = make.template(
+    group, other = factories.group(organization), factories.group(organization)
+    template = factories.template(
         organization, name="t-224154", config={"general": {"timezone": "UTC"}}
     )
-    device = make.device(
+    device = factories.device(
         organization,
         name="cap-224154",
         mac_address="00:16:3e:22:41:54",
         config={"templates": [template]},
     )
-    credentials = make.credentials(organization)
-    connection = make.connection(device, credentials, update_strategy="openwrt-agent")
-    later = make.device(organization, config={})
+    credentials = factories.credentials(organization)
+    connection = factories.connection(device, credentials, update_strategy="openwrt-agent")
+    later = factories.device(organization, config={})
     return {
         ORGANIZATION: str(organization.pk),
         GROUP: str(group.pk),
@@ -61,11 +61,11 @@ def stage(db: Any) -> dict[str, str]:
         TEMPLATE: str(template.pk),
         DEVICE: str(device.pk),
         CREDENTIALS: str(credentials.pk),
-        OLD_CREDENTIALS: str(make.credentials(organization).pk),
+        OLD_CREDENTIALS: str(factories.credentials(organization).pk),
         CONNECTION: str(connection.pk),
         LATER_DEVICE: str(later.pk),
         COMMAND: str(send(device, type="custom", input={"command": "echo hi"}).pk),
-        LATER_CONNECTION: str(make.connection(later, credentials).pk),
+        LATER_CONNECTION: str(factories.connection(later, credentials).pk),
     }
 
 
@@ -79,18 +79,18 @@ def _before(name: str, stage: dict[str, str]) -> None:
     """What a recorded request presupposes beyond the stage."""
     if name.startswith(("device_create", "template_create")):
         Template.objects.filter(pk=stage[TEMPLATE]).update(name="another")
-        make.Device.objects.filter(pk=stage[DEVICE]).delete()
+        factories.Device.objects.filter(pk=stage[DEVICE]).delete()
     if name == "error_400_command_no_credentials":
-        make.DeviceConnection.objects.all().delete()
+        factories.DeviceConnection.objects.all().delete()
     if name == "connection_create":
-        make.DeviceConnection.objects.filter(pk=stage[CONNECTION]).delete()
+        factories.DeviceConnection.objects.filter(pk=stage[CONNECTION]).delete()
     if name.startswith("device_list_"):
-        config = make.Device.objects.get(pk=stage[DEVICE]).config
+        config = factories.Device.objects.get(pk=stage[DEVICE]).config
         mark_applied(config, config.desired_id)
         save_progress([config])
-        make.Device.objects.filter(pk=stage[DEVICE]).update(name="peer-0000012")
+        factories.Device.objects.filter(pk=stage[DEVICE]).update(name="peer-0000012")
     if name == "device_activate" or name.startswith("error_deactivated"):
-        deactivate(make.Device.objects.get(pk=stage[DEVICE]))
+        deactivate(factories.Device.objects.get(pk=stage[DEVICE]))
     if name == "error_400_template_duplicate":
         Template.objects.filter(pk=stage[TEMPLATE]).update(name="t-224154")
 

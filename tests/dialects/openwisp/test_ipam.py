@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from controller.accounts.models import Organization
-from networks.models import IpAddress, Subnet
-from networks.rules import add_address, allocate, delete_subnet
-from tests import make
+from networks.ipam.models import IpAddress, Subnet
+from networks.ipam.rules import add_address, allocate, delete_subnet
+from tests import factories
 from tests.dialects.openwisp.test_golden import has_keys_of
 
 GOLDEN = sorted((Path(__file__).parent / "golden/ipam").glob("*.json"))
@@ -26,8 +26,8 @@ EMPTY = {"ipam_subnet_next_ip", "ipam_subnet_request_ip"}
 @pytest.fixture
 def stage(db: Any) -> dict[str, str]:
     organization = Organization.objects.create(name="Peer", slug="peer-org")
-    wireguard = make.subnet(organization, "10.9.0.0/16", name="wg-subnet")
-    subnet = make.subnet(organization, "10.77.0.0/24", name="sub-224154")
+    wireguard = factories.subnet(organization, "10.9.0.0/16", name="wg-subnet")
+    subnet = factories.subnet(organization, "10.77.0.0/24", name="sub-224154")
     (first,) = allocate(subnet, descriptions=["d"])
     address = add_address(subnet=wireguard, ip_address="10.9.200.7")
     return {

@@ -17,10 +17,10 @@ from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config
-from controller.configs.rules.settling import mark_applied, save_progress
+from controller.configs.rules.push_results import mark_applied, save_progress
 from controller.devices.models import Device
 from pki.models import Cert
-from tests import make
+from tests import factories
 
 RECORDING = [
     json.loads(line)
@@ -62,7 +62,7 @@ class Player:
         path, body = self.ours(recorded["path"]), recorded["body"]
         client = self.client_for(recorded["name"])
         if recorded["name"] == "floorplan_create":
-            form = json.loads(self.ours(json.dumps(body))) | {"image": make.upload()}
+            form = json.loads(self.ours(json.dumps(body))) | {"image": factories.upload()}
             return client.post(path, form, format="multipart")
         kind = "text/plain" if recorded["status"] == 415 else "application/json"
         text = body if isinstance(body, str) else self.ours(json.dumps(body))
@@ -70,7 +70,7 @@ class Player:
 
     def client_for(self, name: str) -> APIClient:
         if name.startswith("error_403_no_permission"):
-            return signed_in(make.user())
+            return signed_in(factories.user())
         if not name.endswith(("_401", "_no_key")) and "_401_" not in name:
             return self.client
         stranger = APIClient()
@@ -105,7 +105,7 @@ class Player:
 
 def signed_in(user: User) -> APIClient:
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=make.bearer(user)["Authorization"])
+    client.credentials(HTTP_AUTHORIZATION=factories.bearer(user)["Authorization"])
     return client
 
 
@@ -140,16 +140,16 @@ def missing(expected: Any, found: Any, path: str = "") -> Iterator[str]:
 def peer(db: Any) -> Organization:
     """The fleet as it was before the recording: some of everything that lists show."""
     organization = Organization.objects.create(name="Peer Org", slug="peer-org")
-    make.user(organization, "admin", username="admin", password="admin",
+    factories.user(organization, "admin", username="admin", password="admin",
               is_superuser=True, is_staff=True)  # fmt: skip
-    make.placed(make.location(organization))
-    applied(make.device(organization, name="peer-0000012", config={}))
-    make.credentials(organization)
-    make.group(organization, meta_data={"a": "b"})
-    make.template(organization)
-    make.cert(make.ca(organization))
-    make.openvpn(organization)
-    make.subnet(organization)
+    factories.placed(factories.location(organization))
+    applied(factories.device(organization, name="peer-0000012", config={}))
+    factories.credentials(organization)
+    factories.group(organization, meta_data={"a": "b"})
+    factories.template(organization)
+    factories.cert(factories.ca(organization))
+    factories.openvpn(organization)
+    factories.subnet(organization)
     return organization
 
 

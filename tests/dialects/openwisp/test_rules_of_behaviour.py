@@ -13,16 +13,16 @@ from django.test import Client
 
 from controller.accounts.models import Organization
 from controller.configs.models import Config, Push, Template
-from controller.configs.rules import inventory, templates
-from controller.configs.rules.delivery import reconcile
+from controller.configs.rules import devices, templates
+from controller.configs.rules.push_queue import reconcile
 from controller.configs.rules.rendering import inputs_of, render_stale, with_inputs
-from controller.configs.rules.servers import update_vpn
+from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device
 from controller.devices.rules import settings_of
 from controller.vpn.models import VpnClient
 from controller.vpn.rules import sync_servers
 from pki.rules import renew
-from tests import make
+from tests import factories
 
 BASE = "/api/v1/controller"
 URL = f"{BASE}/device/"
@@ -31,7 +31,7 @@ JSON = "application/json"
 
 @pytest.fixture
 def headers(organization: Organization) -> dict[str, str]:
-    return make.bearer(make.user(organization))
+    return factories.bearer(factories.user(organization))
 
 
 def patch(client: Client, headers: dict[str, str], device: Device, **values: Any) -> Any:
@@ -77,9 +77,9 @@ def test_b1_a_renamed_device_whose_host_name_is_set_stays_applied(
     organization: Organization,
 ) -> None:
     config = {"general": {"hostname": "fixed"}}
-    device = make.device(organization, name="roof", config={"config": config})
+    device = factories.device(organization, name="roof", config={"config": config})
     applied(device)
-    inventory.update_device(device, name="cellar")
+    devices.update_device(device, name="cellar")
     assert config_of(device).status == "applied"
 
 
@@ -89,32 +89,32 @@ def test_b1_a_renamed_device_whose_host_name_is_set_stays_applied(
 def test_b1_a_changed_address_or_serial_reaches_what_is_rendered_from_it(
     organization: Organization, name: str, value: str
 ) -> None:
-    template = make.template(organization, config=make.a_file(f"{{{{ {name} }}}}\n"))
-    device = make.device(organization, config={"templates": [template]})
+    template = factories.template(organization, config=factories.a_file(f"{{{{ {name} }}}}\n"))
+    device = factories.device(organization, config={"templates": [template]})
     before = config_of(device).desired_id
-    inventory.update_device(device, **{name: value})
+    devices.update_device(device, **{name: value})
     assert config_of(device).desired_id != before
 
 
 def test_b1_templates_in_another_order_that_come_to_the_same_leave_it_applied(
     organization: Organization,
 ) -> None:
-    one = make.template(organization, config=make.a_file("1\n", "etc/one"))
-    two = make.template(organization, config={"general": {"timezone": "UTC"}})
-    device = make.device(organization, config={"templates": [one, two]})
+    one = factories.template(organization, config=factories.a_file("1\n", "etc/one"))
+    two = factories.template(organization, config={"general": {"timezone": "UTC"}})
+    device = factories.device(organization, config={"templates": [one, two]})
     applied(device)
-    inventory.update_device(device, config={"templates": [two, one]})
+    devices.update_device(device, config={"templates": [two, one]})
     assert (has(device), config_of(device).status) == ([two, one], "applied")
 
 
 def test_b1_a_changed_template_reaches_only_those_for_whom_it_comes_to_something_else(
     organization: Organization,
 ) -> None:
-    template = make.template(
-        organization, config=make.a_file("{{ x }}\n"), default_values={"x": "1"}
+    template = factories.template(
+        organization, config=factories.a_file("{{ x }}\n"), default_values={"x": "1"}
     )
     follows, has_its_own = (
-        make.device(organization, config={"templates": [template], "context": context})
+        factories.device(organization, config={"templates": [template], "context": context})
         for context in ({}, {"x": "mine"})
     )
     for device in (follows, has_its_own):
@@ -128,10 +128,10 @@ def test_b1_a_changed_template_reaches_only_those_for_whom_it_comes_to_something
 def test_b1_a_template_that_becomes_default_joins_all_that_match(
     organization: Organization,
 ) -> None:
-    template = make.template(organization)
-    matching = make.device(organization, config={})
-    other_backend = make.device(organization, config={"backend": "netjsonconfig.OpenWisp"})
-    off = inventory.deactivate(make.device(organization, config={}))
+    template = factories.template(organization)
+    matching = factories.device(organization, config={})
+    other_backend = factories.device(organization, config={"backend": "netjsonconfig.OpenWisp"})
+    off = devices.deactivate(factories.device(organization, config={}))
     templates.update_template(template, default=True)
     assert [has(one) for one in (matching, other_backend, off)] == [[template], [], []]
 
@@ -139,8 +139,8 @@ def test_b1_a_template_that_becomes_default_joins_all_that_match(
 def test_b1_a_deleted_template_leaves_its_devices_rendered_anew(
     organization: Organization,
 ) -> None:
-    template = make.template(organization)
-    device = make.device(organization, config={"templates": [template]})
+    template = factories.template(organization)
+    device = factories.device(organization, config={"templates": [template]})
     before = config_of(device).desired_id
     templates.delete_template(template)
     render_stale()
@@ -151,9 +151,9 @@ def test_b1_another_system_is_rendered_in_its_own_syntax(
     client: Client, organization: Organization
 ) -> None:
     bridge = {"interfaces": [{"name": "lan", "type": "bridge", "bridge_members": ["eth1"]}]}
-    device = make.device(organization, os="OpenWrt 19.07", config={"config": bridge})
+    device = factories.device(organization, os="OpenWrt 19.07", config={"config": bridge})
     before = files(client, device)["etc/config/network"]
-    inventory.update_device(device, os="OpenWrt 23.05.3")
+    devices.update_device(device, os="OpenWrt 23.05.3")
     after = files(client, device)["etc/config/network"]
     assert "config device" in after
     assert "config device" not in before
@@ -162,14 +162,14 @@ def test_b1_another_system_is_rendered_in_its_own_syntax(
 def test_b1_variables_of_the_group_and_of_the_organization_reach_all_that_use_them(
     organization: Organization,
 ) -> None:
-    template = make.template(organization, config=make.a_file("{{ a }}{{ b }}\n"))
-    group = make.group(organization, context={"a": "1"})
-    device = make.device(organization, group=group, config={"templates": [template]})
+    template = factories.template(organization, config=factories.a_file("{{ a }}{{ b }}\n"))
+    group = factories.group(organization, context={"a": "1"})
+    device = factories.device(organization, group=group, config={"templates": [template]})
     seen = {config_of(device).desired_id}
-    inventory.update_group(group, context={"a": "2"})
+    devices.update_group(group, context={"a": "2"})
     render_stale()
     seen.add(config_of(device).desired_id)
-    inventory.update_settings(settings_of(organization), context={"b": "3"})
+    devices.update_settings(settings_of(organization), context={"b": "3"})
     render_stale()
     seen.add(config_of(device).desired_id)
     assert len(seen) == 3
@@ -178,8 +178,8 @@ def test_b1_variables_of_the_group_and_of_the_organization_reach_all_that_use_th
 def test_b1_the_checksum_is_always_that_of_the_download(
     client: Client, organization: Organization, settings: Any
 ) -> None:
-    template = make.template(organization, config=make.a_file("{{ everywhere }}\n"))
-    device = make.device(organization, config={"templates": [template]})
+    template = factories.template(organization, config=factories.a_file("{{ everywhere }}\n"))
+    device = factories.device(organization, config={"templates": [template]})
     settings.MUSTER_VARIABLES = {"everywhere": "changed behind its back"}
     url = f"/controller/checksum/{device.pk.hex}/"
     checksum = client.get(url, {"key": device.key}).content.decode()
@@ -189,11 +189,11 @@ def test_b1_the_checksum_is_always_that_of_the_download(
 def test_b1_a_changed_server_reaches_its_clients_and_a_new_peer_only_the_server(
     organization: Organization,
 ) -> None:
-    vpn = make.wireguard(organization)
-    template = make.vpn_template(vpn)
-    device = make.device(organization, config={"templates": [template]})
+    vpn = factories.wireguard(organization)
+    template = factories.vpn_template(vpn)
+    device = factories.device(organization, config={"templates": [template]})
     before = config_of(device).desired_id
-    make.device(organization, config={"templates": [template]})
+    factories.device(organization, config={"templates": [template]})
     assert render_stale() == 0
     update_vpn(vpn, host="other.example.org")
     render_stale()
@@ -201,10 +201,10 @@ def test_b1_a_changed_server_reaches_its_clients_and_a_new_peer_only_the_server(
 
 
 def test_b1_a_renewed_certificate_reaches_its_device(organization: Organization) -> None:
-    from controller.configs.rules.servers import follow_certificates
+    from controller.configs.rules.vpn_servers import follow_certificates
 
-    template = make.vpn_template(make.openvpn(organization))
-    device = make.device(organization, config={"templates": [template]})
+    template = factories.vpn_template(factories.openvpn(organization))
+    device = factories.device(organization, config={"templates": [template]})
     before = config_of(device).desired_id
     renew(VpnClient.objects.get().cert)
     follow_certificates()
@@ -215,15 +215,15 @@ def test_b1_a_renewed_certificate_reaches_its_device(organization: Organization)
 def test_b1_of_changes_in_quick_succession_none_waits_for_a_poll(
     organization: Organization,
 ) -> None:
-    device = make.device(organization, management_ip="127.0.0.1", config={})
-    make.connection(device, make.credentials(organization))
+    device = factories.device(organization, management_ip="127.0.0.1", config={})
+    factories.connection(device, factories.credentials(organization))
     reconcile()
     before = config_of(device).desired_id
     for text in ("one\n", "two\n"):
-        inventory.update_device(device, config={"config": make.a_file(text)})
+        devices.update_device(device, config={"config": factories.a_file(text)})
     row = config_of(device)
     assert Push.objects.filter(config=row).count() == 1
-    assert (row.status, row.config) == ("modified", make.a_file("two\n"))
+    assert (row.status, row.config) == ("modified", factories.a_file("two\n"))
     assert row.desired_id not in {None, before}
 
 
@@ -233,32 +233,34 @@ def test_b1_of_changes_in_quick_succession_none_waits_for_a_poll(
 def test_b2_required_come_first_then_default_then_the_groups(
     organization: Organization,
 ) -> None:
-    grouped = make.template(organization, name="a grouped")
-    default = make.template(organization, name="b default", default=True)
-    required = make.template(organization, name="c required", required=True)
-    group = make.group(organization, templates=[grouped])
-    device = make.device(organization, group=group)
+    grouped = factories.template(organization, name="a grouped")
+    default = factories.template(organization, name="b default", default=True)
+    required = factories.template(organization, name="c required", required=True)
+    group = factories.group(organization, templates=[grouped])
+    device = factories.device(organization, group=group)
     assert has(device) == [required, default, grouped]
-    device = inventory.activate(inventory.deactivate(device))
+    device = devices.activate(devices.deactivate(device))
     assert has(device) == [required, default, grouped]
-    inventory.update_device(device, config={"templates": [grouped, default]})
+    devices.update_device(device, config={"templates": [grouped, default]})
     assert has(device) == [required, grouped, default]
 
 
 def test_b2_later_templates_win_and_the_devices_own_configuration_comes_last(
     client: Client, organization: Organization
 ) -> None:
-    first = make.template(
+    first = factories.template(
         organization,
         config={"general": {"timezone": "UTC", "description": "first"}}
-        | make.a_file("first\n", "etc/x"),
+        | factories.a_file("first\n", "etc/x"),
     )
-    second = make.template(
+    second = factories.template(
         organization,
-        config={"general": {"description": "second"}} | make.a_file("second\n", "etc/x"),
+        config={"general": {"description": "second"}} | factories.a_file("second\n", "etc/x"),
     )
     own = {"general": {"maintainer": "me"}}
-    device = make.device(organization, config={"templates": [first, second], "config": own})
+    device = factories.device(
+        organization, config={"templates": [first, second], "config": own}
+    )
     found = files(client, device)
     assert found["etc/x"] == "second\n"
     for line in ("timezone 'UTC'", "description 'second'", "maintainer 'me'"):
@@ -271,11 +273,11 @@ def test_b2_items_of_one_name_are_merged_in_place_and_others_are_added(
     def lan(**more: Any) -> dict[str, Any]:
         return {"interfaces": [{"name": "lan0", "type": "ethernet", **more}]}
 
-    first = make.template(organization, config=lan(mtu=1400))
+    first = factories.template(organization, config=lan(mtu=1400))
     other = {"interfaces": [{"name": "wan0", "type": "ethernet"}]}
-    device = make.device(
+    device = factories.device(
         organization, os="OpenWrt 19.07",
-        config={"templates": [first, make.template(organization, config=other)],
+        config={"templates": [first, factories.template(organization, config=other)],
                 "config": lan(mtu=1300)},
     )  # fmt: skip
     network = files(client, device)["etc/config/network"]
@@ -287,10 +289,10 @@ def test_b2_items_of_one_name_are_merged_in_place_and_others_are_added(
 def test_b2_what_fails_the_schema_only_when_merged_is_refused_under_config(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    template = make.template(
+    template = factories.template(
         organization, config={"interfaces": [{"name": "lan0", "type": "ethernet"}]}
     )
-    device = make.device(organization, config={"templates": [template]})
+    device = factories.device(organization, config={"templates": [template]})
     wrong = {"interfaces": [{"name": "lan0", "mtu": "much"}]}
     answer = patch(client, headers, device, config={"config": wrong})
     assert answer.status_code == 400
@@ -304,33 +306,35 @@ def test_b2_what_fails_the_schema_only_when_merged_is_refused_under_config(
 def test_b3_a_changed_group_reaches_all_its_devices_but_those_out_of_service(
     organization: Organization,
 ) -> None:
-    first, second = make.template(organization), make.template(organization)
-    group = make.group(organization, templates=[first])
-    one, two, off = (make.device(organization, group=group) for _ in range(3))
-    inventory.deactivate(off)
-    inventory.update_group(group, templates=[second])
+    first, second = factories.template(organization), factories.template(organization)
+    group = factories.group(organization, templates=[first])
+    one, two, off = (factories.device(organization, group=group) for _ in range(3))
+    devices.deactivate(off)
+    devices.update_group(group, templates=[second])
     assert [has(device) for device in (one, two, off)] == [[second], [second], []]
 
 
 def test_b3_templates_of_both_groups_stay_and_only_those_of_the_old_one_go(
     organization: Organization,
 ) -> None:
-    old, both, new = (make.template(organization) for _ in range(3))
-    before = make.group(organization, templates=[old, both])
-    after = make.group(organization, templates=[both, new])
-    own = make.template(organization)
-    device = make.device(organization, group=before)
-    inventory.update_device(device, config={"templates": [old, both, own]})
-    inventory.update_device(Device.objects.get(pk=device.pk), group=after)
+    old, both, new = (factories.template(organization) for _ in range(3))
+    before = factories.group(organization, templates=[old, both])
+    after = factories.group(organization, templates=[both, new])
+    own = factories.template(organization)
+    device = factories.device(organization, group=before)
+    devices.update_device(device, config={"templates": [old, both, own]})
+    devices.update_device(Device.objects.get(pk=device.pk), group=after)
     assert has(device) == [both, own, new]
 
 
 def test_b3_a_device_may_do_without_a_template_of_its_group(
     organization: Organization,
 ) -> None:
-    template = make.template(organization)
-    device = make.device(organization, group=make.group(organization, templates=[template]))
-    inventory.update_device(device, config={"templates": []})
+    template = factories.template(organization)
+    device = factories.device(
+        organization, group=factories.group(organization, templates=[template])
+    )
+    devices.update_device(device, config={"templates": []})
     assert has(device) == []
 
 
@@ -341,12 +345,14 @@ def test_b4_the_devices_own_variable_wins_over_every_other(
     organization: Organization, settings: Any
 ) -> None:
     settings.MUSTER_VARIABLES = {"v": "everywhere", "e": "everywhere", "t": "everywhere"}
-    template = make.template(organization, default_values={"v": "template", "d": "template"})
-    inventory.update_settings(
+    template = factories.template(
+        organization, default_values={"v": "template", "d": "template"}
+    )
+    devices.update_settings(
         settings_of(organization), context={"v": "organization", "o": "organization"}
     )
-    group = make.group(organization, context={"v": "group", "o": "group"})
-    device = make.device(
+    group = factories.group(organization, context={"v": "group", "o": "group"})
+    device = factories.device(
         organization, group=group, hardware_id="serial",
         config={"templates": [template], "context": {"v": "device"}},
     )  # fmt: skip
@@ -362,14 +368,14 @@ def test_b4_the_devices_own_variable_wins_over_every_other(
 def test_b4_the_host_name_is_the_devices_and_an_unknown_variable_is_left_and_told(
     client: Client, organization: Organization
 ) -> None:
-    device = make.device(
+    device = factories.device(
         organization, name="02:00:00:00:AA:01", mac_address="02:00:00:00:AA:01",
-        config={"config": make.a_file("{{ unheard_of }}\n")},
+        config={"config": factories.a_file("{{ unheard_of }}\n")},
     )  # fmt: skip
     found = files(client, device)
     assert "option hostname '02-00-00-00-AA-01'" in found["etc/config/system"]
     assert found["etc/motd"] == "{{ unheard_of }}\n"
-    from controller.configs.rules.drifting import undefined
+    from controller.configs.rules.drift import undefined
 
     assert undefined(config_of(device)) == ["unheard_of"]
 
@@ -380,9 +386,10 @@ def test_b4_the_host_name_is_the_devices_and_an_unknown_variable_is_left_and_tol
 def test_b5_an_archive_has_no_times_no_leading_slashes_and_modes_as_written(
     client: Client, organization: Organization
 ) -> None:
-    template = make.vpn_template(make.openvpn(organization))
-    device = make.device(
-        organization, config={"templates": [template], "config": make.a_file("x\n", "/etc/x")}
+    template = factories.vpn_template(factories.openvpn(organization))
+    device = factories.device(
+        organization,
+        config={"templates": [template], "config": factories.a_file("x\n", "/etc/x")},
     )
     content = archive(client, device)
     assert content[4:8] == bytes(4)
@@ -397,8 +404,8 @@ def test_b5_an_archive_has_no_times_no_leading_slashes_and_modes_as_written(
 def test_b5_a_path_that_leads_elsewhere_is_refused(
     client: Client, organization: Organization, headers: dict[str, str], path: str
 ) -> None:
-    device = make.device(organization, config={})
-    answer = patch(client, headers, device, config={"config": make.a_file("x", path)})
+    device = factories.device(organization, config={})
+    answer = patch(client, headers, device, config={"config": factories.a_file("x", path)})
     assert answer.status_code == 400
     assert config_of(device).config == {}
 
@@ -409,8 +416,8 @@ def test_b5_a_path_that_leads_elsewhere_is_refused(
 def test_b6_activating_brings_the_usual_templates_and_a_second_time_changes_nothing(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    usual = make.template(organization, default=True)
-    device = make.device(organization, config={"context": {"a": "1"}})
+    usual = factories.template(organization, default=True)
+    device = factories.device(organization, config={"context": {"a": "1"}})
     off = client.post(f"{URL}{device.pk}/deactivate/", headers=headers).json()
     assert off["is_deactivated"] is True
     assert (off["config"]["status"], off["config"]["templates"]) == ("deactivating", [])
@@ -422,13 +429,13 @@ def test_b6_activating_brings_the_usual_templates_and_a_second_time_changes_noth
 def test_b6_a_device_leaves_its_servers_and_takes_an_empty_configuration(
     client: Client, organization: Organization
 ) -> None:
-    template = make.vpn_template(make.openvpn(organization))
-    device = make.device(organization, config={"templates": [template]})
+    template = factories.vpn_template(factories.openvpn(organization))
+    device = factories.device(organization, config={"templates": [template]})
     applied(device)
     checksum = f"/controller/checksum/{device.pk.hex}/"
     client.get(checksum, {"key": device.key, "management_ip": "10.0.0.5"})
     cert = VpnClient.objects.get().cert
-    inventory.deactivate(Device.objects.get(pk=device.pk))
+    devices.deactivate(Device.objects.get(pk=device.pk))
     cert.refresh_from_db()
     assert (cert.revoked, VpnClient.objects.count()) == (True, 0)
     assert config_of(device).status == "deactivating"
@@ -448,7 +455,7 @@ def test_b6_a_device_leaves_its_servers_and_takes_an_empty_configuration(
 def test_b7_a_device_does_not_put_itself_out_of_service(
     client: Client, organization: Organization, status: str
 ) -> None:
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
     client.post(
         f"/controller/report-status/{device.pk.hex}/", {"key": device.key, "status": status}
     )
@@ -460,7 +467,7 @@ def test_b7_a_device_does_not_put_itself_out_of_service(
 def test_b7_an_error_without_a_reason_has_a_text(
     client: Client, organization: Organization
 ) -> None:
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
     told = {"key": device.key, "status": "error"}
     client.post(f"/controller/report-status/{device.pk.hex}/", told)
     row = config_of(device)
@@ -470,7 +477,7 @@ def test_b7_an_error_without_a_reason_has_a_text(
 def test_b7_both_addresses_of_a_verb_and_both_ways_to_write_an_id_answer_alike(
     client: Client, organization: Organization
 ) -> None:
-    device = make.device(organization, config={})
+    device = factories.device(organization, config={})
     answers = {
         client.get(f"/controller/{prefix}checksum/{pk}/", {"key": device.key}).content
         for prefix in ("", "device/")
@@ -484,8 +491,8 @@ def test_b7_both_addresses_of_a_verb_and_both_ways_to_write_an_id_answer_alike(
 
 
 def test_b8_a_server_without_a_webhook_is_not_told(organization: Organization) -> None:
-    vpn = make.wireguard(organization)
-    make.device(organization, config={"templates": [make.vpn_template(vpn)]})
+    vpn = factories.wireguard(organization)
+    factories.device(organization, config={"templates": [factories.vpn_template(vpn)]})
     assert sync_servers() == 0
 
 
@@ -494,7 +501,7 @@ def test_b8_a_server_without_a_webhook_is_not_told(organization: Organization) -
 
 @pytest.mark.django_db
 def test_b9_who_manages_nothing_is_turned_away_everywhere(client: Client) -> None:
-    nobody = make.bearer(make.user())
+    nobody = factories.bearer(factories.user())
     for path in ("device", "group", "template", "vpn", "credential", "ca"):
         answer = client.get(f"{BASE}/{path}/", headers=nobody)
         assert answer.status_code == 403
@@ -509,10 +516,10 @@ def test_b9_without_credentials_the_answer_says_bearer(client: Client) -> None:
 def test_b9_what_is_foreign_is_not_found_and_what_is_shared_is_read(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    foreign = make.device(make.organization(), config={})
+    foreign = factories.device(factories.organization(), config={})
     for tail in ("", "command/", "connection/", "location/"):
         assert client.get(f"{URL}{foreign.pk}/{tail}", headers=headers).status_code == 404
-    shared = f"{BASE}/template/{make.template(None).pk}/"
+    shared = f"{BASE}/template/{factories.template(None).pk}/"
     assert client.get(shared, headers=headers).status_code == 200
     changed = client.patch(shared, {"name": "mine"}, content_type=JSON, headers=headers)
     assert changed.status_code == 403
@@ -521,8 +528,8 @@ def test_b9_what_is_foreign_is_not_found_and_what_is_shared_is_read(
 def test_b9_an_organization_is_named_and_is_ones_own(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    for owner, text in ((None, "may not be null"), (str(make.organization().pk), "")):
-        body = {"name": "roof", "organization": owner, "mac_address": make.mac()}
+    for owner, text in ((None, "may not be null"), (str(factories.organization().pk), "")):
+        body = {"name": "roof", "organization": owner, "mac_address": factories.mac()}
         answer = client.post(URL, body, content_type=JSON, headers=headers)
         assert answer.status_code == 400
         assert text in answer.json()["organization"][0]
@@ -532,10 +539,10 @@ def test_b9_an_organization_is_named_and_is_ones_own(
 def test_b9_secrets_are_for_those_who_may_read_them(
     client: Client, organization: Organization
 ) -> None:
-    ca = make.ca(organization)
-    make.credentials(organization)
-    device = make.device(organization, config={})
-    viewer = make.bearer(make.user(organization, "viewer"))
+    ca = factories.ca(organization)
+    factories.credentials(organization)
+    device = factories.device(organization, config={})
+    viewer = factories.bearer(factories.user(organization, "viewer"))
     assert client.get(f"{BASE}/ca/{ca.pk}/", headers=viewer).json()["private_key"] is None
     for path in ("credential", "device", f"device/{device.pk}", "ca"):
         text = client.get(f"{BASE}/{path}/", headers=viewer).content.decode()
@@ -550,14 +557,14 @@ def test_b9_secrets_are_for_those_who_may_read_them(
 def test_b10_the_filters_of_templates_groups_and_servers_combine(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    wanted = make.template(organization, default=True)
-    make.template(organization)
-    make.template(organization, backend="netjsonconfig.OpenWisp", default=True)
-    full = make.group(organization)
-    make.device(organization, group=full)
-    empty = make.group(organization)
-    vpn = make.wireguard(organization)
-    make.openvpn(organization)
+    wanted = factories.template(organization, default=True)
+    factories.template(organization)
+    factories.template(organization, backend="netjsonconfig.OpenWisp", default=True)
+    full = factories.group(organization)
+    factories.device(organization, group=full)
+    empty = factories.group(organization)
+    vpn = factories.wireguard(organization)
+    factories.openvpn(organization)
     slug = {"organization_slug": organization.slug}
     for path, query, row in (
         ("template", {"backend": wanted.backend, "default": "true", "type": "generic"}, wanted),
@@ -572,9 +579,9 @@ def test_b10_the_filters_of_templates_groups_and_servers_combine(
 def test_b10_the_filters_of_places_find_what_they_name(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    here = make.location(organization, is_mobile=True)
-    make.location(organization)
-    make.placed(here, name="roof")
+    here = factories.location(organization, is_mobile=True)
+    factories.location(organization)
+    factories.placed(here, name="roof")
     query = {"is_mobile": "true", "organization": str(organization.pk), "type": "indoor"}
     found = client.get(f"{BASE}/location/", query, headers=headers).json()["results"]
     assert [one["id"] for one in found] == [str(here.pk)]
@@ -589,7 +596,7 @@ def test_b10_the_filters_of_places_find_what_they_name(
 def test_b11_a_page_size_beyond_the_most_is_cut_and_a_page_past_the_end_is_a_404(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    make.device(organization)
+    factories.device(organization)
     assert client.get(URL, {"page_size": 1000}, headers=headers).status_code == 200
     answer = client.get(URL, {"page": 9}, headers=headers)
     assert (answer.status_code, answer.json()) == (404, {"detail": "Invalid page."})
@@ -598,9 +605,9 @@ def test_b11_a_page_size_beyond_the_most_is_cut_and_a_page_past_the_end_is_a_404
 def test_b11_a_patch_leaves_the_rest_alone(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    template = make.template(organization)
-    group = make.group(organization, templates=[template])
-    device = make.device(organization, config={"templates": [template]})
+    template = factories.template(organization)
+    group = factories.group(organization, templates=[template])
+    device = factories.device(organization, config={"templates": [template]})
     patch(client, headers, device, config={"context": {"a": "1"}})
     assert has(device) == [template]
     url = f"{BASE}/group/{group.pk}/"
@@ -611,8 +618,8 @@ def test_b11_a_patch_leaves_the_rest_alone(
 def test_b11_a_put_back_to_all_defaults_is_heard(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    template = make.template(organization)
-    device = make.device(
+    template = factories.template(organization)
+    device = factories.device(
         organization, name="roof", config={"templates": [template], "context": {"a": "1"}}
     )
     config = {"backend": "netjsonconfig.OpenWrt", "context": {}, "config": {}, "templates": []}
@@ -628,7 +635,7 @@ def test_b11_a_put_back_to_all_defaults_is_heard(
 def test_b11_documented_and_real_addresses_both_answer(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
-    ca = make.ca(organization)
+    ca = factories.ca(organization)
     for path in (
         "/api/v1/connection/credential/", f"{BASE}/credential/",
         f"{BASE}/ca/{ca.pk}/crl/", f"{BASE}/ca/{ca.pk}/crl",

@@ -10,7 +10,7 @@ import pytest
 
 from controller.accounts.models import Organization
 from controller.vpn.models import Vpn, VpnClient
-from tests import make
+from tests import factories
 from tests.dialects.openwisp.test_golden import has_keys_of
 
 GOLDEN = sorted((Path(__file__).parent / "golden/vpn").glob("*.json"))
@@ -31,13 +31,13 @@ COMMON_NAME = "00:16:3e:22:41:54-cap-224154-RvqQqMbe"
 def stage(db: Any) -> dict[str, str]:
     """The rows as they stood when the exchanges were recorded: recorded id → ours."""
     organization = Organization.objects.create(name="Peer", slug="peer-org")
-    subnet = make.subnet(organization, "10.9.0.0/16", name="wg-subnet")
-    openvpn = make.openvpn(organization, name="ovpn-224154")
-    first = make.wireguard(organization, name="wireguard-server", subnet=subnet)
-    template = make.template(organization)
-    client = make.vpn_template(openvpn, name="tv")
-    group = make.group(organization, name="g-224154")
-    device = make.device(
+    subnet = factories.subnet(organization, "10.9.0.0/16", name="wg-subnet")
+    openvpn = factories.openvpn(organization, name="ovpn-224154")
+    first = factories.wireguard(organization, name="wireguard-server", subnet=subnet)
+    template = factories.template(organization)
+    client = factories.vpn_template(openvpn, name="tv")
+    group = factories.group(organization, name="g-224154")
+    device = factories.device(
         organization,
         name="cap-224154",
         mac_address="00:16:3e:22:41:54",
@@ -48,7 +48,7 @@ def stage(db: Any) -> dict[str, str]:
         ORGANIZATION: str(organization.pk),
         WIREGUARD_SUBNET: str(subnet.pk),
         OPENVPN: str(openvpn.pk),
-        WIREGUARD: str(make.wireguard(organization, name="wg-224154", subnet=subnet).pk),
+        WIREGUARD: str(factories.wireguard(organization, name="wg-224154", subnet=subnet).pk),
         FIRST_WIREGUARD: str(first.pk),
         DEVICE: str(device.pk),
         TEMPLATE: str(template.pk),

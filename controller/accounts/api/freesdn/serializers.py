@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.accounts.models import ApiKey, AuditEntry, Organization, Site, SiteGrant
-from controller.accounts.rules.keys import MOST_SCOPES
+from controller.accounts.rules.api_keys import MOST_SCOPES
 
 FIELDS = [
     "id", "organization_id", "name", "slug", "description", "address", "city", "country",

@@ -28,7 +28,7 @@ from controller.accounts.models import (
     SiteGrant,
     User,
 )
-from controller.accounts.rules import auditing, keys, sites
+from controller.accounts.rules import api_keys, audit, sites
 from controller.base.errors import NotFound, NotPermitted
 from controller.dialects.freesdn import HasResourcePermission, OwnedViewSet, RuleViewSet, View
 
@@ -90,7 +90,9 @@ class OfSite(View):
         if found is None:
             raise NotFound("Resource not found")
         user = self.request.user
-        if not (isinstance(user, User) and user.has_perm_in("user:update", found.organization_id)):
+        if not (
+            isinstance(user, User) and user.has_perm_in("user:update", found.organization_id)
+        ):
             raise NotPermitted("Permission denied: requires 'user:update'")
         return found
 
@@ -150,7 +152,7 @@ class KeysView(View):
         given = shapes.NewKey(data=request.data)
         given.is_valid(raise_exception=True)
         assert isinstance(request.user, User)  # noqa: S101 - IsAuthenticated has let it in
-        key, secret = keys.create_key(request.user, **given.validated_data)
+        key, secret = api_keys.create_key(request.user, **given.validated_data)
         return Response(shapes.KeyShape(key).data | {"key": secret}, status=201)
 
 
@@ -163,7 +165,7 @@ class KeyView(View):
         key = ApiKey.objects.filter(user=request.user.pk, pk=pk).first()
         if key is None:
             raise NotFound("Resource not found")
-        keys.delete_key(key)
+        api_keys.delete_key(key)
         return Response(status=204)
 
 
@@ -187,7 +189,7 @@ class AuditValidateView(View):
         user = request.user
         assert isinstance(user, User)  # noqa: S101 - MayDo has let it in
         mine = None if user.is_superuser else audited_by(user)
-        chains = auditing.verify_chains(mine)
+        chains = audit.verify_chains(mine)
         valid = not any(chain.problems for chain in chains)
         return Response({"valid": valid, "chains": shapes.ChainShape(chains, many=True).data})
 

@@ -21,12 +21,18 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controller.accounts.api.signin import serializers as shapes
-from controller.accounts.api.signin.views import signed_in
+from controller.accounts.api.auth import serializers as shapes
+from controller.accounts.api.auth.views import signed_in
 from controller.accounts.models import User
-from controller.accounts.rules.auditing import record_audit
-from controller.accounts.rules.single_sign_on import PROVIDER, authenticate_subject
-from controller.base.errors import NotFound, NotPermitted, NotAuthenticated, Refused, Unreachable
+from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.sso import PROVIDER, authenticate_subject
+from controller.base.errors import (
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    Refused,
+    Unreachable,
+)
 from controller.dialects import freesdn
 
 USER, DESTINATION = "sso_user", "sso_to"

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from controller.accounts.models import Organization
-from controller.accounts.rules import auditing
+from controller.accounts.rules import audit
 
 
 class Command(BaseCommand):
@@ -16,9 +16,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = {str(one.pk): one.name for one in Organization.objects.all()}
-        auditing.seal_entries()
+        audit.seal_entries()
         broken = False
-        for chain in auditing.verify_chains():
+        for chain in audit.verify_chains():
             name = names.get(chain.name, chain.name)
             for problem in chain.problems:
                 broken = True

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import get_valid_filename
 
 from controller.base.errors import NotPermitted, Refused
-from controller.configs.rules import agent, enrolling
+from controller.configs.rules import agent, enrollment
 from controller.devices.models import Device
 from controller.dialects.agent import HEADER, agent_view, parameter, text
 
@@ -41,7 +41,7 @@ def registered(device: Device, *, is_new: bool) -> HttpResponse:
 
 @agent_view("GET")
 def challenge(request: HttpRequest) -> HttpResponse:
-    return text(enrolling.challenge())
+    return text(enrollment.challenge())
 
 
 @agent_view("POST")
@@ -53,7 +53,7 @@ def enroll(request: HttpRequest) -> HttpResponse:
     facts = told(request)
     for name in ("organization", "name", "mac_address", "public_key", "challenge"):
         parameter(facts, name)
-    row = enrolling.request_enrollment(
+    row = enrollment.request_enrollment(
         facts,
         message=message,
         signature=facts["signature"],

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from controller.accounts.models import Organization
-from controller.base.management.waiting import described, pause
+from controller.base.management.console import described, pause
 from controller.configs.models import Backend, Config, Template
-from controller.configs.rules.inventory import create_device, create_group
+from controller.configs.rules.devices import create_device, create_group
 from controller.configs.rules.templates import create_template
 from controller.connections.models import Credentials
 from controller.connections.rules import connect, create_credentials

@@ -8,16 +8,16 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from controller.accounts.models import Organization, User
-from controller.base.management.waiting import described, pause
+from controller.base.management.console import described, pause
 from controller.configs.models import Config
-from controller.configs.rules import overlay
-from controller.configs.rules.inventory import create_device
+from controller.configs.rules import overlay_sync
+from controller.configs.rules.devices import create_device
 from controller.connections.models import Credentials
 from controller.connections.rules import connect, create_credentials
 from controller.devices.models import Device
-from networks import rules
-from networks.models import Network
-from networks.rules import watching
+from networks.overlay import rules
+from networks.overlay.models import Network
+from networks.overlay.rules import presence
 
 NAMES = ("relay", "robot", "camera")
 PORT = 51820
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         rows = Config.objects.filter(device__name__in=NAMES, device__organization__slug="demo")
         while (done := rows.filter(status=Config.Status.APPLIED).count()) < len(NAMES):
             pause(deadline, f"{done} of {len(NAMES)} devices of the demo network are applied.")
-        watching.refresh_all()
+        presence.refresh_all()
         self.stdout.write(
             "Two devices of the demo reach each other in the network Demo robots."
         )
@@ -62,7 +62,9 @@ def make(hosts: list[dict[str, Any]]) -> None:
         add(organization, name, number, host, credentials)
         for number, (name, host) in enumerate(zip(NAMES, hosts, strict=True), start=1)
     ]
-    overlay.set_relay(devices[0], by=owner, endpoint=f"{hosts[0]['public']}:{PORT}", port=PORT)
+    overlay_sync.set_relay(
+        devices[0], by=owner, endpoint=f"{hosts[0]['public']}:{PORT}", port=PORT
+    )
     network = rules.create_network(owner, name="Demo robots")
     for device in devices[1:]:
         rules.add_device(network, by=owner, device=device)

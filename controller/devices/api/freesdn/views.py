@@ -11,7 +11,7 @@ from rest_framework.serializers import BaseSerializer
 
 from controller.accounts.models import User
 from controller.accounts.rules import authorize
-from controller.configs.rules import inventory
+from controller.configs.rules import devices
 from controller.devices.api.freesdn.filters import DeviceFilter
 from controller.devices.api.freesdn.serializers import (
     COLUMNS,
@@ -33,8 +33,8 @@ class DeviceViewSet(RuleViewSet):
     permissions = {"summary": "device:read"}
     filterset_class = DeviceFilter
     serializer_class = DeviceShape
-    update_rule = staticmethod(inventory.update_device)
-    delete_rule = staticmethod(inventory.delete_device)
+    update_rule = staticmethod(devices.update_device)
+    delete_rule = staticmethod(devices.delete_device)
     http_method_names = ["get", "head", "options", "patch", "delete"]
 
     def get_queryset(self) -> QuerySet[Device]:
@@ -61,7 +61,7 @@ class DeviceViewSet(RuleViewSet):
                 device.organization_id,
                 place,
             )
-        inventory.update_device(device, **values)
+        devices.update_device(device, **values)
         serializer.instance = self.get_queryset().filter(pk=device.pk).first() or device
 
     @extend_schema(responses=Summary)

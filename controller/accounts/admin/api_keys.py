@@ -1,0 +1,135 @@
+"""API keys and sessions: everybody's own."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from controller.accounts.models import ApiKey, Session
+from controller.accounts.rules import api_keys, sessions
+from controller.base.admin import (
+    RuleAdmin,
+    RuleForm,
+    UnfoldAdminTextInputWidget,
+    admin_url,
+    badge,
+    display,
+)
+
+DAYS = [(0, "Never"), (30, "In 30 days"), (90, "In 90 days"), (365, "In a year")]
+
+
+class KeyForm(RuleForm):
+    scopes = forms.CharField(
+        required=False,
+        help_text="Permissions, separated by spaces, such as device:read config:*. "
+        "None is all that you may do.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+    expires_in_days = forms.TypedChoiceField(label="Expires", choices=DAYS, coerce=int)
+    user: Any = None
+
+    class Meta:
+        model = ApiKey
+        fields = ["name", "description"]
+
+    def apply_rule(self) -> ApiKey:
+        values = self.cleaned_data
+        key, self.secret = api_keys.create_key(
+            self.user,
+            name=values["name"],
+            description=values["description"],
+            scopes=values["scopes"].replace(",", " ").split(),
+            expires_in_days=values["expires_in_days"] or None,
+        )
+        return key
+
+
+class Own(RuleAdmin):
+    """Rows of whoever looks at them; superusers see those of others too, and can end them."""
+
+    def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        user: Any = request.user
+        return bool(user.is_authenticated and user.is_active and verb != "update")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(Own):
+    resource = "key"
+    form = KeyForm
+    delete_rule = api_keys.delete_key
+    list_display = ["name", "key_prefix", "user", "narrowed", "expires_at", "last_used"]
+    list_select_related = ["user"]
+    search_fields = ["name", "prefix", "user__username"]
+    fields = ["name", "description", "scopes", "expires_in_days"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        if obj is None:
+            return list(self.fields)
+        return [
+            "name",
+            "description",
+            "key_prefix",
+            "user",
+            "narrowed",
+            "expires_at",
+            "last_used",
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return self.get_fields(request, obj) if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        obj.plain_secret = form.secret
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
+    ) -> HttpResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": "New API key",
+            "opts": self.opts,
+            "token": obj.plain_secret,
+            "name": obj.name,
+            "header": "X-API-Key: …",
+            "back": admin_url(ApiKey, "changelist"),
+        }
+        response = TemplateResponse(request, "admin/accounts/apitoken/made.html", context)
+        response["Cache-Control"] = "no-store"
+        response.is_done = True  # type: ignore[attr-defined]
+        return response
+
+    @display(description="Key", ordering="prefix")
+    def key_prefix(self, obj: ApiKey) -> str:
+        return f"{obj.prefix}…"
+
+    @display(description="May do")
+    def narrowed(self, obj: ApiKey) -> str:
+        return ", ".join(obj.scopes) or "all that its owner may"
+
+
+@admin.register(Session)
+class SessionAdmin(Own):
+    resource = "session"
+    list_display = ["user", "state", "address", "user_agent", "created", "last_seen"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "address", "user_agent"]
+    fields = ["user", "state", "address", "user_agent", "created", "last_seen", "expires"]
+
+    @staticmethod
+    def delete_rule(row: Session) -> None:
+        sessions.revoke(row, because="ended in the admin")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return list(self.fields)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description="State")
+    def state(self, obj: Session) -> str:
+        if obj.revoked is not None:
+            return badge("Ended", "mute", obj.revoked_because)
+        return badge("Open", "good") if obj.expires > timezone.now() else badge("Over", "mute")

@@ -1,0 +1,154 @@
+"""The stream of events: what happens, as far as one may know of it."""
+
+import asyncio
+import json
+import logging
+from fnmatch import fnmatchcase
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from controller.accounts.engine.scopes import NO_SITE
+from controller.base.events import CHANNEL
+from controller.dialects.consumers import BAD_MESSAGE, TOO_SLOW, Consumer
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING = 1000
+MOST_PATTERNS = 50
+PAUSE_SECONDS = 1.0
+# Of an event, what only decides who hears it.
+UNTOLD = frozenset({"permission", "has_site", "people"})
+
+
+class Hub:
+    """The one subscription of this process, shared out to everybody who listens here."""
+
+    def __init__(self) -> None:
+        self.listeners: set[EventConsumer] = set()
+        self.reader: asyncio.Task[None] | None = None
+        self.ready = asyncio.Event()
+
+    async def join(self, listener: "EventConsumer") -> None:
+        self.listeners.add(listener)
+        if self.reader is None or self.reader.done():
+            self.ready.clear()
+            self.reader = asyncio.create_task(self.read())
+        await self.ready.wait()
+
+    def leave(self, listener: "EventConsumer") -> None:
+        self.listeners.discard(listener)
+        if not self.listeners and self.reader is not None:
+            self.reader.cancel()
+            self.reader = None
+
+    async def read(self) -> None:
+        while True:
+            try:
+                await self.subscribe()
+            except (RedisError, OSError) as error:
+                log.warning("Redis is away, events are lost: %s", error)
+                self.ready.set()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def subscribe(self) -> None:
+        async with Redis.from_url(settings.REDIS_URL) as redis, redis.pubsub() as pubsub:
+            await pubsub.subscribe(CHANNEL)
+            async for message in pubsub.listen():
+                if message["type"] == "subscribe":
+                    self.ready.set()
+                elif message["type"] == "message":
+                    event = json.loads(message["data"])
+                    for listener in self.listeners:
+                        listener.offer(event)
+
+
+_hubs: dict[int, Hub] = {}
+
+
+def hub() -> Hub:
+    """The hub of this event loop; a server has one loop for each process."""
+    loop = asyncio.get_running_loop()
+    found = _hubs.get(id(loop))
+    if found is None:
+        _hubs.clear()
+        found = _hubs[id(loop)] = Hub()
+    return found
+
+
+class EventConsumer(Consumer):
+    """Events of all rows that the listener may read.
+
+    ``{"type": "subscribe", "events": ["device.*"], "ids": ["…"]}`` narrows what is sent;
+    ``{"type": "ping"}`` is answered by a pong.
+    """
+
+    patterns: list[str] = ["*"]
+    ids: frozenset[str] = frozenset()
+    sender: "asyncio.Task[None] | None" = None
+
+    async def on_open(self) -> None:
+        self.waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
+        self.hub = hub()
+        await self.hub.join(self)
+        await self.send_event({"type": "ready", "user": self.user.get_username()})
+        self.sender = asyncio.create_task(self.send_all())
+
+    async def on_close(self) -> None:
+        self.hub.leave(self)
+        if self.sender is not None:
+            self.sender.cancel()
+
+    async def on_message(self, message: dict[str, Any]) -> None:
+        match message.get("type"):
+            case "ping":
+                await self.send_event({"type": "pong"})
+            case "subscribe":
+                await self.narrow(message.get("events", ["*"]), message.get("ids", []))
+            case _:
+                await self.refuse(BAD_MESSAGE, "Send subscribe or ping.")
+
+    async def narrow(self, patterns: Any, ids: Any) -> None:
+        for given in (patterns, ids):
+            texts = isinstance(given, list) and all(isinstance(one, str) for one in given)
+            if not texts or len(given) > MOST_PATTERNS:
+                await self.refuse(
+                    BAD_MESSAGE, f"events and ids are lists of up to {MOST_PATTERNS} texts."
+                )
+                return
+        self.patterns, self.ids = patterns, frozenset(ids)
+        await self.send_event({"type": "subscribed", "events": patterns, "ids": ids})
+
+    def offer(self, event: dict[str, Any]) -> None:
+        """Send this, if it is wanted and may be known."""
+        if not self.wants(event) or not self.may_know(event):
+            return
+        shown = {k: v for k, v in event.items() if k not in UNTOLD}
+        try:
+            self.waiting.put_nowait(json.dumps(shown))
+        except asyncio.QueueFull:
+            self.hub.leave(self)
+            self.too_slow = asyncio.create_task(
+                self.close(TOO_SLOW, reason="Too many events wait to be read.")
+            )
+
+    def wants(self, event: dict[str, Any]) -> bool:
+        if self.ids and str(event["id"]) not in self.ids:
+            return False
+        return any(fnmatchcase(event["type"], pattern) for pattern in self.patterns)
+
+    def may_know(self, event: dict[str, Any]) -> bool:
+        owner, site = event["organization_id"], event["site_id"]
+        place = (UUID(site) if site else None) if event["has_site"] else NO_SITE
+        people = event["people"]
+        is_theirs = people is None or self.user.is_superuser or str(self.user.pk) in people
+        return is_theirs and self.user.has_perm_in(
+            event["permission"], UUID(owner) if owner else None, place
+        )
+
+    async def send_all(self) -> None:
+        while True:
+            await self.send(text_data=await self.waiting.get())

@@ -1,0 +1,56 @@
+"""Lists of the admin as somebody filtered them, kept under a name."""
+
+from typing import Self
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+
+from controller.accounts.models.audit import Audited
+from controller.accounts.models.users import Organization, User
+from controller.base.models import Base
+
+
+class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """One's own, and those that are shared with one's organizations."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self.filter(models.Q(user=user) | models.Q(organization__isnull=False))
+        return self.filter(
+            models.Q(user=user) | models.Q(organization__in=list(user.access_by_organization))
+        )
+
+
+class SavedFilter(Audited, Base):
+    """What a list was filtered, searched and sorted by: its query string, in one order."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="saved_filters")
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, null=True, blank=True, related_name="+",
+        verbose_name="shared with", help_text="Its members see it above their lists too.",
+    )  # fmt: skip
+    page = models.CharField("list", max_length=100, help_text="As devices.device.")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000)
+
+    objects = SavedFilterQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "page", "name"],
+                name="saved_filter_name_once",
+                violation_error_message="You have a filter of this name on this list.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        owner: UUID | None = self.organization_id
+        return owner

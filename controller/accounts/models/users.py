@@ -1,0 +1,283 @@
+"""Users, organizations, sites, and who is what where."""
+
+from functools import cached_property
+from typing import Any, ClassVar, Self
+from uuid import UUID, uuid4
+
+from django.contrib.auth.models import AbstractUser, AnonymousUser, Permission, UserManager
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from controller.accounts.engine.scopes import (
+    NO_SITE,
+    RANKS,
+    OrganizationAccess,
+    SiteScope,
+    allows,
+    every_permission,
+    role_allows,
+)
+from controller.accounts.models.audit import Audited
+from controller.base.errors import Refused
+from controller.base.models import Base, Dated
+
+# Django's words for what may be done to a model, and ours.
+ACTIONS = {"view": "read", "add": "create", "change": "update", "delete": "delete"}
+# Models whose permissions go by another name than their own.
+RESOURCES = {"devicegroup": "group", "deviceconnection": "connection", "ipaddress": "address"}
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def visible_to(self, user: "User | AnonymousUser", to: str = "user:read") -> Self:
+        """The user themselves, and the members of organizations whose users they may read."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self if user.has_perm_in(to, None) else self.none()
+        managed = [pk for pk in user.access_by_organization if user.has_perm_in(to, pk)]
+        members = Membership.objects.filter(organization__in=managed).values("user")
+        return self.filter(models.Q(pk__in=members, is_superuser=False) | models.Q(pk=user.pk))
+
+
+class Users(UserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
+    use_in_migrations = False
+
+
+class User(Audited, AbstractUser):
+    """Signs in by user name or e-mail; what they may do follows from their memberships."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    username = models.CharField(
+        max_length=150,
+        unique=True,
+        validators=[
+            UnicodeUsernameValidator(),
+            # A name that looks like somebody's e-mail could sign in as them.
+            RegexValidator(
+                "@",
+                "A user name has no @; the e-mail has a field of its own.",
+                inverse_match=True,
+            ),
+        ],
+    )
+    email = models.EmailField("e-mail", unique=True)
+    phone_number = models.CharField(  # noqa: DJ001 - clients tell none from empty
+        max_length=32, null=True, blank=True
+    )
+    birth_date = models.DateField(null=True, blank=True)
+    bio = models.TextField(blank=True)
+    url = models.URLField("URL", blank=True)
+    company = models.CharField(max_length=30, blank=True)
+    location = models.CharField(max_length=256, blank=True)
+    notes = models.TextField(blank=True, help_text="Not shown to the user.")
+    language = models.CharField(max_length=10, default="en")
+    expiration_date = models.DateTimeField(
+        null=True, blank=True, help_text="From then on, signing in is refused."
+    )
+
+    objects: ClassVar[Users] = Users()
+
+    # What an API key leaves of the user's permissions; None is all of them.
+    scopes: frozenset[str] | None = None
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_any_case",
+                violation_error_message="A user with this e-mail exists already.",
+            )
+        ]
+
+    def checked(self) -> Self:
+        """This user, if its fields and constraints are in order; else :class:`Refused`."""
+        try:
+            self.full_clean(exclude={"password"})
+        except ValidationError as error:
+            raise Refused(error.message_dict) from error
+        return self
+
+    @property
+    def may_sign_in(self) -> bool:
+        expired = self.expiration_date is not None and self.expiration_date <= timezone.now()
+        return self.is_active and not expired
+
+    @cached_property
+    def access_by_organization(self) -> dict[UUID, OrganizationAccess]:
+        """Role and sites by organization, active organizations only; read once per request."""
+        rows = self.memberships.filter(organization__is_active=True).values_list(
+            "organization_id", "role", "grants__site_id", "grants__level"
+        )
+        found: dict[UUID, OrganizationAccess] = {}
+        for organization, role, site, level in rows:
+            standing = found.setdefault(organization, OrganizationAccess(role, {}))
+            if site is not None:
+                standing.grants[site] = level  # type: ignore[index]
+        return found
+
+    @property
+    def roles(self) -> dict[UUID, str]:
+        """Role by organization, active organizations only."""
+        return {pk: standing.role for pk, standing in self.access_by_organization.items()}
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        """The one organization they belong to; who is in several or none is the portal's."""
+        mine = list(self.memberships.values_list("organization_id", flat=True)[:2])
+        return mine[0] if len(mine) == 1 else None
+
+    @property
+    def role(self) -> str:
+        """The highest role that the user has anywhere."""
+        if self.is_superuser:
+            return "super_admin"
+        return max(self.roles.values(), key=lambda role: RANKS[role], default="guest")
+
+    @cached_property
+    def group_permissions(self) -> frozenset[str]:
+        """What the user's groups permit, in each organization they are a member of."""
+        rows = Permission.objects.filter(group__user=self).values_list(
+            "codename", "content_type__model"
+        )
+        named = ((codename.partition("_")[0], model) for codename, model in rows)
+        return frozenset(
+            f"{RESOURCES.get(model, model)}:{ACTIONS[verb]}"
+            for verb, model in named
+            if verb in ACTIONS
+        )
+
+    def _narrowed(self, permission: str) -> bool:
+        return self.scopes is not None and not allows(self.scopes, permission)
+
+    def has_perm_in(
+        self, permission: str, organization_id: UUID | None, place: SiteScope = NO_SITE
+    ) -> bool:
+        """Whether ``resource:action`` is permitted on rows of this organization and place.
+
+        Rows that belong to none are shared: every member reads them, superusers write them.
+        """
+        if not self.is_active or self._narrowed(permission):
+            return False
+        if self.is_superuser:
+            return True
+        if organization_id is None:
+            return permission.endswith(":read") and self.has_perm_anywhere(permission)
+        standing = self.access_by_organization.get(organization_id)
+        if standing is None:
+            return False
+        return standing.allows(permission, place) or standing.allows(
+            permission, place, self.group_permissions
+        )
+
+    def has_perm_on(self, permission: str, row: Any) -> bool:
+        """Whether this is permitted on a row that is owned by an organization."""
+        return self.has_perm_in(permission, row.owner_id, row.site_scope)
+
+    def has_perm_in_every_site(self, permission: str, organization_id: UUID | None) -> bool:
+        """Whether this is permitted wherever in the organization a row may be."""
+        standing = self.access_by_organization.get(organization_id) if organization_id else None
+        everywhere = self.is_superuser or bool(standing and standing.covers_every_site)
+        return everywhere and self.has_perm_in(permission, organization_id)
+
+    def has_perm_anywhere(self, permission: str) -> bool:
+        """Whether there is any organization in which this is permitted."""
+        if not self.is_active or self._narrowed(permission):
+            return False
+        if self.is_superuser or any(role_allows(r, permission) for r in self.roles.values()):
+            return True
+        return bool(self.roles) and permission in self.group_permissions
+
+    def outranks(self, role: str, organization_id: UUID | None) -> bool:
+        """Whether the user's own role is at least this one; a narrowed key never is."""
+        if self.is_superuser:
+            return self.scopes is None
+        standing = self.access_by_organization.get(organization_id) if organization_id else None
+        return (
+            self.scopes is None and standing is not None and RANKS[standing.role] >= RANKS[role]
+        )
+
+    @property
+    def permissions(self) -> list[str]:
+        """All that the user may do somewhere."""
+        return [one for one in every_permission() if self.has_perm_anywhere(one)]
+
+
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    def visible_to(self, user: User | AnonymousUser, to: str = "organization:read") -> Self:
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self if user.has_perm_in(to, None) else self.none()
+        return self.filter(
+            pk__in=[pk for pk in user.access_by_organization if user.has_perm_in(to, pk)]
+        )
+
+
+class Organization(Audited, Base):
+    """A tenant: everything belongs to one, or is shared by all."""
+
+    name = models.CharField(
+        max_length=200, unique=True, help_text="The name of the organization"
+    )
+    slug = models.SlugField(
+        max_length=200, unique=True, help_text="The name in lowercase, as URLs have it."
+    )
+    is_active = models.BooleanField(
+        default=True,
+        help_text="An inactive organization's devices and members are turned away.",
+    )
+    description = models.TextField(blank=True)
+    email = models.EmailField("e-mail", blank=True)
+    url = models.URLField("URL", blank=True)
+
+    objects = OrganizationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def owner_id(self) -> UUID:
+        """An organization belongs to itself."""
+        return self.pk
+
+    @property
+    def site_scope(self) -> SiteScope:
+        return NO_SITE
+
+
+class Membership(Audited, Dated):
+    class Role(models.TextChoices):
+        ADMIN = "admin", "Owner"
+        ORG_ADMIN = "org_admin", "Administrator"
+        SITE_ADMIN = "site_admin", "Site administrator"
+        OPERATOR = "operator", "Operator"
+        VIEWER = "viewer", "Viewer"
+        GUEST = "guest", "Guest"
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "organization"], name="one_role_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.get_role_display()} of {self.organization}"
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        owner: UUID | None = self.organization_id
+        return owner
+
+    @property
+    def is_manager(self) -> bool:
+        return RANKS[self.role] >= RANKS["org_admin"]

@@ -1,0 +1,96 @@
+"""API keys: shown once, perhaps narrower than their owner, and good until they expire."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from controller.accounts.engine.scopes import allows, every_permission, unknown
+from controller.accounts.models import ApiKey, User
+from controller.base.errors import Conflict, NotPermitted, Refused
+from controller.base.secrets import digest
+
+KEY_BYTES = 32
+PREFIX = "mst_"
+PREFIX_LENGTH = 12
+MOST_SCOPES = 32
+LAST_USED_GRAIN = timedelta(minutes=1)
+
+
+@transaction.atomic
+def create_key(
+    user: User,
+    *,
+    name: str,
+    description: str = "",
+    scopes: Sequence[str] = (),
+    expires_in_days: int | None = None,
+) -> tuple[ApiKey, str]:
+    """A key of this user and its secret, which can only be read now."""
+    _check_scopes(user, scopes)
+    # Two requests at once must not both find room for one more.
+    User.objects.select_for_update().get(pk=user.pk)
+    if (
+        _normalized_scopes(ApiKey.objects.filter(user=user)).count()
+        >= settings.MUSTER_KEYS_PER_USER
+    ):
+        raise Conflict(
+            f"You have {settings.MUSTER_KEYS_PER_USER} API keys, which is the most. "
+            "Delete one that is no longer used."
+        )
+    secret = PREFIX + secrets.token_hex(KEY_BYTES)
+    days = timedelta(days=expires_in_days) if expires_in_days else None
+    key = ApiKey(
+        user=user,
+        name=name,
+        description=description,
+        scopes=list(dict.fromkeys(scopes)),
+        prefix=secret[:PREFIX_LENGTH],
+        digest=digest(secret),
+        expires_at=timezone.now() + days if days else None,
+    )
+    key.checked().save(force_insert=True)
+    return key, secret
+
+
+def _check_scopes(user: User, scopes: Sequence[str]) -> None:
+    if len(scopes) > MOST_SCOPES:
+        raise Refused({"scopes": [f"A key has at most {MOST_SCOPES} scopes."]})
+    if strange := list(unknown(scopes)):
+        raise Refused({"scopes": [f"There is no permission {one}." for one in strange]})
+    if user.scopes is not None and not scopes:
+        raise NotPermitted("A key with scopes cannot make one without.")
+    held = set(user.permissions)
+    for scope in scopes:
+        covered = [one for one in every_permission() if allows({scope}, one)]
+        if not held.issuperset(covered):
+            raise NotPermitted(f"Permission denied: you do not hold '{scope}' yourself")
+
+
+def _normalized_scopes(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+    return keys.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), is_active=True)
+
+
+def delete_key(key: ApiKey) -> None:
+    key.delete()
+
+
+def authenticate_key(secret: str) -> User | None:
+    """Whose key this is, narrowed to its scopes; notes that it was used."""
+    found = (
+        _normalized_scopes(ApiKey.objects.select_related("user"))
+        .filter(digest=digest(secret))
+        .first()
+    )
+    if found is None or not found.user.may_sign_in:
+        return None
+    now = timezone.now()
+    if found.last_used is None or found.last_used < now - LAST_USED_GRAIN:
+        ApiKey.objects.filter(pk=found.pk).update(last_used=now)
+    user: User = found.user
+    user.scopes = frozenset(found.scopes) if found.scopes else None
+    return user

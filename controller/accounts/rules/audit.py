@@ -1,0 +1,161 @@
+"""Telling the audit what happened, sealing what it was told, and checking the seals.
+
+Writes of single rows by people and programs are told by the rows themselves (``Audited``).
+Rules call :func:`record` for all else that a person does: a bulk write, a verb that writes no
+row, an attempt that was turned away.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from controller.accounts.engine import audit_chain
+from controller.accounts.models import AuditChain, AuditEntry, User
+from controller.accounts.models.audit import PORTAL, key
+from controller.base.request_context import context_or_none, current_context
+
+AT_ONCE = 1000
+OF_ROW: Any = object()
+
+
+def record_audit(
+    action: str,
+    row: Any = None,
+    *,
+    organization_id: UUID | None = OF_ROW,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    outcome: str = "done",
+    detail: str = "",
+    by: User | None = None,
+    **named: str,
+) -> None:
+    """Note what was done to a row (or that it was ``refused``, or ``failed``), and by whom.
+
+    It counts once the surrounding transaction has committed. Who and from where is in the
+    trace of the request; ``by`` names somebody it does not know yet. Secrets in ``before`` and
+    ``after`` are masked by the names of their fields. ``named`` (object_type, object_id,
+    object_name) stands for a row that there is none of.
+    """
+    if organization_id is OF_ROW:
+        organization_id = getattr(row, "audit_organization_id", getattr(row, "owner_id", None))
+    trace = current_context()
+    if by is not None:
+        trace = replace(trace, actor=by.get_username(), actor_id=by.pk)
+    old, new = audit_chain.changes(before, after)
+    AuditEntry.objects.note(
+        action,
+        row,
+        organization_id=organization_id,
+        before=old,
+        after=new,
+        outcome=outcome,
+        detail=str(audit_chain.shown("", audit_chain.plain(detail))),
+        trace=trace,
+        **named,
+    )
+
+
+def has_actor() -> bool:
+    """Whether a person or a program is at work, and not the portal or a device by itself."""
+    trace = context_or_none()
+    return bool(trace and trace.actor)
+
+
+def chain_name(organization_id: UUID | None) -> str:
+    return str(organization_id) if organization_id else PORTAL
+
+
+def seal_entries() -> int:
+    """Chain all entries that are committed and not chained yet; how many."""
+    waiting = AuditEntry.objects.filter(number=None).order_by()
+    chains = list(waiting.values_list("organization_id", flat=True).distinct())
+    return sum(_seal_chain(organization_id) for organization_id in chains)
+
+
+def _seal_chain(organization_id: UUID | None) -> int:
+    sealed = 0
+    while rows := _seal_some(organization_id):
+        sealed += rows
+        if rows < AT_ONCE:
+            break
+    return sealed
+
+
+@transaction.atomic
+def _seal_some(organization_id: UUID | None) -> int:
+    name = chain_name(organization_id)
+    AuditChain.objects.get_or_create(name=name)
+    # Of two workers one waits here, and then finds nothing left to do.
+    head = AuditChain.objects.select_for_update().get(name=name)
+    rows = list(
+        AuditEntry.objects.filter(organization=organization_id, number=None).order_by("id")[
+            :AT_ONCE
+        ]
+    )
+    for row in rows:
+        head.number += 1
+        head.seal = row.seal = audit_chain.link(key(), head.seal, head.number, row.digest)
+        row.number = head.number
+    AuditEntry.objects.bulk_update(rows, ["number", "seal"], batch_size=200)
+    head.save()
+    return len(rows)
+
+
+@dataclass(frozen=True)
+class ChainCheck:
+    """What a look at one chain found."""
+
+    name: str
+    entries: int
+    unsealed: int
+    seal: str
+    problems: list[str]
+
+
+def verify_chains(organization_ids: set[UUID | None] | None = None) -> list[ChainCheck]:
+    """Walk the chains of these organizations (or all), and say where they are broken."""
+    told = AuditEntry.objects.order_by().values_list("organization_id", flat=True).distinct()
+    names: dict[str, UUID | None] = {chain_name(one): one for one in told}
+    heads = {one.name: one for one in AuditChain.objects.all()}
+    for name in heads:
+        names.setdefault(name, None if name == PORTAL else UUID(name))
+    return [
+        _verify_chain(name, organization_id, heads.get(name))
+        for name, organization_id in sorted(names.items())
+        if organization_ids is None or organization_id in organization_ids
+    ]
+
+
+def _verify_chain(
+    name: str, organization_id: UUID | None, head: AuditChain | None
+) -> ChainCheck:
+    rows = AuditEntry.objects.filter(organization=organization_id)
+    unsealed = rows.filter(number=None)
+    problems = [f"entry {row.pk} was altered" for row in unsealed if _is_altered(row)]
+    seal, number = "", 0
+    for row in rows.exclude(number=None).order_by(F("number")).iterator(AT_ONCE):
+        problems += _problems_of(row, number, seal)
+        seal, number = row.seal, row.number or 0
+    if (head.number if head else 0) > number:
+        problems.append(f"entries after number {number} are missing")
+    elif head and (head.number, head.seal) != (number, seal):
+        problems.append("the end of the chain was altered")
+    return ChainCheck(name, number, unsealed.count(), seal, problems)
+
+
+def _is_altered(row: AuditEntry) -> bool:
+    return row.digest != row.computed_digest()
+
+
+def _problems_of(row: AuditEntry, number: int, seal: str) -> Iterator[str]:
+    if row.number != number + 1:
+        yield f"entries between number {number} and {row.number} are missing"
+    elif row.seal != audit_chain.link(key(), seal, row.number, row.digest):
+        yield f"the seal of number {row.number} does not fit the entry before it"
+    if _is_altered(row):
+        yield f"number {row.number} was altered"

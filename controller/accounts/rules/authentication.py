@@ -1,0 +1,136 @@
+"""Who somebody is, by a password, and whether somebody may do something."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import CharField, Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from controller.accounts.engine.scopes import NO_SITE, SiteScope
+from controller.accounts.models import ApiToken, Membership, User
+from controller.accounts.rules import lockouts
+from controller.accounts.rules.audit import record_audit
+from controller.base.compiled_queries import CompiledQuery
+from controller.base.errors import Locked, NotAuthenticated, NotPermitted
+from controller.base.secrets import digest
+
+# Written at most this often, so that reading with a token does not cost a write each time.
+LAST_USED_GRAIN = timedelta(minutes=1)
+# Every request of every program asks this.
+USER_COLUMNS = [field.attname for field in User._meta.concrete_fields]
+OF_TOKEN = CompiledQuery(
+    lambda digest: User.objects.filter(api_tokens__digest=digest).values_list(
+        "api_tokens__last_used", *USER_COLUMNS
+    ),
+    digest=CharField(),
+)
+WRONG = "Incorrect email/username or password"
+
+
+class EmailOrUsernameBackend(ModelBackend):
+    """Django's own check of the password, for a user named by user name or e-mail."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        if not username or password is None:
+            return None
+        try:
+            lockouts.raise_if_locked(username)
+        except Locked as locked:
+            _note_refusal(username, str(locked))
+            raise PermissionDenied from locked
+        named = username
+        if "@" in username:
+            # An unknown e-mail goes on as it is: the password is hashed for nobody too, so
+            # the answer takes as long as for somebody.
+            user = User.objects.filter(email__iexact=username).only("username").first()
+            named = user.username if user else username
+        found = super().authenticate(request, username=named, password=password, **kwargs)
+        if not isinstance(found, User):
+            lockouts.record_failure(username)
+            _note_refusal(username, WRONG)
+            return None
+        lockouts.reset_failures(username)
+        return found
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        return bool(user.may_sign_in)
+
+
+def _note_refusal(name: str, why: str) -> None:
+    """For the audit. One query for anybody, so that the time it takes tells nothing."""
+    named = Q(user__email__iexact=name) if "@" in name else Q(user__username=name)
+    mine = list(Membership.objects.filter(named).values_list("organization", "user")[:2])
+    record_audit(
+        "sign_in",
+        organization_id=mine[0][0] if len(mine) == 1 else None,
+        outcome="refused",
+        detail=why,
+        object_type="accounts.user",
+        object_id=str(mine[0][1]) if mine else "",
+        object_name=name[:150],
+    )
+
+
+def authenticate_password(name: str, password: str, request: HttpRequest | None = None) -> User:
+    """Whose name (or e-mail) and password these are; :class:`NotSignedIn` if nobody's.
+
+    :class:`Locked` after too many failures, whether or not there is such a user.
+    """
+    try:
+        lockouts.raise_if_locked(name)
+    except Locked as locked:
+        _note_refusal(name, str(locked))
+        raise
+    user = authenticate(request, username=name, password=password)
+    if not isinstance(user, User):
+        raise NotAuthenticated(WRONG)
+    return user
+
+
+def authorize(
+    user: User, permission: str, organization_id: UUID | None, place: SiteScope = NO_SITE
+) -> None:
+    """Raise :class:`NotPermitted` unless the user may do this in this organization."""
+    if not user.has_perm_in(permission, organization_id, place):
+        raise NotPermitted("You do not have permission to perform this action.")
+
+
+def issue_token(user: User, *, name: str) -> str:
+    """A new API token (40 hex digits); this is the only time it can be read."""
+    token = secrets.token_hex(20)
+    ApiToken.objects.create(user=user, name=name, digest=digest(token))
+    return token
+
+
+def authenticate_token(token: str) -> User | None:
+    """Whose token this is, if it is one and its user is active; notes that it was used."""
+    for last_used, *values in OF_TOKEN(digest=digest(token)):
+        user = User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, values)
+        if user.may_sign_in:
+            _note_use(digest(token), last_used)
+            return user
+    return None
+
+
+def _note_use(token_digest: str, last_used: datetime | None) -> None:
+    now = timezone.now()
+    if last_used is None or last_used < now - LAST_USED_GRAIN:
+        stale = Q(last_used=None) | Q(last_used__lt=now - LAST_USED_GRAIN)
+        ApiToken.objects.filter(stale, digest=token_digest).update(last_used=now)
+
+
+def revoke_token(token: ApiToken) -> None:
+    token.delete()

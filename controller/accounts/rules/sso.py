@@ -1,0 +1,58 @@
+"""Whose account it is that an OpenID Connect provider vouches for."""
+
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
+from django.db import transaction
+
+from controller.accounts.models import User
+from controller.accounts.rules import emails
+from controller.accounts.rules.audit import record_audit
+from controller.base.errors import NotPermitted
+from controller.base.secrets import digest
+
+PROVIDER = "sso"
+
+
+@transaction.atomic
+def authenticate_subject(
+    subject: str, *, email: str = "", is_verified: bool = False, username: str = "",
+    first_name: str = "", last_name: str = "",
+) -> User:  # fmt: skip
+    """The account of this subject; the first time, the one with the e-mail that was verified.
+
+    :class:`NotPermitted` where there is none and none may be made, or it may not sign in.
+    """
+    known = SocialAccount.objects.select_related("user").filter(provider=PROVIDER, uid=subject)
+    row = known.first()
+    if row is None:
+        user = _by_email(email if is_verified else "")
+        if user is None:
+            user = _made(email, is_verified, username, first_name, last_name)
+        SocialAccount.objects.create(user=user, provider=PROVIDER, uid=subject)
+        record_audit("link_single_sign_on", user, by=user, after={"subject": subject})
+    else:
+        user = row.user
+    if not user.may_sign_in:
+        raise NotPermitted("This account may not sign in.")
+    return user
+
+
+def _by_email(email: str) -> User | None:
+    found: User | None = User.objects.filter(email__iexact=email).first() if email else None
+    return found
+
+
+def _made(email: str, is_verified: bool, username: str, first: str, last: str) -> User:  # noqa: FBT001
+    if not settings.MUSTER_OIDC_CREATES_USERS or not (email and is_verified):
+        raise NotPermitted(
+            "Nobody here has the e-mail that the provider told (verified). "
+            "Ask an administrator for an account."
+        )
+    name = (username or email).partition("@")[0][:100] or "user"
+    if User.objects.filter(username=name).exists():
+        name = f"{name}-{digest(email)[:8]}"
+    user = User(username=name, email=email, first_name=first[:150], last_name=last[:150])
+    user.set_unusable_password()
+    user.checked().save()
+    emails.add(user, email, primary=True, verified=True)
+    return user

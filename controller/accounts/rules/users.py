@@ -1,0 +1,267 @@
+"""Users, organizations and memberships: nobody gives more than they have."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from controller.accounts.models import ApiToken, Membership, Organization, User
+from controller.accounts.rules import emails, lockouts, mfa, passwords, sessions
+from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.authentication import issue_token
+from controller.base.errors import Conflict, NotPermitted, Refused
+from controller.base.secrets import digest
+
+MANAGER, MEMBER = "org_admin", "viewer"
+MANY = ("groups", "user_permissions")
+ONLY_SUPERUSERS = ("is_superuser", "groups", "user_permissions")
+
+
+def register(*, email: str, password: str, first_name: str, last_name: str) -> None:
+    """An account that may do nothing until somebody invites it; silent where there is one."""
+    name = email.partition("@")[0]
+    user = User(username=name, email=email, first_name=first_name, last_name=last_name)
+    passwords.check_password_strength(password, user, "password")
+    if User.objects.filter(email__iexact=email).exists():
+        return
+    if User.objects.filter(username=name).exists():
+        user.username = f"{name}-{digest(email)[:8]}"
+    user.set_password(password)
+    user.checked().save()
+    emails.add(user, user.email, primary=True)
+    record_audit("register", user, by=user)
+
+
+def confirm_password(user: User, password: str) -> None:
+    """Raise :class:`NotPermitted` unless this is the user's password."""
+    name = f"password {user.pk}"
+    lockouts.raise_if_locked(name)
+    if not user.check_password(password):
+        lockouts.record_failure(name)
+        raise NotPermitted("Enter your present password to do this.")
+    lockouts.reset_failures(name)
+
+
+def token_for(user: User, *, name: str) -> str:
+    """A token for a program; who has a second factor makes tokens where it is asked for."""
+    if mfa.is_enabled(user):
+        raise NotPermitted(
+            "This account has MFA enabled: sign in by /api/v1/auth/login, "
+            "or make an API token or an API key."
+        )
+    token = issue_token(user, name=name)
+    record_audit("sign_in", user, by=user, detail=f"for a token: {name}")
+    return token
+
+
+def forget_token(user: User, token: str) -> None:
+    ApiToken.objects.filter(user=user, digest=digest(token)).delete()
+    record_audit("sign_out", user)
+
+
+def save_group(group: Group | None = None, **values: Any) -> Group:
+    """A set of permissions; superusers make them."""
+    group = group or Group()
+    permissions = values.pop("permissions", None)
+    for name, value in values.items():
+        setattr(group, name, value)
+    group.save()
+    if permissions is not None:
+        group.permissions.set(permissions)
+    record_audit(
+        "save", group, after=values | {"permissions": [str(one) for one in permissions or ()]}
+    )
+    return group
+
+
+def delete_group(group: Group) -> None:
+    record_audit("delete", group)
+    group.delete()
+
+
+def update_self(user: User, **values: Any) -> User:
+    """What everybody may change of their own account."""
+    if "full_name" in values:
+        first, _, last = values.pop("full_name").strip().partition(" ")
+        values |= {"first_name": first, "last_name": last}
+    name = values.get("username")
+    if name and User.objects.filter(username=name).exclude(pk=user.pk).exists():
+        raise Conflict("This user name is taken.")
+    for field, value in values.items():
+        setattr(user, field, value)
+    user.checked().save()
+    return user
+
+
+@transaction.atomic
+def create_user(
+    *,
+    by: User,
+    password: str,
+    organization_users: Sequence[Mapping[str, Any]] = (),
+    email_verified: bool = False,
+    **values: Any,
+) -> User:
+    """A new user; who is no superuser adds them to an organization of their own."""
+    _check_flags(by, values)
+    if not by.is_superuser and not organization_users:
+        raise Refused({"organization_users": ["Choose an organization that you manage."]})
+    user = User(**{name: v for name, v in values.items() if name not in MANY})
+    passwords.check_password_strength(password, user, "password")
+    user.set_password(password)
+    _set(user, {name: values[name] for name in MANY if name in values})
+    emails.add(user, user.email, primary=True, verified=email_verified and by.is_superuser)
+    for membership in organization_users:
+        add_member(user, by=by, **membership)
+    return user
+
+
+@transaction.atomic
+def update_user(
+    user: User,
+    *,
+    by: User | None = None,
+    organization_users: Sequence[Mapping[str, Any]] = (),
+    password: str | None = None,
+    **values: Any,
+) -> User:
+    if by is not None:
+        check_can_manage_user(by, user)
+        _check_flags(by, values)
+    if values.get("is_superuser") is False or values.get("is_active") is False:
+        ensure_superuser_remains(user)
+    before = user.email
+    _set(user, values)
+    if user.email != before:
+        emails.move_primary(user)
+    if password is not None:
+        passwords.set_password(user, password, field="password")
+    if not user.is_active:
+        sessions.revoke_all(user, because="the account was turned off")
+    for membership in organization_users:
+        add_member(user, by=by, **membership)
+    return user
+
+
+def _set(user: User, values: dict[str, Any]) -> None:
+    several = {name: values.pop(name) for name in MANY if name in values}
+    for name, value in values.items():
+        setattr(user, name, value)
+    user.checked().save()
+    for name, rows in several.items():
+        getattr(user, name).set(rows)
+        record_audit("update", user, after={name: [str(one) for one in rows]})
+
+
+def _check_flags(by: User, values: Mapping[str, Any]) -> None:
+    for name in ONLY_SUPERUSERS:
+        if values.get(name) and not (by.is_superuser and by.scopes is None):
+            raise NotPermitted(f"Only superusers set {name}.")
+
+
+def check_can_manage_user(by: User, user: User) -> None:
+    """Whether ``by`` may change this account: it must be theirs in every organization."""
+    if by.is_superuser or by.pk == user.pk:
+        return
+    roles = dict(user.memberships.values_list("organization_id", "role"))
+    if user.is_superuser or not all(
+        by.has_perm_in("user:update", pk) and by.outranks(role, pk)
+        for pk, role in roles.items()
+    ):
+        raise NotPermitted("This user belongs to organizations that you do not manage.")
+
+
+@transaction.atomic
+def delete_user(user: User, *, by: User | None = None) -> None:
+    if by is not None:
+        check_can_manage_user(by, user)
+        if user.pk == by.pk:
+            raise Conflict("You cannot delete your own account.")
+    ensure_superuser_remains(user)
+    user.delete()
+
+
+def ensure_superuser_remains(leaving: User) -> None:
+    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=leaving.pk)
+    was = User.objects.filter(pk=leaving.pk, is_superuser=True).exists()
+    if was and not others.exists():
+        raise Conflict("This is the last superuser; make somebody else one first.")
+
+
+@transaction.atomic
+def add_member(
+    user: User,
+    *,
+    by: User | None,
+    organization: Organization,
+    is_admin: bool | None = None,
+    role: str | None = None,
+) -> Membership:
+    """Make somebody a member of an organization, or change their role in it."""
+    row = Membership.objects.filter(user=user, organization=organization).first()
+    if row is not None and role is None and row.is_manager == bool(is_admin):
+        return row
+    wanted = role or (MANAGER if is_admin else MEMBER)
+    if row is None:
+        return grant(user=user, organization=organization, role=wanted, by=by)
+    return change_role(row, role=wanted, by=by)
+
+
+def grant(
+    *, user: User, organization: Organization, role: str, by: User | None = None
+) -> Membership:
+    """Make somebody a member, in this role."""
+    check_can_grant_role(by, role, organization)
+    row = Membership(user=user, organization=organization, role=role).checked()
+    row.save()
+    return row
+
+
+def change_role(row: Membership, *, role: str, by: User | None = None) -> Membership:
+    check_can_grant_role(by, row.role, row.organization)
+    check_can_grant_role(by, role, row.organization)
+    row.role = role
+    row.checked().save()
+    return row
+
+
+def revoke(row: Membership, *, by: User | None = None) -> None:
+    check_can_grant_role(by, row.role, row.organization)
+    row.delete()
+
+
+def check_can_grant_role(by: User | None, role: str, organization: Organization) -> None:
+    """Nobody gives or takes more than they have; None is the portal's own administration."""
+    if by is None:
+        return
+    if not by.has_perm_in("user:update", organization.pk):
+        raise NotPermitted(f"You do not manage {organization}.")
+    if not by.outranks(role, organization.pk):
+        raise NotPermitted("Nobody gives or takes a role that is higher than their own.")
+
+
+def create_organization(**values: Any) -> Organization:
+    organization = Organization(**values).checked()
+    organization.save()
+    return organization
+
+
+def update_organization(organization: Organization, **values: Any) -> Organization:
+    for name, value in values.items():
+        setattr(organization, name, value)
+    organization.checked().save()
+    return organization
+
+
+@transaction.atomic
+def delete_organization(organization: Organization) -> None:
+    """An organization goes when nothing belongs to it any more."""
+    try:
+        organization.delete()
+    except ProtectedError as error:
+        kinds = sorted({str(row._meta.verbose_name_plural) for row in error.protected_objects})
+        raise Conflict(
+            f"{organization} still has {', '.join(kinds)}. Delete or move them first."
+        ) from error

@@ -1,0 +1,32 @@
+"""One at a time, over all processes: who comes second waits for the first."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from logging import getLogger
+
+from redis.exceptions import LockError, RedisError
+
+from controller.base.errors import Conflict
+from controller.base.redis import quick_client
+
+log = getLogger(__name__)
+
+
+@contextmanager
+def turn(name: str, *, seconds: float) -> Iterator[None]:
+    """Raises Conflict if it does not come within that time; without Redis nobody waits."""
+    lock = quick_client().lock(name, timeout=seconds + 1, blocking_timeout=seconds)
+    try:
+        held = lock.acquire()
+    except RedisError as error:
+        log.warning("Redis does not answer, %s is not held: %s", name, error)
+        held = None
+    if held is False:
+        raise Conflict("Somebody else is at it still: try again in a moment.")
+    try:
+        yield
+    finally:
+        # It may have ended by itself, and be somebody else's by now.
+        with suppress(LockError, RedisError):
+            if held:
+                lock.release()

@@ -1,0 +1,307 @@
+"""The same change of many devices: proposed, looked at, then carried out row by row.
+
+Each device is a transaction of its own, in which its row is settled too: a worker that dies
+leaves a row that waits, and nothing half done.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from controller.accounts.models import Organization, User
+from controller.base.errors import Conflict, NotPermitted, Refused
+from controller.base.events import Event, publish
+from controller.base.request_context import current_context, use_context
+from controller.celery import enqueue_on_commit
+from controller.configs.models import Config, DeviceBatch, DeviceBatchRow, Template, TemplateUse
+from controller.configs.rules import change_preview
+from controller.configs.rules.bulk_actions import (
+    BULK_ACTIONS,
+    BulkCandidate,
+    BulkTarget,
+    bulk_candidates,
+    templates_after,
+)
+from controller.configs.rules.devices import templates_after_group_change
+from controller.configs.rules.rendering import Inputs, inputs
+from controller.configs.rules.templates import with_required
+from controller.devices.models import Device, DeviceGroup
+
+RUN = "controller.configs.tasks.run_batches"
+# A worker lets others have a turn after this.
+TURN_SECONDS = 5.0
+DRAFTS_STAY = timedelta(days=1)
+STAY = timedelta(days=90)
+State, RowState, Kind = DeviceBatch.State, DeviceBatchRow.State, DeviceBatch.Kind
+FAILED = "Muster failed at it: its log says why."
+CHANGED = "It is {} devices now, and not {} as you were shown. Look at them again."
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """What would become of one row; an empty reason means that it is done."""
+
+    row: DeviceBatchRow
+    reason: str
+
+
+# --- the draft
+
+
+@transaction.atomic
+def create_draft(user: User, kind: str, devices: Any) -> DeviceBatch:
+    """A draft about these devices (a queryset); nothing is done to them yet."""
+    chosen = list(devices.order_by("name").values_list("pk", "name", "organization"))
+    if not chosen:
+        raise Refused("Select devices first.")
+    owners = {owner for _, _, owner in chosen}
+    batch = DeviceBatch(
+        kind=kind,
+        user=user,
+        organization=Organization.objects.get(pk=owners.pop()) if len(owners) == 1 else None,
+        title=Kind(kind).label,
+    )
+    batch.save()
+    DeviceBatchRow.objects.bulk_create(
+        (DeviceBatchRow(batch=batch, device_id=pk, name=name) for pk, name, _ in chosen),
+        batch_size=1000,
+    )
+    return batch
+
+
+def choices(batch: DeviceBatch, user: User) -> Any:
+    """The groups or templates that it can be about, as a queryset."""
+    owners = Device.objects.filter(batch_rows__batch=batch).values("organization")
+    if BULK_ACTIONS[batch.kind].asks == "group":
+        groups = DeviceGroup.objects.visible_to(user).filter(organization__in=owners)
+        return groups.select_related("organization").order_by("organization__name", "name")
+    templates: Any = Template.objects.visible_to(user)
+    if batch.kind == Kind.REMOVE_TEMPLATE:
+        uses = TemplateUse.objects.filter(config__device__batch_rows__batch=batch)
+        templates = templates.filter(pk__in=uses.order_by().values("template"))
+    return templates.select_related("organization").order_by("name")
+
+
+def set_target(batch: DeviceBatch, row: DeviceGroup | Template | None) -> DeviceBatch:
+    """Say which group or template a draft is about."""
+    if batch.state != State.DRAFT:
+        raise Conflict("It has been started before.")
+    batch.values = {BULK_ACTIONS[batch.kind].asks: str(row.pk) if row else None}
+    batch.title = f"{Kind(batch.kind).label}: {row or 'none'}"[:200]
+    batch.save()
+    return batch
+
+
+def target_of(batch: DeviceBatch) -> BulkTarget:
+    asks = BULK_ACTIONS[batch.kind].asks
+    if not asks:
+        return BulkTarget()
+    if asks not in batch.values:
+        return BulkTarget(is_chosen=False)
+    pk = batch.values[asks]
+    if asks == "group" and pk is None:
+        return BulkTarget()
+    model: Any = DeviceGroup if asks == "group" else Template
+    row = model.objects.filter(pk=pk).first()
+    if row is None:
+        raise Refused(f"The {asks} is gone.")
+    return BulkTarget(**{asks: row})
+
+
+def eligibilities(batch: DeviceBatch) -> list[Eligibility]:
+    """What would become of each device, in a fixed number of queries."""
+    wanted = target_of(batch)
+    devices = Device.objects.filter(batch_rows__batch=batch).defer(
+        "key", "notes", "config__config", "config__context"
+    )
+    known = {one.device.pk: one for one in bulk_candidates(devices)}
+    return [
+        Eligibility(
+            row, _why_not(batch, known.get(row.device_id) if row.device_id else None, wanted)
+        )
+        for row in batch.rows.order_by("pk")
+    ]
+
+
+def _why_not(batch: DeviceBatch, one: BulkCandidate | None, wanted: BulkTarget) -> str:
+    action = BULK_ACTIONS[batch.kind]
+    if one is None:
+        return "It is gone."
+    if batch.user is None or not batch.user.may_sign_in:
+        return "Who asked for it is gone."
+    if not batch.user.has_perm_on(action.permission, one.device):
+        return "You may not do this to it."
+    return action.why_not(one, wanted) if wanted.is_chosen else ""
+
+
+def preview(batch: DeviceBatch) -> change_preview.ChangePreview:
+    """What would change in the files of the devices that are not left out."""
+    user, wanted = batch.user, target_of(batch)
+    rows = [one.row for one in eligibilities(batch) if not one.reason]
+    ids = [row.device_id for row in rows if row.device_id]
+    configs = Config.objects.filter(device__in=ids, is_retired=False)
+    reads = user is not None and all(
+        user.has_perm_on("device:secret", device)
+        for device in Device.objects.filter(pk__in=ids).only("organization", "site")
+    )
+    return change_preview.preview_changes(
+        configs, lambda config: _inputs_after(config, batch.kind, wanted), is_open=reads
+    )
+
+
+def _inputs_after(config: Config, kind: str, wanted: BulkTarget) -> Inputs:
+    device = config.device
+    if kind == Kind.GROUP:
+        now = [use.template for use in config.uses.all()]
+        templates = templates_after_group_change(
+            now, config.backend, device.group, wanted.group
+        )
+        device.group = wanted.group
+    else:
+        templates = templates_after(config, kind, wanted)
+    return inputs(
+        device,
+        backend=config.backend,
+        templates=with_required(device.organization, config.backend, templates),
+        config=config.config,
+        context=config.context,
+    )
+
+
+def discard(batch: DeviceBatch) -> None:
+    if batch.state == State.RUNNING:
+        raise Conflict("It is under way: stop it first.")
+    batch.delete()
+
+
+@transaction.atomic
+def start(batch: DeviceBatch, *, shown: int) -> DeviceBatch:
+    """Carry it out on all that are not left out; ``shown`` is how many somebody agreed to."""
+    row: DeviceBatch = DeviceBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+    if row.state != State.DRAFT:
+        raise Conflict("It has been started before.")
+    if not target_of(row).is_chosen:
+        raise Refused(f"Choose a {BULK_ACTIONS[row.kind].asks} first.")
+    found = eligibilities(row)
+    accepted = sum(not one.reason for one in found)
+    if not accepted:
+        raise Refused("There is no device that it can be done to.")
+    if accepted != shown:
+        raise Conflict(CHANGED.format(accepted, shown))
+    now = timezone.now()
+    refused = [one.row for one in found if one.reason]
+    for one in found:
+        one.row.reason = one.reason
+        if one.reason:
+            one.row.state, one.row.ended = RowState.LEFT, now
+    DeviceBatchRow.objects.bulk_update(refused, ["state", "reason", "ended"], batch_size=500)
+    row.state, row.started = State.RUNNING, now
+    row.save()
+    enqueue_on_commit(RUN)
+    return row
+
+
+@transaction.atomic
+def stop(batch: DeviceBatch) -> DeviceBatch:
+    """What has not been done yet is not done."""
+    row: DeviceBatch = DeviceBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+    if row.state != State.RUNNING:
+        raise Conflict("It is not under way.")
+    row.state, row.ended = State.STOPPED, timezone.now()
+    row.save()
+    row.rows.filter(state=RowState.WAITING).update(
+        state=RowState.LEFT, reason="It was stopped before.", ended=row.ended
+    )
+    _tell(row)
+    return row
+
+
+def _tell(batch: DeviceBatch) -> None:
+    people = frozenset[UUID]({batch.user_id} if batch.user_id else ())
+    owner = batch.organization_id
+    publish(
+        Event(
+            "batch.progress", "device:read", owner, batch.pk, has_site=False, recipients=people
+        )
+    )
+
+
+# --- what a worker does
+
+
+def run_due() -> int:
+    """Carry out what waits, for one turn; how many devices."""
+    done, until = 0, time.monotonic() + TURN_SECONDS
+    while run_next_row():
+        done += 1
+        if time.monotonic() > until:
+            enqueue_on_commit(RUN)
+            break
+    return done
+
+
+@transaction.atomic
+def run_next_row() -> bool:
+    row: DeviceBatchRow | None = (
+        DeviceBatchRow.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(state=RowState.WAITING, batch__state=State.RUNNING)
+        .select_related("batch__user")
+        .order_by("pk")
+        .first()
+    )
+    if row is None:
+        finish_completed()
+        return False
+    try:
+        with transaction.atomic():
+            execute_row(row)
+        row.state = RowState.DONE
+    except Refused as refusal:
+        row.state, row.reason = RowState.REFUSED, str(refusal)
+    except Exception:
+        # Left to wait, it would be the first again, and those behind it never have their turn.
+        log.exception("%s of %s failed", row.batch, row.name)
+        row.state, row.reason = RowState.REFUSED, FAILED
+    # A device that was deleted is gone from its row by now.
+    DeviceBatchRow.objects.filter(pk=row.pk).update(
+        state=row.state, reason=row.reason, ended=timezone.now()
+    )
+    _tell(row.batch)
+    return True
+
+
+def finish_completed() -> None:
+    waits = DeviceBatchRow.objects.filter(batch=OuterRef("pk"), state=RowState.WAITING)
+    for batch in DeviceBatch.objects.filter(~Exists(waits), state=State.RUNNING):
+        DeviceBatch.objects.filter(pk=batch.pk, state=State.RUNNING).update(
+            state=State.DONE, ended=timezone.now()
+        )
+        _tell(batch)
+
+
+def execute_row(row: DeviceBatchRow) -> None:
+    batch, user = row.batch, row.batch.user
+    found = bulk_candidates(Device.objects.filter(batch_rows=row))
+    wanted = target_of(batch)
+    reason = _why_not(batch, found[0] if found else None, wanted)
+    if reason or user is None:
+        raise NotPermitted(reason)
+    with use_context(replace(current_context(), actor=user.get_username(), actor_id=user.pk)):
+        BULK_ACTIONS[batch.kind].do(found[0], wanted)
+
+
+def prune() -> int:
+    """Drop drafts that nobody started, and what is long over."""
+    now = timezone.now()
+    drafts = DeviceBatch.objects.filter(state=State.DRAFT, created__lt=now - DRAFTS_STAY)
+    over = DeviceBatch.objects.filter(ended__lt=now - STAY)
+    return sum(rows.delete()[1].get("configs.DeviceBatch", 0) for rows in (drafts, over))

@@ -1,0 +1,112 @@
+"""Moving a device to another organization: what that leads to, told before it is done."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from controller.accounts.models import Organization
+from controller.base.errors import Conflict, Refused
+from controller.configs.models import Config
+from controller.configs.rules.devices import update_device
+from controller.configs.rules.rendering import inputs_of, with_inputs
+from controller.devices.models import Device, DeviceGroup, Enrollment
+from controller.vpn.models import VpnClient
+
+
+@dataclass
+class TransferPlan:
+    """What becomes of a device that moves, in sentences."""
+
+    kept: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+    undefined: list[str] = field(default_factory=list)
+    """Variables that its configuration uses and nothing would define."""
+    problem: str = ""
+    """Why it cannot be moved as it is; empty if it can."""
+
+
+def plan_transfer(
+    device: Device, *, organization: Organization, group: DeviceGroup | None = None
+) -> TransferPlan:
+    """What :func:`move` would do: it is done, looked at and taken back."""
+    found = TransferPlan()
+    before = _things(device)
+    revoked = _certificates(device)
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                moved = transfer(device, organization=organization, group=group)
+                after = _things(moved)
+                found.undefined = _undefined(moved)
+        except Refused as refusal:
+            found.problem = str(refusal)
+            return found
+        finally:
+            transaction.set_rollback(True)
+    found.kept = [one for one in before if one in after]
+    found.dropped = [one for one in before if one not in after]
+    found.added = [one for one in after if one not in before]
+    found.revoked = revoked
+    return found
+
+
+@transaction.atomic
+def transfer(
+    device: Device, *, organization: Organization, group: DeviceGroup | None = None
+) -> Device:
+    """Give the device to another organization, into one of its groups or none.
+
+    Its own configuration and variables, and what is shared, stay with it. What belongs to the
+    former organization is left behind; certificates are revoked, and issued anew where the
+    device goes on being a client.
+    """
+    if organization.pk == device.organization_id:
+        raise Conflict(f"{device} belongs to {organization} already.")
+    fresh = Device.objects.select_related("organization", "group").get(pk=device.pk)
+    moved = update_device(fresh, organization=organization, group=group)
+    Enrollment.objects.filter(device=moved).update(organization=organization)
+    return moved
+
+
+def _things(device: Device) -> list[str]:
+    """All that the device has and could lose by moving, each as a name."""
+    config = Config.objects.filter(device=device).first()
+    things = [f"Group {device.group}"] if device.group else []
+    things += [f"Site {device.site}"] if device.site else []
+    things += [
+        f"Credentials {one.credentials}"
+        for one in device.connections.select_related("credentials")
+    ]
+    if config is None:
+        return things
+    uses = config.uses.select_related("template")
+    things += [f"Template {use.template}" for use in uses]
+    things += [f"Own variable {name}" for name in sorted(config.context)]
+    things += [f"Own configuration of {name}" for name in sorted(config.config)]
+    return things + list(_inherited(config))
+
+
+def _inherited(config: Config) -> Iterable[str]:
+    """Variables that the device has of its organization or its group."""
+    known = inputs_of(with_inputs().get(pk=config.pk)).variables
+    for name, variable in sorted(known.items()):
+        if variable.origin in {"organization", "group", "subnets"}:
+            yield f"Variable {name} of its {variable.origin}"
+
+
+def _certificates(device: Device) -> list[str]:
+    rows = VpnClient.objects.filter(device=device).select_related("cert", "vpn")
+    return [
+        f"Certificate {one.cert.common_name} for {one.vpn}"
+        if one.cert
+        else f"Keys for {one.vpn}"
+        for one in rows
+    ]
+
+
+def _undefined(device: Device) -> list[str]:
+    config = with_inputs().filter(device=device).first()
+    return inputs_of(config).undefined() if config else []

@@ -1,0 +1,43 @@
+"""Devices whose part in the overlay has changed are configured anew."""
+
+from typing import Any
+
+from django.db import transaction
+
+from controller.accounts.models import User
+from controller.base.errors import Conflict, NotPermitted
+from controller.configs.models import Config
+from controller.configs.rules.rendering import mark_stale, render_stale
+from controller.devices.models import Device
+from networks.overlay.models import Node
+from networks.overlay.rules import plans
+
+
+def sync_outdated() -> int:
+    """Once for all that has changed since: what comes in a burst is one push each."""
+    with transaction.atomic():
+        devices = plans.take_outdated()
+        touched = mark_stale(Config.objects.filter(device__in=devices, is_retired=False))
+    if touched:
+        render_stale()
+    return touched
+
+
+@transaction.atomic
+def set_relay(device: Device | None, *, by: User, endpoint: str, **values: Any) -> Node:
+    """Make a device the relay; the one that was it is none any more."""
+    if not by.is_superuser:
+        raise NotPermitted("Only a superuser chooses the relay: it serves every network.")
+    if device is not None and not hasattr(device, "config"):
+        raise Conflict("The device has no configuration: give it one, so that it can be told.")
+    hub = plans.relay()
+    former = hub.device_id
+    hub.device, hub.endpoint = device, endpoint
+    for name, value in values.items():
+        setattr(hub, name, value)
+    hub.checked(leave_out={"owner"}).save()
+    everybody = Node.objects.filter(memberships__isnull=False).values_list("pk", flat=True)
+    plans.mark_outdated([], also=[hub.pk, *everybody])
+    if former is not None and former != hub.device_id:
+        mark_stale(Config.objects.filter(device=former))
+    return hub

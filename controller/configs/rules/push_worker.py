@@ -1,0 +1,132 @@
+"""Carrying out leased pushes: many devices at once, results written as they come."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.conf import settings
+
+from controller.base.errors import Refused
+from controller.configs.drivers.contract import Archive, Outcome
+from controller.configs.drivers.runner import PushOrder, PushResult, push_many, verify_many
+from controller.configs.models import Push, Snapshot
+from controller.configs.rules.push_queue import extend_leases, lease_due
+from controller.configs.rules.push_results import record_outcomes
+from controller.connections.drivers.contract import Address, HostKey
+from controller.connections.drivers.ssh import handshake_limit
+from controller.connections.models import DeviceConnection
+from controller.connections.rules import record_attempts, ssh_login, usable_connections
+from controller.devices.models import Presence
+from controller.devices.rules import Observation, record_observations
+
+WRITE_SECONDS = 0.3
+RENEW_SECONDS = 5.0
+NO_WAY = "There is no enabled connection with an address any more."
+
+
+def deliver() -> int:
+    """Carry out all pushes that are due, and those that become due meanwhile; how many."""
+    return async_to_sync(_deliver)()
+
+
+async def _deliver() -> int:
+    batch = PushBatch()
+    running: set[asyncio.Future[None]] = set()
+    renewed = time.monotonic()
+    while True:
+        pushes = await sync_to_async(lease_due)()
+        if pushes:
+            await sync_to_async(batch.add)(pushes)
+            running |= {asyncio.ensure_future(work) for work in batch.start()}
+        if not running:
+            await sync_to_async(batch.flush)()
+            return batch.total
+        # A device that takes long must not hold up those that are queued after it.
+        _, running = await asyncio.wait(running, timeout=WRITE_SECONDS)
+        await sync_to_async(batch.flush)()
+        if time.monotonic() - renewed > RENEW_SECONDS:
+            renewed = time.monotonic()
+            await sync_to_async(extend_leases)(list(batch.pending))
+
+
+class PushBatch:
+    """Pushes under way, and the results that are not written yet."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.gate = handshake_limit()
+        self.pending: set[int] = set()
+        self.connections: dict[int, DeviceConnection] = {}
+        self.to_push: list[PushOrder] = []
+        self.to_verify: list[PushOrder] = []
+        self.done: list[PushResult] = []
+        self.outcomes: dict[int, Outcome] = {}
+
+    def add(self, pushes: Sequence[Push]) -> None:
+        self.total += len(pushes)
+        self.pending |= {push.pk for push in pushes}
+        by_device = usable_connections(push.config.device_id for push in pushes)
+        snapshots = Snapshot.objects.defer("made_of").in_bulk(
+            {push.snapshot_id for push in pushes}
+        )
+        for push in pushes:
+            connection = by_device.get(push.config.device_id)
+            snapshot = snapshots.get(push.snapshot_id or 0)
+            if connection is None or snapshot is None:
+                self.outcomes[push.pk] = Outcome("unreachable", NO_WAY)
+                continue
+            self.connections[push.pk] = connection
+            try:
+                order = order_for(push, connection, snapshot)
+            except Refused as error:
+                self.outcomes[push.pk] = Outcome("failed", str(error))
+                continue
+            (self.to_verify if push.in_doubt else self.to_push).append(order)
+
+    def start(self) -> list[Coroutine[Any, Any, None]]:
+        """The work on all orders that were added since the last call."""
+        to_push, to_verify = self.to_push, self.to_verify
+        self.to_push, self.to_verify = [], []
+        return [
+            push_many(to_push, on_done=self.on_result, gate=self.gate),
+            verify_many(to_verify, on_done=self.on_result, gate=self.gate),
+        ]
+
+    async def on_result(self, result: PushResult) -> None:
+        self.done.append(result)
+
+    def flush(self) -> None:
+        """Settle what has come in since the last call."""
+        results, self.done = self.done, []
+        outcomes, self.outcomes = self.outcomes, {}
+        attempts, there = {}, []
+        for result in results:
+            push = int(result.id)
+            connection = self.connections.pop(push)
+            outcomes[push] = result.outcome
+            reached = result.outcome.state != "unreachable" and result.host_key is not None
+            if reached:
+                there.append(Observation(connection.device_id, Presence.State.ONLINE))
+            attempts[connection.pk] = (
+                "" if reached else result.outcome.reason,
+                result.host_key.line if result.host_key else "",
+            )
+        if outcomes:
+            record_attempts(attempts)
+            record_observations(there)
+            record_outcomes(outcomes)
+            self.pending -= outcomes.keys()
+
+
+def order_for(push: Push, connection: DeviceConnection, snapshot: Snapshot) -> PushOrder:
+    return PushOrder(
+        id=str(push.pk),
+        strategy=connection.update_strategy,
+        address=Address(str(connection.device.management_ip), connection.ssh_port),
+        login=ssh_login(connection.credentials),
+        archive=Archive(bytes(snapshot.archive), snapshot.checksum),
+        host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
+        window=settings.CONFIRM_SECONDS,
+    )

@@ -1,0 +1,96 @@
+"""How devices are shown: badges, relative times and their history."""
+
+from itertools import chain
+from typing import Any
+
+from controller.base.admin import badge
+from controller.base.changelist import relative_time
+from controller.configs.models import Config, Push, Snapshot
+from controller.devices.models import Device, Presence, StatusChange
+
+__all__ = ["history", "presence_badge", "relative_time", "snapshots", "status_badge"]
+
+TONES: dict[str, str] = {
+    Presence.State.ONLINE: "good",
+    Presence.State.OFFLINE: "bad",
+    Presence.State.UNKNOWN: "mute",
+    Config.Status.APPLIED: "good",
+    Config.Status.ERROR: "bad",
+    Config.Status.MODIFIED: "warn",
+    Config.Status.DEACTIVATING: "busy",
+    Config.Status.DEACTIVATED: "mute",
+    Snapshot.State.REPLACED: "mute",
+    Snapshot.State.REFUSED: "bad",
+    Snapshot.State.UNUSED: "mute",
+    Push.State.QUEUED: "busy",
+    Push.State.APPLYING: "busy",
+    Push.State.FAILED: "bad",
+    Push.State.SUPERSEDED: "mute",
+}
+HISTORY = 30
+SNAPSHOTS = 50
+
+
+def presence_badge(device: Device) -> str:
+    presence = getattr(device, "presence", None)
+    if device.is_deactivated:
+        return badge("Out of service", "mute")
+    if presence is None:
+        return badge("Unknown", "mute", "It has never been heard of.")
+    return badge(presence.get_state_display(), TONES[presence.state], presence.reason)
+
+
+def status_badge(config: Config | None) -> str:
+    if config is None:
+        return badge("None", "mute", "Its configuration is not managed here.")
+    if config.drifted_at and config.status == Config.Status.APPLIED:
+        return badge("Drifted", "bad", config.drift_reason)
+    label = Config.Status(config.status).label
+    return badge(label, TONES[config.status], config.render_error or config.error_reason)
+
+
+def history(device: Device) -> list[dict[str, Any]]:
+    """What happened to a device, newest first: it came, it went, it was given something."""
+    changes = StatusChange.objects.filter(device=device)[:HISTORY]
+    pushes = Push.objects.filter(config__device=device)[:HISTORY]
+    rows = chain((of_change(row) for row in changes), (of_push(row) for row in pushes))
+    return sorted(rows, key=lambda row: row["at"], reverse=True)[:HISTORY]
+
+
+def of_change(row: StatusChange) -> dict[str, Any]:
+    return {
+        "at": row.at,
+        "ago": relative_time(row.at),
+        "what": "Presence",
+        "badge": badge(row.get_state_display(), TONES[row.state]),
+        "reason": row.reason,
+    }
+
+
+def of_push(row: Push) -> dict[str, Any]:
+    at = row.ended or row.started or row.created
+    attempts = f"attempt {row.attempts}" if row.attempts > 1 else ""
+    return {
+        "at": at,
+        "ago": relative_time(at),
+        "what": "Configuration push",
+        "badge": badge(row.get_state_display(), TONES.get(row.state, "good")),
+        "reason": " · ".join(part for part in (row.reason, attempts) if part),
+    }
+
+
+def snapshots(device: Device) -> list[dict[str, Any]]:
+    """The configurations a device took or refused, and the one it is to have; newest first."""
+    rows: Any = Snapshot.objects.filter(config__device=device)
+    known = rows.light().with_state()
+    told = known.exclude(state=Snapshot.State.UNUSED) | known.filter(is_current=True)
+    return [
+        {
+            "id": row.pk,
+            "checksum": row.checksum[:8],
+            "is_current": row.is_current,
+            "ago": relative_time(row.created),
+            "badge": badge(Snapshot.State(row.state).label, TONES[row.state]),
+        }
+        for row in told[:SNAPSHOTS]
+    ]

@@ -1,0 +1,250 @@
+"""WebSockets: who is at the other end, and the one base class of all consumers."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest, parse_cookie
+
+from controller.accounts.models import User
+from controller.accounts.rules.api_keys import authenticate_key
+from controller.accounts.rules.sessions import authenticate_access_token
+from controller.base.request_context import (
+    RequestContext,
+    current_context,
+    id_for,
+    new_id,
+    use_context,
+)
+from controller.dialects.authentication import user_of_bearer
+from controller.dialects.cookies import ACCESS_COOKIE
+from controller.dialects.rate_limit import limiter
+
+# Close codes of our own; 4401 and 4403 speak for themselves.
+NOT_SIGNED_IN, NOT_PERMITTED, TOO_SLOW, BAD_MESSAGE = 4401, 4403, 4408, 4400
+SECONDS_TO_SIGN_IN = 10
+# How often it is looked whether who listens may still do so.
+CHECK_SECONDS = 15
+LONGEST_MESSAGE = 64 * 1024
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Consumer(AsyncWebsocketConsumer):
+    """A WebSocket of somebody who is signed in, and may do ``permission`` somewhere.
+
+    Programs sign in with an ``Authorization`` or ``X-API-Key`` header; where they cannot send
+    headers, with a first message ``{"type": "auth", "token": "…"}`` (or ``"key"``); never in
+    the address, which ends up in logs. Pages sign in with their cookies, and only pages of
+    this portal. A socket whose session, token or key ends is closed within seconds.
+
+    Derived classes say what happens in ``opened``, ``heard`` and ``ended``.
+    """
+
+    permission = ""
+    user: User
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        self.headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
+        given = self.headers.get("x-request-id", "")
+        client = scope.get("client") or ("",)
+        trace = RequestContext(id_for(given) if given else new_id(), client[0] or "")
+        with use_context(trace):
+            return await super().__call__(scope, receive, send)
+
+    # --- for derived classes
+
+    async def on_open(self) -> None:
+        """Somebody is there, and may be."""
+
+    async def on_message(self, message: dict[str, Any]) -> None:
+        """They sent a JSON object."""
+
+    async def on_bytes(self, data: bytes) -> None:
+        """They sent bytes."""
+        await self.refuse(BAD_MESSAGE, "Text is expected.")
+
+    async def on_close(self) -> None:
+        """The socket is closed, by whichever side."""
+
+    async def send_event(self, message: dict[str, Any]) -> None:
+        await self.send(text_data=json.dumps(message))
+
+    async def refuse(self, code: int, sentence: str) -> None:
+        """Say why, and close."""
+        await self.send_event({"type": "error", "code": code, "message": sentence})
+        await self.close(code, reason=sentence[:100])
+
+    async def is_still_authorized(self) -> bool:
+        """Whether the user, read anew every few seconds, may still have this socket."""
+        return not self.permission or self.user.has_perm_anywhere(self.permission)
+
+    # --- how it works
+
+    is_open = False
+    watching: "asyncio.Task[None] | None" = None
+
+    async def connect(self) -> None:
+        if not await self.within_rate_limit() or not (
+            self.is_own_page() or not self.has_cookies()
+        ):
+            await self.close(NOT_PERMITTED)
+            return
+        await self.accept()
+        self.credentials = self.given_credentials()
+        if self.credentials:
+            await self.sign_in()
+        else:
+            self.watching = asyncio.create_task(self.wait_for_sign_in())
+
+    async def within_rate_limit(self) -> bool:
+        """Connections are limited as requests are, by address."""
+        limit = settings.MUSTER_REQUESTS_PER_MINUTE
+        ask = database_sync_to_async(limiter().hit)
+        verdict = await ask(f"socket:{current_context().address}", limit)
+        return verdict is None or verdict.allowed
+
+    def has_cookies(self) -> bool:
+        cookies = parse_cookie(self.headers.get("cookie", ""))
+        return bool(cookies.keys() & {ACCESS_COOKIE, settings.SESSION_COOKIE_NAME})
+
+    def is_own_page(self) -> bool:
+        """Whether a page of the portal asks; browsers say it of every socket, programs do not."""
+        origin = self.headers.get("origin", "")
+        own = urlsplit(origin).netloc == self.headers.get("host", "")
+        return bool(origin) and (own or origin in settings.CSRF_TRUSTED_ORIGINS)
+
+    def given_credentials(self) -> dict[str, str]:
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        if scheme.lower() in {"bearer", "token"} and token:
+            return {"token": token.strip()}
+        cookies = parse_cookie(self.headers.get("cookie", ""))
+        found = {
+            "access": cookies.get(ACCESS_COOKIE, ""),
+            "browser": cookies.get(settings.SESSION_COOKIE_NAME, ""),
+            "key": self.headers.get("x-api-key", ""),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    async def wait_for_sign_in(self) -> None:
+        await asyncio.sleep(SECONDS_TO_SIGN_IN)
+        await self.refuse(NOT_SIGNED_IN, "Sign in with a header or a first message.")
+
+    async def sign_in(self) -> None:
+        user, channel = await user_of(self.credentials)
+        if self.watching is not None:
+            self.watching.cancel()
+        if user is None:
+            await self.refuse(NOT_SIGNED_IN, "Invalid credentials.")
+            return
+        self.user = user
+        current_context().name(user, channel)
+        if not await self.is_still_authorized():
+            sentence = f"Permission denied: requires '{self.permission}'"
+            await self.refuse(NOT_PERMITTED, sentence)
+            return
+        self.is_open = True
+        self.watching = asyncio.create_task(self.watch())
+        await self.on_open()
+
+    async def watch(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            user, _ = await user_of(self.credentials)
+            if user is None:
+                await self.refuse(NOT_SIGNED_IN, "The session has ended.")
+                return
+            self.user = user
+            if not await self.is_still_authorized():
+                await self.refuse(NOT_PERMITTED, "This is no longer permitted.")
+                return
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None
+    ) -> None:
+        if max(len(text_data or ""), len(bytes_data or b"")) > LONGEST_MESSAGE:
+            await self.refuse(BAD_MESSAGE, "The message is too long.")
+        elif text_data is None:
+            await (self.on_bytes(bytes_data or b"") if self.is_open else self.no_object())
+        else:
+            await self.receive_text(text_data)
+
+    async def receive_text(self, text: str) -> None:
+        message = None
+        with suppress(ValueError, RecursionError):
+            message = json.loads(text)
+        if not isinstance(message, dict):
+            await self.no_object()
+        elif self.is_open:
+            await self.on_message(message)
+        elif message.get("type") == "auth":
+            self.credentials = {
+                name: value
+                for name in ("token", "key")
+                if isinstance(value := message.get(name), str)
+            }
+            await self.sign_in()
+        else:
+            await self.refuse(NOT_SIGNED_IN, "The first message signs in.")
+
+    async def no_object(self) -> None:
+        await self.refuse(BAD_MESSAGE, "A JSON object is expected.")
+
+    async def disconnect(self, code: int) -> None:
+        if self.watching is not None:
+            self.watching.cancel()
+        if self.is_open:
+            self.is_open = False
+            await self.on_close()
+
+
+async def user_of(credentials: dict[str, str]) -> tuple[User | None, str]:
+    """Whose credentials these are, with all that is needed to tell what they may do."""
+    found: tuple[User | None, str] = await database_sync_to_async(read_user)(credentials)
+    return found
+
+
+def read_user(credentials: dict[str, str]) -> tuple[User | None, str]:
+    user, channel = _user_of(credentials)
+    if user is not None and user.may_sign_in:
+        # Read here, where a query may be made.
+        _ = user.access_by_organization, user.group_permissions
+        return user, channel
+    return None, ""
+
+
+def _user_of(credentials: dict[str, str]) -> tuple[User | None, str]:
+    if token := credentials.get("token"):
+        found = user_of_bearer(token)
+        return (found[0], found[1].kind) if found else (None, "")
+    if session := authenticate_access_token(credentials.get("access", "")):
+        return session.user, "session"
+    if browser := credentials.get("browser"):
+        request = HttpRequest()
+        request.session = import_module(settings.SESSION_ENGINE).SessionStore(browser)
+        user = get_user(request)
+        if isinstance(user, User):
+            return user, "browser"
+    return authenticate_key(credentials.get("key", "")), "key"
+
+
+class NoSuchSocket(AsyncWebsocketConsumer):
+    """Where no route leads: the handshake is refused."""
+
+    async def connect(self) -> None:
+        await self.close()
+
+    async def disconnect(self, code: int) -> None:
+        raise StopConsumer

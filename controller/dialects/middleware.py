@@ -1,0 +1,230 @@
+"""The floor under every dialect: request ids, limits, sizes, slashes, errors, headers."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+
+from controller.accounts.models import User
+from controller.accounts.rules import audit
+from controller.base.request_context import (
+    RequestContext,
+    current_context,
+    id_for,
+    new_id,
+    use_context,
+)
+from controller.dialects import agent, balena, freesdn, husarnet, openwisp, rate_limit
+from controller.dialects.metrics import REQUESTS
+from controller.dialects.rate_limit import RateLimitResult
+
+Respond = Callable[[HttpRequest], HttpResponse]
+
+# The first prefix that fits says in whose words an error is told.
+DIALECTS: tuple[tuple[str, str, Callable[[HttpRequest, int, str], HttpResponse]], ...] = (
+    ("/api/v1/controller/", "openwisp", openwisp.plain_error),
+    ("/api/v1/users/", "openwisp", openwisp.plain_error),
+    ("/api/v1/ipam/", "openwisp", openwisp.plain_error),
+    ("/api/v1/networks/", "openwisp", openwisp.plain_error),
+    ("/api/networks", "husarnet", husarnet.plain_error),
+    ("/api/network/", "husarnet", husarnet.plain_error),
+    ("/api/status/", "husarnet", husarnet.plain_error),
+    ("/api/join", "husarnet", husarnet.plain_error),
+    ("/api/", "freesdn", freesdn.plain_error),
+    ("/controller/", "agent", agent.plain_error),
+    ("/supervisor/", "balena", balena.plain_error),
+    ("/device/v", "balena", balena.plain_error),
+    *((f"/v{version}/", "balena", balena.plain_error) for version in range(5, 8)),
+)
+# Where a path is as good with a slash at its end as without.
+EITHER_SLASH = ("/api/", "/supervisor/", "/controller/")
+LIMITED = ("/api/", "/supervisor/")
+NEVER_LIMITED = ("/api/v1/health",)
+SMALL = EITHER_SLASH
+BACKUPS = re.compile(r"/api/v1/controller/device/[^/]+/hassio/(snapshots|backups)/new/upload/?")
+UPLOADS = re.compile(r"/api/v1/.*(floorplan|location|import)")
+# Where passwords and codes are tried: by address, few a minute.
+SIGN_INS = {
+    f"/api/v1/auth/{name}"
+    for name in (
+        "login", "login/mfa", "token", "register", "password", "password/reset-request",
+        "password/reset", "mfa/setup", "mfa/enable", "mfa/disable",
+    )
+}  # fmt: skip
+TOKENS = {
+    "/api/v1/users/token", "/api/v1/users/password/reset", "/api/v1/users/password/reset/confirm",
+}  # fmt: skip
+TOO_MANY = 429
+TOO_LARGE = 413
+PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+
+class RequestMiddleware:
+    """The outermost middleware: what is true of every answer that Django gives."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        began = time.perf_counter()
+        path, meta = request.path_info, request.META
+        given = meta.get("HTTP_X_REQUEST_ID")
+        trace = RequestContext(
+            id_for(given) if given else new_id(), meta.get("REMOTE_ADDR", "")
+        )
+        with use_context(trace):
+            verdict = check_rate_limit(request)
+            response = early_rejection(request, verdict) or self.get_response(request)
+        response["X-Request-ID"] = trace.request_id
+        response["Permissions-Policy"] = PERMISSIONS_POLICY
+        if verdict is not None:
+            response["X-RateLimit-Limit"] = str(verdict.limit)
+            response["X-RateLimit-Remaining"] = str(verdict.remaining)
+        if path.startswith(LIMITED) and not response.has_header("Cache-Control"):
+            response["Cache-Control"] = "no-store"
+        REQUESTS.labels(
+            dialect_of(path), request.method, f"{response.status_code // 100}xx"
+        ).observe(time.perf_counter() - began)
+        return response
+
+
+def check_rate_limit(request: HttpRequest) -> RateLimitResult | None:
+    """Count the request, where its kind is counted: the verdict of the strictest limit."""
+    path = request.path_info
+    if not path.startswith(LIMITED) or path.startswith(NEVER_LIMITED):
+        return None
+    ask = rate_limit.limiter().hit
+    general = ask(
+        rate_limit.caller_of(request),
+        settings.MUSTER_REQUESTS_PER_MINUTE,
+        burst=settings.MUSTER_REQUESTS_PER_SECOND,
+    )
+    few = sensitive_endpoint_limit(request)
+    if few and (general is None or general.allowed):
+        return ask(f"sign-in:{request.META.get('REMOTE_ADDR', '')}", few) or general
+    return general
+
+
+def sensitive_endpoint_limit(request: HttpRequest) -> int | None:
+    """How often a minute one address may try what asks for a password or a code."""
+    if request.method != "POST":
+        return None
+    path = request.path_info.rstrip("/")
+    if path in {"/api/join", "/api/join/register"}:
+        return int(settings.MUSTER_JOINS_PER_MINUTE)
+    if path in SIGN_INS:
+        return int(settings.MUSTER_SIGN_INS_PER_MINUTE)
+    return int(settings.MUSTER_TOKENS_PER_MINUTE) if path in TOKENS else None
+
+
+def early_rejection(
+    request: HttpRequest, verdict: RateLimitResult | None
+) -> HttpResponse | None:
+    """The answer to a request that is too much, before any of it is read."""
+    if verdict is not None and not verdict.allowed:
+        response = plain_error(request, TOO_MANY, "Rate limit exceeded")
+        response["Retry-After"] = str(max(1, verdict.retry_after))
+        return response
+    limit = body_limit(request.path_info)
+    if int(request.headers.get("content-length") or 0) <= limit:
+        return None
+    sentence = f"request body exceeds {limit}-byte limit"
+    if request.path_info.startswith("/api/"):
+        # Both forms: clients of one dialect read the one, clients of the other the other.
+        shown = freesdn.envelope(TOO_LARGE, sentence) | {"detail": sentence}
+        return JsonResponse(shown, status=TOO_LARGE)
+    return plain_error(request, TOO_LARGE, sentence)
+
+
+def body_limit(path: str) -> int:
+    """The largest body, in bytes, that a request to this path may have."""
+    if BACKUPS.fullmatch(path):
+        return int(settings.MUSTER_BACKUP_LIMIT)
+    small = path.startswith(SMALL) and not UPLOADS.match(path)
+    limit: int = settings.MUSTER_BODY_LIMIT if small else settings.MUSTER_UPLOAD_LIMIT
+    return limit
+
+
+def dialect_of(path: str) -> str:
+    return next((name for prefix, name, _ in DIALECTS if path.startswith(prefix)), "pages")
+
+
+def plain_error(request: HttpRequest, code: int, message: str) -> HttpResponse:
+    """An error that no view made, in the words of the dialect whose path it is."""
+    for prefix, _, error in DIALECTS:
+        if request.path_info.startswith(prefix):
+            return error(request, code, message)
+    return HttpResponse(f"{message}\n", status=code, content_type="text/plain")
+
+
+class AuditActorMiddleware:
+    """Tells the trace of a page of the admin whose it is."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/admin/") and isinstance(request.user, User):
+            current_context().name(request.user, "browser")
+        return self.get_response(request)
+
+
+class OptionalSlashMiddleware:
+    """The innermost middleware: a path that has no route is tried with the other ending."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        unrouted = response.status_code == 404 and request.resolver_match is None  # noqa: PLR2004
+        if not (unrouted and request.path_info.startswith(EITHER_SLASH)):
+            return response
+        given = request.path_info
+        other = given[:-1] if given.endswith("/") else f"{given}/"
+        request.path_info, request.path = other, request.path[: -len(given)] + other
+        second = self.get_response(request)
+        if request.resolver_match is None:
+            request.path_info = given
+        return second
+
+
+# --- what Django calls for errors that no view handled
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if dialect_of(request.path_info) == "pages":
+        return defaults.page_not_found(request, exception)
+    return plain_error(request, 404, "Not found.")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if dialect_of(request.path_info) == "pages":
+        return defaults.bad_request(request, exception)
+    return plain_error(request, 400, "Bad request.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    user = getattr(request, "user", None)
+    if isinstance(user, User):
+        audit.record_audit(
+            f"{request.method} {request.path}"[:64],
+            organization_id=user.audit_organization_id,
+            outcome="refused",
+            detail=str(exception),
+        )
+    if dialect_of(request.path_info) == "pages":
+        return defaults.permission_denied(request, exception)
+    return plain_error(request, 403, "Permission denied.")
+
+
+def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
+    if dialect_of(request.path_info) == "pages":
+        return defaults.server_error(request)
+    return plain_error(
+        request, 500, "Internal server error. The log has more under this request id."
+    )

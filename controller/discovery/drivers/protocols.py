@@ -1,0 +1,179 @@
+"""Single questions to a host. Each gives what it was told, and raises where nothing came back."""
+
+import asyncio
+import re
+import socket
+from typing import Any
+
+import dns.asyncresolver
+import dns.flags
+import dns.message
+import dns.reversename
+import httpx
+
+from controller.discovery.drivers.neighbors import mac_address
+from controller.discovery.engine import snmp as ber
+
+WEB = {80: "http", 8080: "http", 443: "https", 8443: "https", 8006: "https", 8123: "http"}
+MOST_BYTES, LONGEST = 65_536, 200
+SSDP, MDNS, SNMP, DISCARD = 1900, 5353, 161, 9
+SEARCH = (
+    "M-SEARCH * HTTP/1.1\r\nHOST: {host}:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\n"
+    "ST: ssdp:all\r\n\r\n"
+)  # fmt: skip
+SERVICES = "_services._dns-sd._udp.local."
+PING = {4: (socket.IPPROTO_ICMP, 8, 0), 6: (socket.IPPROTO_ICMPV6, 128, 129)}
+# Until the table of neighbors is looked at again.
+PAUSES = (0.1, 0.4, 1.0)
+
+
+async def tcp(host: str, port: int, seconds: float) -> dict[str, Any]:
+    connecting = asyncio.open_connection(host, port, limit=MOST_BYTES)
+    reader, writer = await asyncio.wait_for(connecting, seconds)
+    try:
+        if port in WEB:
+            return await _web(f"{WEB[port]}://{_in_url(host)}:{port}/", port, seconds)
+        return await _banner(reader, port, seconds / 2)
+    finally:
+        writer.close()
+
+
+async def _banner(reader: asyncio.StreamReader, port: int, seconds: float) -> dict[str, Any]:
+    try:
+        data = await asyncio.wait_for(reader.read(LONGEST), seconds)
+    except (TimeoutError, OSError):
+        return {}
+    return {f"banner:{port}": clean(data)} if data else {}
+
+
+async def _web(url: str, port: int, seconds: float) -> dict[str, Any]:
+    """The title and the server of a page; an open port that speaks no HTTP says nothing."""
+    body = b""
+    try:
+        async with (
+            httpx.AsyncClient(verify=False, timeout=seconds, trust_env=False) as client,  # noqa: S501 - nothing is entrusted to it
+            client.stream("GET", url) as answer,
+        ):
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > MOST_BYTES:
+                    break
+    except httpx.HTTPError:
+        return {}
+    title = re.search(rb"<title[^>]*>(.*?)</title>", body, re.DOTALL | re.IGNORECASE)
+    said = {
+        "server": answer.headers.get("server", "").encode(),
+        "title": title[1] if title else b"",
+    }
+    return {f"http:{port}:{name}": clean(value) for name, value in said.items() if value}
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+async def mdns(host: str, seconds: float) -> dict[str, Any]:
+    """Its services, and its name, both asked of the host itself."""
+    services, name = await asyncio.gather(
+        _records(host, SERVICES, seconds),
+        _records(host, dns.reversename.from_address(host).to_text(), seconds),
+        return_exceptions=True,
+    )
+    if isinstance(services, BaseException) and isinstance(name, BaseException):
+        raise services
+    found: dict[str, Any] = {"mdns": services if isinstance(services, list) else []}
+    return found | (
+        {"mdns:name": name[0].rstrip(".")} if isinstance(name, list) and name else {}
+    )
+
+
+async def _records(host: str, name: str, seconds: float) -> list[str]:
+    query = dns.message.make_query(name, "PTR", flags=0, id=0)
+    data = await _datagram(host, MDNS, query.to_wire(), seconds)
+    answer = dns.message.from_wire(data, ignore_trailing=True)
+    if not answer.flags & dns.flags.QR:
+        raise ValueError("This is no answer.")
+    rows = [rows for rows in answer.answer if str(rows.name).lower() == name.lower()]
+    return sorted({str(row)[:LONGEST] for one in rows for row in one})[:32]
+
+
+async def ssdp(host: str, seconds: float) -> dict[str, Any]:
+    data = await _datagram(host, SSDP, SEARCH.format(host=_in_url(host)).encode(), seconds)
+    if not data.startswith(b"HTTP/1.1 200"):
+        raise ValueError("This is no answer.")
+    found = re.findall(rb"(?mi)^(server|st|usn|location):[ \t]*(.*?)\r?$", data)
+    return {"ssdp": {name.decode().lower(): clean(value) for name, value in found}}
+
+
+async def snmp(host: str, community: str, seconds: float) -> dict[str, Any]:
+    found = ber.values(await _datagram(host, SNMP, ber.request(community), seconds))
+    if not found:
+        raise ValueError("This is no answer.")
+    return {name: clean(value) for name, value in found.items()}
+
+
+async def icmp(host: str, seconds: float) -> dict[str, Any]:
+    """An echo, where the kernel permits that to everybody (net.ipv4.ping_group_range)."""
+    version = 6 if ":" in host else 4
+    protocol, asks, answers = PING[version]
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET  # noqa: PLR2004 - of IP
+    loop = asyncio.get_running_loop()
+    with socket.socket(family, socket.SOCK_DGRAM, protocol) as ping:
+        ping.setblocking(False)  # noqa: FBT003 - the standard library's own
+        await loop.sock_connect(ping, (host, 0))
+        # The kernel fills in checksum and identifier.
+        await loop.sock_sendall(ping, bytes([asks, 0, 0, 0, 0, 0, 0, 1]) + b"muster")
+        data = await asyncio.wait_for(loop.sock_recv(ping, 1024), seconds)
+    if data[:1] != bytes([answers]):
+        raise ValueError("This is no answer.")
+    return {}
+
+
+async def arp(host: str, seconds: float) -> dict[str, Any]:
+    """Have this machine look for the host's interface, by sending it something of no meaning."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(_Answer, remote_addr=(host, DISCARD))
+    try:
+        transport.sendto(b"")
+        for pause in PAUSES:
+            await asyncio.sleep(min(pause, seconds))
+            if mac_address(host):
+                return {}
+    finally:
+        transport.close()
+    raise TimeoutError
+
+
+async def reverse_name(host: str, seconds: float) -> str:
+    """Its name by the resolver of this machine."""
+    found = await dns.asyncresolver.resolve_address(host, lifetime=seconds)
+    return str(next(iter(found))).rstrip(".")[:LONGEST]
+
+
+class _Answer(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.first: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        if not self.first.done():
+            self.first.set_result(data)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.first.done():
+            self.first.set_exception(exc)
+
+
+async def _datagram(host: str, port: int, message: bytes, seconds: float) -> bytes:
+    loop = asyncio.get_running_loop()
+    transport, answer = await loop.create_datagram_endpoint(_Answer, remote_addr=(host, port))
+    try:
+        transport.sendto(message)
+        return await asyncio.wait_for(answer.first, seconds)
+    finally:
+        transport.close()
+
+
+def clean(data: bytes) -> str:
+    """Text of a stranger: one line of it, printable, and not much."""
+    text = data[: 4 * LONGEST].decode("utf-8", "replace")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST]

@@ -1,0 +1,213 @@
+"""Scans: started, driven, cancelled."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from controller.accounts.models import Organization, Site, User
+from controller.base.errors import Conflict, NotPermitted, Refused
+from controller.base.events import event_for, publish
+from controller.celery import enqueue_on_commit
+from controller.devices.models import Device
+from controller.discovery.drivers.contract import (
+    METHODS,
+    USUAL_COMMUNITY,
+    USUAL_METHODS,
+    USUAL_PORTS,
+    HostReport,
+    Question,
+)
+from controller.discovery.drivers.prober import Probing
+from controller.discovery.engine import targets
+from controller.discovery.models import Finding, Scan
+from controller.discovery.rules.hosts import as_finding, check_permitted
+
+RUN = "discovery:run"
+# Of one organization at a time; more would only take each other's turns.
+MOST_ACTIVE = 3
+MOST_TARGETS, MOST_PORTS = 256, 64
+# How long a worker looks before it notes what it found, and whether it is to go on.
+TURN_SECONDS = 0.4
+# A scan that nobody has driven for so long was lost with its worker.
+LOST_AFTER = timedelta(seconds=30)
+
+
+@transaction.atomic
+def start(
+    organization: Organization,
+    *,
+    by: User,
+    wanted: Sequence[str],
+    excluded: Sequence[str] = (),
+    site: Site | None = None,
+    methods: Sequence[str] = USUAL_METHODS,
+    ports: Sequence[int] = USUAL_PORTS,
+    **pace: Any,
+) -> Scan:
+    """Begin a scan; ``pace`` may hold ``at_once`` (hosts) and ``seconds`` (for an answer)."""
+    if not by.has_perm_on(RUN, site or organization):
+        raise NotPermitted(f"Permission denied: requires '{RUN}'")
+    if site and site.organization_id != organization.pk:
+        raise Refused({"site_id": ["The site belongs to another organization."]})
+    ranges = _ranges("targets", wanted)
+    without = _ranges("exclude_targets", excluded)
+    check_permitted("targets", ranges)
+    if unknown := set(methods) - set(METHODS):
+        raise Refused({"scan_methods": [f"{min(unknown)} is none of {', '.join(METHODS)}."]})
+    if len(ports) > MOST_PORTS:
+        raise Refused({"tcp_ports": [f"These are more than {MOST_PORTS}."]})
+    # Of two that begin at once, the second sees the first.
+    Organization.objects.select_for_update().get(pk=organization.pk)
+    if (
+        Scan.objects.filter(organization=organization, state__in=Scan.ACTIVE).count()
+        >= MOST_ACTIVE
+    ):
+        raise Conflict(f"{MOST_ACTIVE} scans are under way; wait for one, or cancel it.")
+    scan = Scan(
+        organization=organization, site=site, author=by, targets=list(wanted),
+        excluded=list(excluded), methods=list(methods), ports=sorted(set(ports)),
+        total=targets.count(ranges, without), **pace,
+    )  # fmt: skip
+    scan.checked().save()
+    enqueue_on_commit("controller.discovery.tasks.scan", str(scan.pk))
+    return scan
+
+
+def _ranges(name: str, texts: Sequence[str]) -> list[targets.Range]:
+    if len(texts) > MOST_TARGETS:
+        raise Refused({name: [f"These are more than {MOST_TARGETS}."]})
+    try:
+        return [targets.parse(text) for text in texts]
+    except ValueError as error:
+        raise Refused({name: [str(error)]}) from error
+
+
+def cancel(scan: Scan, *, by: User) -> Scan:
+    """Whoever drives it stops within a second."""
+    _check_may(by, scan)
+    stopped = _active(scan).update(
+        state=Scan.State.CANCELLED, ended=timezone.now(), community=""
+    )
+    if not stopped:
+        raise Conflict(f"The scan is {_state_of(scan)} already.")
+    scan.refresh_from_db()
+    _tell(scan)
+    return scan
+
+
+def _state_of(scan: Scan) -> str:
+    return str(Scan.objects.values_list("state", flat=True).get(pk=scan.pk))
+
+
+@transaction.atomic
+def remove(scan: Scan, *, by: User) -> None:
+    _check_may(by, scan)
+    if scan.state in Scan.ACTIVE:
+        raise Conflict("The scan is under way. Cancel it first.")
+    scan.delete()
+
+
+def _check_may(by: User, scan: Scan) -> None:
+    if not by.has_perm_on(RUN, scan):
+        raise NotPermitted(f"Permission denied: requires '{RUN}'")
+
+
+def _active(scan: Scan) -> Any:
+    return Scan.objects.filter(pk=scan.pk, state__in=Scan.ACTIVE)
+
+
+def drive(scan: Scan) -> bool:
+    """Do a scan, or go on with one that was lost. False where another worker is at it."""
+    now = timezone.now()
+    lost = Q(driven__isnull=True) | Q(driven__lt=now - LOST_AFTER)
+    taken = _active(scan).filter(lost)
+    if not taken.update(
+        state=Scan.State.RUNNING, driven=now, began=scan.began or now, scanned=F("position")
+    ):
+        return False
+    scan.refresh_from_db()
+    try:
+        _go_through(scan)
+    except OSError as error:
+        # As where this machine has no sockets left.
+        _end(scan, Scan.State.FAILED, trouble=str(error)[:255])
+        return True
+    _end(scan, Scan.State.COMPLETED)
+    return True
+
+
+def _go_through(scan: Scan) -> None:
+    ranges = [targets.parse(text) for text in scan.targets]
+    without = [targets.parse(text) for text in scan.excluded]
+    order = list(targets.hosts(ranges, without, scan.position))
+    waiting = dict.fromkeys(order)
+    start_at = scan.position
+    question = Question(
+        tuple(scan.methods), tuple(scan.ports), scan.seconds,
+        community=scan.community or USUAL_COMMUNITY,
+    )  # fmt: skip
+    with Probing(iter(order), question, at_once=scan.at_once) as probing:
+        while not probing.is_done:
+            done = probing.results(TURN_SECONDS)
+            for address, _ in done:
+                del waiting[address]
+            # Dictionaries keep their order: the first that is left is where another goes on.
+            first = next(iter(waiting), None)
+            position = start_at + (order.index(first) if first else len(order))
+            if not _note(scan, [found for _, found in done if found], len(done), position):
+                return
+
+
+def _note(scan: Scan, found: list[HostReport], asked: int, position: int) -> bool:
+    """Keep what was found so far; False where the scan is to stop."""
+    with transaction.atomic():
+        going_on: int = _active(scan).update(
+            scanned=F("scanned") + asked, position=position, driven=timezone.now(),
+            found=F("found") + _save_findings(scan, found),
+        )  # fmt: skip
+    if asked:
+        _tell(scan)
+    return bool(going_on)
+
+
+def _save_findings(scan: Scan, found: Iterable[HostReport]) -> int:
+    known = {
+        str(device.management_ip): device
+        for device in Device.objects.filter(
+            organization=scan.organization_id, management_ip__in=[one.address for one in found]
+        )
+    }
+    rows = [as_finding(one, scan=scan, device=known.get(one.address)) for one in found]
+    kept = Finding.objects.filter(scan=scan, address__in=[row.address for row in rows])
+    again = kept.count() if rows else 0
+    Finding.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["scan", "address"],
+        update_fields=["ports", "ways", "said", "vendor", "device_type", "mac_address", "hostname", "manufacturer"],
+    )  # fmt: skip
+    return len(rows) - again
+
+
+def _end(scan: Scan, state: str, trouble: str = "") -> None:
+    ended = timezone.now()
+    if _active(scan).update(state=state, ended=ended, trouble=trouble, community=""):
+        scan.refresh_from_db()
+        _tell(scan)
+
+
+def _tell(scan: Scan) -> None:
+    """A hint for pages that show it; what they may see they ask for themselves."""
+    publish(event_for(scan, "discovery.progress", "discovery:read", scan_id=str(scan.pk)))
+
+
+def resume_lost() -> int:
+    """Wake somebody for scans that no message told of, or whose worker is gone."""
+    lost = Q(driven__isnull=True, created__lt=timezone.now() - timedelta(seconds=5))
+    lost |= Q(driven__lt=timezone.now() - LOST_AFTER)
+    rows = list(Scan.objects.filter(lost, state__in=Scan.ACTIVE).values_list("pk", flat=True))
+    for pk in rows:
+        enqueue_on_commit("controller.discovery.tasks.scan", str(pk))
+    return len(rows)

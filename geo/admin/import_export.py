@@ -1,0 +1,73 @@
+"""Locations as a table."""
+
+from typing import Any, ClassVar
+
+from django.contrib.gis.geos import Point
+from import_export.fields import Field
+
+from controller.accounts.models import Organization
+from controller.base.errors import Refused
+from controller.base.import_export import RuleResource, ScopedWidget
+from geo.models import Location
+from geo.rules import locations
+
+WORLD = {"longitude": 180, "latitude": 90}
+
+
+def number(name: str, value: Any) -> float | None:
+    if value in {None, ""}:
+        return None
+    try:
+        found = float(str(value))
+    except ValueError:
+        raise Refused({name: ["A number is expected, as in 60.3913."]}) from None
+    if not abs(found) <= WORLD[name]:
+        raise Refused({name: [f"It lies between -{WORLD[name]} and {WORLD[name]}."]})
+    return found
+
+
+def with_point(values: dict[str, Any]) -> dict[str, Any]:
+    x, y = (number(name, values.pop(name, None)) for name in ("longitude", "latitude"))
+    if (x is None) != (y is None):
+        raise Refused("Longitude and latitude go together.")
+    point = {} if x is None or y is None else {"geometry": Point(x, y, srid=4326)}
+    texts = {"address": ""}
+    return {
+        name: texts.get(name) if value is None else value
+        for name, value in values.items()
+        if value is not None or name in texts
+    } | point
+
+
+def create(**values: Any) -> Location:
+    return locations.create_location(**with_point(values))
+
+
+def update(row: Location, **values: Any) -> Location:
+    return locations.update_location(row, **with_point(values))
+
+
+class LocationResource(RuleResource):
+    resource = "location"
+    create_rule = staticmethod(create)
+    update_rule = staticmethod(update)
+    natural = ("name",)
+    related: ClassVar[tuple[str, ...]] = ("organization",)
+
+    organization = Field(
+        "organization", "organization", ScopedWidget(Organization, "slug", within=False)
+    )
+    longitude = Field("longitude", "longitude")
+    latitude = Field("latitude", "latitude")
+
+    class Meta(RuleResource.Meta):
+        model = Location
+        fields = (
+            "id", "name", "organization", "type", "is_mobile", "address", "longitude", "latitude",
+        )  # fmt: skip
+
+    def dehydrate_longitude(self, row: Location) -> float | str:
+        return row.geometry.centroid.x if row.geometry else ""
+
+    def dehydrate_latitude(self, row: Location) -> float | str:
+        return row.geometry.centroid.y if row.geometry else ""

@@ -1,0 +1,1 @@
+"""Vendor gateways and their staged changes."""

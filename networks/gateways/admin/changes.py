@@ -1,0 +1,157 @@
+"""Changes of gateways: reviewed side by side, amended, approved, applied, taken back."""
+
+import json
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import path
+
+from controller.base.admin import ChoicesDropdownFilter, ScopedRelatedFilter, admin_url
+from controller.base.errors import Refused
+from networks.gateways.admin.change_review import Reviewed, may, state_of
+from networks.gateways.admin.stage_change import StageForm
+from networks.gateways.models import Change
+from networks.gateways.rules import approvals, changes, conflicts, diff, scheduling
+from networks.gateways.rules import dry_run as rehearsing
+from networks.gateways.rules.scheduling import ApplyOptions
+
+
+def how_of(request: HttpRequest, zone: ZoneInfo) -> ApplyOptions:
+    return ApplyOptions(
+        force=True,
+        accepts_drift="drift" in request.POST,
+        in_window="in_window" in request.POST,
+        not_before=moment(request.POST.get("not_before", ""), zone),
+    )
+
+
+def moment(text: str, zone: ZoneInfo) -> datetime | None:
+    """As a browser sends it, by the clock of the site."""
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=zone)
+    except ValueError as error:
+        raise Refused("Write when it is to be applied as 2026-11-30 22:00.") from error
+
+
+@admin.register(Change)
+class ChangeAdmin(Reviewed):
+    list_display = ["__str__", "gateway", "status", "author", "staged"]
+    list_filter = [
+        ("gateway", ScopedRelatedFilter), ("state", ChoicesDropdownFilter),
+    ]  # fmt: skip
+    list_select_related = ["gateway", "author"]
+    search_fields = ["feature", "notes"]
+    fields = readonly_fields = ["notes"]
+    change_form_template = "admin/networks/change/change_form.html"
+    part = "portal/change.html"
+    verbs = {
+        "apply": lambda row, by, request: scheduling.schedule(
+            row, by=by, how=how_of(request, row.gateway.zone)
+        ),
+        "approve": lambda row, by, _: approvals.approve(row, by=by),
+        "discard": lambda row, by, _: changes.discard(row, by=by),
+        "hold": lambda row, by, _: scheduling.unschedule(row, by=by),
+        "submit": lambda row, by, _: changes.submit(row, by=by),
+        "roll-back": lambda row, by, _: changes.plan_inverse(row, by=by),
+        "stage-again": lambda row, by, _: changes.stage_again(row, by=by),
+    }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows.select_related("gateway__organization", "gateway__site", "author")
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/amend/", view(self.amend), name="networks_change_amend"),
+            path("<uuid:pk>/dry-run/", view(self.dry_run), name="networks_change_dry_run"),
+            *super().get_urls(),
+        ]
+
+    def amend(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The form that it was staged with, filled with what waits."""
+        row, user = self.row_for(request, str(pk), "read"), request.user
+        back = admin_url(Change, "change", row.pk)
+        if not may(changes.may_write, user, row.gateway, row.what) or not is_amendable(row):
+            self.message_user(request, f"A change that is {row.state} is not amended.", "error")
+            return HttpResponseRedirect(back)
+        form = StageForm(
+            request.POST or None, feature=row.what, operation=row.operation, amends=row
+        )
+        if form.kept(lambda given: changes.amend(row, by=user, **given)):  # type: ignore[arg-type]
+            return HttpResponseRedirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Amend: {row} on {row.gateway}",
+            "told": "Whoever approved it agreed to what it was; it has to be approved again."
+            if row.state == Change.State.APPROVED
+            else "It goes on waiting; nothing is written now.",
+            "form": form,
+            "button": "Keep it like this",
+            "back": back,
+        }
+        return render(request, "admin/pki/ask.html", context)
+
+    def dry_run(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """What applying would do and send, asked of the live gateway."""
+        row = self.row_for(request, str(pk), "read")
+        back = admin_url(Change, "change", row.pk)
+        try:
+            plan = rehearsing.plan(row, by=request.user, how=ApplyOptions(force=True))  # type: ignore[arg-type]
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+            return HttpResponseRedirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Dry run: {row} on {row.gateway}",
+            "plan": plan,
+            "requests": [
+                {"call": one, "body": json.dumps(one.body, indent=2) if one.body else ""}
+                for one in plan.requests
+            ],
+            "back": back,
+        }
+        return render(request, "admin/networks/change/dry_run.html", context)
+
+    def page_of(self, request: HttpRequest, row: Change) -> dict[str, Any]:
+        (found,) = diff.compare_all([row], fresh="fresh" in request.GET)
+        return {
+            "staged": row,
+            "status": state_of(row),
+            "is_moving": row.state in Change.MOVING,
+            "waits": row.state in {Change.State.PENDING, Change.State.APPROVED},
+            "is_over": row.state in {"failed", "expired", "discarded"},
+            "is_amendable": is_amendable(row),
+            "rivals": Change.objects.filter(pk__in=conflicts.conflicting_changes(row)),
+            "zone": row.gateway.zone,
+            "read_only": settings.ADAPTER_READ_ONLY,
+            "found": found,
+            "hidden": sorted(row.secrets or {}),
+            "may_write": may(changes.may_write, request.user, row.gateway, row.what),
+            "needs_approval": approvals.is_needed(row),
+            "approvals": row.approvals.filter(digest=row.digest).select_related("user"),
+            "is_ready": not approvals.is_needed(row) or approvals.is_approved(row),
+            "is_mine": row.author_id == request.user.pk,
+            "window": obstacle(row),
+        }
+
+
+def is_amendable(row: Change) -> bool:
+    return row.state in {Change.State.DRAFT, Change.State.PENDING, Change.State.APPROVED}
+
+
+def obstacle(change: Change) -> str:
+    """Why it cannot be applied at this moment, of those reasons that pass by themselves."""
+    try:
+        scheduling.next_start(change, ApplyOptions(force=True))
+    except Refused as error:
+        return str(error).split(" Say ")[0]
+    return ""

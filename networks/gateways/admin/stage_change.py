@@ -1,0 +1,186 @@
+"""A form for a change, made from the JSON Schema of its feature."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from controller.accounts.models import User
+from controller.base.admin import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+from controller.base.errors import ALL_FIELDS, NotPermitted, Refused
+from networks.gateways.engine.features import FEATURES, Feature
+from networks.gateways.models import Change, Gateway
+from networks.gateways.rules import changes
+
+UNSET = [("", "-")]
+SUMMED_UP, LONGEST = 4, 100
+FLAGS = [*UNSET, ("true", "Yes"), ("false", "No")]
+
+
+def choices(user: Any, gateway: Gateway) -> list[tuple[str, str]]:
+    """What this user may stage here: ``feature:operation`` and how that is shown."""
+    if not isinstance(user, User):
+        return []
+    return [
+        (f"{one.key}:{operation}", f"{operation.capitalize()} {one.key}")
+        for key, one in FEATURES.items()
+        if key == one.key and one.vendor == gateway.vendor and _may(user, gateway, one)
+        for operation in one.operations
+    ]
+
+
+def _may(user: User, gateway: Gateway, feature: Feature) -> bool:
+    try:
+        changes.may_write(user, gateway, feature)
+    except NotPermitted:
+        return False
+    return True
+
+
+def chosen(gateway: Gateway, text: str) -> tuple[Feature, str]:
+    key, _, operation = text.rpartition(":")
+    feature = changes.feature_of(gateway, key)
+    if operation not in feature.operations:
+        raise Refused(f"{feature.key} cannot be done that way.")
+    return feature, operation
+
+
+class StageForm(forms.Form):
+    """Fields that are left empty are not sent: the gateway keeps what it has."""
+
+    def __init__(
+        self,
+        *args: Any,
+        feature: Feature,
+        operation: str,
+        held: Sequence[Mapping[str, Any]] | None = None,
+        amends: Change | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """``held`` is what there is to choose from; what is amended stays of the same."""
+        super().__init__(*args, **kwargs)
+        self.schema = feature.schema(operation)["properties"]
+        self.stored = (amends and amends.secrets) or {}
+        if amends is not None:
+            self.initial = as_entered(amends)
+        elif operation != "create":
+            self.fields["target_id"] = target_field(held)
+        for name, schema in self.schema.items():
+            if name in feature.names:
+                continue  # another name for the same
+            required = operation == "create" and name in feature.required
+            field = field_for(name, schema, required=required and name not in self.stored)
+            if name in self.stored:
+                field.help_text = "Stored. Leave it empty to keep what is stored."
+            self.fields[f"payload.{name}"] = field
+        self.fields["notes"] = forms.CharField(
+            required=False, max_length=2000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2})
+        )
+
+    def values(self) -> dict[str, Any]:
+        """As the rule takes them."""
+        given = self.cleaned_data
+        payload = {
+            name: as_json(given[f"payload.{name}"], schema)
+            for name, schema in self.schema.items()
+            if given.get(f"payload.{name}") not in {None, ""}
+        }
+        found = {"payload": {**self.stored, **payload}, "notes": given["notes"]}
+        return found | ({"target_id": given["target_id"]} if "target_id" in given else {})
+
+    def kept(self, rule: Callable[[dict[str, Any]], Change]) -> Change | None:
+        """What the rule made of what was entered; None where the form is to be shown."""
+        if self.is_bound and self.is_valid():
+            try:
+                return rule(self.values())
+            except Refused as error:
+                self.blame(error)
+        return None
+
+    def blame(self, error: Refused) -> None:
+        """Put a refusal where it belongs; parts of a list at the list."""
+        for name, texts in error.by_field.items():
+            field = ".".join(name.split(".")[:2])
+            known = field if field in self.fields and name != ALL_FIELDS else None
+            self.add_error(known, ValidationError(list(texts)))
+
+
+def as_entered(change: Change) -> dict[str, Any]:
+    """The values of a change, as they are put into the fields."""
+    shown = {f"payload.{n}": entered(v) for n, v in change.what.renamed(change.payload).items()}
+    return {**shown, "notes": change.notes}
+
+
+def entered(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+
+def target_field(held: Sequence[Mapping[str, Any]] | None) -> forms.Field:
+    """One of what the gateway holds; where that is not known, its id."""
+    if held is None:
+        return forms.CharField(
+            label="Id of what to change", required=False, max_length=64,
+            help_text="May be left out where there is one only.",
+            widget=UnfoldAdminTextInputWidget,
+        )  # fmt: skip
+    options = [(one["target_id"], summary(one)) for one in held]
+    return forms.ChoiceField(
+        label="What to change", choices=options, widget=UnfoldAdminSelectWidget
+    )
+
+
+def summary(one: Mapping[str, Any]) -> str:
+    values = [str(value) for value in one["values"].values() if value][:SUMMED_UP]
+    return ", ".join(values)[:LONGEST] or str(one["target_id"])
+
+
+def kind_of(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type", "string")
+    return kind if isinstance(kind, str) else "string"
+
+
+def field_for(name: str, schema: Mapping[str, Any], *, required: bool) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": name, "required": required, "help_text": schema.get("description", ""),
+    }  # fmt: skip
+    kind = kind_of(schema)
+    if "enum" in schema:
+        options = [*UNSET, *((str(one), str(one)) for one in schema["enum"])]
+        return forms.ChoiceField(choices=options, widget=UnfoldAdminSelectWidget, **common)
+    if kind == "boolean":
+        return forms.ChoiceField(choices=FLAGS, widget=UnfoldAdminSelectWidget, **common)
+    if kind == "integer":
+        return forms.IntegerField(
+            min_value=schema.get("minimum"), max_value=schema.get("maximum"),
+            widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}), **common,
+        )  # fmt: skip
+    if kind == "array":
+        common["help_text"] = common["help_text"] or "One on each line."
+        widget: Any = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+    elif schema.get("writeOnly"):
+        widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
+    else:
+        widget = UnfoldAdminTextInputWidget
+    return forms.CharField(widget=widget, **common)
+
+
+def as_json(value: Any, schema: Mapping[str, Any]) -> Any:
+    """What was entered, as the schema wants it."""
+    kind = kind_of(schema)
+    if kind == "boolean":
+        return value == "true"
+    if kind == "array":
+        numbers = schema.get("items", {}).get("type") == "integer"
+        lines = [line.strip() for line in str(value).splitlines() if line.strip()]
+        return [int(one) if numbers and one.isdigit() else one for one in lines]
+    if "enum" in schema:
+        return next((one for one in schema["enum"] if str(one) == value), value)
+    return value

@@ -1,0 +1,39 @@
+from django_filters import rest_framework as filters
+
+from networks.gateways.models import Change, ChangeSet, Gateway
+
+
+class GatewayFilter(filters.FilterSet):
+    site_id = filters.UUIDFilter("site_id")
+    organization = filters.UUIDFilter("organization_id")
+    search = filters.CharFilter("name", lookup_expr="icontains", max_length=256)
+
+    class Meta:
+        model = Gateway
+        fields = ["vendor"]
+
+
+class SetFilter(filters.FilterSet):
+    organization = filters.UUIDFilter("organization_id")
+    site_id = filters.UUIDFilter("site_id")
+    status = filters.ChoiceFilter(field_name="state", choices=ChangeSet.State.choices)
+
+    class Meta:
+        model = ChangeSet
+        fields: list[str] = []
+
+
+class ChangeFilter(filters.FilterSet):
+    """Of the plain lists of changes; ``all`` is every status."""
+
+    status = filters.ChoiceFilter(
+        choices=[*Change.State.choices, ("all", "All")], method="by_status"
+    )
+    vendor = filters.CharFilter("gateway__vendor", max_length=16)
+
+    class Meta:
+        model = Change
+        fields: list[str] = []
+
+    def by_status(self, rows: object, _name: str, value: str) -> object:
+        return rows if value == "all" else rows.filter(state=value)  # type: ignore[attr-defined]

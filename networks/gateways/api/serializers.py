@@ -1,0 +1,230 @@
+"""Gateways and their changes as FreeSDN's clients know them. Secrets are never in an answer."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from controller.accounts.models import Organization, Site
+from controller.devices.api.serializers import VisibleRelatedField
+from networks.gateways.engine.features import MASK
+from networks.gateways.models import Change, ChangeEvent, ChangeSet, Gateway, GatewayStatus
+from networks.gateways.rules import conflicts, transitions
+from networks.gateways.rules.scheduling import ApplyOptions
+
+
+class GatewayShape(serializers.ModelSerializer[Gateway]):
+    organization_id = VisibleRelatedField(
+        source="organization", queryset=Organization.objects.all()
+    )
+    site_id = VisibleRelatedField(
+        source="site", queryset=Site.objects.all(), required=False, allow_null=True
+    )
+    key = serializers.CharField(write_only=True, max_length=255)
+    secret = serializers.CharField(write_only=True, max_length=255)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+    updated_at = serializers.DateTimeField(source="modified", read_only=True)
+
+    class Meta:
+        model = Gateway
+        fields = [
+            "id", "name", "vendor", "url", "key", "secret", "ca_certificate", "site_id",
+            "organization_id", "approval", "maintenance", "version", "last_seen", "trouble",
+            "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = ["version", "last_seen", "trouble"]
+        validators: list[Any] = []
+
+
+class GatewayStatusShape(serializers.ModelSerializer[GatewayStatus]):
+    class Meta:
+        model = GatewayStatus
+        fields = ["at", "state", "reason"]
+
+
+class Strict(serializers.Serializer[Any]):
+    """Names what it does not know, instead of doing without it."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        unknown = set(self.initial_data) - set(self.fields)
+        if unknown:
+            raise serializers.ValidationError(
+                {name: ["Extra inputs are not permitted."] for name in sorted(unknown)}
+            )
+        return attrs
+
+
+class Staged(Strict):
+    payload = serializers.DictField(default=dict)
+    target_id = serializers.CharField(max_length=128, default="", allow_blank=True)
+    notes = serializers.CharField(max_length=2000, default="", allow_blank=True)
+    draft = serializers.BooleanField(default=False, help_text="To be submitted later.")
+
+    def values(self) -> dict[str, Any]:
+        """As the rule takes them."""
+        given = dict(self.validated_data)
+        given["state"] = Change.State.DRAFT if given.pop("draft") else Change.State.PENDING
+        return given
+
+
+class Amended(Strict):
+    payload = serializers.DictField(required=False)
+    notes = serializers.CharField(max_length=2000, required=False, allow_blank=True)
+
+
+class Applied(serializers.Serializer[Any]):
+    force = serializers.BooleanField(default=False)
+    accept_drift = serializers.BooleanField(default=False)
+    dry_run = serializers.BooleanField(
+        default=False, help_text="Only say what would be done, and what is in its way."
+    )
+    in_window = serializers.BooleanField(
+        default=False, help_text="Apply it in the gateway's next maintenance window."
+    )
+    not_before = serializers.DateTimeField(default=None, allow_null=True)
+
+    def how(self, key: str) -> ApplyOptions:
+        given = self.validated_data
+        return ApplyOptions(
+            force=given["force"],
+            accepts_drift=given["accept_drift"],
+            in_window=given["in_window"],
+            not_before=given["not_before"],
+            key=key,
+        )
+
+
+class EventShape(serializers.ModelSerializer[ChangeEvent]):
+    class Meta:
+        model = ChangeEvent
+        fields = ["at", "state", "actor", "text"]
+
+
+class ChangeShape(serializers.ModelSerializer[Change]):
+    organization_id = serializers.UUIDField(source="gateway.organization_id", read_only=True)
+    controller_id = serializers.UUIDField(source="gateway_id", read_only=True)
+    gateway_id = serializers.UUIDField(read_only=True)
+    site_id = serializers.UUIDField(source="gateway.site_id", read_only=True, allow_null=True)
+    status = serializers.CharField(source="state", read_only=True)
+    payload = serializers.SerializerMethodField()
+    failure_reason = serializers.CharField(source="outcome", read_only=True)
+    applied_at = serializers.DateTimeField(source="applied", read_only=True, allow_null=True)
+    created_by = serializers.UUIDField(source="author_id", read_only=True, allow_null=True)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+    conflicts_with = serializers.SerializerMethodField(
+        help_text="Changes that wait for the same thing; the later one writes over the earlier."
+    )
+
+    class Meta:
+        model = Change
+        fields = [
+            "id", "organization_id", "controller_id", "gateway_id", "site_id", "feature",
+            "operation", "target_id", "payload", "notes", "status", "version", "failure_reason",
+            "applied_at", "created_by", "created_at", "inverse_of", "change_set", "not_before",
+            "expires", "conflicts_with",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    def get_payload(self, row: Change) -> dict[str, Any]:
+        return transitions.shown_payload(row)
+
+    def get_conflicts_with(self, row: Change) -> list[UUID]:
+        return conflicts.conflicting_changes(row)
+
+
+PLAIN = {
+    "id": "id", "organization_id": "gateway__organization_id", "controller_id": "gateway_id",
+    "gateway_id": "gateway_id", "site_id": "gateway__site_id", "feature": "feature",
+    "operation": "operation", "target_id": "target_id", "payload": "payload", "notes": "notes",
+    "status": "state", "version": "version", "failure_reason": "outcome",
+    "applied_at": "applied", "created_by": "author_id", "created_at": "created",
+    "inverse_of": "inverse_of_id", "change_set": "change_set_id", "not_before": "not_before",
+    "expires": "expires",
+}  # fmt: skip
+
+
+def as_rows(rows: QuerySet[Change]) -> list[dict[str, Any]]:
+    """A list as ``ChangeShape`` has it, without a model and a serializer for each row."""
+    columns = list(dict.fromkeys([*PLAIN.values(), "secrets", "subject"]))
+    listed = list(rows.values(*columns))
+    waiting = [one for one in listed if one["state"] in Change.WAITING]
+    others = conflicts.conflicts_within((one["id"], one["subject"]) for one in waiting)
+    found = []
+    for values in listed:
+        row: dict[str, Any] = {name: values[column] for name, column in PLAIN.items()}
+        if values["secrets"]:
+            row["payload"] = {**row["payload"], **dict.fromkeys(values["secrets"], MASK)}
+        row["conflicts_with"] = others.get(values["id"], [])
+        found.append(row)
+    return found
+
+
+class DifferenceShape(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    base = serializers.CharField(allow_null=True)
+    live = serializers.CharField(allow_null=True)
+    desired = serializers.CharField(allow_null=True)
+
+
+class CallShape(serializers.Serializer[Any]):
+    method = serializers.CharField()
+    path = serializers.CharField()
+    body = serializers.JSONField()
+
+
+class PlanShape(serializers.Serializer[Any]):
+    steps = serializers.ListField(child=serializers.DictField())
+    requests = CallShape(many=True)
+    differences = DifferenceShape(many=True)
+    drift = serializers.BooleanField()
+    risk = serializers.CharField()
+    needs_approval = serializers.BooleanField()
+    is_approved = serializers.BooleanField()
+    obstacles = serializers.ListField(child=serializers.CharField())
+    conflicts_with = serializers.ListField(child=serializers.UUIDField())
+
+
+class SetShape(serializers.ModelSerializer[ChangeSet]):
+    organization_id = serializers.UUIDField(read_only=True)
+    site_id = serializers.UUIDField(read_only=True, allow_null=True)
+    status = serializers.CharField(source="state", read_only=True)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+    created_by = serializers.UUIDField(source="author_id", read_only=True, allow_null=True)
+    changes = serializers.ListField(
+        child=serializers.UUIDField(), write_only=True, help_text="Ids, in their order."
+    )
+
+    class Meta:
+        model = ChangeSet
+        fields = [
+            "id", "organization_id", "site_id", "name", "notes", "on_failure", "status",
+            "outcome", "changes", "created_by", "created_at", "started", "ended",
+        ]  # fmt: skip
+        read_only_fields = ["outcome", "started", "ended"]
+
+
+class SetDetailShape(serializers.Serializer[Any]):
+    set = SetShape()
+    changes = ChangeShape(many=True)
+
+
+class HeldShape(serializers.Serializer[Any]):
+    target_id = serializers.CharField()
+    values = serializers.DictField(child=serializers.CharField())
+
+
+class DiffShape(serializers.Serializer[Any]):
+    drift = serializers.BooleanField()
+    differences = DifferenceShape(many=True)
+    events = EventShape(many=True)
+
+
+class FeatureShape(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    vendor = serializers.CharField()
+    area = serializers.CharField()
+    aliases = serializers.ListField(child=serializers.CharField())
+    permission = serializers.CharField()
+    catastrophic = serializers.BooleanField()
+    operations = serializers.DictField(help_text="JSON Schema of the payload, by operation.")

@@ -1,0 +1,40 @@
+"""Gateways and their staged changes in the FreeSDN dialect: one view for every vendor and area."""
+
+from networks.gateways.api.views.changes import (
+    ApplyView,
+    ApproveView,
+    ChangesView,
+    ChangeView,
+    DiffView,
+    DiscardView,
+    GatewayChangesView,
+    HoldView,
+    RollBackView,
+    StageAgainView,
+    StageView,
+    SubmitView,
+)
+from networks.gateways.api.views.gateways import FeaturesView, GatewayViewSet, LiveView
+from networks.gateways.api.views.kinds import KINDS, KindView
+from networks.gateways.api.views.sets import ChangeSetViewSet
+
+__all__ = [
+    "KINDS",
+    "ApplyView",
+    "ApproveView",
+    "ChangeSetViewSet",
+    "ChangeView",
+    "ChangesView",
+    "DiffView",
+    "DiscardView",
+    "FeaturesView",
+    "GatewayChangesView",
+    "GatewayViewSet",
+    "HoldView",
+    "KindView",
+    "LiveView",
+    "RollBackView",
+    "StageAgainView",
+    "StageView",
+    "SubmitView",
+]

@@ -1,0 +1,241 @@
+"""Staged changes: what waits, and everything that is done with one."""
+
+from collections.abc import Callable
+
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from controller.base.errors import Refused
+from controller.dialects.freesdn import number
+from controller.dialects.openwisp import require_user
+from networks.gateways.api import serializers as shapes
+from networks.gateways.api.filters import ChangeFilter
+from networks.gateways.api.views.staging import AREAS, PAIRS, Staging, key_of, named
+from networks.gateways.models import Change
+from networks.gateways.rules import approvals, changes, diff, dry_run, scheduling
+
+CREATED, ACCEPTED = 201, 202
+MOST, USUAL = 500, 100
+VENDORS = sorted({vendor for vendor, _ in PAIRS})
+IN_PATH = [
+    OpenApiParameter("vendor", OpenApiTypes.STR, "path", enum=VENDORS),
+    OpenApiParameter("area", OpenApiTypes.STR, "path", enum=sorted(AREAS)),
+]
+LIST = [
+    OpenApiParameter("status", OpenApiTypes.STR, enum=[*Change.State.values, "all"]),
+    OpenApiParameter("limit", OpenApiTypes.INT),
+]
+ONCE = OpenApiParameter(
+    "Idempotency-Key", OpenApiTypes.STR, "header",
+    description="Sent again with the same request, it is done once.",
+)  # fmt: skip
+
+
+def listed(request: Request, rows: QuerySet[Change]) -> Response:
+    """A plain list, newest first, as the dialect's clients read it."""
+    most = number(request, "limit", USUAL, MOST)
+    chosen = ChangeFilter(request.query_params, rows)
+    if not chosen.is_valid():
+        raise ValidationError({f"query.{k}": v for k, v in chosen.errors.items()})
+    return Response(shapes.as_rows(chosen.qs[:most]))
+
+
+class ChangesView(Staging):
+    @extend_schema(responses=shapes.ChangeShape(many=True), parameters=[*LIST, *IN_PATH])
+    def get(self, request: Request, controller_id: str, **kwargs: str) -> Response:
+        """The changes of a gateway."""
+        return listed(request, Change.objects.filter(gateway=self.gateway(controller_id)))
+
+
+class GatewayChangesView(Staging):
+    @extend_schema(
+        responses=shapes.ChangeShape(many=True),
+        parameters=[*LIST, OpenApiParameter("vendor", OpenApiTypes.STR)],
+        operation_id="changes_by_gateway",
+    )
+    def get(self, request: Request, gateway_id: str) -> Response:
+        """The changes of a gateway, whatever they change."""
+        return listed(request, Change.objects.filter(gateway=self.gateway(gateway_id)))
+
+
+class StageView(Staging):
+    @extend_schema(
+        request=shapes.Staged,
+        responses={CREATED: shapes.ChangeShape},
+        parameters=[
+            OpenApiParameter(
+                "operation",
+                OpenApiTypes.STR,
+                required=True,
+                enum=["create", "update", "delete"],
+            ),
+            ONCE,
+            *IN_PATH,
+        ],
+    )
+    def post(
+        self, request: Request, controller_id: str, feature: str, **kwargs: str
+    ) -> Response:
+        """Stage a change: it is kept, and nothing is written to the gateway."""
+        gateway = self.gateway(controller_id)
+        found = changes.feature_of(gateway, feature, kwargs.get("area", ""))
+        user = require_user(request)
+        changes.may_write(user, gateway, found)
+        given = shapes.Staged(data=request.data)
+        given.is_valid(raise_exception=True)
+        operation = request.query_params.get("operation", "")
+        try:
+            row = changes.stage(
+                gateway, feature=found, operation=operation, by=user, key=key_of(request),
+                **given.values(),
+            )  # fmt: skip
+        except Refused as error:
+            raise named(error) from error
+        return Response(shapes.ChangeShape(row).data, status=CREATED)
+
+
+class ChangeView(Staging):
+    @extend_schema(responses=shapes.ChangeShape, operation_id="change_retrieve")
+    def get(self, request: Request, pk: str) -> Response:
+        """A change, and what became of it so far."""
+        return Response(shapes.ChangeShape(self.change()).data)
+
+    @extend_schema(
+        request=shapes.Amended, responses=shapes.ChangeShape, operation_id="change_amend"
+    )
+    def patch(self, request: Request, pk: str) -> Response:
+        """Change what waits; what was approved of it before counts no more."""
+        change = self.change()
+        changes.may_write(require_user(request), change.gateway, change.what)
+        given = shapes.Amended(data=request.data)
+        given.is_valid(raise_exception=True)
+        try:
+            changes.amend(change, by=require_user(request), **given.validated_data)
+        except Refused as error:
+            raise named(error) from error
+        return Response(shapes.ChangeShape(change).data)
+
+
+class ApplyView(Staging):
+    @extend_schema(
+        request=shapes.Applied,
+        responses={200: shapes.ChangeShape, ACCEPTED: shapes.ChangeShape},
+        parameters=[ONCE],
+        operation_id="change_apply",
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        """Have a worker write a pending change to its gateway, and wait for what comes of it.
+
+        202 where that takes longer or is for later: then ask for the change again. With
+        ``dry_run`` nothing is done, and the answer tells what would be.
+        """
+        change, user = self.change(), require_user(request)
+        changes.may_write(user, change.gateway, change.what)
+        given = shapes.Applied(data=request.data)
+        given.is_valid(raise_exception=True)
+        how = given.how(key_of(request))
+        if given.validated_data["dry_run"]:
+            return Response(shapes.PlanShape(dry_run.plan(change, by=user, how=how)).data)
+        scheduling.apply(change, by=user, how=how)
+        return told(request, change)
+
+
+def told(request: Request, change: Change) -> Response:
+    is_under_way = change.state in Change.MOVING
+    answer = Response(shapes.ChangeShape(change).data, status=ACCEPTED if is_under_way else 200)
+    if is_under_way:
+        answer["Location"] = reverse("gateway-change", [change.pk], request=request)
+    return answer
+
+
+class ChangeActionView(Staging):
+    """One thing that is done with a change, without a body."""
+
+    rule: Callable[..., Change]
+    status = 200
+
+    def do(self, request: Request) -> Response:
+        change, user = self.change(), require_user(request)
+        changes.may_write(user, change.gateway, change.what)
+        done = type(self).rule(change, by=user)
+        return Response(shapes.ChangeShape(done).data, status=self.status)
+
+
+class DiscardView(ChangeActionView):
+    rule = staticmethod(changes.discard)
+
+    @extend_schema(
+        request=None,
+        responses=shapes.ChangeShape,
+        operation_id="change_discard",
+        parameters=[OpenApiParameter("force", OpenApiTypes.BOOL)],
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        """Give up a pending change. One that is being applied is not called back by force."""
+        return self.do(request)
+
+
+class SubmitView(ChangeActionView):
+    rule = staticmethod(changes.submit)
+
+    @extend_schema(request=None, responses=shapes.ChangeShape, operation_id="change_submit")
+    def post(self, request: Request, pk: str) -> Response:
+        """A draft is ready to be looked at."""
+        return self.do(request)
+
+
+class ApproveView(ChangeActionView):
+    rule = staticmethod(approvals.approve)
+
+    @extend_schema(request=None, responses=shapes.ChangeShape, operation_id="change_approve")
+    def post(self, request: Request, pk: str) -> Response:
+        """Agree to a change that somebody else staged, as it is now."""
+        return self.do(request)
+
+
+class HoldView(ChangeActionView):
+    rule = staticmethod(scheduling.unschedule)
+
+    @extend_schema(request=None, responses=shapes.ChangeShape, operation_id="change_hold")
+    def post(self, request: Request, pk: str) -> Response:
+        """Do not apply a scheduled change after all; it waits on."""
+        return self.do(request)
+
+
+class RollBackView(ChangeActionView):
+    rule = staticmethod(changes.plan_inverse)
+    status = CREATED
+
+    @extend_schema(
+        request=None, responses={CREATED: shapes.ChangeShape}, operation_id="change_rollback"
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        """Stage the change that takes an applied one back."""
+        return self.do(request)
+
+
+class StageAgainView(ChangeActionView):
+    rule = staticmethod(changes.stage_again)
+    status = CREATED
+
+    @extend_schema(
+        request=None, responses={CREATED: shapes.ChangeShape}, operation_id="change_stage_again"
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        """Stage what failed, expired or was discarded once more, as a new change."""
+        return self.do(request)
+
+
+class DiffView(Staging):
+    @extend_schema(responses=shapes.DiffShape, operation_id="change_diff")
+    def get(self, request: Request, pk: str) -> Response:
+        """What the gateway held at staging, holds now, and is to hold; and what happened."""
+        change = self.change()
+        found, drift = diff.differences(change)
+        shown = {"drift": drift, "differences": found, "events": change.events.all()}
+        return Response(shapes.DiffShape(shown).data)

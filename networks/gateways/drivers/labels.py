@@ -1,0 +1,42 @@
+"""Ids for what a vendor numbers by its place in a list, where deleting one moves the others."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from networks.gateways.engine.features import Feature
+
+PLAIN = re.compile(r"[A-Za-z0-9_.*:-]{1,40}")
+AGAIN = "-"
+Rows = dict[str, dict[str, Any]]
+
+
+def named(feature: Feature, rows: Iterable[Mapping[str, Any]]) -> Rows:
+    """Rows by what makes their identity; where nothing does, by all that they hold.
+
+    Of several that hold the same, each further one has another dash at its end.
+    """
+    found: Rows = {}
+    for row in rows:
+        name = name_of(feature, row)
+        while name in found:
+            name += AGAIN
+        found[name] = dict(row)
+    return found
+
+
+def name_of(feature: Feature, row: Mapping[str, Any]) -> str:
+    if feature.identity:
+        text = ":".join(str(row.get(name, "")) for name in feature.identity)
+        if PLAIN.fullmatch(text):
+            return text
+    else:
+        held = feature.flat(row)
+        text = repr(sorted((n, v) for n, v in held.items() if v and n not in feature.scope))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_ambiguous(found: Rows, name: str) -> bool:
+    """Whether another one holds the same, so that it could not be told whether this is gone."""
+    return name + AGAIN in found

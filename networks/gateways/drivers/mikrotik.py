@@ -1,0 +1,156 @@
+"""MikroTik RouterOS: its REST API, and where the address says so its binary API.
+
+REST is there from RouterOS 7.1 on (www-ssl). The binary API is meant by its ports, 8729 and
+8728, or by ``/api`` at the end. Both speak of menus and of items with ids as ``*1A``.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from networks.gateways.drivers.contract import Endpoint, Rejected
+from networks.gateways.drivers.http import Http, boot, checked, decoded
+from networks.gateways.drivers.routeros import PORTS, Binary
+from networks.gateways.drivers.savepoints import Transport, WayBack
+from networks.gateways.engine.features import MASK, Feature
+
+NOT_FOUND = 404
+# The id of what there is one of.
+SETTINGS = "settings"
+UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+Rows = list[dict[str, str]]
+
+
+class Rest(Http):
+    pretended = {".id": "{new}"}
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        auth = (endpoint.credentials["key"], endpoint.credentials["secret"])
+        super().__init__(endpoint, "rest/", auth=auth)
+
+    def rows(self, menu: str, target: str = "") -> Rows:
+        answer = self.request("GET", f"{menu}/{target}" if target else menu)
+        if target and answer.status_code == NOT_FOUND:
+            return []
+        checked(answer, is_write=False)
+        found = decoded(answer)
+        return found if isinstance(found, list) else [found]
+
+    def add(self, menu: str, values: Mapping[str, str]) -> str:
+        return str(self._tell("PUT", menu, values)[".id"])
+
+    def put(self, menu: str, target: str, values: Mapping[str, str]) -> None:
+        if target:
+            self._tell("PATCH", f"{menu}/{target}", values)
+        else:
+            self._tell("POST", f"{menu}/set", values)
+
+    def remove(self, menu: str, target: str) -> None:
+        self._tell("DELETE", f"{menu}/{target}")
+
+    def call(self, path: str, values: Mapping[str, str]) -> None:
+        self._tell("POST", path, values)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _tell(self, method: str, path: str, values: Mapping[str, str] | None = None) -> Any:
+        sent = None if values is None else dict(values)
+        answer = self.request(method, path, is_write=True, json=sent)
+        checked(answer, is_write=True, reason=reason(answer.content and decoded(answer)))
+        return decoded(answer, is_write=True)
+
+
+def reason(told: Any) -> str:
+    return str(told.get("detail") or "") if isinstance(told, dict) else ""
+
+
+class MikroTik:
+    def __init__(self, endpoint: Endpoint) -> None:
+        url = urlsplit(endpoint.url)
+        is_binary = url.port in PORTS or url.path.strip("/") == "api"
+        self._router: Transport = Binary(endpoint) if is_binary else Rest(endpoint)
+        self._way_back = WayBack(self._router)
+        self.calls = self._router.calls
+
+    def __enter__(self) -> "MikroTik":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._router.close()
+
+    def facts(self) -> dict[str, str]:
+        (resource,) = self._router.rows("system/resource")
+        (identity,) = self._router.rows("system/identity")
+        return {
+            "version": resource.get("version", "")[:64],
+            "name": identity.get("name", "MikroTik")[:64],
+        }
+
+    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+        if feature.path:
+            found = repr(sorted(map(sorted, (row.items() for row in self._list(feature)))))
+            return hashlib.sha256(found.encode()).hexdigest()
+        (resource,) = self._router.rows("system/resource")
+        return boot(seconds(resource.get("uptime", "")))
+
+    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        if feature.operations == ("update",):
+            return [SETTINGS]
+        return [row[".id"] for row in self._list(feature) if ".id" in row]
+
+    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+        found = self._router.rows(feature.path, "" if target == SETTINGS else target)
+        return feature.flat(found[0]) if found else None
+
+    def write(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
+    ) -> str:
+        try:
+            return self._write(feature, operation, target, values)
+        except Rejected as error:
+            raise Rejected(without(str(error), feature, values)) from None
+
+    def _write(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
+    ) -> str:
+        if feature.action:
+            self._router.call(feature.action, values)
+            return ""
+        if feature.has_savepoint:
+            return self._way_back.write(feature, operation, target, values)
+        if operation == "create":
+            return self._router.add(feature.path, {**feature.constants, **values})
+        if operation == "delete":
+            self._router.remove(feature.path, target)
+        else:
+            self._router.put(feature.path, "" if target == SETTINGS else target, values)
+        return target
+
+    def activate(self, feature: Feature) -> None:
+        """What is written is in effect at once; what is guarded has to be confirmed."""
+        if feature.has_savepoint:
+            self._way_back.confirm(feature)
+
+    def _list(self, feature: Feature) -> Rows:
+        return [row for row in self._router.rows(feature.path) if feature.fits(row)]
+
+
+def without(text: str, feature: Feature, values: Mapping[str, str]) -> str:
+    """A refusal without the secrets that it may repeat."""
+    for name in feature.secret & set(values):
+        text = text.replace(values[name] or MASK, MASK)
+    return text
+
+
+def seconds(uptime: str) -> int:
+    """``1w2d3h4m5s``, or with the time as ``3:04:05`` in it."""
+    total, digits = 0, ""
+    for one in uptime:
+        if one.isdigit():
+            digits += one
+        else:
+            total += int(digits or 0) * UNITS.get(one, 0)
+            digits = ""
+    return total

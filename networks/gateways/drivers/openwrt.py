@@ -1,0 +1,218 @@
+"""OpenWrt over ubus (JSON-RPC at /ubus): sections of UCI, staged in a session of rpcd.
+
+What is written is held in the session until ``uci apply``. It is applied with a way back:
+unless ``uci confirm`` comes within half a minute, the router restores what it had.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from networks.gateways.drivers.contract import (
+    Call,
+    Endpoint,
+    OutcomeUnknown,
+    Rejected,
+    Unreachable,
+)
+from networks.gateways.drivers.http import Http
+from networks.gateways.engine.features import Feature
+
+NOBODY = "0" * 32
+# Statuses of ubus, and what they mean here.
+REFUSALS = {2: "an argument is not valid", 3: "it has no such method", 4: "it is not there",
+            8: "it is not supported"}  # fmt: skip
+NOT_FOUND, NO_DATA, DENIED = 4, 5, 6
+# Seconds until the router goes back by itself.
+WAY_BACK = 30
+# What a session holds until it is applied.
+STAGING = {("uci", one) for one in ("add", "set", "delete", "rename")}
+BOOT = "/proc/sys/kernel/random/boot_id"
+
+
+class OpenWrt(Http):
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint, "")
+        self._session = ""
+
+    def facts(self) -> dict[str, str]:
+        found = self._tell("system", "board")
+        return {
+            "version": str(found.get("release", {}).get("version", ""))[:64],
+            "name": str(found.get("hostname", "OpenWrt"))[:64],
+        }
+
+    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+        return str(self._tell("file", "read", {"path": BOOT}).get("data", "")).strip()
+
+    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        return [name for name, row in self._sections(feature).items() if feature.fits(row)]
+
+    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+        found = self._sections(feature)
+        row = found.get(target) or found.get(lasting(target))
+        return feature.flat(row) if row is not None else None
+
+    def write(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
+    ) -> str:
+        if feature.action:
+            name, method = feature.action.split("/")
+            args = {**feature.typed(values), **feature.constants}
+            self._tell(name, method, args, is_write=True)
+            return ""
+        if operation == "create":
+            return self._add(feature, {**feature.constants, **values})
+        if operation == "delete":
+            self._tell("uci", "delete", at(feature, target))
+            return target
+        return self._set(feature, target, values)
+
+    def activate(self, feature: Feature) -> None:
+        if feature.action:
+            return
+        way = {"rollback": True, "timeout": WAY_BACK}
+        code, _ = self._call("uci", "apply", way, is_write=True)
+        if code == NO_DATA:
+            return  # it is in effect already
+        if code:
+            raise Unreachable("Another change of the router is not confirmed yet.")
+        # It still lets the portal in, so that it need not go back.
+        self.reconnect()
+        self._tell("session", "access", {"scope": "ubus", "object": "uci", "function": "apply"})
+        self._tell("uci", "confirm", is_write=True)
+
+    def _add(self, feature: Feature, values: Mapping[str, str]) -> str:
+        head, inner = kind_of(feature)
+        name = values[feature.identity[0]] if feature.identity and not inner else ""
+        name = name or f"muster_{secrets.token_hex(4)}"
+        known = {"config": feature.path, "type": head + (values[inner] if inner else "")}
+        if name in self._sections(feature):
+            raise Rejected(f"There is a section {name} already.")
+        sent = {n: v for n, v in values.items() if n not in feature.identity}
+        self._tell("uci", "add", {**known, "name": name, "values": options(feature, sent)})
+        return name
+
+    def _set(self, feature: Feature, target: str, values: Mapping[str, str]) -> str:
+        found = self._sections(feature)
+        target = target if target in found else lasting(target)
+        if found.get(target, {}).get(".anonymous"):
+            # The name of an anonymous section is made of its values, and ends with them.
+            new = lasting(target)
+            self._tell("uci", "rename", {**at(feature, target), "name": new})
+            target = new
+        sent = {n: v for n, v in values.items() if v and n not in feature.identity}
+        if sent:
+            self._tell("uci", "set", {**at(feature, target), "values": options(feature, sent)})
+        gone = [n for n, v in values.items() if not v and n in found.get(target, {})]
+        if gone:
+            self._tell("uci", "delete", {**at(feature, target), "options": gone})
+        return target
+
+    def _sections(self, feature: Feature) -> dict[str, dict[str, Any]]:
+        """Those of a kind, by name; their names and types are told as the feature wants them."""
+        if feature.path not in self._kept:
+            code, told = self._call("uci", "get", {"config": feature.path})
+            if code and code != NOT_FOUND:
+                raise Unreachable(f"The router does not tell its {feature.path} ({code}).")
+            self._kept[feature.path] = told
+        found = self._kept[feature.path]
+        head, inner = kind_of(feature)
+        kept = {}
+        for name, row in found.get("values", {}).items():
+            kind = str(row.get(".type", ""))
+            if kind == head or (inner and kind.startswith(head)):
+                told = {inner: kind.removeprefix(head)} if inner else {}
+                if feature.identity and not inner:
+                    told = {feature.identity[0]: name}
+                kept[name] = {**row, **told}
+        return kept
+
+    def _tell(
+        self,
+        name: str,
+        method: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        is_write: bool = False,
+    ) -> dict[str, Any]:
+        """A call that has to succeed. What a session holds is no write yet."""
+        self._kept.clear()
+        code, found = self._call(name, method, args, is_write=is_write)
+        if code == DENIED:
+            raise Unreachable(f"The account may not call {name} {method}.")
+        if code in REFUSALS:
+            raise Rejected(f"The router refuses {name} {method}: {REFUSALS[code]}.")
+        if code:
+            kind = OutcomeUnknown if is_write else Unreachable
+            raise kind(f"The router answers {name} {method} with status {code}.")
+        return found
+
+    def _call(
+        self,
+        name: str,
+        method: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        is_write: bool = False,
+    ) -> tuple[int, dict[str, Any]]:
+        if not self._session:
+            self._sign_in()
+        return self._exchange(self._session, name, method, args or {}, is_write=is_write)
+
+    def _sign_in(self) -> None:
+        who = {"username": self.credentials["key"], "password": self.credentials["secret"]}
+        code, found = self._exchange(NOBODY, "session", "login", who)
+        if code or "ubus_rpc_session" not in found:
+            raise Unreachable("The router does not accept the user and password.")
+        self._session = str(found["ubus_rpc_session"])
+
+    def _exchange(
+        self,
+        session: str,
+        name: str,
+        method: str,
+        args: Mapping[str, Any],
+        *,
+        is_write: bool = False,
+    ) -> tuple[int, dict[str, Any]]:
+        sent = {
+            "jsonrpc": "2.0", "id": 1, "method": "call",
+            "params": [session, name, method, dict(args)],
+        }  # fmt: skip
+        if self.rehearses and (is_write or (name, method) in STAGING):
+            self.calls.append(Call("ubus", f"{name} {method}", dict(args)))
+            return 0, {}
+        answer = self.ask("POST", "ubus", is_write=is_write, json=sent)
+        if not isinstance(answer, dict) or "error" in answer:
+            raise Unreachable(f"The account may not call {name} {method}.")
+        code, *rest = answer.get("result") or [NO_DATA]
+        found = rest[0] if rest else {}
+        return int(code), found if isinstance(found, dict) else {}
+
+
+def kind_of(feature: Feature) -> tuple[str, str]:
+    """The type of section, and the property that ends it."""
+    head, _, inner = feature.noun.partition("{")
+    return head, inner.rstrip("}")
+
+
+def at(feature: Feature, target: str) -> dict[str, str]:
+    return {"config": feature.path, "section": target}
+
+
+def lasting(target: str) -> str:
+    """The name that an anonymous section gets when it is changed."""
+    if not re.fullmatch(r"cfg[0-9a-f]{6}", target):
+        return target
+    return f"muster_{hashlib.sha256(target.encode()).hexdigest()[:8]}"
+
+
+def options(feature: Feature, values: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: text.split(feature.separator) if feature.is_list(name) and text else text
+        for name, text in values.items()
+        if text
+    }

@@ -1,0 +1,163 @@
+"""pfSense by the REST API package (pfrest.org) at /api/v2.
+
+Things are numbered by their place, so they are looked up anew for every call. Credentials are
+a local user and password, or, with the user ``api-key``, a key made under *System → REST API*.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from networks.gateways.drivers.contract import Endpoint, Rejected
+from networks.gateways.drivers.http import Http, boot, checked, decoded
+from networks.gateways.drivers.labels import Rows, is_ambiguous, name_of, named
+from networks.gateways.engine.features import Feature
+
+BY_KEY = "api-key"
+# Lists that the API has as objects: what is written with slashes, as 10.0.0.0/24 or
+# aes/256/sha256/14.
+OBJECTS = {
+    "addresses": ("address", "mask"),
+    "allowedips": ("address", "mask"),
+    "encryption": (
+        "encryption_algorithm_name", "encryption_algorithm_keylen", "hash_algorithm", "dhgroup",
+    ),
+    "encryption_algorithm_option": ("name", "keylen"),
+}  # fmt: skip
+NUMBERS = {"mask", "encryption_algorithm_keylen", "dhgroup", "keylen"}
+HOST_MASK = {"mask": "32"}
+SETTINGS = "settings"
+UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
+
+
+class PfSense(Http):
+    pretended = {"data": {}}
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        user, secret = endpoint.credentials["key"], endpoint.credentials["secret"]
+        if user == BY_KEY:
+            super().__init__(endpoint, "api/v2/", headers={"X-API-Key": secret})
+        else:
+            super().__init__(endpoint, "api/v2/", auth=(user, secret))
+
+    def facts(self) -> dict[str, str]:
+        found = self._get("system/version")
+        return {"version": str(found.get("version", ""))[:64], "name": "pfSense"}
+
+    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+        if "diagnostics/" not in feature.action:
+            return ""
+        told = str(self._get("status/system").get("uptime", ""))
+        parts = re.findall(r"(\d+) (Day|Hour|Minute|Second)", told)
+        return boot(sum(int(count) * UNITS[unit] for count, unit in parts))
+
+    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        return [SETTINGS] if not feature.noun else list(self._rows(feature))
+
+    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+        if not feature.noun:
+            return feature.flat(self._get(feature.path))
+        row = self._rows(feature).get(target)
+        return None if row is None else feature.flat(row)
+
+    def write(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
+    ) -> str:
+        if feature.action:
+            return self._do(feature, values)
+        sent = native(feature, values)
+        if operation == "create":
+            made = self._tell("POST", feature.path, {**feature.constants, **sent})
+            return (
+                name_of(feature, flattened(made))
+                if feature.identity
+                else self._newest(feature, made)
+            )
+        if not feature.noun:
+            self._tell("PATCH", feature.path, sent)
+            return target
+        found = self._rows(feature)
+        if target not in found:
+            raise Rejected("It is not there any more.")
+        row = found[target]
+        where: dict[str, Any] = {n: row[n] for n in ("id", "parent_id") if n in row}
+        if operation == "delete":
+            if is_ambiguous(found, target):
+                raise Rejected("There are several that hold the same: delete the last of them.")
+            self._tell("DELETE", feature.path, where, in_address=True)
+        else:
+            self._tell("PATCH", feature.path, {**where, **sent})
+        return target
+
+    def activate(self, feature: Feature) -> None:
+        if feature.activation:
+            self._tell("POST", feature.activation, {})
+
+    def _do(self, feature: Feature, values: Mapping[str, str]) -> str:
+        sent: dict[str, Any] = {**feature.constants, **values}
+        if feature.action == "status/service":
+            services = self._get("status/services")
+            sent["id"] = next(
+                (one["id"] for one in services if one.get("name") == values["name"]), None
+            )
+            if sent["id"] is None:
+                raise Rejected("There is no such service.")
+        self._tell("POST", feature.action, sent)
+        return ""
+
+    def _newest(self, feature: Feature, made: Mapping[str, Any]) -> str:
+        found = self._rows(feature)
+        fitting = [n for n, row in found.items() if row.get("id") == made.get("id")]
+        return fitting[0] if fitting else name_of(feature, flattened(made))
+
+    def _rows(self, feature: Feature) -> Rows:
+        if feature.noun not in self._kept:
+            found = self._get(feature.noun, {"limit": "0"})
+            self._kept[feature.noun] = named(feature, map(flattened, found))
+        rows: Rows = self._kept[feature.noun]
+        return rows
+
+    def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
+        answer = self.request("GET", path, params=asked)
+        checked(answer, is_write=False)
+        return (decoded(answer) or {}).get("data") or {}
+
+    def _tell(
+        self, method: str, path: str, sent: Mapping[str, Any], *, in_address: bool = False
+    ) -> Any:
+        how = {"params": sent} if in_address else {"json": dict(sent)}
+        answer = self.request(method, path, is_write=True, **how)
+        checked(answer, is_write=True, reason=reason(answer))
+        return (decoded(answer, is_write=True) or {}).get("data") or {}
+
+
+def reason(answer: httpx.Response) -> str:
+    """The package's own word for what is wrong, which holds no values."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return ""
+    return f"pfSense answers {told.get('response_id', '')!s}." if isinstance(told, dict) else ""
+
+
+def native(feature: Feature, values: Mapping[str, str]) -> dict[str, Any]:
+    found = feature.typed(values)
+    for name in OBJECTS.keys() & found.keys():
+        found[name] = [as_object(OBJECTS[name], one) for one in found[name]]
+    return found
+
+
+def as_object(names: Sequence[str], text: str) -> dict[str, Any]:
+    parts = HOST_MASK | dict(zip(names, text.split("/"), strict=False))
+    return {n: int(parts[n]) if n in NUMBERS else parts[n] for n in names if n in parts}
+
+
+def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
+    told = {
+        name: ["/".join(str(one[n]) for n in names if n in one) for one in row[name]]
+        for name, names in OBJECTS.items()
+        if row.get(name)
+    }
+    return {**row, **told}

@@ -1,0 +1,180 @@
+"""Proxmox VE's API at /api2/json, with an API token.
+
+What takes longer runs as a task, told by its UPID. Of a deed it is waited for as long as the
+gateway has time to answer; a task that runs on after that counts as begun. Facts from
+pve.proxmox.com/pve-docs/api-viewer.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from networks.gateways.drivers.contract import Endpoint, Rejected
+from networks.gateways.drivers.http import SHOWN, Http, boot, checked, decoded
+from networks.gateways.drivers.labels import is_ambiguous, named
+from networks.gateways.engine.features import Feature
+
+# A refusal of the API's own code: it tells why, and has done nothing.
+REFUSED = 500
+# Between two looks at a task, in seconds.
+PAUSE = 0.3
+# Its own name for the property that names a thing, where it gives one by place alone.
+BY_PLACE = "pos"
+
+
+class Proxmox(Http):
+    pretended = {"data": None}
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        known = endpoint.credentials
+        token = f"PVEAPIToken={known['key']}={known['secret']}"
+        super().__init__(endpoint, "api2/json/", headers={"Authorization": token})
+        self._seconds = endpoint.seconds
+        # Where it wrote or read last: that is put into effect.
+        self._place: dict[str, str] = {}
+
+    def facts(self) -> dict[str, str]:
+        return {"version": str(self._get("version").get("version", ""))[:64], "name": "Proxmox"}
+
+    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+        """The newest task of this type; of a node, when it booted."""
+        node = values.get("node", "")
+        if feature.noun:
+            asked = {"limit": "1", "typefilter": feature.noun, "source": "all"}
+            asked |= {"vmid": values["vmid"]} if "vmid" in values else {}
+            found = self._get(f"nodes/{node}/tasks", asked)
+            return str(found[0]["upid"]) if found else "none"
+        if not node:
+            return ""
+        return boot(int(self._get(f"nodes/{node}/status").get("uptime", 0)))
+
+    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        places = self._places(feature, within)
+        if feature.operations == ("update",):
+            return [":".join(place.values()) or "settings" for place in places]
+        return [
+            ":".join([*place.values(), name])
+            for place in places
+            for name in named(feature, self._get(feature.path.format(**place)))
+        ]
+
+    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+        place, name = self._locate(feature, target)
+        if feature.operations == ("update",):
+            return feature.flat(self._get(feature.path.format(**place)))
+        found = named(feature, self._get(feature.path.format(**place)))
+        return feature.flat({**found[name], **place}) if name in found else None
+
+    def write(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
+    ) -> str:
+        if feature.action:
+            return self._do(feature, values)
+        if operation == "create":
+            return self._create(feature, {**feature.constants, **values})
+        place, name = self._locate(feature, target)
+        path = feature.path.format(**place)
+        if feature.operations != ("update",):
+            path = f"{path}/{self._last_part(feature, path, name)}"
+        if operation == "delete":
+            self._tell("DELETE", path)
+            return target
+        kept = {n: v for n, v in values.items() if v}
+        gone = ",".join(n for n, v in values.items() if not v)
+        self._tell("PUT", path, {**kept, **({"delete": gone} if gone else {})})
+        return target
+
+    def activate(self, feature: Feature) -> None:
+        if feature.activation:
+            method, path = feature.activation.split()
+            self._tell(method, path.format(**self._place))
+
+    def _locate(self, feature: Feature, target: str) -> tuple[dict[str, str], str]:
+        self._place, name = feature.located(target)
+        return self._place, name
+
+    def _create(self, feature: Feature, values: Mapping[str, str]) -> str:
+        self._place = place = {name: values[name] for name in feature.scope}
+        path = feature.path.format(**place)
+        known = set(named(feature, self._get(path)))
+        self._tell("POST", path, {n: v for n, v in values.items() if n not in place})
+        if feature.identity:
+            name = values[feature.identity[0]]
+        else:
+            name = next(iter(set(named(feature, self._get(path))) - known), "")
+        return ":".join([*place.values(), name])
+
+    def _do(self, feature: Feature, values: Mapping[str, str]) -> str:
+        *method, path = feature.action.split()
+        rest = {n: v for n, v in values.items() if f"{{{n}}}" not in path}
+        sent = {**feature.constants, **rest}
+        task = self._tell("".join(method) or "POST", path.format(**values), sent)
+        if not isinstance(task, str) or not task.startswith("UPID:"):
+            return ""
+        self._wait(values["node"], task)
+        return task[:128]
+
+    def _wait(self, node: str, task: str) -> None:
+        pause, end = threading.Event(), time.monotonic() + self._seconds
+        while time.monotonic() < end:
+            told = self._get(f"nodes/{node}/tasks/{task}/status")
+            if told.get("status") == "stopped":
+                outcome = str(told.get("exitstatus", ""))
+                if outcome != "OK" and not outcome.startswith("WARNINGS"):
+                    raise Rejected(f"The task failed: {outcome[:SHOWN]}")
+                return
+            pause.wait(PAUSE)
+
+    def _last_part(self, feature: Feature, path: str, name: str) -> str:
+        """What addresses a thing: its name, or where it is just now."""
+        if feature.identity:
+            return name
+        found = named(feature, self._get(path))
+        if name not in found:
+            raise Rejected("It is not there any more.")
+        if is_ambiguous(found, name):
+            raise Rejected("There are several that hold the same: delete the last of them.")
+        return str(found[name][BY_PLACE])
+
+    def _places(self, feature: Feature, within: Mapping[str, str]) -> list[dict[str, str]]:
+        """Where there can be such things: everywhere, unless it is known where."""
+        scope = feature.scope
+        if all(name in within for name in scope):
+            return [{name: within[name] for name in scope}]
+        if scope == ("node",):
+            return [{"node": str(one["node"])} for one in self._get("nodes")]
+        kind = "lxc" if "/lxc/" in feature.path else "qemu"
+        guests = self._get("cluster/resources", {"type": "vm"})
+        return [
+            {"node": str(one["node"]), "vmid": str(one["vmid"])}
+            for one in guests
+            if one.get("type") == kind
+        ]
+
+    def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
+        answer = self.request("GET", path, params=asked)
+        checked(answer, is_write=False)
+        return (decoded(answer) or {}).get("data")
+
+    def _tell(self, method: str, path: str, sent: Mapping[str, str] | None = None) -> Any:
+        how = {"params": sent} if method == "DELETE" else {"data": sent}
+        answer = self.request(method, path, is_write=True, **how)
+        if answer.status_code == REFUSED and answer.content:
+            raise Rejected(f"Proxmox refuses: {reason(answer)}")
+        checked(answer, is_write=True, reason=reason(answer))
+        return (decoded(answer, is_write=True) or {}).get("data")
+
+
+def reason(answer: httpx.Response) -> str:
+    """Why it refuses: which parameters, without the values that were sent."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return answer.reason_phrase
+    errors = told.get("errors") if isinstance(told, dict) else None
+    if isinstance(errors, dict):
+        return "; ".join(f"{name}: {text}" for name, text in errors.items())
+    return str((told or {}).get("message") or answer.reason_phrase).strip()

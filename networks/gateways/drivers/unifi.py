@@ -1,0 +1,188 @@
+"""UniFi Network on a UniFi OS console, with an API key.
+
+The official integration API (/proxy/network/integration/v1) where it has a thing, the older one
+(/proxy/network/api, /proxy/network/v2/api) where it does not; both take the key. The address may
+end as the console's own does, in /network/<site>; without that it is the site ``default``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from networks.gateways.drivers.contract import Endpoint, Rejected, Unreachable
+from networks.gateways.drivers.http import Http, boot, checked, decoded
+from networks.gateways.engine.features import Feature
+
+MOST = 200
+NOT_THERE = {400, 404}
+# What the official API tells of a thing and does not take back.
+TOLD_ONLY = {"id", "metadata", "index"}
+
+
+class UniFi(Http):
+    pretended = {"data": [{}], "vouchers": [{}]}
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        key = {"X-API-KEY": endpoint.credentials["secret"]}
+        super().__init__(endpoint, "proxy/network/", headers=key, keeps_path=False)
+        parts = self.path.removeprefix("network/").split("/")
+        self._site = parts[0] or "default"
+        self._site_id = ""
+
+    def facts(self) -> dict[str, str]:
+        found = self._get("integration/v1/info")
+        return {
+            "version": str(found.get("applicationVersion", ""))[:64],
+            "name": "UniFi Network",
+        }
+
+    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+        if feature.key == "unifi.devices.restart":
+            told = self._get(f"{self._official}/devices/{values['device']}/statistics/latest")
+            return boot(int(told.get("uptimeSec", 0)))
+        if feature.key == "unifi.devices.upgrade":
+            (told,) = self._table(f"stat/device/{values['mac']}")
+            return f"{told.get('version')} {boot(int(told.get('uptime', 0)))}"
+        return ""
+
+    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        if feature.noun == "v1":
+            return [str(row["id"]) for row in self._pages(f"{self._official}/{feature.path}")]
+        return [str(row["_id"]) for row in self._rows(feature) if feature.fits(row)]
+
+    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+        row = self._row(feature, target)
+        return None if row is None else feature.flat(row)
+
+    def write(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
+    ) -> str:
+        if feature.action:
+            self._do(feature, values)
+            return ""
+        sent = feature.typed(values)
+        if operation == "create":
+            made = self._tell("POST", self._path(feature), {**feature.constants, **sent})
+            return id_of(made, feature)
+        path = f"{self._path(feature)}/{target}"
+        if operation == "update" and feature.noun != "rest":
+            # Both of these want the whole of it.
+            row = self._row(feature, target) or {}
+            sent = merged({n: v for n, v in row.items() if n not in TOLD_ONLY}, sent)
+        if operation == "delete" and feature.path == "user":
+            mac = (self._row(feature, target) or {}).get("mac")
+            self._tell(
+                "POST", f"{self._older}/cmd/stamgr", {"cmd": "forget-sta", "macs": [mac]}
+            )
+        else:
+            self._tell("PUT" if operation == "update" else "DELETE", path, sent or None)
+        return target
+
+    def activate(self, feature: Feature) -> None:
+        """What is written is in effect at once; the console provisions its devices."""
+
+    @property
+    def _official(self) -> str:
+        if not self._site_id:
+            found = self._pages("integration/v1/sites")
+            self._site_id = next(
+                (
+                    str(one["id"])
+                    for one in found
+                    if self._site in {one.get("internalReference"), one.get("name")}
+                ),
+                "",
+            )
+        if not self._site_id:
+            raise Unreachable(f"The console has no site {self._site}.")
+        return f"integration/v1/sites/{self._site_id}"
+
+    @property
+    def _older(self) -> str:
+        return f"api/s/{self._site}"
+
+    def _path(self, feature: Feature) -> str:
+        if feature.noun == "v1":
+            return f"{self._official}/{feature.path}"
+        if feature.noun == "v2":
+            return f"v2/api/site/{self._site}/{feature.path}"
+        return f"{self._older}/rest/{feature.path}"
+
+    def _row(self, feature: Feature, target: str) -> dict[str, Any] | None:
+        if feature.noun == "v2":
+            return next((row for row in self._rows(feature) if row["_id"] == target), None)
+        answer = self.request("GET", f"{self._path(feature)}/{target}")
+        if answer.status_code in NOT_THERE:
+            return None
+        checked(answer, is_write=False)
+        found = decoded(answer) or {}
+        if feature.noun == "v1":
+            return dict(found)
+        return next(iter(found.get("data") or []), None)
+
+    def _rows(self, feature: Feature) -> list[dict[str, Any]]:
+        found = self._get(self._path(feature))
+        return list(found if isinstance(found, list) else found.get("data") or [])
+
+    def _table(self, path: str) -> list[dict[str, Any]]:
+        return list(self._get(f"{self._older}/{path}").get("data") or [{}])
+
+    def _pages(self, path: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._get(path, {"offset": len(found), "limit": MOST})
+            rows = page.get("data") or []
+            found += rows
+            if not rows or len(found) >= int(page.get("totalCount", 0)):
+                return found
+
+    def _do(self, feature: Feature, values: Mapping[str, str]) -> None:
+        path, command = feature.action.split()
+        if feature.noun == "v1":
+            self._tell("POST", f"{self._official}/{path.format(**values)}", {"action": command})
+        else:
+            self._tell("POST", f"{self._older}/cmd/{path}", {"cmd": command, **values})
+
+    def _get(self, path: str, asked: Mapping[str, Any] | None = None) -> Any:
+        answer = self.request("GET", path, params=asked)
+        checked(answer, is_write=False)
+        return decoded(answer) or {}
+
+    def _tell(self, method: str, path: str, sent: Mapping[str, Any] | None) -> Any:
+        answer = self.request(method, path, is_write=True, json=sent and dict(sent))
+        told = reason(answer)
+        checked(answer, is_write=True, reason=told)
+        found = decoded(answer, is_write=True) or {}
+        if isinstance(found, dict) and found.get("meta", {}).get("rc") == "error":
+            raise Rejected(told)
+        return found
+
+
+def id_of(made: Any, feature: Feature) -> str:
+    if feature.wrapper:
+        made = made[feature.wrapper][0]
+    if "data" in made:
+        made = (made["data"] or [{}])[0]
+    return str(made.get("id") or made.get("_id") or "")
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(old)
+    for name, value in new.items():
+        within = found.get(name)
+        both = isinstance(within, dict) and isinstance(value, dict)
+        found[name] = merged(within, value) if both else value  # type: ignore[arg-type]
+    return found
+
+
+def reason(answer: httpx.Response) -> str:
+    """The code of the refusal; its message may repeat values."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return ""
+    if not isinstance(told, dict):
+        return ""
+    code = told.get("code") or told.get("meta", {}).get("msg") or ""
+    return f"UniFi answers {code}." if code else ""

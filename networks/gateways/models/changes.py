@@ -1,0 +1,267 @@
+"""Changes of gateways: what waits, what is under way, and what became of each."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site, User
+from controller.base.models import Base
+from controller.base.secrets import EncryptedJSONField
+from networks.gateways.engine.features import FEATURES, Feature
+from networks.gateways.models.gateways import Gateway
+
+
+class ChangeSet(OrganizationOwned, Base):
+    """Changes that are applied one after the other, perhaps on several gateways."""
+
+    is_audited: ClassVar[bool] = False  # told by the rules
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Not begun"
+        RUNNING = "running", "Under way"
+        ROLLING_BACK = "rolling_back", "Going back"
+        APPLIED = "applied", "Applied"
+        FAILED = "failed", "Stopped"
+        ROLLED_BACK = "rolled_back", "Rolled back"
+        DISCARDED = "discarded", "Discarded"
+
+    class OnFailure(models.TextChoices):
+        STOP = "stop", "Stop there"
+        ROLL_BACK = "roll_back", "Take back what was applied"
+
+    ACTIVE = (State.RUNNING, State.ROLLING_BACK)
+
+    # The site of all its gateways; none where they are in several.
+    site = models.ForeignKey(Site, models.PROTECT, null=True, blank=True, related_name="+")
+    name = models.CharField(max_length=100)
+    notes = models.TextField(blank=True, max_length=2000)
+    on_failure = models.CharField(
+        max_length=16, choices=OnFailure.choices, default=OnFailure.STOP
+    )
+    state = models.CharField(max_length=16, choices=State.choices, default=State.DRAFT)
+    version = models.PositiveIntegerField(default=0)
+    outcome = models.TextField(blank=True)
+    author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    applier = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    accepts_drift = models.BooleanField(default=False)
+    started = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created", "id"]
+        constraints = [
+            models.CheckConstraint(
+                name="change_set_state",
+                condition=Q(
+                    state__in=[
+                        "draft", "running", "rolling_back", "applied", "failed", "rolled_back",
+                        "discarded",
+                    ]
+                ),
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Change(OrganizationScoped, Base):
+    """A change of a gateway, from its staging to what became of it."""
+
+    organization_path: ClassVar[str] = "gateway__organization"
+    is_audited: ClassVar[bool] = False  # told by the rules, without its secrets
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        PENDING = "pending", "Pending"
+        APPROVED = "approved", "Approved"
+        SCHEDULED = "scheduled", "Scheduled"
+        APPLYING = "applying", "Applying"
+        VERIFYING = "verifying", "Verifying"
+        APPLIED = "applied", "Applied"
+        FAILED = "failed", "Failed"
+        UNKNOWN = "unknown", "Unknown"
+        DISCARDED = "discarded", "Discarded"
+        EXPIRED = "expired", "Expired"
+        ROLLED_BACK = "rolled_back", "Rolled back"
+
+    # Nothing of it was sent, and it can be applied or given up.
+    WAITING = (State.DRAFT, State.PENDING, State.APPROVED, State.SCHEDULED)
+    # What a gateway may have of at most one: the truth of it is not known yet.
+    OPEN = (State.APPLYING, State.VERIFYING, State.UNKNOWN)
+    # A worker has it, or is to have it.
+    MOVING = (State.SCHEDULED, State.APPLYING, State.VERIFYING)
+
+    gateway = models.ForeignKey(Gateway, models.PROTECT, related_name="changes")
+    feature = models.CharField(max_length=128, db_index=True)
+    operation = models.CharField(max_length=16)
+    target_id = models.CharField(max_length=128, blank=True)
+    payload = models.JSONField(default=dict)
+    secrets = EncryptedJSONField(null=True)
+    # Of all that is to be done; approvals are of this, and of nothing else.
+    digest = models.CharField(max_length=64, blank=True)
+    # What it touches; two that wait with the same subject are in each other's way.
+    subject = models.CharField(max_length=64, blank=True, db_index=True)
+    notes = models.TextField(blank=True, max_length=2000)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    version = models.PositiveIntegerField(default=0)
+    # What the gateway held when this was staged, and after it was written.
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    # Written before anything is sent: what the gateway held then, and what is to be.
+    intent = models.JSONField(null=True)
+    outcome = models.TextField(blank=True)
+    # What kind of trouble the outcome is, for whoever asked to apply it.
+    trouble = models.CharField(max_length=16, blank=True)
+    author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    applier = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    accepts_drift = models.BooleanField(default=False)
+    # How often somebody asked for it to be applied.
+    attempt = models.PositiveIntegerField(default=0)
+    inverse_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="inverses")
+    change_set = models.ForeignKey(
+        ChangeSet, models.SET_NULL, null=True, related_name="changes"
+    )
+    # In its set; what takes a part of the set back has none.
+    position = models.PositiveIntegerField(null=True)
+    expires = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    started = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    # Set once, before the write is sent: whatever was sent is never sent again.
+    sent = models.DateTimeField(null=True)
+    # A write that did not arrive is looked for until then: it may still do so.
+    watched_until = models.DateTimeField(null=True)
+    applied = models.DateTimeField(null=True)
+    stage_key = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unique where given
+    apply_key = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["-created", "id"]
+        indexes = [
+            models.Index(fields=["gateway", "state"], name="change_by_gateway"),
+            models.Index(
+                fields=["state", "not_before"],
+                name="change_to_do",
+                condition=Q(
+                    state__in=[
+                        "draft",
+                        "pending",
+                        "approved",
+                        "scheduled",
+                        "applying",
+                        "verifying",
+                        "unknown",
+                    ]
+                ),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="change_state",
+                condition=Q(
+                    state__in=[
+                        "draft", "pending", "approved", "scheduled", "applying", "verifying",
+                        "applied", "failed", "unknown", "discarded", "expired", "rolled_back",
+                    ]
+                ),
+            ),
+            models.CheckConstraint(
+                name="change_operation", condition=Q(operation__in=["create", "update", "delete"])
+            ),
+            models.CheckConstraint(
+                name="change_intent",
+                condition=~Q(state__in=["unknown", "verifying"])
+                | Q(intent__isnull=False, sent__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="change_sent_once",
+                condition=~Q(state__in=["draft", "pending", "approved", "scheduled"])
+                | Q(sent__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="change_leased",
+                condition=~Q(state__in=["applying", "verifying"])
+                | Q(leased_until__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="one_open_change", fields=["gateway"],
+                condition=Q(state__in=["applying", "verifying", "unknown"]),
+            ),
+            models.UniqueConstraint(
+                name="one_place_in_a_set", fields=["change_set", "position"],
+                condition=Q(position__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="one_way_back_in_a_set", fields=["inverse_of"],
+                condition=Q(change_set__isnull=False),
+            ),
+            models.UniqueConstraint(name="staged_once", fields=["author", "stage_key"]),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.feature}"
+
+    @property
+    def what(self) -> Feature:
+        return FEATURES[self.feature]
+
+    @property
+    def full_payload(self) -> dict[str, Any]:
+        return {**self.payload, **(self.secrets or {})}
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """What the gateway is to hold, as far as it can be read back."""
+        return self.what.values(self.payload)
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether it takes back what a set had applied."""
+        return self.change_set_id is not None and self.position is None
+
+
+class ChangeApproval(OrganizationScoped, models.Model):
+    """That somebody agreed to a change as it was then; never changed."""
+
+    organization_path: ClassVar[str] = "change__gateway__organization"
+    is_audited: ClassVar[bool] = False
+
+    change = models.ForeignKey(Change, models.CASCADE, related_name="approvals")
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=64)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["change", "user", "digest"], name="approved_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} approved {self.change}"
+
+
+class ChangeEvent(OrganizationScoped, models.Model):
+    """A step of a change; written with it, and never changed."""
+
+    organization_path: ClassVar[str] = "change__gateway__organization"
+    is_audited: ClassVar[bool] = False
+
+    change = models.ForeignKey(Change, models.CASCADE, related_name="events")
+    at = models.DateTimeField(auto_now_add=True)
+    state = models.CharField(max_length=16, choices=Change.State.choices)
+    actor = models.CharField(max_length=150, blank=True)
+    text = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.change}: {self.state}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("What happened is not changed afterwards.")
+        super().save(*args, **kwargs)

@@ -1,0 +1,116 @@
+"""Gateways of vendors."""
+
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db import models
+from django.utils import timezone
+
+from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site
+from controller.base.models import Base
+from controller.base.secrets import EncryptedTextField
+from networks.gateways.engine import maintenance_windows
+from networks.gateways.engine.features import VENDORS
+
+
+def vendors() -> list[tuple[str, str]]:
+    """A function, for a further vendor to need no migration."""
+    return [(one, one) for one in VENDORS]
+
+
+class Gateway(OrganizationOwned, Base):
+    """A firewall or router of a vendor, with an API of its own."""
+
+    not_audited: ClassVar[frozenset[str]] = frozenset(
+        {"version", "last_seen", "trouble", "polled"}
+    )
+
+    class Approval(models.TextChoices):
+        NOBODY = "nobody", "Nobody"
+        CATASTROPHIC = "catastrophic", "Somebody else, for catastrophic changes"
+        EVERY = "every", "Somebody else, for every change"
+
+    site = models.ForeignKey(
+        Site, models.PROTECT, null=True, blank=True, related_name="gateways"
+    )
+    name = models.CharField(max_length=100)
+    vendor = models.CharField(max_length=16, choices=vendors, default=VENDORS[0])
+    url = models.CharField(
+        "address", max_length=255, validators=[URLValidator(["https", "http"])],
+        help_text="Of its API, as in https://192.0.2.1 or https://firewall.example.org:8443.",
+    )  # fmt: skip
+    key = EncryptedTextField("API key or user", max_length=255)
+    secret = EncryptedTextField("API secret or password", max_length=255)
+    ca_certificate = models.TextField(
+        "certificate to trust", blank=True, max_length=20_000,
+        help_text="PEM; needed where the gateway made its certificate itself.",
+    )  # fmt: skip
+    approval = models.CharField(
+        "who approves", max_length=16, choices=Approval, default=Approval.NOBODY,
+        help_text="Who has to agree before a change is applied.",
+    )  # fmt: skip
+    maintenance = models.CharField(
+        "maintenance windows", max_length=255, blank=True,
+        help_text="When changes may be applied, in the time zone of the site: "
+        "Mon-Fri 22:00-06:00, Sun 00:00-24:00. Empty is always.",
+    )  # fmt: skip
+    version = models.CharField(max_length=64, blank=True, editable=False)
+    polled = models.DateTimeField(null=True, editable=False)
+    last_seen = models.DateTimeField(null=True, editable=False)
+    trouble = models.CharField(max_length=255, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="gateway_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.site and self.site.organization_id != self.organization_id:
+            raise ValidationError({"site": "The site belongs to another organization."})
+        if "@" in self.url:
+            raise ValidationError({"url": "Key and secret have fields of their own."})
+        try:
+            maintenance_windows.parse(self.maintenance)
+        except ValueError as error:
+            raise ValidationError({"maintenance": str(error)}) from error
+
+    @property
+    def status(self) -> str:
+        """Empty before it was asked for the first time."""
+        if self.polled is None:
+            return ""
+        return GatewayStatus.State.TROUBLE if self.trouble else GatewayStatus.State.ONLINE
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.site.timezone if self.site else "UTC")
+
+
+class GatewayStatus(OrganizationScoped, models.Model):
+    """When a gateway answered again, and when it did not any more, and why."""
+
+    organization_path: ClassVar[str] = "gateway__organization"
+    is_audited: ClassVar[bool] = False
+
+    class State(models.TextChoices):
+        ONLINE = "online", "Online"
+        TROUBLE = "trouble", "Trouble"
+
+    gateway = models.ForeignKey(Gateway, models.CASCADE, related_name="statuses")
+    state = models.CharField(max_length=8, choices=State.choices)
+    reason = models.CharField(max_length=255, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name_plural = "gateway statuses"
+        indexes = [models.Index(fields=["gateway", "-at"], name="gateway_statuses")]
+
+    def __str__(self) -> str:
+        return f"{self.gateway}: {self.state}"

@@ -1,0 +1,1 @@
+"""Rules of vendor gateways and their staged changes."""

@@ -1,0 +1,263 @@
+"""Changes of gateways: staged, amended, discarded. How one is applied is told elsewhere."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from controller.accounts.models import User
+from controller.base.errors import Conflict, NotPermitted, Refused, TimedOut, Unreachable
+from controller.base.secrets import digest
+from networks.gateways.drivers.contract import Gateway as Connection
+from networks.gateways.engine.features import CATASTROPHIC_ROLE, FEATURES, Feature
+from networks.gateways.models import Change, ChangeSet, Gateway
+from networks.gateways.rules.conflicts import conflict_key
+from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.transitions import log_event, shown_payload, transition
+
+TARGET = re.compile(r"[A-Za-z0-9_.\-*:]{1,64}")
+LONGEST_KEY = 255
+State = Change.State
+Rows = dict[str, str] | None
+
+
+def may_write(user: User, gateway: Gateway, feature: Feature) -> None:
+    """Raise unless this user may stage, apply and discard changes of this feature here."""
+    if not user.has_perm_on(feature.permission, gateway):
+        raise NotPermitted(f"Permission denied: requires '{feature.permission}'")
+    if feature.catastrophic and not user.outranks(CATASTROPHIC_ROLE, gateway.organization_id):
+        raise NotPermitted(f"{feature.key} requires at least the role {CATASTROPHIC_ROLE}")
+
+
+def feature_of(gateway: Gateway, name: str, area: str = "") -> Feature:
+    feature = FEATURES.get(name)
+    if feature is None or feature.vendor != gateway.vendor:
+        raise Refused(f"There is no feature {name[:128]!r} on gateways of {gateway.vendor}.")
+    if area and feature.area != area:
+        raise Refused(f"{feature.key} is of the area {feature.area}, not {area}.")
+    return feature
+
+
+def stage(
+    gateway: Gateway,
+    *,
+    feature: Feature,
+    operation: str,
+    payload: Mapping[str, Any],
+    by: User,
+    target_id: str = "",
+    key: str = "",
+    **values: Any,
+) -> Change:
+    """Keep a change until somebody applies it. The gateway is read, and not touched.
+
+    ``key`` is the request's Idempotency-Key: who sends it again gets what was staged before.
+    ``values`` are those of the row: notes, state, inverse_of, change_set.
+    """
+    may_write(by, gateway, feature)
+    if not values.get("inverse_of"):
+        _check(feature, operation, payload, target_id)
+    asked = sealed(gateway, feature, operation, payload, target_id)
+    key = idempotency_digest(key)
+    if key and (known := Change.objects.filter(author=by, stage_key=key).first()):
+        return _same(known, asked)
+    found, before = _looked_up(gateway, feature, operation, target_id)
+    row = Change(
+        gateway=gateway, feature=feature.key, operation=operation, target_id=found,
+        before=before, author=by, stage_key=key or None, digest=asked,
+        expires=timezone.now() + timedelta(days=settings.MUSTER_CHANGE_DAYS), **values,
+    )  # fmt: skip
+    _fill(row, payload)
+    row.subject = conflict_key(row)
+    try:
+        return _kept(row, by)
+    except IntegrityError as error:
+        if not key:
+            raise Conflict("This has been staged already.") from error
+    return _same(Change.objects.get(author=by, stage_key=key), asked)
+
+
+@transaction.atomic
+def _kept(row: Change, by: User) -> Change:
+    _make_room(row.gateway)
+    row.save(force_insert=True)
+    log_event(row, "stage", after={"payload": shown_payload(row)}, by=by)
+    return row
+
+
+def _check(
+    feature: Feature, operation: str, payload: Mapping[str, Any], target_id: str
+) -> None:
+    if operation not in feature.operations:
+        possible = ", ".join(feature.operations)
+        raise Refused({"query.operation": [f"{feature.key} can: {possible}."]})
+    if found := feature.problems(operation, payload):
+        raise Refused(found)
+    if target_id and (operation == "create" or not TARGET.fullmatch(target_id)):
+        raise Refused({"target_id": ["This is no id of something to change."]})
+
+
+def idempotency_digest(key: str) -> str:
+    """An Idempotency-Key as it is stored."""
+    if len(key) > LONGEST_KEY:
+        raise Refused(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
+    return digest(key) if key else ""
+
+
+def _same(known: Change, asked: str) -> Change:
+    if known.digest != asked:
+        raise Refused(
+            "This Idempotency-Key was used for another change. Take a new one for a new change."
+        )
+    return known
+
+
+def sealed(
+    gateway: Gateway,
+    feature: Feature,
+    operation: str,
+    payload: Mapping[str, Any],
+    target_id: str,
+) -> str:
+    """A digest of all that is asked for, secrets too; approvals are bound to it."""
+    asked = [str(gateway.pk), feature.key, operation, target_id, payload]
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return salted_hmac("networks.change", text, algorithm="sha256").hexdigest()
+
+
+def _fill(row: Change, payload: Mapping[str, Any]) -> None:
+    hidden: Any = {n: value for n, value in payload.items() if row.what.is_secret(n)}
+    row.payload = {name: value for name, value in payload.items() if name not in hidden}
+    row.secrets = hidden or None
+
+
+def amend(
+    change: Change,
+    *,
+    by: User,
+    payload: Mapping[str, Any] | None = None,
+    notes: str | None = None,
+) -> Change:
+    """Change what waits. What others agreed to was something else, and counts no more."""
+    may_write(by, change.gateway, change.what)
+    values: dict[str, Any] = {} if notes is None else {"notes": notes}
+    state = change.state
+    if state not in {State.DRAFT, State.PENDING, State.APPROVED}:
+        raise Conflict(f"change is {state}, and only what waits can be amended")
+    if payload is not None:
+        _check(change.what, change.operation, payload, change.target_id)
+        _fill(change, payload)
+        values |= {
+            "payload": change.payload,
+            "secrets": change.secrets,
+            "subject": conflict_key(change),
+            "digest": sealed(
+                change.gateway, change.what, change.operation, payload, change.target_id
+            ),
+        }
+        state = State.PENDING if state == State.APPROVED else state
+    with transaction.atomic():
+        transition(change, change.state, state, **values)
+        log_event(change, "amend", after={"payload": shown_payload(change)}, by=by)
+    return change
+
+
+@transaction.atomic
+def submit(change: Change, *, by: User) -> Change:
+    """A draft is ready to be looked at."""
+    may_write(by, change.gateway, change.what)
+    transition(change, State.DRAFT, State.PENDING)
+    log_event(change, "submit", by=by)
+    return change
+
+
+def _make_room(gateway: Gateway) -> None:
+    mine = Change.objects.filter(gateway__organization=gateway.organization_id)
+    if mine.filter(state__in=Change.WAITING).count() >= settings.MUSTER_PENDING_CHANGES:
+        raise Conflict(
+            f"{settings.MUSTER_PENDING_CHANGES} changes of this organization wait already. "
+            "Apply or discard some."
+        )
+
+
+def _looked_up(
+    gateway: Gateway, feature: Feature, operation: str, target: str
+) -> tuple[str, Rows]:
+    """What to change, and what it is like. An unreachable gateway is asked at applying."""
+    if operation == "create":
+        return "", None
+    try:
+        with connect(gateway) as device:
+            target = target or sole_id(device, feature)
+            before = device.read(feature, target)
+    except (Unreachable, TimedOut):
+        return target, None
+    if before is None:
+        raise Refused({"target_id": [f"The gateway has no {feature.key} of this id."]})
+    return target, before
+
+
+def sole_id(device: Connection, feature: Feature) -> str:
+    """What is meant where no id is given: the one there is."""
+    found = device.ids(feature, {})
+    if len(found) != 1:
+        raise Refused(
+            {"target_id": [f"The gateway has {len(found)} of {feature.key}: say which one."]}
+        )
+    return found[0]
+
+
+@transaction.atomic
+def discard(change: Change, *, by: User) -> Change:
+    """Give up a change that waits. One that is under way cannot be called back."""
+    may_write(by, change.gateway, change.what)
+    old = change.state if change.state in Change.WAITING else State.PENDING
+    transition(change, old, State.DISCARDED)
+    log_event(change, "discard", by=by)
+    return change
+
+
+def stage_again(change: Change, *, by: User) -> Change:
+    """What did not come to be, as a new change; the gateway is looked at anew."""
+    over = {State.FAILED, State.EXPIRED, State.DISCARDED}
+    if change.state not in over:
+        raise Conflict(f"change is {change.state}, and what is over without effect is repeated")
+    return stage(
+        change.gateway,
+        feature=change.what,
+        operation=change.operation,
+        payload=change.full_payload,
+        target_id=change.target_id if change.operation != "create" else "",
+        notes=change.notes,
+        by=by,
+    )
+
+
+def plan_inverse(change: Change, *, by: User, change_set: ChangeSet | None = None) -> Change:
+    """Stage what takes an applied change back; it is applied like any other."""
+    if change.state != State.APPLIED or change.what.action:
+        raise Conflict(f"change is {change.state}, and only what was applied is taken back")
+    before = (change.intent or {}).get("before") or {}
+    operation = {"create": "delete", "update": "update", "delete": "create"}[change.operation]
+    if operation == "create" and change.what.secret:
+        raise Refused("What was deleted had secrets, which cannot be read back.")
+    # In the vendor's own words, as they were read: what it held, it takes again.
+    names = change.wanted if change.operation == "update" else before
+    payload = {name: before.get(name, "") for name in names}
+    return stage(
+        change.gateway,
+        feature=change.what,
+        operation=operation,
+        payload={} if operation == "delete" else payload,
+        target_id="" if operation == "create" else change.target_id,
+        notes=f"Takes back {change.pk}",
+        by=by,
+        inverse_of=change,
+        change_set=change_set,
+    )

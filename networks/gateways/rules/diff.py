@@ -1,0 +1,110 @@
+"""What a change comes to: when it was staged, now, and as it is to be; and what would be done."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+
+from controller.base.errors import Refused
+from networks.gateways.engine.features import differs
+from networks.gateways.models import Change, Gateway
+from networks.gateways.rules.gateways import connect
+
+KEPT_SECONDS = 30
+THREADS = 20
+Rows = dict[str, str] | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value: when the change was staged, now, and as it is to be."""
+
+    name: str
+    base: str | None
+    live: str | None
+    desired: str | None
+
+
+def differences(change: Change) -> tuple[list[Difference], bool]:
+    """What a change comes to, and whether the gateway is not as it was at staging."""
+    live = change.before
+    if _is_there(change):
+        with connect(change.gateway) as device:
+            live = device.read(change.what, change.target_id)
+    return compared(change, live), drifted(change, live)
+
+
+def _is_there(change: Change) -> bool:
+    """Whether it is known what to read; what is to be created is there once it was."""
+    return bool(change.target_id) and not change.what.action
+
+
+def compared(change: Change, live: Rows) -> list[Difference]:
+    wanted, base = change.wanted, change.before or {}
+    held = live or {}
+    names = base if change.operation == "delete" else wanted
+    return [
+        Difference(name, base.get(name), held.get(name), wanted.get(name))
+        for name in sorted({*names, *differs(base, held), *differs(held, base)})
+    ]
+
+
+def drifted(change: Change, live: Rows) -> bool:
+    if change.before is None:
+        return False
+    return live is None or bool(differs(change.before, live) or differs(live, change.before))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A change beside what its gateway holds; ``trouble`` is why that is not known."""
+
+    change: Change
+    differences: list[Difference]
+    drift: bool
+    trouble: str = ""
+
+
+def compare_all(parts: Sequence[Change], *, fresh: bool = False) -> list[Compared]:
+    """Each of them, in their order. Gateways are asked at the same time, and not in every moment.
+
+    ``fresh`` asks them again.
+    """
+    names = {one.pk: f"live:{one.pk}:{one.version}" for one in parts}
+    known = {names[one.pk]: (one.before, "") for one in parts if not _is_there(one)}
+    known |= {} if fresh else cache.get_many(names.values())
+    missing = [one for one in parts if names[one.pk] not in known]
+    by_gateway = {one.gateway_id: one.gateway for one in missing}
+    # Threads ask, and touch no row.
+    with ThreadPoolExecutor(THREADS) as pool:
+        asked = pool.map(
+            lambda gateway: _looked_up(
+                gateway, [one for one in missing if one.gateway_id == gateway.pk]
+            ),
+            by_gateway.values(),
+        )
+        fetched = {names[pk]: live for found in asked for pk, live in found.items()}
+    # No gateway tells whether anything has changed, so what it said holds for a while.
+    cache.set_many(fetched, KEPT_SECONDS)
+    return [_compared(one, *{**known, **fetched}[names[one.pk]]) for one in parts]
+
+
+def _looked_up(gateway: Gateway, parts: Sequence[Change]) -> dict[Any, tuple[Rows, str]]:
+    """What the gateway holds of each, over one connection; or why that is not known."""
+    found: dict[Any, tuple[Rows, str]] = {}
+    try:
+        with connect(gateway) as device:
+            for change in parts:
+                found[change.pk] = device.read(change.what, change.target_id), ""
+    except Refused as error:
+        text = f"What it holds now is not known: {error}"
+        for change in parts:
+            found.setdefault(change.pk, (change.before, text))
+    return found
+
+
+def _compared(change: Change, live: Rows, trouble: str) -> Compared:
+    drift = not trouble and drifted(change, live)
+    return Compared(change, compared(change, live), drift, trouble)

@@ -1,0 +1,138 @@
+"""A dry run: what applying would do, what it would send, and what is in its way."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from controller.accounts.models import User
+from controller.base.errors import Conflict, Refused
+from networks.gateways.drivers.contract import Call
+from networks.gateways.engine.features import MASK, Feature
+from networks.gateways.models import Change
+from networks.gateways.rules.approvals import is_approved, is_needed, ready
+from networks.gateways.rules.changes import may_write, sole_id
+from networks.gateways.rules.conflicts import conflicting_changes
+from networks.gateways.rules.diff import Difference, differences
+from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.scheduling import ApplyOptions, next_start, permitted
+from networks.gateways.rules.transitions import shown_payload
+
+State = Change.State
+# Names of what a gateway told us and no schema knows, and that may hold a secret.
+SECRETIVE = re.compile(r"(?i)pass|secret|psk|private|token|auth|^x_|key$")
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What applying would do and what is in its way; nothing was done."""
+
+    steps: list[dict[str, Any]]
+    requests: list[Call]
+    differences: list[Difference]
+    drift: bool
+    risk: str
+    needs_approval: bool
+    is_approved: bool
+    begins: datetime | None
+    obstacles: list[str]
+    conflicts_with: list[Any]
+
+
+def plan(change: Change, *, by: User, how: ApplyOptions) -> DryRun:
+    """Looked at on the live gateway, also while the portal is read-only."""
+    found, drift = differences(change)
+    obstacles = _obstacles(change, by, how)
+    if drift and not how.accepts_drift:
+        obstacles.append("The gateway is not as it was when this was staged.")
+    try:
+        requests = dry_run(change)
+    except Refused as error:
+        requests = []
+        obstacles.append(str(error))
+    return DryRun(
+        steps=_steps(change),
+        requests=requests,
+        differences=found,
+        drift=drift,
+        risk="catastrophic" if change.what.catastrophic else "normal",
+        needs_approval=is_needed(change),
+        is_approved=is_approved(change),
+        begins=change.not_before,
+        obstacles=obstacles,
+        conflicts_with=conflicting_changes(change),
+    )
+
+
+def _obstacles(change: Change, by: User, how: ApplyOptions) -> list[str]:
+    found = []
+    for check in (
+        lambda: may_write(by, change.gateway, change.what),
+        lambda: permitted(how),
+        lambda: ready(change),
+        lambda: _waits(change),
+        lambda: next_start(change, how),
+    ):
+        try:
+            check()
+        except Refused as error:
+            found.append(str(error))
+    return found
+
+
+def _waits(change: Change) -> None:
+    if change.state not in {State.PENDING, State.APPROVED}:
+        raise Conflict(f"change is {change.state}, not pending")
+
+
+def _steps(change: Change) -> list[dict[str, Any]]:
+    feature = change.what
+    values = {} if change.operation == "delete" else feature.values(shown_payload(change))
+    steps: list[dict[str, Any]] = [
+        {"step": "read", "what": feature.key},
+        {
+            "step": "write",
+            "what": change.operation,
+            "target_id": change.target_id,
+            "values": values,
+        },
+    ]
+    if not feature.action:
+        steps += [{"step": "activate", "what": feature.key}, {"step": "read back"}]
+    return steps
+
+
+def dry_run(change: Change) -> list[Call]:
+    """The requests of the vendor's own API, in their order, without their secrets.
+
+    The gateway is read; what it would answer to a write is made up, as ``{new}`` for an id.
+    """
+    feature, target = change.what, change.target_id
+    values = {} if change.operation == "delete" else feature.values(shown_payload(change))
+    with connect(change.gateway, rehearses=True) as device:
+        if change.operation != "create":
+            target = target or sole_id(device, feature)
+        device.write(feature, change.operation, target, values)
+        device.activate(feature)
+        return [Call(one.method, one.path, masked(one.body, feature)) for one in device.calls]
+
+
+def masked(body: Any, feature: Feature, inside: str = "") -> Any:
+    if isinstance(body, Mapping):
+        return {
+            name: MASK
+            if value and _is_secret(f"{inside}{name}", str(name), feature)
+            else masked(value, feature, f"{inside}{name}.")
+            for name, value in body.items()
+        }
+    if isinstance(body, Sequence) and not isinstance(body, str):
+        return [masked(one, feature, inside) for one in body]
+    return body
+
+
+def _is_secret(path: str, name: str, feature: Feature) -> bool:
+    known = {part for one in feature.properties for part in (one, one.rpartition(".")[2])}
+    if {path, name} & {*feature.secret, *(one.rpartition(".")[2] for one in feature.secret)}:
+        return True
+    return name not in known and bool(SECRETIVE.search(name))

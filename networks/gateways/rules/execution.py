@@ -1,0 +1,208 @@
+"""Writing a change to its gateway, by a worker: once in effect, or nobody says that it was.
+
+A worker claims the change by a conditional update, and writes down what it will send before
+it sends it. From then on the change never waits again, whoever is killed and whoever stalls:
+**whatever may have been sent is never sent a second time**, which the database itself holds.
+Whoever is interrupted leaves it *unknown*, and the truth is read from the gateway later
+(``reconciling``).
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from controller.accounts.models import User
+from controller.base import redis_signal
+from controller.base.errors import (
+    Conflict,
+    NotPermitted,
+    OutcomeUnknown,
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+from controller.celery import enqueue_on_commit
+from networks.gateways.drivers.contract import Gateway as Connection
+from networks.gateways.drivers.contract import Rejected
+from networks.gateways.engine.features import differs
+from networks.gateways.models import Change
+from networks.gateways.rules.approvals import ready, waiting_state
+from networks.gateways.rules.changes import may_write, sole_id
+from networks.gateways.rules.diff import drifted
+from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.scheduling import error_kind, topic, wake_due
+from networks.gateways.rules.transitions import log_event, transition
+
+State = Change.State
+ADVANCE = "networks.tasks.advance_set"
+# Questions and writes of one change, each of which may take as long as a gateway may.
+CALLS = 12
+
+log = logging.getLogger(__name__)
+
+
+def lease() -> timedelta:
+    """For how long a worker that has claimed a change may be at it."""
+    return timedelta(seconds=settings.MUSTER_GATEWAY_SECONDS * CALLS)
+
+
+def work(change: Change) -> bool:
+    """Apply a change that is scheduled and due; whether it was this worker's to do."""
+    return bool(list(steps(change)))
+
+
+def steps(change: Change) -> Iterator[str]:
+    """The work, and where it may end: a worker can die or stall after each of them."""
+    try:
+        claim(change)
+    except Conflict as reason:
+        log.info("Change %s is not begun: %s", change.pk, reason)
+        return
+    yield "claimed"
+    try:
+        still_permitted(change)
+        with connect(change.gateway) as device:
+            prepare(change, device)
+            yield "prepared"
+            target = send(change, device)
+            yield "sent"
+            transition(change, State.APPLYING, State.VERIFYING, target_id=target)
+            log_event(change, "verify", by=change.applier)
+            yield "verifying"
+            finish(change, device, target, change.applier)
+    except Refused as error:
+        record_failure(change, error)
+    notify_done(change)
+
+
+def claim(change: Change) -> None:
+    now = timezone.now()
+    if change.not_before is not None and change.not_before > now:
+        raise Conflict("It is not due yet.")
+    try:
+        with transaction.atomic():
+            transition(
+                change, State.SCHEDULED, State.APPLYING, started=now, intent=None,
+                leased_until=now + lease(),
+            )  # fmt: skip
+    except IntegrityError as error:
+        change.refresh_from_db()
+        raise Conflict(
+            "Another change of this gateway is being applied, or its outcome is not known yet."
+        ) from error
+
+
+def still_permitted(change: Change) -> None:
+    """Between asking and doing, a night may have passed."""
+    if settings.ADAPTER_READ_ONLY:
+        raise NotPermitted("The portal is read-only: ADAPTER_READ_ONLY is true.")
+    if change.applier is None:
+        raise NotPermitted("Whoever asked for this is no longer there.")
+    may_write(change.applier, change.gateway, change.what)
+    ready(change)
+
+
+def prepare(change: Change, device: Connection) -> None:
+    """See what the gateway holds, and write down what will be sent, before it is sent."""
+    feature, target = change.what, change.target_id
+    now = timezone.now()
+    intent: dict[str, Any] = {"at": now.isoformat()}
+    if feature.action:
+        intent["started"] = device.started(feature, change.wanted)
+    elif change.operation == "create":
+        intent["ids"] = device.ids(feature, change.wanted)
+    else:
+        target = target or sole_id(device, feature)
+        intent["before"] = live = device.read(feature, target)
+        if live is None or (drifted(change, live) and not change.accepts_drift):
+            raise Conflict(
+                "The gateway is not as it was when this was staged. Look at the difference, "
+                'and say "accept_drift": true, or stage it again.'
+            )
+    transition(
+        change, State.APPLYING, State.APPLYING, intent=intent, target_id=target, sent=now
+    )
+
+
+def send(change: Change, device: Connection) -> str:
+    """Write it, this once; the id of what was written."""
+    feature = change.what
+    values = feature.values(change.full_payload)
+    if change.leased_until is None or timezone.now() >= change.leased_until:
+        raise TimedOut("The gateway took too long before anything was sent.")
+    return device.write(feature, change.operation, change.target_id, values)
+
+
+def finish(change: Change, device: Connection, target: str, by: User | None) -> None:
+    """It is written: put it into effect, and see whether it is there."""
+    feature = change.what
+    try:
+        device.activate(feature)
+        after = None if feature.action else device.read(feature, target)
+    except Refused as error:
+        raise OutcomeUnknown(
+            f"It is written, and not in effect for certain: {error}"
+        ) from error
+    if not feature.action and not matches_desired(change, after):
+        raise Rejected("The gateway says that it is done, and holds something else.")
+    with transaction.atomic():
+        transition(
+            change, change.state, State.APPLIED, after=after, target_id=target,
+            applied=timezone.now(), outcome="", trouble="", watched_until=None,
+        )  # fmt: skip
+        before = (change.intent or {}).get("before")
+        log_event(change, "apply", by=by, before=before, after=after or change.payload)
+        if change.operation != "create":
+            # What was looked for under this id is not to be told apart from this any more.
+            twins = change.gateway.changes.filter(feature=change.feature, target_id=target)
+            twins.filter(state=State.FAILED).update(watched_until=None)
+        if change.inverse_of is not None:
+            _take_back(change.inverse_of)
+
+
+def _take_back(origin: Change) -> None:
+    if origin.state == State.APPLIED:
+        transition(origin, State.APPLIED, State.ROLLED_BACK)
+        log_event(origin, "roll_back")
+
+
+def matches_desired(change: Change, found: dict[str, str] | None) -> bool:
+    """Whether this is what the change was for."""
+    if change.operation == "delete":
+        return found is None
+    return found is not None and not differs(change.wanted, found)
+
+
+def record_failure(change: Change, error: Refused) -> None:
+    """Where a change is left that was not applied: it waits, has failed, or nobody knows."""
+    values: dict[str, Any] = {"outcome": str(error), "trouble": error_kind(error)}
+    new: str = State.FAILED
+    if isinstance(error, OutcomeUnknown):
+        new = State.UNKNOWN
+    elif change.sent is None or _was_not_sent(change, error):
+        new, values["sent"], values["not_before"] = waiting_state(change), None, None
+    try:
+        with transaction.atomic():
+            transition(change, change.state, new, **values)
+            log_event(change, "apply", text=str(error), outcome="failed", by=change.applier)
+    except Conflict as reason:
+        # It took longer than its lease, and the reconciler has it now.
+        log.warning("Change %s was taken away: %s; it had: %s", change.pk, reason, error)
+
+
+def _was_not_sent(change: Change, error: Refused) -> bool:
+    """The driver says so: it did not even get a connection."""
+    return change.state == State.APPLYING and isinstance(error, Unreachable | TimedOut)
+
+
+def notify_done(change: Change) -> None:
+    """Whoever waits for it may go on, and so may what waits for its gateway or comes next."""
+    redis_signal.tell(topic(change))
+    wake_due()
+    if change.change_set_id is not None:
+        enqueue_on_commit(ADVANCE, str(change.change_set_id))

@@ -1,0 +1,139 @@
+"""Gateways: which there are, and connections to them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import ProtectedError, Q
+from django.utils import timezone
+
+from controller.base.errors import Conflict, Refused, Unreachable
+from controller.base.events import event_for, publish
+from networks.gateways import drivers
+from networks.gateways.drivers.contract import Endpoint
+from networks.gateways.drivers.contract import Gateway as Connection
+from networks.gateways.engine.features import Feature
+from networks.gateways.models import Change, Gateway
+
+POLLED_AT_ONCE = 400
+# Of each gateway; one that comes and goes fills no disk.
+HISTORY = 200
+THREADS = 20
+
+
+@transaction.atomic
+def create_gateway(**values: Any) -> Gateway:
+    row = Gateway(**values)
+    _checked(row).save()
+    return row
+
+
+@transaction.atomic
+def update_gateway(row: Gateway, /, **values: Any) -> Gateway:
+    if "organization" in values and values["organization"].pk != row.organization_id:
+        raise Refused({"organization": ["A gateway stays in its organization."]})
+    if "vendor" in values and values["vendor"] != row.vendor and row.changes.exists():
+        raise Refused({"vendor": ["It has changes for the vendor that it is of."]})
+    for name, value in values.items():
+        setattr(row, name, value)
+    _checked(row).save()
+    return row
+
+
+@transaction.atomic
+def delete_gateway(row: Gateway) -> None:
+    if row.changes.filter(state__in=[*Change.WAITING, *Change.OPEN]).exists():
+        raise Conflict("It has changes that wait. Discard them first.")
+    row.changes.all().delete()
+    with suppress(ProtectedError):
+        row.delete()
+        return
+    raise Conflict("Something else refers to this gateway.")
+
+
+def _checked(row: Gateway) -> Gateway:
+    row.checked()
+    if urlsplit(row.url).scheme != "https" and not settings.MUSTER_LOCAL_GATEWAYS:
+        raise Refused({"url": ["The address begins with https://."]})
+    return row
+
+
+def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
+    """A connection to it; use it in a with statement. One that rehearses writes nothing."""
+    try:
+        return drivers.DRIVERS[gateway.vendor](
+            Endpoint(
+                gateway.url,
+                {"key": gateway.key, "secret": gateway.secret},
+                gateway.ca_certificate,
+                settings.MUSTER_LOCAL_GATEWAYS,
+                settings.MUSTER_GATEWAY_SECONDS,
+                rehearses=rehearses,
+            )
+        )
+    except (OSError, ValueError) as error:
+        raise Unreachable("The certificate to trust, or the address, is none.") from error
+
+
+def look(gateway: Gateway) -> Gateway:
+    """Ask it who it is, and note whether it answered."""
+    found = _asked(gateway)
+    _noted(gateway, found)
+    if isinstance(found, Refused):
+        raise found
+    gateway.refresh_from_db()
+    return gateway
+
+
+def poll() -> int:
+    """Ask those that were not asked for a while, many at a time; how many."""
+    old = timezone.now() - timedelta(seconds=settings.MUSTER_GATEWAY_POLL_SECONDS)
+    rows = Gateway.objects.filter(Q(polled=None) | Q(polled__lt=old)).order_by("polled")
+    due = list(rows.select_related("organization", "site")[:POLLED_AT_ONCE])
+    Gateway.objects.filter(pk__in=[one.pk for one in due]).update(polled=timezone.now())
+    # Threads ask, and touch no row.
+    with ThreadPoolExecutor(THREADS) as pool:
+        for gateway, found in zip(due, pool.map(_asked, due), strict=True):
+            _noted(gateway, found)
+    return len(due)
+
+
+def _asked(gateway: Gateway) -> dict[str, str] | Refused:
+    try:
+        with connect(gateway) as device:
+            return device.facts()
+    except Refused as error:
+        return error
+
+
+@transaction.atomic
+def _noted(gateway: Gateway, found: dict[str, str] | Refused) -> None:
+    now = timezone.now()
+    before = (gateway.status, gateway.trouble)
+    values: dict[str, Any] = {"polled": now, "trouble": str(found)[:255]}
+    if not isinstance(found, Refused):
+        values |= {"version": found["version"], "last_seen": now, "trouble": ""}
+    Gateway.objects.filter(pk=gateway.pk).update(**values)
+    gateway.polled, gateway.trouble = now, values["trouble"]
+    if before != (gateway.status, gateway.trouble):
+        _remember(gateway, now)
+        publish(event_for(gateway, "gateway.status", "gateway:read", status=gateway.status))
+
+
+def _remember(gateway: Gateway, now: datetime) -> None:
+    kept = gateway.statuses.values("pk")[: HISTORY - 1]
+    gateway.statuses.exclude(pk__in=[row["pk"] for row in kept]).delete()
+    gateway.statuses.create(state=gateway.status, reason=gateway.trouble, at=now)
+
+
+def read_live(gateway: Gateway, feature: Feature, *, most: int) -> list[dict[str, Any]]:
+    """What the gateway holds of a feature now, without secrets; at most so many."""
+    if feature.action:
+        raise Refused(f"{feature.key} is something to do: there is nothing to read.")
+    with connect(gateway) as device:
+        found = [(one, device.read(feature, one)) for one in device.ids(feature, {})[:most]]
+    return [{"target_id": one, "values": row} for one, row in found if row is not None]

@@ -1,0 +1,135 @@
+"""Finding out what became of changes that nobody saw the end of."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from controller.base.errors import Conflict, Refused
+from networks.gateways.drivers.contract import Gateway as Connection
+from networks.gateways.engine.features import differs
+from networks.gateways.models import Change
+from networks.gateways.rules.approvals import waiting_state
+from networks.gateways.rules.execution import finish, matches_desired, notify_done
+from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.transitions import log_event, transition
+
+AT_ONCE = 20
+# A gateway that has not booted by then will not do so because of us.
+DEED_AFTER = timedelta(minutes=15)
+LOOK_AGAIN = timedelta(minutes=1)
+
+State = Change.State
+log = logging.getLogger(__name__)
+
+
+def reconcile() -> int:
+    """Look after changes that are unknown, or whose worker is gone; how many were settled."""
+    now = timezone.now()
+    for change in Change.objects.filter(
+        state__in=[State.APPLYING, State.VERIFYING], leased_until__lt=now
+    ):
+        _recover_abandoned(change)
+    # What was sent may still be on its way for a while.
+    rested = now - timedelta(seconds=settings.MUSTER_GATEWAY_SETTLE_SECONDS)
+    rows = Change.objects.filter(state=State.UNKNOWN, sent__lte=rested).order_by("modified")
+    settled = sum(map(_look, rows.select_related("gateway")[:AT_ONCE]))
+    late = Change.objects.filter(state=State.FAILED, watched_until__gt=now)
+    rows = late.filter(modified__lt=now - LOOK_AGAIN).order_by("modified")
+    return settled + sum(map(_look, rows.select_related("gateway")[:AT_ONCE]))
+
+
+def _look(change: Change) -> bool:
+    # Those that were looked at last come last.
+    Change.objects.filter(pk=change.pk).update(modified=timezone.now())
+    try:
+        found = resolve_outcome(change)
+    except Refused as error:
+        log.info("The outcome of change %s is still unknown: %s", change.pk, error)
+        return False
+    if found:
+        notify_done(change)
+    return found
+
+
+def _recover_abandoned(change: Change) -> None:
+    """Its worker is gone or stalls: before it sent anything, or perhaps after."""
+    text = "The worker that applied it is gone."
+    was_sent = change.sent is not None
+    new = State.UNKNOWN if was_sent else waiting_state(change)
+    trouble = "unknown" if was_sent else "unreachable"
+    try:
+        with transaction.atomic():
+            transition(change, change.state, new, outcome=text, trouble=trouble)
+            log_event(change, "interrupted", text=text, outcome="failed")
+    except Conflict:
+        log.info("Change %s went on by itself.", change.pk)
+    else:
+        notify_done(change)
+
+
+def resolve_outcome(change: Change) -> bool:
+    """Ask the gateway whether the change is there; whether that told it."""
+    with connect(change.gateway) as device:
+        target = _written(change, device)
+        if target is not None:
+            finish(change, device, target, None)
+            return True
+        if change.state == State.FAILED:
+            return False
+        if (
+            change.what.action
+            and change.started
+            and timezone.now() - change.started < DEED_AFTER
+        ):
+            return False
+        _give_up(change, device)
+    return True
+
+
+def _written(change: Change, device: Connection) -> str | None:
+    """The id of what the change wrote, if it did."""
+    feature, intent = change.what, change.intent or {}
+    if feature.action:
+        now = device.started(feature, change.wanted)
+        return "" if now != intent["started"] else None
+    if change.operation != "create":
+        return (
+            change.target_id
+            if matches_desired(change, device.read(feature, change.target_id))
+            else None
+        )
+    known = {*intent["ids"], *_made_by_others(change)}
+    new = [one for one in device.ids(feature, change.wanted) if one not in known]
+    fitting = [one for one in new if matches_desired(change, device.read(feature, one))]
+    return fitting[0] if fitting else None
+
+
+def _made_by_others(change: Change) -> list[str]:
+    rows = change.gateway.changes.filter(feature=change.feature, operation="create")
+    return list(rows.exclude(pk=change.pk).values_list("target_id", flat=True))
+
+
+def _is_untouched(change: Change, device: Connection) -> bool:
+    if change.what.action or change.operation == "create":
+        return True
+    before = (change.intent or {}).get("before") or {}
+    found = device.read(change.what, change.target_id)
+    return found is not None and not differs(before, found)
+
+
+def _give_up(change: Change, device: Connection) -> None:
+    """It was sent and is not there. It is not sent again: it may be on its way still."""
+    if _is_untouched(change, device):
+        text = "It did not reach the gateway, as far as can be seen. Stage it again if need be."
+    else:
+        text = "The gateway holds neither what was nor what was to be."
+    until = timezone.now() + timedelta(seconds=settings.MUSTER_GATEWAY_WATCH_SECONDS)
+    with transaction.atomic():
+        transition(
+            change, State.UNKNOWN, State.FAILED, outcome=text, trouble="refused",
+            watched_until=until,
+        )  # fmt: skip
+        log_event(change, "reconcile", text=text, outcome="failed")

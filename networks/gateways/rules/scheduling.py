@@ -1,0 +1,179 @@
+"""Asking for a change to be applied: now, later, or never; a worker does it, and who asked waits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from controller.accounts.models import User
+from controller.base import redis_signal
+from controller.base.errors import (
+    Conflict,
+    NotPermitted,
+    OutcomeUnknown,
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+from controller.celery import enqueue_on_commit
+from networks.gateways.engine import maintenance_windows
+from networks.gateways.models import Change, ChangeSet
+from networks.gateways.rules.approvals import ready, waiting_state
+from networks.gateways.rules.changes import idempotency_digest, may_write
+from networks.gateways.rules.transitions import log_event, transition
+
+State = Change.State
+HOLDING = (ChangeSet.State.DRAFT, *ChangeSet.ACTIVE)
+WORK = "networks.tasks.apply_change"
+# The first that fits counts.
+ERROR_KINDS: Mapping[str, type[Refused]] = {
+    "timed out": TimedOut,
+    "unreachable": Unreachable,
+    "unknown": OutcomeUnknown,
+    "not permitted": NotPermitted,
+    "conflict": Conflict,
+    "refused": Refused,
+}
+
+
+@dataclass(frozen=True)
+class ApplyOptions:
+    """``not_before`` and ``in_window`` are for later; ``key`` is the Idempotency-Key."""
+
+    force: bool = False
+    accepts_drift: bool = False
+    in_window: bool = False
+    in_set: bool = False
+    not_before: datetime | None = None
+    key: str = ""
+
+
+def apply(change: Change, *, by: User, how: ApplyOptions) -> Change:
+    """Have it applied, and wait for what becomes of it, for as long as a request may last.
+
+    What went wrong is raised; a change that is scheduled still has not been applied yet.
+    """
+    schedule(change, by=by, how=how)
+    return outcome(change, seconds=settings.MUSTER_APPLY_WAIT_SECONDS)
+
+
+def schedule(change: Change, *, by: User, how: ApplyOptions) -> Change:
+    """Leave it to a worker. Of any number who ask at once, one is heard."""
+    may_write(by, change.gateway, change.what)
+    key = idempotency_digest(how.key)
+    if key and change.apply_key == key:
+        return change
+    permitted(how)
+    if change.change_set and change.change_set.state in HOLDING and not how.in_set:
+        raise Conflict("It is part of a set of changes, and applied with it.")
+    ready(change)
+    begin = next_start(change, how)
+    old = change.state if change.state == State.APPROVED else State.PENDING
+    with transaction.atomic():
+        transition(
+            change, old, State.SCHEDULED, applier=by, accepts_drift=how.accepts_drift,
+            attempt=change.attempt + 1, not_before=begin, trouble="", outcome="", apply_key=key,
+        )  # fmt: skip
+        log_event(change, "schedule", text=told(begin), by=by)
+        if begin <= timezone.now():
+            enqueue_on_commit(WORK, str(change.pk))
+    return change
+
+
+def permitted(how: ApplyOptions) -> None:
+    if settings.ADAPTER_READ_ONLY:
+        raise NotPermitted("The portal is read-only: ADAPTER_READ_ONLY is true.")
+    if not how.force:
+        raise NotPermitted('Say "force": true to write this to the live device.')
+
+
+def next_start(change: Change, how: ApplyOptions) -> datetime:
+    """When it may begin. Outside of the maintenance windows that is for who said so."""
+    now = timezone.now()
+    wanted = max(how.not_before or now, now)
+    parsed = maintenance_windows.parse(change.gateway.maintenance)
+    begin = maintenance_windows.next_opening(parsed, wanted, change.gateway.zone) or wanted
+    if begin > wanted and not how.in_window and how.not_before is None:
+        local = begin.astimezone(change.gateway.zone)
+        raise Conflict(
+            f"The gateway's maintenance windows are {change.gateway.maintenance}; the next one "
+            f'opens at {local:%Y-%m-%d %H:%M %Z}. Say "in_window": true to have it applied then.'
+        )
+    if change.expires and begin >= change.expires:
+        raise Conflict("It expires before that.")
+    return begin
+
+
+def told(begin: datetime) -> str:
+    return "" if begin <= timezone.now() else f"Not before {begin:%Y-%m-%d %H:%M} UTC."
+
+
+@transaction.atomic
+def unschedule(change: Change, *, by: User) -> Change:
+    """Do not apply it after all, as long as no worker has begun; it waits on."""
+    may_write(by, change.gateway, change.what)
+    transition(change, State.SCHEDULED, waiting_state(change), not_before=None)
+    log_event(change, "hold", by=by)
+    return change
+
+
+def outcome(change: Change, *, seconds: float) -> Change:
+    """What became of it within that time; raises what went wrong."""
+    if change.not_before is None or change.not_before <= timezone.now():
+        redis_signal.wait(topic(change), lambda: is_over(change), seconds=seconds)
+    change.refresh_from_db()
+    if change.trouble and change.state not in Change.MOVING:
+        raise ERROR_KINDS[change.trouble](change.outcome)
+    return change
+
+
+def is_over(change: Change) -> bool:
+    state = Change.objects.filter(pk=change.pk).values_list("state", flat=True).first()
+    return state not in Change.MOVING
+
+
+def topic(change: Change) -> str:
+    return f"{change.pk}:{change.attempt}"
+
+
+def error_kind(error: Refused) -> str:
+    return next(name for name, kind in ERROR_KINDS.items() if isinstance(error, kind))
+
+
+# --- what beat does
+
+
+def wake_due() -> int:
+    """Wake a worker for each that is due and that no message told of; how many."""
+    rows = Change.objects.filter(state=State.SCHEDULED, not_before__lte=timezone.now())
+    busy = Change.objects.filter(state__in=Change.OPEN).values("gateway")
+    due = rows.exclude(gateway__in=busy).order_by("not_before", "created")
+    # One of each gateway: the others have to wait for it.
+    firsts: dict[Any, Any] = {}
+    for pk, gateway in due.values_list("pk", "gateway")[:500]:
+        firsts.setdefault(gateway, pk)
+    for pk in firsts.values():
+        enqueue_on_commit(WORK, str(pk))
+    return len(firsts)
+
+
+def expire() -> int:
+    """Give up what waited for too long; how many."""
+    old = Q(expires__lt=timezone.now(), state__in=Change.WAITING)
+    gone = 0
+    for change in Change.objects.filter(old).select_related("gateway")[:500]:
+        try:
+            with transaction.atomic():
+                transition(
+                    change, change.state, State.EXPIRED, outcome="Nobody applied it in time."
+                )
+                log_event(change, "expire", text=change.outcome)
+                gone += 1
+        except Conflict:
+            continue
+    return gone

@@ -1,0 +1,62 @@
+"""Steps of a change from one state to the next, and who is told of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.accounts.models import User
+from controller.accounts.rules import audit
+from controller.base.errors import Conflict
+from controller.base.events import event_for, publish
+from controller.notifications.rules.notices import record_notices
+from networks.gateways.engine.features import MASK
+from networks.gateways.models import Change, ChangeEvent
+
+READ = "network:read"
+
+
+def transition(change: Change, old: str, new: str, **values: Any) -> None:
+    """From one state to the next, if nobody was faster; else :class:`Conflict`."""
+    moved = Change.objects.filter(pk=change.pk, state=old, version=change.version).update(
+        state=new, version=change.version + 1, **values
+    )
+    if not moved:
+        now = Change.objects.filter(pk=change.pk).values_list("state", flat=True).first()
+        raise Conflict(f"change is {now or 'gone'}, not {old}")
+    change.state, change.version = new, change.version + 1
+    for name, value in values.items():
+        setattr(change, name, value)
+
+
+def log_event(
+    change: Change,
+    action: str,
+    *,
+    text: str = "",
+    outcome: str = "done",
+    by: User | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Tell the change's own history, the audit, and whoever listens."""
+    ChangeEvent.objects.create(
+        change=change, state=change.state, text=text, actor=by.get_username() if by else ""
+    )
+    audit.record_audit(
+        f"change.{action}",
+        change,
+        outcome=outcome,
+        detail=text,
+        before=before,
+        after=after,
+        by=by,
+    )
+    event = event_for(
+        change, "change.progress", READ,
+        name=f"{change.feature} on {change.gateway}", state=change.state, feature=change.feature,
+    )  # fmt: skip
+    publish(event)
+    record_notices([event])
+
+
+def shown_payload(change: Change) -> dict[str, Any]:
+    return {**change.payload, **dict.fromkeys(change.secrets or {}, MASK)}

@@ -1,0 +1,49 @@
+from django.urls import include, path, re_path
+from rest_framework.routers import SimpleRouter
+
+from networks.gateways.api import views
+from networks.gateways.engine.features import AREAS, VENDORS
+
+gateways = SimpleRouter()
+gateways.register("change-sets", views.ChangeSetViewSet, basename="change-set")
+gateways.register("gateways", views.GatewayViewSet, basename="gateway")
+
+# Every vendor and every area by the same views. Some gateways are named with their site.
+vendor_area = rf"gateway-(?P<vendor>{'|'.join(VENDORS)})-(?P<area>{'|'.join(AREAS)})"
+of_vendor = rf"^api/v1/{vendor_area}/(?P<controller_id>[0-9a-f-]{{36}})/changes"
+of_site = (
+    rf"^api/v1/gateway-(?P<area>{'|'.join(AREAS)})/(?P<controller_id>[0-9a-f-]{{36}})"
+    r"/sites/(?P<site_id>[0-9a-f-]{36})/changes"
+)
+a_change = r"^api/v1/gateway-vpn/changes/(?P<pk>[0-9a-f-]{36})"
+feature = r"/(?P<feature>[a-z0-9_.]{1,128})/?$"
+
+urlpatterns = [
+    re_path(rf"{of_vendor}/?$", views.ChangesView.as_view()),
+    re_path(f"{of_vendor}{feature}", views.StageView.as_view()),
+    re_path(rf"{of_site}/?$", views.ChangesView.as_view()),
+    re_path(f"{of_site}{feature}", views.StageView.as_view()),
+    re_path(
+        r"^api/v1/gateway-vpn/changes/by-gateway/(?P<gateway_id>[0-9a-f-]{36})/?$",
+        views.GatewayChangesView.as_view(),
+    ),
+    re_path(rf"{a_change}/?$", views.ChangeView.as_view(), name="gateway-change"),
+    re_path(rf"{a_change}/apply/?$", views.ApplyView.as_view()),
+    re_path(rf"{a_change}/approve/?$", views.ApproveView.as_view()),
+    re_path(rf"{a_change}/diff/?$", views.DiffView.as_view()),
+    re_path(rf"{a_change}/discard/?$", views.DiscardView.as_view()),
+    re_path(rf"{a_change}/hold/?$", views.HoldView.as_view()),
+    re_path(rf"{a_change}/rollback/?$", views.RollBackView.as_view()),
+    re_path(rf"{a_change}/stage-again/?$", views.StageAgainView.as_view()),
+    re_path(rf"{a_change}/submit/?$", views.SubmitView.as_view()),
+    re_path(
+        rf"^api/v1/gateways/(?P<gateway_id>[0-9a-f-]{{36}})/live{feature}",
+        views.LiveView.as_view(),
+    ),
+    *(
+        re_path(rf"^api/v1/{kind}/?$", views.KindView.as_view(), {"kind": kind})
+        for kind in views.KINDS
+    ),
+    path("api/v1/gateways/features/", views.FeaturesView.as_view()),
+    path("api/v1/", include(gateways.urls)),
+]

@@ -1,0 +1,56 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
+from networks.ipam.models import IpAddress, Subnet
+from networks.ipam.rules import Host
+
+
+class SubnetSerializer(serializers.ModelSerializer[Subnet]):
+    organization = OrganizationField(required=False, allow_null=True, default=None)
+    master_subnet = VisibleRelatedField(
+        queryset=Subnet.objects.all(), required=False, allow_null=True
+    )
+
+    class Meta:
+        model = Subnet
+        fields = [
+            "id", "created", "modified", "name", "subnet", "description", "organization",
+            "master_subnet",
+        ]  # fmt: skip
+        # The rules say what overlaps, and with what.
+        validators: list[Any] = []
+
+
+class AddressSerializer(serializers.ModelSerializer[IpAddress]):
+    subnet = VisibleRelatedField(queryset=Subnet.objects.all())
+
+    class Meta:
+        model = IpAddress
+        fields = ["id", "created", "modified", "ip_address", "description", "subnet"]
+        validators: list[Any] = []
+
+
+class RequestSerializer(serializers.Serializer[Any]):
+    # The path says it already; clients send it again.
+    subnet = VisibleRelatedField(queryset=Subnet.objects.all(), required=False)
+    description = serializers.CharField(max_length=100, required=False, allow_blank=True)
+
+
+class HostSerializer(serializers.Serializer[Host]):
+    address = serializers.CharField()
+    used = serializers.BooleanField()
+    reserved = serializers.BooleanField()
+    ip_address_id = serializers.UUIDField(allow_null=True)
+
+
+class AllocationSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    used = serializers.IntegerField()
+    reserved = serializers.IntegerField()
+    available = serializers.IntegerField()
+
+
+class ImportSerializer(serializers.Serializer[Any]):
+    csvfile = serializers.FileField()

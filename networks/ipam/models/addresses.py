@@ -1,0 +1,115 @@
+"""Subnets and the addresses in them that are taken."""
+
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from controller.accounts.models import OrganizationScoped, Shareable
+from controller.base.models import Base
+from networks.ipam.engine import addresses
+from networks.ipam.engine.addresses import Network, Range
+
+CIDR_HELP = (
+    'Subnet in CIDR notation, eg: "10.0.0.0/24" for IPv4 and "fdb6:21b:a477::9f7/64" for IPv6'
+)
+LONGEST_KEY = 33
+
+
+def valid_network(value: str) -> None:
+    try:
+        addresses.network(value)
+    except ValueError as error:
+        raise ValidationError(
+            f"{value!r} is no network: write its address and prefix length, as in 10.0.0.0/24."
+        ) from error
+
+
+class Subnet(Shareable, Base):
+    """A range of addresses, of one organization or of all."""
+
+    name = models.CharField(max_length=100, db_index=True)
+    subnet = models.CharField(max_length=43, validators=[valid_network], help_text=CIDR_HELP)
+    description = models.CharField(max_length=100, blank=True)
+    master_subnet = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="child_subnets",
+        help_text="The larger one that this is a part of.",
+    )  # fmt: skip
+    # Texts that sort as the addresses do: databases then find overlaps and gaps by an index.
+    first = models.CharField(max_length=LONGEST_KEY, editable=False, db_index=True)
+    last = models.CharField(max_length=LONGEST_KEY, editable=False)
+
+    class Meta:
+        ordering = ["first", "last"]
+        constraints = [
+            models.UniqueConstraint(fields=["subnet", "organization"], name="subnet_unique"),
+            models.UniqueConstraint(
+                fields=["subnet"],
+                condition=models.Q(organization=None),
+                name="shared_subnet_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.subnet}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.note_span()
+        super().save(*args, **kwargs)
+
+    def note_span(self) -> None:
+        """Normalize the network and note its first and last address; raises ValueError."""
+        net = addresses.network(self.subnet)
+        span = addresses.whole(net)
+        self.subnet = str(net)
+        self.first = addresses.sort_key(net.version, span.first)
+        self.last = addresses.sort_key(net.version, span.last)
+
+    @property
+    def network(self) -> Network:
+        return addresses.network(self.subnet)
+
+    @property
+    def hosts(self) -> Range:
+        return addresses.hosts(self.network)
+
+    @property
+    def span(self) -> Range:
+        return addresses.whole(self.network)
+
+    def text(self, number: int) -> str:
+        return addresses.as_text(self.network.version, number)
+
+    def key(self, number: int) -> str:
+        return addresses.sort_key(self.network.version, number)
+
+
+class IpAddress(OrganizationScoped, Base):
+    """An address that is taken."""
+
+    organization_path: ClassVar[str] = "subnet__organization"
+    is_shareable: ClassVar[bool] = True
+
+    subnet = models.ForeignKey(Subnet, models.CASCADE, related_name="addresses")
+    ip_address = models.GenericIPAddressField("address")
+    description = models.CharField(max_length=100, blank=True)
+    number = models.CharField(max_length=LONGEST_KEY, editable=False)
+
+    class Meta:
+        verbose_name = "IP address"
+        verbose_name_plural = "IP addresses"
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subnet", "number"],
+                name="address_once",
+                violation_error_message="IP address already used.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.ip_address)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.number = addresses.key_of(self.ip_address)
+        super().save(*args, **kwargs)

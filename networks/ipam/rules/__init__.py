@@ -1,0 +1,57 @@
+"""Rules of subnets, addresses and their division."""
+
+from networks.ipam.rules.addresses import (
+    Allocation,
+    Host,
+    add_address,
+    allocate,
+    allocation,
+    create_subnet,
+    delete_address,
+    delete_subnet,
+    free,
+    host_range,
+    next_free,
+    position,
+    update_address,
+    update_subnet,
+)
+from networks.ipam.rules.csv import as_csv, import_csv, owner_in
+from networks.ipam.rules.division import (
+    create_division_rule,
+    delete_division_rule,
+    divide,
+    first_address,
+    rules_for,
+    take_back,
+    update_division_rule,
+    variables_of,
+)
+
+__all__ = [
+    "Allocation",
+    "Host",
+    "add_address",
+    "allocate",
+    "allocation",
+    "as_csv",
+    "create_division_rule",
+    "create_subnet",
+    "delete_address",
+    "delete_division_rule",
+    "delete_subnet",
+    "divide",
+    "first_address",
+    "free",
+    "host_range",
+    "import_csv",
+    "next_free",
+    "owner_in",
+    "position",
+    "rules_for",
+    "take_back",
+    "update_address",
+    "update_division_rule",
+    "update_subnet",
+    "variables_of",
+]

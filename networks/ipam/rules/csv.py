@@ -1,0 +1,99 @@
+"""Subnets as spreadsheets: name, network and organization in three rows, then the addresses."""
+
+import csv
+import io
+from itertools import islice
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from controller.accounts.models import Organization
+from controller.base.errors import Refused
+from networks.ipam.engine import addresses
+from networks.ipam.models import IpAddress, Subnet
+from networks.ipam.rules.addresses import create_subnet
+
+HEADER = ("ip_address", "description")
+MOST_ROWS = 100_000
+
+
+def as_csv(subnet: Subnet) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    owner = subnet.organization.slug if subnet.organization else ""
+    writer.writerows([[subnet.name], [subnet.subnet], [owner], [], HEADER])
+    writer.writerows(
+        (address, _inert(description))
+        for address, description in subnet.addresses.values_list("ip_address", "description")
+    )
+    return out.getvalue()
+
+
+def _inert(text: str) -> str:
+    """Spreadsheets would take text that begins like this for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _rows(text: str) -> list[list[str]]:
+    rows = list(islice(csv.reader(io.StringIO(text.replace("\x00", ""))), MOST_ROWS + 6))
+    if len(rows) > MOST_ROWS + 5:
+        raise Refused(f"More than {MOST_ROWS} addresses: split the file.")
+    return rows
+
+
+def owner_in(text: str) -> Organization | None:
+    """The organization that the file is for; None where its line is empty, for a shared one."""
+    rows = _rows(text)
+    if len(rows) < 3:  # noqa: PLR2004 - the three that stand above the addresses
+        raise Refused("Invalid data format")
+    slug = _first(rows[2])
+    if not slug:
+        return None
+    owner = Organization.objects.filter(slug=slug).first()
+    if owner is None:
+        raise Refused("The import of subnet failed because the organization does not exist.")
+    return owner
+
+
+def _first(row: list[str]) -> str:
+    return row[0].strip() if row else ""
+
+
+@transaction.atomic
+def import_csv(text: str) -> int:
+    """Add the addresses of a file, and the subnet if there is none yet; how many were new."""
+    owner = owner_in(text)
+    rows = _rows(text)
+    try:
+        net = str(addresses.network(_first(rows[1])))
+    except ValueError as error:
+        raise Refused(f"The second line is no network: {error}.") from error
+    subnet = Subnet.objects.select_for_update(of=("self",)).filter(
+        subnet=net, organization=owner
+    ).first() or create_subnet(name=_first(rows[0]), subnet=net, organization=owner)
+    known = set(subnet.addresses.values_list("number", flat=True))
+    fresh: dict[str, IpAddress] = {}
+    for line, row in enumerate(rows[3:], start=4):
+        if not _first(row) or _first(row).lower() == HEADER[0]:
+            continue
+        found = _address(subnet, row, line)
+        if found.number not in known:
+            fresh[found.number] = found
+    IpAddress.objects.bulk_create(fresh.values(), batch_size=500)
+    return len(fresh)
+
+
+def _address(subnet: Subnet, row: list[str], line: int) -> IpAddress:
+    found = IpAddress(
+        subnet=subnet,
+        ip_address=_first(row),
+        description=row[1].strip() if len(row) > 1 else "",
+    )
+    try:
+        found.clean_fields(exclude={"number"})
+    except ValidationError as error:
+        raise Refused(f"Line {line}: {' '.join(error.messages)}") from error
+    found.number = addresses.key_of(found.ip_address)
+    if not subnet.first <= found.number <= subnet.last:
+        raise Refused(f"Line {line}: {found.ip_address} is not in {subnet.subnet}.")
+    return found

@@ -1,0 +1,168 @@
+"""Subnets of their own for devices: given out by rules, in batches, and taken back."""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from controller.base.errors import Conflict, Refused
+from controller.devices.models import Device
+from networks.ipam.engine import addresses
+from networks.ipam.engine.addresses import Network
+from networks.ipam.models import Division, DivisionRule, IpAddress, Subnet
+from networks.ipam.rules.addresses import locked, taken_ranges
+
+FROZEN = ("size", "number_of_subnets", "master_subnet", "type", "organization")
+
+
+@transaction.atomic
+def create_division_rule(**values: Any) -> DivisionRule:
+    rule = DivisionRule(**values)
+    _check(rule).save()
+    return rule
+
+
+@transaction.atomic
+def update_division_rule(rule: DivisionRule, /, **values: Any) -> DivisionRule:
+    """Rename a rule, or let devices have more addresses; what was given out stays."""
+    for name in FROZEN:
+        if name in values and values[name] != getattr(rule, name):
+            raise Refused({name: ["It stays as it is: make another rule instead."]})
+    if values.get("number_of_ips", rule.number_of_ips) < rule.number_of_ips:
+        raise Refused({"number_of_ips": ["Devices may have more addresses, and not fewer."]})
+    for name, value in values.items():
+        setattr(rule, name, value)
+    _check(rule).save()
+    for division in rule.divisions.select_related("subnet"):
+        division.subnet.name = _name(rule, division.position)
+        division.subnet.save(update_fields=["name", "first", "last", "subnet"])
+    _address(rule, [one.subnet for one in rule.divisions.select_related("subnet")])
+    return rule
+
+
+@transaction.atomic
+def delete_division_rule(rule: DivisionRule) -> None:
+    take_back(rule.divisions.all())
+    rule.delete()
+
+
+def _check(rule: DivisionRule) -> DivisionRule:
+    rule.checked()
+    master = rule.master_subnet
+    if master.organization_id not in {None, rule.organization_id}:
+        raise Refused({"master_subnet": ["It is of another organization."]})
+    net = master.network
+    if not net.prefixlen < rule.size <= net.max_prefixlen:
+        text = f"It is longer than that of {net}, and at most {net.max_prefixlen}."
+        raise Refused({"size": [text]})
+    room = 1 << (net.max_prefixlen - rule.size)
+    if rule.number_of_ips > room:
+        raise Refused({"number_of_ips": [f"A subnet of this size has {room} addresses."]})
+    return rule
+
+
+def rules_for(kind: str, subnets: Collection[UUID] | None = None) -> list[DivisionRule]:
+    found = DivisionRule.objects.filter(type=kind).select_related("master_subnet")
+    return list(found if subnets is None else found.filter(master_subnet__in=subnets))
+
+
+def divide(rule: DivisionRule, device_ids: Iterable[UUID]) -> None:
+    """Give each of these devices its subnets, those that have them already aside."""
+    have = set(rule.divisions.filter(device__in=device_ids).values_list("device", flat=True))
+    lacking = [pk for pk in device_ids if pk not in have]
+    if lacking:
+        with transaction.atomic():
+            _divide(rule, lacking)
+
+
+def _divide(rule: DivisionRule, device_ids: list[UUID]) -> None:
+    master = locked(rule.master_subnet)
+    needed = len(device_ids) * rule.number_of_subnets
+    found = list(islice(_free_blocks(master, rule.size), needed))
+    if len(found) < needed:
+        text = f"{master} has {len(found)} free parts of /{rule.size}, and {needed} are needed."
+        raise Refused({"subnet": [text]})
+    rows: list[tuple[UUID, int, Subnet]] = []
+    for number, net in enumerate(found):
+        device, position = divmod(number, rule.number_of_subnets)
+        subnet = Subnet(
+            name=_name(rule, position + 1), subnet=str(net), master_subnet=master,
+            organization_id=rule.organization_id, description="Given by a division rule.",
+        )  # fmt: skip
+        subnet.note_span()
+        rows.append((device_ids[device], position + 1, subnet))
+    Subnet.objects.bulk_create((one for _, _, one in rows), batch_size=500)
+    Division.objects.bulk_create(
+        (
+            Division(rule=rule, device_id=device, subnet=subnet, position=position)
+            for device, position, subnet in rows
+        ),
+        batch_size=500,
+    )
+    _address(rule, [subnet for _, _, subnet in rows])
+
+
+def _free_blocks(master: Subnet, length: int) -> Iterator[Network]:
+    """The first block stays free: servers and routers of the subnet itself have it."""
+    blocks = addresses.blocks(master.network, length, taken_ranges(master))
+    return (one for one in blocks if int(one.network_address) != master.span.first)
+
+
+def _name(rule: DivisionRule, position: int) -> str:
+    return f"{rule.label}_subnet{position}"
+
+
+def _address(rule: DivisionRule, subnets: list[Subnet]) -> None:
+    """Have as many addresses of each subnet taken as the rule says, from the bottom."""
+    rows = []
+    known = set(IpAddress.objects.filter(subnet__in=subnets).values_list("subnet", "number"))
+    for subnet in subnets:
+        first = (
+            subnet.hosts.first
+            if subnet.hosts.count >= rule.number_of_ips
+            else subnet.span.first
+        )
+        for number in range(first, first + rule.number_of_ips):
+            if (subnet.pk, subnet.key(number)) not in known:
+                rows.append(
+                    IpAddress(
+                        subnet=subnet, ip_address=subnet.text(number), number=subnet.key(number)
+                    )
+                )  # fmt: skip
+    IpAddress.objects.bulk_create(rows, batch_size=500)
+
+
+@transaction.atomic
+def take_back(divisions: QuerySet[Division]) -> None:
+    """These subnets are free again, with all addresses in them."""
+    subnets = list(divisions.values_list("subnet", flat=True))
+    if IpAddress.objects.filter(subnet__in=subnets, vpn_client__isnull=False).exists():
+        raise Conflict("VPN clients have addresses of these subnets: take them out first.")
+    divisions.delete()
+    IpAddress.objects.filter(subnet__in=subnets).delete()
+    Subnet.objects.filter(pk__in=subnets).delete()
+
+
+def first_address(rule: DivisionRule, device_id: UUID) -> IpAddress | None:
+    """The device's first address under this rule that no VPN client has yet."""
+    rows = IpAddress.objects.filter(
+        subnet__division__rule=rule, subnet__division__device=device_id, vpn_client=None
+    )
+    found: IpAddress | None = rows.order_by("subnet__division__position", "number").first()
+    return found
+
+
+def variables_of(device: Device) -> dict[str, str]:
+    """What the configuration of a device can say of its subnets, by OpenWISP's names."""
+    values: dict[str, str] = {}
+    for one in device.divisions.all():
+        name = _name(one.rule, one.position)
+        values[name] = one.subnet.subnet
+        values[f"{one.rule.label}_prefixlen"] = str(one.rule.size)
+        for number, address in enumerate(one.subnet.addresses.all(), start=1):
+            if number <= one.rule.number_of_ips:
+                values[f"{name}_ip{number}"] = str(address)
+    return values

@@ -1,0 +1,327 @@
+"""The pages of overlay networks: who is there, how they reach each other, and who may join."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.views.decorators.http import require_POST
+
+from controller.accounts.models import User
+from controller.base.admin import RuleAdmin, RuleForm, admin_url, badge, display
+from controller.base.errors import Refused
+from controller.devices.models import Device
+from networks.overlay import rules
+from networks.overlay.admin import graph
+from networks.overlay.engine.roles import can
+from networks.overlay.models import Member, Network
+from networks.overlay.rules import join_codes, plans
+from networks.overlay.rules.graph import qr_code
+from networks.overlay.rules.members import ownership
+from networks.overlay.rules.networks import share_token
+
+MOST_DEVICES = 500
+
+
+class NetworkForm(RuleForm):
+    user: Any = None
+
+    class Meta:
+        model = Network
+        fields = ["name", "master"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            self.fields.pop("master", None)
+        elif "master" in self.fields:
+            rows = self.instance.members.active().select_related("node", "network")
+            field: Any = self.fields["master"]
+            field.queryset, field.label_from_instance = rows, lambda row: row.node.name
+
+    def apply_rule(self) -> Network:
+        values = self.rule_values()
+        user: User = self.user
+        if self.instance._state.adding:
+            return rules.create_network(user, name=values["name"])
+        if "master" in values:
+            values["master"] = values["master"] and values["master"].pk
+        changed = {name: one for name, one in values.items() if name in self.changed_data}
+        return rules.update_network(self.row(), by=user, **changed)
+
+
+@admin.register(Network)
+class NetworkAdmin(RuleAdmin):
+    resource = "network"
+    form = NetworkForm
+    list_display = ["name", "owner", "part", "there", "created"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "owner__username", "members__node__name"]
+    ordering = ["name"]
+    fields = [("name", "master")]
+    change_form_template = "admin/networks/network/change_form.html"
+    delete_rule = staticmethod(lambda _network: None)
+
+    def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        """By one's part in the network; everybody may have networks of their own."""
+        user: Any = request.user
+        if not user.is_authenticated or not user.is_active:
+            return False
+        if obj is None or obj._state.adding:
+            return True
+        action: Any = {"read": "see", "update": "change"}.get(verb, verb)
+        return can(rules.role_of(user, obj), action) == "yes"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A new network has no members that one of could be its master."""
+        return super().get_fields(request, obj) if obj else ["name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        user: Any = request.user
+        rules.claim(user)
+        active = Q(members__state=Member.State.ACTIVE)
+        return (
+            super().get_queryset(request)
+            .annotate(
+                is_shared=ExpressionWrapper(~Q(owner=user), output_field=BooleanField()),
+                member_count=Count("members", filter=active),
+                online_count=Count("members", filter=active & Q(members__node__online=True)),
+            )
+        )  # fmt: skip
+
+    @display(description="Your part")
+    def part(self, obj: Any) -> str:
+        return badge("Shared with you", "busy") if obj.is_shared else "Owner"
+
+    @display(description="Members", ordering="member_count")
+    def there(self, obj: Any) -> str:
+        return (
+            f"{obj.online_count} of {obj.member_count} online" if obj.member_count else "none"
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Network) -> None:
+        rules.delete_network(obj, by=as_user(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for obj in queryset:
+            rules.delete_network(obj, by=as_user(request))
+
+    def deletion_effects(self, obj: Network) -> list[str]:
+        return ["Its members reach each other no more. The devices stay in the inventory."]
+
+    def get_urls(self) -> list[Any]:
+        view, name = self.admin_site.admin_view, "networks_network"
+        return [
+            path("<int:pk>/picture/", view(self.picture), name=f"{name}_picture"),
+            path("<int:pk>/do/<slug:verb>/", view(require_POST(self.act)), name=f"{name}_do"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        network = kw.get("obj")
+        if network is not None:
+            context |= self.page_of(request, network)
+        return super().render_change_form(request, context, *args, **kw)
+
+    def page_of(self, request: HttpRequest, network: Network) -> dict[str, Any]:
+        user = as_user(request)
+        role = rules.role_of(user, network)
+        codes = [
+            {"row": one, "text": text, "qr": qr_code(text)}
+            for one in network.codes.filter(revoked=None)
+            if (text := join_codes.join_code(one, plans.relay()))
+        ]
+        return self.live_part(request, network) | {
+            "network": network,
+            "role": role,
+            "manages": role in {"owner", "admin"},
+            "choices": addable(user, network),
+            "codes": codes,
+            "shares": network.shares.all(),
+            "invitation": share_token(network),
+            "policy": graph.policy_rows(network.policy),
+            "tests": graph.test_rows(network.policy_tests),
+            "default": network.policy.get("default", "allow"),
+            "matrix": graph.matrix(network),
+            "portal": request.build_absolute_uri("/").rstrip("/"),
+            "relay": plans.relay(),
+        }
+
+    def live_part(self, request: HttpRequest, network: Network) -> dict[str, Any]:
+        user = as_user(request)
+        return {
+            "network": network,
+            "mesh": graph.mesh(network),
+            "members": [
+                {
+                    "row": row,
+                    "state": graph.state(row),
+                    "removable": can(
+                        rules.role_of(user, network), "delete_member", whose=ownership(row, user)
+                    ) == "yes",
+                }
+                for row in network.members.select_related("node__device", "node__owner", "network")
+                .defer("node__private_key")
+                .order_by("node__name")[:MOST_DEVICES]
+            ],
+            "manages": rules.role_of(user, network) in {"owner", "admin"},
+        }  # fmt: skip
+
+    def picture(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The part of the page that changes by itself, for the page to fetch."""
+        network = self.row_for(request, str(pk), "read")
+        return render(request, "portal/mesh.html", self.live_part(request, network))
+
+    def act(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        network = self.row_for(request, str(pk), "read")
+        back = HttpResponseRedirect(admin_url(Network, "change", network.pk))
+        do = ACTS.get(verb)
+        if do is None:
+            return back
+        try:
+            said = do(network, as_user(request), request.POST)
+        except Refused as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return back
+        if isinstance(said, str):
+            self.message_user(request, said)
+            return back
+        context = self.admin_site.each_context(request) | {
+            "opts": self.opts,
+            "network": network,
+        }
+        response = TemplateResponse(request, "portal/phone.html", context | said)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def as_user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101 - the admin's pages are for users
+    return request.user
+
+
+def addable(user: User, network: Network) -> list[Device]:
+    """Devices that the user may configure and that are not in the network yet."""
+    rows = Device.objects.visible_to(user, "device:update").filter(is_deactivated=False)
+    inside = network.members.filter(node__device__isnull=False).values("node__device")
+    return list(rows.filter(config__isnull=False).exclude(pk__in=inside).order_by("name")[:MOST_DEVICES])  # fmt: skip
+
+
+# --- what the page's buttons do: each returns what to say, or what to show once
+
+Said = str | dict[str, Any]
+
+
+def _add_device(network: Network, user: User, data: QueryDict) -> Said:
+    try:
+        device = Device.objects.visible_to(user).get(pk=UUID(data.get("device", "")))
+    except (ValueError, Device.DoesNotExist):
+        raise Refused("Choose a device.") from None
+    member = rules.add_device(network, by=user, device=device)
+    return f"{member.node.name} is a member; it is configured within seconds."
+
+
+def _add_link(network: Network, user: User, data: QueryDict) -> Said:
+    rules.add_by_link(network, by=user, link=data.get("link", ""), name=data.get("name", ""))
+    return f"{data.get('name')} is a member."
+
+
+def _add_phone(network: Network, user: User, data: QueryDict) -> Said:
+    member, text = join_codes.static_member(network, by=user, name=data.get("name", ""))
+    return {"member": member, "config": text, "qr": qr_code(text), "title": member.node.name}
+
+
+def _member(network: Network, data: QueryDict) -> Member:
+    pk = data.get("member", "")
+    found = network.members.filter(pk=pk).first() if pk.isdecimal() else None
+    if found is None:
+        raise Refused("It is no member any more.")
+    return found
+
+
+def _remove(network: Network, user: User, data: QueryDict) -> Said:
+    member = _member(network, data)
+    rules.remove_member(member, by=user)
+    return f"{member.node.name} has left the network."
+
+
+def _approve(network: Network, user: User, data: QueryDict) -> Said:
+    member = rules.approve(_member(network, data), by=user)
+    return f"{member.node.name} is a member."
+
+
+def _tag(network: Network, user: User, data: QueryDict) -> Said:
+    member = _member(network, data)
+    rules.update_member(member, by=user, tags=graph.words(data.get("tags", "")))
+    return f"The tags of {member.node.name} are stored."
+
+
+def _add_code(network: Network, user: User, data: QueryDict) -> Said:
+    uses = data.get("max_uses", "")
+    join_codes.create_code(
+        network,
+        by=user,
+        label=data.get("label", ""),
+        max_uses=int(uses) if uses.isdecimal() and len(uses) < len("1000000") else None,
+        expires_at=graph.in_days(data.get("days", "")),
+        needs_approval=bool(data.get("needs_approval")),
+    )
+    return "Devices join with the new code from now on."
+
+
+def _revoke_code(network: Network, user: User, data: QueryDict) -> Said:
+    pk = data.get("code", "")
+    code = network.codes.filter(pk=pk).first() if pk.isdecimal() else None
+    if code is None:
+        raise Refused("This code is gone already.")
+    if code.is_default:
+        rules.rotate_code(network, by=user)
+        return "The usual code is replaced: the old one lets nobody in any more."
+    join_codes.revoke_code(code, by=user)
+    return "The code lets nobody in any more."
+
+
+def _add_share(network: Network, user: User, data: QueryDict) -> Said:
+    rules.add_share(
+        network, by=user, email=data.get("email"), permissions=data.get("permissions")
+    )
+    return f"The network is shared with {data.get('email')}."
+
+
+def _remove_share(network: Network, user: User, data: QueryDict) -> Said:
+    rules.remove_share(network, by=user, email=data.get("email"))
+    return f"{data.get('email')} and their devices have left the network."
+
+
+def _policy(network: Network, user: User, data: QueryDict) -> Said:
+    policy, tests = graph.read_policy(data)
+    rules.set_policy(network, by=user, policy=policy, tests=tests)
+    return "The policy is stored, and kept within seconds."
+
+
+def _refresh(network: Network, user: User, data: QueryDict) -> Said:
+    rules.refresh(network)
+    return "All members were looked after."
+
+
+ACTS: dict[str, Callable[[Network, User, QueryDict], Said]] = {
+    "add-device": _add_device,
+    "add-link": _add_link,
+    "add-phone": _add_phone,
+    "remove": _remove,
+    "approve": _approve,
+    "tag": _tag,
+    "add-code": _add_code,
+    "revoke-code": _revoke_code,
+    "add-share": _add_share,
+    "remove-share": _remove_share,
+    "policy": _policy,
+    "refresh": _refresh,
+}

@@ -1,0 +1,149 @@
+"""Networks as our own API tells of them: all there is to know, by plain names."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from controller.devices.models import Device
+from networks.overlay.models import JoinCode, Member, Network, Node, Share
+from networks.overlay.rules import networks, presence
+
+
+class NodeSerializer(serializers.ModelSerializer[Node]):
+    online = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Node
+        fields = (
+            "id", "name", "address", "public_key", "key_mode", "port", "endpoint",
+            "is_fully_managed", "is_relay", "device", "online", "evidence", "checked_at",
+            "last_seen", "last_handshake", "observed", "latency", "revision", "created",
+        )  # fmt: skip
+        read_only_fields = tuple(
+            name
+            for name in fields
+            if name not in {"name", "endpoint", "port", "is_fully_managed"}
+        )
+
+    def get_online(self, row: Node) -> bool | None:
+        return presence.online(row)
+
+
+class MemberSerializer(serializers.ModelSerializer[Member]):
+    node = NodeSerializer(read_only=True)
+
+    class Meta:
+        model = Member
+        fields = ("id", "node", "state", "tags", "expires_at", "created")
+        read_only_fields = ("id", "node", "state", "created")
+
+
+class NewMember(serializers.Serializer[Any]):
+    """A device of the inventory, of one's own, or one that printed a link."""
+
+    address = serializers.CharField(required=False)
+    link = serializers.CharField(required=False)
+    name = serializers.CharField(required=False, default="")
+    is_fully_managed = serializers.BooleanField(required=False, default=False)
+
+    def get_fields(self) -> Any:
+        user = self.context.get("user")
+        rows = Device.objects.visible_to(user) if user else Device.objects.none()
+        device = serializers.PrimaryKeyRelatedField(queryset=rows, required=False)
+        return super().get_fields() | {"device": device}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if sum(name in attrs for name in ("device", "address", "link")) != 1:
+            raise serializers.ValidationError("One of device, address and link is expected.")
+        return attrs
+
+
+class JoinCodeSerializer(serializers.ModelSerializer[JoinCode]):
+    code = serializers.SerializerMethodField()
+    is_good = serializers.BooleanField(read_only=True)
+
+    class Meta:
+        model = JoinCode
+        fields = (
+            "id", "code", "label", "uses", "max_uses", "expires_at", "needs_approval",
+            "is_default", "is_good", "created",
+        )  # fmt: skip
+        read_only_fields = ("id", "code", "uses", "is_default", "created")
+
+    def get_code(self, row: JoinCode) -> str:
+        return f"{self.context['relay'].address}/{row.secret}"
+
+
+class ShareSerializer(serializers.ModelSerializer[Share]):
+    is_pending = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Share
+        fields = ("id", "email", "permissions", "is_pending", "accepted_at")
+        read_only_fields = ("id", "is_pending", "accepted_at")
+
+    def get_is_pending(self, row: Share) -> bool:
+        return row.user_id is None
+
+
+class NetworkSerializer(serializers.ModelSerializer[Network]):
+    owner = serializers.EmailField(source="owner.email", read_only=True)
+    role = serializers.SerializerMethodField()
+    member_count = serializers.IntegerField(read_only=True)
+    share_token = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Network
+        fields = (
+            "id", "name", "slug", "owner", "role", "member_count", "master", "share_token",
+            "refreshed", "created", "modified",
+        )  # fmt: skip
+        read_only_fields = ("id", "slug", "refreshed", "created", "modified")
+
+    def get_role(self, row: Network) -> str:
+        user = self.context["user"]
+        if user.is_superuser or row.owner_id == user.pk:
+            return "owner"
+        return "admin" if row.pk in self.context["administered"] else "member"
+
+    def get_share_token(self, row: Network) -> str | None:
+        return None if self.get_role(row) == "member" else networks.share_token(row)
+
+
+class PolicySerializer(serializers.Serializer[Any]):
+    policy = serializers.JSONField()
+    tests = serializers.JSONField(required=False)
+
+
+class MatrixSerializer(serializers.Serializer[Any]):
+    members = serializers.ListField(child=serializers.CharField())
+    rows = serializers.ListField(
+        child=serializers.ListField(
+            child=serializers.ChoiceField(choices=["all", "some", "none", "self"])
+        )
+    )
+
+
+class Invitation(serializers.Serializer[Any]):
+    token = serializers.CharField()
+
+
+class NewPhone(serializers.Serializer[Any]):
+    name = serializers.CharField()
+
+
+class Phone(serializers.Serializer[Any]):
+    """A configuration that is told this once, as text and as a QR code (SVG)."""
+
+    member = MemberSerializer()
+    config = serializers.CharField()
+    qr = serializers.CharField()
+
+
+class RelaySerializer(serializers.ModelSerializer[Node]):
+    device = serializers.PrimaryKeyRelatedField(queryset=Device.objects.all(), allow_null=True)
+
+    class Meta:
+        model = Node
+        fields = ("address", "public_key", "device", "endpoint", "port", "online", "checked_at")
+        read_only_fields = ("address", "public_key", "online", "checked_at")

@@ -1,0 +1,97 @@
+"""Pages that links lead to: one that a device printed, and one that invites to a network."""
+
+from typing import Any
+
+from django.contrib.admin import site
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.views import View
+
+from controller.accounts.models import User
+from controller.base.admin import admin_url
+from controller.base.errors import Refused
+from networks.overlay import rules
+from networks.overlay.engine.overlay_names import parse_link
+from networks.overlay.models import Network
+from networks.overlay.rules.networks import network_of_token
+
+
+class LinkedPage(LoginRequiredMixin, View):
+    title: str
+
+    @property
+    def user(self) -> User:
+        assert isinstance(self.request.user, User)  # noqa: S101 - signed in
+        return self.request.user
+
+    def shown(self, request: HttpRequest, problem: str = "", **more: Any) -> HttpResponse:
+        context = site.each_context(request) | {"title": self.title, "problem": problem} | more
+        response = TemplateResponse(request, "portal/open_link.html", context)
+        # The address of the page is a secret, which is not for the next one to know.
+        response["Referrer-Policy"] = "no-referrer"
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @staticmethod
+    def to(network: Network) -> HttpResponse:
+        return HttpResponseRedirect(admin_url(Network, "change", network.pk))
+
+
+class DevicePage(LinkedPage):
+    """``/husarnet/<56 digits>``: whoever opens it adds the device to one of their networks."""
+
+    title = "Add a device"
+
+    def get(self, request: HttpRequest, digits: str) -> HttpResponse:
+        return self.page(request)
+
+    def post(self, request: HttpRequest, digits: str) -> HttpResponse:
+        data = request.POST
+        pk = data.get("network", "")
+        rows = Network.objects.visible_to(self.user)
+        network = rows.filter(pk=pk).first() if pk.isdecimal() else None
+        if network is None:
+            return self.page(request, "Choose a network.")
+        try:
+            rules.add_by_link(
+                network,
+                by=self.user,
+                link=request.build_absolute_uri(),
+                name=data.get("name"),
+                is_fully_managed="managed" in data,
+            )
+        except Refused as error:
+            return self.page(request, str(error))
+        return self.to(network)
+
+    def page(self, request: HttpRequest, problem: str = "") -> HttpResponse:
+        rules.claim(self.user)
+        _, address, _ = parse_link(request.build_absolute_uri())
+        return self.shown(
+            request,
+            problem,
+            networks=list(Network.objects.visible_to(self.user).order_by("name")),
+            address=address,
+            name=request.POST.get("name", ""),
+        )
+
+
+class InvitationPage(LinkedPage):
+    """``/invitation/<share token>``: whoever opens it may become a member."""
+
+    title = "An invitation"
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            network = network_of_token(token)
+        except Refused as error:
+            return self.shown(request, str(error))
+        self.title = f"You are invited to {network.name}"
+        return self.shown(request, network=network)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            return self.to(rules.accept(self.user, token))
+        except Refused as error:
+            return self.shown(request, str(error))

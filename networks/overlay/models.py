@@ -1,0 +1,297 @@
+"""Overlay networks, the devices in them, and who may do what with them.
+
+A network is somebody's own and may be shared with others by name: whose organization a device
+is of says who configures it, not who reaches it.
+"""
+
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from guardian.shortcuts import get_objects_for_user
+
+from controller.accounts.models import Audited, User
+from controller.base.models import Dated
+from controller.base.secrets import EncryptedTextField, digest
+from controller.devices.models import Device
+from networks.overlay.engine.overlay_names import new_code
+
+PERMISSIONS = {"member": "member_network", "admin": "admin_network"}
+LOWEST_PORT, HIGHEST_PORT = 1024, 65535
+
+
+class Told(Audited):
+    """Writes are told in the audit; a network is a person's, so in the portal's own chain."""
+
+    @property
+    def audit_organization_id(self) -> UUID | None:
+        return None
+
+
+class Account(models.Model):
+    """The number that the Husarnet API knows a user by."""
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="network_account")
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.user}"
+
+
+class NodeQuerySet(models.QuerySet[Any]):
+    def visible_to(self, user: User | AnonymousUser, to: str = "") -> Self:
+        """One's own devices, and those in networks that one may see."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self
+        networks = Network.objects.visible_to(user).values("pk")
+        shared = Member.objects.filter(network__in=networks).values("node")
+        return self.filter(Q(owner=user) | Q(pk__in=shared))
+
+    def touch(self) -> int:
+        """What these are to have has changed."""
+        return self.update(revision=F("revision") + 1)
+
+
+class Node(Told, Dated):
+    """A device in the overlay: one key and one address for all its networks."""
+
+    class KeyMode(models.TextChoices):
+        DEVICE = "device", "Made on the device"
+        PORTAL = "portal", "Made here, and kept encrypted"
+        STATIC = "static", "Made here, shown once and forgotten"
+
+    not_audited: ClassVar[frozenset[str]] = frozenset(
+        {"revision", "followed_revision", "last_seen", "checked_at", "received", "observed"}
+    )
+
+    owner = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="overlay_nodes"
+    )
+    device = models.OneToOneField(
+        Device, models.CASCADE, null=True, blank=True, related_name="overlay_node",
+        help_text="The device of the inventory that this is, and that is configured for it.",
+    )  # fmt: skip
+    name = models.CharField(max_length=63, help_text="Its host name in all its networks.")
+    is_fully_managed = models.BooleanField(
+        default=False, help_text="Whether the name becomes the device's own host name."
+    )
+    is_relay = models.BooleanField(default=False, editable=False)
+    # Kept for good: a device that changes its key keeps its address.
+    address = models.GenericIPAddressField(protocol="IPv6", unique=True, editable=False)
+    public_key = models.CharField(max_length=44, unique=True, editable=False)
+    private_key = EncryptedTextField(blank=True, editable=False)
+    key_mode = models.CharField(
+        max_length=6, choices=KeyMode, default=KeyMode.DEVICE, editable=False
+    )
+    port = models.PositiveIntegerField(
+        default=51820,
+        validators=[MinValueValidator(LOWEST_PORT), MaxValueValidator(HIGHEST_PORT)],
+    )
+    endpoint = models.CharField(
+        max_length=128, blank=True,
+        help_text="Host and port where anybody can reach it, as in vpn.example.org:51820; "
+        "empty behind NAT.",
+    )  # fmt: skip
+    token_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, but for those that have none
+    link_digest = models.CharField(max_length=64, blank=True, editable=False)
+
+    # What was seen of it.
+    online = models.BooleanField(null=True, editable=False)
+    evidence = models.CharField(max_length=16, blank=True, editable=False)
+    checked_at = models.DateTimeField(null=True, editable=False)
+    last_seen = models.DateTimeField(null=True, editable=False)
+    last_handshake = models.DateTimeField(null=True, editable=False)
+    observed = models.CharField(max_length=64, blank=True, editable=False)
+    received = models.BigIntegerField(null=True, editable=False)
+    latency = models.FloatField("latency in ms", null=True, editable=False)
+
+    # What it is to have was changed this often, and this is what its configuration follows.
+    revision = models.PositiveBigIntegerField(default=1, editable=False)
+    followed_revision = models.PositiveBigIntegerField(default=0, editable=False)
+
+    objects = NodeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "overlay device"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_relay"], condition=Q(is_relay=True), name="one_relay"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], name="node_not_followed",
+                condition=Q(followed_revision__lt=F("revision")),
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class NetworkQuerySet(models.QuerySet[Any]):
+    def visible_to(self, user: User | AnonymousUser, to: str = "") -> Self:
+        """One's own networks, and those that were shared with one."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self
+        codes = list(PERMISSIONS.values())
+        shared = get_objects_for_user(user, codes, Network, any_perm=True).values("pk")
+        return self.filter(Q(owner=user) | Q(pk__in=shared))
+
+
+class Network(Told, Dated):
+    """A set of devices that reach each other."""
+
+    owner = models.ForeignKey(User, models.PROTECT, related_name="networks")
+    name = models.CharField(max_length=255)
+    slug = models.SlugField(max_length=63, editable=False)
+    share_nonce = models.CharField(max_length=22, default=new_code, editable=False)
+    master = models.ForeignKey(
+        "networks.Member", models.SET_NULL, null=True, blank=True, related_name="+",
+        help_text="The member that the name master leads to.",
+    )  # fmt: skip
+    policy = models.JSONField(default=dict, blank=True)
+    policy_tests = models.JSONField(default=list, blank=True)
+    refreshed = models.DateTimeField(null=True, editable=False)
+
+    objects = NetworkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        permissions = [
+            ("member_network", "Adds devices, and removes their own"),
+            ("admin_network", "Adds and removes devices, and shares"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MemberQuerySet(models.QuerySet[Any]):
+    def active(self) -> Self:
+        return self.filter(state=Member.State.ACTIVE).filter(
+            Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+        )
+
+
+class Member(Told, Dated):
+    """A device in a network."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        PENDING = "pending", "Waits for approval"
+
+    network = models.ForeignKey(Network, models.CASCADE, related_name="members")
+    node = models.ForeignKey(Node, models.CASCADE, related_name="memberships")
+    joined_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    state = models.CharField(max_length=8, choices=State, default=State.ACTIVE)
+    tags = models.JSONField(default=list, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MemberQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["network", "node"], name="member_once")]
+
+    def __str__(self) -> str:
+        return f"{self.node} in {self.network}"
+
+
+class Share(Told, Dated):
+    """Who else a network is open to, by e-mail; it grants nothing until somebody has that."""
+
+    class Permissions(models.TextChoices):
+        MEMBER = "member", "Member"
+        ADMIN = "admin", "Administrator"
+
+    network = models.ForeignKey(Network, models.CASCADE, related_name="shares")
+    email = models.EmailField("e-mail")
+    permissions = models.CharField(
+        max_length=6, choices=Permissions, default=Permissions.MEMBER
+    )
+    user = models.ForeignKey(
+        User, models.CASCADE, null=True, editable=False, related_name="network_shares"
+    )
+    accepted_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint("network", Lower("email"), name="share_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network} for {self.email}"
+
+
+class JoinCode(Told, Dated):
+    """What devices join a network with, without anybody signing in on them."""
+
+    network = models.ForeignKey(Network, models.CASCADE, related_name="codes")
+    label = models.CharField(max_length=64, blank=True, help_text="What it is for.")
+    secret = EncryptedTextField(default=new_code, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    creator = models.ForeignKey(
+        User, models.CASCADE, editable=False, related_name="+",
+        help_text="Whose devices those are that join with it.",
+    )  # fmt: skip
+    is_default = models.BooleanField(default=False, editable=False)
+    uses = models.PositiveIntegerField(default=0, editable=False)
+    max_uses = models.PositiveIntegerField(
+        "most uses", null=True, blank=True, help_text="Left empty, as many as come."
+    )
+    expires_at = models.DateTimeField("expires", null=True, blank=True)
+    needs_approval = models.BooleanField(
+        default=False, help_text="Whether somebody has to let each device in."
+    )
+    revoked = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["network"],
+                condition=Q(is_default=True, revoked=None),
+                name="one_default_code",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.label or f"Code of {self.network}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.digest = digest(self.secret)
+        super().save(*args, **kwargs)
+
+    @property
+    def is_good(self) -> bool:
+        expired = self.expires_at is not None and self.expires_at <= timezone.now()
+        used_up = self.max_uses is not None and self.uses >= self.max_uses
+        return self.revoked is None and not expired and not used_up
+
+
+class DirectPath(models.Model):
+    """Two devices that send, or try to send, to each other without the relay."""
+
+    low = models.ForeignKey(Node, models.CASCADE, related_name="+")
+    high = models.ForeignKey(Node, models.CASCADE, related_name="+")
+    proven = models.DateTimeField(null=True, help_text="When a handshake was last seen.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["low", "high"], name="path_once"),
+            models.CheckConstraint(condition=Q(low__lt=F("high")), name="path_low_high"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}"

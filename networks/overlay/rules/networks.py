@@ -1,0 +1,163 @@
+"""Networks themselves, and what somebody may do with one."""
+
+from typing import Any
+
+from django.core.signing import Signer, b62_encode
+from django.db import transaction
+from guardian.models import UserObjectPermission
+
+from controller.accounts.engine.scopes import allows
+from controller.accounts.models import User
+from controller.base.errors import NotFound, NotPermitted, Refused
+from networks.overlay.engine.overlay_names import new_code
+from networks.overlay.engine.roles import Action, Ownership, Role, can
+from networks.overlay.models import PERMISSIONS, Account, JoinCode, Member, Network
+from networks.overlay.rules.plans import mark_outdated, relay, slug_of
+
+LONGEST_NAME = 255
+
+
+def role_of(user: User, network: Network) -> Role:
+    """Superusers stand in for the owner of every network."""
+    if not user.is_active:
+        return "stranger"
+    if user.is_superuser or network.owner_id == user.pk:
+        return "owner"
+    held = set(
+        UserObjectPermission.objects.filter(
+            user=user,
+            object_pk=str(network.pk),
+            permission__codename__in=PERMISSIONS.values(),
+            permission__content_type__app_label="networks",
+        ).values_list("permission__codename", flat=True)
+    )
+    if PERMISSIONS["admin"] in held:
+        return "admin"
+    return "member" if PERMISSIONS["member"] in held else "stranger"
+
+
+def administered(user: User) -> set[int]:
+    """Networks of others that the user may share on."""
+    return {
+        int(pk)
+        for pk in UserObjectPermission.objects.filter(
+            user=user,
+            permission__codename=PERMISSIONS["admin"],
+            permission__content_type__app_label="networks",
+        ).values_list("object_pk", flat=True)
+    }
+
+
+def check(user: User, network: Network, action: Action, *, whose: Ownership = "other") -> None:
+    """Raises NotFound for strangers, and NotPermitted or Refused for what a role does not do."""
+    match can(role_of(user, network), action, whose=whose):
+        case "yes":
+            check_scope(user, "network:read" if action == "see" else "network:update")
+        case "forbidden":
+            raise NotPermitted("Your part in this network does not permit this.")
+        case "senseless":
+            raise Refused("The owner cannot be removed from their network.")
+        case _:
+            raise NotFound("There is no such network.")
+
+
+def check_scope(user: User, permission: str) -> None:
+    """A key may be narrower than its owner."""
+    if user.scopes is not None and not allows(user.scopes, permission):
+        raise NotPermitted(f"This key does not permit {permission}.")
+
+
+def checked_name(name: object) -> str:
+    text = name.strip() if isinstance(name, str) else ""
+    if not 0 < len(text) <= LONGEST_NAME:
+        raise Refused({"name": [f"A name has 1 to {LONGEST_NAME} characters."]})
+    return text
+
+
+@transaction.atomic
+def create_network(owner: User, *, name: object) -> Network:
+    check_scope(owner, "network:create")
+    text = checked_name(name)
+    relay()
+    Account.objects.get_or_create(user=owner)
+    row = Network.objects.create(owner=owner, name=text)
+    row.slug = slug_of(row)
+    row.save(update_fields=["slug"])
+    JoinCode.objects.create(network=row, creator=owner, is_default=True)
+    return row
+
+
+@transaction.atomic
+def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
+    """``name``, and ``master``: the id of a member, or None."""
+    check(by, network, "change")
+    if unknown := values.keys() - {"name", "master"}:
+        raise Refused(f"A network has no {sorted(unknown)[0]}.")
+    if "name" in values:
+        network.name = checked_name(values["name"])
+    if "master" in values:
+        network.master = master = values["master"] and _member(network, values["master"])
+        mark_outdated([network.pk])
+        if master is not None and master.state != Member.State.ACTIVE:
+            raise Refused({"ros-master": ["This member has not been let in yet."]})
+    network.save()
+    return network
+
+
+def _member(network: Network, pk: object) -> Member:
+    found: Member | None = (
+        network.members.filter(pk=str(pk)).first() if str(pk).isdecimal() else None
+    )
+    if found is None:
+        raise Refused({"ros-master": ["No member of this network has this id."]})
+    return found
+
+
+@transaction.atomic
+def delete_network(network: Network, *, by: User) -> None:
+    check(by, network, "delete")
+    nodes = list(network.members.values_list("node", flat=True))
+    # Before its members are gone, for they are to hear of it.
+    mark_outdated([network.pk], also=nodes)
+    UserObjectPermission.objects.filter(
+        object_pk=str(network.pk), permission__content_type__app_label="networks"
+    ).delete()
+    network.delete()
+
+
+@transaction.atomic
+def rotate_code(network: Network, *, by: User) -> JoinCode:
+    """A new join code in place of the usual one; who has joined stays."""
+    check(by, network, "rotate_code")
+    old = network.codes.filter(is_default=True)
+    network.codes.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+    return JoinCode.objects.create(network=network, creator=network.owner, is_default=True)
+
+
+@transaction.atomic
+def rotate_share_token(network: Network, *, by: User) -> Network:
+    """Invitations that were given away are good no more."""
+    check(by, network, "rotate_code")
+    network.share_nonce = new_code()
+    network.save(update_fields=["share_nonce"])
+    return network
+
+
+def share_token(network: Network) -> str:
+    """A signed invitation: the network, when it was made, and a signature."""
+    stamp = b62_encode(int(network.created.timestamp()))
+    return _signer(network.share_nonce).sign(f"{network.pk:04d}:{stamp}")
+
+
+def network_of_token(token: str) -> Network:
+    """The network of an invitation; NotFound for what is none."""
+    number, _, _ = token.partition(":")
+    rows = Network.objects.filter(pk=number) if number.isdecimal() else Network.objects.none()
+    found: Network | None = rows.first()
+    if found is None or share_token(found) != token:
+        raise NotFound("This invitation is not good, or not any more.")
+    return found
+
+
+def _signer(nonce: str) -> Signer:
+    return Signer(salt=f"networks.share.{nonce}")

@@ -1,0 +1,226 @@
+"""From rows to what devices of the overlay are to have."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils.text import slugify
+
+from controller.base.events import Event, publish_on_commit
+from controller.base.secrets import digest
+from controller.celery import enqueue_on_commit
+from networks.overlay.engine import configs, firewall, policies, topology
+from networks.overlay.engine.firewall import Segment
+from networks.overlay.engine.keys import overlay_address, wireguard_pair
+from networks.overlay.engine.topology import Plan, Topology
+from networks.overlay.models import DirectPath, Member, Network, Node
+
+FOLLOW = "controller.configs.tasks.follow_overlay"
+RELAY_NAME = "relay"
+FIRST_PORT, PORTS = 20000, 30000
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What the overlay adds to the configuration of a device."""
+
+    netjson: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+NOTHING = Contribution()
+
+
+def relay() -> Node:
+    """The relay's identity, which is there before any device is the relay.
+
+    Its key is made here because join codes name the address that follows from it.
+    """
+    found = Node.objects.filter(is_relay=True).first()
+    if found is None:
+        private, public = wireguard_pair()
+        made = new_node(
+            public, name=RELAY_NAME, private_key=private, key_mode=Node.KeyMode.PORTAL,
+            is_relay=True,
+        )  # fmt: skip
+        Node.objects.bulk_create([made], ignore_conflicts=True)
+        found = Node.objects.get(is_relay=True)
+    return found
+
+
+def new_node(public_key: str, **values: Any) -> Node:
+    """A device by its key; its port follows from it, so that it stays the same behind NAT."""
+    port = FIRST_PORT + int(digest(public_key)[:8], 16) % PORTS
+    return Node(
+        public_key=public_key,
+        address=overlay_address(public_key, settings.MUSTER_OVERLAY_PREFIX),
+        port=port,
+        **values,
+    )
+
+
+def mark_outdated(network_ids: Collection[int], *, also: Iterable[int] = ()) -> None:
+    """What members of these networks, and the relay, are to have has changed."""
+    members = Member.objects.filter(network__in=network_ids).values("node")
+    affected = Node.objects.filter(pk__in=members) | Node.objects.filter(pk__in=list(also))
+    (affected | Node.objects.filter(is_relay=True)).touch()
+    # A little later: what comes in a burst is one push.
+    tell_changed(network_ids)
+    enqueue_on_commit(FOLLOW, countdown=settings.MUSTER_OVERLAY_SETTLE_SECONDS)
+
+
+def tell_changed(network_ids: Iterable[int]) -> None:
+    """A hint for pages that show these; what they may see they ask for themselves."""
+    changed = set(network_ids)
+    publish_on_commit(lambda: [_changed(network) for network in _with_shares(changed)])
+
+
+def _with_shares(ids: Collection[int]) -> QuerySet[Network]:
+    return Network.objects.filter(pk__in=ids).prefetch_related("shares")
+
+
+def _changed(network: Network) -> Event:
+    shared = {share.user_id for share in network.shares.all() if share.user_id}
+    people = frozenset({network.owner_id, *shared})
+    return Event(
+        "network.changed", "network:read", None, network.pk, has_site=False, recipients=people
+    )
+
+
+def slug_of(network: Network) -> str:
+    """As names in full have it: unique, and still something to read."""
+    return f"{slugify(network.name)[:40].strip('-_') or 'network'}-{network.pk}".lstrip("-")
+
+
+def load_topology(node_ids: Collection[int] | None = None) -> Topology:
+    """What plans of these devices are made of, in a fixed number of queries; None is all."""
+    members = Member.objects.active()
+    if node_ids is not None:
+        mine = members.filter(node__in=node_ids).values("network")
+        members = members.filter(network__in=mine)
+    by_network: defaultdict[int, list[int]] = defaultdict(list)
+    node_of: dict[int, int] = {}
+    for pk, network, node in members.order_by("pk").values_list("pk", "network", "node"):
+        by_network[network].append(node)
+        node_of[pk] = node
+    rows = Network.objects.filter(pk__in=list(by_network)).order_by("pk")
+    nodes = {
+        one.pk: _node(one)
+        for one in Node.objects.filter(pk__in=set(node_of.values())).defer("private_key")
+    }
+    hub = _node(relay())
+    nodes.setdefault(hub.id, hub)
+    paths = list(DirectPath.objects.filter(low__in=nodes, high__in=nodes))
+    return Topology(
+        nodes=nodes,
+        networks=tuple(
+            topology.Network(
+                one.pk,
+                one.slug,
+                tuple(by_network[one.pk]),
+                node_of.get(one.master_id) if one.master_id else None,
+            )
+            for one in rows
+        ),
+        relay=hub,
+        prefix=settings.MUSTER_OVERLAY_PREFIX,
+        suffix=settings.MUSTER_OVERLAY_SUFFIX,
+        proven=frozenset((one.low_id, one.high_id) for one in paths if one.proven),
+        candidates=frozenset((one.low_id, one.high_id) for one in paths if not one.proven),
+    )
+
+
+def _node(row: Node) -> topology.Node:
+    return topology.Node(
+        id=row.pk,
+        name=row.name,
+        address=str(row.address),
+        public_key=row.public_key,
+        port=row.port,
+        endpoint=row.endpoint,
+        observed=row.observed,
+        is_fully_managed=row.is_fully_managed,
+    )
+
+
+def segments(network_ids: Iterable[int] | None = None) -> list[Segment]:
+    """Networks as firewalls see them."""
+    members = Member.objects.active().select_related("node").order_by("pk")
+    rows = Network.objects.order_by("pk")
+    if network_ids is not None:
+        ids = list(network_ids)
+        rows, members = rows.filter(pk__in=ids), members.filter(network__in=ids)
+    by_network: defaultdict[int, list[policies.Member]] = defaultdict(list)
+    for one in members.defer("node__private_key"):
+        by_network[one.network_id].append(as_policy_member(one))
+    return [
+        Segment(row.pk, tuple(by_network[row.pk]), policies.parse(row.policy))
+        for row in rows
+        if by_network[row.pk]
+    ]
+
+
+def as_policy_member(row: Member) -> policies.Member:
+    return policies.Member(row.node.name, str(row.node.address), frozenset(row.tags))
+
+
+def script_parts(made: Topology, node: Node) -> tuple[Plan, dict[str, str]]:
+    """A device's plan, and the same as the parts that our script applies there."""
+    if node.is_relay:
+        plan = topology.relay_plan(made)
+        table = firewall.relay_table(segments(), configs.INTERFACE)
+        return plan, configs.parts(plan, firewall=table, is_relay=True)
+    plan = topology.plan(made, node.pk)
+    table = ""
+    if plan is not topology.NOTHING and made.direct.get(node.pk):
+        mine = segments(network.id for network in made.networks_of[node.pk])
+        if any(not one.policy.is_open for one in mine):
+            table = firewall.member_table(mine, configs.INTERFACE)
+    return plan, configs.parts(plan, firewall=table)
+
+
+def contributions(device_ids: Collection[UUID]) -> dict[UUID, Contribution]:
+    """What the overlay adds to the configurations of these devices."""
+    rows = list(Node.objects.filter(device__in=device_ids))
+    if not rows:
+        return {}
+    everything = any(row.is_relay for row in rows)
+    made = load_topology(None if everything else [row.pk for row in rows])
+    return {row.device_id: _contribution(made, row) for row in rows}
+
+
+def _contribution(made: Topology, node: Node) -> Contribution:
+    plan, found = script_parts(made, node)
+    if not found:
+        # Our script stays until it has taken everything down.
+        return Contribution(configs.netjson_files({}, script=script(), holds_key=False))
+    holds_key = bool(node.private_key)
+    netjson = configs.netjson_files(found, script=script(), holds_key=holds_key)
+    if holds_key and not node.is_relay:
+        netjson |= configs.netjson(plan)
+        netjson["files"].append(configs.agent_hook())
+    variables = {configs.KEY_VARIABLE: node.private_key} if holds_key else {}
+    return Contribution(netjson, variables)
+
+
+@lru_cache(maxsize=1)
+def script() -> str:
+    """What runs on devices, the same for all of them."""
+    return Path(settings.BASE_DIR, "agents", "muster-join").read_text()
+
+
+@transaction.atomic
+def take_outdated() -> list[UUID]:
+    """Take note of all whose plans have changed; the devices to configure anew."""
+    rows = Node.objects.filter(followed_revision__lt=F("revision"))
+    # Locked, so that what is noted below is the revision that was found.
+    found = dict(rows.select_for_update().values_list("pk", "device"))
+    Node.objects.filter(pk__in=found).update(followed_revision=F("revision"))
+    return [device for device in found.values() if device is not None]

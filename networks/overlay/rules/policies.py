@@ -1,0 +1,56 @@
+"""A network's policy, the tests that it must pass, and who reaches whom by it."""
+
+from typing import Any
+
+from django.db import transaction
+
+from controller.accounts.models import User
+from controller.base.errors import Refused
+from networks.overlay.engine import policies
+from networks.overlay.models import Network
+from networks.overlay.rules.networks import check
+from networks.overlay.rules.plans import as_policy_member, mark_outdated
+
+# A picture for people; programs ask for pairs.
+MOST_IN_MATRIX = 100
+
+
+@transaction.atomic
+def set_policy(network: Network, *, by: User, policy: Any, tests: Any = None) -> Network:
+    """Store a policy and its tests, unless one of them fails: then nothing is changed."""
+    check(by, network, "change_policy")
+    tests = network.policy_tests if tests is None else tests
+    try:
+        parsed = policies.parse(policy)
+    except policies.BadPolicy as error:
+        raise Refused({"policy": [str(error)]}) from error
+    try:
+        sentences = list(
+            policies.failures(parsed, policies.parse_tests(tests), members_of(network))
+        )
+    except policies.BadPolicy as error:
+        raise Refused({"tests": [str(error)]}) from error
+    if sentences:
+        raise Refused({"tests": sentences})
+    network.policy, network.policy_tests = policy, tests
+    network.save(update_fields=["policy", "policy_tests"])
+    mark_outdated([network.pk])
+    return network
+
+
+def members_of(network: Network) -> list[policies.Member]:
+    rows = network.members.active().select_related("node").order_by("node__name")
+    return [as_policy_member(row) for row in rows]
+
+
+def matrix(network: Network, *, policy: Any = None) -> dict[str, Any]:
+    """Who reaches whom, by the stored policy or by one that is only thought of."""
+    members = members_of(network)[:MOST_IN_MATRIX]
+    try:
+        parsed = policies.parse(network.policy if policy is None else policy)
+    except policies.BadPolicy as error:
+        raise Refused({"policy": [str(error)]}) from error
+    return {
+        "members": [one.name for one in members],
+        "rows": policies.matrix(parsed, members),
+    }

@@ -1,0 +1,173 @@
+"""Whether members are there: asked of the relay for all of them at once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from controller.base.errors import Refused
+from controller.base.redis_lock import turn
+from controller.connections.rules import usable_connections
+from networks.overlay.engine import relay_status
+from networks.overlay.engine.relay_status import Seen
+from networks.overlay.models import DirectPath, Member, Network, Node
+from networks.overlay.rules import ssh
+from networks.overlay.rules.members import SILENT_ROUNDS, end_expired
+from networks.overlay.rules.plans import mark_outdated, relay, tell_changed
+
+# All of it: signing in on the relay, two seconds in which members may answer, and writing.
+REFRESH_SECONDS = 3.4
+VISIT_SECONDS = 2.6
+# A result as young as this is as good as a new one.
+FRESH = timedelta(seconds=2)
+# Nobody knows about a member that was not looked at for so long.
+VALID = timedelta(minutes=5)
+HANDSHAKE_VALID = timedelta(minutes=3)
+ADDRESSES_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class RelayStatus:
+    """What one visit to the relay brought."""
+
+    seen: dict[str, Seen]
+    was_there: bool
+
+
+def refresh(network: Network) -> None:
+    """Look after all members of a network now; whoever asks meanwhile gets the same result."""
+    with turn(f"overlay:{network.pk}", seconds=REFRESH_SECONDS):
+        network.refresh_from_db(fields=["refreshed"])
+        if network.refreshed and timezone.now() - network.refreshed < FRESH:
+            return
+        look_at(Node.objects.filter(memberships__network=network))
+        network.refreshed = timezone.now()
+        Network.objects.filter(pk=network.pk).update(refreshed=network.refreshed)
+
+
+def look_at(rows: Iterable[Node]) -> None:
+    """Ask the relay about these devices, and write what it says in one go."""
+    nodes = [one for one in rows if not one.is_relay]
+    found = _visit(nodes)
+    now, before = timezone.now(), {one.pk: one.online for one in nodes}
+    for node in nodes:
+        _judge(node, found, now)
+    Node.objects.bulk_update(
+        nodes,
+        [
+            "online",
+            "evidence",
+            "checked_at",
+            "latency",
+            "received",
+            "last_handshake",
+            "observed",
+        ],
+        batch_size=500,
+    )
+    if found.was_there:
+        Node.objects.filter(is_relay=True).update(online=True, evidence="probe", checked_at=now)
+    changed = [one.pk for one in nodes if one.online != before[one.pk]]
+    if changed:
+        tell_changed(Member.objects.filter(node__in=changed).values_list("network", flat=True))
+    _follow_paths(nodes)
+
+
+def _visit(nodes: list[Node]) -> RelayStatus:
+    hub = relay()
+    connection = (
+        usable_connections([hub.device_id]).get(hub.device_id) if hub.device_id else None
+    )
+    if connection is None or not nodes:
+        return RelayStatus({}, was_there=False)
+    keys = {str(one.address): one.public_key for one in nodes}
+    try:
+        said = ssh.ask(connection, "status", *keys, seconds=VISIT_SECONDS, partly=True)
+    except Refused:
+        return RelayStatus({}, was_there=False)
+    return RelayStatus(relay_status.by_address(keys, *relay_status.read(said)), was_there=True)
+
+
+def _judge(node: Node, look: RelayStatus, now: datetime) -> None:
+    seen = look.seen.get(str(node.address), Seen())
+    age = (now - node.last_seen).total_seconds() if node.last_seen else None
+    said = relay_status.verdict(
+        asked=look.was_there,
+        answered=seen.latency is not None,
+        heartbeat_age=age,
+        heartbeat_patience=settings.MUSTER_JOIN_POLL_SECONDS * SILENT_ROUNDS,
+        has_grown=node.received is not None and seen.received > node.received,
+    )
+    node.online, node.evidence, node.checked_at = said.online, said.evidence, now
+    if not look.was_there:
+        return
+    node.latency, node.received = seen.latency, seen.received
+    node.observed = seen.endpoint or node.observed
+    if seen.handshake:
+        node.last_handshake = datetime.fromtimestamp(seen.handshake, UTC)
+
+
+def online(node: Node) -> bool | None:
+    """What is known by now; nothing, where nobody looked for a while."""
+    if node.checked_at is None or timezone.now() - node.checked_at > VALID:
+        return None
+    return node.online
+
+
+def via(node: Node) -> str | None:
+    """How what is sent to a member gets there."""
+    if online(node) is not True:
+        return None
+    if node.is_relay:
+        return "direct"
+    paths = DirectPath.objects.filter(low=node) | DirectPath.objects.filter(high=node)
+    return "direct" if paths.exclude(proven=None).exists() else "relay"
+
+
+# --- direct paths
+
+
+def _follow_paths(nodes: list[Node]) -> None:
+    """Ask those that anybody can reach which handshakes they see, and switch paths over."""
+    hubs = {one.device_id: one for one in nodes if one.endpoint and one.device_id}
+    connections = usable_connections(hubs)
+    for device, hub in hubs.items():
+        connection = connections.get(device)
+        if connection is None or not DirectPath.objects.filter(low=hub).union(DirectPath.objects.filter(high=hub)).exists():  # fmt: skip
+            continue
+        try:
+            peers, _ = relay_status.read(ssh.ask(connection, "status", seconds=VISIT_SECONDS))
+        except Refused:
+            continue
+        note_handshakes(hub, {key: one.handshake for key, one in peers.items()})
+
+
+def note_handshakes(node: Node, handshakes: Mapping[str, int]) -> None:
+    """A handshake means that both have the other's key: from now on they send directly.
+
+    One that is old means that the path is gone, and the relay takes over again.
+    """
+    paths = DirectPath.objects.filter(low=node) | DirectPath.objects.filter(high=node)
+    changed, now = [], timezone.now()
+    for path in paths.select_related("low", "high"):
+        other = path.high if path.low_id == node.pk else path.low
+        at = handshakes.get(other.public_key, 0)
+        is_young = bool(at) and now - datetime.fromtimestamp(at, UTC) < HANDSHAKE_VALID
+        if is_young != (path.proven is not None):
+            changed += [path.low_id, path.high_id]
+        if is_young or path.proven is not None:
+            path.proven = now if is_young else None
+            path.save(update_fields=["proven"])
+    if changed:
+        mark_outdated([], also=changed)
+
+
+def refresh_all() -> int:
+    """The regular round: who is there, and whose time is over."""
+    end_expired()
+    ids = list(Member.objects.active().values_list("node", flat=True).distinct())
+    for at in range(0, len(ids), ADDRESSES_AT_ONCE):
+        look_at(Node.objects.filter(pk__in=ids[at : at + ADDRESSES_AT_ONCE]))
+    return len(ids)

@@ -1,0 +1,93 @@
+"""Asking managed devices over SSH: for their key, and the relay for who is there."""
+
+import asyncio
+from collections.abc import Iterable
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+
+from controller.accounts.models import User
+from controller.base.errors import Refused, Unreachable
+from controller.connections.drivers.commands import CommandRequest, CommandResult, run
+from controller.connections.drivers.contract import Address, HostKey
+from controller.connections.drivers.ssh import handshake_limit
+from controller.connections.models import DeviceConnection
+from controller.connections.rules import ssh_login, usable_connections
+from controller.devices.models import Device
+from networks.overlay.engine.keys import checked_public, wireguard_pair
+from networks.overlay.models import Node
+from networks.overlay.rules.plans import new_node, script
+
+CONNECT = "connect"
+NOT_MADE = (
+    "The device could not make a WireGuard key: it needs the package wireguard-tools. It said: "
+)
+
+
+def enrolled(device: Device, *, owner: User, name: str) -> Node:
+    """The device's part in the overlay, not saved yet.
+
+    It makes its key itself if we reach it over SSH and may run something there; where only
+    an agent fetches files, the key is made here and kept encrypted.
+    """
+    connection = usable_connections([device.pk]).get(device.pk)
+    by_agent = DeviceConnection.Strategy.OPENWRT_AGENT
+    if connection is None or connection.update_strategy == by_agent:
+        private, public = wireguard_pair()
+        mode = Node.KeyMode.PORTAL
+        return new_node(
+            public, device=device, owner=owner, name=name, private_key=private, key_mode=mode
+        )
+    said = ask(connection, "key")
+    try:
+        public = checked_public(said.splitlines()[-1] if said else "")
+    except ValueError as error:
+        raise Refused(NOT_MADE + (said[-200:] or "nothing")) from error
+    return new_node(public, device=device, owner=owner, name=name)
+
+
+def answers(node: Node) -> bool:
+    """Whether the device of a node can be reached over SSH now; agents come by themselves."""
+    if node.device is None:
+        return False
+    connection = usable_connections([node.device.pk]).get(node.device.pk)
+    if connection is None:
+        return node.key_mode == Node.KeyMode.PORTAL
+    try:
+        ask(connection, "key")
+    except Unreachable:
+        return False
+    return True
+
+
+def ask(
+    connection: DeviceConnection, *words: str, seconds: float = 0, partly: bool = False
+) -> str:
+    """What our script says on the device to these words; raises Unreachable.
+
+    ``partly`` takes what it has said until the time is over.
+    """
+    said = bytearray()
+    ending = async_to_sync(_run)(connection, words, seconds, said)
+    if ending.exit_status is None and not (partly and said):
+        raise Unreachable(ending.reason or "The device does not answer.", code=CONNECT)
+    return said.decode(errors="replace")
+
+
+async def _run(
+    connection: DeviceConnection, words: Iterable[str], seconds: float, said: bytearray
+) -> CommandResult:
+    budget = seconds or settings.MUSTER_CONTACT_SECONDS
+    order = CommandRequest(
+        address=Address(str(connection.device.management_ip), connection.ssh_port),
+        login=ssh_login(connection.credentials),
+        host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
+        line=f"sh -s -- {' '.join(words)}",
+        stdin=script(),
+        seconds=budget,
+    )
+    try:
+        async with asyncio.timeout(budget):
+            return await run(order, gate=handshake_limit(), on_output=said.extend)
+    except TimeoutError:
+        return CommandResult("unknown", "The device does not answer in time.")

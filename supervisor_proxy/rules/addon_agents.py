@@ -1,0 +1,49 @@
+"""Add-ons of Home Assistant devices that have dialled the portal, and stand for their supervisors."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from controller.base.errors import NotAuthenticated, NotPermitted
+from supervisor_proxy.models import Supervisor
+from supervisor_proxy.rules.supervisors import device_of_key
+
+NOTED_EVERY = timedelta(minutes=1)
+OTHER_WAY = (
+    "The portal reaches this device by another way. Choose the add-on as its way, or remove its "
+    "supervisor here."
+)
+
+
+@transaction.atomic
+def enter(key: str) -> Supervisor:
+    """The supervisor whose add-on signs in with its device's key; a first one makes it known."""
+    device = device_of_key(key)
+    if device.is_deactivated:
+        raise NotPermitted("The device is out of service.", code="out_of_service")
+    row: Supervisor | None = (
+        Supervisor.objects.select_for_update(of=("self",)).filter(device=device).first()
+    )
+    if row is None:
+        row = Supervisor(device=device, flavor=Supervisor.Flavor.HASSIO)
+        row.transport = Supervisor.Transport.AGENT
+    elif row.transport != Supervisor.Transport.AGENT:
+        raise NotPermitted(OTHER_WAY, code="other_way")
+    row.last_report = timezone.now()
+    row.checked().save()
+    return row
+
+
+def may_stay(key: str, number: int) -> bool:
+    """Whether its key still is this supervisor's device's; now and then notes that it is there."""
+    now = timezone.now()
+    try:
+        device = device_of_key(key)
+    except NotAuthenticated:
+        return False
+    rows = Supervisor.objects.filter(
+        pk=number, transport=Supervisor.Transport.AGENT, device=device
+    )
+    rows.filter(last_report__lt=now - NOTED_EVERY).update(last_report=now)
+    return not device.is_deactivated and rows.exists()

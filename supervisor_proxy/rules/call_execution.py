@@ -1,0 +1,304 @@
+"""Calls on their way: made side by side, read, and noted with what they taught."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.db import transaction
+from django.utils import timezone
+
+from controller.accounts.models import User
+from controller.base.errors import Refused, Unreachable
+from supervisor_proxy.drivers.contract import BadAnswer, Driver, Order, Target
+from supervisor_proxy.engine import answers, hassio
+from supervisor_proxy.engine.answers import Answer, Reply
+from supervisor_proxy.engine.routes import MASK, CallRequest
+from supervisor_proxy.models import Supervisor, SupervisorCall
+from supervisor_proxy.rules.call_requests import (
+    CallJob,
+    enqueue,
+    refuse,
+    release_lease,
+    start,
+    stored,
+)
+from supervisor_proxy.rules.supervisors import KEY_FIELDS, take_key
+from supervisor_proxy.rules.transports import driver_for
+
+State = SupervisorCall.State
+AT_ONCE = 20
+# Between the first calls of a batch, so that a fleet does not answer in one instant.
+STAGGER_SECONDS = 0.05
+# Clients give up after 50 seconds.
+REQUEST_SECONDS = 45.0
+PROGRESS_SECONDS = 3.0
+FORBIDDEN = 403
+LONGEST_KEPT = 64 * 1024
+OFFLINE = {"offline", "no_address"}
+
+
+def ask(
+    user: User,
+    supervisor: Supervisor,
+    wanted: CallRequest,
+    *,
+    queue_for: timedelta | None = None,
+) -> CallJob:
+    """Make one call now. With ``queue_for``, a device that is away gets it when it is back."""
+    job = start(user, supervisor, wanted, queue=queue_for is not None)
+    if job.is_ready:
+        execute_all([job])
+    away = isinstance(job.refusal, Unreachable) and job.refusal.code in OFFLINE
+    if away and queue_for is not None:
+        job.call = enqueue(job, until=queue_for)
+    return job
+
+
+def execute_all(jobs: Sequence[CallJob], *, seconds: float = REQUEST_SECONDS) -> None:
+    """Make these calls side by side; each is written down as it ends.
+
+    After ``seconds`` no further one begins: those left are late, and a worker's to make.
+    """
+    async_to_sync(_drive)(jobs, seconds)
+
+
+async def _drive(jobs: Sequence[CallJob], seconds: float) -> None:
+    places = asyncio.Semaphore(AT_ONCE)
+    end = time.monotonic() + seconds
+
+    async def one(number: int, job: CallJob) -> None:
+        await asyncio.sleep(number * STAGGER_SECONDS)
+        async with places:
+            left = end - time.monotonic()
+            if left <= 0:
+                job.is_late = True
+                await sync_to_async(hand_over)(job)
+                return
+            began = time.monotonic()
+            found = await _call(job, left)
+            await sync_to_async(finish)(job, found, time.monotonic() - began)
+
+    await asyncio.gather(*(one(at, job) for at, job in enumerate(jobs)))
+
+
+async def _call(job: CallJob, left: float) -> Reply | Refused:
+    if job.target is None or job.order is None:
+        raise TypeError("A job is made ready before it is driven.")
+    driver = driver_for(job.supervisor)
+    order = replace(job.order, seconds=min(job.order.seconds, max(left, 1.0)))
+    try:
+        reply = await followed(job, driver, order)
+        if reply.status == answers.UNAUTHORIZED:
+            # Perhaps its key has changed while this was on its way. Nothing was done.
+            key = await sync_to_async(_key_now)(job.supervisor)
+            if key != job.target.key:
+                reply = await driver.call(replace(job.target, key=key), order)
+    except Refused as refusal:
+        return refusal
+    return reply
+
+
+async def followed(job: CallJob, driver: Driver, order: Order) -> Reply:
+    """The call; beside one that takes long, how far the device says that it is."""
+    target = job.target
+    if target is None:
+        raise TypeError("A job is made ready before it is driven.")
+    if not hassio.tells_progress(job.wish.route, job.supervisor.version):
+        return await driver.call(target, order)
+    watching = asyncio.ensure_future(_watch(job, driver, target))
+    try:
+        return await driver.call(target, order)
+    finally:
+        watching.cancel()
+
+
+async def _watch(job: CallJob, driver: Driver, target: Target) -> None:
+    question = Order("GET", "/jobs/info", seconds=hassio.READ)
+    while True:
+        await asyncio.sleep(PROGRESS_SECONDS)
+        try:
+            reply = await driver.call(target, question)
+        except Refused:
+            # Core's update, for one, takes Core's own way along.
+            continue
+        if (found := hassio.progress_of(answers.read(reply))) is not None:
+            progress, stage = found
+            await sync_to_async(_note_progress)(job.call, progress, stage)
+
+
+def _note_progress(call: SupervisorCall, progress: int, stage: str) -> None:
+    SupervisorCall.objects.filter(pk=call.pk, state=State.RUNNING).update(
+        progress=progress, stage=stage
+    )
+    call.progress, call.stage = progress, stage
+
+
+def _key_now(supervisor: Supervisor) -> str:
+    return str(Supervisor.objects.only("key").get(pk=supervisor.pk).key)
+
+
+def hand_over(job: CallJob) -> None:
+    """Its turn did not come in time, so a worker makes it."""
+    release_lease(job.call)
+    call = job.call
+    call.state, call.wish = State.QUEUED, stored(job.wish)
+    call.started = call.leased_until = None
+    call.save()
+
+
+# --- the end of a call
+
+
+@transaction.atomic
+def finish(job: CallJob, found: Reply | Refused, seconds: float) -> None:
+    """Judge what came back, note it, and let the device go."""
+    call = job.call
+    call.duration = round(seconds * 1000)
+    if isinstance(found, Unreachable):
+        refuse(job, found)
+    elif isinstance(found, Refused):
+        _no_answer(job, found)
+    else:
+        _answered(job, found)
+    if job.wish.route.changes:
+        release_lease(call)
+
+
+def _no_answer(job: CallJob, refusal: Refused) -> None:
+    """It arrived, or may have. What only reads has done nothing; the rest is unknown."""
+    job.refusal = refusal
+    changes = job.wish.route.changes
+    if job.wish.route.name == "regenerate-api-key":
+        _note_key(job.supervisor, state=Supervisor.KeyState.UNKNOWN)
+    _close(job.call, State.UNKNOWN if changes else State.FAILED, refusal)
+
+
+def _close(call: SupervisorCall, state: str, refusal: Refused) -> None:
+    call.state, call.code, call.reason = state, refusal.code, str(refusal)
+    call.ended, call.leased_until, call.wish = timezone.now(), None, None
+    call.save()
+
+
+def _answered(job: CallJob, reply: Reply) -> None:
+    answer = parse_answer(job, reply)
+    call = job.call
+    call.status = reply.status
+    if is_turned_away(job, reply):
+        device_unauthorized(job, answer)
+        return
+    if is_hassio(job) and hassio.not_ready(reply):
+        job.refusal = Unreachable("The supervisor starts or stops just now.", code="not_ready")
+        _close(call, State.FAILED, job.refusal)
+        return
+    if answer.bad_because:
+        unreadable_answer(job, answer)
+        return
+    if job.wish.route.name == "app":
+        answer = answers.masked_environment(answer, MASK)
+    if answer.is_good and job.wish.route.name == "regenerate-api-key":
+        if not answers.NEW_KEY.fullmatch(answer.text):
+            bad = BadAnswer("The device sent something that is no key.", code="bad_answer")
+            _no_answer(job, bad)
+            return
+        _note_key(job.supervisor, key=answer.text, state=Supervisor.KeyState.GOOD)
+    job.answer = answer
+    update_supervisor(job, answer)
+    call.state = State.SUCCEEDED if answer.is_good else State.FAILED
+    if answer.is_locked:
+        call.state, call.code = State.LOCKED, "locked"
+    kept = "" if job.wish.route.secret and answer.is_good else answer.text[:LONGEST_KEPT]
+    call.answer = kept if call.batch_id or call.wish or not answer.is_good else ""
+    call.ended, call.leased_until, call.wish = timezone.now(), None, None
+    call.save()
+
+
+def is_hassio(job: CallJob) -> bool:
+    return bool(job.supervisor.flavor == Supervisor.Flavor.HASSIO)
+
+
+def parse_answer(job: CallJob, reply: Reply) -> Answer:
+    """The answer as it may be passed on, in the words of the path that was asked for."""
+    if not is_hassio(job):
+        return answers.read(reply)
+    answer = hassio.judged(job.wish.route.kind, reply)
+    if not answer.is_good or answer.content_type != answers.JSON:
+        return answer
+    value = hassio.shaped(job.wish.path, answer.value, opens=job.opens)
+    return replace(answer, body=json.dumps(value).encode())
+
+
+def is_turned_away(job: CallJob, reply: Reply) -> bool:
+    refusals = {answers.UNAUTHORIZED, *([FORBIDDEN] if is_hassio(job) else [])}
+    return reply.status in refusals
+
+
+def device_unauthorized(job: CallJob, answer: Answer) -> None:
+    """The device's own 401 never is the caller's: they are signed in here, and rightly."""
+    if answer.content_type == answers.JSON:
+        job.refusal = BadAnswer(
+            "The device says that the portal's key is not for this application.",
+            code="device_scope",
+        )
+    else:
+        _note_key(job.supervisor, state=Supervisor.KeyState.INVALID)
+        job.refusal = BadAnswer(
+            "The device does not take the portal's key. It may have made a new one: wait for "
+            "its next report, or enter the key on its Supervisor tab.",
+            code="device_unauthorized",
+        )
+    _close(job.call, State.FAILED, job.refusal)
+
+
+def unreadable_answer(job: CallJob, answer: Answer) -> None:
+    """A page for browsers with an error says what it says by its status; else nobody knows."""
+    if answer.status == answers.NOT_FOUND:
+        job.refusal = Refused(
+            f"The device does not know {job.wish.path}.", code="unsupported_by_device"
+        )
+    else:
+        job.refusal = BadAnswer(
+            f"The device answered nothing that can be passed on. {answer.bad_because}",
+            code="bad_answer",
+        )
+    is_error = answer.status >= answers.LOWEST_ERROR or not job.wish.route.changes
+    _close(job.call, State.FAILED if is_error else State.UNKNOWN, job.refusal)
+
+
+def _note_key(supervisor: Supervisor, *, state: str, key: str = "") -> None:
+    """What has become of the key, written before anybody is answered."""
+    row = Supervisor.objects.select_for_update(of=("self",)).get(pk=supervisor.pk)
+    if key:
+        take_key(row, key, state)
+    else:
+        row.key_state = state
+    row.save(update_fields=KEY_FIELDS)
+    for name in KEY_FIELDS:
+        setattr(supervisor, name, getattr(row, name))
+
+
+def update_supervisor(job: CallJob, answer: Answer) -> None:
+    """Its version, where it told it; and that the key is good, where only that lets one in."""
+    supervisor, name = job.supervisor, job.wish.route.name
+    states = Supervisor.KeyState
+    changed: dict[str, str] = {}
+    if (
+        supervisor.key
+        and supervisor.key_state != states.GOOD
+        and name not in {"ping", "healthy"}
+    ):
+        changed["key_state"] = states.GOOD
+    value = json.loads(answer.body) if answer.content_type == answers.JSON else None
+    if is_hassio(job) and (version := hassio.told_version(job.wish.path, value)):
+        changed["version"] = version[:32]
+    elif isinstance(value, dict) and answer.is_good:
+        told = value.get({"device": "supervisor_version", "version": "version"}.get(name, ""))
+        if isinstance(told, str) and told != supervisor.version:
+            changed["version"] = told[:32]
+    if changed:
+        Supervisor.objects.filter(pk=supervisor.pk).update(**changed)
+        for field, text in changed.items():
+            setattr(supervisor, field, text)

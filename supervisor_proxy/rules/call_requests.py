@@ -1,0 +1,285 @@
+"""What somebody asks of supervisors: found in the table, permitted, recorded, made ready."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from controller.accounts.models import User
+from controller.base.errors import Conflict, NotFound, NotPermitted, Refused, Unreachable
+from controller.base.request_context import current_context
+from supervisor_proxy.drivers.contract import Order, Target
+from supervisor_proxy.engine import balena, hassio
+from supervisor_proxy.engine.answers import LARGEST_ANSWER, LARGEST_JOURNAL, Answer
+from supervisor_proxy.engine.routes import CallRequest, Route, gate, parse_request
+from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
+from supervisor_proxy.rules.supervisors import target_of
+
+State = SupervisorCall.State
+TABLES: Mapping[str, Sequence[Route]] = {
+    Supervisor.Flavor.BALENA: balena.TABLE,
+    Supervisor.Flavor.HASSIO: hassio.TABLE,
+}
+# Over what the call itself may take, until a lease is taken for one of a dead process.
+LEASE_MARGIN = timedelta(seconds=20)
+BUSY = "Another call that changes something is running on this device. Try again after it."
+JOURNAL_SECONDS = 60.0
+
+
+@dataclass
+class CallJob:
+    """One call of one device, from being asked for to its end."""
+
+    supervisor: Supervisor
+    wish: CallRequest
+    call: SupervisorCall
+    target: Target | None = None
+    order: Order | None = None
+    answer: Answer | None = None
+    refusal: Refused | None = None
+    """Why there is no answer."""
+    opens: bool = field(default=False)
+    """Whether who asked may see secrets."""
+    is_late: bool = field(default=False)
+    """Whether its turn did not come within the time of the request."""
+
+    @property
+    def is_ready(self) -> bool:
+        return self.target is not None and self.refusal is None
+
+
+def match_route(flavor: str, **request: Any) -> CallRequest:
+    """The request as a row of the flavor's table has it; see :func:`engine.routes.wish`."""
+    return parse_request(TABLES[flavor], **request)
+
+
+def check_permission(user: User, wanted: CallRequest, supervisor: Supervisor) -> None:
+    """NotPermitted unless the user may make this call on this device."""
+    needed = [wanted.route.permission, *(["force"] if wanted.forces else [])]
+    for verb in needed:
+        if not user.has_perm_on(f"supervisor:{verb}", supervisor):
+            raise NotPermitted(
+                f"You do not have permission to perform this action: it needs supervisor:{verb}.",
+                code="forbidden",
+            )
+
+
+def start(
+    user: User,
+    supervisor: Supervisor,
+    wanted: CallRequest,
+    *,
+    batch: SupervisorBatch | None = None,
+    queue: bool = False,
+) -> CallJob:
+    """Record the attempt, and make it ready; what is in its way is the job's refusal."""
+    job = CallJob(supervisor, wanted, record(supervisor, wanted, batch=batch))
+    job.opens = user.has_perm_on("supervisor:secret", supervisor)
+    try:
+        check_permission(user, wanted, supervisor)
+        may_wait(wanted, queue=queue)
+        prepare(job)
+    except Refused as refusal:
+        refuse(job, refusal)
+    return job
+
+
+def may_wait(wanted: CallRequest, *, queue: bool) -> None:
+    if queue and not wanted.route.waits:
+        raise Refused(
+            f"{wanted.path} is never kept for later: by then it would surprise.",
+            code="not_queueable",
+        )
+
+
+def prepare(job: CallJob) -> None:
+    """Check what the device itself makes of it, and take the device for this call."""
+    supervisor, route = job.supervisor, job.wish.route
+    gate(route, supervisor.version)
+    data = of_this_app(job.wish, supervisor)
+    method, path = on_device(job.wish, supervisor)
+    target = target_of(supervisor)
+    if route.changes and not acquire_lease(supervisor, job.call, route.seconds):
+        raise Conflict(BUSY, code="busy")
+    job.target = target
+    journal = route.name == "journal"
+    job.order = Order(
+        method,
+        path,
+        job.wish.query,
+        data if route.body is not None else None,
+        JOURNAL_SECONDS if journal else route.seconds,
+        LARGEST_JOURNAL if journal else LARGEST_ANSWER,
+        current_context().request_id,
+        accept="text/plain" if route.kind == "text" else "",
+        content=job.wish.content,
+        kind=route.kind,
+    )
+
+
+def on_device(wanted: CallRequest, supervisor: Supervisor) -> tuple[str, str]:
+    """Method and path as this version of the device names them."""
+    if supervisor.flavor == Supervisor.Flavor.HASSIO:
+        return hassio.on_device(wanted.route.method, wanted.path, supervisor.version)
+    return wanted.route.method, wanted.path
+
+
+def of_this_app(wanted: CallRequest, supervisor: Supervisor) -> dict[str, Any]:
+    """The body, with the device's application where none is named; another one is refused."""
+    data = dict(wanted.data)
+    if supervisor.flavor != Supervisor.Flavor.BALENA:
+        return data
+    named, known = wanted.app, supervisor.app_id
+    if named is not None and known is not None and named != known:
+        raise NotFound(
+            f"This device does not run application {named}.", code="other_application"
+        )
+    needs = {"restart", "purge", "spawn-tty", "despawn-tty"}
+    if wanted.route.takes_app and named is None and wanted.route.name in needs:
+        if known is None:
+            raise Refused({"data": ["appId: the number of the application is required."]})
+        data["appId"] = known
+    return data
+
+
+def record(
+    supervisor: Supervisor, wanted: CallRequest, *, batch: SupervisorBatch | None = None
+) -> SupervisorCall:
+    """A row before anything is sent, so that nothing is done without a trace."""
+    return SupervisorCall.objects.create(
+        supervisor=supervisor,
+        batch=batch,
+        name=wanted.route.name,
+        method=wanted.route.method,
+        path=wanted.path,
+        asked=wanted.shown,
+        body_digest=digest_of(wanted),
+        started=timezone.now(),
+        leased_until=timezone.now() + timedelta(seconds=wanted.route.seconds) + LEASE_MARGIN,
+        **who(),
+    )
+
+
+def record_refusals(
+    supervisors: Iterable[Supervisor], method: str, path: str, refusal: Refused
+) -> None:
+    """Requests that fit no row of the table: nothing of them reaches a device."""
+    now = timezone.now()
+    SupervisorCall.objects.bulk_create(
+        SupervisorCall(
+            supervisor=supervisor,
+            method=method[:8],
+            path=path.replace("\0", "\N{REPLACEMENT CHARACTER}")[:512],
+            state=State.REFUSED,
+            code=refusal.code,
+            reason=str(refusal)[:1000],
+            started=now,
+            ended=now,
+            **who(),
+        )
+        for supervisor in supervisors
+    )
+
+
+def who() -> dict[str, Any]:
+    trace = current_context()
+    return {
+        "actor": trace.actor,
+        "actor_id": trace.actor_id,
+        "channel": trace.channel,
+        "address": trace.address or None,
+        "request_id": trace.request_id,
+    }
+
+
+def digest_of(wanted: CallRequest) -> str:
+    text = json.dumps([wanted.path, dict(wanted.query), dict(wanted.data)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def refuse(job: CallJob, refusal: Refused) -> None:
+    """Close the attempt: nothing was sent."""
+    job.refusal = refusal
+    call = job.call
+    away = isinstance(refusal, Unreachable)
+    call.state = State.UNREACHABLE if away else State.REFUSED
+    call.code, call.reason = refusal.code, str(refusal)
+    call.ended, call.leased_until, call.wish = timezone.now(), None, None
+    call.save()
+
+
+# --- one at a time on a device
+
+
+def acquire_lease(supervisor: Supervisor, call: SupervisorCall, seconds: float) -> bool:
+    """Have the device for this call alone, or learn that another call has it."""
+    now = timezone.now()
+    free = Q(leased_until=None) | Q(leased_until__lt=now)
+    until = now + timedelta(seconds=seconds) + LEASE_MARGIN
+    return bool(
+        Supervisor.objects.filter(free, pk=supervisor.pk).update(
+            lease=call.pk, leased_until=until
+        )
+    )
+
+
+def release_lease(call: SupervisorCall) -> None:
+    Supervisor.objects.filter(pk=call.supervisor_id, lease=call.pk).update(
+        lease=None, leased_until=None
+    )
+
+
+# --- for later
+
+
+def stored(wanted: CallRequest) -> dict[str, Any]:
+    return {
+        "name": wanted.route.name,
+        "path": wanted.path,
+        "query": dict(wanted.query),
+        "data": dict(wanted.data),
+    }
+
+
+def restored(flavor: str, kept: Mapping[str, Any]) -> CallRequest:
+    route = next(row for row in TABLES[flavor] if row.name == kept["name"])
+    return CallRequest(route, kept["path"], kept["query"], kept["data"])
+
+
+@transaction.atomic
+def enqueue(job: CallJob, *, until: timedelta) -> SupervisorCall:
+    """Keep a call for a device that is away. One that waits already is not doubled."""
+    call = job.call
+    same = SupervisorCall.objects.filter(
+        supervisor=job.supervisor, state=State.QUEUED, body_digest=call.body_digest
+    ).exclude(pk=call.pk)
+    if (waiting := same.first()) is not None:
+        call.state, call.code = State.CANCELED, "coalesced"
+        call.reason = "The same call waits for this device already."
+        call.ended, call.leased_until = timezone.now(), None
+        call.save()
+        found: SupervisorCall = waiting
+        return found
+    call.state, call.wish = State.QUEUED, stored(job.wish)
+    call.started = call.ended = call.leased_until = None
+    call.expires = timezone.now() + until
+    call.code, call.reason = "", "The device is away; it is called when it is back."
+    call.save()
+    return call
+
+
+@transaction.atomic
+def cancel(call: SupervisorCall) -> SupervisorCall:
+    """Give up a call that still waits."""
+    row: SupervisorCall = SupervisorCall.objects.select_for_update(of=("self",)).get(pk=call.pk)
+    if row.state != State.QUEUED:
+        raise Conflict(f"It waits no more: {row.get_state_display()}.", code="not_waiting")
+    row.state, row.ended, row.wish = State.CANCELED, timezone.now(), None
+    row.save()
+    return row

@@ -1,0 +1,143 @@
+"""Home Assistant itself, from afar: off until the settings switch it on, for few, and audited."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from controller.accounts.models import User
+from controller.accounts.rules.audit import record_audit
+from controller.base.errors import NotAuthenticated, NotFound, NotPermitted, Refused
+from controller.base.secrets import digest
+from supervisor_proxy.drivers.contract import Order, Target
+from supervisor_proxy.engine import hassio
+from supervisor_proxy.engine.answers import read
+from supervisor_proxy.models import IngressSession, Supervisor
+from supervisor_proxy.rules.call_requests import match_route
+from supervisor_proxy.rules.home_assistant import data_of, quietly
+from supervisor_proxy.rules.supervisors import target_of
+from supervisor_proxy.rules.transports import driver_for
+
+OFF = "This portal does not pass on Home Assistant itself; its settings say so."
+BY_AGENT = "The add-on has not the right to this. Reach the device through Core."
+PERMISSION = "supervisor:remote"
+TICKET_LIFE = timedelta(minutes=1)
+LIFE = timedelta(minutes=30)
+Transport = Supervisor.Transport
+SOCKETS = {Transport.HTTP: "/core/websocket", Transport.CORE: "/api/websocket"}
+PREFIXES = {Transport.HTTP: "/ingress/", Transport.CORE: "/api/hassio_ingress/"}
+ENTRY = re.compile(r"/api/hassio_ingress/([A-Za-z0-9_-]{16,128})/?")
+# Of Core's WebSocket: what gives out rights, or is the supervisor's, which has its own way here.
+SHUT = re.compile(
+    r"(supervisor|hassio|auth|config/auth|config/auth_provider|backup|cloud)(/.*)?"
+)
+
+
+def is_shut(message: Mapping[str, Any]) -> bool:
+    """Whether a message to Core's WebSocket is one that is not passed on."""
+    kind, domain = str(message.get("type", "")), str(message.get("domain", ""))
+    return SHUT.fullmatch(kind) is not None or domain in {"hassio", "backup"}
+
+
+def may_remotely(user: User, supervisor: Supervisor) -> bool:
+    return (
+        bool(user.has_perm_on(PERMISSION, supervisor)) and not supervisor.device.is_deactivated
+    )
+
+
+def socket_of(user: User, device_id: UUID) -> tuple[Supervisor, Target, str]:
+    """Where Home Assistant's WebSocket is, for who may have it."""
+    if not settings.MUSTER_HOME_REMOTE:
+        raise NotPermitted(OFF, code="off")
+    row = (
+        Supervisor.objects.visible_to(user, "supervisor:read")
+        .select_related("device__organization")
+        .filter(device=device_id, flavor=Supervisor.Flavor.HASSIO)
+        .first()
+    )
+    if row is None:
+        raise NotFound("There is no such device, or none with a Home Assistant supervisor.")
+    found = _reachable(user, row)
+    record_audit("home.socket_opened", row)
+    return row, found, SOCKETS[Transport(row.transport)]
+
+
+def _reachable(user: User, row: Supervisor) -> Target:
+    if not may_remotely(user, row):
+        raise NotPermitted(f"It needs {PERMISSION}.", code="forbidden")
+    if row.transport == Transport.AGENT:
+        raise Refused(BY_AGENT, code="unsupported_by_device")
+    return target_of(row)
+
+
+# --- pages of add-ons
+
+
+def begin(user: User, row: Supervisor, *, addon: str) -> tuple[IngressSession, str]:
+    """A page of an add-on, at an origin of its own; and the ticket that opens it once."""
+    if not settings.MUSTER_INGRESS_DOMAIN:
+        raise NotPermitted(OFF, code="off")
+    target = _reachable(user, row)
+    info: dict[str, Any] = data_of(
+        async_to_sync(quietly)(
+            row, target, match_route(row.flavor, method="GET", path=f"/addons/{addon}/info")
+        )
+    )
+    entry = ENTRY.fullmatch(str(info.get("ingress_entry") or ""))
+    if entry is None:
+        raise Refused({"addon": ["This add-on has no page."]})
+    ticket = secrets.token_urlsafe(32)
+    IngressSession.objects.filter(expires__lt=timezone.now()).delete()
+    session = IngressSession.objects.create(
+        supervisor=row, user=user, addon=addon, label=secrets.token_hex(16),
+        ticket_digest=digest(ticket), expires=timezone.now() + TICKET_LIFE,
+        entry=f"{PREFIXES[Transport(row.transport)]}{entry[1]}/", session=_session(row, target),
+    )  # fmt: skip
+    record_audit("home.page_opened", row, detail=addon)
+    return session, ticket
+
+
+def _session(row: Supervisor, target: Target) -> str:
+    order = Order("POST", "/ingress/session", data={}, seconds=hassio.READ)
+    answer = read(async_to_sync(driver_for(row).call)(target, order))
+    found = str(data_of(answer).get("session", "")) if answer.is_good else ""
+    if not re.fullmatch(r"[0-9a-f]{32,128}", found):
+        raise Refused("The device lets the portal's key open no pages of add-ons.")
+    return found
+
+
+@transaction.atomic
+def enter(label: str, ticket: str) -> str:
+    """The cookie for a ticket, which is good no more."""
+    row: IngressSession | None = (
+        IngressSession.objects.select_for_update()
+        .filter(label=label, ticket_digest=digest(ticket), cookie_digest="")
+        .first()
+    )
+    if row is None or row.expires <= timezone.now():
+        raise NotAuthenticated("This link was used, or is too old. Open the page again.")
+    cookie = secrets.token_urlsafe(32)
+    row.cookie_digest, row.expires = digest(cookie), timezone.now() + LIFE
+    row.save()
+    return cookie
+
+
+def entered(label: str, cookie: str) -> IngressSession:
+    """The session of a cookie, if its user still may; every request is asked this."""
+    row: IngressSession | None = (
+        IngressSession.objects.select_related("user", "supervisor__device__organization")
+        .filter(label=label, cookie_digest=digest(cookie), expires__gt=timezone.now())
+        .first()
+        if cookie
+        else None
+    )
+    if row is None or not row.user.may_sign_in or not may_remotely(row.user, row.supervisor):
+        raise NotAuthenticated("Open the page again from the portal.")
+    return row
