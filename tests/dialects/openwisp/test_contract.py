@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from controller.dialects.openapi.settings import views as serving
+from controller.dialects.openapi import views as serving
 
 CONTRACT: dict[str, dict[str, str]] = json.loads(
     (Path(__file__).parent / "contract.json").read_text()
