@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from controller.accounts.models import (
@@ -18,6 +19,7 @@ from controller.accounts.models import (
 )
 from controller.accounts.models.audit import Audited
 from controller.accounts.models.credentials import UserOwned, UserOwnedQuerySet
+from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField
 from controller.notifications.engine.kinds import KINDS
@@ -78,7 +80,7 @@ class NotificationQuerySet(models.QuerySet[Any]):
         return self.filter(recipient=user, is_shown=True, notice__in=seen)
 
 
-class Notification(Audited, Base):
+class Notification(Audited, Leased, Base):
     """A notice, as it was told to one person."""
 
     is_audited: ClassVar[bool] = False
@@ -104,6 +106,7 @@ class Notification(Audited, Base):
                 fields=["created"], name="to_be_emailed",
                 condition=Q(wants_email=True, emailed=False),
             ),
+            lease_index("notification_leased"),
         ]  # fmt: skip
 
     def __str__(self) -> str:
@@ -226,7 +229,7 @@ class Webhook(OrganizationOwned, Base):
         return self.name
 
 
-class Delivery(OrganizationScoped, Base):
+class Delivery(OrganizationScoped, Leased, Base):
     """One notice on its way to one webhook."""
 
     is_audited = False
@@ -240,8 +243,9 @@ class Delivery(OrganizationScoped, Base):
     webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
     notice = models.ForeignKey(Notice, models.CASCADE, related_name="deliveries")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    due = models.DateTimeField(default=timezone.now)
+    not_before = models.DateTimeField(
+        default=timezone.now, db_default=Now(), db_column="due", editable=False
+    )
     answer = models.CharField(max_length=255, blank=True)
 
     class Meta:
@@ -251,11 +255,24 @@ class Delivery(OrganizationScoped, Base):
             models.UniqueConstraint(fields=["webhook", "notice"], name="delivered_once")
         ]
         indexes = [
-            models.Index(fields=["due"], name="delivery_due", condition=Q(state="waiting"))
+            models.Index(
+                fields=["not_before"], name="delivery_due", condition=Q(state="waiting")
+            ),
+            lease_index("delivery_leased"),
         ]
 
     def __str__(self) -> str:
         return f"{self.notice} to {self.webhook}"
+
+
+DELIVERIES = LeaseQueue(
+    "deliveries", Delivery, waits=Q(state=Delivery.State.WAITING, webhook__is_active=True),
+    seconds=60, shortest_pause=5, longest_pause=3600,
+)  # fmt: skip
+EMAILS = LeaseQueue(
+    "emails", Notification, waits=Q(wants_email=True, emailed=False),
+    seconds=60, shortest_pause=60, longest_pause=3600,
+)  # fmt: skip
 
 
 def emails_are_sent() -> bool:

@@ -69,7 +69,7 @@ def happen(organization: Organization) -> None:
 
 
 def overdue() -> None:
-    Delivery.objects.update(due=timezone.now() - timedelta(seconds=1))
+    Delivery.objects.update(not_before=timezone.now() - timedelta(seconds=1))
 
 
 def test_a_message_is_signed_so_that_its_receiver_can_check_it(
@@ -107,7 +107,7 @@ def test_a_failure_is_tried_again_later_and_then_given_up(
     for _ in range(9):
         assert webhooks.deliver() == 0
         row = Delivery.objects.get()
-        pauses.append((row.due - timezone.now()).total_seconds())
+        pauses.append((row.not_before - timezone.now()).total_seconds())
         assert webhooks.deliver() == 0  # not before its time
         overdue()
     assert row.state == Delivery.State.FAILED

@@ -154,6 +154,7 @@ class WebhookTestSerializer(serializers.Serializer[Any]):
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     type = serializers.CharField(source="notice.kind", read_only=True)
     message = serializers.CharField(source="notice.text", read_only=True)
+    due = serializers.DateTimeField(source="not_before", read_only=True)
 
     class Meta:
         model = Delivery

@@ -1,60 +1,77 @@
 """Notifications by e-mail: one message a person, of whatever has come together."""
 
 import logging
-from collections import defaultdict
+from collections.abc import Iterator
 from smtplib import SMTPException
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
-from django.db import transaction
 from django.urls import reverse
 
-from controller.notifications.models import Notification, emails_are_sent
+from controller.base.leases import FREE, LeaseHolder
+from controller.notifications.models import EMAILS, Notification, emails_are_sent
 
 log = logging.getLogger(__name__)
 MOST = 500
 MOST_LINES = 30
+MOST_ATTEMPTS = 50
 SUBJECT_LENGTH = 120
 
 
 def mail() -> int:
-    """Send what is to be sent; how many messages. Who fails is tried again by the next call."""
+    """Send the e-mails that are due, one for each recipient. Returns the number of e-mails.
+
+    An e-mail that cannot be sent is tried again after a growing pause.
+    """
     if not emails_are_sent():
         return 0
-    due = _by_recipient()
-    if not due:
+    _settle_lost()
+    if not EMAILS.due().exists():
         return 0
     try:
         # One connection for all of them.
         with get_connection() as connection:
-            return sum(_mail(rows, connection) for rows in due.values())
+            return sum(_mail(holder, rows, connection) for holder, rows in _by_recipient())
     except (SMTPException, OSError) as error:
         log.warning("The mail server is away: %s", error)
         return 0
 
 
-def _by_recipient() -> dict[Any, list[Notification]]:
-    due = Notification.objects.filter(wants_email=True, emailed=False).order_by("created")
-    found: dict[Any, list[Notification]] = defaultdict(list)
-    for row in due.select_related("notice__organization", "recipient")[:MOST]:
-        found[row.recipient_id].append(row)
-    return found
+def _settle_lost() -> None:
+    """Count e-mails of lost workers as sent: an e-mail twice is worse than one that is lost."""
+    EMAILS.put_back()
+    holder = LeaseHolder(EMAILS)
+    for row in holder.adopt(MOST):
+        holder.end(row, emailed=True)
 
 
-def _mail(rows: list[Notification], connection: Any) -> int:
-    pks = [row.pk for row in rows]
-    with transaction.atomic():
-        # Claimed first: an e-mail twice is worse than one that a dying worker takes along.
-        mine = Notification.objects.filter(pk__in=pks, emailed=False).update(emailed=True)
-    if not mine:
+def _by_recipient() -> Iterator[tuple[LeaseHolder[Notification], list[Notification]]]:
+    """Lease what is due, one recipient after the other."""
+    for _ in range(MOST):
+        first = EMAILS.due().order_by("not_before").values_list("recipient", flat=True).first()
+        if first is None:
+            return
+        holder = LeaseHolder(EMAILS)
+        rows = Notification.objects.filter(recipient=first).select_related(
+            "notice__organization", "recipient"
+        )
+        if taken := holder.lease(MOST, rows):
+            yield holder, sorted(taken, key=lambda row: row.created)
+
+
+def _mail(holder: LeaseHolder[Notification], rows: list[Notification], connection: Any) -> int:
+    message = written(rows, connection)
+    if holder.mark_sent(*(row.pk for row in rows)) < len(rows):
         return 0
     try:
-        written(rows, connection).send()
+        message.send()
     except (SMTPException, OSError) as error:
         log.warning("E-mail to %s was not sent: %s", rows[0].recipient_id, error)
-        Notification.objects.filter(pk__in=pks).update(emailed=False)
+        for row in rows:
+            holder.retry(row, wants_email=row.attempts < MOST_ATTEMPTS)
         return 0
+    holder.mine.filter(pk__in=[row.pk for row in rows]).update(emailed=True, **FREE)
     return 1
 
 

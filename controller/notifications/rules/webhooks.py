@@ -5,28 +5,29 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from controller.base.errors import Refused
+from controller.base.leases import LeaseHolder
 from controller.celery import enqueue_on_commit
 from controller.notifications.drivers import webhook as driver
 from controller.notifications.engine.signing import new_secret, pause_after, signature
-from controller.notifications.models import Delivery, Notice, Webhook
+from controller.notifications.models import DELIVERIES, Delivery, Notice, Webhook
 from controller.notifications.rules.dispatch import DELIVER
 from controller.notifications.rules.links import link_to
 
 GONE = 410
 OK = range(200, 300)
 MOST = 100
-LEASE = timedelta(minutes=2)
 # So many failures in a row, without a success for so long, and it is switched off.
 MOST_FAILURES = 20
 PATIENCE = timedelta(hours=24)
 TEST_KIND = "test"
+LOST = "The worker that sent it is gone."
 
 
 def create_webhook(**values: Any) -> Webhook:
@@ -68,55 +69,45 @@ def test(row: Webhook) -> str:
 
 
 def deliver() -> int:
-    """Send what is due; how many were delivered."""
-    done, silent = 0, set()
-    for delivery in _taken():
-        if delivery.webhook_id in silent:
-            # It waits for its turn with the others, and loses no attempt.
-            continue
-        if _deliver(delivery):
+    """Send the deliveries that are due. Returns the number that was accepted."""
+    DELIVERIES.put_back()
+    holder = LeaseHolder(DELIVERIES)
+    for row in holder.adopt(MOST):
+        # Sent again under the same id, by which a receiver recognizes a repetition.
+        holder.retry(row, answer=LOST)
+    rows = Delivery.objects.select_related("webhook", "notice__organization")
+    done, silent = 0, set[UUID]()
+    # One at a time, so that no lease runs out while slow receivers are waited for; a receiver
+    # that does not answer is left alone until the next call.
+    for _ in range(MOST):
+        taken = holder.lease(1, rows.exclude(webhook__in=silent))
+        if not taken:
+            break
+        if _deliver(holder, taken[0]):
             done += 1
         else:
-            silent.add(delivery.webhook_id)
+            silent.add(taken[0].webhook_id)
     return done
 
 
-@transaction.atomic
-def _taken() -> list[Delivery]:
-    """Those that are due, kept from other workers for a while."""
-    now = timezone.now()
-    due = Delivery.objects.filter(
-        state=Delivery.State.WAITING, due__lte=now, webhook__is_active=True
-    ).order_by("due")
-    rows = list(due.select_for_update(skip_locked=True, of=("self",))[:MOST])
-    pks = [row.pk for row in rows]
-    Delivery.objects.filter(pk__in=pks).update(due=now + LEASE)
-    taken = Delivery.objects.filter(pk__in=pks).select_related(
-        "webhook", "notice__organization"
-    )
-    return list(taken.order_by("created"))
-
-
-def _deliver(delivery: Delivery) -> bool:
+def _deliver(holder: LeaseHolder[Delivery], delivery: Delivery) -> bool:
     hook, notice = delivery.webhook, delivery.notice
+    body = payload(notice)
+    if not holder.mark_sent(delivery.pk):
+        return False
     try:
-        status = _send(hook, f"msg_{delivery.pk.hex}", payload(notice))
+        status = _send(hook, f"msg_{delivery.pk.hex}", body)
         answer, is_done = f"status {status}", status in OK
     except Refused as error:
         status, answer, is_done = 0, str(error)[:255], False
-    attempts = delivery.attempts + 1
-    pause = pause_after(attempts)
-    state = Delivery.State.WAITING
+    pause = pause_after(delivery.attempts)
     if is_done:
-        state = Delivery.State.DONE
+        holder.end(delivery, state=Delivery.State.DONE, answer=answer)
     elif pause is None:
-        state = Delivery.State.FAILED
-    Delivery.objects.filter(pk=delivery.pk).update(
-        state=state,
-        attempts=attempts,
-        answer=answer,
-        due=timezone.now() + timedelta(seconds=pause or 0),
-    )
+        holder.end(delivery, state=Delivery.State.FAILED, answer=answer)
+    else:
+        again = timezone.now() + timedelta(seconds=pause)
+        holder.retry(delivery, answer=answer, not_before=again)
     _note(hook, answer, is_done=is_done, is_gone=status == GONE)
     return is_done
 
@@ -169,7 +160,7 @@ def payload(notice: Notice) -> dict[str, Any]:
 
 def retry(delivery: Delivery) -> None:
     """Once more, and at once."""
-    Delivery.objects.filter(pk=delivery.pk).update(
-        state=Delivery.State.WAITING, attempts=0, due=timezone.now()
+    Delivery.objects.filter(pk=delivery.pk, leased_until=None).update(
+        state=Delivery.State.WAITING, attempts=0, sent=None, not_before=timezone.now()
     )
     enqueue_on_commit(DELIVER)
