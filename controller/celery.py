@@ -9,6 +9,7 @@ from celery import Celery, Task, bootsteps
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from controller import broker
 from controller.base.request_context import RequestContext, context_or_none, use_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
@@ -35,6 +36,7 @@ class FreezeGarbageCollector(bootsteps.Step):
         gc.freeze()
 
 
+broker.register()
 app = Celery("muster", task_cls=TracedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

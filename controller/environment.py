@@ -57,6 +57,7 @@ def database(folder: Path) -> dict[str, Any]:
         )
     config: dict[str, Any] = dict(dj_database_url.parse(url))
     if url.startswith("spatialite:"):
+        config["ENGINE"] = "controller.base.spatialite"
         config["OPTIONS"] = config.get("OPTIONS", {}) | SQLITE_OPTIONS
         # A file: in memory, the threads of one test would lock each other out.
         config["TEST"] = {"NAME": str(folder / "tests.sqlite3")}

@@ -112,7 +112,7 @@ class LeaseQueue(Generic[Row]):
         rows = list(locked(self.expired(now).filter(sent=None).order_by("pk"))[:limit])
         for row in rows:
             row.not_before = now + self.pause(row.attempts)
-            assign(row, FREE | self.waiting)
+            assign(row, {**FREE, **self.waiting})
         self.model._default_manager.bulk_update(
             rows, ["not_before", *FREE, *self.waiting], batch_size=200
         )
