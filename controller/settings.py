@@ -5,7 +5,6 @@ from pathlib import Path
 
 from environs import validate
 
-from controller.base.look import CONTEXT_PROCESSORS, UNFOLD
 from controller.beat_schedule import QUEUES, ROUTES, timetable
 from controller.dialects.openapi.settings import SPECTACULAR_SETTINGS
 from controller.environment import (
@@ -19,6 +18,7 @@ from controller.environment import (
     single_sign_on,
     tiles,
 )
+from controller.theme import CONTEXT_PROCESSORS, UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Where files are kept: media, static files, the database of a small portal.

@@ -1,10 +1,10 @@
 """The look of the admin, and how its pages call rules. The one place that imports unfold."""
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from django import forms
-from django.apps import apps
 from django.contrib import messages
 from django.contrib.admin import site
 from django.contrib.admin.utils import unquote
@@ -44,7 +44,6 @@ from unfold.widgets import (
 from controller.base.changelist import FastChangeList, LateJoinPaginator
 from controller.base.errors import Refused
 from controller.base.forms import RuleForm, VariablesWidget
-from controller.base.look import HINTS
 
 __all__ = [
     "AdminPasswordChangeForm",
@@ -78,30 +77,7 @@ __all__ = [
     "stacked_bar",
 ]
 
-HTTP_OK = 200
 MOST_FOUND = 8
-# What the search box looks through, in this order, and the symbol of each.
-SEARCHED = {
-    "devices.device": "router",
-    "networks.gateway": "router",
-    "networks.node": "lan",
-    "networks.network": "hub",
-    "supervisor_proxy.supervisor": "developer_board",
-    "devices.enrollment": "how_to_reg",
-    "configs.template": "description",
-    "devices.devicegroup": "workspaces",
-    "geo.location": "location_on",
-    "geo.floorplan": "floor",
-    "accounts.organization": "domain",
-    "accounts.site": "apartment",
-    "vpn.vpn": "vpn_lock",
-    "networks.subnet": "lan",
-    "networks.ipaddress": "pin",
-    "connections.credentials": "key",
-    "pki.ca": "account_balance",
-    "pki.cert": "verified_user",
-    "accounts.user": "person",
-}
 
 
 def admin_url(model: type[Model], page: str, *args: object) -> str:
@@ -110,11 +86,11 @@ def admin_url(model: type[Model], page: str, *args: object) -> str:
 
 
 def search_results(request: HttpRequest, term: str) -> list[SearchResult]:
-    """What the search box finds: a few of each kind, those the user may know of."""
+    """Return matches of every admin class with a ``search_rank`` that the user may view."""
+    admins = [one for one in site._registry.values() if isinstance(one, ScopedAdmin)]
     results = []
-    for name, symbol in SEARCHED.items():
-        model_admin = site._registry.get(apps.get_model(name))
-        if model_admin is None or not model_admin.has_view_permission(request):
+    for model_admin in sorted(admins, key=attrgetter("search_rank")):
+        if not (model_admin.search_rank and model_admin.has_view_permission(request)):
             continue
         rows = model_admin.get_queryset(request)
         rows, _ = model_admin.get_search_results(request, rows, term)
@@ -123,7 +99,7 @@ def search_results(request: HttpRequest, term: str) -> list[SearchResult]:
                 title=str(row),
                 description=str(row._meta.verbose_name).capitalize(),
                 link=admin_url(type(row), "change", row.pk),
-                icon=symbol,
+                icon=model_admin.search_icon,
             )
             for row in rows[:MOST_FOUND]
         ]
@@ -211,10 +187,11 @@ class ScopedAdmin(Permissions, ModelAdmin):
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
     }
 
-    @property
-    def empty_hint(self) -> str:
-        """What an empty list tells whoever comes first."""
-        return HINTS.get(self.opts.label_lower, "")
+    # What an empty list says; each class of a list that may be empty sets its own.
+    empty_hint = ""
+    # Position of this model's matches in the global search; 0 leaves the model out.
+    search_rank = 0
+    search_icon = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowList]:
         return RowList
@@ -234,6 +211,15 @@ class ScopedAdmin(Permissions, ModelAdmin):
         if not self.may(request, verb, row):
             raise PermissionDenied
         return row
+
+
+def shows_form_again(response: HttpResponse) -> bool:
+    """Return whether a submitted form was refused: its page has the form, and errors, again.
+
+    The answer to a pop-up and a page that shows a new secret are also 200, without a form.
+    """
+    context = getattr(response, "context_data", None) or {}
+    return "adminform" in context and not getattr(response, "is_done", False)
 
 
 class RuleAdmin(ScopedAdmin):
@@ -257,8 +243,7 @@ class RuleAdmin(ScopedAdmin):
         try:
             with transaction.atomic():
                 response: HttpResponse = super().changeform_view(request, *args, **kwargs)
-                if response.status_code == HTTP_OK and not getattr(response, "is_done", False):
-                    # Shown again, because another part of the page has an error.
+                if shows_form_again(response):
                     transaction.set_rollback(True)
         except Refused as error:
             self.message_user(request, str(error), messages.ERROR)

@@ -82,6 +82,7 @@ class ScanForm(RuleForm):
 
 @admin.register(Scan)
 class ScanAdmin(RuleAdmin):
+    empty_hint = "A scan finds devices in your networks. You choose which of them to add."
     change_form_template = "admin/discovery/scan/change_form.html"
     resource = "discovery"
     form = ScanForm

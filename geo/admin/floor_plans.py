@@ -21,6 +21,11 @@ MOST_DEVICES = 500
 
 @admin.register(FloorPlan)
 class FloorPlanAdmin(RuleAdmin):
+    empty_hint = (
+        "A floor plan is an image on which devices are placed. Add one to an indoor location."
+    )
+    search_rank = 10
+    search_icon = "floor"
     resource = "floorplan"
     form = FloorPlanForm
     create_rule = locations.create_floor_plan

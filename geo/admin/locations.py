@@ -82,6 +82,9 @@ class FloorPlanInline(RuleTabularInline):
 
 @admin.register(Location)
 class LocationAdmin(ImportExportAdmin, RuleAdmin):
+    empty_hint = "Put devices on the map: add a location, or import a table."
+    search_rank = 9
+    search_icon = "location_on"
     resource = "location"
     form = LocationForm
     create_rule = locations.create_location

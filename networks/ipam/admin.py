@@ -60,6 +60,9 @@ class DivisionInline(RuleTabularInline):
 
 @admin.register(Subnet)
 class SubnetAdmin(RuleAdmin):
+    empty_hint = "A subnet assigns addresses to VPN clients and devices."
+    search_rank = 14
+    search_icon = "lan"
     resource = "subnet"
     form = SubnetForm
     create_rule = rules.create_subnet
@@ -151,6 +154,9 @@ class AddressForm(RuleForm):
 
 @admin.register(IpAddress)
 class IpAddressAdmin(RuleAdmin):
+    empty_hint = "Subnets assign addresses to VPN clients and devices. Addresses can also be reserved here."
+    search_rank = 15
+    search_icon = "pin"
     resource = "address"
     form = AddressForm
     create_rule = rules.add_address

@@ -18,6 +18,9 @@ SHOWN_MOST = 20
 
 @admin.register(Ca)
 class CaAdmin(CertifiedAdmin):
+    empty_hint = "A certificate authority signs the certificates of devices and VPN servers. Create or import one."
+    search_rank = 17
+    search_icon = "account_balance"
     resource = "ca"
     add_form = CaForm
     create_rule = rules.add_ca

@@ -13,6 +13,9 @@ from pki.models import Cert
 
 @admin.register(Cert)
 class CertAdmin(CertifiedAdmin):
+    empty_hint = "Certificates are created here, by VPN templates, and by devices over ACME and EST. Create a certificate authority first."
+    search_rank = 18
+    search_icon = "verified_user"
     resource = "cert"
     add_form = CertForm
     create_rule = rules.add_cert

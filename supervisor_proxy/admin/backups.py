@@ -54,6 +54,7 @@ class PlanForm(RuleForm):
 
 @admin.register(BackupPlan)
 class BackupPlanAdmin(RuleAdmin):
+    empty_hint = "A plan backs up all Home Assistant devices of an organization or a group, and keeps the newest backups here."
     resource = "supervisor"
     form = PlanForm
     delete_rule = rules.remove_plan
@@ -135,6 +136,7 @@ def told(row: StoredBackup) -> dict[str, Any]:
 
 @admin.register(StoredBackup)
 class StoredBackupAdmin(RuleAdmin):
+    empty_hint = "Plans make backups. Add a plan, and the first backups start within a minute."
     resource = "supervisor"
     delete_rule = rules.delete_stored
     warn_unsaved_form = False

@@ -78,6 +78,9 @@ class Kept(ScopedAdmin):
 
 @admin.register(SupervisorCall)
 class SupervisorCallAdmin(Kept):
+    empty_hint = (
+        "Calls are made on a device's page, from the list of supervisors, and over the API."
+    )
     list_display = ["on", "what", "state_shown", "status", "actor", "sent", "took"]
     list_filter = [
         ("supervisor__device__organization", ScopedRelatedFilter),
@@ -121,6 +124,7 @@ class SupervisorCallAdmin(Kept):
 
 @admin.register(SupervisorBatch)
 class SupervisorBatchAdmin(Kept):
+    empty_hint = "Select supervisors in their list to call all of them at once."
     list_display = ["title", "organization", "progress", "actor", "sent"]
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
@@ -223,6 +227,7 @@ class CampaignDeviceInline(RuleTabularInline):
 
 @admin.register(UpdateCampaign)
 class UpdateCampaignAdmin(Kept):
+    empty_hint = "Select Home Assistant devices in their list to update them in waves."
     list_display = ["name", "organization", "state_shown", "wave", "begun", "reason"]
     list_filter = [("organization", ScopedRelatedFilter), ("state", ChoicesDropdownFilter)]
     list_select_related = ["organization"]

@@ -38,6 +38,7 @@ PER_PAGE = 50
 
 @admin.register(Home)
 class HomeAdmin(HomeTab, Kept):
+    empty_hint = "Home Assistant devices appear here once their supervisor is added. They are checked every five minutes."
     list_display = [
         "on", "organization", "core_shown", "system_shown", "supervisor_shown", "updates",
         "health_shown", "disk", "backed_up", "looked",
@@ -166,6 +167,7 @@ class HomeAdmin(HomeTab, Kept):
 
 @admin.register(HomeAlert)
 class HomeAlertAdmin(Kept):
+    empty_hint = "No device reports an issue, and no add-on has failed."
     list_display = ["on", "organization", "kind", "about", "text", "created", "ended"]
     list_filter = [("supervisor__device__organization", ScopedRelatedFilter), "kind"]
     list_select_related = ["supervisor__device__organization"]

@@ -94,6 +94,9 @@ class SupervisorForm(RuleForm):
 
 @admin.register(Supervisor)
 class SupervisorAdmin(RuleAdmin):
+    empty_hint = "The portal calls balena and Home Assistant supervisors. Add the address and key of a device."
+    search_rank = 5
+    search_icon = "developer_board"
     resource = "supervisor"
     form = SupervisorForm
     create_rule = rules.add_supervisor

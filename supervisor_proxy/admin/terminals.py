@@ -37,6 +37,7 @@ LAST = 10
 
 @admin.register(Terminal)
 class TerminalAdmin(Kept):
+    empty_hint = "Terminals are opened on a device's page."
     resource = "terminal"
     list_display = ["on", "organization", "actor", "reason", "shown_state", "begun", "play"]
     list_filter = [

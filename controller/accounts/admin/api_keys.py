@@ -58,6 +58,7 @@ class Own(RuleAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(Own):
+    empty_hint = "An API key has some of your permissions: choose the ones it needs."
     resource = "key"
     form = KeyForm
     delete_rule = api_keys.delete_key
@@ -112,6 +113,7 @@ class ApiKeyAdmin(Own):
 
 @admin.register(Session)
 class SessionAdmin(Own):
+    empty_hint = "Programs that sign in over the API appear here."
     resource = "session"
     list_display = ["user", "state", "address", "user_agent", "created", "last_seen"]
     list_select_related = ["user"]

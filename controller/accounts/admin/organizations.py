@@ -126,6 +126,8 @@ class DeviceSettingsInline(RuleStackedInline):
 
 @admin.register(Organization)
 class OrganizationAdmin(RuleAdmin):
+    search_rank = 11
+    search_icon = "domain"
     resource = "organization"
     create_rule = rules.create_organization
     update_rule = rules.update_organization

@@ -97,6 +97,7 @@ def list_of(page: str) -> Any:
 
 @admin.register(SavedFilter)
 class SavedFilterAdmin(RuleAdmin):
+    empty_hint = "Filter, search or sort any list, and save the result under a name above it."
     resource = "filter"
     delete_rule = rules.delete_filter
     list_display = ["opens", "of_list", "shared", "user", "created"]

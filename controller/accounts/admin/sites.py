@@ -86,6 +86,9 @@ class GrantInline(RuleTabularInline):
 
 @admin.register(Site)
 class SiteAdmin(RuleAdmin):
+    empty_hint = "A site groups devices and people within an organization."
+    search_rank = 12
+    search_icon = "apartment"
     resource = "site"
     create_rule = sites.create_site
     update_rule = sites.update_site

@@ -59,6 +59,8 @@ class NewForm(UserCreationForm):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
+    search_rank = 19
+    search_icon = "person"
     resource = "user"
     form = ChangeForm
     add_form = NewForm

@@ -62,6 +62,7 @@ class ChooseForm(forms.Form):
 
 @admin.register(DeviceBatch)
 class DeviceBatchAdmin(ScopedAdmin):
+    empty_hint = "Select devices in their list and choose an action. A draft shows its effect before anything changes."
     resource = "device"
     list_display = ["title", "owner", "user", "status", "progress", "begun"]
     list_filter = [("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter),

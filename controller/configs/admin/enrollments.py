@@ -36,6 +36,9 @@ COMPARE = (
 
 @admin.register(Enrollment)
 class EnrollmentAdmin(RuleAdmin):
+    empty_hint = "Devices that register with a key of their own wait here for approval, if the organization allows that."
+    search_rank = 6
+    search_icon = "how_to_reg"
     resource = "device"
     delete_rule = rules.dismiss
     list_display = ["name", "organization", "mac_address", "key", "status", "last_asked"]

@@ -74,6 +74,7 @@ class RolloutForm(RuleForm):
 
 @admin.register(Rollout)
 class RolloutAdmin(RuleAdmin):
+    empty_hint = "A rollout applies a template's new version to a few devices first. Start one on the template's page."
     resource = "template"
     form = RolloutForm
     update_rule = rules.adjust

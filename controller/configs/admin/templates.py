@@ -97,6 +97,9 @@ class TemplateForm(RuleForm):
 
 @admin.register(Template)
 class TemplateAdmin(Versioned, RuleAdmin):
+    empty_hint = "A template is a part of a configuration that many devices share. Start with one for all: time zone, DNS, NTP."
+    search_rank = 7
+    search_icon = "description"
     resource = "template"
     form = TemplateForm
     create_rule = rules.create_template

@@ -62,6 +62,9 @@ class ReadOnly(ScopedAdmin):
 
 @admin.register(Command)
 class CommandAdmin(ReadOnly):
+    empty_hint = (
+        "Commands are sent from a device's page, or from the list of devices to many at once."
+    )
     list_display = ["on", "organization", "kind", "asked", "state", "sent", "took"]
     list_filter = [
         ("device__organization", ScopedRelatedFilter), ("status", ChoicesDropdownFilter),
@@ -124,6 +127,7 @@ class CommandAdmin(ReadOnly):
 
 @admin.register(CommandBatch)
 class BatchAdmin(ReadOnly):
+    empty_hint = "Select devices in their list to run a command on all of them."
     list_display = ["name", "organization", "kind", "progress", "sent"]
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]

@@ -84,6 +84,9 @@ class CredentialsForm(RuleForm):
 
 @admin.register(Credentials)
 class CredentialsAdmin(RuleAdmin):
+    empty_hint = "With a user name and a key or password, the portal reaches devices over SSH."
+    search_rank = 16
+    search_icon = "key"
     resource = "connection"
     form = CredentialsForm
     create_rule = rules.create_credentials

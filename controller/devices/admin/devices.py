@@ -52,6 +52,9 @@ from supervisor_proxy.admin.terminals import terminals_of
 
 @admin.register(Device)
 class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
+    empty_hint = "Add a device here, import a table, or let devices register themselves with the shared secret of an organization."
+    search_rank = 1
+    search_icon = "router"
     resource = "device"
     form = DeviceForm
     delete_rule = rules.delete_device

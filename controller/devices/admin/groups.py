@@ -47,6 +47,9 @@ class GroupForm(RuleForm):
 
 @admin.register(DeviceGroup)
 class DeviceGroupAdmin(Versioned, RuleAdmin):
+    empty_hint = "A group gives its devices the same templates and variables."
+    search_rank = 8
+    search_icon = "workspaces"
     resource = "group"
     form = GroupForm
     create_rule = rules.create_group

@@ -47,6 +47,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Notification)
 class NotificationAdmin(RuleAdmin):
+    empty_hint = "There are no notifications."
     resource = "notification"
     delete_rule = dispatch.delete
     list_display = ["what", "about", "organization", "when"]
@@ -141,6 +142,7 @@ class NotificationAdmin(RuleAdmin):
 
 @admin.register(Mute)
 class MuteAdmin(RuleAdmin):
+    empty_hint = "Nothing is muted. Mute devices in the list of notifications."
     resource = "notification"
     delete_rule = choosing.unmute
     list_display = ["object_name", "object_type", "valid_till", "created"]

@@ -39,6 +39,7 @@ class WebhookForm(RuleForm):
 
 @admin.register(Webhook)
 class WebhookAdmin(RuleAdmin):
+    empty_hint = "A webhook reports events to a program. Add its https:// address."
     resource = "webhook"
     form = WebhookForm
     create_rule = webhooks.create_webhook
@@ -69,6 +70,7 @@ class WebhookAdmin(RuleAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ScopedAdmin):
+    empty_hint = "Nothing has been sent to a webhook yet."
     resource = "webhook"
     list_display = ["notice", "webhook", "shown_state", "attempts", "answer", "created"]
     list_display_links = None

@@ -63,6 +63,9 @@ class VpnForm(RuleForm):
 
 @admin.register(Vpn)
 class VpnAdmin(Versioned, RuleAdmin):
+    empty_hint = "Templates create the clients of a VPN server: each device gets a certificate or key, and an address."
+    search_rank = 13
+    search_icon = "vpn_lock"
     resource = "vpn"
     form = VpnForm
     create_rule = rules.create_vpn

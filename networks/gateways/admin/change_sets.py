@@ -24,6 +24,7 @@ MOST_COMPARED = 50
 
 @admin.register(ChangeSet)
 class ChangeSetAdmin(Reviewed):
+    empty_hint = "A change set applies several changes in order, all or none. Select pending changes in their list to create one."
     list_display = ["name", "organization", "site", "status", "size", "author", "staged"]
     list_filter = [
         ("organization", ScopedRelatedFilter), ("state", ChoicesDropdownFilter),

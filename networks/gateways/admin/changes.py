@@ -43,6 +43,7 @@ def moment(text: str, zone: ZoneInfo) -> datetime | None:
 
 @admin.register(Change)
 class ChangeAdmin(Reviewed):
+    empty_hint = "Changes are staged on a gateway's page or over the API, and wait here until they are applied."
     list_display = ["__str__", "gateway", "status", "author", "staged"]
     list_filter = [
         ("gateway", ScopedRelatedFilter), ("state", ChoicesDropdownFilter),

@@ -63,6 +63,9 @@ class GatewayForm(RuleForm):
 
 @admin.register(Gateway)
 class GatewayAdmin(RuleAdmin):
+    empty_hint = "Changes of a vendor gateway are staged and reviewed before they are applied. Add its address and API key."
+    search_rank = 2
+    search_icon = "router"
     change_form_template = "admin/networks/gateway/change_form.html"
     resource = "gateway"
     form = GatewayForm

@@ -57,6 +57,9 @@ class NetworkForm(RuleForm):
 
 @admin.register(Network)
 class NetworkAdmin(RuleAdmin):
+    empty_hint = "Members of an overlay network reach each other from anywhere. Create a network, and join devices with its code."
+    search_rank = 4
+    search_icon = "hub"
     resource = "network"
     form = NetworkForm
     list_display = ["name", "owner", "part", "there", "created"]

@@ -49,6 +49,9 @@ class NodeForm(RuleForm):
 
 @admin.register(Node)
 class NodeAdmin(RuleAdmin):
+    empty_hint = "Devices appear here when they join an overlay network with a code."
+    search_rank = 3
+    search_icon = "lan"
     resource = "network"
     form = NodeForm
     list_display = ["name", "address", "state", "owner", "where", "key_mode"]

@@ -1,0 +1,178 @@
+"""Navigation of the admin: the menu, and the tabs above lists.
+
+An app that adds an admin page adds its line here.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import lazy
+
+Shown = Callable[[HttpRequest], bool]
+
+
+# unfold compares each link of the navigation many times on a page, and routes never change.
+linked = lazy(lru_cache(maxsize=None)(reverse), str)
+
+
+def permitted(permission: str) -> Shown:
+    """Return a check that shows a link to users who have the permission in any organization."""
+
+    def shown(request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.is_authenticated and user.has_perm_anywhere(permission))
+
+    return shown
+
+
+def signed_in(request: HttpRequest) -> bool:
+    return request.user.is_authenticated
+
+
+def superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+
+def page(title: str, icon: str, view: str, shown: Shown, **more: Any) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": linked(f"admin:{view}"),
+        "permission": shown,
+    } | more
+
+
+def device_tab(title: str, query: str) -> dict[str, Any]:
+    """Return a tab above the list of devices, active while the list has this filter."""
+
+    def link(_request: HttpRequest) -> str:
+        return f"{reverse('admin:devices_device_changelist')}?{query}".rstrip("?")
+
+    def active(request: HttpRequest) -> bool:
+        chosen = {name: request.GET[name] for name in ("show", "config") if name in request.GET}
+        return "&".join(f"{name}={value}" for name, value in chosen.items()) == query
+
+    return {"title": title, "link": link, "active": active}
+
+
+TABS: list[dict[str, Any]] = [
+    {
+        "models": ["devices.device"],
+        "items": [
+            device_tab("All", ""),
+            device_tab("Problems", "show=problems"),
+            device_tab("Modified", "config=modified"),
+            device_tab("Drifted", "show=drifted"),
+            device_tab("Deactivated", "show=deactivated"),
+        ],
+    },
+    {
+        "models": [
+            "supervisor_proxy.supervisor", "supervisor_proxy.supervisorcall",
+            "supervisor_proxy.supervisorbatch", "supervisor_proxy.updatecampaign",
+            "supervisor_proxy.home", "supervisor_proxy.homealert",
+            "supervisor_proxy.backupplan", "supervisor_proxy.storedbackup",
+        ],
+        "items": [
+            {"title": "Supervisors", "link": linked("admin:supervisor_proxy_supervisor_changelist")},
+            {"title": "Calls", "link": linked("admin:supervisor_proxy_supervisorcall_changelist")},
+            {"title": "Batch calls", "link": linked("admin:supervisor_proxy_supervisorbatch_changelist")},
+            {"title": "Home Assistant", "link": linked("admin:supervisor_proxy_home_changelist")},
+            {"title": "Add-on matrix", "link": linked("admin:home_matrix")},
+            {"title": "Alerts", "link": linked("admin:supervisor_proxy_homealert_changelist")},
+            {"title": "Backup plans", "link": linked("admin:supervisor_proxy_backupplan_changelist")},
+            {"title": "Backups", "link": linked("admin:supervisor_proxy_storedbackup_changelist")},
+            {"title": "Update campaigns", "link": linked("admin:supervisor_proxy_updatecampaign_changelist")},
+        ],
+    },
+    {
+        "models": ["notifications.webhook", "notifications.delivery"],
+        "items": [
+            {"title": "Webhooks", "link": linked("admin:notifications_webhook_changelist")},
+            {"title": "Deliveries", "link": linked("admin:notifications_delivery_changelist")},
+        ],
+    },
+    {
+        "models": ["connections.command", "connections.commandbatch", "configs.devicebatch"],
+        "items": [
+            {"title": "Commands", "link": linked("admin:connections_command_changelist")},
+            {"title": "Batch commands", "link": linked("admin:connections_commandbatch_changelist")},
+            {"title": "Bulk changes", "link": linked("admin:configs_devicebatch_changelist")},
+        ],
+    },
+]  # fmt: skip
+
+SIDEBAR: dict[str, Any] = {
+    "show_search": True,
+    "command_search": True,
+    "show_all_applications": False,
+    "navigation": [
+        {
+            "title": "Monitor",
+            "items": [
+                page("Dashboard", "space_dashboard", "index", signed_in, key="h"),
+                page("Notifications", "notifications", "notifications_notification_changelist", signed_in, key="n"),
+                page("Webhooks", "webhook", "notifications_webhook_changelist", permitted("webhook:read")),
+            ],
+        },
+        {
+            "title": "Fleet",
+            "items": [
+                page("Devices", "router", "devices_device_changelist", permitted("device:read"), key="d"),
+                page("Pending enrollments", "how_to_reg", "devices_enrollment_changelist", permitted("device:create")),
+                page("Commands", "terminal", "connections_command_changelist", permitted("command:read")),
+                page("Supervisors", "developer_board", "supervisor_proxy_supervisor_changelist", permitted("supervisor:read")),
+                page("Terminals", "keyboard_command_key", "supervisor_proxy_terminal_changelist", permitted("terminal:read")),
+                page("Groups", "workspaces", "devices_devicegroup_changelist", permitted("group:read")),
+                page("Locations", "location_on", "geo_location_changelist", permitted("location:read")),
+                page("Floor plans", "floor", "geo_floorplan_changelist", permitted("floorplan:read")),
+            ],
+        },
+        {
+            "title": "Configuration",
+            "items": [
+                page("Templates", "description", "configs_template_changelist", permitted("template:read"), key="t"),
+                page("Rollouts", "moving", "configs_rollout_changelist", permitted("template:read")),
+                page("Credentials", "key", "connections_credentials_changelist", permitted("connection:read")),
+            ],
+        },
+        {
+            "title": "Certificates",
+            "items": [
+                page("Certificate authorities", "account_balance", "pki_ca_changelist", permitted("ca:read")),
+                page("Certificates", "verified_user", "pki_cert_changelist", permitted("cert:read"), key="c"),
+            ],
+        },
+        {
+            "title": "Networks",
+            "items": [
+                page("Overlay networks", "hub", "networks_network_changelist", signed_in, key="w"),
+                page("Overlay devices", "lan", "networks_node_changelist", signed_in),
+                page("Gateways", "router", "networks_gateway_changelist", permitted("gateway:read"), key="y"),
+                page("Gateway changes", "rule", "networks_change_changelist", permitted("network:read")),
+                page("Change sets", "checklist", "networks_changeset_changelist", permitted("network:read")),
+                page("Discovery", "radar", "discovery_scan_changelist", permitted("discovery:run")),
+                page("VPN servers", "vpn_lock", "vpn_vpn_changelist", permitted("vpn:read")),
+                page("Subnets", "lan", "networks_subnet_changelist", permitted("subnet:read")),
+                page("IP addresses", "pin", "networks_ipaddress_changelist", permitted("address:read")),
+            ],
+        },
+        {
+            "title": "Access",
+            "items": [
+                page("Organizations", "domain", "accounts_organization_changelist", permitted("organization:read")),
+                page("Sites", "apartment", "accounts_site_changelist", permitted("site:read")),
+                page("Users", "group", "accounts_user_changelist", superuser),
+                page("Audit", "policy", "accounts_auditentry_changelist", permitted("audit:read")),
+                page("API keys", "key_vertical", "accounts_apikey_changelist", signed_in),
+                page("Sessions", "devices", "accounts_session_changelist", signed_in),
+                page("Second factor", "phonelink_lock", "second_factor", signed_in),
+                page("Saved filters", "filter_list", "accounts_savedfilter_changelist", signed_in),
+                page("API tokens", "token", "accounts_apitoken_changelist", signed_in),
+            ],
+        },
+    ],
+}  # fmt: skip
