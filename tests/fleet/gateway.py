@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from networks.gateways.engine.features.feature import inside
+from networks.gateways.engine.features.versions import parsed
+from tests.fleet.contract import Call, Contract, contract_of
 from tests.fleet.http import JSON, Answer, Appliance, Request, Supervisors
 
 KEY, SECRET = "key-of-the-portal", "secret-of-the-portal"
@@ -25,10 +28,15 @@ class StandIn(Appliance):
 
     key, secret = KEY, SECRET
     base = ""
+    # What it pretends to be.
+    vendor = version = ""
     loop: asyncio.AbstractEventLoop
 
-    def __init__(self, *, port: int = 0) -> None:
+    def __init__(self, *, port: int = 0, version: str = "") -> None:
         super().__init__(port=port)
+        self.version = version or self.version
+        # What was asked for that its vendor does not publish.
+        self.faults: list[str] = []
         self.trouble = ""
         self.writes: list[str] = []
         # Changes that came, and those that were carried out, as they were asked for.
@@ -49,6 +57,27 @@ class StandIn(Appliance):
     def url(self) -> str:
         scheme = "https" if self.tls else "http"
         return f"{scheme}://{self.host}:{self.port}{self.base}"
+
+    @property
+    def contract(self) -> Contract:
+        return contract_of(self.vendor)
+
+    def judged(
+        self, method: str, path: str, body: Any, query: dict[str, str] | None = None
+    ) -> tuple[Call | None, list[str]]:
+        """The call that a request is, and what of it the call does not take; all is noted."""
+        call = self.contract.find(method, path, self.version)
+        problems = ["no such call"]
+        if call is not None:
+            problems = call.problems(body, self.version, query)
+        self.faults += [f"{self.version}: {method} {path}: {one}" for one in problems]
+        return call, problems
+
+    def told(self, feature: Any, row: dict[str, Any]) -> dict[str, str]:
+        """A row that it holds, by the portal's names."""
+        spelled = feature.at(parsed(self.version))
+        found = {n: feature.text(inside(row, n)) for n in spelled.properties}
+        return dict(feature.inward(found, parsed(self.version)))
 
     def tell(self, request: Request) -> Told:
         """The answer of the gateway, which does what is asked."""
@@ -80,7 +109,8 @@ class StandIn(Appliance):
         """Somebody changes something by hand."""
         row = self.held(feature, target)
         assert row is not None
-        row.update(feature.typed(feature.values(values)))
+        outward = feature.outward(feature.values(values), parsed(self.version))
+        row.update(feature.typed(outward))
 
     def answer(self, request: Request) -> Answer:
         body, status = self.tell(request)

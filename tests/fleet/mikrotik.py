@@ -34,8 +34,10 @@ class NoSuch(Exception):
 
 
 class MikroTik(StandIn):
-    def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port)
+    vendor, version = "mikrotik", "7.24"
+
+    def __init__(self, *, port: int = 0, version: str = "") -> None:
+        super().__init__(port=port, version=version)
         self.menus: dict[str, dict[str, dict[str, str]]] = {name: {} for name in MENUS}
         self.settings = {name: dict(row) for name, row in SETTINGS.items()}
         self.api_port = 0

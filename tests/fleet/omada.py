@@ -23,11 +23,12 @@ DEEDS = {"block", "unblock", "reconnect", "reboot", "start-online-upgrade"}
 
 
 class Omada(StandIn):
+    vendor, version = "omada", "6.0.0.24"
     key = "client-of-the-portal"
     base = "/Home"
 
-    def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port)
+    def __init__(self, *, port: int = 0, version: str = "") -> None:
+        super().__init__(port=port, version=version)
         self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in KINDS}
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:

@@ -21,10 +21,11 @@ Edit = Callable[[Sections], None]
 
 
 class OpenWrt(StandIn):
+    vendor, version = "openwrt", "24.10.2"
     key, secret = "root", "secret-of-the-portal"
 
-    def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port)
+    def __init__(self, *, port: int = 0, version: str = "") -> None:
+        super().__init__(port=port, version=version)
         self.files: dict[str, Sections] = {name: {} for name in PACKAGES}
         self.put("system", "system", hostname="OpenWrt", timezone="UTC")
         self.put("system", "timeserver", "ntp", enabled="1", server=["0.openwrt.pool.ntp.org"])

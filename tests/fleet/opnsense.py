@@ -1,10 +1,13 @@
-"""An OPNsense that speaks its REST API on loopback, with savepoints."""
+"""An OPNsense of some version that speaks its REST API on loopback, strictly as published."""
 
 import base64
+import copy
+import re
 import uuid
 from contextlib import AbstractContextManager
 from typing import Any
 
+from tests.fleet.contract import numbers
 from tests.fleet.gateway import StandIn, Told, serving
 from tests.fleet.http import HTML, Answer, Request
 
@@ -25,59 +28,59 @@ KINDS = {
     "trafficshaper/settings": {"Pipe": "pipe", "Queue": "queue", "Rule": "rule"},
     "openvpn/instances": {"": "instance"},
 }
-VERBS = ("search", "get", "add", "set", "del")
-SAFE = {"firewall/filter", "firewall/d_nat", "firewall/source_nat", "firewall/one_to_one"}
-SERVICES = {
-    "wireguard/service/reconfigure", "firewall/alias/reconfigure", "routes/routes/reconfigure",
-    "kea/service/reconfigure", "unbound/service/reconfigure",
-    "interfaces/vlan_settings/reconfigure", "cron/service/reconfigure",
-    "trafficshaper/service/reconfigure", "openvpn/service/reconfigure", "firewall/filter/apply",
-    "core/firmware/check", "core/service/start/unbound", "core/service/stop/unbound",
-    "core/service/restart/unbound",
-}  # fmt: skip
+VERBS = ("search", "get", "add", "set", "del", "moveRuleBefore")
+FIREWALL = {"firewall/filter", "firewall/d_nat", "firewall/source_nat", "firewall/one_to_one"}
 REBOOTS = {"core/system/reboot", "core/system/halt", "core/firmware/update"}
-# Fields that are told as options, of which some are selected.
-OPTIONS = {
-    "gateway",
-    "action",
-    "type",
-    "direction",
-    "rr",
-    "content",
-    "interface",
-    "tunneladdress",
-}
+INTERFACES = ("lan", "wan", "opt1")
+BUILT_IN = ("bogons", "sshlockout", "__lan_network")
 
 
 class OPNsense(StandIn):
     """``rows`` is what it holds, by kind and id."""
 
-    def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port)
-        self.rows: dict[str, dict[str, dict[str, str]]] = {
+    vendor, version = "opnsense", "26.7.2"
+
+    def __init__(self, *, port: int = 0, version: str = "") -> None:
+        super().__init__(port=port, version=version)
+        self.rows: dict[str, dict[str, dict[str, Any]]] = {
             kind if len(nouns) == 1 else f"{kind} {wrapper}": {}
             for kind, nouns in KINDS.items()
             for wrapper in nouns.values()
         }
         self.revisions: set[str] = set()
+        # What firewall and NAT go back to, unless it is told that all is well.
+        self.kept: dict[str, dict[str, dict[str, Any]]] = {}
+        self.snat_mode = "hybrid"
 
-    def held(self, feature: Any, target: str) -> dict[str, str] | None:
+    def held(self, feature: Any, target: str) -> dict[str, Any] | None:
         apart = f"{feature.path} {feature.wrapper}"
         return self.rows.get(apart, self.rows.get(feature.path, {})).get(target)
 
     def put(self, kind: str, **values: str) -> str:
         name = str(uuid.uuid4())
-        self.rows[kind][name] = values
+        if kind == "routes/routes" and numbers(self.version) >= (26, 1, 10):
+            values["enabled"] = "0" if values.pop("disabled", "0") == "1" else "1"
+        self.rows[kind][name] = dict(values)
         return name
 
     def is_write(self, request: Request) -> bool:
         path = request.path.removeprefix("/api/")
+        if called(path)[1] == "moveRuleBefore":
+            return True
         if request.method != "POST":
             return False
         return path in REBOOTS or called(path)[1] in {"add", "set", "del"}
 
     def refusal(self) -> Told:
         return {"result": "failed", "validations": {"rule.interface": "no such interface"}}, 200
+
+    def pass_time(self, seconds: float) -> None:
+        """Without a word for a minute, it goes back by itself."""
+        super().pass_time(seconds)
+        if self.kept and seconds >= 60:
+            self.rows |= self.kept
+            self.kept = {}
+            self.revisions.clear()
 
     def answer(self, request: Request) -> Answer:
         if request.path == "/":
@@ -88,101 +91,224 @@ class OPNsense(StandIn):
         expected = base64.b64encode(f"{self.key}:{self.secret}".encode()).decode()
         if request.headers.get("authorization") != f"Basic {expected}":
             return {"status": 401, "message": "Authentication Failed"}, 401
-        path = request.path.removeprefix("/api/")
-        is_post = request.method == "POST"
-        found = self.simple(path, is_post=is_post)
-        return (found, 200) if found is not None else self.kind(path, request, is_post=is_post)
+        path = camel(request.path.removeprefix("/api/"))
+        kind, verb, noun, _ = called(path)
+        if (verb, noun) == ("get", "") and "" not in KINDS.get(kind, {"": ""}):
+            return self.whole(kind, path)
+        body = request.data or {}
+        call, problems = self.judged(request.method, f"/api/{path}", body, dict(request.query))
+        if call is None:
+            return {"errorMessage": "Endpoint not found"}, 404
+        if problems:
+            told = {one.partition(":")[0]: one for one in problems}
+            return {"result": "failed", "validations": told}, 200
+        found = self.simple(path)
+        if found is not None:
+            return found, 200
+        return self.kind(path, body)
 
-    def simple(self, path: str, *, is_post: bool) -> dict[str, Any] | None:
-        if path == "core/firmware/info":
-            return {"product_name": "OPNsense", "product_version": "25.7"}
+    def simple(self, path: str) -> dict[str, Any] | None:
+        if path == "diagnostics/system/systemInformation":
+            return {"name": "fw.example.org", "versions": [f"OPNsense {self.version}-amd64"]}
         if path == "diagnostics/system/systemTime":
             return {"boottime": f"boot {self.booted}"}
-        if not is_post:
-            return None
         if path in REBOOTS:
             self.booted += 1
             self.writes.append(path)
             return {"status": "ok"}
-        if path in SERVICES:
+        if path.startswith("core/service/") and path.count("/") == 3:
+            is_known = path.endswith("/unbound")
+            self.active += [path] if is_known else []
+            return {"result": "ok" if is_known else "failed"}
+        if path.endswith("/reconfigure") or path == "core/firmware/check":
             self.active.append(path)
             return {"status": "ok"}
         return self.safe(path)
 
     def safe(self, path: str) -> dict[str, Any] | None:
         """Savepoint, apply with a way back, and the word that all is well."""
-        kind, call, revision = [*path.rsplit("/", 2), "", ""][:3]
-        if path.removesuffix("/savepoint") in SAFE:
+        kind, call, revision = parts(path)
+        if kind not in FIREWALL or call not in {"savepoint", "apply", "cancelRollback"}:
+            return None
+        if call == "savepoint":
+            self.kept = {kind: copy.deepcopy(self.rows[kind])}
             self.revisions.add(revision := str(uuid.uuid4()))
             return {"status": "ok", "revision": revision}
-        if kind not in SAFE or revision not in self.revisions:
-            return None
-        if call == "cancelRollback":
-            self.revisions.discard(revision)
-            self.active.append(f"{kind}/apply")
+        if call == "apply":
+            self.is_locked = self.locks_out
+            if not revision:
+                self.active.append(f"{kind}/apply")
+            elif revision not in self.revisions:
+                return {"status": "error"}
+            return {"status": "OK\n\n"}
+        self.revisions.discard(revision)
+        self.kept = {}
+        self.active.append(f"{kind}/apply")
         return {"status": "ok"}
 
-    def kind(self, path: str, request: Request, *, is_post: bool) -> Told:
+    def kind(self, path: str, body: dict[str, Any]) -> Told:
         kind, verb, noun, target = called(path)
-        if (verb, noun) == ("get", "") and "" not in KINDS.get(kind, {"": ""}):
-            return self.whole(kind), 200
-        if noun not in KINDS.get(kind, {}):
-            return {"errorMessage": "Endpoint not found"}, 404
+        if verb == "moveRuleBefore":
+            return self.move(kind, *target.split("/")), 200
+        if verb == "search":
+            wrapper = next(w for n, w in KINDS[kind].items() if noun in {n, f"{n}s"})
+            return self.search(kind, wrapper, body), 200
         wrapper = KINDS[kind][noun]
         # Kinds at the same path are apart by the name around them.
         rows = self.rows[kind if len(KINDS[kind]) == 1 else f"{kind} {wrapper}"]
-        if verb == "search":
-            found = [{"uuid": name, **row} for name, row in list(rows.items())]
-            told = {"rowCount": len(found), "total": len(found), "current": 1}
-            return {**told, "rows": found}, 200
         if verb == "get":
-            return ({wrapper: as_options(rows[target])} if target in rows else []), 200
-        if not is_post or verb not in {"add", "set", "del"}:
-            return {"errorMessage": "Endpoint not found"}, 404
-        return self.change(path, verb, rows, target, request.data.get(wrapper, {})), 200
+            return self.one(kind, wrapper, noun, rows, target)
+        return self.change(path, verb, rows, target, body.get(wrapper, {})), 200
 
-    def whole(self, kind: str) -> dict[str, Any]:
-        """A whole model, as other clients ask for it."""
+    def search(self, kind: str, wrapper: str, body: dict[str, Any]) -> dict[str, Any]:
+        rows = self.rows[kind if len(KINDS[kind]) == 1 else f"{kind} {wrapper}"]
+        found = [{"uuid": name, **row} for name, row in list(rows.items())]
+        if kind == "firewall/filter" and numbers(self.version) < (26, 1):
+            wanted = body.get("interface", "")
+            found = [one for one in found if of_interface(one, wanted)]
+        if kind == "firewall/alias":
+            found += [{"uuid": name, "name": name} for name in BUILT_IN]
+        if kind == "firewall/source_nat" and self.snat_mode == "automatic":
+            found = []
+        size = len(found) if body.get("rowCount", 7) == -1 else int(body.get("rowCount", 7))
+        return {"rowCount": size, "total": len(found), "current": 1, "rows": found[:size]}
+
+    def one(self, kind: str, wrapper: str, noun: str, rows: Any, target: str) -> Told:
+        fields = self.fields(kind, noun, wrapper)
+        if target in rows or not target:
+            found = spelled(fields, rows.get(target, {}), kind)
+            if wrapper == "alias":
+                found["content"] = aliases(self.rows[kind], rows.get(target, {}))
+            return {wrapper: found}, 200
+        if wrapper == "alias":
+            if numbers(self.version) < (26, 1):
+                return {"errorMessage": "Unexpected error", "errorTitle": ""}, 500
+            return {wrapper: {"content": aliases(self.rows[kind], {})}}, 200
+        return [], 200
+
+    def fields(self, kind: str, noun: str, wrapper: str) -> dict[str, Any]:
+        """What one has, in this version, from the call that makes it."""
+        call = self.contract.find("POST", f"/api/{kind}/add{noun}", self.version)
+        assert call is not None
+        body = self.contract.body(call.told, self.version)[wrapper]
+        return self.contract.names(body, self.version)
+
+    def whole(self, kind: str, path: str) -> Told:
+        """A whole model, as other clients ask for it; of source NAT its mode."""
+        if path == "firewall/source_nat/get":
+            options = ("automatic", "hybrid", "advanced", "disabled")
+            mode = {n: {"value": n, "selected": int(n == self.snat_mode)} for n in options}
+            return {"filter": {"general": {"snat_mode": mode}}}, 200
         (wrapper,) = KINDS[kind].values()
-        return {
-            wrapper: {wrapper: {one: as_options(row) for one, row in self.rows[kind].items()}}
+        fields = self.fields(kind, next(iter(KINDS[kind])), wrapper)
+        rows = {one: spelled(fields, row, kind) for one, row in self.rows[kind].items()}
+        return {wrapper: {wrapper: rows}}, 200
+
+    def move(self, kind: str, moved: str, before: str) -> dict[str, Any]:
+        rows = self.rows[kind]
+        if not {moved, before} <= rows.keys():
+            return {"status": "error", "message": "Rule not found"}
+        names = [name for name in rows if name != moved]
+        names.insert(names.index(before), moved)
+        self.rows[kind] = {
+            name: {**rows[name], "sequence": str((at + 1) * 100)}
+            for at, name in enumerate(names)
         }
+        self.writes.append(f"{kind}/moveRuleBefore")
+        return {"status": "ok"}
 
     def change(
-        self, path: str, verb: str, rows: Any, target: str, values: dict[str, str]
+        self, path: str, verb: str, rows: Any, target: str, values: dict[str, Any]
     ) -> dict[str, Any]:
-        if verb != "add" and target not in rows:
-            return {"result": "not found" if verb == "del" else "failed"}
+        if verb == "del" and target not in rows:
+            return {"result": "not found"}
         self.writes.append(path)
         if verb == "del":
             del rows[target]
             return {"result": "deleted"}
         target = target or str(uuid.uuid4())
-        rows[target] = rows.get(target, {}) | values
+        kind, _, noun, _ = called(path)
+        fields = self.fields(kind, noun, KINDS[kind][noun])
+        unsaid = {n: one["default"] for n, one in fields.items() if "default" in one}
+        old = rows.get(target, unsaid)
+        rows[target] = {
+            **old,
+            **{
+                name: {**old.get(name, {}), **one} if isinstance(one, dict) else one
+                for name, one in values.items()
+            },
+        }
+        if path.startswith("interfaces/vlan_settings"):
+            rows[target]["vlanif"] = vlan_name(values, rows[target])
         return {"result": "saved", "uuid": target}
 
 
-def called(path: str) -> tuple[str, str, str, str]:
-    """Which kind a path is of, what is to be done, with what, and with which of them.
-
-    Newer clients write add_item for addItem, and are understood.
-    """
-    module, controller, call, target = [*path.split("/"), "", "", ""][:4]
-    head, *rest = call.split("_")
-    call = head + "".join(one.capitalize() for one in rest)
-    verb = next((one for one in VERBS if call.startswith(one)), "")
-    return f"{module}/{controller}", verb, call.removeprefix(verb), target
+def parts(path: str) -> tuple[str, str, str]:
+    """A path as the kind, the call, and what comes after it."""
+    module, controller, call, rest = [*path.split("/", 3), "", ""][:4]
+    return f"{module}/{controller}", call, rest
 
 
-def as_options(row: dict[str, str]) -> dict[str, Any]:
+def vlan_name(sent: dict[str, Any], row: dict[str, Any]) -> str:
+    """The name of the device is made of what is sent, and of nothing that it holds."""
+    if given := str(sent.get("vlanif", "")):
+        return given
+    return str(row.get("vlanif") or f"vlan0.{sent.get('tag', '')}")
+
+
+def of_interface(row: dict[str, Any], wanted: str) -> bool:
+    own = [one for one in str(row.get("interface", "")).split(",") if one]
+    return own == [wanted] if wanted else len(own) != 1
+
+
+def aliases(rows: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Every alias as an option, and what this one holds as those that are chosen."""
+    chosen = [one for one in str(row.get("content", "")).split("\n") if one]
+    others = {one.get("name", ""): 0 for one in rows.values()}
     return {
-        name: {
-            one: {"value": one, "selected": 1} for one in value.replace("\n", ",").split(",")
-        }
-        if name in OPTIONS
-        else value
-        for name, value in row.items()
+        name: {"value": name, "selected": picked}
+        for name, picked in {**others, **dict.fromkeys(chosen, 1)}.items()
     }
+
+
+def spelled(fields: dict[str, Any], row: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A row as ``get`` tells it: all fields, with options and in the vendor's own case."""
+    found: dict[str, Any] = {}
+    for name, field in fields.items():
+        if "nested" in field:
+            found[name] = spelled(field["nested"], row.get(name, {}), kind)
+            continue
+        value = str(row.get(name, field.get("default", "")))
+        if name == "protocol":
+            value = value.lower() if kind == "firewall/d_nat" else value.upper()
+            value = "any" if value == "ANY" else value
+        if name == "hw_address":
+            value = value.lower()
+        found[name] = options(field, value) if "options" in field.get("read_as", "") else value
+    return found
+
+
+def options(field: dict[str, Any], value: str) -> Any:
+    chosen = [one for one in value.split(",") if one]
+    if not chosen and field.get("read_as_empty") == "[]" and "enum" not in field:
+        return []
+    known = dict.fromkeys([*field.get("enum", []), *INTERFACES, *chosen])
+    return {one: {"value": one, "selected": int(one in chosen)} for one in known}
+
+
+def camel(path: str) -> str:
+    """Newer clients write add_item for addItem, and are understood."""
+    module, controller, call, *rest = [*path.split("/"), ""]
+    head, *words = call.split("_")
+    call = head + "".join(one.capitalize() for one in words)
+    return "/".join([module, controller, call, *rest]).rstrip("/")
+
+
+def called(path: str) -> tuple[str, str, str, str]:
+    """Which kind a path is of, what is to be done, with what, and with which of them."""
+    kind, call, target = parts(path)
+    verb = next((one for one in VERBS if re.match(one, call)), "")
+    return kind, verb, call.removeprefix(verb), target
 
 
 def opnsense() -> AbstractContextManager[OPNsense]:

@@ -50,10 +50,11 @@ PLURALS = {plural: one for one, (plural, _) in KINDS.items()}
 
 
 class PfSense(StandIn):
+    vendor, version = "pfsense", "2.7.1"
     key = "portal"
 
-    def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port)
+    def __init__(self, *, port: int = 0, version: str = "") -> None:
+        super().__init__(port=port, version=version)
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in KINDS}
         # One that is there already: ids of others are not what they seem.
         self.rows["firewall/rule"].append({"type": "pass", "tracker": 1, "interface": ["lan"]})

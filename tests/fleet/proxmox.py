@@ -39,10 +39,11 @@ TASKS = {
 
 
 class Proxmox(StandIn):
+    vendor, version = "proxmox", "9.0.3"
     key = TOKEN
 
-    def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port)
+    def __init__(self, *, port: int = 0, version: str = "") -> None:
+        super().__init__(port=port, version=version)
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLLECTIONS}
         self.rows["nodes/pve/network"].append({"iface": "vmbr0", "type": "bridge", "active": 1})
         self.settings = {name: dict(row) for name, row in SETTINGS.items()}

@@ -25,10 +25,11 @@ COMMANDS = {"upgrade", "adopt", "set-locate", "block-sta", "unblock-sta", "kick-
 
 
 class UniFi(StandIn):
+    vendor, version = "unifi", "10.5.66"
     base = "/network/default"
 
-    def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port)
+    def __init__(self, *, port: int = 0, version: str = "") -> None:
+        super().__init__(port=port, version=version)
         kinds = (*OFFICIAL, *TABLES, *NEWER)
         self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in kinds}
         self.rows["networkconf"]["6" * 24] = {"_id": "6" * 24, "purpose": "wan", "name": "WAN"}

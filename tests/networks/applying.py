@@ -76,12 +76,15 @@ class Desk:
 
 
 @contextmanager
-def at_a_desk(key: str, by: User, *, is_binary: bool = False) -> Iterator[Desk]:
+def at_a_desk(
+    key: str, by: User, *, is_binary: bool = False, version: str = ""
+) -> Iterator[Desk]:
     feature = FEATURES[key]
-    with serving(VENDORS[feature.vendor]()) as device:
+    with serving(VENDORS[feature.vendor](version=version)) as device:
         url = f"http://127.0.0.1:{device.api_port}/api" if is_binary else device.url  # type: ignore[attr-defined]
         gateway = factories.gateway(
             factories.organization(), url, vendor=feature.vendor, key=device.key,
             secret=device.secret,
         )  # fmt: skip
         yield Desk(feature, device, gateway, by)
+        assert not device.faults, device.faults

@@ -16,7 +16,7 @@ from controller.accounts.models import User
 from controller.base.errors import Conflict, OutcomeUnknown, Refused, Unreachable
 from controller.dialects.freesdn import STATUSES
 from networks import tasks
-from networks.gateways.engine.features import FEATURES, VENDORS, differs
+from networks.gateways.engine.features import FEATURES, VENDORS
 from networks.gateways.models import Change, Gateway
 from networks.gateways.rules import changes, execution, reconciliation
 from tests.fleet.opnsense import OPNsense
@@ -138,7 +138,8 @@ def test_every_fault_ends_as_the_table_says(
             assert held is None
         else:
             wanted = foreign if case.held == FOREIGN else payload
-            assert not differs(desk.feature.values(wanted), desk.feature.flat(held or {}))
+            told = desk.device.told(desk.feature, held or {})
+            assert not desk.feature.differs(desk.feature.values(wanted), told)
 
 
 def go_wrong(desk: Desk, fault: str, target: str, foreign: dict[str, Any]) -> None:

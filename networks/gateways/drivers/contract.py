@@ -41,6 +41,8 @@ class Endpoint:
     # Whether it may be on this machine, without TLS: demonstrations and tests.
     is_local_allowed: bool = False
     seconds: float = 10.0
+    # The version that it told last, for those where asking takes long.
+    version: str = ""
     # Then it reads, and writes nothing: what it would send is in ``calls``.
     rehearses: bool = False
 
@@ -53,6 +55,15 @@ class Gateway(Protocol):
     """
 
     calls: list[Call]
+
+    @property
+    def version(self) -> str:
+        """The version of its software, as it tells it."""
+        ...
+
+    def check(self, feature: Feature) -> None:
+        """Raise ``Rejected`` unless a feature can be written on its version."""
+        ...
 
     def __enter__(self) -> Self: ...
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 from ipaddress import ip_address
 from socket import getaddrinfo
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,7 +21,9 @@ from networks.gateways.drivers.contract import (
 )
 
 # It has changed nothing when it answers with one of these.
-REFUSALS = {400, 401, 403, 404, 405, 406, 409, 412, 415, 422}
+REFUSALS = frozenset({400, 401, 403, 404, 405, 406, 409, 412, 415, 422, 501})
+# It has no time, and has changed nothing either.
+BUSY = frozenset({429})
 SHOWN = 300
 BOOT_SECONDS = 600
 
@@ -67,6 +69,8 @@ class Http:
     """
 
     pretended: Any = None
+    refusals: ClassVar[frozenset[int]] = REFUSALS
+    busy: ClassVar[frozenset[int]] = BUSY
 
     def __init__(
         self,
@@ -86,6 +90,7 @@ class Http:
         self.credentials = endpoint.credentials
         self.rehearses = endpoint.rehearses
         self.calls: list[Call] = []
+        self.has_sent = False
         self._make = partial(
             httpx.Client,
             base_url=f"{url.scheme}://{shown}{port}{path}/{root}",
@@ -121,7 +126,7 @@ class Http:
         if is_write:
             self._kept.clear()
         try:
-            return self._client.request(
+            answer = self._client.request(
                 method, path, extensions={"sni_hostname": self._name}, **sent
             )
         except httpx.ConnectTimeout as error:
@@ -129,13 +134,37 @@ class Http:
         except (httpx.ConnectError, httpx.PoolTimeout, httpx.InvalidURL) as error:
             raise Unreachable("The gateway cannot be reached.") from error
         except httpx.HTTPError as error:
+            self.has_sent = self.has_sent or is_write
             raise lost(error, is_write=is_write) from error
+        self.has_sent = self.has_sent or is_write
+        return answer
 
     def ask(self, method: str, path: str, *, is_write: bool = False, **sent: Any) -> Any:
         """One exchange that has to succeed; the JSON that came back."""
         answer = self.request(method, path, is_write=is_write, **sent)
-        checked(answer, is_write=is_write)
+        self.checked(answer, is_write=is_write)
         return decoded(answer, is_write=is_write)
+
+    def checked(self, answer: httpx.Response, *, is_write: bool, reason: str = "") -> None:
+        """Raise unless the status says that all is well. No value that was sent is repeated."""
+        status = answer.status_code
+        if status in {401, 403}:
+            raise Unreachable(
+                "The gateway does not accept the key, or the key may not do this."
+            )
+        if status in self.busy:
+            raise Unreachable(f"The gateway is busy (status {status}){later(answer)}")
+        if status in self.refusals and is_write:
+            raise Rejected(reason[:SHOWN] or f"The gateway answers with status {status}.")
+        if not answer.is_success:
+            kind = OutcomeUnknown if is_write else Unreachable
+            raise kind(f"The gateway answers with status {status}.")
+
+
+def later(answer: httpx.Response) -> str:
+    """When it may be asked again, as it says itself."""
+    seconds = answer.headers.get("retry-after", "")
+    return f"; it wants to be asked again in {seconds} s." if seconds.isdigit() else "."
 
 
 def lost(error: httpx.HTTPError, *, is_write: bool) -> Exception:
@@ -145,18 +174,6 @@ def lost(error: httpx.HTTPError, *, is_write: bool) -> Exception:
     if isinstance(error, httpx.TimeoutException):
         return TimedOut("The gateway does not answer in time.")
     return Unreachable(f"The gateway does not answer as it should ({type(error).__name__}).")
-
-
-def checked(answer: httpx.Response, *, is_write: bool, reason: str = "") -> None:
-    """Raise unless the status says that all is well. No value that was sent is repeated."""
-    status = answer.status_code
-    if status in {401, 403}:
-        raise Unreachable("The gateway does not accept the key, or the key may not do this.")
-    if status in REFUSALS and is_write:
-        raise Rejected(reason[:SHOWN] or f"The gateway answers with status {status}.")
-    if not answer.is_success:
-        kind = OutcomeUnknown if is_write else Unreachable
-        raise kind(f"The gateway answers with status {status}.")
 
 
 def decoded(answer: httpx.Response, *, is_write: bool = False) -> Any:

@@ -6,11 +6,12 @@ REST is there from RouterOS 7.1 on (www-ssl). The binary API is meant by its por
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from networks.gateways.drivers.contract import Endpoint, Rejected
-from networks.gateways.drivers.http import Http, boot, checked, decoded
+from networks.gateways.drivers.driver import Driver
+from networks.gateways.drivers.http import Http, boot, decoded
 from networks.gateways.drivers.routeros import PORTS, Binary
 from networks.gateways.drivers.savepoints import Transport, WayBack
 from networks.gateways.engine.features import MASK, Feature
@@ -33,7 +34,7 @@ class Rest(Http):
         answer = self.request("GET", f"{menu}/{target}" if target else menu)
         if target and answer.status_code == NOT_FOUND:
             return []
-        checked(answer, is_write=False)
+        self.checked(answer, is_write=False)
         found = decoded(answer)
         return found if isinstance(found, list) else [found]
 
@@ -58,7 +59,7 @@ class Rest(Http):
     def _tell(self, method: str, path: str, values: Mapping[str, str] | None = None) -> Any:
         sent = None if values is None else dict(values)
         answer = self.request(method, path, is_write=True, json=sent)
-        checked(answer, is_write=True, reason=reason(answer.content and decoded(answer)))
+        self.checked(answer, is_write=True, reason=reason(answer.content and decoded(answer)))
         return decoded(answer, is_write=True)
 
 
@@ -66,7 +67,9 @@ def reason(told: Any) -> str:
     return str(told.get("detail") or "") if isinstance(told, dict) else ""
 
 
-class MikroTik:
+class MikroTik(Driver):
+    vendor: ClassVar[str] = "mikrotik"
+
     def __init__(self, endpoint: Endpoint) -> None:
         url = urlsplit(endpoint.url)
         is_binary = url.port in PORTS or url.path.strip("/") == "api"
@@ -74,45 +77,49 @@ class MikroTik:
         self._way_back = WayBack(self._router)
         self.calls = self._router.calls
 
+    @property
+    def has_sent(self) -> bool:  # type: ignore[override]
+        return self._router.has_sent
+
     def __enter__(self) -> "MikroTik":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._router.close()
 
-    def facts(self) -> dict[str, str]:
+    def _version(self) -> str:
         (resource,) = self._router.rows("system/resource")
-        (identity,) = self._router.rows("system/identity")
-        return {
-            "version": resource.get("version", "")[:64],
-            "name": identity.get("name", "MikroTik")[:64],
-        }
+        return resource.get("version", "")
 
-    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+    def _label(self) -> str:
+        (identity,) = self._router.rows("system/identity")
+        return identity.get("name", "MikroTik")
+
+    def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if feature.path:
             found = repr(sorted(map(sorted, (row.items() for row in self._list(feature)))))
             return hashlib.sha256(found.encode()).hexdigest()
         (resource,) = self._router.rows("system/resource")
         return boot(seconds(resource.get("uptime", "")))
 
-    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+    def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         if feature.operations == ("update",):
             return [SETTINGS]
         return [row[".id"] for row in self._list(feature) if ".id" in row]
 
-    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+    def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
         found = self._router.rows(feature.path, "" if target == SETTINGS else target)
         return feature.flat(found[0]) if found else None
 
-    def write(
+    def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         try:
-            return self._write(feature, operation, target, values)
+            return self._written(feature, operation, target, values)
         except Rejected as error:
             raise Rejected(without(str(error), feature, values)) from None
 
-    def _write(
+    def _written(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
@@ -128,7 +135,7 @@ class MikroTik:
             self._router.put(feature.path, "" if target == SETTINGS else target, values)
         return target
 
-    def activate(self, feature: Feature) -> None:
+    def _activate(self, feature: Feature) -> None:
         """What is written is in effect at once; what is guarded has to be confirmed."""
         if feature.has_savepoint:
             self._way_back.confirm(feature)

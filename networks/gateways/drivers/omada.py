@@ -7,12 +7,13 @@ can be read in lists alone, and creating one often does not tell its id.
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from networks.gateways.drivers.contract import Endpoint, OutcomeUnknown, Rejected, Unreachable
+from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import SHOWN, Http, boot
-from networks.gateways.engine.features import Feature, differs
+from networks.gateways.engine.features import Feature
 
 PAGE = 500
 # It does not know who asks, or they may not: its own numbers for that.
@@ -20,7 +21,8 @@ NOT_ALLOWED = {-1005, -1505, -44106, -44109, -44112, -44113, -44116, -44118}
 UNITS = {"day": 86400, "h": 3600, "m": 60, "s": 1}
 
 
-class Omada(Http):
+class Omada(Http, Driver):
+    vendor: ClassVar[str] = "omada"
     pretended = {"errorCode": 0, "result": {"id": "{new}"}}
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -29,12 +31,12 @@ class Omada(Http):
         self._root = ""
         self._token = ""
 
-    def facts(self) -> dict[str, str]:
+    def _version(self) -> str:
         found = self._checked(self.ask("GET", "api/info"))
         self._sign_in()
-        return {"version": str(found.get("controllerVer", ""))[:64], "name": "Omada"}
+        return str(found.get("controllerVer", ""))
 
-    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+    def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if not feature.path:
             return ""
         device = next((d for d in self._list("devices") if d.get("mac") == values["mac"]), {})
@@ -42,14 +44,14 @@ class Omada(Http):
         uptime = sum(int(count) * UNITS[unit] for count, unit in parts)
         return f"{device.get('firmwareVersion', '')} {boot(uptime)}"
 
-    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+    def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         return list(self._rows(feature))
 
-    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+    def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
         row = self._rows(feature).get(target)
         return None if row is None else feature.flat(row)
 
-    def write(
+    def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
@@ -69,7 +71,7 @@ class Omada(Http):
         self._tell("PUT", f"{feature.path}/{target}", deep(whole, feature.typed(values)))
         return target
 
-    def activate(self, feature: Feature) -> None:
+    def _activate(self, feature: Feature) -> None:
         """What is written is in effect at once; the controller provisions its devices."""
 
     def _create(self, feature: Feature, values: Mapping[str, str]) -> str:
@@ -81,7 +83,7 @@ class Omada(Http):
             return str(made["id"])
         shown = {n: v for n, v in values.items() if n not in feature.secret}
         for name, row in self._rows(feature).items():
-            if name not in known and not differs(shown, feature.flat(row)):
+            if name not in known and not feature.differs(shown, feature.flat(row)):
                 return name
         raise OutcomeUnknown("The controller says that it is made, and does not list it.")
 

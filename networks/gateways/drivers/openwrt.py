@@ -8,7 +8,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from networks.gateways.drivers.contract import (
     Call,
@@ -17,6 +17,7 @@ from networks.gateways.drivers.contract import (
     Rejected,
     Unreachable,
 )
+from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import Http
 from networks.gateways.engine.features import Feature
 
@@ -32,30 +33,36 @@ STAGING = {("uci", one) for one in ("add", "set", "delete", "rename")}
 BOOT = "/proc/sys/kernel/random/boot_id"
 
 
-class OpenWrt(Http):
+class OpenWrt(Http, Driver):
+    vendor: ClassVar[str] = "openwrt"
+
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint, "")
         self._session = ""
 
-    def facts(self) -> dict[str, str]:
-        found = self._tell("system", "board")
-        return {
-            "version": str(found.get("release", {}).get("version", ""))[:64],
-            "name": str(found.get("hostname", "OpenWrt"))[:64],
-        }
+    def _version(self) -> str:
+        return str(self._board().get("release", {}).get("version", ""))
 
-    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+    def _label(self) -> str:
+        return str(self._board().get("hostname", "OpenWrt"))
+
+    def _board(self) -> dict[str, Any]:
+        if "board" not in self._kept:
+            self._kept["board"] = self._call("system", "board")[1]
+        return dict(self._kept["board"])
+
+    def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         return str(self._tell("file", "read", {"path": BOOT}).get("data", "")).strip()
 
-    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+    def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         return [name for name, row in self._sections(feature).items() if feature.fits(row)]
 
-    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+    def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
         found = self._sections(feature)
         row = found.get(target) or found.get(lasting(target))
         return feature.flat(row) if row is not None else None
 
-    def write(
+    def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
@@ -70,7 +77,7 @@ class OpenWrt(Http):
             return target
         return self._set(feature, target, values)
 
-    def activate(self, feature: Feature) -> None:
+    def _activate(self, feature: Feature) -> None:
         if feature.action:
             return
         way = {"rollback": True, "timeout": WAY_BACK}

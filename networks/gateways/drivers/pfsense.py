@@ -6,12 +6,13 @@ a local user and password, or, with the user ``api-key``, a key made under *Syst
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
 from networks.gateways.drivers.contract import Endpoint, Rejected
-from networks.gateways.drivers.http import Http, boot, checked, decoded
+from networks.gateways.drivers.driver import Driver
+from networks.gateways.drivers.http import Http, boot, decoded
 from networks.gateways.drivers.labels import Rows, is_ambiguous, name_of, named
 from networks.gateways.engine.features import Feature
 
@@ -32,7 +33,8 @@ SETTINGS = "settings"
 UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
 
 
-class PfSense(Http):
+class PfSense(Http, Driver):
+    vendor: ClassVar[str] = "pfsense"
     pretended = {"data": {}}
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -42,27 +44,27 @@ class PfSense(Http):
         else:
             super().__init__(endpoint, "api/v2/", auth=(user, secret))
 
-    def facts(self) -> dict[str, str]:
+    def _version(self) -> str:
         found = self._get("system/version")
-        return {"version": str(found.get("version", ""))[:64], "name": "pfSense"}
+        return str(found.get("version", ""))
 
-    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+    def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if "diagnostics/" not in feature.action:
             return ""
         told = str(self._get("status/system").get("uptime", ""))
         parts = re.findall(r"(\d+) (Day|Hour|Minute|Second)", told)
         return boot(sum(int(count) * UNITS[unit] for count, unit in parts))
 
-    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+    def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         return [SETTINGS] if not feature.noun else list(self._rows(feature))
 
-    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+    def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
         if not feature.noun:
             return feature.flat(self._get(feature.path))
         row = self._rows(feature).get(target)
         return None if row is None else feature.flat(row)
 
-    def write(
+    def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
@@ -91,7 +93,7 @@ class PfSense(Http):
             self._tell("PATCH", feature.path, {**where, **sent})
         return target
 
-    def activate(self, feature: Feature) -> None:
+    def _activate(self, feature: Feature) -> None:
         if feature.activation:
             self._tell("POST", feature.activation, {})
 
@@ -121,7 +123,7 @@ class PfSense(Http):
 
     def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         answer = self.request("GET", path, params=asked)
-        checked(answer, is_write=False)
+        self.checked(answer, is_write=False)
         return (decoded(answer) or {}).get("data") or {}
 
     def _tell(
@@ -129,7 +131,7 @@ class PfSense(Http):
     ) -> Any:
         how = {"params": sent} if in_address else {"json": dict(sent)}
         answer = self.request(method, path, is_write=True, **how)
-        checked(answer, is_write=True, reason=reason(answer))
+        self.checked(answer, is_write=True, reason=reason(answer))
         return (decoded(answer, is_write=True) or {}).get("data") or {}
 
 

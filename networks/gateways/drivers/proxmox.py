@@ -8,12 +8,13 @@ pve.proxmox.com/pve-docs/api-viewer.
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
 from networks.gateways.drivers.contract import Endpoint, Rejected
-from networks.gateways.drivers.http import SHOWN, Http, boot, checked, decoded
+from networks.gateways.drivers.driver import Driver
+from networks.gateways.drivers.http import SHOWN, Http, boot, decoded
 from networks.gateways.drivers.labels import is_ambiguous, named
 from networks.gateways.engine.features import Feature
 
@@ -25,7 +26,8 @@ PAUSE = 0.3
 BY_PLACE = "pos"
 
 
-class Proxmox(Http):
+class Proxmox(Http, Driver):
+    vendor: ClassVar[str] = "proxmox"
     pretended = {"data": None}
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -36,10 +38,10 @@ class Proxmox(Http):
         # Where it wrote or read last: that is put into effect.
         self._place: dict[str, str] = {}
 
-    def facts(self) -> dict[str, str]:
-        return {"version": str(self._get("version").get("version", ""))[:64], "name": "Proxmox"}
+    def _version(self) -> str:
+        return str(self._get("version").get("version", ""))
 
-    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+    def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         """The newest task of this type; of a node, when it booted."""
         node = values.get("node", "")
         if feature.noun:
@@ -51,7 +53,7 @@ class Proxmox(Http):
             return ""
         return boot(int(self._get(f"nodes/{node}/status").get("uptime", 0)))
 
-    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+    def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         places = self._places(feature, within)
         if feature.operations == ("update",):
             return [":".join(place.values()) or "settings" for place in places]
@@ -61,14 +63,14 @@ class Proxmox(Http):
             for name in named(feature, self._get(feature.path.format(**place)))
         ]
 
-    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+    def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
         place, name = self._locate(feature, target)
         if feature.operations == ("update",):
             return feature.flat(self._get(feature.path.format(**place)))
         found = named(feature, self._get(feature.path.format(**place)))
         return feature.flat({**found[name], **place}) if name in found else None
 
-    def write(
+    def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
@@ -87,7 +89,7 @@ class Proxmox(Http):
         self._tell("PUT", path, {**kept, **({"delete": gone} if gone else {})})
         return target
 
-    def activate(self, feature: Feature) -> None:
+    def _activate(self, feature: Feature) -> None:
         if feature.activation:
             method, path = feature.activation.split()
             self._tell(method, path.format(**self._place))
@@ -156,7 +158,7 @@ class Proxmox(Http):
 
     def _get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         answer = self.request("GET", path, params=asked)
-        checked(answer, is_write=False)
+        self.checked(answer, is_write=False)
         return (decoded(answer) or {}).get("data")
 
     def _tell(self, method: str, path: str, sent: Mapping[str, str] | None = None) -> Any:
@@ -164,7 +166,7 @@ class Proxmox(Http):
         answer = self.request(method, path, is_write=True, **how)
         if answer.status_code == REFUSED and answer.content:
             raise Rejected(f"Proxmox refuses: {reason(answer)}")
-        checked(answer, is_write=True, reason=reason(answer))
+        self.checked(answer, is_write=True, reason=reason(answer))
         return (decoded(answer, is_write=True) or {}).get("data")
 
 

@@ -41,6 +41,7 @@ class Binary:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self.calls: list[Call] = []
+        self.has_sent = False
         self._open()
 
     def reconnect(self) -> None:
@@ -106,6 +107,7 @@ class Binary:
             *(more or []),
         ]
         try:
+            self.has_sent = self.has_sent or is_write
             self._socket.sendall(b"".join(map(framed, words)) + b"\x00")
             return self._answer()
         except (OSError, EOFError) as error:

@@ -20,6 +20,7 @@ Rows = list[dict[str, str]]
 
 class Transport(Protocol):
     calls: list[Call]
+    has_sent: bool
 
     def rows(self, menu: str, target: str = "") -> Rows: ...
 

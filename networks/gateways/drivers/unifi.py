@@ -6,12 +6,13 @@ end as the console's own does, in /network/<site>; without that it is the site `
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
 from networks.gateways.drivers.contract import Endpoint, Rejected, Unreachable
-from networks.gateways.drivers.http import Http, boot, checked, decoded
+from networks.gateways.drivers.driver import Driver
+from networks.gateways.drivers.http import Http, boot, decoded
 from networks.gateways.engine.features import Feature
 
 MOST = 200
@@ -20,7 +21,8 @@ NOT_THERE = {400, 404}
 TOLD_ONLY = {"id", "metadata", "index"}
 
 
-class UniFi(Http):
+class UniFi(Http, Driver):
+    vendor: ClassVar[str] = "unifi"
     pretended = {"data": [{}], "vouchers": [{}]}
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -30,14 +32,10 @@ class UniFi(Http):
         self._site = parts[0] or "default"
         self._site_id = ""
 
-    def facts(self) -> dict[str, str]:
-        found = self._get("integration/v1/info")
-        return {
-            "version": str(found.get("applicationVersion", ""))[:64],
-            "name": "UniFi Network",
-        }
+    def _version(self) -> str:
+        return str(self._get("integration/v1/info").get("applicationVersion", ""))
 
-    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+    def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if feature.key == "unifi.devices.restart":
             told = self._get(f"{self._official}/devices/{values['device']}/statistics/latest")
             return boot(int(told.get("uptimeSec", 0)))
@@ -46,16 +44,16 @@ class UniFi(Http):
             return f"{told.get('version')} {boot(int(told.get('uptime', 0)))}"
         return ""
 
-    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+    def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         if feature.noun == "v1":
             return [str(row["id"]) for row in self._pages(f"{self._official}/{feature.path}")]
         return [str(row["_id"]) for row in self._rows(feature) if feature.fits(row)]
 
-    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+    def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
         row = self._row(feature, target)
         return None if row is None else feature.flat(row)
 
-    def write(
+    def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
@@ -79,7 +77,7 @@ class UniFi(Http):
             self._tell("PUT" if operation == "update" else "DELETE", path, sent or None)
         return target
 
-    def activate(self, feature: Feature) -> None:
+    def _activate(self, feature: Feature) -> None:
         """What is written is in effect at once; the console provisions its devices."""
 
     @property
@@ -115,7 +113,7 @@ class UniFi(Http):
         answer = self.request("GET", f"{self._path(feature)}/{target}")
         if answer.status_code in NOT_THERE:
             return None
-        checked(answer, is_write=False)
+        self.checked(answer, is_write=False)
         found = decoded(answer) or {}
         if feature.noun == "v1":
             return dict(found)
@@ -146,13 +144,13 @@ class UniFi(Http):
 
     def _get(self, path: str, asked: Mapping[str, Any] | None = None) -> Any:
         answer = self.request("GET", path, params=asked)
-        checked(answer, is_write=False)
+        self.checked(answer, is_write=False)
         return decoded(answer) or {}
 
     def _tell(self, method: str, path: str, sent: Mapping[str, Any] | None) -> Any:
         answer = self.request(method, path, is_write=True, json=sent and dict(sent))
         told = reason(answer)
-        checked(answer, is_write=True, reason=told)
+        self.checked(answer, is_write=True, reason=told)
         found = decoded(answer, is_write=True) or {}
         if isinstance(found, dict) and found.get("meta", {}).get("rc") == "error":
             raise Rejected(told)

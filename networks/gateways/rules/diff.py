@@ -8,7 +8,6 @@ from typing import Any
 from django.core.cache import cache
 
 from controller.base.errors import Refused
-from networks.gateways.engine.features import differs
 from networks.gateways.models import Change, Gateway
 from networks.gateways.rules.gateways import connect
 
@@ -43,7 +42,7 @@ def _is_there(change: Change) -> bool:
 
 def compared(change: Change, live: Rows) -> list[Difference]:
     wanted, base = change.wanted, change.before or {}
-    held = live or {}
+    held, differs = live or {}, change.what.differs
     names = base if change.operation == "delete" else wanted
     return [
         Difference(name, base.get(name), held.get(name), wanted.get(name))
@@ -54,6 +53,7 @@ def compared(change: Change, live: Rows) -> list[Difference]:
 def drifted(change: Change, live: Rows) -> bool:
     if change.before is None:
         return False
+    differs = change.what.differs
     return live is None or bool(differs(change.before, live) or differs(live, change.before))
 
 

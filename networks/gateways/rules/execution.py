@@ -29,12 +29,11 @@ from controller.base.errors import (
 from controller.celery import enqueue_on_commit
 from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.drivers.contract import Rejected
-from networks.gateways.engine.features import differs
 from networks.gateways.models import Change
 from networks.gateways.rules.approvals import ready, waiting_state
 from networks.gateways.rules.changes import may_write, sole_id
 from networks.gateways.rules.diff import drifted
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateways import connect, note_version
 from networks.gateways.rules.scheduling import error_kind, topic, wake_due
 from networks.gateways.rules.transitions import log_event, transition
 
@@ -110,6 +109,8 @@ def still_permitted(change: Change) -> None:
 def prepare(change: Change, device: Connection) -> None:
     """See what the gateway holds, and write down what will be sent, before it is sent."""
     feature, target = change.what, change.target_id
+    note_version(change.gateway, device)
+    device.check(feature)
     now = timezone.now()
     intent: dict[str, Any] = {"at": now.isoformat()}
     if feature.action:
@@ -175,7 +176,7 @@ def matches_desired(change: Change, found: dict[str, str] | None) -> bool:
     """Whether this is what the change was for."""
     if change.operation == "delete":
         return found is None
-    return found is not None and not differs(change.wanted, found)
+    return found is not None and not change.what.differs(change.wanted, found)
 
 
 def record_failure(change: Change, error: Refused) -> None:

@@ -72,11 +72,19 @@ def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
                 gateway.ca_certificate,
                 settings.MUSTER_LOCAL_GATEWAYS,
                 settings.MUSTER_GATEWAY_SECONDS,
+                version=gateway.version,
                 rehearses=rehearses,
             )
         )
     except (OSError, ValueError) as error:
         raise Unreachable("The certificate to trust, or the address, is none.") from error
+
+
+def note_version(gateway: Gateway, device: Connection) -> None:
+    """Keep the version that a connection was told, where it is another than before."""
+    if device.version != gateway.version:
+        gateway.version = device.version
+        Gateway.objects.filter(pk=gateway.pk).update(version=device.version)
 
 
 def look(gateway: Gateway) -> Gateway:

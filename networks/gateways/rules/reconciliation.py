@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused
 from networks.gateways.drivers.contract import Gateway as Connection
-from networks.gateways.engine.features import differs
 from networks.gateways.models import Change
 from networks.gateways.rules.approvals import waiting_state
 from networks.gateways.rules.execution import finish, matches_desired, notify_done
@@ -117,7 +116,7 @@ def _is_untouched(change: Change, device: Connection) -> bool:
         return True
     before = (change.intent or {}).get("before") or {}
     found = device.read(change.what, change.target_id)
-    return found is not None and not differs(before, found)
+    return found is not None and not change.what.differs(before, found)
 
 
 def _give_up(change: Change, device: Connection) -> None:

@@ -8,7 +8,6 @@ from networks.gateways.engine.features.feature import (
     CATASTROPHIC_ROLE,
     MASK,
     Feature,
-    differs,
     permission_of,
 )
 from networks.gateways.engine.features.opnsense import OPNSENSE
@@ -16,5 +15,5 @@ from networks.gateways.engine.features.registry import ALL, AREAS, FEATURES, VEN
 
 __all__ = [
     "ALL", "AREAS", "CATASTROPHIC_ROLE", "FEATURES", "MASK", "OPNSENSE", "VENDORS", "Feature",
-    "differs", "permission_of",
+    "permission_of",
 ]  # fmt: skip

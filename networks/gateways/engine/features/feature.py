@@ -1,11 +1,14 @@
 """One kind of thing that can be changed on one vendor's gateways."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from string import Formatter
 from typing import Any
 
 from jsonschema import Draft202012Validator
+
+from networks.gateways.engine.features.values import meant
+from networks.gateways.engine.features.versions import Spelling, Version, is_at_least
 
 MASK = "***"
 # The first prefix that fits says what a feature takes, at staging and at applying alike.
@@ -56,10 +59,18 @@ class Feature:
     constants: Mapping[str, str] = field(default_factory=dict)
     # What the vendor wants in addition when one is made, unless it is given.
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    # What it is called where all are listed, if that is not ``noun``.
+    listed: str = ""
+    # What goes with every update, changed or not.
+    always: tuple[str, ...] = ()
     separator: str = ","
     truth: tuple[str, str] = ("0", "1")
     in_area: str = ""
     has_savepoint: bool = False
+    # The first version of the vendor's software that has it.
+    since: str = ""
+    # How properties are named in other versions than the oldest; the last that fits counts.
+    spellings: tuple[Spelling, ...] = ()
     catastrophic: bool = False
     # A payload that makes one (or of the deed), and one that changes it.
     example: Mapping[str, Any] = field(default_factory=dict)
@@ -189,6 +200,53 @@ class Feature:
         """Whether something in the same place is of this kind."""
         return all(self.text(inside(row, n)) == value for n, value in self.constants.items())
 
+    def spelling(self, version: Version) -> Spelling | None:
+        """How this version names properties, where it differs from ours."""
+        fitting = [one for one in self.spellings if is_at_least(version, one.since)]
+        return fitting[-1] if fitting else None
+
+    def outward(self, values: Mapping[str, str], version: Version) -> dict[str, str]:
+        """Return values as a version names them."""
+        how = self.spelling(version)
+        if how is None:
+            return dict(values)
+        return {
+            how.names.get(name, name): self._turned(text) if name in how.turned else text
+            for name, text in values.items()
+        }
+
+    def inward(self, row: Mapping[str, str], version: Version) -> dict[str, str]:
+        """Return a version's values by our names."""
+        how = self.spelling(version)
+        if how is None:
+            return dict(row)
+        ours = {theirs: name for name, theirs in how.names.items()}
+        found = {ours.get(name, name): text for name, text in row.items()}
+        return {n: self._turned(text) if n in how.turned else text for n, text in found.items()}
+
+    def at(self, version: Version) -> "Feature":
+        """Return the feature with its properties as a version names them."""
+        how = self.spelling(version)
+        if how is None:
+            return self
+        known = {how.names.get(name, name): one for name, one in self.properties.items()}
+        return replace(self, properties=known)
+
+    def _turned(self, text: str) -> str:
+        return {self.truth[0]: self.truth[1], self.truth[1]: self.truth[0]}.get(text, text)
+
+    def means(self, name: str, text: str) -> Hashable:
+        """Return what a property's text means; other spellings of the same are equal to it."""
+        return meant(self.properties.get(name, {}), text, self.separator)
+
+    def differs(self, wanted: Mapping[str, str], held: Mapping[str, str]) -> list[str]:
+        """Return the names of what is wanted and not held."""
+        return sorted(
+            name
+            for name, text in wanted.items()
+            if self.means(name, text) != self.means(name, held.get(name, ""))
+        )
+
     def _real(self, name: str) -> str:
         return self.names.get(name, name)
 
@@ -208,12 +266,3 @@ def inside(row: Mapping[str, Any], name: str) -> Any:
 
 def permission_of(key: str) -> str:
     return next(found for prefixes, found in PERMISSIONS if key.startswith(prefixes))
-
-
-def differs(wanted: Mapping[str, str], held: Mapping[str, str]) -> list[str]:
-    """The names of what is wanted and not held. Lists are sets: vendors sort them anew."""
-    return sorted(n for n, value in wanted.items() if _parts(value) != _parts(held.get(n, "")))
-
-
-def _parts(text: str) -> list[str]:
-    return sorted(part.strip() for part in text.replace("\n", ",").split(","))

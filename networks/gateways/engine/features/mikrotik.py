@@ -9,6 +9,8 @@ from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
     ADDRESSES,
+    CIDR,
+    DURATION,
     FLAG,
     HOST,
     KEY,
@@ -19,6 +21,7 @@ from networks.gateways.engine.features.schemas import (
     NETWORKS,
     PORT,
     PORTS,
+    RATE,
     SECRET,
     SECRET_KEY,
     TEXT,
@@ -34,8 +37,6 @@ from networks.gateways.engine.features.schemas import (
 Menu = partial(Feature, "mikrotik", truth=("false", "true"))
 Settings = partial(Menu, operations=("update",))
 ActionFeature = partial(Feature, "mikrotik", operations=("create",))
-DURATION = {"type": "string", "pattern": r"^[0-9wdhms:]{1,20}$"}
-RATE = {"type": "string", "pattern": r"^[0-9kMG]{1,12}/[0-9kMG]{1,12}$"}
 FILTER = {
     "disabled": FLAG, "comment": TEXT, "chain": WORD, "protocol": WORD, "src-address": WHERE,
     "dst-address": WHERE, "src-port": PORTS, "dst-port": PORTS, "in-interface": WHERE,
@@ -144,7 +145,7 @@ MIKROTIK = (
                     "private-key": SECRET_KEY},
         required=("name",), names={"listen_port": "listen-port"},
         aliases=("mikrotik.vpn.wireguard",),
-        example={"name": "wg0", "listen-port": 51820, "private-key": "B" * 43 + "="},
+        example={"name": "wg0", "listen-port": 51820, "private-key": "B" * 42 + "A="},
         change={"listen_port": 51821},
     ),
     Menu(
@@ -206,7 +207,7 @@ MIKROTIK = (
     ),
     Menu(
         "mikrotik.ip.address", "ip/address",
-        properties={**COMMENTED, "address": NETWORK, "interface": WHERE},
+        properties={**COMMENTED, "address": CIDR, "interface": WHERE},
         required=("address", "interface"),
         example={"address": "192.168.3.1/24", "interface": "bridge"},
         change={"comment": "Guests"},

@@ -5,11 +5,11 @@ from functools import partial
 from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
+    CIDR,
     FLAG,
     HOST,
     KEY,
     NAME,
-    NETWORK,
     NETWORKS,
     PORT,
     SECRET_KEY,
@@ -21,7 +21,7 @@ from networks.gateways.engine.features.schemas import (
 Kind = partial(Feature, "omada")
 ActionFeature = partial(Kind, operations=("create",))
 # Omada writes addresses of Ethernet with dashes.
-MAC = {"type": "string", "pattern": r"^([0-9A-F]{2}-){5}[0-9A-F]{2}$"}
+MAC = {"type": "string", "pattern": r"^([0-9A-F]{2}-){5}[0-9A-F]{2}$", "compare": "mac"}
 WORDS = {"type": "array", "items": WORD, "maxItems": 64}
 RANGE = {"type": "string", "pattern": r"^\d{1,5}(-\d{1,5})?$"}
 
@@ -34,7 +34,7 @@ OMADA = (
         names={"listen_port": "listenPort"}, aliases=("vpn.wireguard", "vpn.wireguard.config"),
         defaults={"status": True, "mtu": 1420},
         example={"name": "Phones", "listenPort": 51820, "localIp": "10.9.0.1",
-                 "privateKey": "B" * 43 + "="},
+                 "privateKey": "B" * 42 + "A="},
         change={"listen_port": 51821},
     ),
     Kind(
@@ -109,7 +109,7 @@ OMADA = (
     Kind(
         "network.lan", "lan-networks", aliases=("network.vlan",),
         properties={"name": NAME, "purpose": number(0, 1), "vlan": number(1, 4094),
-                    "gatewaySubnet": NETWORK, "igmpSnoopEnable": FLAG, "isolation": FLAG},
+                    "gatewaySubnet": CIDR, "igmpSnoopEnable": FLAG, "isolation": FLAG},
         required=("name", "purpose", "vlan"), defaults={"igmpSnoopEnable": False},
         example={"name": "Guests", "purpose": 1, "vlan": 20}, change={"vlan": 30},
     ),

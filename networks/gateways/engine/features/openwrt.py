@@ -10,6 +10,7 @@ from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
     ADDRESSES,
+    CIDRS,
     FLAG,
     HOST,
     INTERFACE,
@@ -30,6 +31,7 @@ from networks.gateways.engine.features.schemas import (
     WORD,
     number,
     one_of,
+    ordered,
     several,
 )
 
@@ -39,6 +41,7 @@ PROTOCOLS = several("tcp", "udp", "icmp", "icmpv6", "esp", "gre", "igmp", "all")
 TARGET = one_of("ACCEPT", "REJECT", "DROP")
 FAMILY = one_of("any", "ipv4", "ipv6")
 SERVICE = {"name": WORD}
+LEASE = {**WORD, "compare": "duration"}
 
 OPENWRT = (
     Uci(
@@ -105,7 +108,7 @@ OPENWRT = (
     ),
     Uci(
         "openwrt.dhcp.static_host", "dhcp", "host",
-        properties={"name": HOST, "mac": MAC, "ip": ADDRESS, "leasetime": WORD, "tag": WORD},
+        properties={"name": HOST, "mac": MAC, "ip": ADDRESS, "leasetime": LEASE, "tag": WORD},
         required=("mac", "ip"), aliases=("openwrt.dhcp.reservation",),
         example={"name": "printer", "mac": "02:00:00:00:00:05", "ip": "192.168.1.5"},
         change={"ip": "192.168.1.6"},
@@ -114,7 +117,7 @@ OPENWRT = (
         "openwrt.dhcp.pool", "dhcp", "dhcp",
         properties={
             "interface": INTERFACE, "start": number(1, 65535), "limit": number(1, 65535),
-            "leasetime": WORD, "ignore": FLAG, "force": FLAG, "dhcp_option": WHERES,
+            "leasetime": LEASE, "ignore": FLAG, "force": FLAG, "dhcp_option": WHERES,
         },
         required=("interface",),
         example={"interface": "guest", "start": 100, "limit": 50, "leasetime": "1h"},
@@ -148,11 +151,11 @@ OPENWRT = (
         constants={"proto": "wireguard"}, identity=("name",),
         properties={
             "name": INTERFACE, "private_key": SECRET_KEY, "listen_port": PORT,
-            "addresses": NETWORKS, "mtu": MTU, "disabled": FLAG,
+            "addresses": CIDRS, "mtu": MTU, "disabled": FLAG,
         },
         required=("name", "private_key"), names={"port": "listen_port"},
         aliases=("openwrt.vpn.wireguard",),
-        example={"name": "wg0", "private_key": "B" * 43 + "=", "listen_port": 51820,
+        example={"name": "wg0", "private_key": "B" * 42 + "A=", "listen_port": 51820,
                  "addresses": ["10.9.0.1/24"]},
         change={"listen_port": 51821},
     ),
@@ -187,7 +190,7 @@ OPENWRT = (
         properties={
             "name": INTERFACE, "proto": one_of("static", "dhcp", "dhcpv6", "none"),
             "device": INTERFACE, "ipaddr": ADDRESS, "netmask": ADDRESS, "gateway": ADDRESS,
-            "dns": ADDRESSES, "mtu": MTU, "auto": FLAG,
+            "dns": ordered(ADDRESSES), "mtu": MTU, "auto": FLAG,
         },
         required=("name", "proto"),
         example={"name": "guest", "proto": "static", "device": "br-guest",

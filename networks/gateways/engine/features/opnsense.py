@@ -3,6 +3,7 @@
 from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
+    CIDRS,
     FLAG,
     HOST,
     KEY,
@@ -20,22 +21,25 @@ from networks.gateways.engine.features.schemas import (
     number,
     one_of,
 )
+from networks.gateways.engine.features.versions import Spelling
 
 FAMILY = one_of("inet", "inet6", "inet46")
+# Told in upper case by some calls, and in lower case by others.
+PROTOCOL = {**WHERE, "compare": "case"}
 
 OPNSENSE = (
     Feature(
         "opnsense", "opnsense.vpn.wireguard.server", "wireguard/server", "Server", "server",
         activation="wireguard/service/reconfigure",
         properties={
-            "enabled": FLAG, "name": NAME, "port": PORT, "tunneladdress": NETWORKS,
+            "enabled": FLAG, "name": NAME, "port": PORT, "tunneladdress": CIDRS,
             "mtu": {"type": "integer", "minimum": 576, "maximum": 9300}, "pubkey": KEY,
             "privkey": SECRET_KEY, "peers": {"type": "array", "items": UUID},
             "disableroutes": FLAG,
         },
         required=("name", "port"), names={"listen_port": "port"},
         aliases=("opnsense.vpn.wireguard",),
-        example={"name": "wg0", "port": 51000, "tunneladdress": ["10.9.0.1/24"], "privkey": "B" * 43 + "="},
+        example={"name": "wg0", "port": 51000, "tunneladdress": ["10.9.0.1/24"], "privkey": "B" * 42 + "A="},
         change={"listen_port": 51820},
     ),
     Feature(
@@ -73,12 +77,12 @@ OPNSENSE = (
             "sequence": {"type": "integer", "minimum": 1, "maximum": 999999},
             "action": {"enum": ["pass", "block", "reject"]}, "direction": {"enum": ["in", "out"]},
             "interface": WHERE, "ipprotocol": {"enum": ["inet", "inet6", "inet46"]},
-            "protocol": WHERE, "source_net": WHERE, "source_port": PORTS, "source_not": FLAG,
+            "protocol": PROTOCOL, "source_net": WHERE, "source_port": PORTS, "source_not": FLAG,
             "destination_net": WHERE, "destination_port": PORTS, "destination_not": FLAG,
             "gateway": WHERE,
         },
         required=("action", "interface"),
-        example={"action": "pass", "interface": "lan", "destination_port": 443},
+        example={"action": "pass", "interface": "lan", "protocol": "TCP", "destination_port": 443},
         change={"action": "block"},
     ),
     Feature(
@@ -86,6 +90,7 @@ OPNSENSE = (
         activation="routes/routes/reconfigure",
         properties={"network": NETWORK, "gateway": WHERE, "descr": TEXT, "disabled": FLAG},
         required=("network", "gateway"), names={"description": "descr"},
+        spellings=(Spelling("26.1.10", {"disabled": "enabled"}, frozenset({"disabled"})),),
         aliases=("opnsense.routing.route",),
         example={"network": "10.5.0.0/16", "gateway": "WAN_GW"},
         change={"disabled": True},
@@ -108,7 +113,7 @@ OPNSENSE = (
         properties={
             "enabled": FLAG, "hostname": {**NAME, "pattern": r"^(\*|[A-Za-z0-9_.-]{0,63})$"},
             "domain": {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,253}$"},
-            "rr": {"enum": ["A", "AAAA", "MX", "TXT"]}, "server": ADDRESS, "description": TEXT,
+            "rr": {"enum": ["A", "AAAA"]}, "server": ADDRESS, "description": TEXT,
         },
         required=("domain", "server"),
         example={"hostname": "nas", "domain": "example.org", "server": "10.0.0.2"},
@@ -120,17 +125,18 @@ OPNSENSE = (
         properties={
             "if": WHERE, "tag": {"type": "integer", "minimum": 1, "maximum": 4094},
             "pcp": {"type": "integer", "minimum": 0, "maximum": 7}, "descr": TEXT,
-            "vlanif": {"type": "string", "pattern": r"^[a-z0-9_.]{1,15}$"},
+            "vlanif": {"type": "string", "pattern": r"^(vlan|qinq)[a-z0-9_.]{1,11}$"},
         },
-        required=("if", "tag"), names={"description": "descr"},
+        # It names the device after what is sent, whether that has changed or not.
+        always=("if", "tag", "vlanif"), required=("if", "tag"), names={"description": "descr"},
         example={"if": "igb0", "tag": 20},
         change={"tag": 30},
     ),
     Feature(
         "opnsense", "opnsense.nat.port_forward", "firewall/d_nat", "Rule", "rule",
-        activation="firewall/d_nat/apply", has_savepoint=True,
+        activation="firewall/d_nat/apply", has_savepoint=True, since="26.1",
         properties={
-            "disabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": WHERE,
+            "disabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": PROTOCOL,
             "source.network": WHERE, "source.port": PORTS, "destination.network": WHERE,
             "destination.port": PORTS, "target": WHERE, "local-port": PORTS, "descr": TEXT,
             "log": FLAG,
@@ -144,7 +150,7 @@ OPNSENSE = (
         "opnsense", "opnsense.nat.source_rule", "firewall/source_nat", "Rule", "rule",
         activation="firewall/source_nat/apply", has_savepoint=True,
         properties={
-            "enabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": WHERE,
+            "enabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": PROTOCOL,
             "source_net": WHERE, "destination_net": WHERE, "target": WHERE, "target_port": PORTS,
             "description": TEXT, "log": FLAG,
         },
@@ -184,39 +190,40 @@ OPNSENSE = (
         change={"server": "10.0.0.54"},
     ),
     Feature(
-        "opnsense", "opnsense.cron.job", "cron/settings", "Job", "job",
+        "opnsense", "opnsense.cron.job", "cron/settings", "Job", "job", listed="Jobs",
         activation="cron/service/reconfigure",
         properties={"enabled": FLAG, "minutes": TEXT, "hours": TEXT, "days": TEXT,
                     "months": TEXT, "weekdays": TEXT, "command": TEXT, "parameters": TEXT,
                     "description": TEXT},
-        required=("minutes", "hours", "command"),
+        required=("minutes", "hours", "command", "description"),
         example={"minutes": "0", "hours": "3", "command": "firmware poll",
                  "description": "Look for updates"},
         change={"hours": "4"},
     ),
     Feature(
-        "opnsense", "opnsense.shaper.pipe", "trafficshaper/settings", "Pipe", "pipe",
+        "opnsense", "opnsense.shaper.pipe", "trafficshaper/settings", "Pipe", "pipe", listed="Pipes",
         activation="trafficshaper/service/reconfigure",
         properties={"enabled": FLAG, "bandwidth": number(1, 1_000_000), "description": TEXT,
                     "bandwidthMetric": one_of("bit", "Kbit", "Mbit", "Gbit")},
-        required=("bandwidth", "bandwidthMetric"),
+        required=("bandwidth", "bandwidthMetric", "description"),
         example={"bandwidth": 50, "bandwidthMetric": "Mbit", "description": "Guests"},
         change={"bandwidth": 20},
     ),
     Feature(
-        "opnsense", "opnsense.shaper.queue", "trafficshaper/settings", "Queue", "queue",
+        "opnsense", "opnsense.shaper.queue", "trafficshaper/settings", "Queue", "queue", listed="Queues",
         activation="trafficshaper/service/reconfigure",
         properties={"enabled": FLAG, "pipe": UUID, "weight": number(1, 100),
                     "description": TEXT},
-        required=("pipe", "weight"),
-        example={"pipe": "8c1d3f2e-0000-4000-8000-000000000002", "weight": 10},
+        required=("pipe", "weight", "description"),
+        example={"pipe": "8c1d3f2e-0000-4000-8000-000000000002", "weight": 10,
+                 "description": "Guests"},
         change={"weight": 20},
     ),
     Feature(
-        "opnsense", "opnsense.shaper.rule", "trafficshaper/settings", "Rule", "rule",
+        "opnsense", "opnsense.shaper.rule", "trafficshaper/settings", "Rule", "rule", listed="Rules",
         activation="trafficshaper/service/reconfigure",
         properties={"enabled": FLAG, "sequence": number(1, 1_000_000), "interface": WHERE,
-                    "proto": WHERE, "source": WHERE, "destination": WHERE, "target": UUID,
+                    "proto": PROTOCOL, "source": WHERE, "destination": WHERE, "target": UUID,
                     "description": TEXT},
         required=("interface", "target"),
         example={"interface": "wan", "proto": "ip", "source": "10.0.3.0/24",
@@ -232,8 +239,10 @@ OPNSENSE = (
             "dev_type": one_of("tun", "tap", "ovpn"), "server": NETWORK, "topology": WHERE,
             "ca": WHERE, "cert": WHERE,
         },
-        required=("role", "proto"),
-        example={"role": "server", "proto": "udp", "port": 1194, "server": "10.8.0.0/24"},
+        # An empty number is numbered by the firewall.
+        required=("role", "proto", "cert"), defaults={"vpnid": ""},
+        example={"role": "server", "proto": "udp", "port": 1194, "server": "10.8.0.0/24",
+                 "cert": "5f0000000000b"},
         change={"port": 1195},
     ),
     *(

@@ -10,6 +10,7 @@ from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
     ADDRESSES,
+    CIDRS,
     FLAG,
     HOST,
     INTERFACE,
@@ -30,6 +31,7 @@ from networks.gateways.engine.features.schemas import (
     WORD,
     number,
     one_of,
+    ordered,
 )
 
 Kind = partial(Feature, "pfsense")
@@ -174,10 +176,10 @@ PFSENSE = (
         "pfsense.vpn.wireguard.tunnel", "vpn/wireguard/tunnel", "vpn/wireguard/tunnels",
         activation=WIREGUARD, identity=("name",), separator=" ",
         properties={"enabled": FLAG, "descr": TEXT, "listenport": PORT, "mtu": MTU,
-                    "privatekey": SECRET_KEY, "addresses": NETWORKS},
+                    "privatekey": SECRET_KEY, "addresses": CIDRS},
         required=("privatekey",), names={"listen_port": "listenport"},
         aliases=("pfsense.vpn.wireguard", "pfsense.vpn.wireguard.server"),
-        example={"descr": "Phones", "listenport": 51820, "privatekey": "B" * 43 + "=",
+        example={"descr": "Phones", "listenport": 51820, "privatekey": "B" * 42 + "A=",
                  "addresses": ["10.9.0.1/24"]},
         change={"listen_port": 51821},
     ),
@@ -263,7 +265,7 @@ PFSENSE = (
     ),
     Settings(
         "pfsense.system.dns", "system/dns",
-        properties={"dnsserver": ADDRESSES, "dnsallowoverride": FLAG},
+        properties={"dnsserver": ordered(ADDRESSES), "dnsallowoverride": FLAG},
         change={"dnsserver": ["9.9.9.9", "149.112.112.112"]},
     ),
     Kind(

@@ -11,9 +11,11 @@ from typing import Any
 from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
+    CIDR,
     FLAG,
     HOST,
     INTERFACE,
+    LINES,
     MTU,
     NAME,
     NETWORK,
@@ -98,24 +100,24 @@ PROXMOX = (
     Settings(
         "proxmox.vm.config", f"{VM}/config",
         properties={"name": HOST, "cores": number(1, 512), "memory": number(16, 16777216),
-                    "description": TEXT, "onboot": FLAG, "tags": TEXT,
+                    "description": LINES, "onboot": FLAG, "tags": {**TEXT, "compare": "words"},
                     "balloon": number(0, 16777216)},
         change={"memory": 4096, "onboot": True},
     ),
     Settings(
         "proxmox.container.config", f"{LXC}/config",
         properties={"hostname": HOST, "cores": number(1, 512), "memory": number(16, 16777216),
-                    "swap": number(0, 16777216), "description": TEXT, "onboot": FLAG},
+                    "swap": number(0, 16777216), "description": LINES, "onboot": FLAG},
         change={"memory": 1024},
     ),
     Kind(
         "proxmox.node.network", "nodes/{node}/network", identity=("iface",),
         activation="PUT nodes/{node}/network",
         properties={
-            "node": WORD, "iface": INTERFACE, "cidr": NETWORK, "gateway": ADDRESS, "mtu": MTU,
+            "node": WORD, "iface": INTERFACE, "cidr": CIDR, "gateway": ADDRESS, "mtu": MTU,
             "type": one_of("bridge", "vlan", "bond", "eth", "OVSBridge"), "autostart": FLAG,
             "bridge_ports": TEXT, "bridge_vlan_aware": FLAG, "vlan-id": VLAN,
-            "vlan-raw-device": INTERFACE, "comments": TEXT,
+            "vlan-raw-device": INTERFACE, "comments": LINES,
         },
         required=("node", "iface", "type"), aliases=("proxmox.interfaces.vlan",),
         example={"node": "pve", "iface": "vmbr1", "type": "bridge", "cidr": "192.168.9.1/24"},
@@ -148,7 +150,7 @@ PROXMOX = (
     Kind(
         "proxmox.backup.job", "cluster/backup", identity=("id",),
         properties={
-            "id": WORD, "schedule": TEXT, "storage": WORD, "vmid": TEXT, "enabled": FLAG,
+            "id": WORD, "schedule": TEXT, "storage": WORD, "vmid": {**TEXT, "compare": "words"}, "enabled": FLAG,
             "mode": one_of("snapshot", "suspend", "stop"), "comment": TEXT,
             "compress": one_of("0", "gzip", "lzo", "zstd"),
         },
@@ -173,7 +175,7 @@ PROXMOX = (
     guest("container.reboot", f"{LXC}/status/reboot", "vzreboot"),
     guest("container.destroy", f"DELETE {LXC}", "vzdestroy", catastrophic=True),
     guest("snapshot.create", f"{VM}/snapshot", "qmsnapshot",
-          also={**SNAPSHOT, "description": TEXT}, given={"snapname": "before"}),
+          also={**SNAPSHOT, "description": LINES}, given={"snapname": "before"}),
     guest("snapshot.rollback", VM + "/snapshot/{snapname}/rollback", "qmrollback",
           also=SNAPSHOT, given={"snapname": "first"}, catastrophic=True),
     guest("snapshot.delete", "DELETE " + VM + "/snapshot/{snapname}", "qmdelsnapshot",

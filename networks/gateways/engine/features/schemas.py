@@ -1,4 +1,7 @@
-"""JSON Schemas of single values, from which those of payloads are made."""
+"""JSON Schemas of single values, from which those of payloads are made.
+
+``compare`` is the kind of value (``values.KINDS``): how two spellings of one are told to be equal.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,24 +15,61 @@ NAME: Schema = {
 }
 FLAG: Schema = {"type": "boolean"}
 PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
-PORTS: Schema = {"type": ["string", "integer"], "pattern": r"^[A-Za-z0-9_:,-]{0,64}$"}
+PORTS: Schema = {
+    "type": ["string", "integer"],
+    "pattern": r"^[A-Za-z0-9_:,-]{0,64}$",
+    "compare": "ports",
+}
 NETWORK: Schema = {
     "type": "string",
     "pattern": r"^[0-9a-fA-F.:]+(/\d{1,3})?$",
     "maxLength": 49,
+    "compare": "network",
 }
+# An address of an interface with the size of its network: all of it counts.
+CIDR: Schema = {**NETWORK, "compare": "cidr"}
+CIDRS: Schema = {"type": "array", "items": CIDR, "maxItems": 256}
 NETWORKS: Schema = {"type": "array", "items": NETWORK, "maxItems": 256}
-ADDRESS: Schema = {"type": "string", "pattern": r"^[0-9a-fA-F.:]{2,45}$"}
+ADDRESS: Schema = {
+    "type": "string",
+    "pattern": r"^[0-9a-fA-F.:]{2,45}$",
+    "compare": "address",
+}
 ADDRESSES: Schema = {"type": "array", "items": ADDRESS, "maxItems": 256}
-MAC: Schema = {"type": "string", "pattern": r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"}
-KEY: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9+/]{43}=$"}
+MAC: Schema = {
+    "type": "string",
+    "pattern": r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$",
+    "compare": "mac",
+}
+# Of 32 bytes: the last character before the = has two bits that are not set.
+KEY: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"}
 SECRET_KEY: Schema = {**KEY, "writeOnly": True}
 SECRET: Schema = {"type": "string", "minLength": 8, "maxLength": 255, "writeOnly": True}
-WHERE: Schema = {"type": "string", "pattern": r"^!?[A-Za-z0-9_.:/-]{1,128}$"}
+WHERE: Schema = {
+    "type": "string",
+    "pattern": r"^!?[A-Za-z0-9_.:/-]{1,128}$",
+    "compare": "where",
+}
 WHERES: Schema = {"type": "array", "items": WHERE, "maxItems": 256}
 WORD: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,64}$"}
-HOST: Schema = {"type": "string", "pattern": r"^(\*\.)?[A-Za-z0-9_.-]{1,253}$"}
-UUID: Schema = {"type": "string", "pattern": r"^[0-9a-f-]{36}$"}
+HOST: Schema = {
+    "type": "string",
+    "pattern": r"^(\*\.)?[A-Za-z0-9_.-]{1,253}$",
+    "compare": "case",
+}
+UUID: Schema = {"type": "string", "pattern": r"^[0-9a-f-]{36}$", "compare": "case"}
+# Text that the vendor keeps as lines, with a newline at the end.
+LINES: Schema = {**TEXT, "compare": "lines"}
+DURATION: Schema = {
+    "type": "string",
+    "pattern": r"^[0-9wdhms:]{1,20}$",
+    "compare": "duration",
+}
+RATE: Schema = {
+    "type": "string",
+    "pattern": r"^[0-9kMG]{1,12}/[0-9kMG]{1,12}$",
+    "compare": "rate",
+}
 INTERFACE: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,15}$"}
 VLAN: Schema = {"type": "integer", "minimum": 1, "maximum": 4094}
 MTU: Schema = {"type": "integer", "minimum": 576, "maximum": 9300}
@@ -46,3 +86,8 @@ def one_of(*values: str) -> Schema:
 
 def several(*values: str) -> Schema:
     return {"type": "array", "items": {"enum": list(values)}, "maxItems": len(values)}
+
+
+def ordered(items: Schema) -> Schema:
+    """Return a list whose order counts."""
+    return {**items, "compare": "list"}

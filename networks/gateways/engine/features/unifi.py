@@ -10,6 +10,7 @@ from functools import partial
 from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
+    CIDR,
     FLAG,
     HOST,
     MAC,
@@ -191,7 +192,7 @@ UNIFI = (
         properties={"name": NAME, "enabled": FLAG, "vpn_type": one_of("wireguard-client"),
                     "wireguard_client_peer_ip": ADDRESS, "wireguard_client_peer_port": PORT,
                     "wireguard_client_peer_public_key": {"type": "string", "maxLength": 64},
-                    "x_wireguard_private_key": SECRET, "ip_subnet": NETWORK},
+                    "x_wireguard_private_key": SECRET, "ip_subnet": CIDR},
         required=("name", "vpn_type"), aliases=tuple(verbs("vpn")),
         example={"name": "To the office", "enabled": True, "vpn_type": "wireguard-client",
                  "wireguard_client_peer_ip": "198.51.100.9",
@@ -202,12 +203,12 @@ UNIFI = (
         "unifi.vpn.server", "networkconf", constants={"purpose": "remote-user-vpn"},
         properties={"name": NAME, "enabled": FLAG,
                     "vpn_type": one_of("wireguard-server", "l2tp-server"), "local_port": PORT,
-                    "ip_subnet": NETWORK, "wireguard_interface": one_of("wan", "wan2"),
+                    "ip_subnet": CIDR, "wireguard_interface": one_of("wan", "wan2"),
                     "x_wireguard_private_key": SECRET, "x_ipsec_pre_shared_key": SECRET},
         required=("name", "vpn_type", "ip_subnet"),
         example={"name": "Phones", "enabled": True, "vpn_type": "wireguard-server",
                  "local_port": 51820, "ip_subnet": "192.168.3.1/24",
-                 "wireguard_interface": "wan", "x_wireguard_private_key": "B" * 43 + "="},
+                 "wireguard_interface": "wan", "x_wireguard_private_key": "B" * 42 + "A="},
         change={"local_port": 51821},
     ),
     Table(

@@ -1,0 +1,121 @@
+"""What every driver does alike: raise only the contract's errors, and follow the version."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, ClassVar
+
+from controller.base.errors import Refused
+from networks.gateways.drivers.contract import OutcomeUnknown, Rejected, Unreachable
+from networks.gateways.engine.features import Feature
+from networks.gateways.engine.features.versions import (
+    NAMES,
+    Version,
+    caution,
+    is_at_least,
+    parsed,
+)
+
+
+class Driver(ABC):
+    """Subclasses implement the methods with an underscore, in their vendor's words.
+
+    Whatever else they raise, because a gateway answered what no one expects of it, becomes
+    ``Unreachable`` where nothing was sent that writes, and ``OutcomeUnknown`` where it was.
+    """
+
+    vendor: ClassVar[str]
+    # Whether anything was sent that writes; connections set it.
+    has_sent: bool
+
+    @cached_property
+    def version(self) -> str:
+        """The version of its software, asked for once a connection."""
+        with self._guarded():
+            return self._version()[:64]
+
+    @property
+    def parsed_version(self) -> Version:
+        return parsed(self.version)
+
+    def facts(self) -> dict[str, str]:
+        with self._guarded():
+            return {"version": self.version, "name": self._label()[:64]}
+
+    def check(self, feature: Feature) -> None:
+        """Raise ``Rejected`` unless a feature can be written on this version."""
+        if reason := caution(self.vendor, self.version):
+            raise Rejected(reason)
+        if not is_at_least(self.parsed_version, feature.since):
+            raise Rejected(
+                f"{feature.key} needs {NAMES[self.vendor]} {feature.since} or newer, "
+                f"and this is {self.version}."
+            )
+
+    def started(self, feature: Feature, values: Mapping[str, str]) -> str:
+        with self._guarded():
+            return self._started(feature, values)
+
+    def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        with self._guarded():
+            return self._ids(self._spelled(feature), within)
+
+    def read(self, feature: Feature, target: str) -> dict[str, str] | None:
+        with self._guarded():
+            found = self._read(self._spelled(feature), target)
+            if found is None or not feature.spellings:
+                return found
+            return feature.inward(found, self.parsed_version)
+
+    def write(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
+    ) -> str:
+        with self._guarded():
+            self.check(feature)
+            sent = feature.outward(values, self.parsed_version)
+            return self._write(self._spelled(feature), operation, target, sent)
+
+    def activate(self, feature: Feature) -> None:
+        with self._guarded():
+            self._activate(feature)
+
+    def _spelled(self, feature: Feature) -> Feature:
+        # Most features are alike in all versions, and need no look at it.
+        return feature.at(self.parsed_version) if feature.spellings else feature
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except Refused:
+            raise
+        except Exception as error:
+            kind = OutcomeUnknown if self.has_sent else Unreachable
+            what = type(error).__name__
+            raise kind(
+                f"The gateway answers what the portal does not know ({what})."
+            ) from error
+
+    @abstractmethod
+    def _version(self) -> str: ...
+
+    def _label(self) -> str:
+        return NAMES[self.vendor]
+
+    @abstractmethod
+    def _started(self, feature: Feature, values: Mapping[str, str]) -> str: ...
+
+    @abstractmethod
+    def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]: ...
+
+    @abstractmethod
+    def _read(self, feature: Feature, target: str) -> dict[str, str] | None: ...
+
+    @abstractmethod
+    def _write(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
+    ) -> str: ...
+
+    @abstractmethod
+    def _activate(self, feature: Feature) -> None: ...
