@@ -38,6 +38,9 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 TRUSTED_PROXIES: list[str] = env.list("MUSTER_TRUSTED_PROXIES", [])
 # Requests that one web process works on at once; each thread keeps a database connection.
 WEB_THREADS = env.int("MUSTER_WEB_THREADS", 4)
+# Requests that may wait for other machines at once, in one web process and for each kind of
+# machine (supervisors, gateways, streams, other services). They take none of the threads above.
+WAITING_THREADS = env.int("MUSTER_WAITING_THREADS", 16)
 # Where users and devices reach the portal, for example https://muster.example.org.
 MUSTER_PUBLIC_URL = env.str("MUSTER_PUBLIC_URL", "").rstrip("/")
 

@@ -1,18 +1,21 @@
-"""Django as WSGI, in a few threads behind an ASGI server.
+"""Run Django as a WSGI application in a few threads behind an ASGI server.
 
 Django's own ASGI handler moves a request between threads for every middleware and opens a
 database connection for each; a bridge that hands over every chunk costs as much again in
 waiting for the interpreter's lock. Here a request crosses into a thread once, with its whole
-body, and its answer comes back once; only answers that are streams cross for each chunk.
+body, and its answer comes back once; only streams cross for each chunk.
 """
 
 import asyncio
+import hashlib
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Protocol
+
+from controller.waiting_rooms import WaitingRoom
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -30,52 +33,116 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole."""
+
+
 class Bridge:
-    """ASGI around a WSGI application."""
+    """An ASGI application around a WSGI application.
+
+    A request that fits one of ``rooms`` runs in that room's threads, and is answered by
+    ``busy`` if the room is full. All other requests share ``threads`` threads.
+    """
 
     def __init__(
-        self, application: WSGI, *, threads: int, body_limit: Callable[[str], int]
+        self,
+        application: WSGI,
+        *,
+        threads: int,
+        body_limit: Callable[[str], int],
+        rooms: Sequence[WaitingRoom] = (),
+        busy: WSGI | None = None,
     ) -> None:
         self.application = application
         self.body_limit = body_limit
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="wsgi")
+        self.rooms = rooms
+        self.busy = busy or application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        loop = asyncio.get_running_loop()
+        request = f"{scope['method']} {scope['path']}"
+        for room in self.rooms:
+            if (target := room.target_of(request)) is not None:
+                with room.place(caller_of(scope), target) as has_place:
+                    if has_place:
+                        await self.answer(self.application, room.pool, scope, receive, send)
+                    else:
+                        await self.answer(self.busy, self.pool, scope, receive, send)
+                return
+        await self.answer(self.application, self.pool, scope, receive, send)
+
+    async def answer(
+        self, application: WSGI, pool: Executor, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Run the application in the pool. A request that was cut off is not carried out."""
         with SpooledTemporaryFile(BODY_IN_MEMORY) as body:
-            size = await read_body(body, receive, self.body_limit(scope["path"]))
-            answer = WsgiResponse()
-            environ = environment(scope, body) | {"CONTENT_LENGTH": str(size)}
-            first = await loop.run_in_executor(
-                self.pool, answer.begin, self.application, environ
-            )
             try:
-                await send(
-                    {
-                        "type": "http.response.start",
-                        "status": answer.status,
-                        "headers": answer.headers,
-                    }
-                )
-                while answer.is_open:
-                    await send({"type": "http.response.body", "body": first, "more_body": True})
-                    first = await loop.run_in_executor(self.pool, answer.more)
-                await send({"type": "http.response.body", "body": first})
-            finally:
-                if answer.is_open:
-                    await loop.run_in_executor(self.pool, answer.close)
+                size = await read_body(scope, body, receive, self.body_limit(scope["path"]))
+            except ClientGone:
+                return
+            environ = environment(scope, body) | {"CONTENT_LENGTH": str(size)}
+            await respond(application, pool, environ, receive, send)
 
 
-async def read_body(body: IO[bytes], receive: Receive, limit: int) -> int:
-    """Read a request's body; its size, or one more than the limit where it has more.
+async def respond(
+    application: WSGI, pool: Executor, environ: dict[str, Any], receive: Receive, send: Send
+) -> None:
+    """Send the answer, part by part if it is a stream, until its end or the client leaves.
 
-    What is too large is not kept: the application says so, and need not read it.
+    A stream yields an empty part at least once a second while it has nothing to send, so that
+    a client that left is noticed.
+    """
+    loop = asyncio.get_running_loop()
+    answer = WsgiResponse()
+    part = await loop.run_in_executor(pool, answer.begin, application, environ)
+    gone = asyncio.ensure_future(wait_for_disconnect(receive))
+    try:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": answer.headers,
+            }
+        )
+        while answer.is_open and not gone.done():
+            if part:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            part = await loop.run_in_executor(pool, answer.more)
+        if not answer.is_open:
+            await send({"type": "http.response.body", "body": part})
+    finally:
+        gone.cancel()
+        if answer.is_open:
+            await loop.run_in_executor(pool, answer.close)
+
+
+async def wait_for_disconnect(receive: Receive) -> None:
+    """Return when the client has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def caller_of(scope: Scope) -> str:
+    """Return what tells one caller from another: credentials, else the address."""
+    for name, value in scope["headers"]:
+        if name in {b"authorization", b"x-api-key", b"cookie"}:
+            return hashlib.blake2b(value, digest_size=16).hexdigest()
+    return scope["client"][0] if scope.get("client") else ""
+
+
+async def read_body(scope: Scope, body: IO[bytes], receive: Receive, limit: int) -> int:
+    """Read a request's body. Returns its size, or one more than the limit if it is larger.
+
+    A body that is too large is not kept: the application refuses it unread. Raises ClientGone
+    if the client leaves before the body is whole.
     """
     size = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
@@ -85,6 +152,9 @@ async def read_body(body: IO[bytes], receive: Receive, limit: int) -> int:
         body.write(part)
         if not message.get("more_body"):
             break
+    declared = dict(scope["headers"]).get(b"content-length", b"")
+    if declared.isdigit() and size < int(declared):
+        raise ClientGone
     body.seek(0)
     return size
 

@@ -6,6 +6,7 @@ from time import monotonic
 
 from redis.exceptions import RedisError
 
+from controller.base.database import release_connections
 from controller.base.redis import quick_client
 
 # It is looked at again after so long, in case that nobody told.
@@ -30,6 +31,7 @@ def wait(name: str, is_done: Callable[[], bool], *, seconds: float) -> bool:
     until = monotonic() + seconds
     redis = quick_client()
     while not is_done():
+        release_connections()
         if monotonic() >= until:
             return False
         try:

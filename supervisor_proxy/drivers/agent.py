@@ -19,6 +19,8 @@ from supervisor_proxy.drivers.contract import BadAnswer, Download, Order, Target
 from supervisor_proxy.drivers.hassio import form
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, Reply
 
+# A followed log is silent for long; the one who reads it is asked for this often.
+TICK_SECONDS = 1
 PATIENCE_SECONDS = 120.0
 FOLLOWING_SECONDS = 300.0
 AWAY = "The add-on of the device is not connected, so nothing was done."
@@ -179,13 +181,21 @@ class Exchange:
             self.send(relay.part(self.call, data[at : at + relay.PART]))
 
     def next(self) -> bytes:
-        found = cast(
-            tuple[bytes, bytes] | None,
-            self.redis.blpop([relay.outbox(self.agent, self.call)], timeout=self.patience),
-        )
-        if found is None:
-            raise OutcomeUnknown(LOST, code="no_answer")
-        return found[1]
+        """Return the next message. Raises OutcomeUnknown after a long silence."""
+        return next(filter(None, self.messages()))
+
+    def messages(self) -> Iterator[bytes]:
+        """Yield messages as they come, and an empty one for each second of silence."""
+        silent_since = time.monotonic()
+        while time.monotonic() - silent_since < self.patience:
+            found = cast(
+                tuple[bytes, bytes] | None,
+                self.redis.blpop([relay.outbox(self.agent, self.call)], timeout=TICK_SECONDS),
+            )
+            if found is not None:
+                silent_since = time.monotonic()
+            yield found[1] if found else b""
+        raise OutcomeUnknown(LOST, code="no_answer")
 
     def until(self, kind: str) -> dict[str, Any]:
         """Wait for a text of this kind; room that is made on the way is noted."""
@@ -205,8 +215,10 @@ class Exchange:
                 raise BadAnswer("The device answered before it had all.", code="bad_answer")
 
     def parts(self) -> Iterator[bytes]:
-        while True:
-            message = self.next()
+        for message in self.messages():
+            if not message:
+                yield b""
+                continue
             if not relay.is_text(message):
                 self.send(relay.text("more", self.call))
                 yield message[relay.ID :]

@@ -1,12 +1,15 @@
 """A Home Assistant supervisor over HTTP, in a network that both trust."""
 
+import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import chain
 
 import httpx
 
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
+from controller.base.streams import with_ticks
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Order, Target
 from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled, exchange
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, Reply
@@ -63,9 +66,18 @@ def fetched(
             answer = stack.enter_context(client.stream("GET", where, headers=headers))
         except httpx.HTTPError as error:
             raise _refusal(error) from None
-        # What is followed comes line by line, and is shown when it comes.
+        # A followed log comes line by line, and is shown as it comes.
         parts = answer.iter_raw(None if order.follows else BLOCK)
-        yield Download(answer.status_code, answer.headers, _told(parts))
+        ticking = with_ticks(_told(parts), interrupt=partial(hang_up, answer))
+        stack.callback(ticking.close)
+        yield Download(answer.status_code, answer.headers, ticking)
+
+
+def hang_up(answer: httpx.Response) -> None:
+    """End the connection of a streamed answer, also while a thread reads from it."""
+    connection = answer.extensions["network_stream"].get_extra_info("socket")
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _told(parts: Iterator[bytes]) -> Iterator[bytes]:

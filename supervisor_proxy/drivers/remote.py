@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 
 import httpx
@@ -11,7 +12,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from controller.base.errors import OutcomeUnknown, Unreachable
+from controller.base.streams import with_ticks
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Target
+from supervisor_proxy.drivers.hassio import hang_up
 from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled
 
 LARGEST_MESSAGE = 16 * 1024 * 1024
@@ -83,7 +86,9 @@ def page(
         told = {name: answer.headers[name] for name in ANSWERED if name in answer.headers}
         kept = [own(text) for text in answer.headers.get_list("set-cookie")]
         told["set-cookie"] = "\n".join(filter(None, kept))
-        yield Download(answer.status_code, told, answer.iter_raw())
+        parts = with_ticks(answer.iter_raw(), interrupt=partial(hang_up, answer))
+        stack.callback(parts.close)
+        yield Download(answer.status_code, told, parts)
 
 
 def own(text: str) -> str:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from controller.accounts.models import User
+from controller.base.database import release_connections
 from controller.base.errors import Refused, Unreachable
 from supervisor_proxy.drivers.contract import BadAnswer, Driver, Order, Target
 from supervisor_proxy.engine import answers, hassio
@@ -63,6 +64,7 @@ def execute_all(jobs: Sequence[CallJob], *, seconds: float = REQUEST_SECONDS) ->
 
     After ``seconds`` no further one begins: those left are late, and a worker's to make.
     """
+    release_connections()
     async_to_sync(_drive)(jobs, seconds)
 
 

@@ -1,29 +1,25 @@
 """Backups of Home Assistant on their way up and down: never whole in memory."""
 
-import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from django.conf import settings
 from django.utils import timezone
 
 from controller.accounts.models import User
-from controller.base.errors import Conflict, Refused
+from controller.base.errors import Refused
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Order
 from supervisor_proxy.engine import hassio
 from supervisor_proxy.engine.answers import Reply
 from supervisor_proxy.engine.routes import CallRequest, parse_request
 from supervisor_proxy.models import Supervisor
 from supervisor_proxy.rules.call_execution import finish
-from supervisor_proxy.rules.call_requests import CallJob, refuse, start
+from supervisor_proxy.rules.call_requests import CallJob, start
 from supervisor_proxy.rules.transports import streaming_driver_for
 
 TAR = ("application/tar", "application/x-tar")
 LOGS = ("text/plain", "text/x-log")
-# Each takes a thread of the web server for as long as it is followed.
-places = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
 LARGEST_ERROR = 64 * 1024
 CUT_OFF = "The stream was cut off."
 GOOD = {200, 206}
@@ -82,16 +78,8 @@ def follow(user: User, supervisor: Supervisor, wanted: CallRequest) -> Iterator[
     job = start(user, supervisor, wanted)
     if job.target is None or job.order is None or job.refusal is not None:
         raise job.refusal or Refused("It cannot be begun.")
-    if not places.acquire(blocking=False):
-        refuse(job, Conflict("Too many logs are followed just now.", code="busy"))
-        raise job.refusal or Refused("It cannot be begun.")
-    try:
-        order = replace(job.order, follows=True, accept="text/plain")
-        found, stack, began = open_stream(job, order, LOGS)
-    except BaseException:
-        places.release()
-        raise
-    stack.callback(places.release)
+    order = replace(job.order, follows=True, accept="text/plain")
+    found, stack, began = open_stream(job, order, LOGS)
     return LogLines(StreamedDownload(job, stack, found, began, is_log=True))
 
 
@@ -193,7 +181,9 @@ class LogLines:
 
     def __next__(self) -> bytes:
         while True:
-            whole, end, self.held = (self.held + next(self.parts)).rpartition(b"\n")
+            if not (part := next(self.parts)):
+                return b""
+            whole, end, self.held = (self.held + part).rpartition(b"\n")
             if not end and len(self.held) > LARGEST_ERROR:
                 whole, self.held = self.held, b""
             if whole or end:

@@ -1,19 +1,40 @@
 """The way of a request: polls from Redis, everything else across the bridge to Django."""
 
 import asyncio
+import re
 import socket
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from controller.devices.drivers import agent_cache
 from controller.dialects.checksum_fast_path import ChecksumFastPath
+from controller.waiting_rooms import WaitingRoom, build_rooms
 from controller.wsgi_bridge import Bridge
 
-DEVICE = uuid4()
+DEVICE = UUID("85657991-85e0-4c7b-a332-6cb0f2ec9ce2")
+GONE = {"type": "http.disconnect"}
+WHOLE = {"type": "http.request", "body": b""}
+SCOPE = {
+    "type": "http", "method": "GET", "path": "/", "query_string": b"",
+    "http_version": "1.1", "headers": [],
+}  # fmt: skip
+
+
+def messages(*sent: dict[str, Any]) -> Callable[[], Any]:
+    """What a server passes on of a client that sends these and then stays silent."""
+    left = list(sent)
+
+    async def receive() -> dict[str, Any]:
+        if not left:
+            await asyncio.Event().wait()
+        return left.pop(0)
+
+    return receive
 
 
 def limit(path: str) -> int:
@@ -28,6 +49,8 @@ def call(
     parts = [body[:3], body[3:]] if body else [b""]
 
     async def receive() -> dict[str, Any]:
+        if not parts:
+            await asyncio.Event().wait()  # the client stays and sends nothing more
         return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
     async def send(message: dict[str, Any]) -> None:
@@ -208,16 +231,149 @@ class TestBridge:
         async def gone(message: Any) -> None:
             raise ConnectionResetError
 
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b""}
-
-        scope = {
-            "type": "http", "method": "GET", "path": "/", "query_string": b"",
-            "http_version": "1.1", "headers": [],
-        }  # fmt: skip
         with pytest.raises(ConnectionResetError):
-            asyncio.run(Bridge(application, threads=1, body_limit=limit)(scope, receive, gone))
+            asyncio.run(
+                Bridge(application, threads=1, body_limit=limit)(SCOPE, messages(WHOLE), gone)
+            )
         assert closed == [True]
+
+    def test_a_stream_without_data_ends_when_the_client_has_gone(self) -> None:
+        events = []
+
+        class Stream:
+            def __iter__(self) -> Any:
+                yield b"one"
+                while True:
+                    yield b""  # a second in which the device said nothing
+
+            def close(self) -> None:
+                events.append("closed")
+
+        def application(environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("200 OK", [])
+            return Stream()
+
+        async def send(message: Any) -> None:
+            events.append(message.get("body"))
+
+        bridge = Bridge(application, threads=1, body_limit=limit)
+        asyncio.run(bridge(SCOPE, messages(WHOLE, {"type": "http.disconnect"}), send))
+        assert events[-1] == "closed"
+        assert set(events) <= {None, b"one", "closed"}, "empty parts are not sent"
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            [{"type": "http.request", "body": b"half", "more_body": True}, GONE],
+            [{"type": "http.request", "body": b"half", "more_body": False}],
+            [GONE],
+        ],
+        ids=["the client left", "shorter than declared", "nothing came"],
+    )
+    def test_a_request_that_was_cut_off_is_not_carried_out(self, sent: list[Any]) -> None:
+        done: list[Any] = []
+
+        def application(environ: dict[str, Any], start_response: Any) -> Any:
+            done.append(environ)
+            start_response("200 OK", [])
+            return [b""]
+
+        async def send(message: Any) -> None:
+            done.append(message)
+
+        scope = SCOPE | {"method": "POST", "headers": [(b"content-length", b"5000")]}
+        bridge = Bridge(application, threads=1, body_limit=lambda _path: 10_000)
+        asyncio.run(bridge(scope, messages(*sent), send))
+        assert done == []
+
+
+class TestWaitingRooms:
+    """Requests that wait for other machines leave the threads of all other requests alone."""
+
+    async def ask(self, bridge: Bridge, path: str, caller: str = "a") -> int:
+        status = []
+
+        async def send(message: Any) -> None:
+            status.append(message.get("status"))
+
+        scope = SCOPE | {"path": path, "headers": [(b"authorization", caller.encode())]}
+        await bridge(scope, messages(WHOLE), send)
+        return int(status[0])
+
+    def bridge(self, answers: threading.Event, **limits: int) -> Bridge:
+        def application(environ: dict[str, Any], start_response: Any) -> Any:
+            if environ["PATH_INFO"].startswith("/wait/"):
+                answers.wait(20)
+            start_response("200 OK", [])
+            return [b""]
+
+        def busy(environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("503 Service Unavailable", [("Retry-After", "5")])
+            return [b""]
+
+        room = WaitingRoom(
+            "devices",
+            [re.compile(r"GET /wait/(?P<target>\w+)")],
+            **({"threads": 4, "per_caller": 4, "per_target": 4} | limits),
+        )
+        return Bridge(application, threads=1, body_limit=limit, rooms=[room], busy=busy)
+
+    def statuses(self, *requests: tuple[str, str], then: str = "", **limits: int) -> list[int]:
+        """Ask all at once; the statuses of those answered before the devices answer come first."""
+        answers = threading.Event()
+        bridge = self.bridge(answers, **limits)
+
+        async def all_of_them() -> list[int]:
+            asked = [asyncio.ensure_future(self.ask(bridge, *one)) for one in requests]
+            early = []
+            if then:
+                early.append(await self.ask(bridge, then))
+            while sum(task.done() for task in asked) < len(asked) - bridge.rooms[0].inside:
+                await asyncio.sleep(0)
+            answers.set()
+            return early + list(await asyncio.gather(*asked))
+
+        return asyncio.run(all_of_them())
+
+    def test_a_full_room_refuses_at_once_and_others_are_answered(self) -> None:
+        many = [(f"/wait/{number}", f"caller-{number}") for number in range(6)]
+        assert self.statuses(*many, then="/health") == [200, 200, 200, 200, 200, 503, 503]
+
+    def test_one_caller_has_a_share_of_a_room(self) -> None:
+        asked = [("/wait/1", "a"), ("/wait/2", "a"), ("/wait/3", "a"), ("/wait/4", "b")]
+        assert self.statuses(*asked, per_caller=2) == [200, 200, 503, 200]
+
+    def test_one_target_has_a_share_of_a_room(self) -> None:
+        asked = [("/wait/1", "a"), ("/wait/1", "b"), ("/wait/2", "c")]
+        assert self.statuses(*asked, per_target=1) == [200, 503, 200]
+
+    @pytest.mark.parametrize(
+        ("request_line", "name"),
+        [
+            (f"GET /api/v1/gateways/{DEVICE}/live/openwrt.dns.override/", "gateways"),
+            (f"POST /api/v1/gateways/{DEVICE}/check/", "gateways"),
+            (f"GET /api/v1/gateway-vpn/changes/{DEVICE}/diff/", "gateways"),
+            (f"POST /api/v1/gateway-openwrt-dhcp/{DEVICE}/changes/x/", "gateway-changes"),
+            (f"POST /api/v1/gateway-vpn/changes/{DEVICE}/apply/", "gateway-changes"),
+            (f"GET /api/v1/gateway-openwrt-dhcp/{DEVICE}/changes/", None),
+            (f"GET /api/v1/controller/device/{DEVICE}/hassio/core/logs/follow", "streams"),
+            (f"GET /api/v1/controller/device/{DEVICE}/hassio/core/info", "supervisors"),
+            (f"GET /api/v1/controller/device/{DEVICE}/", None),
+            ("POST /supervisor/v1/reboot", "supervisors"),
+            ("POST /api/v1/discovery/fingerprint/", "services"),
+            ("GET /api/v1/controller/location/geocode/", "services"),
+            ("GET /api/v1/controller/vpn/", None),
+            ("POST /api/v1/users/token/", None),
+            ("GET /controller/checksum/x/", None),
+            ("GET /health", None),
+        ],
+    )
+    def test_who_waits_for_a_machine_is_in_the_room_of_its_kind(
+        self, request_line: str, name: str | None
+    ) -> None:
+        rooms = (one for one in build_rooms(4) if one.target_of(request_line) is not None)
+        found = next(rooms, None)
+        assert (found and found.name) == name
 
 
 def test_django_is_told_the_path_as_it_came() -> None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from controller.accounts.models import Site, User
+from controller.base.database import release_connections
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
 from controller.configs.rules import devices
 from controller.devices.models import Device
@@ -34,6 +35,7 @@ def check_permitted(field: str, ranges: Sequence[targets.Range]) -> None:
 def look_at(address: str, *, ports: Sequence[int]) -> Finding:
     """Ask one host at once; what is found is not kept."""
     check_permitted("ip_address", [targets.parse(address)])
+    release_connections()
     seen = asyncio.run(probe(address, Question(USUAL_METHODS, tuple(ports))))
     if seen is None:
         raise NotFound(f"Nobody answers at {address}.")

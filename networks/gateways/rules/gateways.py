@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import ProtectedError, Q
 from django.utils import timezone
 
+from controller.base.database import release_connections
 from controller.base.errors import Conflict, Refused, Unreachable
 from controller.base.events import event_for, publish
 from networks.gateways import drivers
@@ -64,6 +65,7 @@ def _checked(row: Gateway) -> Gateway:
 
 def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
     """A connection to it; use it in a with statement. One that rehearses writes nothing."""
+    release_connections()
     try:
         return drivers.DRIVERS[gateway.vendor](
             Endpoint(

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from threading import BoundedSemaphore
 from typing import Any
 
 from django.conf import settings
@@ -48,8 +47,6 @@ from supervisor_proxy.rules.supervisors import device_of_key, report
 BALENA = Supervisor.Flavor.BALENA
 # Many more devices than this are for a worker, however quick the client is.
 MOST_AT_ONCE = 100
-# A device that does not answer holds a thread; some are always left for everybody else.
-PLACES = BoundedSemaphore(max(1, settings.WEB_THREADS - 1))
 NO_DEVICE = "No online device(s) found"
 
 
@@ -80,22 +77,9 @@ class ProxyView(View):
             raise Refused({"data": [f"{LARGEST_DATA} bytes are the most."]})
         key = request.headers.get("Idempotency-Key")
         if key is None:
-            return in_turn(lambda: answer(request, path, asking))
+            return answer(request, path, asking)
         text = json.dumps([path, asking], sort_keys=True, default=str)
         return once(require_user(request), key, text, lambda: answer(request, path, asking))
-
-
-def in_turn(work: Callable[[], HttpResponse | Response]) -> HttpResponse | Response:
-    if not PLACES.acquire(blocking=False):
-        raise Unreachable(
-            "The portal waits for the answers of too many devices. Try again, or let a worker "
-            "do it with 'Prefer: respond-async'.",
-            code="too_busy",
-        )
-    try:
-        return work()
-    finally:
-        PLACES.release()
 
 
 def once(
@@ -107,7 +91,7 @@ def once(
         again["Idempotent-Replayed"] = "true"
         return again
     try:
-        response = in_turn(work)
+        response = work()
     except Refused:
         idempotency.give_up(row)
         raise
@@ -261,12 +245,8 @@ class RestartView(View):
 
     @extend_schema(exclude=True)
     def post(self, request: Request, pk: int) -> HttpResponse | Response:
-        return in_turn(
-            lambda: answer(
-                request, "v1/restart",
-                {"deviceId": pk, "method": "POST", "data": None, "queue": False},
-            )
-        )  # fmt: skip
+        asking = {"deviceId": pk, "method": "POST", "data": None, "queue": False}
+        return answer(request, "v1/restart", asking)
 
 
 class LookupView(View):

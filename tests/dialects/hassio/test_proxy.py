@@ -12,7 +12,6 @@ from supervisor_proxy.models import SupervisorCall
 from supervisor_proxy.rules import batch_calls, call_execution
 from tests import factories
 from tests.fleet import http as fleet
-from tests.fleet.http import Growing
 
 pytestmark = pytest.mark.django_db
 
@@ -143,22 +142,6 @@ def test_a_log_is_followed_line_by_line_and_its_reader_is_recorded(ask: Any, hom
     assert ask(row, "get", "core/logs/follow", user=viewer).status_code == 403
     _, old = home("195")
     assert ask(old, "get", "core/logs/follow").status_code == 501
-
-
-@pytest.mark.django_db(transaction=True)  # closing a stream closes connections
-def test_no_more_logs_are_followed_than_leave_threads_for_others(
-    ask: Any, home: Any, settings: Any
-) -> None:
-    device, row = home()
-    device.following = Growing(("one\n",), goes_on=True)
-    taken = []
-    while (answer := ask(row, "get", "core/logs/follow")).status_code == 200:
-        taken.append(answer)
-        assert len(taken) < settings.WEB_THREADS
-    assert (answer.status_code, answer.json()["error_key"]) == (409, "busy")
-    for one in taken:
-        one.close()
-    assert ask(row, "get", "core/logs/follow").status_code == 200
 
 
 def test_networks_and_mounts_are_written_and_no_password_is_recorded(
