@@ -147,29 +147,23 @@ class LeaseHolder(Generic[Row]):
     def lease(self, limit: int, rows: QuerySet[Row] | None = None) -> list[Row]:
         """Lease up to ``limit`` due rows, of ``rows`` if given, the longest waiting first."""
         now = timezone.now()
-        return self._take(self.queue.due(now), limit, rows, now, attempts=1)
+        return self._take(self.queue.due(now), limit, rows, now)
 
     def adopt(self, limit: int, rows: QuerySet[Row] | None = None) -> list[Row]:
         """Lease up to ``limit`` rows that may have been carried out, to verify them."""
         now = timezone.now()
-        return self._take(self.queue.doubtful(now), limit, rows, now, attempts=0)
+        return self._take(self.queue.doubtful(now), limit, rows, now)
 
     @transaction.atomic
     def _take(
-        self,
-        due: QuerySet[Row],
-        limit: int,
-        rows: QuerySet[Row] | None,
-        now: datetime,
-        *,
-        attempts: int,
+        self, due: QuerySet[Row], limit: int, rows: QuerySet[Row] | None, now: datetime
     ) -> list[Row]:
         if rows is not None:
             due = rows & due
         taken = list(locked(due.order_by("not_before", "pk"))[:limit])
         late = sum(row.leased_until is not None for row in taken)
         for row in taken:
-            row.attempts += attempts
+            row.attempts += 1
             assign(row, self._held(now))
         fields = ["attempts", *self._held(now)]
         self.queue.model._default_manager.bulk_update(taken, fields, batch_size=200)

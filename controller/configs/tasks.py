@@ -1,7 +1,10 @@
 """What workers do for configurations; each may run twice, and finds its work on rows."""
 
+from collections.abc import Callable
+
 from celery import shared_task
 
+from controller.base.leases import for_each
 from controller.configs.rules import (
     bulk_operations,
     drift,
@@ -31,14 +34,20 @@ def deliver() -> int:
     return push_worker.deliver()
 
 
+# One step that fails stops no other.
+RECONCILE: tuple[Callable[[], object], ...] = (
+    vpn_servers.follow_certificates,
+    rollouts.advance_all,
+    overlay_sync.sync_outdated,
+    rendering.render_stale,
+    push_queue.reconcile,
+)
+
+
 @shared_task
 def reconcile() -> None:
     """Find what no message told of: lost wake-ups, dead workers, devices that are back."""
-    vpn_servers.follow_certificates()
-    rollouts.advance_all()
-    overlay_sync.sync_outdated()
-    rendering.render_stale()
-    push_queue.reconcile()
+    for_each(RECONCILE, lambda step: step(), name="configs.reconcile")
 
 
 @shared_task

@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from controller.base.leases import Leased
+from controller.configs.models import Config, Push
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
 from tests import factories
 
@@ -33,10 +34,16 @@ def email() -> Notification:
     return Notification.objects.create(notice=notice(), recipient=user, wants_email=True)
 
 
-NEW: dict[str, Callable[[], Leased]] = {"deliveries": delivery, "emails": email}
+def push() -> Push:
+    device = factories.device(factories.organization())
+    return Push.objects.create(config=Config.objects.create(device=device))
+
+
+NEW: dict[str, Callable[[], Leased]] = {"deliveries": delivery, "emails": email, "pushes": push}
 ENDINGS: dict[str, dict[str, Any]] = {
     "deliveries": {"state": Delivery.State.DONE},
     "emails": {"emailed": True},
+    "pushes": {"state": Push.State.APPLIED},
 }
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from controller.accounts.models import Organization, User
-from controller.configs.models import Config, Template
+from controller.base.leases import LeaseHolder
+from controller.configs.models import PUSHES, Config, Template
 from controller.configs.rules import push_queue
 from controller.configs.rules.push_results import mark_applied, save_progress
 from controller.configs.rules.rendering import render_stale
@@ -187,6 +188,6 @@ def test_only_devices_that_can_be_reached_are_queued_and_each_once(
     factories.device(organization, config={})
     assert push_queue.reconcile() == 1
     assert push_queue.reconcile() == 0
-    (push,) = push_queue.lease_due()
+    (push,) = push_queue.lease_due(LeaseHolder(PUSHES))
     assert push.config.device == reachable
-    assert push_queue.lease_due() == []
+    assert push_queue.lease_due(LeaseHolder(PUSHES)) == []

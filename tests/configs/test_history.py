@@ -9,8 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from controller.accounts.models import Organization, User
+from controller.base.leases import LeaseHolder
 from controller.configs.drivers.contract import Outcome
-from controller.configs.models import Config, Push, Snapshot, Template
+from controller.configs.models import PUSHES, Config, Push, Snapshot, Template
 from controller.configs.rules import devices, push_queue, push_results, snapshots, templates
 from controller.configs.rules.rendering import render_stale
 from controller.devices.models import Device
@@ -53,9 +54,10 @@ def wanted(device: Device) -> Snapshot:
 def answer(state: Any, reason: str = "") -> None:
     """Every device that has something to take answers so."""
     push_queue.reconcile()
+    holder = LeaseHolder(PUSHES)
     Push.objects.filter(state__in=Push.OPEN).update(not_before=timezone.now())
     push_results.record_outcomes(
-        {push.pk: Outcome(state, reason) for push in push_queue.lease_due()}
+        holder, {push.pk: Outcome(state, reason) for push in push_queue.lease_due(holder)}
     )
 
 

@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict, Refused
+from controller.base.leases import LeaseHolder
 from controller.configs.drivers.contract import Outcome
 from controller.configs.engine import waves
-from controller.configs.models import Config, Push, Rollout, RolloutDevice, Template
+from controller.configs.models import PUSHES, Config, Push, Rollout, RolloutDevice, Template
 from controller.configs.rules import devices as inventory
 from controller.configs.rules import push_queue, push_results, rendering, rollouts, templates
 from controller.devices.models import Device, Presence
@@ -54,9 +55,10 @@ def take_all(state: Any = "applied") -> None:
     """Every device that has something to take answers so."""
     rendering.render_stale()
     push_queue.reconcile()
+    holder = LeaseHolder(PUSHES)
     Push.objects.filter(state__in=Push.OPEN).update(not_before=timezone.now())
     push_results.record_outcomes(
-        {push.pk: Outcome(state, "no space") for push in push_queue.lease_due()}
+        holder, {push.pk: Outcome(state, "no space") for push in push_queue.lease_due(holder)}
     )
 
 
@@ -74,10 +76,18 @@ def having_new(devices: list[Device]) -> int:
     return sum(contents(device) == "new" for device in devices)
 
 
-def after_the_pause(row: Rollout) -> Rollout:
-    later = timezone.now() + timedelta(seconds=row.pause + 1)
-    with time_machine.travel(later, tick=False):
-        return rollouts.advance(row.pk)
+def after_the_pause(row: Rollout, *, meanwhile: Any = lambda: None) -> Rollout:
+    """The pause passes with workers that look every ten seconds."""
+    row.refresh_from_db()
+    found = row
+    with time_machine.travel(max(timezone.now(), row.advanced), tick=False) as clock:
+        for _ in range(row.pause // 10 + 1):
+            clock.shift(10)
+            meanwhile()
+            found = rollouts.advance(row.pk)
+            if (found.wave, found.state) != (row.wave, row.state):
+                break
+    return found
 
 
 def test_waves_reach_more_and_more_until_all_and_then_the_template_has_it(
@@ -90,15 +100,13 @@ def test_waves_reach_more_and_more_until_all_and_then_the_template_has_it(
     after_the_pause(running)
     assert having_new(devices) == 5
     take_all()
-    with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
-        rollouts.advance(running.pk)
-        assert having_new(devices) == 10
-        take_all()
+    after_the_pause(running)
+    assert having_new(devices) == 10
+    take_all()
     template.refresh_from_db()
     assert template.config == factories.a_file("old\n"), "not before the last wave is well"
     pushes = Push.objects.count()
-    with time_machine.travel(timezone.now() + timedelta(hours=2), tick=False):
-        assert rollouts.advance(running.pk).state == "done"
+    assert after_the_pause(running).state == "done"
     template.refresh_from_db()
     assert template.config == NEW
     assert having_new(devices) == 10
@@ -136,8 +144,51 @@ def test_devices_that_do_not_take_it_in_time_halt_it(
     running: Rollout, devices: list[Device]
 ) -> None:
     assert rollouts.advance(running.pk).state == "running"
-    assert after_the_pause(running).state == "halted"
+    row = after_the_pause(running, meanwhile=lambda: take_all("unreachable"))
+    assert row.state == "halted"
     assert having_new(devices) == 0
+
+
+def test_time_without_a_worker_counts_against_no_device(
+    running: Rollout, devices: list[Device]
+) -> None:
+    later = timezone.now() + timedelta(hours=5)
+    with time_machine.travel(later, tick=False) as clock:
+        assert rollouts.advance(running.pk).state == "running"
+        # The worker of pushes is still away: the push of the wave waits.
+        for _ in range(10):
+            clock.shift(10)
+            assert rollouts.advance(running.pk).state == "running"
+        take_all()
+        assert rollouts.advance(running.pk).wave == 0
+    assert after_the_pause(running).wave == 1
+
+
+def test_a_push_whose_worker_died_has_its_time(running: Rollout, devices: list[Device]) -> None:
+    push_queue.reconcile()
+    (push,) = push_queue.lease_due(LeaseHolder(PUSHES))
+    assert after_the_pause(running).state == "running"
+    Push.objects.filter(pk=push.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+    assert PUSHES.put_back() == 1
+    assert after_the_pause(running).state == "running"
+    take_all()
+    push.refresh_from_db()
+    assert push.state == "applied"
+
+
+def test_one_rollout_that_fails_stops_no_other(
+    running: Rollout, devices: list[Device], organization: Organization
+) -> None:
+    broken = Rollout.objects.create(
+        template=factories.template(organization, name="other"), config={},
+        state="running", waves=["1"], wave_started=timezone.now() - timedelta(hours=1),
+    )  # fmt: skip
+    Rollout.objects.filter(pk=broken.pk).update(config={"files": "none"})
+    take_all()
+    before = timezone.now()
+    rollouts.advance_all()
+    running.refresh_from_db()
+    assert running.advanced >= before
 
 
 def test_as_many_as_are_allowed_may_fail(running: Rollout, devices: list[Device]) -> None:

@@ -8,7 +8,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
+from controller.base.errors import Unreachable
 from controller.configs.drivers import STRATEGIES
 from controller.configs.drivers.contract import Archive, Outcome, Strategy
 from controller.connections.drivers.contract import Address, HostKey, Login, Shell
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 DEVICES_AT_ONCE = 500
 DEADLINE_SECONDS = 240.0
 WINDOW_SECONDS = 20.0
+TAKEN_OVER = "The lease of this push ran out, so nothing was sent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class PushResult:
 
 
 OnDone = Callable[[PushResult], Awaitable[None]]
+OnSend = Callable[[str], Awaitable[bool]]
 
 
 class Connector:
@@ -63,8 +67,10 @@ class Connector:
         *,
         gate: asyncio.Semaphore | None = None,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        may_send: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.address = address
+        self._may_send = may_send
         self.host_key = host_key
         self._login = login
         self._gate = gate
@@ -79,6 +85,10 @@ class Connector:
             self.address, self._login, self.host_key, gate=self._gate, timeouts=self._timeouts
         ) as shell:
             self.host_key = shell.host_key
+            # Asked once: confirming needs further connections.
+            may_send, self._may_send = self._may_send, None
+            if may_send is not None and not await may_send():
+                raise Unreachable(TAKEN_OVER)
             yield shell
 
 
@@ -86,17 +96,24 @@ async def push_many(
     orders: Iterable[PushOrder],
     *,
     on_done: OnDone,
+    on_send: OnSend | None = None,
     gate: asyncio.Semaphore | None = None,
     deadline: float = DEADLINE_SECONDS,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> None:
     """Push all orders; ``on_done`` is awaited with each result as it comes, one at a time.
 
+    ``on_send`` is asked with the id of an order once its device is reached, just before
+    anything is sent; where it returns False nothing is.
+
     Each device has ``deadline`` seconds from the moment its turn comes. Batches that run in
     one event loop share a ``gate`` from ``new_gate()``. Never raises for a device's or
     ``on_done``'s sake.
     """
-    await _each(orders, _push, on_done=on_done, gate=gate, deadline=deadline, timeouts=timeouts)
+    await _each(
+        orders, _push, on_done=on_done, on_send=on_send, gate=gate, deadline=deadline,
+        timeouts=timeouts,
+    )  # fmt: skip
 
 
 async def verify_many(
@@ -129,6 +146,7 @@ async def _each(
     act: Act,
     *,
     on_done: OnDone,
+    on_send: OnSend | None = None,
     gate: asyncio.Semaphore | None,
     deadline: float,
     timeouts: Timeouts,
@@ -139,8 +157,9 @@ async def _each(
     async def one(order: PushOrder) -> None:
         async with places:
             connect = Connector(
-                order.address, order.login, order.host_key, gate=gate, timeouts=timeouts
-            )
+                order.address, order.login, order.host_key, gate=gate, timeouts=timeouts,
+                may_send=partial(on_send, order.id) if on_send else None,
+            )  # fmt: skip
             began = time.monotonic()
             outcome = await _guarded(act, order, connect, deadline)
             result = PushResult(order.id, outcome, connect.host_key, time.monotonic() - began)

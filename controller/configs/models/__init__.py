@@ -2,6 +2,7 @@
 
 from controller.configs.models.bulk_operations import DeviceBatch, DeviceBatchRow
 from controller.configs.models.configurations import (
+    PUSHES,
     Backend,
     Config,
     ConfigQuerySet,
@@ -14,6 +15,7 @@ from controller.configs.models.configurations import (
 from controller.configs.models.rollouts import Rollout, RolloutDevice
 
 __all__ = [
+    "PUSHES",
     "Backend",
     "Config",
     "ConfigQuerySet",

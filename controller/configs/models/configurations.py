@@ -5,6 +5,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
+from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.base.secrets import EncryptedBytesField, EncryptedJSONField
 from controller.devices.models import Device, DeviceGroup, valid_object
@@ -272,7 +273,7 @@ class GroupTemplate(models.Model):
         return f"{self.position}: {self.template}"
 
 
-class Push(OrganizationScoped):
+class Push(OrganizationScoped, Leased):
     """One delivery to one device: waiting, under way, or done; at most one open at a time."""
 
     is_audited = False
@@ -291,12 +292,10 @@ class Push(OrganizationScoped):
     config = models.ForeignKey(Config, models.CASCADE, related_name="pushes")
     snapshot = models.ForeignKey(Snapshot, models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
-    attempts = models.PositiveIntegerField(default=0)
     reason = models.TextField(blank=True)
-    # The device may or may not hold the snapshot; it is asked before it is given anything.
+    # Its own worker could not learn the outcome. Where a sent push is not in doubt, its worker
+    # was lost before it confirmed the push.
     in_doubt = models.BooleanField(default=False)
-    not_before = models.DateTimeField(default=timezone.now)
-    leased_until = models.DateTimeField(null=True)
     created = models.DateTimeField(default=timezone.now)
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
@@ -316,7 +315,14 @@ class Push(OrganizationScoped):
                 condition=Q(state__in=["queued", "applying", "unknown"]),
             ),
             models.Index(fields=["config", "-created"]),
+            lease_index("push_leased"),
         ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.config.device} {self.state}"
+
+
+PUSHES = LeaseQueue(
+    "pushes", Push, waits=Q(state__in=Push.OPEN), leased={"state": Push.State.APPLYING},
+    waiting={"state": Push.State.QUEUED}, seconds=20,
+)  # fmt: skip

@@ -66,7 +66,9 @@ class Rollout(OrganizationScoped, Base):
     )
     reason = models.TextField(blank=True, editable=False)
     wave = models.PositiveSmallIntegerField(default=0, editable=False)
+    # Later than the wave began by the time in which no worker was there.
     wave_started = models.DateTimeField(null=True, editable=False)
+    advanced = models.DateTimeField(null=True, editable=False)
     started = models.DateTimeField(null=True, editable=False)
     ended = models.DateTimeField(null=True, editable=False)
 

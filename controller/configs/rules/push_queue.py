@@ -1,47 +1,53 @@
-"""Pushes as rows: queued when something is to be delivered, leased while it is, settled after.
+"""Queue pushes and lease them to workers.
 
-A worker that dies leaves a lease that runs out; whoever comes next asks the device what it
-holds before doing anything.
+A push of a lost worker that was not sent waits in the queue again. Of one that was sent the
+device is asked what it holds, before it is given anything.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
+from controller.base.leases import LeaseHolder
 from controller.celery import enqueue_on_commit
-from controller.configs.models import Config, ConfigQuerySet, Push
+from controller.configs.models import PUSHES, Config, ConfigQuerySet, Push
 from controller.configs.rules.agent_cache import invalidate_checksums
 from controller.connections.models import DeviceConnection
 from controller.devices.drivers.agent_cache import SECONDS_KEPT
 from controller.devices.models import Device, Presence
 
 DELIVER = "controller.configs.tasks.deliver"
-
-# Renewed while the worker lives; after a crash the push is taken up again when it is over.
-LEASE = timedelta(seconds=20)
 BATCH = 200
 DELIVERABLE = (Config.Status.MODIFIED, Config.Status.DEACTIVATING)
 
 
 def enqueue(config_ids: Iterable[UUID]) -> int:
-    """Have what is to be delivered to these devices delivered; how many pushes that opens.
+    """Push to these devices what they lack. Returns the number of pushes that were opened.
 
     A push that waits already goes at once: it takes what is desired when it starts. One under
     way is not interrupted; when it ends, what came meanwhile is queued.
     """
     ids = list(config_ids)
     waiting = Push.objects.filter(config__in=ids, state=Push.State.QUEUED)
-    moved = waiting.update(not_before=timezone.now())
+    if waiting.update(not_before=timezone.now()):
+        enqueue_on_commit(DELIVER)
+    return open_missing(ids)
+
+
+def open_missing(config_ids: Iterable[UUID]) -> int:
+    """Open pushes for those of these devices that need one and have none that is open.
+
+    A push that waits for its next attempt keeps its pause. Returns the number of pushes opened.
+    """
+    due = _due().filter(pk__in=list(config_ids)).values_list("pk", flat=True)
     opened = Push.objects.bulk_create(
-        [Push(config_id=pk) for pk in _due().filter(pk__in=ids).values_list("pk", flat=True)],
-        ignore_conflicts=True,
-        batch_size=500,
+        [Push(config_id=pk) for pk in due], ignore_conflicts=True, batch_size=500
     )
-    if moved or opened:
+    if opened:
         enqueue_on_commit(DELIVER)
     return len(opened)
 
@@ -80,46 +86,29 @@ def reconcile() -> int:
             organization__modified__gte=now - timedelta(seconds=SECONDS_KEPT),
         ).values_list("pk", flat=True)
     )
+    PUSHES.put_back()
     missing = list(_due().values_list("pk", flat=True)[: BATCH * 10])
-    opened = enqueue(missing)
-    if not opened and _ready(now).exists():
+    opened = open_missing(missing)
+    if not opened and is_work_due():
         enqueue_on_commit(DELIVER)
     return opened
 
 
-def _ready(now: datetime) -> QuerySet[Push]:
-    """Pushes that a worker may take: waiting and due, or left behind by a dead worker."""
-    waiting = Q(state__in=[Push.State.QUEUED, Push.State.UNKNOWN], not_before__lte=now)
-    left_behind = Q(state=Push.State.APPLYING, leased_until__lt=now)
-    return Push.objects.filter(waiting | left_behind)
+def is_work_due() -> bool:
+    """Return whether a push waits for a worker now."""
+    return PUSHES.due().exists() or PUSHES.doubtful().exists()
 
 
 @transaction.atomic
-def lease_due(*, most: int = BATCH) -> list[Push]:
-    """Lease pushes for the caller; those in doubt are for asking, the others for doing.
-
-    One that a dead worker left behind is done again: whatever the device made of the first,
-    nobody was there to confirm it, and the device takes one push at a time.
-    """
+def lease_due(holder: LeaseHolder[Push], *, most: int = BATCH) -> list[Push]:
+    """Lease due pushes. Those with a mark *sent* are to be verified, all others applied."""
+    with_config = Push.objects.select_related("config")
+    doubtful = holder.adopt(most, with_config)
+    fresh = holder.lease(most - len(doubtful), with_config)
     now = timezone.now()
-    rows = list(
-        _ready(now)
-        .select_for_update(skip_locked=True, of=("self",))
-        .select_related("config")
-        .order_by("not_before")[:most]
-    )
-    for row in rows:
-        if not row.in_doubt:
-            row.snapshot_id = row.config.desired_id
-        row.state = Push.State.APPLYING
+    for row in doubtful + fresh:
         row.started = now
-        row.leased_until = now + LEASE
-        row.attempts = F("attempts") + 1
-    Push.objects.bulk_update(rows, ["state", "snapshot", "started", "leased_until", "attempts"])
-    return rows
-
-
-def extend_leases(push_ids: Sequence[int]) -> None:
-    Push.objects.filter(pk__in=push_ids, state=Push.State.APPLYING).update(
-        leased_until=timezone.now() + LEASE
-    )
+        if row.sent is None:
+            row.snapshot_id = row.config.desired_id
+    Push.objects.bulk_update(doubtful + fresh, ["snapshot", "started"])
+    return doubtful + fresh

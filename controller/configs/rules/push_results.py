@@ -1,79 +1,79 @@
-"""What becomes of a push and of its configuration when the device has answered, or has not."""
+"""Record the outcome of a push and update the status of its configuration."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
+from controller.base.leases import FREE, LeaseHolder, assign
 from controller.configs.drivers.contract import Outcome
-from controller.configs.models import Config, Push, Snapshot
+from controller.configs.models import PUSHES, Config, Push, Snapshot
 from controller.configs.rules.agent_cache import publish_checksums, publish_status
-from controller.configs.rules.push_queue import enqueue
+from controller.configs.rules.push_queue import open_missing
 
 REASON_LENGTH = 1024
 TRUNCATED = "\n[truncated]"
-SHORTEST_PAUSE = timedelta(seconds=2)
-LONGEST_PAUSE = timedelta(minutes=5)
 # How long an agent that was woken may take to download, apply and report.
 AGENT_PAUSE = timedelta(minutes=2)
 
 
 @transaction.atomic
-def record_outcomes(outcomes: Mapping[int, Outcome]) -> None:
+def record_outcomes(holder: LeaseHolder[Push], outcomes: Mapping[int, Outcome]) -> None:
     """Write the outcomes of pushes (by their id) and what follows for the configurations.
 
     Applied and failed end a push. A device that could not be reached, was busy or whose
-    answer is unknown keeps it open: it is tried, or asked, again after a growing pause.
+    answer is unknown keeps it open: it is tried, or asked, again after a growing pause. Pushes
+    that ``holder`` does not hold any more are left alone.
     """
-    pushes = {
-        push.pk: push
-        for push in Push.objects.select_for_update(of=("self",)).filter(
-            pk__in=outcomes, state=Push.State.APPLYING
-        )
-    }
+    held = holder.mine.filter(pk__in=outcomes).select_for_update(of=("self",)).order_by("pk")
+    pushes = {push.pk: push for push in held}
     configs = {
         config.pk: config
-        for config in Config.objects.select_for_update(of=("self",)).filter(
-            pk__in={push.config_id for push in pushes.values()}
-        )
+        for config in Config.objects.select_for_update(of=("self",))
+        .filter(pk__in={push.config_id for push in pushes.values()})
+        .order_by("pk")
     }
     for pk, push in pushes.items():
         _record_outcome(push, configs[push.config_id], outcomes[pk])
     Push.objects.bulk_update(
-        pushes.values(),
-        ["state", "reason", "in_doubt", "ended", "not_before", "leased_until"],
+        pushes.values(), ["state", "reason", "in_doubt", "sent", "ended", "not_before", *FREE]
     )
     save_progress(configs.values())
 
 
 def _record_outcome(push: Push, config: Config, outcome: Outcome) -> None:
     now = timezone.now()
-    push.reason, push.leased_until = outcome.reason, None
+    assign(push, FREE)
+    push.reason, push.not_before = outcome.reason, now + PUSHES.pause(push.attempts)
+    is_verified = is_verification(push)
     match outcome.state:
         case "applied":
             push.state, push.ended = Push.State.APPLIED, now
             mark_applied(config, push.snapshot_id)
-        case "failed":
+        case "failed" if not is_verified or push.in_doubt:
             push.state, push.ended = Push.State.FAILED, now
             mark_failed(config, push.snapshot_id, outcome.reason)
         case "unknown":
-            push.in_doubt, push.not_before = True, now + SHORTEST_PAUSE
+            push.in_doubt = push.in_doubt or not is_verified
         case "woken":
-            push.not_before = now + AGENT_PAUSE
-        case "absent":
-            push.in_doubt = False
+            push.sent, push.not_before = None, now + AGENT_PAUSE
+        case "absent" | "failed":
+            # Also where its worker was lost, and the device went back to its former files
+            # since nobody confirmed the push.
+            push.sent, push.in_doubt = None, False
+            push.not_before = now if is_verified else push.not_before
         case _:
-            push.not_before = now + retry_delay(push.attempts)
+            # Nothing was done, now. What was in doubt before still is.
+            push.sent = push.sent if is_verified else None
     if push.ended is None:
-        push.state = Push.State.UNKNOWN if push.in_doubt else Push.State.QUEUED
+        push.state = Push.State.UNKNOWN if push.sent else Push.State.QUEUED
 
 
-def retry_delay(attempts: int) -> timedelta:
-    """Until the next try: doubling from seconds to minutes."""
-    return min(SHORTEST_PAUSE * (1 << min(attempts, 10)), LONGEST_PAUSE)
+def is_verification(push: Push) -> bool:
+    """Return whether this attempt asks the device, since an earlier one was sent."""
+    return push.sent is not None and push.started is not None and push.sent < push.started
 
 
 def mark_applied(config: Config, snapshot_id: int | None) -> None:
@@ -115,8 +115,7 @@ def save_progress(configs: object) -> None:
         ],
     )
     _note(rows)
-    behind: list[UUID] = [row.pk for row in rows if row.desired_id != row.applied_id]
-    enqueue(behind)
+    open_missing(row.pk for row in rows if row.desired_id != row.applied_id)
     publish_checksums(row.pk for row in rows if row.is_retired)
     publish_status(row.pk for row in rows)
 

@@ -1,4 +1,4 @@
-"""Carrying out leased pushes: many devices at once, results written as they come."""
+"""Carry out leased pushes: many devices at once, results written as they come."""
 
 import asyncio
 import time
@@ -9,10 +9,12 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 
 from controller.base.errors import Refused
+from controller.base.leases import LeaseHolder
+from controller.celery import enqueue_on_commit
 from controller.configs.drivers.contract import Archive, Outcome
 from controller.configs.drivers.runner import PushOrder, PushResult, push_many, verify_many
-from controller.configs.models import Push, Snapshot
-from controller.configs.rules.push_queue import extend_leases, lease_due
+from controller.configs.models import PUSHES, Push, Snapshot
+from controller.configs.rules.push_queue import DELIVER, is_work_due, lease_due
 from controller.configs.rules.push_results import record_outcomes
 from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.drivers.ssh import handshake_limit
@@ -22,21 +24,30 @@ from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
 
 WRITE_SECONDS = 0.3
-RENEW_SECONDS = 5.0
+# After so long no further push is begun by the same task.
+TURN_SECONDS = 30.0
 NO_WAY = "There is no enabled connection with an address any more."
 
 
 def deliver() -> int:
-    """Carry out all pushes that are due, and those that become due meanwhile; how many."""
-    return async_to_sync(_deliver)()
+    """Carry out the pushes that are due, and those that become due within a turn.
+
+    Returns the number of pushes that were begun. A further turn is another task's, so that a
+    worker that is told to stop can do so.
+    """
+    begun = async_to_sync(_deliver)()
+    if is_work_due():
+        enqueue_on_commit(DELIVER)
+    return begun
 
 
 async def _deliver() -> int:
     batch = PushBatch()
     running: set[asyncio.Future[None]] = set()
-    renewed = time.monotonic()
+    end = time.monotonic() + TURN_SECONDS
     while True:
-        pushes = await sync_to_async(lease_due)()
+        may_begin = time.monotonic() < end
+        pushes = await sync_to_async(lease_due)(batch.holder) if may_begin else []
         if pushes:
             await sync_to_async(batch.add)(pushes)
             running |= {asyncio.ensure_future(work) for work in batch.start()}
@@ -46,9 +57,7 @@ async def _deliver() -> int:
         # A device that takes long must not hold up those that are queued after it.
         _, running = await asyncio.wait(running, timeout=WRITE_SECONDS)
         await sync_to_async(batch.flush)()
-        if time.monotonic() - renewed > RENEW_SECONDS:
-            renewed = time.monotonic()
-            await sync_to_async(extend_leases)(list(batch.pending))
+        await sync_to_async(batch.holder.renew_if_due)()
 
 
 class PushBatch:
@@ -56,8 +65,8 @@ class PushBatch:
 
     def __init__(self) -> None:
         self.total = 0
+        self.holder = LeaseHolder(PUSHES)
         self.gate = handshake_limit()
-        self.pending: set[int] = set()
         self.connections: dict[int, DeviceConnection] = {}
         self.to_push: list[PushOrder] = []
         self.to_verify: list[PushOrder] = []
@@ -66,7 +75,6 @@ class PushBatch:
 
     def add(self, pushes: Sequence[Push]) -> None:
         self.total += len(pushes)
-        self.pending |= {push.pk for push in pushes}
         by_device = usable_connections(push.config.device_id for push in pushes)
         snapshots = Snapshot.objects.defer("made_of").in_bulk(
             {push.snapshot_id for push in pushes}
@@ -83,22 +91,25 @@ class PushBatch:
             except Refused as error:
                 self.outcomes[push.pk] = Outcome("failed", str(error))
                 continue
-            (self.to_verify if push.in_doubt else self.to_push).append(order)
+            (self.to_verify if push.sent else self.to_push).append(order)
 
     def start(self) -> list[Coroutine[Any, Any, None]]:
         """The work on all orders that were added since the last call."""
         to_push, to_verify = self.to_push, self.to_verify
         self.to_push, self.to_verify = [], []
         return [
-            push_many(to_push, on_done=self.on_result, gate=self.gate),
+            push_many(to_push, on_done=self.on_result, on_send=self.may_send, gate=self.gate),
             verify_many(to_verify, on_done=self.on_result, gate=self.gate),
         ]
+
+    async def may_send(self, push_id: str) -> bool:
+        return bool(await sync_to_async(self.holder.mark_sent)(int(push_id)))
 
     async def on_result(self, result: PushResult) -> None:
         self.done.append(result)
 
     def flush(self) -> None:
-        """Settle what has come in since the last call."""
+        """Write the results that have come in since the last call."""
         results, self.done = self.done, []
         outcomes, self.outcomes = self.outcomes, {}
         attempts, there = {}, []
@@ -116,8 +127,7 @@ class PushBatch:
         if outcomes:
             record_attempts(attempts)
             record_observations(there)
-            record_outcomes(outcomes)
-            self.pending -= outcomes.keys()
+            record_outcomes(self.holder, outcomes)
 
 
 def order_for(push: Push, connection: DeviceConnection, snapshot: Snapshot) -> PushOrder:

@@ -12,14 +12,17 @@ from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused
 from controller.base.events import event_for, publish
+from controller.base.leases import for_each
 from controller.configs.engine.waves import sizes
-from controller.configs.models import Config, Rollout, RolloutDevice, Template
+from controller.configs.models import PUSHES, Config, Push, Rollout, RolloutDevice, Template
 from controller.configs.rules.rendering import mark_stale
 from controller.configs.rules.templates import check, update_template
 from controller.devices.models import Presence
 from controller.notifications.rules.notices import record_notices
 
 State = Rollout.State
+# What passes between two steps beyond this is time in which no worker was there.
+LONGEST_STEP = timedelta(seconds=30)
 
 IS_RENDERED = Q(config__rendered_revision__gte=F("config__revision"))
 IS_OFFLINE = Q(config__device__presence__state=Presence.State.OFFLINE)
@@ -155,7 +158,7 @@ def _locked(pk: UUID) -> Rollout:
 
 def _release(row: Rollout, wave: int) -> None:
     now = timezone.now()
-    row.wave, row.wave_started = wave, now
+    row.wave, row.wave_started, row.advanced = wave, now, now
     row.save()
     publish_progress(row)
     reached = row.devices.filter(wave__lte=wave, released=None)
@@ -183,6 +186,7 @@ def resume(rollout: Rollout) -> Rollout:
     if row.state != State.PAUSED:
         raise Conflict("It is not paused.")
     row.state, row.wave_started = State.RUNNING, timezone.now()
+    row.advanced = row.wave_started
     row.save()
     publish_progress(row)
     return row
@@ -216,9 +220,9 @@ def _roll_back(row: Rollout, state: State, reason: str) -> Rollout:
 
 
 def advance_all() -> None:
-    """The periodic step of every rollout that is running."""
-    for pk in list(Rollout.objects.filter(state=State.RUNNING).values_list("pk", flat=True)):
-        advance(pk)
+    """Advance every rollout that is running; one that fails stops no other."""
+    running = list(Rollout.objects.filter(state=State.RUNNING).values_list("pk", flat=True))
+    for_each(running, advance, name="configs.rollouts")
 
 
 @transaction.atomic
@@ -227,7 +231,9 @@ def advance(pk: UUID) -> Rollout:
     row = _locked(pk)
     if row.state != State.RUNNING or row.wave_started is None:
         return row
-    is_over = timezone.now() >= row.wave_started + timedelta(seconds=row.pause)
+    _skip_lost_time(row)
+    is_over = row.advanced >= row.wave_started + timedelta(seconds=row.pause)
+    is_over = is_over and not _is_under_way(row)
     found = health(released(row))
     if (bad := found.failure_percent(in_the_end=is_over)) > row.allowed:
         reason = f"{bad} % of the devices are not well, {row.allowed} % are allowed: {found}"
@@ -239,6 +245,32 @@ def advance(pk: UUID) -> Rollout:
         else:
             _finish(row)
     return row
+
+
+def _skip_lost_time(row: Rollout) -> None:
+    """Move the start of the wave on by the time in which nobody rendered or pushed.
+
+    An outage of the portal says nothing of the change, so it counts against no device.
+    """
+    now = timezone.now()
+    passed = now - (row.advanced or now)
+    counted = min(passed, LONGEST_STEP) if _is_served(row) else timedelta()
+    if row.wave_started is not None:
+        row.wave_started += passed - counted
+    row.advanced = now
+    row.save(update_fields=["wave_started", "advanced"])
+
+
+def _is_served(row: Rollout) -> bool:
+    stale = released(row).filter(~IS_RENDERED)
+    return PUSHES.oldest() < LONGEST_STEP.total_seconds() and not stale.exists()
+
+
+def _is_under_way(row: Rollout) -> bool:
+    """Return whether a device of this wave is still owed the outcome of its first attempt."""
+    configs = released(row).values("config")
+    owed = Push.objects.filter(config__in=configs, state__in=Push.OPEN, reason="")
+    return owed.exists()
 
 
 def _finish(row: Rollout) -> None:

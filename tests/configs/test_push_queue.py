@@ -1,0 +1,125 @@
+"""Pushes to devices that are away, and of workers that were lost: over real SSH."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from controller.base.leases import LeaseHolder
+from controller.configs.models import PUSHES, Config, Push
+from controller.configs.rules import devices, push_worker
+from controller.configs.rules.push_queue import lease_due, reconcile
+from controller.configs.rules.rendering import render_stale
+from controller.devices.models import Device
+from tests import factories
+from tests.fleet.ports import free_port
+from tests.fleet.ssh import SshDevice
+
+
+@pytest.fixture
+def host(tmp_path: Any) -> Any:
+    with SshDevice(tmp_path / "host") as device:
+        yield device
+
+
+def a_device(organization: Any, host: Any, *, port: int) -> Device:
+    row = factories.device(
+        organization, name="roof", config={"config": factories.a_file("hello\n")},
+        management_ip=host.host,
+    )  # fmt: skip
+    credentials = factories.credentials(
+        organization, params={"username": host.username, "key": host.private_key}
+    )
+    factories.connection(row, credentials, port=port)
+    reconcile()
+    return row
+
+
+@pytest.fixture
+def away(organization: Any, host: Any) -> Push:
+    """A push to a device at whose port nobody listens."""
+    a_device(organization, host, port=free_port())
+    return Push.objects.get()
+
+
+def test_a_device_that_is_away_is_tried_after_growing_pauses(away: Push) -> None:
+    pauses = []
+    for attempt in range(1, 5):
+        assert push_worker.deliver() == 1
+        # Neither the same task nor what beat does gives it another try at once.
+        reconcile()
+        assert push_worker.deliver() == 0
+        away.refresh_from_db()
+        assert (away.attempts, away.state, away.sent) == (attempt, "queued", None)
+        pauses.append((away.not_before - timezone.now()).total_seconds())
+        Push.objects.update(not_before=timezone.now())
+    assert pauses[0] > 0
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > 2 * pauses[0]
+
+
+def test_a_change_is_tried_at_once_although_the_device_was_away(away: Push) -> None:
+    push_worker.deliver()
+    devices.update_device(Device.objects.get(), config={"config": factories.a_file("new\n")})
+    render_stale()
+    assert push_worker.deliver() == 1
+    away.refresh_from_db()
+    assert away.attempts == 2
+
+
+def lose_worker() -> None:
+    Push.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_what_a_lost_worker_had_not_sent_waits_in_the_queue(
+    organization: Any, host: Any
+) -> None:
+    a_device(organization, host, port=host.port)
+    (row,) = lease_due(LeaseHolder(PUSHES))
+    lose_worker()
+    assert push_worker.deliver() == 0
+    reconcile()
+    Push.objects.update(not_before=timezone.now())
+    push_worker.deliver()
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("applied", 2)
+
+
+def test_what_a_lost_worker_had_sent_is_asked_for_and_not_done_again(
+    organization: Any, host: Any
+) -> None:
+    a_device(organization, host, port=host.port)
+    push_worker.deliver()
+    applied = (host.root / "etc/motd").stat().st_mtime_ns
+    Config.objects.update(applied=None)
+    Push.objects.update(
+        state="applying", ended=None, sent=timezone.now(), lease_holder=LeaseHolder(PUSHES).id
+    )
+    lose_worker()
+    assert push_worker.deliver() == 1
+    assert Push.objects.get().state == "applied"
+    assert Config.objects.get().status == "applied"
+    assert (host.root / "etc/motd").stat().st_mtime_ns == applied
+
+
+def test_what_never_arrived_is_pushed_once_the_device_has_said_so(
+    organization: Any, host: Any
+) -> None:
+    a_device(organization, host, port=host.port)
+    holder = LeaseHolder(PUSHES)
+    (row,) = lease_due(holder)
+    assert holder.mark_sent(row.pk)
+    lose_worker()
+    # First it is asked, and then it is given the configuration, in the same turn.
+    assert push_worker.deliver() == 2
+    row.refresh_from_db()
+    assert row.state == "applied"
+
+
+def test_a_worker_whose_lease_ran_out_sends_nothing(organization: Any, host: Any) -> None:
+    a_device(organization, host, port=host.port)
+    batch = push_worker.PushBatch()
+    (row,) = lease_due(batch.holder)
+    lose_worker()
+    assert not batch.holder.mark_sent(row.pk)
