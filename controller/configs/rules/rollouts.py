@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -231,8 +231,9 @@ def advance(pk: UUID) -> Rollout:
     row = _locked(pk)
     if row.state != State.RUNNING or row.wave_started is None:
         return row
-    _skip_lost_time(row)
-    is_over = row.advanced >= row.wave_started + timedelta(seconds=row.pause)
+    now = timezone.now()
+    _skip_lost_time(row, now)
+    is_over = now >= row.wave_started + timedelta(seconds=row.pause)
     is_over = is_over and not _is_under_way(row)
     found = health(released(row))
     if (bad := found.failure_percent(in_the_end=is_over)) > row.allowed:
@@ -247,12 +248,11 @@ def advance(pk: UUID) -> Rollout:
     return row
 
 
-def _skip_lost_time(row: Rollout) -> None:
+def _skip_lost_time(row: Rollout, now: datetime) -> None:
     """Move the start of the wave on by the time in which nobody rendered or pushed.
 
     An outage of the portal says nothing of the change, so it counts against no device.
     """
-    now = timezone.now()
     passed = now - (row.advanced or now)
     counted = min(passed, LONGEST_STEP) if _is_served(row) else timedelta()
     if row.wave_started is not None:
