@@ -65,6 +65,9 @@ class Call:
         found = self.contract.body(self.told, version)
         root = found.get("(root)")
         one = root or {"type": "object", "nested": found, "exact": True}
+        control = self.told.get("control") or {}
+        if isinstance(body, dict):
+            body = {name: value for name, value in body.items() if name not in control}
         bad = list(self.contract.wrong(one, body, version, ""))
         asked = self.told.get("query") or {}
         for name, value in (query or {}).items():
@@ -84,12 +87,14 @@ class Contract:
         self.calls = [Call(self, told) for told in self.doc["calls"]]
         self.by_id = {one.id: one for one in self.calls}
 
-    def find(self, method: str, path: str, version: str) -> Call | None:
+    def all(self, method: str, path: str, version: str) -> Iterator[Call]:
         for one in self.calls:
             verbs = {one.told["method"], *one.told.get("methods_also", [])}
             if method in verbs and one.pattern.fullmatch(path) and holds(one.told, version):
-                return one
-        return None
+                yield one
+
+    def find(self, method: str, path: str, version: str) -> Call | None:
+        return next(self.all(method, path, version), None)
 
     def body(self, told: Mapping[str, Any], version: str) -> dict[str, Field]:
         """Return the fields of a call's body; of an update nothing is required."""

@@ -37,6 +37,8 @@ class StandIn(Appliance):
         self.version = version or self.version
         # What was asked for that its vendor does not publish.
         self.faults: list[str] = []
+        # Whether it takes no notice of fields that it does not know, as some vendors do.
+        self.is_lenient = False
         self.trouble = ""
         self.writes: list[str] = []
         # Changes that came, and those that were carried out, as they were asked for.
@@ -66,10 +68,14 @@ class StandIn(Appliance):
         self, method: str, path: str, body: Any, query: dict[str, str] | None = None
     ) -> tuple[Call | None, list[str]]:
         """The call that a request is, and what of it the call does not take; all is noted."""
-        call = self.contract.find(method, path, self.version)
-        problems = ["no such call"]
-        if call is not None:
-            problems = call.problems(body, self.version, query)
+        call, problems = None, ["no such call"]
+        # Some calls are at one path, and apart by their body.
+        for one in self.contract.all(method, path, self.version):
+            found = one.problems(body, self.version, query)
+            if self.is_lenient:
+                found = [each for each in found if not each.endswith(": unknown")]
+            if call is None or not found:
+                call, problems = one, found
         self.faults += [f"{self.version}: {method} {path}: {one}" for one in problems]
         return call, problems
 

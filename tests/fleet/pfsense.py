@@ -3,50 +3,40 @@
 import base64
 from typing import Any
 
+from tests.fleet.contract import holds
 from tests.fleet.gateway import StandIn, Told
 from tests.fleet.http import Request
 
-# The path of one, of all, and what must be given.
+# The path of one, and of all.
 KINDS = {
-    "firewall/rule": ("firewall/rules", ("type", "interface", "ipprotocol")),
-    "firewall/alias": ("firewall/aliases", ("name", "type")),
-    "firewall/nat/port_forward": ("firewall/nat/port_forwards", ("interface", "protocol")),
-    "firewall/nat/outbound/mapping": ("firewall/nat/outbound/mappings", ("interface",)),
-    "firewall/nat/one_to_one/mapping": ("firewall/nat/one_to_one/mappings", ("interface",)),
-    "routing/static_route": ("routing/static_routes", ("network", "gateway")),
-    "routing/gateway": ("routing/gateways", ("name", "interface")),
-    "services/dhcp_server/static_mapping": (
-        "services/dhcp_server/static_mappings", ("parent_id", "mac"),
-    ),
-    "services/dns_resolver/host_override": (
-        "services/dns_resolver/host_overrides", ("host", "domain", "ip"),
-    ),
-    "services/dns_resolver/domain_override": (
-        "services/dns_resolver/domain_overrides", ("domain", "ip"),
-    ),
-    "interface/vlan": ("interface/vlans", ("if", "tag")),
-    "vpn/wireguard/tunnel": ("vpn/wireguard/tunnels", ("privatekey",)),
-    "vpn/wireguard/peer": ("vpn/wireguard/peers", ("tun", "publickey")),
-    "services/cron/job": ("services/cron/jobs", ("command",)),
-    "vpn/openvpn/server": ("vpn/openvpn/servers", ("mode", "caref", "data_ciphers")),
-    "vpn/ipsec/phase1": ("vpn/ipsec/phase1s", ("iketype", "remote_gateway", "encryption")),
-    "vpn/ipsec/phase2": ("vpn/ipsec/phase2s", ("ikeid", "encryption_algorithm_option")),
-}  # fmt: skip
+    "firewall/rule": "firewall/rules",
+    "firewall/alias": "firewall/aliases",
+    "firewall/nat/port_forward": "firewall/nat/port_forwards",
+    "firewall/nat/outbound/mapping": "firewall/nat/outbound/mappings",
+    "firewall/nat/one_to_one/mapping": "firewall/nat/one_to_one/mappings",
+    "routing/static_route": "routing/static_routes",
+    "routing/gateway": "routing/gateways",
+    "services/dhcp_server/static_mapping": "services/dhcp_server/static_mappings",
+    "services/dns_resolver/host_override": "services/dns_resolver/host_overrides",
+    "services/dns_resolver/domain_override": "services/dns_resolver/domain_overrides",
+    "interface/vlan": "interface/vlans",
+    "vpn/wireguard/tunnel": "vpn/wireguard/tunnels",
+    "vpn/wireguard/peer": "vpn/wireguard/peers",
+    "services/cron/job": "services/cron/jobs",
+    "vpn/openvpn/server": "vpn/openvpn/servers",
+    "vpn/ipsec/phase1": "vpn/ipsec/phase1s",
+    "vpn/ipsec/phase2": "vpn/ipsec/phase2s",
+}
 SETTINGS = {
     "system/hostname": {"hostname": "pfSense", "domain": "home.arpa"},
     "system/dns": {"dnsserver": [], "dnsallowoverride": True},
-}
-# What it holds of a thing where nothing is said of it.
-UNSAID = {
-    "firewall/rule": {"disabled": False, "log": False},
-    "firewall/alias": {"descr": "", "address": [], "detail": []},
-    "routing/static_route": {"disabled": False},
 }
 APPLIES = {
     "firewall/apply", "routing/apply", "services/dns_resolver/apply",
     "services/dhcp_server/apply", "vpn/wireguard/apply", "vpn/ipsec/apply",
 }  # fmt: skip
-PLURALS = {plural: one for one, (plural, _) in KINDS.items()}
+EMPTY = {"string": "", "array": []}
+PLURALS = {plural: one for one, plural in KINDS.items()}
 
 
 class PfSense(StandIn):
@@ -60,6 +50,7 @@ class PfSense(StandIn):
         self.rows["firewall/rule"].append({"type": "pass", "tracker": 1, "interface": ["lan"]})
         self.settings = {name: dict(row) for name, row in SETTINGS.items()}
         self.last = 1_700_000_000
+        self.names_interfaces_by = "id"
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
         if feature.path in self.settings:
@@ -78,15 +69,27 @@ class PfSense(StandIn):
         if not by_key and request.headers.get("authorization") != f"Basic {basic}":
             return said(401, None, "AUTH_AUTHENTICATION_FAILED")
         path = request.path.removeprefix("/api/v2/")
+        query, body = dict(request.query), request.data or {}
+        if request.method == "DELETE":
+            query = {name: value for name, value in query.items() if value}
+        call, problems = self.judged(request.method, request.path, body, query)
+        if call is None:
+            return said(404, None, "ENDPOINT_NOT_FOUND")
+        if problems:
+            return said(400, None, "FIELD_INVALID", f"Field `{problems[0].partition(':')[0]}`.")
         if request.method == "GET":
             return self.get(path)
-        if path in APPLIES and request.method == "POST":
-            if request.data == {}:
-                self.active.append(path)
+        return self.change(request.method, path, {**body, **query})
+
+    def change(self, method: str, path: str, sent: dict[str, Any]) -> Told:
+        if path in APPLIES and method == "POST":
+            # What is answered before it is done is not seen to fail.
+            self.faults += [] if sent.get("async") is False else [f"{path}: async"]
+            self.active.append(path)
             return said(200, {"applied": True})
         if path in KINDS:
-            return self.touch(request.method, path, {**request.data, **dict(request.query)})
-        return self.do(request.method, path, request.data)
+            return self.touch(method, path, sent)
+        return self.do(method, path, sent)
 
     def is_write(self, request: Request) -> bool:
         return request.method != "GET" and not request.path.endswith("/apply")
@@ -99,6 +102,8 @@ class PfSense(StandIn):
         told: dict[str, Any] = {
             **self.settings,
             "system/version": {"version": "2.8.1-RELEASE", "base": "2.8.1"},
+            "system/restapi/version": {"current_version": f"v{self.version}"},
+            "system/restapi/settings": {"represent_interfaces_as": self.names_interfaces_by},
             "status/system": {"uptime": f"{days} Days 02 Hours 03 Minutes 04 Seconds"},
             "status/services": [{"id": 0, "name": "dhcpd"}, {"id": 1, "name": "unbound"}],
         }
@@ -109,8 +114,8 @@ class PfSense(StandIn):
     def touch(self, method: str, path: str, sent: dict[str, Any]) -> Told:
         rows = self.rows[path]
         if method == "POST":
-            if missing := [name for name in KINDS[path][1] if name not in sent]:
-                return said(400, None, f"FIELD_{missing[0].upper()}_REQUIRED")
+            if refused := too_large(path, sent):
+                return refused
             self.last += 1
             made = {
                 "firewall/rule": {"tracker": self.last},
@@ -120,7 +125,7 @@ class PfSense(StandIn):
                 "vpn/ipsec/phase1": {"ikeid": self.last},
                 "vpn/ipsec/phase2": {"uniqid": str(self.last)},
             }
-            rows.append({**UNSAID.get(path, {}), **made.get(path, {}), **sent})
+            rows.append({**self.unsaid(path), **sent, **made.get(path, {})})
             self.writes.append(f"POST {path}")
             return said(200, {"id": len(rows) - 1, **rows[-1]})
         at = int(sent.pop("id", -1))
@@ -132,7 +137,17 @@ class PfSense(StandIn):
         if method == "DELETE":
             return said(200, rows.pop(at))
         rows[at].update(sent)
+        if path == "interface/vlan":
+            rows[at]["vlanif"] = f"{rows[at]['if']}.{rows[at]['tag']}"
         return said(200, {"id": at, **rows[at]})
+
+    def unsaid(self, path: str) -> dict[str, Any]:
+        """What one holds of what nothing was said of; null where nothing is the default."""
+        call = self.contract.find("POST", f"/api/v2/{path}", self.version)
+        assert call is not None
+        fields = self.contract.body(call.told, self.version)
+        there = {n: f for n, f in fields.items() if holds(f, self.version)}
+        return {n: f.get("default", EMPTY.get(f["type"])) for n, f in there.items()}
 
     def do(self, method: str, path: str, sent: dict[str, Any]) -> Told:
         if method == "PATCH" and path in self.settings:
@@ -157,13 +172,21 @@ def joined(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def said(code: int, data: Any, response: str = "SUCCESS") -> Told:
+def too_large(path: str, sent: dict[str, Any]) -> Told | None:
+    """A subnet of 128 bits, which is the default, for an address of 32."""
+    is_meant = path.endswith("outbound/mapping") and ":" not in str(sent.get("target"))
+    if is_meant and int(sent.get("target_subnet", 128)) > 32:
+        return said(400, None, "OUTBOUND_NAT_MAPPING_TARGET_SUBNET_TOO_LARGE_FOR_IPV4")
+    return None
+
+
+def said(code: int, data: Any, response: str = "SUCCESS", message: str = "") -> Told:
     status = {200: "ok", 400: "bad request", 401: "unauthorized", 404: "not found"}[code]
     found = {
         "code": code,
         "status": status,
         "response_id": response,
-        "message": "",
+        "message": message,
         "data": data,
     }
     return found, code

@@ -10,12 +10,16 @@ from tests.fleet.http import Request
 SITE = "88f7af54-98f8-306a-a1c7-c9349722b1f6"
 ROOT = "/proxy/network/"
 OFFICIAL = {
-    "networks": ("management", "name", "enabled", "vlanId"),
-    "firewall/zones": ("name", "networkIds"),
-    "firewall/policies": ("enabled", "name", "action", "source", "destination"),
-    "dns/policies": ("type", "enabled"),
-    "hotspot/vouchers": ("name", "timeLimitMinutes"),
+    "networks", "firewall/zones", "firewall/policies", "dns/policies", "hotspot/vouchers",
+}  # fmt: skip
+# What is told of them besides, and not taken back.
+TOLD = {
+    "networks": {"default": False},
+    "firewall/policies": {"index": 10000},
 }
+AP_GROUP = "7" * 24
+# The older API tells some numbers as texts.
+AS_TEXTS = {"static-route_distance", "rule_index"}
 TABLES = {
     "firewallgroup", "firewallrule", "portforward", "routing", "user", "wlanconf", "networkconf",
     "account", "portconf",
@@ -35,25 +39,31 @@ class UniFi(StandIn):
         self.rows["networkconf"]["6" * 24] = {"_id": "6" * 24, "purpose": "wan", "name": "WAN"}
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
-        return self.rows[feature.path].get(target)
+        row = self.rows[feature.path].get(target)
+        is_gone = feature.path == "user" and row and not row.get("use_fixedip")
+        return None if is_gone else row
 
     def tell(self, request: Request) -> Told:
         if request.headers.get("x-api-key") != self.secret:
             return {"statusCode": 401, "code": "api.authentication.invalid"}, 401
         path = request.path.removeprefix(ROOT)
+        query = dict(request.query)
+        call, problems = self.judged(request.method, request.path, request.data or {}, query)
+        if call is None:
+            return {"statusCode": 404, "code": "api.not-found", "meta": {"rc": "error"}}, 404
+        if problems:
+            return refused(path, problems[0])
         if path.startswith("integration/v1/"):
             return self.official(request, path.removeprefix("integration/v1/"))
-        if path.startswith("v2/api/site/default/"):
+        if path.startswith("v2/"):
             return self.newer(request, path.removeprefix("v2/api/site/default/"))
-        if path.startswith("api/s/default/"):
-            return self.older(request, path.removeprefix("api/s/default/"))
-        return {"statusCode": 404, "code": "api.not-found"}, 404
+        return self.older(request, path.removeprefix("api/s/default/"))
 
     # --- the integration API
 
     def official(self, request: Request, path: str) -> Told:
         site = {"id": SITE, "internalReference": "default", "name": "Home"}
-        told = {"info": {"applicationVersion": "10.1.68"}, "sites": page([site])}
+        told = {"info": {"applicationVersion": self.version}, "sites": page([site])}
         if path in told:
             return told[path], 200
         path = path.removeprefix(f"sites/{SITE}/")
@@ -74,10 +84,9 @@ class UniFi(StandIn):
         return {"statusCode": 404, "code": "api.not-found"}, 404
 
     def made(self, kind: str, sent: dict[str, Any]) -> Told:
-        if missing := [name for name in OFFICIAL[kind] if name not in sent]:
-            return {"statusCode": 400, "code": f"api.request.missing-{missing[0]}"}, 400
         name = str(uuid.uuid4())
-        self.rows[kind][name] = {"id": name, "metadata": {"origin": "USER_DEFINED"}, **sent}
+        told = {"id": name, "metadata": {"origin": "USER_DEFINED"}, **TOLD.get(kind, {})}
+        self.rows[kind][name] = {**told, **sent}
         self.writes.append(f"POST {kind}")
         row = self.rows[kind][name]
         return ({"vouchers": [row]} if kind == "hotspot/vouchers" else row), 201
@@ -89,9 +98,7 @@ class UniFi(StandIn):
         if request.method == "GET":
             return rows[target], 200
         if request.method == "PUT":
-            if missing := [name for name in OFFICIAL[kind] if name not in request.data]:
-                return {"statusCode": 400, "code": f"api.request.missing-{missing[0]}"}, 400
-            kept = {name: rows[target][name] for name in ("id", "metadata")}
+            kept = {n: rows[target][n] for n in ("id", "metadata", *TOLD.get(kind, {}))}
             rows[target] = {**request.data, **kept}
         else:
             del rows[target]
@@ -129,13 +136,22 @@ class UniFi(StandIn):
         rows = self.rows[table]
         if request.method == "GET":
             return wrapped([rows[target]])
+        known = [
+            row["_id"] for row in rows.values() if row.get("mac") == request.data.get("mac")
+        ]
+        if table == "user" and not target and known:
+            return wrapped([], "api.err.MacUsed")
+        if table == "wlanconf" and not target and "ap_group_ids" not in request.data:
+            return wrapped([], "api.err.ApGroupMissing")
         self.writes.append(f"{request.method} {table}")
         if request.method == "DELETE":
             del rows[target]
             return wrapped([])
         target = target or secrets.token_hex(12)
-        rows.setdefault(target, {"_id": target, "site_id": "5" * 24}).update(request.data)
-        return wrapped([rows[target]])
+        texts = {n: str(v) for n, v in request.data.items() if n in AS_TEXTS}
+        row = rows.setdefault(target, {"_id": target, "site_id": "5" * 24})
+        row.update({**request.data, **texts})
+        return wrapped([row])
 
     def command(self, manager: str, sent: dict[str, Any]) -> Told:
         command = sent.get("cmd")
@@ -153,6 +169,8 @@ class UniFi(StandIn):
 
     def newer(self, request: Request, path: str) -> Told:
         kind, _, target = path.partition("/")
+        if path == "apgroups":
+            return [{"_id": AP_GROUP, "name": "All APs", "device_macs": []}], 200
         if kind not in NEWER:
             return {"code": "api.err.NotFound"}, 404
         rows = self.rows[kind]
@@ -168,6 +186,12 @@ class UniFi(StandIn):
 
     def refusal(self) -> Told:
         return {"statusCode": 400, "code": "api.request.invalid"}, 400
+
+
+def refused(path: str, problem: str) -> Told:
+    if path.startswith("api/s/"):
+        return wrapped([], "api.err.InvalidPayload"), 400
+    return {"statusCode": 400, "code": "api.request.invalid", "message": problem}, 400
 
 
 def page(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from controller.accounts.models import AuditEntry, User
 from controller.base.errors import OutcomeUnknown, Refused
 from networks.gateways.api.serializers import ChangeShape
 from networks.gateways.engine.features import ALL, Feature
-from networks.gateways.engine.features.versions import is_at_least, parsed
+from networks.gateways.engine.features.versions import parsed
 from networks.gateways.models import Change
 from networks.gateways.rules import changes, diff, reconciliation
 from tests.networks.applying import Desk, at_a_desk
@@ -17,8 +17,8 @@ from tests.networks.applying import Desk, at_a_desk
 # Those whose calls are published and differ; the newest is what stand-ins are without a word.
 VERSIONS = {
     "opnsense": ("", "25.7", "26.1.9", "26.1.11"),
-    "unifi": ("",),
-    "pfsense": ("",),
+    "unifi": ("", "9.5.21", "10.0.162", "10.1.68", "10.1.89"),
+    "pfsense": ("", "2.2.0", "2.4.3", "2.6.8"),
     "mikrotik": ("",),
     "omada": ("",),
     "proxmox": ("",),
@@ -57,7 +57,7 @@ def lacks(device: Any, feature: Feature, target: str, payload: Any) -> list[str]
 @pytest.mark.parametrize("desk", KEPT, indirect=True)
 def test_every_feature_goes_there_and_back(desk: Desk) -> None:
     feature, device, target = desk.feature, desk.device, ""
-    if not is_at_least(parsed(device.version), feature.since):
+    if feature.lacking(parsed(device.version), feature.values(feature.example)):
         assert_is_refused(desk)
         return
     if "create" in feature.operations:
@@ -83,7 +83,7 @@ def test_every_feature_goes_there_and_back(desk: Desk) -> None:
 def assert_is_refused(desk: Desk) -> None:
     """What a version does not have is told, and nothing is sent to it."""
     change = desk.stage("create", desk.feature.example)
-    with pytest.raises(Refused, match=f"needs .* {desk.feature.since} or newer"):
+    with pytest.raises(Refused, match=r"needs .* or newer"):
         desk.apply(change)
     change.refresh_from_db()
     assert (change.state, desk.device.received) == ("pending", [])

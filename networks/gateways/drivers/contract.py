@@ -1,6 +1,6 @@
 """What the portal asks of a gateway, whoever made it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -61,8 +61,8 @@ class Gateway(Protocol):
         """The version of its software, as it tells it."""
         ...
 
-    def check(self, feature: Feature) -> None:
-        """Raise ``Rejected`` unless a feature can be written on its version."""
+    def check(self, feature: Feature, names: Iterable[str] = ()) -> None:
+        """Raise ``Rejected`` unless its version takes a feature with these properties."""
         ...
 
     def __enter__(self) -> Self: ...

@@ -1,7 +1,7 @@
 """What every driver does alike: raise only the contract's errors, and follow the version."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, ClassVar
@@ -13,7 +13,6 @@ from networks.gateways.engine.features.versions import (
     NAMES,
     Version,
     caution,
-    is_at_least,
     parsed,
 )
 
@@ -43,14 +42,14 @@ class Driver(ABC):
         with self._guarded():
             return {"version": self.version, "name": self._label()[:64]}
 
-    def check(self, feature: Feature) -> None:
-        """Raise ``Rejected`` unless a feature can be written on this version."""
+    def check(self, feature: Feature, names: Iterable[str] = ()) -> None:
+        """Raise ``Rejected`` unless a feature, and these properties, can be written here."""
         if reason := caution(self.vendor, self.version):
             raise Rejected(reason)
-        if not is_at_least(self.parsed_version, feature.since):
+        if lacking := feature.lacking(self.parsed_version, names):
+            what, since = lacking
             raise Rejected(
-                f"{feature.key} needs {NAMES[self.vendor]} {feature.since} or newer, "
-                f"and this is {self.version}."
+                f"{what} needs {NAMES[self.vendor]} {since} or newer, and this is {self.version}."
             )
 
     def started(self, feature: Feature, values: Mapping[str, str]) -> str:
@@ -72,7 +71,7 @@ class Driver(ABC):
         self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
     ) -> str:
         with self._guarded():
-            self.check(feature)
+            self.check(feature, values)
             sent = feature.outward(values, self.parsed_version)
             return self._write(self._spelled(feature), operation, target, sent)
 

@@ -12,7 +12,7 @@ import httpx
 
 from networks.gateways.drivers.contract import Endpoint, Rejected
 from networks.gateways.drivers.driver import Driver
-from networks.gateways.drivers.http import Http, boot, decoded
+from networks.gateways.drivers.http import BUSY, REFUSALS, Http, boot, decoded
 from networks.gateways.drivers.labels import Rows, is_ambiguous, name_of, named
 from networks.gateways.engine.features import Feature
 
@@ -29,6 +29,11 @@ OBJECTS = {
 }  # fmt: skip
 NUMBERS = {"mask", "encryption_algorithm_keylen", "dhgroup", "keylen"}
 HOST_MASK = {"mask": "32"}
+# An empty text is refused of these: they are emptied by null.
+NULLABLE = {"source_port", "destination_port", "gateway", "monitor", "endpoint"}
+OUTBOUND = "firewall/nat/outbound/mapping"
+# Not before it is done; without this the answer comes first, and a failure is not seen.
+AT_ONCE = {"async": False}
 SETTINGS = "settings"
 UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
 
@@ -36,8 +41,12 @@ UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
 class PfSense(Http, Driver):
     vendor: ClassVar[str] = "pfsense"
     pretended = {"data": {}}
+    # A package is missing; it is busy with something else.
+    refusals = REFUSALS | {424}
+    busy = BUSY | {503}
 
     def __init__(self, endpoint: Endpoint) -> None:
+        self._version_before = endpoint.version
         user, secret = endpoint.credentials["key"], endpoint.credentials["secret"]
         if user == BY_KEY:
             super().__init__(endpoint, "api/v2/", headers={"X-API-Key": secret})
@@ -45,8 +54,12 @@ class PfSense(Http, Driver):
             super().__init__(endpoint, "api/v2/", auth=(user, secret))
 
     def _version(self) -> str:
-        found = self._get("system/version")
-        return str(found.get("version", ""))
+        """Of the package, and of pfSense: the package looks for updates when it is asked."""
+        system = f"(pfSense {self._get('system/version').get('version', '')})"
+        if self._version_before.endswith(system):
+            return self._version_before
+        told = str(self._get("system/restapi/version").get("current_version") or "")
+        return f"{told.removeprefix('v')} {system}" if told else system
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if "diagnostics/" not in feature.action:
@@ -60,7 +73,7 @@ class PfSense(Http, Driver):
 
     def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
         if not feature.noun:
-            return feature.flat(self._get(feature.path))
+            return feature.flat(flattened(feature, self._get(feature.path)))
         row = self._rows(feature).get(target)
         return None if row is None else feature.flat(row)
 
@@ -70,13 +83,10 @@ class PfSense(Http, Driver):
         if feature.action:
             return self._do(feature, values)
         sent = native(feature, values)
+        if "interface" in sent:
+            self._check_names()
         if operation == "create":
-            made = self._tell("POST", feature.path, {**feature.constants, **sent})
-            return (
-                name_of(feature, flattened(made))
-                if feature.identity
-                else self._newest(feature, made)
-            )
+            return self._create(feature, sent)
         if not feature.noun:
             self._tell("PATCH", feature.path, sent)
             return target
@@ -85,20 +95,44 @@ class PfSense(Http, Driver):
             raise Rejected("It is not there any more.")
         row = found[target]
         where: dict[str, Any] = {n: row[n] for n in ("id", "parent_id") if n in row}
-        if operation == "delete":
-            if is_ambiguous(found, target):
-                raise Rejected("There are several that hold the same: delete the last of them.")
-            self._tell("DELETE", feature.path, where, in_address=True)
-        else:
-            self._tell("PATCH", feature.path, {**where, **sent})
+        if operation == "update":
+            made = self._tell("PATCH", feature.path, {**where, **sent})
+            is_told = feature.identity and set(feature.identity) <= made.keys()
+            return name_of(feature, flattened(feature, made)) if is_told else target
+        if is_ambiguous(found, target):
+            raise Rejected("There are several that hold the same: delete the last of them.")
+        self._tell("DELETE", feature.path, where, in_address=True)
         return target
+
+    def _create(self, feature: Feature, sent: dict[str, Any]) -> str:
+        given = {name: value for name, value in sent.items() if value is not None}
+        sent = {**feature.defaults, **feature.constants, **given}
+        if feature.path == OUTBOUND and "target_subnet" not in sent:
+            sent["target_subnet"] = 128 if ":" in str(sent.get("target")) else 32
+        made = self._tell("POST", feature.path, sent)
+        if feature.identity:
+            return name_of(feature, flattened(feature, made))
+        return self._newest(feature, made)
 
     def _activate(self, feature: Feature) -> None:
         if feature.activation:
-            self._tell("POST", feature.activation, {})
+            self._tell("POST", feature.activation, AT_ONCE)
+
+    def _check_names(self) -> None:
+        """Interfaces have to be called as the package calls them unless it is told otherwise."""
+        answer = self.request("GET", "system/restapi/settings")
+        told = (decoded(answer) or {}).get("data") if answer.is_success else None
+        how = (told or {}).get("represent_interfaces_as", "id")
+        if how != "id":
+            raise Rejected(
+                f"The REST API package calls interfaces by their {how}: set Represent Interfaces "
+                "As to Internal ID under System > REST API > Settings."
+            )
 
     def _do(self, feature: Feature, values: Mapping[str, str]) -> str:
         sent: dict[str, Any] = {**feature.constants, **values}
+        if feature.action.endswith("/apply"):
+            sent |= AT_ONCE
         if feature.action == "status/service":
             services = self._get("status/services")
             sent["id"] = next(
@@ -112,12 +146,14 @@ class PfSense(Http, Driver):
     def _newest(self, feature: Feature, made: Mapping[str, Any]) -> str:
         found = self._rows(feature)
         fitting = [n for n, row in found.items() if row.get("id") == made.get("id")]
-        return fitting[0] if fitting else name_of(feature, flattened(made))
+        return fitting[0] if fitting else name_of(feature, flattened(feature, made))
 
     def _rows(self, feature: Feature) -> Rows:
         if feature.noun not in self._kept:
             found = self._get(feature.noun, {"limit": "0"})
-            self._kept[feature.noun] = named(feature, map(flattened, found))
+            self._kept[feature.noun] = named(
+                feature, [flattened(feature, one) for one in found]
+            )
         rows: Rows = self._kept[feature.noun]
         return rows
 
@@ -141,11 +177,19 @@ def reason(answer: httpx.Response) -> str:
         told = answer.json()
     except ValueError:
         return ""
-    return f"pfSense answers {told.get('response_id', '')!s}." if isinstance(told, dict) else ""
+    if not isinstance(told, dict):
+        return ""
+    fields = ", ".join(re.findall(r"`([\w.-]{1,60})`", str(told.get("message", ""))))
+    return f"pfSense answers {told.get('response_id', '')!s}{fields and f' ({fields})'}."
 
 
 def native(feature: Feature, values: Mapping[str, str]) -> dict[str, Any]:
     found = feature.typed(values)
+    for name, value in found.items():
+        if (value == "" and name in NULLABLE) or value == feature.empty_as.get(name):
+            found[name] = None
+        elif feature.properties.get(name, {}).get("compare") == "ports":
+            found[name] = value.replace("-", ":")
     for name in OBJECTS.keys() & found.keys():
         found[name] = [as_object(OBJECTS[name], one) for one in found[name]]
     return found
@@ -156,10 +200,11 @@ def as_object(names: Sequence[str], text: str) -> dict[str, Any]:
     return {n: int(parts[n]) if n in NUMBERS else parts[n] for n in names if n in parts}
 
 
-def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
+def flattened(feature: Feature, row: Mapping[str, Any]) -> dict[str, Any]:
     told = {
         name: ["/".join(str(one[n]) for n in names if n in one) for one in row[name]]
         for name, names in OBJECTS.items()
         if row.get(name)
     }
-    return {**row, **told}
+    unsaid = {n: text for n, text in feature.empty_as.items() if row.get(n, text) is None}
+    return {**row, **told, **unsaid}

@@ -18,7 +18,9 @@ from networks.gateways.engine.features import Feature
 MOST = 200
 NOT_THERE = {400, 404}
 # What the official API tells of a thing and does not take back.
-TOLD_ONLY = {"id", "metadata", "index"}
+TOLD_ONLY = {"id", "metadata", "index", "default"}
+# Of the older API: what was made a reservation of, among all clients that were ever seen.
+CLIENTS = "user"
 
 
 class UniFi(Http, Driver):
@@ -47,35 +49,53 @@ class UniFi(Http, Driver):
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         if feature.noun == "v1":
             return [str(row["id"]) for row in self._pages(f"{self._official}/{feature.path}")]
-        return [str(row["_id"]) for row in self._rows(feature) if feature.fits(row)]
+        return [
+            str(row["_id"])
+            for row in self._rows(feature)
+            if feature.fits(row) and is_meant(feature, row)
+        ]
 
     def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
         row = self._row(feature, target)
-        return None if row is None else feature.flat(row)
+        return None if row is None or not is_meant(feature, row) else feature.flat(row)
 
     def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
-            self._do(feature, values)
+            self._do(feature, lower_macs(feature, values))
             return ""
-        sent = feature.typed(values)
+        sent = feature.typed(lower_macs(feature, values))
         if operation == "create":
-            made = self._tell("POST", self._path(feature), {**feature.constants, **sent})
+            sent = merged(feature.defaults, {**feature.constants, **sent})
+            if feature.path == CLIENTS and (known := self._known(sent["mac"])):
+                self._tell("PUT", f"{self._path(feature)}/{known}", sent)
+                return known
+            if feature.path == "wlanconf" and "ap_group_ids" not in sent:
+                sent["ap_group_ids"] = self._ap_groups()
+            made = self._tell("POST", self._path(feature), sent)
             return id_of(made, feature)
         path = f"{self._path(feature)}/{target}"
         if operation == "update" and feature.noun != "rest":
             # Both of these want the whole of it.
             row = self._row(feature, target) or {}
             sent = merged({n: v for n, v in row.items() if n not in TOLD_ONLY}, sent)
-        if operation == "delete" and feature.path == "user":
-            mac = (self._row(feature, target) or {}).get("mac")
-            self._tell(
-                "POST", f"{self._older}/cmd/stamgr", {"cmd": "forget-sta", "macs": [mac]}
-            )
+        if operation == "delete" and feature.path == CLIENTS:
+            # The client itself stays known: it has a name, and a history.
+            self._tell("PUT", path, {"use_fixedip": False})
         else:
             self._tell("PUT" if operation == "update" else "DELETE", path, sent or None)
         return target
+
+    def _known(self, mac: str) -> str:
+        """The id of a client that the console has seen; empty if it has not."""
+        rows = self._get(f"{self._older}/rest/user").get("data") or []
+        found = [str(r["_id"]) for r in rows if str(r.get("mac", "")).lower() == mac.lower()]
+        return found[0] if found else ""
+
+    def _ap_groups(self) -> list[str]:
+        """All of them, which is where a wireless network is unless it is told."""
+        return [str(one["_id"]) for one in self._get(f"v2/api/site/{self._site}/apgroups")]
 
     def _activate(self, feature: Feature) -> None:
         """What is written is in effect at once; the console provisions its devices."""
@@ -166,12 +186,29 @@ def id_of(made: Any, feature: Feature) -> str:
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the old values with the new ones in them; what is empty is left out."""
     found = dict(old)
     for name, value in new.items():
         within = found.get(name)
-        both = isinstance(within, dict) and isinstance(value, dict)
-        found[name] = merged(within, value) if both else value  # type: ignore[arg-type]
+        if isinstance(value, dict):
+            found[name] = merged(within if isinstance(within, dict) else {}, value)
+        elif value is None or value == "":
+            found.pop(name, None)
+        else:
+            found[name] = value
     return found
+
+
+def is_meant(feature: Feature, row: Mapping[str, Any]) -> bool:
+    """Whether a client has a reservation; whatever else there is is meant."""
+    return feature.path != CLIENTS or row.get("use_fixedip") is True
+
+
+def lower_macs(feature: Feature, values: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: text.lower() if feature.properties.get(name, {}).get("compare") == "mac" else text
+        for name, text in values.items()
+    }
 
 
 def reason(answer: httpx.Response) -> str:

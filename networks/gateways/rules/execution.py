@@ -110,7 +110,7 @@ def prepare(change: Change, device: Connection) -> None:
     """See what the gateway holds, and write down what will be sent, before it is sent."""
     feature, target = change.what, change.target_id
     note_version(change.gateway, device)
-    device.check(feature)
+    device.check(feature, change.wanted)
     now = timezone.now()
     intent: dict[str, Any] = {"at": now.isoformat()}
     if feature.action:

@@ -1,6 +1,6 @@
 """One kind of thing that can be changed on one vendor's gateways."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from string import Formatter
 from typing import Any
@@ -50,9 +50,15 @@ class Feature:
     operations: tuple[str, ...] = ("create", "update", "delete")
     properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    # What is required besides where a property has a value.
+    required_if: Mapping[tuple[str, Any], tuple[str, ...]] = field(default_factory=dict)
     # Other names for a property or for the feature.
     names: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    # Properties that are given once and stay, though they are no part of its id.
+    given_once: tuple[str, ...] = ()
+    # What an empty value (null) of the vendor's is called here.
+    empty_as: Mapping[str, str] = field(default_factory=dict)
     # The properties that make its id; they are given once and stay.
     identity: tuple[str, ...] = ()
     # What everything of this kind has, and what tells it from others in the same place.
@@ -106,7 +112,7 @@ class Feature:
         if operation != "delete":
             known |= {name: self.properties[real] for name, real in self.names.items()}
         if operation == "update":
-            given_once = {*self.identity, *self.scope}
+            given_once = {*self.identity, *self.scope, *self.given_once}
             known = {n: one for n, one in known.items() if self._real(n) not in given_once}
         found: dict[str, Any] = {
             "type": "object",
@@ -133,10 +139,19 @@ class Feature:
                 text = "This value does not fit." if secret else error.message[:300]
                 found.setdefault(".".join(at), []).append(text)
         if operation == "create":
-            given = {self._real(name) for name in payload}
-            for name in self.required:
-                if name not in given:
-                    found[f"payload.{name}"] = ["This property is required."]
+            found |= self._missing(self.renamed(payload))
+        return found
+
+    def _missing(self, given: Mapping[str, Any]) -> dict[str, list[str]]:
+        found = {
+            f"payload.{name}": ["This property is required."]
+            for name in self.required
+            if name not in given
+        }
+        for (name, value), names in self.required_if.items():
+            if given.get(name) == value:
+                text = f"This property is required where {name} is {value}."
+                found |= {f"payload.{one}": [text] for one in names if one not in given}
         return found
 
     def is_secret(self, name: str) -> bool:
@@ -199,6 +214,16 @@ class Feature:
     def fits(self, row: Mapping[str, Any]) -> bool:
         """Whether something in the same place is of this kind."""
         return all(self.text(inside(row, n)) == value for n, value in self.constants.items())
+
+    def lacking(self, version: Version, names: Iterable[str]) -> tuple[str, str] | None:
+        """Return what a version lacks of the feature and these properties, and since when it is."""
+        needed = {self.key: self.since}
+        needed |= {
+            f"{self.key}: {name}": str(self.properties.get(name, {}).get("since", ""))
+            for name in names
+        }
+        lacks = [(n, since) for n, since in needed.items() if not is_at_least(version, since)]
+        return lacks[0] if lacks else None
 
     def spelling(self, version: Version) -> Spelling | None:
         """How this version names properties, where it differs from ours."""

@@ -19,7 +19,6 @@ from networks.gateways.engine.features.schemas import (
     MTU,
     NETWORK,
     NETWORKS,
-    PORT,
     PORTS,
     SECONDS,
     SECRET,
@@ -43,17 +42,16 @@ DHCP, WIREGUARD = "services/dhcp_server/apply", "vpn/wireguard/apply"
 IPSEC = "vpn/ipsec/apply"
 FAMILY = one_of("inet", "inet6", "inet46")
 PROTOCOL = one_of("tcp", "udp", "tcp/udp", "icmp", "esp", "ah", "gre", "ipv6", "igmp", "any")
-IDENTITY = one_of(
-    "any",
-    "auto",
-    "myaddress",
-    "peeraddress",
-    "address",
-    "fqdn",
-    "user_fqdn",
-    "asn1dn",
-    "dyn_dns",
-)
+NAMED = ("address", "fqdn", "user_fqdn", "asn1dn", "keyid tag", "dyn_dns")
+WITH_PORTS = ("tcp", "udp", "tcp/udp")
+# A port is a text there; where several are taken, a range has a colon.
+PORT = {
+    "type": ["string", "integer"],
+    "pattern": r"^\d{1,5}$",
+    "minimum": 1,
+    "maximum": 65535,
+    "compare": "number",
+}
 WORDS = {"type": "array", "items": WORD, "minItems": 1, "maxItems": 32}
 # As in aes/256/sha256/14: name, length of the key, hash and group.
 ALGORITHMS = {
@@ -65,7 +63,7 @@ SERVICE = {"name": WORD}
 PFSENSE = (
     Kind(
         "pfsense.firewall.rule", "firewall/rule", "firewall/rules", activation=FIREWALL,
-        identity=("tracker",),
+        identity=("tracker",), empty_as={"protocol": "any"},
         properties={
             "type": one_of("pass", "block", "reject"), "interface": WHERES,
             "ipprotocol": FAMILY, "protocol": PROTOCOL, "source": WHERE, "source_port": PORTS,
@@ -98,6 +96,7 @@ PFSENSE = (
             "target": WHERE, "local_port": PORTS, "descr": TEXT, "disabled": FLAG,
         },
         required=("interface", "protocol", "source", "destination", "target"),
+        required_if={("protocol", one): ("local_port",) for one in WITH_PORTS},
         example={"interface": "wan", "protocol": "tcp", "source": "any",
                  "destination": "wan:ip", "destination_port": "8443", "target": "10.0.0.9",
                  "local_port": "443"},
@@ -105,6 +104,7 @@ PFSENSE = (
     Fixed(
         "pfsense.nat.outbound", "firewall/nat/outbound/mapping",
         "firewall/nat/outbound/mappings", activation=FIREWALL,
+        empty_as={"protocol": "any"},
         properties={
             "interface": WHERE, "protocol": PROTOCOL, "source": WHERE, "destination": WHERE,
             "target": WHERE, "target_subnet": number(0, 128), "descr": TEXT, "disabled": FLAG,
@@ -117,7 +117,7 @@ PFSENSE = (
     Fixed(
         "pfsense.nat.one_to_one", "firewall/nat/one_to_one/mapping",
         "firewall/nat/one_to_one/mappings", activation=FIREWALL,
-        properties={"interface": WHERE, "ipprotocol": FAMILY, "external": WHERE,
+        properties={"interface": WHERE, "ipprotocol": one_of("inet", "inet6"), "external": WHERE,
                     "source": WHERE, "destination": WHERE, "descr": TEXT, "disabled": FLAG},
         required=("interface", "external", "source", "destination"),
         example={"interface": "wan", "external": "203.0.113.9", "source": "10.0.0.9",
@@ -143,7 +143,7 @@ PFSENSE = (
     ),
     Kind(
         "pfsense.dhcp.static_mapping", "services/dhcp_server/static_mapping",
-        "services/dhcp_server/static_mappings", activation=DHCP, identity=("parent_id", "mac"),
+        "services/dhcp_server/static_mappings", activation=DHCP, since="2.7.1", identity=("parent_id", "mac"),
         properties={"parent_id": WORD, "mac": MAC, "ipaddr": ADDRESS, "hostname": HOST,
                     "domain": HOST, "dnsserver": ADDRESSES, "descr": TEXT},
         required=("parent_id", "mac"), names={"interface": "parent_id"},
@@ -162,20 +162,21 @@ PFSENSE = (
     Kind(
         "pfsense.dns.domain_override", "services/dns_resolver/domain_override",
         "services/dns_resolver/domain_overrides", activation=DNS, identity=("domain",),
-        properties={"domain": HOST, "ip": ADDRESS, "descr": TEXT, "tls_queries": FLAG},
-        required=("domain", "ip"), example={"domain": "corp.example", "ip": "10.0.0.53"},
+        properties={"domain": HOST, "ip": ADDRESS, "descr": TEXT, "forward_tls_upstream": FLAG, "tls_hostname": HOST},
+        required=("domain", "ip"), names={"tls_queries": "forward_tls_upstream"},
+        example={"domain": "corp.example", "ip": "10.0.0.53"},
         change={"ip": "10.0.0.54"},
     ),
     Kind(
         "pfsense.interfaces.vlan", "interface/vlan", "interface/vlans", identity=("vlanif",),
         properties={"if": INTERFACE, "tag": VLAN, "pcp": number(0, 7), "descr": TEXT},
-        required=("if", "tag"), names={"description": "descr"},
+        required=("if", "tag"), given_once=("if",), names={"description": "descr"},
         example={"if": "igb0", "tag": 20}, change={"pcp": 3},
     ),
     Kind(
         "pfsense.vpn.wireguard.tunnel", "vpn/wireguard/tunnel", "vpn/wireguard/tunnels",
         activation=WIREGUARD, identity=("name",), separator=" ",
-        properties={"enabled": FLAG, "descr": TEXT, "listenport": PORT, "mtu": MTU,
+        properties={"enabled": FLAG, "descr": {**TEXT, "since": "2.4.3"}, "listenport": PORT, "mtu": MTU,
                     "privatekey": SECRET_KEY, "addresses": CIDRS},
         required=("privatekey",), names={"listen_port": "listenport"},
         aliases=("pfsense.vpn.wireguard", "pfsense.vpn.wireguard.server"),
@@ -186,10 +187,11 @@ PFSENSE = (
     Kind(
         "pfsense.vpn.wireguard.peer", "vpn/wireguard/peer", "vpn/wireguard/peers",
         activation=WIREGUARD, identity=("publickey",), separator=" ",
-        properties={"enabled": FLAG, "tun": WORD, "endpoint": HOST, "port": PORT, "descr": TEXT,
+        properties={"enabled": FLAG, "tun": WORD, "endpoint": HOST, "port": PORT, "descr": {**TEXT, "since": "2.1.0"},
                     "persistentkeepalive": number(0, 65535), "publickey": KEY,
                     "presharedkey": SECRET_KEY, "allowedips": NETWORKS},
-        required=("tun", "publickey"),
+        # Without a word it is off.
+        required=("tun", "publickey"), defaults={"enabled": True},
         example={"tun": "tun_wg0", "publickey": "A" * 43 + "=", "descr": "laptop",
                  "allowedips": ["10.9.0.2/32"]},
         change={"persistentkeepalive": 25},
@@ -203,7 +205,7 @@ PFSENSE = (
             "dev_mode": one_of("tun", "tap"), "interface": WORD, "local_port": PORTS,
             "caref": WORD, "certref": WORD, "dh_length": WORD, "ecdh_curve": WORD,
             "data_ciphers": WORDS, "data_ciphers_fallback": WORD, "digest": WORD,
-            "tunnel_network": NETWORK, "local_network": TEXT, "remote_network": TEXT,
+            "tunnel_network": NETWORK, "local_network": NETWORKS, "remote_network": NETWORKS,
             "gwredir": FLAG, "maxclients": number(1, 65535), "client2client": FLAG,
             "dns_domain": HOST, "dns_server1": ADDRESS,
         },
@@ -215,7 +217,7 @@ PFSENSE = (
                  "ecdh_curve": "prime256v1", "data_ciphers": ["AES-256-GCM"],
                  "data_ciphers_fallback": "AES-256-CBC", "digest": "SHA256",
                  "tunnel_network": "10.8.0.0/24"},
-        change={"local_network": "192.168.1.0/24"},
+        change={"local_network": ["192.168.1.0/24"]},
     ),
     Kind(
         "pfsense.vpn.ipsec.phase1", "vpn/ipsec/phase1", "vpn/ipsec/phase1s",
@@ -225,12 +227,20 @@ PFSENSE = (
             "mode": one_of("main", "aggressive"), "protocol": one_of("inet", "inet6", "both"),
             "interface": WORD, "remote_gateway": HOST,
             "authentication_method": one_of("pre_shared_key", "cert"),
-            "myid_type": IDENTITY, "myid_data": TEXT, "peerid_type": IDENTITY,
+            "myid_type": one_of("myaddress", "auto", *NAMED), "myid_data": TEXT,
+            "peerid_type": one_of("any", "peeraddress", "auto", *NAMED),
             "peerid_data": TEXT, "pre_shared_key": SECRET, "certref": WORD, "caref": WORD,
             "lifetime": SECONDS, "encryption": ALGORITHMS,
         },
         required=("iketype", "protocol", "interface", "remote_gateway",
                   "authentication_method", "myid_type", "peerid_type", "encryption"),
+        required_if={
+            ("iketype", "ikev1"): ("mode",), ("iketype", "auto"): ("mode",),
+            ("authentication_method", "pre_shared_key"): ("pre_shared_key",),
+            ("authentication_method", "cert"): ("certref", "caref"),
+            **{("myid_type", one): ("myid_data",) for one in ("auto", *NAMED)},
+            **{("peerid_type", one): ("peerid_data",) for one in ("auto", *NAMED)},
+        },
         example={"descr": "Branch", "iketype": "ikev2", "protocol": "inet", "interface": "wan",
                  "remote_gateway": "198.51.100.9", "authentication_method": "pre_shared_key",
                  "myid_type": "myaddress", "peerid_type": "peeraddress",

@@ -21,13 +21,13 @@ from networks.gateways.engine.features.schemas import (
     SECRET,
     TEXT,
     UUID,
-    VLAN,
     WHERES,
     WORD,
     number,
     one_of,
     several,
 )
+from networks.gateways.engine.features.versions import Spelling
 
 Kind = partial(Feature, "unifi")
 ActionFeature = partial(Kind, operations=("create",))
@@ -38,6 +38,12 @@ UUIDS = {"type": "array", "items": UUID, "maxItems": 64}
 DEVICE = {"device": UUID}
 GIVEN = {"device": "0a0a0a0a-0000-4000-8000-000000000001"}
 ZONE = "0b0b0b0b-0000-4000-8000-00000000000"
+SUBNET = tuple(
+    f"ipv4Configuration.{name}"
+    for name in ("autoScaleEnabled", "hostIpAddress", "prefixLength")
+)
+ENDS = ("source.zoneId", "destination.zoneId")
+OLD_ENDS = {name: name.replace("zoneId", "firewallZoneId") for name in ENDS}
 
 
 def verbs(stem: str, thing: str = "") -> Sequence[str]:
@@ -48,43 +54,67 @@ def verbs(stem: str, thing: str = "") -> Sequence[str]:
 
 UNIFI = (
     Official(
-        "unifi.networks.vlan", "networks", in_area="networks",
-        properties={"management": one_of("UNMANAGED", "GATEWAY", "SWITCH"), "name": NAME,
-                    "enabled": FLAG, "vlanId": VLAN},
+        "unifi.networks.vlan", "networks", in_area="networks", since="10.0.162",
+        properties={
+            "management": one_of("UNMANAGED", "GATEWAY", "SWITCH"), "name": NAME,
+            "enabled": FLAG, "vlanId": number(1, 4009), "isolationEnabled": FLAG,
+            "cellularBackupEnabled": FLAG, "internetAccessEnabled": FLAG,
+            "mdnsForwardingEnabled": FLAG, "zoneId": UUID, "deviceId": UUID,
+            "ipv4Configuration.autoScaleEnabled": FLAG,
+            "ipv4Configuration.hostIpAddress": ADDRESS,
+            "ipv4Configuration.prefixLength": number(8, 30),
+        },
         required=("management", "name", "enabled", "vlanId"), names={"vlan_id": "vlanId"},
+        required_if={
+            ("management", "GATEWAY"): ("isolationEnabled", "cellularBackupEnabled",
+                                        "internetAccessEnabled", *SUBNET),
+            ("management", "SWITCH"): ("isolationEnabled", "cellularBackupEnabled",
+                                       "deviceId", *SUBNET),
+        },
         aliases=("unifi.networks.create_vlan", "unifi.networks.update", "unifi.networks.delete"),
         example={"management": "UNMANAGED", "name": "Guests", "enabled": True, "vlan_id": 20},
         change={"vlan_id": 30},
     ),
     Official(
-        "unifi.firewall.zone", "firewall/zones",
+        "unifi.firewall.zone", "firewall/zones", since="10.0.162",
         properties={"name": NAME, "networkIds": UUIDS}, required=("name", "networkIds"),
         aliases=tuple(verbs("firewall", "zone")),
         example={"name": "Cameras", "networkIds": []},
         change={"networkIds": [f"{ZONE}9"]},
     ),
     Official(
-        "unifi.firewall.policy", "firewall/policies",
+        "unifi.firewall.policy", "firewall/policies", since="10.1.68",
+        # The very first one named its ends otherwise.
+        spellings=(Spelling("10.1.68", OLD_ENDS), Spelling("10.1.78", {})),
+        names={theirs: name for name, theirs in OLD_ENDS.items()},
+        required_if={("action.type", "ALLOW"): ("action.allowReturnTraffic",)},
         properties={
             "enabled": FLAG, "name": NAME, "description": TEXT, "loggingEnabled": FLAG,
             "action.type": one_of("ALLOW", "BLOCK", "REJECT"),
             "action.allowReturnTraffic": FLAG,
-            "source.firewallZoneId": UUID, "destination.firewallZoneId": UUID,
+            "source.zoneId": UUID, "destination.zoneId": UUID,
             "ipProtocolScope.ipVersion": one_of("IPV4", "IPV6", "IPV4_AND_IPV6"),
             "connectionStateFilter": several("NEW", "INVALID", "ESTABLISHED", "RELATED"),
         },
-        required=("enabled", "name", "loggingEnabled", "action.type", "source.firewallZoneId",
-                  "destination.firewallZoneId", "ipProtocolScope.ipVersion"),
+        required=("enabled", "name", "loggingEnabled", "action.type", *ENDS,
+                  "ipProtocolScope.ipVersion"),
         aliases=tuple(verbs("firewall", "policy")),
         example={
             "enabled": True, "name": "No cameras outside", "loggingEnabled": False,
-            "action.type": "BLOCK", "source.firewallZoneId": f"{ZONE}1",
-            "destination.firewallZoneId": f"{ZONE}2", "ipProtocolScope.ipVersion": "IPV4",
+            "action.type": "BLOCK", "source.zoneId": f"{ZONE}1",
+            "destination.zoneId": f"{ZONE}2", "ipProtocolScope.ipVersion": "IPV4",
         },
         change={"loggingEnabled": True, "action.type": "REJECT"},
     ),
     Official(
-        "unifi.dns.static", "dns/policies",
+        "unifi.dns.static", "dns/policies", since="10.1.68",
+        required_if={
+            ("type", "A_RECORD"): ("ipv4Address", "ttlSeconds"),
+            ("type", "AAAA_RECORD"): ("ipv6Address", "ttlSeconds"),
+            ("type", "CNAME_RECORD"): ("targetDomain", "ttlSeconds"),
+            ("type", "TXT_RECORD"): ("text",),
+            ("type", "FORWARD_DOMAIN"): ("ipAddress",),
+        },
         properties={
             "type": one_of("A_RECORD", "AAAA_RECORD", "CNAME_RECORD", "TXT_RECORD",
                            "FORWARD_DOMAIN"),
@@ -98,7 +128,7 @@ UNIFI = (
         change={"ipv4Address": "192.168.1.3"},
     ),
     Official(
-        "unifi.hotspot.voucher", "hotspot/vouchers", operations=("create", "delete"),
+        "unifi.hotspot.voucher", "hotspot/vouchers", since="9.1.120", operations=("create", "delete"),
         properties={"name": NAME, "timeLimitMinutes": number(1, 1_000_000),
                     "authorizedGuestLimit": number(1, 1000),
                     "dataUsageLimitMBytes": number(1, 1_048_576)},
@@ -165,9 +195,10 @@ UNIFI = (
     ),
     Table(
         "unifi.clients.reservation", "user",
-        properties={"mac": MAC, "name": NAME, "use_fixedip": FLAG, "fixed_ip": ADDRESS,
-                    "network_id": ID, "note": TEXT},
-        required=("mac",), aliases=("unifi.dhcp.reservation",),
+        # Without a fixed address it is a client like any other, and no reservation.
+        properties={"mac": MAC, "name": NAME, "use_fixedip": {**FLAG, "enum": [True]},
+                    "fixed_ip": ADDRESS, "network_id": ID, "note": TEXT},
+        required=("mac",), defaults={"use_fixedip": True}, aliases=("unifi.dhcp.reservation",),
         example={"mac": "02:00:00:00:00:05", "name": "Printer", "use_fixedip": True,
                  "fixed_ip": "192.168.1.5"},
         change={"fixed_ip": "192.168.1.6"},
@@ -213,7 +244,7 @@ UNIFI = (
     ),
     Table(
         "unifi.radius.user", "account",
-        properties={"name": WORD, "x_password": SECRET, "vlan": VLAN},
+        properties={"name": WORD, "x_password": SECRET, "vlan": number(2, 4009)},
         required=("name", "x_password"), aliases=tuple(verbs("radius", "user")),
         example={"name": "anna", "x_password": "correct horse"}, change={"vlan": 20},
     ),
@@ -240,6 +271,8 @@ UNIFI = (
         properties={"description": TEXT, "enabled": FLAG, "action": one_of("BLOCK", "ALLOW"),
                     "matching_target": one_of("INTERNET", "DOMAIN", "IP", "REGION")},
         required=("description", "action", "matching_target"),
+        # Other clients always send it.
+        defaults={"target_devices": [{"type": "ALL_CLIENTS"}]},
         aliases=tuple(verbs("traffic", "rule")),
         example={"description": "No internet", "enabled": True, "action": "BLOCK",
                  "matching_target": "INTERNET"},
