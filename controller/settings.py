@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "controller.vpn",
     "controller.configs",
     "controller.discovery",
+    "controller.monitoring",
     "geo",
     "supervisor_proxy",
 ]
@@ -235,6 +236,16 @@ MUSTER_GEOCODER_URL = env.str("MUSTER_GEOCODER_URL", "").rstrip("/")
 MUSTER_IMAGE_BYTES = env.int("MUSTER_IMAGE_BYTES", 10 * 1024 * 1024)
 # Pixels of an uploaded floor plan.
 MUSTER_IMAGE_PIXELS = env.int("MUSTER_IMAGE_PIXELS", 36_000_000)
+
+# --- monitoring
+# How many days measurements are kept in steps of five minutes.
+MUSTER_METRICS_FINE_DAYS = env.int("MUSTER_METRICS_FINE_DAYS", 30)
+# How many days they are kept in steps of an hour, with their mean, lowest and highest.
+MUSTER_METRICS_HOUR_DAYS = env.int("MUSTER_METRICS_HOUR_DAYS", 400)
+# How many days they are kept in steps of a day.
+MUSTER_METRICS_DAY_DAYS = env.int("MUSTER_METRICS_DAY_DAYS", 1830)
+# How many days sessions of Wi-Fi clients are kept; their addresses are personal data.
+MUSTER_WIFI_SESSION_DAYS = env.int("MUSTER_WIFI_SESSION_DAYS", 30)
 
 # --- supervisors of devices
 # Networks in which supervisors are called: management networks and VPNs. Loopback is for demonstrations alone.

@@ -28,6 +28,7 @@ urlpatterns = [
     path("", include("controller.connections.urls")),
     path("", include("controller.vpn.urls")),
     path("", include("controller.discovery.urls")),
+    path("", include("controller.monitoring.urls")),
     path("", include("pki.urls")),
     path("", include("geo.urls")),
     path("", include("networks.urls")),

@@ -24,7 +24,8 @@ CODE = [
 ]
 APPS = [
     *(ROOT / "controller" / name for name in (
-        "accounts", "notifications", "devices", "connections", "vpn", "configs", "discovery"
+        "accounts", "notifications", "devices", "connections", "vpn", "configs", "discovery",
+        "monitoring",
     )),
     *(ROOT / "networks" / name for name in ("ipam", "overlay", "gateways")),
     *(ROOT / name for name in ("pki", "geo", "supervisor_proxy")),
@@ -117,6 +118,7 @@ def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
         "AuditEntry", "AuditChain",  # are scoped, and outlive their organization
         "TemplateUse", "GroupTemplate", "RolloutDevice",  # rows between two scoped ones
         "RevocationList",  # is public
+        "Sample", "Block",  # carry the number of a device, and are read through it alone
         "Notification", "Preference", "Mute",  # are somebody's own
         "Network", "Node", "Member", "Share", "JoinCode", "DirectPath", "Account",  # are people's
     }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Monitoring: what each device measures, kept over time and judged."""

@@ -1,0 +1,23 @@
+from controller.monitoring.models.judgment import Condition, Silence, Threshold
+from controller.monitoring.models.samples import (
+    Block,
+    LatestSample,
+    MonitoredDevice,
+    Reboot,
+    Sample,
+    Snapshot,
+)
+from controller.monitoring.models.wifi import WifiSession
+
+__all__ = [
+    "Block",
+    "Condition",
+    "LatestSample",
+    "MonitoredDevice",
+    "Reboot",
+    "Sample",
+    "Silence",
+    "Snapshot",
+    "Threshold",
+    "WifiSession",
+]
