@@ -23,6 +23,7 @@ from channels.routing import URLRouter  # noqa: E402 - the settings must be read
 from controller.dialects.agent import AgentHeader  # noqa: E402
 from controller.dialects.checksum_fast_path import ChecksumFastPath  # noqa: E402
 from controller.dialects.middleware import RequestMiddleware, body_limit, plain_error  # noqa: E402
+from controller.dialects.report_fast_path import ReportFastPath  # noqa: E402
 from controller.urls import sockets  # noqa: E402
 from controller.waiting_rooms import build_rooms  # noqa: E402
 from controller.wsgi_bridge import Bridge, Receive, Scope, Send  # noqa: E402
@@ -74,7 +75,7 @@ async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
         await pages(scope, receive, send)
 
 
-application: Any = ChecksumFastPath(by_kind)
+application: Any = ChecksumFastPath(ReportFastPath(by_kind))
 if settings.TRUSTED_PROXIES:
     application = wrap_asgi_with_proxy_headers(
         application, trusted_hosts=settings.TRUSTED_PROXIES

@@ -202,7 +202,12 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = MUSTER_HTTPS
 SECURE_HSTS_PRELOAD = MUSTER_HTTPS
 # Device agents do not follow redirects, and many speak plain HTTP inside a management VPN.
 # Probes ask a process itself, and not through the proxy that speaks TLS.
-SECURE_REDIRECT_EXEMPT = [r"^controller/", r"^pki/(crl|ca|ocsp)/", r"^health(/|$)"]
+SECURE_REDIRECT_EXEMPT = [
+    r"^controller/",
+    r"^pki/(crl|ca|ocsp)/",
+    r"^health(/|$)",
+    r"^/?api/v1/monitoring/device/[0-9a-f-]{32,36}/$",
+]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MUSTER_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
@@ -238,6 +243,10 @@ MUSTER_IMAGE_BYTES = env.int("MUSTER_IMAGE_BYTES", 10 * 1024 * 1024)
 MUSTER_IMAGE_PIXELS = env.int("MUSTER_IMAGE_PIXELS", 36_000_000)
 
 # --- monitoring
+# How often devices with a management address are pinged, in seconds; 0 is never.
+MUSTER_PING_SECONDS = env.int("MUSTER_PING_SECONDS", 300)
+# How often devices without an agent are asked over SSH what they measure; 0 is never.
+MUSTER_PULL_SECONDS = env.int("MUSTER_PULL_SECONDS", 300)
 # How many days measurements are kept in steps of five minutes.
 MUSTER_METRICS_FINE_DAYS = env.int("MUSTER_METRICS_FINE_DAYS", 30)
 # How many days they are kept in steps of an hour, with their mean, lowest and highest.

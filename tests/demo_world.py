@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
 from controller.accounts.models import Organization, Site, User
 from controller.accounts.models.versions import Version
@@ -13,8 +15,9 @@ from controller.accounts.rules import api_keys, audit, emails, issue_token, sess
 from controller.configs.models import Rollout, Snapshot
 from controller.configs.rules import rollouts
 from controller.connections.models import Command, CommandBatch
-from controller.devices.models import Enrollment
+from controller.devices.models import Device, Enrollment
 from controller.discovery.models import Scan
+from controller.monitoring.models import Silence, Threshold, WifiSession
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
 from controller.notifications.rules import preferences
 from geo.models import FloorPlan
@@ -153,6 +156,20 @@ def add_gateway(world: World) -> tuple[Gateway, Change]:
     return gateway, Change.objects.create(**of)
 
 
+def add_monitoring(world: World, device: Device) -> None:
+    """What monitoring knows of the device."""
+    owner, now = device.organization, timezone.now()
+    session = WifiSession.objects.create(
+        device=device, interface_name="wlan0", ssid="Lobby", mac_address="3c:22:fb:10:00:01",
+        start_time=now, last_report=now,
+    )  # fmt: skip
+    silence = Silence.objects.create(
+        organization=owner, site=world.site, reason="works", ends=now + timedelta(hours=1)
+    )
+    threshold = Threshold.objects.create(organization=owner, metric="cpu", value=90)
+    world.rows |= {"wifi-session": session.pk, "silence": silence.pk, "threshold": threshold.pk}
+
+
 def add_homes(world: World, supervisor: Supervisor, root: User) -> None:
     """What Home Assistant's devices have beside."""
     owner = supervisor.device.organization
@@ -194,6 +211,7 @@ def add_rows(world: World, root: User) -> None:
     gateway, change = add_gateway(world)
     audit.record_audit("test", organization)
     entry = audit.AuditEntry.objects.get(action="test")
+    add_monitoring(world, device)
     world.rows |= {
         "audit/logs": entry.pk,
         "sites": world.site.pk,

@@ -1,3 +1,39 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from controller.monitoring.api.views.devices import (
+    DeviceHealthViewSet,
+    DeviceMetricsView,
+    DeviceMetricViewSet,
+    NearbyDevicesView,
+)
+from controller.monitoring.api.views.limits import SilenceViewSet, ThresholdViewSet
+from controller.monitoring.api.views.locations import MonitoredLocationViewSet
+from controller.monitoring.api.views.sessions import WifiSessionViewSet
+from geo.api.views.locations import FeaturePagination
+
+router = SimpleRouter()
+router.register("location", MonitoredLocationViewSet, "monitored-location")
+router.register("wifi-session", WifiSessionViewSet)
+router.register("threshold", ThresholdViewSet)
+router.register("silence", SilenceViewSet)
+
+geojson = MonitoredLocationViewSet.as_view(
+    {"get": "geojson"}, pagination_class=FeaturePagination
+)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/monitoring/device/", DeviceHealthViewSet.as_view({"get": "list"})),
+    path(
+        "api/v1/monitoring/device/<any_uuid:pk>/",
+        DeviceMetricsView.as_view(),
+        name="device-metrics",
+    ),
+    path(
+        "api/v1/monitoring/device/<any_uuid:pk>/metric/",
+        DeviceMetricViewSet.as_view({"get": "list"}),
+    ),
+    path("api/v1/monitoring/device/<any_uuid:pk>/nearby-devices/", NearbyDevicesView.as_view()),
+    path("api/v1/monitoring/geojson/", geojson),
+    path("api/v1/monitoring/", include(router.urls)),
+]

@@ -22,7 +22,7 @@ from controller.monitoring.models import (
 )
 from controller.monitoring.rules import history, reports, wifi
 from controller.monitoring.rules.reports import Answer, Posted
-from tests import make
+from tests import factories
 from tests.monitoring.test_engine_reports import payload
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ NOON = int(datetime(2025, 11, 30, 12, tzinfo=UTC).timestamp())
 
 @pytest.fixture
 def device(organization: Organization) -> Device:
-    return make.device(organization)
+    return factories.device(organization)
 
 
 def body(uptime: int = 5000, rx: int | None = None, load: float = 0.5, **more: Any) -> bytes:
@@ -180,7 +180,7 @@ def test_a_device_of_an_inactive_organization_is_unknown(device: Device) -> None
 def test_many_reports_cost_as_many_queries_as_one(
     organization: Organization, django_assert_max_num_queries: Any
 ) -> None:
-    some = [make.device(organization) for _ in range(12)]
+    some = [factories.device(organization) for _ in range(12)]
     content = json.dumps(payload("1_small_ap")).encode()
 
     def all_at(at: int) -> list[Answer]:

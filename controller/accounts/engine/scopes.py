@@ -33,6 +33,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "group": CRUD,
     "hypervisor": ("read", "write"),
     "location": CRUD,
+    "monitoring": CRUD,
     "network": (*CRUD, "write"),
     "notification": ("read", "update"),
     "organization": (*CRUD, "secret"),
@@ -64,6 +65,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
 
 _OPERATED = (
     "device", "config", "template", "group", "connection", "location", "floorplan", "address",
+    "monitoring",
 )  # fmt: skip
 _ON_SITE = (*_OPERATED, "credentials", "gateway", "network", "subnet", "discovery")
 

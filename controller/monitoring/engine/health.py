@@ -59,7 +59,7 @@ def _worsened(condition: Condition | None, value: float, at: int, limit: Limit) 
         return Condition(value, at)
     if condition.good_since is None:
         return replace(condition, value=value)
-    if condition.told_at is None and at - condition.good_since >= limit.minutes * 20:
+    if condition.told_at is None and at - condition.good_since > limit.minutes * 20:
         return Condition(value, at)
     return replace(condition, value=value, good_since=None, returns=condition.returns + 1)
 

@@ -8,7 +8,13 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import Organization, OrganizationOwned, Owned, Shareable, Site
+from controller.accounts.models import (
+    Organization,
+    OrganizationOwned,
+    OrganizationScoped,
+    Shareable,
+    Site,
+)
 from controller.base.models import Base
 from controller.devices.models import Device, DeviceGroup
 from controller.monitoring.engine.metrics import ABOUT, JUDGED, Limit, Metric, Operator
@@ -78,7 +84,7 @@ class Threshold(Shareable, Base):
         )
 
 
-class Condition(Owned):
+class Condition(OrganizationScoped):
     """Something that is or was wrong with a device. At most one is open of each series."""
 
     organization_path: ClassVar[str] = "monitored__device__organization"

@@ -8,12 +8,12 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import Owned
+from controller.accounts.models import OrganizationScoped
 from controller.devices.models import Device
 from controller.monitoring.engine.health import Health
 
 
-class MonitoredDevice(Owned):
+class MonitoredDevice(OrganizationScoped):
     """A device that has been measured at least once, and how it is."""
 
     organization_path: ClassVar[str] = "device__organization"
@@ -34,12 +34,17 @@ class MonitoredDevice(Owned):
     )
     # An uplink that a person set stays; one found in reports follows them.
     uplink_is_found = models.BooleanField(default=True)
+    # When the portal pings it and asks it over SSH the next time; null is at once.
+    next_check = models.DateTimeField(null=True, db_index=True)
+    next_pull = models.DateTimeField(null=True, db_index=True)
+    # When a report arrived last that was fetched over SSH, in seconds since the epoch.
+    pulled_at = models.BigIntegerField(null=True)
 
     def __str__(self) -> str:
         return f"{self.device}: {self.health}"
 
 
-class LatestSample(Owned):
+class LatestSample(OrganizationScoped):
     """The newest values of a device. Written with each report, so apart from its health."""
 
     organization_path: ClassVar[str] = "monitored__device__organization"
@@ -65,7 +70,7 @@ class LatestSample(Owned):
         return f"Newest values of {self.monitored.device}"
 
 
-class Snapshot(Owned):
+class Snapshot(OrganizationScoped):
     """The newest report of a device as it was sent, deflated."""
 
     organization_path: ClassVar[str] = "monitored__device__organization"
@@ -81,7 +86,7 @@ class Snapshot(Owned):
         return f"Newest report of {self.monitored.device}"
 
 
-class Reboot(Owned):
+class Reboot(OrganizationScoped):
     """When a device started again."""
 
     organization_path: ClassVar[str] = "monitored__device__organization"

@@ -6,11 +6,11 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import Owned
+from controller.accounts.models import OrganizationScoped
 from controller.devices.models import Device
 
 
-class WifiSession(Owned):
+class WifiSession(OrganizationScoped):
     """A client's stay on one access point. MAC addresses are people's: kept for some weeks only."""
 
     organization_path: ClassVar[str] = "device__organization"

@@ -1,5 +1,6 @@
 """Samples over time: read for charts, sealed into blocks, and forgotten when they are old."""
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
@@ -162,3 +163,10 @@ def numbers_of(devices: Iterable[UUID]) -> dict[UUID, int]:
     """Return the number under which each device's samples are kept."""
     rows = MonitoredDevice.objects.filter(device__in=devices)
     return dict(rows.values_list("device_id", "pk"))
+
+
+def buckets_between(buckets: Buckets, start: int, end: int) -> range:
+    """Return the places of the buckets in which some of the time between these lies."""
+    edges = buckets.edges
+    first = max(bisect_right(edges, start) - 1, 0)
+    return range(first, min(bisect_right(edges, end), len(edges) - 1))

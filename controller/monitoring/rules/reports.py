@@ -138,6 +138,6 @@ def note_seen(taken: Sequence[Posted]) -> None:
     if not seen:
         return
     try:
-        agent_cache.note_seen(seen)
+        agent_cache.record_seen(seen)
     except (RedisError, OSError) as error:
         log.warning("Redis does not answer, last seen of %d is lost: %s", len(seen), error)

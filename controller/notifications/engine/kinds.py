@@ -26,6 +26,28 @@ class Kind:
     is_recovery: bool = False
 
 
+# What monitoring tells of, as OpenWISP names it: the kinds are ping_problem, ping_recovery ….
+MONITORED: Mapping[str, str] = {
+    "ping": "Ping",
+    "data_collected": "Data received",
+    "cpu": "CPU load",
+    "memory": "Memory",
+    "disk": "Storage",
+    "threshold": "Other limits",
+}
+
+
+def _monitoring_kinds() -> dict[str, Kind]:
+    found = {}
+    for name, label in MONITORED.items():
+        found[f"{name}_problem"] = Kind(f"{label}: problem", "error", "{name}{because}", name)
+        found[f"{name}_recovery"] = Kind(
+            f"{label}: recovery", "success", "{name} has recovered{because}", name,
+            is_recovery=True,
+        )  # fmt: skip
+    return found
+
+
 KINDS: Mapping[str, Kind] = {
     OFFLINE: Kind("Device offline", "error", "{name} is offline{because}", "presence"),
     ONLINE: Kind(
@@ -45,6 +67,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     HALTED: Kind("Rollout halted", "error", "The rollout of {name} was halted{because}", "rollout"),
     APPROVAL: Kind("Approval asked", "info", "{name} waits for approval", "approval"),
+    **_monitoring_kinds(),
 }  # fmt: skip
 LEVELS = ("success", "info", "warning", "error")
 
@@ -58,6 +81,10 @@ FOUND: Mapping[tuple[str, str], tuple[str, str]] = {
     ("rollout.progress", "halted"): (HALTED, "template:update"),
     ("device.enrollment", "pending"): (APPROVAL, "device:create"),
     ("change.progress", "pending"): (APPROVAL, "network:update"),
+} | {
+    (f"monitoring.{name}", state): (f"{name}_{state}", "device:update")
+    for name in MONITORED
+    for state in ("problem", "recovery")
 }
 # What an event is about, as Django names models; where it says so itself, that counts.
 ABOUT: Mapping[str, str] = {
@@ -66,7 +93,7 @@ ABOUT: Mapping[str, str] = {
     "rollout.progress": "configs.rollout",
     "device.enrollment": "devices.enrollment",
     "change.progress": "networks.change",
-}
+} | {f"monitoring.{name}": "devices.device" for name in MONITORED}
 
 
 def kind_of(event: str, data: Mapping[str, Any]) -> tuple[str, str] | None:

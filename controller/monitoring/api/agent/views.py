@@ -1,6 +1,7 @@
 """What a device's agent posts, where it is not taken before Django is entered."""
 
 import time
+from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -8,13 +9,13 @@ from rest_framework.response import Response
 from controller.monitoring.rules.reports import Answer, Posted, receive
 
 
-def take(request: Request, pk: str) -> Response:
+def take(request: Request, pk: UUID) -> Response:
     """Keep one report and answer as its agent expects: 200 with nothing in it."""
     query = request.query_params
     found: Answer = receive(
         [
             Posted(
-                device=pk,  # type: ignore[arg-type] - the route converts it
+                device=pk,
                 key=query.get("key", ""),
                 body=request.body,
                 arrived=time.time(),

@@ -19,9 +19,9 @@ import orjson
 from django.conf import settings
 from django.db import close_old_connections
 
-from controller.bridge import Receive, Scope, Send, collect
 from controller.monitoring.rules import reports
 from controller.monitoring.rules.reports import Answer, Posted
+from controller.wsgi_bridge import Receive, Scope, Send, read_body
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -37,7 +37,7 @@ TOO_LARGE = Answer.detail(400, "The report is too large.")
 log = logging.getLogger(__name__)
 
 
-class Reports:
+class ReportFastPath:
     """ASGI: takes reports, and hands everything else on."""
 
     def __init__(self, application: Application) -> None:
@@ -57,7 +57,7 @@ class Reports:
 
     async def taken(self, device: UUID, scope: Scope, receive: Receive) -> Answer:
         body = BytesIO()
-        size = await collect(body, receive, settings.MUSTER_BODY_LIMIT)
+        size = await read_body(body, receive, settings.MUSTER_BODY_LIMIT)
         if size > settings.MUSTER_BODY_LIMIT:
             return TOO_LARGE
         if len(self.waiting) >= MOST_WAITING:

@@ -1,0 +1,83 @@
+"""Charts of one device, for the API and for pages."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Q
+
+from controller.devices.models import Device
+from controller.monitoring.engine import openwisp_charts as openwisp
+from controller.monitoring.engine.buckets import Buckets
+from controller.monitoring.engine.metrics import ABOUT, Metric, split_key
+from controller.monitoring.models import LatestSample, WifiSession
+from controller.monitoring.rules import history
+from controller.monitoring.rules.health import measured_of
+from controller.monitoring.rules.thresholds import limits_of
+
+
+def latest_of(device: Device) -> LatestSample | None:
+    """Return the newest values of a device; None of one that was never measured."""
+    return LatestSample.objects.filter(monitored__device=device).first()
+
+
+def openwisp_charts(device: Device, buckets: Buckets) -> list[dict[str, Any]]:
+    """Return a device's charts in the shape of OpenWISP's API."""
+    latest = latest_of(device)
+    if latest is None:
+        return []
+    wanted = openwisp.series_of(latest.layout)
+    points = history.read(latest.monitored_id, latest.layout, wanted, buckets)
+    return openwisp.in_order([*openwisp.drawn(points), *client_charts([device], buckets)])
+
+
+def client_charts(devices: Sequence[Device], buckets: Buckets) -> list[dict[str, Any]]:
+    """Return a chart of the different Wi-Fi clients in each bucket, for each interface."""
+    found: dict[str, list[set[str]]] = {}
+    everybody: dict[str, set[str]] = {}
+    rows = WifiSession.objects.filter(
+        Q(stop_time=None) | Q(stop_time__gte=datetime.fromtimestamp(buckets.start, UTC)),
+        device__in=devices,
+        start_time__lt=datetime.fromtimestamp(buckets.end, UTC),
+    )
+    for name, mac, start, stop in rows.values_list(
+        "interface_name", "mac_address", "start_time", "stop_time"
+    ):
+        sets = found.setdefault(name, [set() for _ in buckets.edges[:-1]])
+        everybody.setdefault(name, set()).add(mac)
+        end = history.now_seconds() if stop is None else int(stop.timestamp())
+        for at in history.buckets_between(buckets, int(start.timestamp()), end):
+            sets[at].add(mac)
+    return [
+        openwisp.described(
+            openwisp.CLIENTS, name,
+            [["wifi_clients", [len(some) or None for some in sets]]],
+            {"wifi_clients": len(everybody[name])},
+        )
+        for name, sets in sorted(found.items())
+    ]  # fmt: skip
+
+
+def metrics_of(device: Device) -> list[dict[str, Any]]:
+    """Return each metric of a device by name, and whether its newest value is within its limit.
+
+    That is None of a metric without limit, or whose newest value is too old to tell.
+    """
+    latest = latest_of(device)
+    if latest is None:
+        return []
+    limits = limits_of(device)
+    measured = measured_of(latest, history.now_seconds())
+    found: dict[str, dict[str, Any]] = {}
+    keys = [*(split_key(key) for key in latest.layout), (Metric.DATA_RECEIVED.value, "")]
+    for metric, label in keys:
+        about = ABOUT[Metric(metric)]
+        name = f"{label} {about.openwisp}" if label else about.openwisp
+        limit, value = limits.get(Metric(metric)), measured.get((metric, label))
+        judged = limit is not None and limit.enabled and value is not None
+        found[name] = {
+            "name": name,
+            "key": metric,
+            "is_healthy": not limit.is_crossed(value[0]) if judged else None,  # type: ignore[union-attr,index]
+        }
+    return [found[name] for name in sorted(found)]

@@ -1,0 +1,37 @@
+"""What workers do for monitoring; each finds its work on rows, and may run twice."""
+
+from celery import shared_task
+from django.conf import settings
+
+from controller.monitoring.rules import checks, history, wifi
+from controller.monitoring.rules.health import judge_all
+
+
+@shared_task
+def judge() -> int:
+    return judge_all()
+
+
+@shared_task
+def ping() -> int:
+    return checks.ping_due()
+
+
+@shared_task
+def pull() -> int:
+    return checks.pull_due()
+
+
+@shared_task
+def close_sessions() -> int:
+    return wifi.close_silent()
+
+
+@shared_task
+def seal() -> int:
+    return history.seal()
+
+
+@shared_task
+def forget() -> int:
+    return history.forget() + wifi.forget(settings.MUSTER_WIFI_SESSION_DAYS)
