@@ -7,6 +7,7 @@ from environs import validate
 
 from controller.beat_schedule import QUEUES, ROUTES, timetable
 from controller.dialects.openapi.settings import SPECTACULAR_SETTINGS
+from controller.dialects.rest_framework import REST_FRAMEWORK
 from controller.environment import (
     database,
     encryption_keys,
@@ -232,7 +233,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-__all__ = ["SPECTACULAR_SETTINGS", "UNFOLD"]  # read by drf-spectacular and django-unfold
+__all__ = ["REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]  # read by libraries
 
 # --- places
 # A server that speaks Nominatim's protocol, such as https://nominatim.example.org; none is off.
@@ -362,27 +363,6 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_TZ = True
 USE_I18N = False
-
-# --- API
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "controller.dialects.authentication.TokenAuthentication",
-        "controller.dialects.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PARSER_CLASSES": [
-        "controller.dialects.parsers.JSONParser",
-        "rest_framework.parsers.FormParser",
-        "rest_framework.parsers.MultiPartParser",
-    ],
-    "DEFAULT_RENDERER_CLASSES": [
-        "controller.dialects.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
-    ],
-    "DEFAULT_SCHEMA_CLASS": "controller.dialects.openapi.postprocessing.Operations",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
 
 # --- work in the background
 # Messages to workers, if not through REDIS_URL.
