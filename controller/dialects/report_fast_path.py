@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -21,7 +22,7 @@ from django.db import close_old_connections
 
 from controller.monitoring.rules import reports
 from controller.monitoring.rules.reports import Answer, Posted
-from controller.wsgi_bridge import Receive, Scope, Send, read_body
+from controller.wsgi_bridge import ClientGone, Receive, Scope, Send, read_body
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -51,13 +52,14 @@ class ReportFastPath:
             asked = PATH.fullmatch(scope["path"])
             device = asked and device_of(asked[1])
             if device:
-                await answer(send, await self.taken(device, scope, receive))
+                with suppress(ClientGone):
+                    await answer(send, await self.taken(device, scope, receive))
                 return
         await self.application(scope, receive, send)
 
     async def taken(self, device: UUID, scope: Scope, receive: Receive) -> Answer:
         body = BytesIO()
-        size = await read_body(body, receive, settings.MUSTER_BODY_LIMIT)
+        size = await read_body(scope, body, receive, settings.MUSTER_BODY_LIMIT)
         if size > settings.MUSTER_BODY_LIMIT:
             return TOO_LARGE
         if len(self.waiting) >= MOST_WAITING:
