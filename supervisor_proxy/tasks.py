@@ -1,21 +1,27 @@
 from celery import shared_task
 
-from supervisor_proxy.rules import backups, batch_calls, campaigns, home_assistant
+from supervisor_proxy.rules import (
+    backups,
+    call_queue,
+    call_verification,
+    campaigns,
+    home_assistant,
+)
 
 
 @shared_task
 def run_calls() -> int:
-    return batch_calls.run_due()
+    return call_queue.run_due()
 
 
 @shared_task
 def verify_unknown() -> int:
-    return batch_calls.verify_unknown()
+    return call_verification.verify_unknown()
 
 
 @shared_task
 def forget() -> int:
-    return batch_calls.prune() + backups.sweep()
+    return call_queue.prune() + backups.sweep()
 
 
 @shared_task

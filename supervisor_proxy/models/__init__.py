@@ -1,7 +1,12 @@
 """Supervisors, terminals, and what was asked of them."""
 
 from supervisor_proxy.models.backups import BackupPlan, StoredBackup
-from supervisor_proxy.models.calls import RememberedAnswer, SupervisorBatch, SupervisorCall
+from supervisor_proxy.models.calls import (
+    CALLS,
+    RememberedAnswer,
+    SupervisorBatch,
+    SupervisorCall,
+)
 from supervisor_proxy.models.campaigns import CampaignDevice, UpdateCampaign
 from supervisor_proxy.models.homes import Home, HomeAlert
 from supervisor_proxy.models.ingress import IngressSession
@@ -9,6 +14,7 @@ from supervisor_proxy.models.supervisors import Supervisor
 from supervisor_proxy.models.terminals import Terminal, TerminalPart
 
 __all__ = [
+    "CALLS",
     "BackupPlan",
     "CampaignDevice",
     "Home",

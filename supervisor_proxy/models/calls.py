@@ -11,6 +11,7 @@ from controller.accounts.models import (
     OrganizationScopedQuerySet,
     User,
 )
+from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base, Dated
 from controller.base.secrets import EncryptedJSONField, EncryptedTextField
 from supervisor_proxy.models.supervisors import Supervisor
@@ -53,7 +54,7 @@ class CallQuerySet(OrganizationScopedQuerySet):
         return self.filter(state__in=SupervisorCall.OPEN)
 
 
-class SupervisorCall(OrganizationScoped, Base):
+class SupervisorCall(OrganizationScoped, Leased, Base):
     """One attempt. It is written before anything is sent, and closed once."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
@@ -92,7 +93,6 @@ class SupervisorCall(OrganizationScoped, Base):
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
     duration = models.PositiveIntegerField(null=True, help_text="Milliseconds.")
-    leased_until = models.DateTimeField(null=True)
     # Of what takes long, as the device tells while it does it.
     progress = models.PositiveSmallIntegerField(default=0, help_text="Per cent.")
     stage = models.CharField(max_length=64, blank=True)
@@ -121,10 +121,18 @@ class SupervisorCall(OrganizationScoped, Base):
                 fields=["ended"], name="supervisor_calls_unverified",
                 condition=models.Q(state="unknown", verified=None),
             ),
+            lease_index("supervisor_call_leased"),
         ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} on {self.supervisor.device}"
+
+
+CALLS = LeaseQueue(
+    "supervisor_calls", SupervisorCall, waits=models.Q(state__in=SupervisorCall.OPEN),
+    leased={"state": SupervisorCall.State.RUNNING},
+    waiting={"state": SupervisorCall.State.QUEUED},
+)  # fmt: skip
 
 
 class RememberedAnswer(Dated):

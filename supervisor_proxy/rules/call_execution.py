@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,18 +14,22 @@ from django.utils import timezone
 from controller.accounts.models import User
 from controller.base.database import release_connections
 from controller.base.errors import Refused, Unreachable
+from controller.base.leases import FREE, assign
 from supervisor_proxy.drivers.contract import BadAnswer, Driver, Order, Target
 from supervisor_proxy.engine import answers, hassio
 from supervisor_proxy.engine.answers import Answer, Reply
 from supervisor_proxy.engine.routes import MASK, CallRequest
-from supervisor_proxy.models import Supervisor, SupervisorCall
+from supervisor_proxy.models import CALLS, Supervisor, SupervisorCall
 from supervisor_proxy.rules.call_requests import (
     CallJob,
     enqueue,
+    mark_sent,
     refuse,
     release_lease,
+    renew_leases,
     start,
     stored,
+    to_queue,
 )
 from supervisor_proxy.rules.supervisors import KEY_FIELDS, take_key
 from supervisor_proxy.rules.transports import driver_for
@@ -37,6 +41,7 @@ STAGGER_SECONDS = 0.05
 # Clients give up after 50 seconds.
 REQUEST_SECONDS = 45.0
 PROGRESS_SECONDS = 3.0
+RENEW_SECONDS = CALLS.seconds / 4
 FORBIDDEN = 403
 LONGEST_KEPT = 64 * 1024
 OFFLINE = {"offline", "no_address"}
@@ -59,16 +64,37 @@ def ask(
     return job
 
 
-def execute_all(jobs: Sequence[CallJob], *, seconds: float = REQUEST_SECONDS) -> None:
+def execute_all(
+    jobs: Sequence[CallJob],
+    *,
+    seconds: float = REQUEST_SECONDS,
+    renew: Callable[[], object] = lambda: None,
+) -> None:
     """Make these calls side by side; each is written down as it ends.
 
     After ``seconds`` no further one begins: those left are late, and a worker's to make.
+    ``renew`` is called every few seconds, for what else the caller has leased.
     """
     release_connections()
-    async_to_sync(_drive)(jobs, seconds)
+    async_to_sync(_drive)(jobs, seconds, renew)
 
 
-async def _drive(jobs: Sequence[CallJob], seconds: float) -> None:
+async def _drive(jobs: Sequence[CallJob], seconds: float, renew: Callable[[], object]) -> None:
+    renewing = asyncio.ensure_future(_keep_leases(jobs, renew))
+    try:
+        await _make(jobs, seconds)
+    finally:
+        renewing.cancel()
+
+
+async def _keep_leases(jobs: Sequence[CallJob], renew: Callable[[], object]) -> None:
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        await sync_to_async(renew_leases)(job for job in jobs if job.call.ended is None)
+        await sync_to_async(renew)()
+
+
+async def _make(jobs: Sequence[CallJob], seconds: float) -> None:
     places = asyncio.Semaphore(AT_ONCE)
     end = time.monotonic() + seconds
 
@@ -79,6 +105,10 @@ async def _drive(jobs: Sequence[CallJob], seconds: float) -> None:
             if left <= 0:
                 job.is_late = True
                 await sync_to_async(hand_over)(job)
+                return
+            if not await sync_to_async(mark_sent)(job):
+                # It waited for longer than its lease, and is another worker's by now.
+                job.is_late = True
                 return
             began = time.monotonic()
             found = await _call(job, left)
@@ -147,8 +177,8 @@ def hand_over(job: CallJob) -> None:
     """Its turn did not come in time, so a worker makes it."""
     release_lease(job.call)
     call = job.call
-    call.state, call.wish = State.QUEUED, stored(job.wish)
-    call.started = call.leased_until = None
+    call.wish = stored(job.wish)
+    to_queue(call)
     call.save()
 
 
@@ -181,7 +211,8 @@ def _no_answer(job: CallJob, refusal: Refused) -> None:
 
 def _close(call: SupervisorCall, state: str, refusal: Refused) -> None:
     call.state, call.code, call.reason = state, refusal.code, str(refusal)
-    call.ended, call.leased_until, call.wish = timezone.now(), None, None
+    call.ended, call.wish = timezone.now(), None
+    assign(call, FREE)
     call.save()
 
 
@@ -214,7 +245,8 @@ def _answered(job: CallJob, reply: Reply) -> None:
         call.state, call.code = State.LOCKED, "locked"
     kept = "" if job.wish.route.secret and answer.is_good else answer.text[:LONGEST_KEPT]
     call.answer = kept if call.batch_id or call.wish or not answer.is_good else ""
-    call.ended, call.leased_until, call.wish = timezone.now(), None, None
+    call.ended, call.wish = timezone.now(), None
+    assign(call, FREE)
     call.save()
 
 

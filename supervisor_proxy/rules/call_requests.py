@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import Q
@@ -13,12 +14,13 @@ from django.utils import timezone
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused, Unreachable
+from controller.base.leases import FREE, assign
 from controller.base.request_context import current_context
 from supervisor_proxy.drivers.contract import Order, Target
 from supervisor_proxy.engine import balena, hassio
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, LARGEST_JOURNAL, Answer
 from supervisor_proxy.engine.routes import CallRequest, Route, gate, parse_request
-from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
+from supervisor_proxy.models import CALLS, Supervisor, SupervisorBatch, SupervisorCall
 from supervisor_proxy.rules.supervisors import target_of
 
 State = SupervisorCall.State
@@ -26,8 +28,8 @@ TABLES: Mapping[str, Sequence[Route]] = {
     Supervisor.Flavor.BALENA: balena.TABLE,
     Supervisor.Flavor.HASSIO: hassio.TABLE,
 }
-# Over what the call itself may take, until a lease is taken for one of a dead process.
-LEASE_MARGIN = timedelta(seconds=20)
+# Of a call, and of the device that it has for itself; renewed while it is under way.
+LEASE = timedelta(seconds=CALLS.seconds)
 BUSY = "Another call that changes something is running on this device. Try again after it."
 JOURNAL_SECONDS = 60.0
 
@@ -105,7 +107,7 @@ def prepare(job: CallJob) -> None:
     data = of_this_app(job.wish, supervisor)
     method, path = on_device(job.wish, supervisor)
     target = target_of(supervisor)
-    if route.changes and not acquire_lease(supervisor, job.call, route.seconds):
+    if route.changes and not acquire_lease(supervisor, job.call):
         raise Conflict(BUSY, code="busy")
     job.target = target
     journal = route.name == "journal"
@@ -161,7 +163,8 @@ def record(
         asked=wanted.shown,
         body_digest=digest_of(wanted),
         started=timezone.now(),
-        leased_until=timezone.now() + timedelta(seconds=wanted.route.seconds) + LEASE_MARGIN,
+        lease_holder=uuid4(),
+        leased_until=timezone.now() + LEASE,
         **who(),
     )
 
@@ -206,27 +209,52 @@ def digest_of(wanted: CallRequest) -> str:
 def refuse(job: CallJob, refusal: Refused) -> None:
     """Close the attempt: nothing was sent."""
     job.refusal = refusal
-    call = job.call
+    close_refused(job.call, refusal)
+
+
+def close_refused(call: SupervisorCall, refusal: Refused) -> None:
     away = isinstance(refusal, Unreachable)
     call.state = State.UNREACHABLE if away else State.REFUSED
     call.code, call.reason = refusal.code, str(refusal)
-    call.ended, call.leased_until, call.wish = timezone.now(), None, None
+    call.ended, call.wish = timezone.now(), None
+    assign(call, FREE)
     call.save()
 
 
 # --- one at a time on a device
 
 
-def acquire_lease(supervisor: Supervisor, call: SupervisorCall, seconds: float) -> bool:
-    """Have the device for this call alone, or learn that another call has it."""
+def acquire_lease(supervisor: Supervisor, call: SupervisorCall) -> bool:
+    """Take the device for this call alone. Returns False while another call has it."""
     now = timezone.now()
     free = Q(leased_until=None) | Q(leased_until__lt=now)
-    until = now + timedelta(seconds=seconds) + LEASE_MARGIN
     return bool(
         Supervisor.objects.filter(free, pk=supervisor.pk).update(
-            lease=call.pk, leased_until=until
+            lease=call.pk, leased_until=now + LEASE
         )
     )
+
+
+def renew_leases(jobs: Iterable[CallJob]) -> None:
+    """Renew the leases of calls that are under way, and of the devices that they have."""
+    until = timezone.now() + LEASE
+    calls = [job.call.pk for job in jobs]
+    SupervisorCall.objects.filter(
+        pk__in=calls, state=State.RUNNING, leased_until__isnull=False
+    ).update(leased_until=until)
+    Supervisor.objects.filter(lease__in=calls).update(leased_until=until)
+
+
+def mark_sent(job: CallJob) -> bool:
+    """Record that the call is about to leave. Returns False if its lease has run out."""
+    call, now = job.call, timezone.now()
+    held = SupervisorCall.objects.filter(
+        pk=call.pk, state=State.RUNNING, lease_holder=call.lease_holder, leased_until__gte=now
+    )
+    if not held.update(sent=now, leased_until=now + LEASE):
+        return False
+    call.sent = now
+    return True
 
 
 def release_lease(call: SupervisorCall) -> None:
@@ -236,6 +264,13 @@ def release_lease(call: SupervisorCall) -> None:
 
 
 # --- for later
+
+
+def to_queue(call: SupervisorCall, pause: timedelta = timedelta()) -> None:
+    """Let a call wait for a worker; nothing of it was sent."""
+    call.state, call.not_before = State.QUEUED, timezone.now() + pause
+    call.started = call.ended = call.sent = None
+    assign(call, FREE)
 
 
 def stored(wanted: CallRequest) -> dict[str, Any]:
@@ -248,7 +283,9 @@ def stored(wanted: CallRequest) -> dict[str, Any]:
 
 
 def restored(flavor: str, kept: Mapping[str, Any]) -> CallRequest:
-    route = next(row for row in TABLES[flavor] if row.name == kept["name"])
+    route = next((row for row in TABLES[flavor] if row.name == kept["name"]), None)
+    if route is None:
+        raise Refused(f"There is no call {kept['name']} any more.", code="unsupported")
     return CallRequest(route, kept["path"], kept["query"], kept["data"])
 
 
@@ -262,12 +299,13 @@ def enqueue(job: CallJob, *, until: timedelta) -> SupervisorCall:
     if (waiting := same.first()) is not None:
         call.state, call.code = State.CANCELED, "coalesced"
         call.reason = "The same call waits for this device already."
-        call.ended, call.leased_until = timezone.now(), None
+        call.ended = timezone.now()
+        assign(call, FREE)
         call.save()
         found: SupervisorCall = waiting
         return found
-    call.state, call.wish = State.QUEUED, stored(job.wish)
-    call.started = call.ended = call.leased_until = None
+    call.wish = stored(job.wish)
+    to_queue(call)
     call.expires = timezone.now() + until
     call.code, call.reason = "", "The device is away; it is called when it is back."
     call.save()

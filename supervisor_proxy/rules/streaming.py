@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from controller.accounts.models import User
 from controller.base.errors import Refused
+from controller.base.leases import FREE, assign
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Order
 from supervisor_proxy.engine import hassio
 from supervisor_proxy.engine.answers import Reply
 from supervisor_proxy.engine.routes import CallRequest, parse_request
 from supervisor_proxy.models import Supervisor
-from supervisor_proxy.rules.call_execution import finish
-from supervisor_proxy.rules.call_requests import CallJob, start
+from supervisor_proxy.rules.call_execution import RENEW_SECONDS, finish
+from supervisor_proxy.rules.call_requests import CallJob, mark_sent, renew_leases, start
 from supervisor_proxy.rules.transports import streaming_driver_for
 
 TAR = ("application/tar", "application/x-tar")
@@ -49,12 +50,24 @@ def upload(
     began = time.monotonic()
     order = replace(job.order, as_form=hassio.takes_forms(supervisor.version))
     found: Reply | Refused
+    mark_sent(job)
     try:
-        found = streaming_driver_for(supervisor).upload(job.target, order, parts, size=size)
+        found = streaming_driver_for(supervisor).upload(
+            job.target, order, _renewing(job, parts), size=size
+        )
     except Refused as refusal:
         found = refusal
     finish(job, found, time.monotonic() - began)
     return job
+
+
+def _renewing(job: CallJob, parts: Iterable[bytes]) -> Iterator[bytes]:
+    renewed = time.monotonic()
+    for part in parts:
+        if time.monotonic() - renewed > RENEW_SECONDS:
+            renewed = time.monotonic()
+            renew_leases([job])
+        yield part
 
 
 def download(
@@ -90,6 +103,7 @@ def open_stream(
     target, stack, began = job.target, ExitStack(), time.monotonic()
     if target is None:
         raise TypeError("A job is made ready before it is begun.")
+    mark_sent(job)
     try:
         found = stack.enter_context(
             streaming_driver_for(job.supervisor).download(target, order)
@@ -133,7 +147,8 @@ class StreamedDownload:
         *,
         is_log: bool = False,
     ) -> None:
-        self.call, self.stack, self.found, self.began = job.call, stack, found, began
+        self.job, self.call, self.stack, self.found = job, job.call, stack, found
+        self.began = self.renewed = began
         self.is_log, self.is_over, self.size = is_log, False, 0
         # A log has no end of its own: being left is how it ends.
         self.left = ("succeeded", "It was followed.") if is_log else ("failed", CUT_OFF)
@@ -142,6 +157,9 @@ class StreamedDownload:
         return self
 
     def __next__(self) -> bytes:
+        if time.monotonic() - self.renewed > RENEW_SECONDS:
+            self.renewed = time.monotonic()
+            renew_leases([self.job])
         try:
             part = next(self.found.parts)
         except StopIteration:
@@ -166,7 +184,8 @@ class StreamedDownload:
         call = self.call
         call.state, call.reason, call.status = state, reason, self.found.status
         call.duration = round((time.monotonic() - self.began) * 1000)
-        call.ended, call.leased_until = timezone.now(), None
+        call.ended = timezone.now()
+        assign(call, FREE)
         call.save()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from controller.base.leases import Leased
 from controller.configs.models import Config, Push
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
+from supervisor_proxy.models import Supervisor, SupervisorCall
 from tests import factories
 
 numbers = count(1)
@@ -39,11 +40,26 @@ def push() -> Push:
     return Push.objects.create(config=Config.objects.create(device=device))
 
 
-NEW: dict[str, Callable[[], Leased]] = {"deliveries": delivery, "emails": email, "pushes": push}
+def supervisor_call() -> SupervisorCall:
+    device = factories.device(factories.organization())
+    row = Supervisor.objects.create(device=device)
+    return SupervisorCall.objects.create(
+        supervisor=row, method="POST", path="/v1/restart", state="queued",
+        wish={"name": "restart", "path": "/v1/restart", "query": {}, "data": {"appId": 1}},
+    )  # fmt: skip
+
+
+NEW: dict[str, Callable[[], Leased]] = {
+    "deliveries": delivery,
+    "emails": email,
+    "pushes": push,
+    "supervisor_calls": supervisor_call,
+}
 ENDINGS: dict[str, dict[str, Any]] = {
     "deliveries": {"state": Delivery.State.DONE},
     "emails": {"emailed": True},
     "pushes": {"state": Push.State.APPLIED},
+    "supervisor_calls": {"state": SupervisorCall.State.SUCCEEDED},
 }
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor
-from supervisor_proxy.rules import batch_calls, campaigns, home_assistant
+from supervisor_proxy.rules import call_queue, campaigns, home_assistant
 from tests import factories
 from tests.browser.test_commands import in_background
 from tests.fleet.hassio import HassioSupervisor
@@ -64,7 +64,7 @@ def test_the_tab_of_a_device_shows_what_it_runs_and_confirms_what_is_dangerous(
     page.locator("[data-confirm-call] [name=confirm]").fill("cabin")
     page.locator("[data-confirm-yes]").click()
     expect(page.locator("[data-calls] tr").first).to_contain_text("restore/full")
-    in_background(batch_calls.run_due).join()
+    in_background(call_queue.run_due).join()
     expect(page.locator("[data-calls] tr").first).to_contain_text("Succeeded")
     assert ("POST", "/backups/ab12cd34/restore/full") in fleet["cabin"].paths
 

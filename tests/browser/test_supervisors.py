@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor, SupervisorBatch
-from supervisor_proxy.rules import batch_calls
+from supervisor_proxy.rules import call_queue
 from tests import factories
 from tests.browser.test_commands import in_background
 from tests.fleet.balena import BalenaSupervisor
@@ -72,7 +72,7 @@ def test_many_are_called_from_the_list_and_their_page_follows_them(
     page.locator("[name=count]").fill("1")
     page.get_by_role("button", name="Call 1 device").click()
     expect(page.get_by_text("1 of 1 devices still to answer")).to_be_visible()
-    in_background(batch_calls.run_due).join()
+    in_background(call_queue.run_due).join()
     expect(page.locator("td .badge")).to_have_text("Succeeded")
     assert SupervisorBatch.objects.count() == 1
     assert balena.paths == [("POST", "/v1/reboot")]

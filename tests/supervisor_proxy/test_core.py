@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from controller.accounts.models import Organization, User
-from supervisor_proxy.rules import batch_calls, home_assistant
+from supervisor_proxy.rules import call_queue, home_assistant
 from tests import factories
 from tests.fleet.core import Core
 from tests.fleet.http import Growing, Large
@@ -45,7 +45,7 @@ def test_what_is_json_goes_over_cores_socket(ask: Any, cabin: Any) -> None:
     assert (refused.status_code, refused.json()["result"]) == (400, "error")
     assert "extra keys" in refused.json()["message"]
     job = ask("post", "core/update").json()["data"]["job_id"]
-    batch_calls.run_due()
+    call_queue.run_due()
     assert ask("get", f"jobs/{job}").json()["data"]["errors"] == []
     assert device.core == device.core_latest
     home_assistant.look_at([row])

@@ -4,6 +4,7 @@ import threading
 import time
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -11,7 +12,12 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
-from supervisor_proxy.rules import batch_calls
+from supervisor_proxy.rules import (
+    call_execution,
+    call_queue,
+    call_requests,
+    call_verification,
+)
 from tests import factories
 from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.http import hangs_up
@@ -88,7 +94,7 @@ class TestFleet:
         assert answer.status_code == 202
         url = answer["Location"]
         assert api(admin).get(url).json()["results"]["queued"] == 2
-        assert batch_calls.run_due() == 2
+        assert call_queue.run_due() == 2
         assert api(admin).get(url).json()["results"]["succeeded"] == 2
         calls = api(admin).get(
             f"/api/v1/controller/supervisor-call/?batch={answer.json()['id']}"
@@ -168,12 +174,12 @@ class TestLater:
         assert answer.json()["state"] == "queued"
         same = post("v1/restart", deviceId=away.pk, queue=True)
         assert same.json()["id"] == answer.json()["id"]
-        assert batch_calls.run_due() == 1
+        assert call_queue.run_due() == 1
         call = SupervisorCall.objects.get(pk=answer.json()["id"])
         assert call.state == "queued"
-        SupervisorCall.objects.update(leased_until=None)
+        SupervisorCall.objects.update(not_before=timezone.now())
         Supervisor.objects.update(port=balena.port)
-        batch_calls.run_due()
+        call_queue.run_due()
         call.refresh_from_db()
         assert (call.state, call.answer) == ("succeeded", "OK")
         assert balena.paths == [("POST", "/v1/restart")]
@@ -183,7 +189,7 @@ class TestLater:
     ) -> None:
         first = post("v1/update", deviceId=away.pk, queue=True).json()["id"]
         SupervisorCall.objects.update(expires=timezone.now())
-        batch_calls.run_due()
+        call_queue.run_due()
         assert SupervisorCall.objects.get(pk=first).state == "expired"
         second = post("v1/update", deviceId=away.pk, queue=True).json()["id"]
         url = f"/api/v1/controller/supervisor-call/{second}/cancel/"
@@ -214,27 +220,125 @@ class TestUnknown:
         assert post("v1/restart", deviceId=row.pk).status_code == 502
         balena.fault = None
         SupervisorCall.objects.update(ended=timezone.now() - timedelta(minutes=1))
-        assert batch_calls.verify_unknown() == 1
+        assert call_verification.verify_unknown() == 1
         call = SupervisorCall.objects.get(state="unknown")
         assert "answers, and takes the portal's key" in call.verdict
-        assert batch_calls.verify_unknown() == 0
+        assert call_verification.verify_unknown() == 0
 
-    def test_a_call_of_a_dead_process_is_unknown_and_never_repeated(
+    def test_a_device_that_does_not_answer_is_asked_less_and_less_often(
+        self, row: Supervisor, closed: list[int]
+    ) -> None:
+        Supervisor.objects.update(port=closed[0])
+        SupervisorCall.objects.create(
+            supervisor=row, name="restart", method="POST", path="/v1/restart", state="unknown",
+            ended=timezone.now() - timedelta(minutes=1),
+        )  # fmt: skip
+        pauses = []
+        for _ in range(3):
+            assert call_verification.verify_unknown() == 1
+            assert call_verification.verify_unknown() == 0
+            call = SupervisorCall.objects.get()
+            pauses.append((call.not_before - timezone.now()).total_seconds())
+            SupervisorCall.objects.update(not_before=timezone.now())
+        assert pauses == sorted(pauses)
+        assert pauses[2] > 2 * pauses[0]
+        SupervisorCall.objects.update(ended=timezone.now() - timedelta(hours=1))
+        call_verification.verify_unknown()
+        assert SupervisorCall.objects.get().verdict == "The device has not answered since."
+
+
+def lost(row: Supervisor, **values: Any) -> SupervisorCall:
+    """A call whose process died."""
+    call = SupervisorCall.objects.create(
+        supervisor=row, name="restart", method="POST", path="/v1/restart",
+        lease_holder=uuid4(), leased_until=timezone.now() - timedelta(seconds=1), **values,
+    )  # fmt: skip
+    Supervisor.objects.filter(pk=row.pk).update(lease=call.pk, leased_until=call.leased_until)
+    return call
+
+
+class TestLost:
+    def test_what_was_sent_is_unknown_and_never_repeated(
         self, balena: BalenaSupervisor, row: Supervisor
     ) -> None:
-        SupervisorCall.objects.create(
-            supervisor=row, name="restart", method="POST", path="/v1/restart",
-            leased_until=timezone.now() - timedelta(seconds=1),
-        )  # fmt: skip
-        batch_calls.run_due()
-        assert SupervisorCall.objects.get().state == "unknown"
+        lost(row, sent=timezone.now())
+        call_queue.run_due()
+        call = SupervisorCall.objects.get()
+        assert (call.state, call.leased_until) == ("unknown", None)
         assert not balena.requests
 
+    def test_what_was_not_sent_was_not_done(
+        self, balena: BalenaSupervisor, row: Supervisor
+    ) -> None:
+        lost(row)
+        call_queue.run_due()
+        call = SupervisorCall.objects.get()
+        assert (call.state, call.code) == ("unreachable", "lost")
+        assert "nothing was done" in call.reason
+
+    def test_what_a_worker_had_not_sent_waits_on_and_is_made_once(
+        self, post: Any, run: Any, organization: Organization
+    ) -> None:
+        devices = run("19.0.5", "18.0.0", "19.0.5")
+        for device in devices:
+            factories.supervisor(device, organization)
+        post("v1/restart", appId=42, headers={"Prefer": "respond-async"})
+        calls = call_queue.lease_due()
+        jobs = [call_queue.resume(call) for call in calls]
+        # The worker makes the first call, and dies.
+        call_execution.execute_all([job for job in jobs[:1] if job])
+        past = timezone.now() - timedelta(seconds=1)
+        SupervisorCall.objects.filter(state="running").update(leased_until=past)
+        Supervisor.objects.filter(lease__isnull=False).update(leased_until=past)
+        call_queue.settle_lost()
+        assert SupervisorCall.objects.filter(state="queued").count() == 2
+        SupervisorCall.objects.filter(state="queued").update(not_before=timezone.now())
+        assert call_queue.run_due() == 2
+        assert set(SupervisorCall.objects.values_list("state", flat=True)) == {"succeeded"}
+        assert [device.paths for device in devices] == [[("POST", "/v1/restart")]] * 3
+
+    def test_a_device_is_free_again_within_seconds(
+        self, post: Any, balena: BalenaSupervisor, row: Supervisor
+    ) -> None:
+        call = lost(row, sent=timezone.now())
+        assert post("v1/restart", deviceId=row.pk).status_code == 200
+        call.refresh_from_db()
+        assert (timedelta(seconds=60) >= call_requests.LEASE, call.state) == (True, "running")
+
+    def test_who_asked_and_may_no_longer_is_not_called_for(
+        self, post: Any, balena: BalenaSupervisor, row: Supervisor
+    ) -> None:
+        user = factories.user(row.device.organization)
+        post("v1/restart", appId=42, user=user, headers={"Prefer": "respond-async"})
+        user.memberships.all().delete()
+        call_queue.run_due()
+        assert SupervisorCall.objects.get().state == "refused"
+        assert not balena.requests
+
+
+def test_the_leases_of_a_call_and_of_its_device_are_renewed_together(
+    admin: User, row: Supervisor
+) -> None:
+    wanted = call_requests.match_route(
+        row.flavor, method="POST", path="/v1/restart", data={"appId": 42}
+    )
+    job = call_requests.start(admin, row, wanted)
+    assert job.is_ready
+    soon_over = timezone.now() + timedelta(seconds=1)
+    SupervisorCall.objects.update(leased_until=soon_over)
+    Supervisor.objects.update(leased_until=soon_over)
+    call_requests.renew_leases([job])
+    row.refresh_from_db()
+    job.call.refresh_from_db()
+    assert row.leased_until == job.call.leased_until > soon_over
+
+
+class TestHistory:
     def test_old_calls_are_forgotten_open_ones_are_not(self, row: Supervisor) -> None:
         for state in ("succeeded", "queued"):
             SupervisorCall.objects.create(supervisor=row, method="GET", path="/", state=state)
         SupervisorCall.objects.update(created=timezone.now() - timedelta(days=400))
-        assert batch_calls.prune() == 1
+        assert call_queue.prune() == 1
         assert SupervisorCall.objects.get().state == "queued"
 
 

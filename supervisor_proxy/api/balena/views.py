@@ -19,6 +19,7 @@ from rest_framework.response import Response
 
 from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused, Unreachable
+from controller.base.leases import FREE, assign
 from controller.dialects.balena import LenientJSONParser, View, relay_response, require_user
 from supervisor_proxy.api.balena.filters import conditions
 from supervisor_proxy.api.balena.serializers import (
@@ -152,7 +153,8 @@ def record_own(user: User, wanted: CallRequest, supervisor: Supervisor) -> None:
     except Refused as refusal:
         refuse(CallJob(supervisor, wanted, call), refusal)
         raise
-    call.state, call.ended, call.leased_until = SupervisorCall.State.SUCCEEDED, now(), None
+    call.state, call.ended = SupervisorCall.State.SUCCEEDED, now()
+    assign(call, FREE)
     call.reason = "Answered by the portal."
     call.save()
 

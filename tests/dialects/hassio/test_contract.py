@@ -10,7 +10,7 @@ import pytest
 from controller.accounts.engine.scopes import allows
 from supervisor_proxy.engine.hassio import STREAMS, TABLE
 from supervisor_proxy.models import SupervisorCall
-from supervisor_proxy.rules import batch_calls
+from supervisor_proxy.rules import call_queue
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +71,7 @@ def test_a_row_is_reached_with_its_permission_and_not_without(
     answer = send(api(owner), row, supervisor)
     if answer.streaming:
         assert not b"".join(answer.streaming_content)
-    batch_calls.run_due()
+    call_queue.run_due()
     call = SupervisorCall.objects.order_by("-created").first()
     if row["modern"] is None and version != "195":
         assert answer.status_code == 501, answer.content

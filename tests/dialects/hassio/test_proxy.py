@@ -9,7 +9,7 @@ import pytest
 from controller.accounts.models import User
 from controller.accounts.rules import issue_token
 from supervisor_proxy.models import SupervisorCall
-from supervisor_proxy.rules import batch_calls, call_execution
+from supervisor_proxy.rules import call_execution, call_queue
 from tests import factories
 from tests.fleet import http as fleet
 
@@ -119,12 +119,12 @@ def test_what_takes_long_is_a_job_of_the_portal(ask: Any, home: Any) -> None:
     started = ask(row, "post", "core/update").json()
     job = started["data"]["job_id"]
     assert ask(row, "get", f"jobs/{job}").json()["data"]["done"] is False
-    batch_calls.run_due()
+    call_queue.run_due()
     shown = ask(row, "get", f"jobs/{job}").json()["data"]
     assert (shown["done"], shown["errors"]) == (True, [])
     assert device.core == device.core_latest
     failed = ask(row, "post", "core/update").json()["data"]["job_id"]
-    batch_calls.run_due()
+    call_queue.run_due()
     assert ask(row, "get", f"jobs/{failed}").json()["data"]["errors"]
 
 
@@ -171,7 +171,7 @@ def test_what_takes_long_says_how_far_it_is(
     ]  # fmt: skip
     device.delays["/backups/new/full"] = 1.5
     job = ask(row, "post", "backups/new/full").json()["data"]["job_id"]
-    batch_calls.run_due()
+    call_queue.run_due()
     call = SupervisorCall.objects.get(pk=uuid.UUID(job))
     assert (call.state, call.progress, call.stage) == ("succeeded", 42, "addons")
     shown = ask(row, "get", f"jobs/{job}").json()["data"]
