@@ -50,7 +50,7 @@ async def ask(application: Any, path: str, content: bytes = b"", method: str = "
 
     asked, _, query = path.partition("?")
     scope = {"type": "http", "method": method, "path": asked, "query_string": query.encode(),
-             "client": ("192.0.2.7", 1)}  # fmt: skip
+             "client": ("192.0.2.7", 1), "headers": []}  # fmt: skip
     await application(scope, receive, send)
     return sent[0]["status"], sent[1]["body"], dict(sent[0]["headers"])
 
