@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.permissions import AllowAny
 
 from controller.accounts.models import OrganizationScoped
+from controller.celery import app as celery
 from controller.dialects.openwisp import OwnedViewSet
 
 ROOT = Path(__file__).parents[1]
@@ -155,6 +157,50 @@ LIBRARIES = {
     "ROOT_URLCONF",
     "STATICFILES_DIRS",
 }
+
+
+def layers() -> list[set[str]]:
+    """The apps of pyproject's layers, the lowest first."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    lines = next(one["layers"] for one in contracts["contracts"] if one["id"] == "apps")
+    return [set(line.split(" | ")) for line in reversed(lines)]
+
+
+def height(module: str) -> int:
+    return next(
+        (
+            level
+            for level, names in enumerate(layers())
+            if any(f"{module}.".startswith(f"{name}.") for name in names)
+        ),
+        -1,
+    )
+
+
+def test_rules_name_only_tasks_of_their_own_app_and_of_lower_ones() -> None:
+    """A task is named by a string, which import-linter does not see."""
+    celery.autodiscover_tasks(force=True)
+    where = {name: task.__module__ for name, task in celery.tasks.items()}
+    shells = {"api", "admin", "urls"}
+    named = 0
+    for path in CODE:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if height(module) < 0 or shells & set(path.parts):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            text = node.value if isinstance(node, ast.Constant) else None
+            if not (
+                isinstance(text, str) and re.fullmatch(r"[a-z_]+(\.[a-z_]+)*\.tasks\.\w+", text)
+            ):
+                continue
+            if "tasks" in path.parts or path.stem == "tasks":
+                continue
+            assert text in where, f"{path} names {text}, which is no task"
+            assert height(where[text]) <= height(module), (
+                f"{path} names {text}, of an upper app"
+            )
+            named += 1
+    assert named > 10, "a rule names its tasks in some other way"
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from django.conf import settings
 from django.test import Client
 
 from controller.base.management.commands.settings_reference import reference
+from tests.programs import works
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -64,7 +64,9 @@ def test_each_way_to_run_it_works_on_every_queue() -> None:
     assert sorted(by_compose) == sorted(by_kubernetes) == wanted
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.skipif(
+    not works("systemd-analyze", "--version"), reason="systemd is not installed"
+)
 @pytest.mark.parametrize("name", ["muster-web", "muster-worker@", "muster-beat"])
 def test_systemd_reads_the_units(tmp_path: Path, name: str) -> None:
     # Its check wants the programs to exist, and here they are elsewhere.

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -25,6 +24,7 @@ from controller.connections.drivers.ssh import Timeouts, open_shell
 from controller.connections.drivers.tcp import probe, probe_many
 from tests.fleet.ports import free_port
 from tests.fleet.ssh import SshDevice, make_key
+from tests.programs import works
 
 QUICK = Timeouts(socket=0.5, handshake=1)
 
@@ -216,11 +216,7 @@ def test_a_key_that_cannot_be_read_is_refused_in_words(device, text):
 
 
 def may_mount():
-    return (
-        os.geteuid() == 0
-        and shutil.which("unshare") is not None
-        and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0
-    )
+    return os.geteuid() == 0 and works("unshare", "-m", "true")
 
 
 @pytest.mark.skipif(

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import BLOCK, Large, Supervisors
 from tests.live.conftest import Portal, eventually
+from tests.programs import find_python
 
 pytestmark = pytest.mark.live
 CLIENT = "aiohasupervisor==0.11.0"
@@ -33,10 +33,10 @@ FLAT = 96 * 1024 * 1024
 @pytest.fixture(scope="module")
 def python() -> Path:
     """A Python with the client, which wants 3.13 or later, in a folder that outlives the tests."""
-    found = next((path for path in map(shutil.which, PYTHONS) if path), None)
+    found = find_python(PYTHONS, minor=13)
     if found is None:
         pytest.skip("aiohasupervisor needs Python 3.13 or later, and there is none here")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "muster" / CLIENT
+    cache = Path(__file__).parents[2] / ".cache" / CLIENT
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -6,7 +6,6 @@ of the same program.
 
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from controller.vpn import rules
 from controller.vpn.models import Vpn
 from tests import factories
 from tests.fleet.namespaces import SECONDS, cable, give_address, make_space, run, tried, why_not
+from tests.programs import works
 from tests.vpn.test_clients import of_device, unpacked
 
 pytestmark = pytest.mark.netns
@@ -127,7 +127,7 @@ def openvpn_options(files: dict[str, str], folder: Path) -> str:
 def test_an_openvpn_tunnel_carries_a_ping(
     organization: Organization, net: tuple[str, str], start: Any, tmp_path: Path
 ) -> None:
-    if shutil.which("openvpn") is None:
+    if not works("openvpn", "--version"):
         pytest.skip("openvpn is not installed")
     config = {
         "openvpn": [factories.OPENVPN["openvpn"][0] | {"verb": 3, "cipher": "AES-256-GCM"}]
@@ -152,14 +152,14 @@ def wireguard(start: Any, tmp_path: Path) -> Callable[[str, str], None]:
     """Makes a WireGuard interface in a namespace, by the kernel or by wireguard-go."""
     if reason := why_not():
         pytest.skip(reason)
-    if shutil.which("wg") is None:
+    if not works("wg", "--version"):
         pytest.skip("wg is not installed (Debian: wireguard-tools)")
 
     def make_one(space: str, name: str) -> None:
         made = tried("ip", "-n", space, "link", "add", name, "type", "wireguard")
         if made.returncode == 0:
             return
-        if shutil.which("wireguard-go") is None:
+        if not works("wireguard-go", "--version"):
             pytest.skip("the kernel has no WireGuard and wireguard-go is not installed")
         folder = tmp_path / f"{space}-{name}"
         folder.mkdir()

@@ -12,6 +12,8 @@ from controller.devices.models import Device
 from networks.overlay.models import Node
 from networks.overlay.rules import plans
 
+plans.FOLLOWERS.add("controller.configs.tasks.follow_overlay")
+
 
 def sync_outdated() -> int:
     """Once for all that has changed since: what comes in a burst is one push each."""

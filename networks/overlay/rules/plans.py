@@ -22,7 +22,8 @@ from networks.overlay.engine.keys import overlay_address, wireguard_pair
 from networks.overlay.engine.topology import Plan, Topology
 from networks.overlay.models import DirectPath, Member, Network, Node
 
-FOLLOW = "controller.configs.tasks.follow_overlay"
+# Tasks of upper apps that configure the nodes of outdated plans; each adds its own.
+FOLLOWERS: set[str] = set()
 RELAY_NAME = "relay"
 FIRST_PORT, PORTS = 20000, 30000
 
@@ -73,7 +74,8 @@ def mark_outdated(network_ids: Collection[int], *, also: Iterable[int] = ()) -> 
     (affected | Node.objects.filter(is_relay=True)).touch()
     # A little later: what comes in a burst is one push.
     tell_changed(network_ids)
-    enqueue_on_commit(FOLLOW, countdown=settings.MUSTER_OVERLAY_SETTLE_SECONDS)
+    for task in FOLLOWERS:
+        enqueue_on_commit(task, countdown=settings.MUSTER_OVERLAY_SETTLE_SECONDS)
 
 
 def tell_changed(network_ids: Iterable[int]) -> None:

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +15,11 @@ from controller.accounts.rules import issue_token
 from supervisor_proxy.models import Supervisor, SupervisorBatch
 from tests import factories
 from tests.fleet.balena import BalenaSupervisor
+from tests.programs import works
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not shutil.which("npm"), reason="needs node and npm"),
+    pytest.mark.skipif(not works("npm", "--version"), reason="needs node and npm"),
 ]
 # The newest that runs on Node 20.
 SDK = "balena-sdk@22.4.9"

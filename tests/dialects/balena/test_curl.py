@@ -3,7 +3,6 @@
 Only the address, the token and the numbers are our own.
 """
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +14,11 @@ from controller.accounts.rules import issue_token
 from supervisor_proxy.models import Supervisor
 from tests import factories
 from tests.fleet.balena import BalenaSupervisor
+from tests.programs import works
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not shutil.which("curl"), reason="needs curl"),
+    pytest.mark.skipif(not works("curl", "--version"), reason="needs curl"),
 ]
 
 HEADERS = """--header "Content-Type:application/json" \\

@@ -4,7 +4,6 @@ Only the address, the ids, the token and the key are our own.
 """
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from controller.accounts.models import Organization, User
 from controller.accounts.rules import issue_token
 from controller.devices.models import Device
 from tests import factories
+from tests.programs import works
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not shutil.which("curl"), reason="needs curl"),
+    pytest.mark.skipif(not works("curl", "--version"), reason="needs curl"),
 ]
 FORM_TYPE = (
     "-H 'content-type: multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW'"
