@@ -32,7 +32,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
-    "DASHBOARD_CALLBACK": "controller.configs.admin.dashboard.dashboard",
+    "DASHBOARD_CALLBACK": "controller.dashboard.dashboard",
     "COLORS": {
         # Hue 225; 600 on white and 400 on the dark background both have a contrast above 4.5.
         "primary": {

@@ -81,3 +81,16 @@ class VariablesWidget(forms.Textarea):
     class Media:
         css = {"all": ["portal/editors.css"]}
         js = [forms.Script("portal/variables.js", type="module")]
+
+
+class SchemaWidget(forms.Textarea):
+    """A form from the backend's schema, or the JSON itself; the textarea is the field."""
+
+    template_name = "portal/config.html"
+
+    class Media:
+        css = {"all": ["portal/editors.css"]}
+        js = [
+            "vendor/json-editor-2.17.2/jsoneditor.js",
+            forms.Script("portal/config-editor.js", type="module"),
+        ]

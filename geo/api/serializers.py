@@ -9,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework_gis import fields as gis
 
+from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.base.errors import Refused
-from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import Device
 from geo.models import DeviceLocation, FloorPlan, Location, OrganizationGeoSettings, ordinal
 from geo.rules import geometry

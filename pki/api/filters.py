@@ -2,8 +2,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_filters import rest_framework as filters
 
+from controller.accounts.api.filters import OwnedFilter
 from controller.accounts.models import User
-from controller.devices.api.filters import OwnedFilter
 from pki.models import Ca, Cert
 
 

@@ -2,8 +2,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.accounts.models import User
-from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from pki.engine import keys
 from pki.models import Ca, Cert, Reason
 

@@ -4,12 +4,28 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group, Permission
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controller.accounts.api.filters import visible_organizations
 from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules import authenticate_password
 from controller.base.errors import NotAuthenticated
+
+
+class VisibleRelatedField(serializers.PrimaryKeyRelatedField[Any]):
+    """A reference to a row that the caller may know of; any other does not exist."""
+
+    def get_queryset(self) -> Any:
+        rows: Any = super().get_queryset()
+        return rows.visible_to(self.context["request"].user) if rows is not None else None
+
+
+@extend_schema_field(OpenApiTypes.UUID)
+class OrganizationField(serializers.PrimaryKeyRelatedField[Any]):
+    def get_queryset(self) -> Any:
+        return visible_organizations(self.context.get("request"))
 
 
 class SignIn(serializers.Serializer[Any]):

@@ -13,8 +13,6 @@ from controller.configs.rules import bulk_operations as rules
 from controller.configs.rules.bulk_actions import BULK_ACTIONS
 from controller.devices.models import Device
 
-NAMED_MOST = 20
-
 
 def begin(kind: str) -> Callable[..., Any]:
     """The action of a list of devices that proposes this change of the selected ones."""
@@ -30,16 +28,3 @@ def begin(kind: str) -> Callable[..., Any]:
     propose.__name__ = str(kind)
     propose.short_description = f"{DeviceBatch.Kind(kind).label} …"  # type: ignore[attr-defined]
     return propose
-
-
-def grouped(left: dict[str, list[str]]) -> list[dict[str, Any]]:
-    """Devices that are left out, by the reason; the first names of each."""
-    return [
-        {
-            "reason": reason,
-            "count": len(names),
-            "names": ", ".join(names[:NAMED_MOST]),
-            "more": max(0, len(names) - NAMED_MOST),
-        }
-        for reason, names in sorted(left.items(), key=lambda one: -len(one[1]))
-    ]

@@ -24,11 +24,11 @@ from controller.base.admin import (
     stacked_bar,
 )
 from controller.base.errors import Refused
-from controller.configs.admin.bulk_actions import NAMED_MOST, grouped
 from controller.configs.models import DeviceBatch, DeviceBatchRow
 from controller.configs.rules import bulk_operations as rules
 from controller.configs.rules.bulk_actions import BULK_ACTIONS, BulkAction
 from controller.devices.admin.badges import relative_time
+from controller.devices.admin.exclusions import NAMED_MOST, group_by_reason
 from controller.devices.models import Device
 
 State, RowState = DeviceBatch.State, DeviceBatchRow.State
@@ -158,7 +158,7 @@ class DeviceBatchAdmin(ScopedAdmin):
             "count": len(accepted),
             "total": len(found),
             "more": max(0, len(accepted) - NAMED_MOST),
-            "left": grouped(left),
+            "left": group_by_reason(left),
             "shows_forecast": action.changes_configurations and is_chosen and accepted and own,
         }
 

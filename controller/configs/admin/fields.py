@@ -7,20 +7,12 @@ from django import forms
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from controller.base.forms import SchemaWidget
 from controller.configs.models import Backend, Template
 
 
-class ConfigWidget(forms.Textarea):
-    """A form from the backend's schema, or the JSON itself; the textarea is the field."""
-
-    template_name = "portal/config.html"
-
-    class Media:
-        css = {"all": ["portal/editors.css"]}
-        js = [
-            "vendor/json-editor-2.17.2/jsoneditor.js",
-            forms.Script("portal/config-editor.js", type="module"),
-        ]
+class ConfigWidget(SchemaWidget):
+    """The editor of a configuration, by the schema of its backend."""
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)

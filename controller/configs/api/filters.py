@@ -1,8 +1,8 @@
 from django_filters import rest_framework as filters
 
+from controller.accounts.api.filters import OwnedFilter, visible_organizations
 from controller.accounts.models import Version
 from controller.configs.models import Backend, Rollout, Snapshot, Template
-from controller.devices.api.filters import OwnedFilter, visible_organizations
 from controller.devices.models import Enrollment
 
 

@@ -3,11 +3,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.accounts.models import Version
 from controller.configs.engine import masking
 from controller.configs.models import Rollout, Snapshot, Template
 from controller.configs.rules import drift, rollouts, snapshots, versions
-from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import DeviceGroup, Enrollment
 from controller.vpn.models import Vpn
 

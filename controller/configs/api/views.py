@@ -19,7 +19,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from controller.accounts.engine.scopes import NO_SITE
 from controller.accounts.models import Version
 from controller.accounts.rules import authorize
-from controller.configs.api.agent.views import archive_of
+from controller.base.downloads import archive_response
 from controller.configs.api.filters import (
     EnrollmentFilter,
     RolloutFilter,
@@ -71,7 +71,7 @@ class TemplateViewSet(RuleViewSet):
     def configuration(self, request: Request, pk: str) -> HttpResponse:
         """What the template renders to by itself, with its default values (tar.gz)."""
         template = self.get_object()
-        return archive_of(template.name, templates.rendered(template).archive)
+        return archive_response(template.name, templates.rendered(template).archive)
 
 
 class SnapshotViewSet(OfDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):

@@ -14,14 +14,12 @@ from django.template.response import TemplateResponse
 from controller.accounts.models import Organization
 from controller.base.admin import admin_url
 from controller.base.errors import Refused
-from controller.configs.admin.bulk_actions import grouped
 from controller.configs.rules.bulk_operations import CHANGED
 from controller.connections.engine.commands import KINDS, Kind
 from controller.connections.models import CommandBatch, DeviceConnection
 from controller.connections.rules.commands import kinds_for, partition_targets, send_to_many
+from controller.devices.admin.exclusions import NAMED_MOST, group_by_reason
 from controller.devices.models import Device
-
-NAMED_MOST = 20
 
 
 def kinds(organization_ids: Iterable[UUID]) -> dict[str, Any]:
@@ -84,7 +82,7 @@ def run_on_many(
         "selected": request.POST.getlist("_selected_action"),
         "across": request.POST.get("select_across", "0"),
         "kinds": kinds({device.organization_id for device in devices}),
-        "left": grouped(left),
+        "left": group_by_reason(left),
         "error": error,
     }
     return TemplateResponse(request, "admin/devices/device/command.html", context)

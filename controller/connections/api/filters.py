@@ -1,5 +1,6 @@
 from django_filters import rest_framework as filters
 
+from controller.accounts.api.filters import OwnedFilter, visible_organizations
 from controller.connections.engine.commands import KINDS
 from controller.connections.models import (
     Command,
@@ -7,7 +8,6 @@ from controller.connections.models import (
     Credentials,
     DeviceConnection,
 )
-from controller.devices.api.filters import OwnedFilter, visible_organizations
 
 
 class CredentialsFilter(OwnedFilter):

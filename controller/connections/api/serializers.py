@@ -5,6 +5,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.connections.models import (
     Command,
     CommandBatch,
@@ -12,7 +13,6 @@ from controller.connections.models import (
     DeviceConnection,
 )
 from controller.connections.rules import SECRETS
-from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import Device
 
 MASK = "********"

@@ -4,25 +4,12 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.accounts.models import User
 from controller.configs.models import Backend, Config, Template
 from controller.connections.engine.commands import KINDS
-from controller.devices.api.filters import visible_groups, visible_organizations
+from controller.devices.api.filters import visible_groups
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
-
-
-class VisibleRelatedField(serializers.PrimaryKeyRelatedField[Any]):
-    """A reference to a row that the caller may know of; any other does not exist."""
-
-    def get_queryset(self) -> Any:
-        rows: Any = super().get_queryset()
-        return rows.visible_to(self.context["request"].user) if rows is not None else None
-
-
-@extend_schema_field(OpenApiTypes.UUID)
-class OrganizationField(serializers.PrimaryKeyRelatedField[Any]):
-    def get_queryset(self) -> Any:
-        return visible_organizations(self.context.get("request"))
 
 
 @extend_schema_field(OpenApiTypes.UUID)

@@ -19,8 +19,8 @@ from rest_framework.serializers import BaseSerializer
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import authorize
 from controller.base.compiled_queries import CompiledQuery
+from controller.base.downloads import archive_response
 from controller.base.errors import NotFound, Refused
-from controller.configs.api.agent.views import archive_of
 from controller.configs.models import TemplateUse
 from controller.configs.rules import devices, organization_transfer
 from controller.devices.api.filters import DeviceFilter, GroupFilter
@@ -231,7 +231,7 @@ class DeviceViewSet(RuleViewSet):
         config = getattr(device, "config", None)
         if config is None or config.desired is None:
             raise NotFound("Not found.")
-        return archive_of(device.name, config.desired.archive)
+        return archive_response(device.name, config.desired.archive)
 
 
 def as_listed(row: tuple[Any, ...], *, with_key: bool) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 from django_filters import rest_framework as filters
 
-from controller.devices.api.filters import OwnedFilter, visible_organizations
+from controller.accounts.api.filters import OwnedFilter, visible_organizations
 from controller.notifications.models import (
     KIND_CHOICES,
     Delivery,

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
+from controller.accounts.admin.versions import Versioned
 from controller.base.admin import (
     RuleAdmin,
     RuleForm,
@@ -18,9 +19,8 @@ from controller.base.admin import (
     badge,
     display,
 )
-from controller.configs.admin.fields import ConfigWidget
-from controller.configs.admin.versions import Versioned
-from controller.configs.api.agent.views import archive_of
+from controller.base.downloads import archive_response
+from controller.base.forms import SchemaWidget
 from controller.configs.engine import masking
 from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device
@@ -34,7 +34,7 @@ MOST_CLIENTS = 100
 HEAVY = ("archive", "private_key", "key", "auth_token", "dh")
 
 
-class ServerConfigWidget(ConfigWidget):
+class ServerConfigWidget(SchemaWidget):
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
         context["schemas"] = {
@@ -130,7 +130,7 @@ class VpnAdmin(Versioned, RuleAdmin):
 
     def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
         vpn = rules.rendered(self.row_for(request, object_id, "secret"))
-        return archive_of(vpn.name, bytes(vpn.archive))
+        return archive_response(vpn.name, bytes(vpn.archive))
 
     @display(description="Organization", ordering="organization__name")
     def owner(self, obj: Vpn) -> str:

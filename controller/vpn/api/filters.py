@@ -2,7 +2,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_filters import rest_framework as filters
 
-from controller.devices.api.filters import OwnedFilter
+from controller.accounts.api.filters import OwnedFilter
 from controller.vpn.models import Vpn
 from networks.ipam.models import Subnet
 

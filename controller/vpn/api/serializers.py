@@ -2,9 +2,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.accounts.models import User
 from controller.configs.engine.masking import masked
-from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
 from controller.vpn.models import Vpn
 from networks.ipam.models import Subnet
 from pki.models import Ca, Cert

@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from controller.base.downloads import archive_response
 from controller.base.errors import NotFound
-from controller.configs.api.agent.views import archive_of
 from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.api.serializers import GroupSerializer
 from controller.devices.models import DeviceGroup
@@ -40,7 +40,7 @@ class VpnViewSet(RuleViewSet):
     def configuration(self, request: Request, pk: str) -> HttpResponse:
         """The archive (tar.gz) that this server is to have."""
         vpn = rules.rendered(self.get_object())
-        return archive_of(vpn.name, bytes(vpn.archive))
+        return archive_response(vpn.name, bytes(vpn.archive))
 
 
 class CertificateGroupView(View):

@@ -1,11 +1,8 @@
 from django_filters import rest_framework as filters
 
-from controller.devices.api.filters import (
-    OwnedFilter,
-    visible_locations,
-    visible_organizations,
-)
-from geo.api.filters.device_locations import PlaceFilter
+from controller.accounts.api.filters import OwnedFilter, visible_organizations
+from controller.devices.api.filters import visible_locations
+from controller.devices.api.filters.device_locations import PlaceFilter
 from geo.models import FloorPlan, Location
 
 

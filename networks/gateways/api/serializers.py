@@ -6,8 +6,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 from rest_framework import serializers
 
+from controller.accounts.api.serializers import VisibleRelatedField
 from controller.accounts.models import Organization, Site
-from controller.devices.api.serializers import VisibleRelatedField
 from networks.gateways.engine.features import MASK
 from networks.gateways.models import Change, ChangeEvent, ChangeSet, Gateway, GatewayStatus
 from networks.gateways.rules import conflicts, transitions

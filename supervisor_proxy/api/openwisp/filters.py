@@ -2,7 +2,7 @@ from typing import Any
 
 from django_filters import rest_framework as filters
 
-from controller.devices.api.filters import visible_organizations
+from controller.accounts.api.filters import visible_organizations
 from supervisor_proxy.models import (
     BackupPlan,
     Home,

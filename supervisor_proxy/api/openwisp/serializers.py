@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from controller.devices.api.serializers import OrganizationField, VisibleRelatedField
+from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import Device, DeviceGroup
 from supervisor_proxy.models import (
     BackupPlan,

@@ -3,12 +3,12 @@
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.text import get_valid_filename
 
+from controller.base.downloads import archive_response
 from controller.base.errors import NotPermitted, Refused
 from controller.configs.rules import agent, enrollment
 from controller.devices.models import Device
-from controller.dialects.agent import HEADER, agent_view, parameter, text
+from controller.dialects.agent import agent_view, parameter, text
 
 NUL = "\x00"
 SIGNATURE = b"&signature="
@@ -76,18 +76,7 @@ def checksum(request: HttpRequest, device: UUID) -> HttpResponse:
 
 @agent_view("GET")
 def download_config(request: HttpRequest, device: UUID) -> HttpResponse:
-    return archive_of(*agent.download(device, parameter(request.GET, "key")))
-
-
-def archive_of(name: str, archive: bytes) -> HttpResponse:
-    return HttpResponse(
-        archive,
-        content_type="application/octet-stream",
-        headers={
-            HEADER: "true",
-            "Content-Disposition": f"attachment; filename={get_valid_filename(name)}.tar.gz",
-        },
-    )
+    return archive_response(*agent.download(device, parameter(request.GET, "key")))
 
 
 @agent_view("POST")

@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from controller.accounts.api.serializers import VisibleRelatedField
 from controller.accounts.models import Site
-from controller.devices.api.serializers import VisibleRelatedField
 from controller.devices.models import Device, Presence
 
 # Of devices that nobody said what they are for.

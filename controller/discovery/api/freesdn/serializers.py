@@ -6,8 +6,8 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controller.accounts.api.serializers import VisibleRelatedField
 from controller.accounts.models import Organization, Site
-from controller.devices.api.serializers import VisibleRelatedField
 from controller.discovery.drivers.contract import USUAL_METHODS, USUAL_PORTS
 from controller.discovery.models import Finding, Scan
 

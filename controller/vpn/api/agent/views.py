@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
-from controller.configs.api.agent.views import archive_of
+from controller.base.downloads import archive_response
 from controller.dialects.agent import agent_view, parameter, text
 from controller.vpn import rules
 
@@ -16,4 +16,4 @@ def checksum(request: HttpRequest, vpn: UUID) -> HttpResponse:
 
 @agent_view("GET")
 def download_config(request: HttpRequest, vpn: UUID) -> HttpResponse:
-    return archive_of(*rules.download(vpn, parameter(request.GET, "key")))
+    return archive_response(*rules.download(vpn, parameter(request.GET, "key")))

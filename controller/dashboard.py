@@ -163,7 +163,7 @@ def troubles(in_service: Any) -> list[dict[str, Any]]:
 def reason(device: Device) -> str:
     config = getattr(device, "config", None)
     if config is not None and config.status == Config.Status.ERROR:
-        return config.render_error or config.error_reason
+        return str(config.render_error or config.error_reason)
     return device.presence.reason if hasattr(device, "presence") else ""
 
 

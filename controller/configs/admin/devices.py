@@ -11,6 +11,7 @@ from django.urls import path
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from controller.accounts.admin.versions import Versioned
 from controller.accounts.models import Organization
 from controller.base.admin import (
     LateJoinPaginator,
@@ -24,7 +25,9 @@ from controller.base.errors import Refused
 from controller.base.import_export import ImportExportAdmin
 from controller.configs.admin import preview
 from controller.configs.admin.bulk_actions import begin
-from controller.configs.admin.versions import Versioned
+from controller.configs.admin.device_forms import CONFIG_FIELDS, DeviceForm
+from controller.configs.admin.import_export import DeviceResource
+from controller.configs.admin.organization_transfer import Movable
 from controller.configs.models import Backend, Config, Push
 from controller.configs.rules import devices as rules
 from controller.configs.rules import drift as drifting
@@ -40,14 +43,8 @@ from controller.devices.admin.badges import (
     snapshots,
     status_badge,
 )
-from controller.devices.admin.forms import CONFIG_FIELDS, DeviceForm
-from controller.devices.admin.import_export import DeviceResource
-from controller.devices.admin.organization_transfer import Movable
+from controller.devices.admin.panels import build_panels
 from controller.devices.models import Device
-from geo.admin.device_locations import place_of_device
-from supervisor_proxy.admin.home_tab import home_of
-from supervisor_proxy.admin.supervisors import supervisor_of
-from supervisor_proxy.admin.terminals import terminals_of
 
 
 @admin.register(Device)
@@ -229,12 +226,8 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
             "history": history(device) if reads else [],
             "snapshots": snapshots(device) if reads else [],
             "restores": user.has_perm_on("config:update", device) and not device.is_deactivated,
-            "where": place_of_device(request, device),
             "commands": commands_of(request, device),
-            "supervisor": supervisor_of(request, device),
-            "home": home_of(request, device),
-            "terminals": terminals_of(request, device),
-        }
+        } | build_panels(request, device)
 
     def can_push(self, request: HttpRequest, device: Device, config: Config | None) -> bool:
         user: Any = request.user

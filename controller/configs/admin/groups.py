@@ -6,10 +6,10 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
+from controller.accounts.admin.versions import Versioned
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, display
 from controller.base.forms import RuleForm, VariablesWidget
 from controller.configs.admin.fields import TemplatesField
-from controller.configs.admin.versions import Versioned
 from controller.configs.models import Template
 from controller.configs.rules import devices as rules
 from controller.devices.models import DeviceGroup

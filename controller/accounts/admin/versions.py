@@ -13,9 +13,9 @@ from controller.accounts.engine.diff import Change
 from controller.accounts.engine.scopes import NO_SITE
 from controller.accounts.models import Version
 from controller.base.admin import action, admin_url, badge
+from controller.base.changelist import relative_time
 from controller.base.errors import Refused
 from controller.configs.rules import versions as rules
-from controller.devices.admin.badges import relative_time
 
 SHOWN = 200
 TONES = {

@@ -1,4 +1,3 @@
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -6,21 +5,11 @@ from django.http import HttpRequest
 from django_filters import rest_framework as filters
 from rest_framework.exceptions import ValidationError
 
-from controller.accounts.models import Organization
+from controller.accounts.api.filters import OwnedFilter, visible_organizations
 from controller.configs.models import Backend, Config
+from controller.devices.api.filters.device_locations import PlaceFilter
 from controller.devices.models import Device, DeviceGroup
-from geo.api.filters.device_locations import PlaceFilter
 from geo.models import FloorPlan, Location
-
-
-def visible_organizations(request: HttpRequest | None) -> QuerySet[Organization]:
-    """The organizations whose rows the caller may see."""
-    user: Any = request.user if request else None
-    if user is None or not user.is_active:
-        return Organization.objects.none()
-    if user.is_superuser:
-        return Organization.objects.all()
-    return Organization.objects.filter(pk__in=user.roles)
 
 
 def visible_groups(request: HttpRequest | None) -> QuerySet[DeviceGroup]:
@@ -33,16 +22,6 @@ def visible_locations(request: HttpRequest | None) -> QuerySet[Location]:
 
 def visible_floor_plans(request: HttpRequest | None) -> QuerySet[FloorPlan]:
     return FloorPlan.objects.filter(location__organization__in=visible_organizations(request))
-
-
-class OwnedFilter(filters.FilterSet):
-    """By organization and creation time: what every list of owned rows can be filtered by."""
-
-    organization = filters.ModelChoiceFilter(queryset=visible_organizations)
-    organization_slug = filters.CharFilter("organization__slug")
-    created = filters.IsoDateTimeFilter()
-    created__gte = filters.IsoDateTimeFilter("created", "gte")
-    created__lt = filters.IsoDateTimeFilter("created", "lt")
 
 
 class GroupFilter(OwnedFilter):

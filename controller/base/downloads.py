@@ -1,0 +1,15 @@
+"""Answers that are files."""
+
+from django.http import HttpResponse
+from django.utils.text import get_valid_filename
+
+
+def archive_response(name: str, archive: bytes) -> HttpResponse:
+    """Return a configuration archive as the download ``<name>.tar.gz``."""
+    return HttpResponse(
+        archive,
+        content_type="application/octet-stream",
+        headers={
+            "Content-Disposition": f"attachment; filename={get_valid_filename(name)}.tar.gz"
+        },
+    )
