@@ -5,7 +5,8 @@ from django.db.models import Case, CharField, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django_filters import rest_framework as filters
 
-from controller.devices.api.filters import OwnedFilter, visible_groups, visible_organizations
+from controller.accounts.api.filters import OwnedFilter, visible_organizations
+from controller.devices.api.filters import visible_groups
 from controller.devices.models import Device
 from controller.monitoring.engine.health import Health
 from controller.monitoring.models import Silence, Threshold, WifiSession

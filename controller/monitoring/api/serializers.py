@@ -3,12 +3,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 
-from controller.devices.api.serializers import (
-    DeviceList,
-    GroupField,
-    OrganizationField,
-    VisibleRelatedField,
-)
+from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
+from controller.devices.api.serializers import DeviceList, GroupField
 from controller.devices.models import Device
 from controller.monitoring.engine.health import Health
 from controller.monitoring.models import Silence, Threshold, WifiSession
