@@ -1,6 +1,7 @@
 from celery import shared_task
 
 from supervisor_proxy.rules import (
+    backup_queue,
     backups,
     call_queue,
     call_verification,
@@ -36,4 +37,4 @@ def look_at_homes() -> int:
 
 @shared_task
 def run_backups() -> int:
-    return backups.run_due()
+    return backup_queue.run_due()

@@ -1,20 +1,22 @@
 """Supervisors, terminals, and what was asked of them."""
 
-from supervisor_proxy.models.backups import BackupPlan, StoredBackup
+from supervisor_proxy.models.backups import BACKUPS, BackupPlan, StoredBackup
 from supervisor_proxy.models.calls import (
     CALLS,
     RememberedAnswer,
     SupervisorBatch,
     SupervisorCall,
 )
-from supervisor_proxy.models.campaigns import CampaignDevice, UpdateCampaign
+from supervisor_proxy.models.campaigns import CAMPAIGNS, CampaignDevice, UpdateCampaign
 from supervisor_proxy.models.homes import Home, HomeAlert
 from supervisor_proxy.models.ingress import IngressSession
 from supervisor_proxy.models.supervisors import Supervisor
 from supervisor_proxy.models.terminals import Terminal, TerminalPart
 
 __all__ = [
+    "BACKUPS",
     "CALLS",
+    "CAMPAIGNS",
     "BackupPlan",
     "CampaignDevice",
     "Home",

@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
+from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.base.secrets import EncryptedTextField
 from controller.devices.models import DeviceGroup
@@ -54,7 +55,7 @@ class BackupPlan(OrganizationOwned, Base):
         return self.name
 
 
-class StoredBackup(OrganizationScoped, Base):
+class StoredBackup(OrganizationScoped, Leased, Base):
     """One backup of one device: made there, then fetched and kept here."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
@@ -77,11 +78,13 @@ class StoredBackup(OrganizationScoped, Base):
     password = EncryptedTextField(blank=True)
     reason = models.TextField(blank=True)
     fetched = models.DateTimeField(null=True)
-    leased_until = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-created"]
-        indexes = [models.Index(fields=["supervisor", "-created"])]
+        indexes = [
+            models.Index(fields=["supervisor", "-created"]),
+            lease_index("stored_backup_leased"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["supervisor"],
@@ -96,3 +99,17 @@ class StoredBackup(OrganizationScoped, Base):
     @property
     def file_name(self) -> str:
         return f"{self.supervisor_id}/{self.pk}.tar"
+
+    @property
+    def device_name(self) -> str:
+        """What the backup is called on the device, by which it is found there again."""
+        return f"Muster {self.created:%Y-%m-%d} {self.pk.hex[:8]}"
+
+
+BACKUPS = LeaseQueue(
+    "backups", StoredBackup,
+    waits=models.Q(
+        state__in=(StoredBackup.State.WAITING, StoredBackup.State.MADE),
+        plan__isnull=False, plan__user__isnull=False,
+    ),
+)  # fmt: skip

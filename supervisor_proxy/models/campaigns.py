@@ -5,11 +5,12 @@ from typing import ClassVar
 from django.db import models
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
+from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from supervisor_proxy.models.supervisors import Supervisor
 
 
-class UpdateCampaign(OrganizationOwned, Base):
+class UpdateCampaign(OrganizationOwned, Leased, Base):
     """Core's update on these devices: one first, then a tenth, then the rest."""
 
     class State(models.TextChoices):
@@ -26,13 +27,19 @@ class UpdateCampaign(OrganizationOwned, Base):
     wave = models.PositiveSmallIntegerField(default=0)
     reason = models.TextField(blank=True)
     ended = models.DateTimeField(null=True, editable=False)
-    leased_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["-created"]
+        indexes = [lease_index("update_campaign_leased")]
 
     def __str__(self) -> str:
         return self.name
+
+
+CAMPAIGNS = LeaseQueue(
+    "campaigns", UpdateCampaign, waits=models.Q(state=UpdateCampaign.State.RUNNING),
+    shortest_pause=5, longest_pause=60,
+)  # fmt: skip
 
 
 class CampaignDevice(OrganizationScoped, Base):
@@ -58,6 +65,8 @@ class CampaignDevice(OrganizationScoped, Base):
     after = models.CharField(max_length=32, blank=True)
     backup = models.CharField(max_length=64, blank=True)
     reason = models.TextField(blank=True)
+    # When what the state waits for was sent to the device; cleared once its outcome is known.
+    sent = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["wave", "created"]

@@ -69,20 +69,27 @@ def execute_all(
     *,
     seconds: float = REQUEST_SECONDS,
     renew: Callable[[], object] = lambda: None,
+    hands_over: bool = True,
 ) -> None:
     """Make these calls side by side; each is written down as it ends.
 
-    After ``seconds`` no further one begins: those left are late, and a worker's to make.
+    After ``seconds`` no further one begins: those left are late. They are handed over to the
+    workers, unless the caller repeats them by itself.
     ``renew`` is called every few seconds, for what else the caller has leased.
     """
     release_connections()
-    async_to_sync(_drive)(jobs, seconds, renew)
+    async_to_sync(_drive)(jobs, seconds, renew, hand_over if hands_over else leave)
 
 
-async def _drive(jobs: Sequence[CallJob], seconds: float, renew: Callable[[], object]) -> None:
+async def _drive(
+    jobs: Sequence[CallJob],
+    seconds: float,
+    renew: Callable[[], object],
+    on_late: Callable[[CallJob], None],
+) -> None:
     renewing = asyncio.ensure_future(_keep_leases(jobs, renew))
     try:
-        await _make(jobs, seconds)
+        await _make(jobs, seconds, on_late)
     finally:
         renewing.cancel()
 
@@ -94,7 +101,9 @@ async def _keep_leases(jobs: Sequence[CallJob], renew: Callable[[], object]) -> 
         await sync_to_async(renew)()
 
 
-async def _make(jobs: Sequence[CallJob], seconds: float) -> None:
+async def _make(
+    jobs: Sequence[CallJob], seconds: float, on_late: Callable[[CallJob], None]
+) -> None:
     places = asyncio.Semaphore(AT_ONCE)
     end = time.monotonic() + seconds
 
@@ -104,7 +113,7 @@ async def _make(jobs: Sequence[CallJob], seconds: float) -> None:
             left = end - time.monotonic()
             if left <= 0:
                 job.is_late = True
-                await sync_to_async(hand_over)(job)
+                await sync_to_async(on_late)(job)
                 return
             if not await sync_to_async(mark_sent)(job):
                 # It waited for longer than its lease, and is another worker's by now.
@@ -180,6 +189,11 @@ def hand_over(job: CallJob) -> None:
     call.wish = stored(job.wish)
     to_queue(call)
     call.save()
+
+
+def leave(job: CallJob) -> None:
+    release_lease(job.call)
+    refuse(job, Refused("Its turn did not come in time, so nothing was done.", code="late"))
 
 
 # --- the end of a call

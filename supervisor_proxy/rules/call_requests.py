@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -50,6 +50,8 @@ class CallJob:
     """Whether who asked may see secrets."""
     is_late: bool = field(default=False)
     """Whether its turn did not come within the time of the request."""
+    on_send: Callable[[], object] | None = None
+    """Asked just before the call leaves; it does not where the answer is false."""
 
     @property
     def is_ready(self) -> bool:
@@ -247,6 +249,8 @@ def renew_leases(jobs: Iterable[CallJob]) -> None:
 
 def mark_sent(job: CallJob) -> bool:
     """Record that the call is about to leave. Returns False if its lease has run out."""
+    if job.on_send is not None and not job.on_send():
+        return False
     call, now = job.call, timezone.now()
     held = SupervisorCall.objects.filter(
         pk=call.pk, state=State.RUNNING, lease_holder=call.lease_holder, leased_until__gte=now

@@ -7,7 +7,13 @@ from typing import Any
 from controller.base.leases import Leased
 from controller.configs.models import Config, Push
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
-from supervisor_proxy.models import Supervisor, SupervisorCall
+from supervisor_proxy.models import (
+    BackupPlan,
+    StoredBackup,
+    Supervisor,
+    SupervisorCall,
+    UpdateCampaign,
+)
 from tests import factories
 
 numbers = count(1)
@@ -49,16 +55,33 @@ def supervisor_call() -> SupervisorCall:
     )  # fmt: skip
 
 
+def stored_backup() -> StoredBackup:
+    organization = factories.organization()
+    plan = BackupPlan.objects.create(
+        organization=organization, name="nightly", user=factories.superuser()
+    )
+    row = Supervisor.objects.create(device=factories.device(organization), flavor="hassio")
+    return StoredBackup.objects.create(plan=plan, supervisor=row)
+
+
+def campaign() -> UpdateCampaign:
+    return UpdateCampaign.objects.create(organization=factories.organization(), name="August")
+
+
 NEW: dict[str, Callable[[], Leased]] = {
     "deliveries": delivery,
     "emails": email,
     "pushes": push,
     "supervisor_calls": supervisor_call,
+    "backups": stored_backup,
+    "campaigns": campaign,
 }
 ENDINGS: dict[str, dict[str, Any]] = {
     "deliveries": {"state": Delivery.State.DONE},
     "emails": {"emailed": True},
     "pushes": {"state": Push.State.APPLIED},
+    "backups": {"state": StoredBackup.State.STORED},
+    "campaigns": {"state": UpdateCampaign.State.DONE},
     "supervisor_calls": {"state": SupervisorCall.State.SUCCEEDED},
 }
 

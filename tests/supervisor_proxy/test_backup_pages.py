@@ -9,7 +9,7 @@ from django.test import Client
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import BackupPlan, StoredBackup
-from supervisor_proxy.rules import backups
+from supervisor_proxy.rules import backup_queue, backups
 from tests import factories
 from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import Large
@@ -45,7 +45,7 @@ def device(settings: Any, tmp_path: Path, run: Any, organization: Organization) 
 @pytest.fixture
 def stored(device: HassioSupervisor, admin: User, organization: Organization) -> StoredBackup:
     backups.add_plan(admin, organization=organization, name="nightly")
-    assert backups.run_due() == 1
+    assert backup_queue.run_due() == 1
     row: StoredBackup = StoredBackup.objects.get()
     return row
 
@@ -59,7 +59,7 @@ def test_a_plan_is_made_changed_and_deleted_and_says_what_it_made(
     plan = BackupPlan.objects.get()
     page = f"{PLANS}{plan.pk}/change/"
     assert "None yet" in client.get(page).content.decode()
-    assert backups.run_due() == 1
+    assert backup_queue.run_due() == 1
     assert (
         StoredBackup.objects.get().supervisor.device.name in client.get(page).content.decode()
     )

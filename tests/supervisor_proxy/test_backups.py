@@ -4,13 +4,15 @@ import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from controller.accounts.models import Organization, User
-from supervisor_proxy.models import BackupPlan, StoredBackup, SupervisorCall
-from supervisor_proxy.rules import backups
+from controller.base.leases import LeaseHolder
+from supervisor_proxy.models import BACKUPS, BackupPlan, StoredBackup, SupervisorCall
+from supervisor_proxy.rules import backup_queue, backups
 from tests import factories
 from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import Large
@@ -61,7 +63,7 @@ def test_devices_of_both_ages_are_backed_up_and_their_backups_kept_here(
 ) -> None:
     devices = fleet("2026.08.0", "195")
     assert plan().status_code == 201
-    assert backups.run_due() == 2
+    assert backup_queue.run_due() == 2
     rows = api(admin).get(STORED).json()["results"]
     assert {one["state"] for one in rows} == {"stored"}
     assert {one["sha256"] for one in rows} == {Large(SIZE).digest}
@@ -73,7 +75,7 @@ def test_devices_of_both_ages_are_backed_up_and_their_backups_kept_here(
     files = list(folder.glob("*/*"))
     assert [file.stat().st_size for file in files] == [SIZE, SIZE]
     assert {file.stat().st_mode & 0o77 for file in files} == {0}
-    assert backups.run_due() == 0, "they are not due yet"
+    assert backup_queue.run_due() == 0, "they are not due yet"
 
 
 def test_no_more_are_kept_than_the_plan_says_here_and_there(
@@ -82,7 +84,7 @@ def test_no_more_are_kept_than_the_plan_says_here_and_there(
     (device,) = fleet("2026.08.0")
     plan(keep=2, keep_on_device=1, hours=24)
     for _ in range(4):
-        assert backups.run_due() == 1
+        assert backup_queue.run_due() == 1
         later(25)
     assert StoredBackup.objects.count() == 2
     assert len(list(folder.glob("*/*.tar"))) == 2
@@ -97,25 +99,110 @@ def test_one_that_fails_says_why_and_is_tried_again_an_hour_later(
     (device,) = fleet("2026.08.0")
     plan()
     key, device.key = device.key, "another"
-    backups.run_due()
+    backup_queue.run_due()
     row = StoredBackup.objects.get()
     assert (row.state, "was not made" in row.reason) == ("failed", True)
     device.key = key
-    assert backups.run_due() == 0
+    assert backup_queue.run_due() == 0
     later(2)
-    assert backups.run_due() == 1
+    assert backup_queue.run_due() == 1
     assert not list(folder.glob("*/*.part"))
 
 
 def test_a_backup_whose_worker_died_is_fetched_by_another(fleet: Any, plan: Any) -> None:
     (device,) = fleet("2026.08.0")
     plan()
-    backups.plan_due()
-    backups.make()
-    StoredBackup.objects.update(leased_until=timezone.now() - timedelta(minutes=1))
-    assert backups.run_due() == 1
+    backup_queue.plan_due()
+    backup_queue.make()
+    lease = {"lease_holder": uuid4(), "leased_until": timezone.now() - timedelta(minutes=1)}
+    StoredBackup.objects.update(**lease)
+    assert backup_queue.run_due() == 0
+    StoredBackup.objects.update(not_before=timezone.now())
+    assert backup_queue.run_due() == 1
     assert StoredBackup.objects.get().state == "stored"
     assert len(device.backups) == 1
+
+
+@pytest.fixture
+def lost(fleet: Any, plan: Any) -> tuple[HassioSupervisor, StoredBackup]:
+    """A backup whose worker was lost just after it had been asked for."""
+    (device,) = fleet("2026.08.0")
+    plan()
+    backup_queue.plan_due()
+    holder = LeaseHolder(BACKUPS)
+    (row,) = holder.lease(1)
+    assert holder.mark_sent(row.pk)
+    lose_worker()
+    return device, row
+
+
+def lose_worker() -> None:
+    StoredBackup.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_backup_that_was_made_while_nobody_listened_is_found_and_fetched(
+    lost: tuple[HassioSupervisor, StoredBackup],
+) -> None:
+    device, row = lost
+    device.backups["ab12cd34"] = {"slug": "ab12cd34", "name": row.device_name}
+    assert backup_queue.run_due() == 1
+    row.refresh_from_db()
+    assert (row.state, row.slug, row.sent) == ("stored", "ab12cd34", None)
+    assert not [path for _, path in device.paths if path.endswith("/new/full")]
+
+
+def test_a_device_that_is_still_at_it_is_waited_for(
+    lost: tuple[HassioSupervisor, StoredBackup],
+) -> None:
+    device, row = lost
+    device.jobs.append({"name": "backup", "progress": 40, "done": False, "created": "1"})
+    assert backup_queue.run_due() == 0
+    assert not [path for _, path in device.paths if path.endswith("/new/full")]
+    row.refresh_from_db()
+    assert row.state == "waiting"
+    assert row.sent is not None
+    assert row.not_before > timezone.now()
+    device.jobs.clear()
+    device.backups["ab12cd34"] = {"slug": "ab12cd34", "name": row.device_name}
+    StoredBackup.objects.update(not_before=timezone.now())
+    assert backup_queue.run_due() == 1
+
+
+def test_a_backup_that_never_reached_the_device_is_made_once(
+    lost: tuple[HassioSupervisor, StoredBackup],
+) -> None:
+    device, row = lost
+    backup_queue.run_due()
+    StoredBackup.objects.update(not_before=timezone.now())
+    assert backup_queue.run_due() == 1
+    assert len(device.backups) == 1
+    row.refresh_from_db()
+    assert row.state == "stored"
+
+
+def test_plans_of_one_device_do_not_starve_each_other(
+    fleet: Any, plan: Any, folder: Path
+) -> None:
+    fleet("2026.08.0")
+    plan(hours=24)
+    assert backup_queue.run_due() == 1
+    plan(name="weekly", hours=168)
+    assert backup_queue.run_due() == 1
+    assert backup_queue.run_due() == 0
+
+
+def test_parts_of_lost_workers_are_swept(
+    lost: tuple[HassioSupervisor, StoredBackup], folder: Path
+) -> None:
+    _, row = lost
+    place = folder / str(row.supervisor_id)
+    place.mkdir()
+    held = StoredBackup.objects.get().lease_holder
+    assert held is not None
+    for name in ("0" * 32, held.hex):
+        (place / f"{row.pk}.{name}.part").write_bytes(b"half")
+    assert backups.sweep() == 1
+    assert [path.name for path in place.iterdir()] == [f"{row.pk}.{held.hex}.part"]
 
 
 def test_a_kept_backup_goes_back_to_its_device_and_its_password_is_told_to_few(
@@ -123,7 +210,7 @@ def test_a_kept_backup_goes_back_to_its_device_and_its_password_is_told_to_few(
 ) -> None:
     (device,) = fleet("195")
     plan()
-    backups.run_due()
+    backup_queue.run_due()
     url = f"{STORED}{StoredBackup.objects.get().pk}/"
     fetched = api(admin).get(f"{url}download/")
     whole = b"".join(fetched.streaming_content)
@@ -156,11 +243,11 @@ def test_only_devices_of_the_plans_group_are_backed_up(
     fleet("2026.08.0", "2026.08.0")
     group = factories.group(organization)
     assert plan(group=str(group.pk)).status_code == 201
-    assert backups.run_due() == 0
+    assert backup_queue.run_due() == 0
     row = factories.Device.objects.first()
     row.group = group
     row.save()
-    assert backups.run_due() == 1
+    assert backup_queue.run_due() == 1
 
 
 def test_files_of_devices_that_are_gone_are_swept_away(
@@ -168,7 +255,7 @@ def test_files_of_devices_that_are_gone_are_swept_away(
 ) -> None:
     fleet("2026.08.0")
     plan()
-    backups.run_due()
+    backup_queue.run_due()
     assert backups.sweep() == 0
     StoredBackup.objects.all().delete()
     assert backups.sweep() == 1

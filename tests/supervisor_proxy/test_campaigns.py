@@ -1,12 +1,15 @@
 """Updates of many Home Assistant devices: in waves, halted at the gate, brought back."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import SupervisorCall, UpdateCampaign
-from supervisor_proxy.rules import campaigns
+from supervisor_proxy.rules import call_requests, campaigns
 from tests import factories
 from tests.fleet.hassio import HassioSupervisor
 
@@ -113,3 +116,78 @@ def test_a_campaign_whose_worker_died_goes_on_where_its_rows_are(
     campaigns.run_due()
     assert [one.state for one in campaign.devices.all()] == ["done", "done"]
     assert ("POST", "/core/update") not in devices[0].paths
+
+
+def interrupted(begin: Any, rows: list[Any], **values: Any) -> UpdateCampaign:
+    """A campaign whose worker was lost just after it had sent what the first device waits for."""
+    begin(rows)
+    campaign: UpdateCampaign = UpdateCampaign.objects.get()
+    past = timezone.now() - timedelta(seconds=1)
+    UpdateCampaign.objects.update(lease_holder=uuid4(), leased_until=past)
+    campaign.devices.filter(wave=0).update(sent=past, **values)
+    return campaign
+
+
+def go_on() -> None:
+    """Beat comes again, some times."""
+    for _ in range(3):
+        campaigns.run_due()
+        UpdateCampaign.objects.update(not_before=timezone.now())
+
+
+def test_an_update_that_was_done_while_nobody_listened_is_not_done_again(
+    fleet: Any, begin: Any
+) -> None:
+    devices, rows = fleet("2026.08.0", "2026.08.0")
+    before, devices[0].core = devices[0].core, devices[0].core_latest
+    campaign = interrupted(begin, rows, state="backed_up", before=before, backup="ab")
+    go_on()
+    assert [one.state for one in campaign.devices.all()] == ["done", "done"]
+    assert ("POST", "/core/update") not in devices[0].paths
+
+
+def test_a_device_that_is_at_its_update_is_waited_for(fleet: Any, begin: Any) -> None:
+    devices, rows = fleet("2026.08.0")
+    device = devices[0]
+    campaign = interrupted(begin, rows, state="backed_up", before=device.core, backup="ab")
+    device.jobs.append({"name": "update", "progress": 40, "done": False, "created": "1"})
+    go_on()
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.leased_until) == ("running", None)
+    assert ("POST", "/core/update") not in device.paths
+    device.jobs.clear()
+    go_on()
+    assert device.paths.count(("POST", "/core/update")) == 1
+    assert campaign.devices.get().state == "done"
+
+
+def test_a_backup_of_a_lost_worker_is_found_on_the_device(fleet: Any, begin: Any) -> None:
+    devices, rows = fleet("2026.08.0")
+    device = devices[0]
+    campaign = interrupted(begin, rows, before=device.core)
+    name = campaigns.device_name(campaign.devices.get())
+    device.backups["ab12cd34"] = {"slug": "ab12cd34", "name": name}
+    go_on()
+    assert campaign.devices.get().backup == "ab12cd34"
+    assert ("POST", "/backups/new/partial") not in device.paths
+
+
+def test_a_device_whose_turn_does_not_come_is_neither_judged_nor_restored(
+    fleet: Any, begin: Any, admin: User
+) -> None:
+    """Where a step ends before all devices had their turn, the others have it in the next one."""
+    devices, rows = fleet("2026.08.0")
+    begin(rows)
+    # Another call has the device.
+    other = call_requests.start(
+        admin, rows[0], call_requests.match_route("hassio", method="POST", path="/core/restart")
+    )
+    assert other.is_ready
+    go_on()
+    campaign = UpdateCampaign.objects.get()
+    assert (campaign.state, campaign.devices.get().state) == ("running", "waiting")
+    assert not [path for _, path in devices[0].paths if path.endswith("/restore/partial")]
+    call_requests.release_lease(other.call)
+    go_on()
+    campaign.refresh_from_db()
+    assert campaign.state == "done"
