@@ -55,6 +55,8 @@ class World:
     rows: dict[str, Any] = field(default_factory=dict)
     exact: dict[str, str] = field(default_factory=dict)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    people: dict[str, User] = field(default_factory=dict)
+    narrowed: User | None = None
     marks: set[str] = field(default_factory=set)
 
     def path(self, template: str) -> str:
@@ -109,12 +111,14 @@ def add_people(world: World, root: User) -> None:
         "read": member("operator", "read"),
         "write": member("operator", "write"),
     }
+    world.people = people
     world.headers = {
         name: {"HTTP_AUTHORIZATION": f"Bearer {issue_token(user, name='tests')}"}
         for name, user in people.items()
     }
     secret = api_keys.create_key(people["org_admin"], name="narrow", scopes=["device:read"])[1]
     world.headers["key"] = {"HTTP_X_API_KEY": secret}
+    world.narrowed = api_keys.authenticate_key(secret)
     world.headers["anonymous"] = {}
     viewer = people["viewer"]
     world.rows |= {

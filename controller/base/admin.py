@@ -43,7 +43,7 @@ from unfold.widgets import (
 
 from controller.base.changelist import FastChangeList, LateJoinPaginator
 from controller.base.errors import Refused
-from controller.base.forms import RuleForm, VariablesWidget
+from controller.base.forms import RuleForm, VariablesWidget, hide_secrets
 
 __all__ = [
     "AdminPasswordChangeForm",
@@ -202,6 +202,16 @@ class ScopedAdmin(Permissions, ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "create")
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        forms = [context["adminform"].form]
+        for inline in context.get("inline_admin_formsets", ()):
+            forms += inline.formset.forms
+        for form in forms:
+            hide_secrets(form, request.user)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def row_for(self, request: HttpRequest, object_id: str, verb: str) -> Any:
         """The row of a view's URL: 404 unless visible, 403 unless permitted."""

@@ -1,6 +1,7 @@
 """Forms whose saving is the call of a rule, and widgets for what JSON fields hold."""
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, cast
 
 from django import forms
@@ -8,6 +9,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from controller.base.errors import ALL_FIELDS, Refused
+from controller.base.secret_fields import may_read_secrets, secret_fields, shown_value
 
 NO_ROLE_THERE = "Your role in this organization does not permit this."
 
@@ -71,6 +73,23 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> Model:  # noqa: FBT001, FBT002 - Django's signature
         self.save_m2m = lambda: None  # type: ignore[method-assign]
         return cast(Model, self.instance)
+
+
+def hide_secrets(form: Any, user: Any) -> None:
+    """Mask what is secret in a form that is about to be shown, editable or not.
+
+    Nothing is written with it any more; a mask that is sent back keeps what is stored.
+    """
+    row = form.instance
+    names = secret_fields(row).names
+    if not names or row._state.adding or may_read_secrets(user, row):
+        return
+    shown = form.instance = copy(row)
+    for name in names:
+        value = shown_value(row, name, getattr(row, name), is_open=False)
+        setattr(shown, name, value)
+        if name in form.initial:
+            form.initial[name] = value
 
 
 class VariablesWidget(forms.Textarea):

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from controller.base.errors import Refused
+from controller.base.secret_fields import keep_masked
 
 
 class Dated(models.Model):
@@ -25,7 +26,11 @@ class Dated(models.Model):
         super().save(*args, **kwargs)
 
     def checked(self, *, leave_out: set[str] | None = None) -> Self:
-        """This row, if its fields and constraints are in order; else :class:`Refused`."""
+        """This row, if its fields and constraints are in order; else :class:`Refused`.
+
+        A mask in a secret field stands for what is stored there.
+        """
+        keep_masked(self)
         try:
             self.full_clean(exclude=leave_out)
         except ValidationError as error:

@@ -1,6 +1,6 @@
 """Credentials, and the devices they open."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -11,6 +11,7 @@ from controller.accounts.models import (
     Shareable,
 )
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedJSONField
 from controller.connections.engine.commands import KINDS, label_of
 from controller.devices.models import Device
@@ -18,6 +19,8 @@ from controller.devices.models import Device
 
 class Credentials(Shareable, Base):
     """How to sign in on devices. What was stored can be used and replaced, never read back."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(inside=frozenset({"params"}))
 
     class Connector(models.TextChoices):
         # The name OpenWISP's clients send and filter by.
@@ -126,6 +129,8 @@ class CommandBatch(OrganizationOwned, Base):
 
 class Command(OrganizationScoped, Base):
     """A command on a device: waiting, running, or ended in one of four ways."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(inside=frozenset({"input"}))
 
     is_audited = False  # what was asked for is told by the rule, without its secrets
 

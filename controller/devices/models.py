@@ -1,6 +1,6 @@
 """Devices, their groups, what an organization settles for them, and whether they are there."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -15,6 +15,7 @@ from controller.accounts.models import (
     User,
 )
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField, digest
 from controller.devices.engine.identity import KEY, is_mac, is_name, random_key
 
@@ -56,6 +57,10 @@ def valid_list(value: Any) -> None:
 
 class OrganizationSettings(OrganizationOwned, Base):
     """What an organization settles for its devices: registration, variables, their number."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "organization:secret", whole=frozenset({"shared_secret", "context"})
+    )
 
     organization = models.OneToOneField(
         Organization, models.CASCADE, related_name="device_settings"
@@ -105,6 +110,10 @@ class OrganizationSettings(OrganizationOwned, Base):
 
 
 class DeviceGroup(OrganizationOwned, Base):
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "device:secret", inside=frozenset({"context", "meta_data"})
+    )
+
     name = models.CharField(max_length=60)
     description = models.TextField(blank=True)
     context = models.JSONField(
@@ -124,6 +133,10 @@ class DeviceGroup(OrganizationOwned, Base):
 
 
 class Device(OrganizationOwned, Base):
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "device:secret", whole=frozenset({"key"})
+    )
+
     class Kind(models.TextChoices):
         """What it is for; devices do not tell that themselves."""
 

@@ -7,12 +7,15 @@ from django.db import models
 
 from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped, Site
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from controller.devices.models import Device
 
 
 class Scan(OrganizationOwned, Base):
     """One look at some networks. Workers drive it, and another goes on where one was lost."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"community"}))
 
     not_audited: ClassVar[frozenset[str]] = frozenset(
         {"state", "position", "scanned", "found", "driven", "began", "ended", "trouble"}

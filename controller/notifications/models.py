@@ -21,6 +21,7 @@ from controller.accounts.models.audit import Audited
 from controller.accounts.models.credentials import UserOwned, UserOwnedQuerySet
 from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from controller.notifications.engine.kinds import KINDS
 from controller.notifications.engine.signing import key_of, new_secret
@@ -200,6 +201,8 @@ def valid_kinds(value: Any) -> None:
 
 class Webhook(OrganizationOwned, Base):
     """A program that is told of an organization's notices, each message signed."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secret"}))
 
     name = models.CharField(max_length=64)
     url = models.URLField(

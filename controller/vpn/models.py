@@ -8,6 +8,7 @@ from django.db.models import F
 
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedBytesField, EncryptedTextField, digest
 from controller.devices.engine.identity import random_key
 from controller.devices.models import Device, valid_key, valid_object
@@ -27,6 +28,12 @@ class VpnQuerySet(OrganizationScopedQuerySet):
 
 class Vpn(Shareable, Base):
     """A VPN server that devices are clients of."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "vpn:secret",
+        whole=frozenset({"key", "auth_token", "private_key", "archive"}),
+        inside=frozenset({"config"}),
+    )
 
     class Backend(models.TextChoices):
         OPENVPN = "openwisp_controller.vpn_backends.OpenVpn", "OpenVPN"
@@ -140,6 +147,10 @@ class Vpn(Shareable, Base):
 
 class VpnClient(OrganizationScoped, Base):
     """What makes a device a client of a server. It comes and goes with the template."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "device:secret", whole=frozenset({"private_key", "secret"})
+    )
 
     organization_path: ClassVar[str] = "device__organization"
 

@@ -17,6 +17,7 @@ from guardian.shortcuts import get_objects_for_user
 
 from controller.accounts.models import Audited, User
 from controller.base.models import Dated
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField, digest
 from controller.devices.models import Device
 from networks.overlay.engine.overlay_names import new_code
@@ -60,6 +61,8 @@ class NodeQuerySet(models.QuerySet[Any]):
 
 class Node(Told, Dated):
     """A device in the overlay: one key and one address for all its networks."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"private_key"}))
 
     class KeyMode(models.TextChoices):
         DEVICE = "device", "Made on the device"
@@ -236,6 +239,8 @@ class Share(Told, Dated):
 
 class JoinCode(Told, Dated):
     """What devices join a network with, without anybody signing in on them."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secret"}))
 
     network = models.ForeignKey(Network, models.CASCADE, related_name="codes")
     label = models.CharField(max_length=64, blank=True, help_text="What it is for.")

@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
-from controller.accounts.models import User
+from controller.dialects.masking import MasksSecrets
 from pki.engine import keys
 from pki.models import Ca, Cert, Reason
 
@@ -21,7 +21,7 @@ SIGNED = [
 DATES = ["created", "modified"]
 
 
-class CertifiedSerializer(serializers.ModelSerializer[Any]):
+class CertifiedSerializer(MasksSecrets, serializers.ModelSerializer[Any]):
     """What authorities and certificates have in common, as it is created or imported."""
 
     key_length = serializers.ChoiceField(
@@ -51,14 +51,6 @@ class CertifiedSerializer(serializers.ModelSerializer[Any]):
         help_text="Passphrase for the private key, if present",
     )  # fmt: skip
     auto_renew = serializers.BooleanField(required=False, write_only=True)
-
-    def to_representation(self, instance: Ca | Cert) -> dict[str, Any]:
-        shown = super().to_representation(instance)
-        user = self.context["request"].user
-        permission = f"{instance._meta.model_name}:secret"
-        if not (isinstance(user, User) and user.has_perm_on(permission, instance)):
-            shown["private_key"] = None
-        return shown
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = [name for name in ("certificate", "private_key") if attrs.get(name)]

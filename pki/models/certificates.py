@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.models import Dated
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from pki.engine import keys
 from pki.engine.contract import Authority
@@ -151,6 +152,10 @@ def unique_names(label: str) -> list[models.BaseConstraint]:
 class Ca(Certified):
     """An authority whose key the portal holds."""
 
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "ca:secret", whole=frozenset({"private_key", "passphrase"})
+    )
+
     issuer = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="intermediates",
         help_text="The authority above it, if that one is here too.",
@@ -184,6 +189,10 @@ class Ca(Certified):
 
 class Cert(Certified):
     """A certificate of a device, a server or a person."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "cert:secret", whole=frozenset({"private_key", "passphrase"})
+    )
 
     ca = models.ForeignKey(Ca, models.PROTECT, related_name="certs", verbose_name="CA")
 

@@ -9,6 +9,7 @@ from django.db import models
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
 from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from controller.devices.models import DeviceGroup
 from supervisor_proxy.models.supervisors import Supervisor
@@ -20,6 +21,10 @@ def new_password() -> str:
 
 class BackupPlan(OrganizationOwned, Base):
     """How often the Home Assistant devices of an organization, or of a group, are backed up."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "supervisor:secret", whole=frozenset({"password"})
+    )
 
     name = models.CharField(max_length=100)
     group = models.ForeignKey(
@@ -57,6 +62,10 @@ class BackupPlan(OrganizationOwned, Base):
 
 class StoredBackup(OrganizationScoped, Leased, Base):
     """One backup of one device: made there, then fetched and kept here."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "supervisor:secret", whole=frozenset({"password"})
+    )
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
     is_audited = False

@@ -13,6 +13,7 @@ from controller.accounts.models import (
 )
 from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base, Dated
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedJSONField, EncryptedTextField
 from supervisor_proxy.models.supervisors import Supervisor
 
@@ -56,6 +57,10 @@ class CallQuerySet(OrganizationScopedQuerySet):
 
 class SupervisorCall(OrganizationScoped, Leased, Base):
     """One attempt. It is written before anything is sent, and closed once."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "supervisor:secret", whole=frozenset({"wish"})
+    )
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
     # It is a record itself.
@@ -137,6 +142,8 @@ CALLS = LeaseQueue(
 
 class RememberedAnswer(Dated):
     """What a request with an ``Idempotency-Key`` was answered, for its repetition."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"body"}))
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     key_digest = models.CharField(max_length=64)

@@ -7,12 +7,15 @@ from django.utils import timezone
 
 from controller.accounts.models import OrganizationScoped, User
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from supervisor_proxy.models.supervisors import Supervisor
 
 
 class IngressSession(OrganizationScoped, Base):
     """One add-on's page for one user, for a while."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"entry", "session"}))
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
     is_audited = False

@@ -8,6 +8,7 @@ from django.db import models
 
 from controller.accounts.models import OrganizationScoped
 from controller.base.models import Dated
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from controller.devices.models import Device
 from supervisor_proxy.engine.addresses import port_fits
@@ -22,6 +23,10 @@ def valid_port(value: int) -> None:
 
 class Supervisor(OrganizationScoped, Dated):
     """One supervisor. Its number is what clients call ``deviceId``."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "supervisor:secret", whole=frozenset({"key", "previous_key"})
+    )
 
     organization_path: ClassVar[str] = "device__organization"
 

@@ -6,6 +6,7 @@ from django.db import models
 
 from controller.accounts.models import OrganizationScoped, User
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedBytesField
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device
@@ -56,6 +57,10 @@ class Terminal(OrganizationScoped, Base):
 
 class TerminalPart(OrganizationScoped):
     """A piece of what a terminal showed. What was typed is only there as the device echoed it."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "terminal:replay", whole=frozenset({"events"})
+    )
 
     organization_path: ClassVar[str] = "terminal__device__organization"
     is_audited = False

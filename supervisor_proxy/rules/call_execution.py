@@ -15,6 +15,7 @@ from controller.accounts.models import User
 from controller.base.database import release_connections
 from controller.base.errors import Refused, Unreachable
 from controller.base.leases import FREE, assign
+from controller.base.masking import masked_document
 from supervisor_proxy.drivers.contract import BadAnswer, Driver, Order, Target
 from supervisor_proxy.engine import answers, hassio
 from supervisor_proxy.engine.answers import Answer, Reply
@@ -257,7 +258,8 @@ def _answered(job: CallJob, reply: Reply) -> None:
     call.state = State.SUCCEEDED if answer.is_good else State.FAILED
     if answer.is_locked:
         call.state, call.code = State.LOCKED, "locked"
-    kept = "" if job.wish.route.secret and answer.is_good else answer.text[:LONGEST_KEPT]
+    hides = job.wish.route.secret and answer.is_good
+    kept = "" if hides else masked_document(answer.text)[:LONGEST_KEPT]
     call.answer = kept if call.batch_id or call.wish or not answer.is_good else ""
     call.ended, call.wish = timezone.now(), None
     assign(call, FREE)

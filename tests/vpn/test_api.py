@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from controller.accounts.models import Organization
-from controller.configs.engine.masking import looks_secret
+from controller.base.masking import looks_secret
 from controller.configs.models import Template
 from controller.configs.rules import rendering
 from controller.vpn.models import Vpn, VpnClient

@@ -10,6 +10,7 @@ from django.utils import timezone
 from controller.accounts.models.audit import Audited
 from controller.accounts.models.users import User
 from controller.base.models import Base, Dated
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 
 
@@ -100,6 +101,8 @@ class Session(UserOwned, Base):
 
 class Authenticator(UserOwned, Dated):
     """An app that shows codes; it counts from the moment a first code proved it."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secret"}))
 
     user = models.OneToOneField(User, models.CASCADE, related_name="authenticator")
     secret = EncryptedTextField(editable=False)

@@ -24,6 +24,7 @@ from controller.accounts.engine.scopes import (
 from controller.accounts.models.audit import Audited
 from controller.base.errors import Refused
 from controller.base.models import Base, Dated
+from controller.base.secret_fields import SecretFields
 
 # Django's words for what may be done to a model, and ours.
 ACTIONS = {"view": "read", "add": "create", "change": "update", "delete": "delete"}
@@ -49,6 +50,8 @@ class Users(UserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
 
 class User(Audited, AbstractUser):
     """Signs in by user name or e-mail; what they may do follows from their memberships."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"password"}))
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     username = models.CharField(

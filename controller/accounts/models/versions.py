@@ -1,15 +1,20 @@
 """What rows were, each time somebody had changed them."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.utils import timezone
 
 from controller.accounts.models.tenancy import Shareable, Site
 from controller.accounts.models.users import Organization
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedJSONField
 
 
 class Version(Shareable):
     """One row as it was after one change; encrypted, for it holds what the row holds."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(inside=frozenset({"values"}))
 
     is_audited = False
 

@@ -8,9 +8,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, JsonResponse
 
+from controller.base import masking
 from controller.base.errors import Refused
 from controller.configs.admin.fields import chosen
-from controller.configs.engine import masking
 from controller.configs.models import Backend, Config, Snapshot, Template
 from controller.configs.rules.rendering import Inputs, inputs
 from controller.configs.rules.snapshots import files_of, render_file

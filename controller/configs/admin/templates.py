@@ -21,6 +21,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from controller.accounts.admin.versions import Versioned
+from controller.base import masking
 from controller.base.admin import (
     RuleAdmin,
     RuleForm,
@@ -34,7 +35,6 @@ from controller.base.errors import Refused
 from controller.base.forms import VariablesWidget
 from controller.configs.admin import preview
 from controller.configs.admin.fields import ConfigWidget
-from controller.configs.engine import masking
 from controller.configs.engine.backends import schema
 from controller.configs.models import Backend, Rollout, Template
 from controller.configs.rules import templates as rules

@@ -5,14 +5,15 @@ from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.accounts.models import Version
-from controller.configs.engine import masking
+from controller.base import masking
 from controller.configs.models import Rollout, Snapshot, Template
 from controller.configs.rules import drift, rollouts, snapshots, versions
 from controller.devices.models import DeviceGroup, Enrollment
+from controller.dialects.masking import MasksSecrets
 from controller.vpn.models import Vpn
 
 
-class TemplateSerializer(serializers.ModelSerializer[Template]):
+class TemplateSerializer(MasksSecrets, serializers.ModelSerializer[Template]):
     organization = OrganizationField(required=False, allow_null=True, default=None)
     vpn = VisibleRelatedField(queryset=Vpn.objects.all(), required=False, allow_null=True)
     auto_cert = serializers.BooleanField(
@@ -90,7 +91,7 @@ class WaveSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField()
 
 
-class RolloutSerializer(serializers.ModelSerializer[Rollout]):
+class RolloutSerializer(MasksSecrets, serializers.ModelSerializer[Rollout]):
     template = VisibleRelatedField(queryset=Template.objects.all())
     config = serializers.DictField(required=False)
     default_values = serializers.DictField(required=False)

@@ -20,6 +20,7 @@ from controller.accounts.engine.scopes import NO_SITE
 from controller.accounts.models import Version
 from controller.accounts.rules import authorize
 from controller.base.downloads import archive_response
+from controller.base.secret_fields import may_read_secrets
 from controller.configs.api.filters import (
     EnrollmentFilter,
     RolloutFilter,
@@ -69,9 +70,13 @@ class TemplateViewSet(RuleViewSet):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def configuration(self, request: Request, pk: str) -> HttpResponse:
-        """What the template renders to by itself, with its default values (tar.gz)."""
+        """What the template renders to by itself, with its default values (tar.gz).
+
+        Its secrets are masked for those who may not read them.
+        """
         template = self.get_object()
-        return archive_response(template.name, templates.rendered(template).archive)
+        is_open = may_read_secrets(request.user, template)
+        return archive_response(template.name, templates.archive(template, is_open=is_open))
 
 
 class SnapshotViewSet(OfDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):

@@ -1,5 +1,7 @@
 """Templates, what devices are to have, what they were given, and the way in between."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
@@ -7,6 +9,7 @@ from django.utils import timezone
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedBytesField, EncryptedJSONField
 from controller.devices.models import Device, DeviceGroup, valid_object
 from controller.vpn.models import Vpn
@@ -19,6 +22,10 @@ class Backend(models.TextChoices):
 
 class Template(Shareable, Base):
     """A piece of configuration that many devices have in common."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "device:secret", inside=frozenset({"config", "default_values"})
+    )
 
     class Type(models.TextChoices):
         GENERIC = "generic", "Generic"
@@ -101,6 +108,10 @@ class SnapshotQuerySet(OrganizationScopedQuerySet):
 class Snapshot(OrganizationScoped):
     """What a device is given: an archive, immutable, under the checksum it is announced by."""
 
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "device:secret", whole=frozenset({"archive"}), inside=frozenset({"made_of"})
+    )
+
     is_audited = False
 
     class State(models.TextChoices):
@@ -155,6 +166,10 @@ class Config(OrganizationScoped, Base):
     last, ``applied`` what it last acknowledged, ``failed`` what it last refused. The status
     follows from these and cannot be set.
     """
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "device:secret", inside=frozenset({"config", "context"})
+    )
 
     organization_path = "device__organization"
     # What follows from the inputs, and from the device.

@@ -1,6 +1,6 @@
 """Changes of templates in waves."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from controller.accounts.models import OrganizationScoped
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.configs.engine import waves
 from controller.configs.models.configurations import Config, Template
 from controller.devices.models import valid_object
@@ -31,6 +32,10 @@ class Rollout(OrganizationScoped, Base):
     While it is under way the template stays as it was, and the devices that have been reached
     are rendered with the new version; at the end the template gets it.
     """
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(
+        "device:secret", inside=frozenset({"config", "default_values"})
+    )
 
     organization_path = "template__organization"
     is_shareable = True

@@ -11,9 +11,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Prefetch
 
+from controller.base import masking
 from controller.base.errors import Refused
 from controller.celery import enqueue_on_commit
-from controller.configs.engine import masking, variables
+from controller.configs.engine import variables
 from controller.configs.engine.backends import uses_dsa
 from controller.configs.engine.render import InvalidConfig, Rendered, render
 from controller.configs.models import Config, Rollout, RolloutDevice, Snapshot, Template
@@ -240,7 +241,8 @@ def _refresh(ids: Sequence[UUID]) -> int:
                 raise refusal
             rendered = wanted.render()
         except Refused as refused:
-            rendered = refused
+            # Everybody who sees the device reads it, and validators repeat what they refuse.
+            rendered = Refused(masking.masked_text(str(refused), wanted.secrets()))
         made_of = partial(provenance, config, wanted)
         outcomes[config.pk] = RenderResult(config.revision, rendered, made_of)
     with transaction.atomic():

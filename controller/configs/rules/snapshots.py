@@ -11,9 +11,9 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from controller.base import masking
 from controller.base.archive import File, unpacked
 from controller.base.errors import Conflict, Refused
-from controller.configs.engine import masking
 from controller.configs.models import Config, Push, Snapshot, Template
 from controller.configs.rules.devices import update_device
 from controller.configs.rules.rendering import inputs

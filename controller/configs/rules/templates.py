@@ -9,6 +9,8 @@ from django.db import transaction
 from django.db.models import F, Max, Q
 
 from controller.accounts.models import Organization, Version
+from controller.base import masking
+from controller.base.archive import gzip, tar
 from controller.base.errors import Conflict, Refused
 from controller.configs.engine.render import InvalidConfig, Rendered, render, validate
 from controller.configs.models import Config, GroupTemplate, Rollout, Template, TemplateUse
@@ -103,6 +105,16 @@ def rendered(template: Template) -> Rendered:
         )
     except InvalidConfig as error:
         raise Refused({"config": [str(error)]}) from error
+
+
+def archive(template: Template, *, is_open: bool) -> bytes:
+    """Return what a template renders to by itself (tar.gz), without secrets unless ``is_open``."""
+    found = rendered(template)
+    if is_open:
+        return found.archive
+    sources = (template.config, template.default_values, _variables(template))
+    secrets = [one for source in sources for one in masking.secrets_in(source)]
+    return gzip(tar(masking.masked_files(found.files, secrets)))
 
 
 def _variables(template: Template) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from django.db.models import Model
 from controller.accounts.engine.diff import Change, changes
 from controller.accounts.models import Version
 from controller.accounts.rules.versions import values_of
+from controller.base import masking
 from controller.base.errors import Conflict
-from controller.configs.engine import masking
 from controller.configs.models import Template
 from controller.configs.rules import devices, templates, version_records
 from controller.configs.rules.vpn_servers import update_vpn

@@ -5,11 +5,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
-from controller.accounts.models import User
 from controller.configs.models import Backend, Config, Template
 from controller.connections.engine.commands import KINDS
 from controller.devices.api.filters import visible_groups
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
+from controller.dialects.masking import MasksSecrets
 
 
 @extend_schema_field(OpenApiTypes.UUID)
@@ -18,7 +18,7 @@ class GroupField(serializers.PrimaryKeyRelatedField[Any]):
         return visible_groups(self.context.get("request"))
 
 
-class SettingsSerializer(serializers.ModelSerializer[OrganizationSettings]):
+class SettingsSerializer(MasksSecrets, serializers.ModelSerializer[OrganizationSettings]):
     """What an organization settles; secret and variables for those who may read secrets."""
 
     shared_secret = serializers.CharField(required=False, help_text="Null for most readers.")
@@ -36,18 +36,6 @@ class SettingsSerializer(serializers.ModelSerializer[OrganizationSettings]):
             "modified",
         ]  # fmt: skip
         read_only_fields = ["organization"]
-
-    def to_representation(self, instance: OrganizationSettings) -> dict[str, Any]:
-        shown = super().to_representation(instance)
-        user = self.context_of_request.user
-        if not (isinstance(user, User) and user.has_perm_on("organization:secret", instance)):
-            shown["shared_secret"] = shown["context"] = None
-        return shown
-
-    @property
-    def context_of_request(self) -> Any:
-        # The declared field hides DRF's own ``context`` on the class, not on the instance.
-        return self._context["request"]
 
 
 class MoveSerializer(serializers.Serializer[Any]):
@@ -71,7 +59,7 @@ class PlanSerializer(serializers.Serializer[Any]):
     problem = serializers.CharField(help_text="Why it cannot be moved; empty if it can.")
 
 
-class GroupSerializer(serializers.ModelSerializer[DeviceGroup]):
+class GroupSerializer(MasksSecrets, serializers.ModelSerializer[DeviceGroup]):
     organization = OrganizationField()
     templates = VisibleRelatedField(many=True, queryset=Template.objects.all())
     context = serializers.DictField(required=False)  # type: ignore[assignment]
@@ -111,7 +99,7 @@ class ListConfig(serializers.ModelSerializer[Config]):
         return config.render_error or config.error_reason
 
 
-class DetailConfig(ListConfig):
+class DetailConfig(MasksSecrets, ListConfig):
     templates = VisibleRelatedField(many=True, queryset=Template.objects.all(), required=False)
     config = serializers.DictField(required=False)
     context = serializers.DictField(required=False)
@@ -120,10 +108,12 @@ class DetailConfig(ListConfig):
         shown = super().to_representation(instance)
         # In their order, which the relation by itself does not keep.
         shown["templates"] = [use.template_id for use in instance.uses.all()]
+        if not self.root._context["request"].user.has_perm_on("config:read", instance):
+            shown |= dict.fromkeys(("config", "context"))
         return shown
 
 
-class DeviceList(serializers.ModelSerializer[Device]):
+class DeviceList(MasksSecrets, serializers.ModelSerializer[Device]):
     organization = OrganizationField()
     group = GroupField(required=False, allow_null=True)
     key = serializers.CharField(required=False, max_length=64, help_text="Made if left out.")
@@ -151,9 +141,6 @@ class DeviceList(serializers.ModelSerializer[Device]):
 
     def to_representation(self, instance: Device) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        user = self.context["request"].user
-        if not (isinstance(user, User) and user.has_perm_on("device:secret", instance)):
-            shown["key"] = None
         shown.setdefault("last_ip", None)
         shown.setdefault("config", None)
         return shown

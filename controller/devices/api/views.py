@@ -21,7 +21,8 @@ from controller.accounts.rules import authorize
 from controller.base.compiled_queries import CompiledQuery
 from controller.base.downloads import archive_response
 from controller.base.errors import NotFound, Refused
-from controller.configs.models import TemplateUse
+from controller.base.secret_fields import shown_values
+from controller.configs.models import Config, TemplateUse
 from controller.configs.rules import devices, organization_transfer
 from controller.devices.api.filters import DeviceFilter, GroupFilter
 from controller.devices.api.serializers import (
@@ -119,7 +120,10 @@ class DeviceViewSet(RuleViewSet):
     serializer_class = DeviceDetail
     create_rule = staticmethod(devices.create_device)
     update_rule = staticmethod(devices.update_device)
-    permissions = dict.fromkeys(("activate", "deactivate", "move"), "device:update")
+    # The archive holds keys, the device's own too.
+    permissions = {"configuration": "device:secret"} | dict.fromkeys(
+        ("activate", "deactivate", "move"), "device:update"
+    )
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return DeviceList if self.action in {"list", "create"} else DeviceDetail
@@ -160,12 +164,14 @@ class DeviceViewSet(RuleViewSet):
             raise Http404
         deactivated, own, context = rows[0][len(COLUMNS) :]
         listed = rows[0][: len(COLUMNS)]
-        shown = as_listed(listed, with_key=user.has_perm_in("device:secret", *owner_of(listed)))
+        is_open = user.has_perm_in("device:secret", *owner_of(listed))
+        shown = as_listed(listed, with_key=is_open)
         if shown["config"]:
+            reads = user.has_perm_in("config:read", *owner_of(listed))
+            values = shown_values(Config, {"context": context, "config": own}, is_open=is_open)
             shown["config"] |= {
                 "templates": [pk for (pk,) in TEMPLATES(config=listed[12])],
-                "context": context,
-                "config": own,
+                **(values if reads else dict.fromkeys(values)),
             }
         return Response(shown | {"is_deactivated": deactivated})
 
@@ -299,7 +305,9 @@ class OrganizationSettingsView(OfOrganization):
     @extend_schema(request=SettingsSerializer, responses=SettingsSerializer)
     def patch(self, request: Request, organization_id: str) -> Response:
         row = self.settings_for(ACTIONS["PATCH"])
-        given = SettingsSerializer(row, request.data, partial=True)
+        given = SettingsSerializer(
+            row, request.data, partial=True, context={"request": request}
+        )
         given.is_valid(raise_exception=True)
         if "command_types" in given.validated_data:
             given.validated_data["command_types"] = sorted(

@@ -10,6 +10,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
 from controller.accounts.admin.versions import Versioned
+from controller.base import masking
 from controller.base.admin import (
     RuleAdmin,
     RuleForm,
@@ -21,7 +22,6 @@ from controller.base.admin import (
 )
 from controller.base.downloads import archive_response
 from controller.base.forms import SchemaWidget
-from controller.configs.engine import masking
 from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device
 from controller.vpn import rules

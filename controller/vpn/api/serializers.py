@@ -3,16 +3,13 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
-from controller.accounts.models import User
-from controller.configs.engine.masking import masked
+from controller.dialects.masking import MasksSecrets
 from controller.vpn.models import Vpn
 from networks.ipam.models import Subnet
 from pki.models import Ca, Cert
 
-SECRETS = ("key", "auth_token")
 
-
-class VpnList(serializers.ModelSerializer[Vpn]):
+class VpnList(MasksSecrets, serializers.ModelSerializer[Vpn]):
     organization = OrganizationField(required=False, allow_null=True, default=None)
     ca = VisibleRelatedField(queryset=Ca.objects.all(), required=False, allow_null=True)
     cert = VisibleRelatedField(
@@ -35,14 +32,6 @@ class VpnList(serializers.ModelSerializer[Vpn]):
         read_only_fields = ["ip"]
         # The rules check what is to be unique, and say so under the field.
         validators: list[Any] = []
-
-    def to_representation(self, instance: Vpn) -> dict[str, Any]:
-        shown = super().to_representation(instance)
-        user = self.context["request"].user
-        if not (isinstance(user, User) and user.has_perm_in("vpn:secret", instance.owner_id)):
-            shown |= dict.fromkeys(shown.keys() & set(SECRETS))
-            shown["config"] = masked(shown["config"])
-        return shown
 
 
 class VpnDetail(VpnList):

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site, User
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedJSONField
 from networks.gateways.engine.features import FEATURES, Feature
 from networks.gateways.models.gateways import Gateway
@@ -68,6 +69,8 @@ class ChangeSet(OrganizationOwned, Base):
 
 class Change(OrganizationScoped, Base):
     """A change of a gateway, from its staging to what became of it."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secrets"}))
 
     organization_path: ClassVar[str] = "gateway__organization"
     is_audited: ClassVar[bool] = False  # told by the rules, without its secrets

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site
 from controller.base.models import Base
+from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from networks.gateways.engine import maintenance_windows
 from networks.gateways.engine.features import VENDORS
@@ -22,6 +23,8 @@ def vendors() -> list[tuple[str, str]]:
 
 class Gateway(OrganizationOwned, Base):
     """A firewall or router of a vendor, with an API of its own."""
+
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"key", "secret"}))
 
     not_audited: ClassVar[frozenset[str]] = frozenset(
         {"version", "last_seen", "trouble", "polled"}
