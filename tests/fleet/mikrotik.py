@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import contextlib
+import re
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 from tests.fleet.gateway import StandIn, Told
@@ -26,6 +28,7 @@ MENUS = {
     "system/scheduler",
 }  # fmt: skip
 DEEDS = {"system/reboot", "system/shutdown", "system/package/update/install"}
+SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 WRITES = {"add", "set", "remove", "save", "reboot", "shutdown", "install"}
 
 
@@ -69,13 +72,15 @@ class MikroTik(StandIn):
             for word in words[1:]:
                 key, is_set, text = word.partition("=")
                 rows[one].pop(key.lstrip("!"), None)
-                rows[one] |= {key: text} if is_set else {}
+                rows[one] |= self.spelled(menu, {key: text}) if is_set else {}
 
     # --- what it can, by either API
 
     def rows(self, menu: str) -> list[dict[str, str]]:
         if menu == "system/resource":
-            return [{"uptime": f"{self.booted}w1d2h3m4s", "version": "7.19.4 (stable)"}]
+            return [
+                {"uptime": f"{self.booted}w1d2h3m4s", "version": f"{self.version} (stable)"}
+            ]
         if menu in self.settings:
             return [self.settings[menu]]
         if menu not in self.menus:
@@ -86,18 +91,22 @@ class MikroTik(StandIn):
         self.rows(menu)
         self.last += 1
         name = f"*{self.last:X}"
-        self.menus[menu][name] = {"disabled": "false", **values}
+        self.menus[menu][name] = {"disabled": "false", **self.spelled(menu, values)}
         self.note(f"{menu}/add")
         return name
 
     def put(self, menu: str, target: str, values: dict[str, str]) -> None:
         self.rows(menu)
         if menu in self.settings:
-            self.settings[menu] |= values
+            row = self.settings[menu]
         elif target in self.menus[menu]:
-            self.menus[menu][target] |= values
+            row = self.menus[menu][target]
         else:
             raise NoSuch("no such item")
+        row.update(self.spelled(menu, values))
+        for name in [name for name, value in values.items() if not value]:
+            # What is unset is left out.
+            del row[name]
         self.note(f"{menu}/set")
 
     def remove(self, menu: str, target: str) -> None:
@@ -127,12 +136,28 @@ class MikroTik(StandIn):
         expected = base64.b64encode(f"{self.key}:{self.secret}".encode()).decode()
         if request.headers.get("authorization") != f"Basic {expected}":
             return {"error": 401, "message": "Unauthorized"}, 401
+        call, problems = self.judged(request.method, request.path, request.data or {})
+        if call is None or problems:
+            return bad_request(problems[0])
         try:
             return self.rest(request.method, request.path.removeprefix("/rest/"), request.data)
         except NoSuch as error:
-            status = 404 if "item" in str(error) else 400
-            kind = "Not Found" if status == 404 else "Bad Request"
-            return {"error": status, "message": kind, "detail": str(error)}, status
+            if "item" not in str(error):
+                return bad_request(str(error))
+            return {"error": 404, "message": "Not Found", "detail": str(error)}, 404
+
+    def spelled(self, menu: str, values: dict[str, str]) -> dict[str, str]:
+        """Values as the router prints them."""
+        call = next(
+            one
+            for one in self.contract.calls
+            if one.pattern.fullmatch(
+                f"/rest/{menu}" if menu not in self.settings else f"/rest/{menu}/set"
+            )
+            and one.told["method"] in {"PUT", "POST"}
+        )
+        fields = self.contract.body(call.told, self.version)
+        return {n: printed(fields.get(n, {}), str(v)) for n, v in values.items()}
 
     def rest(self, method: str, path: str, values: dict[str, str]) -> Told:
         menu, _, last = path.rpartition("/")
@@ -224,6 +249,11 @@ class MikroTik(StandIn):
 
     def said(self, command: str, told: dict[str, str], sentence: list[str]) -> list[list[str]]:
         menu, _, verb = command.rpartition("/")
+        method, path = as_rest(menu, verb, told)
+        body = {name: value for name, value in told.items() if name != ".id"}
+        call, problems = self.judged(method, path, body)
+        if call is None or problems:
+            return [["!trap", f"=message=unknown parameter {problems[0]}"], ["!done"]]
         try:
             if verb == "print":
                 asked = [w[5:] for w in sentence if w.startswith(("?.id=", "?=.id="))]
@@ -243,6 +273,58 @@ class MikroTik(StandIn):
         except NoSuch as error:
             return [["!trap", f"=message={error}"], ["!done"]]
         return [["!done"]]
+
+
+def bad_request(detail: str) -> Told:
+    return {"error": 400, "message": "Bad Request", "detail": detail}, 400
+
+
+def printed(field: dict[str, Any], value: str) -> str:
+    """A value as the router prints it."""
+    told = str(field.get("read_as", ""))
+    for start, spell in PRINTED.items():
+        if told.startswith(start):
+            return spell(field, value)
+    return value
+
+
+def bits(text: str) -> int:
+    return int(text.rstrip("kMG")) * {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
+
+
+def duration(text: str) -> str:
+    if not re.fullmatch(r"(\d+[wdhms])+", text):
+        return text
+    left = sum(int(n) * SECONDS[unit] for n, unit in re.findall(r"(\d+)([wdhms])", text))
+    found = ""
+    for unit, size in SECONDS.items():
+        count, left = divmod(left, size)
+        found += f"{count}{unit}" if count else ""
+    return found or "0s"
+
+
+PRINTED: dict[str, Callable[[dict[str, Any], str], str]] = {
+    "upper case": lambda _, value: value.upper(),
+    "/32 of one host": lambda _, value: value.removesuffix("/32"),
+    "bits per second": lambda _, value: "/".join(str(bits(one)) for one in value.split("/")),
+    "1w2d": lambda _, value: duration(value),
+    "1d": lambda _, value: duration(value),
+    "true/false": lambda _, value: {"yes": "true", "no": "false"}.get(value, value),
+    "comma-separated, in the order": lambda field, value: ",".join(
+        one for one in field["values"] if one in value.split(",")
+    ),
+}
+
+
+def as_rest(menu: str, verb: str, told: dict[str, str]) -> tuple[str, str]:
+    """The method and path at REST of a command of the binary API."""
+    target = f"/{told['.id']}" if ".id" in told else ""
+    methods = {"print": "GET", "add": "PUT", "remove": "DELETE"}
+    if verb == "set" and target:
+        return "PATCH", f"/rest/{menu}{target}"
+    if verb in methods:
+        return methods[verb], f"/rest/{menu}{target}"
+    return "POST", f"/rest/{menu}/{verb}"
 
 
 def framed(word: str) -> bytes:

@@ -7,15 +7,19 @@ from tests.fleet.gateway import StandIn, Told
 from tests.fleet.http import Request
 
 CONTROLLER, SITE, TOKEN = "c" * 32, "5" * 24, "AT-" + "t" * 32
-KINDS = {
-    "vpn/wireguards": ("name", "status", "listenPort", "localIp", "mtu", "privateKey"),
-    "vpn/wireguard-peers": ("name", "status", "interfaceId", "publicKey", "keepAlive"),
-    "nat/port-forwardings": ("name", "status", "dMZ", "forwardIp", "from"),
-    "nat/one-to-one-nat": ("name", "status", "dmz", "externalIp", "internalIp"),
-    "acls/osg-acls": ("description", "status", "policy", "protocols"),
-    "routing/static-routings": ("name", "status", "destinations", "metric", "routeType"),
-    "setting/service/dhcp": ("mac", "netId", "ip"),
-    "lan-networks": ("name", "purpose"),
+KINDS = (
+    "vpn/wireguards", "vpn/wireguard-peers", "nat/port-forwardings", "nat/one-to-one-nat",
+    "acls/osg-acls", "routing/static-routings", "setting/service/dhcp", "lan-networks",
+)  # fmt: skip
+# What is told of one besides: some of it is lost unless it is sent back, some is not taken back.
+TOLD = {
+    "nat/port-forwardings": {
+        "existWanIp": True,
+        "wanIps": [{"wanId": "w1", "ip": "192.0.2.9"}],
+    },
+    "acls/osg-acls": {"index": 1},
+    "setting/service/dhcp": {"netName": "LAN", "clientName": "printer"},
+    "lan-networks": {"primary": False},
 }
 # Those that answer with the id of what was made.
 TELLS = {"vpn/wireguards", "lan-networks"}
@@ -39,20 +43,32 @@ class Omada(StandIn):
 
     def tell(self, request: Request) -> Told:
         path = request.path.lstrip("/")
+        query = dict(request.query)
+        call, problems = self.judged(request.method, request.path, request.data or {}, query)
+        if call is None:
+            return said(None, -1600, "Unsupported request path.")
+        if problems:
+            return said(None, -1001, f"Invalid request parameters: {problems[0]}")
         if path == "api/info":
-            return said({"omadacId": CONTROLLER, "controllerVer": "5.15.20.18", "apiVer": "3"})
+            told = {"omadacId": CONTROLLER, "controllerVer": self.version, "apiVer": "3"}
+            return said(told)
         if path == "openapi/authorize/token":
-            sent = (request.data.get("client_id"), request.data.get("client_secret"))
-            if sent != (self.key, self.secret) or request.data.get("omadacId") != CONTROLLER:
-                return said(None, -44106, "The client id or client secret is invalid")
-            return said({"accessToken": TOKEN, "tokenType": "bearer", "expiresIn": 7200})
+            return self.sign_in(request.data)
         if request.headers.get("authorization") != f"AccessToken={TOKEN}":
             return said(None, -44113, "The access token is Invalid")
-        base = f"openapi/v1/{CONTROLLER}/sites"
-        if path == base:
-            sites = [{"siteId": SITE, "name": "Home"}, {"siteId": "6" * 24, "name": "Work"}]
-            return said(page(sites))
-        return self.on_site(request, path.removeprefix(f"{base}/{SITE}/"))
+        return self.signed_in(request, path.removeprefix(f"openapi/v1/{CONTROLLER}/sites"))
+
+    def sign_in(self, sent: dict[str, Any]) -> Told:
+        given = (sent.get("client_id"), sent.get("client_secret"))
+        if given != (self.key, self.secret) or sent.get("omadacId") != CONTROLLER:
+            return said(None, -44106, "The client id or client secret is invalid")
+        return said({"accessToken": TOKEN, "tokenType": "bearer", "expiresIn": 7200})
+
+    def signed_in(self, request: Request, path: str) -> Told:
+        if path:
+            return self.on_site(request, path.removeprefix(f"/{SITE}/"))
+        sites = [{"siteId": SITE, "name": "Home"}, {"siteId": "6" * 24, "name": "Work"}]
+        return said(page(sites))
 
     def on_site(self, request: Request, path: str) -> Told:
         if path == "devices":
@@ -66,6 +82,7 @@ class Omada(StandIn):
                 return said(page(list(self.rows[path].values())))
             return self.made(path, request.data)
         kind, _, target = path.rpartition("/")
+        kind = "acls/osg-acls" if kind == "acls" else kind
         if kind in KINDS and request.method != "GET":
             return self.touched(request, kind, target)
         if target in DEEDS and request.method == "POST":
@@ -75,10 +92,8 @@ class Omada(StandIn):
         return said(None, -1600, "Unsupported request path.")
 
     def made(self, kind: str, sent: dict[str, Any]) -> Told:
-        if missing := [name for name in KINDS[kind] if name not in sent]:
-            return said(None, -1001, f"Invalid request parameters: {missing[0]}")
         name = sent["mac"] if kind == "setting/service/dhcp" else secrets.token_hex(12)
-        self.rows[kind][name] = {"id": name, **sent}
+        self.rows[kind][name] = {"id": name, **TOLD.get(kind, {}), **sent}
         self.writes.append(f"POST {kind}")
         return said({"id": name} if kind in TELLS else None)
 
@@ -89,9 +104,9 @@ class Omada(StandIn):
         if request.method == "DELETE":
             del rows[target]
         else:
-            if missing := [name for name in KINDS[kind] if name not in request.data]:
-                return said(None, -1001, f"Invalid request parameters: {missing[0]}")
-            rows[target] = {"id": target, **request.data}
+            # What is not sent back is lost, but for what nobody sends.
+            told = {n: v for n, v in TOLD.get(kind, {}).items() if n != "wanIps"}
+            rows[target] = {"id": target, **told, **request.data}
         self.writes.append(f"{request.method} {kind}")
         return said(None)
 

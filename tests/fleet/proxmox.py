@@ -87,6 +87,19 @@ class Proxmox(StandIn):
         sent |= dict(request.query)
         if request.headers.get("content-type", "").startswith("application/json"):
             sent = request.data
+        query = dict(request.query)
+        body = {n: v for n, v in sent.items() if n not in query}
+        call, problems = self.judged(request.method, request.path, body, query)
+        if call is None:
+            text = f"Method '{request.method} /{path}' not implemented"
+            return {"data": None, "message": text}, 501
+        if problems:
+            errors = {one.partition(":")[0]: one for one in problems}
+            return {
+                "data": None,
+                "errors": errors,
+                "message": "Parameter verification failed.",
+            }, 400
         if request.method == "GET":
             return self.get(path, sent)
         return self.change(request.method, path, sent)
@@ -100,7 +113,7 @@ class Proxmox(StandIn):
         if path in self.settings:
             return {"data": self.settings[path]}, 200
         told: dict[str, Any] = {
-            "version": {"version": "9.0.3", "release": "9.0"},
+            "version": {"version": self.version, "release": self.version[:3]},
             "nodes": [{"node": "pve", "status": "online"}],
             "cluster/resources": [
                 {"node": "pve", "vmid": 100, "type": "qemu"},
@@ -143,7 +156,7 @@ class Proxmox(StandIn):
         name = COLLECTIONS[path]
         if name != "pos" and any(row[name] == sent.get(name) for row in self.rows[path]):
             return {"data": None, "message": f"{name} '{sent[name]}' already exists\n"}, 500
-        self.rows[path].insert(0, dict(sent))
+        self.rows[path].insert(0, spelled(sent))
         self.writes.append(f"POST {path}")
         return {"data": None}, 200
 
@@ -162,7 +175,7 @@ class Proxmox(StandIn):
     def put(self, row: dict[str, Any], sent: dict[str, Any]) -> None:
         for name in sent.pop("delete", "").split(","):
             row.pop(name, None)
-        row.update(sent)
+        row.update(spelled(sent))
 
     def do(self, method: str, path: str, sent: dict[str, Any]) -> Told:
         guest = GUEST.fullmatch(path)
@@ -189,3 +202,14 @@ class Proxmox(StandIn):
 
     def refusal(self) -> Told:
         return {"data": None, "errors": {"cidr": "invalid format"}}, 400
+
+
+def spelled(sent: dict[str, Any]) -> dict[str, Any]:
+    """What was sent as it is told: texts of several lines end one, tags are sorted."""
+    found = dict(sent)
+    for name in ("description", "comments"):
+        if found.get(name):
+            found[name] = f"{found[name]}\n"
+    if found.get("tags"):
+        found["tags"] = ";".join(sorted(set(re.split(r"[,; ]+", found["tags"]))))
+    return found

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from networks.gateways.drivers.contract import Endpoint, Rejected
+from networks.gateways.drivers.contract import Endpoint, OutcomeUnknown, Rejected
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import Http, boot, decoded
 from networks.gateways.drivers.routeros import PORTS, Binary
@@ -17,6 +17,7 @@ from networks.gateways.drivers.savepoints import Transport, WayBack
 from networks.gateways.engine.features import MASK, Feature
 
 NOT_FOUND = 404
+CLOSED = "Session closed"
 # The id of what there is one of.
 SETTINGS = "settings"
 UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -59,7 +60,11 @@ class Rest(Http):
     def _tell(self, method: str, path: str, values: Mapping[str, str] | None = None) -> Any:
         sent = None if values is None else dict(values)
         answer = self.request(method, path, is_write=True, json=sent)
-        self.checked(answer, is_write=True, reason=reason(answer.content and decoded(answer)))
+        why = reason(answer.content and decoded(answer, is_write=True))
+        if CLOSED in why:
+            # It ran for longer than a minute, and perhaps still runs.
+            raise OutcomeUnknown("The router closed the session before the command ended.")
+        self.checked(answer, is_write=True, reason=why)
         return decoded(answer, is_write=True)
 
 

@@ -60,15 +60,16 @@ class Omada(Http, Driver):
         if operation == "create":
             return self._create(feature, values)
         if operation == "delete":
-            self._tell("DELETE", f"{feature.path}/{target}")
+            self._tell("DELETE", f"{feature.deleted_at or feature.path}/{target}")
             return target
         row = self._rows(feature).get(target)
         if row is None:
             raise Rejected("It is not there any more.")
         # The whole of it is wanted, and nothing that it only tells.
-        known = {name.split(".")[0] for name in feature.properties}
+        known = {*feature.kept, *(name.split(".")[0] for name in feature.properties)}
         whole = {name: value for name, value in row.items() if name in known}
-        self._tell("PUT", f"{feature.path}/{target}", deep(whole, feature.typed(values)))
+        sent = deep(whole, feature.typed(values))
+        self._tell(feature.changed_by, f"{feature.path}/{target}", sent)
         return target
 
     def _activate(self, feature: Feature) -> None:
@@ -76,7 +77,8 @@ class Omada(Http, Driver):
 
     def _create(self, feature: Feature, values: Mapping[str, str]) -> str:
         known = set(self._rows(feature))
-        made = self._tell("POST", feature.path, {**feature.defaults, **feature.typed(values)})
+        sent = deep(feature.defaults, feature.typed(values))
+        made = self._tell("POST", feature.path, sent)
         if feature.identity:
             return values[feature.identity[0]]
         if isinstance(made, dict) and made.get("id"):
@@ -158,9 +160,14 @@ class Omada(Http, Driver):
 
 
 def deep(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the old values with the new ones in them; what is empty is left out."""
     found = dict(old)
     for name, value in new.items():
         inner = found.get(name)
-        nested = isinstance(inner, dict) and isinstance(value, dict)
-        found[name] = {**inner, **value} if nested else value  # type: ignore[dict-item]
+        if isinstance(inner, dict) and isinstance(value, dict):
+            found[name] = {**inner, **value}
+        elif value is None or value == "":
+            found.pop(name, None)
+        else:
+            found[name] = value
     return found

@@ -5,6 +5,7 @@ gateway has time to answer; a task that runs on after that counts as begun. Fact
 pve.proxmox.com/pve-docs/api-viewer.
 """
 
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -18,8 +19,12 @@ from networks.gateways.drivers.http import SHOWN, Http, boot, decoded
 from networks.gateways.drivers.labels import is_ambiguous, named
 from networks.gateways.engine.features import Feature
 
-# A refusal of the API's own code: it tells why, and has done nothing.
-REFUSED = 500
+# An error of the API's own code. Of these it is known that nothing was done.
+FAILED = 500
+NOTHING_DONE = re.compile(
+    r"(?i)already (exists|defined|used)|does not exist|no such|not found|not running|is running"
+    r"|can't lock|locked|detected modified configuration|invalid|not a template|unable to parse"
+)
 # Between two looks at a task, in seconds.
 PAUSE = 0.3
 # Its own name for the property that names a thing, where it gives one by place alone.
@@ -164,8 +169,8 @@ class Proxmox(Http, Driver):
     def _tell(self, method: str, path: str, sent: Mapping[str, str] | None = None) -> Any:
         how = {"params": sent} if method == "DELETE" else {"data": sent}
         answer = self.request(method, path, is_write=True, **how)
-        if answer.status_code == REFUSED and answer.content:
-            raise Rejected(f"Proxmox refuses: {reason(answer)}")
+        if answer.status_code == FAILED and NOTHING_DONE.search(reason(answer)):
+            raise Rejected(f"Proxmox refuses: {reason(answer)[:SHOWN]}")
         self.checked(answer, is_write=True, reason=reason(answer))
         return (decoded(answer, is_write=True) or {}).get("data")
 

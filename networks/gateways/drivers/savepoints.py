@@ -15,6 +15,10 @@ SCHEDULER = "system/scheduler"
 NAME = "muster-way-back"
 # Shorter than what an unknown change is left alone for.
 INTERVAL = "40s"
+# All that the script needs.
+POLICY = "read,write"
+# In scripts, flags are yes and no.
+FLAGS = {"true": "yes", "false": "no"}
 Rows = list[dict[str, str]]
 
 
@@ -52,13 +56,15 @@ class WayBack:
         (held,) = router.rows(menu, target) or [{}]
         if operation == "delete":
             # Disabled first, which is as good as gone, and can be taken back.
-            was = held.get("disabled", "false")
+            was = FLAGS.get(held.get("disabled", "false"), "no")
             self._arm(f"/{menu}/set {target} disabled={was}")
             router.put(menu, target, {"disabled": "true"})
             self._rest = lambda: router.remove(menu, target)
         else:
             old = " ".join(
-                f"{name}={quoted(held[name])}" if name in held else f"!{name}"
+                f"{name}={quoted(FLAGS.get(held[name], held[name]))}"
+                if name in held
+                else f"!{name}"
                 for name in values
             )
             self._arm(f"/{menu}/set {target} {old}")
@@ -86,7 +92,14 @@ class WayBack:
         # It goes first: what follows ends the script where there is nothing to take back.
         own = f"/{SCHEDULER}/remove [find name={quoted(NAME)}]"
         self._router.add(
-            SCHEDULER, {"name": NAME, "interval": INTERVAL, "on-event": f"{own}; {script}"}
+            SCHEDULER,
+            {
+                "name": NAME,
+                "interval": INTERVAL,
+                "on-event": f"{own}; {script}",
+                # What whoever makes it may do besides is not wanted, and may be more than its own.
+                "policy": POLICY,
+            },
         )
 
     def _disarm(self) -> None:

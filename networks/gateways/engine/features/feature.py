@@ -67,8 +67,12 @@ class Feature:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     # What it is called where all are listed, if that is not ``noun``.
     listed: str = ""
-    # What goes with every update, changed or not.
+    # What goes with every update, changed or not; what is no property, and goes back as told.
     always: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    # How one is changed, and where it is deleted, if that is not where it is changed.
+    changed_by: str = "PUT"
+    deleted_at: str = ""
     separator: str = ","
     truth: tuple[str, str] = ("0", "1")
     in_area: str = ""

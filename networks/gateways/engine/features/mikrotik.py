@@ -41,8 +41,10 @@ FILTER = {
     "disabled": FLAG, "comment": TEXT, "chain": WORD, "protocol": WORD, "src-address": WHERE,
     "dst-address": WHERE, "src-port": PORTS, "dst-port": PORTS, "in-interface": WHERE,
     "out-interface": WHERE, "src-address-list": WORD, "dst-address-list": WORD,
-    "connection-state": several("established", "related", "new", "invalid", "untracked"),
     "log": FLAG,
+}  # fmt: skip
+STATES = {
+    "connection-state": several("established", "related", "new", "invalid", "untracked"),
 }  # fmt: skip
 COMMENTED = {"disabled": FLAG, "comment": TEXT}
 
@@ -50,7 +52,7 @@ MIKROTIK = (
     Menu(
         "mikrotik.firewall.filter_rule", "ip/firewall/filter", has_savepoint=True,
         properties={
-            **FILTER, "action": one_of("accept", "drop", "reject", "fasttrack-connection", "jump",
+            **FILTER, **STATES, "action": one_of("accept", "drop", "reject", "fasttrack-connection", "jump",
                                        "log", "passthrough", "return", "tarpit"),
         },
         required=("chain", "action"),
@@ -72,7 +74,7 @@ MIKROTIK = (
     Menu(
         "mikrotik.firewall.mangle_rule", "ip/firewall/mangle",
         properties={
-            **FILTER, "action": one_of("accept", "mark-connection", "mark-packet",
+            **FILTER, **STATES, "action": one_of("accept", "mark-connection", "mark-packet",
                                        "mark-routing", "change-mss", "change-dscp"),
             "new-packet-mark": WORD, "new-connection-mark": WORD, "new-routing-mark": WORD,
             "passthrough": FLAG,
