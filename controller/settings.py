@@ -294,6 +294,7 @@ MUSTER_LOCAL_GATEWAYS = env.bool("MUSTER_LOCAL_GATEWAYS", False)
 # How long a gateway may take to answer.
 MUSTER_GATEWAY_SECONDS = env.float("MUSTER_GATEWAY_SECONDS", 10.0)
 # After how long a change that a gateway did not answer is looked into.
+MUSTER_GATEWAY_EFFECT_SECONDS = env.float("MUSTER_GATEWAY_EFFECT_SECONDS", 4.0)
 MUSTER_GATEWAY_SETTLE_SECONDS = env.int("MUSTER_GATEWAY_SETTLE_SECONDS", 90)
 # For how long a write that did not arrive is looked for, as it may still do so.
 MUSTER_GATEWAY_WATCH_SECONDS = env.int("MUSTER_GATEWAY_WATCH_SECONDS", 3600)

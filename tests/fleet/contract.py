@@ -36,7 +36,8 @@ def holds(what: Mapping[str, Any], version: str) -> bool:
         return now >= numbers(found[1])
     if found := re.fullmatch(r"([\d.]+)\.\.([\d.]+)", span):
         return numbers(found[1]) <= now <= numbers(found[2])
-    if "since" in what and now < numbers(str(what["since"])):
+    since = str(what.get("since", ""))
+    if since[:1].isdigit() and now < numbers(since):
         return False
     return not ("until" in what and now > numbers(str(what["until"])))
 
@@ -107,6 +108,10 @@ class Contract:
         changes = told.get("body_changes") or {}
         if "ref" in body or ("type" in body and ("nested" in body or "variants" in body)):
             return {"(root)": {**self.spec(body), "changes": changes}}
+        # What a section has besides, by its protocol or type.
+        for by_kind in ("by_proto", "by_type"):
+            for fields in (told.get(by_kind) or {}).values():
+                found |= {n: optional(self.spec(f)) for n, f in fields.items()}
         wrapper = told.get("wrapper")
         for name, one in body.items():
             inner = name == wrapper or "nested" in one

@@ -1,9 +1,11 @@
 """An OpenWrt with uhttpd's /ubus on loopback: sessions, UCI with deltas, apply and confirm.
 
 Facts of rpcd: what a session changes is seen by it alone until it is applied; an apply with
-rollback has to be confirmed by the same session; anonymous sections are named by their values.
+rollback has to be confirmed by the same session, and its services are reloaded a while after it;
+anonymous sections are named by their place and their kind, so that names are another's later.
 """
 
+import asyncio
 import copy
 import hashlib
 import secrets
@@ -34,12 +36,19 @@ class OpenWrt(StandIn):
         self.sessions: dict[str, list[tuple[str, Edit]]] = {}
         # What an apply that is not confirmed goes back to, whose it is, and until when.
         self.kept: tuple[dict[str, Sections], str, float] | None = None
+        # After how long a change is in effect.
+        self.reload_delay = 0.0
+        self.services = {"dnsmasq": True, "firewall": True, "uhttpd": True, "rpcd": True}
 
-    def put(self, package: str, kind: str, name: str = "", **values: Any) -> str:
+    def put(self, package: str, kind: str, name: str = "", /, **values: Any) -> str:
         row = {".type": kind, ".anonymous": not name, **values}
-        name = name or anonymous(self.files[package], row)
+        name = name or anonymous(len(self.files[package]) + 1, kind)
         self.files[package][name] = row
         return name
+
+    def reread(self, package: str) -> None:
+        """Names of places are those that the file has now."""
+        self.files[package] = renamed(self.files[package])
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
         return self.files[feature.path].get(target)
@@ -76,6 +85,11 @@ class OpenWrt(StandIn):
         if request.path != "/ubus":
             return {}, 404
         session, name, method, args = request.data["params"]
+        _, problems = self.judged("ubus call", f"{name} {method}", args)
+        problems = [*problems, *self.unknown(f"{name} {method}", session, args)]
+        if problems and (name, method) != ("session", "destroy"):
+            missing = problems == ["no such call"]
+            return reply(NO_METHOD if missing else INVALID), 200
         if (name, method) == ("session", "login"):
             return self.sign_in(args), 200
         if session not in self.sessions:
@@ -83,6 +97,33 @@ class OpenWrt(StandIn):
             return {"jsonrpc": "2.0", "id": 1, "error": fault}, 200
         work = getattr(self, f"{name}_{method}".replace("-", "_"), None)
         return (work(session, args) if work else reply(NO_METHOD)), 200
+
+    async def respond(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        name, method, args = (request.data.get("params") or ["", "", "", {}])[1:4]
+        if (name, method) == ("rc", "init") and args.get("name") in {"uhttpd", "rpcd"}:
+            # It restarts what answers: the connection is gone, and so are the sessions.
+            self.tell(request)
+            self.sessions.clear()
+            return
+        await super().respond(request, writer)
+
+    def unknown(self, call: str, session: str, args: dict[str, Any]) -> list[str]:
+        """What a section of this kind does not have, by the names of its options."""
+        if call not in {"uci add", "uci set"} or session not in self.sessions:
+            return []
+        kind = args.get("type") or self.kind_of(session, args)
+        if not kind:
+            return []
+        told = {
+            name: " ".join(one) if isinstance(one, list) else one
+            for name, one in args.get("values", {}).items()
+        }
+        is_partial = call == "uci set"
+        return self.judged("uci", f"{args['config']}.{kind}", told, is_partial=is_partial)[1]
+
+    def kind_of(self, session: str, args: dict[str, Any]) -> str:
+        section = self.seen(session, args["config"]).get(args.get("section", ""), {})
+        return str(section.get(".type", ""))
 
     def sign_in(self, args: dict[str, Any]) -> Any:
         if (args.get("username"), args.get("password")) != (self.key, self.secret):
@@ -94,7 +135,7 @@ class OpenWrt(StandIn):
         return reply(OK, {"access": True})
 
     def system_board(self, _session: str, _args: Any) -> Any:
-        release = {"distribution": "OpenWrt", "version": "24.10.2"}
+        release = {"distribution": "OpenWrt", "version": self.version}
         return reply(OK, {"hostname": "OpenWrt", "release": release})
 
     def system_reboot(self, _session: str, _args: Any) -> Any:
@@ -108,9 +149,18 @@ class OpenWrt(StandIn):
     rpc_sys_factory = system_reboot
 
     def rc_init(self, _session: str, args: Any) -> Any:
-        if args.get("name") not in {"dnsmasq", "firewall"}:
+        if args.get("name") not in self.services:
             return reply(NOT_FOUND)
+        self.services[args["name"]] = args["action"] != "stop"
         self.writes.append(f"rc init {args['action']}")
+        return reply(OK)
+
+    def rc_list(self, _session: str, args: Any) -> Any:
+        found = {n: {"running": is_so} for n, is_so in self.services.items()}
+        return reply(OK, {n: one for n, one in found.items() if args.get("name", n) == n})
+
+    def session_destroy(self, session: str, _args: Any) -> Any:
+        del self.sessions[session]
         return reply(OK)
 
     def file_read(self, _session: str, args: Any) -> Any:
@@ -154,7 +204,8 @@ class OpenWrt(StandIn):
         if args.get("config") not in self.files or "type" not in args:
             return reply(INVALID)
         row = {".type": args["type"], ".anonymous": "name" not in args, **args["values"]}
-        name = args.get("name") or anonymous(self.seen(session, args["config"]), row)
+        seen = self.seen(session, args["config"])
+        name = args.get("name") or anonymous(len(seen) + 1, args["type"])
         self.sessions[session].append(
             (args["config"], lambda found: found.update({name: dict(row)}))
         )
@@ -195,7 +246,9 @@ class OpenWrt(StandIn):
         for package in dict.fromkeys(package for package, _ in edits):
             self.files[package] = renamed(self.files[package])
             self.active.append(package)
-        self.is_locked = self.locks_out
+        if self.locks_out:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.reload_delay, setattr, self, "is_locked", True)
         return reply(OK)
 
     def uci_confirm(self, session: str, _args: Any) -> Any:
@@ -212,14 +265,13 @@ def reply(code: int, data: Any = None) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "result": [code] if data is None else [code, data]}
 
 
-def anonymous(sections: Sections, row: dict[str, Any]) -> str:
-    told = repr(sorted((n, v) for n, v in row.items() if n != ".anonymous"))
-    return f"cfg{len(sections) + 1:02x}{hashlib.sha256(told.encode()).hexdigest()[:4]}"
+def anonymous(place: int, kind: str) -> str:
+    return f"cfg{place:02x}{hashlib.sha256(kind.encode()).hexdigest()[:4]}"
 
 
 def renamed(sections: Sections) -> Sections:
-    """Read again from the file: anonymous sections are named by place and values."""
-    found: Sections = {}
-    for name, row in sections.items():
-        found[anonymous(found, row) if row[".anonymous"] else name] = row
-    return found
+    """Read again from the file: anonymous sections are named by place and kind."""
+    return {
+        anonymous(at, row[".type"]) if row[".anonymous"] else name: row
+        for at, (name, row) in enumerate(sections.items(), 1)
+    }

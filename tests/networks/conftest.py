@@ -18,6 +18,7 @@ def writes(settings: Any) -> Any:
     settings.MUSTER_LOCAL_GATEWAYS = True
     settings.MUSTER_GATEWAY_SECONDS = 0.4
     settings.MUSTER_GATEWAY_SETTLE_SECONDS = 0
+    settings.MUSTER_GATEWAY_EFFECT_SECONDS = 0.01
     settings.MUSTER_APPLY_WAIT_SECONDS = 0
     return settings
 

@@ -22,7 +22,7 @@ VERSIONS = {
     "mikrotik": ("", "7.9", "7.15.3"),
     "omada": ("", "5.15.20.18"),
     "proxmox": ("", "8.4.1"),
-    "openwrt": ("",),
+    "openwrt": ("", "22.03.7"),
 }
 KEPT = [
     pytest.param((one.key, version), id=f"{one.key} {version}".strip())

@@ -41,6 +41,8 @@ class Endpoint:
     # Whether it may be on this machine, without TLS: demonstrations and tests.
     is_local_allowed: bool = False
     seconds: float = 10.0
+    # How long what it was told takes to be in effect, where it does not wait for that itself.
+    settles: float = 4.0
     # The version that it told last, for those where asking takes long.
     version: str = ""
     # Then it reads, and writes nothing: what it would send is in ``calls``.
@@ -79,6 +81,13 @@ class Gateway(Protocol):
 
     def read(self, feature: Feature, target: str) -> dict[str, str] | None:
         """One of them, without its secrets; None where there is none."""
+        ...
+
+    def lasting(self, feature: Feature, target: str) -> str:
+        """An id of the same thing that no other change gives to another one.
+
+        Nothing of the thing is changed but its name. ``Unreachable`` means that there is none.
+        """
         ...
 
     def started(self, feature: Feature, values: Mapping[str, str]) -> str:

@@ -52,6 +52,10 @@ class Driver(ABC):
                 f"{what} needs {NAMES[self.vendor]} {since} or newer, and this is {self.version}."
             )
 
+    def lasting(self, feature: Feature, target: str) -> str:
+        with self._guarded():
+            return self._lasting(feature, target)
+
     def started(self, feature: Feature, values: Mapping[str, str]) -> str:
         with self._guarded():
             return self._started(feature, values)
@@ -101,6 +105,9 @@ class Driver(ABC):
 
     def _label(self) -> str:
         return NAMES[self.vendor]
+
+    def _lasting(self, feature: Feature, target: str) -> str:
+        return target
 
     @abstractmethod
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str: ...

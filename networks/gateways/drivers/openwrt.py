@@ -1,15 +1,17 @@
 """OpenWrt over ubus (JSON-RPC at /ubus): sections of UCI, staged in a session of rpcd.
 
 What is written is held in the session until ``uci apply``. It is applied with a way back:
-unless ``uci confirm`` comes within half a minute, the router restores what it had.
+unless ``uci confirm`` comes within half a minute, the router restores what it had. Services are
+reloaded a second after the apply, so that it is confirmed only when that is over.
 """
 
-import hashlib
-import re
+import contextlib
 import secrets
+import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from controller.base.errors import Refused
 from networks.gateways.drivers.contract import (
     Call,
     Endpoint,
@@ -23,13 +25,17 @@ from networks.gateways.engine.features import Feature
 
 NOBODY = "0" * 32
 # Statuses of ubus, and what they mean here.
-REFUSALS = {2: "an argument is not valid", 3: "it has no such method", 4: "it is not there",
+REFUSALS = {1: "it has no such command", 2: "an argument is not valid", 3: "it has no such method", 4: "it is not there",
             8: "it is not supported"}  # fmt: skip
 NOT_FOUND, NO_DATA, DENIED = 4, 5, 6
+# Errors of JSON-RPC after which it may have been done: no answer in time, and one of its own.
+UNKNOWN_FAULTS = {-32003, -32603}
 # Seconds until the router goes back by itself.
 WAY_BACK = 30
 # What a session holds until it is applied.
 STAGING = {("uci", one) for one in ("add", "set", "delete", "rename")}
+# Of services: what the portal comes in by.
+DOORS = {"uhttpd", "rpcd"}
 BOOT = "/proc/sys/kernel/random/boot_id"
 
 
@@ -39,6 +45,7 @@ class OpenWrt(Http, Driver):
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint, "")
         self._session = ""
+        self._settles = endpoint.settles
 
     def _version(self) -> str:
         return str(self._board().get("release", {}).get("version", ""))
@@ -58,18 +65,14 @@ class OpenWrt(Http, Driver):
         return [name for name, row in self._sections(feature).items() if feature.fits(row)]
 
     def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
-        found = self._sections(feature)
-        row = found.get(target) or found.get(lasting(target))
+        row = self._sections(feature).get(target)
         return feature.flat(row) if row is not None else None
 
     def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
-            name, method = feature.action.split("/")
-            args = {**feature.typed(values), **feature.constants}
-            self._tell(name, method, args, is_write=True)
-            return ""
+            return self._do(feature, {**feature.typed(values), **feature.constants})
         if operation == "create":
             return self._add(feature, {**feature.constants, **values})
         if operation == "delete":
@@ -86,17 +89,78 @@ class OpenWrt(Http, Driver):
             return  # it is in effect already
         if code:
             raise Unreachable("Another change of the router is not confirmed yet.")
-        # It still lets the portal in, so that it need not go back.
+        # It lets the portal in when the change is in effect, and still does a while later.
+        self._still_lets_in(self._settles)
+        self._still_lets_in(self._settles / 2)
+        self._tell("uci", "confirm", is_write=True)
+
+    def _still_lets_in(self, after: float) -> None:
+        """Raise unless a new connection can be made after so many seconds."""
+        if not self.rehearses:
+            threading.Event().wait(after)
         self.reconnect()
         self._tell("session", "access", {"scope": "ubus", "object": "uci", "function": "apply"})
-        self._tell("uci", "confirm", is_write=True)
+
+    def _lasting(self, feature: Feature, target: str) -> str:
+        """Give a section a name: the one that OpenWrt gave it may be another's after a change."""
+        row = self._sections(feature).get(target)
+        if row is None or not row.get(".anonymous"):
+            return target
+        name = self._free_name(feature)
+        try:
+            self._tell("uci", "rename", {**at(feature, target), "name": name})
+            self._activate(feature)
+        except Refused as error:
+            raise Unreachable(f"The section could not be named: {error}") from error
+        return name
+
+    def _free_name(self, feature: Feature) -> str:
+        taken = self._all(feature)
+        return next(
+            name for _ in range(99) if (name := f"muster_{secrets.token_hex(4)}") not in taken
+        )
+
+    def _do(self, feature: Feature, args: dict[str, Any]) -> str:
+        name, method = feature.action.split("/")
+        is_service = (name, method) == ("rc", "init")
+        if is_service and args["name"] in DOORS and args["action"] == "stop":
+            raise Rejected(
+                f"The portal comes in by {args['name']}: it is restarted, not stopped."
+            )
+        try:
+            self._tell(name, method, args, is_write=True)
+        except OutcomeUnknown:
+            # What it was asked to restart may be what answers.
+            if not is_service or not self._runs(
+                args["name"], is_expected=args["action"] != "stop"
+            ):
+                raise
+        return ""
+
+    def _runs(self, service: str, *, is_expected: bool) -> bool:
+        """Whether a service is, after a while, as it was asked to be."""
+        threading.Event().wait(self._settles)
+        self.reconnect()
+        self._session = ""
+        try:
+            code, found = self._call("rc", "list", {"name": service})
+        except Refused:
+            return False
+        return not code and found.get(service, {}).get("running") is is_expected
+
+    def __exit__(self, *_: object) -> None:
+        # Sessions are few, and live for minutes; whoever cannot be reached has lost it anyway.
+        if self._session:
+            with contextlib.suppress(Refused):
+                self._call("session", "destroy")
+        super().__exit__()
 
     def _add(self, feature: Feature, values: Mapping[str, str]) -> str:
         head, inner = kind_of(feature)
         name = values[feature.identity[0]] if feature.identity and not inner else ""
-        name = name or f"muster_{secrets.token_hex(4)}"
+        name = name or self._free_name(feature)
         known = {"config": feature.path, "type": head + (values[inner] if inner else "")}
-        if name in self._sections(feature):
+        if name in self._all(feature):
             raise Rejected(f"There is a section {name} already.")
         sent = {n: v for n, v in values.items() if n not in feature.identity}
         self._tell("uci", "add", {**known, "name": name, "values": options(feature, sent)})
@@ -104,12 +168,6 @@ class OpenWrt(Http, Driver):
 
     def _set(self, feature: Feature, target: str, values: Mapping[str, str]) -> str:
         found = self._sections(feature)
-        target = target if target in found else lasting(target)
-        if found.get(target, {}).get(".anonymous"):
-            # The name of an anonymous section is made of its values, and ends with them.
-            new = lasting(target)
-            self._tell("uci", "rename", {**at(feature, target), "name": new})
-            target = new
         sent = {n: v for n, v in values.items() if v and n not in feature.identity}
         if sent:
             self._tell("uci", "set", {**at(feature, target), "values": options(feature, sent)})
@@ -118,17 +176,21 @@ class OpenWrt(Http, Driver):
             self._tell("uci", "delete", {**at(feature, target), "options": gone})
         return target
 
-    def _sections(self, feature: Feature) -> dict[str, dict[str, Any]]:
-        """Those of a kind, by name; their names and types are told as the feature wants them."""
+    def _all(self, feature: Feature) -> dict[str, dict[str, Any]]:
+        """Every section of a package, by name, in the order of the file."""
         if feature.path not in self._kept:
             code, told = self._call("uci", "get", {"config": feature.path})
             if code and code != NOT_FOUND:
                 raise Unreachable(f"The router does not tell its {feature.path} ({code}).")
             self._kept[feature.path] = told
-        found = self._kept[feature.path]
+        rows = self._kept[feature.path].get("values", {})
+        return dict(sorted(rows.items(), key=lambda one: int(one[1].get(".index", 0))))
+
+    def _sections(self, feature: Feature) -> dict[str, dict[str, Any]]:
+        """Those of a kind, by name; their names and types are told as the feature wants them."""
         head, inner = kind_of(feature)
         kept = {}
-        for name, row in found.get("values", {}).items():
+        for name, row in self._all(feature).items():
             kind = str(row.get(".type", ""))
             if kind == head or (inner and kind.startswith(head)):
                 told = {inner: kind.removeprefix(head)} if inner else {}
@@ -193,7 +255,10 @@ class OpenWrt(Http, Driver):
             self.calls.append(Call("ubus", f"{name} {method}", dict(args)))
             return 0, {}
         answer = self.ask("POST", "ubus", is_write=is_write, json=sent)
-        if not isinstance(answer, dict) or "error" in answer:
+        fault = answer.get("error") if isinstance(answer, dict) else {"code": 0}
+        if is_write and isinstance(fault, dict) and fault.get("code") in UNKNOWN_FAULTS:
+            raise OutcomeUnknown(f"The router did not end {name} {method} in time.")
+        if fault is not None:
             raise Unreachable(f"The account may not call {name} {method}.")
         code, *rest = answer.get("result") or [NO_DATA]
         found = rest[0] if rest else {}
@@ -208,13 +273,6 @@ def kind_of(feature: Feature) -> tuple[str, str]:
 
 def at(feature: Feature, target: str) -> dict[str, str]:
     return {"config": feature.path, "section": target}
-
-
-def lasting(target: str) -> str:
-    """The name that an anonymous section gets when it is changed."""
-    if not re.fullmatch(r"cfg[0-9a-f]{6}", target):
-        return target
-    return f"muster_{hashlib.sha256(target.encode()).hexdigest()[:8]}"
 
 
 def options(feature: Feature, values: Mapping[str, str]) -> dict[str, Any]:

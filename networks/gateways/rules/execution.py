@@ -125,6 +125,7 @@ def prepare(change: Change, device: Connection) -> None:
                 "The gateway is not as it was when this was staged. Look at the difference, "
                 'and say "accept_drift": true, or stage it again.'
             )
+        target = device.lasting(feature, target)
     transition(
         change, State.APPLYING, State.APPLYING, intent=intent, target_id=target, sent=now
     )

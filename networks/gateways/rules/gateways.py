@@ -74,6 +74,7 @@ def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
                 gateway.ca_certificate,
                 settings.MUSTER_LOCAL_GATEWAYS,
                 settings.MUSTER_GATEWAY_SECONDS,
+                settles=settings.MUSTER_GATEWAY_EFFECT_SECONDS,
                 version=gateway.version,
                 rehearses=rehearses,
             )

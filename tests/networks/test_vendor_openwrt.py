@@ -1,0 +1,117 @@
+"""OpenWrt over ubus as rpcd and procd behave: late reloads, names of places, restarts of doors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from controller.accounts.models import User
+from controller.base.errors import Conflict, OutcomeUnknown, Refused
+from networks.gateways.rules import reconciliation
+from tests.networks.applying import Desk, at_a_desk
+
+RULE = "openwrt.firewall.rule"
+
+
+@pytest.fixture(autouse=True)
+def _patient(writes: Any) -> None:
+    writes.MUSTER_GATEWAY_SECONDS = 20
+
+
+@pytest.fixture
+def desk(admin: User) -> Iterator[Desk]:
+    with at_a_desk(RULE, admin) as one:
+        yield one
+
+
+@pytest.fixture
+def rules(desk: Desk) -> list[str]:
+    """Three rules without names, as OpenWrt's own are."""
+    device = desk.device
+    return [
+        device.put("firewall", "rule", name=name, target="ACCEPT")
+        for name in ("R1", "R2", "R3")
+    ]
+
+
+def held(desk: Desk) -> dict[str, dict[str, Any]]:
+    rows = desk.device.files["firewall"].values()
+    return {row["name"]: row for row in rows}
+
+
+def id_of(desk: Desk, name: str) -> str:
+    rows = desk.device.files["firewall"].items()
+    return next(one for one, row in rows if row["name"] == name)
+
+
+def test_sections_without_a_name_are_told_apart_after_one_is_deleted(
+    desk: Desk, rules: list[str]
+) -> None:
+    desk.do("update", {"enabled": False}, rules[1])
+    desk.do("delete", target=id_of(desk, "R1"))
+    third = id_of(desk, "R3")
+    desk.do("update", {"target": "DROP"}, third)
+    assert {name: row["target"] for name, row in held(desk).items()} == {
+        "R2": "ACCEPT", "R3": "DROP",
+    }  # fmt: skip
+    assert held(desk)["R2"]["enabled"] == "0"
+    assert "enabled" not in held(desk)["R3"]
+
+
+def test_deleting_a_section_without_a_name_leaves_the_one_that_takes_its_place(
+    desk: Desk, rules: list[str]
+) -> None:
+    change = desk.do("delete", target=rules[0])
+    assert change.state == "applied"
+    assert list(held(desk)) == ["R2", "R3"]
+    again = desk.undo(change)
+    assert held(desk)["R1"]["target"] == "ACCEPT"
+    assert desk.device.files["firewall"][again.target_id]["name"] == "R1"
+
+
+def test_a_change_of_what_moved_meanwhile_is_not_written_to_its_neighbor(
+    desk: Desk, rules: list[str]
+) -> None:
+    change = desk.stage("update", {"target": "DROP"}, rules[1])
+    del desk.device.files["firewall"][rules[0]]
+    desk.device.reread("firewall")
+    with pytest.raises(Conflict):
+        desk.apply(change)
+    assert {row["target"] for row in held(desk).values()} == {"ACCEPT"}
+
+
+@pytest.mark.parametrize("operation", ["create", "update", "delete"])
+def test_it_is_confirmed_only_when_it_is_in_effect(
+    operation: str, desk: Desk, writes: Any
+) -> None:
+    """Services are reloaded after the apply: what locks the portal out does so only then."""
+    there = desk.do("create", desk.feature.example).target_id
+    files = {name: dict(row) for name, row in desk.device.files["firewall"].items()}
+    writes.MUSTER_GATEWAY_EFFECT_SECONDS = 0.8
+    desk.device.reload_delay, desk.device.locks_out = 0.05, True
+    payload = {"create": desk.feature.example, "update": desk.feature.change}.get(operation)
+    with pytest.raises(OutcomeUnknown):
+        desk.do(operation, payload, "" if operation == "create" else there)
+    desk.device.pass_time(60)
+    assert desk.device.files["firewall"] == files
+    reconciliation.reconcile()
+    assert desk.gateway.changes.latest("created").state == "failed"
+
+
+def test_sessions_are_ended(desk: Desk, rules: list[str]) -> None:
+    desk.do("update", {"enabled": False}, rules[1])
+    assert desk.device.sessions == {}
+
+
+@pytest.mark.parametrize("name", ["uhttpd", "rpcd"])
+def test_restarting_what_the_portal_comes_in_by_ends_known(name: str, admin: User) -> None:
+    with at_a_desk("openwrt.services.restart", admin) as desk:
+        assert desk.do("create", {"name": name}).state == "applied"
+        assert desk.device.writes == ["rc init restart"]
+
+
+def test_what_the_portal_comes_in_by_is_not_stopped(admin: User) -> None:
+    with at_a_desk("openwrt.services.stop", admin) as desk:
+        with pytest.raises(Refused, match="restarted, not stopped"):
+            desk.do("create", {"name": "uhttpd"})
+        assert not desk.device.writes
