@@ -1,8 +1,8 @@
-"""Sign-ins a second and lists of devices: ``python -m benchmarks.accounts [devices]``.
+"""Benchmark of logins and lists: ``python -m benchmarks.accounts [devices]``.
 
-Beside each figure stands what FreeSDN reached on a machine of the same kind (2 cores, 2 workers),
-and in the same run what its password hash (Argon2id, 64 MiB, three passes) costs here: no server
-that uses it can answer more sign-ins on this core than that.
+Each figure is shown next to that of FreeSDN on a machine of the same kind (2 cores, 2
+workers). The run also measures the cost of FreeSDN's password hash (Argon2id, 64 MiB, three
+passes): it bounds the sign-ins per core of any server that uses it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from benchmarks.stage import Stage, stage, wrk
 
 PASSWORD = "correct horse battery staple"
 SECONDS = 6
-# Requests a second: with one client and with eight; with sixteen.
+# Requests per second with one, eight and sixteen clients.
 ORIGINAL = {"sign-in, 1 client": 3.6, "sign-in, 8 clients": 3.8, "25 of the devices": 53.0}
 
 
 def seed(count: int) -> str:
-    """A portal with this many devices; an access token of its operator."""
+    """Create a portal with `count` devices. Returns an operator's access token."""
     from controller.accounts.models import Membership, Organization, User
     from controller.accounts.rules import sessions
     from controller.base.secrets import digest
@@ -50,7 +50,7 @@ def seed(count: int) -> str:
 
 
 def sign_ins(url: str, clients: int) -> float:
-    """How many succeed in a second."""
+    """Return the number of successful sign-ins per second."""
     until = time.monotonic() + SECONDS
     body = json.dumps({"login": "bench@example.org", "password": PASSWORD})
 
@@ -70,7 +70,7 @@ def sign_ins(url: str, clients: int) -> float:
 
 
 def hashes() -> float:
-    """How often a second the original's hash can be checked here, by one core."""
+    """Return how many Argon2id hashes one core verifies per second."""
     hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
     stored = hasher.hash(PASSWORD)
     began, done = time.monotonic(), 0

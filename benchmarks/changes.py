@@ -1,8 +1,9 @@
-"""Changes of gateways staged, applied and listed, a second: ``python -m benchmarks.changes``.
+"""Benchmark of gateway changes: ``python -m benchmarks.changes``.
 
-Beside each figure stands what FreeSDN reached on a machine of the same kind (2 cores, 2
-workers). It keeps what it is sent; here a payload is checked against its schema, and for a
-change of what is there already the gateway (a stand-in on loopback) is read as well.
+Each figure is shown next to that of FreeSDN on a machine of the same kind (2 cores, 2
+workers). FreeSDN only stores what it is sent; here a payload is validated against its
+schema, and for a change of an existing object the gateway (a stand-in on loopback) is read
+as well.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ORIGINAL = {
 
 
 def seed(url: str) -> tuple[Any, str]:
-    """A gateway with changes that wait; an access token of its operator."""
+    """Create a gateway with pending changes. Returns it with an access token."""
     from controller.accounts.models import Membership, Organization, User
     from controller.accounts.rules import sessions
     from networks.gateways.engine.features import FEATURES
@@ -67,7 +68,7 @@ def script(token: str, body: Any = None) -> str:
 
 
 def measured(on: Stage, url: str, text: str, connections: int) -> tuple[float, float]:
-    """Requests a second, and CPU milliseconds of the web server for each."""
+    """Return requests per second and the web server's CPU milliseconds per request."""
     wrk(url, connections=connections, seconds=1, script=text)
     before = on.cpu("web")
     found = wrk(url, connections=connections, script=text)
@@ -76,7 +77,7 @@ def measured(on: Stage, url: str, text: str, connections: int) -> tuple[float, f
 
 
 def applied(on: Stage, token: str, paths: list[str]) -> float:
-    """How many are applied a second, from the request to the answer that says so."""
+    """Return the number of changes applied per second, from request to final response."""
     headers = {"Authorization": f"Bearer {token}"}
 
     def apply(path: str) -> str:

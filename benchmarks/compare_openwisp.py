@@ -1,12 +1,13 @@
-"""Muster beside OpenWISP Controller 1.3.2, in one run: ``python -m benchmarks.compare_openwisp``.
+"""Comparison with OpenWISP 1.3.2: ``python -m benchmarks.compare_openwisp``.
 
-The original is installed from PyPI into ``var/openwisp`` and served by gunicorn with two
+OpenWISP is installed from PyPI into ``var/openwisp`` and served by gunicorn with two
 workers and persistent database connections, its best setting; Muster by script/server's web
-server with two workers. Both have a database in the same PostgreSQL with the same fleet
-(1,000 devices, or the number that is given), and are asked in turn, over fresh connections.
-Whole-machine rates shift with neighbors; CPU milliseconds per request, of the web processes
-and PostgreSQL together, hold. Pushes over SSH are measured with up to 100 devices only: with more
-the original's worker has a task of three seconds for each device to do first.
+server with two workers. Both use a database in the same PostgreSQL with the same fleet
+(1,000 devices, or the given number), and are measured in turn over fresh connections.
+Absolute rates depend on other load on the machine; CPU milliseconds per request, of web
+processes and PostgreSQL together, are stable. Pushes over SSH are measured with up to 100
+devices only: with more, OpenWISP's worker first has a task of three seconds for each
+device.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ THEIR_BIN = ROOT / "var/openwisp/bin"
 SETTINGS = "benchmarks.openwisp.settings"
 OUR_PUSHES, THEIR_PUSHES = 50, 10
 PATIENCE = 1200
-# A change of a template is followed for this long; the original stores nothing before its end.
+# Timeout of a template change; OpenWISP stores nothing before its end.
 CHANGE_SECONDS = 240
 FEW = 100
 
 
 @dataclass
 class Side:
-    """One of the two systems: where it is, and which rows it has."""
+    """One of the two systems, with its address and the ids of its rows."""
 
     at: Stage
     url: str
@@ -73,7 +74,7 @@ def install() -> None:
 
 
 def theirs(at: Stage, count: int) -> Side:
-    """The original, with its database, its fleet and its web server."""
+    """Return OpenWISP with its database, fleet and web server."""
     environment = os.environ | {
         "BENCH_FOLDER": str(at.folder),
         "DJANGO_SETTINGS_MODULE": SETTINGS,
@@ -136,7 +137,7 @@ def ours(at: Stage, count: int) -> Side:
         ],
         batch_size=500,
     )
-    # As in the original's fleet, every device has what it is to have, and has polled before.
+    # As in OpenWISP's fleet, every device is up to date and has polled before.
     Config.objects.update(applied=F("desired"), served=F("desired"))
     publish_checksums(Config.objects.values_list("pk", flat=True))
     at.start_web()
@@ -187,7 +188,7 @@ def agents(verb: str) -> Script:
 
 
 def posting_or_getting(side: Side, verb: str) -> str:
-    """A wrk script of an agent's request by each device, from its own address."""
+    """Return a wrk script: an agent's request by each device, from its address."""
     rows = ",\n".join(
         f'{{"/controller/{verb}/{pk}/?key={key}", "key={key}&status=applied", "{address}"}}'
         for pk, key, address in side.devices
@@ -237,9 +238,9 @@ REQUESTS: tuple[tuple[str, Script], ...] = (
 
 def by_wrk(side: Side, name: str, script: Script) -> Measured:
     lua = script(side)
-    # Polls come in crowds: every device asks, and none waits for another.
+    # Polls arrive in bursts: devices do not wait for each other.
     connections = 64 if name == "checksum poll" else 4
-    # Every device once, so that whatever either keeps is there.
+    # Warm up: one request per device, to fill the caches of both systems.
     wrk(side.url, seconds=4, script=lua, connections=connections)
     before = side.at.cpu(side.web) + side.at.cpu("postgres")
     run = wrk(side.url, script=lua, connections=connections)
@@ -248,7 +249,7 @@ def by_wrk(side: Side, name: str, script: Script) -> Measured:
     return Measured(run["per_second"], 1000 * spent / run["requests"])
 
 
-# --- a template's change
+# --- template change
 
 
 def our_checksums(_: Side) -> set[tuple[Any, ...]]:
@@ -269,7 +270,7 @@ def their_checksums(side: Side) -> set[tuple[Any, ...]]:
 def template_change(
     side: Side, checksums: Callable[[Side], set[tuple[Any, ...]]]
 ) -> Measured | None:
-    """None where nothing was stored in time."""
+    """Measure a template change. Returns None on timeout."""
     import httpx
 
     from benchmarks.fleet import TEMPLATES
@@ -301,7 +302,7 @@ def template_change(
 
 @contextmanager
 def our_fleet(side: Side) -> Iterator[Callable[[], Measured]]:
-    """Files written, hooks run, confirmed over a new connection."""
+    """Provide devices for our pushes: files, hooks, confirmation."""
     from controller.accounts.models import Organization
     from controller.configs.models import Backend, Config
     from controller.configs.rules.templates import create_template, update_template
@@ -332,7 +333,7 @@ def our_fleet(side: Side) -> Iterator[Callable[[], Measured]]:
 
 @contextmanager
 def their_fleet(side: Side) -> Iterator[Callable[[], Measured]]:
-    """A signal to the agent; the SSH server says that it has the agent, and does no more."""
+    """Provide devices for OpenWISP's pushes: a signal to an agent that does nothing."""
     from tests.fleet.ssh import SshDevice
 
     agent = 'ForceCommand case "$SSH_ORIGINAL_COMMAND" in *--version*) echo openwisp-config 1.1.0;; esac'
@@ -392,7 +393,7 @@ def main() -> None:
 
 
 def pushes(at: Stage, mine: Side, other: Side, table: Table) -> None:
-    # The change left the original a task for each device, which it works on for long.
+    # The change leaves OpenWISP a queue of tasks, one per device, to work off first.
     at.stop("their-worker")
     subprocess.run(["redis-cli", "-s", at.folder / "redis.sock", "-n", "1", "flushdb"],
                    check=True, stdout=subprocess.DEVNULL)  # fmt: skip

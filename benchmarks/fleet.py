@@ -1,4 +1,4 @@
-"""The fleet that both systems are measured with: a network for each device, two templates."""
+"""The fleet used for both systems: one network per device, two templates."""
 
 from __future__ import annotations
 
@@ -50,5 +50,5 @@ def mac(number: int) -> str:
 
 
 def address(number: int) -> str:
-    """Where the device polls from."""
+    """Return the address from which the device polls."""
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"

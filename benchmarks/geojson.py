@@ -1,10 +1,10 @@
-"""How long a map of the fleet takes: ``python -m benchmarks.geojson [devices]``.
+"""Benchmark of the map's GeoJSON: ``python -m benchmarks.geojson [devices]``.
 
-Every device has a location of its own, which is the most there can be to draw. All of them
-are asked for in one request, through the whole stack of Django, on a database of its own
-(SpatiaLite, or what DATABASE_URL names). Beside it, a page of 100 features, which took
-OpenWISP Controller 1.3.2 29.4 ms of CPU in its web process and 36.1 ms in PostgreSQL, with
-10,000 devices at 2,000 locations on 2 cores.
+Every device has its own location, the worst case of a map. All are fetched in one request
+through the full Django stack, on a database of its own (SpatiaLite, or DATABASE_URL). For
+comparison a page of 100 features, which took OpenWISP Controller 1.3.2 29.4 ms of CPU in
+its web process and 36.1 ms in PostgreSQL, with 10,000 devices at 2,000 locations on 2
+cores.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Whether a page of devices costs the same whatever the size of the fleet.
+"""Benchmark of device lists: a page should cost the same for any fleet.
 
 ``python -m benchmarks.lists [largest]`` grows a fleet tenfold at a time (to 100,000) on
-PostGIS and asks Django itself for pages of 100 devices, through its whole stack: CPU
-milliseconds of Python and PostgreSQL, and the number of queries.
+PostGIS and requests pages of 100 devices through the full Django stack: CPU milliseconds of
+Python and PostgreSQL, and the number of queries.
 """
 
 from __future__ import annotations

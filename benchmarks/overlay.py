@@ -1,9 +1,9 @@
-"""A network of many members: what one more costs to plan, to compare and to render.
+"""Benchmark of a large overlay network: plan, compare and render one more member.
 
     python -m benchmarks.overlay [members]
 
-Planning is pure; rendering is what a member's device is then given. Then the same with rows
-on PostGIS: one more device joins, and what changed is rendered and queued for delivery.
+Planning is pure; rendering produces a member's configuration. Then the same with rows on
+PostGIS: one more device joins, and the changes are rendered and queued for delivery.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def world(known: dict[int, Node], count: int) -> Topology:
 
 
 def resident() -> float:
-    """MB that this process has now, not at its peak."""
+    """Return the current (not peak) memory of this process in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
@@ -62,7 +62,7 @@ def node(device: Any, owner: Any) -> Any:
 
 
 def populate(count: int) -> tuple[Any, Any, Any]:
-    """A network of so many devices, another of a tenth, and a device that is in neither."""
+    """Create a network of `count` devices, one of a tenth, and a single device."""
     from controller.accounts.models import Organization, User
     from controller.base.secrets import digest
     from controller.configs.models import Config

@@ -1,9 +1,9 @@
-"""How long the server works on the main pages of the admin, with 10,000 devices.
+"""Benchmark of the main admin pages with 10,000 devices.
 
-``python -m benchmarks.pages [devices]`` seeds a SpatiaLite file of its own (or what DATABASE_URL
-names, which has to be empty) with devices, their states, places and history, and asks Django for each
-page through its whole stack, as a superuser and as a manager of one organization: milliseconds
-of CPU from request to answer (median and worst), number of queries, and size.
+``python -m benchmarks.pages [devices]`` seeds a SpatiaLite file (or an empty DATABASE_URL)
+with devices, their states, places and history, and requests each page through the full
+Django stack, as a superuser and as a manager of one organization: CPU milliseconds per
+request (median and worst), number of queries, and size.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def measure(client: Any, path: str) -> tuple[float, float, int, int]:
         return execute(*rest)
 
     def ask() -> tuple[float, int]:
-        # Of this process alone, SQLite included: other work on the machine does not count.
+        # CPU of this process including SQLite, independent of other load on the machine.
         began = time.process_time()
         answer = client.get(path, SERVER_NAME="localhost")
         body = b"".join(answer.streaming_content) if answer.streaming else answer.content
@@ -106,7 +106,7 @@ def measure(client: Any, path: str) -> tuple[float, float, int, int]:
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     os.environ |= {"LOG_LEVEL": "ERROR", "DJANGO_SETTINGS_MODULE": "controller.settings"}
-    # A folder, settings and a Redis that end with this program.
+    # A temporary folder, settings and a Redis that end with this program.
     import_module("tests.plugins.services")
     import django
 

@@ -1,8 +1,9 @@
-"""Certificates per second through the API: ``python -m benchmarks.pki [certificates]``.
+"""Benchmark of issuing certificates: ``python -m benchmarks.pki [count]``.
 
-Two clients post to /api/v1/controller/cert/, against two web workers and PostGIS on the same
-machine, as OpenWISP Controller 1.3.2 was measured (12.2 and 24.8 per second on 2 quiet cores).
-Making an RSA key takes nearly all of its time there and here, so a key alone is shown beside.
+Two clients post to /api/v1/controller/cert/, served by two web workers and PostGIS on the
+same machine, as OpenWISP Controller 1.3.2 was measured (12.2 and 24.8 per second on 2 idle
+cores). Generating the RSA key dominates in both systems, so a key alone is measured for
+comparison.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def seed() -> tuple[int, str, str]:
 
 
 def post(port: int, token: str, bodies: list[dict[str, Any]]) -> list[float]:
-    """Milliseconds each took."""
+    """Return the milliseconds of each request."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     taken = []

@@ -1,9 +1,9 @@
-"""How fast the main jobs are, at 1,000 devices: ``python -m benchmarks.portal [devices]``.
+"""Benchmark of the main jobs: ``python -m benchmarks.portal [devices]``.
 
 Polls, downloads and lists by wrk over fresh connections, a template change until every
-checksum is new, pushes to 50 real SSH servers; each beside the figures that OpenWISP
-Controller 1.3.2 reached on a quiet machine of the same kind (2 cores, PostGIS, 2 workers).
-CPU milliseconds per request are what to compare on a machine with neighbors.
+checksum is new, and pushes to 50 real SSH servers; each next to the figures of OpenWISP
+Controller 1.3.2 on an idle machine of the same kind (2 cores, PostGIS, 2 workers). On a
+shared machine compare CPU milliseconds per request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.stage import Stage, stage, wrk
 
 SSH_DEVICES = 50
 PUSH_ROUNDS = 3
-# Requests a second (seconds for the template change) and CPU milliseconds, best of its runs.
+# Requests per second (seconds for the template change) and CPU milliseconds, best of its runs.
 ORIGINAL: dict[str, tuple[float, float]] = {
     "checksum poll": (1658.3, 0.9),
     "config download": (56.4, 38.1),
@@ -29,7 +29,7 @@ ORIGINAL: dict[str, tuple[float, float]] = {
 
 
 def rotate(urls: list[str], token: str = "") -> str:
-    """A wrk script that asks for one URL after the other, each on a connection of its own."""
+    """Return a wrk script that requests the URLs in turn, each on a new connection."""
     headers = 'wrk.headers["Connection"] = "close"\n'
     if token:
         headers += f'wrk.headers["Authorization"] = "Bearer {token}"\n'
@@ -42,7 +42,7 @@ def rotate(urls: list[str], token: str = "") -> str:
 
 
 def seed(count: int) -> tuple[list[Any], str, Any]:
-    """Devices as the original was measured with: a network each, and two templates."""
+    """Create the devices of the OpenWISP measurement: one network, two templates."""
     from controller.accounts.models import Organization, User
     from controller.accounts.rules import issue_token
     from controller.base.secrets import digest
@@ -174,7 +174,7 @@ def list_queries(token: str) -> None:
 
 
 def connected(organization: Any, fleet: Any) -> None:
-    """A device with a connection for each server of the fleet."""
+    """Create a device with an SSH connection for each server of the fleet."""
     from controller.configs.rules.devices import create_device
     from controller.connections.rules import connect, create_credentials
 
@@ -197,7 +197,7 @@ def connected(organization: Any, fleet: Any) -> None:
 
 
 def ssh_pushes(at: Stage, results: Results) -> None:
-    """A new template for 50 devices until all have it; the first round only warms up."""
+    """Measure pushing a new template to 50 devices; the first round is a warm-up."""
     from controller.accounts.models import Organization
     from controller.configs.models import Backend, Config
     from controller.configs.rules.templates import create_template, update_template

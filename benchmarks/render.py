@@ -1,8 +1,8 @@
-"""CPU time of unmodified netjsonconfig against ours, interleaved in one run.
+"""Benchmark of rendering: unmodified netjsonconfig against ours, interleaved.
 
     python -m benchmarks.render [rounds]
 
-Only the ratio means something on a shared machine.
+On a shared machine only the ratio is meaningful.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ WAYS: dict[str, Callable[[Case], object]] = {
 
 
 def measure(cases: Sequence[Case], rounds: int) -> dict[str, float]:
-    """Median CPU milliseconds of one case, by way."""
+    """Return the median CPU milliseconds of one case, by implementation."""
     times: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way, run in WAYS.items():

@@ -1,10 +1,11 @@
-"""Commit-confirmed pushes a second to real SSH servers on loopback, and what they cost.
+"""Benchmark of commit-confirmed pushes to real SSH servers on loopback.
 
     python -m benchmarks.ssh_push [--devices 50] [--rounds 3] [--serial]
 
-Each push: connect, upload and apply with one command, then confirm over a second connection.
-Portal and devices share the machine, so CPU per device is the number to trust. ``--serial``
-pushes to one device after the other, as a worker with one blocking connection does.
+Each push connects, uploads and applies with one command, and confirms over a second
+connection. Portal and devices share the machine, so CPU per device is the reliable figure.
+``--serial`` pushes to one device after the other, like a worker with one blocking
+connection.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ FILES = ("network", "wireless", "system", "firewall", "dhcp", "muster")
 
 
 def config(revision: int) -> Archive:
-    """Some six kilobytes in seven files, all of which differ from the last revision's."""
+    """Return about six kilobytes in seven files, all different from the last revision."""
     lines = [f"\toption number_{line} '{revision}.{line}'\n" for line in range(30)]
     files = {f"etc/config/{name}": f"config {name} 'main'\n{''.join(lines)}" for name in FILES}
     hook = (f"#!/bin/sh\n# {revision}\nexit 0\n", 0o755)
@@ -68,7 +69,7 @@ async def push_all(orders: list[PushOrder], *, serial: bool) -> list[PushResult]
 
 
 def devices_cpu(fleet: Fleet) -> float:
-    """Seconds of the SSH servers, their sessions, and the runners that outlived these."""
+    """Return CPU seconds of the SSH servers, their sessions and surviving runners."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -81,7 +82,7 @@ def devices_cpu(fleet: Fleet) -> float:
 
 
 def measure(fleet: Fleet, revision: int, *, serial: bool) -> tuple[float, float, float]:
-    """Pushes a second, our CPU ms and the devices' CPU ms for each."""
+    """Return pushes per second, and CPU ms per push of the portal and of the devices."""
     orders, count = orders_for(fleet, revision), len(fleet.devices)
     theirs, ours, began = devices_cpu(fleet), time.process_time(), time.perf_counter()
     results = asyncio.run(push_all(orders, serial=serial))
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--serial", action="store_true", help="one device after the other")
     options = parser.parse_args()
-    # Runners that outlive their session become our children, so that their CPU is counted.
+    # Adopt runners that outlive their session (subreaper), to count their CPU.
     ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with (
         tempfile.TemporaryDirectory(prefix="muster-bench-") as folder,

@@ -1,7 +1,7 @@
-"""The portal set up for measuring: PostGIS, Redis, the web server, a worker, many devices.
+"""Test bed of the benchmarks: PostGIS, Redis, web server, worker and many devices.
 
 Everything runs in a temporary folder and ends with the context. CPU time is read from the
-kernel for every process of a kind, so that figures hold on a machine with noisy neighbors.
+kernel for all processes of a kind, so figures are stable on a shared machine.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Stage:
             "MUSTER_ENCRYPTION_KEYS": "a key for measuring",
             "MUSTER_DATA_DIR": str(folder),
             "MUSTER_HTTPS": "0",
-            # What is measured is not how well it is limited.
+            # Without rate limits, which are not the subject here.
             "MUSTER_REQUESTS_PER_MINUTE": "0",
             "MUSTER_REQUESTS_PER_SECOND": "0",
             "MUSTER_SIGN_INS_PER_MINUTE": "0",
@@ -73,7 +73,7 @@ class Stage:
             shutil.chown(data, "postgres")
             shutil.chown(self.folder, "postgres")
         as_postgres(tools / "initdb", "-D", data, "-U", "muster", "--auth", "trust")
-        # As the measured original had it.
+        # As in the OpenWISP measurement.
         options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c shared_buffers=512MB"
         self.run(
             "postgres",
@@ -111,11 +111,11 @@ class Stage:
         wait_for(name, ready)
 
     def memory(self, name: str) -> int:
-        """The largest of this program's processes, in MiB that are not shared with others."""
+        """Return the largest PSS of the program's processes, in MiB."""
         return max(proportional(pid) for pid in family(self.processes[name].pid))
 
     def cpu(self, name: str) -> float:
-        """Seconds of CPU that this program and all its children have used."""
+        """Return the CPU seconds of this program with all its children."""
         return sum(cpu_of(pid) for pid in family(self.processes[name].pid))
 
 
@@ -158,12 +158,12 @@ def cpu_of(pid: int) -> float:
     except OSError:
         return 0.0
     fields = text.rpartition(")")[2].split()
-    # utime, stime, and those of children that have ended
+    # utime and stime, also of children that have ended
     return sum(int(fields[at]) for at in (11, 12, 13, 14)) / TICKS
 
 
 def proportional(pid: int) -> int:
-    """PSS in MiB: what is shared by several processes counts in parts."""
+    """Return the PSS in MiB, which counts shared memory proportionally."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
@@ -197,7 +197,7 @@ def stage() -> Iterator[Stage]:
 def wrk(
     url: str, *, connections: int = 4, seconds: int = 6, script: str = ""
 ) -> dict[str, float]:
-    """Requests per second and what went wrong, by wrk with one thread."""
+    """Run wrk with one thread. Returns requests per second and errors."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as lua:
         lua.write(script)
         lua.flush()

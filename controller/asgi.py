@@ -1,6 +1,4 @@
-"""What the web server calls: polls are answered at once, sockets by consumers, all else by
-Django in threads.
-"""
+"""ASGI entry point: checksum polls, WebSocket consumers, and Django in threads."""
 
 import gc
 import os
@@ -32,7 +30,7 @@ RETRY_SECONDS = "5"
 
 
 class AgentHandler(WSGIHandler):
-    """Django for the agents' plain requests: without sessions, cookies and browser policies."""
+    """WSGI handler for device agents, without sessions, cookies and browser policies."""
 
     def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's
         super().load_middleware(is_async)
@@ -81,6 +79,6 @@ if settings.TRUSTED_PROXIES:
         application, trusted_hosts=settings.TRUSTED_PROXIES
     )
 
-# All of this stays: the garbage collector need not look through it again.
+# Objects loaded so far live as long as the process: exempt them from garbage collection.
 gc.collect()
 gc.freeze()

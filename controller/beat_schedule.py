@@ -1,4 +1,4 @@
-"""What is done regularly, how often, and by which queue's workers."""
+"""Celery Beat schedule and queues of the periodic tasks."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from celery.schedules import schedule
 from kombu import Queue
 
 HOUR = 3600
-# One queue for each kind of work, so that none can starve another.
+# One queue per kind of work, so that no kind can starve another.
 QUEUES = [
     Queue(name) for name in ("default", "push", "poll", "render", "command", "proxy", "scan")
 ]
@@ -25,7 +25,7 @@ ROUTES = {
 
 
 def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
-    """Celery's schedule. What could not be sent for a whole period is sent no more."""
+    """Return Celery's beat schedule. Unsent messages expire after one period."""
     lines = {
         "sign revocation lists": ("pki.tasks.publish_lists", HOUR, "default"),
         "ask names again": ("pki.tasks.validate_lost", 60, "default"),

@@ -1,4 +1,4 @@
-"""Celery's transport over Redis, for which every trouble of Redis is one to come back from."""
+"""Celery's Redis transport, treating all Redis errors as recoverable."""
 
 from typing import Any
 
@@ -9,8 +9,9 @@ from redis.exceptions import ResponseError
 
 class Channel(redis.Channel):
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
-        # A channel may be asked to read once more after its connection was given up. Without
-        # this the worker ends with an AttributeError.
+        # A channel may be read once more after its connection was closed. Without this check
+        # the worker
+        # ends with an AttributeError.
         if self.connection.client is None:
             raise RedisConnectionError("The connection of this channel is closed.")
         params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
@@ -19,11 +20,12 @@ class Channel(redis.Channel):
 
 class Transport(redis.Transport):
     Channel = Channel
-    # A Redis that refuses writes (its disk or memory is full, its replicas are away) recovers.
+    # Redis refuses writes temporarily while its disk or memory is full or its replicas are
+    # down.
     connection_errors = (*redis.Transport.connection_errors, ResponseError)
 
 
 def register() -> None:
-    """Let ``redis://``, ``rediss://`` and ``redis+socket://`` mean this transport."""
+    """Register this transport for ``redis://``, ``rediss://`` and ``redis+socket://``."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"

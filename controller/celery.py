@@ -1,4 +1,4 @@
-"""The Celery application, and the one way to wake a worker."""
+"""Celery application, and `enqueue_on_commit`, the only way to start a task."""
 
 import gc
 import logging
@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
 
 
 class TracedTask(Task):  # type: ignore[type-arg]
-    """A task whose log lines and audit rows name it, and the request that woke it."""
+    """Task that passes its name and the requesting request id to logs and audit."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request_id = (self.request.headers or {}).get("request_id") or self.request.id
@@ -25,9 +25,9 @@ class TracedTask(Task):  # type: ignore[type-arg]
 
 
 class FreezeGarbageCollector(bootsteps.Step):
-    """Before a worker forks: what is loaded stays, so the garbage collector leaves it alone.
+    """Worker step before forking: exempt everything loaded so far from garbage collection.
 
-    A quarter of a rendering's time went into looking through it again and again.
+    Without it, collection took a quarter of the time of rendering.
     """
 
     def __init__(self, parent: Any, **options: Any) -> None:
@@ -46,11 +46,11 @@ log = logging.getLogger(__name__)
 
 
 def enqueue_on_commit(task: str, *args: object, countdown: float = 0) -> None:
-    """Tell a worker that runs this task, once this transaction has committed, that rows have work for it.
+    """Enqueue `task` on commit. Best effort: if the broker is down, nothing is raised.
 
-    A message is only a hint: where the broker is away, the periodic reconciler finds the same
-    rows a little later, so the caller goes on. ``countdown`` is in seconds, for what comes in
-    bursts and can be done together.
+    The periodic reconciler then picks the rows up a little later. ``countdown`` is in
+    seconds, for
+    bursts of work that can be done together.
     """
 
     trace = context_or_none()

@@ -1,4 +1,4 @@
-"""The first page: how the fleet is, what is in trouble, and what happened lately."""
+"""Admin dashboard: state of the fleet, problems, recent events."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def waiting(user: Any) -> list[dict[str, Any]]:
-    """What waits for somebody's approval, by kind."""
+    """Return the pending approvals visible to the user, by kind."""
     found = []
     for title, model, permission, query in (
         ("Devices that ask to be added", Enrollment, "device:create", "state__exact=pending"),
@@ -72,7 +72,7 @@ def waiting(user: Any) -> list[dict[str, Any]]:
 
 
 def overlay_members(user: Any) -> list[dict[str, Any]]:
-    """Devices that want into overlay networks which this user looks after, by network."""
+    """Return pending members per overlay network that the user administers."""
     rows = Member.objects.filter(state=Member.State.PENDING)
     if not user.is_superuser:
         rows = rows.filter(Q(network__owner=user) | Q(network__in=administered(user)))
@@ -137,7 +137,7 @@ def part(label: str, count: int, tone: str, query: str) -> dict[str, Any]:
 
 
 def troubles(in_service: Any) -> list[dict[str, Any]]:
-    """Refused configurations first, then what has been away for longest."""
+    """Return devices with problems: failed configurations first, then longest offline."""
     rows = (
         in_service.filter(PROBLEM)
         .select_related("organization", "presence", "config")

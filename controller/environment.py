@@ -1,4 +1,4 @@
-"""What the portal is told from outside: environment variables, read with their types.
+"""Environment variables, read with their types.
 
 Every variable is read in ``settings.py`` and nowhere else.
 """
@@ -16,8 +16,7 @@ env = Env()
 
 LONGEST_PREFIX = 64
 
-# Queries that come again are planned once for each connection: planning is most of what a look-up
-# of one row costs the server.
+# Server-side prepared statements: planning is most of the server's cost of looking up a row.
 POSTGIS_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5}
 SQLITE_OPTIONS = {
     # A transaction that reads first and writes later would fail at once under load.
@@ -28,7 +27,7 @@ SQLITE_OPTIONS = {
 
 
 def secret(name: str, *, debug: bool, length: int = 32) -> str:
-    """A secret that must be set in production; development gets a well-known one."""
+    """Return a secret; required in production, a well-known default in development."""
     value: str = env.str(name, "")
     if value:
         return value
@@ -42,13 +41,13 @@ def secret(name: str, *, debug: bool, length: int = 32) -> str:
 
 
 def encryption_keys(*, debug: bool) -> list[str]:
-    """Keys for secrets at rest, newest first: the first encrypts, all of them decrypt."""
+    """Encryption keys for secrets at rest, newest first: the first encrypts, all decrypt."""
     keys: list[str] = env.list("MUSTER_ENCRYPTION_KEYS", [])
     return keys or [secret("MUSTER_ENCRYPTION_KEYS", debug=debug)]
 
 
 def database(folder: Path) -> dict[str, Any]:
-    """``DATABASE_URL``: the database, as spatialite:///path or postgis://user:pw@host/db."""
+    """``DATABASE_URL``: Database, as spatialite:///path or postgis://user:pw@host/db."""
     url: str = env.str("DATABASE_URL", f"spatialite:///{folder / 'muster.sqlite3'}")
     if not url.startswith(("spatialite:", "postgis:")):
         raise ImproperlyConfigured(
@@ -59,19 +58,19 @@ def database(folder: Path) -> dict[str, Any]:
     if url.startswith("spatialite:"):
         config["ENGINE"] = "controller.base.spatialite"
         config["OPTIONS"] = config.get("OPTIONS", {}) | SQLITE_OPTIONS
-        # A file: in memory, the threads of one test would lock each other out.
+        # A file, because threads of one test would lock each other out of a database in memory.
         config["TEST"] = {"NAME": str(folder / "tests.sqlite3")}
     else:
         config |= {"ENGINE": "controller.base.postgis", "CONN_HEALTH_CHECKS": True}
         config["OPTIONS"] = POSTGIS_OPTIONS | config.get("OPTIONS", {})
-    # Connections belong to the few threads that serve requests, and stay open: to open one and
-    # load SpatiaLite into it takes longer than most requests do.
+    # Connections belong to the few threads that serve requests, and stay open: opening one and
+    # loading SpatiaLite into it takes longer than most requests.
     config["CONN_MAX_AGE"] = None
     return config
 
 
 def overlay_prefix(usual: str) -> str:
-    """``MUSTER_OVERLAY_PREFIX``: the addresses of overlay networks, IPv6 with room for a hash that nobody else has."""
+    """``MUSTER_OVERLAY_PREFIX``: IPv6 prefix of overlay networks, at most 64 bits."""
     text = env.str("MUSTER_OVERLAY_PREFIX", usual)
     try:
         network = IPv6Network(text)
@@ -87,7 +86,7 @@ def overlay_prefix(usual: str) -> str:
 
 
 def single_sign_on(url: str, name: str) -> dict[str, Any]:
-    """This portal as an OpenID Connect provider knows it, for django-allauth."""
+    """Registration of this portal at the OpenID Connect provider, for django-allauth."""
     if not url:
         return {}
     app = {
@@ -101,12 +100,12 @@ def single_sign_on(url: str, name: str) -> dict[str, Any]:
 
 
 def tiles(url: str, attribution: str) -> list[tuple[str, str, dict[str, str]]]:
-    """A tile server as django-leaflet's settings want it; none of no address."""
+    """Return django-leaflet's tile server setting; empty without a URL."""
     return [("Map", url, {"attribution": attribution})] if url else []
 
 
 def origin(url: str) -> list[str]:
-    """What a content security policy calls the server of an address (none of no address)."""
+    """Return the content security policy source of a URL; empty without a URL."""
     if not url:
         return []
     parts = urlsplit(url)
@@ -120,7 +119,11 @@ def origin(url: str) -> list[str]:
 
 
 def logs(form: str, level: str) -> dict[str, Any]:
-    """Every line names its request and its task; ``form`` is line or json."""
+    """Return the logging configuration; ``form`` is line or json.
+
+    Every line has its request id; JSON lines also have the channel (task or
+    authentication).
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -1,4 +1,4 @@
-"""Django's settings; every value from outside comes through ``controller.environment``."""
+"""Django settings; environment variables are read by ``controller.environment``."""
 
 import os
 from pathlib import Path
@@ -22,37 +22,37 @@ from controller.environment import (
 from controller.theme import CONTEXT_PROCESSORS, UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# Where files are kept: media, static files, the database of a small portal.
+# Directory of media, static files, and the database of a small portal.
 DATA_DIR = Path(env.str("MUSTER_DATA_DIR", str(BASE_DIR / "var")))
 
-# For developing alone: shows the code in errors, and does without secrets.
+# Development mode: shows code in error pages and needs no secrets. Never in production.
 DEBUG = env.bool("DEBUG", False)
-# Signs sessions and links; at least 50 characters by chance.
+# Signs sessions and links; at least 50 random characters.
 SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)
 MUSTER_ENCRYPTION_KEYS = encryption_keys(debug=DEBUG)
 
-# Names by which the portal may be asked for.
+# Host names under which the portal may be requested.
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-# Origins of other sites whose forms are taken, such as https://other.example.org.
+# Other origins that may submit forms, such as https://other.example.org.
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
-# Addresses of reverse proxies whose X-Forwarded-For and -Proto are believed.
+# Addresses of reverse proxies with trusted X-Forwarded-For and X-Forwarded-Proto headers.
 TRUSTED_PROXIES: list[str] = env.list("MUSTER_TRUSTED_PROXIES", [])
-# Requests that one web process works on at once; each thread keeps a database connection.
+# Concurrent requests per web process; each thread keeps a database connection.
 WEB_THREADS = env.int("MUSTER_WEB_THREADS", 4)
-# Requests that may wait for other machines at once, in one web process and for each kind of
-# machine (supervisors, gateways, streams, other services). They take none of the threads above.
+# Concurrent requests that wait for other machines, per web process and kind of machine
+# (supervisors, gateways, streams, other services). They do not use the threads above.
 WAITING_THREADS = env.int("MUSTER_WAITING_THREADS", 16)
-# Where users and devices reach the portal, for example https://muster.example.org.
+# Public URL of the portal for users and devices, for example https://muster.example.org.
 MUSTER_PUBLIC_URL = env.str("MUSTER_PUBLIC_URL", "").rstrip("/")
 
 DATABASES = {"default": database(DATA_DIR)}
-# GDAL before 3.9 can open files and URLs named in geometry. Nothing a user sends reaches it:
-# geometry is read from WKT and GeoJSON by GEOS alone.
+# GDAL before 3.9 can open files and URLs named in geometry. No user input reaches it: geometry
+# is read from WKT and GeoJSON by GEOS alone.
 SILENCED_SYSTEM_CHECKS = ["gis.W001"]
 SPATIALITE_LIBRARY_PATH = "mod_spatialite"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Caches, presence of devices, and messages to workers.
+# Redis server for caches, presence of devices, and messages to workers.
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
@@ -128,37 +128,38 @@ TEMPLATES = [
     }
 ]
 
-# Widgets have their templates where pages have theirs.
+# Widgets use the same template directories as pages.
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
-# What seals the audit. By default the oldest encryption key: before that one is retired,
-# say here what it was.
+# Key that seals the audit log. Default: the oldest encryption key. Before retiring that key,
+# set
+# this to its value.
 MUSTER_AUDIT_KEY = env.str("MUSTER_AUDIT_KEY", "") or MUSTER_ENCRYPTION_KEYS[-1]
 
 # --- accounts
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "controller.accounts.rules.EmailOrUsernameBackend",
-    # Permissions on single rows: whom an overlay network is shared with.
+    # Object permissions: shares of overlay networks.
     "guardian.backends.ObjectPermissionBackend",
 ]
-ANONYMOUS_USER_NAME = None  # read by django-guardian: nobody has permissions without an account
-# Argon2id as OWASP advises it; the other is what passwords may have been imported with.
+ANONYMOUS_USER_NAME = None  # read by django-guardian: anonymous users have no permissions
+# Argon2id as OWASP advises; the second hasher is for imported passwords.
 PASSWORD_HASHERS = [
     "controller.base.secrets.Argon2Hasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-# Whether strangers may make accounts for themselves; these can do nothing until invited.
+# Allow self-registration; new accounts have no rights until invited.
 MUSTER_REGISTRATION = env.bool("MUSTER_REGISTRATION", False)
-# Single sign-on: the address of an OpenID Connect provider; none is off.
+# URL of the OpenID Connect provider for single sign-on; empty disables it.
 MUSTER_OIDC_URL = env.str("MUSTER_OIDC_URL", "").rstrip("/")
-# What the button to sign in with it says.
+# Label of the single sign-on button.
 MUSTER_OIDC_NAME = env.str("MUSTER_OIDC_NAME", "single sign-on")
-# Whether who is unknown here gets an account (which may do nothing until invited).
+# Create accounts for unknown users of the provider (without rights until invited).
 MUSTER_OIDC_CREATES_USERS = env.bool("MUSTER_OIDC_CREATES_USERS", False)
 SOCIALACCOUNT_ADAPTER = "controller.accounts.api.sso.views.Adapter"
 SOCIALACCOUNT_PROVIDERS = single_sign_on(MUSTER_OIDC_URL, MUSTER_OIDC_NAME)
-# How many API keys one user may have.
+# Maximum number of API keys per user.
 MUSTER_KEYS_PER_USER = env.int("MUSTER_KEYS_PER_USER", 50)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -172,37 +173,37 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-# --- limits; 0 is no limit
-# Requests of one user (or address) a minute.
+# --- limits; 0 disables a limit
+# Requests per minute and user (or address).
 MUSTER_REQUESTS_PER_MINUTE = env.int("MUSTER_REQUESTS_PER_MINUTE", 600)
-# Requests of one user (or address) a second.
+# Requests per second and user (or address).
 MUSTER_REQUESTS_PER_SECOND = env.int("MUSTER_REQUESTS_PER_SECOND", 120)
-# Attempts of one address to sign in by /api/v1/auth/.
+# Sign-in attempts per minute and address at /api/v1/auth/.
 MUSTER_SIGN_INS_PER_MINUTE = env.int("MUSTER_SIGN_INS_PER_MINUTE", 5)
-# Attempts of one address to get a token by /api/v1/users/.
+# Token requests per minute and address at /api/v1/users/.
 MUSTER_TOKENS_PER_MINUTE = env.int("MUSTER_TOKENS_PER_MINUTE", 60)
-# Bytes of a request's body.
+# Maximum size of a request body, in bytes.
 MUSTER_BODY_LIMIT = env.int("MUSTER_BODY_LIMIT", 1024 * 1024)
-# Bytes of a request that uploads a file.
+# Maximum size of a request with a file upload, in bytes.
 MUSTER_UPLOAD_LIMIT = env.int("MUSTER_UPLOAD_LIMIT", 32 * 1024 * 1024)
-# Bytes of a request that brings a backup to a device; it waits on disk, never in memory.
+# Maximum size of an uploaded device backup, in bytes; kept on disk, never in memory.
 MUSTER_BACKUP_LIMIT = env.int("MUSTER_BACKUP_LIMIT", 16 * 1024 * 1024 * 1024)
-# What Prometheus sends as a Bearer token to read /metrics; empty is superusers alone.
+# Bearer token with which Prometheus reads /metrics; empty allows superusers only.
 MUSTER_METRICS_TOKEN = env.str("MUSTER_METRICS_TOKEN", "")
-# Each process counts in a file of its own.
+# Each process writes its counters to a file of its own.
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(DATA_DIR / "metrics"))
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
 # --- browsers and transport
-# Whether browsers reach the portal by TLS alone.
+# Require HTTPS in browsers.
 MUSTER_HTTPS = env.bool("MUSTER_HTTPS", not DEBUG)
 SECURE_SSL_REDIRECT = MUSTER_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000 if MUSTER_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = MUSTER_HTTPS
 SECURE_HSTS_PRELOAD = MUSTER_HTTPS
-# Device agents do not follow redirects, and many speak plain HTTP inside a management VPN.
-# Probes ask a process itself, and not through the proxy that speaks TLS.
+# Device agents do not follow redirects, and many use plain HTTP inside a management VPN.
+# Health probes bypass the TLS proxy.
 SECURE_REDIRECT_EXEMPT = [
     r"^controller/",
     r"^pki/(crl|ca|ocsp)/",
@@ -212,10 +213,10 @@ SECURE_REDIRECT_EXEMPT = [
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MUSTER_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
-# Tiles of a map, such as https://tile.example.org/{z}/{x}/{y}.png; without them the portal
-# draws coastlines and borders of its own, and nothing is asked of the internet.
+# URL template of map tiles, such as https://tile.example.org/{z}/{x}/{y}.png; empty draws
+# built-in coastlines and borders, without requests to the internet.
 MUSTER_MAP_TILES = env.str("MUSTER_MAP_TILES", "")
-# Whom the map names as the source of its tiles.
+# Attribution of the map tiles, shown on the map.
 MUSTER_MAP_ATTRIBUTION = env.str("MUSTER_MAP_ATTRIBUTION", "")
 LEAFLET_CONFIG = {"TILES": tiles(MUSTER_MAP_TILES, MUSTER_MAP_ATTRIBUTION)}
 CONTENT_SECURITY_POLICY = {
@@ -226,9 +227,9 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": ["'self'"],
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
-        # The form editor and CodeMirror write style elements, unfold its colors in another.
+        # The form editor and CodeMirror insert style elements, and unfold inserts its colors.
         "style-src": ["'self'", "'unsafe-inline'"],
-        # No exception: Alpine comes in its build without eval, and no page has a script inline.
+        # No exceptions: Alpine is the CSP build without eval, and no page has inline scripts.
         "script-src": ["'self'"],
     }
 }
@@ -236,11 +237,12 @@ CONTENT_SECURITY_POLICY = {
 __all__ = ["REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]  # read by libraries
 
 # --- places
-# A server that speaks Nominatim's protocol, such as https://nominatim.example.org; none is off.
+# URL of a geocoder with Nominatim's API, such as https://nominatim.example.org; empty disables
+# it.
 MUSTER_GEOCODER_URL = env.str("MUSTER_GEOCODER_URL", "").rstrip("/")
-# Bytes of an uploaded floor plan.
+# Maximum size of an uploaded floor plan, in bytes.
 MUSTER_IMAGE_BYTES = env.int("MUSTER_IMAGE_BYTES", 10 * 1024 * 1024)
-# Pixels of an uploaded floor plan.
+# Maximum number of pixels of an uploaded floor plan.
 MUSTER_IMAGE_PIXELS = env.int("MUSTER_IMAGE_PIXELS", 36_000_000)
 
 # --- monitoring
@@ -258,96 +260,98 @@ MUSTER_METRICS_DAY_DAYS = env.int("MUSTER_METRICS_DAY_DAYS", 1830)
 MUSTER_WIFI_SESSION_DAYS = env.int("MUSTER_WIFI_SESSION_DAYS", 30)
 
 # --- supervisors of devices
-# Networks in which supervisors are called: management networks and VPNs. Loopback is for demonstrations alone.
+# Networks in which supervisors may be called: management networks and VPNs. Loopback is for
+# demonstrations only.
 MUSTER_SUPERVISOR_NETWORKS: list[str] = env.list(
     "MUSTER_SUPERVISOR_NETWORKS",
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
 )
-# Whether calls that remove data or switch a device off name it again in X-Confirm.
+# Require calls that delete data or power off a device to be confirmed in X-Confirm.
 MUSTER_SUPERVISOR_CONFIRM = env.bool("MUSTER_SUPERVISOR_CONFIRM", False)
-# How long what was asked of supervisors is remembered.
+# Days for which the history of supervisor calls is kept.
 MUSTER_SUPERVISOR_HISTORY_DAYS = env.int("MUSTER_SUPERVISOR_HISTORY_DAYS", 365)
 
-# Where backups of Home Assistant devices are kept.
+# Directory of backups of Home Assistant devices.
 MUSTER_BACKUP_DIR = env.str("MUSTER_BACKUP_DIR", str(DATA_DIR / "backups"))
 
-# Whether Home Assistant's own WebSocket is passed on, to who has supervisor:remote.
+# Proxy Home Assistant's own WebSocket for users with supervisor:remote.
 MUSTER_HOME_REMOTE = env.bool("MUSTER_HOME_REMOTE", False)
-# Under which domain pages of add-ons have host names of their own; empty is that they are not
-# passed on. A wildcard record and certificate of it lead to the portal.
+# Domain under which add-on pages get host names of their own; empty disables ingress. Needs a
+# wildcard DNS record and certificate that lead to the portal.
 MUSTER_INGRESS_DOMAIN: str = env.str("MUSTER_INGRESS_DOMAIN", "").lower().strip(".")
 
 # --- discovery
-# Networks that scans may look at; nobody scans what is not yours.
+# Networks that may be scanned. Scan only networks of your own.
 MUSTER_DISCOVERY_NETWORKS: list[str] = env.list(
     "MUSTER_DISCOVERY_NETWORKS",
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
 )
 
 # --- vendors' gateways
-# While this is true, changes are staged and never written to a gateway.
+# Dry run for all gateways: changes are staged but never written to a gateway.
 ADAPTER_READ_ONLY = env.bool("ADAPTER_READ_ONLY", env.bool("OMADA_READ_ONLY", True))
-# How many changes of an organization may wait at a time.
+# Maximum number of pending changes per organization.
 MUSTER_PENDING_CHANGES = env.int("MUSTER_PENDING_CHANGES", 2000)
-# Whether gateways may be on this machine and without TLS: for demonstrations alone.
+# Allow gateways on this machine and without TLS; for demonstrations only.
 MUSTER_LOCAL_GATEWAYS = env.bool("MUSTER_LOCAL_GATEWAYS", False)
-# How long a gateway may take to answer.
+# Timeout of requests to a gateway, in seconds.
 MUSTER_GATEWAY_SECONDS = env.float("MUSTER_GATEWAY_SECONDS", 10.0)
 # After how long a change that a gateway did not answer is looked into.
 MUSTER_GATEWAY_EFFECT_SECONDS = env.float("MUSTER_GATEWAY_EFFECT_SECONDS", 4.0)
 MUSTER_GATEWAY_SETTLE_SECONDS = env.int("MUSTER_GATEWAY_SETTLE_SECONDS", 90)
-# For how long a write that did not arrive is looked for, as it may still do so.
+# Seconds for which an unconfirmed write is checked, as it may still arrive.
 MUSTER_GATEWAY_WATCH_SECONDS = env.int("MUSTER_GATEWAY_WATCH_SECONDS", 3600)
-# How long a request to apply a change waits for the worker, before it answers 202.
+# Seconds for which a request to apply a change waits for the worker before it returns 202.
 MUSTER_APPLY_WAIT_SECONDS = env.float("MUSTER_APPLY_WAIT_SECONDS", 20.0)
-# After how many days a change that nobody applied is given up.
+# Days after which an unapplied change expires.
 MUSTER_CHANGE_DAYS = env.int("MUSTER_CHANGE_DAYS", 7)
-# How often each gateway is asked whether it is there.
+# Interval at which each gateway's presence is checked, in seconds.
 MUSTER_GATEWAY_POLL_SECONDS = env.int("MUSTER_GATEWAY_POLL_SECONDS", 60)
 
 # --- overlay networks
-# Addresses of devices lie in it; fc94::/16 is where Husarnet's are.
+# Prefix of device addresses; fc94::/16 is the one of Husarnet.
 MUSTER_OVERLAY_PREFIX = overlay_prefix("fc94::/16")
-# What full names of devices end in, as in camera.warehouse-3.mesh.
+# Domain suffix of overlay host names, as in camera.warehouse-3.mesh.
 MUSTER_OVERLAY_SUFFIX = env.str("MUSTER_OVERLAY_SUFFIX", "mesh")
-# How long changes are gathered before they are delivered together.
+# Seconds for which changes are collected before they are delivered together.
 MUSTER_OVERLAY_SETTLE_SECONDS = env.float("MUSTER_OVERLAY_SETTLE_SECONDS", 1.5)
-# How often agents ask what is new.
+# Interval at which agents ask for changes, in seconds.
 MUSTER_JOIN_POLL_SECONDS = env.int("MUSTER_JOIN_POLL_SECONDS", 10)
-# How long adding a device may take to reach it.
+# Timeout for reaching a device while adding it, in seconds.
 MUSTER_CONTACT_SECONDS = env.int("MUSTER_CONTACT_SECONDS", 25)
-# Attempts of one address to join by code.
+# Join attempts by code per minute and address.
 MUSTER_JOINS_PER_MINUTE = env.int("MUSTER_JOINS_PER_MINUTE", 60)
 
 # --- notifications
-# The mail server.
+# Mail server.
 EMAIL_HOST = env.str("EMAIL_HOST", "localhost")
-# The mail server's port.
+# Port of the mail server.
 EMAIL_PORT = env.int("EMAIL_PORT", 25)
-# By whose account mail is sent; empty is without one.
+# User name at the mail server; empty sends without authentication.
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
-# The password of that account.
+# Password at the mail server.
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
-# Whether the mail server is spoken to by STARTTLS.
+# Use STARTTLS with the mail server.
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", False)
 EMAIL_TIMEOUT = 20
-# Whom mail is from.
+# Sender address of e-mails.
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "muster@localhost")
-# Whether people are told by e-mail too; by default where a mail server is named.
+# Send notifications by e-mail as well; on by default if a mail server is configured.
 MUSTER_NOTIFY_BY_EMAIL = env.bool("MUSTER_NOTIFY_BY_EMAIL", "EMAIL_HOST" in os.environ)
-# Networks of one's own that webhooks may be sent to, also without TLS; the internet always.
+# Private networks to which webhooks may be sent, also without TLS. Public addresses are always
+# allowed.
 MUSTER_WEBHOOK_NETWORKS: list[str] = env.list("MUSTER_WEBHOOK_NETWORKS", [])
 
 # --- tables
-# A cell that begins as a formula does is a text in what is exported.
+# Exported cells that start like a formula are written as text.
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
 # --- files
 STATIC_URL = "/static/"
-# Where the files of the pages are collected and served from.
+# Directory in which static files are collected and from which they are served.
 STATIC_ROOT = Path(env.str("MUSTER_STATIC_DIR", str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Where uploaded files are kept.
+# Directory of uploaded files.
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(DATA_DIR / "media")))
 MEDIA_URL = "/media/"
 STORAGES = {
@@ -360,40 +364,40 @@ STORAGES = {
 }
 
 LANGUAGE_CODE = "en-us"
-# In which the admin shows times.
+# Time zone of the admin.
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_TZ = True
 USE_I18N = False
 
-# --- work in the background
-# Messages to workers, if not through REDIS_URL.
+# --- background work
+# URL of the Celery broker; REDIS_URL by default.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its logs look like those of the web
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # worker logs have the same format as the web's
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for Redis however long it is away
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for Redis indefinitely
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES, CELERY_TASK_ROUTES = QUEUES, ROUTES
 
-# How often devices are asked whether they are there.
+# Interval at which the presence of devices is polled, in seconds.
 POLL_SECONDS = env.int("MUSTER_POLL_SECONDS", 30)
-# How often is looked for work that no message told of.
+# Interval at which workers look for work without a message, in seconds.
 RECONCILE_SECONDS = env.int("MUSTER_RECONCILE_SECONDS", 10)
-# How often each device is asked whether its files are still what it acknowledged.
+# Interval at which each device is checked for configuration drift, in seconds.
 DRIFT_SECONDS = env.int("MUSTER_DRIFT_SECONDS", 900)
-# How long a device waits, after a push, to be told that it can still be reached.
+# Seconds after a push within which a device must be reached again, or it rolls back.
 CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
-# Variables that every configuration can use; lower than those of organizations.
+# Global variables of all configurations; overridden by organizations.
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
-# Where names are asked whether an ACME client speaks for them; 80, but for tests.
+# Port of HTTP-01 validation of ACME; 80 except in tests.
 PKI_HTTP01_PORT = env.int("PKI_HTTP01_PORT", 80)
 CELERY_BEAT_SCHEDULE = timetable(poll=POLL_SECONDS, reconcile=RECONCILE_SECONDS)
 
-# Logs go to standard error, a line each: as text for people or as JSON for a collector.
+# Log format on standard error: line (text) or json.
 LOG_FORMAT = env.str("LOG_FORMAT", "line", validate=validate.OneOf(["line", "json"]))
-# The least serious lines that are logged: DEBUG, INFO, WARNING, ERROR.
+# Minimum log level: DEBUG, INFO, WARNING, ERROR.
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOGGING = logs(LOG_FORMAT, LOG_LEVEL)

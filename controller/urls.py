@@ -1,4 +1,4 @@
-"""Every route of the portal: each app brings its own."""
+"""Root URL configuration: each app adds its own routes."""
 
 from django.contrib import admin
 from django.templatetags.static import static
@@ -15,12 +15,12 @@ from controller.dialects.metrics import metrics
 from controller.dialects.openapi.views import Document
 from supervisor_proxy import urls as supervisor_proxy
 
-# Not at once: its hashed name is known only after collectstatic.
+# Lazy: the hashed file name is known only after collectstatic.
 FAVICON = lazy(static, str)("portal/favicon.svg")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
-    # First, for agents ask more often than all others.
+    # First, because agents send the most requests.
     path("", include("controller.configs.urls")),
     path("", include("controller.accounts.urls")),
     path("", include("controller.notifications.urls")),

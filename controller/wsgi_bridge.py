@@ -23,9 +23,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
-# Larger request bodies wait on disk until they are whole.
+# Larger request bodies are spooled to disk until complete.
 BODY_IN_MEMORY = 1024 * 1024
-# Answers up to this size cross at once.
+# Responses up to this size are handed over at once.
 ANSWER_AT_ONCE = 256 * 1024
 
 
@@ -34,7 +34,7 @@ class Closable(Protocol):
 
 
 class ClientGone(Exception):
-    """The client closed the connection before its request was whole."""
+    """Client that closed the connection before its request was complete."""
 
 
 class Bridge:
@@ -160,7 +160,7 @@ async def read_body(scope: Scope, body: IO[bytes], receive: Receive, limit: int)
 
 
 class WsgiResponse:
-    """One answer, as the threads make it."""
+    """One response, produced in a worker thread."""
 
     def __init__(self) -> None:
         self.status = 500
@@ -170,7 +170,7 @@ class WsgiResponse:
         self.chunks: Iterator[bytes] = iter(())
 
     def begin(self, application: WSGI, environ: dict[str, Any]) -> bytes:
-        """Run the application; its whole answer if that is short, else the first part."""
+        """Run the application; return the whole response if short, else its first part."""
         self.result = application(environ, self.start_response)
         self.chunks = iter(self.result)
         self.is_open = True
@@ -183,7 +183,7 @@ class WsgiResponse:
         ]
 
     def more(self) -> bytes:
-        """The next part; closes the answer when it is the last."""
+        """Return the next part; close the response after the last."""
         streaming = not hasattr(self.result, "content")
         parts, size = [], 0
         for part in self.chunks:
@@ -202,13 +202,13 @@ class WsgiResponse:
 
 
 def environment(scope: Scope, body: IO[bytes]) -> dict[str, Any]:
-    """The WSGI environment (PEP 3333) of an ASGI scope."""
+    """Return the WSGI environment (PEP 3333) of an ASGI scope."""
     server, client = scope.get("server") or ("localhost", 80), scope.get("client")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
         "PATH_INFO": scope["path"].encode().decode("latin-1"),
-        # Before percent-decoding, for those who must know what was a slash.
+        # Before percent-decoding, for code that must recognize encoded slashes.
         "RAW_PATH": scope.get("raw_path", b"").decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_NAME": server[0],
@@ -222,14 +222,14 @@ def environment(scope: Scope, body: IO[bytes]) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        # For pages: that whoever serves them has WebSockets too.
+        # Set for pages: this server supports WebSockets.
         "MUSTER_SOCKETS": "1",
     }
     for raw_name, raw_value in scope["headers"]:
         name = raw_name.decode("latin-1")
         value = raw_value.decode("latin-1")
         if "_" in name:
-            continue  # could pass for a header with a dash, which a proxy may have checked
+            continue  # could pass for a dashed header, which a proxy may have checked
         key = name.upper().replace("-", "_")
         key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
         separator = "; " if key == "HTTP_COOKIE" else ","

@@ -1,1 +1,1 @@
-"""Locations, floor plans, and where devices stand."""
+"""Locations, floor plans, and the positions of devices."""

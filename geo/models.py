@@ -1,4 +1,4 @@
-"""Locations, their floor plans, and where on them devices stand."""
+"""Locations, floor plans, and the locations of devices."""
 
 import math
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from controller.accounts.models import (
 from controller.base.models import Base, Dated
 from controller.devices.models import Device
 
-# Of the smallest degree of latitude, so that a box made with it is never too small.
+# Meters in the shortest degree of latitude, so that boxes are never too small.
 METERS_PER_DEGREE = 110_500.0
 SIDES_OF_PLANE = 2
 TEENS = range(10, 14)
@@ -31,10 +31,10 @@ TEENS = range(10, 14)
 
 @GeometryField.register_lookup
 class InFrame(BBOverlapsLookup):
-    """Whether the bounding boxes overlap, answered by the spatial index of either database.
+    """Lookup: bounding boxes overlap, using the spatial index of either database.
 
-    PostGIS has an operator for it. SpatiaLite's functions know nothing of its index, which
-    is a table of its own: the rows are looked up there.
+    PostGIS has an operator for it. SpatiaLite's index is a table of its own that its
+    functions do not use, so the rows are looked up there.
     """
 
     lookup_name = "in_frame"
@@ -59,9 +59,9 @@ Box = tuple[float, float, float, float]
 
 
 def in_box(path: str, box: Box) -> Q:
-    """Geometry that touches a box of west, south, east and north, in degrees.
+    """Return a filter for geometry in a box (west, south, east, north, degrees).
 
-    A box whose west lies east of its east spans the date line.
+    A box with west > east crosses the antimeridian.
     """
     return _any(in_area(path, _shape(part)) for part in _parts(box))
 
@@ -72,7 +72,7 @@ def in_area(path: str, area: GEOSGeometry) -> Q:
 
 
 def near(rows: QuerySet[Any], path: str, point: Point, meters: float) -> QuerySet[Any]:
-    """Those at most so far from the point, along the surface of the earth."""
+    """Filter to rows within `meters` of the point, measured along the earth's surface."""
     point.srid = 4326
     frames = _parts(_around(point, meters))
     found: QuerySet[Any] = (
@@ -95,7 +95,7 @@ def _parts(box: Box) -> list[Box]:
 
 
 def _shape(box: Box) -> GEOSGeometry:
-    """A box as a geometry; without width or height it is no polygon."""
+    """Return a box as geometry: a point or line if it has no area."""
     west, south, east, north = box
     if west < east and south < north:
         area = Polygon.from_bbox(box)
@@ -107,7 +107,7 @@ def _shape(box: Box) -> GEOSGeometry:
 
 
 def _around(point: Point, meters: float) -> Box:
-    """The box of west, south, east and north that holds the circle."""
+    """Return the box of west, south, east and north that contains the circle."""
     tall = meters / METERS_PER_DEGREE
     south, north = max(-90.0, point.y - tall), min(90.0, point.y + tall)
     narrowest = math.cos(math.radians(max(abs(south), abs(north))))
@@ -159,7 +159,7 @@ class Location(OrganizationOwned, Base):
 
 
 class FloorPlan(OrganizationScoped, Base):
-    """A picture of a floor. Its pixels stand in a row of their own, read when it is shown."""
+    """Floor plan. The image is in its own row, loaded only when shown."""
 
     organization_path = "location__organization"
 
@@ -186,7 +186,7 @@ class FloorPlan(OrganizationScoped, Base):
 
 
 class FloorPlanImage(OrganizationScoped, Dated):
-    """In the database, so that a floor plan and its image come, stay and go together."""
+    """Image of a floor plan, in the database for consistency with its row."""
 
     organization_path = "floor_plan__location__organization"
 
@@ -222,7 +222,7 @@ class DeviceLocation(OrganizationScoped, Base):
     floor_plan = models.ForeignKey(
         FloorPlan, models.PROTECT, null=True, blank=True, related_name="places"
     )
-    # Kept as it was written: clients compare what they read with what they wrote.
+    # Stored as sent: clients compare the value with what they sent.
     indoor = models.CharField(
         max_length=64,
         blank=True,
@@ -257,7 +257,7 @@ class DeviceLocation(OrganizationScoped, Base):
 
     @property
     def coordinates(self) -> tuple[float, float] | None:
-        """On the floor plan, as y and x."""
+        """Return (y, x) on the floor plan, or None."""
         if not self.indoor:
             return None
         y, x = (float(part) for part in self.indoor.split(","))

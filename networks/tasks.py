@@ -1,4 +1,4 @@
-"""The tasks of the Django app ``networks``; their names on the queues start with ``networks.tasks``."""
+"""Celery tasks of the Django app ``networks``, all named ``networks.tasks.*``."""
 
 from networks.gateways.tasks import (
     advance_set,

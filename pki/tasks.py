@@ -8,31 +8,31 @@ from pki import rules
 from pki.models import AcmeAuthorization, AcmeOrder
 from pki.rules import acme
 
-# A validation that was asked for longer ago has lost its message.
+# A validation pending for longer has lost its message.
 LOST_AFTER = timedelta(seconds=30)
 
 
 @shared_task
 def publish_lists() -> int:
-    """Signs revocation lists anew, long before they lapse."""
+    """Sign CRLs again, long before they expire."""
     return rules.publish_due()
 
 
 @shared_task
 def renew_expiring() -> int:
-    """Renews what is marked for it and ends soon."""
+    """Renew due CAs and certificates with automatic renewal."""
     return len(rules.renew_due())
 
 
 @shared_task
 def tell_expiring() -> int:
-    """Has people told of what ends soon."""
+    """Record notices of expiring CAs and certificates."""
     return rules.tell_expiring()
 
 
 @shared_task
 def validate(authorization_id: str) -> None:
-    """Asks one name whether an ACME client speaks for it."""
+    """Validate one ACME authorization."""
     found = AcmeAuthorization.objects.select_related("order__account").filter(
         pk=authorization_id, status=AcmeAuthorization.Status.PROCESSING
     )
@@ -42,7 +42,7 @@ def validate(authorization_id: str) -> None:
 
 @shared_task
 def validate_lost() -> int:
-    """Asks those whose message was lost, and forgets orders that nobody finished."""
+    """Validate authorizations with a lost message, and delete unfinished orders."""
     lost = AcmeAuthorization.objects.filter(
         status=AcmeAuthorization.Status.PROCESSING, modified__lt=timezone.now() - LOST_AFTER
     ).values_list("pk", flat=True)

@@ -39,7 +39,7 @@ est = [
 
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
-    # The documented path ends in a slash, the one that clients know does not.
+    # The documented path has a trailing slash; the one that clients use has none.
     path(
         "api/v1/controller/ca/<int:pk>/crl",
         CaViewSet.as_view({"get": "crl"}, schema=None),

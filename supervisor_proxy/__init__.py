@@ -1,1 +1,1 @@
-"""Calls to the supervisors that run on balena and Home Assistant devices."""
+"""Proxy for calls to the supervisors on balena and Home Assistant devices."""

@@ -1,4 +1,4 @@
-"""A real browser, for tests/browser and tests/live."""
+"""Chromium for tests/browser and tests/live."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-# A page that is right is right at once; this is for machines that are busy with something else.
+# A correct page is ready at once; the timeout is for busy machines.
 PATIENCE_MS = 30_000
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -16,8 +16,8 @@ FLAGS = [
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
-    # One for all tests of a folder, and gone after them: its driver keeps an event loop running
-    # in this thread, which other tests cannot do with.
+    # One per folder and closed after it: Playwright keeps an event loop running in this thread,
+    # which other tests cannot have.
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)

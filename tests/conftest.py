@@ -15,7 +15,7 @@ from controller.accounts.models import Organization, User
 from controller.devices.drivers import agent_cache
 from tests import factories
 
-# Machines differ in speed; what a property test costs is no property of the code.
+# No deadline: the speed of a property test depends on the machine.
 hypothesis.settings.register_profile(
     "muster", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -30,7 +30,7 @@ def _empty_redis() -> None:
 
 @pytest.fixture(autouse=True)
 def _quick_passwords(settings: Any) -> None:
-    # Hashing that takes its time is the point in production, and most of a test's time here.
+    # A fast hasher: slow hashing would dominate the run time of the tests.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -43,8 +43,10 @@ def _static_files_as_they_are(settings: Any) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The tables come from the models, for migrations take long in each process; they count as
-    done, and tests/test_migrations.py sees that they end with the same tables."""
+    """Create the tables from the models, as migrations take long per process.
+
+    The migrations are marked as applied; tests/test_migrations.py compares their tables.
+    """
     with django_db_blocker.unblock(), override_settings(MIGRATION_MODULES={}):
         recorder = MigrationRecorder(connection)
         recorder.ensure_schema()
@@ -65,7 +67,7 @@ def admin(db: Any) -> User:
 
 @pytest.fixture
 def api() -> Callable[[User | None], APIClient]:
-    """A client of the API that speaks for this user, with a token as programs do."""
+    """Return an API client authenticated as this user by a token."""
 
     def client(user: User | None) -> APIClient:
         made = APIClient()

@@ -1,4 +1,4 @@
-"""An organization with one of everything in one of its sites, and everybody who may come to it."""
+"""An organization with a row of every model in one site, and users of every role."""
 
 import re
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ from supervisor_proxy.models import (
 from supervisor_proxy.rules.supervisors import add_supervisor
 from tests import factories
 
-# In the order of the table's columns.
+# In the order of the columns in access.txt.
 ACTORS = (
     "anonymous", "guest", "viewer", "operator", "site_admin", "org_admin", "admin", "super",
     "other", "ungranted", "read", "write", "key",
@@ -51,7 +51,7 @@ NOBODY = str(uuid4())
 class World:
     organization: Organization
     site: Site
-    # What stands for {…} in a route, by the part of the path before it.
+    # Value of {…} in a route, by the preceding path segment.
     rows: dict[str, Any] = field(default_factory=dict)
     exact: dict[str, str] = field(default_factory=dict)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -60,13 +60,13 @@ class World:
     marks: set[str] = field(default_factory=set)
 
     def path(self, template: str) -> str:
-        """The template with the ids of this world's rows."""
+        """Fill the template with the ids of this world's rows."""
         if template in self.exact:
             return self.exact[template]
         return re.sub(r"\{(\w+)\}", lambda at: self.values(template)[at[1]], template)
 
     def values(self, template: str) -> dict[str, str]:
-        """The id for each of the template's names."""
+        """Return the id for each parameter of the template."""
         found: dict[str, str] = {}
         done = ""
         for part in re.split(r"(\{\w+\})", template):
@@ -175,7 +175,7 @@ def add_monitoring(world: World, device: Device) -> None:
 
 
 def add_homes(world: World, supervisor: Supervisor, root: User) -> None:
-    """What Home Assistant's devices have beside."""
+    """Add the rows of Home Assistant devices."""
     owner = supervisor.device.organization
     plan = BackupPlan.objects.create(organization=owner, name="nightly", user=root)
     alert = HomeAlert.objects.create(supervisor=supervisor, kind="issue", about="free_space")

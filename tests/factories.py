@@ -1,4 +1,4 @@
-"""Rows for tests, each in one line, with everything that does not matter filled in."""
+"""Factories of rows for tests, with defaults for irrelevant values."""
 
 import io
 import itertools
@@ -69,7 +69,7 @@ def superuser(**values: Any) -> User:
 
 
 def bearer(user: User) -> dict[str, str]:
-    """Headers of a request by this user."""
+    """Return request headers with a token of this user."""
     return {"Authorization": f"Bearer {issue_token(user, name='tests')}"}
 
 
@@ -131,7 +131,7 @@ def connection(device: Device, credentials: Credentials, **values: Any) -> Devic
 
 
 def ca(organization: Organization | None = None, **values: Any) -> Ca:
-    """A root with a P-256 key, which takes no time to make."""
+    """Create a root CA with a P-256 key, which is fast to generate."""
     name = values.pop("name", f"CA {next(_count)}")
     return create_ca(
         name=name,
@@ -174,7 +174,7 @@ def floor_plan(location: Location, floor: int = 0, **values: Any) -> FloorPlan:
 
 
 def placed(location: Location, *, name: str = "", **values: Any) -> Device:
-    """A new device at this location."""
+    """Create a device at this location."""
     row = device(location.organization, **({"name": name} if name else {}))
     place_device(row, location=location, **values)
     return row
@@ -248,7 +248,7 @@ def vpn_template(vpn: Vpn, **values: Any) -> Template:
 
 
 def supervisor(stand_in: Any, organization: Organization, **values: Any) -> Supervisor:
-    """A device whose supervisor is this stand-in."""
+    """Create a device with this stand-in as its supervisor."""
     values.setdefault("device", device(organization))
     values.setdefault("app_id", getattr(stand_in, "app_id", None))
     values.setdefault("version", stand_in.version)
@@ -262,7 +262,7 @@ def network(owner: User, name: str = "") -> Network:
 
 
 def node(owner: User | None, name: str = "", **values: Any) -> Node:
-    """A device in the overlay whose agent was heard of just now."""
+    """Create an overlay node with a recent heartbeat."""
     _, public = wireguard_pair()
     row = new_node(
         public,

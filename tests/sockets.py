@@ -1,10 +1,13 @@
-"""The client's end of a WebSocket, without a server between it and the consumer.
+"""WebSocket test client connected directly to the consumer, without a server.
 
-def test_something(told):
-    async def scene():
-        listener = await Listener("/api/v1/ws/events", authorization="Bearer …").ready()
-        ...
-    played(scene)
+Example::
+
+    def test_something(told):
+        async def scene():
+            listener = await Listener("/api/v1/ws/events", authorization="Bearer …").ready()
+            ...
+
+        played(scene)
 """
 
 import json
@@ -36,7 +39,7 @@ class Listener:
         self.end = ApplicationCommunicator(URLRouter(sockets), scope)
 
     async def connect(self) -> int:
-        """0 where the handshake succeeds, else the code it was refused with."""
+        """Connect. Returns 0 after a successful handshake, otherwise the refusal's code."""
         await self.end.send_input({"type": "websocket.connect"})
         answer = await self.end.receive_output(SECONDS)
         return 0 if answer["type"] == "websocket.accept" else int(answer.get("code", 1000))
@@ -64,7 +67,7 @@ class Listener:
         return bytes(message["bytes"])
 
     async def closes(self) -> int:
-        """The code that the portal closes with; what it sends before is not looked at."""
+        """Return the portal's close code, ignoring messages before it."""
         while True:
             message = await self.end.receive_output(SECONDS)
             if message["type"] == "websocket.close":
@@ -79,5 +82,5 @@ class Listener:
 
 
 def played(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run this as on a server; what touches the database runs in this thread."""
+    """Run the coroutine as a server would, with database access in this thread."""
     async_to_sync(scene)()

@@ -1,6 +1,6 @@
-"""Who may do what: every route, every method, everybody, against the table in access.txt.
+"""Access of every role to every route and method, compared with access.txt.
 
-A route without a line fails, and says what its line would be. Read that line before you add it:
+A route without a line fails and prints the missing line. Review that line before adding it:
 
     ACCESS=write pytest -n 0 tests/test_access.py     writes all lines that are missing or differ
 """
@@ -21,10 +21,10 @@ from tests.test_architecture import routes
 pytestmark = pytest.mark.django_db
 TABLE = Path(__file__).with_name("access.txt")
 METHODS = ("get", "post", "put", "patch", "delete")
-# Answers that say how far somebody came; whatever else a view says, it has let them in.
+# Statuses by outcome; any other status means that access was granted.
 STATUSES = {401: "!", 403: "-", 404: "0", 405: "x"}
 SHARES = 8
-# One for all, for each makes the middleware anew.
+# One shared client: each new one initializes the middleware again.
 CLIENT = APIClient(raise_request_exception=False, HTTP_ACCEPT="application/json")
 LEGEND = """\
 # Who gets how far. + is let in; . is let in and sees nothing of this organization; - is told that it
@@ -36,8 +36,8 @@ LEGEND = """\
 
 
 def template_of(pattern: str) -> str:
-    """A route as OpenAPI writes it: /api/v1/sites/{pk}/."""
-    # A group's own brackets are at most two deep.
+    """Convert a route to OpenAPI's notation: /api/v1/sites/{pk}/."""
+    # Brackets within a group are at most two deep.
     group = r"\(\?P<(\w+)>(?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
     path = re.sub(group, r"{\1}", pattern)
     path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
@@ -68,7 +68,7 @@ def table() -> dict[tuple[str, str], str]:
 
 
 def looked_at(world: World, method: str, template: str) -> str:
-    """How far everybody comes: a character for each."""
+    """Return the outcome for every role, one character each."""
     return "".join(outcome(world, method, world.path(template), actor) for actor in ACTORS)
 
 

@@ -1,4 +1,4 @@
-"""What linters cannot see: the house rules of docs/architecture.md."""
+"""House rules of docs/architecture.md that linters cannot check."""
 
 import ast
 import re
@@ -37,7 +37,7 @@ ROOMS = {
     "migrations",
 }  # fmt: skip
 
-# Routes that ask nobody who they are, each with its reason.
+# Routes without authentication, each with a reason.
 PUBLIC = {
     r"": "redirects to the admin",
     r"favicon.ico": "is a picture",
@@ -54,7 +54,7 @@ PUBLIC = {
     r"api/join/.*": "asks for a join code, or for the token a device was given",
     r"\.well-known/est/.*": "asks for a device's id and key, by RFC 7030",
 }
-# Routes whose secret is a device's own key, checked in the rule that they call.
+# Routes authenticated by a device's own key, checked in the rule they call.
 BY_DEVICE_KEY = re.compile(r"controller/")
 
 
@@ -111,18 +111,18 @@ def test_every_list_of_owned_rows_can_be_filtered_by_organization() -> None:
 
 def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
     unscoped = {
-        "User", "Organization", "Membership", "SiteGrant",  # accounts scope the others
-        "ApiToken", "ApiKey", "Session", "Authenticator", "BackupCode",  # are somebody's own
-        "DeviceBatch", "DeviceBatchRow",  # are somebody's own, and of who sees every site
-        "SavedFilter",  # is somebody's own, or shared by its row
-        "Lockout",  # of names, whether or not anybody has them
-        "RememberedAnswer",  # is somebody's own
-        "AuditEntry", "AuditChain",  # are scoped, and outlive their organization
-        "TemplateUse", "GroupTemplate", "RolloutDevice",  # rows between two scoped ones
+        "User", "Organization", "Membership", "SiteGrant",  # define the scopes of all others
+        "ApiToken", "ApiKey", "Session", "Authenticator", "BackupCode",  # belong to users
+        "DeviceBatch", "DeviceBatchRow",  # of users who see all sites
+        "SavedFilter",  # belongs to a user, or is shared by its row
+        "Lockout",  # by name, whether or not the account exists
+        "RememberedAnswer",  # belongs to a user
+        "AuditEntry", "AuditChain",  # are scoped, and survive their organization
+        "TemplateUse", "GroupTemplate", "RolloutDevice",  # through-rows between two scoped ones
         "RevocationList",  # is public
         "Sample", "Block",  # carry the number of a device, and are read through it alone
-        "Notification", "Preference", "Mute",  # are somebody's own
-        "Network", "Node", "Member", "Share", "JoinCode", "DirectPath", "Account",  # are people's
+        "Notification", "Preference", "Mute",  # belong to users
+        "Network", "Node", "Member", "Share", "JoinCode", "DirectPath", "Account",  # belong to users
     }  # fmt: skip
     ours = {path.name for path in APPS} | {"networks"}  # one Django app of three packages
     for model in apps.get_models():
@@ -146,7 +146,7 @@ def test_every_setting_has_a_reader() -> None:
         assert mentions > 1 or name in LIBRARIES, f"nothing reads {name}"
 
 
-# Settings that a library reads.
+# Settings read by libraries.
 LIBRARIES = {
     "IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT",
     "SOCIALACCOUNT_ADAPTER",

@@ -1,4 +1,4 @@
-"""The OpenAPI document is true: made-up requests get no crash and no answer it does not tell of."""
+"""Generated requests: no crash, and no answer missing in the OpenAPI document."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,7 +44,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 
 @pytest.fixture
 def _one_connection() -> Iterator[None]:
-    """Requests leave the test's database connection, and its transaction, as they are."""
+    """Keep the test's database connection and transaction open across requests."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -87,7 +87,7 @@ def exercise(operation: Any, world: World) -> None:
         with transaction.atomic():
             response = case.call()
             transaction.set_rollback(True)
-        # 501, 502 and 504 are answers that the document tells of.
+        # 501, 502 and 504 are documented answers.
         assert response.status_code != 500, response.text
         case.validate_response(response, checks=[status_code_conformance])
 

@@ -1,4 +1,4 @@
-"""The files of deploy/, as far as they can be tried without the systems they are for."""
+"""The files of deploy/, checked without their target systems."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.programs import works
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
-# Of the images, of Python, and of the compose file itself.
+# Variables of the images, of Python, and of the compose file itself.
 OTHERS = {"PATH", "PYTHONUNBUFFERED", "POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "MUSTER_HOST"}  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_each_way_to_run_it_works_on_every_queue() -> None:
 )
 @pytest.mark.parametrize("name", ["muster-web", "muster-worker@", "muster-beat"])
 def test_systemd_reads_the_units(tmp_path: Path, name: str) -> None:
-    # Its check wants the programs to exist, and here they are elsewhere.
+    # Its check requires the programs to exist; here they are elsewhere.
     text = (DEPLOY / f"systemd/{name}.service").read_text().replace("/opt/muster", str(ROOT))
     unit = tmp_path / f"{name}.service"
     unit.write_text(text)

@@ -1,4 +1,4 @@
-"""The documentation against the code and against itself; mkdocs checks the links between pages."""
+"""Documentation checked against the code; mkdocs checks the links between pages."""
 
 import re
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ from controller.base.management.commands.settings_reference import reference, se
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-# What sh has is run by tests/live/test_docs.py; nothing that is to be typed hides elsewhere.
+# Blocks of `sh` are run by tests/live/test_docs.py; commands must not be in other blocks.
 LANGUAGES = {"sh", "text", "json", "python", "csv", "yaml"}
 TYPED = re.compile(r"^(\$ |curl |python |\.venv/|docker |POST |PUT |PATCH )", re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""The tests make their tables from the models; those of the portal came by its migrations."""
+"""The migrations produce the same tables as the models."""
 
 import json
 import os
@@ -10,18 +10,19 @@ from django.db import connection
 
 from tests.live.conftest import database, manage
 
-# Of Django's own: by its migrations the rows have larger numbers.
+# A table of Django itself with larger ids by its migrations.
 DIFFERS = {"auth_group_permissions"}
 pytestmark = [pytest.mark.long, pytest.mark.django_db]
 
 
 def told() -> Iterator[str]:
-    """What the database says of the tables of models: their columns, and what constrains them."""
+    """Yield the columns and constraints of the models' tables in the database."""
     look = connection.introspection
     with connection.cursor() as cursor:
         for table in sorted({*look.django_table_names(only_existing=True)} - DIFFERS):
             for column in look.get_table_description(cursor, table):
-                # PostgreSQL's are numbers, and those of geometry differ between databases.
+                # Type codes of PostgreSQL are numbers, and those of geometry differ between
+                # databases.
                 is_word = isinstance(column.type_code, str)
                 kind = (
                     column.type_code

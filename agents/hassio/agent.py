@@ -1,9 +1,13 @@
-"""Muster's add-on for Home Assistant: stands for this device's supervisor at the portal.
+"""Home Assistant add-on that connects this device's supervisor to a Muster portal.
 
-It dials the portal and waits for calls; those in ``allowed.json`` it makes with its own token,
-everything else it refuses. A text on the socket is JSON with ``type`` and ``id``; a binary message
-is a part of a body behind the 16 bytes of the call's id. Nobody sends a part that the other has
-not made room for ("more"), so nothing is ever whole in memory.
+The agent dials the portal's WebSocket and waits for calls. Calls listed in ``allowed.json``
+are
+made with the add-on's own token, all others are refused. Text messages are JSON with
+``type``
+and ``id``; binary messages are parts of a body, prefixed with the 16 bytes of the call's
+id.
+Flow control: a part is sent only after the receiver granted room with "more", so no body is
+ever held in memory as a whole.
 
     SUPERVISOR_TOKEN=… MUSTER_URL=https://muster.example.org MUSTER_KEY=… python3 agent.py
 """
@@ -33,7 +37,7 @@ MOST_CALLS = 16
 LONGEST_PAUSE = 60.0
 SENT = ("Accept", "Range", "Content-Type", "Content-Length")
 RETURNED = ("content-type", "content-length", "content-range")
-# What only somebody who wants to leave the path that was allowed would write.
+# Path traversal and encoding tricks; no allowed path contains any of these.
 SUSPICIOUS = re.compile(r"\.\.|//|[\\%?#\s\x00-\x1f]")
 
 log = logging.getLogger("muster")
@@ -49,11 +53,11 @@ def allowed_calls() -> list[tuple[str, re.Pattern[str]]]:
 
 
 class Refused(Exception):
-    """The portal asked for something that this device does not do for it."""
+    """Call that is not on this device's list of allowed calls."""
 
 
 class Call:
-    """One call of the supervisor, on its way."""
+    """One supervisor call in progress."""
 
     task: "asyncio.Task[None]"
 
@@ -133,7 +137,7 @@ class Call:
         await self.agent.socket.send(json.dumps({"type": kind, "id": self.id, **values}))
 
     def close(self) -> None:
-        # Closing the socket itself ends a read that waits in a thread.
+        # Closing the socket itself ends a read that blocks in a thread.
         with suppress(OSError):
             if self.connection.sock is not None:
                 self.connection.sock.shutdown(2)
@@ -156,7 +160,7 @@ class Agent:
         self.calls: dict[str, Call] = {}
 
     async def run(self) -> None:
-        """For ever: dial, serve, and after a while dial again."""
+        """Connect to the portal and serve its calls; reconnect with backoff, forever."""
         pause = 1.0
         while True:
             try:
@@ -178,7 +182,8 @@ class Agent:
             except ConnectionClosed as error:
                 said = error.rcvd.reason if error.rcvd else "the connection broke"
                 log.warning("the portal closed: %s", said)
-                # Turned away rather than cut off: the same again would not help soon.
+                # Rejected rather than disconnected: an immediate retry would be rejected as
+                # well.
                 if error.rcvd and error.rcvd.code in {4401, 4403}:
                     pause = LONGEST_PAUSE
             except (OSError, InvalidStatus, WebSocketException) as error:

@@ -1,6 +1,6 @@
-"""Devices of the original that are reached over SSH, and a change for all of them.
+"""Give OpenWISP's devices SSH connections and a change to push.
 
-Reads the SSH server's port, the user's name and key, and the number of devices as JSON.
+Reads JSON: the SSH server's port, the user's name and key, and the number of devices.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Gives the original the same fleet as Muster: ``python -m benchmarks.openwisp.seed COUNT``.
+"""Seed OpenWISP with Muster's fleet: ``python -m benchmarks.openwisp.seed COUNT``.
 
-Prints one line of JSON: a token, the id of the template that will change, its organization,
-and the id, key and address of each device.
+Prints one line of JSON: a token, the id of the template to change, its organization, and
+id, key and address of each device.
 """
 
 from __future__ import annotations

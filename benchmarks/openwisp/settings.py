@@ -1,4 +1,4 @@
-"""Settings of OpenWISP Controller for being measured: as its documentation advises."""
+"""Settings of OpenWISP Controller, as its documentation recommends."""
 
 import os
 
@@ -12,7 +12,7 @@ DATABASES = {
         "NAME": "openwisp",
         "USER": "muster",
         "HOST": FOLDER,
-        # Its best setting; its installers use 0.
+        # Its best setting; OpenWISP's installers use 0.
         "CONN_MAX_AGE": 600,
     }
 }

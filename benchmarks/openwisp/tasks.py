@@ -1,4 +1,4 @@
-"""The Celery application of the original's worker."""
+"""Celery application of OpenWISP's worker."""
 
 import os
 

@@ -1,7 +1,7 @@
-"""What gunicorn serves: each device under its own address, as a proxy in front would tell it.
+"""WSGI application for gunicorn that sets each device's own address, like a proxy.
 
-Devices that poll from one shared address take the last address from one another, which costs
-the original four queries for each poll.
+Devices polling from one shared address take the last address from each other, which costs
+OpenWISP four queries per poll.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""Who may do what: users, organizations, memberships, tokens."""
+"""Users, organizations, memberships, permissions, authentication and audit."""

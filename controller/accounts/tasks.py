@@ -1,4 +1,4 @@
-"""What workers do for accounts; each may run twice."""
+"""Celery tasks of accounts. All are idempotent."""
 
 from celery import shared_task
 
@@ -13,11 +13,11 @@ def mail_reset(user_id: str) -> bool:
 
 @shared_task
 def seal_audit() -> int:
-    """Chain what was noted since the last time."""
+    """Chain the audit entries written since the last run."""
     return audit.seal_entries()
 
 
 @shared_task
 def beat() -> None:
-    """Tell that a worker is at work; /health/ready asks for it."""
+    """Record the worker's heartbeat, which /health/ready checks."""
     health.record_heartbeat()

@@ -36,10 +36,10 @@ router = SimpleRouter()
 router.register("audit/logs", freesdn.AuditViewSet, basename="audit")
 router.register("sites", freesdn.SiteViewSet, basename="site")
 
-# WebSockets; controller/urls.py gathers those of all apps.
+# WebSockets; collected by controller/urls.py.
 sockets = [path("api/v1/ws/events", EventConsumer.as_asgi())]
 
-# django-allauth asks for the second by its name, with the id of the provider.
+# django-allauth resolves the second route by name, with the provider's id.
 single_sign_on = [
     path("api/v1/auth/oidc/login", sso.StartView.as_view(), name="auth_oidc_login"),
     path(

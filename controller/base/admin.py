@@ -1,4 +1,4 @@
-"""The look of the admin, and how its pages call rules. The one place that imports unfold."""
+"""Admin base classes whose writes call rules. The only module that imports unfold."""
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
@@ -107,12 +107,12 @@ def search_results(request: HttpRequest, term: str) -> list[SearchResult]:
 
 
 def badge(text: str, tone: str, title: str = "") -> str:
-    """A small word with a dot: ``good``, ``bad``, ``warn``, ``busy`` or ``mute``."""
+    """Return a status badge; `tone` is ``good``, ``bad``, ``warn``, ``busy`` or ``mute``."""
     return format_html('<span class="badge badge-{}" title="{}">{}</span>', tone, title, text)
 
 
 def stacked_bar(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """A bar of parts: each with its share in percent of them all."""
+    """Build a stacked bar: add each part's share in percent, drop empty parts."""
     total = sum(part["count"] for part in parts)
     for part in parts:
         part["share"] = round(100 * part["count"] / total, 2) if total else 0
@@ -120,7 +120,7 @@ def stacked_bar(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class Permissions:
-    """What may be seen and done follows from the user's role in the row's organization."""
+    """Admin permissions derived from the user's role in the row's organization."""
 
     resource: str
     model: Any
@@ -160,7 +160,7 @@ class Permissions:
 
 
 class ScopedRelatedFilter(RelatedDropdownFilter):
-    """Offers the related rows that the user may know of, and no others."""
+    """Filter that offers only the related rows visible to the user."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         visible = field.remote_field.model._default_manager.visible_to(request.user)
@@ -175,7 +175,7 @@ class RowList(FastChangeList):
 
 
 class ScopedAdmin(Permissions, ModelAdmin):
-    """Shows the rows of the user's organizations, and permits what their role permits."""
+    """Admin of organization rows: shows visible rows, permits what the role permits."""
 
     compressed_fields = True
     warn_unsaved_form = True
@@ -187,7 +187,7 @@ class ScopedAdmin(Permissions, ModelAdmin):
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
     }
 
-    # What an empty list says; each class of a list that may be empty sets its own.
+    # Text of an empty list; set by each admin class whose list may be empty.
     empty_hint = ""
     # Position of this model's matches in the global search; 0 leaves the model out.
     search_rank = 0
@@ -214,7 +214,7 @@ class ScopedAdmin(Permissions, ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def row_for(self, request: HttpRequest, object_id: str, verb: str) -> Any:
-        """The row of a view's URL: 404 unless visible, 403 unless permitted."""
+        """Return the row of a view's URL; raise 404 if not visible, 403 if not permitted."""
         row = self.get_object(request, unquote(object_id))
         if row is None:
             raise Http404
@@ -224,16 +224,16 @@ class ScopedAdmin(Permissions, ModelAdmin):
 
 
 def shows_form_again(response: HttpResponse) -> bool:
-    """Return whether a submitted form was refused: its page has the form, and errors, again.
+    """Return whether the response shows the submitted form again, with its errors.
 
-    The answer to a pop-up and a page that shows a new secret are also 200, without a form.
+    Responses to a pop-up, and pages that show a new secret, are also 200 but have no form.
     """
     context = getattr(response, "context_data", None) or {}
     return "adminform" in context and not getattr(response, "is_done", False)
 
 
 class RuleAdmin(ScopedAdmin):
-    """An admin whose writes are rules: ``create_rule``, ``update_rule`` and ``delete_rule``."""
+    """Admin that writes through ``create_rule``, ``update_rule`` and ``delete_rule``."""
 
     form = RuleForm
     create_rule: Callable[..., Any]
@@ -247,7 +247,8 @@ class RuleAdmin(ScopedAdmin):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method != "POST":
-            # Outside a transaction: with SQLite even reading in one would wait for writers.
+            # Outside a transaction: on SQLite even a read in a transaction would wait for
+            # writers.
             shown: HttpResponse = super().changeform_view(request, *args, **kwargs)
             return shown
         try:
@@ -261,13 +262,13 @@ class RuleAdmin(ScopedAdmin):
         return response
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """The form has called the rule already; what is left are the buttons beside Save."""
+        """Run the extra submit buttons; the form has already called the rule."""
         for button in self.get_actions_submit_line(request, obj.pk):
             if button.action_name in request.POST:
                 button.method(request, obj)
 
     def get_deleted_objects(self, objs: Iterable[Any], request: HttpRequest) -> Any:
-        """What a rule takes along is the rule's matter; ``effects`` tells it in words."""
+        """Return the rows and :meth:`deletion_effects`; cascading is decided by the rule."""
         rows = list(objs)
         lines: list[Any] = []
         for row in rows:
@@ -277,7 +278,7 @@ class RuleAdmin(ScopedAdmin):
         return lines, {self.opts.verbose_name_plural: len(rows)}, refused, []
 
     def deletion_effects(self, obj: Any) -> Sequence[str]:
-        """What else happens when this row is deleted, in sentences."""
+        """Return sentences describing what else is deleted or changed with this row."""
         return ()
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
@@ -307,7 +308,7 @@ class RuleAdmin(ScopedAdmin):
 
 
 def rule_attributes(admin: Any, request: HttpRequest, verb: str) -> dict[str, Any]:
-    """What a form needs to know of the admin it is on, and of who uses it."""
+    """Return the attributes that bind a form class to an admin and its user."""
     user: Any = request.user
     permission = f"{admin.resource}:{verb}"
     rule = getattr(type(admin), f"{verb}_rule", None)
@@ -327,7 +328,7 @@ class RuleFormSet(PaginationInlineFormSet):
 
 
 class RuleInline(Permissions):
-    """Rows on their parent's page, written by rules as in :class:`RuleAdmin`."""
+    """Inline of related rows, written by rules as in :class:`RuleAdmin`."""
 
     form = RuleForm
     formset = RuleFormSet
@@ -368,7 +369,7 @@ class RuleTabularInline(RuleInline, TabularInline):
 
 
 class SecretWidget(UnfoldAdminTextInputWidget):
-    """Dots until somebody asks for the text; only ever given to those who may read it."""
+    """Input that hides its value until revealed; only for users who may read it."""
 
     class Media:
         js = [forms.Script("portal/secrets.js", type="module")]

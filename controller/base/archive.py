@@ -1,7 +1,8 @@
-"""Files to tar.gz, always the same bytes for the same files.
+"""Reproducible tar.gz archives: the same files always give the same bytes.
 
-Agents compare an md5 of the compressed bytes, so these must be the bytes which Python's own
-`tarfile` and `gzip` write with level 9 and no times; writing them here costs a fifth of that.
+Agents compare an MD5 of the compressed bytes, so the bytes must equal the ones Python's own
+`tarfile` and `gzip` write with level 9 and no timestamps; this implementation takes a fifth
+of the time.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of an archive; `path` has no leading slash, `mode` is the permission bits."""
+    """File of an archive; `path` has no leading slash, `mode` holds the permission bits."""
 
     path: str
     mode: int
-    contents: bytes = field(repr=False)  # keys and passwords stay out of tracebacks
+    contents: bytes = field(repr=False)  # keep keys and passwords out of tracebacks
 
 
 def tar(files: Iterable[File]) -> bytes:
@@ -36,7 +37,7 @@ def tar(files: Iterable[File]) -> bytes:
 
 
 def gzip(data: bytes) -> bytes:
-    """Level 9, no time and no name: what `gzip.GzipFile(mtime=0)` writes."""
+    """Compress with level 9, without time or name, like `gzip.GzipFile(mtime=0)`."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0)
     trailer = zlib.crc32(data).to_bytes(4, "little") + (len(data) & 0xFFFFFFFF).to_bytes(
         4, "little"
@@ -62,7 +63,7 @@ def _header(file: File, size: int) -> bytes:
 
 
 def unpacked(archive: bytes) -> list[File]:
-    """The regular files of a tar.gz."""
+    """Return the regular files of a tar.gz archive."""
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         return [
             File(path=member.name, mode=member.mode, contents=content.read())

@@ -1,8 +1,9 @@
-"""Everything that the portal knows in one file, and back into an empty database of any kind.
+"""Backup of all rows and files to one file, and restore into an empty database.
 
-The file is a ZIP: ``rows/<app.model>.jsonl`` with a row a line, ``media/…`` as the files are,
-and ``manifest.json``, written last. Secrets stay sealed with the newest encryption key. It is
-read and written a row at a time, so that its size does not matter.
+The file is a ZIP: ``rows/<app.model>.jsonl`` with one row per line, ``media/…`` with the
+uploaded files, and ``manifest.json``, written last. Secrets stay encrypted with the newest
+encryption key. Rows are streamed, so memory use does not depend on the size of the backup.
+The database of the restore may be of another kind (SpatiaLite or PostGIS).
 """
 
 import hmac
@@ -46,7 +47,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MEDIA = "media/"
 BATCH = 500
-# Who is signed in here signs in anew there; the other two are made by every migration.
+# Sessions are not backed up: users sign in again after a restore. The other two tables are
+# filled by every migration.
 LEFT_OUT = {"sessions.session"}
 REPLACED = {"contenttypes.contenttype", "auth.permission"}
 PLAIN = (bool, int, float, str, datetime, date, time, UUID, list, dict)
@@ -54,7 +56,7 @@ PLAIN = (bool, int, float, str, datetime, date, time, UUID, list, dict)
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup is of, and what proves that the keys here open it."""
+    """Contents of a backup, and a sealed nonce that proves the encryption keys match."""
 
     format: int
     portal: str
@@ -68,7 +70,7 @@ class Manifest:
 
 
 def backup_models() -> list[Any]:
-    """Every table, those between two others too, in an order that stays the same."""
+    """Return all managed models in a stable order, including many-to-many tables."""
     found = apps.get_models(include_auto_created=True)
     real = [one for one in found if one._meta.managed and not one._meta.proxy]
     return sorted(
@@ -81,7 +83,7 @@ def columns(model: Any) -> list[Any]:
     return [field for field in model._meta.concrete_fields if not field.generated]
 
 
-# --- a value as JSON has it, and back
+# --- values to JSON and back
 
 
 def serialize(field: Any, row: Any) -> Any:
@@ -91,7 +93,7 @@ def serialize(field: Any, row: Any) -> Any:
     if isinstance(field, EncryptedBytesField):
         return fernet().encrypt(bytes(value)).decode() if value else ""
     if isinstance(field, EncryptedTextField):
-        # Its own words for the column: what is not empty, sealed.
+        # The field's own serialization: encrypted unless empty.
         return field.get_prep_value(value)
     if isinstance(field, GeometryField):
         return value.hexewkb.decode()
@@ -110,11 +112,14 @@ def deserialize(field: Any, value: Any) -> Any:
     return field.to_python(value)
 
 
-# --- out
+# --- backup
 
 
 def back_up(path: Path) -> Manifest:
-    """Write everything to this file; it is there when it is whole, and not before."""
+    """Write a backup to `path`, which appears only once it is complete.
+
+    Returns the manifest.
+    """
     partial = path.with_name(f"{path.name}.partial")
     with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as file:
         try:
@@ -157,7 +162,7 @@ def audit_check(nonce: str) -> str:
 
 @contextmanager
 def consistent_snapshot() -> Iterator[None]:
-    """Everything read in here is as it was at one moment; nobody waits for it."""
+    """Read from one database snapshot inside this context, without blocking writers."""
     if connection.in_atomic_block:
         yield
         return
@@ -167,7 +172,8 @@ def consistent_snapshot() -> Iterator[None]:
             yield
         return
     with connection.cursor() as cursor:
-        # By hand: Django's own would lock writers out until the file is written.
+        # Begun by hand: Django's BEGIN IMMEDIATE would lock out writers until the file is
+        # written.
         cursor.execute("BEGIN DEFERRED")
         try:
             yield
@@ -194,19 +200,21 @@ def write_media(archive: ZipFile) -> int:
     count, top = 0, Path(settings.MEDIA_ROOT)
     for path in sorted(top.rglob("*")):
         if path.is_file() and not path.is_symlink():
-            # Pictures are packed already.
+            # Images are compressed already.
             archive.write(path, f"{MEDIA}{path.relative_to(top)}", compress_type=ZIP_STORED)
             count += 1
     return count
 
 
-# --- in
+# --- restore
 
 
 def restore(path: Path, *, prepare: Any = None) -> Manifest:
-    """Fill an empty database from a backup: all of it, or nothing at all.
+    """Fill an empty database from a backup, atomically. Returns the manifest.
 
-    ``prepare`` makes the tables, once the file and the keys are known to be in order.
+    ``prepare`` creates the tables; it is called once the file and the keys have been
+    validated.
+    Raises Refused if the backup is damaged, does not match, or the database is not empty.
     """
     try:
         with ZipFile(path) as archive:
@@ -228,7 +236,7 @@ def restore(path: Path, *, prepare: Any = None) -> Manifest:
 
 
 def validate_archive(archive: ZipFile) -> Manifest:
-    """What the backup tells of itself; raises unless it is whole and the keys here open it."""
+    """Return the manifest; raise Refused if damaged or encrypted with other keys."""
     try:
         manifest = Manifest(**json.loads(archive.read(MANIFEST)))
     except (KeyError, TypeError, ValueError) as error:
@@ -282,7 +290,7 @@ def load(archive: ZipFile, manifest: Manifest) -> None:
         raise Refused(
             f"The backup has rows that are unknown here: {', '.join(sorted(strange))}."
         )
-    # Other rows point to these by their numbers, which differ from database to database.
+    # Other rows refer to these by primary keys, which differ between databases.
     for name in sorted(REPLACED):
         known[name]._base_manager.all().delete()
     for name, count in manifest.rows.items():
@@ -292,7 +300,7 @@ def load(archive: ZipFile, manifest: Manifest) -> None:
         with connection.cursor() as cursor:
             cursor.execute(statement)
     ContentType.objects.clear_cache()
-    # Last: a file that cannot be written takes the rows back with it.
+    # Last, so that a file that cannot be written rolls the rows back as well.
     if (files := read_media(archive)) != manifest.files:
         raise Refused(f"The backup has {files} files, and its manifest says {manifest.files}.")
 
@@ -321,7 +329,7 @@ def parse_row(model: Any, fields: list[Any], line: bytes) -> models.Model:
 def insert(model: Any, fields: list[Any], batch: list[models.Model]) -> int:
     count = len(batch)
     if batch:
-        # As it is: no default, no time of now, no rule, no audit.
+        # Raw insert: no defaults, no ``auto_now``, no rules, no audit.
         model._base_manager.all()._insert(batch, fields=fields, raw=True, using="default")
         batch.clear()
     return count
@@ -334,7 +342,7 @@ def read_media(archive: ZipFile) -> int:
         if info.filename.startswith(MEDIA) and not info.is_dir()
     ]
     for name in names:
-        # Refuses a name that leads out of the folder.
+        # Raises if the name leads out of the media folder.
         target = Path(default_storage.path(name.removeprefix(MEDIA)))
         target.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(name) as source, target.open("wb") as file:

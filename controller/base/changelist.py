@@ -1,7 +1,7 @@
-"""Lists of the admin: pages far down as quick as the first, and cells that cost little.
+"""Fast admin changelists: constant-time deep pages and cheap cells.
 
-unfold works out all headers of a list again for each row, and repeats some twenty classes in each
-cell; these are the same cells with a class of our own.
+unfold recomputes all headers of a list for each row and repeats some twenty classes in each
+cell; the cells here look the same with a single class.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ Show = Callable[..., Any]
 
 
 def relative_time(at: datetime | None) -> str:
-    """A time as "3 minutes ago" or "in 2 days", with the exact one behind it."""
+    """Format a time as "3 minutes ago" or "in 2 days", with the exact time as tooltip."""
     if at is None:
         return "never"
     now = timezone.now()
@@ -42,7 +42,10 @@ def relative_time(at: datetime | None) -> str:
 
 
 class LateJoinPaginator(Paginator):  # type: ignore[type-arg]
-    """Finds the rows of a page before it joins anything to them: far pages cost what near ones do."""
+    """Paginate by primary key first, so joins touch only the rows of one page.
+
+    Known as late row lookup; far pages cost the same as near ones.
+    """
 
     def page(self, number: Any) -> Any:
         at = (self.validate_number(number) - 1) * self.per_page
@@ -52,7 +55,7 @@ class LateJoinPaginator(Paginator):  # type: ignore[type-arg]
 
 
 def field_of(model: type[Model], name: str) -> "Field[Any, Any] | None":
-    """The field of this name; rows that refer to the model by it are none."""
+    """Return the model's own field of this name, or None (also for reverse relations)."""
     try:
         found = model._meta.get_field(name)
     except FieldDoesNotExist:
@@ -61,7 +64,7 @@ def field_of(model: type[Model], name: str) -> "Field[Any, Any] | None":
 
 
 class Column:
-    """One column: where its values come from, and how they are shown."""
+    """Column of the list: where its values come from and how they are displayed."""
 
     def __init__(self, shown: "FastChangeList", name: str, *, is_first: bool) -> None:
         self.list, self.name, self.admin = shown, name, shown.model_admin
@@ -113,7 +116,7 @@ class Column:
 
 
 class FastChangeList(ChangeList):
-    """A list whose rows are made here; how a value looks is unfold's matter."""
+    """Changelist that renders its own rows; unfold formats the values."""
 
     show_field: ClassVar[Show]
     show_value: ClassVar[Show]
@@ -133,11 +136,11 @@ class FastChangeList(ChangeList):
         return f"{link}?{self.preserved_filters}" if self.preserved_filters else link
 
     def rows(self) -> Iterator[SafeString]:
-        """The cells of each row."""
+        """Yield the cells of each row."""
         rows = list(self.result_list)
         names = [str(name) for name in self.list_display if name != CHECKBOX]
         columns = [Column(self, name, is_first=at == 0) for at, name in enumerate(names)]
-        # Rendered for the first, it differs by the id alone.
+        # The checkbox is rendered once; rows differ only in the id.
         selects = CHECKBOX in self.list_display
         box = self.model_admin.action_checkbox(rows[0]) if selects else ""
         for row in rows:

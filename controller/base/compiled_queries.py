@@ -1,9 +1,10 @@
-"""Queries whose SQL is built once.
+"""Queries whose SQL is compiled once.
 
-Django builds a query's SQL each time it is asked. For a row that is looked up by its key, that
-takes longer than everything else, and some rows are looked up by every agent and every program::
+Django compiles a query's SQL each time it is evaluated. For a row looked up by its key that
+takes longer than everything else, and some rows are looked up by every agent and API
+client::
 
-    names = Prepared(
+    names = CompiledQuery(
         lambda pk: Device.objects.filter(pk=pk).values_list("name"), pk=UUIDField()
     )
     [(name,)] = names(pk=device_id)
@@ -17,7 +18,7 @@ from django.db.models import Field, QuerySet, Value
 
 
 class QueryParam(Value):
-    """In a query's SQL, the place of a value that is given when it runs."""
+    """Placeholder in a compiled query for a value given at each call."""
 
     def __init__(self, name: str, field: "Field[Any, Any]") -> None:
         super().__init__(None, output_field=field)
@@ -28,10 +29,11 @@ class QueryParam(Value):
 
 
 class CompiledQuery:
-    """A query as a function of its values; each call gives the rows of a ``values_list``.
+    """Query as a function of its parameters; each call returns ``values_list`` rows.
 
-    ``build`` makes the query from slots, which filters take in place of values; ``fields`` says
-    which type each slot has. Nothing else about the query may change from call to call.
+    ``build`` makes the query from placeholders, which filters accept in place of values;
+    ``fields`` gives the field type of each placeholder. Nothing else in the query may vary
+    between calls.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class CompiledQuery:
         compiler = self.build(**slots).query.get_compiler(connection=connection)
         sql, self.parameters = compiler.as_sql()
         self.converters = compiler.get_converters([column for column, *_ in compiler.select])
-        self.sql = sql  # last: other threads take it for ready
+        self.sql = sql  # assigned last: other threads treat the query as ready once it is set
 
     def _converted(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self.converters:

@@ -1,8 +1,9 @@
-"""What a rule can answer instead of doing its work.
+"""Exceptions that rules raise instead of doing their work.
 
-Rules raise these; each dialect kit puts them into its own words and statuses. The detail is
-either one sentence or a mapping of field names to lists of sentences, and it says how to put
-the matter right. It never holds a secret.
+Each dialect maps them to its own messages and status codes. The detail is either one
+sentence
+or a mapping of field names to lists of sentences, says how to fix the problem, and never
+contains a secret.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ ALL_FIELDS = "__all__"
 
 
 class Refused(Exception):
-    """The request is understood and cannot be done as asked: bad values, broken rules."""
+    """Request that is understood but invalid: bad values or violated rules."""
 
     def __init__(self, detail: Detail, *, code: str = "invalid") -> None:
         super().__init__(detail)
@@ -22,7 +23,7 @@ class Refused(Exception):
 
     @property
     def by_field(self) -> dict[str, list[str]]:
-        """The detail as field → messages; one sentence alone stands under ``__all__``."""
+        """Return the detail as field → messages; a single sentence is under ``__all__``."""
         if isinstance(self.detail, str):
             return {ALL_FIELDS: [self.detail]}
         return {field: list(messages) for field, messages in self.detail.items()}
@@ -32,7 +33,7 @@ class Refused(Exception):
 
 
 class Conflict(Refused):
-    """The rows are in a state that forbids it now: already revoked, already applying."""
+    """Request that the rows' current state forbids: already revoked, being applied."""
 
 
 CONCURRENT_WRITE_MESSAGE = (
@@ -42,19 +43,19 @@ CONCURRENT_WRITE_MESSAGE = (
 
 
 class NotPermitted(Refused):
-    """The actor can see the row but may not do this to it."""
+    """Action that the actor may not perform on a row the actor can see."""
 
 
 class NotFound(Refused):
-    """There is no such row, or none that the actor may know of."""
+    """Row that does not exist or is not visible to the actor."""
 
 
 class NotAuthenticated(Refused):
-    """It is not known, or not proven, who asks."""
+    """Missing or invalid credentials."""
 
 
 class Locked(Refused):
-    """Too many failures before; ``retry_after`` seconds from now it can be tried again."""
+    """Lockout after too many failures; retry after ``retry_after`` seconds."""
 
     def __init__(self, detail: Detail, *, retry_after: int) -> None:
         super().__init__(detail, code="locked")
@@ -62,12 +63,12 @@ class Locked(Refused):
 
 
 class Unreachable(Refused):
-    """The device or service did not answer, so nothing was done there."""
+    """Device or service that did not answer, so nothing was changed there."""
 
 
 class TimedOut(Unreachable):
-    """It did not even accept the connection in time."""
+    """Device or service that did not accept the connection in time."""
 
 
 class OutcomeUnknown(Refused):
-    """The request reached the device, the answer did not come back: it may have been done."""
+    """Request that reached the device, but without an answer: it may have been executed."""

@@ -1,7 +1,7 @@
-"""Telling whoever listens that something happened: one message in Redis for each event.
+"""Event stream: one Redis message per event for WebSockets and other listeners.
 
-Nothing depends on an event: it is a hint for pages and programs that would otherwise ask
-again and again. Who may hear it is decided by who listens, for each event.
+Nothing depends on an event: events are hints for pages and programs that would otherwise
+poll. Each listener checks for each event whether its user may see it.
 """
 
 import json
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Place(Protocol):
-    """A row that says whose it is and where."""
+    """Row that has an owner and a site scope."""
 
     pk: Any
 
@@ -39,17 +39,18 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class Event:
-    """``kind`` is like device.status; ``permission`` is what a listener needs on the row."""
+    """Event; ``kind`` is e.g. device.status, ``permission`` is required on the row."""
 
     kind: str
     permission: str
     organization_id: UUID | None
     object_id: Any
     data: dict[str, Any] = field(default_factory=dict)
-    # The row's site; None where it is in none. A kind that has no sites says so.
+    # The row's site; None if it is in no site. `has_site` is False for kinds without sites.
     site_id: UUID | None = None
     has_site: bool = True
-    # Rows that belong to people are told to these alone; None is whom the permission lets.
+    # Users who receive the event, for rows that belong to users; None: everybody with the
+    # permission.
     recipients: frozenset[UUID] | None = None
 
     def written(self) -> str:
@@ -72,7 +73,7 @@ class Event:
 
 
 def event_for(row: Place, kind: str, permission: str, **data: Any) -> Event:
-    """An event about a row that an organization owns."""
+    """Create an event about a row that an organization owns."""
     site = row.site_scope
     has_site = site is None or isinstance(site, UUID)
     return Event(
@@ -81,13 +82,13 @@ def event_for(row: Place, kind: str, permission: str, **data: Any) -> Event:
 
 
 def publish(*events: Event) -> None:
-    """Tell these once the surrounding transaction has committed."""
+    """Publish these events once the surrounding transaction has committed."""
     if events:
         publish_on_commit(lambda: events)
 
 
 def publish_on_commit(find: Callable[[], Iterable[Event]]) -> None:
-    """Once this transaction has committed, and if anybody listens: find the events, and tell."""
+    """Collect and publish events after commit, but only if there are listeners."""
     transaction.on_commit(lambda: _publish(find))
 
 

@@ -1,4 +1,4 @@
-"""Forms whose saving is the call of a rule, and widgets for what JSON fields hold."""
+"""Forms that save by calling a rule, and widgets for JSON fields."""
 
 from collections.abc import Callable
 from copy import copy
@@ -13,20 +13,20 @@ from controller.base.secret_fields import may_read_secrets, secret_fields, shown
 
 NO_ROLE_THERE = "Your role in this organization does not permit this."
 
-# A formset's own fields; a rule has nothing to do with them.
+# Fields added by the formset; not passed to rules.
 OF_THE_FORMSET = {"DELETE", "ORDER"}
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form whose saving is the call of a rule, and whose errors may come from it."""
+    """Model form that saves by calling a rule and shows the rule's errors."""
 
     rule: Callable[..., Any]
-    # Whether this user may do this in that organization (its id, None where shared).
+    # Whether the user has the permission in an organization (its id; None: shared).
     may_in: Callable[[Any], bool] = staticmethod(lambda _organization_id: True)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
-        # A new row says where it belongs even by leaving the field as it was: to nobody.
+        # A new row without a chosen organization is explicitly shared.
         says = self.instance._state.adding or "organization" in self.changed_data
         if says and "organization" in self.cleaned_data:
             owner = self.cleaned_data["organization"]
@@ -46,7 +46,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error(None, self.as_form_error(error))
 
     def rule_values(self) -> dict[str, Any]:
-        """What the form's fields say, without those that belong to the formset."""
+        """Return the form's values without the fields added by the formset."""
         key = self._meta.model._meta.pk
         left_out = OF_THE_FORMSET | ({key.name} if key else set())
         return {name: v for name, v in self.cleaned_data.items() if name not in left_out}
@@ -59,7 +59,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         return cast(Model, type(self).rule(self.row(), **changed))
 
     def row(self) -> Any:
-        """The row as it is: the form has written its values on the instance already."""
+        """Return the row as stored; the form has already changed `instance`."""
         return self._meta.model._default_manager.get(pk=self.instance.pk)
 
     def as_form_error(self, error: Refused) -> forms.ValidationError:
@@ -93,7 +93,7 @@ def hide_secrets(form: Any, user: Any) -> None:
 
 
 class VariablesWidget(forms.Textarea):
-    """Names and values in rows; the textarea with the JSON object stays behind them."""
+    """Key-value editor on top of a textarea that holds the JSON object."""
 
     template_name = "portal/variables.html"
 

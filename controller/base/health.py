@@ -1,4 +1,4 @@
-"""Whether what the portal stands on is there: the database, Redis, a worker."""
+"""Health of the portal's dependencies: database, Redis and workers."""
 
 import time
 from functools import lru_cache
@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 PATIENCE_SECONDS = 1.0
 HEARTBEAT = "muster:worker"
-# A worker that has not been heard of for this long is gone.
+# Seconds without a heartbeat after which the worker counts as gone.
 HEARTBEAT_SECONDS = 30
 
 
@@ -23,12 +23,12 @@ def _redis(url: str) -> Redis:
 
 
 def record_heartbeat() -> None:
-    """A worker tells that it is at work."""
+    """Record the worker's heartbeat."""
     _redis(settings.REDIS_URL).set(HEARTBEAT, int(time.time()), ex=HEARTBEAT_SECONDS)
 
 
 def components() -> dict[str, str]:
-    """``healthy`` or ``unhealthy`` for each."""
+    """Return ``healthy`` or ``unhealthy`` per component."""
     found = {"database": _database(), "redis": False, "celery": False}
     try:
         found["celery"] = bool(_redis(settings.REDIS_URL).exists(HEARTBEAT))
@@ -48,7 +48,7 @@ def _database() -> bool:
 
 
 def queue_lengths() -> dict[str, int]:
-    """Messages waiting in the broker, by queue; nothing where it is away."""
+    """Return the number of queued messages per queue; empty if the broker is down."""
     names = [queue.name for queue in settings.CELERY_TASK_QUEUES]
     url = settings.CELERY_BROKER_URL.replace("redis+socket://", "unix://")
     try:

@@ -1,4 +1,4 @@
-"""Tables in and out of the admin: every row is one call of a rule, shown before it counts."""
+"""CSV and XLSX import and export in the admin; each row calls a rule after a preview."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ MOST_ROWS = 5000
 
 
 class ScopedWidget(ForeignKeyWidget):
-    """A row by its name, among those the user may know of, in the organization of the line."""
+    """Look up a row by name among the visible rows of the line's organization."""
 
     user: Any = None
 
@@ -43,10 +43,12 @@ class ScopedWidget(ForeignKeyWidget):
 
 
 class RuleResource(ModelResource):
-    """``create_rule(**values) -> row`` and ``update_rule(row, **values) -> row`` write.
+    """Resource that writes through ``create_rule`` and ``update_rule``.
 
-    A line is of the row that has its id, else of the one that has the same ``natural`` columns
-    in its organization, else it is a new one. Cells that a table does not have stay as they are.
+    ``create_rule(**values) -> row``; ``update_rule(row, **values) -> row``. A line updates
+    the
+    row with its id, else the row with the same ``natural`` columns in its organization, and
+    otherwise creates a row. Columns missing from the file are left unchanged.
     """
 
     resource: ClassVar[str]
@@ -85,7 +87,7 @@ class RuleResource(ModelResource):
     def validate_instance(self, *args: Any, **kwargs: Any) -> None:
         errors = kwargs.get("import_validation_errors") or (args[1] if len(args) > 1 else None)
         if errors:
-            # Everything else is the rule's matter.
+            # All other validation is left to the rule.
             raise ValidationError(errors)
 
     def values_of(self, instance: Any, row: Any) -> dict[str, Any]:
@@ -122,14 +124,14 @@ class RuleResource(ModelResource):
 
 
 class ImportExportAdmin(ImportExportMixin):
-    """An admin whose list has Import and Export; ``resource_classes`` says of what."""
+    """Admin with Import and Export on the list page, as listed in ``resource_classes``."""
 
     import_form_class = ImportForm
     export_form_class = ExportForm
     formats: ClassVar[list[Any]] = [CSV, XLSX]
-    # Between preview and confirmation: where every process of the portal finds it.
+    # Uploads wait in the cache between preview and confirmation: every process can read it.
     tmp_storage_class = CacheStorage
-    # The audit has each row.
+    # Each row is recorded in the audit log.
     skip_admin_log = True
 
     def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -145,6 +147,6 @@ class ImportExportAdmin(ImportExportMixin):
         return self.get_queryset(request).values_list("pk", flat=True)
 
     def get_export_queryset(self, request: HttpRequest) -> Any:
-        """What the list shows, all pages of it, with the columns that belong to other rows."""
+        """Return the filtered list, all pages, with the related rows its columns need."""
         resource: Any = self.get_export_resource_classes(request)[0]
         return super().get_export_queryset(request).select_related(*resource.related)

@@ -1,11 +1,16 @@
-"""Leases: which worker works on which row, and what another one may do when that worker dies.
+"""Leases of queue rows, and recovery when the worker holding one dies.
 
-A row waits until it is due. A worker leases it for seconds and renews the lease while the work
-goes on. Just before anything leaves the portal the row is marked *sent*. So a row whose lease
-has run out tells what may have happened: one that was not sent goes back into its queue, one
-that was sent goes to the queue's verifier, which asks the device before anything is repeated.
-Every write of a worker names the lease it holds, so a worker that stalled longer than its lease
-changes nothing any more.
+A row waits until it is due. A worker leases the row for seconds and renews the lease while
+the
+work goes on. Just before anything leaves the portal the row is marked *sent*. So the state
+of a
+row with an expired lease shows what may have happened: an unsent row returns to its queue,
+a
+sent row goes to the queue's verifier, which asks the device before anything is repeated.
+Every
+write of a worker is conditional on its lease, so a worker that stalled longer than its
+lease
+changes nothing.
 """
 
 import logging
@@ -27,22 +32,23 @@ log = logging.getLogger(__name__)
 
 EXPIRED = "muster_leases_expired_total"
 FAILURES = "muster_task_row_failures_total"
-# Renewed when this part of the lease is over, so that one late renewal loses nothing.
+# Renewed after this fraction of the lease, so that one late renewal does not lose the lease.
 RENEW_PART = 3
 MOST_DOUBLINGS = 16
 FREE: Mapping[str, Any] = {"lease_holder": None, "leased_until": None}
 
 
 class Leased(models.Model):
-    """A row that workers lease."""
+    """Row that workers lease."""
 
-    # With defaults of the database, so that a portal of the version before can add rows while
-    # an upgrade is under way.
+    # With database defaults, so that the previous version of the portal can insert rows during
+    # an
+    # upgrade.
     not_before = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
     attempts = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     lease_holder = models.UUIDField(null=True, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
-    # Set before anything leaves the portal, and cleared when it is known that nothing happened.
+    # Set before anything leaves the portal, cleared once it is known that nothing happened.
     sent = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -50,7 +56,7 @@ class Leased(models.Model):
 
 
 def lease_index(name: str) -> models.Index:
-    """Return the index by which leases that ran out are found."""
+    """Return the index used to find expired leases."""
     return models.Index(
         fields=["leased_until"], name=name, condition=Q(leased_until__isnull=False)
     )
@@ -61,7 +67,7 @@ Row = TypeVar("Row", bound=Leased)
 
 @dataclass(frozen=True)
 class LeaseQueue(Generic[Row]):
-    """How the rows of one table are leased."""
+    """Configuration of the queue of one table."""
 
     name: str
     """The label of the queue in metrics and logs."""
@@ -85,29 +91,29 @@ class LeaseQueue(Generic[Row]):
         return self.model._default_manager.all()
 
     def due(self, now: datetime | None = None) -> QuerySet[Row]:
-        """Return the rows that a worker may lease now: due, not leased, nothing of them sent."""
+        """Return the rows that may be leased now: due, not leased and not sent."""
         return self.rows.filter(
             self.waits, not_before__lte=now or timezone.now(), leased_until=None, sent=None
         )
 
     def expired(self, now: datetime | None = None) -> QuerySet[Row]:
-        """Return the rows whose worker has not renewed its lease in time."""
+        """Return the rows whose lease has expired."""
         return self.rows.filter(leased_until__lt=now or timezone.now())
 
     def doubtful(self, now: datetime | None = None) -> QuerySet[Row]:
-        """Return the rows for the verifier: sent, and no worker knows how that ended."""
+        """Return the rows to be verified: sent, with unknown outcome."""
         now = now or timezone.now()
         asked_later = Q(self.waits, leased_until=None, not_before__lte=now)
         return self.rows.filter(Q(leased_until__lt=now) | asked_later, sent__isnull=False)
 
     def pause(self, attempts: int) -> timedelta:
-        """Return the pause after so many attempts: doubling from the shortest to the longest."""
+        """Return the pause after this many attempts: doubling between the two limits."""
         doublings = min(max(attempts - 1, 0), MOST_DOUBLINGS)
         return timedelta(seconds=min(self.shortest_pause * 2**doublings, self.longest_pause))
 
     @transaction.atomic
     def put_back(self, limit: int = 500) -> int:
-        """Return rows of lost workers to the queue where nothing was sent; the number of them."""
+        """Return unsent rows with an expired lease to the queue. Returns their number."""
         now = timezone.now()
         rows = list(locked(self.expired(now).filter(sent=None).order_by("pk"))[:limit])
         for row in rows:
@@ -124,7 +130,7 @@ class LeaseQueue(Generic[Row]):
         return len(rows)
 
     def oldest(self, now: datetime | None = None) -> float:
-        """Return for how many seconds the oldest due row has waited; 0 if none is due."""
+        """Return the waiting time of the oldest due row in seconds; 0 if none is due."""
         now = now or timezone.now()
         first = self.due(now).order_by().aggregate(first=models.Min("not_before"))["first"]
         return (now - first).total_seconds() if first else 0.0
@@ -134,7 +140,7 @@ QUEUES: dict[str, LeaseQueue[Any]] = {}
 
 
 class LeaseHolder(Generic[Row]):
-    """What one worker has leased of one queue."""
+    """Leases of one worker in one queue."""
 
     def __init__(self, queue: LeaseQueue[Row]) -> None:
         self.queue, self.id = queue, uuid4()
@@ -145,12 +151,15 @@ class LeaseHolder(Generic[Row]):
         return self.queue.rows.filter(lease_holder=self.id)
 
     def lease(self, limit: int, rows: QuerySet[Row] | None = None) -> list[Row]:
-        """Lease up to ``limit`` due rows, of ``rows`` if given, the longest waiting first."""
+        """Lease up to ``limit`` due rows, longest waiting first.
+
+        ``rows`` restricts and prepares the queryset.
+        """
         now = timezone.now()
         return self._take(self.queue.due(now), limit, rows, now)
 
     def adopt(self, limit: int, rows: QuerySet[Row] | None = None) -> list[Row]:
-        """Lease up to ``limit`` rows that may have been carried out, to verify them."""
+        """Lease up to ``limit`` rows with unknown outcome, in order to verify them."""
         now = timezone.now()
         return self._take(self.queue.doubtful(now), limit, rows, now)
 
@@ -184,15 +193,16 @@ class LeaseHolder(Generic[Row]):
         return self.mine.filter(leased_until__isnull=False).update(leased_until=until)
 
     def renew_if_due(self) -> None:
-        """Renew the leases when a third of their time is over; call it often."""
+        """Renew the leases once a third of their duration has passed; call it often."""
         if time.monotonic() - self.renewed > self.queue.seconds / RENEW_PART:
             self.renew()
 
     def mark_sent(self, *pks: Any) -> int:
-        """Record that these rows are about to leave the portal. Returns how many of them may.
+        """Mark these rows as sent. Returns how many of them may be sent.
 
-        The mark renews the lease. What is not on its way when the lease ends must not be sent
-        any more: the time limit of the driver is shorter than the lease, or renewed with it.
+        The mark renews the lease. Nothing may be sent after the lease has ended: the
+        driver's timeout is
+        shorter than the lease, or the lease is renewed meanwhile.
         """
         now = timezone.now()
         return self.mine.filter(pk__in=pks, leased_until__gte=now).update(
@@ -200,17 +210,23 @@ class LeaseHolder(Generic[Row]):
         )
 
     def end(self, row: Row, **values: Any) -> bool:
-        """Write the end of a row. Returns False if another worker has it by now."""
+        """Write the final state of a row. Returns False if another worker now has the row."""
         return self._write(row, {**FREE, **values})
 
     def retry(self, row: Row, **values: Any) -> bool:
-        """Put a row back for a further attempt after a growing pause: nothing was done."""
+        """Return a row to the queue after a growing pause; nothing was done.
+
+        Returns False if another worker has the row by now.
+        """
         again = timezone.now() + self.queue.pause(row.attempts)
         back = {**FREE, **self.queue.waiting, "sent": None, "not_before": again}
         return self._write(row, back | values)
 
     def verify_later(self, row: Row, **values: Any) -> bool:
-        """Put a row back whose outcome is still unknown; the verifier asks again."""
+        """Return a row with unknown outcome to the queue; the verifier asks again later.
+
+        Returns False if another worker has the row by now.
+        """
         again = timezone.now() + self.queue.pause(row.attempts)
         return self._write(row, {**FREE, **self.queue.waiting, "not_before": again, **values})
 
@@ -235,9 +251,9 @@ Item = TypeVar("Item")
 
 
 def for_each(items: Iterable[Item], do: Callable[[Item], object], *, name: str) -> int:
-    """Do something for each item. One that fails is logged and counted, and stops no other.
+    """Call `do` for each item; failures are logged and counted and do not stop the others.
 
-    Returns the number of items for which it succeeded.
+    Returns the number of successful calls.
     """
     done = 0
     for item in items:

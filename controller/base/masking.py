@@ -15,7 +15,7 @@ MASK = "••••••••"
 SECRET_NAME = re.compile(
     r"(^|_)(key|psk|sae_password|password|passwd|passphrase|secret|token|pin)\d*$"
     r"|private|password|passphrase|secret"
-    # Variables of VPN clients, which end in the id of their server.
+    # Variables of VPN clients, which end in the id of the VPN server.
     r"|(^|_)(pvt_key|key_contents)(_|$)",
     re.IGNORECASE,
 )
@@ -35,7 +35,7 @@ IDENTITIES = ("id", "name", "path", "ifname", "ssid", "peer")
 
 
 def looks_secret(name: str) -> bool:
-    """Whether a setting of this name holds a secret, as far as names can tell.
+    """Return whether a setting of this name is likely to hold a secret.
 
     >>> looks_secret("key"), looks_secret("wifi_password"), looks_secret("keyboard")
     (True, True, False)

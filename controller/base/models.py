@@ -1,4 +1,4 @@
-"""What rows of every app have in common."""
+"""Abstract models shared by all apps."""
 
 import uuid
 from typing import Any, Self
@@ -26,10 +26,7 @@ class Dated(models.Model):
         super().save(*args, **kwargs)
 
     def checked(self, *, leave_out: set[str] | None = None) -> Self:
-        """This row, if its fields and constraints are in order; else :class:`Refused`.
-
-        A mask in a secret field stands for what is stored there.
-        """
+        """Validate fields and constraints and return the row; raise :class:`Refused`."""
         keep_masked(self)
         try:
             self.full_clean(exclude=leave_out)
@@ -39,7 +36,7 @@ class Dated(models.Model):
 
 
 class Base(Dated):
-    """A dated row with a random UUID, as the API's clients expect of most things."""
+    """Dated row with a random UUID as primary key."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
 

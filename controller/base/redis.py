@@ -1,8 +1,10 @@
-"""Clients of Redis, each with the patience that its kind of question needs.
+"""Redis clients with explicit timeouts: short queries and blocking reads.
 
-redis-py gives every client a read timeout of its own (5 seconds since version 8), and a read
-that waits longer for a message ends in an error. So no client here is made without an explicit
-timeout: quick questions get two seconds, waiting reads get as long as they ask for.
+redis-py gives every client a read timeout of its own (5 seconds since version 8), and a
+read
+that waits longer for a message fails. So no client here is made without an explicit
+timeout:
+short queries get two seconds, blocking reads as long as the command asks for.
 """
 
 from functools import lru_cache
@@ -27,26 +29,26 @@ def _shared(url: str, seconds: float, *, decodes: bool) -> Redis:
 
 
 def quick_client(seconds: float = QUICK_SECONDS) -> Redis:
-    """Return the client of this process for short questions; answers are text."""
+    """Return the process-wide client for short queries; replies are text."""
     return _shared(settings.REDIS_URL, seconds, decodes=True)
 
 
 def broker_client(seconds: float = QUICK_SECONDS) -> Redis:
-    """Return the client of this process for the broker's own lists; answers are text."""
+    """Return the process-wide client for the broker's lists; replies are text."""
     url = settings.CELERY_BROKER_URL.replace("redis+socket://", "unix://")
     return _shared(url, seconds, decodes=True)
 
 
 def waiting_client() -> Redis:
-    """Return a new client for blocking reads: only the command's own timeout ends them.
+    """Return a new client for blocking reads, limited only by the command's timeout.
 
-    The caller closes the client. Answers are bytes.
+    The caller closes the client. Replies are bytes.
     """
     return Redis.from_url(settings.REDIS_URL, **_patient())
 
 
 def async_client(seconds: float = QUICK_SECONDS) -> "AsyncRedis":
-    """Return a new asynchronous client for short questions; answers are text.
+    """Return a new asynchronous client for short queries; replies are text.
 
     The caller keeps the client for its event loop and closes it.
     """
@@ -59,7 +61,7 @@ def async_client(seconds: float = QUICK_SECONDS) -> "AsyncRedis":
 
 
 def async_waiting_client() -> "AsyncRedis":
-    """Return a new asynchronous client for blocking reads and subscriptions; answers are bytes."""
+    """Return a new asynchronous client for blocking reads; replies are bytes."""
     return AsyncRedis.from_url(settings.REDIS_URL, **_patient())
 
 

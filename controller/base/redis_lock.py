@@ -1,4 +1,4 @@
-"""One at a time, over all processes: who comes second waits for the first."""
+"""Mutual exclusion across processes by Redis locks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +14,10 @@ log = getLogger(__name__)
 
 @contextmanager
 def turn(name: str, *, seconds: float) -> Iterator[None]:
-    """Raises Conflict if it does not come within that time; without Redis nobody waits."""
+    """Hold the named lock; raise Conflict if it is not free within `seconds`.
+
+    If Redis is unavailable, the body runs without the lock.
+    """
     lock = quick_client().lock(name, timeout=seconds + 1, blocking_timeout=seconds)
     try:
         held = lock.acquire()
@@ -26,7 +29,7 @@ def turn(name: str, *, seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        # It may have ended by itself, and be somebody else's by now.
+        # The lock may have expired and been taken by another process.
         with suppress(LockError, RedisError):
             if held:
                 lock.release()

@@ -1,4 +1,4 @@
-"""Waiting for something that another process does, and telling that it is done."""
+"""Wait for completion by another process, and signal it."""
 
 from collections.abc import Callable
 from logging import getLogger
@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from controller.base.database import release_connections
 from controller.base.redis import quick_client
 
-# It is looked at again after so long, in case that nobody told.
+# Interval at which the condition is checked again in case a signal was lost.
 SLICE_SECONDS = 1
 KEPT_SECONDS = 60
 
@@ -27,7 +27,7 @@ def tell(name: str) -> None:
 
 
 def wait(name: str, is_done: Callable[[], bool], *, seconds: float) -> bool:
-    """Whether it was done within that time. Without Redis nobody waits."""
+    """Return whether `is_done` became true within `seconds`; does not wait without Redis."""
     until = monotonic() + seconds
     redis = quick_client()
     while not is_done():

@@ -1,4 +1,4 @@
-"""Who is at work, from where, and under which request id: for answers, logs and the audit."""
+"""Context of a request or task: actor, address, request id. For logs and audit."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ LONGEST_GIVEN = 124
 
 
 class Person(Protocol):
-    """What is asked of a user here."""
+    """Attributes of a user that the context needs."""
 
     @property
     def pk(self) -> UUID: ...
@@ -24,13 +24,13 @@ class Person(Protocol):
 
 @dataclass
 class RequestContext:
-    """One request or one task; the actor is filled in once it is known."""
+    """Context of one request or task; the actor is set after authentication."""
 
     request_id: str
     address: str = ""
     actor: str = ""
     actor_id: UUID | None = None
-    # How the actor signed in: session, token, key, browser; or the name of a task.
+    # How the actor authenticated (session, token, key, browser), or the task's name.
     channel: str = ""
 
     def name(self, user: Person, channel: str) -> None:
@@ -41,7 +41,7 @@ _current: ContextVar[RequestContext] = ContextVar("trace")
 
 
 def current_context() -> RequestContext:
-    """The trace of this request or task; one of its own for what runs outside of both."""
+    """Return the context of this request or task, creating one for other code."""
     found = _current.get(None)
     if found is None:
         found = RequestContext(request_id=new_id(), channel="command")
@@ -50,7 +50,7 @@ def current_context() -> RequestContext:
 
 
 def context_or_none() -> RequestContext | None:
-    """The trace of this request or task, if there is one."""
+    """Return the context of this request or task, or None."""
     return _current.get(None)
 
 
@@ -59,7 +59,7 @@ def new_id() -> str:
 
 
 def id_for(given: str) -> str:
-    """The request id for what a client sent: marked as the client's, or one of our own."""
+    """Return the client's request id prefixed with ``ext-``, or a new id if invalid."""
     return f"ext-{given[:LONGEST_GIVEN]}" if GIVEN.fullmatch(given) else new_id()
 
 
@@ -73,7 +73,7 @@ def use_context(trace: RequestContext) -> Iterator[RequestContext]:
 
 
 class ContextLogFilter(Filter):
-    """Lets every line of a log name its request, and the task or way in that it came by."""
+    """Log filter that adds the request id and channel to every record."""
 
     def filter(self, record: LogRecord) -> bool:
         found = _current.get(None)

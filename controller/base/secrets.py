@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted with keys of their own, rotatable without a pause."""
+"""Secrets at rest: encrypted model fields with rotatable keys, and hashing."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from django.db import models
 
 @lru_cache(maxsize=4)
 def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    # Any text will do as a key: it is hashed to the 32 bytes that Fernet wants.
+    # Keys may be any text: they are hashed to the 32 bytes that Fernet requires.
     return MultiFernet(
         Fernet(urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys
     )
@@ -26,7 +26,7 @@ def fernet() -> MultiFernet:
 
 
 def digest(secret: str) -> str:
-    """To find a row by a long random secret without storing it readably (hex, 64 characters)."""
+    """Hash a long random secret so that its row can be found (SHA-256 hex, 64 characters)."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -34,7 +34,7 @@ def decrypt(token: bytes) -> bytes:
     return _decrypt(token, tuple(settings.MUSTER_ENCRYPTION_KEYS))
 
 
-# Lists show the same rows again and again, and to decrypt them would be a fifth of the work.
+# Lists show the same rows repeatedly, and decryption would be a fifth of the work.
 @lru_cache(maxsize=2048)
 def _decrypt(token: bytes, keys: tuple[str, ...]) -> bytes:
     try:
@@ -47,7 +47,7 @@ def _decrypt(token: bytes, keys: tuple[str, ...]) -> bytes:
 
 
 class EncryptedBytesField(models.BinaryField):  # type: ignore[type-arg]
-    """Bytes that are encrypted in the database and plain on the row."""
+    """Binary field that is encrypted in the database."""
 
     def from_db_value(self, value: Any, *_: object) -> bytes | None:
         return None if value is None else decrypt(bytes(value)) if value else b""
@@ -58,7 +58,7 @@ class EncryptedBytesField(models.BinaryField):  # type: ignore[type-arg]
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
-    """Text that is encrypted in the database and plain on the row; cannot be filtered by."""
+    """Text field that is encrypted in the database; cannot be filtered by."""
 
     def from_db_value(self, value: Any, *_: object) -> str | None:
         return value if not value else decrypt(value.encode()).decode()
@@ -69,7 +69,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
 
 
 class EncryptedJSONField(EncryptedTextField):
-    """A JSON value that is encrypted in the database and plain on the row."""
+    """JSON field that is encrypted in the database."""
 
     def from_db_value(self, value: Any, *_: object) -> Any:
         text = super().from_db_value(value)
@@ -86,7 +86,7 @@ class EncryptedJSONField(EncryptedTextField):
 
 
 class Argon2Hasher(Argon2PasswordHasher):
-    """Argon2id with 19 MiB, two passes and one lane (OWASP's advice), about 25 ms."""
+    """Argon2id with 19 MiB, two passes and one lane, as OWASP advises; about 25 ms."""
 
     time_cost = 2
     memory_cost = 19 * 1024

@@ -1,1 +1,1 @@
-"""Templates, configurations, their rendering and their way to the devices."""
+"""Templates, configurations, rendering, pushes, rollouts and drift."""

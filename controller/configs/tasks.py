@@ -1,4 +1,4 @@
-"""What workers do for configurations; each may run twice, and finds its work on rows."""
+"""Celery tasks of configurations: idempotent, with their work in the database."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ def deliver() -> int:
     return push_worker.deliver()
 
 
-# One step that fails stops no other.
+# A step that fails does not stop the others.
 RECONCILE: tuple[Callable[[], object], ...] = (
     vpn_servers.follow_certificates,
     rollouts.advance_all,
@@ -46,23 +46,23 @@ RECONCILE: tuple[Callable[[], object], ...] = (
 
 @shared_task
 def reconcile() -> None:
-    """Find what no message told of: lost wake-ups, dead workers, devices that are back."""
+    """Process missed work: lost messages, dead workers, devices that are back."""
     for_each(RECONCILE, lambda step: step(), name="configs.reconcile")
 
 
 @shared_task
 def run_batches() -> int:
-    """What people want done to many devices."""
+    """Run due bulk operations."""
     return bulk_operations.run_due()
 
 
 @shared_task
 def check_drift() -> int:
-    """Ask devices whether they still hold what they acknowledged."""
+    """Check devices that are due for drift."""
     return drift.check_due()
 
 
 @shared_task
 def forget() -> int:
-    """Drop what devices will never need again."""
+    """Delete old snapshots, enrollment requests and bulk operations."""
     return snapshots.prune() + enrollment.prune() + bulk_operations.prune()

@@ -19,7 +19,7 @@ from controller.configs.api.views import (
 
 
 class AnyUUID(UUIDConverter):
-    """A UUID with or without its dashes: agents leave them out."""
+    """UUID with or without dashes: agents omit them."""
 
     regex = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 
@@ -51,7 +51,7 @@ of_agent = [
 ]
 
 urlpatterns = [
-    # The agents use the short form; the long one is documented.
+    # Agents use the short path; the long one is documented.
     path("controller/", include(of_agent)),
     path("controller/device/", include(of_agent)),
     path(drift, DriftView.as_view()),

@@ -1,1 +1,1 @@
-"""How devices are reached: credentials, connections, shells."""
+"""Credentials, connections, commands and shells: access to devices."""

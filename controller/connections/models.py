@@ -1,4 +1,4 @@
-"""Credentials, and the devices they open."""
+"""Credentials, device connections, and commands."""
 
 from typing import Any, ClassVar
 
@@ -18,12 +18,12 @@ from controller.devices.models import Device
 
 
 class Credentials(Shareable, Base):
-    """How to sign in on devices. What was stored can be used and replaced, never read back."""
+    """Login for devices. Secrets can be used and replaced, never read back."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(inside=frozenset({"params"}))
 
     class Connector(models.TextChoices):
-        # The name OpenWISP's clients send and filter by.
+        # Value that OpenWISP's clients send and filter by.
         SSH = "openwisp_controller.connection.connectors.ssh.Ssh", "SSH"
 
     name = models.CharField(max_length=64)
@@ -56,7 +56,7 @@ class Credentials(Shareable, Base):
 
 
 class DeviceConnection(OrganizationScoped, Base):
-    """One way to reach one device."""
+    """Connection to one device: credentials and update strategy."""
 
     organization_path = "device__organization"
 
@@ -98,7 +98,7 @@ class DeviceConnection(OrganizationScoped, Base):
 
 class CommandBatchQuerySet(OrganizationScopedQuerySet):
     def counted(self) -> "CommandBatchQuerySet":
-        """With the number of commands by status (``in_progress``, ``success`` …), and ``total``."""
+        """Annotate the number of commands per status (``in_progress`` …) and ``total``."""
         rows: CommandBatchQuerySet = self.annotate(
             total=models.Count("commands"),
             **{
@@ -112,7 +112,7 @@ class CommandBatchQuerySet(OrganizationScopedQuerySet):
 
 
 class CommandBatch(OrganizationOwned, Base):
-    """One command for many devices; each of them has a row of its own."""
+    """One command for many devices, each with a command row of its own."""
 
     type = models.CharField(max_length=32)
     label = models.CharField(max_length=128, blank=True, help_text="What it is for.")
@@ -128,11 +128,11 @@ class CommandBatch(OrganizationOwned, Base):
 
 
 class Command(OrganizationScoped, Base):
-    """A command on a device: waiting, running, or ended in one of four ways."""
+    """Command on a device: queued, running, or ended with one of four results."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(inside=frozenset({"input"}))
 
-    is_audited = False  # what was asked for is told by the rule, without its secrets
+    is_audited = False  # recorded by the rule, without secrets
 
     organization_path = "device__organization"
 
@@ -141,7 +141,7 @@ class Command(OrganizationScoped, Base):
         SUCCESS = "success", "success"
         FAILED = "failed", "failed"
         CANCELLED = "cancelled", "cancelled"
-        # It was sent, and no answer came: it may have been done.
+        # Sent, but without an answer: it may have been executed.
         UNKNOWN = "unknown", "unknown"
 
     device = models.ForeignKey(Device, models.CASCADE, related_name="commands")
@@ -181,7 +181,7 @@ class Command(OrganizationScoped, Base):
 
     @property
     def shown_input(self) -> str:
-        """The input in words, without what is secret in it."""
-        # A kind that an earlier version of the portal knew is shown without its input.
+        """Return the input as text with secrets masked."""
+        # Kinds of earlier versions are shown without their input.
         known = KINDS.get(self.type)
         return known.shown(self.input) if known and self.input else ""

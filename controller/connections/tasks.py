@@ -7,7 +7,7 @@ from controller.connections.rules import commands, polling
 
 @shared_task
 def sweep() -> None:
-    """Have every device in service looked at, in batches that workers share."""
+    """Enqueue presence polls of all active devices, in batches."""
     for batch in polling.batches():
         poll.delay([device.hex for device in batch])
 

@@ -21,7 +21,7 @@ of_device.register("command", CommandViewSet)
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
     path("api/v1/controller/", include(batches.urls)),
-    # Documented here, served there: clients have been written for both.
+    # Both paths exist in the original: one is documented, the other served.
     path("api/v1/connection/", include((router.urls, "documented"))),
     path("api/v1/controller/device/<uuid:device_id>/", include(of_device.urls)),
 ]

@@ -1,1 +1,1 @@
-"""The inventory: devices, their groups, their presence and its history."""
+"""Inventory: devices, groups, presence and enrollments."""

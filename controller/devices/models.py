@@ -1,4 +1,4 @@
-"""Devices, their groups, what an organization settles for them, and whether they are there."""
+"""Devices, groups, enrollments, presence, and device settings of organizations."""
 
 from typing import Any, ClassVar
 
@@ -56,7 +56,7 @@ def valid_list(value: Any) -> None:
 
 
 class OrganizationSettings(OrganizationOwned, Base):
-    """What an organization settles for its devices: registration, variables, their number."""
+    """Device settings of an organization: registration, variables, device limit."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "organization:secret", whole=frozenset({"shared_secret", "context"})
@@ -138,7 +138,7 @@ class Device(OrganizationOwned, Base):
     )
 
     class Kind(models.TextChoices):
-        """What it is for; devices do not tell that themselves."""
+        """Purpose of the device; set by users, since agents do not report it."""
 
         ROUTER = "router", "Router"
         SWITCH = "switch", "Switch"
@@ -184,7 +184,7 @@ class Device(OrganizationOwned, Base):
         "management address", null=True, blank=True,
         help_text="Where the portal reaches the device.",
     )  # fmt: skip
-    # An address the agent told goes when the agent no longer tells it; a person's stays.
+    # An address reported by the agent is cleared when no longer reported; a manual one is kept.
     management_ip_is_told = models.BooleanField(default=False, editable=False)
     is_deactivated = models.BooleanField(default=False, editable=False)
     notes = models.TextField(blank=True)
@@ -231,7 +231,7 @@ class Device(OrganizationOwned, Base):
 
 
 class Enrollment(OrganizationOwned, Base):
-    """A device that asks to be added: it has proved to hold a key, and a person decides."""
+    """Request of a device to be added: it has proved possession of a key; a user decides."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Pending"
@@ -244,7 +244,7 @@ class Enrollment(OrganizationOwned, Base):
     fingerprint = models.CharField(
         max_length=60, editable=False, help_text="SHA-256 of the key, as the device shows it."
     )
-    # What the device tells of itself, as it would at a registration.
+    # Facts reported by the device, as at registration.
     name = models.CharField(max_length=64, validators=[valid_name])
     mac_address = models.CharField("MAC address", max_length=17, validators=[valid_mac])
     told = models.JSONField(default=dict, editable=False)
@@ -270,7 +270,7 @@ class Enrollment(OrganizationOwned, Base):
 
 
 class Presence(OrganizationScoped):
-    """Whether a device is there. Written in bulk and often, so apart from the device itself."""
+    """Presence of a device. Separate from the device because it is updated often, in bulk."""
 
     is_audited = False
     organization_path = "device__organization"
@@ -299,7 +299,7 @@ class Presence(OrganizationScoped):
 
 
 class StatusChange(OrganizationScoped):
-    """When a device came and went, and why."""
+    """Change of a device's presence, with its reason."""
 
     is_audited = False
     organization_path = "device__organization"

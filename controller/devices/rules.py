@@ -1,4 +1,4 @@
-"""What may happen to devices and groups as such; their configurations are a layer above."""
+"""Rules of devices and groups; their configurations are a layer above."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ from controller.notifications.rules.notices import record_notices
 
 
 def settings_of(organization: Organization) -> OrganizationSettings:
-    """The organization's device settings, made with their defaults on first use."""
+    """Return the organization's device settings, creating them on first use."""
     found, _ = OrganizationSettings.objects.get_or_create(organization=organization)
     return found
 
 
 def settings_by_secret(shared_secret: str) -> OrganizationSettings | None:
-    """Whose shared secret this is, among active organizations."""
+    """Return the settings of the active organization with this secret, or None."""
     return (
         OrganizationSettings.objects.select_related("organization")
         .filter(shared_secret_digest=digest(shared_secret), organization__is_active=True)
@@ -44,7 +44,7 @@ def settings_by_secret(shared_secret: str) -> OrganizationSettings | None:
 
 @transaction.atomic
 def add_device(*, organization: Organization, key: str = "", **values: Any) -> Device:
-    """A new row in the inventory. A key is made where none is given, as the agents make it."""
+    """Add a device to the inventory. Without ``key``, one is generated as agents do."""
     settings = settings_of(organization)
     check_limit(settings)
     check_group(values.get("group"), organization)
@@ -57,7 +57,7 @@ def add_device(*, organization: Organization, key: str = "", **values: Any) -> D
 
 
 def new_key(settings: OrganizationSettings, mac_address: str) -> str:
-    """The key that the agent makes by itself, or a random one where that is not wanted."""
+    """Return the key an agent derives itself, or a random one if consistent keys are off."""
     if settings.consistent_keys:
         return consistent_key(mac_address, settings.shared_secret)
     return random_key()
@@ -88,7 +88,7 @@ def check_site(site: Site | None, organization: Organization) -> None:
 
 @transaction.atomic
 def change_device(device: Device, **values: Any) -> Device:
-    """Change fields of a device that is not deactivated."""
+    """Update fields of a device that is not deactivated."""
     organization = values.get("organization", device.organization)
     if organization.pk != device.organization_id:
         check_limit(settings_of(organization))
@@ -104,7 +104,7 @@ def change_device(device: Device, **values: Any) -> Device:
 
 
 def _checked(device: Device) -> Device:
-    """The device, if it is in order; another one with its key is told as that."""
+    """Validate the device; raise Refused if another device has the same key."""
     device.checked(leave_out={"key_digest"})
     device.key_digest = digest(device.key)
     if Device.objects.filter(key_digest=device.key_digest).exclude(pk=device.pk).exists():
@@ -123,7 +123,11 @@ def activate(device: Device) -> None:
 
 
 def claim_management_ip(device: Device, address: str | None) -> None:
-    """Note the address the agent tells, or tells no more; another device loses the same one."""
+    """Store the management IP reported by the agent (None clears it).
+
+    The same IP is cleared on other devices of the organization. Manual addresses are not
+    cleared.
+    """
     if address is None and not device.management_ip_is_told:
         return
     if address is not None:
@@ -157,7 +161,7 @@ def update_group(group: DeviceGroup, **values: Any) -> DeviceGroup:
 
 @dataclass(frozen=True)
 class Observation:
-    """What one look at a device found."""
+    """Presence of one device as observed by a poll."""
 
     device_id: UUID
     state: str
@@ -167,7 +171,7 @@ class Observation:
 
 @transaction.atomic
 def record_observations(sightings: Iterable[Observation]) -> list[UUID]:
-    """Note what was found, in bulk; the ids of the devices that came online."""
+    """Record observed presences in bulk. Returns the ids of devices that came online."""
     found = {sighting.device_id: sighting for sighting in sightings}
     now = timezone.now()
     rows = list(Presence.objects.select_for_update(of=("self",)).filter(device_id__in=found))
@@ -195,7 +199,7 @@ def record_observations(sightings: Iterable[Observation]) -> list[UUID]:
 
 
 def publish_status(changes: Sequence[StatusChange]) -> None:
-    """Tell who listens which devices came and went."""
+    """Publish presence changes to listeners, and record notices for them."""
     found = {change.device_id: change for change in changes}
 
     def events() -> Iterator[Event]:
@@ -220,9 +224,11 @@ def _is_private(address: str) -> bool:
 
 
 def _release(moved: Mapping[UUID, str]) -> None:
-    """A private address is one device's of its organization: whoever had it before has it no more.
+    """Clear a private `last_ip` from devices that had it before.
 
-    Public ones are shared by all that are behind one router.
+    Within an organization a private address belongs to one device; public addresses are
+    shared by
+    all devices behind one router.
     """
     owners = dict(Device.objects.filter(pk__in=moved).values_list("pk", "organization"))
     former = Presence.objects.filter(last_ip__in=set(moved.values())).exclude(
@@ -238,7 +244,10 @@ def _release(moved: Mapping[UUID, str]) -> None:
 
 
 def record_last_seen(seen: Mapping[UUID, tuple[datetime, str]]) -> int:
-    """When and from where devices were last heard of: device → (time, address), in bulk."""
+    """Record time and address of last requests in bulk: device → (time, address).
+
+    Returns the number of devices updated.
+    """
     rows = list(Presence.objects.filter(device_id__in=seen))
     moved = {}
     for row in rows:
@@ -267,5 +276,5 @@ def update_settings(settings: OrganizationSettings, **values: Any) -> Organizati
 
 
 def rotate_shared_secret(settings: OrganizationSettings) -> OrganizationSettings:
-    """A new secret to register with; devices that are registered already keep their keys."""
+    """Create a new registration secret; registered devices keep their keys."""
     return update_settings(settings, shared_secret=random_key())

@@ -6,7 +6,7 @@ from controller.devices.rules import record_last_seen
 
 @shared_task
 def flush_last_seen() -> int:
-    """Write what polling agents left in Redis."""
+    """Write the agents' last requests from Redis to the database."""
     written = record_last_seen(agent_cache.take_seen())
     agent_cache.discard_taken()
     return written

@@ -1,7 +1,7 @@
-"""The dialect of device agents: plain text, and a header on every answer.
+"""Dialect of device agents: plain text, with a marker header on every answer.
 
-Agents read the whole answer with grep, so no header may look like a line of the body, and
-they take an answer without the header for that of a captive portal.
+Agents parse the whole answer with grep, so no header may look like a line of the body; an
+answer without the header is taken for the one of a captive portal.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def text(body: str, status: int = 200) -> HttpResponse:
 
 
 def plain_error(request: HttpRequest, code: int, message: str) -> HttpResponse:
-    """An error outside of any view of this dialect."""
+    """Return an error raised outside the views of this dialect."""
     return text(f"error: {message}\n", code)
 
 
@@ -38,7 +38,7 @@ def refusal(error: Refused) -> HttpResponse:
 
 
 def parameter(values: Any, name: str) -> str:
-    """A parameter the agent must send."""
+    """Return a required parameter; raise Refused if it is missing."""
     value: str | None = values.get(name)
     if not value:
         raise Refused(f'error: missing required parameter "{name}"')
@@ -46,7 +46,10 @@ def parameter(values: Any, name: str) -> str:
 
 
 def agent_view(method: str) -> Callable[..., Callable[..., HttpResponse]]:
-    """A view for agents: this method only (a GET also as HEAD), refusals in their words."""
+    """Decorate a view for agents: restrict the method, render refusals as plain text.
+
+    GET views accept HEAD as well.
+    """
     allowed = ("GET", "HEAD") if method == "GET" else (method,)
 
     def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -70,7 +73,7 @@ def agent_view(method: str) -> Callable[..., Callable[..., HttpResponse]]:
 
 
 class AgentHeader:
-    """Middleware: whatever answers an agent's request, a 404 or a crash included, is ours."""
+    """Middleware that adds the agents' marker header to every answer, also 404 and 500."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""How a request says who it is from: one place for all dialects."""
+"""Authentication of requests, for all dialects."""
 
 import hmac
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from controller.dialects.rate_limit import remember_caller
 
 CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-# Every JWT has two dots, and no opaque token has any.
+# A JWT contains two dots, an opaque token none.
 DOTS = 2
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What a request was signed in with: a session, a token or a key."""
+    """Credential of a request: a session, a token or an API key."""
 
     kind: str
     session: Session | None = None
@@ -35,10 +35,11 @@ class Credential:
 
 
 class TokenAuthentication(BaseAuthentication):
-    """A Bearer or Token header, an ``X-API-Key`` header, or the cookie of a session.
+    """Authenticate by Bearer or Token header, ``X-API-Key``, or session cookie.
 
-    Pages that sign in by cookie send the CSRF token back in ``X-CSRF-Token`` with everything
-    that may change something, also where a header names a credential beside the cookie.
+    Pages that sign in by cookie must repeat the CSRF token in ``X-CSRF-Token`` for unsafe
+    methods,
+    even if the request has another credential besides the cookie.
     """
 
     keywords = (b"bearer", b"token")
@@ -85,13 +86,13 @@ class TokenAuthentication(BaseAuthentication):
 
 
 def accept(request: Request, user: User, credential: Credential) -> None:
-    """Who it is from is known: for the audit, for logs, and for the limits."""
+    """Record the authenticated user for audit, logs and rate limits."""
     current_context().name(user, credential.kind)
     remember_caller(request._request, user.pk)
 
 
 def user_of_bearer(token: str) -> tuple[User, Credential] | None:
-    """Whose access token of a session, or token of a program, this is."""
+    """Resolve a bearer token: a session's JWT or an API token. None if invalid."""
     if token.count(".") == DOTS:
         session = authenticate_access_token(token)
         return (session.user, Credential("session", session)) if session else None
@@ -100,7 +101,7 @@ def user_of_bearer(token: str) -> tuple[User, Credential] | None:
 
 
 def check_csrf(request: Request) -> None:
-    """The double submit: a page that can read its cookie proves that it is ours."""
+    """Check the double-submit CSRF token; raise PermissionDenied if it is wrong."""
     access = request.COOKIES.get(ACCESS_COOKIE)
     if access is None or request.method in SAFE:
         return
@@ -116,7 +117,7 @@ def check_csrf(request: Request) -> None:
 
 
 class SessionAuthentication(DjangoSessions):
-    """A browser that is signed in to the admin."""
+    """Authentication by the session of a browser that is signed in to the admin."""
 
     def authenticate(self, request: Request) -> tuple[User, Credential] | None:
         found = super().authenticate(request)

@@ -1,7 +1,7 @@
-"""The balena dialect: a device's own answer as it is, and errors that its clients can show.
+"""balena dialect: relayed device answers, and errors in balena's format.
 
-Clients show ``message``, or a body that is a string; ``detail`` is for our other ones.
-``X-Supervisor-Proxy`` says who is speaking: the device, or the portal.
+Clients show ``message``, or a body that is a string; ``detail`` is for other clients of the
+portal. ``X-Supervisor-Proxy`` names the origin of the answer: the device or the portal.
 """
 
 import io
@@ -30,7 +30,7 @@ from controller.dialects.authentication import TokenAuthentication
 from controller.dialects.parsers import JSONParser
 
 ORIGIN_HEADER = "X-Supervisor-Proxy"
-# By what went wrong, where that says more than the kind of refusal.
+# Status by error code, where the code is more specific than the exception's class.
 BY_CODE = {
     "method": 405,
     "unsupported_by_device": 501,
@@ -85,7 +85,7 @@ def envelope(status: int, message: str, code: str = "") -> dict[str, Any]:
 
 
 def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
-    """An error outside of any view of this dialect: no such route, too much, a crash."""
+    """Return an error raised outside the views of this dialect: 404, 413, 429, 500."""
     response = JsonResponse(envelope(code, message), status=code)
     response[ORIGIN_HEADER] = "portal"
     return response
@@ -123,7 +123,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 def relay_response(
     status: int, content_type: str, body: bytes, *, speaker: str = "device"
 ) -> HttpResponse:
-    """What a device answered. An empty body has no type, which would make clients parse it."""
+    """Return a device's answer. Empty bodies get no type, or clients would parse them."""
     response = HttpResponse(body, status=status, content_type=content_type or None)
     if not body:
         del response["Content-Type"]
@@ -134,7 +134,7 @@ def relay_response(
 
 
 class LenientJSONParser(JSONParser):
-    """JSON; also with one quotation mark too many at its end, as balena documented a call."""
+    """JSON parser that tolerates the trailing quotation mark of balena's documentation."""
 
     def parse(
         self, stream: Any, media_type: str | None = None, parser_context: Any = None
@@ -146,7 +146,7 @@ class LenientJSONParser(JSONParser):
 
 
 class View(APIView):
-    """Signed in with a token: a browser's session alone must not move devices from elsewhere."""
+    """API view that requires a token: an admin session alone must not act cross-site."""
 
     authentication_classes = [TokenAuthentication]
 

@@ -1,7 +1,8 @@
-"""The agents' checksum poll, answered from Redis before Django is entered.
+"""Answer agents' checksum polls from Redis before Django is entered.
 
-Nine of ten requests to a controller are this one. Whatever is unusual about it (no record,
-another key, an address that changed, Redis away or slow) goes on to Django, which decides.
+Nine of ten requests to a controller are checksum polls. Anything unusual (no record,
+another
+key, a changed address, Redis down or slow) is passed on to Django, which decides.
 """
 
 import asyncio
@@ -24,11 +25,11 @@ from controller.wsgi_bridge import Receive, Scope, Send
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PATH = re.compile(r"/controller/(?:device/)?checksum/([0-9a-fA-F-]{32,36})/")
-# What nearly all of them ask; there is nothing in it to decode.
+# Form of nearly all polls; nothing in it needs decoding.
 PLAIN = re.compile(r"key=[0-9A-Za-z_-]+")
 PATIENCE_SECONDS = 0.25
 FLUSH_SECONDS = 1.0
-# After a failure Redis is left alone for this long, so that its slowness costs little.
+# Pause after a failure of Redis, so that an outage or slowness costs little.
 PAUSE_SECONDS = 5.0
 RECORD_PARTS = 3
 
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class ChecksumFastPath:
-    """ASGI: answers polls it knows all about, and hands everything else on."""
+    """ASGI middleware that answers checksum polls from the cache; passes on the rest."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -57,7 +58,7 @@ class ChecksumFastPath:
         await self.application(scope, receive, send)
 
     async def checksum(self, device: str, scope: Scope) -> str | None:
-        """What to answer, or None where it takes more than the record to tell."""
+        """Return the checksum, or None if the cached record does not suffice."""
         text = scope["query_string"].decode("latin-1")
         query = {"key": text[4:]} if PLAIN.fullmatch(text) else dict(parse_qsl(text))
         record = await self.record(device)
@@ -82,9 +83,9 @@ class ChecksumFastPath:
         return parts if len(parts) == RECORD_PARTS else None
 
     async def read(self) -> None:
-        """Read what polls wait for: all that came while Redis answered, in one command.
+        """Read the records of all waiting polls with one command per round trip.
 
-        To ask Redis costs as much as the rest of a poll does.
+        A round trip to Redis costs as much as the rest of a poll.
         """
         while self.asked:
             asked, self.asked = self.asked, []
@@ -96,7 +97,7 @@ class ChecksumFastPath:
                 self.ask_again = time.monotonic() + PAUSE_SECONDS
             finally:
                 for (_, found), record in zip(asked, records, strict=True):
-                    if not found.done():  # its client may have gone
+                    if not found.done():  # the client may have disconnected
                         found.set_result(record)
 
     def connected(self) -> Redis:
@@ -110,7 +111,7 @@ class ChecksumFastPath:
         return self.redis
 
     def record_seen(self, device: str, scope: Scope) -> None:
-        """Remember that the device was here; written to Redis in bulk."""
+        """Note that the device polled; written to Redis in bulk."""
         client = scope.get("client")
         self.seen[device] = f"{time.time():.3f} {client[0] if client else ''}"
         if self.flusher is None or self.flusher.done():

@@ -1,4 +1,4 @@
-"""WebSockets: who is at the other end, and the one base class of all consumers."""
+"""Base class of all WebSocket consumers, and their authentication."""
 
 import asyncio
 import json
@@ -29,10 +29,10 @@ from controller.dialects.authentication import user_of_bearer
 from controller.dialects.cookies import ACCESS_COOKIE
 from controller.dialects.rate_limit import limiter
 
-# Close codes of our own; 4401 and 4403 speak for themselves.
+# Private close codes; 4401 and 4403 correspond to HTTP 401 and 403.
 NOT_SIGNED_IN, NOT_PERMITTED, TOO_SLOW, BAD_MESSAGE = 4401, 4403, 4408, 4400
 SECONDS_TO_SIGN_IN = 10
-# How often it is looked whether who listens may still do so.
+# Interval at which listeners' permissions are checked again.
 CHECK_SECONDS = 15
 LONGEST_MESSAGE = 64 * 1024
 
@@ -40,14 +40,17 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Consumer(AsyncWebsocketConsumer):
-    """A WebSocket of somebody who is signed in, and may do ``permission`` somewhere.
+    """WebSocket of an authenticated user who has ``permission`` somewhere.
 
-    Programs sign in with an ``Authorization`` or ``X-API-Key`` header; where they cannot send
-    headers, with a first message ``{"type": "auth", "token": "…"}`` (or ``"key"``); never in
-    the address, which ends up in logs. Pages sign in with their cookies, and only pages of
-    this portal. A socket whose session, token or key ends is closed within seconds.
+    API clients authenticate with an ``Authorization`` or ``X-API-Key`` header; clients that
+    cannot
+    send headers, with a first message ``{"type": "auth", "token": "…"}`` (or ``"key"``);
+    never in
+    the URL, which ends up in logs. Pages authenticate with their cookies, and only pages of
+    this
+    portal. A socket whose session, token or key expires is closed within seconds.
 
-    Derived classes say what happens in ``opened``, ``heard`` and ``ended``.
+    Derived classes implement ``on_open``, ``on_message`` and ``on_close``.
     """
 
     permission = ""
@@ -67,31 +70,31 @@ class Consumer(AsyncWebsocketConsumer):
     # --- for derived classes
 
     async def on_open(self) -> None:
-        """Somebody is there, and may be."""
+        """Called once the client is authenticated and authorized."""
 
     async def on_message(self, message: dict[str, Any]) -> None:
-        """They sent a JSON object."""
+        """Called for each JSON object received."""
 
     async def on_bytes(self, data: bytes) -> None:
-        """They sent bytes."""
+        """Called for each binary message received; refused by default."""
         await self.refuse(BAD_MESSAGE, "Text is expected.")
 
     async def on_close(self) -> None:
-        """The socket is closed, by whichever side."""
+        """Called once the socket is closed, by either side."""
 
     async def send_event(self, message: dict[str, Any]) -> None:
         await self.send(text_data=json.dumps(message))
 
     async def refuse(self, code: int, sentence: str) -> None:
-        """Say why, and close."""
+        """Send an error and close the socket."""
         await self.send_event({"type": "error", "code": code, "message": sentence})
         await self.close(code, reason=sentence[:100])
 
     async def is_still_authorized(self) -> bool:
-        """Whether the user, read anew every few seconds, may still have this socket."""
+        """Return whether the user, reloaded every few seconds, may keep this socket."""
         return not self.permission or self.user.has_perm_anywhere(self.permission)
 
-    # --- how it works
+    # --- implementation
 
     is_open = False
     watching: "asyncio.Task[None] | None" = None
@@ -110,7 +113,7 @@ class Consumer(AsyncWebsocketConsumer):
             self.watching = asyncio.create_task(self.wait_for_sign_in())
 
     async def within_rate_limit(self) -> bool:
-        """Connections are limited as requests are, by address."""
+        """Count the connection; return whether the address is within its rate limit."""
         limit = settings.MUSTER_REQUESTS_PER_MINUTE
         ask = database_sync_to_async(limiter().hit)
         verdict = await ask(f"socket:{current_context().address}", limit)
@@ -121,7 +124,10 @@ class Consumer(AsyncWebsocketConsumer):
         return bool(cookies.keys() & {ACCESS_COOKIE, settings.SESSION_COOKIE_NAME})
 
     def is_own_page(self) -> bool:
-        """Whether a page of the portal asks; browsers say it of every socket, programs do not."""
+        """Return whether the Origin header names this portal or a trusted origin.
+
+        Browsers send the header with every WebSocket, API clients do not.
+        """
         origin = self.headers.get("origin", "")
         own = urlsplit(origin).netloc == self.headers.get("host", "")
         return bool(origin) and (own or origin in settings.CSRF_TRUSTED_ORIGINS)
@@ -211,7 +217,7 @@ class Consumer(AsyncWebsocketConsumer):
 
 
 async def user_of(credentials: dict[str, str]) -> tuple[User | None, str]:
-    """Whose credentials these are, with all that is needed to tell what they may do."""
+    """Return the user and the channel for these credentials, with access rights loaded."""
     found: tuple[User | None, str] = await database_sync_to_async(read_user)(credentials)
     return found
 
@@ -219,7 +225,7 @@ async def user_of(credentials: dict[str, str]) -> tuple[User | None, str]:
 def read_user(credentials: dict[str, str]) -> tuple[User | None, str]:
     user, channel = _user_of(credentials)
     if user is not None and user.may_sign_in:
-        # Read here, where a query may be made.
+        # Evaluated here, because consumers cannot run queries.
         _ = user.access_by_organization, user.group_permissions
         return user, channel
     return None, ""
@@ -241,7 +247,7 @@ def _user_of(credentials: dict[str, str]) -> tuple[User | None, str]:
 
 
 class NoSuchSocket(AsyncWebsocketConsumer):
-    """Where no route leads: the handshake is refused."""
+    """Consumer that refuses the handshake for paths without a route."""
 
     async def connect(self) -> None:
         await self.close()

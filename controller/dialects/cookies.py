@@ -1,4 +1,4 @@
-"""The names of the cookies that pages sign in with, as the FreeSDN dialect has them."""
+"""Names of the cookies used for authentication by pages, as in the FreeSDN dialect."""
 
 ACCESS_COOKIE = "freesdn_access"
 REFRESH_COOKIE = "freesdn_refresh"

@@ -1,4 +1,4 @@
-"""The FreeSDN dialect: one envelope for errors, pages of items, a message per permission.
+"""FreeSDN dialect: error envelope, paginated lists, messages per missing permission.
 
 Errors are ``{"error": {code, message, request_id}}``, with ``details`` for a 422; lists are
 ``items, total, page, per_page, pages``. A row outside the caller's tenancy is a 404.
@@ -31,7 +31,7 @@ from controller.base.request_context import current_context
 from controller.dialects import openwisp
 from controller.dialects.openwisp import permission_of
 
-# The first that fits counts.
+# The first matching class applies.
 STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (NotFound, 404),
     (NotAuthenticated, 401),
@@ -60,14 +60,14 @@ def envelope(
 
 
 def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
-    """An error outside of any view of this dialect: no such route, too much, a crash."""
+    """Return an error raised outside the views of this dialect: 404, 413, 429, 500."""
     return JsonResponse(envelope(code, message), status=code)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     openwisp.note_refusal(error, context)
     if isinstance(error, exceptions.ValidationError | exceptions.ParseError):
-        # Named by DRF, so that a transaction is rolled back as with any error.
+        # Called for its side effect: DRF marks the transaction for rollback.
         drf_exception_handler(error, context)
         return unprocessable(list(details_of(error.detail)))
     if isinstance(error, Refused):
@@ -99,7 +99,7 @@ def unprocessable(details: list[dict[str, str]]) -> Response:
 
 
 def details_of(errors: Any, path: str = "body") -> Iterator[dict[str, str]]:
-    """DRF's errors (fields, lists, sentences, nested) as field, message and type of each."""
+    """Yield DRF's errors, however nested, as field, message and type."""
     if isinstance(errors, dict):
         for name, inner in errors.items():
             here = path if name in {"non_field_errors", ALL_FIELDS} else f"{path}.{name}"
@@ -118,7 +118,7 @@ def sentence_of(detail: Any) -> str:
 
 
 class Pagination(BasePagination):
-    """``page`` and ``per_page`` in; items, total, page, per_page and pages out."""
+    """Pagination by ``page`` and ``per_page``; adds total, page, per_page and pages."""
 
     per_page = 25
     max_per_page = 500
@@ -176,7 +176,7 @@ def number(request: Request, name: str, default: int, most: int, *, least: int =
 
 
 class HasResourcePermission(openwisp.HasResourcePermission):
-    """Says which permission is missing, as the dialect's clients show it."""
+    """Permission check with a message that names the missing permission."""
 
     message = ""
 
@@ -195,7 +195,7 @@ class View(APIView):
 
 
 class OwnedViewSet(openwisp.OwnedViewSet):
-    """As in the home dialect, with this dialect's errors and pages."""
+    """Viewset as in the OpenWISP dialect, with this dialect's errors and pages."""
 
     permission_classes = [HasResourcePermission]
     pagination_class = Pagination  # type: ignore[assignment]
@@ -205,7 +205,7 @@ class OwnedViewSet(openwisp.OwnedViewSet):
 
 
 class RuleViewSet(openwisp.RuleViewSet):
-    """As in the home dialect, with this dialect's errors and pages."""
+    """Viewset as in the OpenWISP dialect, with this dialect's errors and pages."""
 
     permission_classes = [HasResourcePermission]
     pagination_class = Pagination  # type: ignore[assignment]

@@ -1,6 +1,9 @@
-"""The Hass.io dialect: ``{"result": "ok", "data": …}`` and ``{"result": "error", "message"}``.
+"""Hass.io dialect: result envelope.
 
-``X-Proxy-Origin`` says who is speaking: the device, or the portal. Scripts that were written on
+Answers are ``{"result": "ok", "data": …}`` or ``{"result": "error", "message"}``.
+
+``X-Proxy-Origin`` names the origin of the answer: the device or the portal. Scripts written
+for
 a device send the portal's token as they sent the supervisor's, in ``X-HASSIO-KEY``.
 """
 
@@ -28,7 +31,7 @@ ORIGIN_HEADER = "X-Proxy-Origin"
 
 
 class LegacyKeyAuthentication(BaseAuthentication):
-    """The portal's token in the header that supervisors of 2020 read."""
+    """Authentication by the ``X-HASSIO-KEY`` header, as supervisors of 2020 read it."""
 
     def authenticate(self, request: Request) -> tuple[User, Credential] | None:
         key = request.headers.get("x-hassio-key", "")

@@ -1,4 +1,4 @@
-"""Whether the portal is up: for probes, without a sign-in and without details."""
+"""Health endpoints for probes, without authentication and details."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -11,7 +11,7 @@ UNAVAILABLE = 503
 
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    """Which parts are there; 200 as long as this can be answered at all."""
+    """Return the state of each component; always 200."""
     found = components()
     degraded = [name for name, state in found.items() if state != "healthy"]
     return JsonResponse(
@@ -26,13 +26,13 @@ def health(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """That this process answers."""
+    """Return 200: this process is alive."""
     return JsonResponse({"status": "alive"})
 
 
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """That all parts are there: 503 while the database, Redis or the worker is gone."""
+    """Return 200 if all components are healthy, else 503."""
     found = components()
     is_ready = all(state == "healthy" for state in found.values())
     return JsonResponse(

@@ -1,6 +1,6 @@
-"""The Husarnet Dashboard dialect: every answer is a JSON object, and what went wrong is a ``status``.
+"""Husarnet Dashboard dialect: JSON objects, with errors as a ``status``.
 
-``detail`` says it in words, as the original's framework did.
+``detail`` explains the status, as in the original's framework (DRF).
 """
 
 from collections.abc import Callable
@@ -37,9 +37,9 @@ WORDS = {
     405: "method-not-allowed", 409: "conflict", 413: "too-large", 415: "unsupported-media-type",
     423: "locked", 429: "too-many-requests", 500: "error", 502: "connect",
 }  # fmt: skip
-# Outcomes that the original tells with a status of 200.
+# Outcomes that the original returns with HTTP status 200.
 OUTCOMES = {"invalid-hostname", "connect"}
-# Refusals that devices tell apart by a word of their own.
+# Refusals that devices recognize by their own code.
 NAMED = {"invalid-code"}
 
 
@@ -52,7 +52,7 @@ def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Put a refusal, or one of the framework's own, into this dialect's words."""
+    """Convert a refusal or a DRF error to this dialect."""
     if isinstance(error, IntegrityError):
         error = Conflict(CONCURRENT_WRITE_MESSAGE)
     if isinstance(error, exceptions.APIException):

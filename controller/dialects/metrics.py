@@ -1,4 +1,4 @@
-"""What is counted for Prometheus, and the protected page that shows it."""
+"""Prometheus metrics, and the protected endpoint that exports them."""
 
 import hmac
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ REQUESTS = Histogram(
 
 
 class Rows:
-    """What is counted in the database when somebody looks."""
+    """Collector of metrics that are counted in the database on each scrape."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield gauge("muster_devices", "Devices by presence.", "state", counted(Presence))
@@ -51,7 +51,7 @@ def gauge(name: str, about: str, label: str, values: dict[str, int]) -> GaugeMet
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For Prometheus with the token of the settings, and for superusers who are signed in."""
+    """Export metrics to holders of the configured token and to signed-in superusers."""
     if not may_scrape(request):
         response = HttpResponse("A token is needed.\n", status=401, content_type="text/plain")
         response["WWW-Authenticate"] = "Bearer"

@@ -1,4 +1,4 @@
-"""The floor under every dialect: request ids, limits, sizes, slashes, errors, headers."""
+"""Middleware common to all APIs: request ids, rate and body limits, slashes, errors."""
 
 import re
 import time
@@ -24,7 +24,7 @@ from controller.dialects.rate_limit import RateLimitResult
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
-# The first prefix that fits says in whose words an error is told.
+# The first matching prefix determines the dialect of errors.
 DIALECTS: tuple[tuple[str, str, Callable[[HttpRequest, int, str], HttpResponse]], ...] = (
     ("/api/v1/controller/", "openwisp", openwisp.plain_error),
     ("/api/v1/users/", "openwisp", openwisp.plain_error),
@@ -40,14 +40,14 @@ DIALECTS: tuple[tuple[str, str, Callable[[HttpRequest, int, str], HttpResponse]]
     ("/device/v", "balena", balena.plain_error),
     *((f"/v{version}/", "balena", balena.plain_error) for version in range(5, 8)),
 )
-# Where a path is as good with a slash at its end as without.
+# Paths that work with and without a trailing slash.
 EITHER_SLASH = ("/api/", "/supervisor/", "/controller/")
 LIMITED = ("/api/", "/supervisor/")
 NEVER_LIMITED = ("/api/v1/health",)
 SMALL = EITHER_SLASH
 BACKUPS = re.compile(r"/api/v1/controller/device/[^/]+/hassio/(snapshots|backups)/new/upload/?")
 UPLOADS = re.compile(r"/api/v1/.*(floorplan|location|import)")
-# Where passwords and codes are tried: by address, few a minute.
+# Endpoints where passwords and codes are tried: strict limit per address.
 SIGN_INS = {
     f"/api/v1/auth/{name}"
     for name in (
@@ -64,7 +64,7 @@ PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=
 
 
 class RequestMiddleware:
-    """The outermost middleware: what is true of every answer that Django gives."""
+    """Outermost middleware: request ids, limits and headers of every answer."""
 
     def __init__(self, get_response: Respond) -> None:
         self.get_response = get_response
@@ -93,7 +93,7 @@ class RequestMiddleware:
 
 
 def check_rate_limit(request: HttpRequest) -> RateLimitResult | None:
-    """Count the request, where its kind is counted: the verdict of the strictest limit."""
+    """Count the request if it is limited; return the result of the strictest limit."""
     path = request.path_info
     if not path.startswith(LIMITED) or path.startswith(NEVER_LIMITED):
         return None
@@ -110,7 +110,7 @@ def check_rate_limit(request: HttpRequest) -> RateLimitResult | None:
 
 
 def sensitive_endpoint_limit(request: HttpRequest) -> int | None:
-    """How often a minute one address may try what asks for a password or a code."""
+    """Return the limit per minute and address for endpoints that check credentials."""
     if request.method != "POST":
         return None
     path = request.path_info.rstrip("/")
@@ -124,7 +124,7 @@ def sensitive_endpoint_limit(request: HttpRequest) -> int | None:
 def early_rejection(
     request: HttpRequest, verdict: RateLimitResult | None
 ) -> HttpResponse | None:
-    """The answer to a request that is too much, before any of it is read."""
+    """Return 429 or 413 for an excessive request before reading it; None if acceptable."""
     if verdict is not None and not verdict.allowed:
         response = plain_error(request, TOO_MANY, "Rate limit exceeded")
         response["Retry-After"] = str(max(1, verdict.retry_after))
@@ -134,14 +134,14 @@ def early_rejection(
         return None
     sentence = f"request body exceeds {limit}-byte limit"
     if request.path_info.startswith("/api/"):
-        # Both forms: clients of one dialect read the one, clients of the other the other.
+        # Both forms: the path does not tell which dialect's client is asking.
         shown = freesdn.envelope(TOO_LARGE, sentence) | {"detail": sentence}
         return JsonResponse(shown, status=TOO_LARGE)
     return plain_error(request, TOO_LARGE, sentence)
 
 
 def body_limit(path: str) -> int:
-    """The largest body, in bytes, that a request to this path may have."""
+    """Return the maximum size in bytes of a request body for this path."""
     if BACKUPS.fullmatch(path):
         return int(settings.MUSTER_BACKUP_LIMIT)
     small = path.startswith(SMALL) and not UPLOADS.match(path)
@@ -154,7 +154,7 @@ def dialect_of(path: str) -> str:
 
 
 def plain_error(request: HttpRequest, code: int, message: str) -> HttpResponse:
-    """An error that no view made, in the words of the dialect whose path it is."""
+    """Return an error raised outside any view, in the dialect of the path."""
     for prefix, _, error in DIALECTS:
         if request.path_info.startswith(prefix):
             return error(request, code, message)
@@ -162,7 +162,7 @@ def plain_error(request: HttpRequest, code: int, message: str) -> HttpResponse:
 
 
 class AuditActorMiddleware:
-    """Tells the trace of a page of the admin whose it is."""
+    """Middleware that records the user of admin pages as the audit actor."""
 
     def __init__(self, get_response: Respond) -> None:
         self.get_response = get_response
@@ -174,7 +174,7 @@ class AuditActorMiddleware:
 
 
 class OptionalSlashMiddleware:
-    """The innermost middleware: a path that has no route is tried with the other ending."""
+    """Innermost middleware: retries an unrouted path with or without the slash."""
 
     def __init__(self, get_response: Respond) -> None:
         self.get_response = get_response
@@ -193,7 +193,7 @@ class OptionalSlashMiddleware:
         return second
 
 
-# --- what Django calls for errors that no view handled
+# --- Django's handlers for errors outside of views
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

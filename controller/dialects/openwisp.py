@@ -1,4 +1,4 @@
-"""The OpenWISP dialect: DRF's own shapes.
+"""OpenWISP dialect: DRF's own error and list formats.
 
 Errors are ``{"detail": …}`` or field → list of sentences; lists are pages of
 ``count, next, previous, results``; a row outside the caller's organizations is a 404.
@@ -46,18 +46,18 @@ ACTIONS = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PA
            "DELETE": "delete"}  # fmt: skip
 
 
-# From this many rows on, how many there are may be some seconds old.
+# Lists of at least this many rows may have a count that is some seconds old.
 MANY = 10_000
 COUNT_SECONDS = 10
 MOST_COUNTED = 1000
-# Parameters of every list, which choose no rows.
+# Query parameters common to all lists, which do not filter rows.
 NOT_FILTERS = frozenset({"page", "page_size", "per_page", "format"})
 
 
 class CachedCountPaginator(Paginator):  # type: ignore[type-arg]
-    """Long lists are counted once in some seconds: that is most of what a page of them costs."""
+    """Paginator that caches counts of long lists; counting dominates their cost."""
 
-    # What was counted, by the list: until when it holds, and how many.
+    # By list: expiry (monotonic) and count.
     known: ClassVar[dict[Any, tuple[float, int]]] = {}
 
     def __init__(self, *args: Any, name: Any, **kwargs: Any) -> None:
@@ -90,13 +90,13 @@ class Pagination(PageNumberPagination):
 
 
 def list_name(request: Request) -> Any:
-    """What two requests for pages of the same list have in common."""
+    """Return a key that is equal for requests for pages of the same list."""
     user = require_user(request)
     filters = [(name, one) for name, one in request.query_params.lists() if name != "page"]
     return user.pk, user.scopes, request.path, repr(sorted(filters))
 
 
-# What a rule's refusal is over HTTP; any other one is a 400 with its fields.
+# HTTP status by refusal; all others are a 400 with field errors.
 STATUSES: dict[type[Refused], int] = {
     NotFound: status.HTTP_404_NOT_FOUND,
     NotPermitted: status.HTTP_403_FORBIDDEN,
@@ -108,16 +108,16 @@ STATUSES: dict[type[Refused], int] = {
 
 
 def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
-    """An error outside of any view of this dialect: no such route, too much, a crash."""
+    """Return an error raised outside the views of this dialect: 404, 413, 429, 500."""
     return JsonResponse({"detail": message}, status=code)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Put a rule's refusal into this dialect's words."""
+    """Convert a rule's refusal to this dialect."""
     if isinstance(error, IntegrityError):
         error = Conflict(CONCURRENT_WRITE_MESSAGE)
     if isinstance(error, RecursionError):
-        # JSON in a field of a form; in a body, the parser says so.
+        # JSON in a form field; for bodies, the parser reports it.
         error = exceptions.ParseError("JSON is nested too deeply.")
     if isinstance(error, NotAuthenticated):
         error = exceptions.NotAuthenticated(str(error))
@@ -133,7 +133,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def note_refusal(error: Exception, context: dict[str, Any]) -> None:
-    """Tell the audit that somebody who is signed in was not permitted to do something."""
+    """Record in the audit log that a signed-in user was denied an action."""
     request, view = context.get("request"), context.get("view")
     if not isinstance(error, NotPermitted | exceptions.PermissionDenied) or request is None:
         return
@@ -153,7 +153,7 @@ def note_refusal(error: Exception, context: dict[str, Any]) -> None:
 
 
 class HasResourcePermission(BasePermission):
-    """Asks the caller's role for ``resource:action``: somewhere first, then on the row."""
+    """Permission check for ``resource:action``, first anywhere, then on the row."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method == "OPTIONS":
@@ -171,9 +171,9 @@ class HasResourcePermission(BasePermission):
 
 
 def permission_of(view: Any, request: Request) -> str:
-    """``resource:action`` that this request needs, e.g. ``device:update``.
+    """Return the ``resource:action`` this request needs, e.g. ``device:update``.
 
-    A view names its ``resource``; verbs of its own stand in ``permissions`` by view action.
+    A view declares its ``resource``; ``permissions`` overrides it per view action.
     """
     special: dict[str, str] = getattr(view, "permissions", {})
     return special.get(
@@ -183,14 +183,14 @@ def permission_of(view: Any, request: Request) -> str:
 
 
 def require_user(request: Request) -> User:
-    """The signed-in user of a request; nobody else gets past :class:`MayDo`."""
+    """Return the authenticated user; raise NotAuthenticated otherwise."""
     if not isinstance(request.user, User):
         raise exceptions.NotAuthenticated
     return request.user
 
 
 def site_scope_of(model: type[OrganizationScoped], values: dict[str, Any]) -> SiteScope:
-    """Where a row with these values is to be."""
+    """Return the site scope of a row with these values."""
     if site_path(model) != "site":
         return NO_SITE
     site = values.get("site")
@@ -203,7 +203,7 @@ class View(APIView):
 
 
 class OwnedViewSet(View, GenericViewSet[Any]):
-    """Rows of the caller's organizations; everything else is a 404."""
+    """Viewset of the rows of the caller's organizations; other rows are a 404."""
 
     resource: str
     permissions: dict[str, str] = {}
@@ -223,14 +223,14 @@ class OwnedViewSet(View, GenericViewSet[Any]):
         return rows
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filters choose among the rows of a list; a row that is named by its id is that row."""
+        """Apply filters to lists only; a row requested by id is never filtered."""
         if self.detail or self.request.query_params.keys() <= NOT_FILTERS:
             return queryset
         return super().filter_queryset(queryset)
 
 
 class RuleViewSet(OwnedViewSet, ModelViewSet[Any]):
-    """Create, read, update and delete, each write being one call of a rule.
+    """Viewset for create, read, update and delete; each write calls a rule.
 
     ``create_rule(**values) -> row``, ``update_rule(row, **values) -> row``,
     ``delete_rule(row)``; declared with ``staticmethod``.
@@ -241,7 +241,7 @@ class RuleViewSet(OwnedViewSet, ModelViewSet[Any]):
     delete_rule: Callable[..., None]
 
     def authorize_owner(self, values: dict[str, Any]) -> None:
-        """A row may only be put where the caller has the permission."""
+        """Raise unless the caller has the permission in the row's future organization."""
         if "organization" in values and isinstance(self.request.user, User):
             organization = values["organization"]
             owner: UUID | None = organization.pk if organization else None

@@ -10,7 +10,7 @@ UNHOLDABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class JSONParser(BaseParser):
-    """DRF's JSON, without what neither a database nor an answer could hold."""
+    """JSON parser that refuses characters databases and answers cannot represent."""
 
     def parse(
         self, stream: Any, media_type: str | None = None, parser_context: Any = None
@@ -20,14 +20,14 @@ class JSONParser(BaseParser):
             found = super().parse(io.BytesIO(body), media_type, parser_context)
         except RecursionError:
             raise ParseError("JSON parse error - nested too deeply") from None
-        # Only an escape can bring such a character in, so that most bodies are not looked through.
+        # Such characters come in by escapes only, so most bodies need no scan.
         if b"\\u" in body:
             check(found)
         return found
 
 
 def check(body: Any) -> None:
-    """Refuses under the name of the member, in the words that DRF has for a text field."""
+    """Raise ValidationError, keyed by member, with DRF's wording for text fields."""
     members = body.items() if isinstance(body, dict) else [("non_field_errors", body)]
     for name, value in members:
         for text in texts(value):
@@ -48,7 +48,7 @@ def printable(text: str) -> str:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in it, names of members too."""
+    """Yield all strings in a JSON value, including member names."""
     waiting = [value]
     while waiting:
         one = waiting.pop()

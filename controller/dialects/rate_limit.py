@@ -1,7 +1,8 @@
-"""How much one caller may ask for: sliding windows in Redis, one round trip a request.
+"""Rate limiting with sliding windows in Redis; one round trip per request.
 
-A caller is the user a credential was last known to be of, else the address it comes from; a
-credential that nobody has proved is counted with its address, so guessing is limited too.
+A caller is the user a credential was last known to belong to, else the address. An
+unverified
+credential is counted with its address, so guessing is limited too.
 """
 
 import logging
@@ -24,12 +25,12 @@ log = logging.getLogger(__name__)
 
 MINUTE = 60
 PATIENCE_SECONDS = 0.25
-# After a failure Redis is left alone for this long, so that its absence costs little.
+# Pause after a failure of Redis, so that an outage costs little.
 PAUSE_SECONDS = 5.0
 MOST_KNOWN = 20_000
 
-# A sorted set of the times of requests that were let in. Returns whether this one is, how many
-# more the window has room for, and after how many milliseconds it can be asked again.
+# Sorted set of the times of admitted requests. Returns whether this one is admitted, how many
+# more fit into the window, and after how many milliseconds to retry.
 WINDOW = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -63,7 +64,7 @@ class Limiter:
         self.asleep_until = 0.0
 
     def hit(self, caller: str, limit: int, *, burst: int = 0) -> RateLimitResult | None:
-        """Count one request; None where there is no limit, or Redis cannot be asked."""
+        """Count one request; None if there is no limit or Redis is unavailable."""
         if not limit or time.monotonic() < self.asleep_until:
             return None
         try:
@@ -110,7 +111,7 @@ def caller_of(request: HttpRequest) -> str:
 
 
 def remember_caller(request: HttpRequest, user_id: Any) -> None:
-    """The credential of this request is good: from now on it counts for this user."""
+    """Count this request's verified credential under its user from now on."""
     if len(_known) > MOST_KNOWN:
         _known.clear()
     fingerprint = _fingerprint(request)

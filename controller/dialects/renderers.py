@@ -7,7 +7,7 @@ from rest_framework.utils.encoders import JSONEncoder
 
 
 class JSONRenderer(BaseRenderer):
-    """DRF's JSON, written by orjson: the same text but for spacing, several times faster."""
+    """JSON renderer using orjson: same output except spacing, several times faster."""
 
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
@@ -24,5 +24,5 @@ class JSONRenderer(BaseRenderer):
                 | (orjson.OPT_INDENT_2 if indent else 0),
             )
         except orjson.JSONEncodeError:
-            # An error that repeats half a surrogate pair, which came in through a form.
+            # An error that repeats half a surrogate pair from a form.
             return json.dumps(data, cls=JSONEncoder, indent=indent).encode()

@@ -1,1 +1,1 @@
-"""Finding devices that are not in the inventory yet."""
+"""Network discovery: find devices that are not in the inventory yet."""

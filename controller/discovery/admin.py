@@ -1,4 +1,4 @@
-"""Scans: started here, followed while they run, and their findings adopted in one click."""
+"""Admin of scans: start, follow progress, adopt findings."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ class ScanAdmin(RuleAdmin):
     list_select_related = ["organization", "site"]
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
-        """Whoever may scan looks at scans; nobody changes one."""
+        """Permit scans to users who may run them; scans cannot be changed."""
         return verb != "update" and super().may(request, "run", obj)
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Scans, and what they found."""
+"""Scans and their findings."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from controller.devices.models import Device
 
 
 class Scan(OrganizationOwned, Base):
-    """One look at some networks. Workers drive it, and another goes on where one was lost."""
+    """Scan of networks. Driven by a worker; another continues after a crash."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"community"}))
 
@@ -41,15 +41,15 @@ class Scan(OrganizationOwned, Base):
     ports = models.JSONField()
     at_once = models.PositiveSmallIntegerField("hosts at once", default=50)
     seconds = models.FloatField("seconds to wait for an answer", default=2.0)
-    # Of SNMP, where it is not the portal's usual one; forgotten when the scan is over.
+    # SNMP community if not the default; deleted when the scan ends.
     community = EncryptedTextField(blank=True, max_length=64)
     state = models.CharField(max_length=9, choices=State, default=State.PENDING, editable=False)
     total = models.PositiveIntegerField(editable=False)
-    # Everything before it has been asked; where another worker goes on.
+    # All hosts before it have been probed; another worker resumes here.
     position = models.PositiveIntegerField(default=0, editable=False)
     scanned = models.PositiveIntegerField(default=0, editable=False)
     found = models.PositiveIntegerField(default=0, editable=False)
-    # When a worker last said that it is at it.
+    # Last sign of life of the worker.
     driven = models.DateTimeField(null=True, editable=False)
     began = models.DateTimeField(null=True, editable=False)
     ended = models.DateTimeField(null=True, editable=False)
@@ -74,7 +74,7 @@ class Scan(OrganizationOwned, Base):
 
 
 class Finding(OrganizationScoped, Base):
-    """A host that answered a scan."""
+    """Host that answered a scan."""
 
     organization_path: ClassVar[str] = "scan__organization"
     is_audited: ClassVar[bool] = False
@@ -84,13 +84,13 @@ class Finding(OrganizationScoped, Base):
     mac_address = models.CharField(max_length=17, blank=True)
     hostname = models.CharField(max_length=255, blank=True)
     vendor = models.CharField(max_length=32, blank=True)
-    # Of its network interface, where the portal's machine has IEEE's list.
+    # Manufacturer of the network interface, if IEEE's list is installed.
     manufacturer = models.CharField(max_length=128, blank=True)
     device_type = models.CharField(max_length=32)
     ports = models.JSONField()
     ways = models.JSONField()
     said = models.JSONField(help_text="What the host said of itself, by where it was said.")
-    # The device that it is, once it is in the inventory.
+    # Device created from it.
     device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="+")
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What workers do for discovery; it finds its work on rows, and may run twice."""
+"""Celery tasks of discovery: idempotent, with their work in the database."""
 
 from uuid import UUID
 

@@ -1,1 +1,1 @@
-"""Telling people and programs what happened: in the portal, by e-mail, by webhooks."""
+"""Notifications in the portal, by e-mail and by webhook."""

@@ -1,4 +1,4 @@
-"""What happened, who was told of it and how, and who wants to hear what."""
+"""Notices, notifications, preferences, mutes, webhooks and deliveries."""
 
 from typing import Any, ClassVar, Self
 
@@ -30,14 +30,14 @@ KIND_CHOICES = [(name, kind.label) for name, kind in KINDS.items()]
 
 
 class Notice(Shareable, Base):
-    """Something that happened and is worth telling; who is told is found out a moment later."""
+    """Notable event; its recipients are resolved a moment later by a worker."""
 
     is_audited = False
 
     site = models.ForeignKey(Site, models.CASCADE, null=True, related_name="+")
     kind = models.CharField(max_length=40, choices=KIND_CHOICES)
     family = models.CharField(max_length=16)
-    # What somebody needs on the row to be told.
+    # Permission on the row that recipients need.
     permission = models.CharField(max_length=40)
     has_site = models.BooleanField(default=True)
     object_type = models.CharField(max_length=64)
@@ -45,7 +45,7 @@ class Notice(Shareable, Base):
     object_name = models.CharField(max_length=200)
     text = models.CharField(max_length=1000)
     data = models.JSONField(default=dict)
-    # The last of its family that was told of its row.
+    # Latest notice of its family and row.
     is_latest = models.BooleanField(default=True)
     is_spread = models.BooleanField(default=False)
 
@@ -74,7 +74,7 @@ class Notice(Shareable, Base):
 
 class NotificationQuerySet(models.QuerySet[Any]):
     def visible_to(self, user: Any, to: str = "") -> Self:
-        """The user's own, of rows that they may still know of."""
+        """Return the user's own notifications of rows that are still visible."""
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         seen = Notice.objects.visible_to(user).values("pk")
@@ -82,14 +82,14 @@ class NotificationQuerySet(models.QuerySet[Any]):
 
 
 class Notification(Audited, Leased, Base):
-    """A notice, as it was told to one person."""
+    """Notice as delivered to one user."""
 
     is_audited: ClassVar[bool] = False
 
     notice = models.ForeignKey(Notice, models.CASCADE, related_name="notifications")
     recipient = models.ForeignKey(User, models.CASCADE, related_name="notifications")
     unread = models.BooleanField(default=True)
-    # Who wants e-mails alone has none of them in the portal.
+    # False for users who want e-mails only.
     is_shown = models.BooleanField(default=True)
     wants_email = models.BooleanField(default=False)
     emailed = models.BooleanField(default=False)
@@ -115,14 +115,14 @@ class Notification(Audited, Leased, Base):
 
 
 class Preference(UserOwned, Base):
-    """How one user wants to be told: of one kind in one organization, or (without) of all."""
+    """Notification preference of a user: per kind and organization, or general."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="preferences")
     organization = models.ForeignKey(
         Organization, models.CASCADE, null=True, blank=True, related_name="+"
     )
     kind = models.CharField(max_length=40, blank=True, choices=KIND_CHOICES)
-    # None is what applies to all, or what the organization has settled.
+    # None inherits: the user's general preference, else the organization's.
     web = models.BooleanField(null=True, blank=True)
     email = models.BooleanField(null=True, blank=True)
 
@@ -148,7 +148,7 @@ class Preference(UserOwned, Base):
 
 
 class OrganizationPreference(OrganizationOwned, Base):
-    """How the people of an organization are told, unless they want it otherwise."""
+    """Default notification preferences of an organization's members."""
 
     organization = models.OneToOneField(
         Organization, models.CASCADE, related_name="notification_settings"
@@ -161,7 +161,7 @@ class OrganizationPreference(OrganizationOwned, Base):
 
 
 class Mute(UserOwned, Base):
-    """Something that one user wants to hear nothing of, for good or until some time."""
+    """Object muted by a user, permanently or until a time."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="mutes")
     object_type = models.CharField(max_length=64)
@@ -200,7 +200,7 @@ def valid_kinds(value: Any) -> None:
 
 
 class Webhook(OrganizationOwned, Base):
-    """A program that is told of an organization's notices, each message signed."""
+    """URL that receives signed messages with an organization's notices."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secret"}))
 
@@ -233,7 +233,7 @@ class Webhook(OrganizationOwned, Base):
 
 
 class Delivery(OrganizationScoped, Leased, Base):
-    """One notice on its way to one webhook."""
+    """Delivery of one notice to one webhook."""
 
     is_audited = False
     organization_path = "webhook__organization"

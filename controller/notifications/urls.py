@@ -23,7 +23,7 @@ router.register("delivery", DeliveryViewSet)
 one: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update"}
 settings = PreferenceViewSet.as_view({"get": "list"})
 setting = PreferenceViewSet.as_view(one)
-# Of anybody, where one's own have no name in the path.
+# Preferences of any user; the user's own have no name in the path.
 settings_of = PreferenceOfUserViewSet.as_view({"get": "list"})
 setting_of = PreferenceOfUserViewSet.as_view(one)
 

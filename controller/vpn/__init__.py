@@ -1,1 +1,1 @@
-"""VPN servers and the clients that devices are of them."""
+"""VPN servers and their clients."""

@@ -1,4 +1,4 @@
-"""VPN servers, and the clients that devices are of them."""
+"""VPN servers and their clients."""
 
 from typing import Any, ClassVar
 
@@ -22,12 +22,12 @@ HIGHEST_VNI = (1 << 24) - 1
 
 class VpnQuerySet(OrganizationScopedQuerySet):
     def touch(self) -> int:
-        """Say that what these servers are to have has changed; how many they are."""
+        """Mark these servers' configurations as changed. Returns their number."""
         return self.update(revision=F("revision") + 1)
 
 
 class Vpn(Shareable, Base):
-    """A VPN server that devices are clients of."""
+    """VPN server."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "vpn:secret",
@@ -90,7 +90,7 @@ class Vpn(Shareable, Base):
     network_id = models.CharField(max_length=16, blank=True, editable=False)
     config = models.JSONField("configuration", default=dict, validators=[valid_object])
 
-    # What its archive was rendered from, and what it was told of: all of it can be made again.
+    # Revisions that were rendered and sent; rendered data can be reproduced.
     revision = models.PositiveBigIntegerField(default=1, editable=False)
     rendered_revision = models.PositiveBigIntegerField(default=0, editable=False)
     told_revision = models.PositiveBigIntegerField(default=0, editable=False)
@@ -128,7 +128,7 @@ class Vpn(Shareable, Base):
 
     @property
     def facts(self) -> Facts:
-        """What it has besides its configuration."""
+        """Return the properties of the server that are not in its configuration."""
         return Facts(
             name=self.name,
             ca=self.ca.bundle if self.ca else "",
@@ -146,7 +146,7 @@ class Vpn(Shareable, Base):
 
 
 class VpnClient(OrganizationScoped, Base):
-    """What makes a device a client of a server. It comes and goes with the template."""
+    """Device as a client of a VPN server; follows the assignment of the template."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "device:secret", whole=frozenset({"private_key", "secret"})
@@ -169,9 +169,9 @@ class VpnClient(OrganizationScoped, Base):
     vni = models.PositiveIntegerField(
         "VNI", null=True, validators=[MinValueValidator(1), MaxValueValidator(HIGHEST_VNI)]
     )
-    # Whether it has all that its kind of server asks for.
+    # True once everything the backend needs is provisioned.
     is_ready = models.BooleanField(default=False)
-    # Whether the ZeroTier controller has heard of it.
+    # True once the ZeroTier controller has admitted the member.
     is_told = models.BooleanField(default=False)
     cert_serial = models.CharField(max_length=50, blank=True)
 

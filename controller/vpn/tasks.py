@@ -1,4 +1,4 @@
-"""What workers do for VPN servers; each may run twice, and finds its work on rows."""
+"""Celery tasks of VPN servers: idempotent, with their work in the database."""
 
 from celery import shared_task
 

@@ -7,7 +7,7 @@ from controller.vpn.api.agent import views as agent
 router = SimpleRouter()
 router.register("vpn", views.VpnViewSet)
 
-# A UUID with or without its dashes: agents leave them out.
+# UUID with or without dashes: agents omit them.
 ID = r"(?P<vpn>[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12})"
 
 urlpatterns = [

@@ -1,4 +1,4 @@
-"""Places on maps: locations, their floor plans, and the map of the fleet."""
+"""Admin pages of locations and floor plans, and the map of the fleet."""
 
 from controller.devices.admin.panels import register_panel
 from geo.admin.device_locations import place_of_device

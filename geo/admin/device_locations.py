@@ -1,4 +1,4 @@
-"""The tab of a device's page that shows where it is."""
+"""The Location tab of a device's page."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -12,12 +12,12 @@ from geo.admin.floor_plans import board
 from geo.models import DeviceLocation, FloorPlan, Location
 from geo.rules import geometry
 
-# Few enough to choose from at a glance; with more, one types a part of the name.
+# Up to this number a select is offered; above it, a search by name.
 OFFERED = 200
 
 
 def place_of_device(request: HttpRequest, device: Device) -> dict[str, Any] | None:
-    """What the tab shows, to whoever may see locations."""
+    """Return the context of the tab, or None if the user may not see locations."""
     user: Any = request.user
     owner = device.organization_id
     if not user.has_perm_on("location:read", device):

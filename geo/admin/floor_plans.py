@@ -1,4 +1,4 @@
-"""The page of a floor plan, where devices are put in their places."""
+"""Admin pages of floor plans, with devices to drag into position."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from geo.admin.locations import FloorPlanForm
 from geo.models import DeviceLocation, FloorPlan
 from geo.rules import locations
 
-# A list to drag from; whoever has more at one location places them over the API.
+# Limit of the list of devices; larger locations need the API.
 MOST_DEVICES = 500
 
 
@@ -90,7 +90,7 @@ class FloorPlanAdmin(RuleAdmin):
 def board(
     plan: FloorPlan, places: QuerySet[DeviceLocation], *, movable: bool
 ) -> dict[str, Any]:
-    """What the board in the browser is given: the image, and the devices on and beside it."""
+    """Return the floor plan's image and devices as data for the browser."""
     rows = (
         places.filter(device__organization=plan.location.organization_id)
         .select_related("device__presence")

@@ -1,4 +1,4 @@
-"""Locations as a table."""
+"""Import and export of locations as a table."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""Locations: the list, and the page of one with its map, floor plans and devices."""
+"""Admin pages of locations: list with map, floor plans and devices."""
 
 from typing import Any
 from uuid import UUID
@@ -154,7 +154,7 @@ class LocationAdmin(ImportExportAdmin, RuleAdmin):
     def response_add(
         self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
     ) -> HttpResponse:
-        """A location made for a device gets it, and leads back to it."""
+        """Assign the new location to the device it was created for, and return there."""
         response = super().response_add(request, obj, *args, **kw)
         device = self.waiting_device(request)
         if device is None:

@@ -1,4 +1,4 @@
-"""What maps in the browser are given: widgets, files, and the fleet as compact rows."""
+"""Maps in the admin: widgets, static files, and the fleet as compact JSON rows."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ SCRIPTS = ["leaflet/leaflet.js", "vendor/leaflet.markercluster-1.5.3/leaflet.mar
 
 
 def media(module: str) -> forms.Media:
-    """Leaflet and one of our modules, as a form's media."""
+    """Return Leaflet and one of our modules as form media."""
     return forms.Media(
         css={"all": STYLES},
         js=[*SCRIPTS, forms.Script(f"portal/{module}", type="module")],  # type: ignore[list-item]
@@ -35,14 +35,14 @@ def media(module: str) -> forms.Media:
 
 
 def ground() -> dict[str, str]:
-    """The tiles that maps lie on, if the operator named any; else they draw their own."""
+    """Return the configured tile server, or {}: maps then draw their own ground."""
     for _, url, options in settings.LEAFLET_CONFIG["TILES"]:
         return {"tiles": url, "attribution": options["attribution"]}
     return {}
 
 
 class MapWidget(LeafletWidget):
-    """A map to click on, an address to look up, two numbers to type; GeoJSON stands behind."""
+    """Map picker with address search and coordinate fields. The value is GeoJSON."""
 
     template_name = "portal/map_picker.html"
     geom_type = "GEOMETRY"
@@ -62,7 +62,7 @@ class MapWidget(LeafletWidget):
 
 
 class GeometryFormField(forms.Field):
-    """GeoJSON or well-known text, read without OGR."""
+    """Form field for GeoJSON or well-known text, parsed without OGR."""
 
     widget = MapWidget
 
@@ -80,7 +80,7 @@ class GeometryFormField(forms.Field):
 
 
 def rows_of(user: Any) -> list[list[Any]]:
-    """Locations with devices: id, name, address, longitude, latitude, a count per state."""
+    """Return located rows: id, name, address, longitude, latitude, state counts."""
     found = Location.objects.visible_to(user).filter(
         Exists(DeviceLocation.objects.filter(location=OuterRef("pk"))), geometry__isnull=False
     )
@@ -93,7 +93,7 @@ def rows_of(user: Any) -> list[list[Any]]:
 
 
 def middle(binary: bytes) -> tuple[float, float]:
-    """Where the marker of a geometry goes."""
+    """Return the position of a geometry's marker."""
     shape = geometry.wkb_as_geojson(binary) or {}
     if shape["type"] == "Point":
         longitude, latitude = shape["coordinates"]
@@ -103,7 +103,7 @@ def middle(binary: bytes) -> tuple[float, float]:
 
 
 def sites_of(user: Any) -> list[list[Any]]:
-    """Sites whose devices have places: id, name, and the ids of those locations."""
+    """Return sites with located devices: id, name, ids of the locations."""
     placed = DeviceLocation.objects.visible_to(user).filter(
         device__site__isnull=False, location__geometry__isnull=False
     )
@@ -115,7 +115,7 @@ def sites_of(user: Any) -> list[list[Any]]:
 
 
 def fleet(request: HttpRequest) -> HttpResponse:
-    """The rows as JSON. A browser that has them gets an empty answer until they change."""
+    """Return the map's rows as JSON, or 304 if they are unchanged (ETag)."""
     user = request.user
     body = json.dumps(
         {"states": STATES, "rows": rows_of(user), "sites": sites_of(user)}

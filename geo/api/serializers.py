@@ -18,7 +18,7 @@ from geo.rules.locations import HIGHEST_FLOOR
 
 
 def nested(data: Any) -> Any:
-    """A request's values with dotted names (``location.name``) put under one another."""
+    """Expand dotted names of a request (``location.name``) into nested values."""
     if not isinstance(data, Mapping):
         return data
     tree: dict[str, Any] = {}
@@ -41,7 +41,7 @@ def nested(data: Any) -> Any:
 
 
 class GeometryField(gis.GeometryField):  # type: ignore[misc]
-    """GeoJSON or well-known text in, GeoJSON out; both without OGR, unlike the usual one."""
+    """GeoJSON or well-known text as input, GeoJSON as output; parsed without OGR."""
 
     def to_internal_value(self, data: Any) -> Any:
         try:
@@ -58,14 +58,14 @@ class GeometryField(gis.GeometryField):  # type: ignore[misc]
 
 
 class ImageField(serializers.ImageField):
-    """Takes any file, for a rule to judge; shows the address of the image."""
+    """Image upload, validated by a rule; shown as the URL of the image."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(help_text="floor plan image", max_length=100, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str):
-            # What was read is written back: the image stays the one it is.
+            # A client sends the image's URL back unchanged: keep the image.
             raise serializers.SkipField
         return serializers.FileField.to_internal_value(self, data)
 
@@ -95,7 +95,7 @@ class FloorPlanOfLocation(serializers.ModelSerializer[FloorPlan]):
         fields = ["floor", "image"]
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        # Read as a list, and so written as one: the first stands for all.
+        # Clients read a list and send it back: use its first item.
         if isinstance(data, list):
             data = data[0] if data else None
         return super().run_validation(data)
@@ -135,7 +135,7 @@ class LocationSerializer(serializers.ModelSerializer[Location]):
 
 @extend_schema_field(OpenApiTypes.UUID)
 class OwnerField(OrganizationField):
-    """Of a row that has no organization of its own."""
+    """Organization of a row without an own organization field."""
 
 
 class FloorPlanSerializer(serializers.ModelSerializer[FloorPlan]):
@@ -150,7 +150,7 @@ class FloorPlanSerializer(serializers.ModelSerializer[FloorPlan]):
         fields = [
             "id", "name", "floor", "image", "created", "modified", "location", "organization",
         ]  # fmt: skip
-        # The rule tells it, in a sentence of its own.
+        # The rule checks this with its own message.
         validators: list[Any] = []
 
     def get_name(self, plan: FloorPlan) -> str:
@@ -179,7 +179,7 @@ class FloorPlanSerializer(serializers.ModelSerializer[FloorPlan]):
 
 
 class Reference(serializers.ModelSerializer[Any]):
-    """A row of the device's organization by its id, or the values of one."""
+    """Id of a row of the device's organization, or values of a new or changed one."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
@@ -275,7 +275,7 @@ def admin_address(request: Request, device: UUID) -> str:
 
 
 class DeviceOfLocation(serializers.ModelSerializer[Device]):
-    """What a list of a location's devices shows; never a key."""
+    """A device in the list of a location, without its key."""
 
     admin_edit_url = serializers.SerializerMethodField()
     last_ip = serializers.CharField(source="presence.last_ip", read_only=True, default=None)

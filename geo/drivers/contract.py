@@ -1,4 +1,4 @@
-"""What the portal asks of a service that knows addresses."""
+"""Contract of geocoding drivers."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,12 +12,12 @@ class Place:
 
 
 class Geocoder(Protocol):
-    """Raises :class:`controller.base.errors.Unreachable` where the service does not answer."""
+    """Geocoding service. Raises :class:`controller.base.errors.Unreachable`."""
 
     def find(self, address: str) -> list[Place]:
-        """Where this address may be, the likeliest first."""
+        """Return the points of an address, the most likely first."""
         ...
 
     def address_at(self, longitude: float, latitude: float) -> list[Place]:
-        """The address nearest to a point, or nothing."""
+        """Return the address nearest to a point, or an empty list."""
         ...

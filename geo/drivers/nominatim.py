@@ -1,4 +1,4 @@
-"""Nominatim's protocol: OpenStreetMap's own service, and every server that speaks the same.
+"""Geocoding driver for Nominatim's API.
 
 https://nominatim.org/release-docs/latest/api/Overview/
 """
@@ -12,9 +12,9 @@ from geo.drivers.contract import Place
 
 SECONDS = 8.0
 MOST_ANSWERS = 5
-# Of an answer; the service is trusted with the address, not with our memory.
+# Limit of a response's size.
 MOST_BYTES = 1_000_000
-# The service's rules want to know who asks.
+# Nominatim's usage policy requires an identifying User-Agent.
 AGENT = "Muster (a self-hosted portal for network devices)"
 
 
@@ -54,7 +54,7 @@ class Nominatim:
 
 
 def _places(found: Any) -> list[Place]:
-    """What was found, if it is told as the protocol has it; an error tells no place."""
+    """Parse one result; empty if it is an error or malformed."""
     try:
         return [Place(str(found["display_name"]), float(found["lon"]), float(found["lat"]))]
     except (KeyError, TypeError, ValueError):

@@ -1,7 +1,6 @@
-"""Geometry as it is written by users and programs: checked, and brought to one shape.
+"""Parsing and validation of GeoJSON and well-known text.
 
-Parsed here and not by OGR, whose older releases open files and addresses that are named in
-their input.
+Parsed here and not by OGR, as its older releases open files and URLs named in the input.
 """
 
 import json
@@ -10,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# How deep the numbers of each type are nested in lists.
+# Nesting depth of the coordinates of each geometry type.
 DEPTHS = {
     "Point": 0,
     "MultiPoint": 1,
@@ -19,7 +18,7 @@ DEPTHS = {
     "Polygon": 2,
     "MultiPolygon": 3,
 }
-# A collection may nest collections without an end, so none is taken.
+# GeometryCollection is excluded, since collections may nest without limit.
 WELL_KNOWN_TEXT = re.compile(
     rf"\s*(?:SRID=4326\s*;)?\s*(?P<shape>(?:{'|'.join(DEPTHS)})(?:\s+Z)?\s*(?:EMPTY|\([-+.,()eE\d\s]*\))\s*)",
     re.IGNORECASE,
@@ -34,11 +33,11 @@ Position = tuple[float, float]
 
 
 class NotGeometry(ValueError):
-    """Says what is wrong with it."""
+    """Invalid geometry; the message says why."""
 
 
 def parsed(value: object) -> tuple[str, Any]:
-    """Type and coordinates of a GeoJSON geometry or feature (a mapping, or text).
+    """Return type and coordinates of a GeoJSON geometry or feature (mapping or text).
 
     Heights are dropped. Raises :class:`NotGeometry`.
     """
@@ -51,7 +50,7 @@ def parsed(value: object) -> tuple[str, Any]:
     kind = value.get("type")
     if not isinstance(kind, str) or kind not in DEPTHS:
         raise NotGeometry(f"The geometry's type is one of {', '.join(DEPTHS)}.")
-    # One of the documented examples calls them "location".
+    # One of OpenWISP's documented examples calls them "location".
     coordinates = value.get("coordinates", value.get("location"))
     if isinstance(coordinates, str):
         coordinates = _loaded(coordinates)
@@ -80,7 +79,7 @@ def _nested(value: Any, depth: int, count: list[int]) -> Any:
 
 
 def position(value: Any) -> Position:
-    """Longitude and latitude in degrees, in this order."""
+    """Return longitude and latitude in degrees, in this order."""
     if not isinstance(value, list | tuple) or len(value) not in {2, 3}:
         raise NotGeometry("A position is written [longitude, latitude].")
     if any(isinstance(one, bool) or not isinstance(one, int | float) for one in value):
@@ -94,7 +93,7 @@ def position(value: Any) -> Position:
 
 
 def in_range(longitude: float, latitude: float) -> None:
-    # Written so that "not a number" is out of range too.
+    # Written so that NaN is out of range as well.
     if not (abs(longitude) <= HALF_TURN and abs(latitude) <= QUARTER_TURN):
         raise NotGeometry(
             "Coordinates are out of range: longitude is -180 to 180 degrees and comes first, "
@@ -103,7 +102,7 @@ def in_range(longitude: float, latitude: float) -> None:
 
 
 def well_known_text(value: str) -> str | None:
-    """The text of one plain shape, for a reader of well-known text; None if it is not that."""
+    """Return the text of a single shape for a WKT reader; None if it is anything else."""
     if len(value) > LONGEST_TEXT:
         raise NotGeometry(f"The geometry is longer than {LONGEST_TEXT:,} characters.")
     match = WELL_KNOWN_TEXT.fullmatch(value)

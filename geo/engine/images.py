@@ -1,14 +1,14 @@
-"""Uploaded pictures: what they are is read from their bytes, and only their pixels are kept."""
+"""Sanitizing of uploaded images: format detection by content, and re-encoding."""
 
 import io
 from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-# Formats that every browser draws and that hold no script.
+# Formats supported by all browsers that cannot contain scripts.
 FORMATS = ("PNG", "JPEG", "WEBP")
 
-# What a decoder raises on bytes that somebody made up.
+# Exceptions of decoders on malformed input.
 UNREADABLE = (
     OSError,
     ValueError,
@@ -22,23 +22,23 @@ TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 class NotAPicture(ValueError):
-    """Not one of the formats, broken, or too large to be decoded; says which."""
+    """Unsupported format, broken file, or too many pixels; the message says which."""
 
 
 @dataclass(frozen=True)
 class Picture:
     data: bytes
-    # What stands after ``image/`` in its media type, and after the dot of its file name.
+    # Subtype of the media type, and file extension.
     kind: str
     width: int
     height: int
 
 
 def cleaned(raw: bytes, *, max_pixels: int) -> Picture:
-    """The same picture, encoded anew: no metadata, no second frame, nothing after its end.
+    """Re-encode the image: without metadata, further frames and trailing data.
 
-    Its orientation tag is applied to the pixels before it goes. A picture of more than
-    ``max_pixels`` is refused by its header, before any of it is decoded.
+    The orientation tag is applied to the pixels. An image of more than ``max_pixels`` is
+    refused by its header, before it is decoded.
     """
     too_large = f"The image has too many pixels; at most {max_pixels:,} are taken."
     try:
@@ -60,13 +60,13 @@ def cleaned(raw: bytes, *, max_pixels: int) -> Picture:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Its pixels alone, in a mode that each of the formats can hold."""
+    """Return the pixels only, in a mode that all formats support."""
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         mode = "RGBA"
     else:
         mode = "L" if image.mode in {"1", "L"} else "RGB"
     plain = image.convert(mode)
-    # Encoders copy color profiles, comments and resolutions from here.
+    # Encoders would copy color profiles, comments and resolutions from here.
     plain.info = {}
     return plain
 

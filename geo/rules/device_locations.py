@@ -1,4 +1,4 @@
-"""Where devices stand: at which location, on which floor plan, and where on it."""
+"""Locations of devices: location, floor plan, and position on it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ NOT_HERE = "No DeviceLocation matches the given query."
 
 
 def place_of(device: Device) -> DeviceLocation:
-    """Raises :class:`NotFound` where the device has none."""
+    """Return the device's location. Raises :class:`NotFound` if it has none."""
     place = _place(device)
     if place is None:
         raise NotFound(NOT_HERE)
@@ -34,7 +34,7 @@ def is_placed(device: Device) -> bool:
 
 
 def _place(device: Device) -> DeviceLocation | None:
-    # A device that went to another organization left its location behind.
+    # Ignore the location of a previous organization.
     return (
         DeviceLocation.objects.select_related("location", "floor_plan__location")
         .filter(device=device, location__organization=device.organization_id)
@@ -44,11 +44,11 @@ def _place(device: Device) -> DeviceLocation | None:
 
 @transaction.atomic
 def place_device(device: Device, **changes: Any) -> DeviceLocation | None:
-    """Put a device somewhere. What is not named stays as it is.
+    """Set the device's location. Omitted values stay unchanged.
 
-    ``location``: a row, values (which change the present location, or make a new one), or
-    None, which takes the device off the map. ``floorplan``: likewise. ``indoor``: y,x on the
-    floor plan, or None.
+    ``location``: a row, values (which change the current location, or create one), or None,
+    which removes the device from the map. ``floorplan``: likewise. ``indoor``: y,x on the
+    floor plan, or None. Raises NotPermitted for deactivated devices.
     """
     device = Device.objects.select_for_update().get(pk=device.pk)
     if device.is_deactivated:
@@ -120,7 +120,7 @@ def _on_floor(place: DeviceLocation, wanted: FloorPlan | Mapping[str, Any] | Non
 
 
 def remove(device: Device) -> None:
-    """Take the device off the map. Its location stays."""
+    """Remove the device from the map. Its location is kept."""
     place_of(device).delete()
 
 
@@ -128,7 +128,10 @@ def remove(device: Device) -> None:
 def report_position(
     device: Device, geometry: GEOSGeometry | None, *, adding: bool = True
 ) -> Location:
-    """Where a device says it is. One that has no location gets a moving one of its own."""
+    """Store a position reported by the device, creating a mobile location if needed.
+
+    Raises NotFound if the device has no location and `adding` is False.
+    """
     place = _place(device)
     if place is not None:
         location = place.location
@@ -147,7 +150,7 @@ def report_position(
 
 
 def drop_foreign_places(device: Device) -> None:
-    """A device that went to another organization leaves the location of the former one."""
+    """Remove the device from locations of other organizations, after a move."""
     DeviceLocation.objects.filter(device=device).exclude(
         location__organization=device.organization_id
     ).delete()

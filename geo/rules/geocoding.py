@@ -1,4 +1,4 @@
-"""From an address to points and back, by a service that the operator chose."""
+"""Geocoding and reverse geocoding by the configured service, cached."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from controller.base.errors import Refused
 from geo.drivers.contract import Geocoder, Place
 from geo.drivers.nominatim import Nominatim
 
-# Addresses stay where they are, and the public services want to be asked once.
+# Addresses rarely change, and public services ask clients to cache.
 CACHE_SECONDS = 86_400
 LONGEST_QUERY = 256
 
@@ -25,7 +25,7 @@ def geocoder() -> Geocoder:
 
 
 def find(address: str) -> list[Place]:
-    """Where this address may be, the likeliest first."""
+    """Return the points of an address, the most likely first."""
     words = " ".join(address.split())[:LONGEST_QUERY]
     if not words:
         raise Refused({"q": ["Name an address, or a point as point=longitude,latitude."]})
@@ -34,9 +34,9 @@ def find(address: str) -> list[Place]:
 
 
 def address_at(longitude: float, latitude: float) -> list[Place]:
-    """The address nearest to a point, or nothing."""
+    """Return the address nearest to a point, or an empty list."""
     service = geocoder()
-    # A hundred-thousandth of a degree is about a meter.
+    # 0.00001 degrees are about one meter.
     near = round(longitude, 5), round(latitude, 5)
     return _once(f"at:{near}", lambda: service.address_at(*near))
 

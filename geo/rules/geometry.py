@@ -1,4 +1,7 @@
-"""Between geometry as it is written and geometry as it is stored. GEOS does it, never OGR."""
+"""Conversion of geometry between input, database and GeoJSON.
+
+Uses GEOS, never OGR.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -24,9 +27,9 @@ BOX_SIDES = 4
 
 
 def read(value: object) -> GEOSGeometry | None:
-    """A geometry from GeoJSON (a mapping or text) or well-known text; None from nothing.
+    """Parse GeoJSON (mapping or text) or well-known text; None if empty.
 
-    Raises :class:`Refused` with a sentence for whoever wrote it.
+    Raises :class:`Refused` with an explanation.
     """
     if value is None or value == "":
         return None
@@ -58,7 +61,7 @@ def _made(value: object) -> GEOSGeometry:
 
 
 def _flat(geometry: GEOSGeometry) -> GEOSGeometry:
-    """The same without heights, its coordinates in range."""
+    """Return the geometry without heights, checked for the range of its coordinates."""
     if geometry.empty:
         return geometry
     return build(*geojson.parsed(as_geojson(geometry)))
@@ -85,13 +88,13 @@ def as_geojson(geometry: GEOSGeometry | None) -> dict[str, Any] | None:
     return {"type": geometry.geom_type, "coordinates": geometry.coords}  # type: ignore[attr-defined]
 
 
-# Byte order, type and two numbers: what a database tells of a point.
+# WKB of a point: byte order, type, two doubles.
 POINT = struct.Struct("<BIdd")
 LITTLE_ENDIAN_POINT = (1, 1)
 
 
 def wkb_as_geojson(binary: bytes | memoryview | None) -> dict[str, Any] | None:
-    """Well-known binary from the database; points, which most are, without asking GEOS."""
+    """Convert WKB from the database. Points, the most common type, bypass GEOS."""
     if binary is None:
         return None
     if len(binary) == POINT.size:
@@ -102,7 +105,7 @@ def wkb_as_geojson(binary: bytes | memoryview | None) -> dict[str, Any] | None:
 
 
 def box(text: str) -> tuple[float, float, float, float]:
-    """``west,south,east,north`` in degrees."""
+    """Parse ``west,south,east,north`` in degrees. Raises Refused."""
     try:
         west, south, east, north = numbers(text)
         geojson.in_range(west, south)
@@ -116,7 +119,7 @@ def box(text: str) -> tuple[float, float, float, float]:
 
 
 def point(text: str) -> Point:
-    """``longitude,latitude`` in degrees."""
+    """Parse ``longitude,latitude`` in degrees. Raises Refused."""
     try:
         return Point(geojson.position(list(numbers(text))), srid=SRID)
     except ValueError as error:
@@ -129,7 +132,7 @@ def numbers(text: str) -> Iterator[float]:
 
 
 def area(value: str) -> GEOSGeometry:
-    """A polygon to look inside of."""
+    """Parse a Polygon or MultiPolygon. Raises Refused."""
     shape = read(value)
     if shape is None or shape.geom_type not in {"Polygon", "MultiPolygon"}:
         raise Refused("A Polygon or MultiPolygon is expected, as GeoJSON or well-known text.")

@@ -1,4 +1,4 @@
-"""Locations and their floor plans."""
+"""Locations and their floor plans: create, change and delete."""
 
 from typing import IO, Any, TypedDict, cast
 
@@ -9,7 +9,7 @@ from controller.base.errors import Conflict, Refused
 from geo.engine.images import NotAPicture, Picture, cleaned
 from geo.models import FloorPlan, FloorPlanImage, Location
 
-# As the database's column counts.
+# Range of the database column (smallint).
 HIGHEST_FLOOR = 32767
 
 
@@ -20,7 +20,7 @@ class FloorPlanValues(TypedDict, total=False):
 
 @transaction.atomic
 def create_location(*, floorplan: FloorPlanValues | None = None, **values: Any) -> Location:
-    """A location and, if it is an indoor one and one is given, its floor plan."""
+    """Create a location, with a floor plan if given (indoor locations only)."""
     row = Location(**values).checked()
     row.save()
     if floorplan:
@@ -32,10 +32,10 @@ def create_location(*, floorplan: FloorPlanValues | None = None, **values: Any) 
 def update_location(
     location: Location, *, floorplan: FloorPlanValues | None = None, **values: Any
 ) -> Location:
-    """Change a location. One that becomes outdoor loses its floor plans.
+    """Change a location. If it becomes outdoor, its floor plans are deleted.
 
-    ``floorplan`` changes the plan of the floor it names, else the first; without any, it is
-    added.
+    ``floorplan`` changes the plan of the named floor, or else the first; if there are no
+    plans, it is added.
     """
     organization = values.get("organization", location.organization)
     if organization.pk != location.organization_id and location.places.exists():
@@ -54,7 +54,7 @@ def update_location(
 
 
 def _put_floor_plan(location: Location, values: FloorPlanValues) -> None:
-    """The plan of this floor, or else the first, takes the values; without any it is added."""
+    """Change the plan of the named floor, or else the first, or add one."""
     plans = location.floor_plans.order_by("floor", "created")
     plan = plans.filter(floor=values["floor"]).first() if "floor" in values else None
     plan = plan or plans.first()
@@ -68,7 +68,7 @@ def _put_floor_plan(location: Location, values: FloorPlanValues) -> None:
 
 
 def under(field: str, error: Refused) -> Refused:
-    """What was refused of a nested object, under the name of its field."""
+    """Move a nested object's errors under the name of its field."""
     return Refused(
         {
             field: [
@@ -81,7 +81,7 @@ def under(field: str, error: Refused) -> Refused:
 
 
 def delete_location(location: Location) -> None:
-    """Remove a location on which no device stands, with its floor plans."""
+    """Delete a location with its floor plans. Raises Conflict if it has devices."""
     count = location.places.count()
     if count:
         raise Conflict(
@@ -95,7 +95,7 @@ def delete_location(location: Location) -> None:
 def create_floor_plan(
     *, location: Location, floor: int | None = None, image: IO[bytes] | None = None
 ) -> FloorPlan:
-    """A plan of a floor of an indoor location. The image is decoded and encoded anew."""
+    """Create a floor plan of an indoor location. The image is re-encoded."""
     missing = {
         name: [text]
         for name, value, text in (
@@ -141,7 +141,10 @@ def _save(plan: FloorPlan, picture: Picture | None) -> FloorPlan:
 
 
 def picture_of(upload: Any) -> Picture:
-    """What was uploaded, if it is a picture within the limits; else :class:`Refused`."""
+    """Return the uploaded image, sanitized.
+
+    Raises :class:`Refused` if it is invalid or too large.
+    """
     limit = settings.MUSTER_IMAGE_BYTES
     raw = upload.read(limit + 1)
     if len(raw) > limit:
@@ -154,12 +157,12 @@ def picture_of(upload: Any) -> Picture:
 
 @transaction.atomic
 def delete_floor_plan(plan: FloorPlan) -> None:
-    """Remove a floor plan; devices on it stay at the location."""
+    """Delete a floor plan. Its devices stay at the location."""
     plan.places.update(floor_plan=None, indoor="")
     plan.delete()
 
 
 def floor_to_show(floors: list[int]) -> int | None:
-    """The ground floor or the lowest above it, else the highest below."""
+    """Return the ground floor or the lowest above it, otherwise the highest below."""
     above = [floor for floor in floors if floor >= 0]
     return min(above) if above else max(floors, default=None)

@@ -1,4 +1,4 @@
-"""How many devices of each state are where."""
+"""Device counts of locations."""
 
 from collections import defaultdict
 from uuid import UUID
@@ -14,7 +14,7 @@ STATES = tuple(Presence.State.values)
 def device_counts(
     found: QuerySet[Location] | list[UUID],
 ) -> defaultdict[UUID, dict[str, int]]:
-    """By location and state, in one query."""
+    """Count devices by location and state in one query."""
     counts: defaultdict[UUID, dict[str, int]] = defaultdict(lambda: dict.fromkeys(STATES, 0))
     at_home = DeviceLocation.objects.filter(
         device__organization_id=F("location__organization_id")

@@ -8,7 +8,7 @@ gateways = SimpleRouter()
 gateways.register("change-sets", views.ChangeSetViewSet, basename="change-set")
 gateways.register("gateways", views.GatewayViewSet, basename="gateway")
 
-# Every vendor and every area by the same views. Some gateways are named with their site.
+# The same views serve every vendor and area. Some URLs contain the site.
 vendor_area = rf"gateway-(?P<vendor>{'|'.join(VENDORS)})-(?P<area>{'|'.join(AREAS)})"
 of_vendor = rf"^api/v1/{vendor_area}/(?P<controller_id>[0-9a-f-]{{36}})/changes"
 of_site = (

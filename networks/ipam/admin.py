@@ -1,4 +1,4 @@
-"""Subnets, how full they are, and who has which address."""
+"""Admin pages of subnets, their utilization and their addresses."""
 
 from math import log2
 from typing import Any
@@ -47,7 +47,7 @@ class DivisionForm(RuleForm):
 
 
 class DivisionInline(RuleTabularInline):
-    """Rules by which devices get parts of the subnet."""
+    """Division rules, by which devices get parts of the subnet."""
 
     model = DivisionRule
     form = DivisionForm
@@ -118,7 +118,7 @@ class SubnetAdmin(RuleAdmin):
 
 
 def as_count(number: int) -> str:
-    """A number as it is, or its power of two where nobody counts."""
+    """Return a number, or a power of two if it is too large to read."""
     return str(number) if number < 1 << 20 else f"2^{round(log2(number))}"
 
 
@@ -148,7 +148,7 @@ class AddressForm(RuleForm):
         return super().apply_rule()
 
     def _get_validation_exclusions(self) -> Any:
-        # Empty means the next free one here, which the model itself does not know.
+        # Empty means the next free address here; the model's field is required.
         return {*super()._get_validation_exclusions(), "ip_address"}  # type: ignore[misc]
 
 

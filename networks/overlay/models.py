@@ -1,7 +1,7 @@
-"""Overlay networks, the devices in them, and who may do what with them.
+"""Overlay networks, nodes, members, shares and join codes.
 
-A network is somebody's own and may be shared with others by name: whose organization a device
-is of says who configures it, not who reaches it.
+A network belongs to a user and may be shared with other users: a device's organization
+decides who configures it, not who reaches it.
 """
 
 from typing import Any, ClassVar, Self
@@ -27,7 +27,7 @@ LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 
 
 class Told(Audited):
-    """Writes are told in the audit; a network is a person's, so in the portal's own chain."""
+    """Base of overlay models. Their audit entries belong to no organization."""
 
     @property
     def audit_organization_id(self) -> UUID | None:
@@ -35,7 +35,7 @@ class Told(Audited):
 
 
 class Account(models.Model):
-    """The number that the Husarnet API knows a user by."""
+    """A user's number in the Husarnet API."""
 
     user = models.OneToOneField(User, models.CASCADE, related_name="network_account")
 
@@ -45,7 +45,7 @@ class Account(models.Model):
 
 class NodeQuerySet(models.QuerySet[Any]):
     def visible_to(self, user: User | AnonymousUser, to: str = "") -> Self:
-        """One's own devices, and those in networks that one may see."""
+        """Filter to the user's own nodes and the nodes of networks visible to the user."""
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         if user.is_superuser:
@@ -55,7 +55,7 @@ class NodeQuerySet(models.QuerySet[Any]):
         return self.filter(Q(owner=user) | Q(pk__in=shared))
 
     def touch(self) -> int:
-        """What these are to have has changed."""
+        """Mark these nodes' plans as outdated. Returns the number of nodes."""
         return self.update(revision=F("revision") + 1)
 
 
@@ -85,7 +85,7 @@ class Node(Told, Dated):
         default=False, help_text="Whether the name becomes the device's own host name."
     )
     is_relay = models.BooleanField(default=False, editable=False)
-    # Kept for good: a device that changes its key keeps its address.
+    # Never recomputed: a device that changes its key keeps its address.
     address = models.GenericIPAddressField(protocol="IPv6", unique=True, editable=False)
     public_key = models.CharField(max_length=44, unique=True, editable=False)
     private_key = EncryptedTextField(blank=True, editable=False)
@@ -104,7 +104,7 @@ class Node(Told, Dated):
     token_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, but for those that have none
     link_digest = models.CharField(max_length=64, blank=True, editable=False)
 
-    # What was seen of it.
+    # Presence, as last observed.
     online = models.BooleanField(null=True, editable=False)
     evidence = models.CharField(max_length=16, blank=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
@@ -114,7 +114,7 @@ class Node(Told, Dated):
     received = models.BigIntegerField(null=True, editable=False)
     latency = models.FloatField("latency in ms", null=True, editable=False)
 
-    # What it is to have was changed this often, and this is what its configuration follows.
+    # Revision of the plan, and the revision already handed to the device's configuration.
     revision = models.PositiveBigIntegerField(default=1, editable=False)
     followed_revision = models.PositiveBigIntegerField(default=0, editable=False)
 
@@ -141,7 +141,7 @@ class Node(Told, Dated):
 
 class NetworkQuerySet(models.QuerySet[Any]):
     def visible_to(self, user: User | AnonymousUser, to: str = "") -> Self:
-        """One's own networks, and those that were shared with one."""
+        """Filter to the user's own networks and those shared with the user."""
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         if user.is_superuser:
@@ -211,7 +211,7 @@ class Member(Told, Dated):
 
 
 class Share(Told, Dated):
-    """Who else a network is open to, by e-mail; it grants nothing until somebody has that."""
+    """Access granted to an e-mail address; effective once the address is verified."""
 
     class Permissions(models.TextChoices):
         MEMBER = "member", "Member"
@@ -238,7 +238,7 @@ class Share(Told, Dated):
 
 
 class JoinCode(Told, Dated):
-    """What devices join a network with, without anybody signing in on them."""
+    """A code with which devices join a network without a user signing in on them."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secret"}))
 
@@ -286,7 +286,7 @@ class JoinCode(Told, Dated):
 
 
 class DirectPath(models.Model):
-    """Two devices that send, or try to send, to each other without the relay."""
+    """A direct path between two nodes, proven or still being tried."""
 
     low = models.ForeignKey(Node, models.CASCADE, related_name="+")
     high = models.ForeignKey(Node, models.CASCADE, related_name="+")

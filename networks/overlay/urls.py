@@ -17,7 +17,7 @@ parts.register("shares", muster.ShareViewSet, basename="network-share")
 urlpatterns = [
     path("api/v1/networks/", include(networks.urls)),
     re_path(r"^api/v1/networks/(?P<network>\d{1,18})/", include(parts.urls)),
-    # With and without a slash at the end: a redirect would lose what is sent.
+    # Both with and without a trailing slash: a redirect would drop the request body.
     re_path(r"^api/networks/?$", husarnet.NetworksView.as_view()),
     re_path(r"^api/network/(?P<pk>\d{1,18})/?$", husarnet.NetworkView.as_view()),
     re_path(r"^api/status/(?P<address>[0-9a-fA-F:.%]{2,64})/?$", husarnet.StatusView.as_view()),

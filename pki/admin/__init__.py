@@ -1,4 +1,4 @@
-"""Authorities and certificates: what they say in plain words, and what can be done with them."""
+"""Admin pages of certificate authorities and certificates."""
 
 from pki.admin.authorities import CaAdmin
 from pki.admin.certificates import CertAdmin

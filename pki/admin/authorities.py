@@ -102,7 +102,7 @@ class CaAdmin(CertifiedAdmin):
         return self.may_change_signed(request, object_id)
 
     def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """A root is in nobody's list; it ends by being taken off the devices."""
+        """Root CAs cannot be revoked; remove them from the devices instead."""
         row = self.get_object(request, str(object_id)) if object_id else None
         return bool(row and row.issuer_id) and self.may_change_signed(request, object_id)
 

@@ -1,4 +1,4 @@
-"""What the pages of authorities and certificates have in common."""
+"""Base of the admin pages of CAs and certificates."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ from pki.rules.expiry import NOTICES
 
 PEM_FILE = "application/x-pem-file"
 SOON, LATER = NOTICES[1].days, NOTICES[2].days
-# Never shown in a list, and slow to decrypt.
+# Not needed in lists, and slow to decrypt.
 SECRET_COLUMNS = ("private_key", "passphrase", "certificate")
 
 
@@ -62,7 +62,10 @@ class ExpiryFilter(DropdownFilter):
 
 
 class CertifiedAdmin(RuleAdmin):
-    """Adding asks for everything; afterwards only what no certificate tells can change."""
+    """Admin of CAs and certificates.
+
+    After creation only unsigned fields can be changed.
+    """
 
     add_form: type[RuleForm]
     change_form_template = "admin/pki/change_form.html"
@@ -106,7 +109,7 @@ class CertifiedAdmin(RuleAdmin):
             "downloads": f"admin:pki_{self.opts.model_name}",
         }
 
-    # --- downloads and questions
+    # --- downloads and confirmations
 
     def get_urls(self) -> list[Any]:
         view, name = self.admin_site.admin_view, f"pki_{self.opts.model_name}"
@@ -177,7 +180,7 @@ class CertifiedAdmin(RuleAdmin):
     def answered(
         self, request: HttpRequest, form: forms.Form, rule: Callable[[], Any], done: str
     ) -> HttpResponse | None:
-        """What follows once the rule has done it; None where it refused, and the form says why."""
+        """Run the rule and return the response; None if refused, with form errors."""
         if request.method != "POST" or not form.is_valid():
             return None
         try:
@@ -195,12 +198,12 @@ class CertifiedAdmin(RuleAdmin):
 
 
 def posted(request: HttpRequest) -> Any:
-    """What a form is bound to; an empty form that was sent is bound too."""
+    """Return the data to bind a form to; an empty POST is bound, too."""
     return request.POST if request.method == "POST" else None
 
 
 def download(content: str | bytes, content_type: str, name: str) -> HttpResponse:
-    """A file that no cache keeps, since it may hold a key."""
+    """Return a file download that is never cached, since it may contain a key."""
     safe = get_valid_filename(name.encode("ascii", "replace").decode().replace("?", "_"))
     headers = {
         "Content-Disposition": f'attachment; filename="{safe}"',

@@ -1,4 +1,4 @@
-"""What the dashboard says of certificates."""
+"""Expiring certificates on the dashboard."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ SHOWN_MOST = 10
 
 
 def expiring(user: Any) -> list[dict[str, Any]]:
-    """What ends within a month, most urgent first."""
+    """Return CAs and certificates that end within a month, most urgent first."""
     if not user.has_perm_anywhere("cert:read"):
         return []
     rows = [row for notice in notices(user) for row in notice.rows][:SHOWN_MOST]

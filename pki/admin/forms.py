@@ -1,4 +1,4 @@
-"""What people fill in; extensions are asked for in words, and kept as OpenWISP's JSON."""
+"""Forms of CAs and certificates; extensions are stored as OpenWISP's JSON."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def area(rows: int) -> UnfoldAdminTextareaWidget:
 
 
 class CertifiedForm(RuleForm):
-    """A new authority or certificate, made here or imported."""
+    """Form of a new CA or certificate, created here or imported."""
 
     key_length = forms.ChoiceField(
         label="Key",
@@ -84,7 +84,7 @@ class CertifiedForm(RuleForm):
             if value := values.pop(name, ""):
                 extensions.append({"name": key, "value": value, "critical": False})
         if self.cleaned_data.get("certificate") or self.cleaned_data.get("private_key"):
-            # The kind of key of an import is what the certificate says.
+            # The key kind of an import is read from the certificate.
             values.pop("key_length")
         given = {name: value for name, value in values.items() if value not in (None, "")}
         return given | {"extensions": extensions, "organization": values["organization"]}
@@ -136,7 +136,7 @@ class CertForm(CertifiedForm):
         ]  # fmt: skip
 
     def clean_names(self) -> str:
-        """Lines or commas; what has no kind of its own is a host name."""
+        """Parse names by lines or commas. Names without a type prefix are DNS names."""
         words = self.cleaned_data["names"].replace("\n", ",").split(",")
         found = [word.strip() for word in words if word.strip()]
         return ",".join(word if ":" in word else f"DNS:{word}" for word in found)

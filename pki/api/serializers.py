@@ -7,7 +7,7 @@ from controller.dialects.masking import MasksSecrets
 from pki.engine import keys
 from pki.models import Ca, Cert, Reason
 
-# Sizes and digests that imports may have; asking for a new one of them is refused by name.
+# Key sizes and digests allowed for imports; the rule rejects them for new certificates.
 KEY_LENGTHS = {**keys.KINDS, "1024": "1024 (RSA)"}
 DIGESTS = (*keys.OLD_DIGESTS, *keys.DIGESTS)
 LONGEST_SERIAL = 48
@@ -22,7 +22,7 @@ DATES = ["created", "modified"]
 
 
 class CertifiedSerializer(MasksSecrets, serializers.ModelSerializer[Any]):
-    """What authorities and certificates have in common, as it is created or imported."""
+    """Common fields of CAs and certificates on creation and import."""
 
     key_length = serializers.ChoiceField(
         choices=sorted(KEY_LENGTHS.items(), key=lambda item: (len(item[0]), item[0])),
@@ -72,13 +72,13 @@ class CaSerializer(CertifiedSerializer):
         fields = [
             *DESCRIPTION, "notes", *SIGNED, "passphrase", "auto_renew", "issuer", *DATES,
         ]  # fmt: skip
-        # The rules check what is to be unique, and say so under the field.
+        # The rules check uniqueness and report it on the field.
         validators: list[Any] = []
         extra_kwargs = {"common_name": {"required": False}}
 
 
 class CertSerializer(CertifiedSerializer):
-    # Left out means shared, which the caller has to be permitted.
+    # Omitted means shared, which requires permission.
     organization = OrganizationField(allow_null=True, default=None)
     ca = VisibleRelatedField(queryset=Ca.objects.all())
 
@@ -94,7 +94,7 @@ class CertSerializer(CertifiedSerializer):
 
 
 class SignedSerializer(CertifiedSerializer):
-    """Once signed, only what the certificate does not tell can change."""
+    """Existing CA or certificate: only unsigned fields can be changed."""
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
@@ -110,7 +110,7 @@ class CaDetail(SignedSerializer):
         model = Ca
         fields = [*DESCRIPTION, "notes", *SIGNED, "auto_renew", "enrollment", *DATES]
         validators: list[Any] = []
-        # Answers keep the keys that clients know.
+        # Responses keep the key names that clients know.
         extra_kwargs = {"enrollment": {"write_only": True}}
 
 

@@ -29,7 +29,7 @@ PEM_FILE = "application/x-pem-file"
 
 
 class CaViewSet(RuleViewSet):
-    """Authorities: created, imported, renewed, and their revocation lists."""
+    """Certificate authorities: create, import, renew, and their CRLs."""
 
     queryset = Ca.objects.all()
     resource = "ca"
@@ -44,7 +44,7 @@ class CaViewSet(RuleViewSet):
         super().authorize_owner(values)
         issuer = values.get("issuer")
         if issuer is not None and isinstance(self.request.user, User):
-            # Whoever signs an authority vouches for all that it will sign.
+            # Signing an intermediate CA requires the permission on the issuer.
             authorize(self.request.user, "ca:update", issuer.owner_id)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
@@ -53,7 +53,7 @@ class CaViewSet(RuleViewSet):
     @extend_schema(request=Renewal, responses=CaDetail)
     @action(detail=True, methods=["post"])
     def renew(self, request: Request, pk: str) -> Response:
-        """A new certificate; with a new key, what is live under it is signed again."""
+        """Renew the CA. With a new key, its valid certificates are signed again."""
         wanted = valid(Renewal, request)
         row = rules.renew_ca(self.get_object(), **wanted)
         follow_certificates()
@@ -62,14 +62,14 @@ class CaViewSet(RuleViewSet):
     @extend_schema(responses={(200, PEM_FILE): OpenApiTypes.STR})
     @action(detail=True, methods=["get"])
     def crl(self, request: Request, pk: str) -> HttpResponse:
-        """The current revocation list, PEM."""
+        """Return the current CRL as PEM."""
         ca = self.get_object()
         headers = {"Content-Disposition": f'attachment; filename="{ca.pk}.crl"'}
         return HttpResponse(rules.current_list(ca).pem, content_type=PEM_FILE, headers=headers)
 
 
 class CertViewSet(RuleViewSet):
-    """Certificates: issued, imported, renewed and revoked."""
+    """Certificates: issue, import, renew and revoke."""
 
     queryset = Cert.objects.all()
     resource = "cert"
@@ -82,7 +82,7 @@ class CertViewSet(RuleViewSet):
 
     def get_queryset(self) -> QuerySet[Cert]:
         rows: QuerySet[Cert] = super().get_queryset()
-        # A list tells the CA's id alone, and joining it would decrypt its key for each row.
+        # Lists only contain the CA's id; joining the CA would decrypt its key for each row.
         return rows if self.action == "list" else rows.select_related("ca")
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
@@ -91,7 +91,7 @@ class CertViewSet(RuleViewSet):
     @extend_schema(request=Renewal, responses=CertDetail)
     @action(detail=True, methods=["post"])
     def renew(self, request: Request, pk: str) -> Response:
-        """A new certificate, valid as long again; a revoked one is a conflict (409)."""
+        """Renew the certificate for the same lifetime. Returns 409 if it is revoked."""
         wanted = valid(Renewal, request)
         row = rules.renew(self.get_object(), **wanted)
         follow_certificates()
@@ -100,7 +100,7 @@ class CertViewSet(RuleViewSet):
     @extend_schema(request=Revocation, responses=CertDetail)
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: str) -> Response:
-        """Takes the certificate back for good."""
+        """Revoke the certificate. This cannot be undone."""
         wanted = valid(Revocation, request)
         return Response(self.get_serializer(rules.revoke(self.get_object(), **wanted)).data)
 

@@ -1,1 +1,1 @@
-"""The world outside, as far as certificates need it."""
+"""Drivers of outgoing requests of the PKI."""

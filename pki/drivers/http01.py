@@ -1,4 +1,4 @@
-"""Asking a name over HTTP whether a client speaks for it (RFC 8555, 8.3)."""
+"""Client of the ACME http-01 challenge (RFC 8555, 8.3)."""
 
 import time
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ import httpx
 from controller.base.errors import Unreachable
 
 TIMEOUT_SECONDS = 5
-# For a body that comes a byte at a time, each of them within the timeout.
+# Total time limit, against bodies that trickle in within the timeout.
 DEADLINE_SECONDS = 10
 MOST_BYTES = 1024
 MOST_REDIRECTS = 3
@@ -16,10 +16,11 @@ PORTS = {"http": 80, "https": 443}
 
 
 def fetch(name: str, token: str, *, port: int = 80) -> str:
-    """The text that the name serves for this token; `Unreachable` says why there is none.
+    """Return the text served by the name for this token.
 
-    Redirects are followed within the same name alone, so that a client cannot have the portal
-    ask machines of its choice. Certificates are not checked: the name may have none yet.
+    Raises `Unreachable` with the reason. Redirects are only followed within the same name,
+    so that clients cannot make the portal connect elsewhere (SSRF). TLS certificates are
+    not verified: the name may have none yet.
     """
     url = f"http://{name}:{port}/.well-known/acme-challenge/{token}"
     with httpx.Client(verify=False, timeout=TIMEOUT_SECONDS, trust_env=False) as client:  # noqa: S501
@@ -40,7 +41,7 @@ def _get(client: httpx.Client, url: str) -> tuple[int, str | None, str]:
         if response.is_redirect and response.next_request is not None:
             return response.status_code, str(response.next_request.url), ""
         body, deadline = b"", time.monotonic() + DEADLINE_SECONDS
-        # Raw, because what is compressed has no upper bound.
+        # Raw, since decompressed data has no upper bound.
         for part in response.iter_raw():
             body += part
             if len(body) >= MOST_BYTES or time.monotonic() > deadline:

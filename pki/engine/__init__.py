@@ -1,1 +1,1 @@
-"""X.509 without Django: keys, certificates, revocation, and what people import."""
+"""X.509 without Django: keys, certificates, CRLs, OCSP and imports."""

@@ -1,4 +1,4 @@
-"""The few ASN.1 values that a custom extension may hold (DER, ITU-T X.690)."""
+"""ASN.1 string values of custom extensions (DER, ITU-T X.690)."""
 
 import re
 
@@ -9,7 +9,7 @@ _SHORT_LENGTH = 0x80
 
 
 def parse(value: object) -> bytes:
-    """DER of `ASN1:<UTF8|IA5|PRINTABLE|OCTET>:<string|hex>:<value>` or `DER:<hex>`."""
+    """Encode `ASN1:<UTF8|IA5|PRINTABLE|OCTET>:<value>` or `DER:<hex>` as DER."""
     if not isinstance(value, str):
         raise ValueError("the value is a text that begins with ASN1: or DER:.")  # noqa: TRY004
     if value.startswith("DER:"):
@@ -37,7 +37,7 @@ def encode(kind: str, raw: str) -> bytes:
 
 
 def text(der: bytes) -> str:
-    """The text of one string value, refused when anything follows it."""
+    """Decode one string value. Raises ValueError for other types or trailing data."""
     tag, payload = split(der)
     if tag not in _TAGS.values():
         raise ValueError("not a string")
@@ -45,7 +45,10 @@ def text(der: bytes) -> str:
 
 
 def split(der: bytes) -> tuple[int, bytes]:
-    """Tag and content of one DER value that fills `der` entirely."""
+    """Return tag and content of a single DER value.
+
+    Raises ValueError on trailing data.
+    """
     first, rest = take(der)
     if rest:
         raise ValueError("not one DER value")
@@ -53,7 +56,7 @@ def split(der: bytes) -> tuple[int, bytes]:
 
 
 def take(der: bytes) -> tuple[bytes, bytes]:
-    """The first DER value, header included, and what follows it."""
+    """Split off the first DER value, with its header. Returns it and the rest."""
     header, length = _content_length(der)
     if len(der) < header + length:
         raise ValueError("a DER value cut short")
@@ -61,7 +64,7 @@ def take(der: bytes) -> tuple[bytes, bytes]:
 
 
 def _content_length(der: bytes) -> tuple[int, int]:
-    """Length of the header, and of the content."""
+    """Return the lengths of the header and of the content."""
     if len(der) < 2:  # noqa: PLR2004 - a tag and a length
         raise ValueError("a DER value cut short")
     if der[1] < _SHORT_LENGTH:

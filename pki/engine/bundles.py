@@ -1,4 +1,4 @@
-"""What people download: a key with its certificate and chain, in the form that they import."""
+"""Bundles for download: PKCS#12, and PKCS#7 with certificates only."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def pkcs12_bundle(
     issuers: Sequence[x509.Certificate],
     passphrase: str,
 ) -> bytes:
-    """PKCS#12 under AES-256, as everything since Windows 10 1709 and Android 8 reads it."""
+    """Return a PKCS#12 with AES-256, readable since Windows 10 1709 and Android 8."""
     if len(passphrase) < SHORTEST_PASSPHRASE:
         raise Rejected({"passphrase": f"Give at least {SHORTEST_PASSPHRASE} characters."})
     encryption = (
@@ -35,5 +35,5 @@ def pkcs12_bundle(
 
 
 def certificates_only(certificates: Sequence[x509.Certificate]) -> bytes:
-    """A PKCS#7 with certificates alone, DER: what EST answers with (RFC 7030, 4.1.3)."""
+    """Return a certs-only PKCS#7 in DER, as EST responds with (RFC 7030, 4.1.3)."""
     return pkcs7.serialize_certificates(list(certificates), Encoding.DER)

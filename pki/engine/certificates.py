@@ -1,4 +1,4 @@
-"""What every certificate of ours carries, whoever signs it."""
+"""Certificate profile: validity, serial numbers, extensions, issuer checks."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -17,13 +17,13 @@ from pki.engine.keys import PublicKey
 ExtensionValue = TypeVar("ExtensionValue", bound=x509.ExtensionType)
 
 LONGEST_SERIAL_BITS = 159
-# The years that X.509 can write (RFC 5280, 4.1.2.5).
+# Range of dates in X.509 (RFC 5280, 4.1.2.5).
 EARLIEST = datetime(1950, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def random_serial() -> int:
-    """159 bits, at most 48 decimal digits."""
+    """Return a random serial number of 159 bits, at most 48 decimal digits."""
     return x509.random_serial_number()
 
 
@@ -44,10 +44,10 @@ def check_validity(not_before: datetime, not_after: datetime) -> None:
 
 
 def complete(template: Template, issuer: x509.Certificate | None) -> x509.CertificateBuilder:
-    """A builder ready to be signed; `issuer` is None for a root.
+    """Return a builder ready to be signed; `issuer` is None for a root.
 
-    Key identifiers, constraints and usages are filled in where the template does not say; a
-    template that the issuer may not sign is refused.
+    Key identifiers, constraints and usages are filled in unless given. Raises Rejected if
+    the issuer must not sign the template.
     """
     check_serial(template.serial_number)
     check_validity(template.not_before, template.not_after)
@@ -68,7 +68,7 @@ def complete(template: Template, issuer: x509.Certificate | None) -> x509.Certif
 
 
 def check_issuer(issuer: x509.Certificate, template: Template) -> None:
-    """Whether this issuer may vouch for such a certificate."""
+    """Raise Rejected if this issuer must not sign the template."""
     constraints = extension_of(issuer, x509.BasicConstraints)
     if constraints is not None and template.authority:
         left = constraints.path_length
@@ -124,7 +124,7 @@ def _check_role(template: Template) -> None:
 
 def _defaults(template: Template, *, root: bool) -> list[Extension]:
     if template.authority:
-        # An intermediate signs certificates of devices, not further authorities, unless told so.
+        # By default an intermediate only signs end-entity certificates (path length 0).
         constraints = x509.BasicConstraints(ca=True, path_length=None if root else 0)
         usage = key_usage(["keyCertSign", "cRLSign"])
         return [Extension(constraints, critical=True), Extension(usage, critical=True)]
@@ -138,7 +138,7 @@ def _defaults(template: Template, *, root: bool) -> list[Extension]:
 
 
 def issuer_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    """As what it signs refers to it; an import may lack an identifier of its own."""
+    """Return the issuer's key identifier, computed if the (imported) issuer has none."""
     own = extension_of(issuer, x509.SubjectKeyIdentifier)
     if own is not None:
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)

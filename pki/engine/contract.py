@@ -1,6 +1,6 @@
-"""What an authority does: the whole of what the rest of the portal asks of one.
+"""Contract of a certificate authority: the only interface the portal uses.
 
-`software.SoftwareAuthority` holds its key in memory. A hardware module or an authority elsewhere is
+`software_ca.SoftwareAuthority` holds its key in memory. An HSM or a remote CA would be
 another implementation of these four methods.
 """
 
@@ -18,7 +18,7 @@ from pki.engine.ocsp import Question
 
 @dataclass(frozen=True)
 class Points:
-    """Where a relying party asks about a certificate; empty when the portal has no address."""
+    """CRL, OCSP and caIssuers URLs; empty if the portal has no public address."""
 
     crl: str = ""
     ocsp: str = ""
@@ -27,7 +27,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Template:
-    """A certificate that is yet to be signed."""
+    """A certificate to be signed."""
 
     subject: x509.Name
     public_key: PublicKey
@@ -49,7 +49,7 @@ class Revocation:
 
 @dataclass(frozen=True)
 class Period:
-    """From when until when a statement about revocation holds."""
+    """Validity period of a CRL or OCSP response."""
 
     this_update: datetime
     next_update: datetime
@@ -57,7 +57,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Status:
-    """Of one serial number: known or not, and revoked or not."""
+    """Status of one serial number: known and revoked or not."""
 
     known: bool
     revocation: Revocation | None = None
@@ -65,7 +65,7 @@ class Status:
 
 class Authority(Protocol):
     def chain(self) -> Sequence[x509.Certificate]:
-        """Its own certificate first, then whoever vouches for it."""
+        """Return the CA's own certificate, followed by its issuers."""
 
     def sign(self, template: Template) -> x509.Certificate: ...
 
@@ -74,4 +74,4 @@ class Authority(Protocol):
     ) -> x509.CertificateRevocationList: ...
 
     def status(self, question: Question, status: Status, *, period: Period) -> bytes:
-        """An OCSP response, DER."""
+        """Return an OCSP response in DER."""

@@ -1,4 +1,4 @@
-"""What the engine refuses, told per field so that a form can show it where it belongs."""
+"""Errors of the engine, by field, so that forms and APIs can assign them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-# What the parser raises for bytes that are not what their label says.
+# Exceptions of the parser on malformed input.
 UNREADABLE = (
     ValueError,
     TypeError,
@@ -19,7 +19,7 @@ UNREADABLE = (
 
 
 class Rejected(ValueError):
-    """Input that cannot become, or be accepted as, a certificate or a key."""
+    """Input that is invalid as a certificate or key, with messages by field."""
 
     def __init__(self, errors: Mapping[str, str | list[str]]) -> None:
         self.errors = {
@@ -32,7 +32,7 @@ class Rejected(ValueError):
 
 
 class Collector:
-    """Gathers the refusals of several fields, so that one answer names them all."""
+    """Collects the errors of several fields to raise them together."""
 
     def __init__(self) -> None:
         self.errors: dict[str, list[str]] = {}

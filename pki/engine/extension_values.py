@@ -1,4 +1,4 @@
-"""The values of known extensions, written as in OpenSSL's configuration."""
+"""Values of known extensions in the syntax of OpenSSL's configuration."""
 
 import ipaddress
 import re
@@ -30,7 +30,7 @@ EXTENDED_KEY_USAGES = {
     "ipsecIKE": ExtendedKeyUsageOID.IPSEC_IKE,
     "anyExtendedKeyUsage": ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
 }
-# The bits of Netscape's certificate type, first bit first; the fifth was never given a meaning.
+# Bits of Netscape's certificate type, first bit first; the fifth is reserved.
 NS_CERT_TYPES = ("client", "server", "email", "objsign", "", "sslCA", "emailCA", "objCA")
 
 _OID_NAMES = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
@@ -39,7 +39,7 @@ _BIT_STRING = 0x03
 
 
 def words(value: object) -> list[str]:
-    """A list, or a text with commas, as a list of texts that are not empty."""
+    """Return a list, or a comma-separated text, as a list of non-empty texts."""
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
@@ -104,7 +104,7 @@ def key_usage(names: list[str]) -> x509.KeyUsage:
 
 
 def write_key_usage(found: x509.KeyUsage) -> str:
-    # The last two bits may only be asked for when the key is for agreement.
+    # encipherOnly and decipherOnly are only defined with keyAgreement (RFC 5280, 4.2.1.3).
     bits = list(KEY_USAGES.items())[: None if found.key_agreement else -2]
     return ",".join(name for name, bit in bits if getattr(found, bit))
 

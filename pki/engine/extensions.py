@@ -1,9 +1,9 @@
-"""X.509 extensions, between OpenWISP's JSON and what is signed.
+"""X.509 extensions: conversion between OpenWISP's JSON and signed values.
 
-A known extension is `{"name": "keyUsage", "value": "digitalSignature", "critical": true}`, its
-value written as in OpenSSL's configuration; any other is
-`{"oid": "1.3.6.1.4.1.9", "value": "ASN1:UTF8:string:text"}` or, as imports are kept,
-`{"oid": …, "value": "DER:<hex>"}`.
+A known extension is `{"name": "keyUsage", "value": "digitalSignature", "critical": true}`,
+with the value in the syntax of OpenSSL's configuration; any other extension is `{"oid":
+"1.3.6.1.4.1.9", "value": "ASN1:UTF8:string:text"}` or, for imports, `{"oid": …, "value":
+"DER:<hex>"}`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -100,7 +100,7 @@ KNOWN: dict[str, Known] = {
     ),
 }
 _NAMES = {known.oid: name for name, known in KNOWN.items()}
-# Written by whoever signs, from its own key and addresses, so nobody sets them by hand.
+# Set by the signer from its own key and URLs, so users cannot set them.
 SIGNERS_OWN = frozenset(
     {
         ExtensionOID.SUBJECT_KEY_IDENTIFIER,
@@ -154,7 +154,7 @@ _SCHEMA = jsonschema_rs.validator_for(SCHEMA)
 
 
 def parse(items: object) -> list[Extension]:
-    """Errors are under `extensions` and name the one at fault."""
+    """Parse extensions. Raises Rejected under `extensions`, naming the invalid one."""
     if not isinstance(items, list):
         raise _rejected("Give a list of extensions: [{name, value, critical}, …].")
     found: list[Extension] = []
@@ -176,7 +176,7 @@ def parse(items: object) -> list[Extension]:
 def from_certificate(
     extensions: Iterable[x509.Extension[x509.ExtensionType]],
 ) -> list[dict[str, Any]]:
-    """The JSON of what a certificate carries, short of what its signer writes by itself."""
+    """Return a certificate's extensions as JSON, without those its signer adds."""
     return [_to_json(found) for found in extensions if found.oid not in SIGNERS_OWN]
 
 
@@ -215,7 +215,7 @@ def _to_json(found: x509.Extension[x509.ExtensionType]) -> dict[str, Any]:
             if KNOWN[name].read(written).public_bytes() == found.value.public_bytes():
                 return {"name": name, "value": written, "critical": found.critical}
         except UNREADABLE:
-            pass  # Of a shape that our words have no form for, so its bytes are kept as they are.
+            pass  # Not expressible in the syntax above: keep the raw bytes.
     return {
         "oid": found.oid.dotted_string,
         "value": f"DER:{found.value.public_bytes().hex()}",
@@ -226,7 +226,7 @@ def _to_json(found: x509.Extension[x509.ExtensionType]) -> dict[str, Any]:
 def _title(item: object) -> str:
     if isinstance(item, Mapping):
         title = str(item.get("name") or item.get("oid") or "extension")[:128]
-        # What is told of it goes into an answer, which is to be readable whatever it is.
+        # The text becomes part of a response, so it must be printable.
         return title.encode(errors="backslashreplace").decode()
     return "extension"
 

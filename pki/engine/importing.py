@@ -1,6 +1,6 @@
-"""Certificates and keys that others made: read, and checked against one another.
+"""Import of certificates and keys: parsing and consistency checks.
 
-Every refusal is a `Rejected` that names the field at fault, whatever the bytes are.
+Every error is a `Rejected` that names the field, whatever the input.
 """
 
 from collections.abc import Sequence
@@ -34,9 +34,9 @@ class Imported:
 def read_authority(
     pem: str, key_pem: str, passphrase: str, *, known: Sequence[x509.Certificate], now: datetime
 ) -> Imported:
-    """An authority with its key; `pem` may go on with the certificates of its issuers.
+    """Read a CA with its key; `pem` may also contain the certificates of its issuers.
 
-    `known` are authorities already here: they complete a chain that the PEM leaves open.
+    `known` are CAs in the portal, which can complete the chain.
     """
     found = _read_pair(pem, key_pem, passphrase, now)
     if not is_authority(found.certificate):
@@ -53,9 +53,9 @@ def read_authority(
 def read_end_entity(
     pem: str, key_pem: str, passphrase: str, *, chain: Sequence[x509.Certificate], now: datetime
 ) -> Imported:
-    """A certificate that the authority at the head of `chain` issued, with its key.
+    """Read a certificate issued by the CA at the head of `chain`, with its key.
 
-    The PEM may go on with the authority's own certificate and those above it.
+    The PEM may also contain the CA's own certificate and its issuers.
     """
     found = _read_pair(pem, key_pem, passphrase, now)
     problem = issued_by(found.certificate, chain[0])
@@ -70,7 +70,7 @@ def read_end_entity(
 
 
 def read_certificates(pem: str) -> list[x509.Certificate]:
-    """One or more, in the order given; every part of each has been read."""
+    """Read one or more certificates in order, parsing them completely."""
     keys.check_text(pem, "certificate")
     labels = keys.pem_labels(pem)
     foreign = [label for label in labels if label not in CERTIFICATE_LABELS]
@@ -86,7 +86,7 @@ def read_certificates(pem: str) -> list[x509.Certificate]:
 
 
 def digest_of(certificate: x509.Certificate) -> str:
-    """The name of the hash it was signed with; Ed25519, which names none, counts as sha512."""
+    """Return the name of the signature's hash; sha512 for Ed25519, which has none."""
     algorithm = certificate.signature_hash_algorithm
     name = algorithm.name if algorithm is not None else "sha512"
     if name not in SEEN_DIGESTS:
@@ -95,7 +95,7 @@ def digest_of(certificate: x509.Certificate) -> str:
 
 
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
-    """Why not; an empty text when it was."""
+    """Return why `issuer` did not issue the certificate; empty if it did."""
     if certificate.issuer != issuer.subject:
         return f"its issuer is {certificate.issuer.rfc4514_string() or 'empty'}"
     try:
@@ -108,7 +108,7 @@ def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> str:
 
 
 def _verify(certificate: x509.Certificate, key: object) -> None:
-    """By hand, because the library's own check knows no SHA-1, which old imports carry."""
+    """Verify the signature manually: the library rejects SHA-1, which old imports use."""
     signature, signed = certificate.signature, certificate.tbs_certificate_bytes
     parameters: Any = certificate.signature_algorithm_parameters
     match key:
@@ -172,7 +172,7 @@ def _load_certificates(pem: str, count: int) -> list[x509.Certificate]:
 
 
 def _read_all(certificate: x509.Certificate) -> None:
-    """Certificates are parsed as their parts are asked for, so ask for all of them now."""
+    """Parse all parts now: the library parses lazily, on access."""
     keys.kind_of(certificate.public_key())
     _ = (certificate.subject, certificate.issuer, certificate.signature_hash_algorithm)
     _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)

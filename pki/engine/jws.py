@@ -1,4 +1,4 @@
-"""Signed JSON messages as ACME uses them (RFC 7515, 7517, 7638, and 8555, 6.2)."""
+"""JSON Web Signatures as used by ACME (RFC 7515, 7517, 7638, and RFC 8555, 6.2)."""
 
 import base64
 import binascii
@@ -30,7 +30,7 @@ SMALLEST_RSA = 2048
 
 @dataclass(frozen=True)
 class Message:
-    """A message whose signature is yet to be checked."""
+    """A message with an unverified signature."""
 
     protected: dict[str, Any]
     payload: bytes
@@ -43,14 +43,14 @@ class Message:
 
     @property
     def content(self) -> dict[str, Any] | None:
-        """The payload as JSON; None where it is empty, which asks for a resource."""
+        """Return the payload as JSON; None if it is empty (POST-as-GET)."""
         if not self.payload:
             return None
         return _object(self.payload, "payload")
 
 
 def read(body: bytes) -> Message:
-    """The flattened form; errors are under `jws`."""
+    """Parse the flattened JSON serialization. Raises Rejected under `jws`."""
     try:
         outer = _object(body, "body")
         protected, payload, signature = (
@@ -67,7 +67,7 @@ def read(body: bytes) -> Message:
 
 
 def public_key(jwk: object) -> PublicKey:
-    """A key of a kind that ACME clients use; errors are under `jwk`."""
+    """Parse a JWK of a type that ACME clients use. Raises Rejected under `jwk`."""
     try:
         if not isinstance(jwk, dict):
             raise ValueError("it is not an object")  # noqa: TRY004
@@ -84,14 +84,17 @@ def public_key(jwk: object) -> PublicKey:
 
 
 def thumbprint(jwk: dict[str, Any]) -> str:
-    """RFC 7638, SHA-256, base64url."""
+    """Return the JWK's thumbprint (RFC 7638): SHA-256, base64url."""
     fields = {name: jwk[name] for name in _THUMBPRINT_FIELDS[jwk["kty"]]}
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return pad(hashlib.sha256(text.encode()).digest())
 
 
 def verify(message: Message, key: PublicKey) -> None:
-    """Raises `Rejected` under `jws` unless the key signed it with an algorithm of its kind."""
+    """Verify the signature.
+
+    Raises `Rejected` under `jws` if key or algorithm do not match.
+    """
     try:
         match key:
             case rsa.RSAPublicKey() if message.algorithm == "RS256":
@@ -109,14 +112,14 @@ def verify(message: Message, key: PublicKey) -> None:
 
 
 def verify_shared(message: Message, secret: bytes) -> None:
-    """HS256, as external accounts are bound (RFC 8555, 7.3.4)."""
+    """Verify an HS256 signature of an external account binding (RFC 8555, 7.3.4)."""
     expected = hmac.digest(secret, message.signed, "sha256")
     if message.algorithm != "HS256" or not hmac.compare_digest(expected, message.signature):
         raise Rejected({"jws": "The binding is not signed with the device's key."})
 
 
 def pad(data: bytes) -> str:
-    """base64url without padding, which is how all of ACME writes bytes."""
+    """Encode as base64url without padding, as everywhere in ACME."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 

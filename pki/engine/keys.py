@@ -1,4 +1,4 @@
-"""Private keys: their kinds, making them, and reading what others made."""
+"""Private keys: kinds, generation, serialization and loading."""
 
 import re
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ CURVES: dict[str, ec.EllipticCurve] = {
     "521": ec.SECP521R1(),
 }
 RSA_SIZES = ("2048", "3072", "4096")
-# The names follow the `key_length` of OpenWISP's API: bits, where a curve's are its own.
+# Names as in `key_length` of OpenWISP's API: RSA bits, or the name of the curve.
 KINDS: dict[str, str] = {
     "256": "256 (ECDSA)",
     "384": "384 (ECDSA)",
@@ -42,14 +42,14 @@ DIGESTS: dict[str, Digest] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
-# Seen on certificates that others made; nothing new is signed with them.
+# Found in imported certificates; never used for new signatures.
 OLD_DIGESTS = ("sha1", "sha224")
 
 _PEM_LABEL = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
 def generate(kind: str) -> PrivateKey:
-    """A new key of one of `KINDS`."""
+    """Generate a key of one of `KINDS`."""
     if kind in RSA_SIZES:
         return rsa.generate_private_key(RSA_EXPONENT, int(kind))
     if kind in CURVES:
@@ -62,7 +62,7 @@ def generate(kind: str) -> PrivateKey:
 
 
 def kind_of(key: object) -> str:
-    """The kind of a public key; sizes of RSA other than ours are named as they are."""
+    """Return the kind of a public key. Unusual RSA sizes are named by their bits."""
     if isinstance(key, rsa.RSAPublicKey):
         if not SMALLEST_RSA <= key.key_size <= LARGEST_RSA:
             raise ValueError(f"an RSA key of {key.key_size} bits")
@@ -92,7 +92,7 @@ def same_family(one: str, other: str) -> bool:
 
 
 def digest_for(key: PrivateKey, digest: str) -> Digest | None:
-    """The hash to sign with; Ed25519 brings its own, so it takes none."""
+    """Return the hash to sign with; None for Ed25519, which has its own."""
     if digest in OLD_DIGESTS or digest == "md5":
         raise Rejected(
             {
@@ -107,7 +107,7 @@ def digest_for(key: PrivateKey, digest: str) -> Digest | None:
 
 
 def to_pem(key: PrivateKey, passphrase: str = "") -> str:
-    """PEM as the tools of small devices read it: the old form for RSA and EC, when in clear."""
+    """Serialize as PEM; unencrypted RSA and EC keys in the traditional format."""
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     form = serialization.PrivateFormat.TraditionalOpenSSL
     if passphrase:
@@ -118,17 +118,17 @@ def to_pem(key: PrivateKey, passphrase: str = "") -> str:
 
 
 def public_bytes(key: PublicKey) -> bytes:
-    """The SubjectPublicKeyInfo, for comparing two keys."""
+    """Return the SubjectPublicKeyInfo, for comparing keys."""
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
 
 
 def load(pem: str, passphrase: str = "", *, trusted: bool = False) -> PrivateKey:
-    """Reads a private key; errors name `private_key` or `passphrase`.
+    """Load a private key. Raises Rejected under `private_key` or `passphrase`.
 
-    `trusted` skips the check of an RSA key's numbers, which takes tens of milliseconds: for keys
-    that this function has read before.
+    `trusted` skips the consistency check of RSA keys, which takes tens of milliseconds, for
+    keys that were loaded by this function before.
     """
     data = _ascii(pem, "private_key")
     _refuse_other_labels(pem)

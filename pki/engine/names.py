@@ -1,4 +1,4 @@
-"""A certificate's subject, between the seven fields of a form and an X.509 name."""
+"""Subjects of certificates: conversion between form fields and X.509 names."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -8,14 +8,14 @@ from cryptography.x509.oid import NameOID
 
 from pki.engine.errors import Rejected
 
-# The upper bounds of RFC 5280, appendix A.1.
+# Upper bounds of RFC 5280, appendix A.1.
 LONGEST_TEXT = 64
 LONGEST_EMAIL = 255
 
 
 @dataclass(frozen=True)
 class Subject:
-    """In the order in which they are written, from the general to the particular."""
+    """Fields of a subject, in their order from the general to the specific."""
 
     country_code: str = ""
     state: str = ""
@@ -38,7 +38,7 @@ _OIDS = {
 
 
 def to_name(subject: Subject) -> x509.Name:
-    """Errors name the field of `Subject` at fault."""
+    """Convert to an X.509 name. Raises Rejected under the invalid field."""
     if not any(asdict(subject).values()):
         raise Rejected({"common_name": "Give at least one field of the subject."})
     attributes = []
@@ -55,7 +55,7 @@ def to_name(subject: Subject) -> x509.Name:
 
 
 def from_name(name: x509.Name) -> Subject:
-    """The first of each kind; kinds that the form has no field for stay in the certificate."""
+    """Return the first value of each field. Other attributes are ignored."""
     values = {}
     for field, oid in _OIDS.items():
         found = name.get_attributes_for_oid(oid)

@@ -1,4 +1,4 @@
-"""Questions about a certificate's status, and the answers (RFC 6960)."""
+"""OCSP requests and responses (RFC 6960)."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Question:
 
     @property
     def address(self) -> str:
-        """The issuer as the request calls it, to be looked up among `addresses`."""
+        """Return the issuer's hashes as in the request, to be looked up among `addresses`."""
         return (self.issuer_name_hash + self.issuer_key_hash).hex()
 
     def is_about(self, issuer: x509.Certificate) -> bool:
@@ -36,7 +36,10 @@ class Question:
 
 
 def read_question(der: bytes) -> Question:
-    """One question; `Rejected` when it is malformed or asks several at once."""
+    """Parse a request for one certificate.
+
+    Raises `Rejected` if malformed or for several.
+    """
     try:
         if len(der) > LARGEST_REQUEST:
             raise ValueError("too large")
@@ -54,7 +57,7 @@ def read_question(der: bytes) -> Question:
 
 
 def issuer_hashes(issuer: x509.Certificate, algorithm: HashAlgorithm) -> tuple[bytes, bytes]:
-    """Of the issuer's name, and of its key's bits, as the questions carry them."""
+    """Return the hashes of the issuer's name and key bits, as in requests."""
     return (
         _hash(issuer.subject.public_bytes(), algorithm),
         _hash(_key_bits(issuer), algorithm),
@@ -62,7 +65,7 @@ def issuer_hashes(issuer: x509.Certificate, algorithm: HashAlgorithm) -> tuple[b
 
 
 def addresses(issuer: x509.Certificate) -> tuple[str, str]:
-    """How requests call this issuer: name and key hashed with SHA-1, and with SHA-256 (hex)."""
+    """Return the issuer's name and key hashes (hex), with SHA-1 and with SHA-256."""
     sha1, sha256 = (
         b"".join(issuer_hashes(issuer, algorithm)).hex()
         for algorithm in (hashes.SHA1(), hashes.SHA256())  # noqa: S303 - RFC 6960 names by it
@@ -75,7 +78,7 @@ def malformed() -> bytes:
 
 
 def unauthorized() -> bytes:
-    """The answer about certificates of authorities that are not here (RFC 5019, 2.2.3)."""
+    """Return the response for certificates of unknown CAs (RFC 5019, 2.2.3)."""
     return _failure(ocsp.OCSPResponseStatus.UNAUTHORIZED)
 
 
@@ -107,7 +110,7 @@ def _hash(data: bytes, algorithm: HashAlgorithm) -> bytes:
 
 
 def _key_bits(certificate: x509.Certificate) -> bytes:
-    """The subjectPublicKey's bits without their header: what RFC 6960 hashes."""
+    """Return the subjectPublicKey's bits without header, which RFC 6960 hashes."""
     spki = certificate.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -1,4 +1,4 @@
-"""Certificate signing requests (PKCS#10): what a device sends that made its own key."""
+"""Certificate signing requests (PKCS#10) of devices with their own key."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ class SigningRequest:
 
     @property
     def dns_names(self) -> list[str]:
-        """Lower case, the common name included, as RFC 8555, 7.4 counts them."""
+        """Return the DNS names in lower case, with the common name (RFC 8555, 7.4)."""
         names = {self.subject.common_name} - {""}
         if self.alternative_names is not None:
             names |= set(self.alternative_names.get_values_for_type(x509.DNSName))
@@ -30,7 +30,7 @@ class SigningRequest:
 
 
 def read_request(data: bytes) -> SigningRequest:
-    """PEM or DER; errors are under `csr`."""
+    """Parse a CSR in PEM or DER. Raises Rejected under `csr`."""
     try:
         if len(data) > LARGEST_REQUEST:
             raise ValueError("more than 32 KiB")

@@ -1,4 +1,4 @@
-"""An authority whose key this process holds."""
+"""Certificate authority with its key in memory."""
 
 from collections.abc import Sequence
 
@@ -25,12 +25,12 @@ class SoftwareAuthority:
         self._certificate = certificate
         self._key = key
         self._issuers = issuers
-        # An authority imported with an old digest still signs with a present one.
+        # CAs imported with an obsolete digest sign with a current one.
         self._digest = digest if digest in keys.DIGESTS else "sha256"
 
     @classmethod
     def create(cls, template: Template, key: keys.PrivateKey) -> "SoftwareAuthority":
-        """A root: signs its own certificate."""
+        """Create a root, which signs its own certificate."""
         builder = complete(template, issuer=None)
         certificate = builder.sign(key, keys.digest_for(key, template.digest))
         return cls(certificate, key, digest=template.digest)
@@ -91,7 +91,7 @@ def _entry(revocation: Revocation) -> x509.RevokedCertificate:
 
 
 def _reason(revocation: Revocation | None) -> x509.ReasonFlags | None:
-    """RFC 5280, 5.3.1: an unspecified reason is left out rather than written."""
+    """Return the reason, omitted if unspecified (RFC 5280, 5.3.1)."""
     if revocation is None or revocation.reason == "unspecified":
         return None
     return REASONS[revocation.reason]

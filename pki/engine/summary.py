@@ -1,4 +1,4 @@
-"""A certificate in plain words."""
+"""Human-readable summary of a certificate."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -39,7 +39,7 @@ class Line(NamedTuple):
 
 
 def summarize(certificate: x509.Certificate) -> list[Line]:
-    """What it says, a line a fact, with no PEM in sight."""
+    """Return the certificate's facts as lines."""
     return [*_identity(certificate), *_role(certificate), *_points(certificate)]
 
 

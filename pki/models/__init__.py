@@ -1,4 +1,4 @@
-"""Authorities, what they issued, and who may ask them for more."""
+"""Certificate authorities, certificates, CRLs and ACME enrollment."""
 
 from pki.models.certificates import Ca, Cert, Enrollment, Issued, Reason, RevocationList
 from pki.models.enrollment import AcmeAccount, AcmeAuthorization, AcmeOrder

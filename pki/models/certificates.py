@@ -1,4 +1,4 @@
-"""Authorities, the certificates they issued, and every serial number they ever signed."""
+"""CAs, certificates, CRLs, and every serial number a CA has signed."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
@@ -24,7 +24,7 @@ from pki.engine.summary import Line, summarize
 
 
 class Reason(models.TextChoices):
-    """RFC 5280, 5.3.1, but for the two that take a revocation back."""
+    """Revocation reasons of RFC 5280, 5.3.1, without those for reversible revocations."""
 
     UNSPECIFIED = "unspecified", "Unspecified"
     KEY_COMPROMISE = "keyCompromise", "The key was exposed"
@@ -36,7 +36,7 @@ class Reason(models.TextChoices):
 
 
 class Enrollment(models.TextChoices):
-    """Who may ask an authority for certificates over ACME and EST."""
+    """Who may request certificates over ACME and EST."""
 
     OFF = "off", "Nobody"
     DEVICES = "devices", "Devices, by their own key"
@@ -45,7 +45,7 @@ class Enrollment(models.TextChoices):
 
 class CertifiedQuerySet(OrganizationScopedQuerySet):
     def expiring(self, within: timedelta, *, now: datetime | None = None) -> Self:
-        """Still valid, not revoked, and ending soon."""
+        """Filter to valid, unrevoked rows that end within `within`."""
         moment = now or timezone.now()
         return self.filter(
             revoked=False, validity_end__gt=moment, validity_end__lte=moment + within
@@ -63,7 +63,7 @@ def valid_extensions(value: object) -> None:
 
 
 class Certified(Shareable, Dated):
-    """What an authority and a device's certificate have in common."""
+    """Common fields of CAs and certificates."""
 
     name = models.CharField(max_length=64)
     notes = models.TextField(blank=True)
@@ -112,7 +112,7 @@ class Certified(Shareable, Dated):
 
     @property
     def parsed_key(self) -> keys.PublicKey:
-        """The certificate's public key: all that is known where the device keeps its own."""
+        """Return the certificate's public key; the device may hold the private one."""
         found: keys.PublicKey = self.parsed.public_key()  # type: ignore[assignment]
         return found
 
@@ -130,12 +130,12 @@ class Certified(Shareable, Dated):
 
     @property
     def days_left(self) -> int:
-        """Whole days until it ends; negative once it has ended."""
+        """Return the whole days until expiry; negative if expired."""
         return (self.validity_end - timezone.now()).days
 
 
 def unique_names(label: str) -> list[models.BaseConstraint]:
-    """One live row of a common name in each organization, and among the shared ones."""
+    """Return constraints: a common name is unique among live rows of an organization."""
     live = models.Q(revoked=False) & ~models.Q(common_name="")
     return [
         models.UniqueConstraint(
@@ -150,7 +150,7 @@ def unique_names(label: str) -> list[models.BaseConstraint]:
 
 
 class Ca(Certified):
-    """An authority whose key the portal holds."""
+    """A certificate authority with its key in the portal."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "ca:secret", whole=frozenset({"private_key", "passphrase"})
@@ -165,7 +165,7 @@ class Ca(Certified):
         max_length=8, choices=Enrollment, default=Enrollment.OFF,
         help_text="Who may ask it for certificates over ACME and EST.",
     )  # fmt: skip
-    # How OCSP requests call this authority: hashes of its name and of its key, hexadecimal.
+    # Hashes (hex) of name and key, by which OCSP requests identify the CA.
     ocsp_sha1 = models.CharField(max_length=80, editable=False, db_index=True)
     ocsp_sha256 = models.CharField(max_length=128, editable=False, db_index=True)
 
@@ -177,13 +177,13 @@ class Ca(Certified):
 
     @property
     def authority(self) -> Authority:
-        """Whoever signs for this row; the one place to put another implementation."""
+        """Return the signing implementation of this CA."""
         above = read_certificates(self.chain) if self.chain else []
         return SoftwareAuthority(self.parsed, self.key, above, self.digest)
 
     @property
     def bundle(self) -> str:
-        """Its certificate and those above it, PEM."""
+        """Return the CA's certificate and its issuers as PEM."""
         return self.certificate + self.chain
 
 
@@ -206,15 +206,16 @@ class Cert(Certified):
 
     @property
     def bundle(self) -> str:
-        """Itself and the whole chain, PEM, as servers send it."""
+        """Return the certificate and the full chain as PEM, as servers send it."""
         return self.certificate + self.ca.bundle
 
 
 class Issued(OrganizationScoped):
-    """A serial number that an authority has signed. Outlives the row it was signed for.
+    """A serial number signed by a CA. Kept after the row it was signed for.
 
-    Renewing changes the row's certificate, but the old one stays usable until it ends; so what
-    is revoked is every serial number that the row had, and the list is made of these.
+    A renewal replaces the row's certificate, but the old one stays valid until it expires.
+    A revocation therefore includes every serial number of the row, and the CRL is built
+    from these.
     """
 
     organization_path: ClassVar[str] = "ca__organization"
@@ -246,7 +247,7 @@ class Issued(OrganizationScoped):
 
 
 class RevocationList(models.Model):
-    """The list as it was last signed; served as it is until the next one."""
+    """The last signed CRL of a CA, served until the next one."""
 
     ca = models.OneToOneField(
         Ca, models.CASCADE, primary_key=True, related_name="revocation_list"

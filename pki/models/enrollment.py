@@ -1,4 +1,4 @@
-"""Who asks for certificates over ACME (RFC 8555), for what, and how far they got."""
+"""ACME accounts, orders and authorizations (RFC 8555)."""
 
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ def order_expiry() -> datetime:
 
 
 class AcmeAccount(OrganizationScoped, Base):
-    """A client, which is its key."""
+    """An ACME account, identified by its key."""
 
     organization_path = "ca__organization"
 
@@ -34,7 +34,7 @@ class AcmeAccount(OrganizationScoped, Base):
     thumbprint = models.CharField(max_length=64)
     contact = models.JSONField(default=list)
     status = models.CharField(max_length=16, choices=Status, default=Status.VALID)
-    # Devices are a layer above, so this one is known by its id alone.
+    # The device app is a layer above, so only the id is stored.
     device_id = models.UUIDField(null=True, blank=True)
 
     class Meta:
@@ -61,7 +61,7 @@ class AcmeOrder(OrganizationScoped, Base):
     cert = models.ForeignKey(
         Cert, models.SET_NULL, null=True, blank=True, related_name="acme_orders"
     )
-    # What was handed out, whatever becomes of the row that it was made for.
+    # The issued certificate, independent of later changes of the row.
     certificate = models.TextField(blank=True)
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class AcmeOrder(OrganizationScoped, Base):
 
 
 class AcmeAuthorization(OrganizationScoped, Base):
-    """That a client speaks for a name; shown over HTTP, or known from the device's own key."""
+    """Authorization of a name: validated over HTTP, or implied by the device's key."""
 
     organization_path = "order__account__ca__organization"
 

@@ -1,4 +1,4 @@
-"""What may be done with authorities and certificates."""
+"""Rules of certificate authorities and certificates."""
 
 from pki.rules.authorities import (
     add_ca,

@@ -1,4 +1,4 @@
-"""What ACME clients may do (RFC 8555). A `Refused` carries the protocol's own code."""
+"""Rules of ACME (RFC 8555). Each `Refused` carries an ACME error type as its code."""
 
 import re
 import secrets
@@ -39,7 +39,7 @@ def find_account(ca: Ca, jwk: dict[str, Any]) -> AcmeAccount | None:
 def register(
     ca: Ca, jwk: dict[str, Any], *, contact: Sequence[str] = (), holder: Holder | None = None
 ) -> AcmeAccount:
-    """A new account for this key, on its own or for a device that has shown its key."""
+    """Create an account for this key, or for the device in `holder`."""
     if holder is not None:
         check_holder(ca, holder)
     elif ca.enrollment != Enrollment.OPEN:
@@ -87,7 +87,7 @@ def change_key(account: AcmeAccount, jwk: dict[str, Any]) -> None:
 
 @transaction.atomic
 def order(account: AcmeAccount, names: Collection[str], *, own: Collection[str]) -> AcmeOrder:
-    """An order for these names; `own` are those that need no proof, being the device's."""
+    """Create an order for these names. The device's `own` names need no validation."""
     wanted = sorted({name.lower() for name in names})
     if not wanted or len(wanted) > MOST_NAMES:
         raise Refused(f"An order is for 1 to {MOST_NAMES} names.", code="malformed")
@@ -112,7 +112,7 @@ def order(account: AcmeAccount, names: Collection[str], *, own: Collection[str])
 
 
 def answer(authorization: AcmeAuthorization) -> bool:
-    """The client says that it is ready to be asked; whether this is new."""
+    """Start the validation of an authorization. Returns False if already started."""
     changed = AcmeAuthorization.objects.filter(pk=authorization.pk, status="pending").update(
         status="processing", modified=timezone.now()
     )
@@ -123,7 +123,7 @@ def answer(authorization: AcmeAuthorization) -> bool:
 
 
 def validate(authorization: AcmeAuthorization, *, port: int) -> None:
-    """Asks the name; safe to do twice."""
+    """Validate a name over HTTP and store the result. Idempotent."""
     account = authorization.order.account
     expected = f"{authorization.token}.{account.thumbprint}"
     status, problem = "valid", ""
@@ -146,7 +146,7 @@ def deactivate_authorization(authorization: AcmeAuthorization) -> None:
 
 @transaction.atomic
 def finalize(made: AcmeOrder, csr: bytes) -> AcmeOrder:
-    """Signs the request, once every name is shown."""
+    """Sign the CSR of a ready order. Raises NotPermitted with `orderNotReady`."""
     locked = AcmeOrder.objects.select_for_update(of=("self",)).select_related("account__ca")
     row: AcmeOrder = locked.get(pk=made.pk)
     if row.status != AcmeOrder.Status.READY:
@@ -167,7 +167,7 @@ def finalize(made: AcmeOrder, csr: bytes) -> AcmeOrder:
 def revoke_issued(
     ca: Ca, der: bytes, *, account: AcmeAccount | None, key: PublicKey | None, reason: object
 ) -> Cert:
-    """By the account that ordered it, or by whoever has the certificate's own key."""
+    """Revoke a certificate, authorized by its account or by its own key."""
     code = 0 if reason is None else reason
     if not isinstance(code, int) or code not in REASONS:
         raise Refused("Not a reason that can be given.", code="badRevocationReason")

@@ -1,4 +1,4 @@
-"""Authorities: created, imported, renewed, changed and deleted."""
+"""Certificate authorities: create, import, renew, change and delete."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ MADE_HERE = ("certificate", "ocsp_sha1", "ocsp_sha256", "issuer", "organization"
 
 
 def create_ca(*, issuer: Ca | None = None, **values: Any) -> Ca:
-    """A root, or an intermediate that `issuer` vouches for. Takes the fields of `Ca`."""
+    """Create a root, or an intermediate of `issuer`. Takes the fields of `Ca`."""
     if issuer is not None:
         check_signer(issuer)
     with refusing():
@@ -51,7 +51,7 @@ def create_ca(*, issuer: Ca | None = None, **values: Any) -> Ca:
 
 
 def import_ca(*, certificate: str, private_key: str, passphrase: str = "", **values: Any) -> Ca:
-    """An authority made elsewhere, with its key; the PEM may go on with those above it."""
+    """Import a CA with its key; the PEM may also contain its issuers."""
     near = Ca.objects.filter(Q(organization=values.get("organization")) | Q(organization=None))
     with refusing():
         found = read_authority(
@@ -70,10 +70,10 @@ def import_ca(*, certificate: str, private_key: str, passphrase: str = "", **val
 
 
 def renew_ca(ca: Ca, *, keep_key: bool = False) -> Ca:
-    """A new certificate in the same row, valid as long again.
+    """Renew the CA's certificate for the same lifetime.
 
-    With a new key everything that is live under it is signed again, each with the key it has;
-    with the key kept nothing else needs to change.
+    With a new key, all live certificates below it are signed again with their own keys;
+    with the key kept they stay as they are.
     """
     check_renewable(ca)
     key = ca.key if keep_key else keys.generate(kind_for_renewal(ca))
@@ -91,7 +91,7 @@ def renew_ca(ca: Ca, *, keep_key: bool = False) -> Ca:
 
 
 def update_ca(ca: Ca, **values: Any) -> Ca:
-    """Name, notes, organization, automatic renewal: a certificate itself does not change."""
+    """Change name, notes, organization or automatic renewal, not the certificate."""
     organization = values.get("organization", ca.organization)
     below = (ca.certs.all(), ca.intermediates.all())
     if organization and any(rows.exclude(organization=organization).exists() for rows in below):
@@ -106,7 +106,10 @@ def update_ca(ca: Ca, **values: Any) -> Ca:
 
 @transaction.atomic
 def delete_ca(ca: Ca) -> None:
-    """Refused while anything relies on it: a live certificate, an intermediate, a server."""
+    """Delete a CA.
+
+    Raises Conflict while a certificate, an intermediate or a server uses it.
+    """
     live = ca.certs.live().count()
     if live:
         raise Conflict(
@@ -164,7 +167,7 @@ def _sign_again(row: Ca, key: keys.PrivateKey, *, ends: datetime) -> None:
 
 
 def _address(row: Ca) -> None:
-    """How OCSP requests will call it."""
+    """Store the hashes by which OCSP requests identify the CA."""
     row.ocsp_sha1, row.ocsp_sha256 = ocsp.addresses(row.parsed)
 
 
@@ -190,7 +193,7 @@ def _hand_down_chain(ca: Ca) -> None:
 
 
 def add_ca(*, certificate: str = "", private_key: str = "", **values: Any) -> Ca:
-    """Imports where a certificate is given, else creates."""
+    """Import a CA if a certificate is given, otherwise create one."""
     if not certificate and not private_key:
         return create_ca(**values)
     return import_ca(certificate=certificate, private_key=private_key, **values)

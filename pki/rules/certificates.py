@@ -1,4 +1,4 @@
-"""Certificates: issued, imported, renewed, changed and deleted."""
+"""Certificates: issue, import, renew, change and delete."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,10 +40,10 @@ KEPT_ON_IMPORT = ("name", "organization", "notes", "auto_renew")
 
 
 def issue(ca: Ca, *, public_key: keys.PublicKey | None = None, **values: Any) -> Cert:
-    """A certificate signed by `ca`, with a new key unless the device's own public key is given.
+    """Issue a certificate with a new key, or for the given public key.
 
-    Takes the fields of `Cert`; what is left out gets its default. Without an end of its own it
-    ends after a year, or with its CA.
+    Takes the fields of `Cert`, with defaults for those omitted. The default lifetime is a
+    year, or until the CA's end.
     """
     check_signer(ca)
     with refusing():
@@ -64,14 +64,14 @@ def issue(ca: Ca, *, public_key: keys.PublicKey | None = None, **values: Any) ->
 
 
 def issue_for_request(ca: Ca, request: SigningRequest, **values: Any) -> Cert:
-    """A certificate for the key of a signing request; its names are for the caller to check."""
+    """Issue a certificate for a CSR's key. The caller must check the names."""
     return issue(ca, public_key=request.public_key, **values)
 
 
 def import_cert(
     *, ca: Ca, certificate: str, private_key: str, passphrase: str = "", **values: Any
 ) -> Cert:
-    """A certificate that `ca` issued elsewhere, with its key."""
+    """Import a certificate issued by `ca` elsewhere, with its key."""
     with refusing():
         chain = ca.authority.chain()
         found = read_end_entity(
@@ -92,15 +92,16 @@ def import_cert(
 
 
 def renew(cert: Cert, *, keep_key: bool = False) -> Cert:
-    """A new certificate in the same row, valid as long again; the old one stays good till its end.
+    """Renew the certificate in its row, for the same lifetime.
 
-    The key is new too, unless it is to be kept or only the device has it.
+    The old one stays valid. The key is replaced, unless `keep_key` is set or only the
+    device has the key.
     """
     check_signer(cert.ca)
     check_renewable(cert)
     fresh = None
     if cert.private_key and not keep_key:
-        # Before the row is locked: an RSA key takes tens of milliseconds, and more.
+        # Before locking the row: generating an RSA key takes tens of milliseconds or more.
         fresh = keys.generate(kind_for_renewal(cert))
     with transaction.atomic(), refusing():
         locked = Cert.objects.select_for_update(of=("self",)).select_related("ca")
@@ -117,7 +118,7 @@ def renew(cert: Cert, *, keep_key: bool = False) -> Cert:
 
 @transaction.atomic
 def replace(cert: Cert, public_key: keys.PublicKey, **values: Any) -> Cert:
-    """Another key in the same row, for whoever keeps the key themselves."""
+    """Issue the row's certificate again for another public key held by its owner."""
     check_signer(cert.ca)
     with refusing():
         row: Cert = Cert.objects.select_for_update(of=("self",)).get(pk=cert.pk)
@@ -131,7 +132,10 @@ def replace(cert: Cert, public_key: keys.PublicKey, **values: Any) -> Cert:
 
 
 def reissue_all(ca: Ca) -> int:
-    """Signs all that is live anew, with the same keys and ends, since the CA's key is another one."""
+    """Sign all live certificates again with their keys, after the CA's key changed.
+
+    Returns their number.
+    """
     count = 0
     rows = ca.certs.live().order_by("pk")
     while batch := list(rows[count : count + BATCH]):
@@ -144,7 +148,7 @@ def reissue_all(ca: Ca) -> int:
 
 
 def update_cert(cert: Cert, **values: Any) -> Cert:
-    """Name, notes, organization, automatic renewal: a certificate itself does not change."""
+    """Change name, notes, organization or automatic renewal, not the certificate."""
     for name, value in values.items():
         setattr(cert, name, value)
     check_organization(cert, cert.ca, "Cert")
@@ -156,7 +160,7 @@ def update_cert(cert: Cert, **values: Any) -> Cert:
 
 @transaction.atomic
 def delete_cert(cert: Cert) -> None:
-    """Gone from here, and revoked, so that nobody goes on with it."""
+    """Revoke and delete a certificate. Raises Conflict if it is in use."""
     if cert.validity_end > timezone.now():
         revoke(cert, reason=Reason.CESSATION)
     try:
@@ -190,7 +194,7 @@ def _sign(row: Cert, ca: Ca, public_key: keys.PublicKey) -> None:
 
 
 def add_cert(*, ca: Ca, certificate: str = "", private_key: str = "", **values: Any) -> Cert:
-    """Imports where a certificate is given, else issues."""
+    """Import a certificate if one is given, otherwise issue one."""
     if not certificate and not private_key:
         return issue(ca, **values)
     return import_cert(ca=ca, certificate=certificate, private_key=private_key, **values)

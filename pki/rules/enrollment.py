@@ -1,4 +1,4 @@
-"""A certificate for a key that its holder keeps: what ACME and EST have in common."""
+"""Enrollment for a key held by its owner, shared by ACME and EST."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ from pki.models import Ca, Cert, Enrollment
 from pki.rules.certificates import issue, replace
 from pki.rules.signing import refusing
 
-# Those who enroll by themselves renew by themselves, so their certificates can be short-lived.
+# Clients renew automatically, so certificates can be short-lived.
 LIFE = timedelta(days=90)
 LONGEST_COMMON_NAME = 64
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A device that has shown its own key, and the names that are its own."""
+    """An authenticated device with its own names."""
 
     device_id: UUID
     organization: Organization
@@ -40,7 +40,7 @@ def check_holder(ca: Ca, holder: Holder) -> None:
 def enroll(
     ca: Ca, csr: bytes, *, names: Collection[str], organization: Organization | None
 ) -> Cert:
-    """Signs a request for exactly these names: a new row, or the one that they have already."""
+    """Sign a CSR for exactly these names, or renew the existing certificate."""
     with refusing():
         request = read_request(csr)
     check_names(request, names)
@@ -77,7 +77,7 @@ def check_names(request: SigningRequest, names: Collection[str]) -> None:
 
 
 def check_key(csr: bytes, account_key: PublicKey) -> None:
-    """RFC 8555, 11.1: the key of an account is not to be in a certificate."""
+    """Refuse the account's own key in a certificate (RFC 8555, 11.1)."""
     with refusing():
         if read_request(csr).public_key == account_key:
             raise Refused("The account's own key cannot be certified.")
@@ -87,7 +87,7 @@ def _extensions(names: Collection[str]) -> list[dict[str, object]]:
     found: list[dict[str, object]] = [
         {"name": "extendedKeyUsage", "value": "serverAuth,clientAuth", "critical": False}
     ]
-    # A device may be named by its MAC address, which is no name of the DNS.
+    # A device may be named by its MAC address, which is an invalid DNS name.
     hosts = ",".join(f"DNS:{name}" for name in sorted(names) if ":" not in name)
     if hosts:
         found.append({"name": "subjectAltName", "value": hosts, "critical": False})

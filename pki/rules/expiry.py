@@ -1,4 +1,4 @@
-"""What ends soon: renewed where that is wanted, and told where it is not."""
+"""Expiring CAs and certificates: automatic renewal and notices."""
 
 import logging
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ from pki.rules.certificates import renew
 
 log = logging.getLogger(__name__)
 
-# Flagged at each of these, most urgent first.
+# Notice thresholds, most urgent first.
 NOTICES = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
 RENEW_BEFORE = timedelta(days=30)
-# A short-lived certificate is renewed when a third of its life is left.
+# Short-lived certificates are renewed in the last third of their lifetime.
 SHARE_LEFT = 3
 
 
 def tell_expiring() -> int:
-    """Tell of what ends within 30, 7 and 1 days, at each of these once; how many."""
+    """Record notices of rows ending within 30, 7 and 1 days. Returns their number."""
     return record_notices(event for model in (Ca, Cert) for event in _ending(model))
 
 
@@ -34,7 +34,7 @@ def _ending(model: type[Ca] | type[Cert]) -> Iterator[Event]:
     for row in model.objects.expiring(max(NOTICES), now=now):
         days = next(span.days for span in NOTICES if row.validity_end <= now + span)
         if row.auto_renew and days == max(NOTICES).days:
-            # That is when it is renewed; only where that fails is it worth telling.
+            # Due for automatic renewal; worth a notice only if that fails.
             continue
         yield event_for(
             row, "certificate.expiring", f"{model._meta.model_name}:update", name=row.name,
@@ -44,14 +44,14 @@ def _ending(model: type[Ca] | type[Cert]) -> Iterator[Event]:
 
 @dataclass(frozen=True)
 class Notice:
-    """What ends within a span of days, and within none of the shorter ones."""
+    """Rows that end within this span, but not within a shorter one."""
 
     days: int
     rows: list[Ca | Cert]
 
 
 def notices(user: User) -> list[Notice]:
-    """What this user may see ending within 1, 7 and 30 days."""
+    """Return the rows visible to the user that end within 1, 7 and 30 days."""
     found: list[Notice] = []
     now, start = timezone.now(), timedelta()
     for span in NOTICES:
@@ -65,9 +65,9 @@ def notices(user: User) -> list[Notice]:
 
 
 def renew_due() -> list[Ca | Cert]:
-    """Renews what is marked for it and ends soon; authorities keep their key.
+    """Renew due rows with automatic renewal; CAs keep their key. Returns them.
 
-    One that cannot be renewed is logged and left for a person: its badge on the dashboard stays.
+    A failure is logged; the row stays on the dashboard for a user to handle.
     """
     due: list[Ca | Cert] = []
     for model in (Ca, Cert):

@@ -1,4 +1,4 @@
-"""Taking certificates back, and telling everybody who asks."""
+"""Revocation, CRLs and OCSP."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,25 +13,28 @@ from pki.engine.contract import Period, Revocation, Status
 from pki.engine.errors import Rejected
 from pki.models import Ca, Cert, Issued, Reason, RevocationList
 
-# A device that is offline, or a portal that is down, for this long still has a usable list.
+# Lifetime of a CRL: devices and portal may be offline for this long.
 LIST_LIFE = timedelta(days=7)
 PUBLISH_EVERY = timedelta(days=1)
 ANSWER_LIFE = timedelta(hours=12)
-# Clocks of those who ask may be late by this much.
+# Tolerated lag of the clients' clocks.
 CLOCK_SLACK = timedelta(minutes=5)
 
 Revocable = TypeVar("Revocable", Ca, Cert)
 
 
 def revoke(row: Revocable, *, reason: str = Reason.UNSPECIFIED) -> Revocable:
-    """Takes back the certificate and those it replaced; the first time is the one that counts."""
+    """Revoke the certificate and those it replaced. An earlier revocation stays."""
     revoke_all([row], reason=reason)
     return row
 
 
 @transaction.atomic
 def revoke_all(rows: Iterable[Ca | Cert], *, reason: str = Reason.UNSPECIFIED) -> None:
-    """Many at once, each authority's list being signed once. Roots, which nobody lists, stay."""
+    """Revoke many, signing each CA's CRL once.
+
+    Roots are skipped, as no CRL lists them.
+    """
     now = timezone.now().replace(microsecond=0)
     signers: dict[int, Ca] = {}
     for row in rows:
@@ -49,7 +52,7 @@ def revoke_all(rows: Iterable[Ca | Cert], *, reason: str = Reason.UNSPECIFIED) -
 
 @transaction.atomic
 def publish(ca: Ca) -> RevocationList:
-    """Signs the authority's list as of now, under the next number."""
+    """Sign a new CRL with the next number."""
     now = timezone.now().replace(microsecond=0)
     before = RevocationList.objects.select_for_update().filter(ca=ca).first()
     number = before.number + 1 if before else 1
@@ -68,13 +71,13 @@ def publish(ca: Ca) -> RevocationList:
 
 
 def current_list(ca: Ca) -> RevocationList:
-    """The list to serve; signed anew when the last one has lapsed, whatever became of beat."""
+    """Return the current CRL, signing a new one if the last has expired."""
     found = RevocationList.objects.filter(ca=ca, next_update__gt=timezone.now()).first()
     return found or publish(ca)
 
 
 def publish_due() -> int:
-    """Signs every list that is a day old; how many that were."""
+    """Sign every CRL older than a day again. Returns their number."""
     due = timezone.now() + LIST_LIFE - PUBLISH_EVERY
     authorities = list(Ca.objects.filter(revocation_list__next_update__lte=due))
     for ca in authorities:
@@ -83,7 +86,7 @@ def publish_due() -> int:
 
 
 def status_of(request: bytes) -> bytes:
-    """The OCSP response (DER) to an OCSP request (DER), whatever the bytes are."""
+    """Return the OCSP response (DER) to a request (DER) of any content."""
     try:
         question = ocsp.read_question(request)
     except Rejected:
@@ -115,7 +118,7 @@ def _find(question: ocsp.Question) -> tuple[Ca | None, Issued | None]:
 
 
 def _revocations(ca: Ca) -> list[Revocation]:
-    """Those that still matter: an expired certificate is refused without any list."""
+    """Return the revocations to list: those of certificates not long expired."""
     listed = Issued.objects.filter(
         ca=ca, revoked_at__isnull=False, validity_end__gt=timezone.now() - LIST_LIFE
     ).order_by("revoked_at", "pk")

@@ -1,4 +1,4 @@
-"""What creating, renewing and importing have in common, for authorities and certificates."""
+"""Helpers shared by creating, renewing and importing CAs and certificates."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,14 +23,14 @@ from pki.engine.importing import to_pem
 from pki.engine.names import from_name, to_name
 from pki.models import Ca, Cert, Issued
 
-# An e-mail address in a certificate that others made need not be one that we would accept.
+# E-mail addresses of imported certificates may be invalid by our rules.
 UNCHECKED_ON_IMPORT = {"email"}
 LONGEST_EMAIL = 254
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turns the engine's refusals into the house's."""
+    """Convert the engine's Rejected into Refused."""
     try:
         yield
     except Rejected as rejected:
@@ -38,13 +38,13 @@ def refusing() -> Iterator[None]:
 
 
 def midnight_before() -> datetime:
-    """Yesterday's midnight: devices boot with clocks that are late, and must not be locked out."""
+    """Return yesterday's midnight (UTC): devices may boot with a clock that is behind."""
     today = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return today - timedelta(days=1)
 
 
 def fill(row: Ca | Cert, values: dict[str, Any], life: timedelta) -> None:
-    """Puts the values on the row, and what they leave out: names, dates, a serial number."""
+    """Set the values on the row, with defaults for names, dates and serial number."""
     for name, value in values.items():
         setattr(row, name, value)
     if not any(asdict(row.subject).values()):
@@ -70,7 +70,7 @@ def serial_of(text: str | None) -> int:
 
 
 def template_of(row: Ca | Cert, public_key: keys.PublicKey, signer: Ca | None) -> Template:
-    """What the row asks to be signed; `signer` is None for a root."""
+    """Return the template of the row's certificate; `signer` is None for a root."""
     return Template(
         subject=to_name(row.subject),
         public_key=public_key,
@@ -85,7 +85,7 @@ def template_of(row: Ca | Cert, public_key: keys.PublicKey, signer: Ca | None) -
 
 
 def points_of(ca: Ca) -> Points:
-    """Where the portal answers about what this authority issued, if it knows its own address."""
+    """Return the CA's CRL, OCSP and issuer URLs, if the portal knows its address."""
     portal = settings.MUSTER_PUBLIC_URL
     if not portal:
         return Points()
@@ -97,7 +97,7 @@ def points_of(ca: Ca) -> Points:
 
 
 def take_over(row: Ca | Cert, certificate: x509.Certificate, digest: str) -> None:
-    """The row says what an imported certificate says."""
+    """Copy an imported certificate's values to the row."""
     subject = from_name(certificate.subject)
     for name, text in asdict(replace(subject, email=subject.email[:LONGEST_EMAIL])).items():
         setattr(row, name, text)
@@ -111,14 +111,14 @@ def take_over(row: Ca | Cert, certificate: x509.Certificate, digest: str) -> Non
 
 
 def check_key_length(given: str | None, certificate: x509.Certificate) -> None:
-    """A client that names a kind of key for an import expects that kind."""
+    """Refuse an import with another kind of key than the client stated."""
     found = keys.kind_of(certificate.public_key())
     if given and not keys.same_family(given, found):
         raise Rejected({"key_length": f"The certificate's key is {keys.describe(found)}."})
 
 
 def check_common_name(row: Ca | Cert) -> None:
-    """No other live row of this name among those that the same devices may meet."""
+    """Refuse a common name of another live row visible to the same devices."""
     if not row.common_name:
         return
     organization = row.organization_id
@@ -156,7 +156,7 @@ def digest_for_renewal(row: Ca | Cert) -> str:
 
 
 def save_new(row: Ca | Cert, signer: Ca | None) -> None:
-    """Writes the row and its serial number; what the database refuses was made meanwhile."""
+    """Insert the row and its serial number; a uniqueness race becomes a refusal."""
     try:
         with transaction.atomic():
             row.save(force_insert=True)
@@ -169,7 +169,7 @@ def save_new(row: Ca | Cert, signer: Ca | None) -> None:
 
 
 def record(row: Ca | Cert, signer: Ca) -> None:
-    """Note the serial number as one that the authority answers for."""
+    """Record the serial number as signed by the CA."""
     issued_by(row, signer).save(force_insert=True)
 
 

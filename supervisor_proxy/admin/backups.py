@@ -1,4 +1,4 @@
-"""Backups of Home Assistant devices: the plans they are made by, and those that are kept here."""
+"""Admin pages of backup plans and of Home Assistant backups stored in the portal."""
 
 from typing import Any
 
@@ -190,7 +190,7 @@ class StoredBackupAdmin(RuleAdmin):
     def deletion_effects(self, obj: StoredBackup) -> list[str]:
         return ["The copy on its device stays."] if obj.is_on_device else []
 
-    # --- the page
+    # --- page
 
     def get_urls(self) -> list[Any]:
         view, name = self.admin_site.admin_view, "stored_backup"
@@ -245,7 +245,7 @@ class StoredBackupAdmin(RuleAdmin):
         )  # fmt: skip
 
     def send(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Bring it to its device again; there it is restored like any other."""
+        """Upload the backup to its device, where it can be restored."""
         row = self.row_for(request, str(pk), "backup")
         user: Any = request.user
         try:
@@ -263,10 +263,10 @@ class StoredBackupAdmin(RuleAdmin):
         return HttpResponseRedirect(f"{link}#home")
 
     def password(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The page once more, with what Home Assistant asks for to restore it."""
+        """Show the page with the password needed to restore the backup."""
         row = self.row_for(request, str(pk), "secret")
         record_audit("backup.password_shown", row)
-        # To Django's page of a row a POST is a form that was sent.
+        # On POST, Django's change view would expect a submitted form.
         request.method = "GET"
         shown = self.change_view(request, str(pk), extra_context={"password": row.password})
         shown["Cache-Control"] = "no-store"

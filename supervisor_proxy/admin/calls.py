@@ -1,4 +1,4 @@
-"""What was asked of supervisors: each call, and how far those of many devices got."""
+"""Admin pages of supervisor calls and batches, and their results."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def shown_call(call: SupervisorCall) -> dict[str, Any]:
 
 
 class Kept(ScopedAdmin):
-    """Rows that are a record: read here, never written."""
+    """Read-only admin of records."""
 
     resource = "supervisor"
     warn_unsaved_form = False
@@ -162,7 +162,7 @@ class SupervisorBatchAdmin(Kept):
         return super().render_change_form(request, context, *args, **kw)
 
     def results(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The part of the page that changes, for the page to fetch."""
+        """Render the live part of the page, for polling."""
         batch = self.row_for(request, str(pk), "read")
         return render(request, "portal/batch.html", results_of(batch))
 

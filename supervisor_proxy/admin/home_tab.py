@@ -1,4 +1,4 @@
-"""The Home Assistant tab of a device's page: what it says just now, and what can be done."""
+"""The Home Assistant tab of a device's page: live state and actions."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ from supervisor_proxy.rules.call_requests import match_route
 from supervisor_proxy.rules.streaming import backup_of, download
 from supervisor_proxy.rules.supervisors import address_of
 
-# name: call, label, what it does, in words, if that is to be confirmed by the device's name.
+# name: call, label, effect in words if it must be confirmed by the device's name.
 CALLS: dict[str, tuple[str, str, str]] = {
     "check": ("POST core/check", "Check configuration", ""),
     "restart-core": ("POST core/restart", "Restart Home Assistant", ""),
@@ -67,7 +67,7 @@ def is_serious(name: str) -> bool:
 
 
 class HomeTab:
-    """For the admin of Home Assistant devices: what the tab fetches, and what its buttons do."""
+    """Views behind the Home Assistant tab: its live data and its buttons."""
 
     admin_site: Any
     message_user: Any
@@ -101,7 +101,7 @@ class HomeTab:
         return row
 
     def look(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """What the device says just now."""
+        """Return the device's live state."""
         row = self.row(request, pk)
         data = home_assistant.look_at([row])[row.pk]
         home = Home.objects.get(supervisor=row)
@@ -123,7 +123,7 @@ class HomeTab:
         })  # fmt: skip
 
     def logs(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """The end of a log; who reads it is recorded."""
+        """Return the end of a log. The access is recorded."""
         row = self.row(request, pk, "logs")
         user: Any = request.user
         of = request.GET.get("of", "core")
@@ -147,7 +147,7 @@ class HomeTab:
         return answer
 
     def backup(self, request: HttpRequest, pk: int, slug: str) -> HttpResponseBase:
-        """A backup of the device, as it comes."""
+        """Stream a backup from the device."""
         row = self.row(request, pk, "download")
         user: Any = request.user
         try:
@@ -162,7 +162,7 @@ class HomeTab:
         )  # fmt: skip
 
     def call(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """One call by its button; the serious ones name the device again."""
+        """Make the call of a button. Dangerous calls require the device's name again."""
         row = self.row(request, pk)
         try:
             sent = json.loads(request.body or b"{}")
@@ -188,7 +188,7 @@ class HomeTab:
 
 
 def home_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
-    """What the Home Assistant tab of a device's page shows, to whoever may see supervisors."""
+    """Return the context of the Home Assistant tab, or None if not permitted."""
     user: Any = request.user
     row = Supervisor.objects.filter(device=device, flavor=Supervisor.Flavor.HASSIO).first()
     if row is None or not user.has_perm_on("supervisor:read", device):

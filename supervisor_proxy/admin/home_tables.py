@@ -1,4 +1,4 @@
-"""What Home Assistant devices told, in rows and cells."""
+"""Tables of the Home Assistant fleet: versions, add-ons and states."""
 
 from collections import Counter
 from typing import Any
@@ -43,7 +43,7 @@ def backups_of(data: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def table_of(rows: list[Home]) -> dict[str, Any]:
-    """Columns of those add-ons that most have, and the versions that differ from most."""
+    """Return the columns of the most common add-ons and the outlying versions."""
     names: dict[str, str] = {}
     versions: dict[str, Counter[str]] = {}
     for home in rows:

@@ -1,4 +1,4 @@
-"""Home Assistant: the fleet's versions, add-ons and troubles."""
+"""Admin pages of the Home Assistant fleet: versions, add-ons, alerts and updates."""
 
 from typing import Any
 
@@ -97,7 +97,7 @@ class HomeAdmin(HomeTab, Kept):
     def looked(self, obj: Home) -> str:
         return relative_time(obj.seen)
 
-    # --- updates in waves
+    # --- staged updates
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "manage")
@@ -147,7 +147,7 @@ class HomeAdmin(HomeTab, Kept):
         ]
 
     def matrix(self, request: HttpRequest) -> HttpResponse:
-        """Which add-on runs where, in which version."""
+        """Show a matrix of devices, add-ons and versions."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         rows = (

@@ -1,4 +1,4 @@
-"""Supervisors: their list, calls of many of them, and the tab of a device's page."""
+"""Admin pages of supervisors: list, batch calls, and the tab of a device's page."""
 
 import json
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ KEY_TONES = {
     Supervisor.KeyState.INVALID: "bad",
     Supervisor.KeyState.UNKNOWN: "bad",
 }
-# The buttons of the page, and what of them is asked for twice.
+# Buttons of the page, and which of them need confirmation.
 BUTTONS: Mapping[str, str] = {
     "ping": "Ping",
     "blink": "Identify",
@@ -151,7 +151,7 @@ class SupervisorAdmin(RuleAdmin):
     def reported_at(self, obj: Supervisor) -> str:
         return relative_time(obj.last_report)
 
-    # --- many
+    # --- batch calls
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "act")
@@ -197,7 +197,7 @@ class SupervisorAdmin(RuleAdmin):
         batch = ask_many_later(user, rows, wanted)
         return HttpResponseRedirect(admin_url(SupervisorBatch, "change", batch.pk))
 
-    # --- the tab of a device
+    # --- tab of a device
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -208,7 +208,7 @@ class SupervisorAdmin(RuleAdmin):
         ]
 
     def look(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """What the device says just now: its state, its services, the end of its journal."""
+        """Return the device's live state, services and the end of its journal."""
         row: Supervisor = self.row_for(request, str(pk), "read")
         user: Any = request.user
         found: dict[str, Any] = {"key": str(self.key_badge(row))}
@@ -233,7 +233,7 @@ class SupervisorAdmin(RuleAdmin):
         return ask(user, row, wanted)
 
     def call(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """One call by its button; the serious ones name the device again."""
+        """Make the call of a button. Dangerous calls require the device's name again."""
         row: Supervisor = self.row_for(request, str(pk), "read")
         try:
             sent = json.loads(request.body or b"{}")
@@ -274,7 +274,7 @@ def last_calls(row: Supervisor) -> list[dict[str, Any]]:
 
 
 def supervisor_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
-    """What the tab of a device's page shows, to whoever may see supervisors."""
+    """Return the context of the Supervisor tab, or None if not permitted."""
     user: Any = request.user
     row = Supervisor.objects.filter(device=device, flavor=Supervisor.Flavor.BALENA).first()
     if row is None or not user.has_perm_on("supervisor:read", device):

@@ -1,4 +1,4 @@
-"""Terminals: opened from a device's page, listed, closed by force, and played again."""
+"""Admin pages of terminals: open, list, force close, and play back."""
 
 from typing import Any
 
@@ -155,7 +155,7 @@ class TerminalAdmin(Kept):
 
 
 def terminals_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
-    """What the tab of a device's page shows, to whoever may open or see terminals."""
+    """Return the context of the Terminal tab, or None if not permitted."""
     user: Any = request.user
     opens = user.has_perm_on("terminal:open", device) and not device.is_deactivated
     reads = user.has_perm_on("terminal:read", device)

@@ -1,4 +1,4 @@
-"""The wire shapes of the Hass.io dialect that are the portal's own."""
+"""Response formats of the Hass.io dialect that are the portal's own."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ State = SupervisorCall.State
 
 
 def job(call: SupervisorCall) -> dict[str, Any]:
-    """A call that a worker makes, as today's supervisors describe their jobs."""
+    """Return a worker's call in the format of a supervisor's job."""
     is_over = call.state not in SupervisorCall.OPEN
     errors = [] if call.state == State.SUCCEEDED or not is_over else [
         {"type": call.code or call.state, "message": call.reason or call.answer, "stage": None}

@@ -1,4 +1,4 @@
-"""``/api/v1/controller/device/<id>/hassio/<call>``: a Home Assistant supervisor, of any year."""
+"""Proxy of Home Assistant supervisors: ``…/device/<id>/hassio/<call>``."""
 
 import json
 import re
@@ -40,7 +40,7 @@ JOB = re.compile(r"jobs/([0-9a-f]{32})/?")
 
 
 class HassioView(View):
-    """Every call of a Home Assistant supervisor, by the paths of 2020 and by today's."""
+    """Proxy of Home Assistant supervisor calls, by the paths of 2020 and today's."""
 
     permission_classes = [IsAuthenticated]
     parser_classes = []
@@ -96,7 +96,7 @@ def supervisor_of(user: User, device_id: UUID) -> Supervisor:
 def streamed(
     request: Request, user: User, supervisor: Supervisor, path: str
 ) -> HttpResponse | StreamingHttpResponse | None:
-    """Backups up and down, as they come; None for any other call."""
+    """Stream backup uploads, downloads and followed logs; None for other calls."""
     if request.method == "POST" and UPLOAD.fullmatch(path):
         parts, size = sent_file(request)
         learn_version(user, supervisor)
@@ -130,9 +130,9 @@ def streaming(parts: Iterable[bytes], kind: str, *, status: int = 200) -> Stream
 
 
 def sent_file(request: Request) -> tuple[Iterable[bytes], int | None]:
-    """The file of a request, part by part: the first of a form, or the body itself.
+    """Return the uploaded file as parts: the first of a form, or the body itself.
 
-    Its size is known where it is the body.
+    The size is known only if the file is the body.
     """
     plain = request._request
     size = int(plain.META.get("CONTENT_LENGTH") or 0)
@@ -147,13 +147,13 @@ def sent_file(request: Request) -> tuple[Iterable[bytes], int | None]:
 
 
 def learn_version(user: User, supervisor: Supervisor) -> None:
-    """Which names a device knows, and how it takes files, depends on its version."""
+    """Read an unknown supervisor version first: paths and upload format depend on it."""
     if not supervisor.version:
         ask(user, supervisor, match_route(HASSIO, method="GET", path="/info"))
 
 
 def own_job(supervisor: Supervisor, path: str) -> SupervisorCall | None:
-    """The portal's own job, if the path names one; devices have others."""
+    """Return the portal's own job if the path names one; devices have jobs, too."""
     found = JOB.fullmatch(path)
     if found is None:
         return None
@@ -191,7 +191,7 @@ def body_of(request: Request) -> bytes:
 
 
 def read_json(body: bytes) -> Any:
-    """As supervisors read it: whatever the type says, and nothing is an empty object."""
+    """Parse JSON like supervisors do: ignoring the content type, empty means {}."""
     try:
         found = json.loads(body) if body.strip() else {}
     except (ValueError, RecursionError):

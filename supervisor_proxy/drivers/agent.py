@@ -1,4 +1,4 @@
-"""A Home Assistant supervisor through the add-on on the device, which has dialled the portal."""
+"""Driver for Home Assistant supervisors behind a connected add-on."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from supervisor_proxy.drivers.contract import BadAnswer, Download, Order, Target
 from supervisor_proxy.drivers.hassio import form
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, Reply
 
-# A followed log is silent for long; the one who reads it is asked for this often.
+# Followed logs may be silent for long; the reader gets control this often.
 TICK_SECONDS = 1
 PATIENCE_SECONDS = 120.0
 FOLLOWING_SECONDS = 300.0
@@ -29,7 +29,10 @@ NOT_TAKEN = "The add-on of the device did not take the call, so nothing was done
 
 
 def connected(agent: str) -> str:
-    """Which socket stands for this agent; raises Unreachable if none does."""
+    """Return the socket instance of the agent.
+
+    Raises Unreachable if it is not connected.
+    """
     try:
         with Redis.from_url(settings.REDIS_URL) as redis:
             found = cast(bytes | None, redis.get(relay.presence(agent)))
@@ -50,7 +53,7 @@ def opening(call: str, order: Order, **values: Any) -> bytes:
 
 
 def refusal(message: dict[str, Any]) -> Refused | None:
-    """What the agent says went wrong."""
+    """Return the error reported by the agent, or None."""
     match message.get("error"):
         case None:
             return None
@@ -98,11 +101,11 @@ class Agent:
     async def _reply(
         self, redis: Any, to: str, agent: str, call: str, order: Order
     ) -> Reply | None:
-        """The whole answer; None if it did not come in time."""
+        """Collect the complete answer. Returns None on timeout."""
         end, body = time.monotonic() + order.seconds, bytearray()
         status, kind = 0, ""
         while (left := end - time.monotonic()) > 0:
-            # 0 would be for ever.
+            # A timeout of 0 would block forever.
             found = await redis.blpop([relay.outbox(agent, call)], timeout=max(left, 0.05))
             if found is None:
                 break
@@ -149,7 +152,7 @@ class Agent:
 
 
 class Exchange:
-    """One call whose body or answer is a stream, in a thread that waits for it."""
+    """One streaming call, blocking the thread that waits for it."""
 
     def __init__(self, target: Target, order: Order) -> None:
         self.agent, self.call = target.agent, relay.new_call()
@@ -173,7 +176,7 @@ class Exchange:
         self.redis.expire(self.to, relay.KEPT_SECONDS)
 
     def send_body(self, data: bytes) -> None:
-        """Part by part, as the device takes them."""
+        """Send data in parts, as fast as the device's window allows."""
         for at in range(0, len(data), relay.PART):
             while self.room <= 0:
                 self.until("more")
@@ -185,7 +188,7 @@ class Exchange:
         return next(filter(None, self.messages()))
 
     def messages(self) -> Iterator[bytes]:
-        """Yield messages as they come, and an empty one for each second of silence."""
+        """Yield messages as they arrive, and an empty one per second of silence."""
         silent_since = time.monotonic()
         while time.monotonic() - silent_since < self.patience:
             found = cast(
@@ -198,7 +201,7 @@ class Exchange:
         raise OutcomeUnknown(LOST, code="no_answer")
 
     def until(self, kind: str) -> dict[str, Any]:
-        """Wait for a text of this kind; room that is made on the way is noted."""
+        """Wait for a message of this kind, counting window updates on the way."""
         while True:
             message = self.next()
             if not relay.is_text(message):

@@ -1,4 +1,4 @@
-"""How a balena supervisor is told the key: by its version."""
+"""Driver for balena supervisors. How the key is sent depends on the version."""
 
 from supervisor_proxy.drivers.contract import Order, Target
 from supervisor_proxy.drivers.http import exchange
@@ -10,7 +10,7 @@ BEARER_SINCE = (11, 3, 0)
 
 
 class Balena:
-    """The supervisor's own HTTP on port 48484."""
+    """The supervisor's HTTP API on port 48484."""
 
     async def call(self, target: Target, order: Order) -> Reply:
         headers, query = credentials(target)
@@ -18,8 +18,10 @@ class Balena:
 
 
 def credentials(target: Target) -> tuple[dict[str, str], dict[str, str]]:
-    """Headers and parameters. Only an old or unknown version gets the key in the address,
-    which programs on the way may note."""
+    """Return headers and query parameters with the key.
+
+    Only an old or unknown version gets the key in the URL, which intermediaries may log.
+    """
     if not target.key:
         return {}, {}
     if older(target.version, HEADER_SINCE, unknown=True):

@@ -1,4 +1,4 @@
-"""What a way to a supervisor takes and gives: values only, never rows."""
+"""Contract of supervisor drivers. They take and return values, never rows."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -10,72 +10,72 @@ from supervisor_proxy.engine.answers import LARGEST_ANSWER, Reply
 
 
 class BadAnswer(OutcomeUnknown):
-    """Something came back that is no answer, or too much of one; the call did arrive."""
+    """The call arrived, but the answer is invalid or too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One supervisor, and what it lets in."""
+    """Address and credentials of one supervisor."""
 
     host: str
-    """An address the portal assigned; never a name."""
+    """Address assigned by the portal; never a host name."""
     port: int
     key: str = field(default="", repr=False)
     version: str = ""
     agent: str = ""
-    """Which agent stands for it, where one does; it has no address then."""
+    """Id of the connected agent, instead of an address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One call, as it is to arrive."""
+    """One call with its limits."""
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, Any] | None = None
     seconds: float = 30.0
-    """For all of it."""
+    """Timeout of the whole call."""
     largest: int = LARGEST_ANSWER
     request_id: str = ""
     accept: str = ""
     content: bytes = field(default=b"", repr=False)
-    """Instead of ``data``, where the body is bytes."""
+    """Raw body, instead of ``data``."""
     kind: str = "json"
-    """What the answer is to be: ``json``, ``text`` or an ``image``."""
+    """Expected kind of answer: ``json``, ``text`` or ``image``."""
     byte_range: str = ""
     as_form: bool = True
-    """Whether a file that is sent is a form's."""
+    """Whether an uploaded file is sent as a form."""
     follows: bool = False
-    """Whether the answer goes on until somebody leaves."""
+    """Whether the answer continues until the client disconnects."""
 
 
 class Driver(Protocol):
     async def call(self, target: Target, order: Order) -> Reply:
         """Make one call.
 
-        Raises Unreachable if it certainly did not arrive, OutcomeUnknown if it may have,
-        BadAnswer if what came back is none.
+        Raises Unreachable if it certainly did not arrive, OutcomeUnknown if it may have
+        arrived, and BadAnswer if the answer is invalid.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An answer that comes part by part."""
+    """An answer that is streamed in parts."""
 
     status: int
     headers: Mapping[str, str]
-    """Their names in small letters."""
+    """Names in lower case."""
     parts: Iterator[bytes]
 
 
 class Streaming(Driver, Protocol):
-    """A way that takes and gives what is too large to be whole anywhere."""
+    """Driver that also streams uploads and downloads."""
 
     def download(self, target: Target, order: Order) -> AbstractContextManager[Download]:
-        """Begin it; raises as ``call`` does, before the first part."""
+        """Start a download. Raises like ``call``, before the first part."""
 
     def upload(
         self, target: Target, order: Order, parts: Iterable[bytes], *, size: int | None
     ) -> Reply:
-        """Send a file part by part: as it is, or as the only one of a form, as the order says."""
+        """Stream a file, as the body or as a form's only file, as the order says."""

@@ -1,7 +1,7 @@
-"""A Home Assistant supervisor behind Core: its WebSocket, with an administrator's long-lived token.
+"""Driver for Home Assistant supervisors behind Core, with an admin's token.
 
-Core passes on what is JSON (``supervisor/api``, since 2021); logs, pictures and backups are HTTP
-beside it, under ``/api/hassio``, as far as Core allows them.
+JSON calls use Core's WebSocket (``supervisor/api``, since 2021); logs, images and backups
+use HTTP under ``/api/hassio``, as far as Core allows.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ async def _connected(where: str, order: Order) -> ClientConnection:
 
 
 async def _asked(socket: ClientConnection, target: Target, order: Order) -> Reply:
-    """Sign in, ask once, and put the answer into the supervisor's envelope."""
+    """Authenticate, make one call, and wrap the result in the supervisor's envelope."""
     first = json.loads(await socket.recv())
     if first["type"] == "auth_required":
         await socket.send(json.dumps({"type": "auth", "access_token": target.key}))

@@ -1,4 +1,4 @@
-"""A Home Assistant supervisor over HTTP, in a network that both trust."""
+"""Driver for Home Assistant supervisors over HTTP in a trusted network."""
 
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,16 +14,16 @@ from supervisor_proxy.drivers.contract import BadAnswer, Download, Order, Target
 from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled, exchange
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, Reply
 
-# Between two parts of a stream; the whole may take hours.
+# Timeout between two parts of a stream; the whole stream may take hours.
 PATIENCE = httpx.Timeout(120.0, connect=CONNECT_SECONDS)
-# Logs that are followed may be silent for long.
+# Followed logs may be silent for long.
 FOLLOWING = httpx.Timeout(None, connect=CONNECT_SECONDS, read=300.0)
 BLOCK = 256 * 1024
 BOUNDARY = "muster-7d9f2c61b0a84e53"
 
 
 class Hassio:
-    """Direct HTTP. Supervisors before 198 read one header, later ones the other too."""
+    """Direct HTTP. Supervisors before 198 read one header, later ones also the other."""
 
     async def call(self, target: Target, order: Order) -> Reply:
         return await exchange(target, order, headers=credentials(target), query=order.query)
@@ -66,7 +66,7 @@ def fetched(
             answer = stack.enter_context(client.stream("GET", where, headers=headers))
         except httpx.HTTPError as error:
             raise _refusal(error) from None
-        # A followed log comes line by line, and is shown as it comes.
+        # Pass followed logs on as they arrive.
         parts = answer.iter_raw(None if order.follows else BLOCK)
         ticking = with_ticks(_told(parts), interrupt=partial(hang_up, answer))
         stack.callback(ticking.close)
@@ -74,7 +74,7 @@ def fetched(
 
 
 def hang_up(answer: httpx.Response) -> None:
-    """End the connection of a streamed answer, also while a thread reads from it."""
+    """Shut down the connection of a streamed answer, also while a thread reads it."""
     connection = answer.extensions["network_stream"].get_extra_info("socket")
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
@@ -88,7 +88,7 @@ def _told(parts: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def form(size: int | None, *, as_form: bool) -> tuple[bytes, bytes, dict[str, str]]:
-    """What goes before a file and after it, and the headers of both."""
+    """Return the bytes before and after the file, and the headers of the request."""
     before, after, kind = b"", b"", "application/tar"
     if as_form:
         kind = f"multipart/form-data; boundary={BOUNDARY}"
@@ -98,7 +98,7 @@ def form(size: int | None, *, as_form: bool) -> tuple[bytes, bytes, dict[str, st
         ).encode()
         after = f"\r\n--{BOUNDARY}--\r\n".encode()
     headers = {"Content-Type": kind}
-    # Without it, the parts go as chunks.
+    # Without a Content-Length, chunked encoding is used.
     if size is not None:
         headers["Content-Length"] = str(len(before) + size + len(after))
     return before, after, headers

@@ -1,4 +1,4 @@
-"""HTTP to a device: one literal address, one request, no redirects, bounded in size and time."""
+"""HTTP to a device: literal address, no redirects, bounded size and time."""
 
 import asyncio
 import socket
@@ -23,14 +23,17 @@ async def exchange(
     headers: Mapping[str, str],
     query: Mapping[str, str],
 ) -> Reply:
-    """The request with exactly these headers and parameters; see the contract for errors."""
+    """Send the request with exactly these headers and parameters.
+
+    Raises like the contract.
+    """
     url = httpx.URL(
         scheme="http", host=dialled(target), port=target.port, path=order.path,
         params=dict(query) or None,
     )  # fmt: skip
     sent = {
         "Accept": order.accept or "application/json, text/plain;q=0.9, */*;q=0.1",
-        # Nothing is unpacked here, so that nothing small becomes large.
+        # Compressed answers are rejected, against decompression bombs.
         "Accept-Encoding": "identity",
         "User-Agent": AGENT,
         "Connection": "close",
@@ -65,7 +68,7 @@ async def exchange(
         raise OutcomeUnknown(
             f"The device did not answer within {order.seconds:g} seconds.", code="timeout"
         ) from None
-    # Their texts have addresses with keys in them, so none of them is told or chained.
+    # httpx errors contain URLs with keys, so they are neither shown nor chained.
     except (httpx.HTTPError, httpx.InvalidURL):
         raise OutcomeUnknown("The connection to the device broke.", code="no_answer") from None
 
@@ -85,12 +88,12 @@ async def _whole(answer: httpx.Response, order: Order) -> Reply:
 
 
 def dialled(target: Target) -> str:
-    """The literal address; refuses names, and every address of the portal's own machine."""
+    """Return the literal address. Rejects host names and the portal's own addresses."""
     address = plain(target.host)
     if address is None:
         raise Unreachable("The device has no address to reach it at.", code="no_address")
     text = str(address)
-    # The kernel says from where it would send: from the address itself, if that is ours.
+    # If the kernel's source address equals the target, the address is our own.
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET  # noqa: PLR2004
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
@@ -98,7 +101,7 @@ def dialled(target: Target) -> str:
             ours = probe.getsockname()[0] == text
         except OSError:
             ours = False
-    # Loopback is only dialled where the settings name it.
+    # Loopback is only allowed if listed in the settings.
     if ours and not address.is_loopback:
         raise Unreachable(
             "The address of the device is one of the portal's own.", code="no_address"

@@ -1,9 +1,9 @@
-"""How calls get to the process that holds an agent's socket, and answers back: lists in Redis.
+"""Relay between callers and the process with an agent's socket, via Redis.
 
-Every process may call, one has the socket. Whoever has it says so under the agent's name, for
-some seconds. What goes to an agent is one list, what comes back is one for each call. A text is
-JSON (``type`` and ``id``), anything else a part of a body behind the call's 16 bytes. Neither
-side sends a part before the other has room for it, so nothing grows.
+Any process may call; one holds the socket and keeps a presence key with an expiry. Messages
+to an agent use one list, answers one list per call. A text message is JSON (``type`` and
+``id``), any other message a body part prefixed with the call's 16 bytes. Window-based flow
+control bounds the lists.
 """
 
 import json
@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 PART = 48 * 1024
 WINDOW = 16
 PRESENT_SECONDS = 40
-# What nobody came for is dropped.
+# Expiry of unread messages.
 KEPT_SECONDS = 180
 ID = 16
 
@@ -39,7 +39,7 @@ def part(call: str, data: bytes) -> bytes:
 
 
 def new_call() -> str:
-    """An identifier whose first byte is none that a text begins with."""
+    """Return an id with a first byte that no text message starts with."""
     return "00" + uuid4().hex[2:]
 
 

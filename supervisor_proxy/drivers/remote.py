@@ -1,4 +1,4 @@
-"""Home Assistant's own WebSocket, and pages of add-ons: what is passed on, by lists."""
+"""Driver for Home Assistant's WebSocket and add-on pages, with header lists."""
 
 import asyncio
 import json
@@ -19,12 +19,12 @@ from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled
 
 LARGEST_MESSAGE = 16 * 1024 * 1024
 SESSION = "ingress_session"
-# Of a browser's request: nothing that signs in here, or tells who asks.
+# Request headers passed on: no credentials and nothing that identifies the user.
 ASKED = (
     "accept", "accept-language", "content-type", "range", "if-none-match", "if-modified-since",
     "cache-control", "x-requested-with",
 )  # fmt: skip
-# Of an add-on's answer: nothing that speaks for other pages than its own.
+# Response headers passed on: none with effect on other pages.
 ANSWERED = (
     "content-type", "content-length", "content-disposition", "content-range", "accept-ranges",
     "cache-control", "etag", "last-modified", "location",
@@ -33,7 +33,7 @@ PATIENCE = httpx.Timeout(60.0, connect=CONNECT_SECONDS)
 
 
 async def open_socket(target: Target, path: str) -> tuple[ClientConnection, str]:
-    """Home Assistant's WebSocket, signed in; and its version."""
+    """Open Home Assistant's WebSocket and authenticate. Returns it with the version."""
     host = dialled(target)
     where = f"ws://{f'[{host}]' if ':' in host else host}:{target.port}{path}"
     try:
@@ -59,7 +59,7 @@ def page(
     target: Target, method: str, path: str, query: str, *,
     headers: Mapping[str, str], cookies: Mapping[str, str], session: str, body: bytes,
 ) -> Iterator[Download]:  # fmt: skip
-    """One request of an add-on's page. ``headers`` are a browser's, their names in small letters."""
+    """Make one request to an add-on's page. ``headers`` have lower-case names."""
     url = httpx.URL(
         scheme="http",
         host=dialled(target),
@@ -92,7 +92,7 @@ def page(
 
 
 def own(text: str) -> str:
-    """An add-on's cookie, for its own origin alone; empty if it is none of its own."""
+    """Restrict an add-on's cookie to its origin; empty if it is not passed on."""
     try:
         found = SimpleCookie(text)
     except CookieError:

@@ -1,9 +1,9 @@
-"""Which addresses the portal dials: networks that the settings name, and nothing of its own."""
+"""Allow-list of addresses that the portal connects to."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-# Where clouds keep the secrets of their machines; inside networks that are private otherwise.
+# Cloud metadata services, which lie inside otherwise private networks.
 METADATA = frozenset(
     ip_address(text) for text in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
 )
@@ -13,7 +13,7 @@ WEB = 80
 
 
 def plain(text: str) -> IPv4Address | IPv6Address | None:
-    """The address that packets would go to; None if this is none (names are not looked up)."""
+    """Return the effective IP address; None if invalid. Host names are not resolved."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -23,7 +23,7 @@ def plain(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def why_not(text: str, networks: Iterable[str]) -> str:
-    """Why this address is not dialled, in a sentence; empty if it may be."""
+    """Return the reason why this address is not allowed; empty if it is."""
     address = plain(text)
     if address is None:
         return f"{text!r} is no IP address."
@@ -42,5 +42,5 @@ def why_not(text: str, networks: Iterable[str]) -> str:
 
 
 def port_fits(port: int) -> bool:
-    """Not the ports of other services: 80, which old devices have, or a free one."""
+    """Return whether the port is allowed: 80 for old devices, or unprivileged."""
     return port == WEB or LOWEST_FREE_PORT <= port < PORTS.stop

@@ -1,4 +1,4 @@
-"""What a device answered, as it may be passed on: known types, whole, and nothing active."""
+"""Sanitizing of device answers: known types, complete, and no active content."""
 
 import json
 import re
@@ -11,20 +11,20 @@ DEEPEST = 64
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 NEW_KEY = re.compile(r"[A-Za-z0-9_]{16,128}")
-# How supervisors before 12.2 say that an application holds its lock.
+# Supervisors before 12.2 report an update lock with this text.
 LOCKED_ONCE = re.compile(r"updates are locked", re.IGNORECASE)
 MARKUP = re.compile(r"<\s*[!/a-zA-Z]")
 UNAUTHORIZED, NOT_FOUND, LOCKED, UNAVAILABLE = 401, 404, 423, 503
 LOWEST_ERROR = 400
 REDIRECTS = range(300, 400)
 STATUSES = range(200, 600)
-# In the environment of a container these tell nothing; anything else may be a secret.
+# Harmless environment variables of containers; all others may be secrets.
 HARMLESS = re.compile(r"(PATH|LANG|LC_.*|TZ|HOME|HOSTNAME|.*_(VERSION|NAME|TYPE|UUID|ARCH))")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came over the wire."""
+    """Raw answer of a device."""
 
     status: int
     content_type: str = ""
@@ -33,13 +33,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the caller gets of it. An empty body has no type: clients would parse it."""
+    """Sanitized answer. An empty body has no content type: clients would parse it."""
 
     status: int
     content_type: str = ""
     body: bytes = field(default=b"", repr=False)
     bad_because: str = ""
-    """Why it cannot be passed on."""
+    """Reason why the answer cannot be passed on."""
 
     @property
     def is_locked(self) -> bool:
@@ -55,14 +55,14 @@ class Answer:
 
     @property
     def value(self) -> Any:
-        """The body as JSON has it, or as text; None if empty."""
+        """Return the body as parsed JSON or text; None if empty."""
         if not self.body:
             return None
         return json.loads(self.body) if self.content_type == JSON else self.text
 
 
 def read(reply: Reply) -> Answer:
-    """Judge an answer; what cannot be passed on says why."""
+    """Sanitize an answer. If it cannot be passed on, ``bad_because`` has the reason."""
     status = reply.status
     if status not in STATUSES or status in REDIRECTS:
         why = "It sends callers elsewhere" if status in REDIRECTS else "Its status is none"
@@ -75,7 +75,7 @@ def _typed(reply: Reply) -> Answer:
     match reply.content_type.partition(";")[0].strip().lower():
         case "application/json":
             return _json(status, reply.body)
-        # Journals come without any type.
+        # Journals have no content type.
         case "text/plain" | "":
             return _text(status, reply.body)
         case "text/html" if not MARKUP.search(reply.body[:4096].decode("utf-8", "replace")):
@@ -92,7 +92,7 @@ def _json(status: int, body: bytes) -> Answer:
         return Answer(status, bad_because="It calls itself JSON and is none.")
     if _depth(value) > DEEPEST:
         return Answer(status, bad_because="Its JSON is nested too deeply.")
-    # Written anew, so that every reader finds the same in it.
+    # Re-encoded, so that all parsers read the same.
     return Answer(status, JSON, json.dumps(value, separators=(",", ":")).encode())
 
 
@@ -116,7 +116,7 @@ def _depth(value: Any) -> int:
 
 
 def masked_environment(answer: Answer, mask: str) -> Answer:
-    """The answer without the values of environments of containers."""
+    """Return the answer with the environments of containers masked."""
     value = answer.value
     if not isinstance(value, dict) or not isinstance(value.get("env"), dict):
         return answer

@@ -1,6 +1,6 @@
-"""The calls of a balena supervisor, from the 1.x of 2015 to today's.
+"""Calls of balena supervisors, from version 1.x of 2015 to today's.
 
-Versions are from the supervisors' own histories; what has none named was always there.
+Versions are taken from the supervisors' changelogs; calls without one have always existed.
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ JOURNAL = _body(
     until=TIME,
     format={"enum": ["short", "short-iso", "short-precise", "json", "cat"]},
     all={"type": "boolean"},
-    # It would never end, and nobody could read it here.
+    # A followed journal would never end.
     follow={"const": False},
 )
 
@@ -67,7 +67,7 @@ def _acts(name: str, pattern: str, **more: Any) -> Route:
 
 
 TABLE: tuple[Route, ...] = (
-    # --- of the first version of the interface
+    # --- first version of the API
     _reads("ping", "/ping"),
     _acts("blink", "/v1/blink", seconds=READ_SECONDS),
     _acts("update", "/v1/update", body=_body(force=FORCE, cancel=FORCE), waits=True),
@@ -95,10 +95,10 @@ TABLE: tuple[Route, ...] = (
         "regenerate-api-key", "/v1/regenerate-api-key", permission="rotate", dangerous=True,
         secret=True,
     ),
-    # --- what came later
+    # --- later versions
     _reads("device", "/v1/device", since=(1, 6, 0)),
     _reads("healthy", "/v1/healthy", since=(6, 5, 0)),
-    # Holds the environment of the containers.
+    # Contains the environment of the containers.
     _reads("app", "/v1/apps/{app}", permission="act", since=(1, 8, 0)),
     _acts("app-start", "/v1/apps/{app}/start", body=_body(appId=APP, force=FORCE),
           since=(1, 8, 0)),
@@ -124,7 +124,7 @@ TABLE: tuple[Route, ...] = (
         for verb in ("start", "stop", "restart")
     ),
     _acts("journal", "/v2/journal-logs", body=JOURNAL, changes=False, since=(10, 2, 0)),
-    # Its method says it reads; it deletes volumes.
+    # A GET request, but it deletes volumes.
     _acts("cleanup-volumes", "/v2/cleanup-volumes", method="GET", permission="purge",
           since=(7, 0, 0), dangerous=True),
 )  # fmt: skip

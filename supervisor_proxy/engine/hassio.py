@@ -1,7 +1,7 @@
-"""The calls of a Home Assistant supervisor, from the Hass.io of January 2020 to today's.
+"""Calls of Home Assistant supervisors, from Hass.io of January 2020 to today's.
 
-What is in no row stays on the device: sign-in and passwords of its users, credentials of
-services, add-ons' protection, registries, discovery's secrets, ingress and Core's own API.
+Not proxied: authentication and passwords of users, credentials of services, protection of
+add-ons, registries, discovery secrets, ingress and Core's own API.
 """
 
 import re
@@ -15,14 +15,14 @@ from supervisor_proxy.engine.versions import Version, older
 
 ANY: dict[str, Any] = {"type": "object", "maxProperties": 64}
 READ, START, CONTAINER, IMAGE, BACKUP = 10.0, 45.0, 600.0, 3600.0, 10_800.0
-# Beyond this, a worker makes the call and the caller follows it.
+# Longer calls are made by a worker, and the caller polls the job.
 LONG = 60.0
 PNG = b"\x89PNG\r\n\x1a\n"
 ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 NOT_READY = b"System is not ready"
 
-# Permission, what it may need in seconds, and the calls: "!" is dangerous, "=" what the answer
-# is if it is no envelope.
+# Permission, timeout in seconds, and calls: "!" is dangerous, "=" the kind of answer if it is
+# not a JSON envelope, "@" the first version, "-" the first version without it.
 ROWS = f"""
 read {READ}: GET supervisor/ping, supervisor/info, supervisor/stats, snapshots, backups
 read {READ}: GET snapshots/{{slug}}/info, backups/{{slug}}/info, backups/info@2022.9
@@ -122,7 +122,7 @@ def _version(text: str | None) -> Version | None:
 
 TABLE: tuple[Route, ...] = tuple(_table())
 
-# Backups go up and down as streams, by a way of their own.
+# Backups are streamed, separately from the calls above.
 UPLOAD = Route(
     "upload",
     "POST",
@@ -136,7 +136,7 @@ DOWNLOAD = Route(
     "download", "GET", "/backups/{slug}/download", "download", changes=False, seconds=BACKUP,
     query=("location",),
 )  # fmt: skip
-# Logs that go on until somebody leaves.
+# Followed logs, which continue until the client disconnects.
 FOLLOWED = tuple(
     Route(
         f"GET /{one}/logs/follow", "GET", f"/{one}/logs/follow", "logs", changes=False,
@@ -154,11 +154,11 @@ RANGE = re.compile(r"bytes=\d{0,18}-\d{0,18}")
 
 
 def takes_forms(version: str) -> bool:
-    """Whether an upload is a form's file there; before, it was the body itself."""
+    """Return whether uploads are forms; earlier versions take the body itself."""
     return not older(version, FORM_SINCE, unknown=False)
 
 
-# --- old and new names of the same: since which version the new one is there
+# --- old and new paths of the same call, and the version that introduced the new one
 RENAMED: tuple[tuple[str, str, Version], ...] = (
     (r"/homeassistant(?=/)", "/core", (198,)),
     (r"/hassos/update/cli", "/cli/update", (210,)),
@@ -176,7 +176,7 @@ BACKUPS_SINCE: Version = (2021, 8)
 
 
 def on_device(method: str, path: str, version: str) -> tuple[str, str]:
-    """The call as a supervisor of this version knows it."""
+    """Return method and path in the form that this version of the supervisor knows."""
     is_old = older(version, BACKUPS_SINCE, unknown=False)
     if method == "POST" and not is_old and (found := REMOVE.fullmatch(path)):
         return "DELETE", f"/backups/{found[1]}"
@@ -202,7 +202,7 @@ def _older_name(path: str, old: str, new: str) -> str:
 
 
 def judged(kind: str, reply: Reply) -> Answer:
-    """What may be passed on, by what kind of answer the call has."""
+    """Sanitize an answer by the kind of answer that the call has."""
     if kind == "image":
         if reply.body.startswith(PNG):
             return Answer(200, "image/png", reply.body)
@@ -217,7 +217,7 @@ def judged(kind: str, reply: Reply) -> Answer:
 
 
 def shaped(asked: str, value: dict[str, Any], *, opens: bool) -> dict[str, Any]:
-    """The envelope in the words of the path that was asked for, secrets of add-ons masked."""
+    """Convert the envelope to the requested path's format, masking secrets."""
     data = value.get("data")
     if not isinstance(data, dict):
         return value
@@ -234,7 +234,7 @@ def shaped(asked: str, value: dict[str, Any], *, opens: bool) -> dict[str, Any]:
 
 
 def _passwords(schema: Any) -> set[str]:
-    """Names of the options that a form shows as passwords."""
+    """Return the names of the options that are passwords."""
     fields = schema if isinstance(schema, list) else []
     return {
         str(field.get("name"))
@@ -255,14 +255,14 @@ JOBS_SINCE: Version = (2020, 11)
 
 
 def tells_progress(route: Route, version: str) -> bool:
-    """Whether a device says how far it is with this; those of 2020 just take their time."""
+    """Return whether the device reports progress of this call (since late 2020)."""
     return (
         route in TABLE and route.seconds > LONG and not older(version, JOBS_SINCE, unknown=True)
     )
 
 
 def progress_of(answer: Answer) -> tuple[int, str] | None:
-    """Per cent and stage of the newest job that is not done, if the answer tells of one."""
+    """Return (percent, stage) of the newest unfinished job, or None."""
     value = answer.value if answer.is_good else None
     data = value.get("data") if isinstance(value, dict) else None
     jobs = data.get("jobs") if isinstance(data, dict) else None
@@ -280,7 +280,7 @@ def progress_of(answer: Answer) -> tuple[int, str] | None:
 
 
 def not_ready(reply: Reply) -> bool:
-    """Whether the supervisor says that it starts or stops just now, in whichever words."""
+    """Return whether the supervisor is starting or stopping."""
     return reply.status >= 400 and NOT_READY in reply.body[:512]  # noqa: PLR2004
 
 

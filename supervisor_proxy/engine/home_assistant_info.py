@@ -1,11 +1,11 @@
-"""What a Home Assistant device told, of any year, in one shape: versions, add-ons, troubles."""
+"""Normalized state of Home Assistant devices: versions, add-ons, alerts."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-# What is asked; later ones are left out where a device has them not.
+# Polled paths; those unknown to older devices are skipped.
 PATHS = (
     "/info", "/core/info", "/supervisor/info", "/os/info", "/host/info", "/addons", "/backups",
     "/resolution/info",
@@ -24,7 +24,7 @@ class Alert:
 
 
 def summary(told: Told) -> dict[str, Any]:
-    """The fields of :class:`Home`, from the ``data`` of each path."""
+    """Return the fields of :class:`Home`, from the ``data`` of each path."""
     core, supervisor = told.get("/core/info", {}), told.get("/supervisor/info", {})
     system, host = told.get("/os/info", {}), told.get("/host/info", {})
     found: dict[str, Any] = {
@@ -68,7 +68,10 @@ def rows_of(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def addons(told: Told) -> Iterator[dict[str, str]]:
-    """Those installed. The lists of 2020 have all there are, and their states elsewhere."""
+    """Yield the installed add-ons.
+
+    In 2020, lists contain all, and states are elsewhere.
+    """
     states = {
         row.get("slug"): row.get("state")
         for row in rows_of(told.get("/supervisor/info", {}), "addons")
@@ -110,7 +113,7 @@ def health(told: Told) -> str:
 
 
 def alerts(told: Told) -> list[Alert]:
-    """What the resolution center complains of, and add-ons that have failed."""
+    """Return the issues of the resolution center, and failed add-ons."""
     found = [*_of_resolution(told.get("/resolution/info", {})), *_of_addons(addons(told))]
     return list({(one.kind, one.about): one for one in found}.values())[:MOST_ALERTS]
 

@@ -1,4 +1,4 @@
-"""The file of a form (RFC 7578), part by part: clients send gigabytes so, and name no file."""
+"""Streaming parser for the file in a multipart form (RFC 7578), up to gigabytes."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,11 +10,11 @@ NO_FILE = "The form holds no file."
 
 
 def first_part(read: Callable[[int], bytes], boundary: bytes) -> Iterator[bytes]:
-    """What is in the first part of a form; whatever comes after it is read and dropped."""
+    """Yield the contents of the form's first part. Later parts are discarded."""
     held = _after_head(read, b"--" + boundary)
     closing = b"\r\n--" + boundary
     while (at := held.find(closing)) < 0:
-        # The boundary may have begun at the end of what is held.
+        # The boundary may start at the end of the buffer.
         sure = max(0, len(held) - len(closing))
         if sure:
             yield held[:sure]
@@ -29,7 +29,7 @@ def first_part(read: Callable[[int], bytes], boundary: bytes) -> Iterator[bytes]
 
 
 def _after_head(read: Callable[[int], bytes], start: bytes) -> bytes:
-    """What has been read of the first part's contents, its headers left behind."""
+    """Skip the first part's headers and return the contents read so far."""
     held = b""
     while (end := held.find(b"\r\n\r\n")) < 0:
         if len(held) > LONGEST_HEAD or not (more := read(BLOCK)):

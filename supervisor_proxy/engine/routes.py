@@ -1,7 +1,7 @@
-"""What may be asked of a supervisor: tables of routes, and how a request finds its row.
+"""Route tables of supervisor calls, matching and validation of requests.
 
-A request that is in no row never reaches a device. What does reach one is written anew from
-the row and from checked values; nothing of the request's own text is passed on.
+A request without a route never reaches a device. A call is rebuilt from its route and
+validated values; no raw text of the request is passed on.
 """
 
 import re
@@ -19,7 +19,7 @@ from supervisor_proxy.engine.versions import Version, older
 MASK = "********"
 LONGEST_PATH = 512
 LARGEST_DATA = 64 * 1024
-# A path with any of these means something else to somebody on the way.
+# Characters that proxies and servers may interpret differently.
 SUSPICIOUS = re.compile(r"[\\%?#;\x00-\x20\x7f]|[^\x00-\x7f]")
 ENCODED = re.compile(r"%(?:2f|5c|3f|23|25|2e|0[0-9a-f]|1[0-9a-f])", re.IGNORECASE)
 PLACE = re.compile(r"\{(\w+)\}")
@@ -30,34 +30,34 @@ NO_SUCH_CALL = (
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: a call, who may make it, and what a device needs to know it."""
+    """One supported call: permission, schema, versions and limits."""
 
     name: str
     method: str
     pattern: str
-    """``{app}`` is a number, any other place a name."""
+    """``{app}`` is a number, any other placeholder a name."""
     permission: str
-    """The verb of ``supervisor:…`` that the caller needs."""
+    """Required verb of ``supervisor:…``."""
     body: Mapping[str, Any] | None = None
-    """JSON Schema of the body; None is none at all."""
+    """JSON Schema of the body; None if there is no body."""
     query: Collection[str] = ()
     since: Version | None = None
     until: Version | None = None
-    """The first version that has it no more."""
+    """First version without the call."""
     seconds: float = 30.0
     changes: bool = True
-    """Whether it does something; such calls are one at a time on a device."""
+    """Whether the call modifies the device; such calls are serialized per device."""
     dangerous: bool = False
     waits: bool = False
-    """Whether it may wait for a device that is away. Never what surprises hours later."""
+    """Whether the call may be queued for an offline device."""
     secret: bool = False
-    """Whether the answer itself is a secret."""
+    """Whether the answer is a secret."""
     leaves: bool = False
-    """Whether the device is away for a while afterwards."""
+    """Whether the device is offline for a while afterwards."""
     kind: str = "json"
-    """What the answer is: ``json``, ``text`` or an ``image``."""
+    """Kind of answer: ``json``, ``text`` or ``image``."""
     raw: bool = False
-    """Whether the body is bytes, for somebody behind the supervisor."""
+    """Whether the body is raw bytes for a service behind the supervisor."""
 
     @property
     def takes_app(self) -> bool:
@@ -70,21 +70,21 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """A request that found its row: everything in it is checked."""
+    """A validated request with its route."""
 
     route: Route
     path: str
-    """Written from the row's pattern."""
+    """Path rebuilt from the route's pattern."""
     query: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     head: bool = False
-    """Asked with HEAD: the same, without the answer's body."""
+    """HEAD request: the answer's body is omitted."""
     content: bytes = field(default=b"", repr=False)
-    """The body of a row that takes bytes."""
+    """Body of a route with raw bytes."""
 
     @property
     def app(self) -> int | None:
-        """The application that the caller named in the path or in the data."""
+        """Return the application id in the path or the data, or None."""
         named = self.data.get("appId")
         if named is None and (found := _regex(self.route.pattern).fullmatch(self.path)):
             named = found.groupdict().get("app")
@@ -96,7 +96,7 @@ class CallRequest:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """What of it may stand in a record: plain values, no settings of the device."""
+        """Return the plain values that may be recorded, without device settings."""
         return {
             name: MASK if looks_secret(name) and isinstance(value, str) else value
             for name, value in {**self.query, **self.data}.items()
@@ -105,9 +105,9 @@ class CallRequest:
 
 
 def clean(path: str, raw: str = "") -> str:
-    """A path as the tables have it; refuses what could mean two things.
+    """Normalize a path. Raises Refused if it is ambiguous.
 
-    ``raw`` is the same before percent-decoding, where the server told it.
+    ``raw`` is the path before percent-decoding, if the server provides it.
     """
     if ENCODED.search(raw) or SUSPICIOUS.search(path) or len(path) > LONGEST_PATH:
         raise Refused(
@@ -131,7 +131,10 @@ def _regex(pattern: str) -> re.Pattern[str]:
 
 
 def find(table: Iterable[Route], method: str, path: str) -> Route:
-    """The row of a cleaned path; NotFound, or with the code ``method`` the other methods."""
+    """Return the route of a cleaned path.
+
+    Raises NotFound, or Refused for a wrong method.
+    """
     rows = [row for row in table if _regex(row.pattern).fullmatch(path)]
     if not rows:
         raise NotFound(NO_SUCH_CALL, code="unknown_call")
@@ -155,7 +158,7 @@ def parse_request(
     data: Any = None,
     content: bytes = b"",
 ) -> CallRequest:
-    """Find the row of a request and check everything in it."""
+    """Find the route of a request and validate all values. Raises Refused."""
     cleaned = clean(path, raw)
     row = find(table, method, cleaned)
     extra = sorted(set(query or {}) - set(row.query))
@@ -179,7 +182,7 @@ def parse_request(
 
 
 def checked(row: Route, data: Any) -> dict[str, Any]:
-    """The body's values by the row's schema; clients send an empty object where none is due."""
+    """Validate the body. Empty objects are accepted for calls without a body."""
     given = {} if data is None else data
     if not isinstance(given, dict):
         raise Refused({"data": ["An object is expected."]})
@@ -189,7 +192,7 @@ def checked(row: Route, data: Any) -> dict[str, Any]:
         return {}
     values = dict(given)
     app = values.get("appId")
-    # Clients send numbers as text, as forms do.
+    # Clients send numbers as text, like forms do.
     if isinstance(app, str) and re.fullmatch(r"[0-9]{1,18}", app):
         values["appId"] = int(app)
     wrong = [
@@ -202,7 +205,7 @@ def checked(row: Route, data: Any) -> dict[str, Any]:
 
 
 def gate(row: Route, version: str) -> None:
-    """Refuses what this version of the device does not have; an unknown version may try."""
+    """Raise Refused if the device's version lacks the call. Unknown versions may try."""
     if row.until and not older(version, row.until, unknown=True):
         raise Refused(
             f"Supervisors have no {row.pattern} since version {dotted(row.until)}; this "

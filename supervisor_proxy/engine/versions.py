@@ -1,4 +1,4 @@
-"""Versions of supervisors: ``19.0.5``, ``v1.5.0``, ``10.6.0+rev2`` or nothing known."""
+"""Supervisor versions: ``19.0.5``, ``v1.5.0``, ``10.6.0+rev2`` or unknown."""
 
 import re
 
@@ -12,6 +12,6 @@ def parse(text: str) -> Version | None:
 
 
 def older(text: str, than: Version, *, unknown: bool) -> bool:
-    """Whether this version is before that one; ``unknown`` is the answer for no version."""
+    """Return whether `text` is before `than`; ``unknown`` if it has no version."""
     version = parse(text)
     return unknown if version is None else version < than

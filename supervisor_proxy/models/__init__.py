@@ -1,4 +1,4 @@
-"""Supervisors, terminals, and what was asked of them."""
+"""Supervisors, their calls, terminals, Home Assistant state and backups."""
 
 from supervisor_proxy.models.backups import BACKUPS, BackupPlan, StoredBackup
 from supervisor_proxy.models.calls import (

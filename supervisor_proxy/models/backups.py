@@ -1,4 +1,4 @@
-"""Backups of Home Assistant devices that the portal makes and keeps."""
+"""Backup plans and stored backups of Home Assistant devices."""
 
 import secrets
 from typing import ClassVar
@@ -20,7 +20,7 @@ def new_password() -> str:
 
 
 class BackupPlan(OrganizationOwned, Base):
-    """How often the Home Assistant devices of an organization, or of a group, are backed up."""
+    """Backup schedule and retention of an organization's or group's devices."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "supervisor:secret", whole=frozenset({"password"})
@@ -44,7 +44,8 @@ class BackupPlan(OrganizationOwned, Base):
         default=1, validators=[MaxValueValidator(100)],
         help_text="How many of them stay on the device too.",
     )  # fmt: skip
-    # Home Assistant encrypts the backup with it, so that the portal's disk holds no secrets.
+    # Home Assistant encrypts the backup with it, so the portal's disk contains no plain
+    # secrets.
     password = EncryptedTextField(default=new_password, editable=False)
     user = models.ForeignKey(User, models.SET_NULL, null=True, editable=False, related_name="+")
 
@@ -61,7 +62,7 @@ class BackupPlan(OrganizationOwned, Base):
 
 
 class StoredBackup(OrganizationScoped, Leased, Base):
-    """One backup of one device: made there, then fetched and kept here."""
+    """One backup of one device: made there, fetched and stored in the portal."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "supervisor:secret", whole=frozenset({"password"})

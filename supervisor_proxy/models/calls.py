@@ -1,4 +1,4 @@
-"""Every call of a supervisor that anybody tried, what came of it, and calls of many."""
+"""Supervisor calls with their results, batches, and remembered answers."""
 
 from typing import ClassVar, Self
 
@@ -20,7 +20,7 @@ from supervisor_proxy.models.supervisors import Supervisor
 
 class BatchQuerySet(OrganizationScopedQuerySet):
     def counted(self) -> "BatchQuerySet":
-        """With ``total`` and the number of calls by state."""
+        """Annotate ``total`` and the number of calls by state."""
         rows: BatchQuerySet = self.annotate(
             total=models.Count("calls"),
             **{
@@ -32,7 +32,7 @@ class BatchQuerySet(OrganizationScopedQuerySet):
 
 
 class SupervisorBatch(OrganizationOwned, Base):
-    """One call of the supervisors of many devices; each of them has a row of its own."""
+    """One call on the supervisors of many devices, with one row per device."""
 
     name = models.CharField(max_length=64)
     method = models.CharField(max_length=8)
@@ -56,14 +56,14 @@ class CallQuerySet(OrganizationScopedQuerySet):
 
 
 class SupervisorCall(OrganizationScoped, Leased, Base):
-    """One attempt. It is written before anything is sent, and closed once."""
+    """One attempted call. Written before anything is sent, and closed once."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "supervisor:secret", whole=frozenset({"wish"})
     )
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
-    # It is a record itself.
+    # The row is an audit record itself.
     is_audited = False
 
     class State(models.TextChoices):
@@ -74,7 +74,7 @@ class SupervisorCall(OrganizationScoped, Leased, Base):
         LOCKED = "locked", "locked by the application"
         REFUSED = "refused", "refused by the portal"
         UNREACHABLE = "unreachable", "not reached"
-        # It was sent and no answer came: it may have been done.
+        # Sent without an answer: it may have been executed.
         UNKNOWN = "unknown", "unknown"
         EXPIRED = "expired", "expired"
         CANCELED = "canceled", "canceled"
@@ -88,7 +88,7 @@ class SupervisorCall(OrganizationScoped, Leased, Base):
     path = models.CharField(max_length=512)
     asked = models.JSONField(default=dict, help_text="What of the body is no secret.")
     body_digest = models.CharField(max_length=64, blank=True)
-    # The whole request, while it waits; emptied when it ends.
+    # Complete request while queued; cleared at the end.
     wish = EncryptedJSONField(null=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
     status = models.PositiveSmallIntegerField(null=True, help_text="What the device answered.")
@@ -98,12 +98,12 @@ class SupervisorCall(OrganizationScoped, Leased, Base):
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
     duration = models.PositiveIntegerField(null=True, help_text="Milliseconds.")
-    # Of what takes long, as the device tells while it does it.
+    # Progress of long calls as reported by the device.
     progress = models.PositiveSmallIntegerField(default=0, help_text="Per cent.")
     stage = models.CharField(max_length=64, blank=True)
-    # Until when it may wait for a device that is away.
+    # Expiry of a call queued for an offline device.
     expires = models.DateTimeField(null=True)
-    # What a later look at the device found, where the outcome was unknown.
+    # Result of the follow-up on a call with unknown outcome.
     verified = models.DateTimeField(null=True)
     verdict = models.TextField(blank=True)
     actor = models.CharField(max_length=150, blank=True)
@@ -141,7 +141,7 @@ CALLS = LeaseQueue(
 
 
 class RememberedAnswer(Dated):
-    """What a request with an ``Idempotency-Key`` was answered, for its repetition."""
+    """Response to a request with an ``Idempotency-Key``, for its repetition."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"body"}))
 

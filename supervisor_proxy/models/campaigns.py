@@ -1,4 +1,4 @@
-"""Updates of many Home Assistant devices, in waves, with a way back."""
+"""Staged updates of Home Assistant devices, with rollback."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from supervisor_proxy.models.supervisors import Supervisor
 
 
 class UpdateCampaign(OrganizationOwned, Leased, Base):
-    """Core's update on these devices: one first, then a tenth, then the rest."""
+    """Core update of devices in waves: one first, then a tenth, then the rest."""
 
     class State(models.TextChoices):
         RUNNING = "running", "running"
@@ -43,7 +43,7 @@ CAMPAIGNS = LeaseQueue(
 
 
 class CampaignDevice(OrganizationScoped, Base):
-    """One device of a campaign, and how far it got."""
+    """One device of a campaign, with its state."""
 
     organization_path: ClassVar[str] = "campaign__organization"
 

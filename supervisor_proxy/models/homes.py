@@ -1,4 +1,4 @@
-"""What Home Assistant devices last told of themselves, and what is wrong there."""
+"""Last known state and alerts of Home Assistant devices."""
 
 from typing import ClassVar
 
@@ -11,10 +11,10 @@ from supervisor_proxy.models.supervisors import Supervisor
 
 
 class Home(OrganizationScoped, Dated):
-    """The last look at one device: shown and filtered by, never acted upon."""
+    """Last polled state of one device; for display and filters only."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
-    # Written by looks, every few minutes.
+    # Written by polling every few minutes.
     is_audited = False
 
     class Health(models.TextChoices):
@@ -32,7 +32,7 @@ class Home(OrganizationScoped, Dated):
     supervisor_latest = models.CharField(max_length=32, blank=True)
     updates = models.PositiveSmallIntegerField(default=0, help_text="Of all parts.")
     health = models.CharField(max_length=12, choices=Health.choices, default=Health.UNKNOWN)
-    # slug, name, version, latest, state of each that is installed.
+    # slug, name, version, latest version and state of each installed add-on
     addons = models.JSONField(default=list)
     disk_free = models.FloatField(null=True, help_text="GB.")
     disk_total = models.FloatField(null=True, help_text="GB.")
@@ -50,7 +50,7 @@ class Home(OrganizationScoped, Dated):
 
 
 class HomeAlert(OrganizationScoped, Base):
-    """Something that is wrong on a device, from when it was first seen until it was not."""
+    """A problem on a device, from its first to its last sighting."""
 
     organization_path: ClassVar[str] = "supervisor__device__organization"
     is_audited = False

@@ -1,4 +1,4 @@
-"""Pages of add-ons that somebody has opened, each at an origin of its own."""
+"""Sessions of opened add-on pages, each at its own origin."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from supervisor_proxy.models.supervisors import Supervisor
 
 
 class IngressSession(OrganizationScoped, Base):
-    """One add-on's page for one user, for a while."""
+    """Temporary session of one user on one add-on's page."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"entry", "session"}))
 
@@ -23,9 +23,9 @@ class IngressSession(OrganizationScoped, Base):
     supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="+")
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     addon = models.CharField(max_length=128)
-    # The first label of its host name; no secret.
+    # First label of the host name; not secret.
     label = models.CharField(max_length=32, unique=True)
-    # Good once, for a minute; then there is the cookie.
+    # Valid once and for a minute; then the cookie replaces it.
     ticket_digest = models.CharField(max_length=64)
     cookie_digest = models.CharField(max_length=64, blank=True)
     entry = EncryptedTextField(help_text="Where the add-on's page is at Home Assistant.")

@@ -1,4 +1,4 @@
-"""Supervisors: the programs on devices that look after them."""
+"""Supervisors, the management services on balena and Home Assistant devices."""
 
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ def valid_port(value: int) -> None:
 
 
 class Supervisor(OrganizationScoped, Dated):
-    """One supervisor. Its number is what clients call ``deviceId``."""
+    """One supervisor. Its id is what clients call ``deviceId``."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "supervisor:secret", whole=frozenset({"key", "previous_key"})
@@ -44,7 +44,7 @@ class Supervisor(OrganizationScoped, Dated):
         UNPROVEN = "unproven", "not used yet"
         GOOD = "good", "good"
         INVALID = "invalid", "refused by the device"
-        # A rotation whose answer was lost: the device has one that nobody here knows.
+        # The answer of a key rotation was lost: the device's new key is unknown here.
         UNKNOWN = "unknown", "unknown since a rotation"
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="supervisor")
@@ -86,10 +86,10 @@ class Supervisor(OrganizationScoped, Dated):
     version = models.CharField(
         max_length=32, blank=True, help_text="Of the supervisor; learned from the device."
     )
-    # What the device last said of itself: shown, never dialled or trusted.
+    # Last report of the device: only displayed, never trusted or connected to.
     reported = models.JSONField(default=dict, blank=True, editable=False)
     last_report = models.DateTimeField(null=True, editable=False)
-    # Who has the device for itself: one call that changes something at a time.
+    # Lease of the device: one modifying call at a time.
     lease = models.UUIDField(null=True, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
 

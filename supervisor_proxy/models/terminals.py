@@ -1,4 +1,4 @@
-"""Terminals that people opened on devices, and what those showed."""
+"""Terminals opened on devices, and their recordings."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from controller.devices.models import Device
 
 
 class Terminal(OrganizationScoped, Base):
-    """One terminal: offered with a ticket, open, closed. Its record stays."""
+    """One terminal: offered with a ticket, open, closed. The record is kept."""
 
     organization_path: ClassVar[str] = "device__organization"
 
@@ -29,7 +29,7 @@ class Terminal(OrganizationScoped, Base):
     address = models.GenericIPAddressField(null=True)
     reason = models.CharField(max_length=200, blank=True, help_text="What it is opened for.")
     state = models.CharField(max_length=8, choices=State.choices, default=State.OFFERED)
-    # Good once, for a minute, for this user.
+    # Valid once, for a minute and for this user.
     ticket_digest = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - none once used
     ticket_expires = models.DateTimeField(null=True)
     columns = models.PositiveSmallIntegerField(default=80)
@@ -37,9 +37,9 @@ class Terminal(OrganizationScoped, Base):
     opened = models.DateTimeField(null=True)
     closed = models.DateTimeField(null=True)
     closed_because = models.CharField(max_length=200, blank=True)
-    # Written while it is open, so that one of a dead process is known as such.
+    # Heartbeat, to detect terminals of dead processes.
     last_seen = models.DateTimeField(null=True)
-    # Somebody with the right to it wants it closed.
+    # Close requested by an authorized user.
     is_to_close = models.BooleanField(default=False)
 
     class Meta:
@@ -56,7 +56,7 @@ class Terminal(OrganizationScoped, Base):
 
 
 class TerminalPart(OrganizationScoped):
-    """A piece of what a terminal showed. What was typed is only there as the device echoed it."""
+    """A part of a terminal's output. Input is only contained as echoed by the device."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "terminal:replay", whole=frozenset({"events"})
@@ -67,7 +67,7 @@ class TerminalPart(OrganizationScoped):
 
     terminal = models.ForeignKey(Terminal, models.CASCADE, related_name="parts")
     number = models.PositiveIntegerField()
-    # asciicast's events, one a line.
+    # asciicast events, one per line.
     events = EncryptedBytesField()
 
     class Meta:

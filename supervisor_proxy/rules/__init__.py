@@ -1,1 +1,1 @@
-"""Supervisors, and calls of them: one, many, later, and what became of them."""
+"""Rules of supervisors: calls, batches, terminals, ingress, updates and backups."""

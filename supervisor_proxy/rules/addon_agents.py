@@ -1,4 +1,4 @@
-"""Add-ons of Home Assistant devices that have dialled the portal, and stand for their supervisors."""
+"""Add-on agents: authentication and presence."""
 
 from datetime import timedelta
 
@@ -18,7 +18,10 @@ OTHER_WAY = (
 
 @transaction.atomic
 def enter(key: str) -> Supervisor:
-    """The supervisor whose add-on signs in with its device's key; a first one makes it known."""
+    """Authenticate an add-on by its device's key. The first login adds the supervisor.
+
+    Returns the supervisor. Raises NotAuthenticated or NotPermitted.
+    """
     device = device_of_key(key)
     if device.is_deactivated:
         raise NotPermitted("The device is out of service.", code="out_of_service")
@@ -36,7 +39,7 @@ def enter(key: str) -> Supervisor:
 
 
 def may_stay(key: str, number: int) -> bool:
-    """Whether its key still is this supervisor's device's; now and then notes that it is there."""
+    """Return whether the key is still valid for this supervisor; updates its presence."""
     now = timezone.now()
     try:
         device = device_of_key(key)

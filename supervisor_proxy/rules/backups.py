@@ -1,6 +1,6 @@
-"""Backups by a plan: made on each device, fetched, kept here for as long as the plan says.
+"""Scheduled backups: made on each device, fetched, stored, and pruned by the plan.
 
-Each state stands on a row, so that a worker that died is followed by another where it was.
+The state of each backup is stored on its row, so another worker can continue after a crash.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def add_plan(user: User, **values: Any) -> BackupPlan:
 
 
 def update_plan(plan: BackupPlan, *, user: User, **values: Any) -> BackupPlan:
-    """Whoever changes it is who its backups are made for from now on."""
+    """Change a plan. Its backups are made on behalf of `user` from now on."""
     if values.pop("organization", plan.organization) != plan.organization:
         raise Refused({"organization": ["A plan stays with its organization."]})
     for name, value in values.items():
@@ -59,7 +59,7 @@ def _written(user: User, plan: BackupPlan) -> BackupPlan:
 
 
 def remove_plan(plan: BackupPlan) -> None:
-    """Its backups stay, as long as their devices do."""
+    """Delete a plan. Its backups are kept as long as their devices."""
     plan.delete()
 
 
@@ -72,7 +72,7 @@ def devices_of(plan: BackupPlan) -> list[Supervisor]:
     return list(rows.select_related("device__organization"))
 
 
-# --- what is kept
+# --- storage
 
 
 def remove(row: StoredBackup) -> None:
@@ -81,7 +81,7 @@ def remove(row: StoredBackup) -> None:
 
 
 def delete_stored(row: StoredBackup) -> None:
-    """Drop one that is over; its copy on the device stays."""
+    """Delete a finished backup here; its copy on the device is kept. Raises Conflict."""
     if row.state in {State.WAITING, State.MADE}:
         raise Conflict("It is being made: wait until it is stored or has failed.")
     record_audit("backup.deleted", row)
@@ -93,7 +93,7 @@ def path_of(row: StoredBackup) -> Path:
 
 
 def opened(row: StoredBackup) -> Iterator[bytes]:
-    """Its parts. NotFound if it is not here."""
+    """Return the file's parts. Raises NotFound if it is not stored."""
     path = path_of(row)
     if row.state != State.STORED or not path.is_file():
         raise NotFound("This backup is not stored here.")
@@ -107,7 +107,7 @@ def opened(row: StoredBackup) -> Iterator[bytes]:
 
 
 def send_back(user: User, row: StoredBackup) -> CallJob:
-    """Bring a kept backup to its device again, to be restored there."""
+    """Upload a stored backup to its device, to be restored there."""
     return upload(user, row.supervisor, opened(row), size=row.size)
 
 

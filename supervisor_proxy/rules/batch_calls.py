@@ -37,7 +37,7 @@ MOST_DEVICES = 500
 def ask_many(
     user: User, supervisors: Sequence[Supervisor], wanted: CallRequest
 ) -> list[CallJob]:
-    """The call on all of them, within the time of a request; each has an end of its own."""
+    """Make a call on many devices within the time of a request, with one job each."""
     batch = new_batch(supervisors, wanted, app_id=wanted.app)
     jobs = [start(user, supervisor, wanted, batch=batch) for supervisor in supervisors]
     execute_all([job for job in jobs if job.is_ready])
@@ -54,9 +54,10 @@ def ask_many_later(
     *,
     queue_for: timedelta | None = None,
 ) -> SupervisorBatch:
-    """The same by a worker; what one of them may not be asked is refused at once.
+    """Queue a call on many devices for a worker.
 
-    With ``queue_for``, devices that are away are called when they are back.
+    Calls not permitted are refused at once. With ``queue_for``, offline devices are called
+    once they are back.
     """
     may_wait(wanted, queue=queue_for is not None)
     batch = new_batch(supervisors, wanted, app_id=wanted.app)
@@ -76,7 +77,7 @@ def ask_many_later(
 
 
 def ask_later(user: User, supervisor: Supervisor, wanted: CallRequest) -> SupervisorCall:
-    """One call that takes long, by a worker; where it may not be made, the refusal at once."""
+    """Queue one long call for a worker. Raises Refused if it is not permitted."""
     job = CallJob(supervisor, wanted, record(supervisor, wanted))
     try:
         check_permission(user, wanted, supervisor)
@@ -121,7 +122,7 @@ def new_batch(
 
 
 def visible(user: User, **wanted: Any) -> list[Supervisor]:
-    """The supervisors that the user may know of, of one flavor, that fit."""
+    """Return the supervisors visible to the user that match the filter."""
     rows = Supervisor.objects.visible_to(user, "supervisor:read").filter(**wanted)
     return list(
         rows.select_related("device__organization").order_by("device__name")[: MOST_DEVICES + 1]

@@ -1,4 +1,4 @@
-"""Calls on their way: made side by side, read, and noted with what they taught."""
+"""Execute supervisor calls concurrently and record the results."""
 
 import asyncio
 import json
@@ -37,9 +37,9 @@ from supervisor_proxy.rules.transports import driver_for
 
 State = SupervisorCall.State
 AT_ONCE = 20
-# Between the first calls of a batch, so that a fleet does not answer in one instant.
+# Stagger of a batch's first calls, so that the answers do not arrive all at once.
 STAGGER_SECONDS = 0.05
-# Clients give up after 50 seconds.
+# Clients time out after 50 seconds.
 REQUEST_SECONDS = 45.0
 PROGRESS_SECONDS = 3.0
 RENEW_SECONDS = CALLS.seconds / 4
@@ -55,7 +55,7 @@ def ask(
     *,
     queue_for: timedelta | None = None,
 ) -> CallJob:
-    """Make one call now. With ``queue_for``, a device that is away gets it when it is back."""
+    """Make one call now. With ``queue_for``, queue it if the device is offline."""
     job = start(user, supervisor, wanted, queue=queue_for is not None)
     if job.is_ready:
         execute_all([job])
@@ -72,7 +72,7 @@ def execute_all(
     renew: Callable[[], object] = lambda: None,
     hands_over: bool = True,
 ) -> None:
-    """Make these calls side by side; each is written down as it ends.
+    """Make these calls concurrently, recording each result as it arrives.
 
     After ``seconds`` no further one begins: those left are late. They are handed over to the
     workers, unless the caller repeats them by itself.
@@ -135,7 +135,8 @@ async def _call(job: CallJob, left: float) -> Reply | Refused:
     try:
         reply = await followed(job, driver, order)
         if reply.status == answers.UNAUTHORIZED:
-            # Perhaps its key has changed while this was on its way. Nothing was done.
+            # The key may have been rotated meanwhile. Nothing was done, so retry with the new
+            # one.
             key = await sync_to_async(_key_now)(job.supervisor)
             if key != job.target.key:
                 reply = await driver.call(replace(job.target, key=key), order)
@@ -145,7 +146,7 @@ async def _call(job: CallJob, left: float) -> Reply | Refused:
 
 
 async def followed(job: CallJob, driver: Driver, order: Order) -> Reply:
-    """The call; beside one that takes long, how far the device says that it is."""
+    """Make the call; for a long one, poll its progress meanwhile."""
     target = job.target
     if target is None:
         raise TypeError("A job is made ready before it is driven.")
@@ -165,7 +166,7 @@ async def _watch(job: CallJob, driver: Driver, target: Target) -> None:
         try:
             reply = await driver.call(target, question)
         except Refused:
-            # Core's update, for one, takes Core's own way along.
+            # Expected during a Core update, which interrupts the connection through Core.
             continue
         if (found := hassio.progress_of(answers.read(reply))) is not None:
             progress, stage = found
@@ -184,7 +185,7 @@ def _key_now(supervisor: Supervisor) -> str:
 
 
 def hand_over(job: CallJob) -> None:
-    """Its turn did not come in time, so a worker makes it."""
+    """Queue a late call for a worker."""
     release_lease(job.call)
     call = job.call
     call.wish = stored(job.wish)
@@ -197,12 +198,12 @@ def leave(job: CallJob) -> None:
     refuse(job, Refused("Its turn did not come in time, so nothing was done.", code="late"))
 
 
-# --- the end of a call
+# --- results
 
 
 @transaction.atomic
 def finish(job: CallJob, found: Reply | Refused, seconds: float) -> None:
-    """Judge what came back, note it, and let the device go."""
+    """Evaluate and record the result, and release the device's lease."""
     call = job.call
     call.duration = round(seconds * 1000)
     if isinstance(found, Unreachable):
@@ -216,7 +217,7 @@ def finish(job: CallJob, found: Reply | Refused, seconds: float) -> None:
 
 
 def _no_answer(job: CallJob, refusal: Refused) -> None:
-    """It arrived, or may have. What only reads has done nothing; the rest is unknown."""
+    """Record a missing answer: a read call has failed, others have an unknown outcome."""
     job.refusal = refusal
     changes = job.wish.route.changes
     if job.wish.route.name == "regenerate-api-key":
@@ -271,7 +272,7 @@ def is_hassio(job: CallJob) -> bool:
 
 
 def parse_answer(job: CallJob, reply: Reply) -> Answer:
-    """The answer as it may be passed on, in the words of the path that was asked for."""
+    """Return the sanitized answer in the format of the requested path."""
     if not is_hassio(job):
         return answers.read(reply)
     answer = hassio.judged(job.wish.route.kind, reply)
@@ -287,7 +288,7 @@ def is_turned_away(job: CallJob, reply: Reply) -> bool:
 
 
 def device_unauthorized(job: CallJob, answer: Answer) -> None:
-    """The device's own 401 never is the caller's: they are signed in here, and rightly."""
+    """Map the device's 401/403 to a bad-gateway error: the caller is authorized."""
     if answer.content_type == answers.JSON:
         job.refusal = BadAnswer(
             "The device says that the portal's key is not for this application.",
@@ -304,7 +305,7 @@ def device_unauthorized(job: CallJob, answer: Answer) -> None:
 
 
 def unreadable_answer(job: CallJob, answer: Answer) -> None:
-    """A page for browsers with an error says what it says by its status; else nobody knows."""
+    """Handle an answer that is not JSON, e.g. an HTML error page."""
     if answer.status == answers.NOT_FOUND:
         job.refusal = Refused(
             f"The device does not know {job.wish.path}.", code="unsupported_by_device"
@@ -319,7 +320,7 @@ def unreadable_answer(job: CallJob, answer: Answer) -> None:
 
 
 def _note_key(supervisor: Supervisor, *, state: str, key: str = "") -> None:
-    """What has become of the key, written before anybody is answered."""
+    """Store the key's new state before anything is returned to the caller."""
     row = Supervisor.objects.select_for_update(of=("self",)).get(pk=supervisor.pk)
     if key:
         take_key(row, key, state)
@@ -331,7 +332,7 @@ def _note_key(supervisor: Supervisor, *, state: str, key: str = "") -> None:
 
 
 def update_supervisor(job: CallJob, answer: Answer) -> None:
-    """Its version, where it told it; and that the key is good, where only that lets one in."""
+    """Update the stored version and key state from the answer."""
     supervisor, name = job.supervisor, job.wish.route.name
     states = Supervisor.KeyState
     changed: dict[str, str] = {}

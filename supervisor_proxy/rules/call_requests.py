@@ -1,4 +1,4 @@
-"""What somebody asks of supervisors: found in the table, permitted, recorded, made ready."""
+"""Build, authorize and record a supervisor call, and lease the device for it."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ JOURNAL_SECONDS = 60.0
 
 @dataclass
 class CallJob:
-    """One call of one device, from being asked for to its end."""
+    """One call on one device, from the request to its result."""
 
     supervisor: Supervisor
     wish: CallRequest
@@ -45,9 +45,9 @@ class CallJob:
     order: Order | None = None
     answer: Answer | None = None
     refusal: Refused | None = None
-    """Why there is no answer."""
+    """Reason for a missing answer."""
     opens: bool = field(default=False)
-    """Whether who asked may see secrets."""
+    """Whether the caller may see secrets."""
     is_late: bool = field(default=False)
     """Whether its turn did not come within the time of the request."""
     on_send: Callable[[], object] | None = None
@@ -59,12 +59,12 @@ class CallJob:
 
 
 def match_route(flavor: str, **request: Any) -> CallRequest:
-    """The request as a row of the flavor's table has it; see :func:`engine.routes.wish`."""
+    """Match the request to a route; see :func:`engine.routes.parse_request`."""
     return parse_request(TABLES[flavor], **request)
 
 
 def check_permission(user: User, wanted: CallRequest, supervisor: Supervisor) -> None:
-    """NotPermitted unless the user may make this call on this device."""
+    """Raise NotPermitted unless the user may make this call on this device."""
     needed = [wanted.route.permission, *(["force"] if wanted.forces else [])]
     for verb in needed:
         if not user.has_perm_on(f"supervisor:{verb}", supervisor):
@@ -82,7 +82,7 @@ def start(
     batch: SupervisorBatch | None = None,
     queue: bool = False,
 ) -> CallJob:
-    """Record the attempt, and make it ready; what is in its way is the job's refusal."""
+    """Record the call and prepare it. A failure is stored as the job's refusal."""
     job = CallJob(supervisor, wanted, record(supervisor, wanted, batch=batch))
     job.opens = user.has_perm_on("supervisor:secret", supervisor)
     try:
@@ -103,7 +103,7 @@ def may_wait(wanted: CallRequest, *, queue: bool) -> None:
 
 
 def prepare(job: CallJob) -> None:
-    """Check what the device itself makes of it, and take the device for this call."""
+    """Check version, application and address; lease the device for modifications."""
     supervisor, route = job.supervisor, job.wish.route
     gate(route, supervisor.version)
     data = of_this_app(job.wish, supervisor)
@@ -128,14 +128,14 @@ def prepare(job: CallJob) -> None:
 
 
 def on_device(wanted: CallRequest, supervisor: Supervisor) -> tuple[str, str]:
-    """Method and path as this version of the device names them."""
+    """Return method and path in the form that the device's version knows."""
     if supervisor.flavor == Supervisor.Flavor.HASSIO:
         return hassio.on_device(wanted.route.method, wanted.path, supervisor.version)
     return wanted.route.method, wanted.path
 
 
 def of_this_app(wanted: CallRequest, supervisor: Supervisor) -> dict[str, Any]:
-    """The body, with the device's application where none is named; another one is refused."""
+    """Return the body with the device's application filled in; reject another one."""
     data = dict(wanted.data)
     if supervisor.flavor != Supervisor.Flavor.BALENA:
         return data
@@ -155,7 +155,7 @@ def of_this_app(wanted: CallRequest, supervisor: Supervisor) -> dict[str, Any]:
 def record(
     supervisor: Supervisor, wanted: CallRequest, *, batch: SupervisorBatch | None = None
 ) -> SupervisorCall:
-    """A row before anything is sent, so that nothing is done without a trace."""
+    """Record the call before anything is sent."""
     return SupervisorCall.objects.create(
         supervisor=supervisor,
         batch=batch,
@@ -174,7 +174,7 @@ def record(
 def record_refusals(
     supervisors: Iterable[Supervisor], method: str, path: str, refusal: Refused
 ) -> None:
-    """Requests that fit no row of the table: nothing of them reaches a device."""
+    """Record requests without a route, none of which reaches a device."""
     now = timezone.now()
     SupervisorCall.objects.bulk_create(
         SupervisorCall(
@@ -209,7 +209,7 @@ def digest_of(wanted: CallRequest) -> str:
 
 
 def refuse(job: CallJob, refusal: Refused) -> None:
-    """Close the attempt: nothing was sent."""
+    """Close the call as refused or unreachable: nothing was sent."""
     job.refusal = refusal
     close_refused(job.call, refusal)
 
@@ -223,7 +223,7 @@ def close_refused(call: SupervisorCall, refusal: Refused) -> None:
     call.save()
 
 
-# --- one at a time on a device
+# --- lease of a device
 
 
 def acquire_lease(supervisor: Supervisor, call: SupervisorCall) -> bool:
@@ -267,7 +267,7 @@ def release_lease(call: SupervisorCall) -> None:
     )
 
 
-# --- for later
+# --- queue
 
 
 def to_queue(call: SupervisorCall, pause: timedelta = timedelta()) -> None:
@@ -295,7 +295,7 @@ def restored(flavor: str, kept: Mapping[str, Any]) -> CallRequest:
 
 @transaction.atomic
 def enqueue(job: CallJob, *, until: timedelta) -> SupervisorCall:
-    """Keep a call for a device that is away. One that waits already is not doubled."""
+    """Queue the call for an offline device, coalescing duplicates."""
     call = job.call
     same = SupervisorCall.objects.filter(
         supervisor=job.supervisor, state=State.QUEUED, body_digest=call.body_digest
@@ -318,7 +318,7 @@ def enqueue(job: CallJob, *, until: timedelta) -> SupervisorCall:
 
 @transaction.atomic
 def cancel(call: SupervisorCall) -> SupervisorCall:
-    """Give up a call that still waits."""
+    """Cancel a queued call. Raises Conflict if it is not queued any longer."""
     row: SupervisorCall = SupervisorCall.objects.select_for_update(of=("self",)).get(pk=call.pk)
     if row.state != State.QUEUED:
         raise Conflict(f"It waits no more: {row.get_state_display()}.", code="not_waiting")

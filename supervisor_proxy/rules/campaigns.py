@@ -1,7 +1,7 @@
-"""Updates in waves: a backup before, a look at the device's health after, and the way back.
+"""Update campaigns in waves: backup, update, health check and rollback.
 
-Every step is a call like any other, recorded as such, and the state of each device stands on
-its row: a campaign whose worker died goes on where the rows say.
+Every step is recorded as an ordinary call, and each device's state is stored on its row, so
+another worker can continue a campaign after a crash.
 """
 
 import logging
@@ -49,7 +49,7 @@ def start_campaign(
     user: User, supervisors: Sequence[Supervisor], *, organization: Organization,
     name: str, version: str = "",
 ) -> UpdateCampaign:  # fmt: skip
-    """Have Core updated on these devices: one, then a tenth of them, then the rest."""
+    """Start a Core update on these devices: one, then a tenth of them, then the rest."""
     if not 1 <= len(supervisors) <= MOST_DEVICES:
         raise Refused({"devices": [f"1 to {MOST_DEVICES} devices are expected."]})
     for row in supervisors:
@@ -71,7 +71,7 @@ def start_campaign(
 
 
 def wave_of(place: int, total: int) -> int:
-    """0 is the first device alone, 1 the next tenth of all, 2 the rest."""
+    """Return the wave: 0 for the first device, 1 for the next tenth, 2 for the rest."""
     if place == 0:
         return 0
     return 1 if place <= max(1, total // TENTH) else 2
@@ -127,7 +127,7 @@ def halt(
 
 
 class Wave:
-    """The devices of one wave, step by step, each step side by side."""
+    """The devices of one wave. Each step runs on all of them in parallel."""
 
     def __init__(
         self,
@@ -185,11 +185,11 @@ class Wave:
         version = {"version": self.campaign.version} if self.campaign.version else {}
         rows = self.those(State.BACKED_UP)
         for row, job in self.change(rows, "/core/update", lambda _: version):
-            # Whatever it answered: what counts is how the device is afterwards.
+            # Ignore the answer; the health check decides.
             self.move(row, State.UPDATED, why(job))
 
     def check_health(self) -> None:
-        """Well is: another version than before, Core answers, the supervisor has no complaint."""
+        """Check for a new version, a running Core and no complaint of the supervisor."""
         rows = self.those(State.UPDATED)
         found = {row.pk: [job] for row, job in self.ask(rows, "GET", "/core/info")}
         for path in ("/core/stats", "/supervisor/info"):
@@ -223,7 +223,7 @@ class Wave:
             row.after = str(data(job).get("version", ""))
             row.save()
 
-    # --- how
+    # --- helpers
 
     def those(self, state: str) -> list[CampaignDevice]:
         return [row for row in self.rows if row.state == state]
@@ -299,7 +299,7 @@ def slug_of(row: CampaignDevice, told: Mapping[str, Any]) -> str:
 
 
 def of_core(row: CampaignDevice) -> dict[str, Any]:
-    """What a backup of Core alone is called: a folder once, a part of its own today."""
+    """Return the body of a backup of Core alone. Its format depends on the version."""
     if older(row.supervisor.version, BACKUPS_SINCE, unknown=False):
         return {"folders": ["homeassistant"], "addons": []}
     return {"homeassistant": True}

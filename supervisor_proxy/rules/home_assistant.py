@@ -1,4 +1,4 @@
-"""The fleet of Home Assistant devices: looked at regularly, troubles told as they come and go."""
+"""Polling of Home Assistant devices, and their alerts."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ FORBIDDEN = {401, 403}
 
 
 def look_at_all() -> int:
-    """Look at those whose turn it is; how many were."""
+    """Poll the devices that are due. Returns their number."""
     due = Q(home=None) | Q(home__asked=None) | Q(home__asked__lt=timezone.now() - EVERY)
     rows = list(
         Supervisor.objects.filter(
@@ -45,9 +45,9 @@ def look_at_all() -> int:
 
 
 def look_at(rows: Sequence[Supervisor]) -> dict[int, dict[str, Any]]:
-    """Ask these what they run, and keep it; their data by path, by the supervisor's number.
+    """Poll these devices and store their state. Returns {supervisor id: {path: data}}.
 
-    Only looking, so nothing of it is recorded as a call.
+    Polling is not recorded as calls.
     """
     targets: dict[int, Target | Refused] = {row.pk: _target(row) for row in rows}
     found: dict[int, dict[str, Any] | Refused] = async_to_sync(_ask_all)(rows, targets)
@@ -86,7 +86,7 @@ async def _ask_all(
 
 
 async def _ask_one(row: Supervisor, target: Target) -> dict[str, Any]:
-    """Raises what keeps the first question from an answer; of the rest, what there is."""
+    """Poll one device. Raises if the first call fails; later failures are skipped."""
     first, *others = home_assistant_info.PATHS
     answer = await quietly(row, target, match_route(row.flavor, method="GET", path=first))
     if not answer.is_good:
@@ -108,7 +108,7 @@ async def _ask_one(row: Supervisor, target: Target) -> dict[str, Any]:
 
 
 async def quietly(row: Supervisor, target: Target, wanted: CallRequest) -> Answer:
-    """An answer to a question that only looks. The device's refusal is raised as ours."""
+    """Make an unrecorded read-only call. Errors of the device are raised as ours."""
     gate(wanted.route, row.version)
     method, path = on_device(wanted, row)
     order = Order(method, path, seconds=wanted.route.seconds, kind=wanted.route.kind)
@@ -124,7 +124,7 @@ async def quietly(row: Supervisor, target: Target, wanted: CallRequest) -> Answe
 
 
 def icon_of(row: Supervisor, slug: str) -> bytes | None:
-    """The picture of an add-on; asked for once a day."""
+    """Return an add-on's icon, cached for a day."""
     name = f"supervisor_proxy:icon:{row.pk}:{slug}"
     kept: bytes | None = cache.get(name)
     if kept is None:
@@ -148,7 +148,7 @@ def data_of(answer: Answer) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-# --- what is kept
+# --- storage
 
 
 @transaction.atomic
@@ -169,7 +169,7 @@ def note(row: Supervisor, found: Mapping[str, Any] | Refused) -> Home:
 
 
 def note_alerts(row: Supervisor, found: Sequence[home_assistant_info.Alert]) -> None:
-    """Open those that are new, end those that are gone, and tell of both."""
+    """Open new alerts, close those that are gone, and publish both."""
     now = timezone.now()
     wanted = {(one.kind, one.about): one for one in found}
     known = {(one.kind, one.about): one for one in HomeAlert.objects.filter(supervisor=row, ended=None)}  # fmt: skip

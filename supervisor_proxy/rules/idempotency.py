@@ -1,4 +1,4 @@
-"""Requests that carry an ``Idempotency-Key``: made once, answered alike when repeated."""
+"""Idempotency keys: a repeated request returns the first response."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ LONGEST_KEY = 255
 
 @transaction.atomic
 def begin(user: User, key: str, request: str) -> RememberedAnswer:
-    """The row of this key. One with a status has been answered before, with just that."""
+    """Return the row of this key. If it has a status, its response must be repeated."""
     if not 1 <= len(key) <= LONGEST_KEY:
         raise Refused(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
     now = timezone.now()
@@ -44,5 +44,5 @@ def end(row: RememberedAnswer, *, status: int, content_type: str, body: str) -> 
 
 
 def give_up(row: RememberedAnswer) -> None:
-    """Nothing was answered, so the key is free again."""
+    """Release the key after a request without a response."""
     row.delete()

@@ -1,4 +1,4 @@
-"""Home Assistant itself, from afar: off until the settings switch it on, for few, and audited."""
+"""Proxy of Home Assistant's UI and WebSocket. Disabled by default."""
 
 import re
 import secrets
@@ -34,14 +34,15 @@ Transport = Supervisor.Transport
 SOCKETS = {Transport.HTTP: "/core/websocket", Transport.CORE: "/api/websocket"}
 PREFIXES = {Transport.HTTP: "/ingress/", Transport.CORE: "/api/hassio_ingress/"}
 ENTRY = re.compile(r"/api/hassio_ingress/([A-Za-z0-9_-]{16,128})/?")
-# Of Core's WebSocket: what gives out rights, or is the supervisor's, which has its own way here.
+# Commands of Core's WebSocket that are blocked: those that manage rights, and those of the
+# supervisor, which has its own API here.
 SHUT = re.compile(
     r"(supervisor|hassio|auth|config/auth|config/auth_provider|backup|cloud)(/.*)?"
 )
 
 
 def is_shut(message: Mapping[str, Any]) -> bool:
-    """Whether a message to Core's WebSocket is one that is not passed on."""
+    """Return whether a message to Core's WebSocket is blocked."""
     kind, domain = str(message.get("type", "")), str(message.get("domain", ""))
     return SHUT.fullmatch(kind) is not None or domain in {"hassio", "backup"}
 
@@ -53,7 +54,10 @@ def may_remotely(user: User, supervisor: Supervisor) -> bool:
 
 
 def socket_of(user: User, device_id: UUID) -> tuple[Supervisor, Target, str]:
-    """Where Home Assistant's WebSocket is, for who may have it."""
+    """Return supervisor, target and path of the WebSocket.
+
+    Raises NotPermitted or NotFound.
+    """
     if not settings.MUSTER_HOME_REMOTE:
         raise NotPermitted(OFF, code="off")
     row = (
@@ -77,11 +81,11 @@ def _reachable(user: User, row: Supervisor) -> Target:
     return target_of(row)
 
 
-# --- pages of add-ons
+# --- add-on pages
 
 
 def begin(user: User, row: Supervisor, *, addon: str) -> tuple[IngressSession, str]:
-    """A page of an add-on, at an origin of its own; and the ticket that opens it once."""
+    """Start a session on an add-on's page. Returns it with its one-time ticket."""
     if not settings.MUSTER_INGRESS_DOMAIN:
         raise NotPermitted(OFF, code="off")
     target = _reachable(user, row)
@@ -115,7 +119,7 @@ def _session(row: Supervisor, target: Target) -> str:
 
 @transaction.atomic
 def enter(label: str, ticket: str) -> str:
-    """The cookie for a ticket, which is good no more."""
+    """Exchange the one-time ticket for a cookie. Raises NotAuthenticated."""
     row: IngressSession | None = (
         IngressSession.objects.select_for_update()
         .filter(label=label, ticket_digest=digest(ticket), cookie_digest="")
@@ -130,7 +134,7 @@ def enter(label: str, ticket: str) -> str:
 
 
 def entered(label: str, cookie: str) -> IngressSession:
-    """The session of a cookie, if its user still may; every request is asked this."""
+    """Return the session of a cookie. Checks the user's permission on every request."""
     row: IngressSession | None = (
         IngressSession.objects.select_related("user", "supervisor__device__organization")
         .filter(label=label, cookie_digest=digest(cookie), expires__gt=timezone.now())

@@ -1,4 +1,4 @@
-"""Backups of Home Assistant on their way up and down: never whole in memory."""
+"""Streaming of Home Assistant backups and logs, never held in memory as a whole."""
 
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -28,7 +28,7 @@ GOOD = {200, 206}
 
 @dataclass(frozen=True)
 class Stream:
-    """A download that has begun: what it is, and its parts."""
+    """A started download with its metadata and parts."""
 
     status: int
     size: str
@@ -43,7 +43,7 @@ def backup_of(slug: str) -> CallRequest:
 def upload(
     user: User, supervisor: Supervisor, parts: Iterable[bytes], *, size: int | None
 ) -> CallJob:
-    """Bring a backup to the device."""
+    """Upload a backup to the device."""
     job = start(user, supervisor, CallRequest(hassio.UPLOAD, hassio.UPLOAD.pattern))
     if job.target is None or job.order is None or job.refusal is not None:
         return job
@@ -73,7 +73,7 @@ def _renewing(job: CallJob, parts: Iterable[bytes]) -> Iterator[bytes]:
 def download(
     user: User, supervisor: Supervisor, wanted: CallRequest, *, byte_range: str = ""
 ) -> Stream:
-    """A backup from the device. What keeps it from beginning is raised; it ends by itself."""
+    """Start a download of a backup. Raises Refused if it cannot start."""
     job = start(user, supervisor, wanted)
     if job.target is None or job.order is None or job.refusal is not None:
         raise job.refusal or Refused("It cannot be begun.")
@@ -87,7 +87,7 @@ def download(
 
 
 def follow(user: User, supervisor: Supervisor, wanted: CallRequest) -> Iterator[bytes]:
-    """A log, line by line as it grows, until somebody leaves or nothing comes for long."""
+    """Follow a log by lines until the client disconnects or the log stays silent."""
     job = start(user, supervisor, wanted)
     if job.target is None or job.order is None or job.refusal is not None:
         raise job.refusal or Refused("It cannot be begun.")
@@ -99,7 +99,7 @@ def follow(user: User, supervisor: Supervisor, wanted: CallRequest) -> Iterator[
 def open_stream(
     job: CallJob, order: Order, kinds: Collection[str]
 ) -> tuple[Download, ExitStack, float]:
-    """The answer, once it is known to be one; else the job is finished and its refusal raised."""
+    """Open a stream. On an error answer, finish the job and raise its refusal."""
     target, stack, began = job.target, ExitStack(), time.monotonic()
     if target is None:
         raise TypeError("A job is made ready before it is begun.")
@@ -118,7 +118,7 @@ def open_stream(
 
 
 def refuse_other(job: CallJob, found: Download, began: float, kinds: Collection[str]) -> None:
-    """Anything of another kind is an answer like others: read, and told in words."""
+    """Finish the job with an answer that is not a stream of these types, and raise."""
     kind = found.headers.get("content-type", "").partition(";")[0]
     if found.status in GOOD and kind in kinds:
         return
@@ -136,7 +136,7 @@ def refuse_other(job: CallJob, found: Download, began: float, kinds: Collection[
 
 
 class StreamedDownload:
-    """The parts, and the end of the call noted, whichever way it comes: also before the first."""
+    """Iterator of the parts that records the call's end, however it ends."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class StreamedDownload:
         self.job, self.call, self.stack, self.found = job, job.call, stack, found
         self.began = self.renewed = began
         self.is_log, self.is_over, self.size = is_log, False, 0
-        # A log has no end of its own: being left is how it ends.
+        # Disconnecting is the normal end of a followed log.
         self.left = ("succeeded", "It was followed.") if is_log else ("failed", CUT_OFF)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -190,7 +190,7 @@ class StreamedDownload:
 
 
 class LogLines:
-    """Whole lines of a log, without colors."""
+    """Iterator of complete log lines without colors."""
 
     def __init__(self, parts: StreamedDownload) -> None:
         self.parts, self.held = parts, b""

@@ -1,4 +1,4 @@
-"""Supervisors in the inventory: added, changed, and what they tell of themselves."""
+"""Supervisors in the inventory: add, change, address, key and reports."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from supervisor_proxy.models import Supervisor
 from supervisor_proxy.models.supervisors import BALENA_PORT
 
 LONGEST_FACT = 200
-# Of a device's report, what is shown to people.
+# Facts of a device's report that are displayed.
 FACTS = (
     "os_version", "os_variant", "supervisor_version", "status", "ip_address", "mac_address",
     "provisioning_state", "is_managed_by__device", "cpu_usage", "cpu_temp", "memory_usage",
@@ -35,7 +35,7 @@ FACTS = (
 
 @transaction.atomic
 def add_supervisor(*, device: Device, **values: Any) -> Supervisor:
-    """Note that a device has a supervisor, and how it is reached."""
+    """Add a supervisor to a device. Raises Refused if the device already has one."""
     if Supervisor.objects.filter(device=device).exists():
         raise Refused({"device": ["This device has a supervisor already."]})
     row = Supervisor(device=device)
@@ -44,7 +44,7 @@ def add_supervisor(*, device: Device, **values: Any) -> Supervisor:
 
 @transaction.atomic
 def update_supervisor(supervisor: Supervisor, **values: Any) -> Supervisor:
-    """Change how it is reached. A key that is not named stays as it is."""
+    """Change the connection settings. An omitted key stays unchanged."""
     if values.get("device", supervisor.device).pk != supervisor.device_id:
         raise Refused({"device": ["A supervisor stays with its device."]})
     row = Supervisor.objects.select_for_update(of=("self",)).get(pk=supervisor.pk)
@@ -70,7 +70,7 @@ def _written(row: Supervisor, values: Mapping[str, Any]) -> Supervisor:
 
 
 def take_key(row: Supervisor, key: str, state: str = "") -> None:
-    """Put a new key on the row, and keep the one before; the caller saves."""
+    """Set a new key on the row, keeping the previous one. The caller saves."""
     states = Supervisor.KeyState
     row.previous_key, row.key = row.key, key
     row.key_changed = timezone.now()
@@ -80,15 +80,15 @@ def take_key(row: Supervisor, key: str, state: str = "") -> None:
 KEY_FIELDS = ("key", "previous_key", "key_state", "key_changed", "modified")
 
 
-# --- how it is reached
+# --- address
 
 
 def address_of(supervisor: Supervisor) -> str | None:
-    """Where it is dialled: an address that somebody with the right to assigned, or the portal."""
+    """Return the address to connect to: always one assigned by the portal or an admin."""
     if supervisor.address:
         return str(supervisor.address)
     device = supervisor.device
-    # In Python, for lists that have fetched them at once.
+    # In Python, to use prefetched rows of lists.
     clients = sorted(device.vpn_clients.all(), key=lambda client: client.created)
     for client in clients:
         if client.ip is not None:
@@ -99,7 +99,7 @@ def address_of(supervisor: Supervisor) -> str | None:
 
 
 def target_of(supervisor: Supervisor) -> Target:
-    """How to reach it; refuses what must not be dialled."""
+    """Return the connection's target. Raises Refused if the address is not allowed."""
     if supervisor.device.is_deactivated:
         raise NotPermitted("The device is out of service.", code="out_of_service")
     if supervisor.transport == Supervisor.Transport.AGENT:
@@ -116,11 +116,11 @@ def target_of(supervisor: Supervisor) -> Target:
     return Target(address, supervisor.port, supervisor.key, supervisor.version)
 
 
-# --- what it tells of itself
+# --- reports
 
 
 def device_of_key(key: str) -> Device:
-    """The device that signs in with this key; NotSignedIn if none does."""
+    """Return the device with this key. Raises NotAuthenticated."""
     device: Device | None = (
         Device.objects.select_related("organization")
         .filter(key_digest=digest(key), organization__is_active=True)
@@ -135,9 +135,10 @@ def device_of_key(key: str) -> Device:
 
 @transaction.atomic
 def report(device: Device, *, uuid: str, facts: Mapping[str, Any]) -> Supervisor:
-    """Take a device's own report; its first one makes it known as a supervisor.
+    """Store a device's report; the first one adds the supervisor.
 
-    The device has proven to be itself by its key. Where it is dialled is not its to say.
+    The device is authenticated by its key, but cannot choose the address the portal
+    connects to.
     """
     if device.is_deactivated:
         raise NotPermitted("The device is out of service.", code="out_of_service")

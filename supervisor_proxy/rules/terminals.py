@@ -1,4 +1,4 @@
-"""Terminals: who may open one, for how long, and what is kept of it."""
+"""Terminals: permissions, tickets, limits and recordings."""
 
 import asyncio
 import codecs
@@ -33,16 +33,16 @@ LONGEST_REASON = 200
 IDLE_SECONDS = 600.0
 ABSOLUTE_SECONDS = 3600.0
 LOOK_SECONDS = 2.0
-# Of what is shown, until it is written down.
+# Output is buffered up to this size before it is stored.
 WRITE_BYTES = 32 * 1024
 LARGEST_RECORDING = 20 * 1024 * 1024
 MOST_EARLY = 4096
-# A process that dies closes nothing.
+# Terminals without a heartbeat for this long belong to a dead process.
 SILENCE = timedelta(seconds=60)
 
 
 def connection_for(device: Device) -> DeviceConnection:
-    """The connection that a terminal uses; it is never the caller's to choose an address."""
+    """Return the device's SSH connection. The caller cannot choose an address."""
     if device.is_deactivated:
         raise NotPermitted("The device is out of service.", code="out_of_service")
     connection = usable_connections([device.pk]).get(device.pk)
@@ -53,7 +53,7 @@ def connection_for(device: Device) -> DeviceConnection:
 
 @transaction.atomic
 def create_ticket(user: User, device: Device, *, reason: str) -> tuple[Terminal, str]:
-    """A terminal to be opened within a minute, and the ticket that opens it once."""
+    """Create a terminal and its one-time ticket, valid for a minute."""
     may_open(user, device)
     connection = connection_for(device)
     reason = reason.strip()
@@ -88,7 +88,7 @@ def may_open(user: User, device: Device) -> None:
 
 @transaction.atomic
 def redeem_ticket(user: User, ticket: str, *, columns: int, rows: int) -> Terminal:
-    """The terminal of a ticket, open from now on. The ticket is good once, and theirs alone."""
+    """Open the terminal of a ticket. The ticket works once, and only for its user."""
     found: Terminal | None = (
         Terminal.objects.select_for_update(of=("self",))
         .filter(ticket_digest=digest(ticket), state=State.OFFERED)
@@ -117,7 +117,7 @@ def close(terminal: Terminal, because: str) -> None:
 
 @transaction.atomic
 def ask_to_close(terminal: Terminal) -> None:
-    """Have an open one closed by the process that holds it."""
+    """Request the process that holds an open terminal to close it."""
     row = Terminal.objects.select_for_update(of=("self",)).get(pk=terminal.pk)
     if row.state == State.OFFERED:
         close(row, "It was withdrawn.")
@@ -127,7 +127,7 @@ def ask_to_close(terminal: Terminal) -> None:
 
 
 def close_own(user: User, device: Device) -> None:
-    """Have the user's own terminals on a device closed."""
+    """Request to close the user's own terminals on a device."""
     for terminal in Terminal.objects.filter(user=user, device=device).exclude(
         state=State.CLOSED
     ):
@@ -141,7 +141,7 @@ def forget_dead() -> None:
 
 
 def why_end(terminal_id: UUID) -> str:
-    """Why an open terminal must end now; empty if it may go on. Notes that it lives."""
+    """Return why an open terminal must end now, or "". Updates its heartbeat."""
     row = Terminal.objects.select_related("user", "device").filter(pk=terminal_id).first()
     if row is None or row.state != State.OPEN:
         return "It was closed."
@@ -157,11 +157,11 @@ def why_end(terminal_id: UUID) -> str:
     return ""
 
 
-# --- what it shows
+# --- recording
 
 
 class Recording:
-    """What a terminal shows, written down in pieces (asciicast, version 2)."""
+    """Recording of a terminal, stored in parts (asciicast version 2)."""
 
     def __init__(self, terminal_id: UUID) -> None:
         self.terminal_id = terminal_id
@@ -202,7 +202,7 @@ class Recording:
 
 
 def played(terminal: Terminal) -> str:
-    """The recording as an asciicast."""
+    """Return the recording as an asciicast."""
     began = terminal.opened or terminal.created
     head = {
         "version": 2,
@@ -215,12 +215,12 @@ def played(terminal: Terminal) -> str:
     return json.dumps(head) + "\n" + "".join(bytes(part.events).decode() for part in parts)
 
 
-# --- while it is open
+# --- session
 
 
 @dataclass(frozen=True, slots=True)
 class SshTarget:
-    """How the device of a terminal is reached: values, read before anything is awaited."""
+    """SSH target of a terminal as plain values, read before any await."""
 
     address: Address
     login: Login
@@ -241,7 +241,7 @@ def ssh_target(terminal: Terminal) -> SshTarget:
 
 
 class Session:
-    """An open terminal in the hands of one process."""
+    """An open terminal, held by one process."""
 
     def __init__(self, terminal: Terminal, *, idle: float = IDLE_SECONDS) -> None:
         self.terminal = terminal
@@ -249,7 +249,7 @@ class Session:
         self.idle = idle
         self.screen: TerminalSession | None = None
         self.last_typed = time.monotonic()
-        # Typed while the device was still being reached.
+        # Input typed before the connection was established.
         self.early = bytearray()
         self.why_left = "The portal stopped."
 
@@ -266,7 +266,7 @@ class Session:
             self.screen.resize(columns, rows)
 
     async def run(self, shown: Callable[[bytes], Awaitable[None]]) -> str:
-        """Hold it until it ends; the reason, which is noted too."""
+        """Run the terminal until it ends. Returns and stores the reason."""
         because = ""
         try:
             because = await self._hold(shown)
@@ -278,7 +278,7 @@ class Session:
         return because
 
     def leave(self) -> None:
-        """Whoever typed here has gone."""
+        """Record that the browser disconnected."""
         self.why_left = "The window was closed."
 
     def _end(self, because: str) -> None:

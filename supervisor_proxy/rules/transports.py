@@ -1,4 +1,4 @@
-"""Which driver a supervisor is reached by."""
+"""Drivers by flavor and transport of a supervisor."""
 
 from collections.abc import Mapping
 
@@ -22,5 +22,5 @@ def driver_for(row: Supervisor) -> Driver:
 
 
 def streaming_driver_for(row: Supervisor) -> Streaming:
-    """For Home Assistant alone; balena's supervisors stream nothing."""
+    """Return the streaming driver. Home Assistant only; balena has no streams."""
     return HOMES[row.transport]

@@ -1,4 +1,4 @@
-"""Clients that keep cookies and send what the seed's programs send."""
+"""Fixtures: clients that keep cookies and send the headers of FreeSDN's clients."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def shell(live_server: Any) -> Callable[[str], str]:
-    """Runs shell text as documentation prints it, against a real server."""
+    """Run documented shell commands against a live server."""
 
     def run(text: str, **variables: str) -> str:
         text = text.replace("https://freesdn.example.com", live_server.url)
@@ -27,7 +27,7 @@ def shell(live_server: Any) -> Callable[[str], str]:
 
 @pytest.fixture
 def parsed() -> Callable[[str], list[Any]]:
-    """The JSON values that jq printed, one after the other."""
+    """Return the JSON values printed by jq, one after the other."""
 
     def parse(text: str) -> list[Any]:
         decoder, values, at = json.JSONDecoder(), [], 0

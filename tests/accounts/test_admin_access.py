@@ -1,4 +1,4 @@
-"""Sites with their grants, keys, sessions and the second factor, on their pages."""
+"""Admin pages of sites, grants, API keys, sessions and the second factor."""
 
 import re
 import time

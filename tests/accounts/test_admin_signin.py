@@ -1,4 +1,4 @@
-"""The door of the admin: the second factor is asked for here too, and everything is told."""
+"""Login of the admin: second factor required, and all attempts audited."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""The audit: every write by a person, secrets masked, and a chain that shows what was bent."""
+"""Audit log: all writes by users, masked secrets, tamper-evident hash chain."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The stream of events: who may listen, what they hear, and when it ends."""
+"""Event stream: permissions, delivered events, and when it closes."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from controller.dialects import consumers as kit
 from tests import factories
 from tests.sockets import Listener, played
 
-# Consumers close connections that are in a transaction, so the tests have none around them.
+# Consumers close database connections, so these tests need real transactions.
 pytestmark = pytest.mark.django_db(transaction=True)
 Captured = Callable[..., Any]
 
 
 @pytest.fixture
 def told(django_capture_on_commit_callbacks: Captured) -> Callable[..., Any]:
-    """Calls a rule as a request would, up to the commit and what follows it."""
+    """Call a rule as a request would, including the commit and on_commit callbacks."""
 
     def call(rule: Callable[..., Any], *args: Any, **values: Any) -> Any:
         with django_capture_on_commit_callbacks(execute=True):

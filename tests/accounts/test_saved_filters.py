@@ -1,4 +1,4 @@
-"""Filters of lists, saved under a name: one's own, and those that an organization shares."""
+"""Saved list filters: personal ones, and those shared in an organization."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Signing in: cookies, the double submit, lockouts, sessions, keys, the second factor."""
+"""Login: cookies, double-submit CSRF, lockouts, sessions, API keys, second factor."""
 
 import time
 from datetime import timedelta
@@ -74,7 +74,7 @@ def test_a_cookie_needs_the_csrf_token_for_whatever_changes_something(user: User
     assert beside.json()["error"]["message"] == "CSRF token missing"
     assert patch(**{"X-API-Key": "mst_x"}).status_code == 403
     assert patch(**{"X-CSRF-Token": csrf}).status_code == 200
-    # A pair that is equal but not of this session is somebody else's.
+    # A matching pair from another session is rejected.
     client.cookies["freesdn_csrf"] = "a" * 64
     assert patch(**{"X-CSRF-Token": "a" * 64}).status_code == 403
 
@@ -145,7 +145,7 @@ def test_the_cookie_refreshes_and_the_sixth_failure_is_locked_for_known_and_unkn
         == 423
     )
     with time_machine.travel(timezone.now() + timedelta(minutes=31)):
-        # The count begins anew: one more failure does not lock again.
+        # The counter restarts: one more failure does not lock again.
         assert sign_in(Client(), password="wrong").status_code == 401
         assert sign_in(Client()).status_code == 200
 

@@ -1,4 +1,4 @@
-"""Single sign-on against a provider that speaks the real protocol."""
+"""Single sign-on with an OpenID Connect provider that speaks the real protocol."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,7 +44,7 @@ def path_of(url: str) -> str:
 
 
 def come_back(client: Any, to: str = "api") -> Any:
-    """The way of a browser: to the provider and back; what the portal answers then."""
+    """Follow the redirects to the provider and back. Returns the portal's response."""
     start = client.get(START, {"to": to})
     assert start.status_code == 302, start.content
     back = httpx.get(start["Location"]).headers["location"]

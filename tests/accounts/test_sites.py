@@ -1,4 +1,4 @@
-"""Sites and grants: no grant is no site, a read grant only reads, whatever the dialect."""
+"""Sites and grants: none hides a site, read only reads, in every dialect."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,7 @@ def test_no_grant_is_no_site_and_no_device_of_it_in_any_dialect(
         assert client.get(f"{OPENWISP}{inside.pk}/connection/").status_code == 404
     bound = factories.user(organization, "site_admin")
     assert names(api(bound), DEVICES, "items") == set()
-    # What belongs to a device follows it.
+    # Rows of a device follow its site.
     viewer = User.objects.get(pk=factories.user(organization, "viewer").pk)
     assert not Config.objects.visible_to(viewer).exists()
     assert not Presence.objects.visible_to(viewer).filter(device=inside).exists()
@@ -76,7 +76,8 @@ def test_a_grant_says_how_deep_in_every_dialect(
     for url in (f"{DEVICES}{inside.pk}/", f"{OPENWISP}{inside.pk}/"):
         assert client.get(url).status_code == 200
         assert client.patch(url, {"notes": "x"}).status_code == changes
-    # A device in service is not deleted by anybody, so who may is told otherwise than who may not.
+    # Deleting an active device fails for everybody, but with another status for permitted
+    # users.
     answer = client.delete(f"{DEVICES}{inside.pk}/")
     assert answer.status_code == 403
     refused = answer.json()["error"]["message"]
@@ -88,7 +89,7 @@ def test_a_grant_says_how_deep_in_every_dialect(
 def test_a_device_is_shown_to_exactly_those_whose_list_has_it(
     api: Api, organization: Organization, site: Site, role: str, level: str | None
 ) -> None:
-    # The list asks the database who may see a row, the page of one asks of the row it has.
+    # Lists check permissions in the database, detail pages on the loaded row.
     for place in (site, None):
         factories.device(organization, site=place)
         factories.device(factories.organization(), site=None)

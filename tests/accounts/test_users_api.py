@@ -1,4 +1,4 @@
-"""Users, organizations, groups and e-mails through OpenWISP's API, and who may do that."""
+"""Users, organizations, groups and e-mails in OpenWISP's API, with permissions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -102,7 +102,7 @@ def test_a_manager_sees_and_changes_only_the_users_of_their_organizations(
     assert listed == {str(manager.pk), str(member.pk)}
     assert client.get(f"{USERS}{stranger.pk}/").status_code == 404
     assert client.patch(f"{USERS}{member.pk}/", {"bio": "x"}).status_code == 200
-    # Who belongs elsewhere too would be taken over there as well.
+    # Changing a member of another organization would take the account over there.
     Membership.objects.create(
         user=member, organization=factories.organization(), role="org_admin"
     )

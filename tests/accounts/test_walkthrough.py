@@ -1,4 +1,4 @@
-"""The worked example of the FreeSDN documentation, as printed, by curl and jq."""
+"""The worked example of FreeSDN's documentation, as printed, by curl and jq."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""For each lease queue of the portal: a new row that waits, and how a row of it ends."""
+"""Factories of waiting rows, and values of ended rows, of each lease queue."""
 
 from collections.abc import Callable
 from itertools import count

@@ -1,4 +1,4 @@
-"""A backup and its way back, on the database that the tests run on and through the other kind."""
+"""Backup and restore, on the database under test and across to the other kind."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ def counts() -> dict[str, int]:
 
 
 def lines(file: Path) -> dict[str, list[bytes]]:
-    """What a backup has of each table, without what is sealed differently each time."""
+    """Return the lines of a backup's row files, by file."""
     with zipfile.ZipFile(file) as archive:
         return {
             name: archive.read(name).splitlines()
@@ -59,7 +59,7 @@ def manage(*arguments: str, **environment: str) -> str:
 
 
 def by_way_of_spatialite(first: Path, folder: Path) -> Path:
-    """Restored into a new database of the other kind, and a backup of that."""
+    """Restore into a new database of the other kind and return a backup of it."""
     second = folder / "second.zip"
     elsewhere = {
         "DATABASE_URL": f"spatialite:///{folder / 'elsewhere.sqlite3'}",
@@ -110,7 +110,7 @@ def test_everything_comes_back_also_by_way_of_another_database(
     entry = AuditEntry.objects.order_by("pk").first()
     assert entry is not None
     assert (entry.at, entry.digest) == (made.at, made.digest)
-    # New rows get numbers of their own.
+    # New rows get ids after the restored ones (sequences are reset).
     assert factories.user(again.organization).has_usable_password()
     call_command("audit_verify", verbosity=0)
 

@@ -1,6 +1,6 @@
-"""Leases in any order of work, deaths and stalls: nothing is sent twice, and nothing is lost.
+"""Lease queues under random work, crashes and stalls: nothing sent twice or lost.
 
-Each queue of the portal goes through the same machine by its own configuration.
+The same state machine runs on each queue of the portal.
 """
 
 import threading
@@ -32,14 +32,14 @@ QUEUES = sorted(ENDINGS)
 
 
 class Outside:
-    """What lies beyond the portal: it counts what reaches it."""
+    """The outside world, counting what is sent to it."""
 
     def __init__(self) -> None:
         self.done: Counter[Any] = Counter()
 
 
 def work(queue: LeaseQueue[Any], outside: Outside) -> Iterator[str]:
-    """One worker's turn; it can die or stall after each step."""
+    """Run a worker's turn, which may die or stall after each step."""
     holder = LeaseHolder(queue)
     rows = holder.lease(2)
     yield "leased"
@@ -57,7 +57,7 @@ def work(queue: LeaseQueue[Any], outside: Outside) -> Iterator[str]:
 
 
 def verify(queue: LeaseQueue[Any], outside: Outside) -> Iterator[str]:
-    """The verifier's turn: it asks the outside, and then says what is true."""
+    """Run a verifier's turn: check the outside world, and resolve the rows."""
     queue.put_back()
     holder = LeaseHolder(queue)
     rows = holder.adopt(2)
@@ -91,7 +91,7 @@ class Machine(RuleBasedStateMachine):
             self.queue.rows.all().delete()
 
     def finish(self) -> None:
-        """With living workers, everything ends, once each."""
+        """Check that with live workers every row ends, and was sent once."""
         self.workers.clear()
         for _ in range(12):
             self.time.shift(self.queue.longest_pause + self.queue.seconds + 1)

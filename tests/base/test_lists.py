@@ -1,4 +1,4 @@
-"""What every list of the admin has in common."""
+"""Properties common to all lists of the admin."""
 
 import pytest
 from django.contrib import admin
@@ -8,7 +8,7 @@ from controller.accounts.models import User
 from controller.base.admin import ScopedAdmin
 from tests.demo_world import build
 
-# There is always one, at least that of whoever looks.
+# There is always at least one row: the requesting user's.
 NEVER_EMPTY = {"accounts.organization", "accounts.user"}
 
 

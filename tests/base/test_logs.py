@@ -1,4 +1,4 @@
-"""What the portal logs, as it leaves the process."""
+"""Log output of the portal's processes."""
 
 import json
 import os

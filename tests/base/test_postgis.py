@@ -1,4 +1,4 @@
-"""A kept connection: looked at before each request, and made anew where its server left."""
+"""Persistent database connections: checked per request, reopened if lost."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""A prepared query gives what the query itself gives, for one value and for the next."""
+"""Prepared queries return the same rows as the query itself, for every value."""
 
 import uuid
 from typing import Any
@@ -27,7 +27,7 @@ def test_the_same_rows_for_each_value(organization: Organization) -> None:
     devices = [factories.device(organization), factories.device(organization, config=None)]
     for pk in (*(one.pk for one in devices), uuid.uuid4()):
         assert by_key(pk=pk) == list(rows(pk=pk))
-    # Converted as a field does it: what is sealed is open, what is text is a UUID.
+    # Converted by the field: encrypted values decrypted, text as UUID.
     assert by_key(pk=devices[0].pk)[0][:3] == (
         devices[0].pk,
         devices[0].name,

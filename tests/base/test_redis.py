@@ -1,4 +1,4 @@
-"""The clients of Redis: a read that waits has no hidden limit."""
+"""Redis clients: blocking reads have no hidden timeout."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from controller.base.redis import async_waiting_client, quick_client, waiting_client
 
-# Longer than the read timeout that redis-py gives a client by itself.
+# Longer than redis-py's default read timeout.
 IDLE_SECONDS = 6.0
 
 

@@ -1,4 +1,4 @@
-"""One box finds everything by name, address or serial number, of those one may know of."""
+"""Global search by name, address or serial number, limited to visible rows."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""Chromium against the portal itself; whatever it complains about fails the test."""
+"""Chromium against a live portal; any console error fails the test."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ __all__ = ["chromium"]
 
 
 class Watched:
-    """A page, and what went wrong on it: errors, refused policies, requests to elsewhere."""
+    """A page and its errors: console, CSP violations, requests to other hosts."""
 
     def __init__(self, page: Page, home: str) -> None:
         self.page, self.home = page, home
@@ -45,7 +45,7 @@ class Watched:
 
 @pytest.fixture
 def browse(live_server: Any, chromium: Browser) -> Iterator[Callable[..., Watched]]:
-    """Opens a browser for a user: ``browse(user, width=390, scheme="dark")``."""
+    """Open a browser for a user: ``browse(user, width=390, scheme="dark")``."""
     opened: list[Watched] = []
     contexts: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""The pages of access, in Chromium: whatever it complains about fails the test."""
+"""Access pages in Chromium; any console error fails the test."""
 
 import os
 import re

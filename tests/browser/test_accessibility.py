@@ -1,4 +1,4 @@
-"""axe-core finds nothing serious on the main pages: in light, in dark, and on a phone."""
+"""axe-core finds no serious violation: light, dark, and on a phone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ LISTS = (
     "vpn/vpn", "accounts/organization", "notifications/notification",
 )  # fmt: skip
 COLORS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-# What the dark of a page differs in is its colors.
+# Dark mode only differs in its colors.
 WAYS: tuple[tuple[str, int, str, dict[str, Any]], ...] = (
     ("light", 1440, "light", {}),
     ("dark", 1440, "dark", COLORS),
@@ -87,7 +87,8 @@ def test_nothing_serious_on_the_main_pages(
         page.evaluate(AXE_SCRIPT)
         for how, width, scheme, options in WAYS:
             page.set_viewport_size({"width": width, "height": 900})
-            # As the switch in the menu does: the page asks the browser but once.
+            # Set like the menu's switch does: the page queries the browser's preference only
+            # once.
             page.evaluate(DARK, scheme == "dark")
             told += [f"{path} ({how}) {line}" for line in serious(page, **options)]
     assert not told, "\n".join(told)

@@ -100,7 +100,7 @@ def test_redoc_and_the_browsable_api_ask_nobody_else(
     assert watched.complaints == []
     page = watched.open("/api/v1/redoc/")
     page.get_by_text("Muster (1)").first.wait_for()
-    # A picture at the foot, which the policy keeps the page from fetching.
+    # An external image in the footer, which the Content Security Policy blocks.
     watched.complaints = [one for one in watched.complaints if "redoc.ly" not in one]
 
 

@@ -1,4 +1,4 @@
-"""Commands from the admin, run on a real SSH server."""
+"""Commands from the admin, executed on a real SSH server."""
 
 import threading
 from collections.abc import Callable

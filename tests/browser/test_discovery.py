@@ -1,4 +1,4 @@
-"""Discovery in the admin: a scan is started, and what it found adopted."""
+"""Discovery in the admin: start a scan and adopt its findings."""
 
 import os
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_a_scan_is_started_and_a_host_adopted(
         page.click("[name=_save]")
         page.get_by_role("link", name="127.0.0.1").first.click()
         expect(page.get_by_text("Nobody has answered yet.")).to_be_visible()
-        with ThreadPoolExecutor(1) as worker:  # the browser's driver has a loop in this thread
+        with ThreadPoolExecutor(1) as worker:  # Playwright runs an event loop in this thread
             assert worker.submit(drive).result()
     page.reload()
     expect(page.locator("#scan-now")).to_contain_text("Completed")

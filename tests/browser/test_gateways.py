@@ -1,4 +1,4 @@
-"""Gateways in the browser: a change is staged by a form, reviewed, applied, and seen to be."""
+"""Gateways in Chromium: stage a change by form, review, apply, and see the result."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -37,13 +37,13 @@ def gateway(organization: Organization, device: OPNsense) -> Gateway:
 
 
 def seen(page: Any, name: str) -> None:
-    """Keeps a picture for whoever wants to look."""
+    """Save a screenshot for manual review."""
     if folder := os.environ.get("MUSTER_PICTURES"):
         page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 def look_ahead(page: Any, target: str) -> None:
-    """A dry run, and the form again."""
+    """Open a dry run and return to the form."""
     page.get_by_role("link", name="Dry run").click()
     expect(page.get_by_text(f"/api/routes/routes/setroute/{target}")).to_be_visible()
     seen(page, "change-dry-run")
@@ -82,7 +82,7 @@ def test_a_change_is_staged_by_a_form_reviewed_and_applied(
     seen(page, "change-review")
     page.get_by_label("Write over what is there now").check()
     page.get_by_role("button", name="Apply to the live gateway").click()
-    # Nobody reloads the page: it follows what the worker does.
+    # The page follows the worker without a reload.
     expect(page.locator(".strip .badge", has_text="Scheduled")).to_be_visible()
     work_off()
     expect(page.locator(".strip .badge", has_text="Applied")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Pages on which what was is compared, what asks is let in, and what moves is told before."""
+"""Pages of snapshot diffs, enrollment requests, and previews of moves."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ DEVICES = "/admin/devices/device/"
 
 
 def shot(page: Any, name: str) -> None:
-    """A picture for people, where the environment says where to."""
+    """Save a screenshot to the folder named in the environment."""
     if folder := os.environ.get("SHOTS"):
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
@@ -40,7 +40,7 @@ def rooftops() -> Organization:
 
 @pytest.fixture
 def device(rooftops: Organization) -> Device:
-    """One whose files somebody has changed."""
+    """Return a device with a file changed on the device (drift)."""
     row = factories.device(
         rooftops, name="roof", group=factories.group(rooftops, name="roofs"),
         config={"templates": [factories.template(rooftops, name="hello")]},
@@ -70,7 +70,7 @@ def test_a_version_is_compared_and_gone_back_to(
     shot(page, f"versions-{width}")
     page.get_by_role("link", name="Compare").last.click()
     page.wait_for_load_state("networkidle")
-    # Of the file's two lines only one differs, and the notes.
+    # Only one of the file's two lines differs, and the notes.
     assert page.locator(".compared .differs").count() == 2
     shot(page, f"version-{width}")
     press(page, "Go back to it")

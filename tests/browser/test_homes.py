@@ -1,4 +1,4 @@
-"""Home Assistant's pages: the tab of a device, the fleet, its add-ons, and a campaign."""
+"""Home Assistant pages: a device's tab, the fleet, its add-ons, and a campaign."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +20,7 @@ Browse = Callable[..., Any]
 
 @pytest.fixture
 def fleet(settings: Any, organization: Organization) -> Iterator[dict[str, Any]]:
-    """Three devices by name, the second of which does not survive an update."""
+    """Return three devices by name; the second one fails its update."""
     settings.MUSTER_SUPERVISOR_NETWORKS = ["127.0.0.0/8"]
     names = ("cabin", "house", "loft")
     devices = {

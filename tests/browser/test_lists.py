@@ -1,4 +1,4 @@
-"""Lists: filters that are saved, the same change of many devices, and the keyboard."""
+"""Lists: saved filters, bulk actions and keyboard shortcuts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -56,6 +56,6 @@ def go_by_keyboard(page: Any) -> None:
     expect(shortcuts).to_be_visible()
     page.keyboard.press("Escape")
     expect(shortcuts).to_be_hidden()
-    # In one go: the second key counts only soon after the first.
+    # Typed in one go: the second key only counts shortly after the first.
     page.keyboard.type("gd")
     page.wait_for_url("**/admin/devices/device/")

@@ -1,4 +1,4 @@
-"""Maps and floor plans in Chromium, which complains about any request to elsewhere."""
+"""Maps and floor plans in Chromium; requests to other hosts fail the test."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,7 +22,7 @@ DRAWN = "[data-drawn]"
 
 @pytest.fixture
 def fleet(organization: Organization) -> list[Device]:
-    """Devices in five towns, one of them offline and three of them in one place."""
+    """Return devices in five towns: one is offline, and three share a location."""
     devices = []
     for town, (address, longitude, latitude) in PLACES.items():
         location = factories.location(
@@ -57,7 +57,7 @@ def test_a_site_is_found_on_the_map_where_its_devices_are(
     map_of(page)
     expect(page.locator(".map-site")).to_have_text("North")
     page.get_by_role("list", name="Sites").get_by_role("button", name="North").click()
-    # Closer, so that the two towns are no longer one cluster with others.
+    # Zoom in until the two towns are no longer in a cluster with others.
     expect(page.locator(".map-sign").get_by_text("Oslo")).to_be_attached()
 
 
@@ -68,7 +68,7 @@ def test_the_dashboard_shows_the_fleet(
     page = browse(admin, width=width, scheme=scheme).open("/admin/")
     map_of(page)
     page.wait_for_selector("[data-fleet-map][data-rows='5']")
-    # Whether alone or in a cluster, each of the seven devices is counted.
+    # All seven devices are counted, as markers or in clusters.
     signs = page.locator(".map-sign b")
     expect(signs.first).to_be_visible()
     assert sum(int(text) for text in signs.all_inner_texts()) == 7

@@ -1,4 +1,4 @@
-"""The page of an overlay network: two clicks add a device, and the mesh is drawn."""
+"""The page of an overlay network: add a device in two clicks, and the drawn mesh."""
 
 import os
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def network(organization: Organization, admin: User) -> Network:
 
 
 def seen(page: Any, name: str) -> None:
-    """Keeps a picture for whoever wants to look."""
+    """Save a screenshot for manual review."""
     if folder := os.environ.get("MUSTER_PICTURES"):
         page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
@@ -69,7 +69,7 @@ def test_a_device_is_added_in_two_clicks_and_drawn(
     page.locator("form", has=page.locator("[name=device]")).get_by_role("button").click()
     expect(page.locator(".mesh text", has_text="press")).to_be_visible()
     assert network.members.filter(node__name="press").exists()
-    # And what is drawn follows what is so, without a reload.
+    # The drawing updates without a reload.
     factories.member(network, name="latecomer")
     expect(page.locator(".mesh text", has_text="latecomer")).to_be_visible(timeout=15_000)
     row = page.locator(".table tr", has_text="press")

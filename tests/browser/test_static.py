@@ -15,7 +15,7 @@ def test_collected_files_have_hashed_names_and_every_page_finds_them(
     admin: User, settings: Any, tmp_path: Path
 ) -> None:
     settings.STATIC_ROOT = tmp_path
-    # What production uses compresses as well, which takes a minute and changes no name.
+    # The production storage also compresses, which takes a minute and changes no name.
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {
             "BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"

@@ -1,4 +1,4 @@
-"""The Supervisor tab of a device, against a stand-in of today."""
+"""The Supervisor tab of a device, against a stand-in of a current supervisor."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Configurations which reach every converter of netjsonconfig's OpenWrt backend."""
+"""Configurations that cover every converter of netjsonconfig's OpenWrt backend."""
 
 from __future__ import annotations
 

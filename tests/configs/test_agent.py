@@ -1,4 +1,4 @@
-"""The openwisp-config agent's requests, in the order and the words it uses."""
+"""Requests of the openwisp-config agent, in its order and format."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Templates in the OpenWISP dialect, and what a change of one leads to."""
+"""Templates in the OpenWISP dialect, and the effects of changes."""
 
 from typing import Any
 

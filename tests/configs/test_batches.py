@@ -1,4 +1,4 @@
-"""The same change of many devices: looked at first, then carried out row by row."""
+"""Bulk actions on devices: preview, then apply row by row."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,7 +33,7 @@ def devices(organization: Organization, count: int = 3) -> list[Device]:
 
 
 def propose(client: Client, kind: str, rows: list[Device]) -> Any:
-    """What the action of the list leads to."""
+    """Submit the list's action and return the preview."""
     sent = {"action": kind, "_selected_action": [str(row.pk) for row in rows]}
     return client.post(LIST, sent, follow=True)
 
@@ -205,7 +205,7 @@ def test_others_neither_see_nor_start_what_one_proposed(organization: Organizati
     manager = signed_in(staff(organization, "org_admin"))
     assert manager.get(page).status_code == 200
     assert manager.post(f"{BATCHES}{batch.pk}/start/", {"count": "3"}).status_code == 403
-    # Operators may have sites of their own, and its devices may be elsewhere.
+    # Operators may be limited to sites, and the organization has devices elsewhere.
     colleague = signed_in(staff(organization))
     stranger = signed_in(staff(factories.organization(), "org_admin"))
     for other in (colleague, stranger):

@@ -1,4 +1,4 @@
-"""Whether devices still hold what they acknowledged: asked over real SSH, shown and repaired."""
+"""Drift detection over real SSH: check, display and repair."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ def host(tmp_path):
 
 @pytest.fixture
 def pushed(organization, host):
-    """A device that has taken its configuration over SSH."""
+    """Return a device that has received its configuration over SSH."""
     row = factories.device(
         organization, name="roof", config={"config": factories.a_file("hello\n")},
         management_ip=host.host,
@@ -49,7 +49,7 @@ def pushed(organization, host):
 
 
 def later(config):
-    """As long after the last look as it takes until the next."""
+    """Advance the time to the next drift check."""
     Config.objects.update(drift_checked=timezone.now() - timedelta(hours=1))
     Presence.objects.update(state="online")
     config.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Merging templates, variables, and the facts about backends."""
+"""Merging of templates, variables, and properties of backends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would crash, or break a device without a word, is refused with one."""
+"""Refusal of configurations that would crash the renderer or break a device."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ SCALARS = st.sampled_from(
 
 
 def mutate(data: Any, random: Any, value: Any) -> Any:
-    """`data` with one part replaced, dropped or doubled; `random` decides where."""
+    """Return `data` with one part replaced, dropped or duplicated, chosen by `random`."""
     data = json.loads(json.dumps(data))
     node = data
     while True:

@@ -1,4 +1,4 @@
-"""Our archives against those of unmodified netjsonconfig."""
+"""Our archives compared with those of unmodified netjsonconfig."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPENWRT = "netjsonconfig.OpenWrt"
 
 
 def parsed(data: Any) -> Any:
-    """As a database returns it: no two strings of two lists are the same object."""
+    """Copy data as a database returns it, so that equal strings are distinct objects."""
     return json.loads(json.dumps(data))
 
 
@@ -71,7 +71,7 @@ def test_archives_are_the_bytes_of_netjsonconfig(number: int) -> None:
         expected = reference(case, dsa=dsa)
         assert isinstance(expected, bytes), expected
         if not dsa and "vlan_filtering" in json.dumps(case.config):
-            # netjsonconfig writes Python's repr of an object, which no device can parse.
+            # netjsonconfig writes Python's repr of an object here, which no device can parse.
             with pytest.raises(InvalidConfig, match="needs OpenWrt 21"):
                 ours(case, dsa=False)
             continue
@@ -138,8 +138,8 @@ GOLDEN = {
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_checksums_stay_those_which_devices_have_seen(name: str) -> None:
-    # A change here means that zlib, Python or netjsonconfig writes other bytes, and that a
-    # whole fleet downloads its configuration once more. Raise engine.backends.FORMAT_VERSION.
+    # A failure here means that zlib, Python or netjsonconfig produces other bytes, so that a
+    # whole fleet would download its configuration again. Raise engine.backends.FORMAT_VERSION.
     case, checksum = GOLDEN[name]
     assert ours(case).checksum == checksum
 

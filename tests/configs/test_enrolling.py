@@ -1,4 +1,4 @@
-"""Devices that prove a key of their own, and the person who lets them in or does not."""
+"""Enrollment of devices that prove their own key, and its approval or rejection."""
 
 import base64
 import subprocess

@@ -1,4 +1,4 @@
-"""The configurations a device had: kept, compared, gone back to, forgotten."""
+"""Snapshot history of a device: store, compare, restore and prune."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,7 +42,7 @@ def url_of(device: Device, row: Snapshot | None = None, verb: str = "") -> str:
 
 
 def change(device: Device, **config: Any) -> Snapshot:
-    """Another configuration of the device; what that renders to."""
+    """Change the device's configuration. Returns the rendered snapshot."""
     devices.update_device(device, config=config)
     return wanted(device)
 
@@ -52,7 +52,7 @@ def wanted(device: Device) -> Snapshot:
 
 
 def answer(state: Any, reason: str = "") -> None:
-    """Every device that has something to take answers so."""
+    """Report this result for every open push."""
     push_queue.reconcile()
     holder = LeaseHolder(PUSHES)
     Push.objects.filter(state__in=Push.OPEN).update(not_before=timezone.now())
@@ -136,7 +136,7 @@ def test_a_variable_from_elsewhere_that_changed_is_told_too(
 
 
 def test_one_comes_back_to_what_was_last_made_of(device: Device, template: Template) -> None:
-    """The same files from other inputs: going back means the inputs that gave them last."""
+    """Identical files from different inputs: restoring uses the most recent inputs."""
     first = wanted(device)
     change(device, context={"word": "second"})
     again = change(device, templates=[], config=factories.a_file("first\n"))

@@ -1,4 +1,4 @@
-"""Moving a device to another organization: what that leads to is told, and then done."""
+"""Moving a device to another organization: preview and effects."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def other():
 
 @pytest.fixture
 def device(organization):
-    """One with something of every kind that a move touches."""
+    """Return a device with every kind of row affected by a move."""
     shared_server = factories.openvpn(None, name="shared server")
     devices.update_settings(settings_of(organization), context={"town": "Rome"})
     templates = [

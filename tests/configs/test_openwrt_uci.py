@@ -1,4 +1,4 @@
-"""UCI merged onto a stand-in router over real SSH, and back by itself."""
+"""UCI merged on a stand-in router over real SSH, with automatic rollback."""
 
 import asyncio
 import os
@@ -138,7 +138,7 @@ def test_a_router_that_cannot_be_reached_any_more_goes_back_by_itself(router):
     gone = archive({"etc/config/system": OURS.replace("roof", "cellar")})
 
     class Once:
-        """The network that the new configuration brings leads nowhere."""
+        """Fault: the new configuration makes the device unreachable."""
 
         def __init__(self):
             self.calls, self.real = 0, connect(router)

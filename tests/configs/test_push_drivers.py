@@ -1,4 +1,4 @@
-"""Pushing to real SSH servers: what reaches a device, what goes back, and what is told."""
+"""Pushes to real SSH servers: delivery, rollback and reported results."""
 
 import asyncio
 import os
@@ -59,7 +59,7 @@ def device(tmp_path):
 
 @pytest.fixture(params=["coreutils", "busybox"])
 def either(request, tmp_path):
-    """A device with the tools of a server, and one with nothing but busybox."""
+    """Return a device with full GNU tools, and one with busybox only."""
     environment = {}
     if request.param == "busybox":
         if BUSYBOX is None:
@@ -86,7 +86,7 @@ def verify(device, config):
 
 
 def start(device, config, *, window):
-    """Only the first half of a push: nobody comes back to confirm."""
+    """Run only the first half of a push, without the confirmation."""
 
     async def call():
         async with connector(device)() as shell:
@@ -106,7 +106,7 @@ def write(device, path, text, mode=0o644):
 
 
 def files(device):
-    """Path → (mode, text or link) of everything but the push's own state."""
+    """Return path → (mode, text or link) of all files except the push's own state."""
     found = {}
     tops = [path for path in device.root.iterdir() if path.name != "var"]
     for path in sorted([*tops, *(path for top in tops for path in top.rglob("*"))]):
@@ -263,7 +263,7 @@ def test_a_failing_hook_brings_back_files_modes_links_and_absence(either):
 
     assert outcome.state == "failed"
     assert "hook 9-fail ended with status 4: no such interface" in outcome.reason
-    # The former hook ran again over the former files.
+    # The previous hook ran again on the previous files.
     assert outcome.log.splitlines() == ["first", "no such interface", "good"]
     assert files(either) == before
     assert verify(either, bad) == outcome
@@ -383,7 +383,7 @@ def test_of_many_starts_at_the_same_moment_only_one_works(device):
 
     outcomes = asyncio.run(call())
 
-    # One that comes after another's end works too; what counts is that none fails midway.
+    # Starting after another push has ended is fine, too; none may fail midway.
     assert {outcome.state for outcome in outcomes} <= {"applied", "busy"}
     last = [n for n in range(8) if verify(device, configs[n]).state == "applied"]
     assert [str(n) for n in last] == [(device.root / "etc/a").read_text()]
@@ -407,7 +407,7 @@ def test_files_changed_by_hand_are_told_and_pushed_anew(either):
 
 
 UNSAFE = {
-    # busybox mends these in its listing, and says so.
+    # busybox sanitizes these in its listing and says so.
     "../outside": "plain path|unsafe paths",
     "/etc/a": "plain path|unsafe paths",
     "etc/../../outside": "plain path|unsafe paths",
@@ -624,7 +624,7 @@ def test_a_batch_gives_up_on_a_device_at_its_deadline_and_knows_its_strategies(d
 def test_the_agent_is_woken_if_it_runs(device, tmp_path):
     strategy = STRATEGIES["openwrt-agent"]
     program = tmp_path / "openwisp-config"
-    # As the real one does, it waits in a subshell of its own name.
+    # Like the real one, it waits in a subshell of its own name.
     program.write_text(
         f"#!/bin/sh\ntrap 'echo woken >>{tmp_path}/woken' USR1\n"
         f"( touch {tmp_path}/ready; sleep 30; true ) &\n"

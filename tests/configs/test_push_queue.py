@@ -1,4 +1,4 @@
-"""Pushes to devices that are away, and of workers that were lost: over real SSH."""
+"""Pushes to offline devices, and pushes of lost workers, over real SSH."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,7 @@ def a_device(organization: Any, host: Any, *, port: int) -> Device:
 
 @pytest.fixture
 def away(organization: Any, host: Any) -> Push:
-    """A push to a device at whose port nobody listens."""
+    """Return a push to a device with a closed SSH port."""
     a_device(organization, host, port=free_port())
     return Push.objects.get()
 
@@ -47,7 +47,7 @@ def test_a_device_that_is_away_is_tried_after_growing_pauses(away: Push) -> None
     pauses = []
     for attempt in range(1, 5):
         assert push_worker.deliver() == 1
-        # Neither the same task nor what beat does gives it another try at once.
+        # Neither the same task nor the periodic one retries at once.
         reconcile()
         assert push_worker.deliver() == 0
         away.refresh_from_db()
@@ -111,7 +111,7 @@ def test_what_never_arrived_is_pushed_once_the_device_has_said_so(
     (row,) = lease_due(holder)
     assert holder.mark_sent(row.pk)
     lose_worker()
-    # First it is asked, and then it is given the configuration, in the same turn.
+    # The device is queried first and then pushed to, in the same run.
     assert push_worker.deliver() == 2
     row.refresh_from_db()
     assert row.state == "applied"

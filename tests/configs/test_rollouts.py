@@ -1,4 +1,4 @@
-"""Changes of templates in waves: staged, watched, halted, taken back, finished."""
+"""Rollouts of templates in waves: draft, watch, halt, roll back, finish."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def template(organization: Organization) -> Template:
 
 @pytest.fixture
 def devices(organization: Organization, template: Template) -> list[Device]:
-    """Ten devices that have the template, are online and can be pushed to."""
+    """Return ten online, pushable devices with the template."""
     credentials = factories.credentials(organization)
     made = []
     for number in range(10):
@@ -52,7 +52,7 @@ def running(template: Template, devices: list[Device]) -> Rollout:
 
 
 def take_all(state: Any = "applied") -> None:
-    """Every device that has something to take answers so."""
+    """Report this result for every open push."""
     rendering.render_stale()
     push_queue.reconcile()
     holder = LeaseHolder(PUSHES)
@@ -63,7 +63,7 @@ def take_all(state: Any = "applied") -> None:
 
 
 def contents(device: Device) -> str:
-    """The file that the device is to have now."""
+    """Return the desired contents of the device's file."""
     from controller.configs.rules.snapshots import unpacked
 
     config = Config.objects.select_related("desired").get(device=device)
@@ -77,7 +77,7 @@ def having_new(devices: list[Device]) -> int:
 
 
 def after_the_pause(row: Rollout, *, meanwhile: Any = lambda: None) -> Rollout:
-    """The pause passes with workers that look every ten seconds."""
+    """Let the wave's pause pass, running the workers every ten seconds."""
     row.refresh_from_db()
     found = row
     with time_machine.travel(max(timezone.now(), row.advanced), tick=False) as clock:
@@ -155,7 +155,7 @@ def test_time_without_a_worker_counts_against_no_device(
     later = timezone.now() + timedelta(hours=5)
     with time_machine.travel(later, tick=False) as clock:
         assert rollouts.advance(running.pk).state == "running"
-        # The worker of pushes is still away: the push of the wave waits.
+        # The push worker is still down: the wave's push waits.
         for _ in range(10):
             clock.shift(10)
             assert rollouts.advance(running.pk).state == "running"
@@ -364,7 +364,7 @@ def test_the_forecast_shows_secrets_to_nobody_who_may_not_read_them(
     inventory.update_device(devices[0], config={"context": {"wifi_key": "hush-hush"}})
     row = rollouts.create_draft(template, config=factories.a_file("psk={{ wifi_key }}\n"))
     url = f"{URL}{row.pk}/preview/"
-    # An operator has sites of their own, and the forecast is of devices in all of them.
+    # Operators are limited to sites, but the preview covers devices of all sites.
     for role, reads in (("viewer", False), ("operator", False), ("org_admin", True)):
         shown = api(factories.user(organization, role)).get(url).content.decode()
         assert ("hush-hush" in shown) is reads, role

@@ -1,4 +1,4 @@
-"""Versions of devices, templates, groups and VPN servers: kept, compared, gone back to."""
+"""Version history of devices, templates, groups and VPN servers."""
 
 import pytest
 from django.db import connection

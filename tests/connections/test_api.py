@@ -35,7 +35,7 @@ def test_a_secret_is_stored_and_never_read_back(
         assert b"hunter2" not in answer.content
     shown = client.get(url).json()["params"]
     assert shown == {"username": "root", "password": "********", "port": 2222}
-    # A client that sends back what it read, with another port, keeps the password.
+    # A client that sends the row back with another port keeps the stored password.
     client.patch(url, {"params": shown | {"port": 22}})
     assert Credentials.objects.get().params == params | {"port": 22}
     client.patch(url, {"params": {"username": "root", "password": "another one"}})

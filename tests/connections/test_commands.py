@@ -1,4 +1,4 @@
-"""Commands: asked for over the API, run on real SSH servers."""
+"""Commands: requested over the API, executed on real SSH servers."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The SSH driver against real OpenSSH servers, and against servers that misbehave."""
+"""The SSH driver against real OpenSSH servers and misbehaving ones."""
 
 import asyncio
 import os
@@ -63,7 +63,7 @@ def connect(address, login=None, **options):
 
 @contextmanager
 def server_that_says(greeting, *, closes=False):
-    """A listening port that greets each connection so, if anything accepts it."""
+    """Listen on a port and send each connection this greeting."""
     with socket.create_server(("127.0.0.1", 0), backlog=50) as listener, ExitStack() as open_:
         listener.setblocking(False)
 
@@ -81,7 +81,7 @@ def server_that_says(greeting, *, closes=False):
 
 
 def connect_beside(serve, address, **options):
-    """Connect while ``serve`` runs in the same loop; gives what was raised."""
+    """Connect while ``serve`` runs in the same loop. Returns the raised error."""
 
     async def call():
         server = asyncio.create_task(serve())
@@ -342,5 +342,5 @@ def test_hundreds_are_probed_in_the_time_of_one():
 
     assert {probe.reachable for probe in found.values()} == {False}
     assert len(found) == 300
-    # One after the other they would take minutes.
+    # Run concurrently: sequentially this takes minutes.
     assert time.monotonic() - began < 30

@@ -51,7 +51,7 @@ def wifi_template(organization: Organization | None, **values: Any) -> Any:
 
 
 def form_of(device: Device, **changes: Any) -> dict[str, Any]:
-    """What the page of a device sends when somebody presses Save."""
+    """Return the POST data of a device's unchanged form."""
     values = {
         "name": device.name,
         "mac_address": device.mac_address,
@@ -265,7 +265,7 @@ def test_a_device_cannot_be_moved_where_the_user_has_no_say(
     where = {"organization": str(elsewhere.pk), "confirmed": "1"}
     answer = signed_in(user).post(f"{LIST}{device.pk}/move/", where)
     assert answer.status_code == 200
-    # Nor by the page of the device, on which the organization is only shown.
+    # The device's own page shows the organization read-only as well.
     signed_in(user).post(page(device), form_of(device, organization=str(elsewhere.pk)))
     device.refresh_from_db()
     assert device.organization == organization

@@ -167,7 +167,7 @@ def test_a_list_costs_the_same_queries_for_one_and_for_many(
 
     template = factories.template(organization)
     factories.device(organization, config={"templates": [template]})
-    cost()  # the first use of a token is written
+    cost()  # warm-up: the first use of a token writes last_used
     one = cost()
     for _ in range(12):
         factories.device(organization, config={"templates": [template]})

@@ -1,4 +1,4 @@
-"""Tables in and out of the admin: shown first, then written by the rules."""
+"""CSV import and export in the admin: preview, then write by the rules."""
 
 import csv
 import io

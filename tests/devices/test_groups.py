@@ -1,4 +1,4 @@
-"""Groups, and what they do to the configurations of their devices."""
+"""Device groups and their effect on configurations."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The fleet for Ansible and for Prometheus."""
+"""Inventory for Ansible and service discovery for Prometheus."""
 
 import json
 import os

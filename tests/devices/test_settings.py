@@ -1,4 +1,4 @@
-"""What an organization settles for its devices, over the API."""
+"""Device settings of organizations over the API."""
 
 import pytest
 

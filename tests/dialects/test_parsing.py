@@ -1,4 +1,4 @@
-"""Bodies that are JSON, and still nothing that could be stored or answered."""
+"""Valid JSON bodies that cannot be stored or answered."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The way of a request: polls from Redis, everything else across the bridge to Django."""
+"""Request handling: polls answered from Redis, all others passed to Django."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ SCOPE = {
 
 
 def messages(*sent: dict[str, Any]) -> Callable[[], Any]:
-    """What a server passes on of a client that sends these and then stays silent."""
+    """Return the receive callable of a client that sends these and then idles."""
     left = list(sent)
 
     async def receive() -> dict[str, Any]:
@@ -44,13 +44,13 @@ def limit(path: str) -> int:
 def call(
     application: Any, path: str = "/", *, method: str = "GET", body: bytes = b"", **scope: Any
 ) -> tuple[int, dict[str, str], list[bytes]]:
-    """Status, headers and the parts of the body, as a server would get them."""
+    """Return status, headers and body parts, as received by a server."""
     sent: list[dict[str, Any]] = []
     parts = [body[:3], body[3:]] if body else [b""]
 
     async def receive() -> dict[str, Any]:
         if not parts:
-            await asyncio.Event().wait()  # the client stays and sends nothing more
+            await asyncio.Event().wait()  # the client stays connected and sends nothing more
         return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
     async def send(message: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ def call(
 
 
 def callers(server: socket.socket) -> int:
-    """How many have connected since this was last asked."""
+    """Return the number of new connections since the last call."""
     count = 0
     with suppress(BlockingIOError):
         while True:
@@ -84,7 +84,7 @@ def callers(server: socket.socket) -> int:
 
 
 def django(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Stands where Django would, and tells what it was asked."""
+    """Stand in for Django and record the request."""
     start_response("200 OK", [("X-Asked", environ["PATH_INFO"])])
     return [b"django"]
 
@@ -244,7 +244,7 @@ class TestBridge:
             def __iter__(self) -> Any:
                 yield b"one"
                 while True:
-                    yield b""  # a second in which the device said nothing
+                    yield b""  # a second of silence
 
             def close(self) -> None:
                 events.append("closed")
@@ -288,7 +288,7 @@ class TestBridge:
 
 
 class TestWaitingRooms:
-    """Requests that wait for other machines leave the threads of all other requests alone."""
+    """Requests that wait for other machines do not block the threads of others."""
 
     async def ask(self, bridge: Bridge, path: str, caller: str = "a") -> int:
         status = []
@@ -319,7 +319,10 @@ class TestWaitingRooms:
         return Bridge(application, threads=1, body_limit=limit, rooms=[room], busy=busy)
 
     def statuses(self, *requests: tuple[str, str], then: str = "", **limits: int) -> list[int]:
-        """Ask all at once; the statuses of those answered before the devices answer come first."""
+        """Send all requests at once.
+
+        Returns statuses, those answered before the devices first.
+        """
         answers = threading.Event()
         bridge = self.bridge(answers, **limits)
 
@@ -377,7 +380,7 @@ class TestWaitingRooms:
 
 
 def test_django_is_told_the_path_as_it_came() -> None:
-    """Where a slash was encoded, the decoded path does not say so."""
+    """An encoded slash is lost in the decoded path, so the raw path is passed on."""
 
     def tells(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [])

@@ -1,4 +1,4 @@
-"""Targets and fingerprints, without a network."""
+"""Scan targets and fingerprints, without a network."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Scans of a real network: a namespace with a router in it, and nobody else."""
+"""Scans of a network namespace with a single router."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[str]:
-    """A /24 with a router at .10 and this test, with a real OpenSSH server, at .1."""
+    """Create a /24 with a router at .10 and this test, with an OpenSSH server, at .1."""
     if reason := why_not():
         pytest.skip(reason)
     tag, prefix = f"{os.getpid() % 100_000}", "10.213.7"
@@ -102,7 +102,7 @@ def test_a_scan_of_a_network_finds_who_is_in_it(
         "mdns:name": "roof.local", "snmp": "Linux roof 6.6.86 OpenWrt", "snmp:name": "roof",
     }  # fmt: skip
     assert router["hostname"] == "roof.local"
-    # It is in a network of this machine, so its MAC address was seen.
+    # It is on a local network, so its MAC address is known.
     assert len(router["mac_address"]) == 17
 
 
@@ -142,7 +142,7 @@ def test_what_was_found_is_adopted_once(api: Any, organization: Organization) ->
 @pytest.mark.enable_socket
 @pytest.mark.django_db(transaction=True)
 def test_a_cancelled_scan_stops_at_once(network: str, admin: User) -> None:
-    # One host at a time, each of whom nobody answers for: minutes, if it went on.
+    # One silent host at a time would take minutes if the scan continued.
     row = scan(factories.organization(), admin, f"{network}.0/24", at_once=1, seconds=5)
 
     def drive() -> None:

@@ -1,6 +1,6 @@
-"""Stand-in balena supervisors: of the 1.5 of 2016 and of today, with locks, delays and faults.
+"""Stand-in balena supervisors: 1.5 of 2016 and a current one, with faults.
 
-They answer with the statuses, types and bodies that the real ones were seen to give.
+Statuses, types and bodies are those observed on real supervisors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NEW: dict[tuple[str, str], Answer] = {
 
 
 class BalenaSupervisor(Appliance):
-    """One device. ``locked`` is the lock of its application."""
+    """One device. ``locked`` is the update lock of its application."""
 
     leaves_after = frozenset({"/v1/reboot", "/v1/shutdown"})
 
@@ -48,7 +48,7 @@ class BalenaSupervisor(Appliance):
         self.hostname = "balena"
         self.rotated: list[str] = []
 
-    # --- answering
+    # --- answers
 
     def answer(self, request: Request) -> Answer:
         if not self._lets_in(request):
@@ -66,7 +66,7 @@ class BalenaSupervisor(Appliance):
             return True
         given = [value for name, value in request.query if name == "apikey"]
         if given:
-            # Twice is a list there, and a list is no key.
+            # A repeated parameter is a list there, which is an invalid key.
             return given == [self.key]
         if self.is_old:
             return False
@@ -76,7 +76,7 @@ class BalenaSupervisor(Appliance):
         return bool(found and found[1] == self.key)
 
     def _old(self, request: Request) -> Answer:
-        """As 1.5.0 of February 2016."""
+        """Answer like 1.5.0 of February 2016."""
         fixed = OLD.get((request.method, request.path))
         if fixed is not None:
             return fixed
@@ -104,7 +104,7 @@ class BalenaSupervisor(Appliance):
         return 200, HTML, "OK"
 
     def _new(self, request: Request) -> Answer:
-        """As 19.0.5 of August 2026."""
+        """Answer like 19.0.5 of August 2026."""
         if (found := re.fullmatch(r"/v2/applications/(\d+)/(\S+)", request.path)) is not None:
             return self._of_app(request, int(found[1]), found[2])
         fixed = NEW.get((request.method, request.path))
@@ -168,7 +168,7 @@ class BalenaSupervisor(Appliance):
             self.hostname = request.data["network"]["hostname"]
             return 200, TEXT, "OK"
         if request.path == "/v2/journal-logs":
-            # Without any type.
+            # Without a content type.
             return 200, "", self._journal(int(request.data.get("count", 10)))
         text = f"<!DOCTYPE html><pre>Cannot {request.method} {request.path}</pre>"
         return 404, HTML, text
@@ -200,7 +200,7 @@ class BalenaSupervisor(Appliance):
 
     def _is_held(self, request: Request) -> bool:
         if request.data.get("force"):
-            # Forcing removes the lock.
+            # `force` removes the lock.
             self.locked = False
         return self.locked
 
@@ -213,7 +213,7 @@ class BalenaSupervisor(Appliance):
         return self.key
 
     def report(self) -> dict[str, Any]:
-        """What it tells the cloud of itself, and how that learns its key."""
+        """Return the device's report to the cloud, which contains its key."""
         return {
             "api_port": self.port, "api_secret": self.key, "ip_address": "192.0.2.7",
             "mac_address": "02:00:5E:00:00:07", "os_version": "balenaOS 6.0.10",

@@ -1,4 +1,4 @@
-"""A certificate that a gateway made itself, for this machine."""
+"""Self-signed certificate of a stand-in gateway."""
 
 import datetime
 import ssl
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def self_made(file: Path) -> tuple[str, ssl.SSLContext]:
-    """As PEM, and for a server; the file holds the key, too."""
+    """Return the certificate as PEM and a server context; the file has the key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gateway")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,7 +1,7 @@
-"""What vendors publish of their calls, read from ``tests/contract/vendors``, and held against requests.
+"""Published APIs of vendors (``tests/contract/vendors``), to check requests.
 
-Stand-ins ask it for each request that comes: which call it is in the version that they pretend to
-be, and what of its body that call does not take.
+Stand-ins validate each request: which call it is in their version, and which parts of its
+body the call does not accept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "contract" / "vendors"
-# Vendors that write numbers and flags as texts.
+# Vendors that encode numbers and flags as text.
 TEXTY = {"opnsense", "mikrotik", "openwrt", "proxmox"}
 KINDS: Mapping[str, Any] = {
     "string": str, "integer": int, "boolean": bool, "number": (int, float), "object": dict,
@@ -30,7 +30,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def holds(what: Mapping[str, Any], version: str) -> bool:
-    """Return whether a call or field is there in a version."""
+    """Return whether a call or field exists in a version."""
     now, span = numbers(version), str(what.get("versions") or "")
     if found := re.fullmatch(r">=([\d.]+)", span):
         return now >= numbers(found[1])
@@ -44,7 +44,7 @@ def holds(what: Mapping[str, Any], version: str) -> bool:
 
 @dataclass(frozen=True)
 class Call:
-    """One call as the vendor describes it."""
+    """One call as documented by the vendor."""
 
     contract: Contract
     told: Mapping[str, Any]
@@ -62,7 +62,7 @@ class Call:
     def problems(
         self, body: Any, version: str, query: Mapping[str, str] | None = None
     ) -> list[str]:
-        """Return what the call does not take of a body (and query) in this version."""
+        """Return what the call does not accept of a body and query in this version."""
         found = self.contract.body(self.told, version)
         root = found.get("(root)")
         one = root or {"type": "object", "nested": found, "exact": True}
@@ -98,7 +98,7 @@ class Contract:
         return next(self.all(method, path, version), None)
 
     def body(self, told: Mapping[str, Any], version: str) -> dict[str, Field]:
-        """Return the fields of a call's body; of an update nothing is required."""
+        """Return the fields of a call's body; for an update none is required."""
         body = told.get("body") or {}
         found: dict[str, Field] = {}
         if (other := self.by_id.get(told.get("body_ref", ""))) is not None:
@@ -124,7 +124,7 @@ class Contract:
         return found
 
     def spec(self, field: Field) -> Field:
-        """Return a field with what it refers to."""
+        """Return a field with its references resolved."""
         while "ref" in field:
             field = {
                 **self.types[field["ref"]],
@@ -133,7 +133,7 @@ class Contract:
         return field
 
     def names(self, field: Field, version: str) -> dict[str, Field]:
-        """Return the fields of an object as they are in a version."""
+        """Return the fields of an object in a version."""
         inner = changed(dict(field.get("nested") or {}), field.get("changes") or {}, version)
         return {n: self.spec(one) for n, one in inner.items() if holds(self.spec(one), version)}
 
@@ -174,7 +174,7 @@ class Contract:
     def _fields(
         self, one: Field, value: Mapping[str, Any], version: str
     ) -> dict[str, Field] | None:
-        """The fields that a value of this object has; None where its kind is not known."""
+        """Return the fields of this object's value; None if its type is unknown."""
         names: dict[str, Field] = dict(one.get("nested") or {})
         if "variants" in one:
             told = value.get(one["discriminator"])
@@ -278,7 +278,7 @@ def matches(vendor: str, pattern: str, text: str) -> bool:
 def changed(
     names: dict[str, Field], changes: Mapping[str, Any], version: str
 ) -> dict[str, Field]:
-    """Return fields as they are in a version: a path in ``changes`` may lead further inside."""
+    """Return the fields of a version; ``changes`` may refer to nested fields."""
     found = dict(names)
     for path, change in changes.items():
         name, _, rest = path.partition(".")

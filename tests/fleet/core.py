@@ -1,7 +1,7 @@
-"""A stand-in Home Assistant Core before its supervisor: the WebSocket, and HTTP beside it.
+"""Stand-in Home Assistant Core in front of its supervisor: WebSocket and HTTP.
 
-What Core passes on by HTTP and to whom was read in its ``hassio`` integration; everything else is
-asked by ``supervisor/api`` over the WebSocket.
+The HTTP paths and their permissions follow Core's ``hassio`` integration; all else uses
+``supervisor/api`` over the WebSocket.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PASSED = re.compile(
 
 
 class Core(HassioSupervisor):
-    """One device, reached through Core alone; ``token`` is an administrator's."""
+    """One device, reachable only through Core; ``token`` is an administrator's."""
 
     def __init__(self, version: str = "2026.08.0") -> None:
         super().__init__(version)
@@ -52,7 +52,7 @@ class Core(HassioSupervisor):
         to.feed_eof()
 
     def answer(self, request: Request) -> Answer:
-        """By HTTP: files and texts alone."""
+        """Answer HTTP requests: files and texts only."""
         if request.path.startswith(INGRESS_ENTRY):
             if f"ingress_session={INGRESS_SESSION}" not in request.headers.get("cookie", ""):
                 return 401, PLAIN, "401: Unauthorized"
@@ -119,7 +119,7 @@ class Core(HassioSupervisor):
             text = told.get("message", str(body))
             self._say(protocol, self._failed(message, "unknown_error", text))
         else:
-            # Something else may come in between.
+            # Other messages may arrive in between.
             self._say(protocol, {"id": 7, "type": "event", "event": {}})
             result = {"id": message["id"], "type": "result", "success": True}
             self._say(protocol, result | {"result": told["data"]})

@@ -1,4 +1,4 @@
-"""Tells the portal of the demo fleet, all of it in one process: ``python -m tests.fleet.demo``."""
+"""Report the demo fleet to the portal: ``python -m tests.fleet.demo``."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""What the stand-ins of vendors' gateways have in common: they fail at the worst moment."""
+"""Base of stand-in vendor gateways, which fail at the worst moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fleet.http import JSON, Answer, Appliance, Request, Supervisors
 
 KEY, SECRET = "key-of-the-portal", "secret-of-the-portal"
 Told = tuple[Any, int]
-# How the next changes go wrong. What is "on its way" is carried out when ``deliver`` is called.
+# Faults of the next changes. "on its way" is applied when ``deliver`` is called.
 TROUBLES = (
     "refuses", "error", "late before", "late after", "dropped after", "on its way", "slow",
     "edited after",
@@ -24,35 +24,35 @@ LOST = {"late after", "dropped after"}
 
 
 class StandIn(Appliance):
-    """Subclasses keep what they hold, and add to ``writes`` whatever changed it."""
+    """Base class. Subclasses store state and append every modification to ``writes``."""
 
     key, secret = KEY, SECRET
     base = ""
-    # What it pretends to be.
+    # Simulated version.
     vendor = version = ""
     loop: asyncio.AbstractEventLoop
 
     def __init__(self, *, port: int = 0, version: str = "") -> None:
         super().__init__(port=port)
         self.version = version or self.version
-        # What was asked for that its vendor does not publish.
+        # Requests outside of the vendor's published API.
         self.faults: list[str] = []
-        # Whether it takes no notice of fields that it does not know, as some vendors do.
+        # Whether unknown fields are ignored, as by some vendors.
         self.is_lenient = False
         self.trouble = ""
         self.writes: list[str] = []
-        # Changes that came, and those that were carried out, as they were asked for.
+        # Changes received and changes applied, as requested.
         self.received: list[str] = []
         self.done: list[str] = []
         self.on_their_way: list[Callable[[], Any]] = []
-        # What somebody else does right after the next change.
+        # Concurrent edit right after the next change.
         self.edit: Callable[[], Any] = lambda: None
         # Whether the next change locks everybody out, and whether one has.
         self.locks_out = self.is_locked = False
         self.active: list[str] = []
         self.booted = 1
         self.clock = 0.0
-        # Whoever answers late waits for this.
+        # Late answers wait for this event.
         self.released = asyncio.Event()
 
     @property
@@ -73,9 +73,9 @@ class StandIn(Appliance):
         *,
         is_partial: bool = False,
     ) -> tuple[Call | None, list[str]]:
-        """The call that a request is, and what of it the call does not take; all is noted."""
+        """Return the request's call and what it does not accept. Problems are recorded."""
         call, problems = None, ["no such call"]
-        # Some calls are at one path, and apart by their body.
+        # Some calls share a path and differ by their body.
         for one in self.contract.all(method, path, self.version):
             found = one.problems(body, self.version, query)
             if self.is_lenient:
@@ -88,24 +88,24 @@ class StandIn(Appliance):
         return call, problems
 
     def told(self, feature: Any, row: dict[str, Any]) -> dict[str, str]:
-        """A row that it holds, by the portal's names."""
+        """Return a stored row with the portal's property names."""
         spelled = feature.at(parsed(self.version))
         found = {n: feature.text(inside(row, n)) for n in spelled.properties}
         return dict(feature.inward(found, parsed(self.version)))
 
     def tell(self, request: Request) -> Told:
-        """The answer of the gateway, which does what is asked."""
+        """Apply the request and return the gateway's answer."""
         raise NotImplementedError
 
     def is_write(self, request: Request) -> bool:
         return request.method != "GET"
 
     def wording(self, request: Request) -> str:
-        """A change as it is asked for."""
+        """Return a text of the requested change."""
         return f"{request.method} {request.target} {request.body.decode()}"
 
     def sample(self, feature: Any) -> str:
-        """The id of one that is there from the beginning; empty if there is but one."""
+        """Return the id of an initial object; empty for settings."""
         return ""
 
     def pass_time(self, seconds: float) -> None:
@@ -116,11 +116,11 @@ class StandIn(Appliance):
         return {"message": "no"}, 400
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
-        """What it holds of a feature, told without the driver."""
+        """Return the stored object, without using the driver."""
         raise NotImplementedError
 
     def overwrite(self, feature: Any, target: str, values: dict[str, Any]) -> None:
-        """Somebody changes something by hand."""
+        """Change the object like an administrator on the device."""
         row = self.held(feature, target)
         assert row is not None
         outward = feature.outward(feature.values(values), parsed(self.version))
@@ -148,7 +148,7 @@ class StandIn(Appliance):
             await self._send(writer, *answer)
 
     async def hit(self, wording: str, work: Callable[[], Any]) -> Any:
-        """Carry a change out, with the trouble of this moment; None is no answer."""
+        """Apply a change with the current fault. Returns None for no answer."""
         trouble = self.trouble
         self.received.append(wording)
         if trouble == "late before":
@@ -174,13 +174,13 @@ class StandIn(Appliance):
         return answer
 
     def deliver(self) -> None:
-        """Carry out what was on its way."""
+        """Apply the delayed changes."""
         waiting, self.on_their_way = self.on_their_way, []
         for one in waiting:
             one()
 
     def release(self) -> None:
-        """Whoever was to answer late does so now."""
+        """Send the late answers now."""
         self.loop.call_soon_threadsafe(self.released.set)
 
 

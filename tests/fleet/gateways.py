@@ -1,6 +1,6 @@
-"""One gateway of each vendor on loopback, for the demo: ``python -m tests.fleet.gateways``.
+"""Demo gateways, one of each vendor: ``python -m tests.fleet.gateways``.
 
-They keep their ports over restarts, and nothing else.
+Their ports are kept across restarts, their state is not.
 """
 
 import argparse

@@ -1,7 +1,6 @@
-"""Stand-in Home Assistant supervisors: Hass.io of January 2020, and of 2026; with a state.
+"""Stand-in Home Assistant supervisors: Hass.io of January 2020, and of 2026.
 
-Which paths each knows is read off the contract; statuses and envelopes are those that the real
-ones were seen to give.
+Paths follow the contract; statuses and envelopes are those observed on real supervisors.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + kind + data + crc
 
 
-# 8 by 8, of one color.
+# 8 by 8 pixels of one color.
 PNG = (
     b"\x89PNG\r\n\x1a\n"
     + chunk(b"IHDR", bytes([0, 0, 0, 8, 0, 0, 0, 8, 8, 2, 0, 0, 0]))
@@ -71,7 +70,10 @@ def known(*, old: bool) -> list[tuple[str, re.Pattern[str]]]:
 
 
 class HassioSupervisor(Appliance):
-    """One device with Core, two add-ons and backups; ``state`` other than running is not ready."""
+    """One device with Core, two add-ons and backups.
+
+    Any ``state`` but running is not ready.
+    """
 
     leaves_after = frozenset({"/host/reboot", "/host/shutdown"})
 
@@ -95,7 +97,7 @@ class HassioSupervisor(Appliance):
         self.options: dict[str, Any] = {"logins": [{"password": "hunter2"}], "port": 22}
         self.stdin = b""
         self.uploaded = b""
-        # Size of what a download gives, made while it is sent.
+        # Size of downloads, generated while sending.
         self.download_size = 0
 
     def answer(self, request: Request) -> Answer:
@@ -212,7 +214,7 @@ class HassioSupervisor(Appliance):
         }  # fmt: skip
 
     def _listed(self, slug: str) -> dict[str, Any]:
-        """Once, a list had the newest version, and the installed one beside it."""
+        """Return a list entry; old lists have the newest and the installed version."""
         if self.is_old:
             versions = {"version": "1.1", "installed": "1.0", "slug": slug}
             return ADDON | versions
@@ -260,7 +262,7 @@ class HassioSupervisor(Appliance):
         if kind == "upload":
             body = request.body
             if not self.is_old:
-                # The file of a form, as the only thing in it.
+                # The file is the only part of the form.
                 body = body.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
             self.backups[slug] |= {"name": "uploaded"}
             self.uploaded = body

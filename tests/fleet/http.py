@@ -1,4 +1,4 @@
-"""What stand-ins that speak HTTP have in common: listening, faults, and a loop of their own."""
+"""Base of HTTP stand-ins: listening, faults, and an event loop of their own."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 301: "
            400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
            405: "Method Not Allowed", 409: "Conflict", 423: "Locked",
            500: "Internal Server Error", 501: "Not Implemented", 503: "Service Unavailable"}  # fmt: skip
-# Of larger bodies only size and digest are kept.
+# For larger bodies only size and digest are stored.
 LARGEST_KEPT = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Large:
-    """A body that is made while it is sent."""
+    """A body generated while it is sent."""
 
     size: int
 
@@ -45,7 +45,7 @@ class Large:
 
 @dataclass(frozen=True)
 class Growing:
-    """A body that grows line by line, and has no end of its own while ``goes_on``."""
+    """A body that grows line by line while ``goes_on`` is set."""
 
     lines: tuple[str, ...]
     goes_on: bool = False
@@ -63,7 +63,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
     head: str = field(repr=False)
-    """The request line and headers as they came."""
+    """Raw request line and headers."""
     size: int = 0
     digest: str = ""
 
@@ -82,14 +82,14 @@ class Request:
 
 
 class Appliance:
-    """One device. Change its attributes while it runs: ``delay``, ``fault``, ``reboot_seconds``."""
+    """One device. ``delay``, ``fault`` and ``reboot_seconds`` may be changed."""
 
     leaves_after: frozenset[str] = frozenset()
 
     def __init__(self, *, port: int = 0) -> None:
         self.host, self.port = "127.0.0.1", port
         self.delay = 0.0
-        # Of single paths.
+        # By path.
         self.delays: dict[str, float] = {}
         self.fault: Writes | None = None
         self.reboot_seconds = 0.0
@@ -100,7 +100,7 @@ class Appliance:
     def answer(self, request: Request) -> Answer:
         raise NotImplementedError
 
-    # --- running
+    # --- lifecycle
 
     async def listen(self) -> None:
         self._server = await asyncio.start_server(
@@ -206,14 +206,14 @@ class Appliance:
             await asyncio.sleep(0.05)
 
     async def _reboot(self) -> None:
-        """The listener goes at once, and is back after a while."""
+        """Close the listener at once and reopen it later."""
         self._server.close()
         self.booted += 1
         await asyncio.sleep(self.reboot_seconds)
         await self.listen()
 
 
-# --- what a broken or hostile device sends
+# --- answers of broken or hostile devices
 
 
 async def redirects(writer: asyncio.StreamWriter) -> None:
@@ -256,7 +256,7 @@ async def packed(writer: asyncio.StreamWriter) -> None:
 
 
 def says(status: int, kind: str, body: bytes) -> Writes:
-    """Answers everything with this."""
+    """Return a handler that gives the same answer to every request."""
 
     async def write(writer: asyncio.StreamWriter) -> None:
         head = f"HTTP/1.1 {status} Said\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
@@ -267,7 +267,7 @@ def says(status: int, kind: str, body: bytes) -> Writes:
 
 
 def own_address() -> str:
-    """An address of this machine that others could dial; empty if it has none."""
+    """Return a routable address of this machine; empty if there is none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -277,7 +277,7 @@ def own_address() -> str:
 
 
 class Supervisors:
-    """Devices on one event loop, in a thread of its own."""
+    """Stand-ins on one event loop in a thread of its own."""
 
     def __init__(self, *devices: Appliance) -> None:
         self.devices = devices
@@ -302,7 +302,7 @@ class Supervisors:
         self.loop.close()
 
     async def _end(self) -> None:
-        """Whatever still answers slowly, or without end."""
+        """Cancel slow and endless answers."""
         mine = asyncio.current_task()
         others = [task for task in asyncio.all_tasks() if task is not mine]
         for task in others:

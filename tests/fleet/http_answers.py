@@ -1,4 +1,4 @@
-"""A router that answers whoever looks for devices: SSH's greeting, a page, mDNS, SSDP, SNMP.
+"""A router that answers discovery: SSH greeting, web page, mDNS, SSDP and SNMP.
 
 ``python -m tests.fleet.http_answers 10.0.0.10`` runs until it is stopped.
 """
@@ -55,7 +55,7 @@ def snmp(asked: bytes) -> bytes:
         return b""
     values = [(SYS_DESCR, DESCRIPTION), (SYS_NAME, b"roof")]
     content = b"".join(oid + bytes([0x04, len(value)]) + value for oid, value in values)
-    # Lengths of the outer parts are not looked at by who asks; those of the values are.
+    # Clients ignore the lengths of the outer parts; those of the values must be right.
     return asked[: asked.find(SYS_DESCR)] + content
 
 

@@ -1,4 +1,4 @@
-"""A RouterOS on loopback: one configuration behind its REST API and its binary API."""
+"""Stand-in RouterOS: one configuration behind the REST and the binary API."""
 
 import asyncio
 import base64
@@ -33,7 +33,7 @@ WRITES = {"add", "set", "remove", "save", "reboot", "shutdown", "install"}
 
 
 class NoSuch(Exception):
-    """What is asked for is not there; the text is the router's."""
+    """The requested item does not exist; the text is RouterOS's."""
 
 
 class MikroTik(StandIn):
@@ -53,7 +53,7 @@ class MikroTik(StandIn):
         return self.menus[feature.path].get(target)
 
     def pass_time(self, seconds: float) -> None:
-        """Schedulers do their work, as far as they are written by our driver."""
+        """Run due schedulers, as far as our driver writes such scripts."""
         super().pass_time(seconds)
         for row in list(self.menus["system/scheduler"].values()):
             for command in row["on-event"].split("; "):
@@ -74,7 +74,7 @@ class MikroTik(StandIn):
                 rows[one].pop(key.lstrip("!"), None)
                 rows[one] |= self.spelled(menu, {key: text}) if is_set else {}
 
-    # --- what it can, by either API
+    # --- operations common to both APIs
 
     def rows(self, menu: str) -> list[dict[str, str]]:
         if menu == "system/resource":

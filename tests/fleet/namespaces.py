@@ -1,7 +1,7 @@
-"""Network namespaces: machines of their own, as far as networks are concerned.
+"""Network namespaces as separate machines.
 
-Nothing here changes the machine's own interfaces. When one of those comes or goes, Chromium
-ends every request it has open with ERR_NETWORK_CHANGED, and other tests run beside.
+The machine's own interfaces are never changed: when one of them comes or goes, Chromium
+aborts all open requests with ERR_NETWORK_CHANGED, and other tests run in parallel.
 """
 
 import ctypes
@@ -27,7 +27,7 @@ def run(*command: str) -> str:
 
 
 def why_not(*programs: str) -> str:
-    """Why this machine cannot have namespaces with tunnels in them; empty if it can."""
+    """Return why tunnels in namespaces are unavailable; empty if available."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     missing = [one for one in ("ip", *programs) if shutil.which(one) is None]
@@ -44,7 +44,7 @@ def make_space(space: str) -> None:
 
 
 def cable(space: str, end: str, other: str, other_end: str) -> None:
-    """Two Ethernet interfaces that lead to each other, each in its namespace."""
+    """Create a veth pair between two namespaces."""
     run(
         "ip", "-n", space, "link", "add", end, "type", "veth",
         "peer", "name", other_end, "netns", other,
@@ -52,14 +52,14 @@ def cable(space: str, end: str, other: str, other_end: str) -> None:
 
 
 def give_address(space: str, end: str, network: str) -> None:
-    """Gives an interface an address with its prefix's length, and switches it on."""
+    """Assign an address with prefix length to an interface and bring it up."""
     run("ip", "-n", space, "address", "add", network, "dev", end)
     run("ip", "-n", space, "link", "set", end, "up")
 
 
 @contextmanager
 def entered(space: str) -> Iterator[None]:
-    """What this thread opens meanwhile, and those it starts, is in the namespace."""
+    """Enter the namespace with this thread; sockets and processes are created in it."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def enter(file: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""A small server that speaks Nominatim's protocol, as its documentation has it."""
+"""Stand-in geocoding server with Nominatim's API, following its documentation."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ KNOWN = [
 
 
 class Nominatim(ThreadingHTTPServer):
-    """What it was asked is in ``asked``; ``broken`` makes it answer something else."""
+    """Records requests in ``asked``; ``broken`` makes it answer something else."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Nothing is written among the tests' own lines."""
+        """Suppress log output."""
 
 
 def place(name: str, lon: float, lat: float) -> dict[str, Any]:

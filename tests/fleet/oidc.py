@@ -1,6 +1,6 @@
-"""An OpenID Connect provider on loopback: discovery, codes with PKCE, signed tokens, userinfo.
+"""Stand-in OpenID Connect provider: discovery, PKCE, tokens, userinfo.
 
-Whoever comes to its authorization page is taken for ``provider.person`` at once.
+Its authorization page logs every visitor in as ``provider.person``.
 """
 
 import base64
@@ -56,7 +56,7 @@ class Provider:
         return {"keys": [key | {"kid": "1", "use": "sig", "alg": "RS256"}]}
 
     def authorize(self, query: dict[str, str]) -> str:
-        """Where the browser is sent back to."""
+        """Return the redirect back to the client."""
         assert query["client_id"] == CLIENT_ID
         assert query["response_type"] == "code"
         assert "openid" in query["scope"].split()
@@ -70,7 +70,7 @@ class Provider:
         return f"{query['redirect_uri']}?{urlencode(answer)}"
 
     def token(self, form: dict[str, str], authorization: str) -> dict[str, Any] | None:
-        """Tokens for a code, which is good once and for who asked for it."""
+        """Exchange a one-time code of this client for tokens; None if it is invalid."""
         wanted = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
         asked = self.codes.pop(form.get("code", ""), None)
         challenge = base64.urlsafe_b64encode(

@@ -1,4 +1,4 @@
-"""An Omada controller on loopback, by its Open API: statuses are 200, errors have numbers."""
+"""Stand-in Omada controller with its Open API: status 200, errors by number."""
 
 import secrets
 from typing import Any
@@ -21,7 +21,7 @@ TOLD = {
     "setting/service/dhcp": {"netName": "LAN", "clientName": "printer"},
     "lan-networks": {"primary": False},
 }
-# Those that answer with the id of what was made.
+# Endpoints that return the id of the created object.
 TELLS = {"vpn/wireguards", "lan-networks"}
 DEEDS = {"block", "unblock", "reconnect", "reboot", "start-online-upgrade"}
 

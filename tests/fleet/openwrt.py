@@ -1,4 +1,4 @@
-"""An OpenWrt with uhttpd's /ubus on loopback: sessions, UCI with deltas, apply and confirm.
+"""Stand-in OpenWrt with uhttpd's /ubus: sessions, UCI deltas, apply and confirm.
 
 Facts of rpcd: what a session changes is seen by it alone until it is applied; an apply with
 rollback has to be confirmed by the same session, and its services are reloaded a while after it;
@@ -32,9 +32,9 @@ class OpenWrt(StandIn):
         self.put("system", "system", hostname="OpenWrt", timezone="UTC")
         self.put("system", "timeserver", "ntp", enabled="1", server=["0.openwrt.pool.ntp.org"])
         self.put("network", "interface", "lan", proto="static", ipaddr="192.168.1.1")
-        # What each session has changed and not applied.
+        # Staged changes by session.
         self.sessions: dict[str, list[tuple[str, Edit]]] = {}
-        # What an apply that is not confirmed goes back to, whose it is, and until when.
+        # State to roll back to, the applying session, and the deadline.
         self.kept: tuple[dict[str, Sections], str, float] | None = None
         # After how long a change is in effect.
         self.reload_delay = 0.0
@@ -65,7 +65,7 @@ class OpenWrt(StandIn):
         return (name, method) in {("uci", self.fails_at), ("system", "reboot")}
 
     def wording(self, request: Request) -> str:
-        """Of what is confirmed: the sections that it brought."""
+        """Return the new sections of a confirmed apply as text."""
         old = self.kept[0] if self.kept else self.files
         brought = [
             (package, name, row)
@@ -75,7 +75,7 @@ class OpenWrt(StandIn):
         ]
         return f"{super().wording(request)} {brought}"
 
-    # Which call is hit by trouble.
+    # The call that fails.
     fails_at = "confirm"
 
     def refusal(self) -> Told:
@@ -177,7 +177,7 @@ class OpenWrt(StandIn):
         return found
 
     def stage(self, session: str, args: Any, edit: Edit) -> Any:
-        """Note an edit, which is carried out when the session is applied."""
+        """Stage an edit, to be executed when the session is applied."""
         sections = self.seen(session, args["config"])
         if args["section"] not in sections:
             return reply(NOT_FOUND)
@@ -241,7 +241,7 @@ class OpenWrt(StandIn):
             self.kept = (copy.deepcopy(self.files), session, self.clock + args["timeout"])
         edits, self.sessions[session] = self.sessions[session], []
         for package, edit in edits:
-            with suppress(KeyError):  # somebody was faster
+            with suppress(KeyError):  # already removed
                 edit(self.files[package])
         for package in dict.fromkeys(package for package, _ in edits):
             self.files[package] = renamed(self.files[package])

@@ -1,4 +1,4 @@
-"""An OPNsense of some version that speaks its REST API on loopback, strictly as published."""
+"""Stand-in OPNsense of a given version with its REST API, strictly as published."""
 
 import base64
 import copy
@@ -11,7 +11,7 @@ from tests.fleet.contract import numbers
 from tests.fleet.gateway import StandIn, Told, serving
 from tests.fleet.http import HTML, Answer, Request
 
-# path of a kind of thing: noun in its calls, and name around its values
+# path of an object type: noun in its calls, and wrapper key of its values
 KINDS = {
     "wireguard/server": {"Server": "server"},
     "wireguard/client": {"Client": "client"},
@@ -36,7 +36,7 @@ BUILT_IN = ("bogons", "sshlockout", "__lan_network")
 
 
 class OPNsense(StandIn):
-    """``rows`` is what it holds, by kind and id."""
+    """``rows`` is the configuration by type and id."""
 
     vendor, version = "opnsense", "26.7.2"
 
@@ -48,7 +48,7 @@ class OPNsense(StandIn):
             for wrapper in nouns.values()
         }
         self.revisions: set[str] = set()
-        # What firewall and NAT go back to, unless it is told that all is well.
+        # State to roll back to unless confirmed.
         self.kept: dict[str, dict[str, dict[str, Any]]] = {}
         self.snat_mode = "hybrid"
 
@@ -75,7 +75,7 @@ class OPNsense(StandIn):
         return {"result": "failed", "validations": {"rule.interface": "no such interface"}}, 200
 
     def pass_time(self, seconds: float) -> None:
-        """Without a word for a minute, it goes back by itself."""
+        """Roll back a minute after an unconfirmed apply."""
         super().pass_time(seconds)
         if self.kept and seconds >= 60:
             self.rows |= self.kept
@@ -126,7 +126,7 @@ class OPNsense(StandIn):
         return self.safe(path)
 
     def safe(self, path: str) -> dict[str, Any] | None:
-        """Savepoint, apply with a way back, and the word that all is well."""
+        """Handle savepoint, apply with rollback, and its cancellation."""
         kind, call, revision = parts(path)
         if kind not in FIREWALL or call not in {"savepoint", "apply", "cancelRollback"}:
             return None
@@ -154,7 +154,7 @@ class OPNsense(StandIn):
             wrapper = next(w for n, w in KINDS[kind].items() if noun in {n, f"{n}s"})
             return self.search(kind, wrapper, body), 200
         wrapper = KINDS[kind][noun]
-        # Kinds at the same path are apart by the name around them.
+        # Types at the same path differ by the wrapper key.
         rows = self.rows[kind if len(KINDS[kind]) == 1 else f"{kind} {wrapper}"]
         if verb == "get":
             return self.one(kind, wrapper, noun, rows, target)
@@ -187,14 +187,14 @@ class OPNsense(StandIn):
         return [], 200
 
     def fields(self, kind: str, noun: str, wrapper: str) -> dict[str, Any]:
-        """What one has, in this version, from the call that makes it."""
+        """Return the fields of an object in this version, from its create call."""
         call = self.contract.find("POST", f"/api/{kind}/add{noun}", self.version)
         assert call is not None
         body = self.contract.body(call.told, self.version)[wrapper]
         return self.contract.names(body, self.version)
 
     def whole(self, kind: str, path: str) -> Told:
-        """A whole model, as other clients ask for it; of source NAT its mode."""
+        """Return a whole model, as other clients request it; for source NAT its mode."""
         if path == "firewall/source_nat/get":
             options = ("automatic", "hybrid", "advanced", "disabled")
             mode = {n: {"value": n, "selected": int(n == self.snat_mode)} for n in options}
@@ -244,13 +244,13 @@ class OPNsense(StandIn):
 
 
 def parts(path: str) -> tuple[str, str, str]:
-    """A path as the kind, the call, and what comes after it."""
+    """Split a path into type, call and rest."""
     module, controller, call, rest = [*path.split("/", 3), "", ""][:4]
     return f"{module}/{controller}", call, rest
 
 
 def vlan_name(sent: dict[str, Any], row: dict[str, Any]) -> str:
-    """The name of the device is made of what is sent, and of nothing that it holds."""
+    """Name the device after the sent values only, ignoring the stored ones."""
     if given := str(sent.get("vlanif", "")):
         return given
     return str(row.get("vlanif") or f"vlan0.{sent.get('tag', '')}")
@@ -262,7 +262,7 @@ def of_interface(row: dict[str, Any], wanted: str) -> bool:
 
 
 def aliases(rows: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    """Every alias as an option, and what this one holds as those that are chosen."""
+    """Return all aliases as options, those contained in this one selected."""
     chosen = [one for one in str(row.get("content", "")).split("\n") if one]
     others = {one.get("name", ""): 0 for one in rows.values()}
     return {
@@ -272,7 +272,7 @@ def aliases(rows: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
 
 
 def spelled(fields: dict[str, Any], row: dict[str, Any], kind: str) -> dict[str, Any]:
-    """A row as ``get`` tells it: all fields, with options and in the vendor's own case."""
+    """Return a row as ``get`` does: all fields, options, the vendor's letter case."""
     found: dict[str, Any] = {}
     for name, field in fields.items():
         if "nested" in field:
@@ -297,7 +297,7 @@ def options(field: dict[str, Any], value: str) -> Any:
 
 
 def camel(path: str) -> str:
-    """Newer clients write add_item for addItem, and are understood."""
+    """Convert add_item of newer clients to addItem."""
     module, controller, call, *rest = [*path.split("/"), ""]
     head, *words = call.split("_")
     call = head + "".join(one.capitalize() for one in words)
@@ -305,7 +305,7 @@ def camel(path: str) -> str:
 
 
 def called(path: str) -> tuple[str, str, str, str]:
-    """Which kind a path is of, what is to be done, with what, and with which of them."""
+    """Split a path into type, verb, noun and id."""
     kind, call, target = parts(path)
     verb = next((one for one in VERBS if re.match(one, call)), "")
     return kind, verb, call.removeprefix(verb), target

@@ -1,7 +1,7 @@
-"""Devices in network namespaces: each an SSH server on loopback whose commands run in there.
+"""Overlay devices in network namespaces, each with an SSH server on loopback.
 
-So the portal reaches them as it reaches any device, while what they do to their interfaces,
-routes and hosts files is theirs alone. They meet on one Ethernet, some behind a NAT.
+The portal reaches them like any device, but their interfaces, routes and hosts files are
+isolated. They share one Ethernet, some of them behind NAT.
 """
 
 import argparse
@@ -68,7 +68,7 @@ class Host:
         hosts.parent.mkdir(parents=True, exist_ok=True)
         if not hosts.exists():
             hosts.write_text("127.0.0.1 localhost\n")
-        # `ip netns exec` puts this in the place of the machine's own.
+        # `ip netns exec` mounts this over the machine's own file.
         own = Path("/etc/netns") / self.space
         own.mkdir(parents=True, exist_ok=True)
         (own / "hosts").unlink(missing_ok=True)
@@ -87,12 +87,12 @@ class Host:
         return ("ip", "netns", "exec", self.space, *command)
 
     def sees(self, target: str, *, count: int = 1, wait: int = 2) -> bool:
-        """Whether a ping to a name or an address is answered."""
+        """Return whether a name or address answers a ping."""
         words = ("ping", "-6", "-c", str(count), "-W", str(wait), target)
         return tried(*self.inside(*words)).returncode == 0
 
     def pinging(self, target: str, count: int) -> "subprocess.Popen[str]":
-        """Fifty pings a second, in the background."""
+        """Send fifty pings a second in the background."""
         return subprocess.Popen(
             self.inside("ping", "-6", "-q", "-i", "0.02", "-c", str(count), "-W", "2", target),
             stdout=subprocess.PIPE, text=True,
@@ -108,12 +108,12 @@ class Host:
         return run(*self.inside("env", *exports, "sh", str(path), *words))
 
     def crash(self) -> None:
-        """The interface is gone, as after a restart of the device."""
+        """Delete the interface, as a reboot of the device would."""
         run("ip", "-n", self.space, "link", "del", self.interface)
 
 
 class Lab:
-    """An Ethernet, and the devices on it."""
+    """An Ethernet with its devices."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -159,7 +159,7 @@ class Lab:
 
 
 def main() -> None:
-    """Runs a relay and two devices for the demo, and writes where they are."""
+    """Run a relay and two demo devices, and write their addresses."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
@@ -171,7 +171,8 @@ def main() -> None:
     with contextlib.suppress(KeyboardInterrupt), Lab(options.folder.resolve()) as lab:
         hosts = [lab.host() for _ in range(3)]
         for host in hosts:
-            # What they were told before a restart, they are told again by nobody.
+            # After a restart the portal does not deliver again, so apply the stored
+            # configuration.
             if (host.ssh.root / SCRIPT).exists():
                 host.script("apply")
         told = [host.ssh.describe() | {"public": host.public} for host in hosts]
@@ -180,7 +181,7 @@ def main() -> None:
 
 
 def write(folder: Path, told: dict[str, Any]) -> None:
-    # Under another name until it is whole: who waits for it reads it at once.
+    # Renamed when complete: another process reads it at once.
     whole = folder / "overlay.json.new"
     whole.write_text(json.dumps(told))
     whole.rename(folder / "overlay.json")

@@ -1,4 +1,4 @@
-"""A pfSense with the REST API package on loopback: things numbered by their place."""
+"""Stand-in pfSense with the REST API package: objects numbered by position."""
 
 import base64
 from typing import Any
@@ -7,7 +7,7 @@ from tests.fleet.contract import holds
 from tests.fleet.gateway import StandIn, Told
 from tests.fleet.http import Request
 
-# The path of one, and of all.
+# Path of one object and of all objects.
 KINDS = {
     "firewall/rule": "firewall/rules",
     "firewall/alias": "firewall/aliases",
@@ -46,7 +46,7 @@ class PfSense(StandIn):
     def __init__(self, *, port: int = 0, version: str = "") -> None:
         super().__init__(port=port, version=version)
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in KINDS}
-        # One that is there already: ids of others are not what they seem.
+        # An existing object, so that positions and ids differ.
         self.rows["firewall/rule"].append({"type": "pass", "tracker": 1, "interface": ["lan"]})
         self.settings = {name: dict(row) for name, row in SETTINGS.items()}
         self.last = 1_700_000_000
@@ -56,7 +56,7 @@ class PfSense(StandIn):
         if feature.path in self.settings:
             return self.settings[feature.path]
         rows = self.rows[feature.path]
-        # In a test there is one of each kind, but for the rule that is there already.
+        # In tests there is one of each type, except for the existing rule.
         found = rows[1:] if feature.path == "firewall/rule" else rows
         return {**found[0], **joined(found[0])} if found else None
 
@@ -83,7 +83,7 @@ class PfSense(StandIn):
 
     def change(self, method: str, path: str, sent: dict[str, Any]) -> Told:
         if path in APPLIES and method == "POST":
-            # What is answered before it is done is not seen to fail.
+            # An asynchronous response does not show failures.
             self.faults += [] if sent.get("async") is False else [f"{path}: async"]
             self.active.append(path)
             return said(200, {"applied": True})
@@ -142,7 +142,7 @@ class PfSense(StandIn):
         return said(200, {"id": at, **rows[at]})
 
     def unsaid(self, path: str) -> dict[str, Any]:
-        """What one holds of what nothing was said of; null where nothing is the default."""
+        """Return the defaults of omitted fields; null if that is the default."""
         call = self.contract.find("POST", f"/api/v2/{path}", self.version)
         assert call is not None
         fields = self.contract.body(call.told, self.version)
@@ -164,7 +164,7 @@ class PfSense(StandIn):
 
 
 def joined(row: dict[str, Any]) -> dict[str, Any]:
-    """Lists of objects, as our own names have them."""
+    """Convert lists of objects to our slash notation."""
     return {
         name: ["/".join(map(str, one.values())) for one in row[name]]
         for name in ("addresses", "allowedips", "encryption", "encryption_algorithm_option")
@@ -173,7 +173,7 @@ def joined(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def too_large(path: str, sent: dict[str, Any]) -> Told | None:
-    """A subnet of 128 bits, which is the default, for an address of 32."""
+    """Reject the default subnet of 128 bits for an IPv4 address."""
     is_meant = path.endswith("outbound/mapping") and ":" not in str(sent.get("target"))
     if is_meant and int(sent.get("target_subnet", 128)) > 32:
         return said(400, None, "OUTBOUND_NAT_MAPPING_TARGET_SUBNET_TOO_LARGE_FOR_IPV4")

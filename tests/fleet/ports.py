@@ -1,19 +1,19 @@
-"""Ports on loopback for servers that must be told theirs, and for devices that are away."""
+"""Loopback ports for servers that need a fixed one, and for unreachable devices."""
 
 import contextlib
 import random
 import socket
 from collections.abc import Iterator
 
-# Below the range that the kernel hands out to outgoing connections, so that it stays ours.
+# Below the kernel's ephemeral range, so that no outgoing connection takes it.
 PORTS = range(20000, 32000)
 _given: set[int] = set()
-# Tests give random a seed, and their processes would all begin with the same port.
+# An own random source: tests seed `random`, so all processes would pick the same port.
 _chance = random.SystemRandom()
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that nothing listens on, and that this process gives but once."""
+    """Return an unused port, each only once per process."""
     for port in _chance.sample(PORTS, 200):
         with socket.socket(socket.AF_INET, kind) as candidate, contextlib.suppress(OSError):
             if port not in _given:
@@ -25,9 +25,9 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 @contextlib.contextmanager
 def closed_ports(count: int) -> Iterator[list[int]]:
-    """Ports that refuse, and that nobody else is given meanwhile.
+    """Reserve ports that refuse connections.
 
-    Were they only free, a connection could be given one as its own, and meet itself.
+    A merely free port could become a connection's own source port and connect to itself.
     """
     with contextlib.ExitStack() as stack:
         taken = [stack.enter_context(socket.socket()) for _ in range(count)]

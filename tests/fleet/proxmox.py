@@ -1,4 +1,4 @@
-"""A Proxmox VE on loopback: guests, tasks, rules by place, and what a token may."""
+"""Stand-in Proxmox VE: guests, tasks, rules by position, and token permissions."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from tests.fleet.gateway import StandIn, Told
 from tests.fleet.http import JSON, Answer, Request
 
 TOKEN = "root@pam!muster"
-# Collections, and what names a thing in them; rules are named by their place.
+# Collections and their id field; rules are identified by position.
 COLLECTIONS = {
     "cluster/firewall/rules": "pos",
     "cluster/firewall/aliases": "name",
@@ -48,7 +48,7 @@ class Proxmox(StandIn):
         self.rows["nodes/pve/network"].append({"iface": "vmbr0", "type": "bridge", "active": 1})
         self.settings = {name: dict(row) for name, row in SETTINGS.items()}
         self.tasks: list[dict[str, Any]] = []
-        # How a task ends, and how often it is asked for before that.
+        # Exit status of tasks, and the number of polls until then.
         self.exitstatus, self.runs_for = "OK", 1
 
     def sample(self, feature: Any) -> str:
@@ -64,7 +64,7 @@ class Proxmox(StandIn):
         for row in self.rows[path]:
             if feature.identity and str(row[feature.identity[0]]) == name:
                 return {**row, **place}
-        # Rules have no name; there is at most one in a test.
+        # Rules have no id; tests have at most one.
         found = self.rows[path] if not feature.identity else []
         return {**found[0], **place} if found else None
 

@@ -1,7 +1,7 @@
-"""Stand-in devices: real OpenSSH servers on loopback, each with a root folder of its own.
+"""Stand-in devices: OpenSSH servers on loopback, each with its own root folder.
 
-``python -m tests.fleet.ssh --folder var/fleet --count 5`` runs them until SIGTERM and prints
-one line of JSON for each. Keys and ports stay in the folder, so the next run has the same.
+``python -m tests.fleet.ssh --folder var/fleet --count 5`` runs them until SIGTERM and
+prints one line of JSON for each. Keys and ports are kept in the folder for the next run.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ START_TRIES = 3
 
 
 class SshDevice:
-    """One device. Its port, keys and files outlive stop() and start().
+    """One device. Port, keys and files survive stop() and start().
 
-    ``accounts`` (root only) are users with passwords, known to this server alone;
-    ``environment`` is what commands see, ``options`` are further lines of sshd_config.
+    ``accounts`` (root only) are users with passwords, known only to this server;
+    ``environment`` is that of commands, ``options`` are additional lines of sshd_config.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class SshDevice:
         self._port_file = self.folder / "port"
         self.port = self._kept_port()
         self.accounts = accounts
-        # A home of its own, for bash reads ~/.bashrc even when sshd runs one command.
+        # Own home folder, as bash reads ~/.bashrc even for a single command of sshd.
         self.environment = {
             "MUSTER_ROOT": str(self.root),
             "HOME": str(self.folder),
-            # The network is that of the whole machine, which nobody shall be put into.
+            # The network is the machine's own, so disable the overlay's interface.
             "MUSTER_OVERLAY_INTERFACE": "none",
             **(environment or {}),
         }
@@ -83,7 +83,7 @@ class SshDevice:
 
     @property
     def host_key(self) -> str:
-        """The line to pin: type and base64."""
+        """Return the host key line to pin: type and base64."""
         return " ".join(_public(self.host_key_path).split()[:2])
 
     @property
@@ -97,12 +97,12 @@ class SshDevice:
         return self._process.pid if self._process else self._foreign_pid
 
     def take_over(self) -> None:
-        """Go on with what another process started in this folder."""
+        """Attach to a server started by another process in this folder."""
         self._foreign_pid = int(self._pid_file.read_text())
 
     @property
     def log(self) -> str:
-        """What the SSH server wrote, such as ``Accepted publickey``."""
+        """Return the SSH server's log, such as ``Accepted publickey``."""
         path = self.folder / "sshd.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
@@ -113,7 +113,7 @@ class SshDevice:
                 self._new = False
                 return
             self.stop()
-            # Somebody was quicker to take the port that we only just chose.
+            # Another process took the chosen port.
             if self._new and "already in use" in self.log:
                 self._port_file.unlink()
                 self.port = self._kept_port()
@@ -131,7 +131,7 @@ class SshDevice:
             self.folder / "sshd.log",
         ]
         if self.accounts is not None:
-            # A mount namespace of its own: the machine's accounts stay as they are.
+            # Own mount namespace: the machine's accounts stay unchanged.
             mounts = (
                 f"mount --bind '{self.folder}/passwd' /etc/passwd && "
                 f"mount --bind '{self.folder}/shadow' /etc/shadow && exec \"$@\""
@@ -142,7 +142,7 @@ class SshDevice:
         )
 
     def _listens(self) -> bool:
-        """Wait until sshd wrote its pid, which it does as soon as it listens."""
+        """Wait until sshd has written its pid file, which it does once it listens."""
         deadline = time.monotonic() + START_SECONDS
         while self.running and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
@@ -152,7 +152,7 @@ class SshDevice:
         return False
 
     def stop(self) -> None:
-        """End the server and its sessions, not what they left running on the device."""
+        """Stop the server and its sessions, but not processes left running on the device."""
         if self.pid is None:
             return
         for pid in [*_sessions(self.pid), self.pid]:
@@ -222,7 +222,7 @@ class SshDevice:
 
 
 class Fleet:
-    """Devices ``0`` to ``count - 1`` in one folder; one client key opens them all."""
+    """Devices ``0`` to ``count - 1`` in one folder, with one client key for all."""
 
     def __init__(self, count: int, folder: Path) -> None:
         folder = Path(folder).resolve()
@@ -252,7 +252,7 @@ class Fleet:
 
 
 def make_key(path: Path) -> Path:
-    """An ed25519 key pair at ``path``, made at the first call."""
+    """Create an ed25519 key pair at ``path`` unless it exists."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         key = asyncssh.generate_private_key("ssh-ed25519")
@@ -264,7 +264,7 @@ def make_key(path: Path) -> Path:
 
 @cache
 def _penalizes(host_key: Path) -> bool:
-    """Whether this sshd (9.8 and later) shuts out whoever fails to log in a few times."""
+    """Return whether this sshd (9.8 and later) blocks clients after failed logins."""
     command = [SSHD, "-t", "-f", "/dev/null", "-h", host_key, "-o", "PerSourcePenalties=no"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
@@ -274,7 +274,7 @@ def _public(path: Path) -> str:
 
 
 def _sessions(server: int) -> list[int]:
-    """The server's descendants that are SSH sessions themselves, children first."""
+    """Return the server's descendants that are SSH sessions, children first."""
     found: list[int] = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -296,7 +296,7 @@ def main() -> None:
         for device in described:
             sys.stdout.write(json.dumps(device) + "\n")
         sys.stdout.flush()
-        # Under another name until it is whole: who waits for it reads it at once.
+        # Renamed when complete: another process reads it at once.
         whole = options.folder / "fleet.json.new"
         whole.write_text(json.dumps(described))
         whole.rename(options.folder / "fleet.json")

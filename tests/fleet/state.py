@@ -1,4 +1,4 @@
-"""Programs of the demo that tell of themselves in a file, and run until they are stopped."""
+"""State files of demo programs, which run until they are stopped."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def kept(path: Path) -> dict[str, Any]:
-    """What was told the last time, so that ports and keys stay as they were."""
+    """Return the previous state, to keep ports and keys."""
     return json.loads(path.read_text()) if path.exists() else {}
 
 

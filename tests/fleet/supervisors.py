@@ -1,7 +1,6 @@
-"""A balena and a Home Assistant supervisor on loopback, for the demo:
-``python -m tests.fleet.supervisors``.
+"""Demo supervisors of both flavors: ``python -m tests.fleet.supervisors``.
 
-They keep their ports and keys over restarts, as devices do.
+Their ports and keys are kept across restarts, as on devices.
 """
 
 import argparse

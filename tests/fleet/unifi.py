@@ -1,4 +1,4 @@
-"""A UniFi OS console on loopback: the integration API, and the older one next to it."""
+"""Stand-in UniFi OS console with the integration API and the older one."""
 
 import secrets
 import uuid
@@ -12,13 +12,13 @@ ROOT = "/proxy/network/"
 OFFICIAL = {
     "networks", "firewall/zones", "firewall/policies", "dns/policies", "hotspot/vouchers",
 }  # fmt: skip
-# What is told of them besides, and not taken back.
+# Read-only fields.
 TOLD = {
     "networks": {"default": False},
     "firewall/policies": {"index": 10000},
 }
 AP_GROUP = "7" * 24
-# The older API tells some numbers as texts.
+# The older API returns some numbers as text.
 AS_TEXTS = {"static-route_distance", "rule_index"}
 TABLES = {
     "firewallgroup", "firewallrule", "portforward", "routing", "user", "wlanconf", "networkconf",
@@ -113,7 +113,7 @@ class UniFi(StandIn):
         self.writes.append(f"{action} {path}")
         return {}, 200
 
-    # --- the older one
+    # --- the older API
 
     def older(self, request: Request, path: str) -> Told:
         kind, _, rest = path.partition("/")

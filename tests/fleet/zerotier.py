@@ -1,4 +1,4 @@
-"""A ZeroTier controller, and a VPN server's webhook, that speak their protocols on loopback."""
+"""Stand-in ZeroTier controller, and a VPN server's webhook, on loopback."""
 
 import json
 import re
@@ -15,7 +15,7 @@ NETWORK = re.compile(r"/controller/network/([0-9a-f_]{16})(?:/member(?:/([0-9a-f
 
 
 class ZeroTier(ThreadingHTTPServer):
-    """``networks`` and ``members`` are what it holds; ``broken`` is a status it answers with."""
+    """Stand-in controller; ``broken`` is an error status to answer with."""
 
     def __init__(self, token: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

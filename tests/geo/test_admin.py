@@ -1,4 +1,4 @@
-"""The admin's pages of places: who sees and changes what, and what rules refuse."""
+"""Admin pages of locations: permissions, and refusals of rules."""
 
 import json
 from typing import Any

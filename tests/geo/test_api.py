@@ -1,4 +1,4 @@
-"""Locations, floor plans and places through the API: what is done, and what is refused whole."""
+"""API of locations, floor plans and device locations, with atomic refusals."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +40,7 @@ def counts() -> tuple[int, int, int]:
     return Location.objects.count(), FloorPlan.objects.count(), DeviceLocation.objects.count()
 
 
-# --- one request for all
+# --- combined requests
 
 
 @pytest.mark.parametrize("geometry", [ROME, "POINT (12.512124 41.898903)"])
@@ -170,7 +170,7 @@ def test_what_is_refused_leaves_nothing_behind(
     assert not FloorPlanImage.objects.exists()
 
 
-# --- placing
+# --- device locations
 
 
 def test_a_device_goes_where_its_organization_is(
@@ -402,7 +402,7 @@ def test_limits_of_an_image_are_told(
     assert sentence in answer.json()["image"][0]
 
 
-# --- devices that tell where they are
+# --- reported coordinates
 
 
 def test_a_device_without_location_gets_a_moving_one(api: Api, device: Device) -> None:
@@ -453,7 +453,7 @@ def test_only_its_own_key_speaks_for_a_device(
     assert nobody.get(f"{url}?key={device.key}").status_code == 404
 
 
-# --- who may
+# --- permissions
 
 
 def routes(organization: Organization) -> list[tuple[str, str, Any]]:

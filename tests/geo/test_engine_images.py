@@ -1,4 +1,4 @@
-"""What is taken as a picture, and what is left of it."""
+"""Accepted images and their sanitized form."""
 
 import io
 import struct
@@ -45,7 +45,7 @@ def test_every_color_mode_is_taken(kind: str, mode: str) -> None:
 
 def test_metadata_goes_and_its_orientation_stays() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # orientation: rotated by 90 degrees
     exif[0x010E] = "taken at home"
     raw = encoded("JPEG", exif=exif, comment=b"a secret comment", icc_profile=b"a profile")
     picture = cleaned(raw, max_pixels=LIMIT)
@@ -73,7 +73,7 @@ def test_only_the_first_frame_of_an_animation_is_kept() -> None:
 
 
 def png_claiming(width: int, height: int) -> bytes:
-    """A small file whose header promises this many pixels, all of them zero."""
+    """Return a small file whose header claims these dimensions, with all pixels zero."""
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     rows = zlib.compress(b"\0" * (1 + width // 8) * 100, 9)
     parts = [b"\x89PNG\r\n\x1a\n"]

@@ -1,4 +1,4 @@
-"""Addresses and points, by a real server that speaks the protocol."""
+"""Geocoding against a server with the real protocol."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Geometry in and out, by GEOS alone."""
+"""Geometry input and output by GEOS only."""
 
 import math
 from typing import Any

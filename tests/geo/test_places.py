@@ -1,4 +1,4 @@
-"""Filters by place, on the spatial index of whichever database runs."""
+"""Spatial filters on the spatial index of the database under test."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ CITIES = {
     "Apia": (-171.7513, -13.8333),
     "Longyearbyen": (15.6356, 78.2232),
 }
-# Rome to Milan along the surface of the earth is some 477 km.
+# Rome to Milan is some 477 km along the earth's surface.
 POLYGON_AROUND_ITALY = "POLYGON ((6 36, 19 36, 19 47, 6 47, 6 36))"
 
 

@@ -1,4 +1,4 @@
-"""The portal as its user runs it: script/server with web, worker, beat and Redis."""
+"""The portal as users run it: script/server with web, worker, beat and Redis."""
 
 import os
 import re
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 120
 def eventually(
     what: str, happened: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS
 ) -> Any:
-    """Wait until something is so, and return what it was."""
+    """Wait until the condition is truthy, and return its value."""
     deadline = time.monotonic() + seconds
     while not (found := happened()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
@@ -57,7 +57,7 @@ class Portal:
         )
 
     def devices(self) -> list[dict[str, Any]]:
-        """Those of the fleet, in the order of its folders."""
+        """Return the fleet's devices in the order of its folders."""
         rows: list[dict[str, Any]] = self.api.get("device/?page_size=100").json()["results"]
         return [row for row in rows[::-1] if row["name"].endswith("-gateway")]
 
@@ -69,7 +69,7 @@ class Portal:
         return row
 
     def patch(self, number: int, config: dict[str, Any]) -> None:
-        """Give one device a configuration of its own."""
+        """Change one device's configuration."""
         url = f"device/{self.devices()[number]['id']}/"
         answer = self.api.patch(url, json={"config": {"config": config}})
         assert answer.status_code == 200, answer.text
@@ -101,7 +101,7 @@ def manage(environment: dict[str, str], *words: str) -> str:
 
 
 def database(folder: Path) -> Iterator[str]:
-    """A database of the portal's own beside that of the tests."""
+    """Create a database for the portal, separate from that of the tests."""
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgis:"):
         yield f"spatialite:///{folder}/muster.sqlite3"
@@ -117,14 +117,14 @@ def database(folder: Path) -> Iterator[str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One demo serves all of these, so they come in one order: each finds what others left."""
+    """Order these tests: they share one demo, so each depends on earlier ones."""
     places = [at for at, item in enumerate(items) if item.get_closest_marker("live")]
     for at, item in zip(places, sorted((items[at] for at in places), key=place), strict=True):
         items[at] = item
 
 
 def place(item: pytest.Item) -> tuple[str, int, list[int]]:
-    """Its file, its line, and which of its parameters."""
+    """Return file, line and parameters of a test."""
     path, line, _ = item.location
     given = getattr(item, "callspec", None)
     return path, line or 0, list(given.indices.values()) if given else []
@@ -141,7 +141,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         "MUSTER_POLL_SECONDS": "2",
         "MUSTER_RECONCILE_SECONDS": "1",
         "MUSTER_CONFIRM_SECONDS": "3",
-        # Tests ask more often than people do: whether it is so by now, and for tokens.
+        # No rate limits: tests poll and log in more often than people.
         "MUSTER_REQUESTS_PER_MINUTE": "0",
         "MUSTER_REQUESTS_PER_SECOND": "0",
         "MUSTER_SIGN_INS_PER_MINUTE": "0",
@@ -183,7 +183,7 @@ def is_ready(server: subprocess.Popen[bytes], output: Path) -> bool:
 
 @pytest.fixture
 def applied(portal: Portal) -> Portal:
-    """The portal with every device there and applied."""
+    """Return the portal with every device online and applied."""
     for device in portal.fleet.devices:
         if not device.running:
             device.start()

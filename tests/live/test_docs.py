@@ -1,8 +1,8 @@
-"""The commands of README.md and docs/ do what is printed there, against the running portal.
+"""The commands in README.md and docs/ work as printed against the running portal.
 
-Each page is one session of bash, in a folder that looks like the repository's. Pages of docs/
-begin where docs/index.md has signed in. A block of `sh` is run unless a comment above it says
-why not; the block of `text` after it is what it says, with … for what differs each time.
+Each page is one bash session in a folder like the repository's. Pages of docs/ start logged
+in by docs/index.md. A block of `sh` is run unless a comment above it says why not; the
+block of `text` after it is the expected output, with … for variable parts.
 """
 
 import os
@@ -25,7 +25,7 @@ BLOCK = re.compile(
 NOT_RUN, NEEDS_SPACES = "not run here: ", "runs where the demo can make network namespaces"
 SECONDS = 300
 BETWEEN = "\x1e"
-# An answer that is an error fails its command, which says so.
+# An HTTP error fails its command and is printed.
 FAILING = 'curl() { command curl --show-error --fail-with-body "$@"; }\n'
 
 
@@ -41,11 +41,11 @@ class Block:
         return not self.remark or (self.remark == NEEDS_SPACES and not why_not(*NEEDED))
 
     def fits(self, output: str) -> bool:
-        """Whether it said what it was to say; blanks are as good as each other."""
+        """Return whether the output is as expected, ignoring whitespace."""
         if self.says is None:
             return True
         expected = re.escape(" ".join(self.says.split())).replace("…", ".*").replace(r"\ ", " ")
-        # What may be anything may also be nothing.
+        # "…" also matches nothing.
         expected = expected.replace(".* ", "(?:.* )?").replace(" .*", "(?: .*)?")
         return bool(re.fullmatch(expected, " ".join(output.split())))
 
@@ -66,8 +66,8 @@ PAGES = [
 
 @pytest.fixture
 def folder(applied: Portal, tmp_path: Path) -> Path:
-    """The repository, as far as its pages speak of it, with the portal's data in it."""
-    # Pages before this one may have rebooted it.
+    """Create a folder like the repository, with the portal's data."""
+    # Earlier pages may have rebooted the device.
     eventually("the demo's supervisor answers", lambda: supervisor_answers(applied))
     for name in ("manage.py", ".venv", "agents", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -102,7 +102,7 @@ def test_the_commands_of_a_page_do_what_it_says(
 
 
 def environment(portal: Portal, folder: Path) -> dict[str, str]:
-    """A shell of somebody who has signed in to the portal's machine."""
+    """Return the environment of a user's shell on the portal's machine."""
     kept = {name: portal.environment[name] for name in ("MUSTER_DATA_DIR", "DATABASE_URL")}
     path = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
     return kept | {"PASSWORD": portal.password, "PATH": path, "HOME": str(folder)}

@@ -1,4 +1,4 @@
-"""The stream of events as a program hears it, from a running portal with a worker."""
+"""The event stream of a running portal with a worker, as a program receives it."""
 
 import json
 from typing import Any

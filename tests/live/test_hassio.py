@@ -1,4 +1,4 @@
-"""Home Assistant through a running portal: today's client, and backups of gigabytes."""
+"""Home Assistant through a running portal: client, backups of gigabytes."""
 
 import fcntl
 import hashlib
@@ -25,14 +25,14 @@ PYTHONS = [
     *(f"python3.{minor}" for minor in (13, 14, 15)),
     *(str(path) for path in Path.home().glob(".pyenv/versions/3.1[345]*/bin/python")),
 ]
-# MUSTER_BACKUP_BYTES=2147483648 is what the memory was first measured with.
+# Memory was first measured with MUSTER_BACKUP_BYTES=2147483648.
 SIZE = int(os.environ.get("MUSTER_BACKUP_BYTES") or 256 * 1024 * 1024)
 FLAT = 96 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """A Python with the client, which wants 3.13 or later, in a folder that outlives the tests."""
+    """Return a Python (3.13 or later) with the client, in a folder kept between runs."""
     found = find_python(PYTHONS, minor=13)
     if found is None:
         pytest.skip("aiohasupervisor needs Python 3.13 or later, and there is none here")
@@ -50,7 +50,7 @@ def python() -> Path:
 
 @pytest.fixture
 def home(applied: Portal) -> Iterator[Callable[[str], tuple[HassioSupervisor, str]]]:
-    """A stand-in of this version, and its base address in the portal."""
+    """Start a stand-in of this version. Returns it with its base URL in the portal."""
     made: list[Supervisors] = []
     rows: list[str] = []
 
@@ -95,7 +95,7 @@ def test_the_unmodified_client_makes_its_main_calls(
 
 
 def memory(portal: Portal) -> dict[str, int]:
-    """The most that each process of the portal has had: bytes by process."""
+    """Return the peak memory of each portal process in bytes."""
     most = {}
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
@@ -143,8 +143,7 @@ def test_a_backup_goes_up_and_down_with_flat_memory(
 
 @pytest.fixture
 def added_on(applied: Portal) -> Iterator[tuple[HassioSupervisor, str, int]]:
-    """A device whose add-on has dialled the portal: the stand-in, its base address, and the
-    number of the add-on's process."""
+    """Start a device with a connected add-on. Returns stand-in, base URL and pid."""
     device = HassioSupervisor()
     owner = applied.detail(3)
     environment = os.environ | {
@@ -183,7 +182,7 @@ def test_the_unmodified_client_reaches_a_device_whose_add_on_dialled_the_portal(
 
     found = run()
     if any("is not connected" in said for said in found.values()):
-        # On a busy machine the add-on may have to dial again; what was refused was not done.
+        # On a busy machine the add-on may have to reconnect; refused calls were not executed.
         eventually("it is back", lambda: applied.api.get(f"{url}/info").status_code == 200)
         found = run()
     assert found.pop("no add-on") == "SupervisorNotFoundError: Addon nope does not exist"

@@ -1,4 +1,4 @@
-"""Pages of the admin change while one looks at them, in Chromium."""
+"""Live updates of admin pages in Chromium."""
 
 import re
 from typing import Any
@@ -42,7 +42,7 @@ def test_the_bell_the_dashboard_and_a_list_follow_what_happens_without_a_reload(
     expect(page.locator("#bell .bell-count")).to_have_text(re.compile(r"\d"), timeout=SECONDS)
     expect(page.locator("#configurations")).to_contain_text("Error 1", timeout=SECONDS)
     expect(page.locator("#troubles")).to_contain_text(name)
-    # A page that nobody looks at is brought up to date when somebody does.
+    # A hidden page updates once it becomes visible.
     other.bring_to_front()
     expect(row.locator(".field-config_state")).to_have_text("Error", timeout=SECONDS)
     other.get_by_label("Select all objects on this page").check()
@@ -64,7 +64,7 @@ def signed_in(portal: Portal, context: Any) -> Any:
 
 
 def give_all_a_template(portal: Portal, page: Any) -> None:
-    """To the rows that are selected; a worker does it, and the page follows."""
+    """Assign a template to the selected rows, and wait for the page to follow."""
     welcome = portal.template("Welcome")
     body = {
         "name": "To all", "backend": welcome["backend"],
@@ -75,7 +75,7 @@ def give_all_a_template(portal: Portal, page: Any) -> None:
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_label("Template").select_option(template)
     page.get_by_role("button", name="Show what that leads to").click()
-    # All but those whose configuration is not managed here.
+    # All but devices with an unmanaged configuration.
     go = page.get_by_role("button", name=re.compile(r"Add a template: \d+ devices"))
     (count,) = map(int, re.findall(r"\d+", go.inner_text()))
     expect(page.locator(".forecast")).to_contain_text(

@@ -1,4 +1,4 @@
-"""A configuration really reaches real devices, whatever happens on the way."""
+"""Delivery of configurations to real devices despite failures on the way."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def presence(portal: Portal, number: int) -> str:
 
 
 def processes(portal: Portal, *words: str) -> list[int]:
-    """The portal's processes whose command line has these words."""
+    """Return the pids of portal processes with these words in their command line."""
     found = []
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -1,4 +1,4 @@
-"""A terminal on a demo device, from the button to the recording, in Chromium."""
+"""A terminal on a demo device in Chromium, from the button to the recording."""
 
 import re
 

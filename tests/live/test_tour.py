@@ -1,4 +1,7 @@
-"""The tour of docs/tour.md in Chromium, and its pictures: MUSTER_PICTURES=docs/pictures renews them."""
+"""The tour of docs/tour.md in Chromium.
+
+MUSTER_PICTURES=docs/pictures updates its images.
+"""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +20,7 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture
 def walk(applied: Portal, chromium: Browser) -> Iterator[Watched]:
-    """A browser whose user has signed in, as the first page of the tour says."""
+    """Open a browser with a logged-in user, as on the tour's first page."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     watched = Watched(context.new_page(), applied.url)
     page = watched.open("/admin/")
@@ -33,7 +36,7 @@ def walk(applied: Portal, chromium: Browser) -> Iterator[Watched]:
 def seen(shown: Page | Locator, name: str) -> None:
     if folder := os.environ.get("MUSTER_PICTURES"):
         picture = Image.open(BytesIO(shown.screenshot(animations="disabled")))
-        # Flat colors: a palette loses nothing that is seen, and most of the size.
+        # With flat colors, a palette reduces the size without visible loss.
         picture.convert("RGB").quantize(256).save(Path(folder) / f"{name}.png", optimize=True)
 
 
@@ -83,7 +86,7 @@ def test_a_change_of_a_gateway_is_reviewed_and_applied(applied: Portal, walk: Wa
 
 
 def test_a_supervisor_is_rebooted_and_one_is_asked(applied: Portal, walk: Watched) -> None:
-    # Somebody else may have rebooted it just now.
+    # Another test may have rebooted it just now.
     (row,) = applied.api.get("supervisor/", params={"flavor": "balena", "app_id": 42}).json()[
         "results"
     ]

@@ -1,4 +1,4 @@
-"""What tests of gateways' changes do again and again."""
+"""Helpers for tests of gateway changes."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,14 +22,14 @@ def ask(change: Change, by: User, **how: Any) -> Change:
 
 
 def applied(change: Change, by: User, **how: Any) -> Change:
-    """Ask for it, and be the worker that does it; what went wrong is raised."""
+    """Schedule the change and run the worker. Raises the recorded error."""
     ask(change, by, **how)
     tasks.apply_change(str(change.pk))
     return scheduling.outcome(change, seconds=0)
 
 
 def work_off() -> None:
-    """Be the workers, until nothing is left to do."""
+    """Run the workers until no change is due."""
     for _ in range(100):
         due = Change.objects.filter(state="scheduled").values_list("pk", flat=True)
         if not any(tasks.apply_change(str(pk)) for pk in due):
@@ -37,7 +37,10 @@ def work_off() -> None:
 
 
 def while_working(request: Callable[[], str]) -> str:
-    """Ask in a thread, which waits, and be the worker meanwhile; what it was answered."""
+    """Make a blocking request in a thread while running the worker.
+
+    Returns its answer.
+    """
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(request)
         while not answer.done():
@@ -49,7 +52,7 @@ def while_working(request: Callable[[], str]) -> str:
 
 @dataclass(frozen=True)
 class Desk:
-    """Stages and applies changes of one feature, on a stand-in of its vendor."""
+    """Stages and applies changes of one feature on a vendor's stand-in."""
 
     feature: Feature
     device: Any

@@ -13,7 +13,7 @@ from tests.fleet.opnsense import OPNsense, opnsense
 
 @pytest.fixture
 def writes(settings: Any) -> Any:
-    """Changes may be written, to a gateway on this machine, and nobody waits for long."""
+    """Allow writes to gateways on loopback, with short timeouts."""
     settings.ADAPTER_READ_ONLY = False
     settings.MUSTER_LOCAL_GATEWAYS = True
     settings.MUSTER_GATEWAY_SECONDS = 0.4
@@ -36,7 +36,7 @@ def gateway(db: Any, device: OPNsense) -> Gateway:
 
 @pytest.fixture
 def staged(gateway: Gateway, admin: User) -> Callable[..., Change]:
-    """Stages a change of a static route, unless it is told another feature."""
+    """Return a function that stages a change, by default of a static route."""
 
     def stage(operation: str, feature: str = "", **values: Any) -> Change:
         payload = values.pop("payload", {})

@@ -1,4 +1,4 @@
-"""Each thing that can go wrong, on each vendor: how the change ends, what the gateway holds then."""
+"""Each fault on each vendor: the change's final state, and the gateway's values."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -29,7 +29,7 @@ OLD, NEW, FOREIGN = "what it held", "the change", "what they wrote"
 
 @dataclass(frozen=True)
 class Case:
-    """How asking ends, the change's state then and once the truth is known, and what is held."""
+    """Error of the request, first and final state, and the gateway's values."""
 
     text: str
     error: type[Refused] | None
@@ -74,7 +74,7 @@ TABLE = {
         FOREIGN,
     ),
 }
-# A feature of each driver, and what somebody else makes of it.
+# A feature of each driver, and values of a concurrent edit.
 DRIVERS = {
     "opnsense": (
         "opnsense.routing.static_route",
@@ -93,13 +93,13 @@ DRIVERS = {
     "omada": ("dhcp.reservation", {"ip": "192.168.0.99"}),
     "omada, with no id told": ("firewall.port_forward", {"forwardIp": "192.168.0.99"}),
 }
-# These go back by themselves, so that what comes long after finds nothing to confirm.
+# These roll back by themselves, so a late confirmation finds nothing to confirm.
 WITH_WAY_BACK, GONE_BACK = {"openwrt"}, {"on its way"}
 OPERATIONS = ("update", "create", "delete")
 
 
 def cells() -> Iterator[Any]:
-    """Every driver with every fault; every operation meets each fault with some driver."""
+    """Yield every driver with every fault, varying the operations."""
     for at, (driver, fault) in enumerate(product(DRIVERS, TABLE)):
         turn = at // len(TABLE) + at
         is_edit = TABLE[fault].held == FOREIGN
@@ -156,7 +156,7 @@ def go_wrong(desk: Desk, fault: str, target: str, foreign: dict[str, Any]) -> No
 
 
 def settled(desk: Desk, change: Change) -> str:
-    """What becomes of it when all is well again, and then once everything has arrived."""
+    """Return the state after reconciliation, and again after late writes have arrived."""
     desk.device.trouble = ""
     desk.device.release()
     desk.device.pass_time(60)

@@ -1,8 +1,9 @@
-"""Changes in any order, with workers that are killed and that stall: nothing is sent twice.
+"""Random sequences of changes with killed workers: nothing is sent twice.
 
-Each run is on a stand-in of another vendor, or of another API of one.
+Each run uses the stand-in of another vendor or API.
 
-``MUSTER_MACHINE_RUNS=1000 pytest tests/networks/test_change_machine.py`` runs it a thousand times.
+``MUSTER_MACHINE_RUNS=1000 pytest tests/networks/test_change_machine.py`` runs it a thousand
+times.
 """
 
 import os
@@ -39,7 +40,7 @@ from tests.fleet.gateways import VENDORS
 from tests.networks.applying import ask
 
 RUNS = int(os.environ.get("MUSTER_MACHINE_RUNS") or 20)
-# A feature of each driver, what of its example is another each time, and what holds the mark.
+# A feature of each driver, the varying property, and the property with the mark.
 DRIVERS: dict[str, tuple[str, dict[str, str], str]] = {
     "opnsense": ("opnsense.routing.static_route", {}, "descr"),
     "mikrotik": ("mikrotik.dhcp.lease_static", {}, "comment"),
@@ -58,14 +59,14 @@ numbers = count(1)
 
 
 def die_after(change: Change, step: str) -> None:
-    """Runs in a process of its own, which is killed there as by the kernel."""
+    """Run the change in a process that is killed after this step."""
     for done in execution.steps(change):
         if done == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def marked(wordings: Iterable[str]) -> list[str]:
-    """The marks in what was asked for."""
+    """Return the marks in the requested changes."""
     return [mark for text in wordings for mark in dict.fromkeys(re.findall(r"mark-\d+-", text))]
 
 
@@ -100,7 +101,7 @@ class Machine(RuleBasedStateMachine):
             Change.objects.all().delete()
 
     def held(self) -> dict[str, dict[str, str]]:
-        """What the gateway holds of the feature, by id."""
+        """Return the gateway's objects of the feature by id."""
         with connect(self.gateway) as device:
             rows = {one: device.read(self.feature, one) for one in device.ids(self.feature, {})}
         return {one: row for one, row in rows.items() if row is not None}
@@ -110,21 +111,21 @@ class Machine(RuleBasedStateMachine):
         return list(rows.select_related("gateway__organization", "applier").order_by("created"))
 
     def due(self, pick: int) -> Change:
-        """One that a worker is to do; if there is none, one is staged and asked for."""
+        """Return a due change; stage and schedule one if there is none."""
         if not (rows := self.some("scheduled")):
             self.stage(["create", "update", "create", "delete"][pick % 4], pick)
             rows = [ask(self.some("pending")[-1], self.admin, accepts_drift=True)]
         return rows[pick % len(rows)]
 
     def possible(self, fault: str) -> str:
-        """pfSense numbers things by place: what arrives late may hit another, which nobody can know."""
+        """Exclude late writes for pfSense: they could hit another object."""
         late = fault == "on its way" and self.feature.vendor == "pfsense"
         return "dropped after" if late else fault
 
     def told(self, what: str) -> None:
         self.totals[what] = self.totals.get(what, 0) + 1
 
-    # --- people
+    # --- users
 
     @rule(operation=st.sampled_from(["create", "update", "delete"]), pick=st.integers(0, 9))
     def stage_one(self, operation: str, pick: int) -> None:
@@ -155,7 +156,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 9))
     def edit_on_the_device(self, pick: int) -> None:
-        """Somebody overwrites what a change has written."""
+        """Overwrite what a change has written, on the device."""
         if rows := sorted(self.held()):
             with connect(self.gateway) as device:
                 edited = {self.field: f"edit-{next(numbers)}-"}
@@ -213,16 +214,16 @@ class Machine(RuleBasedStateMachine):
     def what_was_on_its_way_arrives(self) -> None:
         self.device.deliver()
 
-    # --- what is always so
+    # --- invariants
 
     @invariant()
     def nothing_is_sent_twice(self) -> None:
-        # Before a run has begun there is no device.
+        # There is no device before the run has started.
         marks = marked(self.device.received) if hasattr(self, "device") else []
         assert len(marks) == len(set(marks)), marks
 
     def end(self) -> None:
-        """All workers are gone, everything has arrived, and the truth is found."""
+        """Check the final state: no workers left, all writes arrived, outcomes reconciled."""
         for worker in self.workers:
             worker.close()  # type: ignore[attr-defined]
         self.device.deliver()
@@ -241,7 +242,7 @@ class Machine(RuleBasedStateMachine):
             if change.state in Change.WAITING:
                 assert mark not in done
             if change.state == "failed" and mark in done:
-                # Somebody changed it on the device before the portal could see it.
+                # Edited on the device before the portal could read it.
                 assert mark not in held
         self.told("runs")
 

@@ -1,4 +1,4 @@
-"""Changes in sets, approved by a second person, in windows, once, and given up in time."""
+"""Change sets, approvals, maintenance windows, idempotency and expiry."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def route(number: int) -> dict[str, Any]:
 
 
 def run(row: ChangeSet) -> ChangeSet:
-    """Be the workers until the set is over."""
+    """Run the workers until the set is over."""
     for _ in range(40):
         tasks.advance_set(str(row.pk))
         work_off()
@@ -44,7 +44,7 @@ def three(staged: Any, admin: User) -> ChangeSet:
     return change_sets.create_set(parts, by=admin, name="Three routes")
 
 
-# --- in order, stopped, taken back
+# --- order, stop and rollback
 
 
 def test_a_set_is_applied_in_its_order(staged: Any, admin: User, device: OPNsense) -> None:
@@ -92,7 +92,7 @@ def test_a_set_that_stopped_goes_on_where_it_was(
     device.trouble = ""
     change_sets.apply_set(three, by=admin, force=True)
     assert run(three).state == "applied"
-    # What failed is over: it was left out, and can be staged again.
+    # A failed change is skipped and can be staged again.
     held = [one["network"] for one in device.rows[ROUTES].values()]
     assert held == ["10.2.0.0/16", "10.3.0.0/16"]
     assert changes.stage_again(failed, by=admin).state == "pending"
@@ -148,7 +148,7 @@ def test_sets_by_the_api(staged: Any, gateway: Gateway, api: Any, device: OPNsen
     assert stranger.post("/api/v1/change-sets/", body, format="json").status_code == 404
 
 
-# --- a second person
+# --- approvals
 
 
 def test_a_second_person_approves_and_only_what_was_there(
@@ -203,19 +203,19 @@ def test_a_narrowed_key_approves_nothing(
     assert api(other).post(path, {}, format="json").data["status"] == "approved"
 
 
-# --- when
+# --- scheduling
 
 
 @pytest.mark.parametrize(
     ("text", "at", "opens"),
     [
-        # In Oslo it is 2026-11-26, a Thursday, an hour ahead of UTC.
+        # In Oslo it is 2026-11-26, a Thursday, UTC+1.
         ("Mon-Fri 22:00-06:00", "2026-11-26T12:00", "2026-11-26T21:00"),
         ("Mon-Fri 22:00-06:00", "2026-11-26T03:00", "2026-11-26T03:00"),
         ("Sat 00:00-24:00", "2026-11-26T12:00", "2026-11-27T23:00"),
         ("Wed 22:00-23:00", "2026-11-26T12:00", "2026-12-02T21:00"),
         ("02:30-03:30, Sun 10:00-11:00", "2026-11-26T12:00", "2026-11-27T01:30"),
-        # The night in which 02:00 to 03:00 comes twice, and one in which it does not come.
+        # The nights in which 02:00 to 03:00 occurs twice and not at all (daylight saving).
         ("Sun 02:30-04:00", "2026-10-24T12:00", "2026-10-25T00:30"),
         ("Sun 02:30-04:00", "2026-03-28T12:00", "2026-03-29T01:30"),
         ("", "2026-11-26T12:00", None),
@@ -284,7 +284,7 @@ def test_a_draft_is_submitted_before_it_is_applied(staged: Any, admin: User) -> 
     assert changes.submit(change, by=admin).state == "pending"
 
 
-# --- once, and looking ahead
+# --- idempotency and dry run
 
 
 def test_a_repeated_request_is_done_once(
@@ -336,7 +336,7 @@ def test_a_dry_run_tells_what_would_be_and_does_nothing(
     assert Change.objects.get().state == "pending"
 
 
-# --- gateways themselves
+# --- gateways
 
 
 def test_gateways_are_polled_and_read_live(

@@ -1,4 +1,4 @@
-"""Staged changes on a gateway: FreeSDN's steps by curl, every feature, every fault."""
+"""Staged changes: FreeSDN's documented steps by curl, every feature, every fault."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ ROUTE = FEATURES["opnsense.routing.static_route"]
 pytestmark = pytest.mark.usefixtures("writes")
 
 
-# --- the four steps as they are printed
+# --- the four documented steps
 
 
 def run(known: dict[str, str], script: str) -> str:
@@ -133,7 +133,7 @@ def test_secrets_are_written_and_never_shown(
     assert change.gateway.secret not in str(noted)
 
 
-# --- what goes wrong
+# --- faults
 
 
 def test_a_worker_that_was_killed_leaves_what_the_reconciler_finds_out(
@@ -218,7 +218,7 @@ def _tried(change: Change, by: User) -> bool:
     return True
 
 
-# --- who may, and what is refused
+# --- permissions and refusals
 
 
 def test_a_catastrophic_change_takes_a_site_administrator_at_staging_already(

@@ -1,4 +1,4 @@
-"""What would be sent, told before it is; and changes that are in each other's way."""
+"""Dry runs of changes, and conflicts between changes."""
 
 from datetime import timedelta
 from typing import Any
@@ -46,7 +46,7 @@ def test_a_dry_run_tells_every_request_and_sends_none(
                 assert value.lower() in told.lower() or operation == "update"
             assert desk.device.secret not in told
         assert not desk.device.received
-        # And it can be applied after that.
+        # A dry run does not prevent applying.
         assert desk.apply(change).state == "applied"
 
 
@@ -144,13 +144,13 @@ def test_gateways_are_not_asked_in_every_moment(
     parts = [staged("update", payload={"gateway": f"GW{n}"}, target_id=target) for n in (1, 2)]
     device.requests.clear()
     diff.compare_all(parts)
-    # The version, and each of both.
+    # The version, and both objects.
     assert len(device.requests) == 3
     device.rows[ROUTES][target]["gateway"] = "BY_HAND"
     assert not any(one.drift for one in diff.compare_all(parts))
     assert len(device.requests) == 3
     assert all(one.drift for one in diff.compare_all(parts, fresh=True))
-    # A step of a change makes what was known of it old.
+    # A transition of the change invalidates its cached diff.
     Change.objects.filter(pk=parts[0].pk).update(version=9)
     diff.compare_all([Change.objects.get(pk=parts[0].pk), parts[1]])
     assert len(device.requests) == 3 + 3 + 2

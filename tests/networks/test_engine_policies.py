@@ -104,7 +104,7 @@ def test_a_bad_test_is_told_where_it_is_bad(bad: Any) -> None:
 
 
 class Ruleset:
-    """What nftables would do with a first packet, for the part of its language we write."""
+    """Evaluates a flow's first packet, for the subset of nftables we generate."""
 
     def __init__(self, table: str, protocol: str, port: int) -> None:
         self.sets = {

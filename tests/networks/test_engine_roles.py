@@ -1,4 +1,4 @@
-"""The table of the study, row by row."""
+"""Permissions by role, row by row of the Husarnet study's table."""
 
 import pytest
 

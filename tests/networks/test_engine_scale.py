@@ -1,4 +1,4 @@
-"""A thousand members in one network, and one more."""
+"""A network of a thousand members, and the effect of one more."""
 
 import time
 import tracemalloc
@@ -26,7 +26,7 @@ def test_planning_and_comparing_takes_less_than_a_second() -> None:
     began = time.process_time()
     changes = topology.changed(before, topology.plans(world(MEMBERS + 1)))
     assert time.process_time() - began < 1
-    # Each learns one name, and the relay one peer.
+    # Each member gets one name, and the relay one peer.
     assert len(changes) == MEMBERS + 2
     assert [len(one.names_added) for one in changes.values()].count(1) == MEMBERS
     assert [len(one.peers_added) for one in changes.values()].count(1) == 2

@@ -1,4 +1,4 @@
-"""The Dashboard API's calls, with keys compared one by one."""
+"""Calls of the Husarnet Dashboard API, compared key by key."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def network(owner: User) -> Network:
 
 @pytest.fixture
 def call(api: Any) -> Callable[..., Any]:
-    """One request; its status and its JSON."""
+    """Make a request. Returns status and JSON."""
     clients: dict[Any, APIClient] = {}
 
     def go(user: User | None, method: str, path: str, data: Any = None) -> tuple[int, Any]:
@@ -472,7 +472,7 @@ def test_secrets_of_links_are_stored_as_hashes_alone(db: Any) -> None:
     assert node.link_digest == digest(printed[-24:])
 
 
-# --- pages that links lead to
+# --- pages behind links
 
 
 def test_a_link_that_a_device_printed_is_opened_in_a_browser(network: Network) -> None:

@@ -1,4 +1,4 @@
-"""Devices that join by themselves: the codes, the links, and the real client over real HTTP."""
+"""Joining devices: join codes, claim links, and the real client over HTTP."""
 
 import os
 import subprocess
@@ -172,7 +172,7 @@ def test_a_phone_gets_a_configuration_once(network: Network) -> None:
     assert member.node.private_key == ""
 
 
-# --- the client itself
+# --- the join client
 
 
 class Agent:

@@ -1,4 +1,4 @@
-"""Devices and gateways by kind: FreeSDN's /switches/, /firewall/ and the rest."""
+"""Devices and gateways by kind: FreeSDN's /switches/, /firewall/ etc."""
 
 import json
 from io import StringIO

@@ -1,4 +1,4 @@
-"""The pages of networks: one's part in a network says what one may do there."""
+"""Admin pages of networks, with permissions by role."""
 
 from typing import Any
 

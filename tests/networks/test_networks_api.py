@@ -1,4 +1,4 @@
-"""Networks over our own API, and what a change brings to configurations."""
+"""Networks in Muster's own API, and the effect of changes on configurations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -97,7 +97,7 @@ def test_a_device_of_the_inventory_is_added_and_configured(
         "gateway",
         str(device.pk),
     )
-    # Without SSH its key cannot be made there.
+    # Without SSH the key cannot be generated on the device.
     assert made["node"]["key_mode"] == "portal"
     overlay_sync.sync_outdated()
     files = of_device(device)
@@ -147,7 +147,7 @@ def test_a_join_renders_the_members_and_the_relay_alone(
     factories.device(organization, name="nowhere", config={})
     overlay_sync.sync_outdated()
     before = rendered()
-    # A burst is one rendering each.
+    # A burst of changes renders each device once.
     for name in ("three", "four", "five"):
         joined(network, name)
     assert overlay_sync.sync_outdated() == 6

@@ -1,6 +1,6 @@
-"""Real overlays: namespaces as devices, WireGuard between them, pushes by the portal.
+"""Real overlays: namespaces as devices, WireGuard, pushes by the portal.
 
-Each test begins with calls of the API and ends with what a device can reach.
+Each test starts with API calls and ends with a device's reachability.
 """
 
 import time
@@ -58,7 +58,7 @@ def devices(lab: Lab, organization: Organization) -> Callable[[Host, str], Devic
 
 @pytest.fixture
 def hub(lab: Lab, devices: Any, admin: User) -> Host:
-    """The relay: a managed device like any other."""
+    """Return the relay, a managed device like any other."""
     host = lab.host()
     overlay_sync.set_relay(
         devices(host, "hub"), by=admin, endpoint=f"{host.public}:51820", port=51820
@@ -67,7 +67,7 @@ def hub(lab: Lab, devices: Any, admin: User) -> Host:
 
 
 def deliver() -> None:
-    """What the workers do within seconds of a change."""
+    """Run what the workers do within seconds of a change."""
     overlay_sync.sync_outdated()
     push_worker.deliver()
     troubles = Push.objects.filter(state="failed").values_list("config__device__name", "reason")
@@ -88,7 +88,7 @@ def call(api: Any, user: User, method: str, path: str, data: Any = None) -> Any:
 
 
 def reaches(host: Host, target: str) -> bool:
-    """Within the seconds that WireGuard takes to try a first handshake again."""
+    """Return whether the target answers, within WireGuard's handshake retry time."""
     until(lambda: host.sees(target, wait=1))
     return True
 
@@ -118,11 +118,11 @@ def test_members_of_a_network_reach_each_other_by_name_and_nobody_else(
     assert reaches(a, "camera")
     assert reaches(b, f"robot.robots-{network.pk}.mesh")
     assert reaches(a, "master")
-    # One that is in two networks reaches the members of both, by its one address.
+    # A member of two networks reaches the members of both by one address.
     assert reaches(d, "robot")
     assert reaches(d, "stranger")
     assert reaches(c, "both")
-    # And they do not reach each other through it, nor through the relay.
+    # Members of different networks reach each other neither through it nor through the relay.
     assert not c.sees("robot", wait=1)
     assert not c.sees(str(robot.node.address), wait=1)
     assert not a.sees(str(Node.objects.get(name="stranger").address), wait=1)
@@ -175,7 +175,7 @@ def test_members_behind_nat_reach_each_other_and_a_relay_that_restarts_finds_the
     hub.script("apply")
     began = time.monotonic()
     until(lambda: a.sees("beta", wait=1))
-    # Without the remembered endpoints it takes WireGuard's 15 seconds and more.
+    # Without stored endpoints, WireGuard needs 15 seconds or more.
     assert time.monotonic() - began < 14
 
 
@@ -205,7 +205,7 @@ def test_a_direct_path_is_used_once_it_is_proven_and_the_relay_when_it_is_gone(
 
 
 def _carried(hub: Host) -> int:
-    """Bytes that went through the relay."""
+    """Return the bytes forwarded by the relay."""
     return sum(int(line.split("\t")[2]) for line in hub.wg("transfer").splitlines())
 
 
@@ -241,7 +241,7 @@ def test_a_phone_with_nothing_but_its_configuration_is_a_member(
     joined(network, devices(a, "alpha"))
     member, text = static_member(network, by=owner, name="phone")
     deliver()
-    # What the app does with the text.
+    # As the WireGuard app does with the configuration.
     lines = [line for line in text.splitlines() if not line.startswith(("Address", "MTU"))]
     file = phone.ssh.folder / "phone.conf"
     file.write_text("\n".join(lines))
@@ -274,7 +274,7 @@ def test_a_refresh_takes_no_longer_for_many_that_are_silent(
     assert reaches(hub, str(alpha.address))
     began = time.monotonic()
     refresh(network)
-    # One after the other they would take minutes.
+    # Run concurrently: sequentially this takes minutes.
     assert time.monotonic() - began < 30
     online = dict(Node.objects.filter(is_relay=False).values_list("name", "online"))
     assert online.pop("alpha") is True

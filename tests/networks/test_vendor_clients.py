@@ -1,4 +1,4 @@
-"""The stand-ins are asked by clients that others wrote, and our drivers see what those did."""
+"""Third-party clients against the stand-ins: our drivers see their changes."""
 
 import asyncio
 import subprocess
@@ -178,7 +178,7 @@ def test_unifi_official_api_and_the_driver_see_one_console() -> None:
             return sorted(one.name for one in await client.networks.get_all(site.id))
 
     console = UniFi()
-    # The client sends a field that no version of the API has.
+    # This client sends a field unknown to all versions of the API.
     console.is_lenient = True
     with serving(console) as device, driver(device, device.url) as ours:
         ours.write(vlan, "create", "", {**vlan.values(vlan.example), "name": "Ours"})
@@ -231,7 +231,7 @@ def test_aio_openwrt_and_the_driver_see_one_router() -> None:
         assert (ours.read(host, "theirs") or {})["ip"] == "192.168.1.7"
 
 
-# It changes the import path and the timeouts of its whole process.
+# This client changes import path and timeouts of its whole process.
 OXL = """
 import sys
 from oxl_opnsense_client import Client

@@ -1,4 +1,4 @@
-"""What docs/vendors.md says of features is what there is."""
+"""The feature tables in docs/vendors.md match the registry."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def row(one: Feature) -> str:
 
 
 def table(vendor: str) -> str:
-    """Put this into the page where it differs."""
+    """Return the expected table; copy it into the page if it differs."""
     rows = [row(one) for one in ALL if one.vendor == vendor]
     return "\n".join(
         [f"### {vendor}", "", "| feature | operations | takes |", "|---|---|---|", *rows]

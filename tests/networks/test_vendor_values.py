@@ -1,4 +1,4 @@
-"""What a vendor says back for what was sent is no difference; what differs is one."""
+"""Value comparison: a vendor's spelling of a sent value is no difference."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from networks.gateways.engine.features import ALL, Feature
 from networks.gateways.engine.features.values import KINDS, kind_of, meant
 
-# Strategies of lists of spellings; those of one list mean the same. The first is its identity.
+# Strategies of lists of equal spellings; the first one identifies the value.
 Spellings = st.SearchStrategy[list[str]]
 
 
@@ -91,7 +91,7 @@ OF: Mapping[str, Spellings] = {
 
 
 def kinds() -> list[Any]:
-    """Each way that some property of some feature is compared, and one feature that has it."""
+    """Return each comparison kind in use with one feature that uses it."""
     found: dict[str, Any] = {}
     for one in ALL:
         for name, schema in one.properties.items():
@@ -105,7 +105,7 @@ def kinds() -> list[Any]:
 
 
 def spellings_of(feature: Feature, name: str) -> Spellings:
-    """Lists of spellings of a property's whole value."""
+    """Return lists of equal spellings of a property's complete value."""
     schema = feature.properties[name]
     if schema.get("type") != "array":
         return OF[kind_of(schema)]

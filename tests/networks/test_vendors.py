@@ -1,4 +1,4 @@
-"""Every feature of every vendor on its stand-in: there, and back."""
+"""Every feature of every vendor on its stand-in: apply and roll back."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from networks.gateways.models import Change
 from networks.gateways.rules import changes, diff, reconciliation
 from tests.networks.applying import Desk, at_a_desk
 
-# Those whose calls are published and differ; the newest is what stand-ins are without a word.
+# Versions with published, differing APIs; "" is the newest one.
 VERSIONS = {
     "opnsense": ("", "25.7", "26.1.9", "26.1.11"),
     "unifi": ("", "9.5.21", "10.0.162", "10.1.68", "10.1.89"),
@@ -46,7 +46,7 @@ def desk(request: Any, admin: User) -> Iterator[Desk]:
 
 
 def lacks(device: Any, feature: Feature, target: str, payload: Any) -> list[str]:
-    """What of a payload the gateway does not hold, secrets too."""
+    """Return the payload's properties that the gateway lacks, including secrets."""
     row = device.held(feature, target)
     assert row is not None
     found = device.told(feature, row)
@@ -81,7 +81,7 @@ def test_every_feature_goes_there_and_back(desk: Desk) -> None:
 
 
 def assert_is_refused(desk: Desk) -> None:
-    """What a version does not have is told, and nothing is sent to it."""
+    """Assert that an unsupported feature is refused and nothing is sent."""
     change = desk.stage("create", desk.feature.example)
     with pytest.raises(Refused, match=r"needs .* or newer"):
         desk.apply(change)
@@ -90,7 +90,7 @@ def assert_is_refused(desk: Desk) -> None:
 
 
 def assert_is_secret(feature: Feature, made: Change) -> None:
-    """What was secret was written (see above), and is in nothing that is shown or kept open."""
+    """Assert that secrets appear in no output and in no unencrypted column."""
     secret = [str(v) for n, v in feature.example.items() if feature.is_secret(n)]
     shown = [made.payload, made.before, made.after, made.intent, made.outcome]
     shown += AuditEntry.objects.values_list("before", "after", "detail")

@@ -1,4 +1,4 @@
-"""The bell, the list, what one wants to be told, and webhooks, in the admin."""
+"""Notifications in the admin: bell, list, preferences and webhooks."""
 
 import pytest
 from django.test import Client

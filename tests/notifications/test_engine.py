@@ -34,7 +34,7 @@ def test_the_text_has_the_reason_where_there_is_one() -> None:
 
 
 def test_a_signature_is_what_standard_webhooks_says() -> None:
-    # The example of the specification (standardwebhooks.com).
+    # Example of the specification (standardwebhooks.com).
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
     expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="

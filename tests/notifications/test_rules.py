@@ -189,5 +189,5 @@ def test_old_notices_are_forgotten(device: Device, operator: User) -> None:
     dispatch.dispatch_notices()
     Notice.objects.update(created=timezone.now() - timedelta(days=100))
     dispatch.prune()
-    # How it is now stays known.
+    # The notice of the current state is kept.
     assert [one.kind for one in Notice.objects.all()] == [ONLINE]

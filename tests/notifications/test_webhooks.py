@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Receiver:
-    """A program that is told, as its author would write it."""
+    """A webhook receiver, as its author would write it."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -108,7 +108,7 @@ def test_a_failure_is_tried_again_later_and_then_given_up(
         assert webhooks.deliver() == 0
         row = Delivery.objects.get()
         pauses.append((row.not_before - timezone.now()).total_seconds())
-        assert webhooks.deliver() == 0  # not before its time
+        assert webhooks.deliver() == 0  # not due yet
         overdue()
     assert row.state == Delivery.State.FAILED
     assert (row.attempts, row.answer) == (9, "status 503")

@@ -1,4 +1,4 @@
-"""Imports that must be refused: each a function of the fields, the field at fault, the words."""
+"""Invalid imports: changed fields, the field at fault, and the message."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +21,7 @@ END_ENTITIES: dict[str, Callable[[], Broken]] = {}
 
 @cache
 def issued() -> dict[str, Any]:
-    """One sound authority and certificate, which the broken ones differ from in one thing."""
+    """Return a valid CA and certificate; each invalid case differs in one property."""
     wanted, ca_key = template("Sound CA", authority=True)
     ca = SoftwareAuthority.create(wanted, ca_key)
     leaf_wanted, leaf_key = template("sound")
@@ -40,7 +40,7 @@ def issued() -> dict[str, Any]:
 def case(
     name: str, field: str, words: str, *, both: bool = False, leaf: bool = False
 ) -> Callable[[Callable[[dict[str, Any]], dict[str, str]]], None]:
-    """Registers what differs from the sound import, for an authority, a certificate, or both."""
+    """Register an invalid import of a CA, a certificate, or both."""
 
     def register(change: Callable[[dict[str, Any]], dict[str, str]]) -> None:
         def build(kind: str) -> Broken:
@@ -63,7 +63,7 @@ def exported(key: Any, **changes: Any) -> str:
 
 
 def signed(key: Any, by: Any, **changes: Any) -> str:
-    """A certificate that no engine of ours would make."""
+    """Return a certificate that our engine would never create."""
     values = {
         "issuer": "Odd", "subject": "Odd", "start": NOW - timedelta(days=1),
         "end": NOW + timedelta(days=1), "digest": hashes.SHA256(), "constraints": True,
@@ -90,7 +90,7 @@ def signed(key: Any, by: Any, **changes: Any) -> str:
     return pem(builder.sign(by, values["digest"]))
 
 
-# --- texts that are not what the field asks for
+# --- invalid texts
 case("a blank certificate", "certificate", "blank", both=True)(lambda _: {"certificate": "  "})
 case("a blank key", "private_key", "blank", both=True)(lambda _: {"private_key": "\n"})
 case("words for a certificate", "certificate", "No PEM", both=True)(
@@ -179,7 +179,7 @@ case("an encrypted key of the old form without passphrase", "passphrase", "give 
 )  # fmt: skip
 
 
-# --- keys of kinds that are not supported
+# --- unsupported keys
 @case("a DSA key", "private_key", "not supported|unknown kind")
 def _(_: dict[str, Any]) -> dict[str, str]:
     return {"private_key": exported(dsa.generate_private_key(1024))}  # noqa: S505
@@ -221,7 +221,7 @@ def _(_: dict[str, Any]) -> dict[str, str]:
     return {"certificate": made, "private_key": key}
 
 
-# --- certificates and keys that do not fit
+# --- mismatched certificates and keys
 case("the key of another", "private_key", "does not belong")(
     lambda m: {"private_key": m["cert_key"]}
 )

@@ -1,4 +1,4 @@
-"""The openssl command line, as the second opinion on everything the engine makes."""
+"""The openssl command line as an independent check of the engine."""
 
 import subprocess
 from collections.abc import Callable
@@ -20,7 +20,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def openssl(*arguments: object, given: str | bytes = "", fails: bool = False) -> str:
-    """Standard output and error together; an unexpected outcome fails the test."""
+    """Run openssl. Returns its output; an unexpected exit status fails the test."""
     done = subprocess.run(
         ["openssl", *map(str, arguments)],
         input=given.encode() if isinstance(given, str) else given,
@@ -35,7 +35,7 @@ def openssl(*arguments: object, given: str | bytes = "", fails: bool = False) ->
 
 
 def template(name: str = "device-1", kind: str = "256", **values) -> tuple[Template, object]:
-    """A template with its freshly made key."""
+    """Return a template with a new key."""
     key = values.pop("key", None) or keys.generate(kind)
     made = {
         "subject": to_name(Subject(common_name=name)),
@@ -63,7 +63,7 @@ def pem(*certificates: x509.Certificate) -> str:
 
 
 def refusal(action: Callable[[], object]) -> dict[str, list[str]]:
-    """What an action was refused for, by field; empty when it was not."""
+    """Return the messages by field that an action is refused with; empty if it is not."""
     try:
         action()
     except Rejected as rejected:

@@ -1,4 +1,4 @@
-"""The ACME server: certbot as it is, and what a client must not get away with."""
+"""The ACME server against certbot and misbehaving clients."""
 
 import hmac
 import json
@@ -66,7 +66,7 @@ def sign(key, protected, payload):
 
 
 class Acme:
-    """A client that does as it is told, wrong things too."""
+    """An ACME client that can also send invalid requests."""
 
     def __init__(self, client, ca, key=None):
         self.http, self.base = client, f"http://testserver/pki/acme/{ca.pk}"
@@ -127,7 +127,7 @@ def acme(client, ca):
 
 
 def proven(acme, *names):
-    """An order whose names have been shown."""
+    """Return an order with validated names."""
     order = acme.order(*names)
     assert order.status_code == 201, order.content
     AcmeAuthorization.objects.update(status="valid", validated=timezone.now())
@@ -135,7 +135,7 @@ def proven(acme, *names):
 
 
 def certbot(folder, *arguments):
-    """Certbot as Debian ships it; meanwhile, this test is the worker."""
+    """Run Debian's certbot, acting as the worker meanwhile."""
     command = [
         shutil.which("certbot"), *map(str, arguments), "--non-interactive", "--no-random-sleep-on-renew",
         "--config-dir", folder / "etc", "--work-dir", folder / "work", "--logs-dir", folder / "log",

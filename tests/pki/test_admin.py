@@ -1,4 +1,4 @@
-"""The pages of authorities and certificates."""
+"""Admin pages of CAs and certificates."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Authorities and certificates as OpenWISP's clients know them."""
+"""CAs and certificates as OpenWISP's clients know them."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_a_certificate_is_issued_with_every_kind_of_key(manager, organization, c
     assert list(shown) == CERT_FIELDS
     assert shown["key_length"] == kind
     assert (shown["revoked"], shown["revoked_at"]) == (False, None)
-    # A program that gives no subject at all still gets one that can be told from others.
+    # A client that sends no subject still gets a distinct one.
     assert shown["common_name"] == "c"
 
 

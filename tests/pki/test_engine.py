@@ -1,4 +1,4 @@
-"""Keys, extensions and certificates, each read back by openssl."""
+"""Keys, extensions and certificates, verified with openssl."""
 
 import re
 import string
@@ -21,7 +21,7 @@ from pki.engine.summary import summarize
 from tests.pki.oracle import NOW, authority, openssl, pem, refusal, template, written
 
 ROOT = authority("Root", "256")
-# Made once: what is under test here is never the key.
+# Generated once: the key is never under test.
 KEY = keys.generate("256")
 oracle = settings(max_examples=25, deadline=None)
 
@@ -124,7 +124,7 @@ def test_openssl_reads_the_serial_and_the_dates_that_were_written(serial, start,
     )  # fmt: skip
     found = dict(line.split("=", 1) for line in shown.splitlines())
     assert int(found["serial"], 16) == serial
-    # Four digits of the year, which %Y does not always write.
+    # Four-digit year, which %Y does not always produce.
     assert found["notBefore"] == start.isoformat(" ").replace("+00:00", "Z")
     assert found["notAfter"] == end.isoformat(" ").replace("+00:00", "Z")
 
@@ -156,7 +156,7 @@ PURPOSES = st.sets(st.sampled_from(list(EXTENDED_KEY_USAGES)), min_size=1)
 def test_openssl_builds_the_same_bytes_from_the_same_words(
     names, usages, purposes, types, comment, critical, tmp_path_factory
 ):
-    """The values are written as in openssl's configuration, so it can sign from them too."""
+    """The values use openssl's configuration syntax, so openssl can sign them as well."""
     given_words = {
         "subjectAltName": ",".join(names),
         "keyUsage": ",".join(sorted(usages)),

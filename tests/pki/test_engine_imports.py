@@ -1,4 +1,4 @@
-"""What people import: made by openssl and easy-rsa, whole, broken and mismatched."""
+"""Imports made by openssl and easy-rsa: valid, broken and mismatched."""
 
 import base64
 import shutil
@@ -61,7 +61,7 @@ def test_what_easy_rsa_made_is_imported(options, tmp_path):
     folder = tmp_path / "pki"
     ca = (folder / "ca.crt").read_text()
     found = read_authority(ca, (folder / "private/ca.key").read_text(), "", known=[], now=NOW)
-    # With the plain words that it writes above the PEM.
+    # With the text that openssl writes above the PEM.
     text = (folder / "issued/client1.crt").read_text()
     assert "Issuer: CN=Easy" in text
     key = (folder / "private/client1.key").read_text()
@@ -141,7 +141,7 @@ def sound() -> tuple[bytes, bytes]:
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_damage_to_the_bytes_is_a_refusal_or_harmless(data):
-    """Never another exception, wherever a bit flips or the bytes end."""
+    """No other exception, for any flipped bit or truncation."""
     certificate, key = (bytearray(part) for part in sound())
     for part in data.draw(st.lists(st.sampled_from([0, 1]), min_size=1, max_size=2)):
         target = (certificate, key)[part]

@@ -1,4 +1,4 @@
-"""Revocation lists and OCSP answers, judged by openssl."""
+"""CRLs and OCSP responses, verified with openssl."""
 
 import re
 from datetime import timedelta

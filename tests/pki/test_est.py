@@ -1,4 +1,4 @@
-"""EST with curl and openssl, as a device without any client of its own would do it."""
+"""EST with curl and openssl, as on a device without an EST client."""
 
 import base64
 import subprocess

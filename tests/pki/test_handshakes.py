@@ -1,4 +1,4 @@
-"""Other people's programs shake hands with issued certificates, and refuse revoked ones."""
+"""TLS handshakes of third-party programs with issued and revoked certificates."""
 
 import re
 import socket
@@ -21,7 +21,7 @@ CLIENT = [{"name": "extendedKeyUsage", "value": "clientAuth"}]
 
 @contextmanager
 def running(log, *command):
-    """A program whose output goes to a file, stopped at the end."""
+    """Run a program with its output in a file, and stop it at the end."""
     with log.open("wb") as output:
         program = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
@@ -35,7 +35,7 @@ def running(log, *command):
 
 
 def until(log, pattern):
-    """Waits for a line of the log; without it, the test fails with all of them."""
+    """Wait for a line of the log; on timeout the test fails with the whole log."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         text = log.read_text(errors="replace")
@@ -47,7 +47,7 @@ def until(log, pattern):
 
 @pytest.fixture(params=["2048", "256", "ed25519"])
 def files(request, organization, tmp_path):
-    """Everything on disk, under a root and an intermediate, as an administrator would put it."""
+    """Write keys and certificates of a root and an intermediate to disk."""
     root = factories.ca(organization, key_length=request.param)
     ca = factories.ca(organization, key_length=request.param, issuer=root)
 

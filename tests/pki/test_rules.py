@@ -1,4 +1,4 @@
-"""What happens to certificates, serial numbers and lists when rules are called."""
+"""Effects of the rules on certificates, serial numbers and CRLs."""
 
 import threading
 from datetime import timedelta

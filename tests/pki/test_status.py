@@ -1,4 +1,4 @@
-"""What anybody may ask the portal, asked by openssl over HTTP."""
+"""Public endpoints, queried by openssl over HTTP."""
 
 import base64
 

@@ -1,13 +1,12 @@
-"""Which tests run, where, and in which order."""
+"""Selection, distribution and order of the tests."""
 
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# What waits more than it computes: it runs one after the other in one process, beside others
-# that compute, and begins first. (pytest-xdist's own mark
-# for that, xdist_group, does nothing with pytest 9.2.)
+# Tests that mostly wait run sequentially in one process, in parallel to those that compute, and
+# start first. (pytest-xdist's own mark for this, xdist_group, has no effect with pytest 9.2.)
 GROUPS = {
     "tests/browser/": "browser",
     "tests/live/": "machine",
@@ -42,7 +41,7 @@ def uses_the_database(item: Any) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: Any, items: list[pytest.Item]) -> None:
-    # One that takes long and begins last would keep all processes but its own waiting.
+    # A slow test that starts last would leave all other processes idle.
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if config.getoption(OPTION):
         kept = [item for item in items if uses_the_database(item)]

@@ -1,7 +1,7 @@
-"""What the tests need around them: an environment, and a Redis of their own.
+"""Services of the tests: environment variables and a Redis.
 
-Loaded before the settings are, so that ``pytest`` works as it is. ``DATABASE_URL`` chooses
-the database; SpatiaLite is the default.
+Loaded before the settings, so that plain ``pytest`` works. ``DATABASE_URL`` selects the
+database; SpatiaLite is the default.
 """
 
 import atexit
@@ -15,7 +15,7 @@ from pathlib import Path
 FOLDER = Path(tempfile.mkdtemp(prefix="muster-tests-"))
 SOCKET = FOLDER / "redis.sock"
 START_SECONDS = 60
-(FOLDER / "static").mkdir()  # where collected files would be
+(FOLDER / "static").mkdir()  # target of collectstatic
 
 os.environ.setdefault("SECRET_KEY", "a-secret-key-of-the-tests-with-fifty-characters-or-more")
 os.environ.setdefault("MUSTER_ENCRYPTION_KEYS", "an-encryption-key-of-the-tests")

@@ -1,7 +1,7 @@
-"""Empties the database after a test whose transactions were real.
+"""Fast cleanup of the database after tests with real transactions.
 
-Django's own way empties all tables (some 150), whether or not the test wrote to them, and makes
-all permissions anew: most of a second for each such test.
+Django truncates all tables (some 150), whether or not a test wrote to them, and creates all
+permissions again, which takes most of a second per test.
 """
 
 from functools import cache
@@ -9,13 +9,13 @@ from functools import cache
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
-# Made by the migrations' signals, and never by a test.
+# Created by migration signals, never by a test.
 KEPT = {"auth_permission", "django_content_type"}
 
 
 @cache
 def question() -> str:
-    """SQL for the names of the tables that have rows."""
+    """Return SQL for the names of non-empty tables."""
     names = connection.introspection.django_table_names(only_existing=True)
     asked = [
         f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {connection.ops.quote_name(name)})"  # noqa: S608
@@ -26,7 +26,7 @@ def question() -> str:
 
 
 def empty(_: TransactionTestCase) -> None:
-    # In one transaction, at whose end the foreign keys are looked at.
+    # In one transaction, so that foreign keys are checked only at its end.
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(question())
         for (name,) in cursor.fetchall():

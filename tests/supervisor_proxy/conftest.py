@@ -16,7 +16,7 @@ def _loopback_is_dialled(settings: Any) -> None:
 
 @pytest.fixture
 def run() -> Iterator[Callable[..., Any]]:
-    """Starts stand-ins: ``run("1.5.0")``, or ``run(*devices)``."""
+    """Start stand-ins: ``run("1.5.0")``, or ``run(*devices)``."""
     with ExitStack() as stack:
 
         def start(*devices: Any) -> Any:
@@ -32,12 +32,12 @@ def run() -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def closed() -> Iterator[list[int]]:
-    """Ports of devices that are away."""
+    """Return ports of unreachable devices."""
     with closed_ports(10) as ports:
         yield ports
 
 
 @pytest.fixture
 def balena(run: Callable[..., BalenaSupervisor]) -> BalenaSupervisor:
-    """A supervisor of today."""
+    """Start a current balena supervisor."""
     return run()

@@ -1,4 +1,4 @@
-"""The add-on's program, as it runs on a device: against a portal that asks it for anything."""
+"""The add-on's program, against a portal that may call anything."""
 
 import json
 import os
@@ -26,7 +26,7 @@ PATIENCE = 30
 
 
 def allowed() -> list[str]:
-    """What devices may be asked by any of their names."""
+    """Return all calls of the table by any of their names."""
     found = set()
     for route in (*hassio.TABLE, *hassio.STREAMS):
         for version in ("", "195", "209", "2021.07", "2022.05", "2026.08.0"):
@@ -38,7 +38,7 @@ def allowed() -> list[str]:
 
 
 def test_the_add_on_allows_just_the_calls_of_the_table() -> None:
-    """ALLOWED=write writes the file."""
+    """ALLOWED=write updates the file."""
     file = AGENT / "allowed.json"
     if os.environ.get("ALLOWED") == "write":
         file.write_text(json.dumps(allowed(), indent=0) + "\n")
@@ -53,7 +53,7 @@ def test_its_description_asks_for_no_more_than_the_role_of_a_manager() -> None:
 
 
 class Portal:
-    """The portal's end of the socket, in the hands of a test."""
+    """The portal's end of the socket, controlled by a test."""
 
     def __init__(self) -> None:
         self.came: Queue[ServerConnection] = Queue()
@@ -91,7 +91,10 @@ def socket(run: Any) -> Iterator[tuple[HassioSupervisor, ServerConnection]]:
 
 
 def ask(socket: ServerConnection, method: str, path: str, **more: Any) -> tuple[Any, bytes]:
-    """The answer's text that ends it or begins it, and its body."""
+    """Make a call.
+
+    Returns the first or final text message of the answer, and the body.
+    """
     call = relay.new_call()
     socket.send(
         json.dumps(
@@ -119,7 +122,7 @@ def test_it_signs_in_with_the_devices_key_and_adds_the_token_itself(socket: Any)
     answer, body = ask(there, "GET", "/info")
     assert (answer["status"], json.loads(body)["result"]) == (200, "ok")
     assert device.requests[-1].headers["authorization"] == f"Bearer {device.key}"
-    # Whatever the portal sends for a token is not passed on.
+    # The portal's own token headers are not passed on.
     ask(there, "GET", "/info", headers={"Authorization": "Bearer x", "X-Hassio-Key": "y"})
     assert device.requests[-1].headers["authorization"] == f"Bearer {device.key}"
     assert "x-hassio-key" not in device.requests[-1].headers

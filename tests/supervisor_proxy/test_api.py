@@ -1,4 +1,4 @@
-"""Calls of supervisors over the API: whose, how, and what comes back."""
+"""Supervisor calls over the API: permissions, forwarding and answers."""
 
 from collections.abc import Callable
 from typing import Any

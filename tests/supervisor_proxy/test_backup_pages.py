@@ -1,4 +1,4 @@
-"""The admin's pages of backup plans and of the backups that are kept."""
+"""Admin pages of backup plans and stored backups."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Backups by a plan: made on devices, fetched, kept as long as the plan says, sent back."""
+"""Scheduled backups: made on devices, fetched, pruned by the plan, and sent back."""
 
 import hashlib
 from datetime import timedelta
@@ -52,7 +52,7 @@ def plan(api: Any, admin: User, organization: Organization) -> Any:
 
 
 def later(hours: int) -> None:
-    """What there is was made so many hours before."""
+    """Set the creation of all backups this many hours back."""
     for row in StoredBackup.objects.all():
         row.created -= timedelta(hours=hours)
         row.save()

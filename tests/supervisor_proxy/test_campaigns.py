@@ -1,4 +1,4 @@
-"""Updates of many Home Assistant devices: in waves, halted at the gate, brought back."""
+"""Staged Home Assistant updates: waves, halt on failure, and rollback."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def fleet(run: Any, organization: Organization) -> Any:
-    """Stand-ins and their rows, in the order of the campaign."""
+    """Create stand-ins with their rows, in the order of the campaign."""
 
     def fleet(*versions: str) -> tuple[list[HassioSupervisor], list[Any]]:
         devices = [HassioSupervisor(version) for version in versions]

@@ -1,4 +1,4 @@
-"""Home Assistant devices that are reached through Core, with an administrator's token."""
+"""Home Assistant devices behind Core, with an administrator's token."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The file of a form is found, however the form comes in."""
+"""Multipart uploads in arbitrary chunks."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What Home Assistant devices run, what is wrong there, and the pages that show it."""
+"""State and alerts of Home Assistant devices, and their pages."""
 
 import json
 from datetime import timedelta
@@ -40,7 +40,7 @@ def test_devices_of_both_ages_tell_the_same_of_themselves(home: Any) -> None:
         assert [(one["slug"], one["version"], one["latest"], one["state"]) for one in found.addons] == [
             ("core_ssh", "1.0", "1.1", "started"), ("core_mosquitto", "1.0", "1.1", "stopped"),
         ]  # fmt: skip
-        # Core's and those of two add-ons.
+        # Those of Core and of two add-ons.
         assert (found.updates, found.health) == (3, "well")
     assert not SupervisorCall.objects.exists(), "looking is recorded"
 
@@ -56,7 +56,7 @@ def test_all_whose_turn_it_is_are_looked_at_and_one_that_is_away_says_why(home: 
     assert (lost.seen, "key" in lost.reason) == (None, True)
     Home.objects.update(asked=timezone.now() - timedelta(hours=1))
     assert home_assistant.look_at_all() == 2
-    # What it told before stays, when it does not answer.
+    # The last known state is kept if the device does not answer.
     device.state = "shutdown"
     home_assistant.look_at([row])
     kept = Home.objects.get(supervisor=row)

@@ -1,4 +1,4 @@
-"""Requests that mean two things, and devices that answer what they should not."""
+"""Ambiguous requests, and hostile answers of devices."""
 
 import time
 from collections.abc import Callable
@@ -177,7 +177,7 @@ class TestAnswers:
         balena.fault = fleet.drips
         began = time.monotonic()
         answer = post("v1/blink")
-        # The whole drip would take a minute.
+        # The complete body would take a minute.
         assert time.monotonic() - began < 25
         assert answer.status_code == 504
         assert SupervisorCall.objects.get().state == "unknown"

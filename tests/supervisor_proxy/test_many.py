@@ -1,4 +1,4 @@
-"""Many devices, one after the other on each, later, twice, and whose outcome is unknown."""
+"""Batch calls, leases, queued calls, repeats and unknown outcomes."""
 
 import threading
 import time
@@ -49,7 +49,7 @@ class TestFleet:
             factories.supervisor(device, organization)
         began = time.monotonic()
         answer = post("v1/reboot", appId=42)
-        # Eight seconds on an idle machine; a request never takes longer than this.
+        # Eight seconds on an idle machine; this is the limit of a request.
         assert time.monotonic() - began < 45
         assert answer.status_code == 207
         parts = answer.json()

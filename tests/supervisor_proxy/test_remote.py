@@ -1,4 +1,4 @@
-"""Home Assistant itself through the portal: off at first, for few, and never more than a page asks."""
+"""Proxy of Home Assistant's UI: off by default, permissions, headers."""
 
 import json
 from datetime import timedelta
@@ -20,7 +20,7 @@ from tests.fleet.core import Core
 from tests.fleet.hassio import INGRESS_ENTRY
 from tests.sockets import Listener, played
 
-# Consumers close connections that are in a transaction, so their tests have none around them.
+# Consumers close database connections, so these tests need real transactions.
 pytestmark = pytest.mark.django_db(transaction=True)
 DOMAIN = "pages.example.org"
 
@@ -106,7 +106,7 @@ def test_the_socket_is_shut_until_it_is_switched_on_and_to_others(
     assert not device.asked
 
 
-# --- pages of add-ons
+# --- add-on pages
 
 
 def test_a_page_has_an_origin_of_its_own_and_sees_nothing_of_the_portals(
@@ -133,7 +133,7 @@ def test_a_page_has_an_origin_of_its_own_and_sees_nothing_of_the_portals(
     assert not {"authorization", "x-hassio-key", "x-forwarded-for"} & set(sent.headers)
     assert "__Host" not in sent.headers["cookie"]
     assert sent.body == b"{}"
-    # Nothing else of the portal, and nothing else of Home Assistant, is at that host name.
+    # That host name serves nothing else of the portal or of Home Assistant.
     for path in ("/admin/", "/api/v1/controller/device/", "/api/states", f"{INGRESS_ENTRY}x/",
                  f"{INGRESS_ENTRY}/../../api/states"):  # fmt: skip
         assert browser.get(path).status_code == 404

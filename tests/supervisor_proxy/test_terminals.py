@@ -1,4 +1,4 @@
-"""Terminals: tickets, who may, what is kept, and how they end. On a real SSH server."""
+"""Terminals on a real SSH server: tickets, permissions, recordings and closing."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.ssh import SshDevice
 from tests.sockets import Listener, played
 
-# Sockets give their connections back after each step, as on a server.
+# Consumers return database connections after each step, as on a server.
 pytestmark = pytest.mark.django_db(transaction=True)
 SOCKET = "/api/v1/ws/terminal"
 SIZE = {"columns": 80, "rows": 24}
@@ -60,7 +60,7 @@ async def listen(user: User) -> Listener:
 
 
 async def shown(listener: Listener, text: str) -> str:
-    """What the terminal shows, until this is in it."""
+    """Read the terminal's output until it contains this text."""
     seen = ""
     while text not in seen:
         seen += (await listener.hears_bytes()).decode()
@@ -155,7 +155,7 @@ def test_a_reason_is_asked_for_and_terminals_are_few(
     for _ in range(terminals.MOST_OF_A_DEVICE):
         terminals.redeem_ticket(person, offer().json()["ticket"], **SIZE)
     assert offer().status_code == 409
-    # Of a process that has died, they are closed.
+    # Terminals of a dead process are closed.
     Terminal.objects.update(last_seen=timezone.now() - timedelta(minutes=5))
     assert offer().status_code == 201
 
@@ -180,7 +180,7 @@ def test_an_idle_terminal_closes_by_itself(person: User, offer: Any, monkeypatch
 
     async def scene() -> None:
         async def show(data: bytes) -> None:
-            """Nobody looks."""
+            """Discard the output."""
 
         assert await terminals.Session(row, idle=0.2).run(show) == (
             "Nothing was typed for too long."

@@ -20,7 +20,7 @@ from tests import factories
 from tests.fleet.zerotier import ZeroTier, zerotier
 from tests.vpn.test_clients import of_device, unpacked
 
-# What the real tool writes: the member's id, a zero, its public and its private key.
+# Format of the real tool: member id, a zero, public and private key.
 IDTOOL = """#!/bin/sh
 [ "$1" = generate ] || exit 1
 id=$(od -An -N5 -tx1 /dev/urandom | tr -d ' \\n')

@@ -1,7 +1,7 @@
-"""Real tunnels between network namespaces, from what servers and devices are given.
+"""Real tunnels between network namespaces, from generated configurations.
 
-What OpenWrt makes of a device's files is done here by hand: UCI options become the options
-of the same program.
+OpenWrt's conversion of a device's files is done here: UCI options become the options of the
+same program.
 """
 
 import os
@@ -30,7 +30,7 @@ SERVER_HOST = "192.0.2.1"
 
 @pytest.fixture
 def net() -> Iterator[tuple[str, str]]:
-    """Two namespaces with a cable between them: a server's and a device's."""
+    """Create two connected namespaces, a server's and a device's."""
     if reason := why_not():
         pytest.skip(reason)
     tag = f"{os.getpid() % 100_000}"
@@ -93,7 +93,7 @@ def of_server(vpn: Vpn) -> dict[str, str]:
 
 
 def sections(text: str) -> list[tuple[str, dict[str, list[str]]]]:
-    """A UCI file as its sections: type, then option → values."""
+    """Parse a UCI file into sections: type, and option → values."""
     found: list[tuple[str, dict[str, list[str]]]] = []
     for line in text.splitlines():
         if header := re.match(r"config (\S+)", line):
@@ -104,7 +104,7 @@ def sections(text: str) -> list[tuple[str, dict[str, list[str]]]]:
 
 
 def openvpn_options(files: dict[str, str], folder: Path) -> str:
-    """As OpenWrt's init script does: a flag where an option is 1, the value elsewhere."""
+    """Convert options like OpenWrt's init script: a flag for 1, otherwise the value."""
     (section,) = (
         one for kind, one in sections(files["etc/config/openvpn"]) if kind == "openvpn"
     )
@@ -149,7 +149,7 @@ def test_an_openvpn_tunnel_carries_a_ping(
 
 @pytest.fixture
 def wireguard(start: Any, tmp_path: Path) -> Callable[[str, str], None]:
-    """Makes a WireGuard interface in a namespace, by the kernel or by wireguard-go."""
+    """Create a WireGuard interface in a namespace, by the kernel or by wireguard-go."""
     if reason := why_not():
         pytest.skip(reason)
     if not works("wg", "--version"):
@@ -166,7 +166,7 @@ def wireguard(start: Any, tmp_path: Path) -> Callable[[str, str], None]:
         start(*inside(space, "wireguard-go", "-f", name), cwd=folder)
         shown = ("ip", "-n", space, "link", "show", name)
         until(lambda: tried(*shown).returncode == 0, folder / "log")
-        # The socket by which wg speaks to it comes a moment later.
+        # The socket used by wg appears a moment later.
         until(lambda: Path(f"/var/run/wireguard/{name}.sock").exists(), folder / "log")
 
     return make_one
@@ -182,7 +182,7 @@ def set_up(space: str, name: str, settings: str, addresses: list[str], folder: P
 
 
 def server_up(space: str, vpn: Vpn, name: str, folder: Path) -> None:
-    """What wg-quick does with the file: the address apart, the rest to wg."""
+    """Apply the file like wg-quick: addresses separately, the rest by wg."""
     lines = of_server(vpn)[f"{vpn.config['wireguard'][0]['name']}.conf"].splitlines()
     addresses = [line.split(" = ")[1] for line in lines if line.startswith("Address")]
     settings = "\n".join(line for line in lines if not line.startswith("Address"))
@@ -190,7 +190,7 @@ def server_up(space: str, vpn: Vpn, name: str, folder: Path) -> None:
 
 
 def device_up(space: str, device: Device, name: str, folder: Path) -> None:
-    """What OpenWrt's netifd does with an interface and its peers."""
+    """Configure an interface and its peers like OpenWrt's netifd."""
     parts = sections(of_device(device)["etc/config/network"])
     own = next(one for kind, one in parts if kind == "interface")
     (peer,) = (one for kind, one in parts if kind.startswith("wireguard_"))

@@ -1,4 +1,4 @@
-"""Who may enter, and what they may do: organizations, users, tokens."""
+"""Admin of organizations, users, credentials and the audit log."""
 
 from controller.accounts.admin.api_keys import ApiKeyAdmin, SessionAdmin
 from controller.accounts.admin.audit import AuditEntryAdmin

@@ -1,4 +1,4 @@
-"""API keys and sessions: everybody's own."""
+"""Admin of API keys and sessions; users see their own."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ class KeyForm(RuleForm):
 
 
 class Own(RuleAdmin):
-    """Rows of whoever looks at them; superusers see those of others too, and can end them."""
+    """Admin of the user's own rows; superusers see all rows and can delete them."""
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
         user: Any = request.user

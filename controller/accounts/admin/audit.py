@@ -1,4 +1,4 @@
-"""The audit: to look through, and not to write."""
+"""Read-only admin of the audit log."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Signing in to the admin: password and, for who has set one up, the second factor."""
+"""Sign-in form of the admin, with an optional second factor."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from controller.base.errors import Refused
 
 
 class SignInForm(AuthenticationForm):
-    """One form for everybody, so that it tells nothing about who has a second factor."""
+    """Sign-in form with a code field for everyone, so it does not reveal who uses MFA."""
 
     code = forms.CharField(
         label="Code",
@@ -39,7 +39,7 @@ class SignInForm(AuthenticationForm):
         record_audit("sign_in", user, by=user)
 
     def prove(self, user: User) -> None:
-        # The field stands after the others, so it is not cleaned yet.
+        # The field comes after the others, so it is not cleaned yet.
         code = str(self.data.get(self.add_prefix("code"), "")).strip()
         try:
             if not code:

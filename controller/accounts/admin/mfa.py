@@ -1,4 +1,4 @@
-"""The page where everybody sets up their own second factor."""
+"""Admin page where users set up their own second factor."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def act(user: User, given: Any) -> dict[str, Any]:
-    """Do what the button says; what is to be shown this once, if anything is."""
+    """Execute the pressed button; return the values that are shown only once."""
     match given.get("do"):
         case "begin":
             users.confirm_password(user, given.get("password", ""))

@@ -1,4 +1,4 @@
-"""Organizations with their members and what they settle for their devices."""
+"""Admin of organizations with their members and device settings."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ from controller.devices.rules import rotate_shared_secret, settings_of
 
 
 class MemberForm(RuleForm):
-    """A member is named, not picked: a list would show who uses the portal elsewhere."""
+    """Form of a member, entered by name or e-mail; a list would expose other tenants."""
 
     person = forms.CharField(
         label="User", help_text="User name or e-mail.", widget=UnfoldAdminTextInputWidget
@@ -71,7 +71,7 @@ class MemberInline(RuleTabularInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user", "organization")
 
-    # A member is part of the organization: who may change it may change them.
+    # Members are part of the organization: changing it includes changing them.
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "update", obj)
 
@@ -109,7 +109,7 @@ class DeviceSettingsInline(RuleStackedInline):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fields = list(super().get_fields(request, obj))
         if not self.may(request, "secret", obj):
-            # Variables hold keys and passwords as often as addresses.
+            # Variables may contain keys and passwords.
             fields = [name for name in fields if name not in {"shared_secret", "context"}]
         return fields
 
@@ -179,7 +179,9 @@ class OrganizationAdmin(RuleAdmin):
         return self.device_counts.get(obj.pk, 0)
 
     def has_rotate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        # Asked with the row's id when the button is shown and looked up, without when it runs.
+        # Called with the row's id when the button is shown and when it is looked up, and
+        # without id when
+        # it runs.
         obj = self.get_object(request, str(object_id)) if object_id else None
         if object_id and obj is None:
             return False

@@ -1,4 +1,4 @@
-"""Saved filters: the links above every list, and the list of them all."""
+"""Saved filters: the links above every list, and their own list."""
 
 from functools import cached_property
 from typing import Any
@@ -21,7 +21,7 @@ MOST_OFFERED = 200
 
 
 class Saved:
-    """What stands above a list; looked up only where a page shows it."""
+    """Saved filters of the current list; queried only if the page shows them."""
 
     def __init__(self, request: HttpRequest, user: User) -> None:
         self.request, self.user = request, user
@@ -59,13 +59,13 @@ class Saved:
 
 
 def saved_filters(request: HttpRequest) -> dict[str, Any]:
-    """A context processor."""
+    """Add the saved filters to the template context (a context processor)."""
     user = getattr(request, "user", None)
     return {"saved_filters": Saved(request, user)} if isinstance(user, User) else {}
 
 
 def shareable(user: User) -> Any:
-    """Organizations with whose members this user may share a filter."""
+    """Return organizations with which this user may share a filter."""
     if not user.has_perm_anywhere(rules.SHARE):
         return Organization.objects.none()
     mine = Organization.objects.visible_to(user)
@@ -88,7 +88,7 @@ class SaveForm(forms.Form):
 
 
 def list_of(page: str) -> Any:
-    """The admin whose list this is the name of."""
+    """Return the admin class of this page; raise 404 if unknown."""
     try:
         return admin.site._registry[apps.get_model(page)]
     except (LookupError, ValueError, KeyError) as error:

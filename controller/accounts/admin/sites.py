@@ -1,4 +1,4 @@
-"""Sites, and who may do how much in them."""
+"""Admin of sites and site grants."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from controller.base.admin import (
 
 
 class GrantForm(RuleForm):
-    """The member is named, as on the organization's page."""
+    """Form of a grant; the member is entered by name or e-mail."""
 
     person = forms.CharField(
         label="Member", help_text="User name or e-mail.", widget=UnfoldAdminTextInputWidget

@@ -1,4 +1,4 @@
-"""API tokens: everybody's own, made and revoked, and shown exactly once."""
+"""Admin of the user's own API tokens: created, revoked, and displayed once."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class ApiTokenAdmin(RuleAdmin):
     ordering = ["-created"]
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
-        """Everybody's own tokens; the rows of others are not even in the queryset."""
+        """Permit actions on one's own tokens; other rows are not in the queryset."""
         user: Any = request.user
         return user.is_authenticated and user.is_active and verb != "update"
 
@@ -53,7 +53,7 @@ class ApiTokenAdmin(RuleAdmin):
         return form
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        # For response_add alone: nothing else can ever read the token.
+        # Only for response_add: the token cannot be read again.
         obj.plain_token = form.token
 
     def response_add(

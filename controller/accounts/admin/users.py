@@ -1,4 +1,4 @@
-"""Users; only superusers see them here. An organization's members are on its own page."""
+"""Admin of users, for superusers; members are on their organization's page."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from controller.base.admin import (
     display,
 )
 
-# Roles in organizations say who may do what; groups of permissions would be a second answer.
+# Permissions follow from roles in organizations; Django's groups would be a second source.
 admin.site.unregister(Group)
 
 
@@ -45,7 +45,7 @@ class MembershipInline(RuleTabularInline):
 
 
 class ChangeForm(UserChangeForm, RuleForm):
-    """The password has a page of its own."""
+    """User form without the password, which has a page of its own."""
 
     def rule_values(self) -> dict[str, Any]:
         return {name: v for name, v in super().rule_values().items() if name != "password"}
@@ -100,7 +100,7 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
         return rows.annotate(organization_count=Count("memberships"))
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
-        """Users belong to no organization: changing one touches all of theirs."""
+        """Permit superusers only: users belong to no organization."""
         user: Any = request.user
         return user.is_active and user.is_superuser
 

@@ -1,4 +1,4 @@
-"""The pages on which former versions of a row are listed, compared and gone back to."""
+"""Admin pages that list, compare and restore versions of a row."""
 
 from typing import Any
 
@@ -27,9 +27,9 @@ TONES = {
 
 
 class Versioned:
-    """For admins of rows that are kept in versions; ``resource`` is their kind.
+    """Mixin for admins of versioned rows; ``resource`` is their kind.
 
-    The buttons are ``show_versions`` on the page of a row and ``show_deleted`` on the list.
+    The buttons are ``show_versions`` on a row's page and ``show_deleted`` on the list.
     """
 
     resource: str

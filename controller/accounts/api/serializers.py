@@ -1,4 +1,4 @@
-"""Users, organizations and groups as OpenWISP's clients know them."""
+"""Serializers of users, organizations and groups in the OpenWISP dialect."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ class OrganizationList(serializers.ModelSerializer[Organization]):
 
 
 class OrganizationDetail(OrganizationList):
-    # Roles say who manages an organization; clients that send an owner are not disturbed.
+    # Read-only placeholder: ownership follows from roles, but clients may send an owner.
     owner = serializers.SerializerMethodField()
 
     class Meta(OrganizationList.Meta):
@@ -75,7 +75,7 @@ class PermissionField(serializers.PrimaryKeyRelatedField[Permission]):
 
     def to_internal_value(self, data: Any) -> Permission:
         if isinstance(data, str):
-            # What is read can be written back.
+            # Values are accepted in the format in which they are returned.
             data = data.partition(":")[0]
         return super().to_internal_value(data)
 
@@ -156,7 +156,7 @@ class UserDetail(UserList):
             "groups", "user_permissions", "organization_users",
         ]  # fmt: skip
         read_only_fields = ["last_login", "date_joined"]
-        # A PUT of the original names the user; all else may stay away.
+        # As in the original, a PUT needs only the user name.
         extra_kwargs = {"email": {"required": False}}
 
     email_verified = None  # type: ignore[assignment]

@@ -48,7 +48,7 @@ class TokenView(View):
 
 
 class OrganizationViewSet(RuleViewSet):
-    """The organizations one is a member of."""
+    """Organizations of which the caller is a member."""
 
     queryset = Organization.objects.all()
     resource = "organization"
@@ -62,7 +62,7 @@ class OrganizationViewSet(RuleViewSet):
 
 
 class SuperusersOnly(HasResourcePermission):
-    """Groups give permissions in every organization, so who gives them is of none."""
+    """Permission to write for superusers only, since groups apply to all organizations."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         user = request.user
@@ -75,7 +75,7 @@ class SuperusersOnly(HasResourcePermission):
 
 
 class GroupViewSet(View, ModelViewSet[Group]):
-    """Sets of permissions that users have beyond their role."""
+    """Groups: sets of permissions that users have in addition to their role."""
 
     queryset = Group.objects.order_by("name").prefetch_related("permissions__content_type")
     serializer_class = shapes.GroupShape
@@ -94,14 +94,14 @@ class GroupViewSet(View, ModelViewSet[Group]):
 
 
 class MayManage(HasResourcePermission):
-    """Whom one may see or change is decided by the queryset and the rule."""
+    """Permission check that leaves row access to the queryset and the rule."""
 
     def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
         return True
 
 
 class UserViewSet(RuleViewSet):
-    """The users of the organizations one manages."""
+    """Users of the organizations that the caller manages."""
 
     queryset = User.objects.order_by("-date_joined", "id")
     resource = "user"
@@ -134,7 +134,7 @@ def with_members(values: dict[str, Any]) -> dict[str, Any]:
 
 
 class PersonView(View):
-    """What belongs to one user, for who manages them and for themselves."""
+    """View of data of one user, for the user and for their managers."""
 
     permission_classes = [IsAuthenticated]
 
@@ -159,7 +159,7 @@ class PasswordView(PersonView):
         request=shapes.NewPassword, responses=shapes.Done, operation_id="users_user_password"
     )
     def put(self, request: Request, user_id: str) -> Response:
-        """Set a password: one's own with the present one, or that of a user one manages."""
+        """Set a password: one's own with the current one, or that of a managed user."""
         person = self.person
         given = shapes.NewPassword(data=request.data)
         given.is_valid(raise_exception=True)
@@ -174,7 +174,7 @@ class PasswordView(PersonView):
 
 
 class EmailViewSet(PersonView, ModelViewSet[EmailAddress]):
-    """The e-mail addresses of a user."""
+    """E-mail addresses of a user."""
 
     queryset = EmailAddress.objects.order_by("pk")
     serializer_class = shapes.EmailShape
@@ -183,7 +183,7 @@ class EmailViewSet(PersonView, ModelViewSet[EmailAddress]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        _ = self.person  # a 404, before anything is said of what was sent
+        _ = self.person  # 404 before the body is validated
 
     def get_queryset(self) -> QuerySet[EmailAddress]:
         if getattr(self, "swagger_fake_view", False):
@@ -236,11 +236,12 @@ class PasswordResetView(View):
         operation_id="users_password_reset",
     )
     def post(self, request: Request) -> Response:
-        """Ask for an e-mail with a link to set a new password."""
+        """Request an e-mail with a password reset link."""
         given = shapes.PasswordReset(data=request.data)
         given.is_valid(raise_exception=True)
         user = passwords.find_user(given.validated_data["input"])
-        # A worker is woken either way, so that the answer takes as long for a stranger.
+        # Enqueued in either case, so that response time does not reveal whether the account
+        # exists.
         enqueue_on_commit(
             "controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4())
         )
@@ -257,7 +258,7 @@ class PasswordResetConfirmView(View):
         operation_id="users_password_reset_confirm",
     )
     def post(self, request: Request) -> Response:
-        """Set a new password with what the e-mail holds."""
+        """Set a new password with the uid and token of the e-mail."""
         given = shapes.PasswordResetConfirm(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data

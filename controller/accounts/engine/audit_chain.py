@@ -1,4 +1,4 @@
-"""What the audit keeps of a row, and how one entry is bound to the one before it."""
+"""Serialization of audit entries, and the hash chain that binds them."""
 
 import hashlib
 import hmac
@@ -16,7 +16,7 @@ State = Mapping[str, Any]
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON that reads back from any database exactly as it was written."""
+    """Convert a value to JSON that reads back identically from any database."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, Mapping):
@@ -27,7 +27,7 @@ def plain(value: Any) -> Any:
 
 
 def _number(value: float) -> int | str:
-    # PostgreSQL writes 1e22 out in full, which reads back as a whole number.
+    # PostgreSQL writes out 1e22 in full, which reads back as an integer.
     return int(value) if math.isfinite(value) and value.is_integer() else str(value)
 
 
@@ -36,7 +36,7 @@ def _words(value: Any) -> str:
         return f"{len(bytes(value))} bytes, sha256 {hashlib.sha256(bytes(value)).hexdigest()}"
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    # A geometry by its text, a row by its key, a file by its name.
+    # Geometries by their WKT, rows by their key, files by their name.
     found = (getattr(value, name) for name in ("wkt", "pk", "name") if hasattr(value, name))
     return str(next(found, value) or "")
 
@@ -46,7 +46,7 @@ def _text(value: str) -> str:
 
 
 def shown(name: str, value: Any) -> Any:
-    """A plain value without its secrets, and not longer than anybody reads."""
+    """Return a plain value with secrets masked and long content truncated."""
     value = masked(value, name)
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f"{value[:LONGEST_TEXT]}… ({len(value)} characters)"
@@ -60,7 +60,7 @@ def shown(name: str, value: Any) -> Any:
 def changes(
     before: State | None, after: State | None, hidden: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Both states without what is the same in them; values of ``hidden`` names are masked."""
+    """Return both states reduced to their differences; values of ``hidden`` are masked."""
     old = None if before is None else {name: plain(value) for name, value in before.items()}
     new = None if after is None else {name: plain(value) for name, value in after.items()}
     if old is not None and new is not None:
@@ -80,11 +80,11 @@ def changes(
 
 
 def digest(key: bytes, content: Mapping[str, Any]) -> str:
-    """What only who has the key can compute for this content (HMAC-SHA256, hex)."""
+    """Return the HMAC-SHA256 of this content in hex."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def link(key: bytes, previous: str, number: int, content_digest: str) -> str:
-    """Binds the entry of this number to all entries before it."""
+    """Return the seal that binds this entry to all entries before it."""
     return digest(key, {"previous": previous, "number": number, "content": content_digest})

@@ -1,4 +1,4 @@
-"""Two versions of a row, field by field and line by line."""
+"""Diff of two versions of a row, by field and by line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of two texts side by side; None where the other has one more."""
+    """Pair of lines of two texts side by side; None where one side has no line."""
 
     before: str | None
     after: str | None
@@ -33,7 +33,7 @@ class Change:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """The fields whose values differ, in the order of ``after``."""
+    """Return the fields with different values, in the order of ``after``."""
     names = [*after, *(name for name in before if name not in after)]
     return [
         Change(name, before.get(name), after.get(name))
@@ -47,8 +47,9 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    # Files in a configuration are compared line by line, as everything else.
-    # The order of names means nothing, and PostgreSQL has one of its own.
+    # Files in a configuration are compared line by line as well. Keys are sorted, because their
+    # order
+    # means nothing and PostgreSQL uses one of its own.
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     return text.replace("\\n", "\\n\n")
 

@@ -1,7 +1,8 @@
-"""Roles, site grants and what they permit: ``resource:action``, with ``*`` for any.
+"""Roles, site grants and permissions: ``resource:action``, with ``*`` as wildcard.
 
-Actions are read, create, update and delete; ``secret`` reads what is otherwise masked, and a
-resource may have verbs of its own (``device:deactivate``).
+Actions are read, create, update and delete; ``secret`` reads values that are otherwise
+masked,
+and a resource may have further actions (``device:deactivate``).
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +13,7 @@ from uuid import UUID
 READ = "*:read"
 CRUD = ("read", "create", "update", "delete")
 
-# Every permission there is, so that a key's scopes and a person's own list can name them.
+# All permissions that exist, used to validate scopes and to list a user's permissions.
 RESOURCES: Mapping[str, tuple[str, ...]] = {
     "address": CRUD,
     "audit": ("read",),
@@ -39,7 +40,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "organization": (*CRUD, "secret"),
     "site": CRUD,
     "subnet": CRUD,
-    # Beside looking: harmless deeds, power, removing data, keys, ignoring locks, old terminals.
+    # Besides CRUD: harmless calls, power, data removal, keys, ignoring locks, old terminals.
     "supervisor": (
         *CRUD,
         "act",
@@ -89,7 +90,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "guest": frozenset({"device:read", "site:read"}),
 }
 _MANAGEMENT = frozenset({"audit:read", "user:read", "usergroup:read", "webhook:read"})
-# What a role's patterns would include and it does not have.
+# Permissions that a role lacks although its patterns include them.
 WITHHELD: Mapping[str, frozenset[str]] = {
     "org_admin": frozenset({"firmware:upgrade", "organization:create", "organization:delete"}),
     "admin": frozenset({"organization:create"}),
@@ -106,14 +107,14 @@ RANKS: Mapping[str, int] = {
     "viewer": 10,
     "guest": 0,
 }
-# From this rank on, a role is for all sites of its organization.
+# Roles of this rank and above cover all sites of their organization.
 EVERY_SITE = RANKS["org_admin"]
-# This role is for sites alone: devices of no site are not theirs.
+# Roles limited to sites: they do not see devices without a site.
 BOUND_TO_SITES = frozenset({"site_admin"})
 
 
 class NoSite:
-    """Stands for the site of a row of a kind that belongs to no site."""
+    """Sentinel: the row is of a kind that has no site."""
 
 
 NO_SITE = NoSite()
@@ -121,7 +122,7 @@ SiteScope = UUID | NoSite | None
 
 
 def allows(granted: Collection[str], permission: str) -> bool:
-    """Whether any granted pattern covers the permission.
+    """Return whether any granted pattern covers the permission.
 
     >>> allows({"device:*"}, "device:update"), allows({"*:read"}, "device:update")
     (True, False)
@@ -135,7 +136,7 @@ def role_allows(role: str, permission: str) -> bool:
 
 
 def grant_allows(level: str | None, permission: str) -> bool:
-    """What a site grant leaves of a role: ``read`` looks, ``write`` removes nothing."""
+    """Return whether a grant permits this action: ``write`` excludes deletion."""
     action = permission.rpartition(":")[2]
     match level:
         case "full":
@@ -149,7 +150,7 @@ def grant_allows(level: str | None, permission: str) -> bool:
 
 @dataclass(frozen=True)
 class OrganizationAccess:
-    """What a user is in one organization: a role, sites, and the permissions of groups."""
+    """A user's access to one organization: role and site grants."""
 
     role: str
     grants: Mapping[UUID, str] = field(default_factory=dict)
@@ -161,10 +162,11 @@ class OrganizationAccess:
     def allows(
         self, permission: str, place: SiteScope = NO_SITE, extra: Collection[str] = ()
     ) -> bool:
-        """Whether the role (or ``extra``) permits it, and the grant does for this site.
+        """Return whether the role (or ``extra``) and the site grant permit this.
 
-        ``place`` is a site, None for a row that could be in a site and is in none, or
-        ``ELSEWHERE`` for rows of kinds that have no site.
+        ``place`` is a site, None for a row without site of a kind that can have one, or
+        ``NO_SITE``
+        for kinds of rows that have no site.
         """
         if not (role_allows(self.role, permission) or permission in extra):
             return False
@@ -181,7 +183,7 @@ def every_permission() -> tuple[str, ...]:
 
 
 def unknown(scopes: Collection[str]) -> Iterator[str]:
-    """Those that name no permission and no pattern of some."""
+    """Yield the scopes that are neither a permission nor a pattern of permissions."""
     resources, actions = {*RESOURCES, "*"}, {one for all_ in RESOURCES.values() for one in all_}
     for scope in scopes:
         resource, colon, action = scope.partition(":")

@@ -1,4 +1,4 @@
-"""Codes that change every thirty seconds: RFC 6238 with SHA-1 and six digits, as every app has it."""
+"""Time-based one-time passwords: RFC 6238 with SHA-1, six digits and 30 seconds."""
 
 import base64
 import hmac
@@ -8,13 +8,13 @@ from urllib.parse import quote, urlencode
 
 STEP_SECONDS = 30
 DIGITS = 6
-# Clocks of phones are off by this many steps at most.
+# Accepted clock drift of phones, in time steps.
 TOLERANCE = 1
 SECRET_BYTES = 20
 
 
 def new_secret() -> str:
-    """A secret in base32, as apps take it."""
+    """Return a new secret in base32, as authenticator apps expect it."""
     return base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
@@ -26,7 +26,7 @@ def code_at(secret: str, step: int, digits: int = DIGITS) -> str:
 
 
 def step_of(secret: str, code: str, now: float, *, after: int = -1) -> int | None:
-    """The time step this code is of, if it is a good one that is later than ``after``."""
+    """Return the time step of a valid code that is later than ``after``, or None."""
     current = int(now) // STEP_SECONDS
     for step in range(current - TOLERANCE, current + TOLERANCE + 1):
         if step > after and hmac.compare_digest(code_at(secret, step), code):
@@ -35,7 +35,7 @@ def step_of(secret: str, code: str, now: float, *, after: int = -1) -> int | Non
 
 
 def uri(secret: str, *, account: str, issuer: str) -> str:
-    """What an app reads from the QR code."""
+    """Return the otpauth URI for the QR code."""
     label = quote(f"{issuer}:{account}")
     query = urlencode(
         {"secret": secret, "issuer": issuer, "digits": DIGITS, "period": STEP_SECONDS}

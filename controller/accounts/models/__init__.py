@@ -1,4 +1,4 @@
-"""Who may do what: people, what belongs to whom, and what one signs in with."""
+"""Models of users, tenancy, credentials and audit."""
 
 from controller.accounts.models.audit import AuditChain, Audited, AuditEntry
 from controller.accounts.models.credentials import (

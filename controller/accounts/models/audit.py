@@ -1,7 +1,8 @@
-"""The audit: what was done by whom to which row, and the mixin that notes it.
+"""Audit log, and the mixin that records changes of rows.
 
-Entries are written in the transaction of what they tell. They are chained afterwards, a few
-seconds later, so that no two writes ever wait for each other because of the chain.
+Entries are written in the transaction of the change. They are chained a few seconds later,
+so
+that concurrent writes never wait for each other because of the chain.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,7 @@ from controller.base.request_context import RequestContext, context_or_none, cur
 from controller.base.secrets import EncryptedBytesField, EncryptedTextField
 
 PORTAL = "portal"
-# What changes with every use of a row, and what says nothing.
+# Fields that change with every use of a row or carry no information.
 NEVER = frozenset({"created", "modified", "last_login", "last_used", "last_seen"})
 
 
@@ -35,7 +36,10 @@ def key() -> bytes:
 
 class AuditQuerySet(models.QuerySet["AuditEntry"]):
     def visible_to(self, user: Any, to: str = "audit:read") -> Self:
-        """Entries of organizations whose audit the user may read; the portal's own: superusers."""
+        """Return the entries of organizations whose audit log the user may read.
+
+        Entries of the portal itself are visible to superusers only.
+        """
         if not getattr(user, "is_active", False):
             return self.none()
         if user.is_superuser:
@@ -59,7 +63,7 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
         trace: RequestContext | None = None,
         **more: Any,
     ) -> "AuditEntry":
-        """Write one entry; what of it is secret must have been masked before."""
+        """Write one entry; secrets must already be masked."""
         trace = trace or current_context()
         entry = AuditEntry(
             organization_id=organization_id,
@@ -81,7 +85,7 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
 
 
 def named(row: Any) -> dict[str, str]:
-    """Which row, for people and for filters."""
+    """Return the type, id and name of the row for display and filtering."""
     return {
         "object_type": row._meta.label_lower,
         "object_id": str(row.pk),
@@ -90,14 +94,14 @@ def named(row: Any) -> dict[str, str]:
 
 
 class AuditEntry(models.Model):
-    """That somebody did something, or was refused; never changed, never deleted."""
+    """Audit entry: an action that was done, refused or failed. Immutable."""
 
     class Outcome(models.TextChoices):
         DONE = "done", "Done"
         REFUSED = "refused", "Refused"
         FAILED = "failed", "Failed"
 
-    # Of an organization that is gone, too.
+    # Kept when the organization is deleted.
     organization = models.ForeignKey(
         "accounts.Organization",
         models.DO_NOTHING,
@@ -120,7 +124,7 @@ class AuditEntry(models.Model):
     after = models.JSONField(null=True)
     detail = models.TextField(blank=True)
     digest = models.CharField(max_length=64)
-    # Its place in its organization's chain, and the seal on it and all before it.
+    # Position in the chain of its organization, and the seal on this and all earlier entries.
     number = models.PositiveBigIntegerField(null=True)
     seal = models.CharField(max_length=64, blank=True)
 
@@ -170,7 +174,7 @@ class AuditEntry(models.Model):
 
 
 class AuditChain(models.Model):
-    """How far the chain of an organization has come, so that its end cannot be cut off."""
+    """Head of an organization's chain; reveals removal of the last entries."""
 
     name = models.CharField(max_length=36, primary_key=True)
     number = models.PositiveBigIntegerField(default=0)
@@ -182,7 +186,7 @@ class AuditChain(models.Model):
 
 @lru_cache(maxsize=512)
 def audited_fields(model: type[models.Model]) -> tuple[tuple[str, bool], ...]:
-    """Fields whose changes are told: their attributes, and whether their values are secret."""
+    """Return the audited fields: attribute name, and whether the value is secret."""
     left_out = NEVER | getattr(model, "not_audited", frozenset())
     return tuple(
         (field.attname, isinstance(field, EncryptedTextField | EncryptedBytesField))
@@ -192,10 +196,11 @@ def audited_fields(model: type[models.Model]) -> tuple[tuple[str, bool], ...]:
 
 
 class Audited:
-    """A row whose writes by people and programs are told in the audit.
+    """Mixin that records writes by users and API clients in the audit log.
 
-    Who works is known from the trace of the request. Nothing is noted of what the portal and
-    its devices do by themselves, nor of bulk writes: rules tell of these by ``record``.
+    The actor is taken from the request context. Writes by the portal itself and by devices
+    are not
+    recorded, nor are bulk writes: rules record those with ``record_audit``.
     """
 
     is_audited: ClassVar[bool] = True
@@ -225,7 +230,7 @@ class Audited:
         if trace is None or not trace.actor or not self.is_audited:
             return super().delete(*args, **kwargs)  # type: ignore[misc]
         with transaction.atomic():
-            # First, while the rows that say whose it is are still there.
+            # Before deletion, while the rows that determine the owner still exist.
             self._note("delete", self._states(self._audited_names(None)), None)
             return super().delete(*args, **kwargs)  # type: ignore[misc]
 

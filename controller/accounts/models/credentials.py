@@ -1,4 +1,4 @@
-"""What people and programs sign in with, and the sessions that come of it."""
+"""Credentials of users and API clients, and their sessions."""
 
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -15,7 +15,7 @@ from controller.base.secrets import EncryptedTextField
 
 
 class UserOwnedQuerySet(models.QuerySet[Any]):
-    """Rows that are somebody's own."""
+    """Queryset of rows that belong to a user."""
 
     def visible_to(self, user: User | AnonymousUser, to: str = "") -> Self:
         if not isinstance(user, User) or not user.is_active:
@@ -25,7 +25,7 @@ class UserOwnedQuerySet(models.QuerySet[Any]):
 
 
 class UserOwned(Audited):
-    """A row that is somebody's own."""
+    """Row that belongs to a user."""
 
     user: Any
 
@@ -36,7 +36,7 @@ class UserOwned(Audited):
 
 
 class ApiToken(UserOwned, Dated):
-    """What a program signs in with. Only a hash is stored, so it is shown once."""
+    """API token. Only a hash is stored, so the token is shown once."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=64, help_text="What it is for.")
@@ -50,7 +50,7 @@ class ApiToken(UserOwned, Dated):
 
 
 class ApiKey(UserOwned, Base):
-    """A long-lived key that may be narrower than its owner. Only a hash is stored."""
+    """Long-lived API key, optionally restricted by scopes. Only a hash is stored."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100, help_text="What it is for.")
@@ -75,12 +75,12 @@ class ApiKey(UserOwned, Base):
 
 
 class Session(UserOwned, Base):
-    """One sign-in through the API: all its tokens live and end with this row."""
+    """Session of the API: its tokens are valid as long as this row."""
 
-    is_audited: ClassVar[bool] = False  # signing in and out is told by the rules
+    is_audited: ClassVar[bool] = False  # sign-in and sign-out are recorded by the rules
 
     user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
-    # The one refresh token that is good now; each use replaces it.
+    # Id of the currently valid refresh token; each use replaces it.
     refresh_id = models.UUIDField(editable=False)
     user_agent = models.CharField(max_length=255, blank=True, editable=False)
     address = models.GenericIPAddressField(null=True, editable=False)
@@ -100,14 +100,14 @@ class Session(UserOwned, Base):
 
 
 class Authenticator(UserOwned, Dated):
-    """An app that shows codes; it counts from the moment a first code proved it."""
+    """Authenticator app (TOTP); active once a first code confirmed it."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secret"}))
 
     user = models.OneToOneField(User, models.CASCADE, related_name="authenticator")
     secret = EncryptedTextField(editable=False)
     confirmed = models.DateTimeField(null=True, editable=False)
-    # A code is good once: the time step of the last one that was used.
+    # Time step of the last used code: each code is valid once.
     last_step = models.BigIntegerField(default=-1, editable=False)
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ class Authenticator(UserOwned, Dated):
 
 
 class BackupCode(models.Model):
-    """Good once in place of a code, for the day the phone is lost."""
+    """Backup code, valid once in place of an authenticator code."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="backup_codes")
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -126,7 +126,7 @@ class BackupCode(models.Model):
 
 
 class Lockout(models.Model):
-    """Failures to sign in under a name, whether or not anybody has that name."""
+    """Failed sign-ins under a name, whether or not such a user exists."""
 
     name_digest = models.CharField(max_length=64, unique=True, editable=False)
     failures = models.PositiveSmallIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Lists of the admin as somebody filtered them, kept under a name."""
+"""Saved filters of admin lists."""
 
 from typing import Self
 from uuid import UUID
@@ -13,7 +13,7 @@ from controller.base.models import Base
 
 class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
     def visible_to(self, user: User | AnonymousUser) -> Self:
-        """One's own, and those that are shared with one's organizations."""
+        """Return the user's own filters and those shared with their organizations."""
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         if user.is_superuser:
@@ -24,7 +24,7 @@ class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
 
 
 class SavedFilter(Audited, Base):
-    """What a list was filtered, searched and sorted by: its query string, in one order."""
+    """Filter, search and sort order of a list: its normalized query string."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="saved_filters")
     organization = models.ForeignKey(

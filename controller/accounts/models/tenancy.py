@@ -1,4 +1,4 @@
-"""Rows that belong to an organization, perhaps to one of its sites: who sees them."""
+"""Multi-tenancy: rows of organizations and sites, and their visibility."""
 
 from functools import cache
 from typing import Any, ClassVar, Self
@@ -16,13 +16,14 @@ from controller.base.models import Base, Dated
 
 
 class OrganizationScopedQuerySet(models.QuerySet[Any]):
-    """Rows that belong to an organization."""
+    """Queryset of rows that belong to an organization."""
 
     def visible_to(self, user: User | AnonymousUser, to: str = "") -> Self:
-        """The one place of tenancy: what this user may know of. Nothing, unless shown why.
+        """Return the rows visible to this user. All tenancy checks use this method.
 
-        ``to`` names the permission that the rows are wanted for, as ``device:read``; without
-        it every row of the user's organizations and sites is there.
+        ``to`` is the permission needed on the rows, e.g. ``device:read``; without it, all
+        rows of the
+        user's organizations and sites are returned.
         """
         if not isinstance(user, User) or not user.is_active:
             return self.none()
@@ -65,7 +66,7 @@ class OrganizationScopedQuerySet(models.QuerySet[Any]):
 
 
 class OrganizationScoped(Audited, models.Model):
-    """A row whose visibility follows an organization: its own, or that of its parent."""
+    """Row whose visibility follows its own or its parent's organization."""
 
     organization_path: ClassVar[str] = "organization"
     is_shareable: ClassVar[bool] = False
@@ -77,13 +78,13 @@ class OrganizationScoped(Audited, models.Model):
 
     @property
     def owner_id(self) -> UUID | None:
-        """The organization this row belongs to; None where it is shared by all."""
+        """Return the id of the row's organization, or None if shared by all."""
         owner: UUID | None = follow(self, self.organization_path)
         return owner
 
     @property
     def site_scope(self) -> SiteScope:
-        """The site this row is in, None if it is in none, or that its kind has no sites."""
+        """Return the row's site, None if not in a site, or NO_SITE if its kind has none."""
         path = site_path(type(self))
         found: SiteScope = NO_SITE if path is None else follow(self, path)
         return found
@@ -91,7 +92,7 @@ class OrganizationScoped(Audited, models.Model):
 
 @cache
 def site_path(model: type[Any]) -> str | None:
-    """Where this kind of row has its site: beside its organization, or nowhere."""
+    """Return the path to the site of this kind of row, or None if it has none."""
     at: Any = model
     if at is Site:
         return "id"
@@ -106,7 +107,7 @@ def site_path(model: type[Any]) -> str | None:
 
 
 def follow(row: Any, path: str) -> Any:
-    """The id at the end of a path of foreign keys."""
+    """Return the id at the end of a path of foreign keys."""
     *parents, last = path.split("__")
     for parent in parents:
         row = getattr(row, parent)
@@ -121,7 +122,7 @@ class OrganizationOwned(OrganizationScoped):
 
 
 class Shareable(OrganizationScoped):
-    """May belong to no organization, and then all of them see it."""
+    """Row that may belong to no organization and is then visible to all."""
 
     is_shareable: ClassVar[bool] = True
 
@@ -139,7 +140,7 @@ class Shareable(OrganizationScoped):
 
 
 class Site(OrganizationOwned, Base):
-    """A place of an organization, and what its devices and staff are grouped by."""
+    """Location of an organization; groups devices and staff."""
 
     class TimeFormat(models.TextChoices):
         TWELVE = "12h", "12 hours"
@@ -181,7 +182,7 @@ class Site(OrganizationOwned, Base):
 
 
 class SiteGrant(Audited, Dated):
-    """That a member may look at, work on, or do everything their role permits in a site."""
+    """Grant of read, write or full access to a site, up to the member's role."""
 
     class Level(models.TextChoices):
         READ = "read", "Read"

@@ -1,4 +1,4 @@
-"""Users, organizations, sites, and who is what where."""
+"""Users, organizations and memberships, with permission checks."""
 
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -26,15 +26,15 @@ from controller.base.errors import Refused
 from controller.base.models import Base, Dated
 from controller.base.secret_fields import SecretFields
 
-# Django's words for what may be done to a model, and ours.
+# Django's permission verbs and the corresponding actions.
 ACTIONS = {"view": "read", "add": "create", "change": "update", "delete": "delete"}
-# Models whose permissions go by another name than their own.
+# Models whose permissions have a different resource name.
 RESOURCES = {"devicegroup": "group", "deviceconnection": "connection", "ipaddress": "address"}
 
 
 class UserQuerySet(models.QuerySet["User"]):
     def visible_to(self, user: "User | AnonymousUser", to: str = "user:read") -> Self:
-        """The user themselves, and the members of organizations whose users they may read."""
+        """Return the user and the members of organizations whose users they may read."""
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         if user.is_superuser:
@@ -49,7 +49,7 @@ class Users(UserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
 
 
 class User(Audited, AbstractUser):
-    """Signs in by user name or e-mail; what they may do follows from their memberships."""
+    """User; permissions follow from memberships. Signs in by user name or e-mail."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"password"}))
 
@@ -59,7 +59,7 @@ class User(Audited, AbstractUser):
         unique=True,
         validators=[
             UnicodeUsernameValidator(),
-            # A name that looks like somebody's e-mail could sign in as them.
+            # A user name that looks like another user's e-mail could sign in as that user.
             RegexValidator(
                 "@",
                 "A user name has no @; the e-mail has a field of its own.",
@@ -84,7 +84,7 @@ class User(Audited, AbstractUser):
 
     objects: ClassVar[Users] = Users()
 
-    # What an API key leaves of the user's permissions; None is all of them.
+    # Scopes of the API key in use; None does not restrict permissions.
     scopes: frozenset[str] | None = None
 
     class Meta(AbstractUser.Meta):
@@ -97,7 +97,7 @@ class User(Audited, AbstractUser):
         ]
 
     def checked(self) -> Self:
-        """This user, if its fields and constraints are in order; else :class:`Refused`."""
+        """Validate fields and constraints and return the user; raise :class:`Refused`."""
         try:
             self.full_clean(exclude={"password"})
         except ValidationError as error:
@@ -111,7 +111,7 @@ class User(Audited, AbstractUser):
 
     @cached_property
     def access_by_organization(self) -> dict[UUID, OrganizationAccess]:
-        """Role and sites by organization, active organizations only; read once per request."""
+        """Return role and sites per active organization; read once per request."""
         rows = self.memberships.filter(organization__is_active=True).values_list(
             "organization_id", "role", "grants__site_id", "grants__level"
         )
@@ -124,25 +124,25 @@ class User(Audited, AbstractUser):
 
     @property
     def roles(self) -> dict[UUID, str]:
-        """Role by organization, active organizations only."""
+        """Return the role per active organization."""
         return {pk: standing.role for pk, standing in self.access_by_organization.items()}
 
     @property
     def audit_organization_id(self) -> UUID | None:
-        """The one organization they belong to; who is in several or none is the portal's."""
+        """Return the user's only organization; None (the portal) if several or none."""
         mine = list(self.memberships.values_list("organization_id", flat=True)[:2])
         return mine[0] if len(mine) == 1 else None
 
     @property
     def role(self) -> str:
-        """The highest role that the user has anywhere."""
+        """Return the highest role that the user has anywhere."""
         if self.is_superuser:
             return "super_admin"
         return max(self.roles.values(), key=lambda role: RANKS[role], default="guest")
 
     @cached_property
     def group_permissions(self) -> frozenset[str]:
-        """What the user's groups permit, in each organization they are a member of."""
+        """Return permissions by groups, valid in each of the user's organizations."""
         rows = Permission.objects.filter(group__user=self).values_list(
             "codename", "content_type__model"
         )
@@ -159,9 +159,10 @@ class User(Audited, AbstractUser):
     def has_perm_in(
         self, permission: str, organization_id: UUID | None, place: SiteScope = NO_SITE
     ) -> bool:
-        """Whether ``resource:action`` is permitted on rows of this organization and place.
+        """Return whether ``resource:action`` is permitted in this organization and place.
 
-        Rows that belong to none are shared: every member reads them, superusers write them.
+        Rows without organization are shared: every member reads them, superusers write
+        them.
         """
         if not self.is_active or self._narrowed(permission):
             return False
@@ -177,17 +178,17 @@ class User(Audited, AbstractUser):
         )
 
     def has_perm_on(self, permission: str, row: Any) -> bool:
-        """Whether this is permitted on a row that is owned by an organization."""
+        """Return whether this is permitted on a row owned by an organization."""
         return self.has_perm_in(permission, row.owner_id, row.site_scope)
 
     def has_perm_in_every_site(self, permission: str, organization_id: UUID | None) -> bool:
-        """Whether this is permitted wherever in the organization a row may be."""
+        """Return whether this is permitted in all sites of the organization."""
         standing = self.access_by_organization.get(organization_id) if organization_id else None
         everywhere = self.is_superuser or bool(standing and standing.covers_every_site)
         return everywhere and self.has_perm_in(permission, organization_id)
 
     def has_perm_anywhere(self, permission: str) -> bool:
-        """Whether there is any organization in which this is permitted."""
+        """Return whether this is permitted in any organization."""
         if not self.is_active or self._narrowed(permission):
             return False
         if self.is_superuser or any(role_allows(r, permission) for r in self.roles.values()):
@@ -195,7 +196,7 @@ class User(Audited, AbstractUser):
         return bool(self.roles) and permission in self.group_permissions
 
     def outranks(self, role: str, organization_id: UUID | None) -> bool:
-        """Whether the user's own role is at least this one; a narrowed key never is."""
+        """Return whether the user's role is at least this one; False for scoped keys."""
         if self.is_superuser:
             return self.scopes is None
         standing = self.access_by_organization.get(organization_id) if organization_id else None
@@ -205,7 +206,7 @@ class User(Audited, AbstractUser):
 
     @property
     def permissions(self) -> list[str]:
-        """All that the user may do somewhere."""
+        """Return all permissions that the user has anywhere."""
         return [one for one in every_permission() if self.has_perm_anywhere(one)]
 
 
@@ -221,7 +222,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
 
 
 class Organization(Audited, Base):
-    """A tenant: everything belongs to one, or is shared by all."""
+    """Tenant: rows belong to one organization or are shared by all."""
 
     name = models.CharField(
         max_length=200, unique=True, help_text="The name of the organization"
@@ -247,7 +248,7 @@ class Organization(Audited, Base):
 
     @property
     def owner_id(self) -> UUID:
-        """An organization belongs to itself."""
+        """Return its own id: an organization belongs to itself."""
         return self.pk
 
     @property

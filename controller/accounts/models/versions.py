@@ -1,4 +1,4 @@
-"""What rows were, each time somebody had changed them."""
+"""Versions of rows, one per change."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from controller.base.secrets import EncryptedJSONField
 
 
 class Version(Shareable):
-    """One row as it was after one change; encrypted, for it holds what the row holds."""
+    """Content of a row after one change; encrypted, like secrets in the row itself."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(inside=frozenset({"values"}))
 

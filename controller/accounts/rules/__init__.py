@@ -1,4 +1,4 @@
-"""Signing in, tokens, keys, people, and whether somebody may do something."""
+"""Rules of authentication, credentials, users, sites and permissions."""
 
 from controller.accounts.rules.authentication import (
     EmailOrUsernameBackend,

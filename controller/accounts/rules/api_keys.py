@@ -1,4 +1,4 @@
-"""API keys: shown once, perhaps narrower than their owner, and good until they expire."""
+"""API keys: shown once, optionally restricted by scopes, with optional expiry."""
 
 import secrets
 from collections.abc import Sequence
@@ -30,9 +30,12 @@ def create_key(
     scopes: Sequence[str] = (),
     expires_in_days: int | None = None,
 ) -> tuple[ApiKey, str]:
-    """A key of this user and its secret, which can only be read now."""
+    """Create an API key; return the key and its secret, shown only now.
+
+    Raises Conflict if the user has the maximum number of keys.
+    """
     _check_scopes(user, scopes)
-    # Two requests at once must not both find room for one more.
+    # Row lock: two concurrent requests must not both pass the limit.
     User.objects.select_for_update().get(pk=user.pk)
     if (
         _normalized_scopes(ApiKey.objects.filter(user=user)).count()
@@ -80,7 +83,7 @@ def delete_key(key: ApiKey) -> None:
 
 
 def authenticate_key(secret: str) -> User | None:
-    """Whose key this is, narrowed to its scopes; notes that it was used."""
+    """Return the key's owner restricted to its scopes, or None. Updates `last_used`."""
     found = (
         _normalized_scopes(ApiKey.objects.select_related("user"))
         .filter(digest=digest(secret))

@@ -1,8 +1,8 @@
-"""Telling the audit what happened, sealing what it was told, and checking the seals.
+"""Record audit entries, seal them in hash chains, and verify the chains.
 
-Writes of single rows by people and programs are told by the rows themselves (``Audited``).
-Rules call :func:`record` for all else that a person does: a bulk write, a verb that writes no
-row, an attempt that was turned away.
+Writes of single rows by users and API clients are recorded by the rows themselves
+(``Audited``). Rules call :func:`record_audit` for everything else that a user does: bulk
+writes, actions without a row, refused attempts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,12 +34,14 @@ def record_audit(
     by: User | None = None,
     **named: str,
 ) -> None:
-    """Note what was done to a row (or that it was ``refused``, or ``failed``), and by whom.
+    """Record an action on a row, its outcome (done, refused, failed) and actor.
 
-    It counts once the surrounding transaction has committed. Who and from where is in the
-    trace of the request; ``by`` names somebody it does not know yet. Secrets in ``before`` and
-    ``after`` are masked by the names of their fields. ``named`` (object_type, object_id,
-    object_name) stands for a row that there is none of.
+    The entry is written in the surrounding transaction. Actor and address come from the
+    request
+    context; ``by`` names an actor the context does not know yet. Secrets in ``before`` and
+    ``after`` are masked by field name. ``named`` (object_type, object_id, object_name)
+    replaces
+    a missing row.
     """
     if organization_id is OF_ROW:
         organization_id = getattr(row, "audit_organization_id", getattr(row, "owner_id", None))
@@ -61,7 +63,7 @@ def record_audit(
 
 
 def has_actor() -> bool:
-    """Whether a person or a program is at work, and not the portal or a device by itself."""
+    """Return whether a user or API client is acting, not the portal or a device."""
     trace = context_or_none()
     return bool(trace and trace.actor)
 
@@ -71,7 +73,7 @@ def chain_name(organization_id: UUID | None) -> str:
 
 
 def seal_entries() -> int:
-    """Chain all entries that are committed and not chained yet; how many."""
+    """Chain all committed, unchained entries. Returns their number."""
     waiting = AuditEntry.objects.filter(number=None).order_by()
     chains = list(waiting.values_list("organization_id", flat=True).distinct())
     return sum(_seal_chain(organization_id) for organization_id in chains)
@@ -90,7 +92,7 @@ def _seal_chain(organization_id: UUID | None) -> int:
 def _seal_some(organization_id: UUID | None) -> int:
     name = chain_name(organization_id)
     AuditChain.objects.get_or_create(name=name)
-    # Of two workers one waits here, and then finds nothing left to do.
+    # Row lock: a second worker waits here and then finds nothing left to do.
     head = AuditChain.objects.select_for_update().get(name=name)
     rows = list(
         AuditEntry.objects.filter(organization=organization_id, number=None).order_by("id")[
@@ -108,7 +110,7 @@ def _seal_some(organization_id: UUID | None) -> int:
 
 @dataclass(frozen=True)
 class ChainCheck:
-    """What a look at one chain found."""
+    """Result of verifying one chain."""
 
     name: str
     entries: int
@@ -118,7 +120,7 @@ class ChainCheck:
 
 
 def verify_chains(organization_ids: set[UUID | None] | None = None) -> list[ChainCheck]:
-    """Walk the chains of these organizations (or all), and say where they are broken."""
+    """Verify the chains of these organizations (or all) and return their problems."""
     told = AuditEntry.objects.order_by().values_list("organization_id", flat=True).distinct()
     names: dict[str, UUID | None] = {chain_name(one): one for one in told}
     heads = {one.name: one for one in AuditChain.objects.all()}

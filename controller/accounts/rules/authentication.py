@@ -1,4 +1,4 @@
-"""Who somebody is, by a password, and whether somebody may do something."""
+"""Authentication by password or token, and the authorization check."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -21,9 +21,9 @@ from controller.base.compiled_queries import CompiledQuery
 from controller.base.errors import Locked, NotAuthenticated, NotPermitted
 from controller.base.secrets import digest
 
-# Written at most this often, so that reading with a token does not cost a write each time.
+# Minimum interval between updates, so that token reads do not cost a write each.
 LAST_USED_GRAIN = timedelta(minutes=1)
-# Every request of every program asks this.
+# Compiled: runs on every request of every API client.
 USER_COLUMNS = [field.attname for field in User._meta.concrete_fields]
 OF_TOKEN = CompiledQuery(
     lambda digest: User.objects.filter(api_tokens__digest=digest).values_list(
@@ -35,7 +35,7 @@ WRONG = "Incorrect email/username or password"
 
 
 class EmailOrUsernameBackend(ModelBackend):
-    """Django's own check of the password, for a user named by user name or e-mail."""
+    """Authentication backend that accepts a user name or an e-mail address."""
 
     def authenticate(
         self,
@@ -53,8 +53,9 @@ class EmailOrUsernameBackend(ModelBackend):
             raise PermissionDenied from locked
         named = username
         if "@" in username:
-            # An unknown e-mail goes on as it is: the password is hashed for nobody too, so
-            # the answer takes as long as for somebody.
+            # An unknown e-mail is passed on as it is: Django then hashes the password anyway,
+            # so the
+            # response time does not reveal whether the user exists.
             user = User.objects.filter(email__iexact=username).only("username").first()
             named = user.username if user else username
         found = super().authenticate(request, username=named, password=password, **kwargs)
@@ -70,7 +71,7 @@ class EmailOrUsernameBackend(ModelBackend):
 
 
 def _note_refusal(name: str, why: str) -> None:
-    """For the audit. One query for anybody, so that the time it takes tells nothing."""
+    """Record a refused sign-in, with one query in any case (constant time)."""
     named = Q(user__email__iexact=name) if "@" in name else Q(user__username=name)
     mine = list(Membership.objects.filter(named).values_list("organization", "user")[:2])
     record_audit(
@@ -85,9 +86,11 @@ def _note_refusal(name: str, why: str) -> None:
 
 
 def authenticate_password(name: str, password: str, request: HttpRequest | None = None) -> User:
-    """Whose name (or e-mail) and password these are; :class:`NotSignedIn` if nobody's.
+    """Authenticate by user name or e-mail and password.
 
-    :class:`Locked` after too many failures, whether or not there is such a user.
+    Raises :class:`NotAuthenticated` if wrong, and :class:`Locked` after too many failures,
+    whether
+    or not such a user exists.
     """
     try:
         lockouts.raise_if_locked(name)
@@ -103,20 +106,23 @@ def authenticate_password(name: str, password: str, request: HttpRequest | None 
 def authorize(
     user: User, permission: str, organization_id: UUID | None, place: SiteScope = NO_SITE
 ) -> None:
-    """Raise :class:`NotPermitted` unless the user may do this in this organization."""
+    """Raise :class:`NotPermitted` unless the user has the permission there."""
     if not user.has_perm_in(permission, organization_id, place):
         raise NotPermitted("You do not have permission to perform this action.")
 
 
 def issue_token(user: User, *, name: str) -> str:
-    """A new API token (40 hex digits); this is the only time it can be read."""
+    """Create an API token (40 hex digits); it can be read only now."""
     token = secrets.token_hex(20)
     ApiToken.objects.create(user=user, name=name, digest=digest(token))
     return token
 
 
 def authenticate_token(token: str) -> User | None:
-    """Whose token this is, if it is one and its user is active; notes that it was used."""
+    """Authenticate an API token. Returns None if unknown or its user is inactive.
+
+    Updates `last_used`.
+    """
     for last_used, *values in OF_TOKEN(digest=digest(token)):
         user = User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, values)
         if user.may_sign_in:

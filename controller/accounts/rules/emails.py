@@ -1,4 +1,4 @@
-"""The e-mail addresses of a user; the primary one is the one of their account."""
+"""E-mail addresses of a user; the primary one equals the account's e-mail."""
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
@@ -57,7 +57,7 @@ def make_primary(row: EmailAddress) -> None:
 
 
 def move_primary(user: User) -> None:
-    """The account's e-mail was changed: that address is the primary one now."""
+    """Make the account's changed e-mail the primary address."""
     row = EmailAddress.objects.filter(user=user, email__iexact=user.email).first()
     if row is None:
         add(user, user.email, primary=True)

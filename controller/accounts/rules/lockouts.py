@@ -1,7 +1,7 @@
-"""After five failures in a row, a name is locked for half an hour, whoever it belongs to.
+"""Lockouts: after five failures in a row a name is locked for half an hour.
 
-Failures are counted by the name as it was typed, so that the answer tells nothing about who
-has an account.
+Failures are counted by the name as typed, so that the response does not reveal whether an
+account exists.
 """
 
 from datetime import timedelta
@@ -22,7 +22,7 @@ def _digest(name: str) -> str:
 
 
 def raise_if_locked(name: str) -> None:
-    """Raise :class:`Locked` while this name is."""
+    """Raise :class:`Locked` while the name is locked."""
     until = (
         Lockout.objects.filter(name_digest=_digest(name))
         .values_list("locked_until", flat=True)
@@ -37,7 +37,7 @@ def raise_if_locked(name: str) -> None:
 
 @transaction.atomic
 def record_failure(name: str) -> None:
-    """Count one more; what is half an hour old, or was followed by a lock, counts no more."""
+    """Record a failure. The counter restarts after LOCKED_FOR or after a lockout."""
     now = timezone.now()
     row, _ = Lockout.objects.select_for_update().get_or_create(name_digest=_digest(name))
     if row.locked_until is not None or row.last_failure < now - LOCKED_FOR:
@@ -53,5 +53,5 @@ def reset_failures(name: str) -> None:
 
 
 def prune() -> int:
-    """Drop what counts no more; how many."""
+    """Delete expired lockouts. Returns their number."""
     return Lockout.objects.filter(last_failure__lt=timezone.now() - LOCKED_FOR * 2).delete()[0]

@@ -1,4 +1,4 @@
-"""The second factor: codes of an app, and backup codes for the day it is lost."""
+"""Second factor: authenticator codes (TOTP) and backup codes."""
 
 import secrets
 from dataclasses import dataclass
@@ -35,7 +35,10 @@ def is_enabled(user: User) -> bool:
 
 @transaction.atomic
 def start_setup(user: User) -> Setup:
-    """A new secret and new backup codes, shown this once; they count once a code proves them."""
+    """Create a secret and backup codes, shown once; inactive until confirmed.
+
+    Raises Conflict if MFA is already enabled.
+    """
     if is_enabled(user):
         raise Conflict("MFA is on already. Turn it off first, to set it up anew.")
     secret = totp.new_secret()
@@ -55,7 +58,10 @@ def _digest(user: User, code: str) -> str:
 
 
 def enable(user: User, code: str) -> None:
-    """From now on a code is asked for, since this one shows that the app is set up."""
+    """Enable MFA; the code proves that the app is set up.
+
+    Raises Conflict if no setup was started.
+    """
     row = Authenticator.objects.filter(user=user, confirmed=None).first()
     if row is None:
         raise Conflict("There is nothing to turn on; set MFA up first.")
@@ -72,7 +78,10 @@ def disable(user: User) -> None:
 
 
 def verify_code(user: User, code: str) -> None:
-    """Take a code of the app or a backup code, each good once; else :class:`NotSignedIn`."""
+    """Verify and use up an authenticator or backup code.
+
+    Raises :class:`NotAuthenticated` if wrong, and Locked after too many failures.
+    """
     name = f"mfa {user.pk}"
     lockouts.raise_if_locked(name)
     row = Authenticator.objects.filter(user=user, confirmed__isnull=False).first()
@@ -93,7 +102,7 @@ def verify_code(user: User, code: str) -> None:
 
 def _take_step(row: Authenticator, code: str) -> None:
     step = totp.step_of(row.secret, code, timezone.now().timestamp(), after=row.last_step)
-    # Of two requests with the same code, one gets this row.
+    # Conditional update: of two requests with the same code only one succeeds.
     taken = step is not None and Authenticator.objects.filter(
         pk=row.pk, last_step__lt=step
     ).update(last_step=step)

@@ -1,4 +1,4 @@
-"""New passwords: by who knows the old one, by who reads the e-mail, by a superior."""
+"""Change, reset and administratively set passwords."""
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
@@ -19,7 +19,7 @@ BAD_LINK = "The link to reset the password is invalid or has been used."
 
 
 def check_password_strength(password: str, user: User | None, field: str) -> None:
-    """Refuse a password that the validators of the settings do not take."""
+    """Raise Refused if the password fails the configured validators."""
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -30,7 +30,7 @@ def change_password(
     user: User, *, current: str, new: str, session: Session | None = None,
     fields: tuple[str, str] = ("current_password", "new_password"),
 ) -> None:  # fmt: skip
-    """A new password for who knows the present one; every other session ends."""
+    """Change the password after checking the current one; all other sessions end."""
     name = f"password {user.pk}"
     lockouts.raise_if_locked(name)
     if not user.check_password(current):
@@ -51,7 +51,7 @@ def set_password(
 
 
 def send_reset_link(user_id: str) -> bool:
-    """Send a link to set a new password; whether there is somebody to send it to."""
+    """Send a password reset link. Returns False if there is no such active user."""
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None:
         return False
@@ -69,14 +69,17 @@ def send_reset_link(user_id: str) -> bool:
 
 
 def find_user(name: str) -> User | None:
-    """Whose e-mail or user name this is."""
+    """Return the active user with this e-mail or user name, or None."""
     named = Q(email__iexact=name) if "@" in name else Q(username=name)
     found: User | None = User.objects.filter(named, is_active=True).first()
     return found
 
 
 def reset_password(uid: str, token: str, new: str, *, field: str = "new_password") -> None:
-    """Set the password of whose link this is."""
+    """Set a new password from a reset link.
+
+    Raises Refused if the uid or the token is invalid.
+    """
     try:
         user = User.objects.get(pk=urlsafe_base64_decode(uid).decode(), is_active=True)
     except (User.DoesNotExist, ValueError, ValidationError, OverflowError):

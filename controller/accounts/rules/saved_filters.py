@@ -1,18 +1,18 @@
-"""Saving what a list shows under a name, for oneself or for an organization."""
+"""Saved filters: save, share with an organization, delete."""
 
 from urllib.parse import parse_qsl, urlencode
 
 from controller.accounts.models import Organization, SavedFilter, User
 from controller.base.errors import Conflict, NotPermitted, Refused
 
-# Where one is in a list, and how it was opened, is no part of what it shows.
+# Page number and popup parameters do not affect which rows are shown.
 LEFT_OUT = {"p", "e", "all", "_popup", "_to_field", "_changelist_filters", "_facets"}
 MOST = 30
 SHARE = "filter:share"
 
 
 def canonical(query: str) -> str:
-    """A query string without what does not matter, always in the same order."""
+    """Return the query string without irrelevant parameters, sorted."""
     pairs = parse_qsl(query)
     return urlencode(sorted((name, value) for name, value in pairs if name not in LEFT_OUT))
 
@@ -20,7 +20,7 @@ def canonical(query: str) -> str:
 def save_filter(
     user: User, *, page: str, name: str, query: str, organization: Organization | None = None
 ) -> SavedFilter:
-    """Keep a list as it is; with an organization, for all of its members."""
+    """Save a list's filters; with an organization, shared with its members."""
     if organization is not None and not user.has_perm_in(SHARE, organization.pk):
         raise NotPermitted(f"Your role in {organization} does not permit this.")
     kept = canonical(query)
@@ -34,7 +34,7 @@ def save_filter(
 
 
 def may_delete(user: User, row: SavedFilter) -> bool:
-    """Its owner may, and who looks after the organization that it is shared with."""
+    """Return whether the user owns the filter or manages its organization."""
     shared = row.organization_id is not None
     return row.user_id == user.pk or (
         shared and user.has_perm_in("organization:update", row.organization_id)

@@ -1,6 +1,6 @@
-"""Sessions of the API: an access token for half an hour, and a refresh token good once.
+"""Sessions of the API: access tokens for half an hour, single-use refresh tokens.
 
-Both are signed and name their session; a session that is revoked ends all of them at once.
+Both are signed and name their session; revoking the session invalidates all its tokens.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def _claims(token: str, kind: str, sentence: str) -> dict[str, Any]:
 def open_session(
     user: User, *, user_agent: str = "", address: str | None = None, remember: bool = False
 ) -> Tokens:
-    """A new session of somebody who has proved who they are."""
+    """Open a session for an authenticated user and return its tokens."""
     session = Session(
         user=user,
         refresh_id=uuid4(),
@@ -96,9 +96,9 @@ def _tokens(session: Session) -> Tokens:
 
 
 def refresh(token: str) -> Tokens:
-    """New tokens for the refresh token of a session, which is good this once.
+    """Exchange a single-use refresh token for new tokens.
 
-    One that was used before is in wrong hands, so then the whole session ends.
+    A token that was used before has leaked, so the session is revoked.
     """
     claims = _claims(token, "refresh", "Invalid refresh token")
     row = _live().filter(pk=claims["sid"]).first()
@@ -121,7 +121,7 @@ def _live() -> Any:
 
 
 def authenticate_access_token(token: str) -> Session | None:
-    """The session of an access token, if both are good and its user is active."""
+    """Return the session of a valid access token with an active user, or None."""
     try:
         claims = _claims(token, "access", "Invalid token.")
     except NotAuthenticated:
@@ -136,7 +136,7 @@ def authenticate_access_token(token: str) -> Session | None:
 
 
 def authenticate_refresh_token(token: str) -> Session | None:
-    """The session that this refresh token is of, used or not."""
+    """Return the live session of a refresh token, used or not, or None."""
     try:
         claims = _claims(token, "refresh", "Invalid refresh token")
     except NotAuthenticated:
@@ -154,7 +154,10 @@ def revoke(session: Session, *, because: str) -> None:
 
 
 def revoke_all(user: User, *, because: str, but: Session | None = None) -> int:
-    """End every session and every token that was signed in for; API keys stay."""
+    """Revoke all sessions except `but`, and delete API tokens; keys are kept.
+
+    Returns the number of ended sessions.
+    """
     ApiToken.objects.filter(user=user).delete()
     rows = Session.objects.filter(user=user, revoked=None)
     if but is not None:
@@ -165,7 +168,7 @@ def revoke_all(user: User, *, because: str, but: Session | None = None) -> int:
 
 
 def second_factor_token(user: User, *, remember: bool) -> str:
-    """Proves for five minutes that the password was right."""
+    """Return a token that proves for five minutes that the password was correct."""
     return _signed(
         "mfa", SECOND_FACTOR_FOR, sub=str(user.pk), remember=str(remember), at=_password(user)
     )
@@ -180,15 +183,15 @@ def authenticate_second_factor_token(token: str) -> tuple[User, bool]:
 
 
 def _password(user: User) -> str:
-    """Changes with the password, and tells nothing about it."""
+    """Return a fingerprint that changes with the password and does not reveal it."""
     return digest(f"{_key(settings.SECRET_KEY)} {user.password}")[:16]
 
 
 def csrf_token(session_id: UUID | str) -> str:
-    """What a page must send back beside this session's cookie."""
+    """Return the CSRF token that belongs to this session's cookie."""
     return digest(f"{_key(settings.SECRET_KEY)} csrf {session_id}")
 
 
 def prune(before: datetime) -> int:
-    """Drop sessions that ended before; how many."""
+    """Delete sessions that ended before this time. Returns their number."""
     return Session.objects.filter(Q(expires__lt=before) | Q(revoked__lt=before)).delete()[0]

@@ -1,4 +1,4 @@
-"""Sites, and who may do what in them."""
+"""Sites and site grants."""
 
 import ipaddress
 import json
@@ -17,7 +17,7 @@ HIGHEST_VLAN = 4094
 
 
 def create_site(*, organization: Organization, **values: Any) -> Site:
-    """A new site; its slug must be free in the organization (409)."""
+    """Create a site; raise Conflict if its slug is taken in the organization."""
     site = Site(organization=organization, **values)
     return _saved(site)
 
@@ -46,7 +46,7 @@ def _check_subnets(subnets: Any) -> None:
         if not isinstance(one, dict):
             raise Refused({"subnets": ['Each is an object, as in {"cidr": "10.0.0.0/24"}.']})
         try:
-            # As text: of a number, ip_network would make an address.
+            # As text: ip_network would convert a number to an address.
             network = ipaddress.ip_network(str(one.get("cidr", "")), strict=False)
         except ValueError as error:
             raise Refused({"subnets": [str(error)]}) from error
@@ -64,7 +64,7 @@ def _check_subnets(subnets: Any) -> None:
 
 @transaction.atomic
 def delete_site(site: Site) -> None:
-    """A site goes when no device is in it any more."""
+    """Delete a site; raise Conflict while devices are in it."""
     try:
         site.delete()
     except ProtectedError as error:
@@ -73,7 +73,7 @@ def delete_site(site: Site) -> None:
 
 @transaction.atomic
 def grant(membership: Membership, site: Site, level: str, *, by: User) -> SiteGrant:
-    """Let a member read, write, or do everything their role permits in a site."""
+    """Grant a member read, write or full access to a site."""
     if site.organization_id != membership.organization_id:
         raise Refused({"site": ["The site is of another organization."]})
     if not by.has_perm_in("user:update", site.organization_id):
@@ -93,7 +93,7 @@ def revoke_grant(row: SiteGrant, *, by: User) -> None:
 
 @transaction.atomic
 def set_grants(membership: Membership, levels: Mapping[Site, str], *, by: User) -> None:
-    """Make these the sites of a member, and no others."""
+    """Replace all site grants of a member."""
     kept: Sequence[Any] = [
         grant(membership, site, one, by=by).pk for site, one in levels.items()
     ]

@@ -1,4 +1,4 @@
-"""Whose account it is that an OpenID Connect provider vouches for."""
+"""Accounts of OpenID Connect subjects (single sign-on)."""
 
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
@@ -18,9 +18,11 @@ def authenticate_subject(
     subject: str, *, email: str = "", is_verified: bool = False, username: str = "",
     first_name: str = "", last_name: str = "",
 ) -> User:  # fmt: skip
-    """The account of this subject; the first time, the one with the e-mail that was verified.
+    """Return the account of this subject, linking or creating it on first use.
 
-    :class:`NotPermitted` where there is none and none may be made, or it may not sign in.
+    The first time, the account with the verified e-mail is linked. Raises
+    :class:`NotPermitted` if
+    there is none and none may be created, or if the account may not sign in.
     """
     known = SocialAccount.objects.select_related("user").filter(provider=PROVIDER, uid=subject)
     row = known.first()

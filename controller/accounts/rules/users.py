@@ -1,4 +1,4 @@
-"""Users, organizations and memberships: nobody gives more than they have."""
+"""Users, organizations and memberships. Nobody grants more than their own role."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,10 @@ ONLY_SUPERUSERS = ("is_superuser", "groups", "user_permissions")
 
 
 def register(*, email: str, password: str, first_name: str, last_name: str) -> None:
-    """An account that may do nothing until somebody invites it; silent where there is one."""
+    """Create an account without memberships.
+
+    Succeeds silently if the e-mail is taken, to prevent user enumeration.
+    """
     name = email.partition("@")[0]
     user = User(username=name, email=email, first_name=first_name, last_name=last_name)
     passwords.check_password_strength(password, user, "password")
@@ -45,7 +48,7 @@ def confirm_password(user: User, password: str) -> None:
 
 
 def token_for(user: User, *, name: str) -> str:
-    """A token for a program; who has a second factor makes tokens where it is asked for."""
+    """Create an API token after a password sign-in; refused if MFA is enabled."""
     if mfa.is_enabled(user):
         raise NotPermitted(
             "This account has MFA enabled: sign in by /api/v1/auth/login, "
@@ -62,7 +65,7 @@ def forget_token(user: User, token: str) -> None:
 
 
 def save_group(group: Group | None = None, **values: Any) -> Group:
-    """A set of permissions; superusers make them."""
+    """Create or update a group and its permissions."""
     group = group or Group()
     permissions = values.pop("permissions", None)
     for name, value in values.items():
@@ -82,7 +85,7 @@ def delete_group(group: Group) -> None:
 
 
 def update_self(user: User, **values: Any) -> User:
-    """What everybody may change of their own account."""
+    """Update the fields that users may change on their own account."""
     if "full_name" in values:
         first, _, last = values.pop("full_name").strip().partition(" ")
         values |= {"first_name": first, "last_name": last}
@@ -104,7 +107,7 @@ def create_user(
     email_verified: bool = False,
     **values: Any,
 ) -> User:
-    """A new user; who is no superuser adds them to an organization of their own."""
+    """Create a user; managers must add the user to one of their organizations."""
     _check_flags(by, values)
     if not by.is_superuser and not organization_users:
         raise Refused({"organization_users": ["Choose an organization that you manage."]})
@@ -162,7 +165,7 @@ def _check_flags(by: User, values: Mapping[str, Any]) -> None:
 
 
 def check_can_manage_user(by: User, user: User) -> None:
-    """Whether ``by`` may change this account: it must be theirs in every organization."""
+    """Raise NotPermitted unless ``by`` manages the user in all their organizations."""
     if by.is_superuser or by.pk == user.pk:
         return
     roles = dict(user.memberships.values_list("organization_id", "role"))
@@ -199,7 +202,7 @@ def add_member(
     is_admin: bool | None = None,
     role: str | None = None,
 ) -> Membership:
-    """Make somebody a member of an organization, or change their role in it."""
+    """Add a user to an organization, or change their role there."""
     row = Membership.objects.filter(user=user, organization=organization).first()
     if row is not None and role is None and row.is_manager == bool(is_admin):
         return row
@@ -212,7 +215,7 @@ def add_member(
 def grant(
     *, user: User, organization: Organization, role: str, by: User | None = None
 ) -> Membership:
-    """Make somebody a member, in this role."""
+    """Add a user to an organization with this role."""
     check_can_grant_role(by, role, organization)
     row = Membership(user=user, organization=organization, role=role).checked()
     row.save()
@@ -233,7 +236,7 @@ def revoke(row: Membership, *, by: User | None = None) -> None:
 
 
 def check_can_grant_role(by: User | None, role: str, organization: Organization) -> None:
-    """Nobody gives or takes more than they have; None is the portal's own administration."""
+    """Raise NotPermitted if the role exceeds the actor's own; None is the portal."""
     if by is None:
         return
     if not by.has_perm_in("user:update", organization.pk):
@@ -257,7 +260,7 @@ def update_organization(organization: Organization, **values: Any) -> Organizati
 
 @transaction.atomic
 def delete_organization(organization: Organization) -> None:
-    """An organization goes when nothing belongs to it any more."""
+    """Delete an organization; raise Conflict while rows belong to it."""
     try:
         organization.delete()
     except ProtectedError as error:

@@ -1,4 +1,4 @@
-"""Keeping what rows are, each time a rule has changed them."""
+"""Record a version of a row after each change."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,13 +12,13 @@ from controller.base.request_context import current_context
 
 
 def values_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
-    """These fields as JSON; a row that is referred to as its id."""
+    """Return these fields as JSON values; related rows by their id."""
     found = {name: row._meta.get_field(name).value_from_object(row) for name in names}  # type: ignore[union-attr]
     return {name: str(one) if isinstance(one, UUID) else one for name, one in found.items()}
 
 
 def record_version(kind: str, row: Any, values: Mapping[str, Any], *, verb: str = "") -> None:
-    """Add a version, unless it is as the one before; a first one is that of its creation."""
+    """Add a version unless nothing changed; the first one records the creation."""
     last = Version.objects.filter(kind=kind, row=row.pk).order_by("-number").first()
     changed = [one.field for one in diff.changes(last.values if last else {}, values)]
     if last is not None and not changed and not verb:

@@ -1,4 +1,4 @@
-"""Actions of the list of devices, each of which proposes a change of the selected ones."""
+"""Bulk actions of the device list; each creates a draft bulk operation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from controller.devices.models import Device
 
 
 def begin(kind: str) -> Callable[..., Any]:
-    """The action of a list of devices that proposes this change of the selected ones."""
+    """Return an admin action that creates a draft of this kind for the selected devices."""
 
     def propose(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         user: Any = request.user

@@ -1,4 +1,4 @@
-"""The same change of many devices: what it would do, the button, and how far it got."""
+"""Admin of bulk operations: preview, start, progress."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -37,7 +37,7 @@ ROW_TONES = {
     RowState.REFUSED: "bad", RowState.WAITING: "busy", RowState.LEFT: "mute",
     RowState.DONE: "good",
 }  # fmt: skip
-# A page shows so many rows, what went wrong first.
+# The page shows this many rows, failures first.
 SHOWN = 200
 
 
@@ -77,7 +77,7 @@ class DeviceBatchAdmin(ScopedAdmin):
         return rows.counted()
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
-        """Whoever proposed it starts, stops and discards it; others look on."""
+        """Permit starting, stopping and discarding to the operation's author only."""
         user: Any = request.user
         own = obj is None or obj.user_id == user.pk
         return user.is_active and verb in {"read", "delete"} and (own or verb == "read")
@@ -88,7 +88,7 @@ class DeviceBatchAdmin(ScopedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    # --- the list
+    # --- list
 
     @display(description="Organization", ordering="organization__name")
     def owner(self, obj: DeviceBatch) -> str:
@@ -111,7 +111,7 @@ class DeviceBatchAdmin(ScopedAdmin):
     def begun(self, obj: DeviceBatch) -> str:
         return relative_time(obj.created)
 
-    # --- the page
+    # --- page
 
     def get_urls(self) -> list[Any]:
         view, name = self.admin_site.admin_view, "configs_devicebatch"
@@ -163,7 +163,7 @@ class DeviceBatchAdmin(ScopedAdmin):
         }
 
     def under_way(self, request: HttpRequest, batch: Any) -> dict[str, Any]:
-        """Its rows and counts, as the part of the page that is fetched again."""
+        """Return rows and counts for the part of the page that is refreshed."""
         worst = Case(
             *(When(state=state, then=Value(at)) for at, state in enumerate(ROW_TONES)),
             output_field=IntegerField(),
@@ -197,19 +197,19 @@ class DeviceBatchAdmin(ScopedAdmin):
         }  # fmt: skip
 
     def results(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The part of the page that changes, for the page to fetch."""
+        """Return the part of the page that is refreshed."""
         batch = self.row_for(request, str(pk), "read")
         return render(request, "portal/batch.html", self.under_way(request, batch))
 
     def forecast(self, request: HttpRequest, pk: Any) -> JsonResponse:
-        """What would change in the devices' files; for whoever proposed it."""
+        """Return the preview of changed files as JSON; for the operation's author."""
         batch = self.row_for(request, str(pk), "delete")
         try:
             return JsonResponse(asdict(rules.preview(batch)))
         except Refused as refusal:
             return JsonResponse({"error": str(refusal)}, status=400)
 
-    # --- what its buttons do
+    # --- buttons
 
     def choose(self, request: HttpRequest, pk: Any) -> HttpResponse:
         batch = self.row_for(request, str(pk), "delete")

@@ -1,4 +1,4 @@
-"""The form of a device, its configuration included."""
+"""Form of a device, including its configuration."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Devices: the list, and the page of one with its configuration, connections and history."""
+"""Admin of devices: list, and page with configuration, connections and history."""
 
 from typing import Any
 
@@ -88,11 +88,11 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
             request.resolver_match
             and request.resolver_match.url_name == "devices_device_changelist"
         ):
-            # The list shows none of these, and the key would be decrypted for each row.
+            # Unused by the list, and the key would be decrypted for each row.
             rows = rows.defer("key", "notes", "config__config", "config__context")
         return rows.select_related("organization", "group", "presence", "config")
 
-    # --- the list
+    # --- list
 
     @display(description="Device", ordering="name")
     def device(self, obj: Device) -> str:
@@ -122,7 +122,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
     def get_actions(self, request: HttpRequest) -> Any:
         user: Any = request.user
         found: dict[str, Any] = super().get_actions(request)
-        # Deleting many is a batch like the others, shown before it is done.
+        # Bulk deletion is a bulk operation with a preview.
         found.pop("delete_selected", None)
         return {
             name: one for name, one in found.items()
@@ -147,7 +147,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
         }
         return TemplateResponse(request, "admin/devices/device/confirm.html", context)
 
-    # --- the page
+    # --- page
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         in_service = obj is None or not obj.is_deactivated
@@ -158,7 +158,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
         return ended and super().has_delete_permission(request, obj)
 
     def edits_config(self, request: HttpRequest, obj: Device) -> bool:
-        """Whoever edits a configuration reads its secrets, so both must be permitted."""
+        """Return whether the user may edit the configuration; requires reading its secrets."""
         user: Any = request.user
         return (
             user.has_perm_on("config:update", obj)
@@ -188,7 +188,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
         return {"config_backend": Backend.OPENWRT} | only | told
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        # Another organization means more than a field: the button "Move" shows what.
+        # Changing the organization has side effects; the button "Move" shows them.
         return ["organization"] if obj else []
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
@@ -203,7 +203,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
         return super().render_change_form(request, context, *args, **kw)
 
     def page_of(self, request: HttpRequest, saved: Device) -> dict[str, Any]:
-        # The form may have put refused values on the row it was given.
+        # The form may have put rejected values on the instance.
         device = self.get_queryset(request).get(pk=saved.pk)
         user: Any = request.user
         config: Config | None = getattr(device, "config", None)
@@ -237,7 +237,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
     def drift_verbs(
         self, request: HttpRequest, device: Device, config: Config | None
     ) -> list[tuple[str, str]]:
-        """What may be done about what the device holds, with the words of the buttons."""
+        """Return the drift actions available for this device, with button labels."""
         user: Any = request.user
         if config is None or not user.has_perm_on("config:update", device):
             return []
@@ -253,7 +253,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
             return HttpResponseRedirect(admin_url(Device, "change", obj.pk))
         return response
 
-    # --- what buttons do
+    # --- buttons
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -276,8 +276,9 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
         if not user.has_perm_on("config:read", device):
             raise PermissionDenied
         try:
-            # Whoever may not edit it gets what is saved: a draft of theirs could ask for any
-            # variable under a name that no mask knows.
+            # Without edit permission only the saved state is previewed: a draft could expose
+            # variables under
+            # names that are not masked.
             sent = preview.read(request) if self.edits_config(request, device) else {}
             return preview.of_device(device, sent, user)
         except preview.BadRequest as error:

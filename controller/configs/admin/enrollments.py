@@ -1,4 +1,4 @@
-"""Devices that ask to be added, and the person who decides."""
+"""Admin of enrollment requests: approve or reject."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Form fields for what a configuration is made of."""
+"""Form fields and widgets of configurations."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ class ConfigWidget(SchemaWidget):
 
 
 class TemplatesWidget(forms.TextInput):
-    """Templates to tick and to put in order."""
+    """Ordered selection of templates."""
 
     template_name = "portal/templates.html"
     choices: QuerySet[Template]
@@ -52,7 +52,7 @@ class TemplatesWidget(forms.TextInput):
 
 
 class TemplatesField(forms.Field):
-    """An ordered list of templates; on the wire a JSON list of their ids."""
+    """Ordered list of templates, submitted as a JSON list of ids."""
 
     widget = TemplatesWidget
 
@@ -78,7 +78,7 @@ class TemplatesField(forms.Field):
 
 
 def chosen(rows: QuerySet[Template], text: str) -> list[Template]:
-    """The templates with these ids (a JSON list), in this order."""
+    """Return the templates with these ids (a JSON list), in this order."""
     try:
         ids = json.loads(text)
         known = {str(pk): row for pk, row in rows.in_bulk(ids).items()}

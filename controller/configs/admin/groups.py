@@ -1,4 +1,4 @@
-"""Groups of devices: what their members have in common."""
+"""Admin of device groups."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ class DeviceGroupAdmin(Versioned, RuleAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not self.has_change_permission(request, obj):
-            # Its variables may hold keys and passwords.
+            # Variables may contain keys and passwords.
             return [(None, {"fields": [("name", "organization"), "description"]})]
         return [
             (None, {"fields": [("name", "organization"), "description"]}),

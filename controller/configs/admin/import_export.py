@@ -1,4 +1,4 @@
-"""Devices as a table: what its columns are, and what a line of it does."""
+"""Import and export of devices: columns, and the rules a line calls."""
 
 from typing import Any, ClassVar
 
@@ -34,7 +34,7 @@ def update(
 
 
 def filled(values: dict[str, Any]) -> dict[str, Any]:
-    """Empty cells as the model has them: these two are nothing, all others an empty text."""
+    """Convert empty cells to the model's empty values: None for these, else ""."""
     empty = {"hardware_id": None, "management_ip": None, "group": None, "site": None}
     return {name: value or empty.get(name, "") for name, value in values.items()}
 
@@ -53,7 +53,7 @@ class DeviceResource(RuleResource):
     )
     group = Field("group", "group", ScopedWidget(DeviceGroup))
     site = Field("site", "site", ScopedWidget(Site, "slug"))
-    # Of other rows, so they are read and written apart.
+    # Fields of related rows, read and written separately.
     backend = Field("backend", "backend")
     location = Field("location", "location", ScopedWidget(Location))
     status = Field("presence__state", "status", readonly=True)

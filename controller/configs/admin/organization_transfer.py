@@ -1,4 +1,4 @@
-"""The page on which a device is moved to another organization: where to, what then, and done."""
+"""Admin page for moving a device to another organization, with a preview."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ class MoveForm(forms.Form):
 
 
 class Movable:
-    """For the admin of devices: the button ``move``."""
+    """Mixin for the device admin that adds the ``move`` button."""
 
     admin_site: Any
     opts: Any

@@ -1,4 +1,4 @@
-"""What a configuration comes to, saved or not, as JSON for the pages that show it live."""
+"""Live preview of configurations, saved or unsaved, as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ LARGEST_REQUEST = 2_000_000
 
 
 class BadRequest(Exception):
-    """The request of a preview is not what its page sends; the text says what is wrong."""
+    """Malformed preview request; the message says what is wrong."""
 
 
 def read(request: HttpRequest) -> dict[str, Any]:
-    """The unsaved state a page sends."""
+    """Parse the unsaved state sent by a page; raise BadRequest if malformed."""
     if len(request.body) > LARGEST_REQUEST:
         raise BadRequest("This configuration is too large to preview.")
     try:
@@ -45,7 +45,7 @@ def read(request: HttpRequest) -> dict[str, Any]:
 
 
 def of_device(device: Device, sent: Mapping[str, Any], user: Any) -> JsonResponse:
-    """Preview a device's configuration; without ``sent`` values, what is saved."""
+    """Preview a device's configuration; values missing in ``sent`` are the saved ones."""
     saved = Config.objects.filter(device=device).first()
     if "templates" in sent:
         try:
@@ -98,7 +98,7 @@ def of_template(sent: Mapping[str, Any], device: Device | None, user: Any) -> Js
 
 
 def server(sent: Mapping[str, Any], user: Any) -> Vpn | None:
-    """The VPN server of a draft, if it names one that the user may know of."""
+    """Return the VPN server of a draft if it is visible to the user, else None."""
     if sent.get("type") != Template.Type.VPN or not sent.get("vpn"):
         return None
     try:
@@ -121,7 +121,7 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
 def outcome(
     wanted: Inputs, *, is_open: bool, applied: Snapshot | None = None
 ) -> dict[str, Any]:
-    """Files, the error if there is one, and the variables with where each comes from."""
+    """Return rendered files, error, and variables with their origin."""
     secrets = [] if is_open else wanted.secrets()
     answer: dict[str, Any] = {
         "files": [],

@@ -1,4 +1,4 @@
-"""Rollouts: what one would change, how far it got, and the buttons that move it."""
+"""Admin of rollouts: preview, progress, and state changes."""
 
 from typing import Any
 
@@ -178,7 +178,7 @@ class RolloutAdmin(RuleAdmin):
         }
 
     def troubles(self, request: HttpRequest, rollout: Rollout) -> list[dict[str, Any]]:
-        """Devices that are not well, of those that the reader may know of."""
+        """Return failed or offline devices of the rollout that the user may see."""
         if rollout.state not in Rollout.ACTIVE:
             return []
         mine = Device.objects.visible_to(request.user)
@@ -200,7 +200,7 @@ class RolloutAdmin(RuleAdmin):
         ]
 
     def progress(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The part of the page that changes, for the page to fetch."""
+        """Return the part of the page that is refreshed."""
         rollout = self.row_for(request, str(pk), "read")
         return render(request, "portal/rollout.html", self.page_of(request, rollout))
 

@@ -1,4 +1,4 @@
-"""Templates: the editor, its live preview, and how many devices a change touches."""
+"""Admin of templates: editor, live preview, number of affected devices."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ from controller.devices.models import Device
 
 SCHEMA_SECONDS = 3600
 SAMPLES = 50
-# The name of the button that makes a rollout of a change.
+# Name of the button that saves a change as a rollout.
 IN_WAVES = "_in_waves"
 STAGED = ("config", "default_values")
 
@@ -123,7 +123,7 @@ class TemplateAdmin(Versioned, RuleAdmin):
             return [(None, {"fields": [*general, "notes", "content"]})]
         return [
             (None, {"fields": [*general, "tags"]}),
-            # The page shows these in boxes of their own.
+            # Displayed in boxes of their own.
             ("Contents", {"fields": ["config", "default_values", "notes"]}),
         ]
 
@@ -132,7 +132,7 @@ class TemplateAdmin(Versioned, RuleAdmin):
 
     @display(description="Configuration")
     def content(self, obj: Template) -> str:
-        """For those who may not change it: without its secrets."""
+        """Return the configuration without secrets, for read-only users."""
         text = json.dumps(masking.masked(obj.config), indent=2, ensure_ascii=False)
         return format_html('<pre class="file">{}</pre>', text)
 
@@ -199,7 +199,7 @@ class TemplateAdmin(Versioned, RuleAdmin):
         return super().response_change(request, obj)
 
     def samples(self, request: HttpRequest, template: Template | None) -> list[Device]:
-        """Devices whose variables a preview can take: those that have the template first."""
+        """Return devices for previews, starting with those that use the template."""
         rows = Device.objects.visible_to(request.user).order_by("name").only("name")
         using = list(rows.filter(config__uses__template=template)[:SAMPLES]) if template else []
         others = rows.exclude(pk__in=[one.pk for one in using])[: SAMPLES - len(using)]
@@ -226,7 +226,7 @@ class TemplateAdmin(Versioned, RuleAdmin):
             return JsonResponse({"error": text, "files": []})
 
     def sample(self, user: Any, pk: Any) -> Device | None:
-        """The device whose variables a preview takes, if one is named that the user may read."""
+        """Return the device named for a preview, or None; raise BadRequest if not permitted."""
         if not pk:
             return None
         rows = Device.objects.visible_to(user).select_related(
@@ -252,6 +252,6 @@ class TemplateAdmin(Versioned, RuleAdmin):
 
 @cache
 def schema_text(backend: str) -> tuple[bytes, str]:
-    """The schema of a backend as JSON, and its entity tag."""
+    """Return the JSON schema of a backend, and its entity tag."""
     body = json.dumps(schema(backend), separators=(",", ":")).encode()
     return body, f'"{hashlib.sha256(body).hexdigest()[:16]}"'

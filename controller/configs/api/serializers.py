@@ -50,7 +50,7 @@ class FileSerializer(serializers.Serializer[Any]):
 
 
 class SnapshotDetail(SnapshotSerializer):
-    """With its files, and what going back to it would lead to."""
+    """Snapshot with its files and the effects of restoring it."""
 
     files = FileSerializer(many=True, read_only=True)
     masked = serializers.BooleanField(read_only=True)
@@ -107,7 +107,7 @@ class RolloutSerializer(MasksSecrets, serializers.ModelSerializer[Rollout]):
 
 
 class RolloutDetail(RolloutSerializer):
-    """With how far each wave got."""
+    """Rollout with its progress per wave."""
 
     progress = serializers.SerializerMethodField()
 
@@ -144,7 +144,7 @@ class PendingSerializer(serializers.Serializer[Any]):
 
 
 class DriftSerializer(serializers.Serializer[Any]):
-    """What a device is to have, against what it acknowledged and what it holds."""
+    """Desired configuration of a device compared with the applied and actual one."""
 
     status = serializers.CharField()
     applied = serializers.CharField(allow_null=True, help_text="Checksum of what it took.")
@@ -205,7 +205,7 @@ class FieldChangeSerializer(serializers.Serializer[Any]):
 
 
 class VersionDetail(VersionSerializer):
-    """With what it held, and what going back to it would change."""
+    """Version with its values and the changes restoring it would make."""
 
     values = serializers.JSONField(read_only=True)
     changes = FieldChangeSerializer(many=True, read_only=True)

@@ -57,7 +57,7 @@ from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, View, requir
 
 
 class TemplateViewSet(RuleViewSet):
-    """Pieces of configuration that many devices have in common."""
+    """Configuration templates shared by devices."""
 
     queryset = Template.objects.all()
     resource = "template"
@@ -70,17 +70,14 @@ class TemplateViewSet(RuleViewSet):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def configuration(self, request: Request, pk: str) -> HttpResponse:
-        """What the template renders to by itself, with its default values (tar.gz).
-
-        Its secrets are masked for those who may not read them.
-        """
+        """Download the template rendered with its default values (tar.gz)."""
         template = self.get_object()
         is_open = may_read_secrets(request.user, template)
         return archive_response(template.name, templates.archive(template, is_open=is_open))
 
 
 class SnapshotViewSet(OfDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """What one device was given, with what became of it; and the way back."""
+    """Snapshots of one device's configuration, with their state."""
 
     queryset = Snapshot.objects.all()
     resource = "config"
@@ -103,14 +100,14 @@ class SnapshotViewSet(OfDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, device_id: UUID, pk: str) -> Response:
-        """Give the device what this was made of; answers with what that renders to now."""
+        """Restore the inputs of this snapshot; returns the snapshot they render to now."""
         snapshots.restore(self.get_object())
         current = self.get_queryset().get(is_current=True)
         return Response(self.get_serializer(current).data)
 
 
 class DriftView(OfDevice, View):
-    """What a device is to have, against what it has, file by file."""
+    """Desired configuration of a device compared with the applied one, file by file."""
 
     resource = "config"
     serializer_class = DriftSerializer
@@ -135,7 +132,7 @@ class DriftCheckView(DriftView):
 
     @extend_schema(request=None, responses=DriftSerializer)
     def post(self, request: Request, device_id: UUID) -> Response:
-        """Ask the device now whether its files are still what it acknowledged."""
+        """Check now whether the device's files still match the applied configuration."""
         drift.request_check(self.config)
         return self.shown()
 
@@ -146,13 +143,13 @@ class DriftRepairView(DriftView):
 
     @extend_schema(request=None, responses=DriftSerializer)
     def post(self, request: Request, device_id: UUID) -> Response:
-        """Give a device that has drifted again what it is to have."""
+        """Push the desired configuration again to a drifted device."""
         drift.repair(self.config)
         return self.shown()
 
 
 class RolloutViewSet(RuleViewSet):
-    """Changes of templates that their devices get in waves."""
+    """Rollouts: changes of templates applied to devices in waves."""
 
     queryset = Rollout.objects.select_related("template")
     resource = "template"
@@ -178,13 +175,13 @@ class RolloutViewSet(RuleViewSet):
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
-        """Reach the first wave."""
+        """Start the first wave."""
         return self.moved(rollouts.start)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
-        """Reach no further devices until it is resumed."""
+        """Pause: no further devices are updated until the rollout is resumed."""
         return self.moved(rollouts.pause)
 
     @extend_schema(request=None)
@@ -195,13 +192,13 @@ class RolloutViewSet(RuleViewSet):
     @extend_schema(request=None)
     @action(detail=True, methods=["post"], url_path="roll-back")
     def roll_back(self, request: Request, pk: str) -> Response:
-        """Give the devices that have been reached the former version again."""
+        """Roll back: updated devices get the former version again."""
         return self.moved(rollouts.roll_back)
 
     @extend_schema(responses=ForecastSerializer)
     @action(detail=True, methods=["get"])
     def preview(self, request: Request, pk: str) -> Response:
-        """What it would change, by groups of devices on which the same lines change."""
+        """Preview the changed files, grouped by devices with the same changes."""
         row, user = self.get_object(), require_user(request)
         found = change_preview.preview_device(
             row,
@@ -212,7 +209,7 @@ class RolloutViewSet(RuleViewSet):
 
 
 class VersionViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """What rows of one kind were after each change; and the way back, also from deletion."""
+    """Versions of rows after each change, including deleted rows."""
 
     queryset = Version.objects.all()
     filterset_class = VersionFilter
@@ -227,7 +224,7 @@ class VersionViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: str) -> Response:
-        """Make the row what it was; one that was deleted comes back under its id."""
+        """Restore the row to this version; a deleted row is created again with its id."""
         version = self.get_object()
         row, user = versions.row_of(version), require_user(request)
         if row is None:
@@ -261,7 +258,7 @@ class VpnVersions(VersionViewSet):
 
 
 class EnrollmentViewSet(DestroyModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """Devices that have proved a key of their own and ask to be added."""
+    """Enrollment requests of devices that have proved possession of a key."""
 
     queryset = Enrollment.objects.all()
     resource = "device"
@@ -272,7 +269,7 @@ class EnrollmentViewSet(DestroyModelMixin, ReadOnlyModelViewSet[Any], OwnedViewS
     @extend_schema(request=ApprovalSerializer, responses=EnrollmentSerializer)
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str) -> Response:
-        """Let it in: a new device, or one that takes the place of another with its address."""
+        """Approve the device, as a new one or as a replacement by MAC address."""
         row = self.get_object()
         given = ApprovalSerializer(data=request.data, context={"request": request})
         given.is_valid(raise_exception=True)
@@ -282,7 +279,7 @@ class EnrollmentViewSet(DestroyModelMixin, ReadOnlyModelViewSet[Any], OwnedViewS
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def reject(self, request: Request, pk: str) -> Response:
-        """Keep it out, whenever it asks again."""
+        """Reject the device, also for future requests."""
         return Response(
             self.get_serializer(
                 enrollment.reject(self.get_object(), by=require_user(request))

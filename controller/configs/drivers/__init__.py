@@ -1,4 +1,4 @@
-"""Ways to bring a config onto a device, by the name that a device's connection carries."""
+"""Registry of push strategies, by the name stored in device connections."""
 
 from controller.configs.drivers.contract import Strategy
 from controller.configs.drivers.linux_files import LinuxFiles

@@ -1,4 +1,4 @@
-"""What a way to bring a config onto a device takes and gives: values only, never rows."""
+"""Contract of push strategies: plain values, no model instances."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = Literal["applied", "failed", "absent", "unknown", "unreachable", "busy",
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The tar.gz exactly as its checksum was announced."""
+    """Archive (tar.gz), exactly as its checksum was announced."""
 
     content: bytes = field(repr=False)
     checksum: str
@@ -23,15 +23,15 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it stands on the device.
+    """State of an archive on the device.
 
     applied      in force and confirmed over a new connection
     failed       not in force; the former config is (or the device said why it is not)
     absent       it never arrived, so it was neither applied nor refused: push again
     unknown      it may be either: ask ``verify`` later
     unreachable  no connection, so nothing was done
-    busy         another push is at work there and nothing was done: try again later
-    woken        the agent was told to fetch its config, and reports by itself
+    busy         another push is running on the device and nothing was done: try again later
+    woken        the agent was triggered to fetch its config, and reports by itself
     """
 
     state: State
@@ -46,11 +46,14 @@ class Outcome:
 
 class Strategy(Protocol):
     async def push(self, archive: Archive, *, window: float, connect: ShellFactory) -> Outcome:
-        """Bring the archive onto the device, which goes back to its former files by itself
-        unless it can be reached again within ``window`` seconds. Never raises Refused.
+        """Push the archive. Never raises Refused.
+
+        The device rolls back by itself unless it can be reached again within ``window``
+        seconds.
         """
 
     async def verify(self, archive: Archive, *, connect: ShellFactory) -> Outcome:
-        """Ask the device how it stands with this archive; changes nothing but what a push
-        that died there left half done. Never raises Refused.
+        """Query the state of this archive on the device. Never raises Refused.
+
+        Changes nothing except cleaning up a push that was interrupted on the device.
         """

@@ -1,4 +1,4 @@
-"""Push files onto any Linux over SSH, commit-confirmed; linux/ is the device's side."""
+"""Commit-confirmed push of files to any Linux by SSH; linux/ has the device side."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GRACE_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 STATE = '"${MUSTER_ROOT:-}/var/lib/muster"'
-# sh -c, because the login shell may be any; umask, because archives hold secrets.
+# sh -c, because the login shell may be any; umask, because archives contain secrets.
 START = (
     f"exec sh -c 'umask 077; d={STATE}/incoming.$$; "
     'mkdir -p "$d/stage" && cd "$d" && tar xf - && set -- start "$@" && . ./push.sh\' push'
@@ -43,7 +43,7 @@ AT_WORK = ("preparing", "applying", "restoring")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the script on the device says."""
+    """Parsed output of the script on the device."""
 
     state: str = ""
     checksum: str = ""
@@ -85,7 +85,7 @@ class LinuxFiles:
         except Unreachable as refusal:
             return Outcome("unreachable", str(refusal))
         except OutcomeUnknown:
-            # A new network config may well have cut this connection.
+            # A new network configuration often cuts this connection.
             return await self._confirm(archive, window, connect)
         except Refused as refusal:
             return Outcome("failed", str(refusal))
@@ -96,7 +96,7 @@ class LinuxFiles:
         return _settled(answer, archive)
 
     async def verify(self, archive: Archive, *, connect: ShellFactory) -> Outcome:
-        """Ask for the state, and for what was changed on the device since."""
+        """Query the push state, and files changed on the device since."""
         try:
             answer = await _ask("status", connect)
         except Unreachable as refusal:
@@ -135,12 +135,12 @@ class LinuxFiles:
 
 
 def start_command(archive: Archive, window: float) -> str:
-    """What unpacks and starts the push on a device; its stdin is what ``pack`` gives."""
+    """Return the command that unpacks and starts a push; its stdin is from ``pack``."""
     return f"{START} {quote(archive.checksum)} {window:g} {quote(archive.md5)}"
 
 
 def pack(archive: Archive) -> bytes:
-    """The device's side and the archive as one tar."""
+    """Pack the device script and the archive into one tar."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as bundle:
         for name, content in (("push.sh", _script()), ("archive.tar.gz", archive.content)):
@@ -180,7 +180,7 @@ async def _ask(verb: str, connect: ShellFactory) -> Answer:
 
 @cache
 def _script() -> bytes:
-    """All parts as one, with its version for a second line."""
+    """Join all parts of the script, with its version hash as second line."""
     folder = resources.files(__package__).joinpath("linux")
     parts = sorted(folder.iterdir(), key=lambda part: part.name)
     first, rest = b"\n".join(part.read_bytes() for part in parts).split(b"\n", 1)

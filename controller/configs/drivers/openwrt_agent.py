@@ -1,4 +1,4 @@
-"""Push by waking openwisp-config, which fetches, applies, tests and reports by itself."""
+"""Push by waking openwisp-config, which fetches, applies, tests and reports itself."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from controller.connections.drivers.contract import Shell, ShellFactory
 COMMAND_SECONDS = 15.0
 NOT_RUNNING = 3
 
-# The agent forks subshells of the same name, and USR1 would kill such a one: only the process
-# whose parent is not named so is the agent. Where it shows under its interpreter's name,
-# pgrep finds it by its command line.
+# The agent forks subshells of the same name, and USR1 would kill those: only a process whose
+# parent has another name is the agent. If it shows under its interpreter's name, pgrep finds it
+# by
+# its command line.
 WAKE = """\
 name=openwisp-config all=' ' agent=
 for at in /proc/[0-9]*/stat; do
@@ -49,7 +50,7 @@ echo "{mark} end"
 
 class OpenwrtAgent:
     async def push(self, archive: Archive, *, window: float, connect: ShellFactory) -> Outcome:
-        """Wake the agent; ``window`` is the agent's own affair."""
+        """Wake the agent; it ignores ``window`` and has a rollback of its own."""
         try:
             async with connect() as shell:
                 result = await shell.run(WAKE, timeout=COMMAND_SECONDS)
@@ -70,7 +71,7 @@ class OpenwrtAgent:
         return Outcome("failed", "The agent could not be signaled.", result.stderr.strip())
 
     async def verify(self, archive: Archive, *, connect: ShellFactory) -> Outcome:
-        """Read the checksum that the agent keeps, and whether the files are as it left them."""
+        """Read the checksum stored by the agent, and check its files for changes."""
         try:
             async with connect() as shell:
                 result = await shell.run(READ_CHECKSUM, timeout=COMMAND_SECONDS)
@@ -91,7 +92,7 @@ class OpenwrtAgent:
 
 
 async def _drift(archive: Archive, shell: Shell) -> tuple[str, ...]:
-    """Files that are not as in the archive; of UCI packages, only what is ours counts."""
+    """Return files that differ from the archive; in UCI packages only our options count."""
     files = unpacked(archive.content)
     packages = {file.path: file for file in files if file.path.startswith(PACKAGES)}
     others = {file.path: file for file in files if file.path not in packages}
@@ -123,5 +124,5 @@ def _is_held(export: str, ours: bytes) -> bool:
     try:
         return holds(parse(export), parse(ours.decode()))
     except InvalidConfig:
-        # What cannot be read cannot be compared; the agent would have refused it.
+        # Unreadable packages cannot be compared; the agent would have refused them.
         return True

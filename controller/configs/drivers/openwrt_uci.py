@@ -1,9 +1,10 @@
-"""Push to an OpenWrt router that has no agent: its UCI is merged with ours, commit-confirmed.
+"""Push to OpenWrt without an agent: UCI packages are merged, commit-confirmed.
 
-The files of a package are read over SSH, merged here, and brought back the way of
-``linux_files``, which puts the former files back unless the router is reached again. What is
-ours and what was there at first stay on the router beside the packages, below
-``/etc/muster/uci``, and go back with them.
+The packages are read over SSH, merged here, and pushed with ``linux_files``, which restores
+the
+former files unless the router is reached again. Our options and the original ones are
+stored on
+the router below ``/etc/muster/uci`` and are rolled back together with the packages.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ KEPT = "etc/muster/uci/"
 LOOK_SECONDS = 30.0
 NO_UCI = 3
 
-# Runs after every push and every way back: what changed must parse, and its services hear of it.
+# Runs after every push and rollback: checks that changed packages parse, and notifies services.
 HOOK = """\
 #!/bin/sh
 for path in $MUSTER_CHANGED; do
@@ -64,7 +65,7 @@ echo "{mark} end"
 
 @dataclass(slots=True)
 class Held:
-    """What a router has of one package."""
+    """State of one package on the router."""
 
     changes: str = ""
     """Set on the router and not committed."""
@@ -100,7 +101,7 @@ class OpenwrtUci:
         return await self._files.push(order, window=window, connect=connect)
 
     async def verify(self, archive: Archive, *, connect: ShellFactory) -> Outcome:
-        """As ``linux_files``; of a package, only what is ours counts as changed."""
+        """Verify like ``linux_files``; in UCI packages only our options count as drift."""
         found = await self._files.verify(archive, connect=connect)
         if not any(path.startswith(PACKAGES) for path in found.drift):
             return found
@@ -122,7 +123,7 @@ def _is_ours_in_place(path: str, ours: Mapping[str, Package], held: Mapping[str,
 
 
 def packages_of(files: Iterable[File]) -> dict[str, Package]:
-    """The UCI packages of an archive; raises InvalidConfig for what cannot be merged."""
+    """Parse the UCI packages of an archive; raise InvalidConfig if not mergeable."""
     found = {
         file.path.removeprefix(PACKAGES): parse(file.contents.decode())
         for file in files
@@ -138,9 +139,9 @@ def packages_of(files: Iterable[File]) -> dict[str, Package]:
 
 
 async def look(names: Iterable[str], connect: ShellFactory) -> dict[str, Held]:
-    """What the router has of these packages, and of those it ever got from us.
+    """Read these packages, and all that were ever pushed, from the router.
 
-    Raises Refused where it is no OpenWrt, or cannot tell.
+    Raises Refused if it is not OpenWrt or the output is incomplete.
     """
     mark = f"--{secrets.token_hex(8)}"
     command = LOOK.format(mark=mark, packages=" ".join(map(quote, names)), no_uci=NO_UCI)

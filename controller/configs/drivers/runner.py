@@ -1,4 +1,4 @@
-"""Hundreds of pushes side by side in one event loop, none of which can stop another."""
+"""Run hundreds of pushes concurrently in one event loop, isolated from each other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TAKEN_OVER = "The lease of this push ran out, so nothing was sent."
 
 @dataclass(frozen=True, slots=True)
 class PushOrder:
-    """One device's push."""
+    """Push to one device."""
 
     id: str
     """The caller's own; it comes back with the result."""
@@ -57,7 +57,7 @@ OnSend = Callable[[str], Awaitable[bool]]
 
 
 class Connector:
-    """Opens shells to one device; what it trusts at first, it insists on afterwards."""
+    """Opens shells to one device; pins the first host key it sees."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Connector:
             self.address, self._login, self.host_key, gate=self._gate, timeouts=self._timeouts
         ) as shell:
             self.host_key = shell.host_key
-            # Asked once: confirming needs further connections.
+            # Used once: confirming opens further connections.
             may_send, self._may_send = self._may_send, None
             if may_send is not None and not await may_send():
                 raise Unreachable(TAKEN_OVER)
@@ -101,14 +101,11 @@ async def push_many(
     deadline: float = DEADLINE_SECONDS,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> None:
-    """Push all orders; ``on_done`` is awaited with each result as it comes, one at a time.
+    """Push all orders; await ``on_done`` with each result, one at a time.
 
-    ``on_send`` is asked with the id of an order once its device is reached, just before
-    anything is sent; where it returns False nothing is.
-
-    Each device has ``deadline`` seconds from the moment its turn comes. Batches that run in
-    one event loop share a ``gate`` from ``new_gate()``. Never raises for a device's or
-    ``on_done``'s sake.
+    Each device has ``deadline`` seconds from its start. Batches in one event loop share a
+    ``gate``
+    from ``handshake_limit()``. Never raises because of a device or ``on_done``.
     """
     await _each(
         orders, _push, on_done=on_done, on_send=on_send, gate=gate, deadline=deadline,
@@ -124,7 +121,7 @@ async def verify_many(
     deadline: float = DEADLINE_SECONDS,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> None:
-    """Ask each device how it stands with its order; otherwise as ``push_many``."""
+    """Verify each order on its device; otherwise like ``push_many``."""
     await _each(
         orders, _verify, on_done=on_done, gate=gate, deadline=deadline, timeouts=timeouts
     )

@@ -1,4 +1,4 @@
-"""The two configuration languages: netjsonconfig's backends, once through instead of twice."""
+"""Configuration backends: netjsonconfig's, converted once instead of twice."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from controller.configs.engine.uci import LegacyRenderer, Packages, UciRenderer
 from controller.configs.engine.validation import QuickValidation, Validator
 from controller.configs.engine.variables import substitute
 
-# Belongs into every cache key; the first number counts our own changes of the output.
+# Part of every cache key; the first number counts our own changes of the output.
 FORMAT_VERSION = f"1+netjsonconfig-{version('netjsonconfig')}"
 
-# Editors check these stricter than devices do, and before variables are replaced.
+# Checked by editors more strictly than by devices, and before variables are replaced.
 SERVER_FORMATS = {"cidr", "hostname", "ipv4", "ipv6"}
 
 OPENWRT_RELEASE = re.compile(r"\b(?:openwrt|lede)\b.*?\b(\d{2})\.\d{2}\b", re.IGNORECASE)
@@ -34,7 +34,7 @@ FIRST_DSA_RELEASE = 21
 
 
 class Engine(BaseBackend):
-    """Stands above a netjsonconfig backend: one validation, files instead of an archive."""
+    """Mixin for netjsonconfig backends: validates once, returns files."""
 
     converters = [
         Packages if converter is converters.Default else converter
@@ -50,7 +50,7 @@ class Engine(BaseBackend):
         dsa: bool = True,
         partial: bool = False,
     ) -> None:
-        """`partial` lets undefined variables stand in names and paths, as in a template."""
+        """Initialize; `partial` permits undefined variables in names and paths."""
         self.config = substitute(config, context)
         self.intermediate_data: OrderedDict[str, Any] | None = None
         self.dsa = dsa
@@ -93,9 +93,10 @@ class Engine(BaseBackend):
 
 
 def joined(below: Any, above: Any) -> Any:
-    """One package's sections from two converters; those of the same name become one.
+    """Merge one package's sections from two converters; equal names are combined.
 
-    Few share a name, and netjsonconfig's merge copies all there is, so it does only those.
+    Equal names are rare and netjsonconfig's merge copies everything, so only then it is
+    used.
     """
     if isinstance(below, list) and isinstance(above, list):
         names = [section[".name"] for section in (*below, *above)]
@@ -110,7 +111,7 @@ class OpenWrt(Engine, netjsonconfig.OpenWrt, QuickValidation):
 
 
 class OpenWisp(Engine, netjsonconfig.OpenWisp, QuickValidation):
-    """The OpenWISP 1.x firmware."""
+    """Backend of OpenWISP 1.x firmware."""
 
     validator = Validator(netjsonconfig.OpenWisp.schema)
     renderer = LegacyRenderer
@@ -133,14 +134,14 @@ def backend_named(name: str) -> type[Engine]:
 
 
 def schema(backend: str) -> dict[str, Any]:
-    """JSON Schema for editors: all annotations, without the formats only a server can check."""
+    """Return the JSON schema for editors: annotated, without server-side formats."""
     copy: dict[str, Any] = deepcopy(backend_named(backend).schema)
     _drop_formats(copy)
     return copy
 
 
 def uses_dsa(os: str) -> bool:
-    """Whether `os`, as an agent reports it, has OpenWrt's syntax of 21.02 and later."""
+    """Return whether `os` (as agents report it) has the syntax of OpenWrt 21.02+."""
     release = OPENWRT_RELEASE.search(os)
     return release is None or int(release[1]) >= FIRST_DSA_RELEASE
 

@@ -1,13 +1,13 @@
-"""The one refusal every function of this engine raises."""
+"""The exception raised by all functions of this engine."""
 
 from __future__ import annotations
 
 
 class InvalidConfig(ValueError):
-    """A configuration which cannot become an archive, worded as OpenWISP users know it.
+    """Configuration that cannot become an archive, with messages in OpenWISP's wording.
 
     `path` points into the merged configuration, such as `#/interfaces/0`; `reason` is the
-    explanation alone. The text may quote the configuration: show it, never log it.
+    explanation alone. The message may quote the configuration: show it, never log it.
     """
 
     def __init__(self, reason: str, path: str = "#/") -> None:
@@ -18,6 +18,6 @@ class InvalidConfig(ValueError):
         )
 
     def below(self, key: object) -> InvalidConfig:
-        """The same refusal, seen from one level further out."""
+        """Return the same error with its path prefixed by `key`."""
         rest = self.path.removeprefix("#/")
         return InvalidConfig(self.reason, f"#/{key}/{rest}" if rest else f"#/{key}")

@@ -1,4 +1,4 @@
-"""Templates below, the device's own configuration on top."""
+"""Merge templates and a device's own configuration."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ Json = dict[str, Any]
 
 
 def merge(templates: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Json:
-    """Left fold with netjsonconfig's rules; the result shares nothing with the arguments.
+    """Merge templates in order, then the device's configuration, by netjsonconfig's rules.
 
-    Later scalars win, objects merge, lists join; items of a list with the same `name`,
-    `config_value` or `id` (VLANs: the same type, base and number) merge in place. Arguments
-    must come from a JSON parser: netjsonconfig drops an item which is the same Python object.
+    Later scalars win, objects merge, lists join; list items with the same `name`,
+    `config_value` or
+    `id` (VLANs: the same type, base and number) merge in place. The result shares nothing
+    with the
+    arguments. Arguments must come from a JSON parser: netjsonconfig drops an item that is
+    the same
+    Python object.
     """
     try:
         return deepcopy(layer(fold(templates), config))
@@ -38,7 +42,7 @@ def fold(templates: Sequence[Mapping[str, Any]]) -> Json:
 
 
 def layer(below: Json, above: Mapping[str, Any]) -> Json:
-    """`above` on `below`; neither is changed, parts of `above` are shared with the result."""
+    """Merge `above` over `below`; neither is modified, the result shares parts of `above`."""
     if not isinstance(above, Mapping):
         raise InvalidConfig(f"expected a JSON object, found {type(above).__name__}")
     identifiers = (

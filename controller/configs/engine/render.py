@@ -1,4 +1,4 @@
-"""The one way from NetJSON to the archive a device downloads."""
+"""Rendering: from NetJSON to the archive that a device downloads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["File", "InvalidConfig", "Rendered", "render", "validate"]
 # Agents skip a file with any other path and still report success.
 PATH = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 
-# What netjsonconfig's converters raise on values its schema lets through.
+# Exceptions that netjsonconfig's converters raise on values its schema permits.
 CRASHES = (
     ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError,
     ValueError, TemplateError,
@@ -33,10 +33,11 @@ CRASHES = (
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """An archive; `checksum` is its md5, `digest` the sha256 of the tar within.
+    """Rendered archive; `checksum` is its md5, `digest` the sha256 of the tar within.
 
-    Agents compare the checksum. The digest does not depend on the compressor: an equal digest
-    means equal files, whatever zlib wrote the archive.
+    Agents compare the checksum. The digest does not depend on the compressor: equal digests
+    mean
+    equal files, whichever zlib wrote the archive.
     """
 
     files: tuple[File, ...]
@@ -53,7 +54,7 @@ def render(
     *,
     dsa: bool = True,
 ) -> Rendered:
-    """Raises InvalidConfig for whatever cannot be rendered, and nothing else."""
+    """Render the archive; raise InvalidConfig, and no other exception, on failure."""
     files = _files(backend, templates, config, context, dsa=dsa, partial=False)
     tar = archive.tar(files)
     packed = archive.gzip(tar)
@@ -74,10 +75,11 @@ def validate(
     dsa: bool = True,
     partial: bool = False,
 ) -> None:
-    """Raises InvalidConfig exactly when `render` would.
+    """Raise InvalidConfig exactly when `render` would.
 
-    With `partial`, variables nobody defined yet may stand in file paths and UCI names: so
-    that a template can be checked before it meets a device.
+    With `partial`, undefined variables are permitted in file paths and UCI names, so that a
+    template
+    can be checked without a device.
     """
     _files(backend, templates, config, context, dsa=dsa, partial=partial)
 
@@ -116,7 +118,7 @@ def _worded(error: SchemaError) -> InvalidConfig:
 
 
 def _explained(engine: Engine | None, crash: BaseException) -> InvalidConfig:
-    """The schema's words for a crash before or after its check, else the crash's own."""
+    """Return the schema's message for a converter crash, else the crash's own."""
     if isinstance(crash, RecursionError):
         return InvalidConfig("nested too deep: flatten it")
     if engine is not None:

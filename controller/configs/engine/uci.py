@@ -1,7 +1,8 @@
-"""Converted sections to UCI text, and what UCI cannot say.
+"""UCI text of converted sections, and values that UCI cannot represent.
 
-The text is netjsonconfig's, written without its template engine. Its clean-up runs over the
-whole text, values included (four spaces in a value vanish), and is therefore kept as it is.
+The text equals netjsonconfig's, without its template engine. Its clean-up runs over the
+whole
+text, values included (four spaces in a value vanish), and is therefore reproduced.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from netjsonconfig.backends.openwrt.renderer import OpenWrtRenderer
 from controller.configs.engine.errors import InvalidConfig
 from controller.configs.engine.variables import VARIABLE
 
-# libuci, uci_validate_str: anything else is a parse error which costs the device the file.
+# libuci, uci_validate_str: other characters are a parse error and the device loses the file.
 NAME = re.compile(r"[A-Za-z0-9_]+")
 PACKAGE = re.compile(r"[A-Za-z0-9_-]+")
 TYPE = re.compile(r"[!#-&(-~]+")
 
 
 class Packages(converters.Default):
-    """Packages the schema does not know. What is no section is skipped without a word."""
+    """Packages unknown to the schema. Entries that are not sections are skipped silently."""
 
     def __init__(self, backend: Any) -> None:
         super().__init__(backend)
@@ -96,7 +97,7 @@ class UciRenderer(OpenWrtRenderer):
         )
 
     def _refusal(self, reason: str, package: str) -> InvalidConfig:
-        # Most packages come from elsewhere: "network" from "interfaces", "routes" and others.
+        # Most packages come from other keys: "network" from "interfaces", "routes" and others.
         if package in self.config:
             return InvalidConfig(reason, f"#/{package}")
         return InvalidConfig(f"in the UCI package {package}: {reason}")

@@ -1,4 +1,4 @@
-"""UCI files read, merged with what a device has of its own, and written again."""
+"""UCI packages: parse, merge with a device's own options, serialize."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Package = list[Section]
 
 
 def parse(text: str) -> Package:
-    """The sections of one package; raises InvalidConfig for what libuci would not read."""
+    """Parse the sections of one package; raise InvalidConfig where libuci would fail."""
     sections: Package = []
     for number, words in _lines(text):
         match words:
@@ -58,7 +58,7 @@ def _append(options: Options, name: str, value: str) -> None:
 
 
 def _joined(sections: Package) -> Package:
-    """A name that comes again goes on with its section, as in libuci."""
+    """Join sections of the same name, as libuci does."""
     by_name: dict[str, Section] = {}
     joined: Package = []
     for one in sections:
@@ -98,7 +98,7 @@ def _unquoted(word: str) -> str:
 
 
 def written(package: Package) -> str:
-    """The text as ``uci export`` lays it out, without its first line."""
+    """Serialize a package like ``uci export``, without its first line."""
     lines: list[str] = []
     for one in package:
         lines += ["", f"config {one.type}" + (f" {_quoted(one.name)}" if one.name else "")]
@@ -115,10 +115,11 @@ def _quoted(text: str) -> str:
 
 
 def merge(now: Package, ours: Package, *, former: Package, original: Package) -> Package:
-    """What the device has ``now``, with what is ``ours`` instead of what was ``former`` ours.
+    """Merge ``ours`` into ``now``, replacing our ``former`` options.
 
-    Options that are no longer ours get the value they had at first (``original``), or go.
-    Whatever was never ours stays, wherever it stands.
+    Options that are no longer ours are reset to their ``original`` value or removed.
+    Options that
+    were never ours are kept.
     """
     merged, at_first = deepcopy(now), deepcopy(original)
     for mine in (former, ours):
@@ -140,10 +141,11 @@ def _by_name(package: Package) -> dict[str, Section]:
 
 
 def _name_sections(package: Package, ours: Package) -> None:
-    """Give the device's anonymous sections the names that ours have for them.
+    """Name the device's anonymous sections like the matching sections of ours.
 
-    One is meant that has the same type and the same option ``name``, as firewall zones have;
-    or the only one of its type, as the section ``system``.
+    A section matches if it has the same type and option ``name``, as firewall zones do, or
+    if it is
+    the only one of its type, like ``system``.
     """
     for one in ours:
         if one.name in _by_name(package):
@@ -182,7 +184,7 @@ def _withdraw(
 
 
 def holds(now: Package, ours: Package) -> bool:
-    """Whether the device has all that is ours, with our values."""
+    """Return whether the device has all our sections and options with our values."""
     known = _by_name(now)
     return all(
         one.name in known

@@ -1,7 +1,8 @@
-"""The schema check: jsonschema-rs may say yes, only the reference validator says no.
+"""Schema validation: jsonschema-rs may accept, only the reference validator rejects.
 
-The reference takes 8 ms for a device and jsonschema-rs 0.03 ms. As every rejection is decided
-and worded by the reference, a difference between the two can never refuse a good value.
+The reference takes 8 ms for a device, jsonschema-rs 0.03 ms. As every rejection is decided
+and
+worded by the reference, differences between the two can never reject a valid value.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from netjsonconfig.exceptions import ValidationError
 
 try:
     import jsonschema_rs
-except ImportError:  # a binary wheel which not every platform has
+except ImportError:  # a binary wheel that does not exist for every platform
     jsonschema_rs = None  # type: ignore[assignment]
 
 
@@ -32,17 +33,17 @@ class Validator:
         )
 
     def accepts(self, config: object) -> bool:
-        """True only if the reference validator would accept `config` as well."""
+        """Return True only if the reference validator accepts `config` as well."""
         if self._quick is None:
             return False
         try:
             return self._quick.is_valid(config)
-        except ValueError:  # a number jsonschema-rs cannot hold
+        except ValueError:  # a number that jsonschema-rs cannot represent
             return False
 
 
 class QuickValidation(BaseBackend):
-    """Stands below a netjsonconfig backend, in the place of its slow base."""
+    """Mixin below a netjsonconfig backend that replaces its slow validation."""
 
     validator: Validator
 

@@ -1,4 +1,4 @@
-"""Variables: who defines them, who uses them, and putting their values in place."""
+"""Variables: layers, usage and substitution."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 
 from controller.configs.engine.errors import InvalidConfig
 
-# Matches what netjsonconfig.utils.var_pattern does, but possessively: a long run of spaces
-# after two braces would otherwise take quadratic time.
+# Matches the same as netjsonconfig.utils.var_pattern, but possessively: a long run of spaces
+# after
+# two braces would otherwise take quadratic time.
 VARIABLE = re.compile(r"\{\{\s*+(\w*+)\s*+\}\}")
 MAX_DEPTH = 40
 MAX_TEXT = 8 * 1024 * 1024
@@ -21,14 +22,14 @@ MAX_PLACES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A value and the name of the layer it comes from."""
+    """Value of a variable, and the name of its layer."""
 
     value: str = field(repr=False)
     origin: str
 
 
 def resolve(layers: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, Variable]:
-    """The variables of a device: `layers` run from the weakest to the strongest."""
+    """Resolve variables from `layers`, ordered from lowest to highest precedence."""
     return {
         name: Variable(value, origin)
         for origin, values in layers
@@ -37,20 +38,22 @@ def resolve(layers: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, Variab
 
 
 def used(config: object) -> set[str]:
-    """Names written as `{{ name }}` in the strings of `config` (keys are never replaced)."""
+    """Return names written as `{{ name }}` in the strings of `config` (not in keys)."""
     return {name for text in _texts(config) for name in VARIABLE.findall(text) if name}
 
 
 def undefined(config: object, context: Mapping[str, object]) -> list[str]:
-    """Sorted names which `config` uses and `context` does not define."""
+    """Return the sorted names that `config` uses and `context` does not define."""
     return sorted(used(config) - context.keys())
 
 
 def substitute(data: Any, context: Mapping[str, object]) -> Any:
-    """A copy of JSON `data` with the variables of its strings replaced.
+    """Return a copy of JSON `data` with variables in strings replaced.
 
-    Values are replacement templates of `re.sub`, as in netjsonconfig: a backslash is written
-    twice. Refuses what is not JSON, is nested too deep, or no device could read.
+    Values are replacement templates of `re.sub`, as in netjsonconfig: backslashes are
+    doubled.
+    Raises InvalidConfig for data that is not JSON, nested too deep, or unreadable by
+    devices.
     """
     return _copy(data, context, 0)
 
@@ -132,7 +135,7 @@ def _replace(text: str, context: Mapping[str, object]) -> str:
         if name not in context:
             continue
         value = str(context[name])
-        # A second pass over the same name finds something only if values hold variables.
+        # Another pass over the same name only matters if values contain variables.
         if name in done and "{" not in value and "\\" not in value:
             continue
         done.add(name)

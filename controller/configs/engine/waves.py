@@ -1,4 +1,4 @@
-"""The waves of a rollout: how many devices have a change after each of them."""
+"""Waves of a rollout: sizes and notation."""
 
 import math
 import re
@@ -10,7 +10,7 @@ EVERYBODY = "100%"
 
 
 def parse(text: str) -> list[str]:
-    """Waves as people write them, with commas between.
+    """Parse a comma-separated list of waves.
 
     >>> parse("1, 10%, 100%")
     ['1', '10%', '100%']
@@ -21,7 +21,7 @@ def parse(text: str) -> list[str]:
 
 
 def check(waves: object) -> None:
-    """Raises ValueError unless these are counts and shares that end with all devices."""
+    """Raise ValueError unless these are counts and percentages that end with 100%."""
     if not isinstance(waves, list) or not waves:
         raise ValueError('A list of waves is expected, as in ["1", "10%", "100%"].')
     for wave in waves:
@@ -33,7 +33,7 @@ def check(waves: object) -> None:
 
 
 def sizes(waves: Sequence[str], total: int) -> list[int]:
-    """How many devices have been reached after each wave; none reaches fewer than before.
+    """Return the cumulative number of devices after each wave.
 
     >>> sizes(["1", "10%", "100%"], 25)
     [1, 3, 25]

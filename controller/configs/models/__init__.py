@@ -1,4 +1,4 @@
-"""Templates, what devices are to have, what they were given, and the way in between."""
+"""Models of templates, configurations, snapshots, pushes, rollouts, bulk operations."""
 
 from controller.configs.models.bulk_operations import DeviceBatch, DeviceBatchRow
 from controller.configs.models.configurations import (

@@ -1,4 +1,4 @@
-"""The same change of many devices, and how far it got on each."""
+"""Bulk operations, and their progress per device."""
 
 from typing import Any, Self
 from uuid import UUID
@@ -15,7 +15,7 @@ from controller.devices.models import Device
 
 class DeviceBatchQuerySet(models.QuerySet["DeviceBatch"]):
     def visible_to(self, user: User | AnonymousUser) -> Self:
-        """One's own, and those of organizations whose every site one may look into."""
+        """Return the user's own, and those of organizations whose sites they all may see."""
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         if user.is_superuser:
@@ -24,7 +24,7 @@ class DeviceBatchQuerySet(models.QuerySet["DeviceBatch"]):
         return self.filter(Q(user=user) | Q(organization__in=wide))
 
     def counted(self) -> Any:
-        """With the number of rows in each state, and ``total``."""
+        """Annotate the number of rows per state, and ``total``."""
         states = DeviceBatchRow.State.values
         return self.annotate(
             total=Count("rows"),
@@ -33,7 +33,7 @@ class DeviceBatchQuerySet(models.QuerySet["DeviceBatch"]):
 
 
 class DeviceBatch(Audited, Base):
-    """What somebody wants done to many devices: looked at as a draft, then carried out."""
+    """Bulk operation on devices: previewed as a draft, then executed."""
 
     class Kind(models.TextChoices):
         PUSH = "push", "Push the configuration"
@@ -79,7 +79,7 @@ class DeviceBatch(Audited, Base):
 
 
 class DeviceBatchRow(models.Model):
-    """One device of a batch; its name stays when it is gone."""
+    """Device of a bulk operation; its name is kept when the device is deleted."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waits"

@@ -1,4 +1,4 @@
-"""Templates, what devices are to have, what they were given, and the way in between."""
+"""Templates, configurations, snapshots and pushes."""
 
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ class Backend(models.TextChoices):
 
 
 class Template(Shareable, Base):
-    """A piece of configuration that many devices have in common."""
+    """Template: part of the configuration of many devices."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "device:secret", inside=frozenset({"config", "default_values"})
@@ -82,7 +82,7 @@ class Template(Shareable, Base):
 
 class SnapshotQuerySet(OrganizationScopedQuerySet):
     def with_state(self) -> "SnapshotQuerySet":
-        """With what became of each (``state``), and whether it is what the device is to have."""
+        """Annotate the ``state`` of each snapshot, and whether it is the desired one."""
         state = Snapshot.State
         rows: SnapshotQuerySet = self.annotate(
             state=Case(
@@ -100,13 +100,13 @@ class SnapshotQuerySet(OrganizationScopedQuerySet):
         return rows
 
     def light(self) -> "SnapshotQuerySet":
-        """Without what is large, and takes time to decrypt."""
+        """Defer columns that are large and slow to decrypt."""
         rows: SnapshotQuerySet = self.defer("archive", "made_of")
         return rows
 
 
 class Snapshot(OrganizationScoped):
-    """What a device is given: an archive, immutable, under the checksum it is announced by."""
+    """Rendered archive of a device. Immutable, identified by its announced checksum."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "device:secret", whole=frozenset({"archive"}), inside=frozenset({"made_of"})
@@ -151,20 +151,22 @@ class Snapshot(OrganizationScoped):
 
 class ConfigQuerySet(OrganizationScopedQuerySet):
     def stale(self) -> "ConfigQuerySet":
-        """Those whose inputs have changed since they were rendered."""
+        """Return configurations whose inputs changed since they were rendered."""
         return self.filter(rendered_revision__lt=F("revision"))
 
     def invalidate(self) -> int:
-        """Say that inputs have changed; how many configurations that touched."""
+        """Increment the revision of these configurations. Returns their number."""
         return self.update(revision=F("revision") + 1)
 
 
 class Config(OrganizationScoped, Base):
-    """What one device is to have, and how far it got.
+    """Desired configuration of one device, and its progress.
 
-    ``desired`` is what the current inputs render to, ``served`` what the device downloaded
-    last, ``applied`` what it last acknowledged, ``failed`` what it last refused. The status
-    follows from these and cannot be set.
+    ``desired`` is the snapshot of the current inputs, ``served`` the one the device
+    downloaded last,
+    ``applied`` the one it acknowledged last, ``failed`` the one it refused last. The status
+    is
+    derived from these and cannot be set.
     """
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
@@ -172,7 +174,7 @@ class Config(OrganizationScoped, Base):
     )
 
     organization_path = "device__organization"
-    # What follows from the inputs, and from the device.
+    # Derived from the inputs, or reported by the device.
     not_audited = frozenset({
         "revision", "rendered_revision", "desired", "served", "applied", "failed", "error_reason",
         "render_error", "applied_at", "drift", "drift_reason", "drifted_at", "drift_checked",
@@ -255,7 +257,7 @@ class Config(OrganizationScoped, Base):
 
 
 class TemplateUse(models.Model):
-    """Which templates a configuration is made of, in their order: later ones win."""
+    """Assignment of a template to a configuration; later positions override earlier ones."""
 
     config = models.ForeignKey(Config, models.CASCADE, related_name="uses")
     template = models.ForeignKey(Template, models.PROTECT, related_name="uses")
@@ -272,7 +274,7 @@ class TemplateUse(models.Model):
 
 
 class GroupTemplate(models.Model):
-    """Templates that devices get by joining a group, in their order."""
+    """Template that devices get by joining a group, in order."""
 
     group = models.ForeignKey(DeviceGroup, models.CASCADE, related_name="template_uses")
     template = models.ForeignKey(Template, models.PROTECT, related_name="group_uses")
@@ -289,7 +291,7 @@ class GroupTemplate(models.Model):
 
 
 class Push(OrganizationScoped, Leased):
-    """One delivery to one device: waiting, under way, or done; at most one open at a time."""
+    """Delivery to one device: queued, in progress, or done; at most one open per device."""
 
     is_audited = False
     organization_path = "config__device__organization"
@@ -308,8 +310,9 @@ class Push(OrganizationScoped, Leased):
     snapshot = models.ForeignKey(Snapshot, models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     reason = models.TextField(blank=True)
-    # Its own worker could not learn the outcome. Where a sent push is not in doubt, its worker
-    # was lost before it confirmed the push.
+    # The worker that pushed could not learn the outcome. If a sent push is not in doubt, its
+    # worker was
+    # lost before confirming the push.
     in_doubt = models.BooleanField(default=False)
     created = models.DateTimeField(default=timezone.now)
     started = models.DateTimeField(null=True)

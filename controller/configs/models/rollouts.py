@@ -1,4 +1,4 @@
-"""Changes of templates in waves."""
+"""Rollouts of template changes in waves."""
 
 from typing import Any, ClassVar
 
@@ -27,10 +27,11 @@ def usual_waves() -> list[str]:
 
 
 class Rollout(OrganizationScoped, Base):
-    """A change of a template that its devices get in waves.
+    """Change of a template that is applied to its devices in waves.
 
-    While it is under way the template stays as it was, and the devices that have been reached
-    are rendered with the new version; at the end the template gets it.
+    During a rollout the template is unchanged, and released devices are rendered with the
+    new
+    version; at the end the template gets the new version.
     """
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
@@ -71,7 +72,7 @@ class Rollout(OrganizationScoped, Base):
     )
     reason = models.TextField(blank=True, editable=False)
     wave = models.PositiveSmallIntegerField(default=0, editable=False)
-    # Later than the wave began by the time in which no worker was there.
+    # Start of the wave, moved on by the time without workers.
     wave_started = models.DateTimeField(null=True, editable=False)
     advanced = models.DateTimeField(null=True, editable=False)
     started = models.DateTimeField(null=True, editable=False)
@@ -92,12 +93,12 @@ class Rollout(OrganizationScoped, Base):
 
 
 class RolloutDevice(models.Model):
-    """Which wave of a rollout reaches a device, and when it did."""
+    """Wave in which a rollout reaches a device, and the time of release."""
 
     rollout = models.ForeignKey(Rollout, models.CASCADE, related_name="devices")
     config = models.ForeignKey(Config, models.CASCADE, related_name="releases")
     wave = models.PositiveSmallIntegerField()
-    # Its configuration was in error before: that tells nothing of the change.
+    # The configuration had failed before: its state says nothing about the change.
     was_failing = models.BooleanField(default=False)
     released = models.DateTimeField(null=True)
 

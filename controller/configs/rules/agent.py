@@ -1,4 +1,4 @@
-"""What the agent on a device asks for and tells."""
+"""Requests of device agents: registration, checksum, download, report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,18 +26,18 @@ from controller.devices import rules as devices
 from controller.devices.engine.identity import consistent_key, same_mac
 from controller.devices.models import Device, OrganizationSettings
 
-# What an agent may tell of its device; nothing else it sends is looked at.
+# Facts that an agent may report; everything else is ignored.
 FACTS = ("model", "os", "system")
 
 
 def _pollable() -> ConfigQuerySet:
-    """Configurations that their devices may ask for."""
+    """Return configurations that agents may request."""
     return Config.objects.filter(device__organization__is_active=True).exclude(
         status=Config.Status.DEACTIVATED
     )
 
 
-# What every device asks for after every change, and tells after it: built once.
+# Compiled: every device runs these after every change.
 ARCHIVE_QUERY = CompiledQuery(
     lambda device: (
         _pollable()
@@ -69,7 +69,11 @@ class Registration:
 
 @transaction.atomic
 def register(shared_secret: str, told: Mapping[str, str]) -> Registration:
-    """A device signs up with its organization's secret, or signs in again with its key."""
+    """Register a device with its organization's secret, or again with its key.
+
+    Raises NotPermitted or NotFound if the secret, the backend or the device is not
+    accepted.
+    """
     owner = devices.settings_by_secret(shared_secret)
     if owner is None:
         raise NotPermitted("error: unrecognized secret")
@@ -90,16 +94,18 @@ def register(shared_secret: str, told: Mapping[str, str]) -> Registration:
 def _known(owner: OrganizationSettings, key: str) -> Device | None:
     if not key:
         return None
-    # Key and organization together: another organization's secret opens nothing here.
+    # Key and organization together: another organization's secret does not match.
     return Device.objects.filter(
         key_digest=digest(key), organization=owner.organization
     ).first()
 
 
 def _by_hardware_id(owner: OrganizationSettings, told: Mapping[str, str]) -> Device | None:
-    """A device that somebody has added by its serial number, and that comes with its own key.
+    """Match a device added by serial number, if the agent has the derived key.
 
-    Only while it has the key that the secret makes: whoever knows the secret has that one too.
+    Only while the device has the key derived from the secret: anyone with the secret knows
+    that key
+    as well.
     """
     hardware_id, key = told.get("hardware_id", ""), told.get("key", "")
     if not hardware_id or key != consistent_key(hardware_id, owner.shared_secret):
@@ -153,10 +159,11 @@ def _change(device: Device, changes: Mapping[str, str]) -> None:
 
 
 def config_for(device_id: UUID, key: str) -> Config:
-    """The configuration that the holder of this key may ask for.
+    """Return the configuration that the holder of this key may request.
 
     Raises :class:`NotFound` for a device that is unknown, has no configuration, is fully
-    deactivated or of an inactive organization; :class:`NotPermitted` for a wrong key.
+    deactivated or belongs to an inactive organization; :class:`NotPermitted` for a wrong
+    key.
     """
     row: Config | None = (
         _pollable()
@@ -173,7 +180,7 @@ def config_for(device_id: UUID, key: str) -> Config:
 
 
 def poll(device_id: UUID, key: str, management_ip: str) -> str:
-    """The checksum a device compares its own with."""
+    """Return the desired checksum for the agent; store its management IP."""
     row = config_for(device_id, key)
     first = row.served_id is None
     if (management_ip or None) != row.device.management_ip and (management_ip or not first):
@@ -186,22 +193,23 @@ def poll(device_id: UUID, key: str, management_ip: str) -> str:
 
 
 def download(device_id: UUID, key: str) -> tuple[str, bytes]:
-    """The device's name, and the archive whose checksum was announced, byte for byte."""
+    """Return the device's name and the archive with the announced checksum."""
     for key_digest, name, served, desired, archive in ARCHIVE_QUERY(device=device_id):
         if digest(key) == key_digest and desired is not None:
             if served != desired:
                 Config.objects.filter(device=device_id).update(served=desired)
             return name, bytes(archive)
-    # The unusual: an unknown device, a wrong key, a configuration that cannot be rendered.
+    # Exceptions: unknown device, wrong key, or a configuration that cannot be rendered.
     render_or_refuse(config_for(device_id, key))
     return download(device_id, key)
 
 
 def report(device_id: UUID, key: str, status: str, reason: str) -> str:
-    """How the last download went, by the agent; the status that follows from it.
+    """Record the agent's report on its last download. Returns the resulting status.
 
-    The report names no archive, so it counts for the one that was downloaded last: a late
-    word on an older one does not make a newer one applied.
+    The report names no archive, so it applies to the one downloaded last: a late report on
+    an older
+    archive does not mark a newer one as applied.
     """
     if status == Config.Status.APPLIED and _is_known(device_id, key):
         return status
@@ -209,9 +217,9 @@ def report(device_id: UUID, key: str, status: str, reason: str) -> str:
 
 
 def _is_known(device_id: UUID, key: str) -> bool:
-    """Whether the last download is what this device applied, with nothing left to note.
+    """Return whether the report only repeats what is recorded.
 
-    Agents tell it again and again, after every start and every lost answer.
+    Agents repeat it after every start and every lost response.
     """
     return any(
         digest(key) == key_digest and not waits

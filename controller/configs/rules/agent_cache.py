@@ -1,4 +1,4 @@
-"""Keeping the agents' cache in step with the rows."""
+"""Synchronization of the agent cache with the database."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 
 
 def publish_checksums(config_ids: Iterable[UUID]) -> None:
-    """Once this transaction has committed, let polls find the new checksums."""
+    """Cache the new checksums on commit."""
     ids = list(config_ids)
     transaction.on_commit(lambda: _publish(ids))
 
 
 def publish_status(config_ids: Iterable[UUID]) -> None:
-    """Once this transaction has committed, tell who listens how these configurations stand."""
+    """Publish the status of these configurations on commit."""
     ids = list(config_ids)
     columns = (
         "pk", "device", "device__name", "device__organization", "device__site", "status",
@@ -43,7 +43,7 @@ def publish_status(config_ids: Iterable[UUID]) -> None:
 
 
 def invalidate_checksums(device_ids: Iterable[UUID]) -> None:
-    """Once this transaction has committed, let polls of these devices ask the database."""
+    """Delete cached checksums on commit; the next polls reach the database."""
     ids = list(device_ids)
 
     def go() -> None:
@@ -56,7 +56,7 @@ def invalidate_checksums(device_ids: Iterable[UUID]) -> None:
 
 
 def records(config_ids: Iterable[UUID]) -> list[agent_cache.Record]:
-    """What the cache may know of these: those that agents may ask for at all."""
+    """Return cache records of the configurations that agents may request."""
     rows = (
         Config.objects.filter(
             pk__in=config_ids, desired__isnull=False, device__organization__is_active=True

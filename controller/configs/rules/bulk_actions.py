@@ -1,4 +1,4 @@
-"""What can be done to many devices at once: why not to some of them, and how."""
+"""Registry of bulk actions on devices: permission, precondition and effect."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ UNMANAGED = "Its configuration is not managed here."
 
 @dataclass(frozen=True)
 class BulkCandidate:
-    """A device, and what is asked of it before anything is done to it."""
+    """Device with its config and template ids, for precondition checks."""
 
     device: Device
     config: Config | None
@@ -27,7 +27,7 @@ class BulkCandidate:
 
 @dataclass(frozen=True)
 class BulkTarget:
-    """The group (or none) or the template that was chosen; ``is_chosen`` where one was."""
+    """Target group or template; ``is_chosen`` is False while none was selected."""
 
     group: DeviceGroup | None = None
     template: Template | None = None
@@ -52,7 +52,7 @@ class BulkAction:
 
 
 def bulk_candidates(devices: Any) -> list[BulkCandidate]:
-    """Of a queryset of devices, in two queries."""
+    """Return the candidates of a device queryset, in two queries."""
     uses: dict[UUID, set[UUID]] = {}
     pairs = TemplateUse.objects.filter(config__device__in=devices.order_by().values("pk"))
     for device, template in pairs.order_by().values_list("config__device", "template"):
@@ -70,7 +70,7 @@ def _config(one: BulkCandidate) -> Config:
     return one.config
 
 
-# --- why not
+# --- preconditions
 
 
 def _not_deactivate(one: BulkCandidate, _: BulkTarget) -> str:
@@ -132,11 +132,11 @@ def _not_push(one: BulkCandidate, _: BulkTarget) -> str:
     return ""
 
 
-# --- how
+# --- effects
 
 
 def templates_after(config: Config, kind: str, wanted: BulkTarget) -> list[Template]:
-    """The templates that a configuration would consist of."""
+    """Return the templates that the configuration would have after the action."""
     uses = config.uses.select_related("template__vpn")
     rest = [use.template for use in uses if use.template != wanted.template]
     return [*rest, wanted.template] if kind == Kind.ADD_TEMPLATE and wanted.template else rest

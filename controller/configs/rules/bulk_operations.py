@@ -1,7 +1,7 @@
-"""The same change of many devices: proposed, looked at, then carried out row by row.
+"""Bulk operations: draft, preview, and execution row by row.
 
-Each device is a transaction of its own, in which its row is settled too: a worker that dies
-leaves a row that waits, and nothing half done.
+Each device is a transaction of its own that includes the row's result: a worker that dies
+leaves a waiting row and nothing half done.
 """
 
 import logging
@@ -35,7 +35,7 @@ from controller.configs.rules.templates import with_required
 from controller.devices.models import Device, DeviceGroup
 
 RUN = "controller.configs.tasks.run_batches"
-# A worker lets others have a turn after this.
+# A worker yields to other tasks after this time.
 TURN_SECONDS = 5.0
 DRAFTS_STAY = timedelta(days=1)
 STAY = timedelta(days=90)
@@ -48,18 +48,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Eligibility:
-    """What would become of one row; an empty reason means that it is done."""
+    """Prediction for one row; an empty reason means that it will be executed."""
 
     row: DeviceBatchRow
     reason: str
 
 
-# --- the draft
+# --- drafts
 
 
 @transaction.atomic
 def create_draft(user: User, kind: str, devices: Any) -> DeviceBatch:
-    """A draft about these devices (a queryset); nothing is done to them yet."""
+    """Create a draft for these devices (a queryset); raise Refused if it is empty."""
     chosen = list(devices.order_by("name").values_list("pk", "name", "organization"))
     if not chosen:
         raise Refused("Select devices first.")
@@ -79,7 +79,7 @@ def create_draft(user: User, kind: str, devices: Any) -> DeviceBatch:
 
 
 def choices(batch: DeviceBatch, user: User) -> Any:
-    """The groups or templates that it can be about, as a queryset."""
+    """Return the groups or templates that may be the target, as a queryset."""
     owners = Device.objects.filter(batch_rows__batch=batch).values("organization")
     if BULK_ACTIONS[batch.kind].asks == "group":
         groups = DeviceGroup.objects.visible_to(user).filter(organization__in=owners)
@@ -92,7 +92,7 @@ def choices(batch: DeviceBatch, user: User) -> Any:
 
 
 def set_target(batch: DeviceBatch, row: DeviceGroup | Template | None) -> DeviceBatch:
-    """Say which group or template a draft is about."""
+    """Set the target group or template of a draft; raise Conflict if it was started."""
     if batch.state != State.DRAFT:
         raise Conflict("It has been started before.")
     batch.values = {BULK_ACTIONS[batch.kind].asks: str(row.pk) if row else None}
@@ -118,7 +118,7 @@ def target_of(batch: DeviceBatch) -> BulkTarget:
 
 
 def eligibilities(batch: DeviceBatch) -> list[Eligibility]:
-    """What would become of each device, in a fixed number of queries."""
+    """Return the prediction for each device, in a constant number of queries."""
     wanted = target_of(batch)
     devices = Device.objects.filter(batch_rows__batch=batch).defer(
         "key", "notes", "config__config", "config__context"
@@ -144,7 +144,7 @@ def _why_not(batch: DeviceBatch, one: BulkCandidate | None, wanted: BulkTarget) 
 
 
 def preview(batch: DeviceBatch) -> change_preview.ChangePreview:
-    """What would change in the files of the devices that are not left out."""
+    """Preview the changed files of the devices that are not excluded."""
     user, wanted = batch.user, target_of(batch)
     rows = [one.row for one in eligibilities(batch) if not one.reason]
     ids = [row.device_id for row in rows if row.device_id]
@@ -185,7 +185,10 @@ def discard(batch: DeviceBatch) -> None:
 
 @transaction.atomic
 def start(batch: DeviceBatch, *, shown: int) -> DeviceBatch:
-    """Carry it out on all that are not left out; ``shown`` is how many somebody agreed to."""
+    """Start the operation; raise Conflict unless it affects `shown` devices.
+
+    ``shown`` is the number of devices that the user confirmed.
+    """
     row: DeviceBatch = DeviceBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
     if row.state != State.DRAFT:
         raise Conflict("It has been started before.")
@@ -212,7 +215,7 @@ def start(batch: DeviceBatch, *, shown: int) -> DeviceBatch:
 
 @transaction.atomic
 def stop(batch: DeviceBatch) -> DeviceBatch:
-    """What has not been done yet is not done."""
+    """Stop the operation; waiting rows are skipped."""
     row: DeviceBatch = DeviceBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
     if row.state != State.RUNNING:
         raise Conflict("It is not under way.")
@@ -235,11 +238,11 @@ def _tell(batch: DeviceBatch) -> None:
     )
 
 
-# --- what a worker does
+# --- worker
 
 
 def run_due() -> int:
-    """Carry out what waits, for one turn; how many devices."""
+    """Execute waiting rows for one time slice. Returns the number of devices."""
     done, until = 0, time.monotonic() + TURN_SECONDS
     while run_next_row():
         done += 1
@@ -268,10 +271,10 @@ def run_next_row() -> bool:
     except Refused as refusal:
         row.state, row.reason = RowState.REFUSED, str(refusal)
     except Exception:
-        # Left to wait, it would be the first again, and those behind it never have their turn.
+        # If it stayed waiting, it would be first again and block all others.
         log.exception("%s of %s failed", row.batch, row.name)
         row.state, row.reason = RowState.REFUSED, FAILED
-    # A device that was deleted is gone from its row by now.
+    # The row of a deleted device has no device by now.
     DeviceBatchRow.objects.filter(pk=row.pk).update(
         state=row.state, reason=row.reason, ended=timezone.now()
     )
@@ -300,7 +303,7 @@ def execute_row(row: DeviceBatchRow) -> None:
 
 
 def prune() -> int:
-    """Drop drafts that nobody started, and what is long over."""
+    """Delete unused drafts and old operations. Returns their number."""
     now = timezone.now()
     drafts = DeviceBatch.objects.filter(state=State.DRAFT, created__lt=now - DRAFTS_STAY)
     over = DeviceBatch.objects.filter(ended__lt=now - STAY)

@@ -1,4 +1,4 @@
-"""What a rollout or another change of many devices would lead to, before it does."""
+"""Preview of the file changes of a rollout or bulk operation."""
 
 import difflib
 import hashlib
@@ -12,7 +12,7 @@ from controller.configs.models import Config, Rollout
 from controller.configs.rules.rendering import Inputs, inputs_of, with_inputs
 from controller.configs.rules.snapshots import file_as, render_file
 
-# Each is rendered while somebody waits for the page.
+# Each is rendered while the page is loading.
 PREVIEW_LIMIT = 200
 
 Files = tuple[dict[str, Any], ...]
@@ -20,7 +20,7 @@ Files = tuple[dict[str, Any], ...]
 
 @dataclass(frozen=True)
 class Group:
-    """Devices on which the same lines change; the files are those of the first that change."""
+    """Devices with the same changed lines; the files are those of the first device."""
 
     devices: tuple[str, ...]
     before: Files
@@ -39,7 +39,7 @@ class ChangePreview:
 
 
 def preview_device(rollout: Rollout, configs: Any, *, is_open: bool) -> ChangePreview:
-    """What would change on these configurations (a queryset), by groups of the same change."""
+    """Preview a rollout on these configurations (a queryset), grouped by change."""
     using = configs.filter(uses__template=rollout.template_id, is_retired=False)
     return preview_changes(using, lambda one: inputs_of(one, instead=rollout), is_open=is_open)
 
@@ -47,7 +47,7 @@ def preview_device(rollout: Rollout, configs: Any, *, is_open: bool) -> ChangePr
 def preview_changes(
     configs: Any, wanted_of: Callable[[Config], Inputs], *, is_open: bool
 ) -> ChangePreview:
-    """What would change if these configurations (a queryset) were made of other inputs."""
+    """Preview the changes if these configurations (a queryset) had other inputs."""
     ids = list(configs.order_by("device__name").values_list("pk", flat=True)[:PREVIEW_LIMIT])
     rows = with_inputs().select_related("desired").filter(pk__in=ids).order_by("device__name")
     names: dict[str, list[str]] = {}
@@ -101,13 +101,13 @@ def _secrets(wanted: Inputs, config: Config) -> list[str]:
 
 
 def _key(group: Group) -> str:
-    """The same for devices on which the same lines of the same files change."""
+    """Return a key that is equal for devices with the same changed lines."""
     text = "\n".join([group.error, *_lines(group.before, group.after)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _lines(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> Iterable[str]:
-    """``+path line`` and ``-path line`` of what changes."""
+    """Yield changed lines as ``+path line`` and ``-path line``."""
     old = {file["path"]: file["text"] for file in before}
     new = {file["path"]: file["text"] for file in after}
     for path in sorted(old.keys() | new.keys()):

@@ -1,4 +1,4 @@
-"""Devices together with their configurations: one request, one transaction."""
+"""Devices and groups together with their configurations, in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,17 +24,18 @@ from controller.connections.rules import add_automatic, drop_foreign_connections
 from controller.devices import rules as devices
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 
-# The code of a refusal that speaks of the configuration as a whole.
+# Error code for a configuration that cannot be rendered.
 CANNOT_RENDER = "cannot_render"
-# What changes the rendering of a device's configuration.
+# Device fields that affect the rendering of its configuration.
 RENDERED_FIELDS = {"name", "mac_address", "key", "hardware_id", "os", "group", "organization"}
 
 
 @transaction.atomic
 def create_device(*, config: Mapping[str, Any] | None = None, **values: Any) -> Device:
-    """A device and, if one is given or its group has templates, its configuration.
+    """Create a device, with a configuration if one is given or its group has templates.
 
-    ``config`` may hold ``backend``, ``templates`` (in order), ``context`` and ``config``.
+    ``config`` may contain ``backend``, ``templates`` (in order), ``context`` and
+    ``config``.
     """
     device = devices.add_device(**values)
     if config is not None or _group_has_templates(device.group):
@@ -56,7 +57,7 @@ def add_config(
     config: Mapping[str, Any] | None = None,
     context: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The configuration of a device that has none; without templates it gets the usual ones."""
+    """Create the configuration of a device, with its initial and the given templates."""
     start = initial_templates(device.organization, backend, device.group, tags)
     row = Config(
         device=device, backend=backend, config=dict(config or {}), context=dict(context or {})
@@ -68,9 +69,9 @@ def add_config(
 
 
 def assign(config: Config, templates: Sequence[Template]) -> None:
-    """Make the configuration consist of these templates, in this order, and render it.
+    """Assign these templates in order, required ones first, and render.
 
-    Required templates are put first whether asked for or not.
+    Raises Refused if a template is not usable or the result cannot be rendered.
     """
     organization = config.device.organization
     check_usable(organization, config.backend, templates)
@@ -95,7 +96,7 @@ def assign(config: Config, templates: Sequence[Template]) -> None:
 
 
 def render_or_refuse(config: Config) -> None:
-    """Render now, so that the answer to a change says what it led to; refuse what cannot be."""
+    """Render synchronously; raise Refused if rendering fails."""
     Config.objects.filter(pk=config.pk).invalidate()
     refresh([config.pk])
     config.refresh_from_db()
@@ -107,7 +108,7 @@ def render_or_refuse(config: Config) -> None:
 def update_device(
     device: Device, *, config: Mapping[str, Any] | None = None, **values: Any
 ) -> Device:
-    """Change a device, its configuration or both. What is not named stays as it is."""
+    """Update a device, its configuration or both; omitted values are unchanged."""
     if device.is_deactivated:
         raise NotPermitted("You do not have permission to perform this action.")
     before = Device.objects.select_related("group", "organization").get(pk=device.pk)
@@ -132,7 +133,7 @@ def _follow(
     config: Mapping[str, Any] | None,
     values: Mapping[str, Any],
 ) -> None:
-    """What the change of a device means for its configuration."""
+    """Update the configuration of a device that has changed."""
     row.device = device
     if config is not None or before.organization_id != device.organization_id:
         _change_config(row, config or {}, before)
@@ -166,7 +167,7 @@ def _change_config(row: Config, changes: Mapping[str, Any], before: Device) -> N
             setattr(row, name, changes[name])
     row.checked(leave_out={"status"}).save()
     if before.organization_id != device.organization_id:
-        # What it was given there stays there: another organization, another certificate.
+        # Certificates stay with the former organization; the new one issues others.
         vpn_templates.leave_all(device)
     if "templates" not in changes:
         templates = templates_after_group_change(
@@ -190,7 +191,7 @@ def templates_after_group_change(
     old: DeviceGroup | None,
     new: DeviceGroup | None,
 ) -> list[Template]:
-    """The former group's templates go, the new group's come last."""
+    """Replace the former group's templates by the new group's, which come last."""
     if old == new:
         return list(templates)
     leaving = set(group_templates(old, backend))
@@ -201,7 +202,10 @@ def templates_after_group_change(
 
 @transaction.atomic
 def deactivate(device: Device) -> Device:
-    """Take everything off the device; it counts as deactivated once it has acknowledged."""
+    """Deactivate the device and remove its configuration.
+
+    The configuration's status is deactivated once the device has acknowledged that.
+    """
     if not device.is_deactivated:
         devices.deactivate(device)
     row = Config.objects.filter(device=device).first()
@@ -218,7 +222,7 @@ def deactivate(device: Device) -> Device:
 
 @transaction.atomic
 def activate(device: Device) -> Device:
-    """Back into service, with the templates a new device would get."""
+    """Reactivate the device with the templates a new device would get."""
     if device.is_deactivated:
         devices.activate(device)
     row = Config.objects.filter(device=device).select_related("device").first()
@@ -233,7 +237,10 @@ def activate(device: Device) -> Device:
 
 @transaction.atomic
 def delete_device(device: Device, *, force: bool = False) -> None:
-    """Remove a device that has been deactivated, or any with ``force``."""
+    """Delete a deactivated device, or any device with ``force``.
+
+    Raises NotPermitted otherwise.
+    """
     row = Config.objects.filter(device=device).first()
     ended = device.is_deactivated and (row is None or row.status == Config.Status.DEACTIVATED)
     if not (ended or force):
@@ -256,7 +263,7 @@ def create_group(*, templates: Sequence[Template] = (), **values: Any) -> Device
 def update_group(
     group: DeviceGroup, *, templates: Sequence[Template] | None = None, **values: Any
 ) -> DeviceGroup:
-    """Change a group; its devices follow: templates come and go, variables are rendered."""
+    """Update a group and the templates and variables of its devices."""
     context = group.context
     group = devices.update_group(group, **values)
     rows = Config.objects.filter(device__group=group, is_retired=False)
@@ -277,7 +284,7 @@ def update_group(
 
 @transaction.atomic
 def update_settings(row: OrganizationSettings, **values: Any) -> OrganizationSettings:
-    """Change what an organization settles for its devices, which follow its variables."""
+    """Update an organization's device settings; its devices are rendered again."""
     context = row.context
     row = devices.update_settings(row, **values)
     if row.context != context:
@@ -306,7 +313,7 @@ def _set_group_templates(group: DeviceGroup, templates: Sequence[Template]) -> N
 
 @transaction.atomic
 def delete_group(group: DeviceGroup) -> None:
-    """The group goes; its devices stay, without the group's templates and variables."""
+    """Delete the group; its devices stay, without its templates and variables."""
     record_group(group, Version.Verb.DELETED)
     for device in group.devices.filter(is_deactivated=False):
         update_device(device, group=None)
@@ -321,7 +328,7 @@ def preview(
     config: Mapping[str, Any],
     context: Mapping[str, Any],
 ) -> Any:
-    """The files that a device would get from a configuration that is not saved."""
+    """Render an unsaved configuration of a device. Returns the archive and its inputs."""
     check_usable(device.organization, backend, templates)
     wanted = inputs(
         device,

@@ -1,4 +1,4 @@
-"""Whether devices still hold what they acknowledged, and putting it right where not."""
+"""Drift: check whether devices still have the applied configuration, and repair."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ NO_WAY = (
 
 
 def due() -> QuerySet[Config]:
-    """Configurations in force on devices that can be asked, and were not lately."""
+    """Return configurations due for a check on devices that are online."""
     limit = timezone.now() - timedelta(seconds=settings.DRIFT_SECONDS)
     rows: QuerySet[Config] = askable().filter(
         Q(drift_checked=None) | Q(drift_checked__lt=limit),
@@ -57,12 +57,12 @@ def askable() -> Any:
 
 
 def check_due() -> int:
-    """Ask those that are due; how many were asked."""
+    """Check devices that are due. Returns the number of devices checked."""
     return check(list(due().values_list("pk", flat=True)[:BATCH]))
 
 
 def request_check(config: Config) -> Config:
-    """Ask one device, now. Raises Conflict where it cannot be asked."""
+    """Check one device now; raise Conflict if it cannot be checked."""
     if not askable().filter(pk=config.pk).exists():
         raise Conflict(NO_WAY)
     check([config.pk])
@@ -71,7 +71,7 @@ def request_check(config: Config) -> Config:
 
 
 def check(config_ids: Sequence[UUID]) -> int:
-    """Read back from devices whether the files they acknowledged are as they were."""
+    """Read the files of these devices and record drift. Returns the number queried."""
     rows = {
         row.pk: row
         for row in Config.objects.filter(pk__in=config_ids, applied__isnull=False)
@@ -133,7 +133,7 @@ def _note(outcomes: Mapping[UUID, tuple[int | None, Outcome]]) -> None:
         row.drift_checked = now
         told = outcome.state == "applied" or outcome.holds_other
         if not told or row.applied_id != asked_of:
-            # It did not say, or it has been given something else meanwhile.
+            # No answer, or another configuration was applied meanwhile.
             continue
         row.drift, row.drift_reason = list(outcome.drift), outcome.reason
         has_drifted = bool(outcome.drift or outcome.holds_other)
@@ -145,7 +145,7 @@ def _note(outcomes: Mapping[UUID, tuple[int | None, Outcome]]) -> None:
 
 
 def _tell(found: Iterable[Config]) -> None:
-    """Tell who listens which devices have just been found to have drifted."""
+    """Publish events for devices whose drift was just detected."""
     drifted = {row.pk: row for row in found}
 
     def events() -> Iterator[Event]:
@@ -162,7 +162,10 @@ def _tell(found: Iterable[Config]) -> None:
 
 @transaction.atomic
 def repair(config: Config) -> int:
-    """Have the device given again what it is to have; how many pushes that opens."""
+    """Push the desired configuration again to a drifted device.
+
+    Returns the number of pushes queued. Raises Conflict if no drift is known.
+    """
     row: Config = Config.objects.select_for_update(of=("self",)).get(pk=config.pk)
     if row.drifted_at is None:
         raise Conflict("No drift of this device is known. Have it checked first.")
@@ -173,13 +176,13 @@ def repair(config: Config) -> int:
 
 
 def reset(config: Config) -> None:
-    """What was found belonged to what the device had before."""
+    """Reset the drift result; it referred to the previous configuration."""
     config.drift, config.drift_reason, config.drifted_at = [], "", None
 
 
 @dataclass(frozen=True)
 class Pending:
-    """How one file that a device is to have differs from what it acknowledged."""
+    """Difference of one file between desired and applied configuration."""
 
     path: str
     state: str
@@ -187,7 +190,7 @@ class Pending:
 
 
 def pending(config: Config) -> list[Pending]:
-    """File by file: what the device is to have, against what it has."""
+    """Compare the desired with the applied configuration, file by file."""
     known = Snapshot.objects.defer("made_of").in_bulk(
         [pk for pk in (config.applied_id, config.desired_id) if pk]
     )
@@ -201,7 +204,7 @@ def pending(config: Config) -> list[Pending]:
 
 
 def undefined(config: Config) -> list[str]:
-    """Variables that its configuration uses and nothing defines: they would be pushed as text."""
+    """Return undefined variables of the configuration, which would be pushed as text."""
     return inputs_of(with_inputs().get(pk=config.pk)).undefined()
 
 

@@ -1,4 +1,4 @@
-"""Devices that prove a key of their own, and wait until a person lets them in."""
+"""Enrollment of devices by their own key, with approval by a user."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -22,7 +22,7 @@ from controller.devices.models import Device, DeviceGroup, Enrollment, Organizat
 from controller.notifications.rules.notices import record_notices
 
 CHALLENGE_SECONDS = 300
-# Nobody has to look through more than this, whoever makes up keys.
+# Limit per organization against floods of generated keys.
 PENDING_MOST = 500
 PENDING_DAYS = 30
 REPORTED = (*FACTS, "backend", "tags", "hardware_id", "management_ip")
@@ -32,7 +32,7 @@ DISABLED = "error: enrollment disabled"
 
 
 def challenge() -> str:
-    """What a device signs along with its request, so that an old request is worth nothing."""
+    """Return a challenge that the device signs, against replay of old requests."""
     return _signer().sign(random_key())
 
 
@@ -44,9 +44,11 @@ def _signer() -> TimestampSigner:
 def request_enrollment(
     told: Mapping[str, str], *, message: bytes, signature: str, address: str | None = None
 ) -> Enrollment:
-    """A device asks to be added, or what became of its asking.
+    """Create or refresh an enrollment request and return it with its current state.
 
-    ``message`` is the text it signed: all of the request before the signature.
+    ``message`` is the signed text: the request up to the signature. Raises Refused if
+    challenge, key
+    or signature are invalid, NotPermitted if the organization does not accept enrollments.
     """
     try:
         _signer().unsign(told.get("challenge", ""), max_age=CHALLENGE_SECONDS)
@@ -66,7 +68,7 @@ def request_enrollment(
     )
     owner = _organization(told.get("organization", ""))
     if known and known.state != Enrollment.State.PENDING:
-        # Where it was sent in the meantime; what it was told at its first start does not count.
+        # The current organization after a transfer, not the one configured at first boot.
         owner = known.device.organization if known.device else known.organization
     if not _accepts(owner):
         raise NotPermitted(DISABLED)
@@ -93,7 +95,7 @@ def _noted(
     row: Enrollment, owner: Organization, told: Mapping[str, str], address: str | None
 ) -> Enrollment:
     if row.state == Enrollment.State.APPROVED and row.device is None:
-        # Somebody has deleted the device since, so it is a stranger again.
+        # The device was deleted meanwhile, so the request starts over.
         row.state = Enrollment.State.PENDING
     if row._state.adding:
         waiting = Enrollment.objects.filter(organization=owner, state=Enrollment.State.PENDING)
@@ -117,7 +119,7 @@ def _noted(
 
 
 def same_mac(enrollment: Enrollment) -> Device | None:
-    """The device that the organization has with this MAC address already."""
+    """Return the organization's device with the same MAC address, or None."""
     return Device.objects.filter(
         organization=enrollment.organization_id, mac_address__iexact=enrollment.mac_address
     ).first()
@@ -132,9 +134,11 @@ def approve(
     group: DeviceGroup | None = None,
     replaces: bool = False,
 ) -> Device:
-    """Let it in: a new device, or with ``replaces`` the one that has its MAC address.
+    """Approve a request: create a device or, with ``replaces``, take over an existing one.
 
-    The device learns its id and its key when it asks next.
+    Returns the device, whose id and key are sent with the next request. Raises Conflict if
+    it was
+    already approved, or if the MAC address exists and ``replaces`` is False.
     """
     if enrollment.state == Enrollment.State.APPROVED:
         raise Conflict("This device has been approved already.")
@@ -177,7 +181,7 @@ def _added(enrollment: Enrollment, name: str, group: DeviceGroup | None) -> Devi
 
 
 def reject(enrollment: Enrollment, *, by: User | None) -> Enrollment:
-    """Never let this key in, unless somebody approves it after all."""
+    """Reject the key. An approval later overrides this."""
     if enrollment.state == Enrollment.State.APPROVED:
         raise Conflict(
             "This device has been approved; deactivate it to take it out of service."
@@ -194,14 +198,14 @@ def _decide(enrollment: Enrollment, state: str, by: User | None) -> Enrollment:
 
 
 def dismiss(enrollment: Enrollment) -> None:
-    """Forget that it ever asked; it may ask again."""
+    """Delete the request; the device may ask again. Raises Conflict if approved."""
     if enrollment.state == Enrollment.State.APPROVED:
         raise Conflict("This is how the device proves who it is; delete the device instead.")
     enrollment.delete()
 
 
 def prune() -> int:
-    """Drop those that have stopped asking without anybody having decided; how many."""
+    """Delete pending requests not renewed for PENDING_DAYS. Returns their number."""
     limit = timezone.now() - timedelta(days=PENDING_DAYS)
     gone, _ = Enrollment.objects.filter(
         state=Enrollment.State.PENDING, asked__lt=limit

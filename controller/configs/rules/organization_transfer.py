@@ -1,4 +1,4 @@
-"""Moving a device to another organization: what that leads to, told before it is done."""
+"""Transfer of a device to another organization, with a preview of the effects."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from controller.vpn.models import VpnClient
 
 @dataclass
 class TransferPlan:
-    """What becomes of a device that moves, in sentences."""
+    """Effects of a transfer, as sentences."""
 
     kept: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class TransferPlan:
 def plan_transfer(
     device: Device, *, organization: Organization, group: DeviceGroup | None = None
 ) -> TransferPlan:
-    """What :func:`move` would do: it is done, looked at and taken back."""
+    """Return the effects of :func:`transfer` by running it and rolling back."""
     found = TransferPlan()
     before = _things(device)
     revoked = _certificates(device)
@@ -57,11 +57,13 @@ def plan_transfer(
 def transfer(
     device: Device, *, organization: Organization, group: DeviceGroup | None = None
 ) -> Device:
-    """Give the device to another organization, into one of its groups or none.
+    """Transfer the device to another organization, optionally into one of its groups.
 
-    Its own configuration and variables, and what is shared, stay with it. What belongs to the
-    former organization is left behind; certificates are revoked, and issued anew where the
-    device goes on being a client.
+    Its own configuration and variables, and everything shared, are kept. Objects of the
+    former
+    organization are removed; certificates are revoked, and issued again where the device
+    stays a
+    client. Raises Conflict if it already belongs to the organization.
     """
     if organization.pk == device.organization_id:
         raise Conflict(f"{device} belongs to {organization} already.")
@@ -72,7 +74,7 @@ def transfer(
 
 
 def _things(device: Device) -> list[str]:
-    """All that the device has and could lose by moving, each as a name."""
+    """Return the names of everything the device could lose by a transfer."""
     config = Config.objects.filter(device=device).first()
     things = [f"Group {device.group}"] if device.group else []
     things += [f"Site {device.site}"] if device.site else []
@@ -90,7 +92,7 @@ def _things(device: Device) -> list[str]:
 
 
 def _inherited(config: Config) -> Iterable[str]:
-    """Variables that the device has of its organization or its group."""
+    """Yield the variables inherited from organization, group or subnets."""
     known = inputs_of(with_inputs().get(pk=config.pk)).variables
     for name, variable in sorted(known.items()):
         if variable.origin in {"organization", "group", "subnets"}:

@@ -1,4 +1,4 @@
-"""Devices whose part in the overlay has changed are configured anew."""
+"""Rendering of devices whose overlay membership has changed."""
 
 from typing import Any
 
@@ -16,7 +16,10 @@ plans.FOLLOWERS.add("controller.configs.tasks.follow_overlay")
 
 
 def sync_outdated() -> int:
-    """Once for all that has changed since: what comes in a burst is one push each."""
+    """Render all outdated devices at once, so that a burst is one push per device.
+
+    Returns the number of configurations.
+    """
     with transaction.atomic():
         devices = plans.take_outdated()
         touched = mark_stale(Config.objects.filter(device__in=devices, is_retired=False))
@@ -27,7 +30,10 @@ def sync_outdated() -> int:
 
 @transaction.atomic
 def set_relay(device: Device | None, *, by: User, endpoint: str, **values: Any) -> Node:
-    """Make a device the relay; the one that was it is none any more."""
+    """Make `device` the relay, replacing the current one.
+
+    Raises NotPermitted except for superusers, Conflict if the device has no configuration.
+    """
     if not by.is_superuser:
         raise NotPermitted("Only a superuser chooses the relay: it serves every network.")
     if device is not None and not hasattr(device, "config"):

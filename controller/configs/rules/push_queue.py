@@ -1,7 +1,8 @@
-"""Queue pushes and lease them to workers.
+"""Queue of configuration pushes: enqueue, lease, reconcile.
 
-A push of a lost worker that was not sent waits in the queue again. Of one that was sent the
-device is asked what it holds, before it is given anything.
+A push of a lost worker returns to the queue if it was not sent. If it was sent, the device
+is
+queried before it is given anything.
 """
 
 from collections.abc import Iterable
@@ -26,10 +27,11 @@ DELIVERABLE = (Config.Status.MODIFIED, Config.Status.DEACTIVATING)
 
 
 def enqueue(config_ids: Iterable[UUID]) -> int:
-    """Push to these devices what they lack. Returns the number of pushes that were opened.
+    """Queue pushes to these configurations' devices. Returns the number of new pushes.
 
-    A push that waits already goes at once: it takes what is desired when it starts. One under
-    way is not interrupted; when it ends, what came meanwhile is queued.
+    A queued push becomes due at once and takes the desired snapshot when it starts. A push
+    in
+    progress is not interrupted; later changes are queued when it ends.
     """
     ids = list(config_ids)
     waiting = Push.objects.filter(config__in=ids, state=Push.State.QUEUED)
@@ -39,9 +41,10 @@ def enqueue(config_ids: Iterable[UUID]) -> int:
 
 
 def open_missing(config_ids: Iterable[UUID]) -> int:
-    """Open pushes for those of these devices that need one and have none that is open.
+    """Queue pushes for those of these configurations that need one and have none open.
 
-    A push that waits for its next attempt keeps its pause. Returns the number of pushes opened.
+    A push that waits for its next attempt keeps its pause. Returns the number of new
+    pushes.
     """
     due = _due().filter(pk__in=list(config_ids)).values_list("pk", flat=True)
     opened = Push.objects.bulk_create(
@@ -53,7 +56,7 @@ def open_missing(config_ids: Iterable[UUID]) -> int:
 
 
 def _due() -> ConfigQuerySet:
-    """Devices that lack what they are to have, can be reached, and are not being pushed to."""
+    """Return configs that differ from the device's, are reachable and have no open push."""
     return (
         Config.objects.filter(status__in=DELIVERABLE, desired__isnull=False)
         .filter(
@@ -70,7 +73,10 @@ def _due() -> ConfigQuerySet:
 
 
 def reconcile() -> int:
-    """Find by the rows what was not done: lost messages, dead workers, devices that are back."""
+    """Queue missed pushes: lost messages, dead workers, devices that are back.
+
+    Returns the number of new pushes.
+    """
     now = timezone.now()
     back = Push.objects.filter(
         state__in=[Push.State.QUEUED, Push.State.UNKNOWN],
@@ -79,7 +85,7 @@ def reconcile() -> int:
         config__device__presence__since__gt=F("started"),
     )
     back.update(not_before=now)
-    # The rule that switches an organization off knows nothing of polls.
+    # The rule that deactivates an organization does not know about polls.
     invalidate_checksums(
         Device.objects.filter(
             organization__is_active=False,
@@ -101,7 +107,7 @@ def is_work_due() -> bool:
 
 @transaction.atomic
 def lease_due(holder: LeaseHolder[Push], *, most: int = BATCH) -> list[Push]:
-    """Lease due pushes. Those with a mark *sent* are to be verified, all others applied."""
+    """Lease due pushes: sent ones are to be verified, all others applied."""
     with_config = Push.objects.select_related("config")
     doubtful = holder.adopt(most, with_config)
     fresh = holder.lease(most - len(doubtful), with_config)

@@ -15,17 +15,19 @@ from controller.configs.rules.push_queue import open_missing
 
 REASON_LENGTH = 1024
 TRUNCATED = "\n[truncated]"
-# How long an agent that was woken may take to download, apply and report.
+# Time for a triggered agent to download, apply and report.
 AGENT_PAUSE = timedelta(minutes=2)
 
 
 @transaction.atomic
 def record_outcomes(holder: LeaseHolder[Push], outcomes: Mapping[int, Outcome]) -> None:
-    """Write the outcomes of pushes (by their id) and what follows for the configurations.
+    """Record the outcomes of pushes (by their id) and update the configurations.
 
-    Applied and failed end a push. A device that could not be reached, was busy or whose
-    answer is unknown keeps it open: it is tried, or asked, again after a growing pause. Pushes
-    that ``holder`` does not hold any more are left alone.
+    Applied and failed end a push. If the device was unreachable or busy, or the outcome is
+    unknown,
+    the push stays open and is retried or verified after a growing pause. Pushes that
+    ``holder`` no longer
+    holds are left unchanged.
     """
     held = holder.mine.filter(pk__in=outcomes).select_for_update(of=("self",)).order_by("pk")
     pushes = {push.pk: push for push in held}
@@ -60,24 +62,24 @@ def _record_outcome(push: Push, config: Config, outcome: Outcome) -> None:
         case "woken":
             push.sent, push.not_before = None, now + AGENT_PAUSE
         case "absent" | "failed":
-            # Also where its worker was lost, and the device went back to its former files
-            # since nobody confirmed the push.
+            # Also if the worker was lost and the device rolled back because nothing confirmed
+            # the push.
             push.sent, push.in_doubt = None, False
             push.not_before = now if is_verified else push.not_before
         case _:
-            # Nothing was done, now. What was in doubt before still is.
+            # Nothing was done now; earlier doubt remains.
             push.sent = push.sent if is_verified else None
     if push.ended is None:
         push.state = Push.State.UNKNOWN if push.sent else Push.State.QUEUED
 
 
 def is_verification(push: Push) -> bool:
-    """Return whether this attempt asks the device, since an earlier one was sent."""
+    """Return whether this attempt verifies an earlier one that was sent."""
     return push.sent is not None and push.started is not None and push.sent < push.started
 
 
 def mark_applied(config: Config, snapshot_id: int | None) -> None:
-    """The device has this snapshot."""
+    """Record that the device has applied this snapshot, and reset errors and drift."""
     config.applied_id, config.applied_at = snapshot_id, timezone.now()
     config.failed_id, config.error_reason = None, ""
     config.drift, config.drift_reason, config.drifted_at = [], "", None
@@ -85,13 +87,13 @@ def mark_applied(config: Config, snapshot_id: int | None) -> None:
 
 
 def mark_failed(config: Config, snapshot_id: int | None, reason: str) -> None:
-    """The device could not apply this snapshot, and has what it had before."""
+    """Record that the device failed to apply this snapshot and kept the former one."""
     config.failed_id = snapshot_id
     config.error_reason = truncate_reason(reason or "The device gave no reason.")
 
 
 def truncate_reason(reason: str) -> str:
-    """At most what the row holds; NUL bytes, which no database takes, left out."""
+    """Truncate a reason to the column's length and remove NUL bytes."""
     text = reason.replace("\x00", "")
     if len(text) <= REASON_LENGTH:
         return text
@@ -121,7 +123,7 @@ def save_progress(configs: object) -> None:
 
 
 def _note(rows: Sequence[Config]) -> None:
-    """Keep on the snapshots what the devices said of them."""
+    """Record on the snapshots when devices acknowledged or refused them."""
     if applied := {row.applied_id for row in rows if row.applied_id}:
         Snapshot.objects.filter(pk__in=applied).update(
             acknowledged=Subquery(
@@ -133,7 +135,7 @@ def _note(rows: Sequence[Config]) -> None:
 
 
 def close_pushes(config: Config) -> None:
-    """The device has told by itself how it went, so nothing waits for it any more."""
+    """Close the open push once the agent has reported its result itself."""
     done = Push.State.APPLIED if config.applied_id == config.desired_id else Push.State.FAILED
     Push.objects.filter(config=config, state__in=Push.OPEN).exclude(
         state=Push.State.APPLYING

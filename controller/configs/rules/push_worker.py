@@ -1,4 +1,4 @@
-"""Carry out leased pushes: many devices at once, results written as they come."""
+"""Execution of leased pushes: many concurrently, results written as they arrive."""
 
 import asyncio
 import time
@@ -24,16 +24,17 @@ from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
 
 WRITE_SECONDS = 0.3
-# After so long no further push is begun by the same task.
+# After this time the task starts no further pushes.
 TURN_SECONDS = 30.0
 NO_WAY = "There is no enabled connection with an address any more."
 
 
 def deliver() -> int:
-    """Carry out the pushes that are due, and those that become due within a turn.
+    """Execute due pushes, and those becoming due within one time slice.
 
-    Returns the number of pushes that were begun. A further turn is another task's, so that a
-    worker that is told to stop can do so.
+    Returns the number of pushes started. Further time slices are separate tasks, so that a
+    worker can
+    be stopped.
     """
     begun = async_to_sync(_deliver)()
     if is_work_due():
@@ -54,14 +55,14 @@ async def _deliver() -> int:
         if not running:
             await sync_to_async(batch.flush)()
             return batch.total
-        # A device that takes long must not hold up those that are queued after it.
+        # A slow device must not delay those queued after it.
         _, running = await asyncio.wait(running, timeout=WRITE_SECONDS)
         await sync_to_async(batch.flush)()
         await sync_to_async(batch.holder.renew_if_due)()
 
 
 class PushBatch:
-    """Pushes under way, and the results that are not written yet."""
+    """Pushes in progress, and results not yet written."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -94,7 +95,7 @@ class PushBatch:
             (self.to_verify if push.sent else self.to_push).append(order)
 
     def start(self) -> list[Coroutine[Any, Any, None]]:
-        """The work on all orders that were added since the last call."""
+        """Return coroutines for all orders added since the last call."""
         to_push, to_verify = self.to_push, self.to_verify
         self.to_push, self.to_verify = [], []
         return [
@@ -109,7 +110,7 @@ class PushBatch:
         self.done.append(result)
 
     def flush(self) -> None:
-        """Write the results that have come in since the last call."""
+        """Write the results received since the last call."""
         results, self.done = self.done, []
         outcomes, self.outcomes = self.outcomes, {}
         attempts, there = {}, []

@@ -1,4 +1,4 @@
-"""From what people settle to what devices are to have: inputs → variables → snapshots."""
+"""Rendering: inputs → variables → snapshots."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
@@ -31,7 +31,8 @@ from controller.devices.models import Device
 from networks.overlay.rules.plans import NOTHING, Contribution, contributions
 
 # Rows read, rendered and written together: large enough for few queries, small enough for
-# flat memory and for the first results to show soon.
+# constant
+# memory and early first results.
 BATCH = 200
 
 RENDER = "controller.configs.tasks.render_stale"
@@ -39,7 +40,7 @@ RENDER = "controller.configs.tasks.render_stale"
 
 @dataclass(frozen=True)
 class RenderResult:
-    """What a configuration of some revision came to; ``made_of`` is called for new snapshots."""
+    """Result for a configuration's revision; ``made_of`` is called for new snapshots only."""
 
     revision: int
     rendered: Rendered | Refused
@@ -48,7 +49,7 @@ class RenderResult:
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that a device's archive is made of."""
+    """Complete inputs of a device's archive."""
 
     backend: str
     templates: tuple[Mapping[str, Any], ...]
@@ -61,7 +62,7 @@ class Inputs:
         return variables.resolve(self.layers)
 
     def render(self) -> Rendered:
-        """Raises :class:`Refused` with the validator's words, under no field."""
+        """Render the archive; raise :class:`Refused` with the validator's message."""
         context = {name: variable.value for name, variable in self.variables.items()}
         try:
             return render(self.backend, self.templates, self.config, context, dsa=self.dsa)
@@ -69,7 +70,7 @@ class Inputs:
             raise Refused(str(error)) from error
 
     def secrets(self) -> list[str]:
-        """What is secret in them, to be hidden from those who may not read secrets."""
+        """Return the secrets in these inputs, for masking."""
         found = [
             text for part in (*self.templates, self.config) for text in masking.secrets_in(part)
         ]
@@ -91,13 +92,17 @@ def inputs(
     context: Mapping[str, Any],
     overlay: Contribution | None = None,
 ) -> Inputs:
-    """The inputs of a device with this configuration, saved or not.
+    """Return the inputs of a device with this configuration, saved or not.
 
-    The layers of variables run from the weakest to the strongest, as documented for
-    OpenWISP: template defaults, the templates' VPN servers, the device's own facts, the
-    portal, the organization, the group, what the device is as a VPN client, its own subnets, the
-    overlay, the hardware id, and last what was set for this very device. ``overlay`` is what
-    that contributes, where the caller has read it for many devices at once.
+    Layers of variables in ascending precedence, as documented for OpenWISP: template
+    defaults, the
+    templates' VPN servers, the device's own facts, the portal, the organization, the group,
+    the
+    device's VPN clients, its own subnets, the overlay, the hardware id, and last the
+    variables of
+    this device. ``overlay`` is the overlay's contribution, if the caller has read it for
+    many
+    devices at once.
     """
     templates = with_rollout_versions(device, templates)
     if overlay is None:
@@ -127,7 +132,7 @@ def inputs(
     ]
     return Inputs(
         backend=backend,
-        # The name of the device is its host name, unless a template or the device says other.
+        # The device's name is its host name unless a template or the device overrides it.
         templates=(
             hostname,
             *(contents(template) for template in templates),
@@ -140,7 +145,7 @@ def inputs(
 
 
 def with_rollout_versions(device: Device, templates: Sequence[Template]) -> list[Template]:
-    """These templates in the version that a rollout under way has brought to the device."""
+    """Return the templates, in the version released to the device by a running rollout."""
     config = getattr(device, "config", None)
     releases = config.releases.all() if config else ()
     new = {one.rollout.template_id: one.rollout for one in releases if one.is_in_force}
@@ -162,7 +167,7 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
 def inputs_of(
     config: Config, *, instead: Rollout | None = None, overlay: Contribution | None = None
 ) -> Inputs:
-    """The inputs of a configuration; ``instead`` of a template's version with a rollout's."""
+    """Return a configuration's inputs; ``instead`` substitutes a rollout's version."""
     templates = [use.template for use in config.uses.all()]
     if instead is not None:
         templates = [
@@ -180,7 +185,7 @@ def inputs_of(
 
 
 def provenance(config: Config, wanted: Inputs) -> dict[str, Any]:
-    """What a snapshot keeps of where it came from, so that the way back to it is known."""
+    """Return the provenance stored with a snapshot, from which it can be restored."""
     return {
         "backend": config.backend,
         "templates": [
@@ -198,11 +203,11 @@ def provenance(config: Config, wanted: Inputs) -> dict[str, Any]:
 
 
 def with_inputs() -> Any:
-    """Configurations with every row their rendering reads, in a fixed number of queries."""
+    """Return configurations with all rows needed for rendering, in constant queries."""
     return Config.objects.select_related(
         "device__group", "device__organization__device_settings"
     ).prefetch_related(
-        # Before the templates: when a rollout ends, its version moves from there to here.
+        # Before the templates: when a rollout ends, its version moves into the template.
         Prefetch(
             "releases",
             RolloutDevice.objects.filter(
@@ -223,7 +228,7 @@ def with_inputs() -> Any:
 
 
 def refresh(config_ids: Iterable[UUID]) -> int:
-    """Render these again and store what they are to have now; how many that changed."""
+    """Render these configurations and store new snapshots. Returns how many changed."""
     ids = list(config_ids)
     return sum(_refresh(ids[at : at + BATCH]) for at in range(0, len(ids), BATCH))
 
@@ -253,7 +258,7 @@ def _store(outcomes: Mapping[UUID, RenderResult]) -> int:
     rows = [
         row
         for row in Config.objects.select_for_update().filter(pk__in=outcomes)
-        # Somebody else has rendered a newer revision meanwhile.
+        # Another worker has rendered a newer revision meanwhile.
         if row.rendered_revision <= outcomes[row.pk].revision
     ]
     snapshots = _snapshots(
@@ -280,7 +285,7 @@ def _store(outcomes: Mapping[UUID, RenderResult]) -> int:
 def _snapshots(
     outcomes: Mapping[UUID, RenderResult], desired: Mapping[UUID, int | None]
 ) -> dict[UUID, int]:
-    """The snapshot of each configuration, found or made."""
+    """Return the snapshot of each configuration, existing or new."""
     archives = {
         pk: one.rendered for pk, one in outcomes.items() if isinstance(one.rendered, Rendered)
     }
@@ -290,7 +295,7 @@ def _snapshots(
     found = {
         config: pk for config, checksum, pk in known if archives[config].checksum == checksum
     }
-    # What one comes back to may be made of something else now.
+    # A snapshot that is current again may have different inputs now.
     Snapshot.objects.bulk_update(
         [
             Snapshot(pk=pk, made_of=outcomes[config].made_of())
@@ -314,7 +319,7 @@ def _snapshots(
 
 
 def mark_stale(configs: Any) -> int:
-    """The inputs of these have changed: count it on the rows and wake a renderer."""
+    """Mark configurations as stale and enqueue rendering. Returns their number."""
     touched: int = configs.update(revision=F("revision") + 1)
     if touched:
         enqueue_on_commit(RENDER)
@@ -322,7 +327,7 @@ def mark_stale(configs: Any) -> int:
 
 
 def render_stale() -> int:
-    """Render all whose inputs are newer than their snapshot, a batch at a time."""
+    """Render all stale configurations in batches. Returns their number."""
     total = 0
     while ids := list(Config.objects.stale().values_list("pk", flat=True)[:BATCH]):
         _refresh(ids)

@@ -1,4 +1,4 @@
-"""Changes of templates in waves: a few devices first, the next ones if those are well."""
+"""Rollouts: staged changes of templates in waves, with health checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from controller.devices.models import Presence
 from controller.notifications.rules.notices import record_notices
 
 State = Rollout.State
-# What passes between two steps beyond this is time in which no worker was there.
+# Longer gaps between two steps are time without workers.
 LONGEST_STEP = timedelta(seconds=30)
 
 IS_RENDERED = Q(config__rendered_revision__gte=F("config__revision"))
@@ -29,9 +29,9 @@ IS_OFFLINE = Q(config__device__presence__state=Presence.State.OFFLINE)
 FAILED = IS_RENDERED & Q(config__status=Config.Status.ERROR)
 TAKEN = IS_RENDERED & Q(config__status=Config.Status.APPLIED)
 CAME_AFTER = Q(config__device__presence__since__gte=F("released"))
-# How a device that has been reached is; what comes first counts.
+# State of a released device; the first matching case applies.
 HOW = Case(
-    # It was in no state to take anything before, so it tells nothing of the change.
+    # Its configuration had failed before, so it says nothing about the change.
     When(FAILED & Q(was_failing=True), then=Value("left_out")),
     When(FAILED, then=Value("failed")),
     When(IS_OFFLINE & CAME_AFTER, then=Value("gone")),
@@ -44,7 +44,7 @@ HOW = Case(
 
 @dataclass(frozen=True)
 class Health:
-    """How the devices that a rollout has reached are."""
+    """Health of the devices that a rollout has reached."""
 
     taken: int
     failed: int
@@ -55,7 +55,10 @@ class Health:
     waiting: int
 
     def failure_percent(self, *, in_the_end: bool) -> int:
-        """Percent of those that could answer, rounded up; who waits in the end has failed."""
+        """Return the failure rate in percent, rounded up.
+
+        At the end of a wave, devices still waiting count as failed.
+        """
         counted = self.taken + self.failed + self.gone + self.waiting
         bad = self.failed + self.gone + (self.waiting if in_the_end else 0)
         return -(-100 * bad // counted) if counted else 0
@@ -68,7 +71,7 @@ class Health:
 
 
 def create_draft(template: Template, **values: Any) -> Rollout:
-    """A draft; what it does not name of ``config`` and ``default_values`` stays as it is."""
+    """Create a draft rollout. ``config`` and ``default_values`` default to the template's."""
     row = Rollout(
         **{
             "template": template,
@@ -81,7 +84,7 @@ def create_draft(template: Template, **values: Any) -> Rollout:
 
 
 def adjust(rollout: Rollout, **values: Any) -> Rollout:
-    """Change a draft."""
+    """Update a draft; raise Conflict if it was started."""
     if rollout.state != State.DRAFT:
         raise Conflict("Only a draft can be changed.")
     for name, value in values.items():
@@ -97,7 +100,7 @@ def _checked(row: Rollout) -> Rollout:
 
 
 def _as_template(row: Rollout) -> Template:
-    """The template as it will be; never saved."""
+    """Return the template as it will be; never saved."""
     version: Template = Template.objects.select_related("vpn", "organization").get(
         pk=row.template_id
     )
@@ -113,7 +116,11 @@ def discard(rollout: Rollout) -> None:
 
 @transaction.atomic
 def start(rollout: Rollout) -> Rollout:
-    """Share the template's devices out to waves, and reach the first."""
+    """Distribute the template's devices over the waves and release the first.
+
+    Raises Conflict if the rollout was started before or the template has another active
+    one.
+    """
     row = _locked(rollout.pk)
     if row.state != State.DRAFT:
         raise Conflict("It has been started before.")
@@ -125,7 +132,7 @@ def start(rollout: Rollout) -> Rollout:
         default=Value(1),
         output_field=IntegerField(),
     )
-    # Those that can answer go first; ids are random, so each wave is a mixture of the fleet.
+    # Online devices first; ids are random, so each wave is a sample of the fleet.
     configs = list(
         Config.objects.filter(uses__template=row.template_id, is_retired=False)
         .order_by(here, "pk")
@@ -169,7 +176,7 @@ def _release(row: Rollout, wave: int) -> None:
 
 @transaction.atomic
 def pause(rollout: Rollout) -> Rollout:
-    """Reach no further devices; those that have been reached keep the new version."""
+    """Release no further devices; released devices keep the new version."""
     row = _locked(rollout.pk)
     if row.state != State.RUNNING:
         raise Conflict("It is not running.")
@@ -181,7 +188,7 @@ def pause(rollout: Rollout) -> Rollout:
 
 @transaction.atomic
 def resume(rollout: Rollout) -> Rollout:
-    """Go on; the present wave has its time once more."""
+    """Resume a paused rollout; the current wave starts its waiting time again."""
     row = _locked(rollout.pk)
     if row.state != State.PAUSED:
         raise Conflict("It is not paused.")
@@ -194,7 +201,7 @@ def resume(rollout: Rollout) -> Rollout:
 
 @transaction.atomic
 def roll_back(rollout: Rollout) -> Rollout:
-    """Give the devices that have been reached the former version again."""
+    """Give the former version back to all released devices."""
     row = _locked(rollout.pk)
     if row.state not in Rollout.ACTIVE:
         raise Conflict("It is not under way.")
@@ -220,14 +227,14 @@ def _roll_back(row: Rollout, state: State, reason: str) -> Rollout:
 
 
 def advance_all() -> None:
-    """Advance every rollout that is running; one that fails stops no other."""
+    """Advance every running rollout; one that fails does not stop the others."""
     running = list(Rollout.objects.filter(state=State.RUNNING).values_list("pk", flat=True))
     for_each(running, advance, name="configs.rollouts")
 
 
 @transaction.atomic
 def advance(pk: UUID) -> Rollout:
-    """Halt if too many are not well; else, when the wave has had its time, reach the next."""
+    """Halt on too many failures; otherwise release the next wave when it is due."""
     row = _locked(pk)
     if row.state != State.RUNNING or row.wave_started is None:
         return row
@@ -249,9 +256,9 @@ def advance(pk: UUID) -> Rollout:
 
 
 def _skip_lost_time(row: Rollout, now: datetime) -> None:
-    """Move the start of the wave on by the time in which nobody rendered or pushed.
+    """Move the start of the wave on by the time without rendering or pushing.
 
-    An outage of the portal says nothing of the change, so it counts against no device.
+    An outage of the portal says nothing about the change, so it counts against no device.
     """
     passed = now - (row.advanced or now)
     counted = min(passed, LONGEST_STEP) if _is_served(row) else timedelta()
@@ -267,7 +274,7 @@ def _is_served(row: Rollout) -> bool:
 
 
 def _is_under_way(row: Rollout) -> bool:
-    """Return whether a device of this wave is still owed the outcome of its first attempt."""
+    """Return whether a device of this wave still lacks the outcome of its first attempt."""
     configs = released(row).values("config")
     owed = Push.objects.filter(config__in=configs, state__in=Push.OPEN, reason="")
     return owed.exists()
@@ -282,7 +289,7 @@ def _finish(row: Rollout) -> None:
 
 
 def released(rollout: Rollout) -> QuerySet[RolloutDevice]:
-    """The devices that have the new version; those that lost the template meanwhile left out."""
+    """Return released devices that still use the template."""
     return members(rollout).filter(released__isnull=False)
 
 
@@ -303,7 +310,7 @@ COUNTS: Mapping[str, Any] = {
 
 
 def by_wave(rollout: Rollout) -> list[dict[str, Any]]:
-    """For each wave how many devices it has, and how those that it reached are."""
+    """Return the number of devices and their health per wave."""
     rows: Any = members(rollout).annotate(how=HOW).values("wave")
     return list(
         rows.annotate(total=Count("pk"), reached=Count("released"), **COUNTS).order_by("wave")

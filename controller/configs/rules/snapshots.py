@@ -1,4 +1,4 @@
-"""The configurations that devices had: looked at, gone back to, and in the end forgotten."""
+"""Snapshot history of a device: list, restore, and prune."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from controller.devices.models import Device
 
 SHOWN_BYTES = 200_000
 KEPT = 50
-# A device may still be fetching what has just been replaced.
+# A device may still be downloading a snapshot that was just replaced.
 GRACE = timedelta(hours=1)
 BATCH = 200
 REFERENCES = ("desired", "served", "applied", "failed")
@@ -36,7 +36,7 @@ NOT_HERE = (
 
 @dataclass(frozen=True)
 class RestorePreview:
-    """What going back to a snapshot would lead to."""
+    """Effects of restoring a snapshot."""
 
     is_possible: bool
     is_same: bool
@@ -46,9 +46,11 @@ class RestorePreview:
 
 
 def restore(snapshot: Snapshot) -> Device:
-    """Give the device the templates, variables and configuration this was rendered from.
+    """Restore the templates, variables and configuration of this snapshot.
 
-    What they render to now may differ from then: :func:`prospect` tells.
+    The result of rendering may differ now: see :func:`preview_restore`. Raises Conflict if
+    the
+    inputs are unknown.
     """
     made_of = snapshot.made_of
     if made_of is None:
@@ -100,11 +102,11 @@ def _changes(made_of: dict[str, Any], templates: list[Template]) -> Iterable[str
 
 
 def files_of(snapshot: Snapshot, *, is_open: bool) -> list[dict[str, Any]]:
-    """Its files to be read: path, mode and text; without secrets unless ``is_open``."""
+    """Return path, mode and text of its files; masked unless ``is_open``."""
     made_of = snapshot.made_of
     files = unpacked(snapshot.archive)
     if made_of is None and not is_open:
-        # Nobody can tell what is secret in it.
+        # Unknown inputs: any part may be secret.
         return [file_as(file, masking.MASK) for file in files]
     secrets = made_of["secrets"] if made_of else []
     return [render_file(file, secrets, is_open=is_open) for file in files]
@@ -120,9 +122,9 @@ def file_as(file: File, text: str) -> dict[str, Any]:
 
 
 def prune() -> int:
-    """Delete what no device took, and all but the newest of what they did; how many.
+    """Delete untaken snapshots, and all but the newest taken ones. Returns the number.
 
-    Whatever a configuration or an open push refers to stays.
+    Snapshots referenced by a configuration or an open push are kept.
     """
     place = Window(RowNumber(), partition_by="config", order_by=F("created").desc())
     old = Snapshot.objects.annotate(place=place).filter(place__gt=KEPT).order_by()
@@ -139,7 +141,7 @@ def prune() -> int:
 
 @transaction.atomic
 def _prune(config_ids: list[UUID]) -> int:
-    # Rendering looks for snapshots under this lock too, so none is found that is just going.
+    # Rendering looks up snapshots under the same lock, so it never finds one being deleted.
     rows = Config.objects.select_for_update().filter(pk__in=config_ids)
     needed = {
         pk for row in rows.values_list(*(f"{name}_id" for name in REFERENCES)) for pk in row

@@ -1,4 +1,4 @@
-"""Rules that give devices subnets, together with the configurations that speak of them."""
+"""Subnet division rules, and rendering of the affected configurations."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from networks.ipam.models import DivisionRule
 
 @transaction.atomic
 def create_division_rule(**values: Any) -> DivisionRule:
-    """From now on, and for the devices that are there."""
+    """Create a division rule; it applies to new and existing devices."""
     rule = addresses.create_division_rule(**values)
     _refresh(rule)
     return rule
@@ -28,7 +28,7 @@ def update_division_rule(rule: DivisionRule, /, **values: Any) -> DivisionRule:
 
 @transaction.atomic
 def delete_division_rule(rule: DivisionRule) -> None:
-    """What it gave is taken back, unless VPN clients have their address from it."""
+    """Delete a division rule and its subnets, unless VPN clients use their addresses."""
     addresses.delete_division_rule(rule)
     _refresh(rule)
 

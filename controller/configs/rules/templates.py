@@ -1,4 +1,4 @@
-"""Templates, and what a change of one means for the devices that have it."""
+"""Templates, and the effects of changes on the devices that use them."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -35,7 +35,7 @@ def create_template(**values: Any) -> Template:
 
 @transaction.atomic
 def clone_template(template: Template) -> Template:
-    """A copy under another name, which nobody has yet: neither default nor required."""
+    """Copy a template under a unique name, with `default` and `required` unset."""
     copied = (
         "organization", "type", "backend", "vpn", "auto_cert", "tags", "default_values",
         "config", "notes",
@@ -53,7 +53,10 @@ def _clone_name(template: Template) -> str:
 
 @transaction.atomic
 def update_template(template: Template, **values: Any) -> Template:
-    """Change a template; the devices that have it are rendered again in the background."""
+    """Update a template; its devices are rendered again in the background.
+
+    Raises Conflict if a template in use would change organization or backend.
+    """
     before = Template.objects.select_related("vpn").get(pk=template.pk)
     for name, value in values.items():
         setattr(template, name, value)
@@ -79,7 +82,7 @@ def update_template(template: Template, **values: Any) -> Template:
 
 @transaction.atomic
 def delete_template(template: Template) -> None:
-    """Take it off every device and group, then remove it."""
+    """Remove the template from all devices and groups, then delete it."""
     _not_in_waves(template)
     record_template(template, Version.Verb.DELETED)
     configs = list(template.uses.values_list("config_id", flat=True))
@@ -98,7 +101,7 @@ def _not_in_waves(template: Template) -> None:
 
 
 def rendered(template: Template) -> Rendered:
-    """What a template renders to by itself, with its default values."""
+    """Render a template by itself with its default values; raise Refused if invalid."""
     try:
         return render(
             template.backend, [], vpn_templates.contents(template), _variables(template)
@@ -118,7 +121,7 @@ def archive(template: Template, *, is_open: bool) -> bytes:
 
 
 def _variables(template: Template) -> dict[str, Any]:
-    """What a template alone knows: its own defaults, and its VPN server."""
+    """Return the variables of a template alone: its defaults and its VPN server's."""
     known = dict(template.default_values)
     for _, values in vpn_templates.server_layers([template]):
         known |= values
@@ -128,7 +131,7 @@ def _variables(template: Template) -> dict[str, Any]:
 
 
 def affected_configs(template: Template) -> int:
-    """How many devices a change of this template touches."""
+    """Return how many devices a change of this template affects."""
     return template.uses.count()
 
 
@@ -155,7 +158,7 @@ def check(template: Template) -> None:
 
 
 def _check_name(template: Template) -> None:
-    """A shared name may not be an organization's too: lists would show two of them."""
+    """Raise Refused if the name exists as shared and in an organization."""
     namesakes = Template.objects.filter(name=template.name).exclude(pk=template.pk)
     if template.organization_id is not None:
         namesakes = namesakes.filter(organization=None)
@@ -164,7 +167,7 @@ def _check_name(template: Template) -> None:
 
 
 def usable(organization: Organization, backend: str) -> Any:
-    """The templates a device of this organization and backend can have."""
+    """Return the templates available to devices of this organization and backend."""
     return Template.objects.select_related("vpn").filter(
         Q(organization=organization) | Q(organization=None), backend=backend
     )
@@ -176,7 +179,7 @@ def initial_templates(
     group: DeviceGroup | None,
     tags: Sequence[str] = (),
 ) -> list[Template]:
-    """What a new configuration starts with: required, default, group, tagged; in that order."""
+    """Return the templates of a new configuration: required, default, group, tagged."""
     candidates = list(usable(organization, backend).order_by("-required", "name"))
     tagged = [one for one in candidates if set(one.tags) & set(tags)]
     chosen = (
@@ -195,7 +198,7 @@ def group_templates(group: DeviceGroup | None, backend: str) -> list[Template]:
 def with_required(
     organization: Organization, backend: str, templates: Sequence[Template]
 ) -> list[Template]:
-    """The required ones first, then those asked for, each once, in the order asked for."""
+    """Return required templates first, then the given ones in order, without duplicates."""
     required = usable(organization, backend).filter(required=True).order_by("name")
     return list(dict.fromkeys([*required, *templates]))
 
@@ -218,14 +221,14 @@ def check_usable(
 
 
 def assign_to_all(template: Template) -> None:
-    """It joins every configuration of its backend that lacks it: required ones go first."""
+    """Assign a default or required template to every matching config that lacks it."""
     lacking = Config.objects.filter(backend=template.backend, is_retired=False).exclude(
         uses__template=template
     )
     if template.organization_id is not None:
         lacking = lacking.filter(device__organization=template.organization_id)
     if template.vpn_id is not None:
-        # Whoever is a client of its server already stays so by the other template.
+        # Clients of its VPN server keep the other template.
         lacking = lacking.exclude(uses__template__vpn=template.vpn_id)
     ids = list(lacking.values_list("pk", flat=True))
     if template.required:

@@ -1,4 +1,4 @@
-"""What a version of a device, a template or a group consists of."""
+"""Version records of devices, templates and groups."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ GROUP = ("organization", "name", "description", "context", "meta_data")
 
 
 def device_values(device: Device) -> dict[str, Any]:
-    """Without its key: going back must not lock the device out."""
+    """Return the values to record, without the key: restoring must not lock out a device."""
     values = versions.values_of(device, DEVICE)
     row = Config.objects.filter(device=device).first()
     if row is None:

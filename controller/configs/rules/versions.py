@@ -1,4 +1,7 @@
-"""Going back to a version of a device, a template, a group or a VPN server; also of one deleted."""
+"""Restoration of versions of devices, templates, groups and VPN servers.
+
+Deleted rows can be restored as well.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,13 +25,13 @@ from controller.vpn.rules import create_vpn
 from controller.vpn.rules.servers import KEPT, record_vpn
 
 CONFIGURATION = "configuration"
-# An address, once given back, may be somebody else's; a revoked certificate stays revoked.
+# A released address may be in use again; a revoked certificate stays revoked.
 GIVEN_BACK = ("ip", "cert")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How versions of one kind of row are read and gone back to."""
+    """How versions of one kind of row are read and restored."""
 
     model: type[Model]
     values: Callable[[Any], dict[str, Any]]
@@ -61,7 +64,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class RestorePreview:
-    """What going back to a version would change, and what cannot come back."""
+    """Changes that restoring a version would make, and what cannot be restored."""
 
     changes: list[Change]
     notes: list[str] = field(default_factory=list)
@@ -70,7 +73,7 @@ class RestorePreview:
 
 
 def row_of(version: Version) -> Any:
-    """The row this is a version of, if it is still there."""
+    """Return the row of this version, or None if it was deleted."""
     return KINDS[version.kind].model._default_manager.filter(pk=version.row).first()
 
 
@@ -126,7 +129,10 @@ def _as_row(model: type[Model], name: str, value: Any, notes: list[str]) -> Any:
 
 @transaction.atomic
 def restore(version: Version) -> Any:
-    """Make the row what it was, by the same rules as any other change; the row."""
+    """Restore the row to this version with the usual rules, and return it.
+
+    Raises Conflict if the organization of a deleted row no longer exists.
+    """
     kind, row = KINDS[version.kind], row_of(version)
     values = preview_restore(version).values
     if row is None:
@@ -140,7 +146,7 @@ def restore(version: Version) -> Any:
 
 
 def named(kind: str, name: str, value: Any) -> Any:
-    """A value to be read by people: rows that it refers to by their names, if they are there."""
+    """Return a value for display: related rows are replaced by their names."""
     if name == CONFIGURATION and value:
         return {**value, "templates": _names(Template, value["templates"])}
     if name == "templates":
@@ -156,13 +162,13 @@ def _names(model: Any, ids: list[Any]) -> list[str]:
 
 
 def latest_of_deleted(kind: str) -> Any:
-    """The last version of each row of this kind that is gone."""
+    """Return the last version of each deleted row of this kind."""
     there = KINDS[kind].model._default_manager.values("pk")
     return Version.objects.filter(kind=kind, verb=Version.Verb.DELETED).exclude(row__in=there)
 
 
 def may_read_all(user: Any, version: Version) -> bool:
-    """Whether the user may read what is secret in what it holds."""
+    """Return whether the user may read the secrets in this version."""
     secret = "vpn:secret" if version.kind == "vpn" else "device:secret"
     if version.kind != "device":
         return bool(user.has_perm_in(secret, version.organization_id))

@@ -1,4 +1,4 @@
-"""VPN servers together with the devices that are their clients."""
+"""VPN servers, subnets and addresses together with the clients' configurations."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from networks.ipam.models import IpAddress, Subnet
 
 @transaction.atomic
 def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
-    """Change a server; its clients are configured anew if that concerns them."""
+    """Update a server; its clients are rendered again if affected."""
     vpn = vpns.update_vpn(vpn, **values)
     if TOLD_TO_CLIENTS & values.keys():
         mark_stale(Config.objects.filter(uses__template__vpn=vpn))
@@ -26,7 +26,7 @@ def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
 
 @transaction.atomic
 def update_subnet(subnet: Subnet, /, **values: Any) -> Subnet:
-    """Change a subnet; servers in it and their clients follow."""
+    """Update a subnet; servers in it and their clients are rendered again."""
     before = subnet.subnet
     subnet = addresses.update_subnet(subnet, **values)
     if subnet.subnet != before:
@@ -37,7 +37,10 @@ def update_subnet(subnet: Subnet, /, **values: Any) -> Subnet:
 
 @transaction.atomic
 def update_address(row: IpAddress, /, **values: Any) -> IpAddress:
-    """Change an address; the server or the client that has it follows."""
+    """Update an address; the server or client that has it is rendered again.
+
+    Raises Refused if it would leave the subnet of its server or client.
+    """
     before = str(row.ip_address), row.subnet_id
     row = addresses.update_address(row, **values)
     if (str(row.ip_address), row.subnet_id) == before:
@@ -56,6 +59,6 @@ def update_address(row: IpAddress, /, **values: Any) -> IpAddress:
 
 
 def follow_certificates() -> int:
-    """Have the devices whose certificates or authorities were renewed configured anew."""
+    """Re-render devices whose client or CA certificate was renewed."""
     devices = vpns.follow_certificates()
     return mark_stale(Config.objects.filter(device__in=devices)) if devices else 0

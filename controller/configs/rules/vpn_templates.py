@@ -21,7 +21,7 @@ Layer = tuple[str, Mapping[str, Any]]
 
 
 def contents(template: Template) -> dict[str, Any]:
-    """Its configuration; that of a VPN client is made from the server while it is empty."""
+    """Return a template's configuration; an empty VPN template uses its server's default."""
     stored: dict[str, Any] = template.config
     if stored or template.vpn is None:
         return stored
@@ -29,7 +29,10 @@ def contents(template: Template) -> dict[str, Any]:
 
 
 def server_layers(templates: Iterable[Template]) -> list[Layer]:
-    """Weak: what is known of the templates' servers, whoever the device is."""
+    """Return low-precedence variables of the templates' VPN servers.
+
+    They are identical for every device.
+    """
     return [
         (f"server of template {one.name}", vpns.server_variables(one.vpn))
         for one in templates
@@ -38,14 +41,14 @@ def server_layers(templates: Iterable[Template]) -> list[Layer]:
 
 
 def placeholders(vpn: Vpn) -> dict[str, str]:
-    """For a template by itself: where only an address will do, the schema takes no variable."""
+    """Return dummy addresses that let a VPN template validate without a device."""
     if vpn.subnet is None or vpn.subnet.network.version == 4:  # noqa: PLR2004 - IPv4
         return {}
     return {variable("ip_address", vpn.pk.hex): "2001:db8::1"}
 
 
 def client_layers(device: Device) -> list[Layer]:
-    """Strong: what this device is given as a client."""
+    """Return high-precedence variables of the device's own VPN clients."""
     if device._state.adding:
         return []
     return [
@@ -55,12 +58,12 @@ def client_layers(device: Device) -> list[Layer]:
 
 
 def division_layer(device: Device) -> Layer:
-    """What this device can say of the subnets that rules gave it."""
+    """Return the variables of the subnets assigned to this device."""
     return ("subnets", {} if device._state.adding else addresses.variables_of(device))
 
 
 def check(template: Template, organization: Organization | None) -> None:
-    """A VPN template has a server that its devices may use; a generic one has none."""
+    """Raise Refused unless a VPN template has a usable server and others have none."""
     if template.type != Template.Type.VPN:
         if template.vpn is not None:
             text = "A generic template has no VPN server: leave it out, or choose the type vpn."
@@ -77,7 +80,7 @@ def check(template: Template, organization: Organization | None) -> None:
 
 
 def check_once(templates: Sequence[Template]) -> None:
-    """A device is a client of a server once."""
+    """Raise Refused if two templates refer to the same VPN server."""
     seen: dict[UUID, Template] = {}
     for template in templates:
         if template.vpn_id is None:
@@ -92,13 +95,13 @@ def check_once(templates: Sequence[Template]) -> None:
 
 
 def set_clients(config: Config, templates: Sequence[Template]) -> None:
-    """The device of this configuration is a client of just these templates' servers."""
+    """Make the device a client of exactly the servers of these templates."""
     wanted = {one.vpn_id: one.auto_cert for one in templates if one.vpn_id is not None}
     vpns.set_clients(config.device, wanted)
 
 
 def leave_all(device: Device) -> None:
-    """The device leaves every server and network, and its own subnets are free again."""
+    """Remove the device from all servers and networks and release its subnets."""
     vpns.remove_clients(VpnClient.objects.filter(device=device))
     addresses.take_back(Division.objects.filter(device=device))
     overlay_part(device)
@@ -116,14 +119,14 @@ def remove_clients(vpn: Vpn | None, config_ids: Collection[UUID]) -> None:
 
 
 def provision(config_ids: Collection[UUID]) -> dict[UUID, Refused]:
-    """Have these configurations' clients given what they lack; device → why it cannot be."""
+    """Provision VPN clients and subnets. Returns device → Refused for failures."""
     rows = Config.objects.filter(pk__in=config_ids, is_retired=False)
     owners = dict(rows.values_list("device", "device__organization"))
     return vpns.provision(owners.keys()) | _divide(owners)
 
 
 def _divide(owners: Mapping[UUID, UUID]) -> dict[UUID, Refused]:
-    """Subnets of their own for devices, where their organization has a rule."""
+    """Assign subnets to devices by the rules of their organization."""
     refused: dict[UUID, Refused] = {}
     for rule in addresses.rules_for(DivisionRule.Type.DEVICE):
         mine = [device for device, owner in owners.items() if owner == rule.organization_id]
@@ -136,7 +139,7 @@ def _divide(owners: Mapping[UUID, UUID]) -> dict[UUID, Refused]:
 
 @transaction.atomic
 def move(template: Template, before: Template) -> None:
-    """The devices of a template follow it to another server, or to another way of joining."""
+    """Move a template's devices to another server or type of provisioning."""
     if (template.vpn_id, template.auto_cert) == (before.vpn_id, before.auto_cert):
         return
     configs = list(template.uses.values_list("config_id", flat=True))

@@ -1,4 +1,4 @@
-"""How devices are reached, and what was done on them."""
+"""Admin of credentials, connections and commands."""
 
 from controller.connections.admin.commands import BatchAdmin, CommandAdmin
 from controller.connections.admin.credentials import CredentialsAdmin

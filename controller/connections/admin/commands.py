@@ -1,4 +1,4 @@
-"""All commands, and how far those on many devices got. They are read here, never written."""
+"""Read-only admin of commands and command batches, with their progress."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ TONES = {
     Command.Status.IN_PROGRESS: "busy",
     Command.Status.CANCELLED: "mute",
 }
-# What went wrong first; a page of a batch shows so many of its results.
+# Failures first; a batch's page shows this many results.
 RESULTS = 200
 WORST_FIRST = [
     Command.Status.FAILED, Command.Status.UNKNOWN, Command.Status.IN_PROGRESS,
@@ -172,7 +172,7 @@ class BatchAdmin(ReadOnly):
         return super().render_change_form(request, context, *args, **kw)
 
     def results(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The part of the page that changes, for the page to fetch."""
+        """Return the part of the page that is refreshed."""
         batch = self.row_for(request, str(pk), "read")
         return render(request, "portal/batch.html", results_of(request, batch))
 

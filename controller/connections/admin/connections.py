@@ -1,4 +1,4 @@
-"""The connections of a device, on its page."""
+"""Inline of a device's connections."""
 
 from typing import Any
 

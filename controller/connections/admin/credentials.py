@@ -1,4 +1,4 @@
-"""Credentials. What was stored is used and replaced, and never shown."""
+"""Admin of credentials; stored secrets can be replaced, never displayed."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ class CredentialsForm(RuleForm):
 
     def clean_key(self) -> str:
         text: str = self.cleaned_data["key"]
-        # Browsers send line ends that OpenSSH does not read.
+        # Browsers send line ends that OpenSSH does not accept.
         return text.replace("\r\n", "\n").strip() + "\n" if text.strip() else ""
 
     def rule_values(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sending commands: to one device from its page, to many from their list."""
+"""Send commands to one device from its page, or to many from the device list."""
 
 import json
 from collections import defaultdict
@@ -23,7 +23,7 @@ from controller.devices.models import Device
 
 
 def kinds(organization_ids: Iterable[UUID]) -> dict[str, Any]:
-    """What a page needs to ask for the input of each kind that all of these permit."""
+    """Return label and form fields of the command kinds that all organizations allow."""
     allowed = [set(kinds_for(pk)) for pk in organization_ids]
     return {
         name: {"label": kind.label, "fields": fields_of(kind), "warns": kind.ends_connection}
@@ -48,7 +48,7 @@ def fields_of(kind: Kind) -> list[dict[str, Any]]:
 
 
 def commands_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
-    """What the tab of a device's page shows, to whoever may see commands."""
+    """Return the data of the device page's command tab; None without permission."""
     user: Any = request.user
     if not user.has_perm_on("command:read", device):
         return None
@@ -64,7 +64,7 @@ def commands_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
 def run_on_many(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]
 ) -> HttpResponse:
-    """Asks which command to run on the selected devices, then runs it."""
+    """Ask which command to run on the selected devices, then run it (admin action)."""
     user: Any = request.user
     devices, left = partition_targets(user, queryset)
     error = ""

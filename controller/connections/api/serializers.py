@@ -17,7 +17,7 @@ from controller.devices.models import Device
 
 MASK = "********"
 
-# OpenWISP's clients name strategies by the classes of its code.
+# OpenWISP's clients identify strategies by Python class paths.
 OPENWISP_STRATEGIES = {
     "openwisp_controller.connection.connectors.openwrt.ssh.OpenWrt": (
         DeviceConnection.Strategy.OPENWRT_AGENT
@@ -27,11 +27,11 @@ OPENWISP_STRATEGIES = {
 
 @extend_schema_field(OpenApiTypes.OBJECT)
 class ParamsField(serializers.Field[Any, Any, Any, Any]):
-    """Parameters to sign in with: what is secret in them is written and never read."""
+    """SSH parameters: secrets are write-only and returned masked."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
-            # A client that writes back what it has read leaves the secrets as they are.
+            # A client that writes back masked values leaves the secrets unchanged.
             return {name: value for name, value in data.items() if value != MASK}
         return data
 
@@ -56,7 +56,7 @@ class CredentialsSerializer(serializers.ModelSerializer[Credentials]):
 
 
 class StrategyField(serializers.ChoiceField):
-    """Our strategies, and OpenWISP's names of them: each client reads its own again."""
+    """Update strategy; accepts OpenWISP's names as well, and returns them if they exist."""
 
     def __init__(self, **kwargs: Any) -> None:
         known = [*OPENWISP_STRATEGIES, *DeviceConnection.Strategy.values]
@@ -87,7 +87,7 @@ class ConnectionSerializer(serializers.ModelSerializer[DeviceConnection]):
 
 
 class CommandSerializer(serializers.ModelSerializer[Command]):
-    """Sent with the type's name, read with its label, as OpenWISP's clients know it."""
+    """Command; the type is sent as a name and returned as a label, as in OpenWISP."""
 
     type = serializers.CharField()
     input = serializers.JSONField(allow_null=True)
@@ -111,7 +111,7 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
 
 
 class BatchSerializer(serializers.ModelSerializer[CommandBatch]):
-    """One command for the devices named, or for all that the filters find."""
+    """Command for the listed devices, or for all that match the query's filters."""
 
     organization = OrganizationField()
     devices = VisibleRelatedField(
@@ -132,7 +132,7 @@ class BatchSerializer(serializers.ModelSerializer[CommandBatch]):
         ]  # fmt: skip
 
     def to_representation(self, instance: CommandBatch) -> dict[str, Any]:
-        # The view's queryset counts its commands by status.
+        # Annotated by the view's queryset.
         counts = {
             status: getattr(instance, status.replace("-", "_"))
             for status in Command.Status.values

@@ -40,7 +40,7 @@ from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, require_user
 
 
 class CredentialsViewSet(RuleViewSet):
-    """How the portal signs in on devices. Secrets can be written and never read."""
+    """Credentials for access to devices. Secrets are write-only."""
 
     queryset = Credentials.objects.order_by("-created")
     resource = "credentials"
@@ -52,7 +52,7 @@ class CredentialsViewSet(RuleViewSet):
 
 
 class ConnectionViewSet(OfDevice, RuleViewSet):
-    """The ways to reach one device."""
+    """Connections of one device."""
 
     queryset = DeviceConnection.objects.order_by("-created")
     resource = "connection"
@@ -69,7 +69,7 @@ class ConnectionViewSet(OfDevice, RuleViewSet):
 
 
 class CommandViewSet(OfDevice, CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """Commands on one device: sent, watched, and stopped."""
+    """Commands on one device: send, list and cancel."""
 
     queryset = Command.objects.select_related("connection")
     resource = "command"
@@ -86,12 +86,12 @@ class CommandViewSet(OfDevice, CreateModelMixin, ReadOnlyModelViewSet[Any], Owne
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, device_id: UUID, pk: str) -> Response:
-        """Stop it. What has not begun is not done; what runs may have been."""
+        """Cancel the command. A queued command is not run; a running one may have completed."""
         return Response(self.get_serializer(commands.cancel(self.get_object())).data)
 
 
 class BatchViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """The same command on many devices, with how far it got."""
+    """One command on many devices, with its progress."""
 
     queryset = CommandBatch.objects.counted().order_by("-created", "id")
     resource = "command"
@@ -110,7 +110,7 @@ class BatchViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
         serializer.instance = self.get_queryset().get(pk=batch.pk)
 
     def found(self, organization: Organization) -> QuerySet[Device]:
-        """The organization's devices that the query's filters find: those of their list."""
+        """Return the organization's devices that match the device list's filters."""
         rows = Device.objects.visible_to(require_user(self.request), "command:create").filter(
             organization=organization
         )

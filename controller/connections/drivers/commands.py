@@ -1,4 +1,4 @@
-"""Commands on many devices side by side; what they say is handed over as they say it."""
+"""Run commands on many devices concurrently and stream their output."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CommandResult:
 async def run(
     order: CommandRequest, *, gate: asyncio.Semaphore, on_output: Callable[[bytes], None]
 ) -> CommandResult:
-    """Run one command. Never raises, but to be cancelled."""
+    """Run one command and return its result; raises only when cancelled."""
     seen: HostKey | None = None
     try:
         async with open_shell(order.address, order.login, order.host_key, gate=gate) as shell:

@@ -1,4 +1,4 @@
-"""What a way to reach a device takes and gives: values only, never rows."""
+"""Contract of connection drivers: plain values, no model instances."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ HOST_KEY_FIELDS = 2
 
 
 class LoginRefused(Refused):
-    """The device answered and does not let this login in. No command was sent."""
+    """Rejected login. No command was sent."""
 
 
 class HostKeyChanged(Refused):
-    """The device shows another host key than the pinned one. Nothing was sent to it."""
+    """Host key that differs from the pinned one. Nothing was sent."""
 
     def __init__(self, address: Address, *, pinned: HostKey, offered: HostKey) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who logs in and with what; a private key is tried before a password."""
+    """User name and secrets; a private key is tried before the password."""
 
     username: str
     password: str | None = field(default=None, repr=False)
@@ -59,14 +59,14 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
-    """A public key as one reads it in known_hosts: ``ssh-ed25519`` and the base64 after it."""
+    """Public host key as in known_hosts: type and base64 body."""
 
     kind: str
     body: str
 
     @classmethod
     def parse(cls, line: str) -> HostKey:
-        """Read ``type base64 [comment]``; raises Refused when it is none."""
+        """Parse ``type base64 [comment]``; raise Refused if it is malformed."""
         parts = line.split()
         if len(parts) < HOST_KEY_FIELDS:
             raise Refused("A host key is one line: its type, a blank and base64 text.")
@@ -82,14 +82,14 @@ class HostKey:
 
     @property
     def fingerprint(self) -> str:
-        """As ``ssh-keygen -l`` prints it."""
+        """Return the SHA-256 fingerprint as ``ssh-keygen -l`` prints it."""
         digest = hashlib.sha256(base64.b64decode(self.body)).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command left behind. A command killed by a signal has 128 + its number."""
+    """Result of a command. The status is 128 + signal number if killed by a signal."""
 
     exit_status: int
     stdout: str
@@ -100,11 +100,11 @@ OnOutput = Callable[[bytes], None]
 
 
 class Shell(Protocol):
-    """An open session on one device."""
+    """Open session on one device."""
 
     @property
     def host_key(self) -> HostKey:
-        """The key the device proved to hold; the caller pins it."""
+        """Return the key the device proved to own; the caller pins it."""
 
     async def run(
         self,
@@ -114,12 +114,13 @@ class Shell(Protocol):
         timeout: float,
         on_output: OnOutput | None = None,
     ) -> Result:
-        """Run one command line and wait for its end, at most ``timeout`` seconds.
+        """Run one command line and wait up to ``timeout`` seconds for its end.
 
-        ``on_output`` is called with what the command says, as it says it.
+        ``on_output`` is called with output as it arrives.
 
-        Raises Unreachable if it was certainly not started, OutcomeUnknown if the connection
-        was lost or the time was over after it had been sent.
+        Raises Unreachable if the command was certainly not started, OutcomeUnknown if the
+        connection
+        was lost or the time ran out after it had been sent.
         """
 
 

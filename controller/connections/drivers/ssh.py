@@ -1,4 +1,4 @@
-"""SSH through asyncssh, in two stages: sockets without limit, handshakes through a gate."""
+"""SSH with asyncssh in two stages: unlimited sockets, limited handshakes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HANDSHAKES_AT_ONCE = 10
 HANDSHAKE_SECONDS = 20.0
 CLOSE_SECONDS = 1.0
 
-# The cheapest for both ends first; everything else asyncssh holds safe stays as fall-back.
+# Cheapest algorithms first; all others that asyncssh considers safe remain as fallback.
 KEY_EXCHANGE = "^curve25519-sha256,curve25519-sha256@libssh.org"
 CIPHERS = "^aes128-gcm@openssh.com"
 CHEAPEST_HOST_KEY = "ssh-ed25519"
@@ -44,7 +44,7 @@ SIGNATURES = {
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. The handshake's clock runs only once the gate is passed."""
+    """Timeouts in seconds. The handshake's starts only after the gate is passed."""
 
     socket: float = SOCKET_SECONDS
     handshake: float = HANDSHAKE_SECONDS
@@ -54,7 +54,7 @@ DEFAULT_TIMEOUTS = Timeouts()
 
 
 def handshake_limit() -> asyncio.Semaphore:
-    """How many handshakes one event loop makes at a time; share it among a batch."""
+    """Return a semaphore for concurrent handshakes of one event loop; share it in a batch."""
     return asyncio.Semaphore(HANDSHAKES_AT_ONCE)
 
 
@@ -67,9 +67,10 @@ async def open_shell(
     gate: asyncio.Semaphore | None = None,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> AsyncIterator[SshShell]:
-    """Log in on a device. Without ``host_key`` the first key seen is trusted.
+    """Log in to a device. Without ``host_key`` the first key seen is trusted.
 
-    Raises Unreachable, HostKeyChanged or LoginRefused; no command has been sent then.
+    Raises Unreachable, HostKeyChanged or LoginRefused; no command has been sent in those
+    cases.
     """
     keys = await _client_keys(login)
     sock = await open_socket(address, timeout=timeouts.socket)
@@ -96,7 +97,7 @@ async def _close(connection: asyncssh.SSHClientConnection) -> None:
 
 
 class SshShell:
-    """One logged-in connection; see the contract's Shell."""
+    """Authenticated connection; implements the contract's Shell."""
 
     def __init__(
         self, address: Address, connection: asyncssh.SSHClientConnection, host_key: HostKey
@@ -113,7 +114,7 @@ class SshShell:
         timeout: float,
         on_output: OnOutput | None = None,
     ) -> Result:
-        """Run one command line; see the contract for the errors."""
+        """Run one command line; see the contract for the errors raised."""
         try:
             async with asyncio.timeout(timeout):
                 session = await self._send(command, on_output)
@@ -132,7 +133,7 @@ class SshShell:
     async def open_terminal(
         self, session: asyncssh.SSHClientSession[bytes], *, columns: int, rows: int
     ) -> asyncssh.SSHClientChannel[bytes]:
-        """A login shell on a terminal of this size, for a person to type in."""
+        """Open a login shell on a terminal of this size, for interactive use."""
         try:
             channel, _ = await self._connection.create_session(
                 lambda: session,
@@ -158,7 +159,7 @@ class SshShell:
 
 
 class _Exec(asyncssh.SSHClientSession[bytes]):
-    """Collects what one command says, up to the limit, and how it ended."""
+    """Session that collects a command's output, up to the limit, and exit status."""
 
     def __init__(self, on_output: OnOutput | None) -> None:
         self._on_output = on_output
@@ -197,7 +198,7 @@ class _Exec(asyncssh.SSHClientSession[bytes]):
             self._end.set_exception(exc)
 
     async def finished(self, stdin: bytes) -> Result:
-        """Feed the command and wait for its end; ConnectionLost if it never told its status."""
+        """Send stdin and wait for the end; raise ConnectionLost without an exit status."""
         if self._channel is None:
             raise asyncssh.ConnectionLost("the channel never opened")
         try:
@@ -205,7 +206,7 @@ class _Exec(asyncssh.SSHClientSession[bytes]):
             self._channel.write_eof()
             await self._end
         except BrokenPipeError:
-            # The command ended without reading all of its input; its status says the rest.
+            # The command ended without reading all of its input; its exit status is decisive.
             await self._end
         finally:
             self._channel.close()
@@ -218,7 +219,7 @@ class _Exec(asyncssh.SSHClientSession[bytes]):
 
 
 class HostKeyVerifier(asyncssh.SSHClient):
-    """Sees the host key after the device proved to own it and before anything of ours goes."""
+    """Verifies the host key after the device proved ownership, before sending anything."""
 
     def __init__(self, pinned: HostKey | None) -> None:
         self.pinned = pinned
@@ -290,12 +291,15 @@ def _options(
 def _nobody_known(
     host: str, addr: str, port: int | None
 ) -> tuple[list[asyncssh.SSHKey], list[asyncssh.SSHKey], list[asyncssh.SSHKey]]:
-    """Leave every decision to the witness and read no file."""
+    """Return no known hosts: :class:`HostKeyVerifier` decides, and no file is read."""
     return [], [], []
 
 
 def _signatures(pinned: HostKey | None) -> tuple[str, ...]:
-    """Ask for the pinned kind first: a device with several host keys shows the asked one."""
+    """Return signature algorithms, preferring the pinned key's type.
+
+    A device with several host keys then presents the pinned one.
+    """
     kind = pinned.kind if pinned else CHEAPEST_HOST_KEY
     return SIGNATURES.get(kind, (CHEAPEST_HOST_KEY,))
 
@@ -327,7 +331,7 @@ async def _client_keys(login: Login) -> list[asyncssh.SSHKeyPair] | None:
         return None
     if login.passphrase is None:
         return [_parsed(login.private_key, None)]
-    # Deriving a key from a passphrase takes a tenth of a second and would stop all others.
+    # Deriving a key from a passphrase takes a tenth of a second and would block the event loop.
     return [await asyncio.to_thread(_parsed, login.private_key, login.passphrase)]
 
 

@@ -1,7 +1,8 @@
-"""The first stage: a TCP connection on which an SSH server has begun to speak.
+"""First stage of SSH: TCP connections with a server that has sent its banner.
 
-Hundreds of these can wait side by side, so a dead device never holds a place at the gate of
-handshakes, and a timeout measures the device, not our own queue.
+Hundreds of them can wait side by side, so a dead device never occupies the handshake gate,
+and
+the timeout measures the device, not our own queue.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class Probe:
 async def open_socket(
     address: Address, *, banner: bool = True, timeout: float = SOCKET_SECONDS
 ) -> socket.socket:
-    """Connect, and with ``banner`` wait for ``SSH-``, all within ``timeout`` seconds.
+    """Connect, and with ``banner`` wait for ``SSH-``, within ``timeout`` seconds.
 
-    Not one byte of the banner is consumed. Raises Unreachable.
+    The banner is peeked at, not consumed. Raises Unreachable.
     """
     step = "did not accept a connection"
     try:
@@ -66,7 +67,7 @@ async def open_socket(
 async def probe(
     address: Address, *, banner: bool = True, timeout: float = SOCKET_SECONDS
 ) -> Probe:
-    """Ask whether something (with ``banner``, an SSH server) answers. Never raises."""
+    """Check whether a host (with ``banner``, an SSH server) answers. Never raises."""
     try:
         sock = await open_socket(address, banner=banner, timeout=timeout)
     except Unreachable as refusal:
@@ -78,7 +79,7 @@ async def probe(
 async def probe_many(
     addresses: Iterable[Address], *, banner: bool = True, timeout: float = SOCKET_SECONDS
 ) -> dict[Address, Probe]:
-    """Probe all of them side by side; each has ``timeout`` seconds of its own."""
+    """Probe all addresses concurrently; each has ``timeout`` seconds of its own."""
     places = asyncio.Semaphore(PROBES_AT_ONCE)
 
     async def one(address: Address) -> tuple[Address, Probe]:

@@ -1,4 +1,4 @@
-"""A terminal on a device: what it shows comes in pieces, what is typed goes there."""
+"""Interactive terminal session on a device."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import asyncssh
 from controller.connections.drivers.contract import Address, HostKey, Login
 from controller.connections.drivers.ssh import open_shell
 
-# Held for a slow reader; beyond it the device is asked to pause.
+# Buffer limit for a slow reader; beyond it the device is asked to pause.
 HELD_BYTES = 256 * 1024
 WIDEST, HIGHEST = 500, 200
 
 
 class TerminalSession(asyncssh.SSHClientSession[bytes]):
-    """One terminal. ``read`` gives what it shows, and nothing once it has ended."""
+    """Terminal session; ``read`` returns output, and empty bytes once it has ended."""
 
     def __init__(self) -> None:
         self._shown = bytearray()
@@ -27,7 +27,7 @@ class TerminalSession(asyncssh.SSHClientSession[bytes]):
         self.host_key: HostKey | None = None
 
     async def read(self) -> bytes:
-        """What came since the last time, waiting for it; empty at the end."""
+        """Wait for output and return it; empty at the end."""
         if not self._shown and not self._is_over:
             await self._news.wait()
         self._news.clear()
@@ -69,7 +69,7 @@ def fitting(columns: int, rows: int) -> tuple[int, int]:
 async def open_terminal(
     address: Address, login: Login, host_key: HostKey | None, *, columns: int, rows: int
 ) -> AsyncIterator[TerminalSession]:
-    """Log in and open a terminal; raises as :func:`ssh.open_shell` does."""
+    """Log in and open a terminal; raises like :func:`ssh.open_shell`."""
     async with open_shell(address, login, host_key) as shell:
         screen = TerminalSession()
         screen.host_key = shell.host_key

@@ -1,4 +1,4 @@
-"""The kinds of commands: what each asks for, and the shell line it becomes."""
+"""Kinds of commands: input schemas and the shell lines they produce."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -95,12 +95,12 @@ KINDS: Mapping[str, Kind] = {
 
 
 def label_of(kind: str) -> str:
-    """In words; a kind that is not there any more goes by its name."""
+    """Return the label of a kind; unknown kinds are returned unchanged."""
     return KINDS[kind].label if kind in KINDS else kind
 
 
 def problems(kind: str, given: Input) -> list[str]:
-    """What is wrong with an input, in the validator's words; empty if it is right."""
+    """Return the validation errors of a command's input; empty if valid."""
     wrong = [error.message for error in Draft7Validator(KINDS[kind].schema).iter_errors(given)]
     if wrong or kind != "change_password" or given is None:
         return wrong

@@ -1,4 +1,4 @@
-"""Credentials, connections, and what was seen of devices through them."""
+"""Rules of credentials and device connections."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -30,7 +30,7 @@ def create_credentials(*, params: Mapping[str, Any], **values: Any) -> Credentia
 
 @transaction.atomic
 def update_credentials(credentials: Credentials, **values: Any) -> Credentials:
-    """Change credentials. A secret that is not named in ``params`` stays as it is."""
+    """Update credentials. Secrets that ``params`` does not name are kept."""
     if "params" in values:
         values["params"] = checked_params(_kept_secrets(credentials.params, values["params"]))
     was_automatic = credentials.auto_add
@@ -43,7 +43,7 @@ def update_credentials(credentials: Credentials, **values: Any) -> Credentials:
 
 
 def _kept_secrets(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The new parameters, with the stored secrets where the new ones name none at all."""
+    """Return the new parameters; keep the stored secrets if the new ones name none."""
     if any(new.get(name) for name in SECRETS):
         return dict(new)
     return {name: old[name] for name in SECRETS if name in old} | {
@@ -60,7 +60,7 @@ def delete_credentials(credentials: Credentials) -> None:
 
 
 def checked_params(params: object) -> dict[str, Any]:
-    """The parameters of SSH credentials; field errors stand under ``params``."""
+    """Validate SSH parameters; raise Refused with errors under ``params``."""
     if not isinstance(params, dict):
         raise Refused({"params": ["An object with username and password or key is expected."]})
     unknown = params.keys() - {"username", "port", *SECRETS}
@@ -94,7 +94,7 @@ def ssh_login(credentials: Credentials) -> Login:
 
 @transaction.atomic
 def connect(device: Device, *, credentials: Credentials, **values: Any) -> DeviceConnection:
-    """One way to reach a device: with these credentials, by this update strategy."""
+    """Create a device connection with these credentials and update strategy."""
     if credentials.organization_id not in {None, device.organization_id}:
         raise Refused(
             {
@@ -121,7 +121,7 @@ def disconnect(connection: DeviceConnection) -> None:
 
 
 def drop_foreign_connections(device: Device) -> None:
-    """A device that went to another organization is not reached with the former one's credentials."""
+    """Delete connections with credentials of another organization, after a move."""
     DeviceConnection.objects.filter(device=device).exclude(
         Q(credentials__organization=None) | Q(credentials__organization=device.organization_id)
     ).delete()
@@ -135,7 +135,7 @@ def _add_to_all(credentials: Credentials) -> None:
 
 
 def add_automatic(device: Device) -> None:
-    """A device gets the credentials that its organization adds to all of its devices."""
+    """Connect a new device with its organization's auto-add credentials."""
     automatic = Credentials.objects.filter(
         Q(organization=device.organization_id) | Q(organization=None), auto_add=True
     )
@@ -158,7 +158,7 @@ def _connect_all(pairs: Iterable[tuple[UUID, Credentials]]) -> None:
 
 
 def usable_connections(device_ids: Iterable[UUID]) -> dict[UUID, DeviceConnection]:
-    """For each device the connection to use: the first enabled one, a working one before."""
+    """Return the connection to use per device: enabled, preferably a working one."""
     rows = (
         DeviceConnection.objects.filter(
             device__in=device_ids, enabled=True, device__management_ip__isnull=False
@@ -166,12 +166,12 @@ def usable_connections(device_ids: Iterable[UUID]) -> dict[UUID, DeviceConnectio
         .select_related("credentials", "device")
         .order_by("device", "is_working", "-created")
     )
-    # False sorts before True and the last one wins, so what works is used.
+    # False sorts before True and the last row wins, so working connections are preferred.
     return {row.device_id: row for row in rows}
 
 
 def record_attempts(found: Mapping[UUID, tuple[str, str]]) -> None:
-    """How the last attempts went: connection → (failure reason, host key seen), in bulk."""
+    """Record the last attempts in bulk: connection → (failure reason, host key seen)."""
     rows = list(DeviceConnection.objects.filter(pk__in=found))
     now = timezone.now()
     for row in rows:

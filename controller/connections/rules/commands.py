@@ -1,4 +1,4 @@
-"""Commands: asked for, carried out many at a time, stopped, and what became of them."""
+"""Commands: queue, run concurrently, cancel, and record their results."""
 
 import asyncio
 import time
@@ -44,7 +44,10 @@ def send(
     connection: DeviceConnection | None = None,
     batch: CommandBatch | None = None,
 ) -> Command:
-    """Have a command run on a device, by this connection or by the one that works."""
+    """Queue a command on a device, for this connection or a working one.
+
+    Raises NotPermitted if the device is deactivated, Refused if it has no connection.
+    """
     check(type, input, device.organization_id)
     if device.is_deactivated:
         raise NotPermitted("You do not have permission to perform this action.")
@@ -65,7 +68,7 @@ def build_command(kind: str, given: Any, **values: Any) -> Command:
 
 
 def kinds_for(organization_id: UUID) -> list[str]:
-    """The kinds of commands that this organization lets its devices be sent."""
+    """Return the kinds of commands allowed in this organization."""
     row = OrganizationSettings.objects.filter(organization=organization_id).first()
     allowed = row.command_types if row else []
     return [kind for kind in KINDS if not allowed or kind in allowed]
@@ -79,7 +82,10 @@ def check(kind: str, given: Any, organization_id: UUID) -> None:
 
 
 def partition_targets(user: User, devices: Any) -> tuple[list[Device], dict[str, list[str]]]:
-    """Of a queryset, those that this user can send a command to; of the others the names, by the reason."""
+    """Split devices into those the user can send a command to, and the others.
+
+    The others are returned as names by reason.
+    """
     ways = DeviceConnection.objects.filter(device=OuterRef("pk"), enabled=True)
     rows: Any = (
         Device.objects.filter(pk__in=devices.values("pk"))
@@ -110,7 +116,7 @@ def send_to_many(
     input: Mapping[str, Any] | None = None,  # noqa: A002
     label: str = "",
 ) -> CommandBatch:
-    """The same command for many devices of one organization; each has its own result."""
+    """Queue one command for many devices of one organization."""
     check(type, input, organization.pk)
     chosen = list(devices)
     if any(device.organization_id != organization.pk for device in chosen):
@@ -141,7 +147,10 @@ def send_to_many(
 
 @transaction.atomic
 def cancel(command: Command) -> Command:
-    """Stop a command. One that has not begun was not done; a running one may have been."""
+    """Cancel a command. A queued command is not run; a running one may have completed.
+
+    Raises Conflict if it has already ended.
+    """
     row: Command = Command.objects.select_for_update(of=("self",)).get(pk=command.pk)
     if row.status != Command.Status.IN_PROGRESS:
         raise Conflict(f"The command has ended already: {row.status}.")
@@ -156,13 +165,13 @@ def cancel(command: Command) -> Command:
 
 
 def run_due() -> int:
-    """Run the commands that wait, and those that come meanwhile; how many."""
+    """Run all queued commands, including those that arrive meanwhile. Returns the number."""
     mark_lost_unknown()
     return async_to_sync(_run_due)()
 
 
 def mark_lost_unknown() -> int:
-    """Commands of workers that died are not repeated: whether they were done is unknown."""
+    """Mark commands of dead workers as unknown; they are never repeated."""
     return Command.objects.filter(
         status=Command.Status.IN_PROGRESS, leased_until__lt=timezone.now()
     ).update(
@@ -205,7 +214,7 @@ async def _run_due() -> int:
 
 
 class CommandRunner:
-    """The commands that one worker has in hand."""
+    """Commands leased by this worker."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -260,7 +269,7 @@ class CommandRunner:
             del self.running[pk]
 
     def write(self) -> None:
-        """Store what was said and how commands ended since the last call."""
+        """Store output and results received since the last call."""
         changed = []
         for pk, row in list(self.rows.items()):
             ending = self.endings.pop(pk, None)
@@ -298,7 +307,7 @@ class CommandRunner:
 
 
 def progress(row: Command) -> Event:
-    """For who looks on: how far a command has come, and what it has said."""
+    """Return an event with a command's status and output."""
     return event_for(
         row, "command.update", "command:read",
         device=row.device_id, command=row.type, status=row.status, output=row.output,

@@ -1,4 +1,4 @@
-"""Whether devices are there: asked of many at once, noted in bulk."""
+"""Presence polling of devices, in batches."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ from controller.devices.rules import Observation, record_observations
 
 BATCH = 500
 DEFAULT_PORT = 22
-# Agents ask every two minutes; one that has missed two rounds and a bit is gone.
+# Agents poll every two minutes: offline after two missed polls and some slack.
 AGENT_SILENCE = timedelta(minutes=5)
 
 
 def batches() -> list[list[UUID]]:
-    """The devices in service, in batches that one task polls at once."""
+    """Return the ids of active devices, in batches for one task each."""
     ids = list(
         Device.objects.filter(is_deactivated=False).order_by("pk").values_list("pk", flat=True)
     )
@@ -28,10 +28,10 @@ def batches() -> list[list[UUID]]:
 
 
 def poll(device_ids: Sequence[UUID]) -> list[UUID]:
-    """Look whether these devices answer; the ids of those that have come online.
+    """Poll the presence of these devices. Returns the ids of devices now online.
 
-    A device with a management address is asked over TCP, for its SSH banner where it has a
-    connection; any other is judged by when its agent was last heard of.
+    A device with a management address is probed by TCP, and for its SSH banner if it has a
+    connection; all others are judged by the last request of their agent.
     """
     rows = list(
         Device.objects.filter(pk__in=device_ids)

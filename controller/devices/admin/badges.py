@@ -1,4 +1,4 @@
-"""How devices are shown: badges, relative times and their history."""
+"""Badges, relative times and history of devices in the admin."""
 
 from itertools import chain
 from typing import Any
@@ -50,7 +50,7 @@ def status_badge(config: Config | None) -> str:
 
 
 def history(device: Device) -> list[dict[str, Any]]:
-    """What happened to a device, newest first: it came, it went, it was given something."""
+    """Return a device's latest status changes and pushes, newest first."""
     changes = StatusChange.objects.filter(device=device)[:HISTORY]
     pushes = Push.objects.filter(config__device=device)[:HISTORY]
     rows = chain((of_change(row) for row in changes), (of_push(row) for row in pushes))
@@ -80,7 +80,7 @@ def of_push(row: Push) -> dict[str, Any]:
 
 
 def snapshots(device: Device) -> list[dict[str, Any]]:
-    """The configurations a device took or refused, and the one it is to have; newest first."""
+    """Return the latest snapshots that the device applied or refused, and the current one."""
     rows: Any = Snapshot.objects.filter(config__device=device)
     known = rows.light().with_state()
     told = known.exclude(state=Snapshot.State.UNUSED) | known.filter(is_current=True)

@@ -1,4 +1,4 @@
-"""What the list of devices can be narrowed to."""
+"""Filters of the device list."""
 
 from typing import Any
 
@@ -82,6 +82,6 @@ class TemplateFilter(DropdownFilter):
         return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        # Only what the list offers: anything else may not even be an id.
+        # Only listed choices: other values may not even be valid ids.
         known = self.value() in {key for key, _ in self.lookup_choices}
         return queryset.filter(config__uses__template=self.value()) if known else queryset

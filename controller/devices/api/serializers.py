@@ -19,7 +19,7 @@ class GroupField(serializers.PrimaryKeyRelatedField[Any]):
 
 
 class SettingsSerializer(MasksSecrets, serializers.ModelSerializer[OrganizationSettings]):
-    """What an organization settles; secret and variables for those who may read secrets."""
+    """Device settings of an organization; secret and variables for permitted readers only."""
 
     shared_secret = serializers.CharField(required=False, help_text="Null for most readers.")
     command_types = serializers.MultipleChoiceField(
@@ -47,7 +47,7 @@ class MoveSerializer(serializers.Serializer[Any]):
 
 
 class PlanSerializer(serializers.Serializer[Any]):
-    """What becomes of a device that moves."""
+    """Effects of moving a device."""
 
     kept = serializers.ListField(child=serializers.CharField())
     added = serializers.ListField(child=serializers.CharField())
@@ -73,20 +73,20 @@ class GroupSerializer(MasksSecrets, serializers.ModelSerializer[DeviceGroup]):
         ]  # fmt: skip
 
     def to_representation(self, instance: DeviceGroup) -> dict[str, Any]:
-        # What the group has, in its order; the model itself knows of no templates.
+        # Templates of the group in their order, which the model does not have.
         instance.templates = [use.template for use in instance.template_uses.all()]  # type: ignore[attr-defined]
         return super().to_representation(instance)
 
 
 class ListConfig(serializers.ModelSerializer[Config]):
-    """A configuration as it stands in lists: how far it got. The rest is only written."""
+    """Configuration in lists: its status; all other fields are write-only."""
 
     templates = VisibleRelatedField(
         many=True, queryset=Template.objects.all(), required=False, write_only=True
     )
     backend = serializers.ChoiceField(choices=Backend.choices)
     config = serializers.DictField(required=False, write_only=True)
-    # DRF keeps its own context under this name on the class; as a declared field it is free.
+    # DRF uses this name for its own context on the class; a declared field may use it.
     context = serializers.DictField(required=False, write_only=True)  # type: ignore[assignment]
     error_reason = serializers.SerializerMethodField()
 
@@ -106,7 +106,7 @@ class DetailConfig(MasksSecrets, ListConfig):
 
     def to_representation(self, instance: Config) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        # In their order, which the relation by itself does not keep.
+        # In their order, which the many-to-many relation does not keep.
         shown["templates"] = [use.template_id for use in instance.uses.all()]
         if not self.root._context["request"].user.has_perm_on("config:read", instance):
             shown |= dict.fromkeys(("config", "context"))

@@ -38,7 +38,7 @@ from controller.devices.rules import rotate_shared_secret, settings_of
 from controller.dialects.openwisp import ACTIONS, RuleViewSet, View, permission_of, require_user
 from geo.rules.device_locations import drop_foreign_places
 
-# A list reads these columns and no model instances: most of its time would go into those.
+# Lists read these columns instead of model instances, which would take most of the time.
 COLUMNS = (
     "id", "name", "organization_id", "group_id", "mac_address", "key", "presence__last_ip",
     "management_ip", "model", "os", "system", "notes", "config__id", "config__status",
@@ -47,7 +47,7 @@ COLUMNS = (
 )  # fmt: skip
 owner_of = itemgetter(COLUMNS.index("organization_id"), COLUMNS.index("site_id"))
 
-# What a device's own page has beside them.
+# Additional columns of the detail page.
 DETAIL_COLUMNS = ("is_deactivated", "config__config", "config__context")
 
 DETAIL = CompiledQuery(
@@ -65,9 +65,9 @@ TEMPLATES = CompiledQuery(
 
 
 class Joined:
-    """The rows of a list, joined with what is shown of them a page at a time.
+    """Rows of a list, joined with related rows one page at a time.
 
-    To skip to a page far down a large fleet, only keys are read.
+    Deep pages of a large fleet read only primary keys before the join.
     """
 
     ordered = True
@@ -84,7 +84,7 @@ class Joined:
 
 
 class OfDevice:
-    """For views of what belongs to one device: it must be the caller's, and in service."""
+    """Mixin for views of data of one device: it must be visible and active."""
 
     kwargs: dict[str, Any]
     request: Any
@@ -200,19 +200,19 @@ class DeviceViewSet(RuleViewSet):
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: str) -> Response:
-        """Back into service, with the templates a new device would get."""
+        """Reactivate the device, with the templates a new device would get."""
         return Response(self.get_serializer(self._again(devices.activate)).data)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def deactivate(self, request: Request, pk: str) -> Response:
-        """Take everything off the device, and it out of service."""
+        """Deactivate the device and remove its configuration from it."""
         return Response(self.get_serializer(self._again(devices.deactivate)).data)
 
     @extend_schema(request=MoveSerializer, responses=PlanSerializer)
     @action(detail=True, methods=["post"])
     def move(self, request: Request, pk: str) -> Response:
-        """Give the device to another organization, or with ``dry_run`` tell what that leads to."""
+        """Move the device to another organization; with ``dry_run`` only return the effects."""
         device = self.get_object()
         given = MoveSerializer(data=request.data, context={"request": request})
         given.is_valid(raise_exception=True)
@@ -232,7 +232,7 @@ class DeviceViewSet(RuleViewSet):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def configuration(self, request: Request, pk: str) -> HttpResponse:
-        """The archive (tar.gz) that this device is to have."""
+        """Download the desired configuration archive of this device (tar.gz)."""
         device = self.get_object()
         config = getattr(device, "config", None)
         if config is None or config.desired is None:
@@ -241,7 +241,7 @@ class DeviceViewSet(RuleViewSet):
 
 
 def as_listed(row: tuple[Any, ...], *, with_key: bool) -> dict[str, Any]:
-    """A device of a list, in the dialect's shape."""
+    """Return a device of a list in this dialect's format."""
     shown = dict(zip(DeviceList.Meta.fields[:12], row, strict=False))
     if not with_key:
         shown["key"] = None
@@ -256,7 +256,7 @@ def as_listed(row: tuple[Any, ...], *, with_key: bool) -> dict[str, Any]:
 
 
 class GroupViewSet(RuleViewSet):
-    """Groups of devices, with the templates and variables that their devices get."""
+    """Device groups, with the templates and variables of their devices."""
 
     queryset = DeviceGroup.objects.order_by("-created").prefetch_related(
         "template_uses__template"
@@ -269,12 +269,12 @@ class GroupViewSet(RuleViewSet):
     delete_rule = staticmethod(devices.delete_group)
 
 
-# Who may not read these may not write them either: what they hold would be lost unseen.
+# Required for writing as well: otherwise their contents would be lost unseen.
 SECRET_SETTINGS = {"shared_secret", "context"}
 
 
 class OfOrganization(View):
-    """For what belongs to one organization of the caller's; any other is a 404."""
+    """Data of one of the caller's organizations; other organizations are a 404."""
 
     permission_classes = [IsAuthenticated]
 
@@ -289,7 +289,7 @@ class OfOrganization(View):
 
 
 class OrganizationSettingsView(OfOrganization):
-    """Registration, variables and the number of devices of an organization."""
+    """Registration, variables and device limit of an organization."""
 
     serializer_class = SettingsSerializer
 
@@ -299,7 +299,7 @@ class OrganizationSettingsView(OfOrganization):
 
     @extend_schema(request=SettingsSerializer, responses=SettingsSerializer)
     def put(self, request: Request, organization_id: str) -> Response:
-        """The same as PATCH: what is not named stays as it is."""
+        """Same as PATCH: fields that are not named are left unchanged."""
         return self.patch(request, organization_id)
 
     @extend_schema(request=SettingsSerializer, responses=SettingsSerializer)
@@ -324,6 +324,6 @@ class OrganizationSettingsView(OfOrganization):
 class SharedSecretView(OfOrganization):
     @extend_schema(request=None, responses=SettingsSerializer)
     def post(self, request: Request, organization_id: str) -> Response:
-        """Make a new shared secret; devices that are registered keep their keys."""
+        """Create a new shared secret; registered devices keep their keys."""
         row = rotate_shared_secret(self.settings_for("update", "secret"))
         return Response(SettingsSerializer(row, context={"request": request}).data)

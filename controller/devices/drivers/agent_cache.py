@@ -1,7 +1,8 @@
-"""What Redis knows of devices, so that a poll needs no database.
+"""Agent cache in Redis, so that polls need no database.
 
-For each device a record of what its agent asks every other minute; and for all of them
-together the time and address of their last request, collected until it is written in bulk.
+One record per device with the answer to its agent's checksum poll, and a common hash with
+time
+and address of the devices' last requests, collected until they are written in bulk.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from django.conf import settings
 
 SEEN = "muster:seen"
 SEEN_TAKEN = "muster:seen:taken"
-# A record that could not be withdrawn while Redis was away is wrong for this long at most.
+# Maximum lifetime of a stale record that could not be deleted while Redis was down.
 SECONDS_KEPT = 600
 
 
@@ -26,7 +27,7 @@ def record_name(device_hex: str) -> str:
 
 
 def key_hash(key: str) -> str:
-    """The record holds no key, only what a key can be compared with."""
+    """Return the hash of a key for comparison; records contain no keys."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -49,7 +50,7 @@ def client() -> "redis.Redis":
 
 
 def publish(records: Iterable[Record]) -> None:
-    """Let polls of these devices be answered from here."""
+    """Cache these records, so that the devices' polls are answered from Redis."""
     with client().pipeline(transaction=False) as pipe:
         for record in records:
             pipe.set(record_name(record.device_id.hex), record.text(), ex=SECONDS_KEPT)
@@ -57,24 +58,27 @@ def publish(records: Iterable[Record]) -> None:
 
 
 def withdraw(device_ids: Iterable[UUID]) -> None:
-    """Send the next poll of these devices to the database."""
+    """Delete the records of these devices; their next poll reaches the database."""
     names = [record_name(device_id.hex) for device_id in device_ids]
     if names:
         client().delete(*names)
 
 
 def record_seen(seen: Mapping[Any, Any]) -> None:
-    """device hex → ``seconds address``, of the last moments."""
+    """Record recent requests: device hex → ``seconds address``."""
     client().hset(SEEN, mapping=dict(seen))
 
 
 def take_seen() -> dict[UUID, tuple[datetime, str]]:
-    """All that was noted since the last call; kept until :func:`forget_taken`."""
+    """Return all requests recorded since the last call.
+
+    They are kept until :func:`discard_taken` is called.
+    """
     redis_ = client()
     if not redis_.exists(SEEN_TAKEN):
         try:
             redis_.rename(SEEN, SEEN_TAKEN)
-        except redis.ResponseError:  # nothing was noted
+        except redis.ResponseError:  # no requests were recorded
             return {}
     taken: dict[UUID, tuple[datetime, str]] = {}
     for device, text in redis_.hgetall(SEEN_TAKEN).items():

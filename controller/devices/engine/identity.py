@@ -1,4 +1,4 @@
-"""What identifies a device: its name, its MAC address, its key."""
+"""Identifiers of a device: name, MAC address, key."""
 
 import hashlib
 import re
@@ -17,12 +17,12 @@ def is_mac(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """A device is named by a hostname or, before anybody named it, by its MAC address."""
+    """Return whether a text is a device name: a hostname or a MAC address."""
     return is_mac(text) or HOSTNAME.fullmatch(text) is not None
 
 
 def same_mac(one: str, other: str) -> bool:
-    """Whether two texts name the same MAC address, whatever their case and separators."""
+    """Return whether two MAC addresses are equal, ignoring case and separators."""
     return _hex(one) == _hex(other)
 
 
@@ -31,10 +31,11 @@ def _hex(text: str) -> str:
 
 
 def consistent_key(base: str, shared_secret: str) -> str:
-    """The key a device and the portal both arrive at: md5 of ``base+shared_secret`` (hex).
+    """Return the key derived by device and portal: md5 of ``base+shared_secret`` (hex).
 
-    ``base`` is the MAC address or the hardware id. This is the agents' protocol, which fixes
-    the algorithm; whoever knows the organization's secret can make the key of a device.
+    ``base`` is the MAC address or the hardware id. The agents' protocol fixes the
+    algorithm; anyone
+    with the organization's secret can derive the key of a device.
     """
     return hashlib.md5(f"{base}+{shared_secret}".encode(), usedforsecurity=False).hexdigest()
 

@@ -1,4 +1,4 @@
-"""That a device holds the private key of the public key it shows: Ed25519, RFC 8032."""
+"""Proof of possession of an Ed25519 private key (RFC 8032)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
-# What stands before the 32 bytes of the key in a SubjectPublicKeyInfo (RFC 8410), as openssl
-# writes it; usign and signify put their name and a key number before key and signature.
+# DER prefix of the 32 key bytes in a SubjectPublicKeyInfo (RFC 8410), as openssl writes it;
+# usign
+# and signify put an algorithm name and a key number before key and signature.
 SPKI = bytes.fromhex("302a300506032b6570032100")
 SIGNIFY = b"Ed"
 SIGNIFY_BYTES = 10
 
 
 class BadProof(ValueError):
-    """What is wrong with a key or a signature, in words for the device's log."""
+    """Invalid key or signature; the message is for the device's log."""
 
 
 def public_key(text: str) -> bytes:
-    """The 32 bytes of a key in base64: bare, as openssl's DER, or as usign has it."""
+    """Decode a base64 public key: raw, openssl's DER, or usign's format. Returns 32 bytes."""
     data = _decoded(text, "public_key")
     if data.startswith(SPKI):
         data = data.removeprefix(SPKI)
@@ -46,7 +47,7 @@ def check(key: bytes, signature: str, message: bytes) -> None:
 
 
 def fingerprint(key: bytes) -> str:
-    """SHA-256 of the 32 bytes, written as ssh-keygen writes fingerprints."""
+    """Return the SHA-256 fingerprint of the key in ssh-keygen's notation."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
 
 

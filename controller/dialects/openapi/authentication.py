@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of our own parts of DRF."""
+"""Descriptions of the portal's authentication classes for the OpenAPI document."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""What every operation of the OpenAPI document says, so that no view has to repeat it.
+"""Postprocessing of the OpenAPI document: parts common to all operations.
 
-A summary (the first sentence of the view's docstring), the permission it needs, the errors of
-its dialect, and examples made from the shapes of bodies.
+Adds a summary (the first sentence of the view's docstring), the required permission, the
+dialect's errors, and examples generated from the schemas.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ TYPES: dict[str, Any] = {"string": "text", "integer": 1, "number": 1.5, "boolean
 
 
 class Operations(AutoSchema):
-    """Adds which permission an operation needs, and a summary."""
+    """Schema class that adds summary and required permission to operations."""
 
     def get_summary(self) -> str | None:
         first = (self.get_description() or "").strip().partition("\n\n")[0]
@@ -66,7 +66,7 @@ class Operations(AutoSchema):
 
 
 def describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """drf-spectacular's hook: errors and examples for all operations."""
+    """Add errors and examples to all operations (a drf-spectacular hook)."""
     schemas = result["components"]["schemas"]
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
@@ -95,7 +95,7 @@ def add_examples(body: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def example_of(schema: dict[str, Any], schemas: dict[str, Any], depth: int = 0) -> Any:
-    """Something that has this shape."""
+    """Return an example value of this schema."""
     for name in ("example", "default"):
         if schema.get(name) is not None:
             return schema[name]

@@ -1,4 +1,4 @@
-"""How the OpenAPI document is made; read by drf-spectacular."""
+"""Settings of drf-spectacular."""
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Muster",

@@ -1,4 +1,4 @@
-"""The OpenAPI document as programs get it."""
+"""Views that serve the OpenAPI document."""
 
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 @cache
 def document() -> dict[str, Any]:
-    """The same for everybody, and as long as the process runs."""
+    """Return the OpenAPI document, generated once per process."""
     made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return made
 
@@ -25,7 +25,7 @@ def render_document() -> bytes:
 
 
 class Document(SpectacularJSONAPIView):
-    """To make it takes seconds, and anybody may ask for it: it is made once."""
+    """OpenAPI document, public. Cached, because generation takes seconds."""
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -1,9 +1,9 @@
-"""How hosts are looked for: values in, values out."""
+"""Contract of the discovery drivers: plain values."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-# What finds hosts; dns only asks for the names of those that were found.
+# Methods that find hosts; dns only resolves the names of found hosts.
 METHODS = ("tcp_connect", "icmp", "arp", "mdns", "ssdp", "snmp", "dns")
 USUAL_METHODS = ("tcp_connect", "mdns", "ssdp", "dns")
 USUAL_COMMUNITY = "public"
@@ -12,7 +12,7 @@ USUAL_PORTS = (22, 23, 80, 443, 554, 8080, 8443)
 
 @dataclass(frozen=True)
 class Question:
-    """What every host of a scan is asked, and for how long, in seconds, one answer may take."""
+    """Parameters of a scan for every host; ``seconds`` is the timeout of one answer."""
 
     methods: tuple[str, ...] = USUAL_METHODS
     ports: tuple[int, ...] = USUAL_PORTS
@@ -22,12 +22,13 @@ class Question:
 
 @dataclass(frozen=True)
 class HostReport:
-    """A host that answered in some way."""
+    """Host that answered to at least one method."""
 
     address: str
     ports: tuple[int, ...] = ()
     mac_address: str = ""
     ways: tuple[str, ...] = ()
-    # By where it was said: banner:22, http:80:title, http:80:server, mdns, mdns:name, ssdp, snmp,
-    # snmp:name, dns.
+    # By source: banner:22, http:80:title, http:80:server, mdns, mdns:name, ssdp, snmp,
+    # snmp:name,
+    # dns.
     said: dict[str, Any] = field(default_factory=dict)

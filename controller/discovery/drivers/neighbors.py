@@ -1,4 +1,4 @@
-"""Who is in the networks of this machine, by its own table, and who made their interfaces."""
+"""Neighbor table of this machine, and manufacturers by MAC address (OUI)."""
 
 import re
 from functools import lru_cache
@@ -6,13 +6,13 @@ from pathlib import Path
 
 TABLE = Path("/proc/net/arp")
 NOBODY = "00:00:00:00:00:00"
-# As IEEE publishes it, and Debian's package ieee-data brings it.
+# Published by IEEE and packaged by Debian as ieee-data.
 LIST = Path("/usr/share/ieee-data/oui.txt")
 LINE = re.compile(r"^([0-9A-F]{6})\s+\(base 16\)\s+(.+?)\s*$", re.MULTILINE)
 
 
 def mac_address(host: str) -> str:
-    """Empty if the host is in no network of this machine, or has not answered."""
+    """Return a host's MAC address; empty if not on a local network or silent."""
     try:
         lines = TABLE.read_text().splitlines()[1:]
     except OSError:
@@ -22,7 +22,7 @@ def mac_address(host: str) -> str:
 
 
 def manufacturer(mac: str, listed: Path = LIST) -> str:
-    """Empty where there is no such list, or none in it."""
+    """Return the manufacturer of a MAC address; empty without the list or a match."""
     return _manufacturers(listed).get(mac.replace(":", "").upper()[:6], "")
 
 

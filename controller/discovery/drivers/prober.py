@@ -1,4 +1,4 @@
-"""Asks hosts by every method, many at a time, and none longer than agreed."""
+"""Probe many hosts concurrently, each by all methods with a timeout."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,7 +18,7 @@ NO_ANSWER = (
 
 
 class Probing:
-    """A scan under way; ``results`` runs it for a while and returns who was done meanwhile."""
+    """Scan in progress; ``results`` runs it for a while and returns the hosts done."""
 
     def __init__(self, hosts: Iterator[str], question: Question, *, at_once: int) -> None:
         self.hosts, self.question, self.at_once = hosts, question, at_once
@@ -33,7 +33,7 @@ class Probing:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        """Whoever is asked is asked no longer."""
+        """Cancel outstanding probes."""
         self.runner.close()
 
     def results(self, seconds: float) -> list[tuple[str, HostReport | None]]:
@@ -59,7 +59,7 @@ class Probing:
 
 
 async def probe(host: str, question: Question) -> HostReport | None:
-    """One host, by every method at the same time; None where nothing answered."""
+    """Probe one host by all methods concurrently; None if nothing answered."""
     ways = _ways(host, question)
     answers = await asyncio.gather(
         *(_or_nothing(way, question.seconds) for way in ways.values())
@@ -101,7 +101,7 @@ def _ways(host: str, question: Question) -> dict[str, Awaitable[dict[str, Any]]]
 
 async def _or_nothing(way: Awaitable[Any], seconds: float) -> Any:
     try:
-        # Twice: to be let in, and to be told something.
+        # Twice the timeout: connecting, and receiving an answer.
         return await asyncio.wait_for(way, 2 * seconds)
     except NO_ANSWER:
         return None

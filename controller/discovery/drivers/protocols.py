@@ -1,4 +1,4 @@
-"""Single questions to a host. Each gives what it was told, and raises where nothing came back."""
+"""Single queries to a host. Each returns the answer and raises if there is none."""
 
 import asyncio
 import re
@@ -23,7 +23,7 @@ SEARCH = (
 )  # fmt: skip
 SERVICES = "_services._dns-sd._udp.local."
 PING = {4: (socket.IPPROTO_ICMP, 8, 0), 6: (socket.IPPROTO_ICMPV6, 128, 129)}
-# Until the table of neighbors is looked at again.
+# Intervals between lookups in the neighbor table.
 PAUSES = (0.1, 0.4, 1.0)
 
 
@@ -47,7 +47,7 @@ async def _banner(reader: asyncio.StreamReader, port: int, seconds: float) -> di
 
 
 async def _web(url: str, port: int, seconds: float) -> dict[str, Any]:
-    """The title and the server of a page; an open port that speaks no HTTP says nothing."""
+    """Return title and server of a web page; empty if the port does not speak HTTP."""
     body = b""
     try:
         async with (
@@ -73,7 +73,7 @@ def _in_url(host: str) -> str:
 
 
 async def mdns(host: str, seconds: float) -> dict[str, Any]:
-    """Its services, and its name, both asked of the host itself."""
+    """Return services and name by unicast mDNS queries to the host."""
     services, name = await asyncio.gather(
         _records(host, SERVICES, seconds),
         _records(host, dns.reversename.from_address(host).to_text(), seconds),
@@ -113,7 +113,7 @@ async def snmp(host: str, community: str, seconds: float) -> dict[str, Any]:
 
 
 async def icmp(host: str, seconds: float) -> dict[str, Any]:
-    """An echo, where the kernel permits that to everybody (net.ipv4.ping_group_range)."""
+    """Send an ICMP echo, if the kernel permits it (net.ipv4.ping_group_range)."""
     version = 6 if ":" in host else 4
     protocol, asks, answers = PING[version]
     family = socket.AF_INET6 if version == 6 else socket.AF_INET  # noqa: PLR2004 - of IP
@@ -130,7 +130,7 @@ async def icmp(host: str, seconds: float) -> dict[str, Any]:
 
 
 async def arp(host: str, seconds: float) -> dict[str, Any]:
-    """Have this machine look for the host's interface, by sending it something of no meaning."""
+    """Send an empty datagram, so that the kernel resolves the host's MAC address."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(_Answer, remote_addr=(host, DISCARD))
     try:
@@ -145,7 +145,7 @@ async def arp(host: str, seconds: float) -> dict[str, Any]:
 
 
 async def reverse_name(host: str, seconds: float) -> str:
-    """Its name by the resolver of this machine."""
+    """Return the name by a reverse lookup with this machine's resolver."""
     found = await dns.asyncresolver.resolve_address(host, lifetime=seconds)
     return str(next(iter(found))).rstrip(".")[:LONGEST]
 
@@ -174,6 +174,6 @@ async def _datagram(host: str, port: int, message: bytes, seconds: float) -> byt
 
 
 def clean(data: bytes) -> str:
-    """Text of a stranger: one line of it, printable, and not much."""
+    """Return untrusted text as one short, printable line."""
     text = data[: 4 * LONGEST].decode("utf-8", "replace")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST]

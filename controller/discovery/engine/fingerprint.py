@@ -1,4 +1,4 @@
-"""What a host probably is, by what it says of itself."""
+"""Identification of hosts by their answers."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LONGEST = 255
-# What is found in any text that a host sent; the first that fits counts.
+# Searched in all text a host sent; the first match applies.
 SIGNS: tuple[tuple[str, str, str], ...] = (
     (r"opnsense", "opnsense", "firewall"),
     (r"pfsense", "pfsense", "firewall"),
@@ -30,13 +30,13 @@ class Guess:
     device_type: str = "unknown"
 
 
-# Where a name is looked for, the best first; and what banners look like that begin with one.
+# Sources of names, best first; and banners that begin with a name.
 NAMES = ("dns", "mdns:name", "snmp:name")
 GREETINGS = re.compile(r"^220[ -]([A-Za-z0-9][A-Za-z0-9.-]+) |^([A-Za-z0-9][\w.-]*) login:")
 
 
 def hostname(said: Mapping[str, Any]) -> str:
-    """What a host is called, by what was said; empty where nobody says it."""
+    """Return a host's name by its answers; empty if none contains one."""
     for source in NAMES:
         if name := str(said.get(source, "")).strip():
             return name[:LONGEST]
@@ -47,7 +47,7 @@ def hostname(said: Mapping[str, Any]) -> str:
 
 
 def guess(texts: Iterable[str]) -> Guess:
-    """``texts`` are banners, titles, server headers, services and descriptions."""
+    """Guess vendor and kind from banners, titles, server headers and descriptions."""
     whole = "\n".join(texts).lower()
     for pattern, vendor, kind in SIGNS:
         if re.search(pattern, whole):

@@ -1,6 +1,6 @@
-"""As much of SNMP 2c as it takes to ask a host who it is: one request, in BER."""
+"""Minimal SNMP 2c for identification: one request, in BER."""
 
-# What is asked for, by what we call it.
+# Requested OIDs, by our own names.
 NAMES = {
     "snmp": bytes.fromhex("06082b06010201010100"),  # sysDescr.0
     "snmp:name": bytes.fromhex("06082b06010201010500"),  # sysName.0
@@ -17,14 +17,14 @@ def request(community: str) -> bytes:
 
 
 def tagged(tag: int, content: bytes) -> bytes:
-    """Only for what is shorter than 128 bytes at each level but the outermost two."""
+    """Encode a BER value; its length must be below 128 except at the two outer levels."""
     size = len(content)
     length = bytes([size]) if size < 0x80 else bytes([0x81, size])  # noqa: PLR2004 - of BER
     return bytes([tag]) + length + content
 
 
 def values(answer: bytes) -> dict[str, bytes]:
-    """The texts in an answer; none where it is no answer."""
+    """Return the texts in an answer; empty if it is not a valid answer."""
     found = {}
     for name, oid in NAMES.items():
         _, is_there, rest = answer.partition(oid)
@@ -34,7 +34,7 @@ def values(answer: bytes) -> dict[str, bytes]:
 
 
 def _octets(data: bytes) -> bytes:
-    """A length of one byte, or a byte that says how many bytes the length has; then the text."""
+    """Return a BER string: one length byte or a long-form length, then the text."""
     first = data[0] if data else 0
     more = first & 0x7F if first & 0x80 else 0
     size = int.from_bytes(data[1 : 1 + more], "big") if more else first

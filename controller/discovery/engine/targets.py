@@ -1,4 +1,4 @@
-"""What a scan looks at: addresses, networks and ranges, written as people write them."""
+"""Scan targets: addresses, networks and ranges in common notations."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from ipaddress import ip_address, ip_network, summarize_address_range
 from typing import Any
 
 MOST_HOSTS = 65_536
-# Of a network of IPv4, the first and the last address are nobody's.
+# In larger IPv4 networks, the first and the last address are not hosts.
 POINT_TO_POINT = 31
 
 
 @dataclass(frozen=True)
 class Range:
-    """Addresses from one to another, both included, of one version."""
+    """Inclusive range of addresses of one IP version."""
 
     first: int
     last: int
@@ -26,7 +26,10 @@ class Range:
 
 
 def parse(text: str) -> Range:
-    """``192.0.2.7``, ``192.0.2.0/24``, ``192.0.2.10-192.0.2.20`` or ``192.0.2.10-20``."""
+    """Parse ``192.0.2.7``, ``192.0.2.0/24`` or ``192.0.2.10-20``.
+
+    The end of a range may be a whole address. Raises ValueError if malformed.
+    """
     try:
         return _network(text) if "/" in text else _range(*text.partition("-")[::2])
     except ValueError as error:
@@ -56,7 +59,7 @@ def _range(first: str, last: str) -> Range:
 
 
 def check(ranges: Sequence[Range], permitted: Iterable[str]) -> None:
-    """Raise ValueError with a sentence for what is too much, or in no permitted network."""
+    """Raise ValueError if ranges are too large or outside the permitted networks."""
     if sum(map(len, ranges)) > MOST_HOSTS:
         raise ValueError(f"These are more than {MOST_HOSTS} addresses; scan them in parts.")
     networks = [ip_network(one) for one in permitted]
@@ -82,7 +85,7 @@ def _address(version: int, number: int) -> Any:
 
 
 def hosts(ranges: Iterable[Range], excluded: Sequence[Range], start: int = 0) -> Iterator[str]:
-    """The addresses one after another, from a position on; none twice."""
+    """Yield distinct addresses in order, from a position on."""
     seen: list[Range] = []
     position = 0
     for one in ranges:

@@ -1,4 +1,4 @@
-"""Looking at networks, and taking who was found into the inventory."""
+"""Rules of scans, and of adding found hosts to the inventory."""
 
 from controller.discovery.rules.hosts import WRITE, adopt, look_at, matches, try_credentials
 from controller.discovery.rules.scans import (

@@ -1,4 +1,4 @@
-"""Single hosts: asked, taken into the inventory, and how they could be managed."""
+"""Single hosts: probe, adopt, match drivers, test credentials."""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def check_permitted(field: str, ranges: Sequence[targets.Range]) -> None:
 
 
 def look_at(address: str, *, ports: Sequence[int]) -> Finding:
-    """Ask one host at once; what is found is not kept."""
+    """Probe one host immediately; raise NotFound if it is silent. Nothing is stored."""
     check_permitted("ip_address", [targets.parse(address)])
     release_connections()
     seen = asyncio.run(probe(address, Question(USUAL_METHODS, tuple(ports))))
@@ -66,7 +66,12 @@ def _texts(said: Any) -> list[str]:
 def adopt(
     finding: Finding, *, by: User, name: str, mac_address: str = "", site: Site | None = None
 ) -> Device:
-    """Make a device of what was found; its address is where the portal manages it."""
+    """Create a device from a finding, with its address as management IP.
+
+    Raises NotPermitted without the permissions, Conflict if it was already adopted, and
+    Refused
+    without a MAC address.
+    """
     site = site or finding.scan.site
     place = site or finding.scan.organization
     for permission in (WRITE, "device:create"):
@@ -88,7 +93,7 @@ def adopt(
 
 
 def matches(finding: Finding) -> list[dict[str, str]]:
-    """The drivers by which a host can probably be managed, the likeliest first."""
+    """Return the drivers that can probably manage the host, most likely first."""
     found = []
     if finding.vendor in VENDORS:
         reason = f"It says that it is {finding.vendor}."
@@ -101,7 +106,7 @@ def matches(finding: Finding) -> list[dict[str, str]]:
 def try_credentials(
     address: str, *, vendor: str, port: int, key: str, secret: str, ca_certificate: str
 ) -> dict[str, Any]:
-    """Whether a vendor's gateway lets us in; nothing is kept and nothing is changed."""
+    """Test a login on a vendor's gateway; nothing is stored or changed."""
     check_permitted("ip_address", [targets.parse(address)])
     if vendor not in VENDORS:
         raise Refused({"driver_id": [f"This is none of {', '.join(VENDORS)}."]})

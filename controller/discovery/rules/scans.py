@@ -1,4 +1,4 @@
-"""Scans: started, driven, cancelled."""
+"""Scans: start, drive, cancel, resume."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -27,12 +27,12 @@ from controller.discovery.models import Finding, Scan
 from controller.discovery.rules.hosts import as_finding, check_permitted
 
 RUN = "discovery:run"
-# Of one organization at a time; more would only take each other's turns.
+# Per organization; more would only delay each other.
 MOST_ACTIVE = 3
 MOST_TARGETS, MOST_PORTS = 256, 64
-# How long a worker looks before it notes what it found, and whether it is to go on.
+# Seconds between saving findings and checking for cancellation.
 TURN_SECONDS = 0.4
-# A scan that nobody has driven for so long was lost with its worker.
+# A scan without a sign of life for this long has lost its worker.
 LOST_AFTER = timedelta(seconds=30)
 
 
@@ -48,7 +48,7 @@ def start(
     ports: Sequence[int] = USUAL_PORTS,
     **pace: Any,
 ) -> Scan:
-    """Begin a scan; ``pace`` may hold ``at_once`` (hosts) and ``seconds`` (for an answer)."""
+    """Start a scan; ``pace`` may contain ``at_once`` (hosts) and ``seconds`` (timeout)."""
     if not by.has_perm_on(RUN, site or organization):
         raise NotPermitted(f"Permission denied: requires '{RUN}'")
     if site and site.organization_id != organization.pk:
@@ -60,7 +60,7 @@ def start(
         raise Refused({"scan_methods": [f"{min(unknown)} is none of {', '.join(METHODS)}."]})
     if len(ports) > MOST_PORTS:
         raise Refused({"tcp_ports": [f"These are more than {MOST_PORTS}."]})
-    # Of two that begin at once, the second sees the first.
+    # Row lock: of two concurrent starts, the second sees the first.
     Organization.objects.select_for_update().get(pk=organization.pk)
     if (
         Scan.objects.filter(organization=organization, state__in=Scan.ACTIVE).count()
@@ -87,7 +87,7 @@ def _ranges(name: str, texts: Sequence[str]) -> list[targets.Range]:
 
 
 def cancel(scan: Scan, *, by: User) -> Scan:
-    """Whoever drives it stops within a second."""
+    """Cancel a scan; its worker stops within a second. Raises Conflict if it has ended."""
     _check_may(by, scan)
     stopped = _active(scan).update(
         state=Scan.State.CANCELLED, ended=timezone.now(), community=""
@@ -121,7 +121,7 @@ def _active(scan: Scan) -> Any:
 
 
 def drive(scan: Scan) -> bool:
-    """Do a scan, or go on with one that was lost. False where another worker is at it."""
+    """Run a scan, or resume a lost one. Returns False if another worker drives it."""
     now = timezone.now()
     lost = Q(driven__isnull=True) | Q(driven__lt=now - LOST_AFTER)
     taken = _active(scan).filter(lost)
@@ -133,7 +133,7 @@ def drive(scan: Scan) -> bool:
     try:
         _go_through(scan)
     except OSError as error:
-        # As where this machine has no sockets left.
+        # For example if this machine is out of sockets.
         _end(scan, Scan.State.FAILED, trouble=str(error)[:255])
         return True
     _end(scan, Scan.State.COMPLETED)
@@ -155,7 +155,8 @@ def _go_through(scan: Scan) -> None:
             done = probing.results(TURN_SECONDS)
             for address, _ in done:
                 del waiting[address]
-            # Dictionaries keep their order: the first that is left is where another goes on.
+            # Dictionaries keep their order: the first pending host is where another worker
+            # resumes.
             first = next(iter(waiting), None)
             position = start_at + (order.index(first) if first else len(order))
             if not _note(scan, [found for _, found in done if found], len(done), position):
@@ -163,7 +164,7 @@ def _go_through(scan: Scan) -> None:
 
 
 def _note(scan: Scan, found: list[HostReport], asked: int, position: int) -> bool:
-    """Keep what was found so far; False where the scan is to stop."""
+    """Save findings and progress; return False if the scan has been cancelled."""
     with transaction.atomic():
         going_on: int = _active(scan).update(
             scanned=F("scanned") + asked, position=position, driven=timezone.now(),
@@ -199,12 +200,12 @@ def _end(scan: Scan, state: str, trouble: str = "") -> None:
 
 
 def _tell(scan: Scan) -> None:
-    """A hint for pages that show it; what they may see they ask for themselves."""
+    """Publish a hint to pages that show the scan; they fetch what they may see."""
     publish(event_for(scan, "discovery.progress", "discovery:read", scan_id=str(scan.pk)))
 
 
 def resume_lost() -> int:
-    """Wake somebody for scans that no message told of, or whose worker is gone."""
+    """Enqueue scans without a message or with a dead worker. Returns their number."""
     lost = Q(driven__isnull=True, created__lt=timezone.now() - timedelta(seconds=5))
     lost |= Q(driven__lt=timezone.now() - LOST_AFTER)
     rows = list(Scan.objects.filter(lost, state__in=Scan.ACTIVE).values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""Admin pages: what one was told, what one wants to be told, and webhooks."""
+"""Admin of notifications, preferences, mutes and webhooks."""
 
 from controller.notifications.admin.notifications import MuteAdmin, NotificationAdmin
 from controller.notifications.admin.webhooks import DeliveryAdmin, WebhookAdmin

@@ -1,4 +1,4 @@
-"""The bell on every page."""
+"""Context processor of the notification bell."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ MOST = 99
 
 
 class Unread:
-    """How many one has not read; asked for only where a page shows it."""
+    """Number of unread notifications, queried only if the page shows it."""
 
     def __init__(self, user: User) -> None:
         self.user = user
 
     def __str__(self) -> str:
         unread = Notification.objects.visible_to(self.user).filter(unread=True)
-        # Without an order, and no further than anybody would read.
+        # Unordered, and counted up to the displayed maximum only.
         count = unread.order_by()[: MOST + 1].count()
         return f"{MOST}+" if count > MOST else str(count or "")
 
 
 def unread(request: HttpRequest) -> dict[str, Any]:
-    """A context processor."""
+    """Add the number of unread notifications to the context (a context processor)."""
     user = getattr(request, "user", None)
     return {"unread": Unread(user)} if isinstance(user, User) else {}

@@ -1,4 +1,4 @@
-"""What one was told, and what one wants to hear nothing of."""
+"""Admin of the user's notifications and mutes."""
 
 from datetime import timedelta
 from typing import Any
@@ -61,7 +61,7 @@ class NotificationAdmin(RuleAdmin):
     actions = ["mark_read", "mark_unread", "mute_day", "mute"]
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
-        """Everybody's own; the rows of others are not even in the queryset."""
+        """Permit actions on one's own notifications; others are not in the queryset."""
         user: Any = request.user
         return bool(user.is_authenticated and user.is_active and verb != "create")
 
@@ -82,7 +82,7 @@ class NotificationAdmin(RuleAdmin):
         return HttpResponseRedirect("..")
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kw: Any) -> Any:
-        """Reading one is to go to what it is about."""
+        """Mark the notification as read and redirect to its object."""
         row = self.get_object(request, object_id)
         if row is None:
             raise Http404

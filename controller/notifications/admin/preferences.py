@@ -1,4 +1,4 @@
-"""The page where everybody settles what they are told, and how."""
+"""Admin page of the user's notification preferences."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def picked(organizations: list[Organization], wanted: str) -> Organization | Non
 
 
 def save(rows: Any, given: Any) -> None:
-    """Each box that differs from what was shown; the others stay as they follow from above."""
+    """Save the boxes that were changed; all others keep inheriting."""
     for row in rows:
         changed = {
             way: f"{row.pk}.{way}" in given

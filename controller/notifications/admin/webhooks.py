@@ -1,4 +1,4 @@
-"""Webhooks and what became of each message."""
+"""Admin of webhooks and deliveries."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ class DeliveryAdmin(ScopedAdmin):
         return verb in {"read", "update"} and super().may(request, verb, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """It is a record: sent again from the list, never edited."""
+        """Deny editing: deliveries are records, which can only be retried."""
         return obj is None and self.may(request, "update")
 
     @display(description="State")

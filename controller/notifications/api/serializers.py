@@ -1,4 +1,4 @@
-"""Notifications in the shapes of OpenWISP's, and webhooks, which it does not have."""
+"""Serializers of notifications in OpenWISP's format, and of webhooks."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ class NotificationListSerializer(serializers.ModelSerializer[Notification]):
 
 
 class NotificationSerializer(NotificationListSerializer):
-    """One, with what it is about under all the names that clients look for."""
+    """Notification with its object under all names that clients look for."""
 
     actor_content_type = serializers.CharField(source="notice.object_type", read_only=True)
     target_content_type = serializers.CharField(source="notice.object_type", read_only=True)
@@ -104,7 +104,7 @@ class PreferenceSerializer(serializers.ModelSerializer[Preference]):
         return KINDS[row.kind].label if row.kind else ""
 
     def to_representation(self, row: Preference) -> dict[str, Any]:
-        """What holds: the row's own, that for all organizations, or the organization's."""
+        """Resolve the effective values: the row's, else the user's, else the organization's."""
         shown = super().to_representation(row)
         shown["type"] = row.kind or None
         general = self.context.get("general")
@@ -140,7 +140,7 @@ class WebhookSerializer(serializers.ModelSerializer[Webhook]):
 
 
 class WebhookSecretSerializer(serializers.ModelSerializer[Webhook]):
-    """With its secret, which is shown when it is made and never again."""
+    """Webhook with its secret, which is returned only on creation."""
 
     class Meta:
         model = Webhook

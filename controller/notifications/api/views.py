@@ -1,4 +1,4 @@
-"""Notifications as OpenWISP's clients ask for them, and webhooks."""
+"""Notifications in the OpenWISP dialect, and webhooks."""
 
 from typing import Any
 from uuid import UUID
@@ -43,7 +43,7 @@ RESOURCE = "notification"
 
 
 class Theirs(BasePermission):
-    """Everybody reads and settles their own; a key needs the scope for it."""
+    """Permission for the user's own data; API keys need the scope."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         user = request.user
@@ -65,7 +65,7 @@ class Own(View):
 
 
 class NotificationViewSet(Own, UpdateModelMixin, DestroyModelMixin, ReadOnlyModelViewSet[Any]):
-    """What one was told, newest first."""
+    """Notifications of the authenticated user, newest first."""
 
     queryset = Notification.objects.select_related("notice__organization")
     filterset_class = NotificationFilter
@@ -94,20 +94,20 @@ class NotificationViewSet(Own, UpdateModelMixin, DestroyModelMixin, ReadOnlyMode
     @extend_schema(request=None, responses={200: None})
     @action(detail=False, methods=["post"])
     def read(self, request: Request) -> Response:
-        """Mark all of one's notifications as read."""
+        """Mark all of the user's notifications as read."""
         dispatch.mark_all_read(self.get_queryset())
         return Response(status=200)
 
     @extend_schema(responses={200: None, 302: None})
     @action(detail=True, methods=["get"])
     def redirect(self, request: Request, pk: str) -> HttpResponse:
-        """Mark it as read, and go to what it is about."""
+        """Mark the notification as read and redirect to its object."""
         row = dispatch.set_unread(self.get_object(), unread=False)
         return HttpResponseRedirect(path_to(row.notice))
 
 
 class MutesView(Own, ListModelMixin, GenericViewSet[Any]):
-    """What one wants to hear nothing of."""
+    """Objects muted by the user."""
 
     queryset = Mute.objects.all()
     serializer_class = shapes.MuteSerializer
@@ -119,7 +119,7 @@ class MutesView(Own, ListModelMixin, GenericViewSet[Any]):
 
 
 class MuteView(Own):
-    """Whether one hears of a row; putting it here is to hear nothing of it."""
+    """Mute of an object: PUT mutes it, DELETE unmutes it."""
 
     serializer_class = shapes.MuteSerializer
 
@@ -149,7 +149,7 @@ class MuteView(Own):
 
 
 def whose(request: Request, user_id: UUID | None) -> User:
-    """The user whose settings these are: oneself, or for superusers anybody."""
+    """Return the user whose settings are requested; others only for superusers."""
     me = require_user(request)
     if user_id in {None, me.pk}:
         return me
@@ -159,7 +159,7 @@ def whose(request: Request, user_id: UUID | None) -> User:
 
 
 class PreferenceViewSet(Own, ReadOnlyModelViewSet[Any]):
-    """How one is told: of each kind in each organization, and (without both) of all."""
+    """Notification preferences per kind and organization, and general ones."""
 
     queryset = Preference.objects.all()
     serializer_class = shapes.PreferenceSerializer
@@ -202,11 +202,11 @@ class PreferenceViewSet(Own, ReadOnlyModelViewSet[Any]):
     partial_update=extend_schema(operation_id="notification_settings_of_user_partial_update"),
 )
 class PreferenceOfUserViewSet(PreferenceViewSet):
-    """The same of any user, for superusers."""
+    """Notification preferences of any user, for superusers."""
 
 
 class OrganizationOfUserView(Own):
-    """The same for every kind of one organization."""
+    """Notification preferences for all kinds of one organization."""
 
     @extend_schema(request=shapes.WaysSerializer, responses={201: shapes.WaysSerializer})
     def post(self, request: Request, user_id: UUID, organization_id: UUID) -> Response:
@@ -220,7 +220,7 @@ class OrganizationOfUserView(Own):
 
 
 class OrganizationPreferenceView(Own):
-    """How the people of an organization are told, unless they want it otherwise."""
+    """Default notification preferences of an organization's members."""
 
     serializer_class = shapes.OrganizationPreferenceSerializer
 
@@ -255,7 +255,7 @@ class OrganizationPreferenceView(Own):
 
 
 class WebhookViewSet(RuleViewSet):
-    """Programs that are told of an organization's notices."""
+    """Webhooks that receive an organization's notices."""
 
     queryset = Webhook.objects.all()
     resource = "webhook"
@@ -269,19 +269,19 @@ class WebhookViewSet(RuleViewSet):
     @extend_schema(request=None, responses=shapes.WebhookSecretSerializer)
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, pk: str) -> Response:
-        """A new secret, which is shown this once."""
+        """Create a new secret, returned only once."""
         row = webhooks.rotate_secret(self.get_object())
         return Response(shapes.WebhookSecretSerializer(row).data)
 
     @extend_schema(request=None, responses=shapes.WebhookTestSerializer)
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
-        """Send a message of no meaning, and tell what came of it."""
+        """Send a test message and return the result."""
         return Response({"answer": webhooks.test(self.get_object())})
 
 
 class DeliveryViewSet(OwnedViewSet, ReadOnlyModelViewSet[Any]):
-    """What was sent to webhooks, with what came of it."""
+    """Webhook deliveries with their results."""
 
     queryset = Delivery.objects.select_related("notice")
     resource = "webhook"
@@ -292,6 +292,6 @@ class DeliveryViewSet(OwnedViewSet, ReadOnlyModelViewSet[Any]):
     @extend_schema(request=None, responses={202: None})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
-        """Send it once more, at once."""
+        """Retry the delivery immediately."""
         webhooks.retry(self.get_object())
         return Response(status=202)

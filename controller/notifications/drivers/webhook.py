@@ -1,4 +1,4 @@
-"""Sending to an address that somebody typed in: never to the portal's own surroundings."""
+"""Requests to user-supplied URLs, protected against SSRF."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ class Message:
     url: str
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-    # Networks of one's own that may be sent to, also without TLS.
+    # Private networks that are permitted, also without TLS.
     inside: Sequence[Network] = ()
 
 
 def send(message: Message) -> int:
-    """The status of the answer; :class:`Unreachable` says why there is none.
+    """Send a message; return the status or raise :class:`Unreachable`.
 
-    The address that was checked is the one that is connected to, and redirects are not followed.
+    The address that was checked is the one connected to, and redirects are not followed.
     """
     parts = urlsplit(message.url)
     host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
@@ -46,18 +46,18 @@ def send(message: Message) -> int:
                 target,
                 content=message.body,
                 headers=headers,
-                # The certificate is checked for the name.
+                # Host name for SNI and certificate verification.
                 extensions={"sni_hostname": host},
             ) as answer,
         ):
             return answer.status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # The error's own text may have the whole URL.
+        # The exception's text may contain the whole URL.
         raise Unreachable(f"It does not answer ({type(error).__name__}).") from None
 
 
 def pinned(host: str, port: int, scheme: str, inside: Sequence[Network]) -> str:
-    """The address to connect to; raises where any address of the name is out of bounds."""
+    """Return the address to connect to; raise if any resolved address is forbidden."""
     if scheme not in PORTS or not host:
         raise Refused("A webhook's address starts with https://.")
     try:

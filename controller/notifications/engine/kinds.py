@@ -1,4 +1,4 @@
-"""What is told, of which events; names that OpenWISP has are the same here."""
+"""Kinds of notifications and the events they are created from; names as in OpenWISP."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ APPROVAL = "approval_asked"
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of notification, and what an event of it reads like."""
+    """Kind of notification: label, level and text template."""
 
     label: str
     level: str
     text: str
-    # Kinds that follow each other: the latest of a row's is how it is now.
+    # Kinds of one family replace each other: the latest one is the row's current state.
     family: str
-    # Whether it is only worth telling after the bad one of its family.
+    # Recovery: only notified after a problem of the same family.
     is_recovery: bool = False
 
 
@@ -71,7 +71,7 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 LEVELS = ("success", "info", "warning", "error")
 
-# Event and the status or state that it tells → kind, and who can do something about it.
+# (event, status or state) → (kind, permission that a recipient needs).
 FOUND: Mapping[tuple[str, str], tuple[str, str]] = {
     ("device.status", "offline"): (OFFLINE, "device:update"),
     ("device.status", "online"): (ONLINE, "device:update"),
@@ -86,7 +86,7 @@ FOUND: Mapping[tuple[str, str], tuple[str, str]] = {
     for name in MONITORED
     for state in ("problem", "recovery")
 }
-# What an event is about, as Django names models; where it says so itself, that counts.
+# Model label of an event's object; ``object_type`` in the event takes precedence.
 ABOUT: Mapping[str, str] = {
     "device.status": "devices.device",
     "config.status": "devices.device",
@@ -97,7 +97,7 @@ ABOUT: Mapping[str, str] = {
 
 
 def kind_of(event: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The kind that this event is told as and the permission it needs; None is not at all."""
+    """Return (kind, permission) for an event, or None if nobody is notified of it."""
     state = str(data.get("status") or data.get("state") or "")
     return FOUND.get((event, state))
 

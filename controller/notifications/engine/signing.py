@@ -1,4 +1,4 @@
-"""Webhooks signed as the Standard Webhooks specification has it, for which libraries exist."""
+"""Webhook signatures according to the Standard Webhooks specification."""
 
 import base64
 import binascii
@@ -7,7 +7,7 @@ import secrets
 
 PREFIX = "whsec_"
 SHORTEST = 24
-# Seconds until the next attempt, after the first, the second …
+# Seconds before each retry, after the first attempt, the second, …
 PAUSES = (5, 30, 300, 1800, 7200, 18_000, 36_000, 50_400)
 
 
@@ -16,7 +16,7 @@ def new_secret() -> str:
 
 
 def key_of(secret: str) -> bytes:
-    """The bytes that a secret stands for; :class:`ValueError` says what is wrong with it."""
+    """Decode a secret to bytes; raise :class:`ValueError` if it is malformed."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except binascii.Error as error:
@@ -33,5 +33,5 @@ def signature(secret: str, *, message: str, at: int, body: bytes) -> str:
 
 
 def pause_after(attempts: int) -> int | None:
-    """Seconds to wait after so many failed attempts; None gives up."""
+    """Return the pause in seconds after this many failures; None gives up."""
     return PAUSES[attempts - 1] if attempts <= len(PAUSES) else None

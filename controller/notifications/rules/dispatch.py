@@ -1,4 +1,4 @@
-"""Finding out who is told of what was noted, and how."""
+"""Resolve recipients of new notices and create notifications and deliveries."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -29,7 +29,7 @@ DELIVER = "controller.notifications.tasks.deliver"
 
 
 def dispatch_notices() -> int:
-    """Tell everybody concerned of what is not told yet; how many notices that was."""
+    """Dispatch all pending notices. Returns their number."""
     done = 0
     while count := _spread():
         done += count
@@ -57,7 +57,7 @@ def _spread() -> int:
 
 
 def publish_unread(recipient: UUID) -> Event:
-    """That somebody has notifications; which, only they can ask."""
+    """Return an event that the user has new notifications, without their content."""
     return Event(
         "notification",
         "notification:read",
@@ -91,7 +91,7 @@ def recipients(notices: list[Notice]) -> Iterable[Notification]:
 
 
 def candidates(organizations: set[UUID | None]) -> list[User]:
-    """Everybody who may be concerned: members of these, and superusers."""
+    """Return active members of these organizations, and superusers."""
     members = Membership.objects.filter(
         organization__in=organizations - {None}, organization__is_active=True
     )
@@ -110,7 +110,7 @@ def _deliveries(notices: list[Notice]) -> Iterable[Delivery]:
                 yield Delivery(webhook=hook, notice=notice)
 
 
-# --- what somebody does with theirs
+# --- actions of recipients
 
 
 def mark_all_read(rows: Any) -> int:
@@ -138,7 +138,7 @@ def of_user(user: User, pk: UUID) -> Notification:
 
 
 def prune() -> int:
-    """Drop what was told long ago; how many notices."""
+    """Delete old notices, notifications and deliveries. Returns the number of notices."""
     limit = timezone.now() - timedelta(days=KEPT_DAYS)
     gone = Notice.objects.filter(created__lt=limit, is_latest=False)
     count, _ = gone.delete()

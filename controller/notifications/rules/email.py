@@ -1,4 +1,4 @@
-"""Notifications by e-mail: one message a person, of whatever has come together."""
+"""Notifications by e-mail: one message per recipient for all that are due."""
 
 import logging
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def mail() -> int:
     if not EMAILS.due().exists():
         return 0
     try:
-        # One connection for all of them.
+        # One connection for all messages.
         with get_connection() as connection:
             return sum(_mail(holder, rows, connection) for holder, rows in _by_recipient())
     except (SMTPException, OSError) as error:
@@ -39,7 +39,7 @@ def mail() -> int:
 
 
 def _settle_lost() -> None:
-    """Count e-mails of lost workers as sent: an e-mail twice is worse than one that is lost."""
+    """Count e-mails of lost workers as sent: a duplicate is worse than a lost one."""
     EMAILS.put_back()
     holder = LeaseHolder(EMAILS)
     for row in holder.adopt(MOST):
@@ -47,7 +47,7 @@ def _settle_lost() -> None:
 
 
 def _by_recipient() -> Iterator[tuple[LeaseHolder[Notification], list[Notification]]]:
-    """Lease what is due, one recipient after the other."""
+    """Lease due notifications, one recipient after the other."""
     for _ in range(MOST):
         first = EMAILS.due().order_by("not_before").values_list("recipient", flat=True).first()
         if first is None:

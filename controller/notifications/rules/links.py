@@ -1,4 +1,4 @@
-"""Where the row is that a notice is about."""
+"""Links to the objects of notices."""
 
 from django.conf import settings
 from django.urls import NoReverseMatch, reverse

@@ -1,4 +1,4 @@
-"""Writing down, in the transaction of what happened, that it is to be told."""
+"""Record notices in the transaction of the event."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,9 +13,10 @@ BATCH = 500
 
 
 def record_notices(events: Iterable[Event]) -> int:
-    """Note those of these events that people are told of; how many.
+    """Create notices for events users are notified of. Returns the number.
 
-    What a row was told of last is not told again, and that it is well only after it was not.
+    Repeats of a row's latest notice are dropped, and recoveries are recorded only after a
+    problem.
     """
     rows = [row for event in events if (row := noticed(event))]
     kept = sum(_keep(list(some)) for some in chunks(rows))

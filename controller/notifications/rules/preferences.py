@@ -1,4 +1,4 @@
-"""How people want to be told: by kind and organization, and what they want to hear nothing of."""
+"""Notification preferences and mutes."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,7 +15,7 @@ from controller.base.errors import NotFound
 from controller.notifications.engine.kinds import KINDS
 from controller.notifications.models import Mute, OrganizationPreference, Preference
 
-# The names that OpenWISP has for what is elsewhere here.
+# OpenWISP's model labels that differ from ours.
 NOT_FOUND = {"config.device": "devices.device", "config.devicegroup": "devices.devicegroup",
              "config.template": "configs.template", "django_x509.cert": "pki.cert",
              "django_x509.ca": "pki.ca"}  # fmt: skip
@@ -35,7 +35,7 @@ def set_defaults(row: OrganizationPreference, **values: Any) -> OrganizationPref
 
 
 def preferences_of(user: User) -> Any:
-    """A row for everything the user can choose; those that are missing are made."""
+    """Return the user's preferences, creating rows that are missing."""
     organizations: Iterable[UUID] = list(user.access_by_organization)
     if user.is_superuser:
         organizations = Organization.objects.filter(is_active=True).values_list("pk", flat=True)
@@ -53,7 +53,7 @@ def preferences_of(user: User) -> Any:
 
 @transaction.atomic
 def set_preference(row: Preference, **values: bool | None) -> Preference:
-    """Change one; the one for all organizations takes all others along."""
+    """Update a preference; the general one is copied to all others."""
     for name, value in values.items():
         setattr(row, name, value)
     if row.organization_id is None:
@@ -65,13 +65,13 @@ def set_preference(row: Preference, **values: bool | None) -> Preference:
 
 @transaction.atomic
 def set_preferences(user: User, organization: Organization, **values: bool | None) -> None:
-    """The same for every kind of one organization."""
+    """Set the preferences for all kinds of one organization."""
     preferences_of(user)
     Preference.objects.filter(user=user, organization=organization).update(**values)
 
 
 class PreferenceLookup:
-    """How users are to be told, of rows read once for many of them."""
+    """Effective preferences of many users, read at once."""
 
     def __init__(self, users: Iterable[User]) -> None:
         self.own = {
@@ -92,7 +92,7 @@ class PreferenceLookup:
 
 
 def target(app: str, model: str, object_id: str, *, seen_by: User) -> OrganizationScoped:
-    """The row that somebody wants to hear nothing of, if they may know of it."""
+    """Return the row to mute; raise NotFound unless it is visible to the user."""
     label = NOT_FOUND.get(f"{app}.{model}".lower(), f"{app}.{model}".lower())
     row: OrganizationScoped | None = None
     found: Any = None
@@ -109,7 +109,7 @@ def target(app: str, model: str, object_id: str, *, seen_by: User) -> Organizati
 
 
 def mute(user: User, row: Any, *, until: datetime | None = None) -> Mute:
-    """Tell this user nothing of this row, for good or until then."""
+    """Mute a row for this user, permanently or until a time."""
     found, _ = Mute.objects.update_or_create(
         user=user,
         object_type=row._meta.label_lower,

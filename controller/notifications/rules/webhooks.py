@@ -1,4 +1,4 @@
-"""Webhooks: signed, tried again with longer and longer pauses, switched off when nobody answers."""
+"""Webhooks: signed deliveries with backoff; disabled after repeated failures."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ from controller.notifications.rules.links import link_to
 GONE = 410
 OK = range(200, 300)
 MOST = 100
-# So many failures in a row, without a success for so long, and it is switched off.
+# Disabled after this many failures in a row without a success for this long.
 MOST_FAILURES = 20
 PATIENCE = timedelta(hours=24)
 TEST_KIND = "test"
@@ -63,7 +63,7 @@ def _checked(row: Webhook) -> Webhook:
 
 
 def test(row: Webhook) -> str:
-    """Send a message of no meaning now; what came of it, in a sentence."""
+    """Send a test message now; return a sentence with the result."""
     status = _send(row, f"msg_{row.pk.hex}", {"type": TEST_KIND, "message": "This is a test."})
     return f"It answered with status {status}."
 
@@ -73,12 +73,13 @@ def deliver() -> int:
     DELIVERIES.put_back()
     holder = LeaseHolder(DELIVERIES)
     for row in holder.adopt(MOST):
-        # Sent again under the same id, by which a receiver recognizes a repetition.
+        # Retried under the same id, by which receivers detect repetitions.
         holder.retry(row, answer=LOST)
     rows = Delivery.objects.select_related("webhook", "notice__organization")
     done, silent = 0, set[UUID]()
-    # One at a time, so that no lease runs out while slow receivers are waited for; a receiver
-    # that does not answer is left alone until the next call.
+    # One at a time, so that no lease expires while slow receivers respond; a receiver that does
+    # not
+    # answer is skipped until the next call.
     for _ in range(MOST):
         taken = holder.lease(1, rows.exclude(webhook__in=silent))
         if not taken:
@@ -159,7 +160,7 @@ def payload(notice: Notice) -> dict[str, Any]:
 
 
 def retry(delivery: Delivery) -> None:
-    """Once more, and at once."""
+    """Retry a delivery immediately, resetting its attempts."""
     Delivery.objects.filter(pk=delivery.pk, leased_until=None).update(
         state=Delivery.State.WAITING, attempts=0, sent=None, not_before=timezone.now()
     )

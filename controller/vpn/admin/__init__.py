@@ -1,4 +1,4 @@
-"""VPN servers for people."""
+"""Admin of VPN servers."""
 
 from controller.vpn.admin.servers import VpnAdmin
 

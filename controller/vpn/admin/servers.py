@@ -1,4 +1,4 @@
-"""VPN servers: what they are configured with, and who their clients are."""
+"""Admin of VPN servers, their configurations and clients."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ from controller.vpn.models import Vpn
 from pki.models import Cert
 
 MOST_CLIENTS = 100
-# Read from the database only where they are needed; decrypting takes its time.
+# Deferred: decrypting these columns is slow.
 HEAVY = ("archive", "private_key", "key", "auth_token", "dh")
 
 
@@ -146,7 +146,7 @@ class VpnAdmin(Versioned, RuleAdmin):
 
     @display(description="Configuration")
     def content(self, obj: Vpn) -> str:
-        """For those who may not change it: without its secrets."""
+        """Return the configuration without secrets, for read-only users."""
         text = json.dumps(masking.masked(obj.config), indent=2, ensure_ascii=False)
         return format_html('<pre class="file">{}</pre>', text)
 

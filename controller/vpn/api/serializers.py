@@ -30,7 +30,7 @@ class VpnList(MasksSecrets, serializers.ModelSerializer[Vpn]):
             "notes", "dh", "config", "created", "modified",
         ]  # fmt: skip
         read_only_fields = ["ip"]
-        # The rules check what is to be unique, and say so under the field.
+        # Left to the rules, which report duplicates under the field.
         validators: list[Any] = []
 
 

@@ -21,11 +21,11 @@ from controller.vpn.models import Vpn
 
 
 class VpnViewSet(RuleViewSet):
-    """VPN servers, whose clients devices become by their templates."""
+    """VPN servers; devices become their clients by templates."""
 
     queryset = Vpn.objects.defer("archive", "private_key").select_related("organization")
     resource = "vpn"
-    # The archive holds the server's private key.
+    # The archive contains the server's private key.
     permissions = {"configuration": "vpn:secret"}
     filterset_class = VpnFilter
     create_rule = staticmethod(rules.create_vpn)
@@ -38,13 +38,13 @@ class VpnViewSet(RuleViewSet):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def configuration(self, request: Request, pk: str) -> HttpResponse:
-        """The archive (tar.gz) that this server is to have."""
+        """Download the desired configuration archive of this server (tar.gz)."""
         vpn = rules.rendered(self.get_object())
         return archive_response(vpn.name, bytes(vpn.archive))
 
 
 class CertificateGroupView(View):
-    """The group of the device that has a certificate, for what asks at the edge of a tunnel."""
+    """Group of the device with this certificate, for access control at a tunnel's edge."""
 
     resource = "group"
     permission_classes = [HasResourcePermission]

@@ -1,4 +1,4 @@
-"""What the portal asks of what stands beside a VPN server."""
+"""Contract of the drivers of VPN controllers and webhooks."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,12 +7,12 @@ from controller.base.errors import Unreachable
 
 
 class Denied(Unreachable):
-    """It answered, and does not accept the token."""
+    """Answer that rejects the token."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network as its controller told of it."""
+    """Network as reported by its controller."""
 
     node_id: str
     network_id: str
@@ -20,7 +20,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to ask, and the token that opens it. The token is in no repr."""
+    """URL and token of a controller or webhook; the token is not in the repr."""
 
     url: str
     token: str = field(repr=False)

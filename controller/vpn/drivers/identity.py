@@ -1,4 +1,4 @@
-"""Identities of ZeroTier members. Making one is a deliberate effort that only its own tool does."""
+"""ZeroTier identities, generated with ZeroTier's tool (deliberately expensive)."""
 
 import subprocess
 
@@ -9,7 +9,10 @@ SECONDS = 60
 
 
 def generate() -> str:
-    """A new identity with its secret; it begins with the member's id and a colon."""
+    """Generate an identity with its secret; starts with the member id and a colon.
+
+    Raises Refused if the tool is missing or fails.
+    """
     try:
         made = subprocess.run(  # noqa: S603 - a fixed command
             [TOOL, "generate"], capture_output=True, text=True, check=True, timeout=SECONDS

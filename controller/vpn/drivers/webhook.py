@@ -1,4 +1,4 @@
-"""Telling a server that its configuration has changed, as OpenWISP's servers are told."""
+"""Update webhooks of VPN servers, compatible with OpenWISP's."""
 
 import httpx
 
@@ -10,11 +10,14 @@ REFUSALS = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
 
 
 def tell(endpoint: Endpoint) -> None:
-    """The token goes into the query, where the scripts on the servers look for it."""
+    """Call the webhook; the token is a query parameter, as the servers' scripts expect.
+
+    Raises Denied if the token is rejected, Unreachable for any other failure.
+    """
     try:
         answer = httpx.post(endpoint.url, params={"key": endpoint.token}, timeout=SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # The error's own text may have the whole URL.
+        # The exception's text may contain the whole URL.
         raise Unreachable(f"The webhook does not answer ({type(error).__name__}).") from None
     if answer.status_code in REFUSALS:
         raise Denied("The webhook does not accept the token.")

@@ -1,4 +1,4 @@
-"""The HTTP API of a ZeroTier controller, as zerotier-one serves it on port 9993.
+"""Client of a ZeroTier controller's HTTP API, as zerotier-one serves it on port 9993.
 
 https://docs.zerotier.com/api/service/
 """
@@ -57,7 +57,7 @@ class Controller:
 
     def remove(self, network_id: str, member_id: str) -> None:
         path = f"/controller/network/{network_id}/member/{member_id}"
-        # Deleting alone would leave it in until it asks again.
+        # Deletion alone leaves the member authorized until its next request.
         self._ask("POST", path, {"authorized": False})
         self._ask("DELETE", path)
 

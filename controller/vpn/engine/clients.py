@@ -1,6 +1,6 @@
-"""The configuration of a server's client, and the names of the variables in it.
+"""Client configuration of a VPN server, and the names of its variables.
 
-Templates that people made for OpenWISP hold these names, so they are kept to the letter.
+OpenWISP templates use these names, so they must not change.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ OF_THE_CLIENT = ("cert_path", "cert_contents", "key_path", "key_contents")
 
 
 def variable(name: str, server: str) -> str:
-    """The name of a variable of this server, which is given by its hexadecimal id."""
+    """Return the name of a variable of this server (hexadecimal id)."""
     return f"{name}_{server}"
 
 
 def paths(server: str, ca_id: object, ca_common_name: str) -> dict[str, str]:
-    """Where a device has the authority, its certificate and its key."""
+    """Return the paths of CA, certificate and key on a device."""
     return {
         "ca_path": f"{FOLDER}/ca-{ca_id}-{UNUSUAL.sub('_', ca_common_name)}.pem",
         "cert_path": f"{FOLDER}/client-{server}.pem",
@@ -50,9 +50,9 @@ def config_for(
     is_ipv6: bool = False,
     network_id: str = "",
 ) -> dict[str, Any]:
-    """What a device is configured with to be a client of this server, in variables.
+    """Return a device's configuration as a client of this server, using variables.
 
-    Without `automatic` provisioning the certificate and its key are left to whoever sets it up.
+    Without `automatic` provisioning, certificate and key are set up manually.
     """
 
     def use(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What the renderers of VPN servers take and give. Plain values: no rows, no network."""
+"""Contract of the VPN server renderers: plain values, no rows, no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 
 class Invalid(ValueError):
-    """A server configuration that cannot be rendered, worded as OpenWISP users know it."""
+    """Invalid server configuration, with messages in OpenWISP's wording."""
 
     def __init__(self, reason: str, path: str = "#/") -> None:
         self.reason = reason
@@ -25,7 +25,7 @@ class Invalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A client as a WireGuard server knows it; the address without a prefix length."""
+    """Client of a WireGuard server; the address has no prefix length."""
 
     public_key: str
     address: str
@@ -38,7 +38,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a server has besides its configuration."""
+    """Properties of a server that are not in its configuration."""
 
     name: str = ""
     ca: str = ""
@@ -55,7 +55,7 @@ class Facts:
 
     @property
     def variables(self) -> dict[str, str]:
-        """By the names that people write into server configurations."""
+        """Return the variables that server configurations may use."""
         known = {
             "ca": self.ca,
             "cert": self.cert,
@@ -74,7 +74,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A server's archive; `checksum` is its md5, which the server's agent compares."""
+    """Archive of a server; `checksum` is its md5, which the server's agent compares."""
 
     files: tuple[File, ...]
     archive: bytes = field(repr=False)

@@ -1,7 +1,8 @@
-"""The group that OpenVPN servers agree on keys in."""
+"""Diffie-Hellman parameters of OpenVPN servers."""
 
-# ffdhe2048 of RFC 7919. Known groups are what TLS recommends: nobody has to wait for one of
-# their own, and this one is known to be sound.
+# ffdhe2048 of RFC 7919. Well-known groups are recommended for TLS: nothing has to be generated,
+# and
+# this group is known to be sound.
 DH_PARAMETERS = """\
 -----BEGIN DH PARAMETERS-----
 MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz

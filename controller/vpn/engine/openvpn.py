@@ -1,4 +1,4 @@
-"""OpenVPN servers."""
+"""Renderer of OpenVPN servers."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def render(config: Json, facts: Facts, _: Sequence[Peer] = ()) -> Rendered:
 
 
 def _files(config: Json, facts: Facts) -> list[dict[str, str]]:
-    """What the configuration names by a relative path, and nobody wrote out, is put in.
+    """Return the files that the configuration names by relative path but does not define.
 
-    An absolute path is a file of the server's own.
+    Absolute paths are files of the server's own.
     """
     server = config[KEY][0]
     written = {file.get("path") for file in config.get("files", [])}

@@ -1,4 +1,4 @@
-"""From a server's configuration to its archive, by netjsonconfig's own classes."""
+"""Rendering of server configurations to archives with netjsonconfig."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from controller.vpn.engine.contract import Invalid
 
 PATH = re.compile(r"/?[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 
-# What netjsonconfig's converters raise on values its schema lets through.
+# Exceptions that netjsonconfig's converters raise on values its schema permits.
 CRASHES = (
     ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError,
     ValueError, TemplateError,
@@ -27,12 +27,12 @@ CRASHES = (
 
 
 class Collecting:
-    """Stands above a netjsonconfig backend: files instead of an archive, validated elsewhere."""
+    """Mixin for netjsonconfig backends: returns files, skips validation."""
 
     config: dict[str, Any]
 
     def validate(self) -> None:
-        """Done before keys and peers came in; comparing thousands of peers takes minutes."""
+        """Skipped: validated before peers are added; thousands of peers take minutes."""
 
     def files(self) -> list[File]:
         self.collected: list[File] = []
@@ -60,7 +60,7 @@ class ZeroTier(Collecting, netjsonconfig.ZeroTier):
 
 
 def check(schema: dict[str, Any], config: Mapping[str, Any]) -> None:
-    """Raises Invalid with the validator's words."""
+    """Validate a configuration; raise Invalid with the validator's message."""
     _check_text(config)
     try:
         Draft4Validator(schema, format_checker=Draft4Validator.FORMAT_CHECKER).validate(config)
@@ -73,7 +73,7 @@ def check(schema: dict[str, Any], config: Mapping[str, Any]) -> None:
 def files(
     kind: type[Any], config: Mapping[str, Any], variables: Mapping[str, str]
 ) -> list[File]:
-    """The files that a checked configuration makes; raises Invalid."""
+    """Return the files of a validated configuration; raise Invalid if not convertible."""
     try:
         found: list[File] = kind(config=deepcopy(dict(config)), context=dict(variables)).files()
     except ValidationError as error:
@@ -92,7 +92,7 @@ def files(
 
 
 def _check_text(config: object) -> None:
-    """No database and no server takes these characters."""
+    """Raise Invalid for characters that no database and no server accepts."""
     waiting = [config]
     while waiting:
         item = waiting.pop()

@@ -1,4 +1,4 @@
-"""netjsonconfig's schemas, narrowed to what people say of a server: one tunnel, no keys."""
+"""netjsonconfig's schemas, restricted to one tunnel without keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netjsonconfig import OpenVpn, VxlanWireguard, Wireguard, ZeroTier
 
 Schema = dict[str, Any]
 
-# Filled in from what the portal knows.
+# Filled in by the portal.
 KNOWN_OF_ZEROTIER = (
     "name", "id", "nwid", "objtype", "routes", "revision", "creationTime", "ipAssignmentPools",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which engine renders which backend."""
+"""Registry of VPN backends and their engines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controller.vpn.engine.contract import Facts, Json, Peer, Rendered
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`key` is where a configuration has the server itself."""
+    """Engine of a backend; `key` is the configuration's key of the server itself."""
 
     key: str
     schema: Callable[[], dict[str, Any]]

@@ -1,4 +1,4 @@
-"""WireGuard servers, alone and below VXLAN."""
+"""Renderers of WireGuard servers, with and without VXLAN."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def render(config: Json, facts: Facts, peers: Sequence[Peer] = ()) -> Rendered:
 
 
 def render_vxlan(config: Json, facts: Facts, peers: Sequence[Peer] = ()) -> Rendered:
-    """As WireGuard alone, with a file that tells the server whom to add to the VXLAN."""
+    """Render WireGuard with a file that lists the server's VXLAN peers."""
     told = json.dumps(_vxlan_peers(config, peers), indent=4, sort_keys=True)
     files = [*_files(config, facts, peers), File(VXLAN_PEERS, 0o644, told.encode())]
     return packed(files)
@@ -64,7 +64,7 @@ def _files(config: Json, facts: Facts, peers: Sequence[Peer]) -> list[File]:
 
 
 def shared_vni(config: Json) -> int | None:
-    """The network identifier that all clients have, if the server says one."""
+    """Return the VXLAN network identifier common to all clients, or None."""
     tunnels = config.get("vxlan") or [{}]
     return tunnels[0].get("vni") or None
 

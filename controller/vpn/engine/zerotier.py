@@ -28,7 +28,7 @@ def render(config: Json, facts: Facts, _: Sequence[Peer] = ()) -> Rendered:
 
 
 def network(config: Json, facts: Facts) -> dict[str, Any]:
-    """What the controller is told of the network."""
+    """Return the network's settings for the controller."""
     told = {**config[KEY][0], "name": facts.name}
     if facts.network_id:
         told |= {"id": facts.network_id, "nwid": facts.network_id}

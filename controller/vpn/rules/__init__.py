@@ -1,4 +1,4 @@
-"""What may be done with VPN servers and their clients."""
+"""Rules of VPN servers and their clients."""
 
 from controller.vpn.rules.clients import (
     add_clients,

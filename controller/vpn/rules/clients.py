@@ -1,4 +1,4 @@
-"""Clients of VPN servers: they come and go with templates, and get what they need in batches."""
+"""VPN clients: added and removed with templates, provisioned in batches."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -29,7 +29,7 @@ CLIENT_EXTENSIONS = [
 
 
 def add_clients(vpn_id: UUID, device_ids: Iterable[UUID], *, auto_cert: bool = True) -> None:
-    """These devices are clients of the server from now on; keys and the like come later."""
+    """Add these devices as clients; keys and addresses are provisioned later."""
     VpnClient.objects.bulk_create(
         (
             VpnClient(device_id=pk, vpn_id=vpn_id, auto_cert=auto_cert, is_ready=not auto_cert)
@@ -42,7 +42,7 @@ def add_clients(vpn_id: UUID, device_ids: Iterable[UUID], *, auto_cert: bool = T
 
 @transaction.atomic
 def remove_clients(clients: QuerySet[VpnClient]) -> None:
-    """These are clients no more: certificates are revoked, addresses are free again."""
+    """Remove clients, revoke their certificates and release their addresses."""
     rows = list(clients.select_for_update(of=("self",)))
     certs = Cert.objects.filter(vpn_client__in=rows).select_related("ca")
     pki.revoke_all(list(certs), reason=Reason.CESSATION)
@@ -67,14 +67,14 @@ def _undivide(rows: Sequence[VpnClient]) -> None:
 
 
 def reprovision(subnet_id: UUID) -> list[UUID]:
-    """Clients of the servers in this subnet get what they lack by now; their devices."""
+    """Mark clients in this subnet for provisioning. Returns the ids of their devices."""
     rows = VpnClient.objects.filter(vpn__subnet=subnet_id, auto_cert=True)
     rows.update(is_ready=False)
     return list(rows.values_list("device", flat=True))
 
 
 def set_clients(device: Device, wanted: Mapping[UUID, bool]) -> None:
-    """Make the device a client of exactly these servers: id → whether provisioned by us."""
+    """Make the device a client of exactly these servers: id → automatic provisioning."""
     known = dict(VpnClient.objects.filter(device=device).values_list("vpn", "auto_cert"))
     gone = [pk for pk, automatic in known.items() if wanted.get(pk) != automatic]
     if gone:
@@ -85,7 +85,7 @@ def set_clients(device: Device, wanted: Mapping[UUID, bool]) -> None:
 
 
 def provision(device_ids: Collection[UUID]) -> dict[UUID, Refused]:
-    """Give these devices' clients what they lack; device → why not, where it cannot be."""
+    """Provision the clients of these devices. Returns device → Refused for failures."""
     lacking = VpnClient.objects.filter(device__in=device_ids, is_ready=False)
     rows = lacking.order_by("vpn_id", "created").select_related(
         "vpn__ca", "vpn__subnet", "device__organization"
@@ -97,7 +97,7 @@ def provision(device_ids: Collection[UUID]) -> dict[UUID, Refused]:
 
 
 def _provision(rows: Sequence[VpnClient]) -> dict[UUID, Refused]:
-    """Clients of one server."""
+    """Provision clients of one server."""
     vpn = rows[0].vpn
     try:
         if vpn.engine.has_controller:
@@ -122,8 +122,8 @@ def _provision(rows: Sequence[VpnClient]) -> dict[UUID, Refused]:
 
 
 def _give_network(vpn: Vpn, rows: Sequence[VpnClient]) -> None:
-    """Keys, addresses and VXLAN identifiers, in a fixed number of queries."""
-    # The server's row is the lock: nobody gets an identifier or an address twice.
+    """Assign keys, addresses and VXLAN identifiers, in a constant number of queries."""
+    # The server's row is the lock: no identifier or address is assigned twice.
     Vpn.objects.select_for_update(of=("self",)).get(pk=vpn.pk)
     fresh = VpnClient.objects.in_bulk([row.pk for row in rows])
     lacking = [row for row in fresh.values() if not row.is_ready]
@@ -150,7 +150,7 @@ def _give_network(vpn: Vpn, rows: Sequence[VpnClient]) -> None:
 
 
 def _divide(vpn: Vpn, rows: Sequence[VpnClient]) -> None:
-    """Clients get subnets of their own where a rule says so, and their address from there."""
+    """Assign subnets by division rules, and addresses from these subnets."""
     rules = addresses.rules_for(DivisionRule.Type.VPN, [vpn.subnet_id] if vpn.subnet_id else [])
     if not rules:
         return
@@ -168,7 +168,7 @@ def _divide(vpn: Vpn, rows: Sequence[VpnClient]) -> None:
 
 
 def _identify(rows: Sequence[VpnClient]) -> None:
-    """A device has one identity in all ZeroTier networks; making one takes a second."""
+    """Set the ZeroTier identity: one per device in all networks; takes about a second."""
     for row in rows:
         if row.secret:
             continue
@@ -199,7 +199,7 @@ def _give_certificate(vpn: Vpn, client: VpnClient) -> None:
         cert=cert, cert_serial=cert.serial_number, is_ready=True
     )
     if not taken:
-        # Somebody else was quicker, or it is a client no more.
+        # Another worker was faster, or the client was removed meanwhile.
         pki.delete_cert(cert)
 
 

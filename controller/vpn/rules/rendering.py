@@ -1,4 +1,4 @@
-"""What a server is to have, rendered when somebody asks and something has changed."""
+"""Rendering of server configurations on demand."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -15,18 +15,18 @@ SYNC = "controller.vpn.tasks.tell_servers"
 
 
 def peers_changed(vpn_ids: Collection[UUID]) -> None:
-    """The server's own configuration has changed, its clients' have not."""
+    """Mark servers as changed; their clients' configurations stay valid."""
     if Vpn.objects.filter(pk__in=vpn_ids).touch():
         enqueue_sync()
 
 
 def enqueue_sync() -> None:
-    """Servers that can be told hear of their change in a moment."""
+    """Enqueue the update of servers that can be notified."""
     enqueue_on_commit(SYNC)
 
 
 def rendered(vpn: Vpn) -> Vpn:
-    """The server with the archive and checksum of what it is to have now."""
+    """Return the server with a current archive and checksum; raise Refused if invalid."""
     if vpn.rendered_revision == vpn.revision:
         return vpn
     try:
@@ -52,12 +52,12 @@ def _peers(vpn: Vpn) -> list[Peer]:
 
 
 def poll(vpn_id: UUID, key: str) -> str:
-    """The checksum that a server's agent compares its own with."""
+    """Return the checksum for the server's agent."""
     return rendered(_asked(vpn_id, key)).checksum
 
 
 def download(vpn_id: UUID, key: str) -> tuple[str, bytes]:
-    """The server's name, and the archive whose checksum was announced."""
+    """Return the server's name and the archive with the announced checksum."""
     vpn = rendered(_asked(vpn_id, key))
     return vpn.name, bytes(vpn.archive)
 
@@ -75,7 +75,7 @@ def _asked(vpn_id: UUID, key: str) -> Vpn:
 
 
 def follow_certificates() -> set[UUID]:
-    """Note which certificates were renewed; the devices that are to have other ones now."""
+    """Record renewed certificates; return the devices to render again."""
     clients = VpnClient.objects.filter(cert__isnull=False, cert__revoked=False).exclude(
         cert_serial=F("cert__serial_number")
     )

@@ -1,6 +1,6 @@
-"""Having servers fetch what has changed: webhooks are called, ZeroTier controllers are brought in line.
+"""Synchronization of servers: call webhooks, reconcile ZeroTier controllers.
 
-What a server was told of last is on its row, so a message that is lost delays and loses nothing.
+The last synchronized revision is stored on the row, so lost messages only cause delay.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ HTTP_PORT_OF_ZEROTIER = 9993
 
 
 def sync_servers() -> int:
-    """Tell every server that has not heard of its last change; how many were told."""
+    """Synchronize all servers with pending changes. Returns the number of successes."""
     told = 0
     reachable = Q(backend=Vpn.Backend.ZEROTIER) | Q(webhook_endpoint__gt="")
     due = Vpn.objects.filter(reachable, told_revision__lt=F("revision")).filter(
@@ -41,7 +41,7 @@ def _sync(vpn: Vpn) -> bool:
         if vpn.engine.has_controller:
             _reconcile_members(vpn)
         elif vpn.auth_token:
-            # What it will ask for in a moment.
+            # Rendered now, because the server requests it in a moment.
             rendered(vpn)
             webhook.tell(Endpoint(vpn.webhook_endpoint or "", vpn.auth_token))
     except Refused as refusal:
@@ -58,7 +58,7 @@ def controller_of(vpn: Vpn) -> Controller:
 
 @contextmanager
 def controller_errors(vpn: Vpn) -> Iterator[Controller]:
-    """A controller whose refusals stand under the field that they are about."""
+    """Open the controller; convert its errors to Refused under the field concerned."""
     try:
         with controller_of(vpn) as controller:
             yield controller
@@ -69,7 +69,7 @@ def controller_errors(vpn: Vpn) -> Iterator[Controller]:
 
 
 def create_remote_network(vpn: Vpn) -> None:
-    """Make the network of a server that has none yet, or see that its controller is there."""
+    """Create the network of a new server, or check that its controller is reachable."""
     if not vpn.auth_token:
         raise Refused({"auth_token": ["A ZeroTier controller is asked with its token."]})
     with controller_errors(vpn) as controller:
@@ -81,7 +81,7 @@ def create_remote_network(vpn: Vpn) -> None:
 
 
 def delete_remote_network(vpn: Vpn) -> None:
-    """Take the network off its controller, if that one still knows of it."""
+    """Delete the network from its controller, if it still exists there."""
     if vpn.engine.has_controller and vpn.network_id:
         try:
             with controller_errors(vpn) as controller:
@@ -92,7 +92,7 @@ def delete_remote_network(vpn: Vpn) -> None:
 
 
 def _reconcile_members(vpn: Vpn) -> None:
-    """The network and its members are what the rows say."""
+    """Make the network and its members match the database."""
     clients = VpnClient.objects.filter(vpn=vpn, is_ready=True, ip__isnull=False)
     wanted: dict[str, VpnClient] = {}
     for client in clients.select_related("ip"):

@@ -1,4 +1,4 @@
-"""VPN servers: created, changed and removed, with the keys, certificates and addresses they need."""
+"""VPN servers: create, update, delete, with keys, certificates and addresses."""
 
 import secrets
 from typing import Any
@@ -22,7 +22,7 @@ from networks.overlay.engine.keys import wireguard_pair
 from pki import rules as pki
 from pki.models import Ca, Cert, Reason
 
-# What a certificate takes over from the authority that signs it.
+# Subject fields that a certificate copies from its CA.
 SUBJECT = (
     "country_code", "state", "city", "organization_name", "organizational_unit_name", "email",
 )  # fmt: skip
@@ -31,21 +31,21 @@ SERVER_EXTENSIONS = [
     {"name": "extendedKeyUsage", "value": "serverAuth", "critical": False},
 ]
 LONGEST_NAME = 55
-# What a version of a server consists of.
+# Fields recorded in a version of a server.
 KEPT = (
     "organization", "name", "host", "backend", "ca", "cert", "subnet", "ip", "webhook_endpoint",
     "auth_token", "notes", "config",
 )  # fmt: skip
-# Only these change what its clients are configured with.
+# Only these fields affect the configuration of clients.
 TOLD_TO_CLIENTS = {"name", "host", "backend", "config", "ca", "cert", "subnet", "ip"}
 
 
 def create_vpn(**values: Any) -> Vpn:
-    """A server, with what is left out made for it: key, certificate, address, WireGuard keys."""
+    """Create a server; missing key, certificate and address are generated."""
     vpn = Vpn(**_without_blanks(values))
     _check(vpn)
     if vpn.engine.has_controller:
-        # Before the transaction: nobody waits for a controller that does not answer.
+        # Before the transaction, so that a silent controller does not block it.
         create_remote_network(vpn)
     try:
         with transaction.atomic():
@@ -60,7 +60,7 @@ def create_vpn(**values: Any) -> Vpn:
 
 @transaction.atomic
 def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
-    """Change a server. Another authority means another certificate of the server's own."""
+    """Update a server. A new CA requires a new server certificate."""
     before: Vpn = Vpn.objects.select_for_update(of=("self",)).get(pk=vpn.pk)
     values = _without_blanks(values)
     for name, value in values.items():
@@ -77,7 +77,7 @@ def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
         before.host, before.auth_token
     ):  # fmt: skip
         if vpn.host != before.host:
-            # Another controller knows nothing of the network and its members.
+            # Another controller does not know the network and its members.
             vpn.network_id = ""
             vpn.clients.update(is_told=False)
         create_remote_network(vpn)
@@ -96,7 +96,10 @@ def record_vpn(vpn: Vpn, verb: str = "") -> None:
 
 @transaction.atomic
 def delete_vpn(vpn: Vpn) -> None:
-    """Remove a server that no template speaks of; its certificate is revoked."""
+    """Delete a server that no template uses; its certificate is revoked.
+
+    Raises Conflict while the server is in use.
+    """
     address, cert = vpn.ip, vpn.cert
     record_vpn(vpn, Version.Verb.DELETED)
     try:
@@ -112,7 +115,7 @@ def delete_vpn(vpn: Vpn) -> None:
 
 
 def _without_blanks(values: dict[str, Any]) -> dict[str, Any]:
-    """A key that is left empty is made, or stays."""
+    """Drop an empty ``key``: it is generated, or left unchanged."""
     return {name: value for name, value in values.items() if name != "key" or value}
 
 
@@ -141,7 +144,7 @@ def _check(vpn: Vpn) -> None:
 
 
 def _complete(vpn: Vpn) -> None:
-    """Make what it lacks and save it."""
+    """Generate missing keys, certificate and address, and save the server."""
     _make_certificate(vpn)
     _make_address(vpn)
     if not vpn.engine.has_keys:
@@ -156,7 +159,7 @@ def _complete(vpn: Vpn) -> None:
 
 
 def _check_name(vpn: Vpn) -> None:
-    """A shared name may not be an organization's too: lists would show two of them."""
+    """Raise Refused if the name exists as shared and in an organization."""
     namesakes = Vpn.objects.filter(name=vpn.name).exclude(pk=vpn.pk)
     if vpn.organization_id is not None:
         namesakes = namesakes.filter(organization=None)
@@ -201,9 +204,9 @@ def _make_certificate(vpn: Vpn) -> None:
 
 
 def issue_for(ca: Ca, **values: Any) -> Cert:
-    """A certificate with the kind of key, the digest and the subject of its authority."""
+    """Issue a certificate with the CA's key type, digest and subject."""
     taken_over = {name: getattr(ca, name) for name in (*SUBJECT, "key_length", "digest")}
-    # Nobody is there to renew it by hand before thousands of tunnels end.
+    # Renewed automatically: manual renewal could come too late for thousands of tunnels.
     return pki.issue(ca, auto_renew=True, **taken_over, **values)
 
 
@@ -214,7 +217,7 @@ def free_common_name(wanted: str, organization_id: Any) -> str:
 
 
 def random_common_name(wanted: str) -> str:
-    """At most 64 characters, as X.509 has it."""
+    """Return a unique common name of at most 64 characters (limit of X.509)."""
     return f"{wanted[:LONGEST_NAME]}-{secrets.token_hex(4)}"
 
 
@@ -226,7 +229,7 @@ def _make_address(vpn: Vpn) -> None:
 
 
 def _give_back(vpn: Vpn, before: Vpn) -> None:
-    """What it no longer has: an address for others, a certificate for nobody."""
+    """Release the former address and revoke the former certificate if unused."""
     if before.ip and before.ip_id != vpn.ip_id:
         before.ip.delete()
     if before.cert and before.cert_id != vpn.cert_id and not before.cert.vpns.exists():

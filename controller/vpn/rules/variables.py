@@ -1,4 +1,4 @@
-"""What the configurations of devices can say of a server and of their part in it."""
+"""Variables of VPN servers and clients in device configurations."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from controller.vpn.models import Vpn, VpnClient
 
 
 def server_variables(vpn: Vpn) -> dict[str, str]:
-    """The variables that all clients of a server have alike."""
+    """Return the variables that are equal for all clients of a server."""
     tunnel = vpn.config[vpn.engine.key][0]
     values: dict[str, Any] = {"vpn_host": vpn.host, "public_key": vpn.public_key}
     if vpn.engine.has_keys:
@@ -30,7 +30,7 @@ def server_variables(vpn: Vpn) -> dict[str, str]:
 
 
 def client_variables(client: VpnClient) -> dict[str, str]:
-    """The variables of one client, which nobody else has."""
+    """Return the variables of one client."""
     vpn = client.vpn
     values: dict[str, Any] = {
         "pub_key": client.public_key,
@@ -44,7 +44,7 @@ def client_variables(client: VpnClient) -> dict[str, str]:
         values["vni"] = client.vni or shared_vni(vpn.config)
     named = _named(values, vpn)
     if client.secret:
-        # A device has one identity in all ZeroTier networks, so these name no server.
+        # Without the server's id: a device has one identity in all ZeroTier networks.
         named["secret"] = client.secret
         named["zerotier_member_id"] = client.secret.partition(":")[0]
     return named
@@ -55,7 +55,7 @@ def _named(values: dict[str, Any], vpn: Vpn) -> dict[str, str]:
 
 
 def client_config(vpn: Vpn, *, automatic: bool = True) -> dict[str, Any]:
-    """What a device is configured with to be a client, if the template says nothing else."""
+    """Return the default client configuration of a VPN template."""
     return clients.config_for(
         vpn.pk.hex,
         vpn.engine.key,

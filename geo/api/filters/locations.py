@@ -7,7 +7,7 @@ from geo.models import FloorPlan, Location
 
 
 class OrganizationFilter(OwnedFilter):
-    """The organization also under the name that the documentation uses."""
+    """Filter by organization, also by the name in OpenWISP's documentation."""
 
     organization_id = filters.ModelChoiceFilter(
         field_name="organization", queryset=visible_organizations

@@ -1,4 +1,4 @@
-"""Where a device is: placed by people, or told by the device itself."""
+"""Locations of devices: set by users, or reported by the device itself."""
 
 import io
 import re
@@ -31,7 +31,10 @@ STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
 
 
 class DeviceLocationViewSet(OwnedViewSet):
-    """Where a device is; its location and floor plan can be made in the same request."""
+    """Location of a device.
+
+    Location and floor plan can be created in the same request.
+    """
 
     queryset = Device.objects.select_related("organization")
     resource = "location"
@@ -41,7 +44,7 @@ class DeviceLocationViewSet(OwnedViewSet):
         return self._shown(device_locations.place_of(self.get_object()))
 
     def update(self, request: Request, pk: str, *, partial: bool = False) -> Response:
-        """Place the device. ``location`` and ``floorplan`` are ids, or values to make one of."""
+        """Set the device's location. ``location`` and ``floorplan`` are ids or values."""
         device = self.get_object()
         serializer = self.get_serializer(data=nested(request.data), partial=partial)
         serializer.is_valid(raise_exception=True)
@@ -65,7 +68,7 @@ class DeviceLocationViewSet(OwnedViewSet):
 
 
 class LenientJSONParser(JSONParser):
-    """JSON in which a comma may follow the last member, as the documented request has it."""
+    """JSON parser that accepts trailing commas, as in OpenWISP's documented request."""
 
     def parse(
         self, stream: Any, media_type: str | None = None, parser_context: Any = None
@@ -81,21 +84,21 @@ class LenientJSONParser(JSONParser):
 
 
 class WithKeyOrSignedIn(BasePermission):
-    """Whether anything says who it is; whose key it is, the view looks up."""
+    """Allow requests with a key or a user. The view verifies the key."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return bool(request.query_params.get("key")) or isinstance(request.user, User)
 
 
 class DeviceCoordinates(View):
-    """The coordinates of a device's location, for the device itself, with its key."""
+    """Coordinates of a device's location, for the device itself by its key."""
 
     permission_classes = [WithKeyOrSignedIn]
     parser_classes: list[type[BaseParser]] = [LenientJSONParser, FormParser, MultiPartParser]
     serializer_class = CoordinatesSerializer
 
     def device(self, request: Request, pk: str) -> Device:
-        """With the device's key, or by a user who may do this with its location."""
+        """Return the device, authenticated by its key or by a permitted user."""
         rows = Device.objects.filter(organization__is_active=True)
         key = request.query_params.get("key", "")
         if key:
@@ -120,7 +123,7 @@ class DeviceCoordinates(View):
 
     @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
     def put(self, request: Request, pk: str) -> Response:
-        """Tell where the device is. Without a location, it gets a moving one of its own."""
+        """Report the device's coordinates. A mobile location is created if it has none."""
         return self._tell(request, pk, adding=True)
 
     @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
@@ -138,7 +141,7 @@ class DeviceCoordinates(View):
 
 
 class GeoSettings(View):
-    """What an organization settles for the places of its devices."""
+    """Location settings of an organization."""
 
     serializer_class = GeoSettingsSerializer
     resource = "location"

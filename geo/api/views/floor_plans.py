@@ -19,7 +19,7 @@ from geo.rules import locations
 
 
 class FloorPlanViewSet(RuleViewSet):
-    """Pictures of floors, for devices to stand on."""
+    """Floor plans: images with device positions."""
 
     queryset = FloorPlan.objects.select_related("location__organization")
     resource = "floorplan"
@@ -36,7 +36,7 @@ class FloorPlanViewSet(RuleViewSet):
 
 
 class FloorPlanImageView(View):
-    """The image of a floor plan, for those who may see the location."""
+    """Image of a floor plan. Requires permission on the location."""
 
     permission_classes = [IsAuthenticated]
 
@@ -63,7 +63,7 @@ def image_response(plan: FloorPlan, etag: str) -> HttpResponse:
         content_type=f"image/{plan.kind}",
         headers={
             "ETag": etag,
-            # Kept by the browser that was allowed to see it, and asked for again each time.
+            # Cached only by the authorized browser, and revalidated on every use.
             "Cache-Control": "private, no-cache",
             "Content-Disposition": f'inline; filename="floor-plan.{plan.kind}"',
             "X-Content-Type-Options": "nosniff",

@@ -25,7 +25,7 @@ from geo.rules.statistics import device_counts
 
 
 class FeaturePagination(Pagination):
-    """GeoJSON's own list; a map takes the fleet in one request."""
+    """GeoJSON FeatureCollection, with pages large enough for a map of the whole fleet."""
 
     page_size = 1000
     max_page_size = 20_000
@@ -65,7 +65,7 @@ class IndoorPagination(Pagination):
         return page
 
 
-# What the map's features look like, for the documentation alone: they are made without DRF.
+# Schema of the map's features, for OpenAPI only: features are built without DRF.
 FEATURES = inline_serializer(
     "LocationFeature",
     {
@@ -95,7 +95,7 @@ FEATURES = inline_serializer(
 
 
 class LocationViewSet(RuleViewSet):
-    """Places where devices are, and their floor plans."""
+    """Locations of devices, with their floor plans."""
 
     queryset = Location.objects.select_related("organization").prefetch_related("floor_plans")
     resource = "location"
@@ -113,7 +113,7 @@ class LocationViewSet(RuleViewSet):
     @extend_schema(filters=True, responses=FEATURES)
     @action(detail=False, pagination_class=FeaturePagination)
     def geojson(self, request: Request) -> Response:
-        """Shows only locations which are assigned to devices."""
+        """Return locations with devices as GeoJSON."""
         rows = self.filter_queryset(self.get_queryset().prefetch_related(None))
         found = rows.filter(Exists(DeviceLocation.objects.filter(location=OuterRef("pk"))))
         page: Any = self.paginate_queryset(
@@ -127,7 +127,7 @@ class LocationViewSet(RuleViewSet):
         detail=True, url_path="device", filterset_class=None, pagination_class=DevicePagination
     )
     def device(self, request: Request, pk: str) -> Response:
-        """The devices at this location."""
+        """List the devices at this location."""
         location = self.get_object()
         rows = (
             Device.objects.visible_to(request.user)
@@ -158,7 +158,7 @@ class LocationViewSet(RuleViewSet):
         pagination_class=IndoorPagination,
     )
     def indoor_coordinates(self, request: Request, pk: str) -> Response:
-        """The devices of one floor, and where on its plan they are."""
+        """List the devices of one floor with their positions on its plan."""
         location = self.get_object()
         placed = (
             DeviceLocation.objects.visible_to(request.user)
@@ -189,7 +189,7 @@ class LocationViewSet(RuleViewSet):
     )
     @action(detail=False, filterset_class=None, pagination_class=None)
     def geocode(self, request: Request) -> Response:
-        """From an address to points, or from a point to its address."""
+        """Look up points by address, or the address of a point."""
         query = request.query_params
         if query.get("point"):
             point = geometry.point(query["point"])
@@ -220,17 +220,17 @@ def asked_floor(request: Request, otherwise: int | None) -> int | None:
         floor = int(text)
     except ValueError:
         raise ValidationError({"floor": ["A floor is a whole number."]}) from None
-    # Wider than the database's column, and so no floor at all.
+    # Outside the range of the database column: matches no floor.
     return floor if abs(floor) <= locations.HIGHEST_FLOOR else None
 
 
-# What a feature of the map is made of. No model instances: a map has thousands.
+# Columns of a map feature. No model instances: a map has thousands of features.
 FEATURE = (
     "id", "binary", "created", "modified", "name", "type", "is_mobile", "address",
     "organization_id",
 )  # fmt: skip
 PROPERTIES = ("created", "modified", "name", "type", "is_mobile", "address", "organization")
-# More than these are not named one by one in a query.
+# Above this number the query uses a subquery instead of a list of ids.
 MOST_NAMED = 1000
 
 

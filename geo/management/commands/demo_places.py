@@ -1,4 +1,4 @@
-"""Puts the demo fleet on the map, one of its devices on a floor plan."""
+"""Put the demo fleet on the map, and one of its devices on a floor plan."""
 
 import io
 from typing import Any
@@ -17,7 +17,7 @@ from geo.models import Location
 from geo.rules.device_locations import place_device
 from geo.rules.locations import create_floor_plan, create_location
 
-# Address, longitude and latitude by the first word of a device's name.
+# Address, longitude and latitude, by the first word of a device's name.
 PLACES = {
     "lisbon": ("Praça do Comércio, Lisboa, Portugal", -9.1366, 38.7075),
     "oslo": ("Rådhusplassen 1, Oslo, Norway", 10.7337, 59.9113),
@@ -28,7 +28,7 @@ PLACES = {
 ATLANTIC = -35.0
 SIZE = (900, 600)
 INK = "#475569"
-# Walls from the left, top, right and bottom edge, in pixels.
+# Walls: left, top, right and bottom edge in pixels.
 ROOMS = [
     (40, 40, 340, 260, "Reception"), (340, 40, 620, 260, "Meeting"),
     (620, 40, 860, 560, "Workshop"), (40, 360, 340, 560, "Office"),
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 
 def site_of(organization: Organization, longitude: float) -> Site:
-    """Where a town's devices are managed from, by the side of the Atlantic it is on."""
+    """Return the site of a town's devices, chosen by the side of the Atlantic."""
     name = "Americas" if longitude < ATLANTIC else "Europe, Africa and Asia"
     found = Site.objects.filter(organization=organization, name=name).first()
     return found or create_site(organization=organization, name=name, slug=slugify(name))
@@ -73,7 +73,7 @@ def put(device: Device, town: str, address: str, longitude: float, latitude: flo
 
 
 def drawn() -> io.BytesIO:
-    """A plan of an office, as somebody would upload it."""
+    """Return a drawing of an office's floor plan as a file."""
     image = Image.new("RGB", SIZE, "white")
     pen = ImageDraw.Draw(image)
     for left, top, right, bottom, name in ROOMS:

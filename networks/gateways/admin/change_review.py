@@ -1,4 +1,4 @@
-"""Pages on which changes are looked at, followed and decided, alone or in sets."""
+"""Base of the review pages of changes and change sets, with their live parts."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -27,7 +27,7 @@ def state_of(row: Change | ChangeSet) -> str:
 
 
 def shown(change: Change) -> dict[str, Any]:
-    """A change as a line of a list."""
+    """Return a change as a row of a list."""
     return {
         "change": change,
         "status": state_of(change),
@@ -39,19 +39,19 @@ def shown(change: Change) -> dict[str, Any]:
 
 
 def drawer_of(rows: Iterable[Change]) -> list[dict[str, Any]]:
-    """Changes that wait, and with each how many others wait for the same."""
+    """Return open changes as list rows, each with the number of conflicting changes."""
     found = list(rows)
     others = conflicts.conflicts_within((one.pk, one.subject) for one in found)
     return [{**shown(one), "rivals": len(others.get(one.pk, []))} for one in found]
 
 
 class Reviewed(RuleAdmin):
-    """A page that is looked at and has buttons, and no form of its own."""
+    """Admin page with buttons and a live part instead of a form."""
 
     resource = "network"
     verbs: Mapping[str, Callable[[Any, Any, HttpRequest], Any]]
     part: str
-    # What the page shows of a row.
+    # Context of the page for one row.
     page_of: Callable[..., dict[str, Any]]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -76,7 +76,7 @@ class Reviewed(RuleAdmin):
         return super().render_change_form(request, context, *args, **kw)
 
     def progress(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The part of the page that changes, for the page to fetch."""
+        """Render the live part of the page, for polling."""
         row = self.row_for(request, str(pk), "read")
         return render(request, self.part, self.page_of(request, row))
 

@@ -1,4 +1,4 @@
-"""Sets of changes: reviewed together, applied in order, taken back."""
+"""Admin pages of change sets: review, apply in order, roll back."""
 
 from typing import Any
 

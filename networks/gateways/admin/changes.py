@@ -1,4 +1,4 @@
-"""Changes of gateways: reviewed side by side, amended, approved, applied, taken back."""
+"""Admin pages of staged changes: diff, amend, approve, apply, roll back."""
 
 import json
 from datetime import datetime
@@ -32,7 +32,7 @@ def how_of(request: HttpRequest, zone: ZoneInfo) -> ApplyOptions:
 
 
 def moment(text: str, zone: ZoneInfo) -> datetime | None:
-    """As a browser sends it, by the clock of the site."""
+    """Parse a browser's datetime-local value in the site's time zone. Raises Refused."""
     if not text:
         return None
     try:
@@ -78,7 +78,7 @@ class ChangeAdmin(Reviewed):
         ]
 
     def amend(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The form that it was staged with, filled with what waits."""
+        """Show the staging form filled with the pending change, and amend it."""
         row, user = self.row_for(request, str(pk), "read"), request.user
         back = admin_url(Change, "change", row.pk)
         if not may(changes.may_write, user, row.gateway, row.what) or not is_amendable(row):
@@ -102,7 +102,7 @@ class ChangeAdmin(Reviewed):
         return render(request, "admin/pki/ask.html", context)
 
     def dry_run(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """What applying would do and send, asked of the live gateway."""
+        """Show what applying would send, computed against the live gateway."""
         row = self.row_for(request, str(pk), "read")
         back = admin_url(Change, "change", row.pk)
         try:
@@ -150,7 +150,7 @@ def is_amendable(row: Change) -> bool:
 
 
 def obstacle(change: Change) -> str:
-    """Why it cannot be applied at this moment, of those reasons that pass by themselves."""
+    """Return why the change cannot start now, such as a maintenance window, or ""."""
     try:
         scheduling.next_start(change, ApplyOptions(force=True))
     except Refused as error:

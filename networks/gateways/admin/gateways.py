@@ -1,4 +1,4 @@
-"""Gateways, what waits for them, and staging a change of one."""
+"""Admin pages of gateways, their pending changes, and staging of new changes."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ class GatewayForm(RuleForm):
         return {name: v for name, v in values.items() if v or name not in SECRETS}
 
     def _get_validation_exclusions(self) -> Any:
-        # Empty keeps what is stored, which the model itself does not know.
+        # Empty keeps the stored credentials; the model's field is required.
         return {*super()._get_validation_exclusions(), *SECRETS}  # type: ignore[misc]
 
 
@@ -141,7 +141,7 @@ class GatewayAdmin(RuleAdmin):
         }
 
     def drawer(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The part of the page that changes, for the page to fetch."""
+        """Render the pending changes, for polling."""
         gateway = self.row_for(request, str(pk), "read")
         return render(request, "portal/drawer.html", self.page_of(request, gateway))
 
@@ -154,7 +154,7 @@ class GatewayAdmin(RuleAdmin):
         return HttpResponseRedirect(admin_url(Gateway, "change", gateway.pk))
 
     def stage(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """A form made from the schema of the feature that was chosen."""
+        """Show a form generated from the schema of the selected feature."""
         gateway = self.row_for(request, str(pk), "read")
         user: Any = request.user
         back = admin_url(Gateway, "change", gateway.pk)
@@ -186,7 +186,7 @@ class GatewayAdmin(RuleAdmin):
         return render(request, "admin/pki/ask.html", context)
 
     def make_set(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The ticked changes of the drawer, in the order in which they were staged."""
+        """Create a change set of the selected changes, in the order of staging."""
         gateway = self.row_for(request, str(pk), "read")
         user: Any = request.user
         rows = Change.objects.visible_to(user, transitions.READ).filter(
@@ -204,7 +204,7 @@ class GatewayAdmin(RuleAdmin):
 
 
 def held_by(gateway: Gateway, feature: Feature) -> list[dict[str, Any]] | None:
-    """What there is to choose from; None where the gateway does not tell."""
+    """Return the gateway's objects of the feature, or None if it cannot be read."""
     try:
         return rules.read_live(gateway, feature, most=MOST_CHOICES)
     except Refused:

@@ -1,4 +1,4 @@
-"""A form for a change, made from the JSON Schema of its feature."""
+"""Form of a change, generated from the JSON Schema of its feature."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ FLAGS = [*UNSET, ("true", "Yes"), ("false", "No")]
 
 
 def choices(user: Any, gateway: Gateway) -> list[tuple[str, str]]:
-    """What this user may stage here: ``feature:operation`` and how that is shown."""
+    """Return the operations the user may stage: (``feature:operation``, label)."""
     if not isinstance(user, User):
         return []
     return [
@@ -52,7 +52,7 @@ def chosen(gateway: Gateway, text: str) -> tuple[Feature, str]:
 
 
 class StageForm(forms.Form):
-    """Fields that are left empty are not sent: the gateway keeps what it has."""
+    """Form of a change. Empty fields are omitted: the gateway keeps its values."""
 
     def __init__(
         self,
@@ -63,7 +63,10 @@ class StageForm(forms.Form):
         amends: Change | None = None,
         **kwargs: Any,
     ) -> None:
-        """``held`` is what there is to choose from; what is amended stays of the same."""
+        """Build the fields.
+
+        ``held`` are the selectable objects; amending keeps the target.
+        """
         super().__init__(*args, **kwargs)
         self.schema = feature.schema(operation)["properties"]
         self.stored = (amends and amends.secrets) or {}
@@ -73,7 +76,7 @@ class StageForm(forms.Form):
             self.fields["target_id"] = target_field(held)
         for name, schema in self.schema.items():
             if name in feature.names:
-                continue  # another name for the same
+                continue  # an alias of another property
             required = operation == "create" and name in feature.required
             field = field_for(name, schema, required=required and name not in self.stored)
             if name in self.stored:
@@ -84,7 +87,7 @@ class StageForm(forms.Form):
         )
 
     def values(self) -> dict[str, Any]:
-        """As the rule takes them."""
+        """Return the arguments of the rules `stage` and `amend`."""
         given = self.cleaned_data
         payload = {
             name: as_json(given[f"payload.{name}"], schema)
@@ -95,7 +98,7 @@ class StageForm(forms.Form):
         return found | ({"target_id": given["target_id"]} if "target_id" in given else {})
 
     def kept(self, rule: Callable[[dict[str, Any]], Change]) -> Change | None:
-        """What the rule made of what was entered; None where the form is to be shown."""
+        """Call the rule with the entered values. Returns None if the form has errors."""
         if self.is_bound and self.is_valid():
             try:
                 return rule(self.values())
@@ -104,7 +107,7 @@ class StageForm(forms.Form):
         return None
 
     def blame(self, error: Refused) -> None:
-        """Put a refusal where it belongs; parts of a list at the list."""
+        """Assign a refusal's messages to the fields; those of list items to the list."""
         for name, texts in error.by_field.items():
             field = ".".join(name.split(".")[:2])
             known = field if field in self.fields and name != ALL_FIELDS else None
@@ -112,7 +115,7 @@ class StageForm(forms.Form):
 
 
 def as_entered(change: Change) -> dict[str, Any]:
-    """The values of a change, as they are put into the fields."""
+    """Return a change's values as initial values of the form."""
     shown = {f"payload.{n}": entered(v) for n, v in change.what.renamed(change.payload).items()}
     return {**shown, "notes": change.notes}
 
@@ -124,7 +127,7 @@ def entered(value: Any) -> Any:
 
 
 def target_field(held: Sequence[Mapping[str, Any]] | None) -> forms.Field:
-    """One of what the gateway holds; where that is not known, its id."""
+    """Return the target field: a selection if the objects are known, otherwise an id."""
     if held is None:
         return forms.CharField(
             label="Id of what to change", required=False, max_length=64,
@@ -173,7 +176,7 @@ def field_for(name: str, schema: Mapping[str, Any], *, required: bool) -> forms.
 
 
 def as_json(value: Any, schema: Mapping[str, Any]) -> Any:
-    """What was entered, as the schema wants it."""
+    """Convert an entered value to the type in its schema."""
     kind = kind_of(schema)
     if kind == "boolean":
         return value == "true"

@@ -24,7 +24,7 @@ class SetFilter(filters.FilterSet):
 
 
 class ChangeFilter(filters.FilterSet):
-    """Of the plain lists of changes; ``all`` is every status."""
+    """Filters of change lists. `status=all` selects every status."""
 
     status = filters.ChoiceFilter(
         choices=[*Change.State.choices, ("all", "All")], method="by_status"

@@ -1,4 +1,7 @@
-"""Gateways and their changes as FreeSDN's clients know them. Secrets are never in an answer."""
+"""Serializers of gateways and changes in the FreeSDN dialect.
+
+Secrets are never included.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -44,7 +47,7 @@ class GatewayStatusShape(serializers.ModelSerializer[GatewayStatus]):
 
 
 class Strict(serializers.Serializer[Any]):
-    """Names what it does not know, instead of doing without it."""
+    """Serializer that rejects unknown fields instead of ignoring them."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         unknown = set(self.initial_data) - set(self.fields)
@@ -62,7 +65,7 @@ class Staged(Strict):
     draft = serializers.BooleanField(default=False, help_text="To be submitted later.")
 
     def values(self) -> dict[str, Any]:
-        """As the rule takes them."""
+        """Return the keyword arguments of the rule `stage`."""
         given = dict(self.validated_data)
         given["state"] = Change.State.DRAFT if given.pop("draft") else Change.State.PENDING
         return given
@@ -145,7 +148,7 @@ PLAIN = {
 
 
 def as_rows(rows: QuerySet[Change]) -> list[dict[str, Any]]:
-    """A list as ``ChangeShape`` has it, without a model and a serializer for each row."""
+    """Serialize a list like ``ChangeShape``, without model instances for each row."""
     columns = list(dict.fromkeys([*PLAIN.values(), "secrets", "subject"]))
     listed = list(rows.values(*columns))
     waiting = [one for one in listed if one["state"] in Change.WAITING]

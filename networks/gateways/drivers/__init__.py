@@ -1,4 +1,4 @@
-"""Gateways of vendors: one contract, a driver for each."""
+"""Drivers of vendor gateways, all with the contract in ``contract.py``."""
 
 from collections.abc import Callable, Mapping
 

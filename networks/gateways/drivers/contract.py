@@ -1,4 +1,4 @@
-"""What the portal asks of a gateway, whoever made it."""
+"""Contract of gateway drivers, and the errors they raise."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ __all__ = [
 
 
 class Rejected(Refused):
-    """The gateway answered that it will not do this; it is as it was."""
+    """The gateway rejected the write; nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request that would be sent to write something."""
+    """A write request that a dry run would send."""
 
     method: str
     path: str
@@ -33,38 +33,38 @@ class Call:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a gateway is, and what opens it. The credentials are in no repr."""
+    """Address and credentials of a gateway. Credentials are excluded from the repr."""
 
     url: str
     credentials: Mapping[str, str] = field(repr=False)
     ca_certificate: str = ""
-    # Whether it may be on this machine, without TLS: demonstrations and tests.
+    # Allows loopback addresses and plain HTTP, for demonstrations and tests.
     is_local_allowed: bool = False
     seconds: float = 10.0
     # How long what it was told takes to be in effect, where it does not wait for that itself.
     settles: float = 4.0
     # The version that it told last, for those where asking takes long.
     version: str = ""
-    # Then it reads, and writes nothing: what it would send is in ``calls``.
+    # Dry run: writes are recorded in ``calls`` instead of sent.
     rehearses: bool = False
 
 
 class Gateway(Protocol):
-    """A connection. Every method raises what this module names, and nothing else.
+    """A connection to a gateway. Methods raise only the errors of this module.
 
-    ``Unreachable`` and ``TimedOut`` mean that nothing was done; ``OutcomeUnknown`` that it may
-    have been; ``Rejected`` that it was not, because the gateway does not want it.
+    ``Unreachable`` and ``TimedOut`` mean that nothing was done, ``OutcomeUnknown`` that the
+    write may have been done, and ``Rejected`` that the gateway refused the write.
     """
 
     calls: list[Call]
 
     @property
     def version(self) -> str:
-        """The version of its software, as it tells it."""
+        """Return the gateway's software version."""
         ...
 
     def check(self, feature: Feature, names: Iterable[str] = ()) -> None:
-        """Raise ``Rejected`` unless its version takes a feature with these properties."""
+        """Raise ``Rejected`` unless this version supports the feature and properties."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -72,15 +72,15 @@ class Gateway(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def facts(self) -> dict[str, str]:
-        """``version`` and ``name`` as it tells them."""
+        """Return the gateway's ``version`` and ``name``."""
         ...
 
     def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
-        """What of this kind there is; ``within`` may say where to look."""
+        """Return the ids of the feature's objects. ``within`` may narrow the scope."""
         ...
 
     def read(self, feature: Feature, target: str) -> dict[str, str] | None:
-        """One of them, without its secrets; None where there is none."""
+        """Return one object without its secrets, or None if it does not exist."""
         ...
 
     def lasting(self, feature: Feature, target: str) -> str:
@@ -91,15 +91,15 @@ class Gateway(Protocol):
         ...
 
     def started(self, feature: Feature, values: Mapping[str, str]) -> str:
-        """What is another after the deed: when the gateway booted, or its last task."""
+        """Return a marker that an action changes: the boot time or the last task."""
         ...
 
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
     ) -> str:
-        """Create, update or delete; the id of what was created or changed."""
+        """Create, update or delete an object. Returns its id."""
         ...
 
     def activate(self, feature: Feature) -> None:
-        """Put what was written into effect; may be called again."""
+        """Activate what was written. Idempotent."""
         ...

@@ -1,4 +1,4 @@
-"""What every driver does alike: raise only the contract's errors, and follow the version."""
+"""Base of all drivers: error mapping and version-dependent property names."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,19 +18,19 @@ from networks.gateways.engine.features.versions import (
 
 
 class Driver(ABC):
-    """Subclasses implement the methods with an underscore, in their vendor's words.
+    """Base class. Subclasses implement the underscore methods for their vendor.
 
-    Whatever else they raise, because a gateway answered what no one expects of it, becomes
-    ``Unreachable`` where nothing was sent that writes, and ``OutcomeUnknown`` where it was.
+    Unexpected exceptions of subclasses, caused by unknown answers, become
+    ``OutcomeUnknown`` if a write was sent, otherwise ``Unreachable``.
     """
 
     vendor: ClassVar[str]
-    # Whether anything was sent that writes; connections set it.
+    # Whether a write was sent; set by the connection.
     has_sent: bool
 
     @cached_property
     def version(self) -> str:
-        """The version of its software, asked for once a connection."""
+        """Return the gateway's software version, read once per connection."""
         with self._guarded():
             return self._version()[:64]
 
@@ -43,7 +43,7 @@ class Driver(ABC):
             return {"version": self.version, "name": self._label()[:64]}
 
     def check(self, feature: Feature, names: Iterable[str] = ()) -> None:
-        """Raise ``Rejected`` unless a feature, and these properties, can be written here."""
+        """Raise ``Rejected`` unless this version supports the feature and properties."""
         if reason := caution(self.vendor, self.version):
             raise Rejected(reason)
         if lacking := feature.lacking(self.parsed_version, names):
@@ -84,7 +84,7 @@ class Driver(ABC):
             self._activate(feature)
 
     def _spelled(self, feature: Feature) -> Feature:
-        # Most features are alike in all versions, and need no look at it.
+        # Most features are equal in all versions: do not read the version for them.
         return feature.at(self.parsed_version) if feature.spellings else feature
 
     @contextmanager

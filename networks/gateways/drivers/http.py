@@ -1,4 +1,4 @@
-"""What the drivers that speak HTTP have in common: where to connect, and what errors mean."""
+"""Base of HTTP drivers: address checks, TLS, dry run and error mapping."""
 
 import ssl
 import time
@@ -20,16 +20,19 @@ from networks.gateways.drivers.contract import (
     Unreachable,
 )
 
-# It has changed nothing when it answers with one of these.
+# With these statuses the gateway has changed nothing.
 REFUSALS = frozenset({400, 401, 403, 404, 405, 406, 409, 412, 415, 422, 501})
-# It has no time, and has changed nothing either.
+# With these statuses the gateway is busy and has changed nothing.
 BUSY = frozenset({429})
 SHOWN = 300
 BOOT_SECONDS = 600
 
 
 def pinned(endpoint: Endpoint) -> tuple[str, str]:
-    """The address to connect to, and the name that its certificate is for."""
+    """Resolve the gateway once.
+
+    Returns the address to connect to and the TLS server name.
+    """
     url = urlsplit(endpoint.url)
     host = url.hostname or ""
     try:
@@ -50,7 +53,7 @@ def pinned(endpoint: Endpoint) -> tuple[str, str]:
 
 @lru_cache(maxsize=64)
 def trusted(ca_certificate: str) -> ssl.SSLContext:
-    """Kept, for reading all authorities of the system takes longer than most calls."""
+    """Return an SSL context. Cached, because loading the system's CAs is slow."""
     found = ssl.create_default_context()
     if ca_certificate:
         found.load_verify_locations(cadata=ca_certificate)
@@ -58,14 +61,15 @@ def trusted(ca_certificate: str) -> ssl.SSLContext:
 
 
 def boot(uptime: float) -> str:
-    """When it booted, for those that tell only how long they run; coarse, for rounding."""
+    """Return a boot time from an uptime, rounded so that it is stable between calls."""
     return f"boot {int(time.time() - uptime) // BOOT_SECONDS}"
 
 
 class Http:
-    """A connection. ``root`` is where the API begins; an address's own path may come first.
+    """HTTP connection to a gateway.
 
-    ``pretended`` is what a write is answered with in a rehearsal, so that the rest is shown too.
+    ``root`` is the API's path below the gateway's own. ``pretended`` is the response to
+    writes in a dry run, so that later requests are recorded too.
     """
 
     pretended: Any = None
@@ -101,11 +105,11 @@ class Http:
             trust_env=False,
         )
         self._client = self._make()
-        # Lists that were read since the last write: what is read one by one comes of one answer.
+        # Lists read since the last write, so that ids and reads share one response.
         self._kept: dict[str, Any] = {}
 
     def reconnect(self) -> None:
-        """Begin anew: a connection that is there can outlive the rule that let it in."""
+        """Open a new connection: an established one may survive a rule that blocks us."""
         self._client.close()
         self._client = self._make()
 
@@ -118,7 +122,7 @@ class Http:
     def request(
         self, method: str, path: str, *, is_write: bool = False, **sent: Any
     ) -> httpx.Response:
-        """One exchange, whatever its status; ``sent`` is httpx's json, data, params, headers."""
+        """Send a request and return its response. ``sent`` are arguments of httpx."""
         if is_write and self.rehearses:
             body = sent.get("json") or sent.get("data") or sent.get("params")
             self.calls.append(Call(method, self._client.base_url.path + path, body))
@@ -140,13 +144,13 @@ class Http:
         return answer
 
     def ask(self, method: str, path: str, *, is_write: bool = False, **sent: Any) -> Any:
-        """One exchange that has to succeed; the JSON that came back."""
+        """Send a request and return the JSON of its response. Raises on error statuses."""
         answer = self.request(method, path, is_write=is_write, **sent)
         self.checked(answer, is_write=is_write)
         return decoded(answer, is_write=is_write)
 
     def checked(self, answer: httpx.Response, *, is_write: bool, reason: str = "") -> None:
-        """Raise unless the status says that all is well. No value that was sent is repeated."""
+        """Raise unless the status is a success. The message repeats no sent values."""
         status = answer.status_code
         if status in {401, 403}:
             raise Unreachable(
@@ -162,13 +166,13 @@ class Http:
 
 
 def later(answer: httpx.Response) -> str:
-    """When it may be asked again, as it says itself."""
+    """Return the time of Retry-After as the end of a message."""
     seconds = answer.headers.get("retry-after", "")
     return f"; it wants to be asked again in {seconds} s." if seconds.isdigit() else "."
 
 
 def lost(error: httpx.HTTPError, *, is_write: bool) -> Exception:
-    """The request was sent, and no answer came back."""
+    """Map a transport error to OutcomeUnknown, TimedOut or Unreachable."""
     if is_write:
         return OutcomeUnknown("The gateway got the change and did not answer.")
     if isinstance(error, httpx.TimeoutException):

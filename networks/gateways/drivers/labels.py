@@ -1,4 +1,4 @@
-"""Ids for what a vendor numbers by its place in a list, where deleting one moves the others."""
+"""Stable ids for objects that a vendor numbers by position."""
 
 import hashlib
 import re
@@ -13,9 +13,9 @@ Rows = dict[str, dict[str, Any]]
 
 
 def named(feature: Feature, rows: Iterable[Mapping[str, Any]]) -> Rows:
-    """Rows by what makes their identity; where nothing does, by all that they hold.
+    """Return the rows by id, made from their identity or a hash of their values.
 
-    Of several that hold the same, each further one has another dash at its end.
+    Each further row with the same values gets an additional dash.
     """
     found: Rows = {}
     for row in rows:
@@ -38,5 +38,5 @@ def name_of(feature: Feature, row: Mapping[str, Any]) -> str:
 
 
 def is_ambiguous(found: Rows, name: str) -> bool:
-    """Whether another one holds the same, so that it could not be told whether this is gone."""
+    """Return whether another row has equal values, so a delete is unverifiable."""
     return name + AGAIN in found

@@ -1,7 +1,7 @@
-"""MikroTik RouterOS: its REST API, and where the address says so its binary API.
+"""MikroTik RouterOS over its REST API, or its binary API if the address says so.
 
-REST is there from RouterOS 7.1 on (www-ssl). The binary API is meant by its ports, 8729 and
-8728, or by ``/api`` at the end. Both speak of menus and of items with ids as ``*1A``.
+REST exists from RouterOS 7.1 (www-ssl). The ports 8729 and 8728, or a path of ``/api``,
+select the binary API. Both use menus and items with ids such as ``*1A``.
 """
 
 import hashlib
@@ -141,7 +141,7 @@ class MikroTik(Driver):
         return target
 
     def _activate(self, feature: Feature) -> None:
-        """What is written is in effect at once; what is guarded has to be confirmed."""
+        """Confirm guarded writes. All other writes are in effect at once."""
         if feature.has_savepoint:
             self._way_back.confirm(feature)
 
@@ -150,14 +150,14 @@ class MikroTik(Driver):
 
 
 def without(text: str, feature: Feature, values: Mapping[str, str]) -> str:
-    """A refusal without the secrets that it may repeat."""
+    """Mask the secrets that the router's error message may repeat."""
     for name in feature.secret & set(values):
         text = text.replace(values[name] or MASK, MASK)
     return text
 
 
 def seconds(uptime: str) -> int:
-    """``1w2d3h4m5s``, or with the time as ``3:04:05`` in it."""
+    """Parse an uptime such as ``1w2d3h4m5s``."""
     total, digits = 0, ""
     for one in uptime:
         if one.isdigit():

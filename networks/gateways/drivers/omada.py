@@ -1,8 +1,8 @@
-"""TP-Link Omada's Open API, with a client id and secret of its *Platform Integration*.
+"""TP-Link Omada's Open API, with credentials of its *Platform Integration*.
 
-The address may end in the name of a site; without it the controller's only site is meant. Facts
-from the controller's own API document: answers have a status 200 and an errorCode, most things
-can be read in lists alone, and creating one often does not tell its id.
+The address may end in a site's name; without it the controller's only site is used.
+According to the controller's API document, responses have status 200 and an errorCode, most
+objects can only be read as lists, and creating an object often does not return its id.
 """
 
 import re
@@ -16,7 +16,7 @@ from networks.gateways.drivers.http import SHOWN, Http, boot
 from networks.gateways.engine.features import Feature
 
 PAGE = 500
-# It does not know who asks, or they may not: its own numbers for that.
+# Omada's error codes for invalid credentials or missing permissions.
 NOT_ALLOWED = {-1005, -1505, -44106, -44109, -44112, -44113, -44116, -44118}
 UNITS = {"day": 86400, "h": 3600, "m": 60, "s": 1}
 
@@ -73,7 +73,7 @@ class Omada(Http, Driver):
         return target
 
     def _activate(self, feature: Feature) -> None:
-        """What is written is in effect at once; the controller provisions its devices."""
+        """Do nothing: the controller provisions its devices by itself."""
 
     def _create(self, feature: Feature, values: Mapping[str, str]) -> str:
         known = set(self._rows(feature))

@@ -1,4 +1,4 @@
-"""OpenWrt over ubus (JSON-RPC at /ubus): sections of UCI, staged in a session of rpcd.
+"""OpenWrt over ubus (JSON-RPC at /ubus): UCI sections, staged in an rpcd session.
 
 What is written is held in the session until ``uci apply``. It is applied with a way back:
 unless ``uci confirm`` comes within half a minute, the router restores what it had. Services are
@@ -32,7 +32,7 @@ NOT_FOUND, NO_DATA, DENIED = 4, 5, 6
 UNKNOWN_FAULTS = {-32003, -32603}
 # Seconds until the router goes back by itself.
 WAY_BACK = 30
-# What a session holds until it is applied.
+# Calls that only stage in the session until it is applied.
 STAGING = {("uci", one) for one in ("add", "set", "delete", "rename")}
 # Of services: what the portal comes in by.
 DOORS = {"uhttpd", "rpcd"}
@@ -86,7 +86,7 @@ class OpenWrt(Http, Driver):
         way = {"rollback": True, "timeout": WAY_BACK}
         code, _ = self._call("uci", "apply", way, is_write=True)
         if code == NO_DATA:
-            return  # it is in effect already
+            return  # nothing staged: already in effect
         if code:
             raise Unreachable("Another change of the router is not confirmed yet.")
         # It lets the portal in when the change is in effect, and still does a while later.
@@ -207,7 +207,7 @@ class OpenWrt(Http, Driver):
         *,
         is_write: bool = False,
     ) -> dict[str, Any]:
-        """A call that has to succeed. What a session holds is no write yet."""
+        """Call a ubus method; raise unless it succeeds. Staging calls count as reads."""
         self._kept.clear()
         code, found = self._call(name, method, args, is_write=is_write)
         if code == DENIED:
@@ -266,7 +266,7 @@ class OpenWrt(Http, Driver):
 
 
 def kind_of(feature: Feature) -> tuple[str, str]:
-    """The type of section, and the property that ends it."""
+    """Split the section type into its fixed part and the property that completes it."""
     head, _, inner = feature.noun.partition("{")
     return head, inner.rstrip("}")
 

@@ -1,7 +1,8 @@
-"""OPNsense's REST API: key and secret by Basic, the same five calls for every kind of thing.
+"""OPNsense's REST API: HTTP Basic, and the same five calls for every object.
 
-Facts from docs.opnsense.org/development/api: an answer with status 200 can say that it failed.
-Until 26.7 firewall and NAT are put into effect with a savepoint, and go back by themselves.
+Source: docs.opnsense.org/development/api. A response with status 200 may report a failure.
+Before 26.7, firewall and NAT changes are applied with a savepoint and roll back by
+themselves.
 """
 
 from collections.abc import Mapping
@@ -16,9 +17,9 @@ from networks.gateways.engine.features.feature import inside
 ALL_ROWS = -1
 UUID_LENGTH = 36
 FAILED = 500
-# From here on there are no savepoints, and rules are listed whatever their interface.
+# First versions without savepoints, and with rules of all interfaces in one list.
 WITHOUT_SAVEPOINTS, LISTS_ALL = (26, 7), (26, 1)
-# Of source NAT: rules of its own are used in these modes alone.
+# Modes of source NAT in which own rules are used.
 OWN_RULES = {"hybrid", "advanced"}
 
 
@@ -29,11 +30,11 @@ class OPNsense(Http, Driver):
     def __init__(self, endpoint: Endpoint) -> None:
         auth = (endpoint.credentials["key"], endpoint.credentials["secret"])
         super().__init__(endpoint, "api/", auth=auth)
-        # What firewall and NAT go back to.
+        # Savepoint to roll back to.
         self._savepoint = ""
 
     def _version(self) -> str:
-        """Of ``OPNsense 26.7.2-amd64``; the firmware's own call reads lists of packages for it."""
+        """Return the version of ``OPNsense 26.7.2-amd64``; core/firmware/info is slow."""
         told = self._ask("GET", "diagnostics/system/systemInformation").get("versions") or [""]
         return str(told[0]).removeprefix("OPNsense ").partition("-")[0].strip()
 
@@ -45,14 +46,14 @@ class OPNsense(Http, Driver):
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         places = [""]
         if feature.path == "firewall/filter" and self.parsed_version < LISTS_ALL:
-            # Without an interface it lists the rules that are of none, or of several.
+            # Without an interface only rules of none or several interfaces are listed.
             places += self._interfaces(feature)
         rows = [row for place in places for row in self._search(feature, place)]
         return list(
             dict.fromkeys(
                 str(row["uuid"])
                 for row in rows
-                # What it has built in is listed too, under names.
+                # Built-in rules are listed, too, with names instead of UUIDs.
                 if len(str(row.get("uuid", ""))) == UUID_LENGTH and feature.fits(row)
             )
         )
@@ -67,7 +68,7 @@ class OPNsense(Http, Driver):
         return [row for row in found.get("rows") or [] if isinstance(row, dict)]
 
     def _interfaces(self, feature: Feature) -> list[str]:
-        """Those that a rule can be of: the options of one that is not made yet."""
+        """Return the interfaces a rule can have: the options of a new rule."""
         row = self._ask("GET", f"{feature.path}/get{feature.noun}").get(feature.wrapper, {})
         options = row.get("interface")
         return [name for name in options if name] if isinstance(options, dict) else []
@@ -85,14 +86,14 @@ class OPNsense(Http, Driver):
     def _row(self, feature: Feature, target: str) -> dict[str, Any] | None:
         answer = self.request("GET", f"{feature.path}/get{feature.noun}/{target}")
         if answer.status_code == FAILED:
-            # So answer some versions for what is not there.
+            # Some versions answer with status 500 for a missing object.
             if target in self._ids(feature, {}):
                 raise Unreachable("The gateway lists it, and does not tell it.")
             return None
         self.checked(answer, is_write=False)
         found = decoded(answer)
         row = found.get(feature.wrapper) if isinstance(found, dict) else None
-        # Of an alias that is gone it tells the others, as what might be in it.
+        # For a missing alias the answer contains the other aliases as options.
         is_there = isinstance(row, dict) and set(feature.required) <= row.keys()
         return row if is_there else None
 
@@ -111,7 +112,7 @@ class OPNsense(Http, Driver):
             row = self._read(feature, target) or {}
             sent = {**{n: row[n] for n in feature.always if row.get(n)}, **sent}
         if self._has_savepoints(feature):
-            # It holds what is there now, and so comes before the change.
+            # The savepoint must be created before the change.
             self._savepoint = self._new_savepoint(feature)
         verb = {"create": "add", "update": "set", "delete": "del"}[operation]
         path = f"{feature.path}/{verb}{feature.noun}" + (f"/{target}" if target else "")
@@ -121,7 +122,7 @@ class OPNsense(Http, Driver):
         return str(answer.get("uuid") or target)
 
     def _check_mode(self) -> None:
-        """Source NAT in automatic mode keeps rules, and neither lists nor uses them."""
+        """Refuse rules in automatic mode, which stores but does not use them."""
         if self.parsed_version < WITHOUT_SAVEPOINTS:
             return
         found = self._ask("GET", "firewall/source_nat/get")
@@ -140,12 +141,12 @@ class OPNsense(Http, Driver):
             return
         if not self._has_savepoints(feature):
             self._do(feature.activation)
-            # Nothing takes it back: at least it is not called applied where it locked us out.
+            # No rollback: at least do not report it as applied if it has locked the portal out.
             self.reconnect()
             self._version()
             return
-        # Unless it is told within a minute that all is well, it goes back by itself: a rule
-        # that locks the portal out is undone.
+        # Unless the savepoint is confirmed within a minute, OPNsense rolls back by itself,
+        # which undoes a rule that locks the portal out.
         revision = self._savepoint or self._new_savepoint(feature)
         self._savepoint = ""
         self._do(f"{feature.activation}/{revision}")
@@ -164,7 +165,7 @@ class OPNsense(Http, Driver):
             raise Rejected(reason(answer))
 
     def _tell(self, path: str, sent: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Ask for something that changes the gateway."""
+        """Send a POST that changes the gateway."""
         return self._ask("POST", path, sent or {}, is_write=True)
 
     def _ask(
@@ -177,18 +178,18 @@ class OPNsense(Http, Driver):
     ) -> dict[str, Any]:
         answer = self.request(method, path, is_write=is_write, json=sent)
         if is_write and answer.status_code == FAILED and "/del" in path:
-            # It is in use elsewhere, says the text; nothing was done.
+            # The object is in use elsewhere; nothing was done.
             told = decoded(answer, is_write=True)
             if isinstance(told, dict) and told.get("errorTitle"):
                 raise Rejected(str(told["errorTitle"])[:SHOWN])
         self.checked(answer, is_write=is_write)
         found = decoded(answer, is_write=is_write)
-        # PHP writes an empty object as an empty list.
+        # PHP encodes an empty object as an empty list.
         return found if isinstance(found, dict) else {}
 
 
 def find(row: Any, name: str) -> Any:
-    """Return a property wherever it is inside."""
+    """Return a property at any depth, or None."""
     if not isinstance(row, dict):
         return None
     if name in row:
@@ -207,18 +208,18 @@ def nested(values: Mapping[str, str]) -> dict[str, Any]:
 def reason(answer: Mapping[str, Any]) -> str:
     told = answer.get("validations")
     if isinstance(told, dict) and told:
-        # The values themselves are not repeated: they may be secret.
+        # Do not repeat values: they may be secret.
         return "; ".join(f"{name}: {text}" for name, text in told.items())[:SHOWN]
     told = answer.get("result") or answer.get("status") or "nothing"
     return f"The gateway answers {str(told)[:60]!r}."
 
 
 def chosen(value: Any, separator: str) -> str:
-    """A field as text; of options (name → value, selected) those that are selected."""
+    """Return a field as text; for options (name → value, selected) the selected names."""
     if isinstance(value, dict):
         picked = [
             n for n, one in value.items() if isinstance(one, dict) and one.get("selected")
         ]
         return separator.join(name for name in picked if name)
-    # An empty reference is told as an empty list.
+    # An empty reference is encoded as an empty list.
     return "" if value is None or value == [] else str(value)

@@ -1,7 +1,7 @@
-"""pfSense by the REST API package (pfrest.org) at /api/v2.
+"""pfSense with the REST API package (pfrest.org) at /api/v2.
 
-Things are numbered by their place, so they are looked up anew for every call. Credentials are
-a local user and password, or, with the user ``api-key``, a key made under *System → REST API*.
+Objects are numbered by position, so every call looks them up again. Credentials are a local
+user and password or, with the user ``api-key``, a key created under *System → REST API*.
 """
 
 import re
@@ -17,7 +17,7 @@ from networks.gateways.drivers.labels import Rows, is_ambiguous, name_of, named
 from networks.gateways.engine.features import Feature
 
 BY_KEY = "api-key"
-# Lists that the API has as objects: what is written with slashes, as 10.0.0.0/24 or
+# Lists of objects in the API, written here with slashes, as in 10.0.0.0/24 or
 # aes/256/sha256/14.
 OBJECTS = {
     "addresses": ("address", "mask"),
@@ -29,10 +29,10 @@ OBJECTS = {
 }  # fmt: skip
 NUMBERS = {"mask", "encryption_algorithm_keylen", "dhgroup", "keylen"}
 HOST_MASK = {"mask": "32"}
-# An empty text is refused of these: they are emptied by null.
+# Properties that are cleared by null: the package rejects an empty text.
 NULLABLE = {"source_port", "destination_port", "gateway", "monitor", "endpoint"}
 OUTBOUND = "firewall/nat/outbound/mapping"
-# Not before it is done; without this the answer comes first, and a failure is not seen.
+# Respond only when done: an asynchronous response hides failures.
 AT_ONCE = {"async": False}
 SETTINGS = "settings"
 UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
@@ -41,7 +41,7 @@ UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
 class PfSense(Http, Driver):
     vendor: ClassVar[str] = "pfsense"
     pretended = {"data": {}}
-    # A package is missing; it is busy with something else.
+    # 424: a package is missing. 503: busy with another task.
     refusals = REFUSALS | {424}
     busy = BUSY | {503}
 
@@ -54,7 +54,11 @@ class PfSense(Http, Driver):
             super().__init__(endpoint, "api/v2/", auth=(user, secret))
 
     def _version(self) -> str:
-        """Of the package, and of pfSense: the package looks for updates when it is asked."""
+        """Return the versions of the package and of pfSense.
+
+        The package looks for updates when asked, so its version is reused while pfSense's
+        is unchanged.
+        """
         system = f"(pfSense {self._get('system/version').get('version', '')})"
         if self._version_before.endswith(system):
             return self._version_before
@@ -119,7 +123,7 @@ class PfSense(Http, Driver):
             self._tell("POST", feature.activation, AT_ONCE)
 
     def _check_names(self) -> None:
-        """Interfaces have to be called as the package calls them unless it is told otherwise."""
+        """Refuse if the package is set to represent interfaces by other names than ids."""
         answer = self.request("GET", "system/restapi/settings")
         told = (decoded(answer) or {}).get("data") if answer.is_success else None
         how = (told or {}).get("represent_interfaces_as", "id")
@@ -172,7 +176,7 @@ class PfSense(Http, Driver):
 
 
 def reason(answer: httpx.Response) -> str:
-    """The package's own word for what is wrong, which holds no values."""
+    """Return the package's response_id, which contains no values."""
     try:
         told = answer.json()
     except ValueError:

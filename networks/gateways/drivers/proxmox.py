@@ -1,7 +1,7 @@
 """Proxmox VE's API at /api2/json, with an API token.
 
-What takes longer runs as a task, told by its UPID. Of a deed it is waited for as long as the
-gateway has time to answer; a task that runs on after that counts as begun. Facts from
+Long operations run as tasks, identified by a UPID. An action waits for its task as long as
+the timeout allows; a task that runs longer counts as started. Source:
 pve.proxmox.com/pve-docs/api-viewer.
 """
 
@@ -27,7 +27,7 @@ NOTHING_DONE = re.compile(
 )
 # Between two looks at a task, in seconds.
 PAUSE = 0.3
-# Its own name for the property that names a thing, where it gives one by place alone.
+# The API's own property with the position of an object without a name.
 BY_PLACE = "pos"
 
 
@@ -40,14 +40,14 @@ class Proxmox(Http, Driver):
         token = f"PVEAPIToken={known['key']}={known['secret']}"
         super().__init__(endpoint, "api2/json/", headers={"Authorization": token})
         self._seconds = endpoint.seconds
-        # Where it wrote or read last: that is put into effect.
+        # Scope of the last read or write; `activate` applies to it.
         self._place: dict[str, str] = {}
 
     def _version(self) -> str:
         return str(self._get("version").get("version", ""))
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
-        """The newest task of this type; of a node, when it booted."""
+        """Return the newest task of the action's type, or the node's boot time."""
         node = values.get("node", "")
         if feature.noun:
             asked = {"limit": "1", "typefilter": feature.noun, "source": "all"}
@@ -136,7 +136,7 @@ class Proxmox(Http, Driver):
             pause.wait(PAUSE)
 
     def _last_part(self, feature: Feature, path: str, name: str) -> str:
-        """What addresses a thing: its name, or where it is just now."""
+        """Return the last path segment of an object: its name or current position."""
         if feature.identity:
             return name
         found = named(feature, self._get(path))
@@ -147,7 +147,7 @@ class Proxmox(Http, Driver):
         return str(found[name][BY_PLACE])
 
     def _places(self, feature: Feature, within: Mapping[str, str]) -> list[dict[str, str]]:
-        """Where there can be such things: everywhere, unless it is known where."""
+        """Return the scopes to search: the given one, otherwise all nodes or guests."""
         scope = feature.scope
         if all(name in within for name in scope):
             return [{name: within[name] for name in scope}]
@@ -176,7 +176,7 @@ class Proxmox(Http, Driver):
 
 
 def reason(answer: httpx.Response) -> str:
-    """Why it refuses: which parameters, without the values that were sent."""
+    """Return the reason of a refusal with parameter names but without values."""
     try:
         told = answer.json()
     except ValueError:

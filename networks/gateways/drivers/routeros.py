@@ -1,7 +1,7 @@
-"""RouterOS's binary API: sentences of words, each with its length in front.
+"""RouterOS's binary API: sentences of length-prefixed words.
 
-Facts from help.mikrotik.com/docs/spaces/ROS/pages/47579160/API. Login is that of 6.43 and
-later; older routers want a challenge answered, which sends a hash that is as good as the password.
+Source: help.mikrotik.com/docs/spaces/ROS/pages/47579160/API. The login is that of 6.43 and
+later; older routers use a challenge whose response is a hash equivalent to the password.
 """
 
 import contextlib
@@ -24,8 +24,7 @@ LARGEST = 1 << 20
 Rows = list[dict[str, str]]
 
 
-# The first bits of a length say how many bytes it has: what is below the limit is told in so
-# many bytes, with this mark in front.
+# Prefix lengths: (limit, marker bits) of a length encoded in 1, 2, 3 and 4 bytes.
 LENGTHS = ((0x80, 0), (0x4000, 0x8000), (0x200000, 0xC00000), (0x10000000, 0xE0000000))
 
 
@@ -118,7 +117,7 @@ class Binary:
             raise Unreachable("The router does not answer as it should.") from error
 
     def _answer(self) -> tuple[Rows, dict[str, str]]:
-        """Rows up to ``!done``, and what that carries."""
+        """Read rows up to ``!done`` and return them with its attributes."""
         rows: Rows = []
         refusal = ""
         while True:

@@ -1,7 +1,7 @@
-"""RouterOS going back by itself: a scheduler that takes a change back, unless it is removed.
+"""Automatic rollback on RouterOS: a scheduler reverts a change unless removed.
 
-The scheduler is there before the change, and is removed when the router can be reached anew
-after it; a rule that locks the portal out is gone, or as it was, in less than a minute.
+The scheduler is created before the change and removed once a new connection to the router
+succeeds, so a rule that locks the portal out is reverted in less than a minute.
 """
 
 import secrets
@@ -13,7 +13,7 @@ from networks.gateways.engine.features import Feature
 
 SCHEDULER = "system/scheduler"
 NAME = "muster-way-back"
-# Shorter than what an unknown change is left alone for.
+# Shorter than the time before an unknown outcome is reconciled.
 INTERVAL = "40s"
 # All that the script needs.
 POLICY = "read,write"
@@ -44,7 +44,7 @@ class Transport(Protocol):
 class WayBack:
     def __init__(self, router: Transport) -> None:
         self._router = router
-        # What is left to do when the router can still be reached.
+        # Remaining step, run once the router is reachable again.
         self._rest: Callable[[], None] | None = None
 
     def write(
@@ -79,7 +79,7 @@ class WayBack:
         self._disarm()
 
     def _create(self, feature: Feature, values: Mapping[str, str]) -> str:
-        # Its id is not known before it is there, so that a comment tells it until then.
+        # The id is unknown until the item exists, so a comment identifies it for the rollback.
         menu, router, mark = feature.path, self._router, f"muster {secrets.token_hex(8)}"
         self._arm(f"/{menu}/remove [find comment={quoted(mark)}]")
         made = router.add(menu, {**feature.constants, **values, "comment": mark})
@@ -89,7 +89,7 @@ class WayBack:
 
     def _arm(self, script: str) -> None:
         self._disarm()
-        # It goes first: what follows ends the script where there is nothing to take back.
+        # Remove the scheduler first: a failing command ends the script.
         own = f"/{SCHEDULER}/remove [find name={quoted(NAME)}]"
         self._router.add(
             SCHEDULER,
@@ -109,7 +109,7 @@ class WayBack:
 
 
 def quoted(text: str) -> str:
-    """As a text of RouterOS's scripts."""
+    """Quote a string for RouterOS scripts."""
     for one in ("\\", '"', "$"):
         text = text.replace(one, f"\\{one}")
     return f'"{text}"'

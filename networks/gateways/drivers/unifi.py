@@ -1,8 +1,8 @@
 """UniFi Network on a UniFi OS console, with an API key.
 
-The official integration API (/proxy/network/integration/v1) where it has a thing, the older one
-(/proxy/network/api, /proxy/network/v2/api) where it does not; both take the key. The address may
-end as the console's own does, in /network/<site>; without that it is the site ``default``.
+Uses the official integration API (/proxy/network/integration/v1) where possible, otherwise
+the older API (/proxy/network/api, /proxy/network/v2/api); both accept the key. The address
+may end in /network/<site> like the console's own URL; the default site is ``default``.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from networks.gateways.engine.features import Feature
 
 MOST = 200
 NOT_THERE = {400, 404}
-# What the official API tells of a thing and does not take back.
+# Read-only fields of the official API, which rejects them in writes.
 TOLD_ONLY = {"id", "metadata", "index", "default"}
-# Of the older API: what was made a reservation of, among all clients that were ever seen.
+# Older API: DHCP reservations are a property of the known clients.
 CLIENTS = "user"
 
 
@@ -77,28 +77,28 @@ class UniFi(Http, Driver):
             return id_of(made, feature)
         path = f"{self._path(feature)}/{target}"
         if operation == "update" and feature.noun != "rest":
-            # Both of these want the whole of it.
+            # These two APIs need the complete object.
             row = self._row(feature, target) or {}
             sent = merged({n: v for n, v in row.items() if n not in TOLD_ONLY}, sent)
         if operation == "delete" and feature.path == CLIENTS:
-            # The client itself stays known: it has a name, and a history.
+            # Keep the client with its name and history; only remove the reservation.
             self._tell("PUT", path, {"use_fixedip": False})
         else:
             self._tell("PUT" if operation == "update" else "DELETE", path, sent or None)
         return target
 
     def _known(self, mac: str) -> str:
-        """The id of a client that the console has seen; empty if it has not."""
+        """Return the id of a known client; empty if the console has not seen it."""
         rows = self._get(f"{self._older}/rest/user").get("data") or []
         found = [str(r["_id"]) for r in rows if str(r.get("mac", "")).lower() == mac.lower()]
         return found[0] if found else ""
 
     def _ap_groups(self) -> list[str]:
-        """All of them, which is where a wireless network is unless it is told."""
+        """Return all AP groups, the default of a wireless network."""
         return [str(one["_id"]) for one in self._get(f"v2/api/site/{self._site}/apgroups")]
 
     def _activate(self, feature: Feature) -> None:
-        """What is written is in effect at once; the console provisions its devices."""
+        """Do nothing: the console provisions its devices by itself."""
 
     @property
     def _official(self) -> str:
@@ -186,7 +186,7 @@ def id_of(made: Any, feature: Feature) -> str:
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the old values with the new ones in them; what is empty is left out."""
+    """Merge new values into the old ones. Empty values are removed."""
     found = dict(old)
     for name, value in new.items():
         within = found.get(name)
@@ -200,7 +200,7 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_meant(feature: Feature, row: Mapping[str, Any]) -> bool:
-    """Whether a client has a reservation; whatever else there is is meant."""
+    """Return whether a client has a reservation; always True for other objects."""
     return feature.path != CLIENTS or row.get("use_fixedip") is True
 
 
@@ -212,7 +212,7 @@ def lower_macs(feature: Feature, values: Mapping[str, str]) -> dict[str, str]:
 
 
 def reason(answer: httpx.Response) -> str:
-    """The code of the refusal; its message may repeat values."""
+    """Return the refusal's code only; its message may repeat values."""
     try:
         told = answer.json()
     except ValueError:

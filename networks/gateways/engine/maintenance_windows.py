@@ -1,4 +1,4 @@
-"""Maintenance windows, as people write them: ``Mon-Fri 22:00-06:00, Sun 00:00-24:00``."""
+"""Maintenance windows, such as ``Mon-Fri 22:00-06:00, Sun 00:00-24:00``."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Window:
-    """On these days of the week (0 is Monday), from and until; past midnight if that is earlier."""
+    """Weekdays (0 is Monday), start and end, which is on the next day if earlier."""
 
     days: frozenset[int]
     begin: timedelta
@@ -24,7 +24,7 @@ class Window:
 
 
 def parse(text: str) -> list[Window]:
-    """Raises ValueError, with a sentence that says what is wrong."""
+    """Parse maintenance windows. Raises ValueError with an explanation."""
     return [_window(part.strip()) for part in text.split(",") if part.strip()]
 
 
@@ -56,9 +56,9 @@ def _clock(text: str) -> timedelta:
 
 
 def next_opening(windows: Sequence[Window], at: datetime, zone: tzinfo) -> datetime | None:
-    """From when on, not before ``at``, one of them is open; ``at`` itself where one is now.
+    """Return the earliest time from ``at`` on at which a window is open.
 
-    None where there are no windows: it is open always.
+    Returns None if there are no windows, which means always open.
     """
     if not windows:
         return None
@@ -79,6 +79,6 @@ def _spans(window: Window, day: date, zone: tzinfo) -> Iterator[tuple[datetime, 
 
 
 def _moment(day: date, clock: timedelta, zone: tzinfo) -> datetime:
-    """By the clock on the wall, whatever became of an hour of that day."""
+    """Return the local wall-clock time on a day, also across a daylight saving change."""
     wall = datetime.combine(day, time(), tzinfo=None) + clock
     return wall.replace(tzinfo=zone).astimezone(UTC)

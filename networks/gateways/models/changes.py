@@ -1,4 +1,4 @@
-"""Changes of gateways: what waits, what is under way, and what became of each."""
+"""Staged changes of gateways, change sets, approvals and the changes' history."""
 
 from typing import Any, ClassVar
 
@@ -14,9 +14,9 @@ from networks.gateways.models.gateways import Gateway
 
 
 class ChangeSet(OrganizationOwned, Base):
-    """Changes that are applied one after the other, perhaps on several gateways."""
+    """Changes that are applied in order, possibly on several gateways."""
 
-    is_audited: ClassVar[bool] = False  # told by the rules
+    is_audited: ClassVar[bool] = False  # audited by the rules
 
     class State(models.TextChoices):
         DRAFT = "draft", "Not begun"
@@ -33,7 +33,7 @@ class ChangeSet(OrganizationOwned, Base):
 
     ACTIVE = (State.RUNNING, State.ROLLING_BACK)
 
-    # The site of all its gateways; none where they are in several.
+    # The common site of all its gateways, or None.
     site = models.ForeignKey(Site, models.PROTECT, null=True, blank=True, related_name="+")
     name = models.CharField(max_length=100)
     notes = models.TextField(blank=True, max_length=2000)
@@ -68,12 +68,12 @@ class ChangeSet(OrganizationOwned, Base):
 
 
 class Change(OrganizationScoped, Base):
-    """A change of a gateway, from its staging to what became of it."""
+    """A change of a gateway, from staging to its outcome."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secrets"}))
 
     organization_path: ClassVar[str] = "gateway__organization"
-    is_audited: ClassVar[bool] = False  # told by the rules, without its secrets
+    is_audited: ClassVar[bool] = False  # audited by the rules, without secrets
 
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"
@@ -89,11 +89,11 @@ class Change(OrganizationScoped, Base):
         EXPIRED = "expired", "Expired"
         ROLLED_BACK = "rolled_back", "Rolled back"
 
-    # Nothing of it was sent, and it can be applied or given up.
+    # Nothing was sent yet; the change can be applied or discarded.
     WAITING = (State.DRAFT, State.PENDING, State.APPROVED, State.SCHEDULED)
-    # What a gateway may have of at most one: the truth of it is not known yet.
+    # At most one per gateway: being applied, or outcome unknown.
     OPEN = (State.APPLYING, State.VERIFYING, State.UNKNOWN)
-    # A worker has it, or is to have it.
+    # Leased by a worker, or scheduled for one.
     MOVING = (State.SCHEDULED, State.APPLYING, State.VERIFYING)
 
     gateway = models.ForeignKey(Gateway, models.PROTECT, related_name="changes")
@@ -102,39 +102,39 @@ class Change(OrganizationScoped, Base):
     target_id = models.CharField(max_length=128, blank=True)
     payload = models.JSONField(default=dict)
     secrets = EncryptedJSONField(null=True)
-    # Of all that is to be done; approvals are of this, and of nothing else.
+    # Digest of the complete change; approvals are bound to it.
     digest = models.CharField(max_length=64, blank=True)
-    # What it touches; two that wait with the same subject are in each other's way.
+    # Conflict key: pending changes with the same key overwrite each other.
     subject = models.CharField(max_length=64, blank=True, db_index=True)
     notes = models.TextField(blank=True, max_length=2000)
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     version = models.PositiveIntegerField(default=0)
-    # What the gateway held when this was staged, and after it was written.
+    # The gateway's values at staging, and after the write.
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
-    # Written before anything is sent: what the gateway held then, and what is to be.
+    # Written before anything is sent: the gateway's values at that time and the intended ones.
     intent = models.JSONField(null=True)
     outcome = models.TextField(blank=True)
-    # What kind of trouble the outcome is, for whoever asked to apply it.
+    # Kind of error of the outcome, raised again to the caller of apply.
     trouble = models.CharField(max_length=16, blank=True)
     author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     applier = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     accepts_drift = models.BooleanField(default=False)
-    # How often somebody asked for it to be applied.
+    # Number of times it was scheduled.
     attempt = models.PositiveIntegerField(default=0)
     inverse_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="inverses")
     change_set = models.ForeignKey(
         ChangeSet, models.SET_NULL, null=True, related_name="changes"
     )
-    # In its set; what takes a part of the set back has none.
+    # Position in its set; None for inverses of the set's parts.
     position = models.PositiveIntegerField(null=True)
     expires = models.DateTimeField(null=True)
     not_before = models.DateTimeField(null=True)
     started = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
-    # Set once, before the write is sent: whatever was sent is never sent again.
+    # Set once, before the write is sent: what may have been sent is never sent again.
     sent = models.DateTimeField(null=True)
-    # A write that did not arrive is looked for until then: it may still do so.
+    # Until then a lost write is still looked for: it may arrive late.
     watched_until = models.DateTimeField(null=True)
     applied = models.DateTimeField(null=True)
     stage_key = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unique where given
@@ -216,17 +216,17 @@ class Change(OrganizationScoped, Base):
 
     @property
     def wanted(self) -> dict[str, str]:
-        """What the gateway is to hold, as far as it can be read back."""
+        """Return the desired values, as far as they can be read back."""
         return self.what.values(self.payload)
 
     @property
     def is_rollback(self) -> bool:
-        """Whether it takes back what a set had applied."""
+        """Return whether this change rolls back a part of its set."""
         return self.change_set_id is not None and self.position is None
 
 
 class ChangeApproval(OrganizationScoped, models.Model):
-    """That somebody agreed to a change as it was then; never changed."""
+    """Approval of one digest of a change. Immutable."""
 
     organization_path: ClassVar[str] = "change__gateway__organization"
     is_audited: ClassVar[bool] = False
@@ -247,7 +247,7 @@ class ChangeApproval(OrganizationScoped, models.Model):
 
 
 class ChangeEvent(OrganizationScoped, models.Model):
-    """A step of a change; written with it, and never changed."""
+    """A state transition of a change, written in the same transaction. Immutable."""
 
     organization_path: ClassVar[str] = "change__gateway__organization"
     is_audited: ClassVar[bool] = False

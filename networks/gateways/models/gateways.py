@@ -1,4 +1,4 @@
-"""Gateways of vendors."""
+"""Gateways of vendors and their status history."""
 
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -17,12 +17,15 @@ from networks.gateways.engine.features import VENDORS
 
 
 def vendors() -> list[tuple[str, str]]:
-    """A function, for a further vendor to need no migration."""
+    """Return the choices of vendors.
+
+    A function, so that a new vendor needs no migration.
+    """
     return [(one, one) for one in VENDORS]
 
 
 class Gateway(OrganizationOwned, Base):
-    """A firewall or router of a vendor, with an API of its own."""
+    """A vendor's firewall, router or controller with its own API."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"key", "secret"}))
 
@@ -85,7 +88,7 @@ class Gateway(OrganizationOwned, Base):
 
     @property
     def status(self) -> str:
-        """Empty before it was asked for the first time."""
+        """Return the state of the last poll; empty before the first one."""
         if self.polled is None:
             return ""
         return GatewayStatus.State.TROUBLE if self.trouble else GatewayStatus.State.ONLINE
@@ -96,7 +99,7 @@ class Gateway(OrganizationOwned, Base):
 
 
 class GatewayStatus(OrganizationScoped, models.Model):
-    """When a gateway answered again, and when it did not any more, and why."""
+    """A status change of a gateway, with its reason."""
 
     organization_path: ClassVar[str] = "gateway__organization"
     is_audited: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""That a second person agrees to a change, and to nothing but that."""
+"""Four-eyes approval of changes. An approval is bound to the change's digest."""
 
 from django.db import IntegrityError, transaction
 
@@ -12,7 +12,7 @@ State = Change.State
 
 
 def is_needed(change: Change) -> bool:
-    """Whether somebody else has to agree first. A way back was agreed to with its set."""
+    """Return whether the change needs an approval. Rollbacks of a set need none."""
     policy = change.gateway.approval
     if policy == Gateway.Approval.NOBODY or change.is_rollback:
         return False
@@ -20,7 +20,7 @@ def is_needed(change: Change) -> bool:
 
 
 def is_approved(change: Change) -> bool:
-    """By somebody else, who may write it today, and as it is now."""
+    """Return whether another user, who may still write it, approved this digest."""
     found = change.approvals.filter(digest=change.digest).exclude(user=change.author)
     return any(_may(one.user, change) for one in found.select_related("user"))
 
@@ -34,12 +34,15 @@ def _may(user: User, change: Change) -> bool:
 
 
 def waiting_state(change: Change) -> str:
-    """Where a change waits that is not being applied."""
+    """Return the state of a change that is not being applied: approved or pending."""
     return State.APPROVED if is_approved(change) else State.PENDING
 
 
 def approve(change: Change, *, by: User) -> Change:
-    """Agree to it as it is now; what is amended later is another change."""
+    """Approve the current digest.
+
+    Raises NotPermitted for the author and for scoped keys.
+    """
     may_write(by, change.gateway, change.what)
     if by.pk == change.author_id:
         raise NotPermitted("Who staged a change does not approve it: that takes somebody else.")
@@ -56,7 +59,7 @@ def approve(change: Change, *, by: User) -> Change:
 
 
 def ready(change: Change) -> None:
-    """Raise unless a change may be applied as far as others have to agree."""
+    """Raise NotPermitted if a required approval is missing."""
     if is_needed(change) and not is_approved(change):
         raise NotPermitted(
             "On this gateway somebody else approves such a change first: "

@@ -1,4 +1,4 @@
-"""Sets of changes: applied in order, and stopped or taken back where one does not work."""
+"""Change sets: applied in order, stopped or rolled back on failure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ DONE = {Change.State.APPLIED, Change.State.ROLLED_BACK}
 
 @transaction.atomic
 def create_set(parts: Sequence[Change], *, by: User, name: str, **values: Any) -> ChangeSet:
-    """Put changes that wait into an order. All are of one organization."""
+    """Create a set of pending changes in order. All must be of one organization."""
     if not 1 <= len(parts) <= MOST or len({one.pk for one in parts}) < len(parts):
         raise Refused({"changes": [f"Name 1 to {MOST} changes, each of them once."]})
     owners = {one.gateway.organization_id for one in parts}
@@ -51,7 +51,7 @@ def create_set(parts: Sequence[Change], *, by: User, name: str, **values: Any) -
 
 
 def parts_of(row: ChangeSet) -> list[Change]:
-    """In their order."""
+    """Return the changes of the set in order."""
     rows = row.changes.filter(position__isnull=False).order_by("position")
     return list(rows.select_related("gateway__organization", "gateway__site", "author"))
 
@@ -59,7 +59,7 @@ def parts_of(row: ChangeSet) -> list[Change]:
 def apply_set(
     row: ChangeSet, *, by: User, force: bool, accepts_drift: bool = False
 ) -> ChangeSet:
-    """Have all of it applied, or what of it was not where it stopped before."""
+    """Start applying the set, or resume where it stopped."""
     parts = parts_of(row)
     may_write(row, by)
     scheduling.permitted(ApplyOptions(force=force))
@@ -85,7 +85,7 @@ def may_write(row: ChangeSet, by: User) -> None:
 
 @transaction.atomic
 def discard_set(row: ChangeSet, *, by: User) -> ChangeSet:
-    """Give up what of it has not been applied."""
+    """Discard the set and its changes that have not been applied."""
     may_write(row, by)
     _move(row, State.FAILED if row.state == State.FAILED else State.DRAFT, State.DISCARDED)
     for change in parts_of(row):
@@ -96,7 +96,7 @@ def discard_set(row: ChangeSet, *, by: User) -> ChangeSet:
 
 
 def approve_set(row: ChangeSet, *, by: User) -> ChangeSet:
-    """Agree to each that waits for it, as it is now."""
+    """Approve each pending change of the set in its current form."""
     with transaction.atomic():
         waiting = [one for one in parts_of(row) if one.state == Change.State.PENDING]
         if not waiting:
@@ -107,7 +107,7 @@ def approve_set(row: ChangeSet, *, by: User) -> ChangeSet:
 
 
 def roll_back_set(row: ChangeSet, *, by: User) -> ChangeSet:
-    """Take back all that was applied, the last first."""
+    """Start rolling back all applied changes, the last one first."""
     may_write(row, by)
     old = row.state if row.state in {State.APPLIED, State.FAILED} else State.APPLIED
     with transaction.atomic():
@@ -117,11 +117,11 @@ def roll_back_set(row: ChangeSet, *, by: User) -> ChangeSet:
     return row
 
 
-# --- what a worker does
+# --- worker
 
 
 def advance(row: ChangeSet) -> None:
-    """Begin what comes next, if what came before is over. May be called at any time."""
+    """Schedule the next change once the previous one is over. Idempotent."""
     try:
         if row.state == State.RUNNING:
             _go_on(row)
@@ -151,7 +151,7 @@ def _go_on(row: ChangeSet) -> None:
 
 
 def _is_left_out(change: Change) -> bool:
-    """It is done, or was over before this run began."""
+    """Return whether a change is done, or was over before this run began."""
     return change.state in DONE or (change.state in OVER and not change.attempt)
 
 
@@ -159,7 +159,8 @@ def _begin(row: ChangeSet, change: Change) -> None:
     try:
         if row.applier is None:
             raise NotPermitted("Whoever asked for this is no longer there.")
-        # The set counts as asked even where this dies between the two.
+        # Applying the set confirmed each change (`force`); each waits for its maintenance
+        # window.
         how = ApplyOptions(
             force=True, accepts_drift=row.accepts_drift, in_window=True, in_set=True
         )

@@ -1,4 +1,4 @@
-"""Changes of gateways: staged, amended, discarded. How one is applied is told elsewhere."""
+"""Staged changes: stage, amend, submit, discard, repeat, invert."""
 
 import json
 import re
@@ -28,7 +28,7 @@ Rows = dict[str, str] | None
 
 
 def may_write(user: User, gateway: Gateway, feature: Feature) -> None:
-    """Raise unless this user may stage, apply and discard changes of this feature here."""
+    """Raise NotPermitted unless the user may write changes of this feature here."""
     if not user.has_perm_on(feature.permission, gateway):
         raise NotPermitted(f"Permission denied: requires '{feature.permission}'")
     if feature.catastrophic and not user.outranks(CATASTROPHIC_ROLE, gateway.organization_id):
@@ -55,10 +55,10 @@ def stage(
     key: str = "",
     **values: Any,
 ) -> Change:
-    """Keep a change until somebody applies it. The gateway is read, and not touched.
+    """Stage a change. The gateway is read, and nothing is written.
 
-    ``key`` is the request's Idempotency-Key: who sends it again gets what was staged before.
-    ``values`` are those of the row: notes, state, inverse_of, change_set.
+    ``key`` is the request's Idempotency-Key: a repeated request returns the change staged
+    before. ``values`` are further fields: notes, state, inverse_of, change_set.
     """
     may_write(by, gateway, feature)
     if not values.get("inverse_of"):
@@ -104,7 +104,7 @@ def _check(
 
 
 def idempotency_digest(key: str) -> str:
-    """An Idempotency-Key as it is stored."""
+    """Validate and hash an Idempotency-Key."""
     if len(key) > LONGEST_KEY:
         raise Refused(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
     return digest(key) if key else ""
@@ -125,7 +125,7 @@ def sealed(
     payload: Mapping[str, Any],
     target_id: str,
 ) -> str:
-    """A digest of all that is asked for, secrets too; approvals are bound to it."""
+    """Return a digest of the change with its secrets; approvals are bound to it."""
     asked = [str(gateway.pk), feature.key, operation, target_id, payload]
     text = json.dumps(asked, sort_keys=True, default=str)
     return salted_hmac("networks.change", text, algorithm="sha256").hexdigest()
@@ -144,7 +144,7 @@ def amend(
     payload: Mapping[str, Any] | None = None,
     notes: str | None = None,
 ) -> Change:
-    """Change what waits. What others agreed to was something else, and counts no more."""
+    """Edit a pending change. Invalidates existing approvals."""
     may_write(by, change.gateway, change.what)
     values: dict[str, Any] = {} if notes is None else {"notes": notes}
     state = change.state
@@ -170,7 +170,7 @@ def amend(
 
 @transaction.atomic
 def submit(change: Change, *, by: User) -> Change:
-    """A draft is ready to be looked at."""
+    """Submit a draft for review."""
     may_write(by, change.gateway, change.what)
     transition(change, State.DRAFT, State.PENDING)
     log_event(change, "submit", by=by)
@@ -189,7 +189,7 @@ def _make_room(gateway: Gateway) -> None:
 def _looked_up(
     gateway: Gateway, feature: Feature, operation: str, target: str
 ) -> tuple[str, Rows]:
-    """What to change, and what it is like. An unreachable gateway is asked at applying."""
+    """Return the target and its current values, or None if the gateway is unreachable."""
     if operation == "create":
         return "", None
     try:
@@ -204,7 +204,7 @@ def _looked_up(
 
 
 def sole_id(device: Connection, feature: Feature) -> str:
-    """What is meant where no id is given: the one there is."""
+    """Return the id of the only object. Raises Refused if there are several or none."""
     found = device.ids(feature, {})
     if len(found) != 1:
         raise Refused(
@@ -215,7 +215,7 @@ def sole_id(device: Connection, feature: Feature) -> str:
 
 @transaction.atomic
 def discard(change: Change, *, by: User) -> Change:
-    """Give up a change that waits. One that is under way cannot be called back."""
+    """Discard a pending change. Raises Conflict once a worker has started it."""
     may_write(by, change.gateway, change.what)
     old = change.state if change.state in Change.WAITING else State.PENDING
     transition(change, old, State.DISCARDED)
@@ -224,7 +224,7 @@ def discard(change: Change, *, by: User) -> Change:
 
 
 def stage_again(change: Change, *, by: User) -> Change:
-    """What did not come to be, as a new change; the gateway is looked at anew."""
+    """Stage a failed, expired or discarded change again, from the live state."""
     over = {State.FAILED, State.EXPIRED, State.DISCARDED}
     if change.state not in over:
         raise Conflict(f"change is {change.state}, and what is over without effect is repeated")
@@ -240,14 +240,14 @@ def stage_again(change: Change, *, by: User) -> Change:
 
 
 def plan_inverse(change: Change, *, by: User, change_set: ChangeSet | None = None) -> Change:
-    """Stage what takes an applied change back; it is applied like any other."""
+    """Stage the inverse of an applied change, to be applied like any other change."""
     if change.state != State.APPLIED or change.what.action:
         raise Conflict(f"change is {change.state}, and only what was applied is taken back")
     before = (change.intent or {}).get("before") or {}
     operation = {"create": "delete", "update": "update", "delete": "create"}[change.operation]
     if operation == "create" and change.what.secret:
         raise Refused("What was deleted had secrets, which cannot be read back.")
-    # In the vendor's own words, as they were read: what it held, it takes again.
+    # Use the vendor's raw values as they were read, which it accepts again.
     names = change.wanted if change.operation == "update" else before
     payload = {name: before.get(name, "") for name in names}
     return stage(

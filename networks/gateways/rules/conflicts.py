@@ -1,4 +1,4 @@
-"""Changes that wait for the same thing, of which the later one writes over the earlier."""
+"""Detect pending changes to the same object, which would overwrite each other."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from networks.gateways.models import Change
 
 
 def conflict_key(change: Change) -> str:
-    """What it touches, to be compared. Of what is new that is its identity, or else all of it."""
+    """Return a digest of the target object, or of a new object's identity."""
     feature, target = change.what, change.target_id
     if change.operation == "create":
         names = [*feature.scope, *feature.identity] or sorted(change.wanted)
@@ -18,7 +18,7 @@ def conflict_key(change: Change) -> str:
 
 
 def conflicts_within(rows: Iterable[tuple[Any, str]]) -> dict[Any, list[Any]]:
-    """Of changes, told by id and subject: the ids of the others that wait for the same."""
+    """Map each (id, subject) to the ids of other pending changes with this subject."""
     wanted = {pk: subject for pk, subject in rows if subject}
     if not wanted:
         return {}

@@ -1,4 +1,4 @@
-"""What a change comes to: when it was staged, now, and as it is to be; and what would be done."""
+"""Three-way diff of a change: staged base, live state, desired state."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ Rows = dict[str, str] | None
 
 @dataclass(frozen=True)
 class Difference:
-    """One value: when the change was staged, now, and as it is to be."""
+    """One value of the diff: at staging, live, and desired."""
 
     name: str
     base: str | None
@@ -27,7 +27,7 @@ class Difference:
 
 
 def differences(change: Change) -> tuple[list[Difference], bool]:
-    """What a change comes to, and whether the gateway is not as it was at staging."""
+    """Return the diff against the live gateway, and whether it has drifted."""
     live = change.before
     if _is_there(change):
         with connect(change.gateway) as device:
@@ -36,7 +36,7 @@ def differences(change: Change) -> tuple[list[Difference], bool]:
 
 
 def _is_there(change: Change) -> bool:
-    """Whether it is known what to read; what is to be created is there once it was."""
+    """Return whether the change's object can be read; a new one only once it exists."""
     return bool(change.target_id) and not change.what.action
 
 
@@ -59,7 +59,7 @@ def drifted(change: Change, live: Rows) -> bool:
 
 @dataclass(frozen=True)
 class Compared:
-    """A change beside what its gateway holds; ``trouble`` is why that is not known."""
+    """Diff of a change; ``trouble`` is the reason if the live state is unknown."""
 
     change: Change
     differences: list[Difference]
@@ -68,16 +68,16 @@ class Compared:
 
 
 def compare_all(parts: Sequence[Change], *, fresh: bool = False) -> list[Compared]:
-    """Each of them, in their order. Gateways are asked at the same time, and not in every moment.
+    """Return the diffs in order.
 
-    ``fresh`` asks them again.
+    Gateways are read in parallel and cached for KEPT_SECONDS. ``fresh`` bypasses the cache.
     """
     names = {one.pk: f"live:{one.pk}:{one.version}" for one in parts}
     known = {names[one.pk]: (one.before, "") for one in parts if not _is_there(one)}
     known |= {} if fresh else cache.get_many(names.values())
     missing = [one for one in parts if names[one.pk] not in known]
     by_gateway = {one.gateway_id: one.gateway for one in missing}
-    # Threads ask, and touch no row.
+    # Threads only do network I/O and no database queries.
     with ThreadPoolExecutor(THREADS) as pool:
         asked = pool.map(
             lambda gateway: _looked_up(
@@ -86,13 +86,13 @@ def compare_all(parts: Sequence[Change], *, fresh: bool = False) -> list[Compare
             by_gateway.values(),
         )
         fetched = {names[pk]: live for found in asked for pk, live in found.items()}
-    # No gateway tells whether anything has changed, so what it said holds for a while.
+    # Gateways have no change notification, so live values are cached for a while.
     cache.set_many(fetched, KEPT_SECONDS)
     return [_compared(one, *{**known, **fetched}[names[one.pk]]) for one in parts]
 
 
 def _looked_up(gateway: Gateway, parts: Sequence[Change]) -> dict[Any, tuple[Rows, str]]:
-    """What the gateway holds of each, over one connection; or why that is not known."""
+    """Read the live values of each change over one connection, or why it failed."""
     found: dict[Any, tuple[Rows, str]] = {}
     try:
         with connect(gateway) as device:

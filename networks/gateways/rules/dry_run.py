@@ -1,4 +1,4 @@
-"""A dry run: what applying would do, what it would send, and what is in its way."""
+"""Dry run of a change: steps, requests that would be sent, and obstacles."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,13 @@ from networks.gateways.rules.scheduling import ApplyOptions, next_start, permitt
 from networks.gateways.rules.transitions import shown_payload
 
 State = Change.State
-# Names of what a gateway told us and no schema knows, and that may hold a secret.
+# Property names that are in no schema but may hold a secret.
 SECRETIVE = re.compile(r"(?i)pass|secret|psk|private|token|auth|^x_|key$")
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What applying would do and what is in its way; nothing was done."""
+    """Result of a dry run. Nothing was written."""
 
     steps: list[dict[str, Any]]
     requests: list[Call]
@@ -41,7 +41,7 @@ class DryRun:
 
 
 def plan(change: Change, *, by: User, how: ApplyOptions) -> DryRun:
-    """Looked at on the live gateway, also while the portal is read-only."""
+    """Dry-run the change on the live gateway, also while the portal is read-only."""
     found, drift = differences(change)
     obstacles = _obstacles(change, by, how)
     if drift and not how.accepts_drift:
@@ -104,9 +104,9 @@ def _steps(change: Change) -> list[dict[str, Any]]:
 
 
 def dry_run(change: Change) -> list[Call]:
-    """The requests of the vendor's own API, in their order, without their secrets.
+    """Return the vendor API's requests in order, without their secrets.
 
-    The gateway is read; what it would answer to a write is made up, as ``{new}`` for an id.
+    The gateway is read; responses to writes are simulated, with ``{new}`` as an id.
     """
     feature, target = change.what, change.target_id
     values = {} if change.operation == "delete" else feature.values(shown_payload(change))

@@ -1,10 +1,10 @@
-"""Writing a change to its gateway, by a worker: once in effect, or nobody says that it was.
+"""Apply a staged change to its gateway with at-most-once semantics.
 
-A worker claims the change by a conditional update, and writes down what it will send before
-it sends it. From then on the change never waits again, whoever is killed and whoever stalls:
-**whatever may have been sent is never sent a second time**, which the database itself holds.
-Whoever is interrupted leaves it *unknown*, and the truth is read from the gateway later
-(``reconciling``).
+A worker leases the change by a conditional update, and records what it will send before
+sending. After that the change is never pending again, even if the worker dies or stalls:
+**what may have been sent is never sent a second time**, which a database constraint
+enforces. An interrupted change becomes *unknown*; ``reconciliation`` reads the outcome from
+the gateway.
 """
 
 import logging
@@ -39,24 +39,24 @@ from networks.gateways.rules.transitions import log_event, transition
 
 State = Change.State
 ADVANCE = "networks.tasks.advance_set"
-# Questions and writes of one change, each of which may take as long as a gateway may.
+# Upper bound of reads and writes per change, each with the gateway's timeout.
 CALLS = 12
 
 log = logging.getLogger(__name__)
 
 
 def lease() -> timedelta:
-    """For how long a worker that has claimed a change may be at it."""
+    """Return how long a worker may hold a leased change."""
     return timedelta(seconds=settings.MUSTER_GATEWAY_SECONDS * CALLS)
 
 
 def work(change: Change) -> bool:
-    """Apply a change that is scheduled and due; whether it was this worker's to do."""
+    """Apply a due change. Returns False if another worker has it."""
     return bool(list(steps(change)))
 
 
 def steps(change: Change) -> Iterator[str]:
-    """The work, and where it may end: a worker can die or stall after each of them."""
+    """Apply the change, yielding at the steps after which a worker may die."""
     try:
         claim(change)
     except Conflict as reason:
@@ -97,7 +97,7 @@ def claim(change: Change) -> None:
 
 
 def still_permitted(change: Change) -> None:
-    """Between asking and doing, a night may have passed."""
+    """Check permissions and approval again: they may have changed since scheduling."""
     if settings.ADAPTER_READ_ONLY:
         raise NotPermitted("The portal is read-only: ADAPTER_READ_ONLY is true.")
     if change.applier is None:
@@ -107,7 +107,7 @@ def still_permitted(change: Change) -> None:
 
 
 def prepare(change: Change, device: Connection) -> None:
-    """See what the gateway holds, and write down what will be sent, before it is sent."""
+    """Read the gateway and record the intent before anything is sent."""
     feature, target = change.what, change.target_id
     note_version(change.gateway, device)
     device.check(feature, change.wanted)
@@ -132,7 +132,7 @@ def prepare(change: Change, device: Connection) -> None:
 
 
 def send(change: Change, device: Connection) -> str:
-    """Write it, this once; the id of what was written."""
+    """Send the write, once. Returns the id of the object."""
     feature = change.what
     values = feature.values(change.full_payload)
     if change.leased_until is None or timezone.now() >= change.leased_until:
@@ -141,7 +141,7 @@ def send(change: Change, device: Connection) -> str:
 
 
 def finish(change: Change, device: Connection, target: str, by: User | None) -> None:
-    """It is written: put it into effect, and see whether it is there."""
+    """Activate what was written, verify it, and mark the change as applied."""
     feature = change.what
     try:
         device.activate(feature)
@@ -160,7 +160,8 @@ def finish(change: Change, device: Connection, target: str, by: User | None) -> 
         before = (change.intent or {}).get("before")
         log_event(change, "apply", by=by, before=before, after=after or change.payload)
         if change.operation != "create":
-            # What was looked for under this id is not to be told apart from this any more.
+            # Stop watching earlier failed writes of this object: they cannot be told apart from
+            # this one.
             twins = change.gateway.changes.filter(feature=change.feature, target_id=target)
             twins.filter(state=State.FAILED).update(watched_until=None)
         if change.inverse_of is not None:
@@ -174,14 +175,14 @@ def _take_back(origin: Change) -> None:
 
 
 def matches_desired(change: Change, found: dict[str, str] | None) -> bool:
-    """Whether this is what the change was for."""
+    """Return whether the object read is in the change's desired state."""
     if change.operation == "delete":
         return found is None
     return found is not None and not change.what.differs(change.wanted, found)
 
 
 def record_failure(change: Change, error: Refused) -> None:
-    """Where a change is left that was not applied: it waits, has failed, or nobody knows."""
+    """Set the state after a failed attempt: pending again, failed, or unknown."""
     values: dict[str, Any] = {"outcome": str(error), "trouble": error_kind(error)}
     new: str = State.FAILED
     if isinstance(error, OutcomeUnknown):
@@ -193,17 +194,17 @@ def record_failure(change: Change, error: Refused) -> None:
             transition(change, change.state, new, **values)
             log_event(change, "apply", text=str(error), outcome="failed", by=change.applier)
     except Conflict as reason:
-        # It took longer than its lease, and the reconciler has it now.
+        # The lease expired and the reconciler took over.
         log.warning("Change %s was taken away: %s; it had: %s", change.pk, reason, error)
 
 
 def _was_not_sent(change: Change, error: Refused) -> bool:
-    """The driver says so: it did not even get a connection."""
+    """Return whether the driver reports that nothing was sent."""
     return change.state == State.APPLYING and isinstance(error, Unreachable | TimedOut)
 
 
 def notify_done(change: Change) -> None:
-    """Whoever waits for it may go on, and so may what waits for its gateway or comes next."""
+    """Notify waiters, then dispatch the gateway's next change and the change set."""
     redis_signal.tell(topic(change))
     wake_due()
     if change.change_set_id is not None:

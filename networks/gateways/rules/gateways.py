@@ -1,4 +1,4 @@
-"""Gateways: which there are, and connections to them."""
+"""Gateways: create, connect, poll their status, read live values."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,7 +21,7 @@ from networks.gateways.engine.features import Feature
 from networks.gateways.models import Change, Gateway
 
 POLLED_AT_ONCE = 400
-# Of each gateway; one that comes and goes fills no disk.
+# Entries per gateway, so that a flapping gateway cannot fill the table.
 HISTORY = 200
 THREADS = 20
 
@@ -64,7 +64,10 @@ def _checked(row: Gateway) -> Gateway:
 
 
 def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
-    """A connection to it; use it in a with statement. One that rehearses writes nothing."""
+    """Return a connection (a context manager).
+
+    With `rehearses`, writes are only recorded.
+    """
     release_connections()
     try:
         return drivers.DRIVERS[gateway.vendor](
@@ -84,14 +87,14 @@ def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
 
 
 def note_version(gateway: Gateway, device: Connection) -> None:
-    """Keep the version that a connection was told, where it is another than before."""
+    """Store the version read by a connection, if it has changed."""
     if device.version != gateway.version:
         gateway.version = device.version
         Gateway.objects.filter(pk=gateway.pk).update(version=device.version)
 
 
 def look(gateway: Gateway) -> Gateway:
-    """Ask it who it is, and note whether it answered."""
+    """Contact the gateway and record its version and status. Raises if it fails."""
     found = _asked(gateway)
     _noted(gateway, found)
     if isinstance(found, Refused):
@@ -101,12 +104,12 @@ def look(gateway: Gateway) -> Gateway:
 
 
 def poll() -> int:
-    """Ask those that were not asked for a while, many at a time; how many."""
+    """Poll gateways that are due, in parallel. Returns their number."""
     old = timezone.now() - timedelta(seconds=settings.MUSTER_GATEWAY_POLL_SECONDS)
     rows = Gateway.objects.filter(Q(polled=None) | Q(polled__lt=old)).order_by("polled")
     due = list(rows.select_related("organization", "site")[:POLLED_AT_ONCE])
     Gateway.objects.filter(pk__in=[one.pk for one in due]).update(polled=timezone.now())
-    # Threads ask, and touch no row.
+    # Threads only do network I/O and no database queries.
     with ThreadPoolExecutor(THREADS) as pool:
         for gateway, found in zip(due, pool.map(_asked, due), strict=True):
             _noted(gateway, found)
@@ -142,7 +145,7 @@ def _remember(gateway: Gateway, now: datetime) -> None:
 
 
 def read_live(gateway: Gateway, feature: Feature, *, most: int) -> list[dict[str, Any]]:
-    """What the gateway holds of a feature now, without secrets; at most so many."""
+    """Read up to `most` objects of a feature from the gateway, without secrets."""
     if feature.action:
         raise Refused(f"{feature.key} is something to do: there is nothing to read.")
     with connect(gateway) as device:

@@ -1,4 +1,4 @@
-"""Finding out what became of changes that nobody saw the end of."""
+"""Resolve changes with an unknown outcome from the gateway's live state."""
 
 import logging
 from datetime import timedelta
@@ -16,7 +16,7 @@ from networks.gateways.rules.gateways import connect
 from networks.gateways.rules.transitions import log_event, transition
 
 AT_ONCE = 20
-# A gateway that has not booted by then will not do so because of us.
+# An action without visible effect by then is given up.
 DEED_AFTER = timedelta(minutes=15)
 LOOK_AGAIN = timedelta(minutes=1)
 
@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
-    """Look after changes that are unknown, or whose worker is gone; how many were settled."""
+    """Recover abandoned changes and resolve unknown ones. Returns the number resolved."""
     now = timezone.now()
     for change in Change.objects.filter(
         state__in=[State.APPLYING, State.VERIFYING], leased_until__lt=now
     ):
         _recover_abandoned(change)
-    # What was sent may still be on its way for a while.
+    # A write may still be in flight for a while.
     rested = now - timedelta(seconds=settings.MUSTER_GATEWAY_SETTLE_SECONDS)
     rows = Change.objects.filter(state=State.UNKNOWN, sent__lte=rested).order_by("modified")
     settled = sum(map(_look, rows.select_related("gateway")[:AT_ONCE]))
@@ -41,7 +41,7 @@ def reconcile() -> int:
 
 
 def _look(change: Change) -> bool:
-    # Those that were looked at last come last.
+    # Move it to the end of the queue.
     Change.objects.filter(pk=change.pk).update(modified=timezone.now())
     try:
         found = resolve_outcome(change)
@@ -54,7 +54,7 @@ def _look(change: Change) -> bool:
 
 
 def _recover_abandoned(change: Change) -> None:
-    """Its worker is gone or stalls: before it sent anything, or perhaps after."""
+    """Reset a change with an expired lease: pending if nothing was sent, else unknown."""
     text = "The worker that applied it is gone."
     was_sent = change.sent is not None
     new = State.UNKNOWN if was_sent else waiting_state(change)
@@ -70,7 +70,7 @@ def _recover_abandoned(change: Change) -> None:
 
 
 def resolve_outcome(change: Change) -> bool:
-    """Ask the gateway whether the change is there; whether that told it."""
+    """Look for the change on the gateway. Returns whether the outcome is now known."""
     with connect(change.gateway) as device:
         target = _written(change, device)
         if target is not None:
@@ -89,7 +89,7 @@ def resolve_outcome(change: Change) -> bool:
 
 
 def _written(change: Change, device: Connection) -> str | None:
-    """The id of what the change wrote, if it did."""
+    """Return the id of the object that the change wrote, or None if it did not."""
     feature, intent = change.what, change.intent or {}
     if feature.action:
         now = device.started(feature, change.wanted)
@@ -120,7 +120,10 @@ def _is_untouched(change: Change, device: Connection) -> bool:
 
 
 def _give_up(change: Change, device: Connection) -> None:
-    """It was sent and is not there. It is not sent again: it may be on its way still."""
+    """Mark an unknown change as failed.
+
+    It may still arrive, so it is never sent again.
+    """
     if _is_untouched(change, device):
         text = "It did not reach the gateway, as far as can be seen. Stage it again if need be."
     else:

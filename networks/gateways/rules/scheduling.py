@@ -1,4 +1,4 @@
-"""Asking for a change to be applied: now, later, or never; a worker does it, and who asked waits."""
+"""Schedule changes, wait for their outcome, and expire stale ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from networks.gateways.rules.transitions import log_event, transition
 State = Change.State
 HOLDING = (ChangeSet.State.DRAFT, *ChangeSet.ACTIVE)
 WORK = "networks.tasks.apply_change"
-# The first that fits counts.
+# Most specific first: the first match counts.
 ERROR_KINDS: Mapping[str, type[Refused]] = {
     "timed out": TimedOut,
     "unreachable": Unreachable,
@@ -43,7 +43,10 @@ ERROR_KINDS: Mapping[str, type[Refused]] = {
 
 @dataclass(frozen=True)
 class ApplyOptions:
-    """``not_before`` and ``in_window`` are for later; ``key`` is the Idempotency-Key."""
+    """Options of apply.
+
+    ``not_before`` and ``in_window`` delay; ``key`` is the Idempotency-Key.
+    """
 
     force: bool = False
     accepts_drift: bool = False
@@ -54,16 +57,16 @@ class ApplyOptions:
 
 
 def apply(change: Change, *, by: User, how: ApplyOptions) -> Change:
-    """Have it applied, and wait for what becomes of it, for as long as a request may last.
+    """Schedule the change and wait for its outcome up to MUSTER_APPLY_WAIT_SECONDS.
 
-    What went wrong is raised; a change that is scheduled still has not been applied yet.
+    Raises the error that the worker recorded. A change still scheduled is returned as is.
     """
     schedule(change, by=by, how=how)
     return outcome(change, seconds=settings.MUSTER_APPLY_WAIT_SECONDS)
 
 
 def schedule(change: Change, *, by: User, how: ApplyOptions) -> Change:
-    """Leave it to a worker. Of any number who ask at once, one is heard."""
+    """Schedule the change for a worker. Of concurrent callers, one succeeds."""
     may_write(by, change.gateway, change.what)
     key = idempotency_digest(how.key)
     if key and change.apply_key == key:
@@ -93,7 +96,11 @@ def permitted(how: ApplyOptions) -> None:
 
 
 def next_start(change: Change, how: ApplyOptions) -> datetime:
-    """When it may begin. Outside of the maintenance windows that is for who said so."""
+    """Return when the change may start.
+
+    Outside of the maintenance windows raises Conflict, unless ``in_window`` or
+    ``not_before`` is set.
+    """
     now = timezone.now()
     wanted = max(how.not_before or now, now)
     parsed = maintenance_windows.parse(change.gateway.maintenance)
@@ -115,7 +122,10 @@ def told(begin: datetime) -> str:
 
 @transaction.atomic
 def unschedule(change: Change, *, by: User) -> Change:
-    """Do not apply it after all, as long as no worker has begun; it waits on."""
+    """Return a scheduled change to pending.
+
+    Raises Conflict once a worker has started it.
+    """
     may_write(by, change.gateway, change.what)
     transition(change, State.SCHEDULED, waiting_state(change), not_before=None)
     log_event(change, "hold", by=by)
@@ -123,7 +133,7 @@ def unschedule(change: Change, *, by: User) -> Change:
 
 
 def outcome(change: Change, *, seconds: float) -> Change:
-    """What became of it within that time; raises what went wrong."""
+    """Wait up to `seconds` for the outcome; raise the error the worker recorded."""
     if change.not_before is None or change.not_before <= timezone.now():
         redis_signal.wait(topic(change), lambda: is_over(change), seconds=seconds)
     change.refresh_from_db()
@@ -145,15 +155,15 @@ def error_kind(error: Refused) -> str:
     return next(name for name, kind in ERROR_KINDS.items() if isinstance(error, kind))
 
 
-# --- what beat does
+# --- periodic tasks
 
 
 def wake_due() -> int:
-    """Wake a worker for each that is due and that no message told of; how many."""
+    """Enqueue due changes, in case their message was lost. Returns their number."""
     rows = Change.objects.filter(state=State.SCHEDULED, not_before__lte=timezone.now())
     busy = Change.objects.filter(state__in=Change.OPEN).values("gateway")
     due = rows.exclude(gateway__in=busy).order_by("not_before", "created")
-    # One of each gateway: the others have to wait for it.
+    # One per gateway: changes of a gateway are applied one at a time.
     firsts: dict[Any, Any] = {}
     for pk, gateway in due.values_list("pk", "gateway")[:500]:
         firsts.setdefault(gateway, pk)
@@ -163,7 +173,7 @@ def wake_due() -> int:
 
 
 def expire() -> int:
-    """Give up what waited for too long; how many."""
+    """Expire pending changes past their time. Returns their number."""
     old = Q(expires__lt=timezone.now(), state__in=Change.WAITING)
     gone = 0
     for change in Change.objects.filter(old).select_related("gateway")[:500]:

@@ -1,4 +1,4 @@
-"""Steps of a change from one state to the next, and who is told of them."""
+"""State transitions of changes, and their history, audit and events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ READ = "network:read"
 
 
 def transition(change: Change, old: str, new: str, **values: Any) -> None:
-    """From one state to the next, if nobody was faster; else :class:`Conflict`."""
+    """Compare-and-swap the change's state; raise Conflict if it moved meanwhile."""
     moved = Change.objects.filter(pk=change.pk, state=old, version=change.version).update(
         state=new, version=change.version + 1, **values
     )
@@ -37,7 +37,7 @@ def log_event(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Tell the change's own history, the audit, and whoever listens."""
+    """Append to the change's history, the audit log and the event stream."""
     ChangeEvent.objects.create(
         change=change, state=change.state, text=text, actor=by.get_username() if by else ""
     )

@@ -19,7 +19,7 @@ class SubnetSerializer(serializers.ModelSerializer[Subnet]):
             "id", "created", "modified", "name", "subnet", "description", "organization",
             "master_subnet",
         ]  # fmt: skip
-        # The rules say what overlaps, and with what.
+        # The rule reports overlaps with names, so no uniqueness validators here.
         validators: list[Any] = []
 
 
@@ -33,7 +33,7 @@ class AddressSerializer(serializers.ModelSerializer[IpAddress]):
 
 
 class RequestSerializer(serializers.Serializer[Any]):
-    # The path says it already; clients send it again.
+    # The subnet comes from the path; OpenWISP clients send it in the body too.
     subnet = VisibleRelatedField(queryset=Subnet.objects.all(), required=False)
     description = serializers.CharField(max_length=100, required=False, allow_blank=True)
 

@@ -1,4 +1,4 @@
-"""Subnets and addresses at the paths of OpenWISP IPAM."""
+"""Views of subnets and addresses at the paths of OpenWISP IPAM."""
 
 from typing import Any, cast
 
@@ -38,7 +38,7 @@ LARGEST_FILE = 10 * 1024 * 1024
 
 
 class SubnetViewSet(RuleViewSet):
-    """Ranges of addresses, and which of them are taken."""
+    """Subnets and their utilization."""
 
     queryset = Subnet.objects.select_related("organization", "master_subnet")
     resource = "subnet"
@@ -52,13 +52,13 @@ class SubnetViewSet(RuleViewSet):
     @extend_schema(responses=OpenApiTypes.STR)
     @action(detail=True, methods=["get"], url_path="get-next-available-ip")
     def next_ip(self, request: Request, pk: str) -> Response:
-        """The lowest free address, or null."""
+        """Return the lowest free address, or null."""
         return Response(rules.next_free(self.get_object()))
 
     @extend_schema(request=RequestSerializer, responses={201: AddressSerializer})
     @action(detail=True, methods=["post"], url_path="request-ip")
     def request_ip(self, request: Request, pk: str) -> Response:
-        """Takes the lowest free address; null if there is none."""
+        """Allocate the lowest free address; null if there is none."""
         subnet = self.get_object()
         sent = RequestSerializer(data=request.data, context=self.get_serializer_context())
         sent.is_valid(raise_exception=True)
@@ -71,7 +71,7 @@ class SubnetViewSet(RuleViewSet):
     @extend_schema(responses=AllocationSerializer)
     @action(detail=True, methods=["get"])
     def allocation(self, request: Request, pk: str) -> Response:
-        """How many of its addresses are used, reserved and available."""
+        """Return the number of used, reserved and available addresses."""
         return Response(AllocationSerializer(rules.allocation(self.get_object())).data)
 
     @extend_schema(
@@ -80,7 +80,7 @@ class SubnetViewSet(RuleViewSet):
     )
     @action(detail=True, methods=["get"])
     def hosts(self, request: Request, pk: str) -> Response:
-        """Its addresses, 256 at a time: which are used, and by what row."""
+        """List host addresses, 256 per page, each with its status and row."""
         subnet = self.get_object()
         usable = subnet.hosts
         first = rules.position(subnet, request.query_params.get("start", ""))
@@ -100,7 +100,7 @@ class SubnetViewSet(RuleViewSet):
     @extend_schema(request=None, responses={(200, "text/csv"): OpenApiTypes.STR})
     @action(detail=True, methods=["post"])
     def export(self, request: Request, pk: str) -> HttpResponse:
-        """The subnet and its addresses as CSV."""
+        """Export the subnet and its addresses as CSV."""
         headers = {"Content-Disposition": 'attachment; filename="ip_address.csv"'}
         text = rules.as_csv(self.get_object())
         return HttpResponse(text, content_type="text/csv", headers=headers)
@@ -109,7 +109,7 @@ class SubnetViewSet(RuleViewSet):
 class SubnetAddressViewSet(
     OwnedViewSet, ListModelMixin, CreateModelMixin, GenericViewSet[IpAddress]
 ):
-    """The addresses of one subnet that are taken."""
+    """Allocated addresses of one subnet."""
 
     queryset = IpAddress.objects.select_related("subnet")
     resource = "address"
@@ -130,7 +130,7 @@ class SubnetAddressViewSet(
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.subnet()  # before anything is said of what was sent
+        self.subnet()  # raise 404 before validating the request body
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = serializer.validated_data
@@ -140,7 +140,7 @@ class SubnetAddressViewSet(
 
 
 class AddressViewSet(RuleViewSet):
-    """An address that is taken."""
+    """An allocated address."""
 
     queryset = IpAddress.objects.select_related("subnet")
     resource = "address"
@@ -156,7 +156,7 @@ class AddressViewSet(RuleViewSet):
 
 
 class ImportView(View):
-    """Subnets with their addresses from CSV files."""
+    """Import of subnets and addresses from CSV files."""
 
     resource = "subnet"
     permission_classes = [HasResourcePermission]

@@ -1,4 +1,4 @@
-"""Arithmetic of address ranges. Nothing here enumerates a network: an IPv6 /64 is as quick as a /30."""
+"""Arithmetic on address ranges, without enumerating addresses."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from itertools import islice
 
 Network = IPv4Network | IPv6Network
 
-# Networks so small that their first and last address are hosts too (RFC 3021, RFC 6164).
+# Networks without network and broadcast address (RFC 3021, RFC 6164).
 POINT_TO_POINT = 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Range:
-    """Addresses as numbers, `first` and `last` included; empty if `last` is below `first`."""
+    """Range of addresses as integers, inclusive; empty if `last` is below `first`."""
 
     first: int
     last: int
@@ -28,12 +28,12 @@ class Range:
         return max(self.last - self.first + 1, 0)
 
     def cut(self, other: Range) -> Range:
-        """What both have."""
+        """Return the intersection."""
         return Range(max(self.first, other.first), min(self.last, other.last))
 
 
 def network(text: str) -> Network:
-    """The network of `address/length`; bits of the host part are dropped. Raises ValueError."""
+    """Parse `address/length`, dropping host bits. Raises ValueError."""
     return ip_network(text.strip(), strict=False)
 
 
@@ -42,7 +42,7 @@ def whole(net: Network) -> Range:
 
 
 def hosts(net: Network) -> Range:
-    """The addresses that hosts can have: not the network's own, nor IPv4's broadcast."""
+    """Return the host addresses, without network and IPv4 broadcast address."""
     span = whole(net)
     if net.max_prefixlen - net.prefixlen <= POINT_TO_POINT:
         return span
@@ -50,7 +50,7 @@ def hosts(net: Network) -> Range:
 
 
 def gaps(within: Range, taken: Iterable[Range]) -> Iterator[Range]:
-    """The free ranges, ascending; `taken` must ascend by its first addresses."""
+    """Yield the free ranges, ascending. `taken` must be sorted by first address."""
     start = within.first
     for one in taken:
         if one.last < start:
@@ -70,12 +70,12 @@ def numbers(ranges: Iterable[Range]) -> Iterator[int]:
 
 
 def lowest_free(within: Range, taken: Iterable[Range], many: int) -> list[int]:
-    """The `many` lowest free addresses, or as many as there are."""
+    """Return up to `many` lowest free addresses."""
     return list(islice(numbers(gaps(within, taken)), many))
 
 
 def blocks(within: Network, length: int, taken: Iterable[Range]) -> Iterator[Network]:
-    """The free networks of this prefix length inside `within`, ascending."""
+    """Yield the free networks of this prefix length inside `within`, ascending."""
     size = 1 << (within.max_prefixlen - length)
     for gap in gaps(whole(within), taken):
         start = -(-gap.first // size) * size
@@ -85,7 +85,7 @@ def blocks(within: Network, length: int, taken: Iterable[Range]) -> Iterator[Net
 
 
 def sort_key(version: int, number: int) -> str:
-    """Text that sorts as the addresses do, whichever their version, in every database."""
+    """Return a text that sorts like the addresses of both versions, in every database."""
     return f"{version}{number:032x}"
 
 
@@ -99,6 +99,6 @@ def number_of(key: str) -> int:
 
 
 def as_text(version: int, number: int) -> str:
-    """The canonical form of an address."""
+    """Return the canonical form of an address."""
     net = ip_network((number, 32 if version == 4 else 128))  # noqa: PLR2004 - IPv4
     return str(net.network_address)

@@ -1,4 +1,4 @@
-"""Subnets and the addresses in them that are taken."""
+"""Subnets and their allocated addresses."""
 
 from typing import Any, ClassVar
 
@@ -26,7 +26,7 @@ def valid_network(value: str) -> None:
 
 
 class Subnet(Shareable, Base):
-    """A range of addresses, of one organization or of all."""
+    """A range of addresses, of one organization or shared by all."""
 
     name = models.CharField(max_length=100, db_index=True)
     subnet = models.CharField(max_length=43, validators=[valid_network], help_text=CIDR_HELP)
@@ -35,7 +35,7 @@ class Subnet(Shareable, Base):
         "self", models.CASCADE, null=True, blank=True, related_name="child_subnets",
         help_text="The larger one that this is a part of.",
     )  # fmt: skip
-    # Texts that sort as the addresses do: databases then find overlaps and gaps by an index.
+    # Texts that sort like the addresses, so that an index finds overlaps and gaps.
     first = models.CharField(max_length=LONGEST_KEY, editable=False, db_index=True)
     last = models.CharField(max_length=LONGEST_KEY, editable=False)
 
@@ -58,7 +58,7 @@ class Subnet(Shareable, Base):
         super().save(*args, **kwargs)
 
     def note_span(self) -> None:
-        """Normalize the network and note its first and last address; raises ValueError."""
+        """Normalize the network and store its first and last address. Raises ValueError."""
         net = addresses.network(self.subnet)
         span = addresses.whole(net)
         self.subnet = str(net)
@@ -85,7 +85,7 @@ class Subnet(Shareable, Base):
 
 
 class IpAddress(OrganizationScoped, Base):
-    """An address that is taken."""
+    """An allocated address."""
 
     organization_path: ClassVar[str] = "subnet__organization"
     is_shareable: ClassVar[bool] = True

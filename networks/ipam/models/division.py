@@ -1,4 +1,4 @@
-"""Parts of a subnet that devices get for themselves."""
+"""Subnet division: rules, and the subnets assigned to devices."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from networks.ipam.models.addresses import Subnet
 
 
 class DivisionRule(OrganizationOwned, Base):
-    """How many subnets of which size each device of an organization gets out of a larger one."""
+    """Number and size of the subnets that each device of an organization gets."""
 
     class Type(models.TextChoices):
         DEVICE = "device", "Every device with a configuration"
@@ -52,7 +52,7 @@ class DivisionRule(OrganizationOwned, Base):
 
 
 class Division(OrganizationScoped):
-    """One subnet that a rule gave to a device; `position` counts from 1."""
+    """One subnet assigned to a device by a rule; `position` counts from 1."""
 
     organization_path: ClassVar[str] = "device__organization"
 

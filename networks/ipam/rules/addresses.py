@@ -1,4 +1,4 @@
-"""Subnets that do not overlap, and addresses that nobody has twice."""
+"""Subnets without overlaps, and allocation of unique addresses."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,7 +18,7 @@ from networks.ipam.models import IpAddress, Subnet
 
 @dataclass(frozen=True)
 class Allocation:
-    """How many addresses hosts could have, and what became of them."""
+    """Number of host addresses of a subnet by status."""
 
     total: int
     used: int
@@ -31,7 +31,7 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Host:
-    """An address that a host could have: taken, kept for a part of the subnet, or free."""
+    """A host address: used, reserved for a child subnet, or free."""
 
     address: str
     ip_address_id: UUID | None
@@ -51,7 +51,7 @@ def create_subnet(**values: Any) -> Subnet:
 
 @transaction.atomic
 def update_subnet(subnet: Subnet, /, **values: Any) -> Subnet:
-    """Change a subnet. One with addresses or parts may grow, and lose none of them."""
+    """Change a subnet. Raises Refused if an address or child subnet would be outside."""
     owner = subnet.organization_id
     for name, value in values.items():
         setattr(subnet, name, value)
@@ -69,7 +69,7 @@ def update_subnet(subnet: Subnet, /, **values: Any) -> Subnet:
 
 @transaction.atomic
 def delete_subnet(subnet: Subnet) -> None:
-    """Remove a subnet with its parts and addresses, unless something still uses them."""
+    """Delete a subnet with its child subnets and addresses. Raises Conflict if in use."""
     try:
         subnet.delete()
     except ProtectedError as error:
@@ -78,7 +78,7 @@ def delete_subnet(subnet: Subnet) -> None:
 
 
 def _check(subnet: Subnet) -> Subnet:
-    with suppress(ValueError):  # the validator of the field says it in words
+    with suppress(ValueError):  # the field's validator reports this
         subnet.note_span()
     subnet.checked()
     _check_unique(subnet)
@@ -117,7 +117,11 @@ def _check_master(subnet: Subnet) -> None:
 
 
 def _check_overlaps(subnet: Subnet) -> None:
-    """Within an organization and what is shared; a shared one meets them all."""
+    """Raise Refused if the subnet overlaps an unrelated one.
+
+    Checked against the subnets of its organization and shared ones; a shared subnet against
+    all.
+    """
     others = Subnet.objects.filter(first__lte=subnet.last, last__gte=subnet.first)
     master = subnet.master_subnet
     if subnet.organization_id is not None and not (master and master.organization_id is None):
@@ -161,7 +165,7 @@ def add_address(*, subnet: Subnet, ip_address: str, **values: Any) -> IpAddress:
 
 
 def locked(subnet: Subnet) -> Subnet:
-    """Whoever takes addresses of the same subnet meanwhile waits, so nobody gets one twice."""
+    """Lock the subnet's row, so that concurrent allocations are serialized."""
     held: Subnet = Subnet.objects.select_for_update(of=("self",)).get(pk=subnet.pk)
     return held
 
@@ -198,7 +202,10 @@ def delete_address(row: IpAddress) -> None:
 def allocate(
     subnet: Subnet, many: int = 1, *, descriptions: Sequence[str] = ()
 ) -> list[IpAddress]:
-    """Take the lowest free addresses; :class:`Refused` if there are not as many."""
+    """Allocate the `many` lowest free addresses.
+
+    Raises :class:`Refused` if too few are free.
+    """
     held = locked(subnet)
     found = free(held, many)
     if len(found) < many:
@@ -223,7 +230,7 @@ def next_free(subnet: Subnet) -> str | None:
 
 
 def free(subnet: Subnet, many: int) -> list[int]:
-    """The lowest free addresses, up to so many, outside of the subnet's parts."""
+    """Return up to `many` lowest free addresses outside of child subnets."""
     hosts = subnet.hosts
     parts = list(_parts(subnet))
     taken = _taken(subnet, hosts)
@@ -233,13 +240,13 @@ def free(subnet: Subnet, many: int) -> list[int]:
             return addresses.lowest_free(hosts, [], many)
         highest = addresses.number_of(seen["highest"])
         if highest - hosts.first + 1 == seen["count"]:
-            # The usual: given out from the bottom without gaps.
+            # Fast path: allocated from the bottom without gaps.
             return addresses.lowest_free(Range(highest + 1, hosts.last), [], many)
     return addresses.lowest_free(hosts, _merged(parts, taken), many)
 
 
 def _taken(subnet: Subnet, within: Range) -> QuerySet[IpAddress]:
-    """The addresses of this subnet in that range."""
+    """Return the subnet's addresses in the range."""
     return IpAddress.objects.filter(
         subnet=subnet, number__gte=subnet.key(within.first), number__lte=subnet.key(within.last)
     ).order_by("number")
@@ -251,7 +258,7 @@ def _parts(subnet: Subnet) -> Iterable[Range]:
 
 
 def taken_ranges(subnet: Subnet) -> list[Range]:
-    """What blocks of the subnet cannot have: its parts, and addresses taken in itself."""
+    """Return the ranges unavailable for blocks: child subnets and own addresses."""
     return _merged(list(_parts(subnet)), _taken(subnet, subnet.span))
 
 
@@ -261,7 +268,7 @@ def _merged(parts: Iterable[Range], taken: QuerySet[IpAddress]) -> list[Range]:
 
 
 def _in_family(subnet: Subnet, within: Range) -> QuerySet[IpAddress]:
-    """The addresses in this range, whichever of the related subnets they are written in."""
+    """Return the addresses in the range, also those of parent and child subnets."""
     related = [subnet.pk, *_ancestors(subnet), *_descendants(subnet)]
     return IpAddress.objects.filter(
         subnet__in=related,
@@ -281,7 +288,7 @@ def allocation(subnet: Subnet) -> Allocation:
 
 
 def host_range(subnet: Subnet, first: int, many: int) -> list[Host]:
-    """Consecutive addresses that hosts could have, beginning with the number `first`."""
+    """Return up to `many` consecutive host addresses, starting at `first`."""
     within = Range(first, first + many - 1).cut(subnet.hosts)
     if not within.count:
         return []
@@ -298,7 +305,7 @@ def host_range(subnet: Subnet, first: int, many: int) -> list[Host]:
 
 
 def position(subnet: Subnet, text: str) -> int:
-    """The number of an address of this subnet, its first host's if it is none."""
+    """Return the number of a host address, or of the subnet's first host if invalid."""
     hosts = subnet.hosts
     try:
         address = ip_address(text)

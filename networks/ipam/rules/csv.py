@@ -1,4 +1,4 @@
-"""Subnets as spreadsheets: name, network and organization in three rows, then the addresses."""
+"""CSV import and export: name, network and organization, then one address per row."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def as_csv(subnet: Subnet) -> str:
 
 
 def _inert(text: str) -> str:
-    """Spreadsheets would take text that begins like this for a formula."""
+    """Escape text that spreadsheets would interpret as a formula (CSV injection)."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
@@ -42,7 +42,7 @@ def _rows(text: str) -> list[list[str]]:
 
 
 def owner_in(text: str) -> Organization | None:
-    """The organization that the file is for; None where its line is empty, for a shared one."""
+    """Return the organization named in the file; None (shared) if its line is empty."""
     rows = _rows(text)
     if len(rows) < 3:  # noqa: PLR2004 - the three that stand above the addresses
         raise Refused("Invalid data format")
@@ -61,7 +61,7 @@ def _first(row: list[str]) -> str:
 
 @transaction.atomic
 def import_csv(text: str) -> int:
-    """Add the addresses of a file, and the subnet if there is none yet; how many were new."""
+    """Import addresses; create the subnet if needed. Returns the number of new ones."""
     owner = owner_in(text)
     rows = _rows(text)
     try:

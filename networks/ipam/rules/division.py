@@ -1,4 +1,4 @@
-"""Subnets of their own for devices: given out by rules, in batches, and taken back."""
+"""Subnet division: assign subnets to devices by rules, and release them."""
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
@@ -27,7 +27,7 @@ def create_division_rule(**values: Any) -> DivisionRule:
 
 @transaction.atomic
 def update_division_rule(rule: DivisionRule, /, **values: Any) -> DivisionRule:
-    """Rename a rule, or let devices have more addresses; what was given out stays."""
+    """Rename a rule or raise its addresses per device. Assigned subnets are kept."""
     for name in FROZEN:
         if name in values and values[name] != getattr(rule, name):
             raise Refused({name: ["It stays as it is: make another rule instead."]})
@@ -70,7 +70,7 @@ def rules_for(kind: str, subnets: Collection[UUID] | None = None) -> list[Divisi
 
 
 def divide(rule: DivisionRule, device_ids: Iterable[UUID]) -> None:
-    """Give each of these devices its subnets, those that have them already aside."""
+    """Assign subnets to devices that have none of this rule. Raises Refused if full."""
     have = set(rule.divisions.filter(device__in=device_ids).values_list("device", flat=True))
     lacking = [pk for pk in device_ids if pk not in have]
     if lacking:
@@ -106,7 +106,7 @@ def _divide(rule: DivisionRule, device_ids: list[UUID]) -> None:
 
 
 def _free_blocks(master: Subnet, length: int) -> Iterator[Network]:
-    """The first block stays free: servers and routers of the subnet itself have it."""
+    """Yield free blocks. The first is reserved for servers and routers of the subnet."""
     blocks = addresses.blocks(master.network, length, taken_ranges(master))
     return (one for one in blocks if int(one.network_address) != master.span.first)
 
@@ -116,7 +116,7 @@ def _name(rule: DivisionRule, position: int) -> str:
 
 
 def _address(rule: DivisionRule, subnets: list[Subnet]) -> None:
-    """Have as many addresses of each subnet taken as the rule says, from the bottom."""
+    """Allocate the rule's number of lowest addresses in each subnet."""
     rows = []
     known = set(IpAddress.objects.filter(subnet__in=subnets).values_list("subnet", "number"))
     for subnet in subnets:
@@ -137,7 +137,10 @@ def _address(rule: DivisionRule, subnets: list[Subnet]) -> None:
 
 @transaction.atomic
 def take_back(divisions: QuerySet[Division]) -> None:
-    """These subnets are free again, with all addresses in them."""
+    """Delete these subnets and their addresses.
+
+    Raises Conflict if VPN clients use them.
+    """
     subnets = list(divisions.values_list("subnet", flat=True))
     if IpAddress.objects.filter(subnet__in=subnets, vpn_client__isnull=False).exists():
         raise Conflict("VPN clients have addresses of these subnets: take them out first.")
@@ -147,7 +150,7 @@ def take_back(divisions: QuerySet[Division]) -> None:
 
 
 def first_address(rule: DivisionRule, device_id: UUID) -> IpAddress | None:
-    """The device's first address under this rule that no VPN client has yet."""
+    """Return the device's first address under this rule not used by a VPN client."""
     rows = IpAddress.objects.filter(
         subnet__division__rule=rule, subnet__division__device=device_id, vpn_client=None
     )
@@ -156,7 +159,7 @@ def first_address(rule: DivisionRule, device_id: UUID) -> IpAddress | None:
 
 
 def variables_of(device: Device) -> dict[str, str]:
-    """What the configuration of a device can say of its subnets, by OpenWISP's names."""
+    """Return the device's subnet variables for configurations, with OpenWISP's names."""
     values: dict[str, str] = {}
     for one in device.divisions.all():
         name = _name(one.rule, one.position)

@@ -1,4 +1,4 @@
-"""A gateway of each vendor for the demo, each with a change that waits for somebody to look."""
+"""Create a demo gateway of each vendor, each with a pending change."""
 
 import time
 from argparse import ArgumentParser
@@ -14,7 +14,7 @@ from networks.gateways.models import Gateway
 from networks.gateways.rules import changes, gateways
 
 WAIT_SECONDS = 20
-# What waits for each of them.
+# Pending change of each vendor.
 STAGED = {
     "mikrotik": "mikrotik.firewall.filter_rule",
     "omada": "firewall.port_forward",

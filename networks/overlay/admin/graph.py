@@ -1,4 +1,4 @@
-"""What the page of a network shows: the mesh as a drawing, and its policy as rows of a form."""
+"""Drawing of the mesh and form rows of the policy for a network's admin page."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from networks.overlay.rules import presence
 from networks.overlay.rules.graph import picture
 
 WIDTH, HEIGHT = 720, 420
-# From this number on, names would lie over each other.
+# Above this number of members the labels would overlap.
 MOST_NAMED = 40
 BLANK_ROWS = 2
 BEND = 0.22
@@ -27,7 +27,7 @@ SAID = {True: "online", False: "offline", None: "not known"}
 
 
 def mesh(network: Network) -> dict[str, Any]:
-    """Members on a ring around the relay, with lines for the ways that what they send takes."""
+    """Lay out members on a circle around the relay, with their traffic paths."""
     found = picture(network)
     members, at = found["members"], {}
     for number, member in enumerate(members):
@@ -58,7 +58,7 @@ def mesh(network: Network) -> dict[str, Any]:
 
 
 def arc(one: tuple[float, float], other: tuple[float, float]) -> str:
-    """A bent line, so that it does not go through the relay in the middle."""
+    """Return a curved SVG path that avoids the relay in the middle."""
     across, down = other[0] - one[0], other[1] - one[1]
     x = (one[0] + other[0]) / 2 + down * BEND
     y = (one[1] + other[1]) / 2 - across * BEND
@@ -87,7 +87,7 @@ def in_days(text: str) -> datetime | None:
 
 
 def policy_rows(policy: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rules as rows of the form, with some empty ones after them."""
+    """Return the policy's rules as form rows, followed by BLANK_ROWS empty ones."""
     rows = [
         {
             "action": one["action"],
@@ -111,7 +111,7 @@ def test_rows(tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def read_policy(data: QueryDict) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The form's rows as a policy and its tests; rows that say nothing are none."""
+    """Parse the form's rows into a policy and its tests. Empty rows are ignored."""
     found = []
     columns = [
         data.getlist(f"rule-{name}") for name in ("action", "from", "to", "protocol", "ports")

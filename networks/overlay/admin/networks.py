@@ -1,4 +1,4 @@
-"""The pages of overlay networks: who is there, how they reach each other, and who may join."""
+"""Admin pages of overlay networks: members, paths, policy, shares and join codes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -71,7 +71,7 @@ class NetworkAdmin(RuleAdmin):
     delete_rule = staticmethod(lambda _network: None)
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
-        """By one's part in the network; everybody may have networks of their own."""
+        """Check the user's role in the network. Every active user may create networks."""
         user: Any = request.user
         if not user.is_authenticated or not user.is_active:
             return False
@@ -81,7 +81,7 @@ class NetworkAdmin(RuleAdmin):
         return can(rules.role_of(user, obj), action) == "yes"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """A new network has no members that one of could be its master."""
+        """Hide the master field of a new network, which has no members yet."""
         return super().get_fields(request, obj) if obj else ["name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -178,7 +178,7 @@ class NetworkAdmin(RuleAdmin):
         }  # fmt: skip
 
     def picture(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The part of the page that changes by itself, for the page to fetch."""
+        """Render the live part of the page (drawing and members) for polling."""
         network = self.row_for(request, str(pk), "read")
         return render(request, "portal/mesh.html", self.live_part(request, network))
 
@@ -211,13 +211,13 @@ def as_user(request: HttpRequest) -> User:
 
 
 def addable(user: User, network: Network) -> list[Device]:
-    """Devices that the user may configure and that are not in the network yet."""
+    """Return devices the user may configure that are not members (MOST_DEVICES)."""
     rows = Device.objects.visible_to(user, "device:update").filter(is_deactivated=False)
     inside = network.members.filter(node__device__isnull=False).values("node__device")
     return list(rows.filter(config__isnull=False).exclude(pk__in=inside).order_by("name")[:MOST_DEVICES])  # fmt: skip
 
 
-# --- what the page's buttons do: each returns what to say, or what to show once
+# --- button actions: each returns a message, or a context to display once
 
 Said = str | dict[str, Any]
 

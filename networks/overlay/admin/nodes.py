@@ -1,4 +1,4 @@
-"""Devices of overlay networks, and the one that is the relay."""
+"""Admin pages of overlay nodes and the relay."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ class NodeAdmin(RuleAdmin):
     ordering = ["-is_relay", "name"]
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
-        """Everybody sees what is in their networks, and changes their own."""
+        """Allow users to see the nodes of their networks and to change their own."""
         user: Any = request.user
         if not user.is_authenticated or not user.is_active or verb in {"create", "delete"}:
             return False

@@ -1,4 +1,4 @@
-"""The shapes of the Husarnet Dashboard API, key by key as its documentation prints them."""
+"""Serializers of the Husarnet Dashboard API, with the keys of its documentation."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from networks.overlay.rules import networks as meshes
 
 
 class NetworkShape(serializers.ModelSerializer[Network]):
-    """A network as lists have it: its owner is a number."""
+    """A network in a list; `owner` is the account's number."""
 
     url = serializers.SerializerMethodField()
     owner = serializers.IntegerField(source="owner.network_account.pk")
@@ -26,7 +26,7 @@ class NetworkShape(serializers.ModelSerializer[Network]):
         return f"/api/network/{row.pk}"
 
     def get_share_token(self, row: Network) -> str | None:
-        """Null for members: sharing is not theirs."""
+        """Return the share token, or null for members, who cannot share."""
         user: User = self.context["user"]
         may_share = (
             user.is_superuser
@@ -68,7 +68,7 @@ class MemberShape(serializers.ModelSerializer[Member]):
 
 
 class DetailShape(NetworkShape):
-    """A network by itself: its owner is an e-mail address."""
+    """A network in detail; `owner` is an e-mail address."""
 
     owner = serializers.EmailField(source="owner.email")  # type: ignore[assignment]
     shares = ShareShape(many=True)
@@ -131,7 +131,7 @@ class ChangedNetwork(serializers.Serializer[Any]):
 
 
 class Operation(serializers.Serializer[Any]):
-    """One of five; which of the others are needed depends on it."""
+    """A membership or share operation; `op` decides which other fields are required."""
 
     op = serializers.ChoiceField(
         choices=["add-member", "delete-member", "add-share", "remove-share"]

@@ -1,4 +1,4 @@
-"""The Husarnet Dashboard API."""
+"""Views of the Husarnet Dashboard API."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -55,14 +55,14 @@ def detailed(rows: QuerySet[Network]) -> QuerySet[Network]:
 
 
 def person(request: Request) -> User:
-    """Who asks; what was shared with their e-mail meanwhile is theirs from now on."""
+    """Return the requesting user, after activating the user's pending shares."""
     assert isinstance(request.user, User)  # noqa: S101 - the view's permission class
     rules.claim(request.user)
     return request.user
 
 
 def context(request: Request) -> dict[str, Any]:
-    """What shapes of networks are filled in with, read once for all of them."""
+    """Return the serializer context of networks, queried once per request."""
     assert isinstance(request.user, User)  # noqa: S101 - the view's permission class
     return {
         "user": request.user,
@@ -85,7 +85,10 @@ def network_for(request: Request, pk: str) -> Network:
 
 
 def flag(value: object, name: str) -> bool:
-    """JSON's true and false, or the same as text, which forms send."""
+    """Parse a boolean, as JSON or as the text "true"/"false" from forms.
+
+    Raises Refused.
+    """
     text = str(value).lower() if isinstance(value, bool | str) else "?"
     if text not in {"true", "false"}:
         raise Refused({name: ["Either true or false."]})
@@ -99,7 +102,7 @@ class NetworksView(View):
         responses=ListShape,
     )
     def get(self, request: Request) -> Response:
-        """The networks that the caller owns."""
+        """List the caller's networks; with `shared=1` also those shared with the caller."""
         user = person(request)
         rules.check_scope(user, "network:read")
         rows = network_rows()
@@ -112,7 +115,7 @@ class NetworksView(View):
 
     @extend_schema(operation_id="husarnet_network_create", request=NewNetwork, responses={201: MadeShape})  # fmt: skip
     def post(self, request: Request) -> Response:
-        """A new, empty network."""
+        """Create an empty network."""
         row = rules.create_network(person(request), name=body(request).get("name"))
         shown = NetworkShape(row, context=context(request))
         return Response({"status": "ok", "network": shown.data}, status=CREATED)
@@ -125,7 +128,7 @@ class NetworkView(View):
         responses=DetailShape,
     )
     def get(self, request: Request, pk: str) -> Response:
-        """A network with its members and shares."""
+        """Return a network with its members and shares."""
         network = network_for(request, pk)
         rules.check(person(request), network, "see")
         if request.query_params.get("refresh_devices", "").lower() in TRUE:
@@ -135,7 +138,7 @@ class NetworkView(View):
 
     @extend_schema(operation_id="husarnet_network_change", request=ChangedNetwork, responses=MadeShape)  # fmt: skip
     def put(self, request: Request, pk: str) -> Response:
-        """Change the name, the master, or both; what is not named stays."""
+        """Change the name, the master, or both. Omitted attributes stay unchanged."""
         network = network_for(request, pk)
         data = body(request)
         values = {ours: data[theirs] for theirs, ours in (("name", "name"), ("ros-master", "master")) if theirs in data}  # fmt: skip
@@ -154,7 +157,7 @@ class NetworkView(View):
 
     @extend_schema(operation_id="husarnet_network_do", request=Operation, responses=DoneShape)
     def patch(self, request: Request, pk: str) -> Response:
-        """Add and delete members and shares, as ``op`` says."""
+        """Add or delete a member or a share, depending on ``op``."""
         network = network_for(request, pk)
         data = body(request)
         act = OPERATIONS.get(data["op"]) if isinstance(data.get("op"), str) else None
@@ -217,7 +220,7 @@ def _text(value: object, name: str) -> str:
 
 
 def _id(value: object, name: str) -> int:
-    """A number, bare or quoted: the documentation has both."""
+    """Parse an id, plain or quoted: both occur in Husarnet's documentation."""
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
     if not (text.isascii() and text.isdecimal()) or int(text) > LARGEST_ID:
         raise Refused({name: ["The id of a member, a number, is expected."]})
@@ -227,7 +230,7 @@ def _id(value: object, name: str) -> int:
 class StatusView(View):
     @extend_schema(operation_id="husarnet_status", responses=StatusShape)
     def get(self, request: Request, address: str) -> Response:
-        """Look after one device now."""
+        """Refresh and return the status of one device."""
         user = person(request)
         rules.check_scope(user, "network:read")
         try:
@@ -243,7 +246,7 @@ class StatusView(View):
 
 
 class TokenPage(LoginRequiredMixin, Page):
-    """Where a person gets the token that programs sign in with; it is shown this once."""
+    """Page that issues the Husarnet Dashboard API token. The token is shown only once."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self.shown(request)

@@ -1,4 +1,4 @@
-"""Plans as text: for `wg`, for hosts files, for OpenWrt, for phones, and for our own agent."""
+"""Render plans for `wg`, hosts files, NetJSON, phones and the join client."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ FOLDER = "etc/muster/overlay"
 SCRIPT = "usr/lib/muster/overlay"
 HOOK = "etc/muster/reload.d/50-overlay"
 AGENT_HOOK = "etc/openwisp/post-reload-hook"
-# What a configuration says in place of a key that the portal holds.
+# Variable that stands for a private key stored in the portal.
 KEY_VARIABLE = "overlay_private_key"
 LOWEST_MTU, USUAL_MTU = 1280, 1420
 
@@ -18,7 +18,10 @@ Json = dict[str, Any]
 
 
 def wg_config(plan: Plan, *, private_key: str = "") -> str:
-    """For `wg syncconf`; without a key, the device puts its own in place."""
+    """Return the configuration for `wg syncconf`.
+
+    Without a key, the device inserts its own.
+    """
     lines = ["[Interface]"]
     if private_key:
         lines.append(f"PrivateKey = {private_key}")
@@ -31,7 +34,7 @@ def wg_config(plan: Plan, *, private_key: str = "") -> str:
 def _peer(peer: Peer) -> list[str]:
     lines = ["", "[Peer]", f"PublicKey = {peer.public_key}"]
     if peer.allowed_ips:
-        # Without any, a handshake is tried and nothing is sent yet.
+        # Without allowed IPs the peer can handshake but carries no traffic yet.
         lines.append(f"AllowedIPs = {', '.join(peer.allowed_ips)}")
     if peer.endpoint:
         lines.append(f"Endpoint = {peer.endpoint}")
@@ -41,7 +44,7 @@ def _peer(peer: Peer) -> list[str]:
 
 
 def phone_config(plan: Plan, *, private_key: str) -> str:
-    """For the WireGuard apps, which read it from a QR code: a member that never changes."""
+    """Return a static WireGuard app configuration with the relay as only peer."""
     (relay,) = plan.peers[:1]
     lines = [
         "[Interface]",
@@ -54,7 +57,10 @@ def phone_config(plan: Plan, *, private_key: str) -> str:
 
 
 def hosts(plan: Plan) -> str:
-    """The lines of a hosts file; the first that names something is the one that counts."""
+    """Return the lines of a hosts file.
+
+    The first line that contains a name takes precedence.
+    """
     return "".join(f"{line.address} {' '.join(line.names)}\n" for line in lines_of(plan))
 
 
@@ -63,7 +69,7 @@ def lines_of(plan: Plan) -> Iterable[Name]:
 
 
 def parts(plan: Plan, *, firewall: str = "", is_relay: bool = False) -> dict[str, str]:
-    """What our script on a device applies, by file name; nothing where it is in no network."""
+    """Return the files that the join client applies, by name; empty without a network."""
     if not plan.address:
         return {}
     found = {
@@ -82,13 +88,13 @@ def parts(plan: Plan, *, firewall: str = "", is_relay: bool = False) -> dict[str
 
 
 def document(found: Mapping[str, str], revision: int) -> str:
-    """All parts as one text, which a shell takes apart again."""
+    """Join the revision and all parts into one text that the shell client can split."""
     sections = "".join(f"== {name}\n{text}" for name, text in found.items())
     return f"revision {revision}\n{sections}"
 
 
 def netjson_files(found: Mapping[str, str], *, script: str, holds_key: bool) -> Json:
-    """The parts as files of a device's configuration, with what applies them."""
+    """Return the parts, the script and its hook as files of a NetJSON configuration."""
     files = [_file(f"{FOLDER}/{name}", text, "0600") for name, text in found.items()]
     if holds_key:
         files.append(_file(f"{FOLDER}/private", f"{{{{ {KEY_VARIABLE} }}}}\n", "0600"))
@@ -98,7 +104,7 @@ def netjson_files(found: Mapping[str, str], *, script: str, holds_key: bool) -> 
 
 
 def agent_hook() -> Json:
-    """OpenWrt's agent runs it once netifd has read what is new, and may have ignored peers."""
+    """Return a post-reload hook for OpenWrt's agent: netifd may have skipped peers."""
     run = f"#!/bin/sh\nexec /{SCRIPT} apply\n"
     return _file(AGENT_HOOK, run, "0755")
 
@@ -108,7 +114,7 @@ def _file(path: str, contents: str, mode: str) -> Json:
 
 
 def netjson(plan: Plan) -> Json:
-    """The interface in OpenWrt's own configuration, so that netifd has it after a restart."""
+    """Return the interface as NetJSON, so that netifd restores it after a reboot."""
     if not plan.address:
         return {}
     return {

@@ -1,7 +1,8 @@
-"""Which pairs a relay lets through, as a table of nftables.
+"""nftables rulesets of the relay and of members, from the networks' policies.
 
-One set of addresses a network says the same as all its pairs do, and grows with its members
-alone. The whole table is replaced in one transaction: no packet sees half of it.
+One address set per network replaces the list of all pairs and grows linearly with its
+members. The whole table is replaced in one transaction, so no packet sees a partial
+ruleset.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ TABLE = "inet muster_overlay"
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A network as a firewall sees it."""
+    """A network with its members and policy, as input of the firewall."""
 
     id: int
     members: tuple[Member, ...]
@@ -22,14 +23,14 @@ class Segment:
 
 
 def relay_table(segments: Sequence[Segment], interface: str) -> str:
-    """Members reach each other by the relay if they share a network whose policy allows it."""
+    """Return the relay's ruleset: forwarding as allowed by the networks' policies."""
     hook = "type filter hook forward priority 0; policy accept;"
     return _table(
         segments,
         [
             f"\tchain forward {{\n\t\t{hook}",
             f'\t\tiifname "{interface}" oifname "{interface}" jump members',
-            # Neither from the overlay into the relay's own networks, nor back.
+            # Drop traffic between the overlay and the relay's own networks, both ways.
             f'\t\tiifname "{interface}" drop',
             f'\t\toifname "{interface}" drop\n\t}}',
         ],
@@ -37,7 +38,7 @@ def relay_table(segments: Sequence[Segment], interface: str) -> str:
 
 
 def member_table(segments: Sequence[Segment], interface: str) -> str:
-    """A member's own check of what comes by direct paths, which no relay sees."""
+    """Return a member's ruleset, which enforces the policy on direct paths."""
     hook = "type filter hook input priority 0; policy accept;"
     return _table(
         segments,
@@ -81,7 +82,7 @@ def _policy(segment: Segment) -> Iterator[str]:
     yield f"\tchain n{segment.id} {{"
     for rule in segment.policy.rules:
         pair = f"ip6 saddr @{names[rule.sources]} ip6 daddr @{names[rule.targets]}"
-        # Another network of the two may still allow it.
+        # `return`, not `drop`: another network that both share may still allow it.
         verdict = "accept" if rule.action == "allow" else "return"
         yield from (f"\t\t{pair} {what}{verdict}" for what in _traffic(rule))
     yield f"\t\t{'accept' if segment.policy.default == 'allow' else 'return'}"

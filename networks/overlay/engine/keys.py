@@ -1,4 +1,4 @@
-"""Keys of WireGuard, and the overlay addresses that follow from them."""
+"""WireGuard keys and the overlay addresses derived from them."""
 
 from base64 import b64decode, b64encode
 from hashlib import sha256
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import (
 
 
 def wireguard_pair() -> tuple[str, str]:
-    """A private key and its public key, as `wg genkey` and `wg pubkey` write them."""
+    """Generate a private and a public key, encoded as by `wg genkey` and `wg pubkey`."""
     key = X25519PrivateKey.generate()
     return (
         b64encode(key.private_bytes_raw()).decode(),
@@ -20,15 +20,16 @@ def wireguard_pair() -> tuple[str, str]:
 
 
 def wireguard_public(private: str) -> str:
-    """The public key of a private one; ValueError for what is no key."""
+    """Derive the public key. Raises ValueError if `private` is not a valid key."""
     key = X25519PrivateKey.from_private_bytes(b64decode(private, validate=True))
     return b64encode(key.public_key().public_bytes_raw()).decode()
 
 
 def checked_public(text: str) -> str:
-    """A public key as `wg` writes it; ValueError for what is none.
+    """Normalize a public key. Raises ValueError if it is invalid.
 
-    Keys of small order are none: whoever has one agrees with everybody on the same secret.
+    Keys of small order are rejected: a Diffie-Hellman exchange with them yields a known
+    secret.
     """
     try:
         raw = b64decode(text.strip(), validate=True)
@@ -40,7 +41,7 @@ def checked_public(text: str) -> str:
 
 
 def overlay_address(public_key: str, prefix: str) -> str:
-    """The prefix, and as much of the key's SHA-256 as there is room for behind it."""
+    """Return the prefix filled up with the leading bits of the public key's SHA-256."""
     network = IPv6Network(prefix)
     room = network.max_prefixlen - network.prefixlen
     digest = int.from_bytes(sha256(b64decode(public_key)).digest()[: room // 8])

@@ -1,4 +1,4 @@
-"""Names of members, identifiers of devices, and the links and codes that speak of them."""
+"""Host names of members, device ids, claim links and join codes."""
 
 import re
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 HOSTNAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RESERVED = frozenset({"localhost", "master"})
 LONGEST = 63
-# As in the codes of the original: nothing that is read as something else.
+# As in Husarnet's codes: without characters that are easily confused.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 CODE_LENGTH = 22
 LINK = re.compile(r"/husarnet/([0-9a-f]{32})([0-9a-f]{24})/?")
@@ -23,7 +23,7 @@ def is_hostname(name: object) -> bool:
 
 
 def free_name(wanted: str, taken: Collection[str]) -> str:
-    """The wanted name, with a number where somebody has it; RFC 1123 as far as letters go."""
+    """Return `wanted` as an RFC 1123 host name, numbered if it is already taken."""
     base = re.sub(r"[^a-z0-9-]+", "-", wanted.lower()).strip("-")[:LONGEST].strip("-")
     if not is_hostname(base):
         base = "device"
@@ -37,9 +37,9 @@ def free_name(wanted: str, taken: Collection[str]) -> str:
 
 
 def device_id(text: str) -> str:
-    """An overlay address in its one spelling (RFC 5952); ValueError for what is none.
+    """Normalize an overlay address (RFC 5952). Raises ValueError if it is invalid.
 
-    The examples of the original have groups with leading zeros, and without.
+    Husarnet's examples contain groups both with and without leading zeros.
     """
     address = IPv6Address(text.strip())
     if address.scope_id:
@@ -52,7 +52,7 @@ def link(base: str, address: str, secret: str) -> str:
 
 
 def parse_link(text: str) -> tuple[str, str, str]:
-    """Host, address and secret of a websetup link; ValueError for anything else."""
+    """Split a claim link into host, address and secret. Raises ValueError if invalid."""
     parts = urlsplit(text.strip())
     found = LINK.fullmatch(parts.path.lower())
     if parts.scheme not in {"http", "https"} or found is None or not parts.hostname:
@@ -71,7 +71,7 @@ def new_link_secret() -> str:
 
 
 def parse_code(text: str) -> tuple[str, str]:
-    """Relay and secret of a join code; ValueError for anything else."""
+    """Split a join code into relay address and secret. Raises ValueError if invalid."""
     relay, slash, secret = text.strip().partition("/")
     if not slash or not secret:
         raise ValueError("A join code is an address, a slash and 22 letters.")

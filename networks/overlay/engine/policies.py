@@ -1,4 +1,4 @@
-"""What members of one network may send to each other: rules by name, tag, protocol and port.
+"""Access policies of networks: rules by name, tag, protocol and port.
 
 A policy is JSON::
 
@@ -15,8 +15,8 @@ A policy is JSON::
         ],
     }
 
-The first rule that fits decides, else the default. Answers to what was allowed always pass.
-A test is a sentence that must be true of the policy before it is stored::
+The first matching rule decides, otherwise the default. Replies to allowed traffic always
+pass. A test is an assertion about the policy that must hold before the policy is stored::
 
     {"from": "laptop", "to": "server", "protocol": "tcp", "port": 22, "expect": "deny"}
 """
@@ -36,12 +36,12 @@ SELECTOR = re.compile(r"\*|tag:[a-z0-9-]{1,32}|[a-z0-9-]{1,63}")
 PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 HIGHEST_PORT = 65535
 MOST_RULES = 200
-# What a matrix asks of each pair where no rule names ports.
+# Probe of the matrix in addition to the ports named by the rules.
 ICMP = ("icmp", 0)
 
 
 class BadPolicy(ValueError):
-    """A sentence that says what is wrong, and where."""
+    """Invalid policy or tests; the message names the place and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ OPEN = Policy()
 
 
 def parse(data: Any) -> Policy:
-    """A policy from JSON; raises :class:`BadPolicy`."""
+    """Parse a policy from JSON. Raises :class:`BadPolicy`."""
     if not isinstance(data, Mapping):
         raise BadPolicy("A policy is an object with default and rules.")
     _known(data, {"default", "rules"}, "The policy")
@@ -178,7 +178,7 @@ def _test(data: Any, number: int) -> Test:
 def decision(
     policy: Policy, source: Member, target: Member, protocol: str, port: int
 ) -> tuple[Action, int | None]:
-    """Whether this may be sent, and by which rule (from 1; None is the default)."""
+    """Return the action and the matching rule's number; None for the default."""
     for number, rule in enumerate(policy.rules, start=1):
         if rule.fits(source, target, protocol, port):
             return rule.action, number
@@ -186,7 +186,7 @@ def decision(
 
 
 def failures(policy: Policy, tests: Sequence[Test], members: Iterable[Member]) -> Iterator[str]:
-    """Sentences about the tests that the policy does not pass."""
+    """Yield a message for each test that the policy does not pass."""
     by_name = {one.name: one for one in members}
     for number, test in enumerate(tests, start=1):
         missing = [one for one in (test.source, test.target) if one not in by_name]
@@ -208,7 +208,7 @@ def failures(policy: Policy, tests: Sequence[Test], members: Iterable[Member]) -
 def matrix(
     policy: Policy, members: Sequence[Member]
 ) -> list[list[Literal["all", "some", "none", "self"]]]:
-    """Who reaches whom: for each source a row, in the order of the members."""
+    """Return the reachability matrix: one row per source, in the order of `members`."""
     asked = _probes(policy)
     rows: list[list[Literal["all", "some", "none", "self"]]] = []
     for source in members:
@@ -226,7 +226,7 @@ def matrix(
 
 
 def _probes(policy: Policy) -> list[tuple[str, int]]:
-    """One question for each part that the rules cut all traffic into."""
+    """Return one (protocol, port) for each interval distinguished by the rules."""
     edges = {1}
     for rule in policy.rules:
         for low, high in rule.ports:

@@ -1,28 +1,29 @@
-"""Whether members are there, from what the relay sees of them."""
+"""Presence of members, derived from the relay's WireGuard status and pings."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-# `wg show <interface> dump`: key, preshared key, endpoint, allowed, handshake, rx, tx, keepalive.
+# Fields of `wg show <interface> dump`: key, preshared key, endpoint, allowed IPs, handshake,
+# rx, tx, keepalive.
 DUMP_FIELDS = 8
 NONE = "(none)"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the relay says of one member."""
+    """Status of one member as reported by the relay."""
 
     endpoint: str = ""
     handshake: int = 0
-    """Seconds since the epoch."""
+    """Unix time."""
     received: int = 0
-    """Bytes, since the relay's interface is there."""
+    """Bytes since the creation of the relay's interface."""
     latency: float | None = None
-    """Milliseconds until it answered; None if it did not."""
+    """Round-trip time in milliseconds; None without a reply."""
 
 
 def read(text: str) -> tuple[dict[str, Seen], dict[str, float]]:
-    """What the script said: members by their key, and latencies by address."""
+    """Parse the script's output: members by public key, and latencies by address."""
     peers: dict[str, Seen] = {}
     latencies: dict[str, float] = {}
     for words in _lines(text):
@@ -56,9 +57,10 @@ def verdict(
     heartbeat_patience: float,
     has_grown: bool,
 ) -> Verdict:
-    """The best evidence there is, in this order: an answer, a heartbeat, traffic; else silence.
+    """Decide on presence by the best evidence: ping reply, heartbeat, traffic.
 
-    A handshake is none: that of a dead peer stays young for minutes, and an idle one's is old.
+    A handshake is no evidence: after a peer dies, its handshake stays recent for minutes,
+    and an idle peer's is old.
     """
     if answered:
         return Verdict(online=True, evidence="probe")
@@ -76,7 +78,7 @@ def verdict(
 def by_address(
     keys: Mapping[str, str], peers: Mapping[str, Seen], latencies: Mapping[str, float]
 ) -> dict[str, Seen]:
-    """What was seen of each address whose key is known."""
+    """Combine peers and latencies by overlay address, for the addresses in `keys`."""
     found = {}
     for address, key in keys.items():
         peer = peers.get(key, Seen())

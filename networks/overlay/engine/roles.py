@@ -1,7 +1,8 @@
-"""Who may do what with a network, after the Husarnet Dashboard's permission classes.
+"""Roles in a network and their permissions, after the Husarnet Dashboard.
 
-Members add devices, and remove their own. Administrators also remove the devices of all but
-the owner, and share. The rest is the owner's. Who has no part in a network learns nothing of it.
+Members add devices and remove their own. Administrators also remove devices of everybody
+but the owner, and manage shares. All else requires the owner. For strangers a network is
+hidden.
 """
 
 from typing import Literal
@@ -13,7 +14,7 @@ Action = Literal[
 ]  # fmt: skip
 Ownership = Literal["self", "owner", "other"]
 Verdict = Literal["yes", "forbidden", "hidden", "unknown", "senseless"]
-"""Over HTTP: 2xx, 403, 404, 401, 400."""
+"""HTTP statuses: 2xx, 403, 404, 401, 400."""
 
 EVERYBODY = {"owner", "admin", "member"}
 MANAGERS = {"owner", "admin"}
@@ -30,7 +31,11 @@ ALLOWED: dict[str, set[str]] = {
 
 
 def can(role: Role, action: Action, *, whose: Ownership = "other") -> Verdict:
-    """``whose`` says whose device is removed, or whose share: one's own, the owner's, another's."""
+    """Decide whether `role` may do `action`.
+
+    ``whose`` is the owner of the affected device or share: the user ("self"), the network's
+    owner, or another user.
+    """
     if role == "anonymous":
         return "unknown"
     if role == "stranger":

@@ -1,9 +1,9 @@
-"""Who reaches whom in an overlay, and what each device is told for it.
+"""Topology of an overlay, and the plan (peers and names) of each device.
 
-Pure: members of networks → what one device is to have (its plan) → what of that is new.
+Pure: members of networks → desired state of a device (its plan) → difference between plans.
 Every device has one address for all its networks and one permanent peer, the relay. Two
-devices know each other if they share a network; a direct path between them is an addition
-that can be dropped at any moment, because the relay's wider range takes over.
+devices are peers if they share a network; a direct path between two devices is an addition
+that can be dropped at any time, because the relay's wider allowed range takes over.
 """
 
 from collections import defaultdict
@@ -31,9 +31,9 @@ class Node:
     public_key: str
     port: int
     endpoint: str = ""
-    """host:port that anybody can send to; empty behind NAT."""
+    """Public host:port; empty behind NAT."""
     observed: str = ""
-    """host:port that the relay last heard it from."""
+    """host:port last seen by the relay."""
     is_fully_managed: bool = False
 
 
@@ -47,18 +47,18 @@ class Network:
 
 @dataclass(frozen=True)
 class Topology:
-    """All that plans are made of."""
+    """Input of the planning: nodes, networks, relay and direct paths."""
 
     nodes: Mapping[int, Node]
     networks: tuple[Network, ...]
     relay: Node | None
     prefix: str
     suffix: str
-    """What names in full end in."""
+    """DNS suffix of full names."""
     proven: frozenset[Pair] = frozenset()
-    """Pairs with a handshake on both sides: they send to each other."""
+    """Pairs with a handshake on both sides, which send directly."""
     candidates: frozenset[Pair] = frozenset()
-    """Pairs that try to shake hands while the relay carries what they send."""
+    """Pairs that try a handshake while the relay forwards their traffic."""
 
     @cached_property
     def networks_of(self) -> Mapping[int, tuple[Network, ...]]:
@@ -70,7 +70,7 @@ class Topology:
 
     @cached_property
     def direct(self) -> Mapping[int, tuple[tuple[int, bool], ...]]:
-        """By node: the others it has a path to, and whether that path is proven."""
+        """Return, by node, its (other node, is proven) direct paths."""
         found: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
         for pair in sorted(self.proven | self.candidates):
             if self.acquainted(*pair):
@@ -80,11 +80,11 @@ class Topology:
 
     @cached_property
     def names(self) -> Mapping[int, tuple["Name", ...]]:
-        """By network: one line for each member, shared by the plans of all of them."""
+        """Return, by network, the hosts lines of its members, shared by all plans."""
         return {network.id: tuple(_names(self, network)) for network in self.networks}
 
     def acquainted(self, one: int, other: int) -> bool:
-        """Whether two nodes share a network."""
+        """Return whether two nodes share a network."""
         mine = {network.id for network in self.networks_of.get(one, ())}
         return any(network.id in mine for network in self.networks_of.get(other, ()))
 
@@ -110,20 +110,20 @@ NO_MASTER = Name("::1", ("master",))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one device is to have."""
+    """Desired overlay state of one device."""
 
     address: str
     port: int
     peers: tuple[Peer, ...]
     hosts: tuple[tuple[Name, ...], ...]
-    """Blocks of lines, one a network; what an earlier one says goes before."""
+    """Blocks of lines, one per network; earlier blocks take precedence."""
     hostname: str | None = None
     prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What of a plan is new, and what is gone."""
+    """Difference between two plans of a node."""
 
     peers_added: tuple[Peer, ...] = ()
     peers_removed: tuple[Peer, ...] = ()
@@ -146,7 +146,7 @@ def pair(one: int, other: int) -> Pair:
 
 
 def pairs(networks: Iterable[Network]) -> set[Pair]:
-    """All pairs that may reach each other: those that share a network, and no others."""
+    """Return all pairs of nodes that share a network."""
     return {
         pair(one, other)
         for network in networks
@@ -164,7 +164,7 @@ def _names(world: Topology, network: Network) -> Iterator[Name]:
 
 
 def plan(world: Topology, node_id: int) -> Plan:
-    """What a device is to have; :data:`NOTHING` where it is in no network."""
+    """Compute the plan of a node; :data:`NOTHING` if it is in no network."""
     networks = world.networks_of.get(node_id, ())
     if not networks:
         return NOTHING
@@ -192,14 +192,14 @@ def _peers(world: Topology, node: Node) -> Iterator[Peer]:
             continue
         allowed = (f"{other.address}/128",) if is_proven else ()
         to = other.endpoint or other.observed
-        # Also of those that anybody can reach: a path without handshakes counts as gone.
+        # Also for publicly reachable peers: a path without handshakes counts as down.
         yield Peer(other.public_key, allowed, to, KEEPALIVE_SECONDS if to else 0)
 
 
 def relay_plan(world: Topology) -> Plan:
-    """What the relay is to have: every member as a peer that may speak as itself alone.
+    """Compute the relay's plan: every member as a peer restricted to its own address.
 
-    Where it is a member too, it has the names of its networks like any other.
+    A relay that is a member too gets the names of its networks like any other member.
     """
     relay = world.relay
     if relay is None:
@@ -220,7 +220,7 @@ def relay_plan(world: Topology) -> Plan:
 
 
 def plans(world: Topology) -> dict[int, Plan]:
-    """Of every member; names of one network are the same object in all of them."""
+    """Compute the plans of all members. Name blocks of a network are shared objects."""
     found = {node_id: plan(world, node_id) for node_id in world.networks_of}
     if world.relay is not None:
         found[world.relay.id] = relay_plan(world)
@@ -232,7 +232,7 @@ def diff(old: Plan | None, new: Plan | None) -> Changes:
 
 
 def changed(old: Mapping[int, Plan], new: Mapping[int, Plan]) -> dict[int, Changes]:
-    """By node, what is new; nodes with nothing new are left out."""
+    """Return the changes by node. Nodes without changes are left out."""
     known: dict[tuple[int, int], tuple[tuple[Name, ...], tuple[Name, ...]]] = {}
     found = {
         node: _diff(old.get(node, NOTHING), new.get(node, NOTHING), known)
@@ -250,7 +250,7 @@ def _diff(
     added: list[Name] = []
     removed: list[Name] = []
     for before, after in _matched(old.hosts, new.hosts):
-        # Blocks are shared by all members of a network, and so is what is new in them.
+        # Blocks are shared by all members of a network, so their differences are computed once.
         at = (id(before), id(after))
         if at not in known:
             known[at] = _apart(before, after)
@@ -274,7 +274,7 @@ def _diff(
 def _matched(
     old: Collection[tuple[Name, ...]], new: Collection[tuple[Name, ...]]
 ) -> Iterator[tuple[tuple[Name, ...], tuple[Name, ...]]]:
-    """Blocks that are not the same in both, side by side."""
+    """Pair up the blocks that differ between two plans."""
     before = {id(one) for one in old}
     after = {id(one) for one in new}
     gone = [one for one in old if id(one) not in after]
@@ -287,7 +287,7 @@ def _matched(
 
 
 def _apart(old: tuple[T, ...], new: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...]]:
-    """What is only in the new, and what is only in the old."""
+    """Return the items only in `new` and the items only in `old`."""
     if old == new:
         return (), ()
     before, after = set(old), set(new)

@@ -1,4 +1,4 @@
-"""QR codes, and the picture of a mesh."""
+"""QR codes and the graph of a mesh."""
 
 import io
 from typing import Any
@@ -9,12 +9,12 @@ from networks.overlay.models import DirectPath, Network
 from networks.overlay.rules import presence
 from networks.overlay.rules.plans import relay
 
-# More dots than that are no picture any more.
+# Above this number of members the drawing is unreadable.
 MOST_DRAWN = 150
 
 
 def qr_code(text: str) -> str:
-    """As SVG, to stand in a page."""
+    """Return a QR code as inline SVG."""
     out = io.BytesIO()
     segno.make(text, error="m").save(
         out, kind="svg", scale=4, border=2, xmldecl=False, svgns=True, dark="#111827",
@@ -24,7 +24,7 @@ def qr_code(text: str) -> str:
 
 
 def picture(network: Network) -> dict[str, Any]:
-    """What a page draws: members, whether they are there, and the paths between them."""
+    """Return the mesh for drawing: relay, members with presence, direct paths."""
     hub = relay()
     rows = list(
         network.members.active()

@@ -1,4 +1,4 @@
-"""Devices that join by themselves: with a code, or with a link that somebody opens for them."""
+"""Join codes, self-registration with claim links, and static members."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,7 +39,7 @@ MOST_CODES = 100
 
 @dataclass(frozen=True)
 class JoinResult:
-    """What a device that joins is told; token and secret are told this once."""
+    """Outcome of a join or registration. Token and secret are never shown again."""
 
     node: Node
     token: str = field(repr=False)
@@ -53,7 +53,7 @@ class BadCode(NotPermitted):
 
 
 def join_code(code: JoinCode, hub: Node) -> str:
-    """As devices are given it: the relay's address, by which they know its key, and a secret."""
+    """Return the code for devices: the relay's address (from its key) and a secret."""
     return f"{hub.address}/{code.secret}"
 
 
@@ -79,7 +79,7 @@ def create_code(
 
 
 def revoke_code(code: JoinCode, *, by: User) -> None:
-    """Nobody joins with it any more; who has joined stays."""
+    """Revoke a join code. Nodes that have joined with it stay members."""
     check(by, code.network, "rotate_code")
     code.revoked = timezone.now()
     code.save(update_fields=["revoked"])
@@ -88,7 +88,10 @@ def revoke_code(code: JoinCode, *, by: User) -> None:
 def join(
     *, code: object, public_key: object, hostname: object = "", token: str = "", agent: str = ""
 ) -> JoinResult:
-    """A device comes into a network with a code. The same key again is the same device."""
+    """Join a network with a code, idempotently: the same key is the same device.
+
+    Raises BadCode if the code is invalid, and Refused for an invalid key or host name.
+    """
     key = _checked_key(public_key)
     with transaction.atomic():
         found = _use(code)
@@ -119,7 +122,7 @@ def _use(code: object) -> JoinCode:
 def _node(
     key: str, code: JoinCode, *, hostname: object, token: str, agent: str
 ) -> tuple[Node, str]:
-    """The device of this key, new or known, and its token where it is told one."""
+    """Return the node of the key, new or known, and the device token of a new one."""
     known = Node.objects.filter(public_key=key).first()
     taken = set(code.network.members.values_list("node__name", flat=True))
     if known is not None:
@@ -147,7 +150,7 @@ def _node(
 
 
 def _check_known(node: Node, token: str) -> None:
-    """A public key is no secret, so that whoever speaks for a known one has its token."""
+    """Require the node's token: a public key alone proves nothing."""
     if node.device_id is not None or node.token_digest != digest(token):
         raise NotPermitted("This key is known: send the token that came with it.", code=INVALID_CODE)  # fmt: skip
 
@@ -166,7 +169,7 @@ def _count(code: JoinCode) -> None:
 
 @transaction.atomic
 def register(*, public_key: object, hostname: object = "", token: str = "") -> JoinResult:
-    """A device of nobody's, which prints a link for somebody to claim it by."""
+    """Register an unowned node and return a claim link's secret. Idempotent by key."""
     key = _checked_key(public_key)
     secret = new_link_secret()
     node, told = Node.objects.filter(public_key=key).first(), ""
@@ -182,7 +185,7 @@ def register(*, public_key: object, hostname: object = "", token: str = "") -> J
 
 
 def websetup_link(joined: JoinResult, base: str) -> str:
-    """What the device prints, for somebody to claim it by."""
+    """Return the claim link that the device prints."""
     return link(base, str(joined.node.address), joined.secret)
 
 
@@ -195,7 +198,7 @@ def node_of_token(token: str) -> Node:
 
 
 def record_heartbeat(node: Node) -> None:
-    """The device's agent has just asked."""
+    """Record that the device's agent has polled: the node is online."""
     now = timezone.now()
     Node.objects.filter(pk=node.pk).update(
         last_seen=now, online=True, evidence="heartbeat", checked_at=now
@@ -203,14 +206,14 @@ def record_heartbeat(node: Node) -> None:
 
 
 def document(node: Node) -> str:
-    """What the agent of a device is to apply."""
+    """Return the node's plan as the text that the join client applies."""
     _, found = script_parts(load_topology([node.pk]), node)
     return configs.document(found, node.revision)
 
 
 @transaction.atomic
 def leave(node: Node) -> None:
-    """The device leaves all its networks by itself."""
+    """Remove the node from all its networks, on its own request."""
     mark_outdated(networks_of(node), also=[node.pk])
     node.memberships.all().delete()
     find_paths(node)
@@ -218,7 +221,11 @@ def leave(node: Node) -> None:
 
 @transaction.atomic
 def static_member(network: Network, *, by: User, name: str) -> tuple[Member, str]:
-    """A member for a phone or a stranger's laptop: its configuration is shown this once."""
+    """Add a member with a static configuration, such as a phone.
+
+    Returns the member and its configuration, which contains the private key and is not
+    stored. Raises NotFound while the relay has no endpoint.
+    """
     check(by, network, "add_member")
     taken = set(network.members.values_list("node__name", flat=True))
     if not is_hostname(name) or name in taken:

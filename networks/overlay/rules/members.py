@@ -1,4 +1,4 @@
-"""Devices come into networks, and leave them."""
+"""Membership of nodes in networks: add, approve, update, remove, expire."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +24,7 @@ from networks.overlay.rules.plans import mark_outdated
 
 INVALID_HOSTNAME, CONNECT = "invalid-hostname", "connect"
 NO_DEVICE = "There is no such device, or it is not yours."
-# An agent that has missed two of its rounds and a bit is gone.
+# An agent counts as offline after this many poll intervals.
 SILENT_ROUNDS = 2.5
 
 
@@ -39,7 +39,7 @@ class BadHostname(Refused):
 def add_by_link(
     network: Network, *, by: User, link: str, name: object, is_fully_managed: bool = False
 ) -> Member:
-    """Add the device that printed this link; it becomes the caller's."""
+    """Add the node of a claim link, which becomes the caller's. Raises Unreachable."""
     check(by, network, "add_member")
     node = _node_of_link(link)
     if node.owner_id not in {None, by.pk}:
@@ -62,7 +62,7 @@ def _node_of_link(link: str) -> Node:
         host, address, secret = parse_link(link)
     except ValueError as error:
         raise Refused({"link": [str(error)]}) from error
-    # The link itself is never fetched: it only names a device that has told us of itself.
+    # The link is never fetched: it only identifies a node that has registered here.
     ours = urlsplit(settings.MUSTER_PUBLIC_URL).hostname
     found: Node | None = Node.objects.filter(address=address).first()
     good = found is not None and constant_time_compare(found.link_digest, digest(secret))
@@ -72,7 +72,7 @@ def _node_of_link(link: str) -> Node:
 
 
 def add_by_id(network: Network, *, by: User, address: str) -> Member:
-    """Add a device of the caller's that is in the overlay already."""
+    """Add a node the caller already owns, by its overlay address. Raises Unreachable."""
     check(by, network, "add_member")
     node = Node.objects.filter(address=address, owner=by).first()
     if node is None:
@@ -91,7 +91,7 @@ def add_device(
     name: str = "",
     is_fully_managed: bool = False,
 ) -> Member:
-    """Add a device of the inventory. It makes its key itself where it can be reached by SSH."""
+    """Add a device of the inventory. It generates its own key if reachable by SSH."""
     check(by, network, "add_member")
     check_scope(by, "device:update")
     if not by.has_perm_on("device:update", device):
@@ -129,7 +129,7 @@ def networks_of(node: Node) -> list[int]:
 
 @transaction.atomic
 def _add(network: Network, node: Node, *, by: User | None, pending: bool = False) -> Member:
-    """A member, once: again is no second one, and delivers anew."""
+    """Add the node to the network, idempotently; re-deliver its configuration."""
     state = Member.State.PENDING if pending else Member.State.ACTIVE
     row, made = Member.objects.get_or_create(
         network=network, node=node, defaults={"joined_by": by, "state": state}
@@ -147,7 +147,7 @@ add = _add
 
 
 def find_paths(node: Node) -> None:
-    """Try direct paths where one of two devices can be reached by anybody."""
+    """Create candidate direct paths to nodes, if either end has a public endpoint."""
     acquainted = Node.objects.filter(
         memberships__network__in=networks_of(node), memberships__state=Member.State.ACTIVE
     ).exclude(pk=node.pk)
@@ -179,7 +179,7 @@ def ownership(member: Member, user: User) -> Ownership:
 
 @transaction.atomic
 def remove(members: Iterable[Member]) -> None:
-    """These are members no more. The relay hears of it first of all, and then they do."""
+    """Remove members. The relay is updated before the members."""
     rows = list(members)
     networks = {row.network_id for row in rows}
     mark_outdated(networks, also=[row.node_id for row in rows])
@@ -189,7 +189,7 @@ def remove(members: Iterable[Member]) -> None:
 
 
 def _forget_paths(node_ids: set[int]) -> None:
-    """Direct paths of these that no network is left for."""
+    """Delete direct paths of these nodes between ends that no longer share a network."""
     for path in DirectPath.objects.filter(low__in=node_ids) | DirectPath.objects.filter(
         high__in=node_ids
     ):
@@ -206,7 +206,7 @@ def approve(member: Member, *, by: User) -> Member:
 
 @transaction.atomic
 def update_member(member: Member, *, by: User, **values: Any) -> Member:
-    """``tags``, which policies speak of, and ``expires_at``."""
+    """Change a member's ``tags`` (used by policies) and ``expires_at``."""
     check(by, member.network, "add_share")
     if "tags" in values:
         member.tags = _checked_tags(values["tags"])
@@ -229,7 +229,7 @@ def _checked_tags(tags: object) -> list[str]:
 
 @transaction.atomic
 def update_node(node: Node, *, by: User, **values: Any) -> Node:
-    """``name``, ``is_fully_managed``, ``endpoint`` and ``port`` of one's own device."""
+    """Change ``name``, ``is_fully_managed``, ``endpoint`` and ``port`` of an own node."""
     if node.owner_id != by.pk and not by.is_superuser:
         raise NotPermitted("Only the owner of a device changes it.")
     check_scope(by, "network:update")
@@ -249,14 +249,14 @@ def update_node(node: Node, *, by: User, **values: Any) -> Node:
 
 @transaction.atomic
 def leave_all(device: Device) -> None:
-    """The device leaves the overlay; its key and address wait for its return."""
+    """Remove the device from all networks. Its node keeps the key and address."""
     remove(Member.objects.filter(node__device=device))
     Node.objects.filter(device=device, is_relay=True).update(device=None)
 
 
 def end_expired() -> int:
     over = Q(expires_at__lte=timezone.now())
-    # Devices of accounts that are gone, but for those that the inventory has.
+    # Nodes of deleted accounts, except devices of the inventory.
     nobodys = Q(node__owner=None, node__device=None)
     rows = list(Member.objects.filter(over | nobodys).select_related("node", "network"))
     if rows:
@@ -265,7 +265,7 @@ def end_expired() -> int:
 
 
 def reachable(node: Node) -> bool:
-    """Whether the device can be told now: by SSH, or by its agent that asks regularly."""
+    """Return whether the device is online: by SSH, or by its agent's recent poll."""
     if node.device_id is not None:
         return ssh.answers(node)
     if node.key_mode == Node.KeyMode.STATIC:

@@ -1,4 +1,4 @@
-"""Networks themselves, and what somebody may do with one."""
+"""Networks, roles of users in them, and invitations."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ LONGEST_NAME = 255
 
 
 def role_of(user: User, network: Network) -> Role:
-    """Superusers stand in for the owner of every network."""
+    """Return the user's role in the network. Superusers count as owner."""
     if not user.is_active:
         return "stranger"
     if user.is_superuser or network.owner_id == user.pk:
@@ -37,7 +37,7 @@ def role_of(user: User, network: Network) -> Role:
 
 
 def administered(user: User) -> set[int]:
-    """Networks of others that the user may share on."""
+    """Return the ids of other users' networks that the user administers."""
     return {
         int(pk)
         for pk in UserObjectPermission.objects.filter(
@@ -49,7 +49,11 @@ def administered(user: User) -> set[int]:
 
 
 def check(user: User, network: Network, action: Action, *, whose: Ownership = "other") -> None:
-    """Raises NotFound for strangers, and NotPermitted or Refused for what a role does not do."""
+    """Check that the user may do `action`.
+
+    Raises NotFound for strangers, NotPermitted if the role or the key's scopes do not allow
+    it, and Refused if the owner would be removed.
+    """
     match can(role_of(user, network), action, whose=whose):
         case "yes":
             check_scope(user, "network:read" if action == "see" else "network:update")
@@ -62,7 +66,7 @@ def check(user: User, network: Network, action: Action, *, whose: Ownership = "o
 
 
 def check_scope(user: User, permission: str) -> None:
-    """A key may be narrower than its owner."""
+    """Raise NotPermitted unless the scopes of the user's API key allow `permission`."""
     if user.scopes is not None and not allows(user.scopes, permission):
         raise NotPermitted(f"This key does not permit {permission}.")
 
@@ -89,7 +93,7 @@ def create_network(owner: User, *, name: object) -> Network:
 
 @transaction.atomic
 def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
-    """``name``, and ``master``: the id of a member, or None."""
+    """Change ``name`` and ``master`` (the id of a member, or None)."""
     check(by, network, "change")
     if unknown := values.keys() - {"name", "master"}:
         raise Refused(f"A network has no {sorted(unknown)[0]}.")
@@ -117,7 +121,7 @@ def _member(network: Network, pk: object) -> Member:
 def delete_network(network: Network, *, by: User) -> None:
     check(by, network, "delete")
     nodes = list(network.members.values_list("node", flat=True))
-    # Before its members are gone, for they are to hear of it.
+    # Mark them before the cascade deletes the members, which must receive the change.
     mark_outdated([network.pk], also=nodes)
     UserObjectPermission.objects.filter(
         object_pk=str(network.pk), permission__content_type__app_label="networks"
@@ -127,7 +131,7 @@ def delete_network(network: Network, *, by: User) -> None:
 
 @transaction.atomic
 def rotate_code(network: Network, *, by: User) -> JoinCode:
-    """A new join code in place of the usual one; who has joined stays."""
+    """Replace the default join code. Nodes that have joined stay members."""
     check(by, network, "rotate_code")
     old = network.codes.filter(is_default=True)
     network.codes.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
@@ -136,7 +140,7 @@ def rotate_code(network: Network, *, by: User) -> JoinCode:
 
 @transaction.atomic
 def rotate_share_token(network: Network, *, by: User) -> Network:
-    """Invitations that were given away are good no more."""
+    """Replace the share nonce, which invalidates earlier invitations."""
     check(by, network, "rotate_code")
     network.share_nonce = new_code()
     network.save(update_fields=["share_nonce"])
@@ -144,13 +148,13 @@ def rotate_share_token(network: Network, *, by: User) -> Network:
 
 
 def share_token(network: Network) -> str:
-    """A signed invitation: the network, when it was made, and a signature."""
+    """Return the signed invitation: network id, creation time and signature."""
     stamp = b62_encode(int(network.created.timestamp()))
     return _signer(network.share_nonce).sign(f"{network.pk:04d}:{stamp}")
 
 
 def network_of_token(token: str) -> Network:
-    """The network of an invitation; NotFound for what is none."""
+    """Return the network of an invitation. Raises NotFound if it is invalid."""
     number, _, _ = token.partition(":")
     rows = Network.objects.filter(pk=number) if number.isdecimal() else Network.objects.none()
     found: Network | None = rows.first()

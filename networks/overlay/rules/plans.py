@@ -1,4 +1,4 @@
-"""From rows to what devices of the overlay are to have."""
+"""Load topologies from the database and compute the devices' plans."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -30,7 +30,7 @@ FIRST_PORT, PORTS = 20000, 30000
 
 @dataclass(frozen=True)
 class Contribution:
-    """What the overlay adds to the configuration of a device."""
+    """The overlay's part of a device's configuration."""
 
     netjson: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict, repr=False)
@@ -40,9 +40,10 @@ NOTHING = Contribution()
 
 
 def relay() -> Node:
-    """The relay's identity, which is there before any device is the relay.
+    """Return the relay's node; create it with its key on first use.
 
-    Its key is made here because join codes name the address that follows from it.
+    The key must exist before a device is the relay: join codes contain the address derived
+    from it.
     """
     found = Node.objects.filter(is_relay=True).first()
     if found is None:
@@ -57,7 +58,10 @@ def relay() -> Node:
 
 
 def new_node(public_key: str, **values: Any) -> Node:
-    """A device by its key; its port follows from it, so that it stays the same behind NAT."""
+    """Return an unsaved node.
+
+    Its port is derived from the key, to stay the same behind NAT.
+    """
     port = FIRST_PORT + int(digest(public_key)[:8], 16) % PORTS
     return Node(
         public_key=public_key,
@@ -68,18 +72,21 @@ def new_node(public_key: str, **values: Any) -> Node:
 
 
 def mark_outdated(network_ids: Collection[int], *, also: Iterable[int] = ()) -> None:
-    """What members of these networks, and the relay, are to have has changed."""
+    """Mark the plans of these networks' members, and of the relay, as outdated."""
     members = Member.objects.filter(network__in=network_ids).values("node")
     affected = Node.objects.filter(pk__in=members) | Node.objects.filter(pk__in=list(also))
     (affected | Node.objects.filter(is_relay=True)).touch()
-    # A little later: what comes in a burst is one push.
+    # Delayed, so that a burst of changes results in one push.
     tell_changed(network_ids)
     for task in FOLLOWERS:
         enqueue_on_commit(task, countdown=settings.MUSTER_OVERLAY_SETTLE_SECONDS)
 
 
 def tell_changed(network_ids: Iterable[int]) -> None:
-    """A hint for pages that show these; what they may see they ask for themselves."""
+    """Publish `network.changed` to the networks' users.
+
+    Pages re-fetch what they may see.
+    """
     changed = set(network_ids)
     publish_on_commit(lambda: [_changed(network) for network in _with_shares(changed)])
 
@@ -97,12 +104,12 @@ def _changed(network: Network) -> Event:
 
 
 def slug_of(network: Network) -> str:
-    """As names in full have it: unique, and still something to read."""
+    """Return a unique and readable DNS label for the network."""
     return f"{slugify(network.name)[:40].strip('-_') or 'network'}-{network.pk}".lstrip("-")
 
 
 def load_topology(node_ids: Collection[int] | None = None) -> Topology:
-    """What plans of these devices are made of, in a fixed number of queries; None is all."""
+    """Load the topology around these nodes (None: all) in a fixed number of queries."""
     members = Member.objects.active()
     if node_ids is not None:
         mine = members.filter(node__in=node_ids).values("network")
@@ -153,7 +160,7 @@ def _node(row: Node) -> topology.Node:
 
 
 def segments(network_ids: Iterable[int] | None = None) -> list[Segment]:
-    """Networks as firewalls see them."""
+    """Load networks as input of the firewall (None: all networks)."""
     members = Member.objects.active().select_related("node").order_by("pk")
     rows = Network.objects.order_by("pk")
     if network_ids is not None:
@@ -174,7 +181,7 @@ def as_policy_member(row: Member) -> policies.Member:
 
 
 def script_parts(made: Topology, node: Node) -> tuple[Plan, dict[str, str]]:
-    """A device's plan, and the same as the parts that our script applies there."""
+    """Return a node's plan and its files for the join client."""
     if node.is_relay:
         plan = topology.relay_plan(made)
         table = firewall.relay_table(segments(), configs.INTERFACE)
@@ -189,7 +196,7 @@ def script_parts(made: Topology, node: Node) -> tuple[Plan, dict[str, str]]:
 
 
 def contributions(device_ids: Collection[UUID]) -> dict[UUID, Contribution]:
-    """What the overlay adds to the configurations of these devices."""
+    """Return the overlay's part of these devices' configurations, by device id."""
     rows = list(Node.objects.filter(device__in=device_ids))
     if not rows:
         return {}
@@ -201,7 +208,7 @@ def contributions(device_ids: Collection[UUID]) -> dict[UUID, Contribution]:
 def _contribution(made: Topology, node: Node) -> Contribution:
     plan, found = script_parts(made, node)
     if not found:
-        # Our script stays until it has taken everything down.
+        # The script must stay on the device until it has removed the interface.
         return Contribution(configs.netjson_files({}, script=script(), holds_key=False))
     holds_key = bool(node.private_key)
     netjson = configs.netjson_files(found, script=script(), holds_key=holds_key)
@@ -214,15 +221,15 @@ def _contribution(made: Topology, node: Node) -> Contribution:
 
 @lru_cache(maxsize=1)
 def script() -> str:
-    """What runs on devices, the same for all of them."""
+    """Return the join client, which is identical for all devices."""
     return Path(settings.BASE_DIR, "agents", "muster-join").read_text()
 
 
 @transaction.atomic
 def take_outdated() -> list[UUID]:
-    """Take note of all whose plans have changed; the devices to configure anew."""
+    """Mark outdated nodes as processed; return the device ids to re-render."""
     rows = Node.objects.filter(followed_revision__lt=F("revision"))
-    # Locked, so that what is noted below is the revision that was found.
+    # Lock the rows, so that the revision stored below is the one read here.
     found = dict(rows.select_for_update().values_list("pk", "device"))
     Node.objects.filter(pk__in=found).update(followed_revision=F("revision"))
     return [device for device in found.values() if device is not None]

@@ -1,4 +1,4 @@
-"""A network's policy, the tests that it must pass, and who reaches whom by it."""
+"""Policies of networks: validate, test, store, and the reachability matrix."""
 
 from typing import Any
 
@@ -11,13 +11,16 @@ from networks.overlay.models import Network
 from networks.overlay.rules.networks import check
 from networks.overlay.rules.plans import as_policy_member, mark_outdated
 
-# A picture for people; programs ask for pairs.
+# Bounds the matrix, which grows quadratically with the members.
 MOST_IN_MATRIX = 100
 
 
 @transaction.atomic
 def set_policy(network: Network, *, by: User, policy: Any, tests: Any = None) -> Network:
-    """Store a policy and its tests, unless one of them fails: then nothing is changed."""
+    """Store a policy and its tests.
+
+    Raises Refused if either is invalid or a test fails.
+    """
     check(by, network, "change_policy")
     tests = network.policy_tests if tests is None else tests
     try:
@@ -44,7 +47,7 @@ def members_of(network: Network) -> list[policies.Member]:
 
 
 def matrix(network: Network, *, policy: Any = None) -> dict[str, Any]:
-    """Who reaches whom, by the stored policy or by one that is only thought of."""
+    """Return the reachability matrix of the stored policy or of a proposed one."""
     members = members_of(network)[:MOST_IN_MATRIX]
     try:
         parsed = policies.parse(network.policy if policy is None else policy)

@@ -1,4 +1,4 @@
-"""Whether members are there: asked of the relay for all of them at once."""
+"""Presence of members, read from the relay for all of them at once."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from networks.overlay.rules import ssh
 from networks.overlay.rules.members import SILENT_ROUNDS, end_expired
 from networks.overlay.rules.plans import mark_outdated, relay, tell_changed
 
-# All of it: signing in on the relay, two seconds in which members may answer, and writing.
+# Includes the SSH login on the relay, two seconds of pings, and the writes.
 REFRESH_SECONDS = 3.4
 VISIT_SECONDS = 2.6
-# A result as young as this is as good as a new one.
+# A result younger than this is reused.
 FRESH = timedelta(seconds=2)
-# Nobody knows about a member that was not looked at for so long.
+# A presence older than this is reported as unknown.
 VALID = timedelta(minutes=5)
 HANDSHAKE_VALID = timedelta(minutes=3)
 ADDRESSES_AT_ONCE = 1000
@@ -30,14 +30,14 @@ ADDRESSES_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class RelayStatus:
-    """What one visit to the relay brought."""
+    """Result of one visit to the relay."""
 
     seen: dict[str, Seen]
     was_there: bool
 
 
 def refresh(network: Network) -> None:
-    """Look after all members of a network now; whoever asks meanwhile gets the same result."""
+    """Refresh the presence of all members now. Concurrent callers share one result."""
     with turn(f"overlay:{network.pk}", seconds=REFRESH_SECONDS):
         network.refresh_from_db(fields=["refreshed"])
         if network.refreshed and timezone.now() - network.refreshed < FRESH:
@@ -48,7 +48,7 @@ def refresh(network: Network) -> None:
 
 
 def look_at(rows: Iterable[Node]) -> None:
-    """Ask the relay about these devices, and write what it says in one go."""
+    """Query the relay about these nodes and store the results in one statement."""
     nodes = [one for one in rows if not one.is_relay]
     found = _visit(nodes)
     now, before = timezone.now(), {one.pk: one.online for one in nodes}
@@ -110,14 +110,14 @@ def _judge(node: Node, look: RelayStatus, now: datetime) -> None:
 
 
 def online(node: Node) -> bool | None:
-    """What is known by now; nothing, where nobody looked for a while."""
+    """Return the last known state, or None if older than VALID."""
     if node.checked_at is None or timezone.now() - node.checked_at > VALID:
         return None
     return node.online
 
 
 def via(node: Node) -> str | None:
-    """How what is sent to a member gets there."""
+    """Return "direct" or "relay", the member's traffic path; None if it is not online."""
     if online(node) is not True:
         return None
     if node.is_relay:
@@ -130,7 +130,7 @@ def via(node: Node) -> str | None:
 
 
 def _follow_paths(nodes: list[Node]) -> None:
-    """Ask those that anybody can reach which handshakes they see, and switch paths over."""
+    """Read the handshakes of publicly reachable nodes and switch their paths over."""
     hubs = {one.device_id: one for one in nodes if one.endpoint and one.device_id}
     connections = usable_connections(hubs)
     for device, hub in hubs.items():
@@ -145,9 +145,10 @@ def _follow_paths(nodes: list[Node]) -> None:
 
 
 def note_handshakes(node: Node, handshakes: Mapping[str, int]) -> None:
-    """A handshake means that both have the other's key: from now on they send directly.
+    """Update direct paths from a node's handshakes.
 
-    One that is old means that the path is gone, and the relay takes over again.
+    A recent handshake proves a path in both directions; an old one means that the path is
+    down and the relay takes over again.
     """
     paths = DirectPath.objects.filter(low=node) | DirectPath.objects.filter(high=node)
     changed, now = [], timezone.now()
@@ -165,7 +166,10 @@ def note_handshakes(node: Node, handshakes: Mapping[str, int]) -> None:
 
 
 def refresh_all() -> int:
-    """The regular round: who is there, and whose time is over."""
+    """Expire members, then refresh presence of all of them.
+
+    Returns the number of nodes.
+    """
     end_expired()
     ids = list(Member.objects.active().values_list("node", flat=True).distinct())
     for at in range(0, len(ids), ADDRESSES_AT_ONCE):

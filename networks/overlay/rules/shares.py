@@ -1,4 +1,4 @@
-"""Networks are shared by e-mail, or by an invitation that one gives away."""
+"""Sharing of networks by e-mail address or by invitation."""
 
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
@@ -20,10 +20,10 @@ from networks.overlay.rules.networks import check, network_of_token
 def add_share(
     network: Network, *, by: User, email: object, permissions: object = "member"
 ) -> Share:
-    """Share a network, or change what a share permits.
+    """Share a network by e-mail, or change the permissions of a share.
 
-    It grants nothing until somebody has proved to have this e-mail; the answer is the same
-    whether or not anybody has, so that nobody learns who has an account here.
+    The share is effective once a user has verified the address. The answer does not reveal
+    whether an account with the address exists.
     """
     check(by, network, "add_share")
     address = checked_email(email)
@@ -53,10 +53,10 @@ def checked_email(email: object) -> str:
 
 
 def _verified(user: User) -> set[str]:
-    """E-mail addresses that are the user's beyond doubt, in small letters."""
+    """Return the user's verified e-mail addresses in lower case."""
     rows = EmailAddress.objects.filter(user=user).values_list("email", "verified")
     known = {email.lower(): verified for email, verified in rows}
-    # Who was given an account by an administrator has no row that would say unverified.
+    # Accounts created by an administrator have no EmailAddress row; trust their address.
     own = user.email.lower()
     return {one for one, good in known.items() if good} | ({own} if own not in known else set())
 
@@ -78,7 +78,7 @@ def _activate(row: Share, person: User) -> None:
 
 
 def claim(user: User) -> int:
-    """Shares that waited for this user's e-mail are theirs now."""
+    """Activate pending shares for the user's verified addresses. Returns their number."""
     waiting = Share.objects.filter(user=None)
     if not waiting.exists():
         return 0
@@ -96,7 +96,7 @@ def claim(user: User) -> int:
 
 @transaction.atomic
 def remove_share(network: Network, *, by: User, email: object) -> None:
-    """End a share. The devices of whom it was for leave the network with it."""
+    """Revoke a share and remove the user's devices from the network."""
     address = checked_email(email)
     row = Share.objects.filter(network=network, email__iexact=address).first()
     check(by, network, "remove_share", whose=_whose(network, row, address, by))
@@ -118,7 +118,10 @@ def _whose(network: Network, row: Share | None, address: str, by: User) -> Owner
 
 @transaction.atomic
 def accept(user: User, token: str) -> Network:
-    """Whoever presents an invitation is a member of its network."""
+    """Accept an invitation: share its network with the user.
+
+    Raises NotFound or Conflict.
+    """
     network = network_of_token(token)
     if network.owner_id == user.pk:
         raise Conflict("The network is your own.")

@@ -1,4 +1,4 @@
-"""Asking managed devices over SSH: for their key, and the relay for who is there."""
+"""SSH to managed devices: read a device's public key and the relay's status."""
 
 import asyncio
 from collections.abc import Iterable
@@ -25,10 +25,10 @@ NOT_MADE = (
 
 
 def enrolled(device: Device, *, owner: User, name: str) -> Node:
-    """The device's part in the overlay, not saved yet.
+    """Return an unsaved node for the device.
 
-    It makes its key itself if we reach it over SSH and may run something there; where only
-    an agent fetches files, the key is made here and kept encrypted.
+    The device generates its key itself if it is reachable over SSH; for devices that an
+    agent configures, the key is generated here and stored encrypted.
     """
     connection = usable_connections([device.pk]).get(device.pk)
     by_agent = DeviceConnection.Strategy.OPENWRT_AGENT
@@ -47,7 +47,7 @@ def enrolled(device: Device, *, owner: User, name: str) -> Node:
 
 
 def answers(node: Node) -> bool:
-    """Whether the device of a node can be reached over SSH now; agents come by themselves."""
+    """Return whether the device answers over SSH; always True for agent devices."""
     if node.device is None:
         return False
     connection = usable_connections([node.device.pk]).get(node.device.pk)
@@ -63,9 +63,9 @@ def answers(node: Node) -> bool:
 def ask(
     connection: DeviceConnection, *words: str, seconds: float = 0, partly: bool = False
 ) -> str:
-    """What our script says on the device to these words; raises Unreachable.
+    """Run the join client with these arguments and return its output.
 
-    ``partly`` takes what it has said until the time is over.
+    Raises Unreachable. With ``partly``, output received before the timeout is accepted.
     """
     said = bytearray()
     ending = async_to_sync(_run)(connection, words, seconds, said)

@@ -1,4 +1,4 @@
-"""The shapes of RFC 8555, section 7.1."""
+"""ACME resources as JSON (RFC 8555, section 7.1)."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pki.engine.errors import Rejected
 from pki.models import AcmeAccount, AcmeAuthorization, AcmeOrder
 
 ERROR = "urn:ietf:params:acme:error:"
-# Codes that rules give; anything else that is wrong with a message is malformed.
+# ACME error types that rules raise; any other error is "malformed".
 CODES = {
     "alreadyRevoked", "badCSR", "badNonce", "badRevocationReason", "conflict",
     "externalAccountRequired", "invalidContact", "malformed", "orderNotReady",
@@ -19,7 +19,7 @@ CODES = {
 
 
 def problem(error: Refused | Rejected) -> tuple[int, dict[str, Any]]:
-    """Status and body (RFC 7807)."""
+    """Return status and body of a problem document (RFC 7807)."""
     if isinstance(error, Rejected):
         code = "badPublicKey" if "jwk" in error.errors else "malformed"
         text = " ".join(text for texts in error.errors.values() for text in texts)

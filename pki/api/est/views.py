@@ -1,7 +1,7 @@
-"""Enrollment over Secure Transport (RFC 7030), simple enrollment.
+"""Enrollment over Secure Transport (EST, RFC 7030): simple enrollment.
 
-The label in the path is the authority's id. A device signs in with its id and its key, and asks
-for its own names.
+The label in the path is the CA's id. A device authenticates with its id and key, and may
+only request its own names.
 """
 
 import base64
@@ -51,12 +51,12 @@ class CaCertsView(EstView):
 
 class CsrAttributesView(EstView):
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Nothing is asked for beyond what a request has anyway (RFC 7030, 4.5.2)."""
+        """Return no attributes: CSRs need nothing beyond the default (RFC 7030, 4.5.2)."""
         return HttpResponse(status=204)
 
 
 class EnrollView(EstView):
-    """Enrolling again is the same: the device's row gets the new key."""
+    """Enrollment and re-enrollment, which replaces the certificate's key."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
         device = device_of(request)
@@ -70,7 +70,7 @@ class EnrollView(EstView):
 
 
 def device_of(request: HttpRequest) -> Device | None:
-    """Whose id and key the Basic header carries."""
+    """Return the device with the id and key of the Basic header, or None."""
     kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
     try:
         user, _, key = base64.b64decode(encoded, validate=True).decode().partition(":")
@@ -96,7 +96,7 @@ def _names(csr: bytes, holder: Holder) -> list[str]:
 
 
 def _decoded(body: bytes) -> bytes:
-    """base64 of DER, with or without PEM's armor around it."""
+    """Decode base64 DER, with or without PEM armor."""
     if body.lstrip().startswith(b"-----BEGIN"):
         return body
     try:

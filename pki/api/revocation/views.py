@@ -1,4 +1,4 @@
-"""What anybody may ask: revocation lists, certificates' status, authorities' certificates."""
+"""Public endpoints: CRLs, OCSP and CA certificates."""
 
 import base64
 import binascii
@@ -17,13 +17,13 @@ from pki import rules
 from pki.engine.ocsp import LARGEST_REQUEST, malformed
 from pki.models import Ca
 
-# A revocation is to be seen soon, so no cache between keeps a list for its whole life.
+# Caches must not keep a CRL for its whole lifetime, so that revocations take effect soon.
 CACHE = "public, max-age=300"
 OCSP_RESPONSE = "application/ocsp-response"
 
 
 class CrlView(View):
-    """`/pki/crl/<ca>` is DER, as RFC 5280 wants it; `/pki/crl/<ca>.pem` is for OpenVPN."""
+    """CRL of a CA: `/pki/crl/<ca>` in DER (RFC 5280), `/pki/crl/<ca>.pem` for OpenVPN."""
 
     def get(self, request: HttpRequest, pk: int, suffix: str = "") -> HttpResponse:
         crl = rules.current_list(get_object_or_404(Ca, pk=pk))
@@ -45,7 +45,7 @@ class CrlView(View):
 
 
 class CaCertificateView(View):
-    """Where the certificates of an authority say that its own is found."""
+    """CA certificate, at the caIssuers URL of the certificates it signed."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         ca = get_object_or_404(Ca, pk=pk)
@@ -58,10 +58,10 @@ class CaCertificateView(View):
 
 @method_decorator(csrf_exempt, name="dispatch")
 class OcspView(View):
-    """RFC 6960, appendix A: the request in the body, or as base64 in the path."""
+    """OCSP responder (RFC 6960, appendix A): POST body or base64 in the path."""
 
     def post(self, request: HttpRequest, encoded: str = "") -> HttpResponse:
-        # Read no further than the largest request that is looked at.
+        # Limit the body to the largest accepted request.
         return self._answer(request.read(LARGEST_REQUEST + 1))
 
     def get(self, request: HttpRequest, encoded: str = "") -> HttpResponse:

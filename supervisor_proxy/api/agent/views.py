@@ -1,7 +1,7 @@
-"""``/api/v1/ws/home``: where add-ons of Home Assistant devices wait for calls of their supervisors.
+"""``/api/v1/ws/home``: WebSocket of add-ons that relay supervisor calls.
 
-Calls come from any process of the portal, by Redis (see ``drivers.relay``): what comes for the
-device is passed to its socket as it is, and what the device says to whoever has called.
+Calls come from any process of the portal through Redis (see ``drivers.relay``). Messages
+are passed on unchanged, from callers to the device's socket and back.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ KINDS = {"answer", "more", "end"}
 
 
 class AgentConsumer(Consumer):
-    """The add-on of one device, signed in with the device's key."""
+    """WebSocket of one device's add-on, authenticated by the device's key."""
 
     passing: "asyncio.Task[None] | None" = None
 
@@ -45,7 +45,7 @@ class AgentConsumer(Consumer):
             await self.refuse(code, str(refusal))
             return
         self.agent, self.number, self.instance = str(row.pk), row.pk, uuid4().hex
-        # What each open call still may send.
+        # Flow control: remaining window of each open call.
         self.room: dict[str, int] = {}
         self.redis = Redis.from_url(settings.REDIS_URL)
         self.is_open = True
@@ -68,7 +68,7 @@ class AgentConsumer(Consumer):
                 None,
                 self.instance.encode(),
             }:
-                # It has dialled again, and the other socket is the living one.
+                # The add-on has reconnected; the newer socket is the live one.
                 await self.close()
                 return
             await self.be_present()

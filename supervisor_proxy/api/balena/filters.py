@@ -1,4 +1,4 @@
-"""The few OData look-ups that balena's clients make before a call."""
+"""Subset of OData that balena's clients use to look up devices before a call."""
 
 import re
 from typing import Any
@@ -16,7 +16,10 @@ LOOKUPS = {"id": "pk", "uuid": "uuid", "start": "uuid__startswith", "app": "app_
 
 
 def conditions(key: str | None, query: dict[str, str]) -> dict[str, Any]:
-    """What a look-up asks for, as conditions of a queryset."""
+    """Convert a look-up to filter arguments of a queryset.
+
+    Raises Refused if it is invalid.
+    """
     if key is not None:
         found = KEY.fullmatch(key)
         if found is None:
@@ -24,7 +27,7 @@ def conditions(key: str | None, query: dict[str, str]) -> dict[str, Any]:
         return _by_name(found)
     wanted: dict[str, Any] = {}
     for term in filter(None, re.split(r"\s+and\s+", query.get("$filter", "").strip("() "))):
-        # Stripped above with the outer brackets.
+        # Stripped above with the outer parentheses.
         found = TERM.fullmatch(term if term.count("(") == term.count(")") else f"{term})")
         if found is None:
             raise Refused(

@@ -1,4 +1,4 @@
-"""``POST /supervisor/<call>``, the look-ups before it, and devices' own reports."""
+"""``POST /supervisor/<call>``, OData look-ups before a call, and device reports."""
 
 import json
 import re
@@ -46,13 +46,13 @@ from supervisor_proxy.rules.call_requests import (
 from supervisor_proxy.rules.supervisors import device_of_key, report
 
 BALENA = Supervisor.Flavor.BALENA
-# Many more devices than this are for a worker, however quick the client is.
+# Batches above this size are made by a worker.
 MOST_AT_ONCE = 100
 NO_DEVICE = "No online device(s) found"
 
 
 class ProxyView(View):
-    """Every call of a supervisor, on any device, with the portal's own token."""
+    """Proxy of every supervisor call to any device, with the portal's own token."""
 
     permission_classes = [IsAuthenticated]
     parser_classes = [LenientJSONParser, FormParser]
@@ -70,7 +70,7 @@ class ProxyView(View):
         ],
     )  # fmt: skip
     def post(self, request: Request, path: str) -> HttpResponse | Response:
-        """The device's answer as it is; of several devices by ``appId``, a list (207)."""
+        """Forward a call and return the device's answer; for ``appId``, a list (207)."""
         serializer = AskSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         asking = serializer.validated_data
@@ -124,7 +124,7 @@ def answer(request: Request, path: str, asking: dict[str, Any]) -> HttpResponse 
 
 
 def not_its_own(wanted: CallRequest, supervisor: Supervisor) -> bool:
-    """Whether a terminal is asked for of a device that is known to have none of its own."""
+    """Return whether a terminal is requested of a device that has none itself."""
     route = wanted.route
     is_tty = route.permission == "terminal"
     return is_tty and not older(supervisor.version, route.until or (), unknown=True)
@@ -133,7 +133,7 @@ def not_its_own(wanted: CallRequest, supervisor: Supervisor) -> bool:
 def own_terminal(
     request: Request, user: User, wanted: CallRequest, supervisor: Supervisor
 ) -> HttpResponse:
-    """The portal's terminal in its place: its address, where one signs in before it opens."""
+    """Return the URL of the portal's own terminal instead, which requires a login."""
     record_own(user, wanted, supervisor)
     if wanted.route.name == "despawn-tty":
         terminals.close_own(user, supervisor.device)
@@ -146,7 +146,7 @@ def own_terminal(
 
 
 def record_own(user: User, wanted: CallRequest, supervisor: Supervisor) -> None:
-    """It is a call like any other, though nothing of it reaches the device."""
+    """Record the terminal request as a call, although nothing reaches the device."""
     call = record(supervisor, wanted)
     try:
         check_permission(user, wanted, supervisor)
@@ -160,7 +160,7 @@ def record_own(user: User, wanted: CallRequest, supervisor: Supervisor) -> None:
 
 
 def chosen(user: User, asking: dict[str, Any]) -> list[Supervisor]:
-    """The devices that fit all of what names them, among those the user may know of."""
+    """Return the devices visible to the user that match all given identifiers."""
     wanted: dict[str, Any] = {"flavor": BALENA, "device__is_deactivated": False}
     if "deviceId" in asking:
         wanted["pk"] = asking["deviceId"]
@@ -177,9 +177,9 @@ def chosen(user: User, asking: dict[str, Any]) -> list[Supervisor]:
 def wanted_of(
     request: Request, path: str, asking: dict[str, Any], supervisors: list[Supervisor]
 ) -> CallRequest:
-    """The request's row in the table; what has none is recorded with the devices it was for."""
+    """Match the request to a route. An unknown call is recorded for its devices."""
     meta = request._request.META
-    # As the server got it, where it tells: a slash may have been encoded.
+    # Path before percent-decoding, if the server provides it: it may contain encoded slashes.
     raw = str(meta.get("RAW_PATH", ""))
     try:
         return match_route(
@@ -223,7 +223,7 @@ def of_one(user: User, job: CallJob) -> HttpResponse | Response:
 
 
 def shows(user: User, job: CallJob) -> bool:
-    """Whether the user may see the keys of this device."""
+    """Return whether the user may see this device's keys."""
     return user.has_perm_on("supervisor:secret", job.supervisor)
 
 
@@ -241,7 +241,7 @@ def later(
 
 
 class RestartView(View):
-    """How clients of 2019 restart the application of a device."""
+    """Restart of a device's application, by the URL that clients of 2019 use."""
 
     permission_classes = [IsAuthenticated]
 
@@ -252,7 +252,7 @@ class RestartView(View):
 
 
 class LookupView(View):
-    """The device that a call is to be for, as OData."""
+    """OData look-up of the device of a call."""
 
     permission_classes = [IsAuthenticated]
 
@@ -273,7 +273,7 @@ def top(query: dict[str, str]) -> int:
 
 
 class BearsDeviceKey(BasePermission):
-    """A device signs in with its own key, which names the device."""
+    """Allow devices, identified and authenticated by their own key."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         word, _, key = get_authorization_header(request).decode("latin-1").partition(" ")
@@ -282,7 +282,7 @@ class BearsDeviceKey(BasePermission):
 
 
 class ReportView(View):
-    """What a device tells of itself: state, and the port and key of its supervisor."""
+    """Reports of devices: state, and port and key of the supervisor."""
 
     authentication_classes = []
     permission_classes = [BearsDeviceKey]

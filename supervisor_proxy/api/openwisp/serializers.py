@@ -20,7 +20,7 @@ from supervisor_proxy.rules.supervisors import address_of
 
 
 class SupervisorSerializer(serializers.ModelSerializer[Supervisor]):
-    """How a supervisor is reached. Its key can be written and never read."""
+    """A supervisor and its connection. The key is write-only."""
 
     device = VisibleRelatedField(queryset=Device.objects.all())
     device_name = serializers.CharField(source="device.name", read_only=True)
@@ -75,7 +75,7 @@ class SupervisorBatchSerializer(serializers.ModelSerializer[SupervisorBatch]):
 
 
 class TerminalSerializer(serializers.ModelSerializer[Terminal]):
-    """A terminal; the ticket is in the answer to its creation alone."""
+    """A terminal. The ticket is only returned on creation."""
 
     device = VisibleRelatedField(queryset=Device.objects.all())
     reason = serializers.CharField(max_length=200)
@@ -103,7 +103,7 @@ class CampaignDeviceSerializer(serializers.ModelSerializer[CampaignDevice]):
 
 
 class CampaignSerializer(serializers.ModelSerializer[UpdateCampaign]):
-    """Updates of Home Assistant Core: begun with ``supervisors``, followed by ``devices``."""
+    """A Core update: created with ``supervisors``, read with ``devices``."""
 
     organization = OrganizationField()
     supervisors = VisibleRelatedField(
@@ -121,7 +121,7 @@ class CampaignSerializer(serializers.ModelSerializer[UpdateCampaign]):
 
 
 class HomeSerializer(serializers.ModelSerializer[Home]):
-    """What a Home Assistant device ran when it was last looked at."""
+    """State of a Home Assistant device when it was last polled."""
 
     device = serializers.UUIDField(source="supervisor.device_id", read_only=True)
     name = serializers.CharField(source="supervisor.device.name", read_only=True)
@@ -150,7 +150,7 @@ class HomeAlertSerializer(serializers.ModelSerializer[HomeAlert]):
 
 
 class BackupPlanSerializer(serializers.ModelSerializer[BackupPlan]):
-    """How often the Home Assistant devices of an organization are backed up."""
+    """Backup schedule and retention of an organization's Home Assistant devices."""
 
     organization = OrganizationField()
     group = VisibleRelatedField(

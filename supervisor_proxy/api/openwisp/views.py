@@ -1,4 +1,4 @@
-"""Supervisors in the inventory, and the record of what was asked of them."""
+"""Views of supervisors, their calls, terminals, update campaigns and backups."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ from supervisor_proxy.rules import ingress as remote
 
 
 class SupervisorViewSet(RuleViewSet):
-    """Supervisors of devices. Their numbers are what clients call ``deviceId``."""
+    """Supervisors of devices. The id is what clients call ``deviceId``."""
 
     queryset = Supervisor.objects.select_related("device").prefetch_related(
         "device__vpn_clients__ip"
@@ -81,7 +81,7 @@ class SupervisorViewSet(RuleViewSet):
     @extend_schema(request=IngressSerializer, responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["post"])
     def ingress(self, request: Request, pk: str) -> Response:
-        """Open the page of an add-on, at a host name of its own; the link is good once."""
+        """Open an add-on's page at its own host name. The returned link works once."""
         asked = IngressSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         session, ticket = remote.begin(
@@ -92,7 +92,7 @@ class SupervisorViewSet(RuleViewSet):
 
 
 class CallViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """Every attempt, and what came of it."""
+    """Supervisor calls with their results."""
 
     queryset = SupervisorCall.objects.select_related("supervisor")
     resource = "supervisor"
@@ -103,12 +103,12 @@ class CallViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Give up a call that still waits for its device."""
+        """Cancel a queued call."""
         return Response(self.get_serializer(call_requests.cancel(self.get_object())).data)
 
 
 class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """Calls of many devices, with how far they got."""
+    """Batch calls on many devices, with their progress."""
 
     queryset = SupervisorBatch.objects.counted().order_by("-created", "id")
     resource = "supervisor"
@@ -117,7 +117,7 @@ class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
 
 
 class TerminalViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """Terminals: offered with a ticket for ``/api/v1/ws/terminal``, and what they showed."""
+    """Terminals, opened with a ticket at ``/api/v1/ws/terminal``, and recordings."""
 
     queryset = Terminal.objects.all()
     resource = "terminal"
@@ -138,21 +138,21 @@ class TerminalViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet)
     @extend_schema(request=None, responses={204: None})
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: str) -> Response:
-        """Have it closed, whoever sits there."""
+        """Close the terminal, also another user's."""
         terminals.ask_to_close(self.get_object())
         return Response(status=204)
 
     @extend_schema(responses={(200, "application/x-asciicast"): OpenApiTypes.STR})
     @action(detail=True, methods=["get"])
     def recording(self, request: Request, pk: str) -> HttpResponse:
-        """What it showed, as asciicast plays it."""
+        """Return the recording in asciicast format."""
         terminal = self.get_object()
         record_audit("terminal.replayed", terminal)
         return HttpResponse(terminals.played(terminal), content_type="application/x-asciicast")
 
 
 class CampaignViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """Updates of Home Assistant in waves, with a backup before and a look after."""
+    """Staged Home Assistant updates, with backup, health check and rollback."""
 
     queryset = UpdateCampaign.objects.prefetch_related("devices__supervisor__device")
     resource = "supervisor"
@@ -170,7 +170,7 @@ class CampaignViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet)
 
 
 class HomeViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """What Home Assistant devices run, and which updates wait for them."""
+    """Versions, add-ons and available updates of Home Assistant devices."""
 
     queryset = Home.objects.select_related("supervisor__device")
     resource = "supervisor"
@@ -179,7 +179,7 @@ class HomeViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
 
 
 class HomeAlertViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """What is wrong on Home Assistant devices, and was."""
+    """Open and past alerts of Home Assistant devices."""
 
     queryset = HomeAlert.objects.select_related("supervisor__device")
     resource = "supervisor"
@@ -188,7 +188,7 @@ class HomeAlertViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
 
 
 class BackupPlanViewSet(RuleViewSet):
-    """How often Home Assistant devices are backed up to the portal, and how much it keeps."""
+    """Backup schedules of Home Assistant devices, with their retention."""
 
     queryset = BackupPlan.objects.select_related("group")
     resource = "supervisor"
@@ -212,7 +212,7 @@ class BackupPlanViewSet(RuleViewSet):
 
 
 class StoredBackupViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """Backups of Home Assistant devices that the portal keeps."""
+    """Backups of Home Assistant devices stored in the portal."""
 
     queryset = StoredBackup.objects.select_related("supervisor__device")
     resource = "supervisor"
@@ -226,7 +226,7 @@ class StoredBackupViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     @extend_schema(responses={(200, "application/tar"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def download(self, request: Request, pk: str) -> StreamingHttpResponse:
-        """The file, as Home Assistant made it."""
+        """Download the file as Home Assistant created it."""
         row = self.get_object()
         record_audit("backup.downloaded", row)
         answer = StreamingHttpResponse(backups.opened(row), content_type="application/tar")
@@ -238,7 +238,7 @@ class StoredBackupViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["get"])
     def password(self, request: Request, pk: str) -> Response:
-        """What Home Assistant asks for to restore it."""
+        """Return the password that Home Assistant needs to restore the backup."""
         row = self.get_object()
         record_audit("backup.password_shown", row)
         return Response({"password": row.password}, headers={"Cache-Control": "no-store"})
@@ -246,7 +246,7 @@ class StoredBackupViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["post"])
     def send(self, request: Request, pk: str) -> Response:
-        """Bring it to its device again, to be restored there."""
+        """Upload the backup to its device, to be restored there."""
         job = backups.send_back(require_user(request), self.get_object())
         if job.refusal is not None:
             raise job.refusal

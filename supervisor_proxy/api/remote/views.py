@@ -1,4 +1,4 @@
-"""Home Assistant itself: its WebSocket, and pages of add-ons at host names of their own."""
+"""Home Assistant's WebSocket, and add-on pages at host names of their own."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 
 
 class HomeConsumer(Consumer):
-    """Core's WebSocket, as Home Assistant's own clients speak it; they sign in with a portal token."""
+    """Core's WebSocket for Home Assistant's clients, authenticated by a portal token."""
 
     permission = ingress.PERMISSION
     upstream: ClientConnection | None = None
@@ -93,11 +93,11 @@ class HomeConsumer(Consumer):
             await self.upstream.close()
 
 
-# --- pages of add-ons
+# --- add-on pages
 
 
 class OwnOrigins:
-    """Middleware: host names of add-ons' pages get to them, and to nothing else of the portal."""
+    """Middleware that restricts the host names of add-on pages to those pages."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -158,7 +158,7 @@ def passed(request: HttpRequest, row: IngressSession) -> HttpResponseBase:
 
 
 class Closing:
-    """Parts that let go of their connection however they end."""
+    """Iterator of parts that closes its connection however the response ends."""
 
     def __init__(self, parts: Iterator[bytes], stack: ExitStack) -> None:
         self.parts, self.stack = parts, stack

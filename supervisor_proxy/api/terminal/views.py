@@ -1,4 +1,4 @@
-"""The WebSocket of a terminal: text is JSON (a ticket, a size), bytes are the terminal's own."""
+"""WebSocket of a terminal: JSON control messages as text, data as binary."""
 
 import asyncio
 from typing import Any
@@ -13,12 +13,12 @@ NORMAL = 1000
 
 
 class TerminalConsumer(Consumer):
-    """A terminal on a device, for who has a ticket for it.
+    """A terminal on a device, opened with a ticket.
 
-    ``{"type": "open", "ticket": "…", "columns": 80, "rows": 24}`` comes first,
-    ``{"type": "resize", "columns": …, "rows": …}`` whenever the window changes, ``{"type": "close"}`` at
-    the end: the socket closes when the recording is whole. What is typed and what is shown are
-    binary messages.
+    ``{"type": "open", "ticket": "…", "columns": 80, "rows": 24}`` must be the first
+    message, ``{"type": "resize", "columns": …, "rows": …}`` follows each change of the
+    window's size, and ``{"type": "close"}`` ends the session: the socket closes once the
+    recording is complete. Input and output are binary messages.
     """
 
     permission = "terminal:open"

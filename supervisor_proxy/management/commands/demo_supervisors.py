@@ -1,4 +1,4 @@
-"""One of the demo devices gets a balena supervisor, and one that of Home Assistant."""
+"""Add a balena and a Home Assistant supervisor to demo devices."""
 
 import time
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""The unmodified balena-sdk from npm, pointed at the portal."""
+"""The unmodified balena-sdk from npm against the portal."""
 
 import fcntl
 import json
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not works("npm", "--version"), reason="needs node and npm"),
 ]
-# The newest that runs on Node 20.
+# The newest version for Node 20.
 SDK = "balena-sdk@22.4.9"
 GO = {"Data": "OK", "Error": None}
 Call = Callable[..., Any]
@@ -29,7 +29,7 @@ Call = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def installed() -> Path:
-    """The SDK in a folder that outlives the tests, for it is large."""
+    """Install the SDK into a folder that is kept between runs, as it is large."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "muster" / SDK
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:

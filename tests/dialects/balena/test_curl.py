@@ -1,6 +1,6 @@
-"""The documented requests "remotely via the API proxy", by the real curl, as they are printed.
+"""balena's documented requests "remotely via the API proxy", as printed, by curl.
 
-Only the address, the token and the numbers are our own.
+Only the address, the token and the numbers are replaced.
 """
 
 import subprocess
@@ -34,7 +34,7 @@ def printed(data: str, path: str) -> str:
 
 PING = printed("""'{"deviceId": <deviceId>, "appId": <appId>, "method": "GET"}'""", "ping")
 BLINK = printed(PLAIN, "v1/blink")
-# With the quotation mark too many that it is printed with.
+# With the superfluous quotation mark of the documentation.
 UPDATE = printed(
     """'{"deviceId": <deviceId>, "appId": <appId>, "data": {"force": true}}"'""", "v1/update"
 )
@@ -51,8 +51,8 @@ NO_TCP_PING = printed(
 REGENERATE = printed(PLAIN, "v1/regenerate-api-key")
 GO = '{"Data":"OK","Error":""}'
 
-# What 1.5.0 answers, through the portal: the texts of the documentation, and where those say
-# "204 with a body" or "empty", what the supervisor itself sends.
+# Answers of 1.5.0 through the portal: the documented texts or, where the documentation says
+# "204 with a body" or "empty", what the supervisor actually sends.
 OF_2016 = [
     (PING, 200, "OK", ("GET", "/ping")),
     (BLINK, 200, "OK", ("POST", "/v1/blink")),
@@ -111,5 +111,5 @@ def test_every_printed_request_is_answered_by_the_device(
         assert device.paths[-1] == called
     status, key = curl(REGENERATE, row)
     assert (status, key) == (200, device.key)
-    # The portal knows the new key.
+    # The portal has stored the new key.
     assert curl(BLINK, row) == (200, "OK")

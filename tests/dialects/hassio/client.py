@@ -1,4 +1,4 @@
-"""Runs the unmodified aiohasupervisor: prints, as JSON, what each of its calls came to.
+"""Run the unmodified aiohasupervisor and print the result of each call as JSON.
 
 Usage: client.py BASE_URL TOKEN      (with a Python that has aiohasupervisor)
 """

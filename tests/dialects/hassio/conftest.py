@@ -14,7 +14,7 @@ __all__ = ["_loopback_is_dialled", "run"]
 
 @pytest.fixture
 def home(run: Callable[..., Any], organization: Organization) -> Callable[..., Any]:
-    """A stand-in of this version, and its row: ``home("195")``."""
+    """Create a stand-in of this version and its supervisor row: ``home("195")``."""
 
     def home(number: str = "2026.08.0", **values: Any) -> tuple[HassioSupervisor, Supervisor]:
         device = run(HassioSupervisor(number))

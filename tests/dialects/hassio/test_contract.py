@@ -1,4 +1,4 @@
-"""Every row of the contract: reached with its permission, refused without, in its envelope."""
+"""Every call of the contract: required permission, refusal, envelope."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 ROWS = json.loads(Path(__file__).with_name("contract.json").read_text())
-# What the contract's words for permissions are here; all else is no call of the portal.
+# Mapping of the contract's permissions; others are not proxied.
 PERMISSIONS = {
     "view": {"read"},
     "view, options stripped unless admin": {"read"},
@@ -26,7 +26,7 @@ PERMISSIONS = {
     "admin": {"manage"},
 }
 PLACES = {"slug": "abcd1234", "addon": "core_ssh", "service": "docker.service"}
-# Core's own API and what devices tell each other, which the portal has no need of.
+# Not proxied: Core's own API, and discovery between services.
 CLOSED = re.compile(r"/(homeassistant/(api|websocket)|discovery)")
 
 

@@ -1,4 +1,4 @@
-"""Home Assistant's supervisors of 2020 and today, by the paths of both."""
+"""Proxy of Home Assistant supervisors of 2020 and today, by the paths of both."""
 
 import uuid
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Every call of the Dashboard's documentation, as it prints them: curl over real HTTP.
+"""Every documented call of the Husarnet Dashboard API, as printed, by curl.
 
-The examples' answers are compared key by key; where they are no JSON (commas at the end,
-``true/false``), what they mean is sent.
+The documented answers are compared by keys. Invalid JSON of the documentation (trailing
+commas, ``true/false``) is sent in its intended form.
 """
 
 import json
@@ -35,7 +35,7 @@ DETAIL = {
 
 
 def keys(data: Any) -> Any:
-    """The names of members in their order, at every depth, and the types of values."""
+    """Return the names of members, in order and at every depth, with value types."""
     if isinstance(data, dict):
         return [(name, keys(value)) for name, value in data.items()]
     if isinstance(data, list):
@@ -118,7 +118,7 @@ def remove(
 
 
 def add(owner: User, key: str, at: str, as_json: tuple[str, ...], base: str) -> int:
-    """A device by its link; the id of the member it becomes."""
+    """Add a device by its claim link. Returns the new member's id."""
     joined = register(public_key=wireguard_pair()[1])
     printed = websetup_link(joined, base)
     body = {

@@ -1,8 +1,8 @@
-"""Every operation of OpenWISP Controller 1.3.2 stands in the OpenAPI document of the portal.
+"""The OpenAPI document contains every operation of OpenWISP Controller 1.3.2.
 
-``contract.json`` has what its own documentation and serializers say: the method and path of
-each operation, its query parameters, and the names of the fields it reads and answers. Where
-that documentation is mistaken (downloads and e-mails are no rows), it has what is answered.
+``contract.json`` is derived from OpenWISP's documentation and serializers: method and path
+of each operation, its query parameters, and the names of its fields. Where the
+documentation is wrong (downloads and e-mails are no rows), it has the actual answer.
 """
 
 import json
@@ -21,7 +21,7 @@ CONTRACT: dict[str, dict[str, str]] = json.loads(
 
 
 def anonymous(path: str) -> str:
-    """The path without the names of its parameters, and without the slash at its end."""
+    """Return the path without parameter names and trailing slash."""
     return re.sub(r"{[^}]*}", "{}", path).rstrip("/")
 
 
@@ -32,7 +32,7 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def operations(document: dict[str, Any]) -> dict[str, Any]:
-    """Method and path → operation."""
+    """Return the operations by method and path."""
     return {
         f"{method.upper()} {anonymous(path)}": operation
         for path, methods in document["paths"].items()
@@ -41,7 +41,7 @@ def operations(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def fields(schema: Any, document: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """The dotted names of an object's fields; of a list or a page, those of its rows."""
+    """Yield the dotted names of an object's fields, or of a list's items."""
     if "$ref" in schema:
         named = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
         yield from fields(named, document, prefix)

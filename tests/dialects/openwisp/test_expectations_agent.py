@@ -1,4 +1,4 @@
-"""What agents made for OpenWISP expect, by number; 8, 33 and 51 to 55 for servers are in tests/vpn."""
+"""Numbered expectations of OpenWISP agents; 8, 33 and 51 to 55 are in tests/vpn."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""What OpenWISP's clients expect of devices, by number; where ours differs, the name says so."""
+"""Numbered expectations of OpenWISP clients about devices."""
 
 from datetime import timedelta
 from typing import Any
@@ -81,7 +81,7 @@ def test_36_a_group_with_templates_brings_a_configuration(
 def test_37_templates_of_another_organization_are_refused_by_name(
     client: Client, organization: Organization
 ) -> None:
-    # A superuser knows both; to anybody else the template does not exist.
+    # A superuser sees both; for other users the template does not exist.
     headers = factories.bearer(factories.superuser())
     theirs = factories.template(factories.organization(), name="theirs")
     device = factories.device(organization, config={})
@@ -156,7 +156,7 @@ def test_41_each_filter_finds_exactly_its_match_and_all_combine(
     assert [one["name"] for one in every["results"]] == ["wanted"]
     before = client.get(URL, {"created__lt": day}, headers=headers).json()["results"]
     assert [one["name"] for one in before] == ["other"]
-    # In the original the filter by template sets all others aside.
+    # In OpenWISP the filter by template disables all others.
     none = {"config__templates": template.pk, "organization": factories.organization().pk}
     assert (
         client.get(URL, none, headers=factories.bearer(factories.superuser())).json()["count"]
@@ -279,7 +279,7 @@ def test_49_one_server_is_joined_by_one_template(
     assert has(device) == [one]
     assert send(two).status_code == 200
     assert has(device) == [two]
-    # Swapping templates of one server makes no new certificate.
+    # Swapping templates of one server issues no new certificate.
     assert VpnClient.objects.get().cert == before.cert
 
 

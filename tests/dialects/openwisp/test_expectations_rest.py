@@ -1,4 +1,4 @@
-"""What OpenWISP's clients expect of connections, commands, certificates and places, by number."""
+"""Numbered expectations about connections, commands, certificates and locations."""
 
 from typing import Any
 from uuid import uuid4
@@ -112,7 +112,7 @@ def test_59_an_authority_is_imported_and_a_certificate_renewed_and_revoked(
     theirs.delete()
     answer = client.post("/api/v1/controller/ca/", imported, content_type=JSON, headers=headers)
     if answer.status_code == 400:
-        # The key has none, and a passphrase that opens nothing is told as that.
+        # The key has no passphrase; an unnecessary one is reported.
         assert list(answer.json()) == ["passphrase"]
         del imported["passphrase"]
         answer = client.post(

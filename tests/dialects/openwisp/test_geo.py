@@ -1,4 +1,4 @@
-"""Each recorded exchange of the original, done again: the same statuses and the same keys."""
+"""Recorded OpenWISP exchanges about locations: same statuses and keys."""
 
 import json
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from tests import factories
 
 ROOT = "/api/v1/controller"
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "geo" / "exchanges.json").read_text())
-# What ours tells beyond the original.
+# Additional fields of Muster.
 OURS = {"features[].properties.device_status", *(
     f"features[].properties.device_status.{state}" for state in ("online", "offline", "unknown")
 )}  # fmt: skip
 
 
 def keys(value: Any, prefix: str = "") -> set[str]:
-    """Every path of names in a JSON value."""
+    """Return all key paths of a JSON value."""
     if isinstance(value, list):
         return {path for one in value for path in keys(one, f"{prefix}[]")}
     if isinstance(value, dict):
@@ -57,7 +57,7 @@ def fleet(organization: Organization) -> dict[str, Any]:
 
 
 def body_of(name: str, **ids: Any) -> dict[str, Any]:
-    """What was sent, about our own rows."""
+    """Return the recorded request body with the ids of our rows."""
     return GOLDEN[name]["request"]["body"] | ids
 
 

@@ -1,6 +1,6 @@
-"""The documented requests about places, by the real curl, as they are printed.
+"""OpenWISP's documented requests about locations, as printed, by curl.
 
-Only the address, the ids, the token and the key are our own.
+Only the address, the ids, the token and the key are replaced.
 """
 
 import json

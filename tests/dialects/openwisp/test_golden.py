@@ -1,6 +1,6 @@
 """Exchanges recorded with OpenWISP Controller 1.3.2, repeated against Muster.
 
-Each answer has the recorded status and, as JSON, the recorded keys; it may have more.
+Each answer has the recorded status and, as JSON, at least the recorded keys.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests import factories
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 
-# The rows that the recorded requests speak of, by their recorded ids.
+# Rows used by the recorded requests, by their recorded ids.
 ORGANIZATION = "6eee7ff3-d819-44f1-8052-5b06d2116c0e"
 GROUP = "d5bba34f-b410-4f55-8094-fb06e2ccbc4b"
 OTHER_GROUP = "ef17d9f3-b451-4a92-a712-b21c9471dc1e"
@@ -35,7 +35,7 @@ LATER_CONNECTION = "b44b3a39-3c80-4200-a706-798c78295286"
 
 @pytest.fixture
 def stage(db: Any) -> dict[str, str]:
-    """The rows as they stood when the exchanges were recorded: recorded id → ours."""
+    """Create the rows as they were during the recording. Returns recorded id → ours."""
     organization = Organization.objects.create(name="Peer", slug="peer-org")
     factories.user(
         organization, username="admin", is_superuser=True, is_staff=True
@@ -76,7 +76,7 @@ def _hashed(password: str) -> str:
 
 
 def _before(name: str, stage: dict[str, str]) -> None:
-    """What a recorded request presupposes beyond the stage."""
+    """Create what a recorded request requires beyond the stage."""
     if name.startswith(("device_create", "template_create")):
         Template.objects.filter(pk=stage[TEMPLATE]).update(name="another")
         factories.Device.objects.filter(pk=stage[DEVICE]).delete()
@@ -143,7 +143,7 @@ def has_keys_of(expected: Any, found: Any, where: str) -> None:
             and "backend" not in expected
             and "__all__" not in expected
         ):
-            return  # NetJSON, not our words
+            return  # NetJSON has keys of its own
         missing = expected.keys() - found.keys()
         assert not missing, f"{where} lacks {missing}"
         for key in expected.keys() & found.keys():

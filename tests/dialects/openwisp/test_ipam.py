@@ -19,7 +19,7 @@ WIREGUARD_SUBNET = "8f25b0bb-2958-47b3-a25b-b6223c7cd014"
 SUBNET = "50b98cda-4df5-48c5-89dd-075bcf02c4cc"
 FIRST_ADDRESS = "28116011-a480-408e-9058-e2ba5ae134be"
 ADDRESS = "b282fd9f-3be2-4b64-87ae-236cf07a9b52"
-# Recorded while no address was taken yet.
+# Recorded before any address was allocated.
 EMPTY = {"ipam_subnet_next_ip", "ipam_subnet_request_ip"}
 
 

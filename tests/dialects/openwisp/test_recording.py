@@ -1,9 +1,8 @@
-"""A whole session recorded with OpenWISP Controller 1.3.2, played against Muster in order.
+"""A session recorded with OpenWISP Controller 1.3.2, replayed in order.
 
-``recording.jsonl`` holds each request and its answer (long texts cut). What a recorded answer
-calls by an id is ours under another one: ids are learned from the answers as they come, and
-put into the requests that follow. Each answer has the recorded status and, at least, the
-recorded names.
+``recording.jsonl`` contains each request with its answer (long texts cut). Recorded ids are
+mapped to ours: the mapping is learned from the answers and applied to later requests. Each
+answer has the recorded status and, at least, the recorded keys.
 """
 
 import json
@@ -28,16 +27,16 @@ RECORDING = [
 ]
 ORGANIZATION = "6eee7ff3-d819-44f1-8052-5b06d2116c0e"
 OPAQUE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|[0-9a-f]{32}|\S+-[A-Za-z0-9]{8}")
-# Values that no answer names: objects of the caller's own making.
+# Free-form objects sent by the client: keys are not compared.
 FREE = {"config", "context", "default_values", "meta_data", "params", "extensions"}
-# Where Muster answers otherwise, and why.
+# Known differences of Muster's answers, with reasons.
 OTHERWISE = {
     "ca_delete": (409, "a VPN server's certificate is of this CA, and would go with it"),
 }
 
 
 class Player:
-    """Repeats requests, knowing which of our ids stands for which recorded one."""
+    """Replays requests with recorded ids mapped to ours."""
 
     def __init__(self, client: APIClient, **known: str) -> None:
         self.client = client
@@ -96,7 +95,7 @@ class Player:
             self.known.setdefault(expected, str(found))
 
     def number(self, where: str, recorded: int, own: int) -> None:
-        """Numbers are known by what they count, in paths and in the fields of that name."""
+        """Map a numeric id, by its resource in paths and in the fields of that name."""
         self.known[f"/{where}/{recorded}/"] = f"/{where}/{own}/"
         self.known[f'"{where}": {recorded},'] = f'"{where}": {own},'
         if where in {"ca", "cert"}:
@@ -110,7 +109,7 @@ def signed_in(user: User) -> APIClient:
 
 
 def collection(path: str) -> str:
-    """What is counted on this path: ``/api/v1/controller/ca/2/renew/`` → ``ca``."""
+    """Return the resource of a path: ``/api/v1/controller/ca/2/renew/`` → ``ca``."""
     names = [part for part in path.partition("?")[0].split("/") if part.isalpha()]
     return (
         names[-2] if names[-1] in {"renew", "revoke", "group"} and len(names) > 3 else names[-1]
@@ -118,7 +117,7 @@ def collection(path: str) -> str:
 
 
 def missing(expected: Any, found: Any, path: str = "") -> Iterator[str]:
-    """The recorded names that the answer lacks."""
+    """Yield the recorded keys that the answer lacks."""
     if isinstance(expected, dict):
         if not isinstance(found, dict):
             yield path
@@ -138,7 +137,7 @@ def missing(expected: Any, found: Any, path: str = "") -> Iterator[str]:
 
 @pytest.fixture
 def peer(db: Any) -> Organization:
-    """The fleet as it was before the recording: some of everything that lists show."""
+    """Create the fleet as it was before the recording, with rows for every list."""
     organization = Organization.objects.create(name="Peer Org", slug="peer-org")
     factories.user(organization, "admin", username="admin", password="admin",
               is_superuser=True, is_staff=True)  # fmt: skip
@@ -154,14 +153,14 @@ def peer(db: Any) -> Organization:
 
 
 def applied(device: Device) -> None:
-    """The device has told that it has what it was to have."""
+    """Report the device's configuration as applied."""
     config = Config.objects.get(device=device)
     mark_applied(config, config.desired_id)
     save_progress([config])
 
 
 def between(name: str, player: Player) -> None:
-    """What happened in the recorded fleet besides the requests."""
+    """Apply what happened in the recorded fleet besides the requests."""
     if name == "cert_commonname_group":
         issued = Cert.objects.get(common_name__startswith="00:16:3e:22:41:54-cap-224154")
         player.known["00:16:3e:22:41:54-cap-224154-RvqQqMbe"] = issued.common_name

@@ -1,6 +1,6 @@
-"""The rules by which OpenWISP's controller behaves, section by section (b1 to b11).
+"""Behavior of OpenWISP's controller, section by section (b1 to b11).
 
-Where the original does something that harms its users, the name says what happens here.
+Where OpenWISP's behavior harms its users, the test's name says what Muster does instead.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def config_of(device: Device) -> Config:
 
 
 def applied(device: Device) -> Config:
-    """As if it had taken what it is to have."""
+    """Mark the device's configuration as applied."""
     row = config_of(device)
     row.applied = row.desired
     row.save()
@@ -70,7 +70,7 @@ def variables(device: Device) -> dict[str, Any]:
     return dict(inputs_of(with_inputs().get(device=device)).variables)
 
 
-# --- b1: what makes a configuration another one
+# --- b1: what changes a configuration
 
 
 def test_b1_a_renamed_device_whose_host_name_is_set_stays_applied(
@@ -300,7 +300,7 @@ def test_b2_what_fails_the_schema_only_when_merged_is_refused_under_config(
     assert config_of(device).config == {}
 
 
-# --- b3: another group
+# --- b3: change of group
 
 
 def test_b3_a_changed_group_reaches_all_its_devices_but_those_out_of_service(
@@ -410,7 +410,7 @@ def test_b5_a_path_that_leads_elsewhere_is_refused(
     assert config_of(device).config == {}
 
 
-# --- b6: out of service and back
+# --- b6: deactivation and activation
 
 
 def test_b6_activating_brings_the_usual_templates_and_a_second_time_changes_nothing(
@@ -443,7 +443,7 @@ def test_b6_a_device_leaves_its_servers_and_takes_an_empty_configuration(
     url = f"/controller/report-status/{device.pk.hex}/"
     assert client.post(url, told).status_code == 200
     device.refresh_from_db()
-    # What it told itself; an address that a person entered stays, other than there.
+    # Only a reported address is cleared; unlike OpenWISP, one entered by a user stays.
     assert (config_of(device).status, device.management_ip) == ("deactivated", None)
     assert client.post(url, told).status_code == 404
 
@@ -487,7 +487,7 @@ def test_b7_both_addresses_of_a_verb_and_both_ways_to_write_an_id_answer_alike(
     assert len(answers.pop()) == 32
 
 
-# --- b8: servers that are told
+# --- b8: VPN server webhooks
 
 
 def test_b8_a_server_without_a_webhook_is_not_told(organization: Organization) -> None:
@@ -496,7 +496,7 @@ def test_b8_a_server_without_a_webhook_is_not_told(organization: Organization) -
     assert sync_servers() == 0
 
 
-# --- b9: who may what
+# --- b9: permissions
 
 
 @pytest.mark.django_db
@@ -590,7 +590,7 @@ def test_b10_the_filters_of_places_find_what_they_name(
         assert [one["name"] for one in found] == ["roof"]
 
 
-# --- b11: shapes
+# --- b11: formats
 
 
 def test_b11_a_page_size_beyond_the_most_is_cut_and_a_page_past_the_end_is_a_404(

@@ -1,4 +1,4 @@
-"""Exchanges about VPN servers recorded with OpenWISP Controller 1.3.2, repeated against Muster."""
+"""Exchanges about VPN servers recorded with OpenWISP Controller 1.3.2."""
 
 import io
 import json
@@ -29,7 +29,7 @@ COMMON_NAME = "00:16:3e:22:41:54-cap-224154-RvqQqMbe"
 
 @pytest.fixture
 def stage(db: Any) -> dict[str, str]:
-    """The rows as they stood when the exchanges were recorded: recorded id → ours."""
+    """Create the rows as they were during the recording. Returns recorded id → ours."""
     organization = Organization.objects.create(name="Peer", slug="peer-org")
     subnet = factories.subnet(organization, "10.9.0.0/16", name="wg-subnet")
     openvpn = factories.openvpn(organization, name="ovpn-224154")
@@ -59,7 +59,7 @@ def stage(db: Any) -> dict[str, str]:
 
 
 def before(name: str, stage: dict[str, str], request: dict[str, Any]) -> None:
-    """What a recorded request presupposes beyond the stage."""
+    """Create what a recorded request requires beyond the stage."""
     if name == "vpn_openvpn_create":
         request["body"]["ca"] = Vpn.objects.get(pk=stage[OPENVPN]).ca_id
         Vpn.objects.filter(pk=stage[OPENVPN]).update(name="another")

@@ -1,4 +1,4 @@
-"""What goes in and comes out when somebody signs in, in the FreeSDN dialect."""
+"""Serializers of sign-in, sessions and MFA in the FreeSDN dialect."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class Refresh(serializers.Serializer[Any]):
 
 
 class TokenPair(serializers.Serializer[Any]):
-    """Tokens of a session, or the question for the second factor."""
+    """Tokens of a new session, or a request for the second factor."""
 
     access_token = serializers.CharField(required=False)
     refresh_token = serializers.CharField(required=False)
@@ -63,7 +63,7 @@ class Message(serializers.Serializer[Any]):
 
 
 class Me(serializers.ModelSerializer[User]):
-    """Who one is, and what one may do."""
+    """Profile and permissions of the authenticated user."""
 
     full_name = serializers.CharField(required=False, max_length=255, allow_blank=True)
     username = serializers.CharField(required=False, min_length=3, max_length=100)

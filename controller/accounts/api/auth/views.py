@@ -1,4 +1,4 @@
-"""Signing in and out: JSON and form, cookies beside tokens, sessions, the second factor."""
+"""Sign-in, sign-out, sessions and MFA in the FreeSDN dialect."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ ALL_COOKIES = ((ACCESS_COOKIE, API_PATH), (REFRESH_COOKIE, AUTH_PATH), (CSRF_COO
 
 class Reading(View):
     def read(self, shape: type[Any]) -> dict[str, Any]:
-        """What was sent, in this shape."""
+        """Validate the request body with this serializer and return its values."""
         given = shape(data=self.request.data)
         given.is_valid(raise_exception=True)
         values: dict[str, Any] = given.validated_data
@@ -36,7 +36,7 @@ class Reading(View):
 
 
 class PublicView(Reading):
-    """For who is not signed in yet; pages of other origins are turned away."""
+    """View without authentication; refuses pages of other origins."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -53,7 +53,7 @@ class PublicView(Reading):
 
 
 def signed_in(request: Request, user: User, *, remember: bool = False) -> Response:
-    """Open a session: its tokens in the body for programs, and as cookies for pages."""
+    """Open a session and return its tokens, in the body and as cookies."""
     tokens = sessions.open_session(
         user,
         user_agent=request.headers.get("user-agent", ""),
@@ -88,7 +88,7 @@ def without_cookies(response: Response) -> Response:
 class LoginView(PublicView):
     @extend_schema(request=shapes.Login, responses=shapes.TokenPair, operation_id="auth_login")
     def post(self, request: Request) -> Response:
-        """Sign in with a password: tokens, or the question for the second factor."""
+        """Sign in with a password. Returns tokens, or a request for the second factor."""
         given = self.read(shapes.Login)
         user = authenticate_password(given["login"], given["password"], request._request)
         if mfa.is_enabled(user):
@@ -104,7 +104,7 @@ class FormTokenView(PublicView):
         request=shapes.FormSignIn, responses=shapes.TokenPair, operation_id="auth_token"
     )
     def post(self, request: Request) -> Response:
-        """Sign in with a form, as OAuth 2 clients do."""
+        """Sign in with form data, as OAuth 2 password clients do."""
         given = self.read(shapes.FormSignIn)
         user = authenticate_password(given["username"], given["password"], request._request)
         if mfa.is_enabled(user):
@@ -117,7 +117,7 @@ class SecondFactorView(PublicView):
         request=shapes.SecondFactor, responses=shapes.TokenPair, operation_id="auth_login_mfa"
     )
     def post(self, request: Request) -> Response:
-        """Complete a sign-in with a code of the app or a backup code."""
+        """Complete a sign-in with an authenticator code or a backup code."""
         given = self.read(shapes.SecondFactor)
         user, remember = sessions.authenticate_second_factor_token(given["mfa_token"])
         mfa.verify_code(user, given["code"])
@@ -129,7 +129,7 @@ class RefreshView(PublicView):
         request=shapes.Refresh, responses=shapes.TokenPair, operation_id="auth_refresh"
     )
     def post(self, request: Request) -> Response:
-        """New tokens for a refresh token, which is good this once."""
+        """Exchange a refresh token, which is valid once, for new tokens."""
         given = self.read(shapes.Refresh)
         token = given.get("refresh_token") or request.COOKIES.get(REFRESH_COOKIE)
         if not token:
@@ -144,7 +144,7 @@ class RegisterView(PublicView):
         operation_id="auth_register",
     )
     def post(self, request: Request) -> Response:
-        """Make an account for oneself, where the portal permits it."""
+        """Register an account, if the portal allows registration."""
         if not settings.MUSTER_REGISTRATION:
             raise NotPermitted("Registration is turned off; ask an administrator.")
         users.register(**self.read(shapes.Registration))
@@ -156,9 +156,10 @@ class ResetRequestView(PublicView):
         request=shapes.ResetRequest, responses=shapes.Message, operation_id="auth_reset_request"
     )
     def post(self, request: Request) -> Response:
-        """Ask for an e-mail with a link to set a new password."""
+        """Request an e-mail with a password reset link."""
         user = passwords.find_user(self.read(shapes.ResetRequest)["email"])
-        # A worker is woken either way, so that the answer takes as long for a stranger.
+        # Enqueued in either case, so that response time does not reveal whether the account
+        # exists.
         enqueue_on_commit(
             "controller.accounts.tasks.mail_reset", str(user.pk if user else uuid4())
         )
@@ -189,7 +190,7 @@ class SamlView(PublicView):
         parameters=[OpenApiParameter("rest", str, OpenApiParameter.PATH)],
     )  # fmt: skip
     def get(self, request: Request, rest: str = "") -> Response:
-        """SAML is not available in this release."""
+        """Not available: SAML is not supported in this release."""
         answer = self.get_exception_handler()(
             Refused("SAML is not available in this release; use OpenID Connect."), {}
         )
@@ -203,7 +204,7 @@ class SamlView(PublicView):
 
 
 class OwnView(Reading):
-    """For a person who signed in; programs with a key have no business here."""
+    """View of the authenticated user's own data; not available to API keys."""
 
     permission_classes = [IsAuthenticated]
 
@@ -235,12 +236,12 @@ class MeView(View):
 
     @extend_schema(responses=shapes.Me, operation_id="auth_me")
     def get(self, request: Request) -> Response:
-        """Who one is, and what one may do."""
+        """Return the authenticated user's profile and permissions."""
         return Response(shapes.Me(self.user).data)
 
     @extend_schema(request=shapes.Me, responses=shapes.Me, operation_id="auth_me_update")
     def patch(self, request: Request) -> Response:
-        """Change one's own name, user name or language."""
+        """Change the authenticated user's name, user name or language."""
         if isinstance(request.auth, Credential) and request.auth.kind == "key":
             raise NotPermitted("An API key cannot do this; sign in.")
         given = shapes.Me(self.user, data=request.data, partial=True)
@@ -252,7 +253,7 @@ class MeView(View):
 class LogoutView(OwnView):
     @extend_schema(request=None, responses=shapes.Message, operation_id="auth_logout")
     def post(self, request: Request) -> Response:
-        """End this session: all its tokens are refused from now on."""
+        """Sign out: revoke this session and all its tokens."""
         auth = request.auth
         if isinstance(auth, Credential) and auth.session is not None:
             sessions.revoke(auth.session, because="signed out")
@@ -264,7 +265,7 @@ class LogoutView(OwnView):
 class LogoutEverywhereView(OwnView):
     @extend_schema(request=None, responses=shapes.Message, operation_id="auth_logout_all")
     def post(self, request: Request) -> Response:
-        """End all sessions of this user."""
+        """Revoke all sessions of the authenticated user."""
         sessions.revoke_all(self.user, because="signed out everywhere")
         return without_cookies(Response({"message": "Signed out everywhere."}))
 
@@ -272,7 +273,7 @@ class LogoutEverywhereView(OwnView):
 class SessionsView(OwnView):
     @extend_schema(responses=shapes.SessionList, operation_id="auth_sessions")
     def get(self, request: Request) -> Response:
-        """Where one is signed in, and was of late."""
+        """List the user's current and recent sessions."""
         rows = Session.objects.filter(user=self.user)[:100]
         current = {"current": self.session.pk if self.session else None}
         return Response({"sessions": shapes.SessionRow(rows, many=True, context=current).data})
@@ -281,7 +282,7 @@ class SessionsView(OwnView):
 class SessionView(OwnView):
     @extend_schema(responses=shapes.Message, operation_id="auth_session_revoke")
     def delete(self, request: Request, pk: str) -> Response:
-        """End one of one's own sessions."""
+        """Revoke one of the user's own sessions."""
         row = Session.objects.filter(user=self.user, pk=pk).first()
         if row is None:
             raise NotFound("Session not found")
@@ -294,7 +295,7 @@ class PasswordView(OwnView):
         request=shapes.PasswordChange, responses=shapes.Message, operation_id="auth_password"
     )
     def post(self, request: Request) -> Response:
-        """Change one's own password; every other session ends."""
+        """Change the user's own password. All other sessions end."""
         given = self.read(shapes.PasswordChange)
         passwords.change_password(
             self.user,
@@ -312,7 +313,7 @@ class SecondFactorSetupView(OwnView):
         operation_id="auth_mfa_setup",
     )
     def post(self, request: Request) -> Response:
-        """A secret for an authenticator app, and backup codes: shown this once."""
+        """Create a TOTP secret and backup codes; both are shown only once."""
         self.confirm_password()
         setup = mfa.start_setup(self.user)
         return Response(
@@ -334,7 +335,7 @@ class SecondFactorOnView(OwnView):
         request=shapes.Code, responses=shapes.Message, operation_id="auth_mfa_enable"
     )
     def post(self, request: Request) -> Response:
-        """Turn MFA on with a first code; other sessions end."""
+        """Enable MFA with a first code. Other sessions end."""
         mfa.enable(self.user, self.read(shapes.Code)["code"])
         sessions.revoke_all(self.user, because="MFA was turned on", but=self.session)
         return Response({"message": "MFA is on."})
@@ -345,7 +346,7 @@ class SecondFactorOffView(SecondFactorSetupView):
         request=shapes.OwnPassword, responses=shapes.Message, operation_id="auth_mfa_disable"
     )
     def post(self, request: Request) -> Response:
-        """Turn MFA off, with one's password."""
+        """Disable MFA. Requires the user's password."""
         self.confirm_password()
         if not mfa.is_enabled(self.user):
             raise Conflict("MFA is not on.")

@@ -1,4 +1,4 @@
-"""The stream of events: what happens, as far as one may know of it."""
+"""WebSocket stream of the events visible to the listener."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 MOST_WAITING = 1000
 MOST_PATTERNS = 50
 PAUSE_SECONDS = 1.0
-# Of an event, what only decides who hears it.
+# Keys of an event that only control who receives it.
 UNTOLD = frozenset({"permission", "has_site", "people"})
 
 
 class Hub:
-    """The one subscription of this process, shared out to everybody who listens here."""
+    """Single Redis subscription of a process, shared by all its listeners."""
 
     def __init__(self) -> None:
         self.listeners: set[EventConsumer] = set()
@@ -70,7 +70,7 @@ _hubs: dict[int, Hub] = {}
 
 
 def hub() -> Hub:
-    """The hub of this event loop; a server has one loop for each process."""
+    """Return the hub of this event loop; each server process has one loop."""
     loop = asyncio.get_running_loop()
     found = _hubs.get(id(loop))
     if found is None:
@@ -82,7 +82,7 @@ def hub() -> Hub:
 class EventConsumer(Consumer):
     """Events of all rows that the listener may read.
 
-    ``{"type": "subscribe", "events": ["device.*"], "ids": ["…"]}`` narrows what is sent;
+    ``{"type": "subscribe", "events": ["device.*"], "ids": ["…"]}`` restricts what is sent;
     ``{"type": "ping"}`` is answered by a pong.
     """
 
@@ -123,7 +123,7 @@ class EventConsumer(Consumer):
         await self.send_event({"type": "subscribed", "events": patterns, "ids": ids})
 
     def offer(self, event: dict[str, Any]) -> None:
-        """Send this, if it is wanted and may be known."""
+        """Queue the event if it is subscribed to and visible; close slow listeners."""
         if not self.wants(event) or not self.may_know(event):
             return
         shown = {k: v for k, v in event.items() if k not in UNTOLD}

@@ -52,6 +52,6 @@ class AuditFilter(filters.FilterSet):
 
 
 def only_organization(organizations: QuerySet[Organization]) -> Organization | None:
-    """The one organization there is to choose, if there is one."""
+    """Return the only organization of the queryset, or None if there are several."""
     found = list(organizations[:2])
     return found[0] if len(found) == 1 else None

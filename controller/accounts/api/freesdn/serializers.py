@@ -1,4 +1,4 @@
-"""Sites, grants and keys in the FreeSDN dialect."""
+"""Serializers of sites, grants, API keys and audit in the FreeSDN dialect."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ class SiteShape(serializers.ModelSerializer[Site]):
     class Meta:
         model = Site
         fields = FIELDS
-        # The rule says 409 for a slug that is taken, as clients expect.
+        # Left to the rule, which returns 409 for a taken slug, as clients expect.
         validators: list[Any] = []
 
 
@@ -48,7 +48,7 @@ class SiteChange(SiteShape):
 
 
 class GrantShape(serializers.ModelSerializer[SiteGrant]):
-    """Who may do how much in a site."""
+    """Access level of a member in a site."""
 
     user_id = serializers.UUIDField(source="membership.user_id")
     username = serializers.CharField(source="membership.user.username", read_only=True)
@@ -96,7 +96,7 @@ class MadeKey(KeyShape):
 
 
 class AuditShape(serializers.ModelSerializer[AuditEntry]):
-    """Who did what to which row from where; ``before`` and ``after`` hold what is different."""
+    """Audit entry: actor, action, row and address; only changed fields are included."""
 
     timestamp = serializers.DateTimeField(source="at", read_only=True)
     user_id = serializers.UUIDField(source="actor_id", read_only=True)

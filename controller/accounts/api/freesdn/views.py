@@ -1,4 +1,4 @@
-"""Sites, who may do what in them, and API keys, in the FreeSDN dialect."""
+"""Sites, site grants, API keys and audit in the FreeSDN dialect."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ from controller.dialects.freesdn import HasResourcePermission, OwnedViewSet, Rul
 
 
 class SiteViewSet(RuleViewSet):
-    """Sites of the caller's organizations, as far as they are granted."""
+    """Sites of the caller's organizations, as far as granted."""
 
     queryset = Site.objects.all()
     resource = "site"
@@ -74,7 +74,7 @@ class SiteViewSet(RuleViewSet):
 
 
 class OfSite(View):
-    """What belongs to one site of the caller's; managers alone."""
+    """View of data of one site; for managers only."""
 
     permission_classes = [HasResourcePermission]
     resource = "user"
@@ -100,7 +100,7 @@ class OfSite(View):
 class GrantsView(OfSite):
     @extend_schema(responses=shapes.GrantShape(many=True), operation_id="site_grants_list")
     def get(self, request: Request, site_id: str) -> Response:
-        """Who has which access to a site."""
+        """List the access levels granted in a site."""
         rows = self.site.grants.select_related("membership__user")
         return Response(shapes.GrantShape(rows, many=True).data)
 
@@ -108,8 +108,8 @@ class GrantsView(OfSite):
         request=shapes.GrantShape, responses=shapes.GrantShape, operation_id="site_grants_set"
     )
     def put(self, request: Request, site_id: str) -> Response:
-        """Let a member of the organization read, write, or do all their role permits here."""
-        _ = self.site  # a 404, before anything is said of what was sent
+        """Grant a member read, write or full access to a site."""
+        _ = self.site  # 404 before the body is validated
         given = shapes.GrantShape(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data
@@ -126,7 +126,7 @@ class GrantsView(OfSite):
 class GrantView(OfSite):
     @extend_schema(responses={204: None}, operation_id="site_grants_delete")
     def delete(self, request: Request, site_id: str, user_id: str) -> Response:
-        """Take a member's access to a site away."""
+        """Revoke a member's access to a site."""
         row = SiteGrant.objects.filter(site=self.site, membership__user__id=user_id).first()
         if row is None:
             raise NotFound("Resource not found")
@@ -140,7 +140,7 @@ class KeysView(View):
 
     @extend_schema(responses=shapes.KeyShape(many=True), operation_id="api_keys_list")
     def get(self, request: Request) -> Response:
-        """One's own API keys; their secrets cannot be read again."""
+        """List the user's own API keys, without their secrets."""
         rows = ApiKey.objects.filter(user=request.user.pk)[:100]
         return Response(shapes.KeyShape(rows, many=True).data)
 
@@ -148,7 +148,7 @@ class KeysView(View):
         request=shapes.NewKey, responses={201: shapes.MadeKey}, operation_id="api_keys_create"
     )
     def post(self, request: Request) -> Response:
-        """A new API key; its secret is in this answer and nowhere else."""
+        """Create an API key. The secret is in this response only."""
         given = shapes.NewKey(data=request.data)
         given.is_valid(raise_exception=True)
         assert isinstance(request.user, User)  # noqa: S101 - IsAuthenticated has let it in
@@ -161,7 +161,7 @@ class KeyView(View):
 
     @extend_schema(responses={204: None}, operation_id="api_keys_delete")
     def delete(self, request: Request, pk: str) -> Response:
-        """Delete an API key of one's own; programs that use it are refused at once."""
+        """Delete one of the user's own API keys; its clients are refused immediately."""
         key = ApiKey.objects.filter(user=request.user.pk, pk=pk).first()
         if key is None:
             raise NotFound("Resource not found")
@@ -170,7 +170,7 @@ class KeyView(View):
 
 
 class AuditViewSet(OwnedViewSet, ReadOnlyModelViewSet[AuditEntry]):
-    """Who did what to which row from where, newest first; refused attempts too."""
+    """Audit log, newest entries first, including refused attempts."""
 
     queryset = AuditEntry.objects.all()
     serializer_class = shapes.AuditShape
@@ -185,7 +185,7 @@ class AuditValidateView(View):
 
     @extend_schema(responses=shapes.Validation, operation_id="audit_validate")
     def get(self, request: Request) -> Response:
-        """Walk the chains of one's organizations: whether any entry was altered or is gone."""
+        """Verify the audit chains of the caller's organizations: altered or missing entries."""
         user = request.user
         assert isinstance(user, User)  # noqa: S101 - MayDo has let it in
         mine = None if user.is_superuser else audited_by(user)
@@ -199,7 +199,7 @@ def audited_by(user: User) -> set[Any]:
 
 
 class Line:
-    """What the csv module writes to: gives the line back."""
+    """File-like object for the csv module that returns the line it is given."""
 
     def write(self, text: str) -> str:
         return text
@@ -211,7 +211,7 @@ class AuditExportView(View):
 
     @extend_schema(operation_id="audit_export", responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: Request) -> StreamingHttpResponse:
-        """All entries that the filters of the list choose, as a table (CSV), oldest first."""
+        """Export the filtered audit entries as CSV, oldest first."""
         rows = AuditEntry.objects.visible_to(request.user)
         chosen = AuditFilter(request.query_params, rows)
         if not chosen.is_valid():
@@ -232,5 +232,5 @@ def lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
 
 def cell(value: Any) -> str:
     text = json.dumps(value) if isinstance(value, dict) else "" if value is None else str(value)
-    # A table calculation would run what begins like this.
+    # Spreadsheets would run text that starts like a formula.
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -1,7 +1,7 @@
-"""Single sign-on by OpenID Connect, for pages and for programs.
+"""Single sign-on by OpenID Connect, for the admin and for API clients.
 
-The protocol is django-allauth's; which account it leads to, and what session comes of it, is
-decided here.
+django-allauth implements the protocol; these views map the result to an account and a
+session.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ BACKEND = "controller.accounts.rules.EmailOrUsernameBackend"
 
 
 class Adapter(DefaultSocialAccountAdapter):
-    """Asks our rule for the account, and answers in the words of the dialect."""
+    """Adapter that looks up the account by our rule and reports errors in the dialect."""
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         told = sociallogin.account.extra_data
@@ -82,7 +82,7 @@ def provider_for(request: HttpRequest) -> Any:
 
 
 class OpenView(freesdn.View):
-    """For browsers that come from the provider, whose origin they name; a state protects it."""
+    """View for browsers returning from the provider; protected by the OAuth state."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -94,10 +94,11 @@ class StartView(OpenView):
         parameters=[OpenApiParameter("to", str, enum=["api", "admin"])],
     )  # fmt: skip
     def get(self, request: Request) -> HttpResponse:
-        """Go to the OpenID Connect provider; who comes back is signed in.
+        """Redirect to the OpenID Connect provider; afterwards the user is signed in.
 
-        ``to`` says as what: ``api`` answers with tokens as ``/auth/login`` does, ``admin``
-        leads to the pages.
+        ``to`` selects the result: ``api`` returns tokens as ``/auth/login`` does, ``admin``
+        opens
+        the admin.
         """
         plain = request._request
         plain.session[DESTINATION] = request.query_params.get("to", "api")
@@ -115,7 +116,7 @@ class StartView(OpenView):
 class CallbackView(OpenView):
     @extend_schema(operation_id="auth_oidc_callback", responses={302: None})
     def get(self, request: Request, provider_id: str) -> HttpResponse:
-        """Where the provider sends the browser back to."""
+        """Handle the redirect back from the provider."""
         provider_for(request._request)
         if provider_id != PROVIDER:
             raise NotFound("There is no such provider.")
@@ -129,7 +130,7 @@ class CallbackView(OpenView):
 class DoneView(OpenView):
     @extend_schema(operation_id="auth_oidc_done", responses={200: shapes.TokenPair, 302: None})
     def get(self, request: Request) -> Response | HttpResponse:
-        """The session of who has just come back from the provider; good once."""
+        """Open the session after a completed single sign-on; valid once."""
         session = request._request.session
         to, user_id = session.pop(DESTINATION, "api"), session.pop(USER, None)
         user = User.objects.filter(pk=user_id).first() if user_id else None

@@ -1,4 +1,4 @@
-"""Walks the chains of the audit, and fails where one is broken."""
+"""Verify the audit chains; fail if any is broken."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Makes the first superuser, and shows its password this once."""
+"""Create the first superuser and show its password once."""
 
 import secrets
 from typing import Any

@@ -1,4 +1,4 @@
-"""Writes everything the portal knows, rows and files, to one file."""
+"""Write all rows and files of the portal to one backup file."""
 
 from pathlib import Path
 from typing import Any

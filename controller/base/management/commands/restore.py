@@ -1,4 +1,4 @@
-"""Fills an empty database, and the folder of files, from a backup."""
+"""Restore a backup into an empty database and media folder."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from controller.base.errors import Refused
 
 class Command(BaseCommand):
     help = "Fills an empty database, and the folder of files, from a backup."
-    # The tables may not be there yet.
+    # The tables may not exist yet.
     requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,4 +1,4 @@
-"""Encrypts every stored secret anew with the first of MUSTER_ENCRYPTION_KEYS."""
+"""Re-encrypt every stored secret with the first of MUSTER_ENCRYPTION_KEYS."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
 
 def rotate(model: Any, fields: list[str]) -> int:
-    """Read and write these fields of every row, a batch at a time; how many rows."""
+    """Re-encrypt these fields of every row, in batches. Returns the number of rows."""
     count, last = 0, None
     while True:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Prints every setting that the environment can give, for docs/settings.md."""
+"""Print every setting read from the environment, for docs/settings.md."""
 
 import ast
 import re
@@ -35,7 +35,7 @@ class Setting:
 
 
 def settings_in(path: Path) -> Iterator[Setting]:
-    """The settings that a module reads, with the comment or docstring that explains each."""
+    """Yield a module's settings, each with the comment or docstring that explains it."""
     source = path.read_text()
     lines = source.splitlines()
     for block in ast.parse(source).body:
@@ -47,7 +47,7 @@ def settings_in(path: Path) -> Iterator[Setting]:
 
 
 def _read(node: ast.AST) -> tuple[str, str, str] | None:
-    """``env.int("NAME", 7)`` as its name, kind and usual value; None for anything else."""
+    """Parse ``env.int("NAME", 7)`` into name, type and default; None for other nodes."""
     match node:
         case ast.Call(
             func=ast.Attribute(value=ast.Name("env"), attr=kind),
@@ -82,7 +82,7 @@ def _docstring(block: ast.stmt) -> str:
 
 
 def _comment(lines: list[str], number: int) -> str:
-    """The comment above a line, above all other settings that it stands for too."""
+    """Return the comment above a line, skipping other settings that share it."""
     at = number - 2
     while at >= 0 and re.match(r"[A-Z_]+\b.*env\.|    ", lines[at]):
         at -= 1

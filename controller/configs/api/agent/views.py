@@ -1,4 +1,4 @@
-"""The five requests of the openwisp-config agent."""
+"""Endpoints of the openwisp-config agent, and enrollment."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ SIGNATURE = b"&signature="
 
 
 def told(request: HttpRequest) -> dict[str, str]:
-    """What the agent posted, each value once, without the bytes that no database takes."""
+    """Return the posted values, one per name, without NUL bytes."""
     return {name: str(value).replace(NUL, "") for name, value in request.POST.items()}
 
 
@@ -46,7 +46,7 @@ def challenge(request: HttpRequest) -> HttpResponse:
 
 @agent_view("POST")
 def enroll(request: HttpRequest) -> HttpResponse:
-    """A device asks to be added with a key of its own; 202 until a person has decided."""
+    """Request enrollment with the device's own key; 202 until a user has decided."""
     message, found, _ = request.body.partition(SIGNATURE)
     if not found:
         raise Refused('error: missing required parameter "signature", which comes last')

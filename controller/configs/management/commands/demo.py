@@ -1,4 +1,4 @@
-"""A small fleet to look at: an organization, templates, and devices that are pushed to."""
+"""Create a demo fleet: an organization, templates, and devices to push to."""
 
 import time
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""An overlay network to look at: a relay and two devices that really reach each other."""
+"""Create a demo overlay network: a relay and two devices that reach each other."""
 
 from argparse import ArgumentParser
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""By place: a box, a distance, a polygon. For lists of whatever has a location."""
+"""Spatial filters by box, distance or polygon, for rows with a location."""
 
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ DEFAULT_METERS = 1000
 
 
 class ReadField(forms.CharField):
-    """Text that a rule reads, and whose refusal is this field's error."""
+    """Text field parsed by a rule; a refusal becomes the field's error."""
 
     read: ClassVar[Any]
 
@@ -54,7 +54,7 @@ class AreaFilter(filters.Filter):
 
 
 class PlaceFilter(filters.FilterSet):
-    """A mixin; ``geometry_path`` leads from the rows to the geometry."""
+    """Mixin of spatial filters; ``geometry_path`` is the lookup path to the geometry."""
 
     geometry_path: ClassVar[str] = "geometry"
 

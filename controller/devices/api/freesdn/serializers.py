@@ -1,4 +1,4 @@
-"""A device in the FreeSDN dialect. What the portal does not know of it is null."""
+"""Device serializers in the FreeSDN dialect. Unknown values are null."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from controller.accounts.api.serializers import VisibleRelatedField
 from controller.accounts.models import Site
 from controller.devices.models import Device, Presence
 
-# Of devices that nobody said what they are for.
+# Devices without a kind.
 OTHER = "other"
 TYPES = [*Device.Kind.choices, (OTHER, "Other")]
 STATUSES = [*Presence.State.choices, ("deactivated", "Deactivated")]
@@ -68,7 +68,7 @@ class DeviceShape(serializers.ModelSerializer[Device]):
         )  # fmt: skip
 
 
-# What a list reads, in the order that as_item takes it.
+# Columns read by lists, in the order that as_item expects.
 COLUMNS = (
     "id", "name", "kind", "mac_address", "management_ip", "model", "os", "hardware_id", "site_id",
     "organization_id", "group_id", "presence__state", "presence__last_seen",

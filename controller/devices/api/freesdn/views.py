@@ -1,4 +1,4 @@
-"""The inventory in the FreeSDN dialect: the same devices, by site."""
+"""Inventory in the FreeSDN dialect: devices by site."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from controller.dialects.openwisp import permission_of
 
 
 class DeviceViewSet(RuleViewSet):
-    """The devices of the caller's organizations and sites."""
+    """Devices of the caller's organizations and sites."""
 
     queryset = Device.objects.all()
     resource = "device"
@@ -40,7 +40,7 @@ class DeviceViewSet(RuleViewSet):
     def get_queryset(self) -> QuerySet[Device]:
         rows: QuerySet[Device] = super().get_queryset()
         if self.action in {"list", "summary"}:
-            # The id makes pages stable where names are equal in two organizations.
+            # The id makes paging stable if two organizations have equal names.
             return rows.order_by("name", "id")
         return rows.select_related("organization", "group", "site", "presence", "config")
 
@@ -53,7 +53,7 @@ class DeviceViewSet(RuleViewSet):
         values = serializer.validated_data
         device: Any = serializer.instance
         if "site" in values and isinstance(self.request.user, User):
-            # Moving a device takes the permission in both places.
+            # Moving a device requires the permission in both sites.
             place = values["site"].pk if values["site"] else None
             authorize(
                 self.request.user,
@@ -67,7 +67,7 @@ class DeviceViewSet(RuleViewSet):
     @extend_schema(responses=Summary)
     @action(detail=False, url_path="stats/summary", pagination_class=None)
     def summary(self, request: Request) -> Response:
-        """How many devices there are, by status."""
+        """Return the number of devices by status and type."""
         rows = self.filter_queryset(self.get_queryset()).order_by()
         counts: dict[str, int] = {}
         counted = rows.values_list("is_deactivated", "presence__state").annotate(Count("pk"))

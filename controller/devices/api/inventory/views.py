@@ -1,4 +1,4 @@
-"""The fleet as two other programs want it: Ansible's dynamic inventory, Prometheus' http_sd."""
+"""Inventory for Ansible (dynamic inventory) and Prometheus (http_sd)."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from controller.devices.models import Device
 from controller.dialects.openwisp import HasResourcePermission, View, require_user
 
 HIGHEST_PORT = 65535
-# Column of a device → name as the other program's variable, behind its prefix.
+# Device column → variable name in the other program, without its prefix.
 FACTS = {
     "id": "id",
     "mac_address": "mac_address",
@@ -33,7 +33,7 @@ FACTS = {
 
 
 class Fleet(View):
-    """Devices in service of the caller, filtered as the list of devices is."""
+    """Active devices of the caller, with the filters of the device list."""
 
     resource = "device"
     permission_classes = [HasResourcePermission]
@@ -62,7 +62,7 @@ def facts(row: dict[str, Any], prefix: str) -> dict[str, str]:
 
 
 def group_name(kind: str, value: str) -> str:
-    """As Ansible wants names of groups: letters, digits and underscores."""
+    """Return an Ansible group name: letters, digits and underscores."""
     plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in value.lower())
     return f"{kind}_{plain}"
 
@@ -70,11 +70,11 @@ def group_name(kind: str, value: str) -> str:
 class AnsibleView(Fleet):
     @extend_schema(responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Request) -> Response:
-        """The devices as an Ansible inventory script prints them: groups, and _meta.hostvars."""
+        """Return the devices as an Ansible inventory: groups and _meta.hostvars."""
         groups: dict[str, list[str]] = defaultdict(list)
         hosts: dict[str, dict[str, str]] = {}
         for row in self.devices(request):
-            # Two organizations may have a device of the same name.
+            # Two organizations may have devices of the same name.
             host = row["name"] if row["name"] not in hosts else f"{row['name']}_{row['id']}"
             hosts[host] = facts(row, "muster_")
             if row["address"]:
@@ -99,7 +99,7 @@ def groups_of(row: dict[str, Any]) -> Iterator[str]:
         ("presence__state", "presence"),
     ):
         if row[column]:
-            # The backends are named by their Python path.
+            # Backends are identified by their Python path.
             yield group_name(kind, str(row[column]).rpartition(".")[2])
 
 
@@ -109,7 +109,7 @@ class PrometheusView(Fleet):
         responses={200: OpenApiTypes.OBJECT},
     )
     def get(self, request: Request) -> Response:
-        """The devices that have an address, as targets of Prometheus' http_sd_configs."""
+        """Return devices with an address as targets for Prometheus' http_sd_configs."""
         given = request.query_params.get("port", "9100")
         if not (given.isascii() and given.isdigit() and 0 < int(given) <= HIGHEST_PORT):
             raise ValidationError({"port": ["A port between 1 and 65535 is expected."]})

@@ -1,4 +1,4 @@
-"""Scans and findings as FreeSDN's clients know them."""
+"""Serializers of scans and findings in the FreeSDN dialect."""
 
 from typing import Any
 

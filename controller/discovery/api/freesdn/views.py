@@ -1,4 +1,4 @@
-"""Discovery by FreeSDN's addresses: scans, how far they are, what they found, adoption."""
+"""Discovery in the FreeSDN dialect: scans, progress, results, adoption."""
 
 from typing import Any
 from uuid import UUID
@@ -28,14 +28,14 @@ CREATED, NO_CONTENT = 201, 204
 class Discovery(View):
     permission_classes = [HasResourcePermission]
     resource = "discovery"
-    # The guide asks for the same permission to look at scans as to start them.
+    # The guide requires the same permission for reading scans as for starting them.
     permissions = {"": rules.RUN}
 
     def scans(self) -> Any:
         return Scan.objects.visible_to(self.request.user, rules.RUN)
 
     def given(self, shape: type[Serializer[Any]]) -> dict[str, Any]:
-        """What was sent, if it is right."""
+        """Validate the request body and return its values."""
         asked = shape(data=self.request.data, context={"request": self.request})
         asked.is_valid(raise_exception=True)
         return dict(asked.validated_data)
@@ -52,7 +52,7 @@ class StartView(Discovery):
         request=shapes.Wanted, responses=shapes.StartedShape, operation_id="discovery_scan"
     )
     def post(self, request: Request) -> Response:
-        """Start a scan. Workers do it; ask for its progress."""
+        """Start a scan. Workers run it; poll its progress."""
         given = self.given(shapes.Wanted)
         site = given.get("site_id")
         owner = site.organization if site else given.get("organization_id") or self.only()
@@ -77,7 +77,7 @@ class StartView(Discovery):
 
 
 def methods_of(given: dict[str, Any]) -> list[str]:
-    """Names are looked up unless that is not wanted, whatever methods find the hosts."""
+    """Return the scan methods; names are resolved unless that is disabled."""
     wanted = [one for one in given["scan_methods"] if one != "dns"]
     return [*wanted, "dns"] if given["options"].pop("resolve_hostnames", True) else wanted
 
@@ -85,7 +85,7 @@ def methods_of(given: dict[str, Any]) -> list[str]:
 class ScanView(Discovery):
     @extend_schema(responses={204: None}, operation_id="discovery_scan_delete")
     def delete(self, request: Request, pk: UUID) -> Response:
-        """Forget a scan and what it found; what was adopted stays."""
+        """Delete a scan and its findings; adopted devices are kept."""
         rules.remove(self.scan(pk), by=require_user(request))
         return Response(status=NO_CONTENT)
 
@@ -93,7 +93,7 @@ class ScanView(Discovery):
 class ProgressView(Discovery):
     @extend_schema(responses=shapes.ProgressShape, operation_id="discovery_scan_progress")
     def get(self, request: Request, pk: UUID) -> Response:
-        """How far a scan is."""
+        """Return the progress of a scan."""
         return Response(shapes.ProgressShape(self.scan(pk)).data)
 
 
@@ -102,7 +102,7 @@ class CancelView(Discovery):
         request=None, responses=shapes.ProgressShape, operation_id="discovery_scan_cancel"
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """Stop a scan; what it found so far is kept."""
+        """Cancel a scan; its findings so far are kept."""
         return Response(
             shapes.ProgressShape(rules.cancel(self.scan(pk), by=require_user(request))).data
         )
@@ -114,7 +114,7 @@ PART = [
 
 
 def results(request: Request, scan: Scan) -> Response:
-    """A part of what was found; ``total_discovered`` tells of how many."""
+    """Return a page of findings; ``total_discovered`` is the number of all."""
     part = {
         "limit": number(request, "limit", USUAL_RESULTS, MOST_RESULTS),
         "offset": number(request, "offset", 0, MOST_HOSTS, least=0),
@@ -127,7 +127,7 @@ class ResultsView(Discovery):
         responses=shapes.ResultsShape, parameters=PART, operation_id="discovery_scan_results"
     )
     def get(self, request: Request, pk: UUID) -> Response:
-        """What a scan found."""
+        """Return the findings of a scan."""
         return results(request, self.scan(pk))
 
 
@@ -136,7 +136,7 @@ class LatestView(Discovery):
         responses=shapes.ResultsShape, parameters=PART, operation_id="discovery_latest_results"
     )
     def get(self, request: Request) -> Response:
-        """What the newest scan found."""
+        """Return the findings of the newest scan."""
         found = self.scans().first()
         if found is None:
             raise Http404
@@ -150,7 +150,7 @@ class HistoryView(Discovery):
         operation_id="discovery_history",
     )
     def get(self, request: Request) -> Response:
-        """The newest scans."""
+        """Return the newest scans."""
         most = number(request, "limit", USUALLY_LISTED, MOST_LISTED)
         return Response(shapes.HistoryShape(self.scans()[:most], many=True).data)
 
@@ -164,7 +164,7 @@ class AdoptView(Discovery):
         operation_id="discovery_adopt",
     )
     def post(self, request: Request) -> Response:
-        """Take what a scan found into the inventory."""
+        """Add a finding to the inventory."""
         given = self.given(shapes.Adopting)
         device = self.adopt(given)
         return Response(shapes.AdoptedShape(device).data, status=CREATED)
@@ -180,7 +180,7 @@ class AdoptView(Discovery):
 
 
 def found(request: Request, given: dict[str, Any], to: str) -> Finding:
-    """The newest finding of an address, or that of the scan that is named."""
+    """Return the newest finding of an address, or the one of the named scan."""
     rows = Finding.objects.visible_to(request.user, to)
     rows = rows.select_related("scan__organization", "scan__site")
     rows = rows.filter(address=given["ip_address"]).order_by("-created")
@@ -199,7 +199,7 @@ class AdoptManyView(AdoptView):
         operation_id="discovery_adopt_bulk",
     )
     def post(self, request: Request) -> Response:
-        """Take several into the inventory, each by itself: who fails is told, with the reason."""
+        """Add several findings to the inventory; failures are returned with their reason."""
         given = self.given(shapes.AdoptingMany)
         adopted, failed = [], []
         for one in given["devices"]:
@@ -217,7 +217,7 @@ class FingerprintView(Discovery):
         operation_id="discovery_fingerprint",
     )
     def post(self, request: Request) -> Response:
-        """Ask one host at once; nothing is kept."""
+        """Probe one host immediately; the result is not stored."""
         given = self.given(shapes.OneHost)
         finding = rules.look_at(given["ip_address"], ports=given["ports"])
         return Response(shapes.FindingShape(finding).data)
@@ -230,7 +230,7 @@ class MatchView(Discovery):
         operation_id="discovery_match_drivers",
     )
     def post(self, request: Request) -> Response:
-        """By which of the portal's drivers a host that was found can probably be managed."""
+        """Return the drivers that can probably manage a found host."""
         given = self.given(shapes.Sought)
         finding = found(request, given, rules.RUN)
         shown = {"ip_address": finding.address, "matches": rules.matches(finding)}
@@ -246,7 +246,7 @@ class CredentialsView(Discovery):
         operation_id="discovery_test_credentials",
     )
     def post(self, request: Request) -> Response:
-        """Whether a gateway lets the portal in with these; they are not kept."""
+        """Test credentials on a gateway; they are not stored."""
         given = self.given(shapes.Tested)
         return Response(
             shapes.TestedShape(

@@ -1,4 +1,4 @@
-"""The two requests of the agent on a VPN server."""
+"""Endpoints of the agent on a VPN server: checksum and download."""
 
 from uuid import UUID
 

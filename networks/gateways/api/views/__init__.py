@@ -1,4 +1,4 @@
-"""Gateways and their staged changes in the FreeSDN dialect: one view for every vendor and area."""
+"""FreeSDN views of gateways and changes: one view for every vendor and area."""
 
 from networks.gateways.api.views.changes import (
     ApplyView,

@@ -1,4 +1,4 @@
-"""Staged changes: what waits, and everything that is done with one."""
+"""Views of staged changes and their actions."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ ONCE = OpenApiParameter(
 
 
 def listed(request: Request, rows: QuerySet[Change]) -> Response:
-    """A plain list, newest first, as the dialect's clients read it."""
+    """Return a plain list, newest first, as FreeSDN's clients expect."""
     most = number(request, "limit", USUAL, MOST)
     chosen = ChangeFilter(request.query_params, rows)
     if not chosen.is_valid():
@@ -48,7 +48,7 @@ def listed(request: Request, rows: QuerySet[Change]) -> Response:
 class ChangesView(Staging):
     @extend_schema(responses=shapes.ChangeShape(many=True), parameters=[*LIST, *IN_PATH])
     def get(self, request: Request, controller_id: str, **kwargs: str) -> Response:
-        """The changes of a gateway."""
+        """List the changes of a gateway."""
         return listed(request, Change.objects.filter(gateway=self.gateway(controller_id)))
 
 
@@ -59,7 +59,7 @@ class GatewayChangesView(Staging):
         operation_id="changes_by_gateway",
     )
     def get(self, request: Request, gateway_id: str) -> Response:
-        """The changes of a gateway, whatever they change."""
+        """List the changes of a gateway in all areas."""
         return listed(request, Change.objects.filter(gateway=self.gateway(gateway_id)))
 
 
@@ -81,7 +81,7 @@ class StageView(Staging):
     def post(
         self, request: Request, controller_id: str, feature: str, **kwargs: str
     ) -> Response:
-        """Stage a change: it is kept, and nothing is written to the gateway."""
+        """Stage a change. Nothing is written to the gateway."""
         gateway = self.gateway(controller_id)
         found = changes.feature_of(gateway, feature, kwargs.get("area", ""))
         user = require_user(request)
@@ -102,14 +102,14 @@ class StageView(Staging):
 class ChangeView(Staging):
     @extend_schema(responses=shapes.ChangeShape, operation_id="change_retrieve")
     def get(self, request: Request, pk: str) -> Response:
-        """A change, and what became of it so far."""
+        """Return a change with its current state and outcome."""
         return Response(shapes.ChangeShape(self.change()).data)
 
     @extend_schema(
         request=shapes.Amended, responses=shapes.ChangeShape, operation_id="change_amend"
     )
     def patch(self, request: Request, pk: str) -> Response:
-        """Change what waits; what was approved of it before counts no more."""
+        """Amend a pending change. Existing approvals become invalid."""
         change = self.change()
         changes.may_write(require_user(request), change.gateway, change.what)
         given = shapes.Amended(data=request.data)
@@ -129,10 +129,10 @@ class ApplyView(Staging):
         operation_id="change_apply",
     )
     def post(self, request: Request, pk: str) -> Response:
-        """Have a worker write a pending change to its gateway, and wait for what comes of it.
+        """Apply a pending change and wait for the outcome.
 
-        202 where that takes longer or is for later: then ask for the change again. With
-        ``dry_run`` nothing is done, and the answer tells what would be.
+        Returns 202 if it takes longer or is scheduled for later; poll the change then. With
+        ``dry_run`` nothing is written; the response describes what would be.
         """
         change, user = self.change(), require_user(request)
         changes.may_write(user, change.gateway, change.what)
@@ -154,7 +154,7 @@ def told(request: Request, change: Change) -> Response:
 
 
 class ChangeActionView(Staging):
-    """One thing that is done with a change, without a body."""
+    """An action on a change without a request body."""
 
     rule: Callable[..., Change]
     status = 200
@@ -176,7 +176,7 @@ class DiscardView(ChangeActionView):
         parameters=[OpenApiParameter("force", OpenApiTypes.BOOL)],
     )
     def post(self, request: Request, pk: str) -> Response:
-        """Give up a pending change. One that is being applied is not called back by force."""
+        """Discard a pending change. A change that is being applied cannot be discarded."""
         return self.do(request)
 
 
@@ -185,7 +185,7 @@ class SubmitView(ChangeActionView):
 
     @extend_schema(request=None, responses=shapes.ChangeShape, operation_id="change_submit")
     def post(self, request: Request, pk: str) -> Response:
-        """A draft is ready to be looked at."""
+        """Submit a draft for review."""
         return self.do(request)
 
 
@@ -194,7 +194,7 @@ class ApproveView(ChangeActionView):
 
     @extend_schema(request=None, responses=shapes.ChangeShape, operation_id="change_approve")
     def post(self, request: Request, pk: str) -> Response:
-        """Agree to a change that somebody else staged, as it is now."""
+        """Approve another user's change in its current form."""
         return self.do(request)
 
 
@@ -203,7 +203,7 @@ class HoldView(ChangeActionView):
 
     @extend_schema(request=None, responses=shapes.ChangeShape, operation_id="change_hold")
     def post(self, request: Request, pk: str) -> Response:
-        """Do not apply a scheduled change after all; it waits on."""
+        """Unschedule a scheduled change. It stays pending."""
         return self.do(request)
 
 
@@ -215,7 +215,7 @@ class RollBackView(ChangeActionView):
         request=None, responses={CREATED: shapes.ChangeShape}, operation_id="change_rollback"
     )
     def post(self, request: Request, pk: str) -> Response:
-        """Stage the change that takes an applied one back."""
+        """Stage the inverse of an applied change."""
         return self.do(request)
 
 
@@ -227,14 +227,14 @@ class StageAgainView(ChangeActionView):
         request=None, responses={CREATED: shapes.ChangeShape}, operation_id="change_stage_again"
     )
     def post(self, request: Request, pk: str) -> Response:
-        """Stage what failed, expired or was discarded once more, as a new change."""
+        """Stage a failed, expired or discarded change again, as a new change."""
         return self.do(request)
 
 
 class DiffView(Staging):
     @extend_schema(responses=shapes.DiffShape, operation_id="change_diff")
     def get(self, request: Request, pk: str) -> Response:
-        """What the gateway held at staging, holds now, and is to hold; and what happened."""
+        """Return the three-way diff (staged base, live, desired) and the change's history."""
         change = self.change()
         found, drift = diff.differences(change)
         shown = {"drift": drift, "differences": found, "events": change.events.all()}

@@ -1,4 +1,4 @@
-"""Gateways: which there are, what can be changed on them, and what they hold now."""
+"""Views of gateways, their features and their live state."""
 
 from typing import Any
 
@@ -20,7 +20,10 @@ MOST_READ, USUALLY_READ = 500, 100
 
 
 class GatewayViewSet(RuleViewSet):
-    """Gateways of the caller's organizations and sites. Key and secret are never shown."""
+    """Gateways of the caller's organizations and sites.
+
+    Credentials are never returned.
+    """
 
     queryset = Gateway.objects.all()
     resource = "gateway"
@@ -35,7 +38,7 @@ class GatewayViewSet(RuleViewSet):
     @extend_schema(request=None, responses=shapes.GatewayShape)
     @action(detail=True, methods=["post"])
     def check(self, request: Request, pk: str | None = None) -> Response:
-        """Ask the gateway for its version."""
+        """Contact the gateway and update its version and status."""
         return Response(self.get_serializer(gateways.look(self.get_object())).data)
 
     @extend_schema(
@@ -44,7 +47,7 @@ class GatewayViewSet(RuleViewSet):
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def history(self, request: Request, pk: str | None = None) -> Response:
-        """When it answered again and when it did not any more, the newest first."""
+        """List the gateway's status changes, newest first."""
         most = number(request, "limit", USUALLY_READ, MOST_READ)
         rows = self.get_object().statuses.all()[:most]
         return Response(shapes.GatewayStatusShape(rows, many=True).data)
@@ -55,7 +58,7 @@ class FeaturesView(Staging):
         responses=shapes.FeatureShape(many=True), operation_id="gateway_features_list"
     )
     def get(self, request: Request) -> Response:
-        """What can be changed: features, what they take, and the schemas of their payloads."""
+        """List the features with their operations, permissions and payload schemas."""
         found = [
             {
                 "key": one.key,
@@ -79,7 +82,7 @@ class LiveView(Staging):
         operation_id="gateway_live",
     )
     def get(self, request: Request, gateway_id: str, feature: str) -> Response:
-        """What the gateway holds of a feature now, asked of the gateway itself."""
+        """Read the objects of a feature from the gateway itself."""
         gateway = self.gateway(gateway_id)
         most = number(request, "limit", USUALLY_READ, MOST_READ)
         found: Any = gateways.read_live(

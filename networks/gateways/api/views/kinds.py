@@ -1,4 +1,4 @@
-"""Devices and gateways by what they are for, in one list each."""
+"""Lists of devices and gateways by kind."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from controller.dialects.freesdn import HasResourcePermission, Pagination, View
 from controller.dialects.openwisp import require_user
 from networks.gateways.models import Gateway
 
-# The last part of a URL, and the kind of device it is for.
+# Last part of the URL: kind of device.
 KINDS = {
     "switches": Device.Kind.SWITCH,
     "access-points": Device.Kind.ACCESS_POINT,
@@ -104,7 +104,7 @@ class KindView(View):
         ],
     )
     def get(self, request: Request, kind: str) -> Response:
-        """The devices and gateways of this kind, by name."""
+        """List the devices and gateways of this kind by name."""
         asked = Asked(data=request.query_params)
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data

@@ -1,4 +1,4 @@
-"""Sets of changes: put together, approved, applied in order, taken back."""
+"""Views of change sets: create, approve, apply in order, roll back."""
 
 from typing import Any
 
@@ -22,7 +22,10 @@ CREATED, ACCEPTED = 201, 202
 
 
 class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any]):
-    """Changes that are applied one after the other. Writing takes what each of them takes."""
+    """Changes that are applied in order.
+
+    Writing requires the permissions of each change.
+    """
 
     queryset = ChangeSet.objects.all()
     resource = "network"
@@ -45,12 +48,12 @@ class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any])
 
     @extend_schema(responses=shapes.SetDetailShape)
     def retrieve(self, request: Request, pk: str | None = None) -> Response:
-        """The set with its changes, in their order; then what takes them back."""
+        """Return the set with its changes in order, followed by their inverses."""
         return self.shown(self.get_object())
 
     @extend_schema(responses={CREATED: shapes.SetDetailShape})
     def create(self, request: Request) -> Response:
-        """Put changes that wait into an order."""
+        """Create a set of pending changes, in the given order."""
         given = self.get_serializer(data=request.data)
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
@@ -69,7 +72,7 @@ class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any])
     @extend_schema(request=shapes.Applied, responses={ACCEPTED: shapes.SetDetailShape})
     @action(detail=True, methods=["post"])
     def apply(self, request: Request, pk: str | None = None) -> Response:
-        """Apply all of it in order, by a worker; what was applied before stays so."""
+        """Apply the remaining changes in order. Changes already applied are skipped."""
         row = self.get_object()
         change_sets.may_write(row, require_user(request))
         given = shapes.Applied(data=request.data)
@@ -83,19 +86,19 @@ class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any])
     @extend_schema(request=None, responses=shapes.SetDetailShape)
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str | None = None) -> Response:
-        """Agree to each change that waits, as it is now."""
+        """Approve each pending change of the set in its current form."""
         return self.shown(change_sets.approve_set(self.get_object(), by=require_user(request)))
 
     @extend_schema(request=None, responses=shapes.SetDetailShape)
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: str | None = None) -> Response:
-        """Give up what of it has not been applied."""
+        """Discard the changes of the set that have not been applied."""
         return self.shown(change_sets.discard_set(self.get_object(), by=require_user(request)))
 
     @extend_schema(request=None, responses={ACCEPTED: shapes.SetDetailShape})
     @action(detail=True, methods=["post"], url_path="roll-back")
     def roll_back(self, request: Request, pk: str | None = None) -> Response:
-        """Take back all that was applied, the last first."""
+        """Roll back all applied changes, the last one first."""
         return self.shown(
             change_sets.roll_back_set(self.get_object(), by=require_user(request)), ACCEPTED
         )

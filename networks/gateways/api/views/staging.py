@@ -1,4 +1,4 @@
-"""What all views of changes have in common."""
+"""Base of all views of changes."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ AREAS = frozenset(area for _, area in PAIRS)
 
 
 class Staging(View):
-    """Reading takes one permission; what writing takes follows from the feature."""
+    """Base view: reading needs one permission, writing the permission of the feature."""
 
     permission_classes = [HasResourcePermission]
     resource = "network"
@@ -53,7 +53,7 @@ def as_uuid(text: Any) -> UUID:
 
 
 def named(error: Refused) -> Refused:
-    """Fields by the dialect's full paths."""
+    """Rename the error's fields to the dialect's full paths."""
     if isinstance(error.detail, str):
         return error
     return Refused(

@@ -1,7 +1,7 @@
-"""What can be changed on gateways: one entry for each vendor's feature, and nothing else.
+"""Catalog of what can be changed on gateways: one entry per vendor feature.
 
-URLs, permissions, risks, schemas and the calls that are made follow from these entries. A
-vendor is added by entries like these and by a driver that makes the calls.
+URLs, permissions, risks, schemas and API calls are derived from these entries. A new vendor
+needs such entries and a driver that makes the calls.
 """
 
 from networks.gateways.engine.features.feature import (

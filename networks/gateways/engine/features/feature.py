@@ -1,4 +1,4 @@
-"""One kind of thing that can be changed on one vendor's gateways."""
+"""Feature: one kind of configuration object or action of a vendor's gateways."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from networks.gateways.engine.features.values import meant
 from networks.gateways.engine.features.versions import Spelling, Version, is_at_least
 
 MASK = "***"
-# The first prefix that fits says what a feature takes, at staging and at applying alike.
+# Permission by prefix of the feature's key; the first match counts, for staging and applying.
 PERMISSIONS: Sequence[tuple[tuple[str, ...], str]] = (
     (("system.", "monitoring."), "controller:write"),
     (("vpn.",), "vpn:write"),
@@ -27,17 +27,18 @@ PERMISSIONS: Sequence[tuple[tuple[str, ...], str]] = (
     ),
     (("",), "network:write"),
 )  # fmt: skip
-# Whoever stages or applies a catastrophic change has at least this role.
+# Minimum role for staging and applying catastrophic changes.
 CATASTROPHIC_ROLE = "site_admin"
 
 
 @dataclass(frozen=True)
 class Feature:
-    """How one kind of thing is named, checked, read and written: data, which drivers follow.
+    """How one kind of object is named, validated, read and written.
 
-    ``path`` and ``noun`` say where the vendor has it, ``wrapper`` the name under which its
-    values are wanted. ``deed`` is a call that changes no values, such as a reboot; ``{name}``
-    in it stands for a property. The inverse of a change follows from what was there before.
+    ``path`` and ``noun`` locate the objects at the vendor, ``wrapper`` is the key under
+    which the values are sent. ``action`` is a call that changes no values, such as a
+    reboot; ``{name}`` in it stands for a property. The inverse of a change is derived from
+    the previous values.
     """
 
     vendor: str
@@ -50,22 +51,23 @@ class Feature:
     operations: tuple[str, ...] = ("create", "update", "delete")
     properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
-    # What is required besides where a property has a value.
+    # Properties additionally required if a property has a value.
     required_if: Mapping[tuple[str, Any], tuple[str, ...]] = field(default_factory=dict)
-    # Other names for a property or for the feature.
+    # Aliases of properties, and of the feature.
     names: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
-    # Properties that are given once and stay, though they are no part of its id.
+    # Properties that are immutable but not part of the id.
     given_once: tuple[str, ...] = ()
-    # What an empty value (null) of the vendor's is called here.
+    # Our value for the vendor's null.
     empty_as: Mapping[str, str] = field(default_factory=dict)
-    # The properties that make its id; they are given once and stay.
+    # The properties that form the id; immutable after creation.
     identity: tuple[str, ...] = ()
-    # What everything of this kind has, and what tells it from others in the same place.
+    # Values common to all objects of this kind, which distinguish them from others at the same
+    # path.
     constants: Mapping[str, str] = field(default_factory=dict)
-    # What the vendor wants in addition when one is made, unless it is given.
+    # Values the vendor requires on creation, used unless given.
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    # What it is called where all are listed, if that is not ``noun``.
+    # Noun of the list call, if it differs from ``noun``.
     listed: str = ""
     # What goes with every update, changed or not; what is no property, and goes back as told.
     always: tuple[str, ...] = ()
@@ -77,12 +79,13 @@ class Feature:
     truth: tuple[str, str] = ("0", "1")
     in_area: str = ""
     has_savepoint: bool = False
-    # The first version of the vendor's software that has it.
+    # First version of the vendor's software with this feature.
     since: str = ""
-    # How properties are named in other versions than the oldest; the last that fits counts.
+    # Property names of later versions; the last matching entry counts.
     spellings: tuple[Spelling, ...] = ()
     catastrophic: bool = False
-    # A payload that makes one (or of the deed), and one that changes it.
+    # Example payloads: one that creates an object (or runs the action), and one that changes
+    # it.
     example: Mapping[str, Any] = field(default_factory=dict)
     change: Mapping[str, Any] = field(default_factory=dict)
 
@@ -92,11 +95,11 @@ class Feature:
 
     @property
     def scope(self) -> tuple[str, ...]:
-        """The properties that say where in its path a thing is."""
+        """Return the properties in the path, such as node or VM id."""
         return tuple(name for _, name, _, _ in Formatter().parse(self.path) if name)
 
     def located(self, target: str) -> tuple[dict[str, str], str]:
-        """An id as where the thing is, and what it is called there."""
+        """Split an id into the scope's values and the name within the scope."""
         *places, name = target.split(":", len(self.scope))
         if len(places) < len(self.scope):
             places, name = [*places, name], ""
@@ -111,7 +114,7 @@ class Feature:
         return frozenset(n for n, one in self.properties.items() if one.get("writeOnly"))
 
     def schema(self, operation: str) -> dict[str, Any]:
-        """JSON Schema of a payload."""
+        """Return the JSON Schema of a payload."""
         known = dict(self.properties) if operation != "delete" else {}
         if operation != "delete":
             known |= {name: self.properties[real] for name, real in self.names.items()}
@@ -130,7 +133,7 @@ class Feature:
         return found
 
     def problems(self, operation: str, payload: Mapping[str, Any]) -> dict[str, list[str]]:
-        """What is wrong with a payload, by the path of the field."""
+        """Return validation errors of a payload by field path."""
         found: dict[str, list[str]] = {}
         schema = self.schema(operation)
         for error in Draft202012Validator(schema).iter_errors(payload):
@@ -162,11 +165,11 @@ class Feature:
         return self._real(name) in self.secret
 
     def renamed(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """A payload by the vendor's own names."""
+        """Return the payload with the vendor's property names."""
         return {self._real(name): value for name, value in payload.items()}
 
     def values(self, payload: Mapping[str, Any]) -> dict[str, str]:
-        """The same as texts."""
+        """Return the payload with the vendor's property names and values as text."""
         return {name: self.text(value) for name, value in self.renamed(payload).items()}
 
     def text(self, value: Any) -> str:
@@ -179,9 +182,9 @@ class Feature:
         return str(value)
 
     def flat(self, row: Mapping[str, Any]) -> dict[str, str]:
-        """What a vendor's JSON holds of this feature, as texts and without its secrets.
+        """Return the feature's properties in a vendor's JSON as text, without secrets.
 
-        A property that is named with dots is inside of others.
+        A dotted name refers to a nested property.
         """
         return {
             name: self.text(value)
@@ -190,7 +193,7 @@ class Feature:
         }
 
     def typed(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """The other way: texts as the vendor's JSON has them."""
+        """Convert texts back to the types and nesting of the vendor's JSON."""
         found: dict[str, Any] = {}
         for name, text in values.items():
             *outer, last = name.split(".")
@@ -216,11 +219,11 @@ class Feature:
         return self.properties.get(name, {}).get("type") == "array"
 
     def fits(self, row: Mapping[str, Any]) -> bool:
-        """Whether something in the same place is of this kind."""
+        """Return whether an object at the same path is of this kind."""
         return all(self.text(inside(row, n)) == value for n, value in self.constants.items())
 
     def lacking(self, version: Version, names: Iterable[str]) -> tuple[str, str] | None:
-        """Return what a version lacks of the feature and these properties, and since when it is."""
+        """Return what this version lacks, and the version that introduced it, or None."""
         needed = {self.key: self.since}
         needed |= {
             f"{self.key}: {name}": str(self.properties.get(name, {}).get("since", ""))
@@ -230,12 +233,12 @@ class Feature:
         return lacks[0] if lacks else None
 
     def spelling(self, version: Version) -> Spelling | None:
-        """How this version names properties, where it differs from ours."""
+        """Return the property names of this version, or None if they are the default ones."""
         fitting = [one for one in self.spellings if is_at_least(version, one.since)]
         return fitting[-1] if fitting else None
 
     def outward(self, values: Mapping[str, str], version: Version) -> dict[str, str]:
-        """Return values as a version names them."""
+        """Return the values with the property names of this version."""
         how = self.spelling(version)
         if how is None:
             return dict(values)
@@ -245,7 +248,7 @@ class Feature:
         }
 
     def inward(self, row: Mapping[str, str], version: Version) -> dict[str, str]:
-        """Return a version's values by our names."""
+        """Return a version's values with our property names."""
         how = self.spelling(version)
         if how is None:
             return dict(row)
@@ -254,7 +257,7 @@ class Feature:
         return {n: self._turned(text) if n in how.turned else text for n, text in found.items()}
 
     def at(self, version: Version) -> "Feature":
-        """Return the feature with its properties as a version names them."""
+        """Return the feature with the property names of this version."""
         how = self.spelling(version)
         if how is None:
             return self
@@ -265,11 +268,11 @@ class Feature:
         return {self.truth[0]: self.truth[1], self.truth[1]: self.truth[0]}.get(text, text)
 
     def means(self, name: str, text: str) -> Hashable:
-        """Return what a property's text means; other spellings of the same are equal to it."""
+        """Return a canonical value: equal for different spellings of the same value."""
         return meant(self.properties.get(name, {}), text, self.separator)
 
     def differs(self, wanted: Mapping[str, str], held: Mapping[str, str]) -> list[str]:
-        """Return the names of what is wanted and not held."""
+        """Return the names of wanted properties with another value."""
         return sorted(
             name
             for name, text in wanted.items()

@@ -1,4 +1,4 @@
-"""MikroTik RouterOS 7 (and 6 by its binary API): menus, in the router's own words.
+"""Features of MikroTik RouterOS 7 (and 6 by its binary API).
 
 ``path`` is the menu. Values are texts as the router prints them.
 """

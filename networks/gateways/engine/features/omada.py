@@ -1,4 +1,7 @@
-"""TP-Link Omada: what its Open API can change on a site. Its keys carry no vendor."""
+"""Features of TP-Link Omada's Open API on a site.
+
+Their keys have no vendor prefix.
+"""
 
 from functools import partial
 
@@ -20,7 +23,7 @@ from networks.gateways.engine.features.schemas import (
 
 Kind = partial(Feature, "omada")
 ActionFeature = partial(Kind, operations=("create",))
-# Omada writes addresses of Ethernet with dashes.
+# Omada writes MAC addresses with dashes.
 MAC = {"type": "string", "pattern": r"^([0-9A-F]{2}-){5}[0-9A-F]{2}$", "compare": "mac"}
 WORDS = {"type": "array", "items": WORD, "maxItems": 64}
 RANGE = {"type": "string", "pattern": r"^\d{1,5}(-\d{1,5})?$"}

@@ -1,7 +1,7 @@
-"""OpenWrt: sections of UCI packages, and calls of ubus.
+"""Features of OpenWrt: sections of UCI packages, and calls of ubus.
 
-``path`` is the package and ``noun`` the type of section. Where the type holds a name, as those
-of WireGuard's peers do, ``{name}`` in it is told as a property.
+``path`` is the package and ``noun`` the section type. If the type contains a name, as for
+WireGuard peers, ``{name}`` in it becomes a property.
 """
 
 from functools import partial

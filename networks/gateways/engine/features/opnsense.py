@@ -1,4 +1,4 @@
-"""OPNsense: what its REST API can change."""
+"""Features of OPNsense's REST API."""
 
 from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
@@ -24,7 +24,7 @@ from networks.gateways.engine.features.schemas import (
 from networks.gateways.engine.features.versions import Spelling
 
 FAMILY = one_of("inet", "inet6", "inet46")
-# Told in upper case by some calls, and in lower case by others.
+# Some calls return upper case, others lower case.
 PROTOCOL = {**WHERE, "compare": "case"}
 
 OPNSENSE = (
@@ -127,7 +127,7 @@ OPNSENSE = (
             "pcp": {"type": "integer", "minimum": 0, "maximum": 7}, "descr": TEXT,
             "vlanif": {"type": "string", "pattern": r"^(vlan|qinq)[a-z0-9_.]{1,11}$"},
         },
-        # It names the device after what is sent, whether that has changed or not.
+        # The device is named after the sent values, changed or not.
         always=("if", "tag", "vlanif"), required=("if", "tag"), names={"description": "descr"},
         example={"if": "igb0", "tag": 20},
         change={"tag": 30},
@@ -239,7 +239,7 @@ OPNSENSE = (
             "dev_type": one_of("tun", "tap", "ovpn"), "server": NETWORK, "topology": WHERE,
             "ca": WHERE, "cert": WHERE,
         },
-        # An empty number is numbered by the firewall.
+        # The firewall assigns a number if it is empty.
         required=("role", "proto", "cert"), defaults={"vpnid": ""},
         example={"role": "server", "proto": "udp", "port": 1194, "server": "10.8.0.0/24",
                  "cert": "5f0000000000b"},

@@ -1,7 +1,7 @@
-"""pfSense with the REST API package (pfrest.org), version 2.
+"""Features of pfSense with the REST API package (pfrest.org), version 2.
 
-``path`` is that of one thing, ``noun`` that of all of them. pfSense numbers things by their
-place; ``identity`` names what tells them apart, or all that they hold does.
+``path`` is the endpoint of one object, ``noun`` that of all. pfSense numbers objects by
+position; ``identity`` names the properties that identify an object, by default all of them.
 """
 
 from functools import partial
@@ -44,7 +44,7 @@ FAMILY = one_of("inet", "inet6", "inet46")
 PROTOCOL = one_of("tcp", "udp", "tcp/udp", "icmp", "esp", "ah", "gre", "ipv6", "igmp", "any")
 NAMED = ("address", "fqdn", "user_fqdn", "asn1dn", "keyid tag", "dyn_dns")
 WITH_PORTS = ("tcp", "udp", "tcp/udp")
-# A port is a text there; where several are taken, a range has a colon.
+# Ports are text; a range has a colon if several ports are allowed.
 PORT = {
     "type": ["string", "integer"],
     "pattern": r"^\d{1,5}$",
@@ -53,7 +53,7 @@ PORT = {
     "compare": "number",
 }
 WORDS = {"type": "array", "items": WORD, "minItems": 1, "maxItems": 32}
-# As in aes/256/sha256/14: name, length of the key, hash and group.
+# As in aes/256/sha256/14: name, key length, hash and DH group.
 ALGORITHMS = {
     "type": "array", "minItems": 1, "maxItems": 16,
     "items": {"type": "string", "pattern": r"^[a-z0-9_]+(/[a-z0-9_]+){0,3}$"},
@@ -190,7 +190,7 @@ PFSENSE = (
         properties={"enabled": FLAG, "tun": WORD, "endpoint": HOST, "port": PORT, "descr": {**TEXT, "since": "2.1.0"},
                     "persistentkeepalive": number(0, 65535), "publickey": KEY,
                     "presharedkey": SECRET_KEY, "allowedips": NETWORKS},
-        # Without a word it is off.
+        # Off by default.
         required=("tun", "publickey"), defaults={"enabled": True},
         example={"tun": "tun_wg0", "publickey": "A" * 43 + "=", "descr": "laptop",
                  "allowedips": ["10.9.0.2/32"]},

@@ -1,7 +1,7 @@
-"""Proxmox VE: guests, nodes and the cluster, by the paths of its API.
+"""Features of Proxmox VE: guests, nodes and the cluster, by API path.
 
 ``{node}`` and ``{vmid}`` in a path are properties, and the first parts of an id, as in
-``pve:100``. Of a deed that runs as a task, ``noun`` is the type of task.
+``pve:100``. For an action that runs as a task, ``noun`` is the task's type.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ def guest(
     *,
     catastrophic: bool = False,
 ) -> Feature:
-    """A deed on one guest; of what it takes besides, what is in its example is needed."""
+    """Return an action on one guest. Parameters in the example are required."""
     example = {**(CONTAINER if key.startswith("container.") else HERE), **(given or {})}
     return Feature(
         "proxmox", f"proxmox.{key}", noun=task, action=deed, operations=("create",),

@@ -1,4 +1,4 @@
-"""Every feature of every vendor, by its names."""
+"""Registry of all features of all vendors, by key and alias."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ from networks.gateways.engine.features.proxmox import PROXMOX
 from networks.gateways.engine.features.unifi import UNIFI
 
 ALL: tuple[Feature, ...] = (*OPNSENSE, *OPENWRT, *MIKROTIK, *PROXMOX, *PFSENSE, *UNIFI, *OMADA)
-# Some of FreeSDN's names hold the operation, and take no other.
+# Some of FreeSDN's keys contain the operation and allow only that one.
 VERBS = {"create": ("create",), "update": ("update",), "delete": ("delete",)}
 
 

@@ -1,6 +1,7 @@
-"""JSON Schemas of single values, from which those of payloads are made.
+"""JSON Schemas of single values, used to build the payload schemas.
 
-``compare`` is the kind of value (``values.KINDS``): how two spellings of one are told to be equal.
+``compare`` is the kind of value (``values.KINDS``), which decides when two spellings are
+equal.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ NETWORK: Schema = {
     "maxLength": 49,
     "compare": "network",
 }
-# An address of an interface with the size of its network: all of it counts.
+# Interface address with prefix length; host bits are significant.
 CIDR: Schema = {**NETWORK, "compare": "cidr"}
 CIDRS: Schema = {"type": "array", "items": CIDR, "maxItems": 256}
 NETWORKS: Schema = {"type": "array", "items": NETWORK, "maxItems": 256}
@@ -41,7 +42,7 @@ MAC: Schema = {
     "pattern": r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$",
     "compare": "mac",
 }
-# Of 32 bytes: the last character before the = has two bits that are not set.
+# 32 bytes in base64: the last character before = has two zero bits.
 KEY: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"}
 SECRET_KEY: Schema = {**KEY, "writeOnly": True}
 SECRET: Schema = {"type": "string", "minLength": 8, "maxLength": 255, "writeOnly": True}
@@ -58,7 +59,7 @@ HOST: Schema = {
     "compare": "case",
 }
 UUID: Schema = {"type": "string", "pattern": r"^[0-9a-f-]{36}$", "compare": "case"}
-# Text that the vendor keeps as lines, with a newline at the end.
+# Text stored by lines, with a trailing newline.
 LINES: Schema = {**TEXT, "compare": "lines"}
 DURATION: Schema = {
     "type": "string",
@@ -89,5 +90,5 @@ def several(*values: str) -> Schema:
 
 
 def ordered(items: Schema) -> Schema:
-    """Return a list whose order counts."""
+    """Return the schema of a list with significant order."""
     return {**items, "compare": "list"}

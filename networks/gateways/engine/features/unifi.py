@@ -1,7 +1,7 @@
-"""UniFi Network: its official integration API, and its older one for what that lacks.
+"""Features of UniFi Network, by its official integration API or its older one.
 
-``noun`` says which: ``v1`` is the official one, ``rest`` the older one's tables, ``v2`` its
-newer part. FreeSDN's names hold the operation; they are aliases here.
+``noun`` selects the API: ``v1`` the official one, ``rest`` the older one's tables, ``v2``
+its newer part. FreeSDN's keys contain the operation; they are aliases here.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ OLD_ENDS = {name: name.replace("zoneId", "firewallZoneId") for name in ENDS}
 
 
 def verbs(stem: str, thing: str = "") -> Sequence[str]:
-    """The original's names for creating, updating and deleting."""
+    """Return FreeSDN's keys for creating, updating and deleting."""
     end = f"_{thing}" if thing else ""
     return tuple(f"unifi.{stem}.{verb}{end}" for verb in ("create", "update", "delete"))
 
@@ -84,7 +84,7 @@ UNIFI = (
     ),
     Official(
         "unifi.firewall.policy", "firewall/policies", since="10.1.68",
-        # The very first one named its ends otherwise.
+        # The first version had other property names for source and destination.
         spellings=(Spelling("10.1.68", OLD_ENDS), Spelling("10.1.78", {})),
         names={theirs: name for name, theirs in OLD_ENDS.items()},
         required_if={("action.type", "ALLOW"): ("action.allowReturnTraffic",)},
@@ -195,7 +195,7 @@ UNIFI = (
     ),
     Table(
         "unifi.clients.reservation", "user",
-        # Without a fixed address it is a client like any other, and no reservation.
+        # Without a fixed address it is an ordinary client and no reservation.
         properties={"mac": MAC, "name": NAME, "use_fixedip": {**FLAG, "enum": [True]},
                     "fixed_ip": ADDRESS, "network_id": ID, "note": TEXT},
         required=("mac",), defaults={"use_fixedip": True}, aliases=("unifi.dhcp.reservation",),

@@ -1,7 +1,7 @@
-"""When two spellings of a value mean the same: one way for each kind of value.
+"""Comparison of values by kind: spellings of the same value are equal.
 
-A property's schema names the kind as ``compare``; without it the type decides: flags and numbers
-by their value, lists as sets, and texts as they are.
+A property's schema names the kind as ``compare``. Without it, the type decides: flags and
+numbers compare by value, lists as sets, and texts literally.
 """
 
 import re
@@ -24,7 +24,7 @@ def text(value: str) -> Hashable:
 
 
 def lines(value: str) -> Hashable:
-    """Texts that the vendor keeps as lines: the newline at the end is its own."""
+    """Return multi-line text without its trailing newline, which the vendor adds."""
     return value.replace("\r\n", "\n").rstrip("\n")
 
 
@@ -47,7 +47,7 @@ def mac(value: str) -> Hashable:
 
 
 def address(value: str) -> Hashable:
-    """An address of one host, which some spell as a network of that size."""
+    """Return a host address, also if written as a /32 or /128 network."""
     try:
         found = ip_interface(value)
     except ValueError:
@@ -56,7 +56,7 @@ def address(value: str) -> Hashable:
 
 
 def cidr(value: str) -> Hashable:
-    """The address of an interface together with the size of its network."""
+    """Return an interface address with its prefix length."""
     try:
         return ip_interface(value)
     except ValueError:
@@ -64,7 +64,7 @@ def cidr(value: str) -> Hashable:
 
 
 def network(value: str) -> Hashable:
-    """A network: what is set beyond its length does not count."""
+    """Return a network with the host bits cleared."""
     try:
         return ip_network(value, strict=False)
     except ValueError:
@@ -72,7 +72,7 @@ def network(value: str) -> Hashable:
 
 
 def where(value: str) -> Hashable:
-    """An address, network or range, turned round by ``!``; or a name, as it is."""
+    """Return an address, network or range (negated by ``!``), or else the name."""
     turned, rest = value.startswith("!"), value.removeprefix("!").strip()
     if "-" not in rest:
         return turned, network(rest)
@@ -83,7 +83,7 @@ def where(value: str) -> Hashable:
 
 
 def duration(value: str) -> Hashable:
-    """Seconds, of ``1w2d3h4m5s``, of a clock's ``1d 03:04:05`` or of a bare number."""
+    """Return the seconds of ``1w2d3h4m5s``, ``1d 03:04:05`` or a bare number."""
     lower = value.lower().replace(" ", "")
     if lower.isdigit():
         return int(lower)
@@ -96,7 +96,7 @@ def duration(value: str) -> Hashable:
 
 
 def rate(value: str) -> Hashable:
-    """Bits per second, of one direction or of several apart by a slash."""
+    """Return bits per second, for one direction or several separated by slashes."""
     found = [RATE.fullmatch(part.lower()) for part in value.split("/")]
     if not all(found):
         return value
@@ -104,18 +104,18 @@ def rate(value: str) -> Hashable:
 
 
 def ports(value: str) -> Hashable:
-    """Ports and ranges, whatever their order and whatever is between a range's ends."""
+    """Return ports and ranges as a set; ranges may use ``-`` or ``:``."""
     parts = [part.strip().replace(":", "-") for part in value.split(",")]
     return frozenset(re.sub(r"^(\d+)-\1$", r"\1", part) for part in parts if part)
 
 
 def words(value: str) -> Hashable:
-    """Words that the vendor sorts, and parts by a character of its own."""
+    """Return words as a set, whatever their order and separator."""
     return frozenset(part for part in re.split(r"[\s,;]+", value) if part)
 
 
 def csv(value: str) -> Hashable:
-    """Parts apart by commas, in their order; blanks around them do not count."""
+    """Return comma-separated parts in order, without surrounding spaces."""
     return tuple(part.strip() for part in value.split(","))
 
 
@@ -135,7 +135,7 @@ def kind_of(schema: Schema) -> str:
 
 
 def meant(schema: Schema, value: str, separator: str) -> Hashable:
-    """Return what a property's text means; two texts that mean the same are equal here."""
+    """Return a property's canonical value; equal for texts with the same meaning."""
     if schema.get("type") == "array":
         inner = KINDS[kind_of(schema["items"])]
         parts = [

@@ -1,4 +1,4 @@
-"""Which versions of a vendor's software the portal knows, and what differs between them."""
+"""Supported versions of the vendors' software, and differences between versions."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ NAMES: Mapping[str, str] = {
     "opnsense": "OPNsense", "pfsense": "pfSense REST API", "proxmox": "Proxmox VE",
     "unifi": "UniFi Network",
 }  # fmt: skip
-# The first and the last series whose calls are known. What is newer is read, and not written.
+# First and last supported series. Newer versions are only read, never written to.
 KNOWN: Mapping[str, tuple[str, str]] = {
     "mikrotik": ("6.43", "7.24"),
     "omada": ("5.9", "6"),
@@ -24,7 +24,7 @@ KNOWN: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Spelling:
-    """How properties are named from a version on; ``turned`` ones are the opposite there."""
+    """Property names since a version; ``turned`` properties are inverted there."""
 
     since: str
     names: Mapping[str, str]
@@ -32,7 +32,7 @@ class Spelling:
 
 
 def parsed(text: str) -> Version:
-    """Return the numbers of a version such as ``7.19.4 (stable)``; none if it has none."""
+    """Parse a version such as ``7.19.4 (stable)``. Returns () if it has no numbers."""
     found = re.search(r"\d+(?:\.\d+)*", text)
     return tuple(map(int, found[0].split("."))) if found else ()
 
@@ -47,7 +47,7 @@ def is_known(vendor: str, version: Version) -> bool:
 
 
 def caution(vendor: str, text: str) -> str:
-    """Return why a gateway of this version is only read; empty if it is written as well."""
+    """Return why a gateway of this version is read-only; empty if it is not."""
     if vendor not in KNOWN or is_known(vendor, parsed(text)):
         return ""
     name, (first, last) = NAMES[vendor], KNOWN[vendor]

@@ -1,4 +1,4 @@
-"""What devices ask of the portal by themselves: to join, what is new, and to leave."""
+"""Endpoints of the join client on devices: join, register, poll, leave."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ TOKEN_KEYWORD = "device "  # noqa: S105 - the word before it
 
 
 class DeviceView(View):
-    """Asked by devices, which have no account: a code or a token says who they are."""
+    """Endpoint for devices, which authenticate by a join code or a device token."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -52,7 +52,7 @@ def as_told(joined: JoinResult) -> dict[str, Any]:
 class JoinView(DeviceView):
     @extend_schema(exclude=True)
     def post(self, request: Request) -> Response:
-        """Come into a network with a code."""
+        """Join a network with a join code."""
         data = body(request)
         joined = join_codes.join(
             code=data.get("code"),
@@ -69,7 +69,7 @@ class JoinView(DeviceView):
 class RegisterView(DeviceView):
     @extend_schema(exclude=True)
     def post(self, request: Request) -> Response:
-        """Become known, and get a link for somebody to add this device with."""
+        """Register an unowned device and return its claim link."""
         data = body(request)
         joined = join_codes.register(
             public_key=data.get("public_key"),
@@ -83,9 +83,10 @@ class RegisterView(DeviceView):
 class ConfigView(DeviceView):
     @extend_schema(exclude=True)
     def post(self, request: Request) -> HttpResponse:
-        """What the device is to have, if that is newer than what it has.
+        """Return the device's configuration if it is newer than the device's revision.
 
-        ``handshakes`` are the lines of ``wg show latest-handshakes``: they prove direct paths.
+        ``handshakes`` takes the output of ``wg show latest-handshakes``, which proves
+        direct paths.
         """
         node = self.node(request)
         with transaction.atomic():
@@ -99,7 +100,7 @@ class ConfigView(DeviceView):
 
 
 def read_handshakes(text: str) -> dict[str, int]:
-    """Public key → seconds since the epoch."""
+    """Parse `wg show latest-handshakes` into {public key: Unix time}."""
     found = {}
     for line in text.splitlines()[:MOST_HANDSHAKES]:
         key, _, at = line.partition("\t")
@@ -117,6 +118,6 @@ class LeaveView(DeviceView):
 
 @require_safe
 def client(request: HttpRequest) -> HttpResponse:
-    """The client itself: ``curl -O https://…/api/join/muster-join``."""
+    """Serve the join client: ``curl -O https://…/api/join/muster-join``."""
     path = Path(settings.BASE_DIR, "agents", "muster-join")
     return HttpResponse(path.read_bytes(), content_type="text/x-shellscript")

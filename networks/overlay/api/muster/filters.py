@@ -21,5 +21,5 @@ class MemberFilter(filters.FilterSet):
         fields = ["state"]
 
     def with_tag(self, rows: object, _name: str, value: str) -> object:
-        # As text: SQLite's JSON knows no "contains".
+        # Match the JSON as text: Django has no JSON `contains` lookup on SQLite.
         return rows.filter(tags__icontains=f'"{value}"')  # type: ignore[attr-defined]

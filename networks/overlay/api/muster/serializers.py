@@ -1,4 +1,4 @@
-"""Networks as our own API tells of them: all there is to know, by plain names."""
+"""Serializers of overlay networks in Muster's own API."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class MemberSerializer(serializers.ModelSerializer[Member]):
 
 
 class NewMember(serializers.Serializer[Any]):
-    """A device of the inventory, of one's own, or one that printed a link."""
+    """A device to add: exactly one of device id, own node's address or claim link."""
 
     address = serializers.CharField(required=False)
     link = serializers.CharField(required=False)
@@ -133,7 +133,7 @@ class NewPhone(serializers.Serializer[Any]):
 
 
 class Phone(serializers.Serializer[Any]):
-    """A configuration that is told this once, as text and as a QR code (SVG)."""
+    """WireGuard configuration of a phone as text and QR code (SVG); shown only once."""
 
     member = MemberSerializer()
     config = serializers.CharField()

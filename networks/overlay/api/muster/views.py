@@ -1,4 +1,4 @@
-"""Networks, members, codes, shares and policies over our own API."""
+"""Networks, members, join codes, shares and policies in Muster's own API."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ READS = ("GET", "HEAD", "OPTIONS")
 
 
 class MeshView(View, GenericViewSet[Any]):
-    """What belongs to a person, and what others shared with them."""
+    """Base of views on the user's own networks and those shared with the user."""
 
     permission_classes = [IsAuthenticated]
     pagination_class = Pagination
@@ -97,7 +97,7 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
     @extend_schema(request=None, responses=NetworkSerializer)
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, pk: str) -> Response:
-        """Look after all members now; takes at most three and a half seconds."""
+        """Refresh the presence of all members now. Takes at most 3.5 seconds."""
         network = self.get_object()
         rules.refresh(network)
         return Response(self.get_serializer(network).data)
@@ -106,7 +106,7 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
     @extend_schema(methods=["PUT"], request=PolicySerializer, responses=PolicySerializer)
     @action(detail=True, methods=["get", "put"])
     def policy(self, request: Request, pk: str) -> Response:
-        """Rules, and the tests that must pass before they are stored."""
+        """Read or replace the policy and its tests. The tests must pass to store a policy."""
         network = self.get_object()
         if request.method == "PUT":
             shape = PolicySerializer(data=request.data)
@@ -118,7 +118,7 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
     @extend_schema(methods=["POST"], request=PolicySerializer, responses=MatrixSerializer)
     @action(detail=True, methods=["get", "post"])
     def matrix(self, request: Request, pk: str) -> Response:
-        """Who reaches whom; posted a policy, as it would be with that."""
+        """Return the reachability matrix. POST a policy to preview its matrix."""
         network = self.get_object()
         if request.method == "GET":
             return Response(rules.matrix(network))
@@ -129,21 +129,21 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
     @extend_schema(request=None, responses=NetworkSerializer)
     @action(detail=True, methods=["post"], url_path="rotate-share-token")
     def rotate_share_token(self, request: Request, pk: str) -> Response:
-        """Invitations that were given away are good no more."""
+        """Replace the share token. Earlier invitations become invalid."""
         network = rules.rotate_share_token(self.get_object(), by=self.user)
         return Response(self.get_serializer(network).data)
 
     @extend_schema(request=None, responses=JoinCodeSerializer)
     @action(detail=True, methods=["post"], url_path="rotate-join-code")
     def rotate_join_code(self, request: Request, pk: str) -> Response:
-        """A new code in place of the usual one."""
+        """Replace the default join code."""
         code = rules.rotate_code(self.get_object(), by=self.user)
         return Response(JoinCodeSerializer(code, context=self.get_serializer_context()).data)
 
     @extend_schema(request=NewPhone, responses={201: Phone})
     @action(detail=True, methods=["post"])
     def phone(self, request: Request, pk: str) -> Response:
-        """A member for a phone: a configuration and its QR code, told this once."""
+        """Add a phone. Its configuration and QR code are shown only once."""
         network = self.get_object()
         shape = NewPhone(data=request.data)
         shape.is_valid(raise_exception=True)
@@ -156,7 +156,7 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
     @extend_schema(request=Invitation, responses=NetworkSerializer)
     @action(detail=False, methods=["post"])
     def accept(self, request: Request) -> Response:
-        """Become a member of the network of an invitation (a share token)."""
+        """Accept an invitation (share token) and become a member of its network."""
         shape = Invitation(data=request.data)
         shape.is_valid(raise_exception=True)
         network = rules.accept(self.user, shape.validated_data["token"])
@@ -166,7 +166,7 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
     @extend_schema(methods=["PUT"], request=RelaySerializer, responses=RelaySerializer)
     @action(detail=False, methods=["get", "put"])
     def relay(self, request: Request) -> Response:
-        """The device that carries what members cannot send directly."""
+        """Read or set the relay, the device that forwards traffic without a direct path."""
         hub = plans.relay()
         if not self.user.is_superuser:
             raise NotPermitted("Only a superuser sees and chooses the relay.")
@@ -178,11 +178,11 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
 
 
 class PartView(MeshView):
-    """Rows of one network."""
+    """Base of views on the rows of one network."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.network()  # a 404, before anything is said of what was sent
+        self.network()  # raise 404 before validating the request body
 
     def network(self, action: Any = "see") -> Network:
         rows = Network.objects.select_related("owner").visible_to(self.user)
@@ -229,7 +229,7 @@ class MemberViewSet(PartView, ModelViewSet[Member]):
     @extend_schema(request=None, responses=MemberSerializer)
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, **_: str) -> Response:
-        """Let a device in that waits for it."""
+        """Approve a pending member."""
         return Response(
             self.get_serializer(rules.approve(self.get_object(), by=self.user)).data
         )
@@ -266,7 +266,7 @@ class ShareViewSet(PartView, ModelViewSet[Share]):
 
 
 class NodeViewSet(MeshView, ModelViewSet[Node]):
-    """Devices: one's own, and those in networks that one may see."""
+    """The user's own nodes and the nodes of networks visible to the user."""
 
     queryset = Node.objects.order_by("pk")
     serializer_class = NodeSerializer

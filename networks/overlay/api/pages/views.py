@@ -1,4 +1,4 @@
-"""Pages that links lead to: one that a device printed, and one that invites to a network."""
+"""Pages behind links: claiming a device and accepting an invitation."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class LinkedPage(LoginRequiredMixin, View):
     def shown(self, request: HttpRequest, problem: str = "", **more: Any) -> HttpResponse:
         context = site.each_context(request) | {"title": self.title, "problem": problem} | more
         response = TemplateResponse(request, "portal/open_link.html", context)
-        # The address of the page is a secret, which is not for the next one to know.
+        # The URL contains a secret and must not leak in the Referer header.
         response["Referrer-Policy"] = "no-referrer"
         response["Cache-Control"] = "no-store"
         return response
@@ -39,7 +39,7 @@ class LinkedPage(LoginRequiredMixin, View):
 
 
 class DevicePage(LinkedPage):
-    """``/husarnet/<56 digits>``: whoever opens it adds the device to one of their networks."""
+    """Page ``/husarnet/<56 digits>``: add the device to one of the user's networks."""
 
     title = "Add a device"
 
@@ -78,7 +78,7 @@ class DevicePage(LinkedPage):
 
 
 class InvitationPage(LinkedPage):
-    """``/invitation/<share token>``: whoever opens it may become a member."""
+    """Page ``/invitation/<share token>``: accept a network's invitation."""
 
     title = "An invitation"
 

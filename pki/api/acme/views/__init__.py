@@ -1,1 +1,1 @@
-"""RFC 8555: any ACME client gets certificates from an authority that is open for it."""
+"""ACME server (RFC 8555) for CAs that are open for enrollment."""

@@ -34,7 +34,7 @@ class DirectoryView(AcmeView):
 
 class NewNonceView(AcmeView):
     def get(self, request: HttpRequest) -> HttpResponse:
-        # A HEAD request, which Django routes here too, is answered with 200 (RFC 8555, 7.2).
+        # HEAD requests, which Django routes here too, return 200 (RFC 8555, 7.2).
         return HttpResponse(status=OK if request.method == "HEAD" else NO_CONTENT)
 
 
@@ -59,7 +59,10 @@ class NewAccountView(AcmeView):
         return response
 
     def _holder(self, jwk: dict[str, Any]) -> Holder | None:
-        """The device whose key signed the binding (RFC 8555, 7.3.4)."""
+        """Return the device of the external account binding, or None without one.
+
+        See RFC 8555, 7.3.4. Raises NotPermitted if the device or its key does not match.
+        """
         binding = self.content.get("externalAccountBinding")
         if binding is None:
             return None
@@ -75,9 +78,9 @@ class NewAccountView(AcmeView):
 
 
 def signed_by(message: jws.Message, device: Device) -> bool:
-    """With the device's key as it is, or read as base64url, which is what clients do with it."""
+    """Return whether the device's key signed the message, raw or base64url-decoded."""
     candidates = [device.key.encode()]
-    with suppress(ValueError):  # A key that somebody chose may be no base64url.
+    with suppress(ValueError):  # A key chosen by a user may be invalid base64url.
         candidates.append(jws.unpad(device.key))
     for secret in filter(None, candidates):
         try:
@@ -89,7 +92,7 @@ def signed_by(message: jws.Message, device: Device) -> bool:
 
 
 def holder_of(device: Device) -> Holder:
-    """A device speaks for its own name, and for its id."""
+    """Return the device as holder of its own name and id."""
     names = frozenset({device.name.lower(), str(device.pk)})
     return Holder(device.pk, device.organization, names)
 
@@ -116,7 +119,7 @@ class AccountOrdersView(AcmeView):
 
 
 class KeyChangeView(AcmeView):
-    """RFC 8555, 7.3.5: the new key signs inside what the old one signs."""
+    """Account key rollover (RFC 8555, 7.3.5)."""
 
     def act(self) -> HttpResponse:
         account = self.signer

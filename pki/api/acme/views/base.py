@@ -1,4 +1,4 @@
-"""What every ACME request has in common: nonces, signatures, accounts, problems."""
+"""Base of ACME views: nonces, JWS signatures, accounts and problem documents."""
 
 import secrets
 from collections.abc import Callable
@@ -34,9 +34,9 @@ LONGEST_NONCE = 64
 
 @method_decorator(csrf_exempt, name="dispatch")
 class AcmeView(View):
-    """A signed request: `act` answers it, with `self.account` set where a key id signed it."""
+    """A signed request, handled by `act`; `self.account` is set if a key id signed it."""
 
-    # Only new accounts and revocations may be signed with a key that is no account's.
+    # Only new accounts and revocations may be signed with a bare key (RFC 8555, 6.2).
     takes_key = False
     takes_account = True
 
@@ -93,7 +93,7 @@ class AcmeView(View):
         return self.account
 
     def device(self) -> Device | None:
-        """The device that the account is bound to, as it is now."""
+        """Return the device bound to the account, or None."""
         if self.account is None or self.account.device_id is None:
             return None
         found: Device | None = Device.objects.filter(
@@ -151,7 +151,7 @@ def new_nonce() -> str:
 
 
 def take_nonce(nonce: object) -> bool:
-    """Whether it was given out, and not used before."""
+    """Consume a nonce. Returns False if it is unknown or already used."""
     if not isinstance(nonce, str) or len(nonce) > LONGEST_NONCE:
         return False
     return bool(cache.delete(f"acme:nonce:{nonce}"))

@@ -87,7 +87,8 @@ class AuthorizationView(AcmeView):
 class ChallengeView(AuthorizationView):
     def act(self, pk: UUID) -> HttpResponse:
         found = self.authorization(pk)
-        # An empty payload only looks; an empty object says that the client is ready.
+        # An empty payload is a POST-as-GET; an empty object starts the validation (RFC 8555,
+        # 7.5.1).
         if self.message.content is not None:
             acme.answer(found)
         response = JsonResponse(serializers.challenge(found, self.base))
