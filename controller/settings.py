@@ -6,6 +6,7 @@ from pathlib import Path
 from environs import validate
 
 from controller.beat_schedule import QUEUES, ROUTES, timetable
+from controller.components import INSTALLED_APPS, MIDDLEWARE
 from controller.dialects.openapi.settings import SPECTACULAR_SETTINGS
 from controller.dialects.rest_framework import REST_FRAMEWORK
 from controller.environment import (
@@ -20,6 +21,8 @@ from controller.environment import (
     tiles,
 )
 from controller.theme import CONTEXT_PROCESSORS, UNFOLD
+
+__all__ = ["INSTALLED_APPS", "MIDDLEWARE"]
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Directory of media, static files, and the database of a small portal.
@@ -58,63 +61,6 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }
 
-INSTALLED_APPS = [
-    "unfold",
-    "unfold.contrib.filters",
-    "unfold.contrib.import_export",
-    "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "django.contrib.gis",
-    "django.forms",
-    "rest_framework",
-    "rest_framework_gis",
-    "leaflet",
-    "django_filters",
-    "import_export",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "guardian",
-    "allauth",
-    "allauth.account",
-    "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
-    "controller.base",
-    "controller.accounts",
-    "controller.notifications",
-    "pki",
-    "controller.devices",
-    "controller.connections",
-    "networks",
-    "controller.vpn",
-    "controller.configs",
-    "controller.discovery",
-    "controller.monitoring",
-    "geo",
-    "supervisor_proxy",
-]
-
-MIDDLEWARE = [
-    "supervisor_proxy.api.remote.views.OwnOrigins",
-    "controller.dialects.middleware.RequestMiddleware",
-    "controller.dialects.agent.AgentHeader",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
-    "controller.dialects.middleware.AuditActorMiddleware",
-    "controller.dialects.middleware.OptionalSlashMiddleware",
-]
-
 ROOT_URLCONF = "controller.urls"
 WSGI_APPLICATION = "controller.asgi.django_application"
 TEMPLATES = [
@@ -132,8 +78,7 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # Key that seals the audit log. Default: the oldest encryption key. Before retiring that key,
-# set
-# this to its value.
+# set this to its value.
 MUSTER_AUDIT_KEY = env.str("MUSTER_AUDIT_KEY", "") or MUSTER_ENCRYPTION_KEYS[-1]
 
 # --- accounts
