@@ -12,6 +12,8 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
+from controller.base.outbound.addresses import policy
+
 env = Env()
 
 LONGEST_PREFIX = 64
@@ -97,6 +99,16 @@ def single_sign_on(url: str, name: str) -> dict[str, Any]:
         "settings": {"server_url": url},
     }
     return {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
+
+
+def networks(words: list[str]) -> None:
+    """Refuse a word of a list of networks that is no network, ``private`` or ``internet``."""
+    try:
+        policy("", tuple(words))
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"Networks are written as 10.0.0.0/8, private or internet: {error}"
+        ) from error
 
 
 def tiles(url: str, attribution: str) -> list[tuple[str, str, dict[str, str]]]:

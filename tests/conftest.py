@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 import tests.plugins.truncation  # noqa: F401 - takes its place
 from controller.accounts.models import Organization, User
+from controller.base.outbound.kinds import LOOPBACK
 from controller.devices.drivers import agent_cache
 from tests import factories
 
@@ -32,6 +33,13 @@ def _empty_redis() -> None:
 def _quick_passwords(settings: Any) -> None:
     # A fast hasher: slow hashing would dominate the run time of the tests.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _fleet_may_be_reached(settings: Any) -> None:
+    """Stand-ins are on loopback, which no usual setting opens."""
+    for name in ("DEVICE", "MANAGEMENT", "VPN", "ACME"):
+        setattr(settings, f"MUSTER_{name}_NETWORKS", ["private", "internet", *LOOPBACK])
 
 
 @pytest.fixture(autouse=True)

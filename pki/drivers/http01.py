@@ -1,11 +1,9 @@
 """Client of the ACME http-01 challenge (RFC 8555, 8.3)."""
 
-import time
 from urllib.parse import urlsplit
 
-import httpx
-
 from controller.base.errors import Unreachable
+from controller.base.outbound import Kind, http
 
 TIMEOUT_SECONDS = 5
 # Total time limit, against bodies that trickle in within the timeout.
@@ -23,11 +21,14 @@ def fetch(name: str, token: str, *, port: int = 80) -> str:
     not verified: the name may have none yet.
     """
     url = f"http://{name}:{port}/.well-known/acme-challenge/{token}"
-    with httpx.Client(verify=False, timeout=TIMEOUT_SECONDS, trust_env=False) as client:  # noqa: S501
+    with http.client(
+        Kind.ACME, timeout=TIMEOUT_SECONDS, seconds=DEADLINE_SECONDS, largest=None,
+        tls=http.unchecked(),
+    ) as client:  # fmt: skip
         for _ in range(MOST_REDIRECTS + 1):
             try:
                 status, target, text = _get(client, url)
-            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            except (http.HTTPError, http.InvalidURL, UnicodeError) as error:
                 reason = f"{name} does not answer over HTTP: {type(error).__name__}"
                 raise Unreachable(reason) from error
             if target is None:
@@ -36,21 +37,20 @@ def fetch(name: str, token: str, *, port: int = 80) -> str:
     raise Unreachable(f"{name} redirects more than {MOST_REDIRECTS} times")
 
 
-def _get(client: httpx.Client, url: str) -> tuple[int, str | None, str]:
+def _get(client: http.Client, url: str) -> tuple[int, str | None, str]:
     with client.stream("GET", url) as response:
         if response.is_redirect and response.next_request is not None:
             return response.status_code, str(response.next_request.url), ""
-        body, deadline = b"", time.monotonic() + DEADLINE_SECONDS
-        # Raw, since decompressed data has no upper bound.
+        body = b""
         for part in response.iter_raw():
             body += part
-            if len(body) >= MOST_BYTES or time.monotonic() > deadline:
+            if len(body) >= MOST_BYTES:
                 break
         return response.status_code, None, body[:MOST_BYTES].decode("ascii", "replace")
 
 
 def _content(name: str, status: int, text: str) -> str:
-    if status != httpx.codes.OK:
+    if status != http.codes.OK:
         raise Unreachable(f"{name} answers with status {status}")
     return text.strip()
 

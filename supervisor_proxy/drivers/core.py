@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
-
 from controller.base.errors import OutcomeUnknown, Unreachable
+from controller.base.outbound import Kind
+from controller.base.outbound.websocket import ClientConnection, WebSocketException, connect
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Order, Target
 from supervisor_proxy.drivers.hassio import fetched, sent, url
 from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled, exchange
@@ -34,10 +33,9 @@ class Core:
             there = replace(order, path=f"{PREFIX}{order.path}")
             return await exchange(target, there, headers=bearer(target), query=order.query)
         host = dialled(target)
-        where = f"[{host}]" if ":" in host else host
         try:
             async with asyncio.timeout(order.seconds):
-                socket = await _connected(f"ws://{where}:{target.port}/api/websocket", order)
+                socket = await _connected(host, target.port, order)
                 async with socket:
                     return await _asked(socket, target, order)
         except TimeoutError:
@@ -60,13 +58,13 @@ class Core:
         return sent(url(target, order, PREFIX), order, bearer(target), parts, size=size)
 
 
-async def _connected(where: str, order: Order) -> ClientConnection:
+async def _connected(host: str, port: int, order: Order) -> ClientConnection:
     try:
         return await connect(
-            where, max_size=order.largest, open_timeout=CONNECT_SECONDS, close_timeout=1, proxy=None,
-            compression=None,
+            Kind.SUPERVISOR, host, port, "/api/websocket", seconds=CONNECT_SECONDS,
+            largest=order.largest,
         )  # fmt: skip
-    except (OSError, TimeoutError, WebSocketException):
+    except (OSError, TimeoutError, WebSocketException, Unreachable):
         raise Unreachable(
             "Home Assistant is not there, so nothing was done.", code="offline"
         ) from None

@@ -1,23 +1,21 @@
 """Driver for Home Assistant supervisors over HTTP in a trusted network."""
 
-import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain
 
-import httpx
-
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
+from controller.base.outbound import Kind, http
 from controller.base.streams import with_ticks
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Order, Target
 from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled, exchange
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, Reply
 
-# Timeout between two parts of a stream; the whole stream may take hours.
-PATIENCE = httpx.Timeout(120.0, connect=CONNECT_SECONDS)
-# Followed logs may be silent for long.
-FOLLOWING = httpx.Timeout(None, connect=CONNECT_SECONDS, read=300.0)
+# Between two parts of a stream; the whole may take hours.
+PATIENCE = http.Timeout(120.0, connect=CONNECT_SECONDS)
+# Logs that are followed may be silent for long.
+FOLLOWING = http.Timeout(None, connect=CONNECT_SECONDS, read=300.0)
 BLOCK = 256 * 1024
 BOUNDARY = "muster-7d9f2c61b0a84e53"
 
@@ -45,8 +43,8 @@ def credentials(target: Target) -> dict[str, str]:
     return {"X-Hassio-Key": target.key, "Authorization": f"Bearer {target.key}"}
 
 
-def url(target: Target, order: Order, prefix: str = "") -> httpx.URL:
-    return httpx.URL(
+def url(target: Target, order: Order, prefix: str = "") -> http.URL:
+    return http.URL(
         scheme="http", host=dialled(target), port=target.port, path=f"{prefix}{order.path}",
         params=dict(order.query) or None,
     )  # fmt: skip
@@ -54,7 +52,7 @@ def url(target: Target, order: Order, prefix: str = "") -> httpx.URL:
 
 @contextmanager
 def fetched(
-    where: httpx.URL, order: Order, credentials: Mapping[str, str]
+    where: http.URL, order: Order, credentials: Mapping[str, str]
 ) -> Iterator[Download]:
     headers = {**credentials, "Accept-Encoding": "identity"}
     if order.byte_range:
@@ -64,26 +62,19 @@ def fetched(
     with _client(follows=order.follows) as client, ExitStack() as stack:
         try:
             answer = stack.enter_context(client.stream("GET", where, headers=headers))
-        except httpx.HTTPError as error:
+        except http.HTTPError as error:
             raise _refusal(error) from None
         # Pass followed logs on as they arrive.
         parts = answer.iter_raw(None if order.follows else BLOCK)
-        ticking = with_ticks(_told(parts), interrupt=partial(hang_up, answer))
+        ticking = with_ticks(_told(parts), interrupt=partial(http.hang_up, answer))
         stack.callback(ticking.close)
         yield Download(answer.status_code, answer.headers, ticking)
-
-
-def hang_up(answer: httpx.Response) -> None:
-    """Shut down the connection of a streamed answer, also while a thread reads it."""
-    connection = answer.extensions["network_stream"].get_extra_info("socket")
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _told(parts: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from parts
-    except httpx.HTTPError as error:
+    except http.HTTPError as error:
         raise _refusal(error) from None
 
 
@@ -105,30 +96,32 @@ def form(size: int | None, *, as_form: bool) -> tuple[bytes, bytes, dict[str, st
 
 
 def sent(
-    where: httpx.URL, order: Order, credentials: Mapping[str, str], parts: Iterable[bytes],
+    where: http.URL, order: Order, credentials: Mapping[str, str], parts: Iterable[bytes],
     *, size: int | None,
 ) -> Reply:  # fmt: skip
     before, after, headers = form(size, as_form=order.as_form)
-    with _client() as client:
+    with _client(largest=LARGEST_ANSWER) as client:
         try:
             answer = client.post(
                 where,
                 headers={**credentials, **headers},
                 content=chain([before], parts, [after]),
             )
-        except httpx.HTTPError as error:
+        except http.TooLarge:
+            raise BadAnswer(
+                "The answer of the device is too large.", code="too_large"
+            ) from None
+        except http.HTTPError as error:
             raise _refusal(error) from None
-    if len(answer.content) > LARGEST_ANSWER:
-        raise BadAnswer("The answer of the device is too large.", code="too_large")
     return Reply(answer.status_code, answer.headers.get("content-type", ""), answer.content)
 
 
-def _client(*, follows: bool = False) -> httpx.Client:
+def _client(*, follows: bool = False, largest: int | None = None) -> http.Client:
     timeout = FOLLOWING if follows else PATIENCE
-    return httpx.Client(trust_env=False, follow_redirects=False, timeout=timeout)
+    return http.client(Kind.SUPERVISOR, timeout=timeout, seconds=None, largest=largest)
 
 
-def _refusal(error: httpx.HTTPError) -> Refused:
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+def _refusal(error: http.HTTPError) -> Refused:
+    if isinstance(error, http.ConnectError | http.ConnectTimeout):
         return Unreachable("The device is not there, so nothing was done.", code="offline")
     return OutcomeUnknown("The connection to the device broke.", code="no_answer")

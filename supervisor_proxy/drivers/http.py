@@ -1,15 +1,14 @@
 """HTTP to a device: literal address, no redirects, bounded size and time."""
 
 import asyncio
-import socket
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
 from controller.base.errors import OutcomeUnknown, Unreachable
+from controller.base.outbound import Kind, check_address, http
+from controller.base.outbound.addresses import parsed
+from controller.base.outbound.resolve import is_own
 from supervisor_proxy.drivers.contract import BadAnswer, Order, Target
-from supervisor_proxy.engine.addresses import plain
 from supervisor_proxy.engine.answers import Reply
 
 CONNECT_SECONDS = 5.0
@@ -23,11 +22,8 @@ async def exchange(
     headers: Mapping[str, str],
     query: Mapping[str, str],
 ) -> Reply:
-    """Send the request with exactly these headers and parameters.
-
-    Raises like the contract.
-    """
-    url = httpx.URL(
+    """The request with exactly these headers and parameters; see the contract for errors."""
+    url = http.URL(
         scheme="http", host=dialled(target), port=target.port, path=order.path,
         params=dict(query) or None,
     )  # fmt: skip
@@ -43,8 +39,10 @@ async def exchange(
     body: dict[str, Any] = {"content": order.content} if order.content else {"json": order.data}
     if order.content:
         sent["Content-Type"] = "application/octet-stream"
-    timeout = httpx.Timeout(order.seconds, connect=min(CONNECT_SECONDS, order.seconds))
-    client = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout)
+    timeout = http.Timeout(order.seconds, connect=min(CONNECT_SECONDS, order.seconds))
+    client = http.async_client(
+        Kind.SUPERVISOR, timeout=timeout, seconds=order.seconds, largest=None
+    )
     try:
         async with (
             asyncio.timeout(order.seconds),
@@ -52,30 +50,30 @@ async def exchange(
             client.stream(order.method, url, headers=sent, **body) as answer,
         ):
             return await _whole(answer, order)
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+    except (http.ConnectError, http.ConnectTimeout) as error:
         why = "refused the connection" if "refused" in str(error).lower() else "is not there"
         raise Unreachable(
             f"The device {why} at its supervisor's address, so nothing was done there.",
             code="offline",
         ) from None
-    except httpx.RemoteProtocolError as error:
+    except http.RemoteProtocolError as error:
         if "disconnected" in str(error):
             raise OutcomeUnknown(
                 "The device closed the connection without an answer.", code="no_answer"
             ) from None
         raise BadAnswer("What the device sent is no HTTP.", code="bad_answer") from None
-    except (TimeoutError, httpx.TimeoutException):
+    except http.TooLarge:
+        raise BadAnswer("The device packed its answer unasked.", code="bad_answer") from None
+    except (TimeoutError, http.TimeoutException):
         raise OutcomeUnknown(
             f"The device did not answer within {order.seconds:g} seconds.", code="timeout"
         ) from None
-    # httpx errors contain URLs with keys, so they are neither shown nor chained.
-    except (httpx.HTTPError, httpx.InvalidURL):
+    # Their texts have addresses with keys in them, so none of them is told or chained.
+    except (http.HTTPError, http.InvalidURL):
         raise OutcomeUnknown("The connection to the device broke.", code="no_answer") from None
 
 
-async def _whole(answer: httpx.Response, order: Order) -> Reply:
-    if answer.headers.get("content-encoding", "identity") != "identity":
-        raise BadAnswer("The device packed its answer unasked.", code="bad_answer")
+async def _whole(answer: http.Response, order: Order) -> Reply:
     body = bytearray()
     async for part in answer.aiter_raw():
         body += part
@@ -88,22 +86,13 @@ async def _whole(answer: httpx.Response, order: Order) -> Reply:
 
 
 def dialled(target: Target) -> str:
-    """Return the literal address. Rejects host names and the portal's own addresses."""
-    address = plain(target.host)
+    """The literal address; refuses names, and every address of the portal's own machine."""
+    address = parsed(target.host)
     if address is None:
         raise Unreachable("The device has no address to reach it at.", code="no_address")
-    text = str(address)
-    # If the kernel's source address equals the target, the address is our own.
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET  # noqa: PLR2004
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((text, target.port))
-            ours = probe.getsockname()[0] == text
-        except OSError:
-            ours = False
-    # Loopback is only allowed if listed in the settings.
-    if ours and not address.is_loopback:
+    check_address(Kind.SUPERVISOR, address)
+    if is_own(str(address)):
         raise Unreachable(
             "The address of the device is one of the portal's own.", code="no_address"
         )
-    return text
+    return str(address)

@@ -7,14 +7,11 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.cookies import CookieError, SimpleCookie
 
-import httpx
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
-
 from controller.base.errors import OutcomeUnknown, Unreachable
+from controller.base.outbound import Kind, http
+from controller.base.outbound.websocket import ClientConnection, WebSocketException, connect
 from controller.base.streams import with_ticks
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Target
-from supervisor_proxy.drivers.hassio import hang_up
 from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled
 
 LARGEST_MESSAGE = 16 * 1024 * 1024
@@ -29,17 +26,16 @@ ANSWERED = (
     "content-type", "content-length", "content-disposition", "content-range", "accept-ranges",
     "cache-control", "etag", "last-modified", "location",
 )  # fmt: skip
-PATIENCE = httpx.Timeout(60.0, connect=CONNECT_SECONDS)
+PATIENCE = http.Timeout(60.0, connect=CONNECT_SECONDS)
 
 
 async def open_socket(target: Target, path: str) -> tuple[ClientConnection, str]:
     """Open Home Assistant's WebSocket and authenticate. Returns it with the version."""
     host = dialled(target)
-    where = f"ws://{f'[{host}]' if ':' in host else host}:{target.port}{path}"
     try:
         socket = await connect(
-            where, max_size=LARGEST_MESSAGE, open_timeout=CONNECT_SECONDS, close_timeout=1,
-            proxy=None, compression=None,
+            Kind.SUPERVISOR, host, target.port, path, seconds=CONNECT_SECONDS,
+            largest=LARGEST_MESSAGE,
         )  # fmt: skip
         async with asyncio.timeout(CONNECT_SECONDS):
             first = json.loads(await socket.recv())
@@ -47,7 +43,7 @@ async def open_socket(target: Target, path: str) -> tuple[ClientConnection, str]
             if json.loads(await socket.recv())["type"] == "auth_ok":
                 return socket, str(first.get("ha_version", ""))
         await socket.close()
-    except (OSError, TimeoutError, WebSocketException):
+    except (OSError, TimeoutError, WebSocketException, Unreachable):
         raise Unreachable("Home Assistant is not there.", code="offline") from None
     except (ValueError, KeyError, AttributeError):
         raise BadAnswer("What came is no Home Assistant's.", code="bad_answer") from None
@@ -59,8 +55,8 @@ def page(
     target: Target, method: str, path: str, query: str, *,
     headers: Mapping[str, str], cookies: Mapping[str, str], session: str, body: bytes,
 ) -> Iterator[Download]:  # fmt: skip
-    """Make one request to an add-on's page. ``headers`` have lower-case names."""
-    url = httpx.URL(
+    """One request of an add-on's page. ``headers`` are a browser's, their names in small letters."""
+    url = http.URL(
         scheme="http",
         host=dialled(target),
         port=target.port,
@@ -68,7 +64,7 @@ def page(
     )
     given = {name: headers[name] for name in ASKED if headers.get(name)}
     jar = "; ".join(f"{name}={value}" for name, value in {**cookies, SESSION: session}.items())
-    client = httpx.Client(trust_env=False, follow_redirects=False, timeout=PATIENCE)
+    client = http.client(Kind.SUPERVISOR, timeout=PATIENCE, seconds=None, largest=None)
     with client, ExitStack() as stack:
         try:
             answer = stack.enter_context(
@@ -77,16 +73,16 @@ def page(
                     headers={**given, "Cookie": jar, "Accept-Encoding": "identity"},
                 )
             )  # fmt: skip
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+        except (http.ConnectError, http.ConnectTimeout):
             raise Unreachable("Home Assistant is not there.", code="offline") from None
-        except httpx.HTTPError:
+        except http.HTTPError:
             raise OutcomeUnknown(
                 "The connection to the device broke.", code="no_answer"
             ) from None
         told = {name: answer.headers[name] for name in ANSWERED if name in answer.headers}
         kept = [own(text) for text in answer.headers.get_list("set-cookie")]
         told["set-cookie"] = "\n".join(filter(None, kept))
-        parts = with_ticks(answer.iter_raw(), interrupt=partial(hang_up, answer))
+        parts = with_ticks(answer.iter_raw(), interrupt=partial(http.hang_up, answer))
         stack.callback(parts.close)
         yield Download(answer.status_code, told, parts)
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -15,10 +14,12 @@ from controller.base.errors import (
     Refused,
     Unreachable,
 )
+from controller.base.outbound import Kind, OutOfBounds, check_address, check_host
+from controller.base.outbound.addresses import parsed
 from controller.base.secrets import digest
 from controller.devices.models import Device
 from supervisor_proxy.drivers.contract import Target
-from supervisor_proxy.engine.addresses import port_fits, why_not
+from supervisor_proxy.engine.addresses import port_fits
 from supervisor_proxy.engine.answers import NEW_KEY
 from supervisor_proxy.models import Supervisor
 from supervisor_proxy.models.supervisors import BALENA_PORT
@@ -63,8 +64,8 @@ def _written(row: Supervisor, values: Mapping[str, Any]) -> Supervisor:
     row.uuid = row.uuid or row.device.pk.hex
     if key is not None and key != row.key:
         take_key(row, key)
-    if row.address and (why := why_not(row.address, settings.MUSTER_SUPERVISOR_NETWORKS)):
-        raise Refused({"address": [why]})
+    if row.address:
+        check_host(Kind.SUPERVISOR, row.address, field="address")
     row.checked().save()
     return row
 
@@ -111,8 +112,13 @@ def target_of(supervisor: Supervisor) -> Target:
             "tab, or make it a client of a VPN.",
             code="no_address",
         )
-    if why := why_not(address, settings.MUSTER_SUPERVISOR_NETWORKS):
-        raise Unreachable(why, code="no_address")
+    known = parsed(address)
+    if known is None:
+        raise Unreachable(f"{address!r} is no IP address.", code="no_address")
+    try:
+        check_address(Kind.SUPERVISOR, known)
+    except OutOfBounds as error:
+        raise Unreachable(str(error), code="no_address") from None
     return Target(address, supervisor.port, supervisor.key, supervisor.version)
 
 

@@ -369,11 +369,11 @@ def test_only_where_it_is_allowed_is_a_gateway_on_this_machine(
     gateway: Gateway, settings: Any
 ) -> None:
     settings.MUSTER_LOCAL_GATEWAYS = False
-    with pytest.raises(Unreachable), execution.connect(gateway):
-        pass
+    with pytest.raises(Unreachable), execution.connect(gateway) as device:
+        device.facts()
     gateway.url = "https://169.254.169.254"
-    with pytest.raises(Unreachable), execution.connect(gateway):
-        pass
+    with pytest.raises(Unreachable), execution.connect(gateway) as device:
+        device.facts()
     assert issubclass(TimedOut, Unreachable)
 
 

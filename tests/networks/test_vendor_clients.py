@@ -35,9 +35,7 @@ MENU = "/ip/dhcp-server/lease"
 def driver(device: StandIn, url: str, **more: Any) -> Gateway:
     known = {"key": device.key, "secret": more.pop("secret", device.secret)}
     vendor = type(device).__name__.lower()
-    return DRIVERS[vendor](
-        Endpoint(url, known, is_local_allowed=True, **{"seconds": 20, **more})
-    )
+    return DRIVERS[vendor](Endpoint(url, known, **{"seconds": 20, **more}))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from controller.accounts.models import Organization
 from controller.base.errors import Refused, Unreachable
 from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
-from controller.notifications.drivers.webhook import pinned
+from controller.notifications.drivers.webhook import check_scheme
 from controller.notifications.models import Delivery, Webhook
 from controller.notifications.rules import dispatch, webhooks
 from tests import factories
@@ -152,21 +151,14 @@ def test_redirects_are_not_followed(hook: Webhook, receiver: Receiver) -> None:
     assert len(receiver.heard) == 1
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "::1", "0.0.0.0", "fe80::1",  # noqa: S104
-     "::ffff:127.0.0.1", "224.0.0.1"],
-)  # fmt: skip
-def test_the_portals_own_surroundings_are_never_sent_to(host: str) -> None:
-    with pytest.raises(Unreachable):
-        pinned(host, 443, "https", ())
-
-
-def test_what_the_settings_name_may_be_sent_to() -> None:
-    assert pinned("10.1.2.3", 80, "http", [ip_network("10.0.0.0/8")]) == "10.1.2.3"
+def test_what_the_settings_name_may_be_sent_to_without_tls(settings: Any) -> None:
+    settings.MUSTER_WEBHOOK_NETWORKS = ["10.0.0.0/8"]
+    check_scheme("http://10.1.2.3/")
+    check_scheme("https://93.184.216.34/")
     with pytest.raises(Unreachable, match="https"):
-        pinned("93.184.216.34", 80, "http", ())
-    assert pinned("93.184.216.34", 443, "https", ()) == "93.184.216.34"
+        check_scheme("http://93.184.216.34/")
+    with pytest.raises(Unreachable, match="MUSTER_WEBHOOK_NETWORKS"):
+        check_scheme("http://192.168.1.1/")
 
 
 def test_a_test_message_tells_what_came_of_it(hook: Webhook, receiver: Receiver) -> None:

@@ -129,7 +129,8 @@ class TestAddresses:
         assert post("v1/blink").status_code == 200
 
     @pytest.mark.allow_hosts(["192.0.2.1", "127.0.0.1", fleet.own_address()])
-    def test_names_and_the_portals_own_addresses_are_not_dialled(self) -> None:
+    def test_names_and_the_portals_own_addresses_are_not_dialled(self, settings: Any) -> None:
+        settings.MUSTER_SUPERVISOR_NETWORKS = ["private", "192.0.2.0/24", "127.0.0.0/8"]
         with pytest.raises(Unreachable):
             dialled(Target("localhost", 48484))
         probe = fleet.own_address()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from functools import lru_cache
 import asyncssh
 
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
+from controller.base.outbound import tcp
 from controller.connections.drivers.contract import (
     OUTPUT_LIMIT,
     Address,
@@ -247,7 +247,7 @@ async def _handshake(
     address: Address,
     login: Login,
     keys: list[asyncssh.SSHKeyPair] | None,
-    sock: socket.socket,
+    sock: tcp.Socket,
     witness: HostKeyVerifier,
     timeouts: Timeouts,
 ) -> asyncssh.SSHClientConnection:

@@ -8,13 +8,11 @@ the timeout measures the device, not our own queue.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from controller.base.errors import Unreachable
+from controller.base.outbound import Kind, tcp
 from controller.connections.drivers.contract import Address
 
 BANNER_LIMIT = 255
@@ -22,14 +20,6 @@ BANNER_LIMIT = 255
 
 SOCKET_SECONDS = 5.0
 PROBES_AT_ONCE = 500
-
-Resolved = tuple[
-    socket.AddressFamily,
-    socket.SocketKind,
-    int,
-    str,
-    tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +32,15 @@ class Probe:
 
 async def open_socket(
     address: Address, *, banner: bool = True, timeout: float = SOCKET_SECONDS
-) -> socket.socket:
-    """Connect, and with ``banner`` wait for ``SSH-``, within ``timeout`` seconds.
+) -> tcp.Socket:
+    """Connect, and with ``banner`` wait for ``SSH-``, all within ``timeout`` seconds.
 
     The banner is peeked at, not consumed. Raises Unreachable.
     """
     step = "did not accept a connection"
     try:
         async with asyncio.timeout(timeout):
-            sock = await _connect(address)
+            sock = await tcp.connect_async(Kind.DEVICE, address.host, address.port)
             if not banner:
                 return sock
             step = "accepted the connection but sent no SSH banner"
@@ -89,41 +79,11 @@ async def probe_many(
     return dict(await asyncio.gather(*(one(address) for address in set(addresses))))
 
 
-async def _connect(address: Address) -> socket.socket:
-    refusals: list[OSError] = []
-    for family, kind, protocol, _, target in await _resolve(address):
-        sock = socket.socket(family, kind, protocol)
-        sock.settimeout(0)
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(sock, target)
-        except OSError as error:
-            sock.close()
-            refusals.append(error)
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise Unreachable(f"{address} cannot be reached: {_plain(refusals[0])}.") from refusals[0]
-
-
-async def _resolve(address: Address) -> Sequence[Resolved]:
-    loop = asyncio.get_running_loop()
+async def _wait_for_banner(address: Address, sock: tcp.Socket) -> None:
     try:
-        return await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(
-            f"The name {address.host!r} could not be resolved. Check the device's address."
-        ) from error
-
-
-async def _wait_for_banner(address: Address, sock: socket.socket) -> None:
-    await _readable(sock)
-    try:
-        start = sock.recv(BANNER_LIMIT, socket.MSG_PEEK)
+        start = await tcp.peek(sock, BANNER_LIMIT)
     except OSError as error:
-        raise Unreachable(f"{address} closed the connection: {_plain(error)}.") from error
+        raise Unreachable(f"{address} closed the connection: {tcp.plain(error)}.") from error
     if not start:
         raise Unreachable(
             f"{address} closed the connection before it said anything. Its SSH server may "
@@ -136,24 +96,9 @@ async def _wait_for_banner(address: Address, sock: socket.socket) -> None:
         )
 
 
-async def _readable(sock: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_reader(sock, wake)
+def _first_line(sock: tcp.Socket) -> str:
     try:
-        await ready
-    finally:
-        loop.remove_reader(sock)
-
-
-def _first_line(sock: socket.socket) -> str:
-    try:
-        return _printable(sock.recv(BANNER_LIMIT, socket.MSG_PEEK))
+        return _printable(tcp.peek_now(sock, BANNER_LIMIT))
     except OSError:
         return ""
 
@@ -161,9 +106,3 @@ def _first_line(sock: socket.socket) -> str:
 def _printable(data: bytes) -> str:
     lines = data.decode("ascii", "replace").splitlines()
     return "".join(char for char in lines[0] if char.isprintable()) if lines else ""
-
-
-def _plain(error: OSError) -> str:
-    if error.errno == errno.ECONNREFUSED:
-        return "connection refused, so no SSH server listens on that port"
-    return os.strerror(error.errno) if error.errno else str(error)

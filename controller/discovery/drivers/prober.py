@@ -6,14 +6,15 @@ from types import TracebackType
 from typing import Any, Self
 
 import dns.exception
-import httpx
 
+from controller.base.errors import Refused
+from controller.base.outbound.http import HTTPError
 from controller.discovery.drivers import protocols
 from controller.discovery.drivers.contract import HostReport, Question
 from controller.discovery.drivers.neighbors import mac_address
 
 NO_ANSWER = (
-    OSError, TimeoutError, httpx.HTTPError, dns.exception.DNSException, ValueError, IndexError,
+    OSError, TimeoutError, HTTPError, Refused, dns.exception.DNSException, ValueError, IndexError,
 )  # fmt: skip
 
 

@@ -2,15 +2,15 @@
 
 import asyncio
 import re
-import socket
 from typing import Any
 
 import dns.asyncresolver
 import dns.flags
 import dns.message
 import dns.reversename
-import httpx
 
+from controller.base.outbound import Kind, datagrams, http
+from controller.base.outbound import tcp as sockets
 from controller.discovery.drivers.neighbors import mac_address
 from controller.discovery.engine import snmp as ber
 
@@ -22,14 +22,14 @@ SEARCH = (
     "ST: ssdp:all\r\n\r\n"
 )  # fmt: skip
 SERVICES = "_services._dns-sd._udp.local."
-PING = {4: (socket.IPPROTO_ICMP, 8, 0), 6: (socket.IPPROTO_ICMPV6, 128, 129)}
-# Intervals between lookups in the neighbor table.
+# Until the table of neighbors is looked at again.
 PAUSES = (0.1, 0.4, 1.0)
 
 
 async def tcp(host: str, port: int, seconds: float) -> dict[str, Any]:
-    connecting = asyncio.open_connection(host, port, limit=MOST_BYTES)
-    reader, writer = await asyncio.wait_for(connecting, seconds)
+    async with asyncio.timeout(seconds):
+        sock = await sockets.connect_async(Kind.DISCOVERY, host, port)
+        reader, writer = await asyncio.open_connection(sock=sock, limit=MOST_BYTES)  # noqa: TID251
     try:
         if port in WEB:
             return await _web(f"{WEB[port]}://{_in_url(host)}:{port}/", port, seconds)
@@ -51,14 +51,20 @@ async def _web(url: str, port: int, seconds: float) -> dict[str, Any]:
     body = b""
     try:
         async with (
-            httpx.AsyncClient(verify=False, timeout=seconds, trust_env=False) as client,  # noqa: S501 - nothing is entrusted to it
+            http.async_client(
+                Kind.DISCOVERY,
+                timeout=seconds,
+                seconds=2 * seconds,
+                largest=None,
+                tls=http.unchecked(),
+            ) as client,
             client.stream("GET", url) as answer,
         ):
             async for part in answer.aiter_bytes():
                 body += part
                 if len(body) > MOST_BYTES:
                     break
-    except httpx.HTTPError:
+    except http.HTTPError:
         return {}
     title = re.search(rb"<title[^>]*>(.*?)</title>", body, re.DOTALL | re.IGNORECASE)
     said = {
@@ -113,34 +119,19 @@ async def snmp(host: str, community: str, seconds: float) -> dict[str, Any]:
 
 
 async def icmp(host: str, seconds: float) -> dict[str, Any]:
-    """Send an ICMP echo, if the kernel permits it (net.ipv4.ping_group_range)."""
-    version = 6 if ":" in host else 4
-    protocol, asks, answers = PING[version]
-    family = socket.AF_INET6 if version == 6 else socket.AF_INET  # noqa: PLR2004 - of IP
-    loop = asyncio.get_running_loop()
-    with socket.socket(family, socket.SOCK_DGRAM, protocol) as ping:
-        ping.setblocking(False)  # noqa: FBT003 - the standard library's own
-        await loop.sock_connect(ping, (host, 0))
-        # The kernel fills in checksum and identifier.
-        await loop.sock_sendall(ping, bytes([asks, 0, 0, 0, 0, 0, 0, 1]) + b"muster")
-        data = await asyncio.wait_for(loop.sock_recv(ping, 1024), seconds)
-    if data[:1] != bytes([answers]):
-        raise ValueError("This is no answer.")
+    """An echo, where the kernel permits that to everybody (net.ipv4.ping_group_range)."""
+    await datagrams.ping(Kind.DISCOVERY, host, seconds=seconds)
     return {}
 
 
 async def arp(host: str, seconds: float) -> dict[str, Any]:
-    """Send an empty datagram, so that the kernel resolves the host's MAC address."""
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(_Answer, remote_addr=(host, DISCARD))
-    try:
-        transport.sendto(b"")
+    """Have this machine look for the host's interface, by sending it something of no meaning."""
+    async with datagrams.channel(Kind.DISCOVERY, host, DISCARD) as channel:
+        channel.send(b"")
         for pause in PAUSES:
             await asyncio.sleep(min(pause, seconds))
             if mac_address(host):
                 return {}
-    finally:
-        transport.close()
     raise TimeoutError
 
 
@@ -150,27 +141,8 @@ async def reverse_name(host: str, seconds: float) -> str:
     return str(next(iter(found))).rstrip(".")[:LONGEST]
 
 
-class _Answer(asyncio.DatagramProtocol):
-    def __init__(self) -> None:
-        self.first: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        if not self.first.done():
-            self.first.set_result(data)
-
-    def error_received(self, exc: Exception) -> None:
-        if not self.first.done():
-            self.first.set_exception(exc)
-
-
 async def _datagram(host: str, port: int, message: bytes, seconds: float) -> bytes:
-    loop = asyncio.get_running_loop()
-    transport, answer = await loop.create_datagram_endpoint(_Answer, remote_addr=(host, port))
-    try:
-        transport.sendto(message)
-        return await asyncio.wait_for(answer.first, seconds)
-    finally:
-        transport.close()
+    return await datagrams.ask(Kind.DISCOVERY, host, port, message, seconds=seconds)
 
 
 def clean(data: bytes) -> str:

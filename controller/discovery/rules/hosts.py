@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from controller.accounts.models import Site, User
 from controller.base.database import release_connections
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
+from controller.base.outbound import Kind, policy_of
 from controller.configs.rules import devices
 from controller.devices.models import Device
 from controller.discovery.drivers.contract import USUAL_METHODS, HostReport, Question
@@ -27,7 +27,7 @@ SSH = 22
 
 def check_permitted(field: str, ranges: Sequence[targets.Range]) -> None:
     try:
-        targets.check(ranges, settings.MUSTER_DISCOVERY_NETWORKS)
+        targets.check(ranges, policy_of(Kind.DISCOVERY).networks)
     except ValueError as error:
         raise Refused({field: [str(error)]}) from error
 

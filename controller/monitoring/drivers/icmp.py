@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from controller.base.outbound import Kind, policy_of
+
 # Echo request and reply, by family.
 TYPES = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}
 PROTOCOLS = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: socket.IPPROTO_ICMPV6}
@@ -56,13 +58,18 @@ async def ping_many(
 ) -> list[Pinged]:
     """Ping these addresses and return what came back of each.
 
+    None is sent to an address that MUSTER_DEVICE_NETWORKS does not permit.
+
     Raises :class:`NoSocket` where the system permits no pings at all.
     """
     found = [Pinged() for _ in hosts]
+    policy = policy_of(Kind.DEVICE)
     families: dict[socket.AddressFamily, list[tuple[int, str]]] = {}
     for at, host in enumerate(hosts):
-        version = ip_address(host).version
-        family = socket.AF_INET if version == 4 else socket.AF_INET6  # noqa: PLR2004
+        address = ip_address(host)
+        if policy.refusal(address):
+            continue
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
         families.setdefault(family, []).append((at, host))
     await asyncio.gather(
         *(

@@ -1,12 +1,13 @@
 """Update webhooks of VPN servers, compatible with OpenWISP's."""
 
-import httpx
-
 from controller.base.errors import Unreachable
+from controller.base.outbound import Kind, http
 from controller.vpn.drivers.contract import Denied, Endpoint
 
-SECONDS = 30.0
-REFUSALS = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+SECONDS = 10.0
+WHOLE_SECONDS = 30.0
+LARGEST = 64 * 1024
+REFUSALS = {http.codes.UNAUTHORIZED, http.codes.FORBIDDEN}
 
 
 def tell(endpoint: Endpoint) -> None:
@@ -15,9 +16,12 @@ def tell(endpoint: Endpoint) -> None:
     Raises Denied if the token is rejected, Unreachable for any other failure.
     """
     try:
-        answer = httpx.post(endpoint.url, params={"key": endpoint.token}, timeout=SECONDS)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # The exception's text may contain the whole URL.
+        with http.client(
+            Kind.VPN, timeout=SECONDS, seconds=WHOLE_SECONDS, largest=LARGEST
+        ) as client:
+            answer = client.post(endpoint.url, params={"key": endpoint.token})
+    except (http.HTTPError, http.InvalidURL) as error:
+        # The error's own text may have the whole URL.
         raise Unreachable(f"The webhook does not answer ({type(error).__name__}).") from None
     if answer.status_code in REFUSALS:
         raise Denied("The webhook does not accept the token.")

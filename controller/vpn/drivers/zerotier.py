@@ -6,23 +6,23 @@ https://docs.zerotier.com/api/service/
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
 from controller.base.errors import NotFound, Unreachable
+from controller.base.outbound import Kind, http
 from controller.vpn.drivers.contract import Denied, Endpoint, Member, Network
 
 SECONDS = 5.0
 TRIES = 3
-REFUSALS = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+REFUSALS = {http.codes.UNAUTHORIZED, http.codes.FORBIDDEN}
 
 
 class Controller:
     def __init__(self, endpoint: Endpoint) -> None:
-        self._client = httpx.Client(
+        self._client = http.client(
+            Kind.VPN,
             base_url=endpoint.url,
             headers={"X-ZT1-Auth": endpoint.token},
             timeout=SECONDS,
-            transport=httpx.HTTPTransport(retries=TRIES),
+            retries=TRIES,
         )
 
     def __enter__(self) -> "Controller":
@@ -68,13 +68,13 @@ class Controller:
             answer = self._client.request(method, path, json=sent)
             if answer.status_code in REFUSALS:
                 raise Denied("The ZeroTier controller does not accept the token.")
-            if answer.status_code == httpx.codes.NOT_FOUND:
+            if answer.status_code == http.codes.NOT_FOUND:
                 raise NotFound("The ZeroTier controller does not know that.")
             if not answer.is_success:
                 status = answer.status_code
                 raise Unreachable(f"The ZeroTier controller answers with status {status}.")
             found: Any = answer.json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (http.HTTPError, http.InvalidURL, ValueError) as error:
             raise Unreachable(
                 f"The ZeroTier controller does not answer as it should ({type(error).__name__})."
             ) from error

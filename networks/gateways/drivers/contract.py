@@ -38,8 +38,6 @@ class Endpoint:
     url: str
     credentials: Mapping[str, str] = field(repr=False)
     ca_certificate: str = ""
-    # Allows loopback addresses and plain HTTP, for demonstrations and tests.
-    is_local_allowed: bool = False
     seconds: float = 10.0
     # How long what it was told takes to be in effect, where it does not wait for that itself.
     settles: float = 4.0

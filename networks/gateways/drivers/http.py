@@ -1,16 +1,12 @@
-"""Base of HTTP drivers: address checks, TLS, dry run and error mapping."""
+"""What the drivers that speak HTTP have in common: the connection, and what errors mean."""
 
-import ssl
 import time
 from collections.abc import Mapping
-from functools import lru_cache, partial
-from ipaddress import ip_address
-from socket import getaddrinfo
+from functools import partial
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-import httpx
-
+from controller.base.outbound import Kind, http
 from networks.gateways.drivers.contract import (
     Call,
     Endpoint,
@@ -26,38 +22,6 @@ REFUSALS = frozenset({400, 401, 403, 404, 405, 406, 409, 412, 415, 422, 501})
 BUSY = frozenset({429})
 SHOWN = 300
 BOOT_SECONDS = 600
-
-
-def pinned(endpoint: Endpoint) -> tuple[str, str]:
-    """Resolve the gateway once.
-
-    Returns the address to connect to and the TLS server name.
-    """
-    url = urlsplit(endpoint.url)
-    host = url.hostname or ""
-    try:
-        found = [one[4][0] for one in getaddrinfo(host, url.port or 443)]
-    except OSError as error:
-        raise Unreachable(f"The name {host} is not known.") from error
-    for text in found:
-        address = ip_address(str(text).split("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        if mapped.is_loopback and endpoint.is_local_allowed:
-            continue
-        if mapped.is_loopback or mapped.is_link_local or mapped.is_multicast:
-            raise Unreachable(f"{host} is no address of a gateway.")
-        if mapped.is_unspecified:
-            raise Unreachable(f"{host} is no address of a gateway.")
-    return str(found[0]), host
-
-
-@lru_cache(maxsize=64)
-def trusted(ca_certificate: str) -> ssl.SSLContext:
-    """Return an SSL context. Cached, because loading the system's CAs is slow."""
-    found = ssl.create_default_context()
-    if ca_certificate:
-        found.load_verify_locations(cadata=ca_certificate)
-    return found
 
 
 def boot(uptime: float) -> str:
@@ -86,9 +50,6 @@ class Http:
         keeps_path: bool = True,
     ) -> None:
         url = urlsplit(endpoint.url)
-        address, self._name = pinned(endpoint)
-        shown = f"[{address}]" if ":" in address else address
-        port = f":{url.port}" if url.port else ""
         path = url.path.rstrip("/") if keeps_path else ""
         self.path = url.path.strip("/")
         self.credentials = endpoint.credentials
@@ -96,13 +57,13 @@ class Http:
         self.calls: list[Call] = []
         self.has_sent = False
         self._make = partial(
-            httpx.Client,
-            base_url=f"{url.scheme}://{shown}{port}{path}/{root}",
+            http.client,
+            Kind.GATEWAY,
+            base_url=f"{url.scheme}://{url.netloc.rpartition('@')[2]}{path}/{root}",
             auth=auth,
-            headers={"Host": url.netloc.rpartition("@")[2], **(headers or {})},
+            headers=headers,
             timeout=endpoint.seconds,
-            verify=trusted(endpoint.ca_certificate),
-            trust_env=False,
+            tls=http.trusted(endpoint.ca_certificate),
         )
         self._client = self._make()
         # Lists read since the last write, so that ids and reads share one response.
@@ -121,23 +82,21 @@ class Http:
 
     def request(
         self, method: str, path: str, *, is_write: bool = False, **sent: Any
-    ) -> httpx.Response:
-        """Send a request and return its response. ``sent`` are arguments of httpx."""
+    ) -> http.Response:
+        """One exchange, whatever its status; ``sent`` is httpx's json, data, params, headers."""
         if is_write and self.rehearses:
             body = sent.get("json") or sent.get("data") or sent.get("params")
             self.calls.append(Call(method, self._client.base_url.path + path, body))
-            return httpx.Response(200, json=self.pretended)
+            return http.Response(200, json=self.pretended)
         if is_write:
             self._kept.clear()
         try:
-            answer = self._client.request(
-                method, path, extensions={"sni_hostname": self._name}, **sent
-            )
-        except httpx.ConnectTimeout as error:
+            answer = self._client.request(method, path, **sent)
+        except http.ConnectTimeout as error:
             raise TimedOut("The gateway does not answer in time.") from error
-        except (httpx.ConnectError, httpx.PoolTimeout, httpx.InvalidURL) as error:
+        except (http.ConnectError, http.PoolTimeout, http.InvalidURL) as error:
             raise Unreachable("The gateway cannot be reached.") from error
-        except httpx.HTTPError as error:
+        except http.HTTPError as error:
             self.has_sent = self.has_sent or is_write
             raise lost(error, is_write=is_write) from error
         self.has_sent = self.has_sent or is_write
@@ -149,8 +108,8 @@ class Http:
         self.checked(answer, is_write=is_write)
         return decoded(answer, is_write=is_write)
 
-    def checked(self, answer: httpx.Response, *, is_write: bool, reason: str = "") -> None:
-        """Raise unless the status is a success. The message repeats no sent values."""
+    def checked(self, answer: http.Response, *, is_write: bool, reason: str = "") -> None:
+        """Raise unless the status says that all is well. No value that was sent is repeated."""
         status = answer.status_code
         if status in {401, 403}:
             raise Unreachable(
@@ -165,22 +124,22 @@ class Http:
             raise kind(f"The gateway answers with status {status}.")
 
 
-def later(answer: httpx.Response) -> str:
-    """Return the time of Retry-After as the end of a message."""
+def later(answer: http.Response) -> str:
+    """When it may be asked again, as it says itself."""
     seconds = answer.headers.get("retry-after", "")
     return f"; it wants to be asked again in {seconds} s." if seconds.isdigit() else "."
 
 
-def lost(error: httpx.HTTPError, *, is_write: bool) -> Exception:
-    """Map a transport error to OutcomeUnknown, TimedOut or Unreachable."""
+def lost(error: http.HTTPError, *, is_write: bool) -> Exception:
+    """The request was sent, and no answer came back."""
     if is_write:
         return OutcomeUnknown("The gateway got the change and did not answer.")
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, http.TimeoutException):
         return TimedOut("The gateway does not answer in time.")
     return Unreachable(f"The gateway does not answer as it should ({type(error).__name__}).")
 
 
-def decoded(answer: httpx.Response, *, is_write: bool = False) -> Any:
+def decoded(answer: http.Response, *, is_write: bool = False) -> Any:
     if not answer.content:
         return None
     try:

@@ -8,8 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import httpx
-
+from controller.base.outbound.http import Response
 from networks.gateways.drivers.contract import Endpoint, Rejected
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import BUSY, REFUSALS, Http, boot, decoded
@@ -175,8 +174,8 @@ class PfSense(Http, Driver):
         return (decoded(answer, is_write=True) or {}).get("data") or {}
 
 
-def reason(answer: httpx.Response) -> str:
-    """Return the package's response_id, which contains no values."""
+def reason(answer: Response) -> str:
+    """The package's own word for what is wrong, which holds no values."""
     try:
         told = answer.json()
     except ValueError:

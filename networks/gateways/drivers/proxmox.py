@@ -11,8 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import httpx
-
+from controller.base.outbound.http import Response
 from networks.gateways.drivers.contract import Endpoint, Rejected
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import SHOWN, Http, boot, decoded
@@ -175,8 +174,8 @@ class Proxmox(Http, Driver):
         return (decoded(answer, is_write=True) or {}).get("data")
 
 
-def reason(answer: httpx.Response) -> str:
-    """Return the reason of a refusal with parameter names but without values."""
+def reason(answer: Response) -> str:
+    """Why it refuses: which parameters, without the values that were sent."""
     try:
         told = answer.json()
     except ValueError:

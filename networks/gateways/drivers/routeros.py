@@ -5,10 +5,10 @@ later; older routers use a challenge whose response is a hash equivalent to the 
 """
 
 import contextlib
-import socket
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from controller.base.outbound import Kind, http, tcp
 from networks.gateways.drivers.contract import (
     Call,
     Endpoint,
@@ -17,7 +17,7 @@ from networks.gateways.drivers.contract import (
     TimedOut,
     Unreachable,
 )
-from networks.gateways.drivers.http import SHOWN, pinned, trusted
+from networks.gateways.drivers.http import SHOWN
 
 PORTS = {8728, 8729}
 LARGEST = 1 << 20
@@ -50,12 +50,14 @@ class Binary:
     def _open(self) -> None:
         endpoint = self._endpoint
         url = urlsplit(endpoint.url)
-        address, name = pinned(endpoint)
+        host = url.hostname or ""
         try:
-            self._socket = socket.create_connection((address, url.port), endpoint.seconds)
+            self._socket = tcp.connect(
+                Kind.GATEWAY, host, url.port or 0, seconds=endpoint.seconds
+            )
             if url.scheme == "https":
-                self._socket = trusted(endpoint.ca_certificate).wrap_socket(
-                    self._socket, server_hostname=name
+                self._socket = http.trusted(endpoint.ca_certificate).wrap_socket(
+                    self._socket, server_hostname=host
                 )
         except TimeoutError as error:
             raise TimedOut("The router does not answer in time.") from error

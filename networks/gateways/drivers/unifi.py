@@ -8,8 +8,7 @@ may end in /network/<site> like the console's own URL; the default site is ``def
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import httpx
-
+from controller.base.outbound.http import Response
 from networks.gateways.drivers.contract import Endpoint, Rejected, Unreachable
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import Http, boot, decoded
@@ -211,8 +210,8 @@ def lower_macs(feature: Feature, values: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def reason(answer: httpx.Response) -> str:
-    """Return the refusal's code only; its message may repeat values."""
+def reason(answer: Response) -> str:
+    """The code of the refusal; its message may repeat values."""
     try:
         told = answer.json()
     except ValueError:

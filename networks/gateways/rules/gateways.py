@@ -75,7 +75,6 @@ def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
                 gateway.url,
                 {"key": gateway.key, "secret": gateway.secret},
                 gateway.ca_certificate,
-                settings.MUSTER_LOCAL_GATEWAYS,
                 settings.MUSTER_GATEWAY_SECONDS,
                 settles=settings.MUSTER_GATEWAY_EFFECT_SECONDS,
                 version=gateway.version,

@@ -10,10 +10,9 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
 
 from controller.base.errors import Refused
+from controller.base.outbound.websocket import ClientConnection, ConnectionClosed
 from controller.dialects.balena import status_of
 from controller.dialects.consumers import NOT_PERMITTED, Consumer
 from supervisor_proxy.drivers.remote import open_socket, page

@@ -16,7 +16,7 @@ from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from requests import RequestException
+from requests import RequestException, Session
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -33,6 +33,8 @@ from controller.base.errors import (
     Refused,
     Unreachable,
 )
+from controller.base.outbound import Kind
+from controller.base.outbound.requests_adapter import session
 from controller.dialects import freesdn
 
 USER, DESTINATION = "sso_user", "sso_to"
@@ -41,6 +43,9 @@ BACKEND = "controller.accounts.rules.EmailOrUsernameBackend"
 
 class Adapter(DefaultSocialAccountAdapter):
     """Adapter that looks up the account by our rule and reports errors in the dialect."""
+
+    def get_requests_session(self) -> Session:
+        return session(Kind.SERVICE)
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         told = sociallogin.account.extra_data
@@ -130,9 +135,9 @@ class CallbackView(OpenView):
 class DoneView(OpenView):
     @extend_schema(operation_id="auth_oidc_done", responses={200: shapes.TokenPair, 302: None})
     def get(self, request: Request) -> Response | HttpResponse:
-        """Open the session after a completed single sign-on; valid once."""
-        session = request._request.session
-        to, user_id = session.pop(DESTINATION, "api"), session.pop(USER, None)
+        """The session of who has just come back from the provider; good once."""
+        kept = request._request.session
+        to, user_id = kept.pop(DESTINATION, "api"), kept.pop(USER, None)
         user = User.objects.filter(pk=user_id).first() if user_id else None
         if user is None:
             raise NotAuthenticated("Begin at /api/v1/auth/oidc/login.")
@@ -142,5 +147,5 @@ class DoneView(OpenView):
             login(request._request, user, backend=BACKEND)
             record_audit("sign_in", user, by=user, detail="single sign-on")
             return HttpResponseRedirect(reverse("admin:index"))
-        session.flush()
+        kept.flush()
         return signed_in(request, user)
