@@ -5,12 +5,12 @@ https://nominatim.org/release-docs/latest/api/Overview/
 
 from typing import Any
 
-import httpx
-
 from controller.base.errors import Unreachable
+from controller.base.outbound import Kind, http
 from geo.drivers.contract import Place
 
 SECONDS = 8.0
+WHOLE_SECONDS = 15.0
 MOST_ANSWERS = 5
 # Limit of a response's size.
 MOST_BYTES = 1_000_000
@@ -32,20 +32,16 @@ class Nominatim:
 
     def _ask(self, path: str, query: dict[str, str]) -> list[Any]:
         try:
-            with (
-                httpx.Client(timeout=SECONDS, headers={"User-Agent": AGENT}) as client,
-                client.stream(
-                    "GET", f"{self.url}/{path}", params={"format": "jsonv2"} | query
-                ) as answer,
-            ):
-                answer.raise_for_status()
-                body = b""
-                for part in answer.iter_bytes():
-                    body += part
-                    if len(body) > MOST_BYTES:
-                        raise Unreachable("The geocoder answers with more than it should.")
-            found: Any = httpx.Response(200, content=body).json()
-        except (httpx.HTTPError, ValueError) as error:
+            with http.client(
+                Kind.SERVICE, timeout=SECONDS, seconds=WHOLE_SECONDS, largest=MOST_BYTES,
+                headers={"User-Agent": AGENT},
+            ) as client:  # fmt: skip
+                answer = client.get(f"{self.url}/{path}", params={"format": "jsonv2"} | query)
+            answer.raise_for_status()
+            found: Any = answer.json()
+        except http.TooLarge as error:
+            raise Unreachable("The geocoder answers with more than it should.") from error
+        except (http.HTTPError, ValueError) as error:
             raise Unreachable(
                 f"The geocoder does not answer as it should ({type(error).__name__}). "
                 "Try again later, or place the location on the map."

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,7 +121,8 @@ def test_who_made_an_interface_is_in_the_list_of_ieee(tmp_path: Path) -> None:
 
 
 @pytest.mark.enable_socket
-def test_an_echo_is_answered_where_everybody_may_send_one() -> None:
+def test_an_echo_is_answered_where_everybody_may_send_one(settings: Any) -> None:
+    settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
     try:
         assert asyncio.run(icmp("127.0.0.1", 20)) == {}
     except PermissionError:

@@ -32,6 +32,11 @@ LEASE = FEATURES["mikrotik.dhcp.lease_static"]
 MENU = "/ip/dhcp-server/lease"
 
 
+@pytest.fixture(autouse=True)
+def _gateways_are_on_this_machine(settings: Any) -> None:
+    settings.MUSTER_LOCAL_GATEWAYS = True
+
+
 def driver(device: StandIn, url: str, **more: Any) -> Gateway:
     known = {"key": device.key, "secret": more.pop("secret", device.secret)}
     vendor = type(device).__name__.lower()
