@@ -24,6 +24,7 @@ from controller.connections.drivers.tcp import probe
 from controller.discovery.drivers import prober
 from controller.discovery.drivers.contract import Question
 from controller.environment import networks
+from controller.monitoring.drivers import icmp
 from controller.notifications.drivers import webhook as notification
 from controller.vpn.drivers import webhook as vpn_webhook
 from controller.vpn.drivers.contract import Endpoint as VpnEndpoint
@@ -153,11 +154,15 @@ async def probed(host: str, port: int) -> None:
 
 
 async def scanned(host: str, port: int) -> None:
-    if parsed(host) is None:
-        raise Refused("A scan goes through addresses.")
     ways = ("tcp_connect", "icmp", "arp", "mdns", "ssdp", "snmp")
     if await prober.probe(host, Question(ways, (port,), 0.1)) is None:
         raise Refused("Nothing answered.")
+
+
+async def pinged(host: str, _: int) -> None:
+    (found,) = await icmp.ping_many([host], rounds=1, patience=0)
+    if not found.sent:
+        raise Refused("None was sent.")
 
 
 def zerotier(host: str, port: int) -> None:
@@ -178,6 +183,7 @@ CLIENTS: dict[str, Callable[[str, int], Any]] = {
     "async tcp": awaited(lambda host, port: tcp.connect_async(Kind.DEVICE, host, port)),
     "udp": awaited(lambda host, port: datagrams.ask(Kind.DISCOVERY, host, port, b"?", seconds=1)),
     "icmp": awaited(lambda host, _: datagrams.ping(Kind.DEVICE, host, seconds=1)),
+    "pings": awaited(pinged),
     "websocket": awaited(
         lambda host, port: websocket.connect(Kind.SUPERVISOR, host, port, "/", seconds=2, largest=99)
     ),
@@ -197,6 +203,8 @@ CLIENTS: dict[str, Callable[[str, int], Any]] = {
     ),
     "supervisor": awaited(lambda host, port: Hassio().call(Target(host, port), Order("GET", "/"))),
 }  # fmt: skip
+# What they are given is never a name.
+OF_ADDRESSES = {"scan", "pings"}
 REFUSALS = (Refused, requests.RequestException, http.InvalidURL)
 
 
@@ -206,6 +214,8 @@ def test_no_client_reaches_what_no_setting_names(
 ) -> None:
     resolver(monkeypatch, NAMES.get)
     for host in HOSTILE:
+        if client in OF_ADDRESSES and parsed(host) is None:
+            continue
         with pytest.raises(REFUSALS):
             CLIENTS[client](host, listener.port)
     assert listener.heard == []
