@@ -14,12 +14,22 @@ from controller.environment import (
     encryption_keys,
     env,
     logs,
-    networks,
     origin,
     overlay_prefix,
     secret,
     single_sign_on,
     tiles,
+)
+from controller.network_settings import (
+    MUSTER_ACME_NETWORKS,
+    MUSTER_DEVICE_NETWORKS,
+    MUSTER_DISCOVERY_NETWORKS,
+    MUSTER_GATEWAY_NETWORKS,
+    MUSTER_MANAGEMENT_NETWORKS,
+    MUSTER_SERVICE_NETWORKS,
+    MUSTER_SUPERVISOR_NETWORKS,
+    MUSTER_VPN_NETWORKS,
+    MUSTER_WEBHOOK_NETWORKS,
 )
 from controller.theme import CONTEXT_PROCESSORS, UNFOLD
 
@@ -180,7 +190,20 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-__all__ = ["REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]  # read by libraries
+__all__ = [  # read by libraries, and by controller.base.outbound
+    "MUSTER_ACME_NETWORKS",
+    "MUSTER_DEVICE_NETWORKS",
+    "MUSTER_DISCOVERY_NETWORKS",
+    "MUSTER_GATEWAY_NETWORKS",
+    "MUSTER_MANAGEMENT_NETWORKS",
+    "MUSTER_SERVICE_NETWORKS",
+    "MUSTER_SUPERVISOR_NETWORKS",
+    "MUSTER_VPN_NETWORKS",
+    "MUSTER_WEBHOOK_NETWORKS",
+    "REST_FRAMEWORK",
+    "SPECTACULAR_SETTINGS",
+    "UNFOLD",
+]
 
 # --- places
 # URL of a geocoder with Nominatim's API, such as https://nominatim.example.org; empty disables
@@ -204,46 +227,8 @@ MUSTER_METRICS_HOUR_DAYS = env.int("MUSTER_METRICS_HOUR_DAYS", 400)
 MUSTER_METRICS_DAY_DAYS = env.int("MUSTER_METRICS_DAY_DAYS", 1830)
 # How many days sessions of Wi-Fi clients are kept; their addresses are personal data.
 MUSTER_WIFI_SESSION_DAYS = env.int("MUSTER_WIFI_SESSION_DAYS", 30)
-# --- connections to the outside
-# Networks, "private" for those of one's own (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16,
-# 100.64.0.0/10, fc00::/7), and "internet" for all public addresses. Loopback, link-local
-# addresses, metadata services and translated forms are refused unless a network that lies within
-# them is named: 0.0.0.0/0 does not open 127.0.0.1.
-
-# Networks in which devices are reached: SSH, probes, terminals.
-MUSTER_DEVICE_NETWORKS: list[str] = env.list(
-    "MUSTER_DEVICE_NETWORKS", ["private", "internet"], validate=networks
-)
-# Networks in which an address that a device claims for itself may lie, where its organization names none.
-MUSTER_MANAGEMENT_NETWORKS: list[str] = env.list(
-    "MUSTER_MANAGEMENT_NETWORKS", ["private"], validate=networks
-)
-# Networks in which gateways are reached.
-MUSTER_GATEWAY_NETWORKS: list[str] = env.list(
-    "MUSTER_GATEWAY_NETWORKS", ["private", "internet"], validate=networks
-)
-# Networks in which webhooks of VPN servers and ZeroTier controllers are called.
-MUSTER_VPN_NETWORKS: list[str] = env.list(
-    "MUSTER_VPN_NETWORKS", ["internet"], validate=networks
-)
-# Networks in which names are asked whether an ACME client speaks for them.
-MUSTER_ACME_NETWORKS: list[str] = env.list(
-    "MUSTER_ACME_NETWORKS", ["private", "internet"], validate=networks
-)
-# Networks of the servers that these settings name: the geocoder and the OpenID provider.
-MUSTER_SERVICE_NETWORKS: list[str] = env.list(
-    "MUSTER_SERVICE_NETWORKS",
-    ["private", "internet", "127.0.0.0/8", "::1/128"],
-    validate=networks,
-)
-
 # --- supervisors of devices
-# Networks in which supervisors may be called: management networks and VPNs. Loopback is for
-# demonstrations only.
-MUSTER_SUPERVISOR_NETWORKS: list[str] = env.list(
-    "MUSTER_SUPERVISOR_NETWORKS", ["private"], validate=networks
-)
-# Require calls that delete data or power off a device to be confirmed in X-Confirm.
+# Whether calls that remove data or switch a device off name it again in X-Confirm.
 MUSTER_SUPERVISOR_CONFIRM = env.bool("MUSTER_SUPERVISOR_CONFIRM", False)
 # Days for which the history of supervisor calls is kept.
 MUSTER_SUPERVISOR_HISTORY_DAYS = env.int("MUSTER_SUPERVISOR_HISTORY_DAYS", 365)
@@ -256,12 +241,6 @@ MUSTER_HOME_REMOTE = env.bool("MUSTER_HOME_REMOTE", False)
 # Domain under which add-on pages get host names of their own; empty disables ingress. Needs a
 # wildcard DNS record and certificate that lead to the portal.
 MUSTER_INGRESS_DOMAIN: str = env.str("MUSTER_INGRESS_DOMAIN", "").lower().strip(".")
-
-# --- discovery
-# Networks that may be scanned. Scan only networks of your own.
-MUSTER_DISCOVERY_NETWORKS: list[str] = env.list(
-    "MUSTER_DISCOVERY_NETWORKS", ["private"], validate=networks
-)
 
 # --- vendors' gateways
 # Dry run for all gateways: changes are staged but never written to a gateway.
@@ -314,8 +293,6 @@ EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "muster@localhost")
 # Send notifications by e-mail as well; on by default if a mail server is configured.
 MUSTER_NOTIFY_BY_EMAIL = env.bool("MUSTER_NOTIFY_BY_EMAIL", "EMAIL_HOST" in os.environ)
-# Networks of one's own that webhooks may be sent to, also without TLS; the internet always.
-MUSTER_WEBHOOK_NETWORKS: list[str] = env.list("MUSTER_WEBHOOK_NETWORKS", [], validate=networks)
 
 # --- tables
 # Exported cells that start like a formula are written as text.

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
-from controller.base.management.commands.settings_reference import reference, settings_in
+from controller.base.management.commands.settings_reference import (
+    SOURCES,
+    reference,
+    settings_in,
+)
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -19,7 +23,7 @@ TYPED = re.compile(r"^(\$ |curl |python |\.venv/|docker |POST |PUT |PATCH )", re
 def test_every_setting_is_in_the_docs_and_explained() -> None:
     page = (ROOT / "docs/settings.md").read_text()
     assert page == reference(), "run manage.py settings_reference > docs/settings.md"
-    found = [one for name in ("environment.py", "settings.py") for one in settings_in(ROOT / "controller" / name)]  # fmt: skip
+    found = [one for name in SOURCES for one in settings_in(ROOT / "controller" / name)]  # fmt: skip
     assert [one.name for one in found if not one.about and one.kind != "secret"] == []
 
 

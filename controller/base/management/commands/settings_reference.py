@@ -11,6 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 FOLDER = Path(__file__).parents[3]
+# Modules of the project that read the environment.
+SOURCES = ("environment.py", "network_settings.py", "settings.py")
 TYPES = {"str": "text", "bool": "yes or no", "int": "number", "float": "number", "json": "JSON"}
 HEAD = """# Settings
 
@@ -94,11 +96,7 @@ def _comment(lines: list[str], number: int) -> str:
 
 
 def reference() -> str:
-    rows = {
-        one.name: one
-        for name in ("environment.py", "settings.py")
-        for one in settings_in(FOLDER / name)
-    }
+    rows = {one.name: one for name in SOURCES for one in settings_in(FOLDER / name)}
     return HEAD + "".join(f"{row}\n" for _, row in sorted(rows.items()))
 
 
