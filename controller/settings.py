@@ -20,17 +20,7 @@ from controller.environment import (
     single_sign_on,
     tiles,
 )
-from controller.network_settings import (
-    MUSTER_ACME_NETWORKS,
-    MUSTER_DEVICE_NETWORKS,
-    MUSTER_DISCOVERY_NETWORKS,
-    MUSTER_GATEWAY_NETWORKS,
-    MUSTER_MANAGEMENT_NETWORKS,
-    MUSTER_SERVICE_NETWORKS,
-    MUSTER_SUPERVISOR_NETWORKS,
-    MUSTER_VPN_NETWORKS,
-    MUSTER_WEBHOOK_NETWORKS,
-)
+from controller.network_settings import *  # noqa: F403 - each is a setting
 from controller.theme import CONTEXT_PROCESSORS, UNFOLD
 
 __all__ = ["INSTALLED_APPS", "MIDDLEWARE"]
@@ -190,20 +180,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-__all__ = [  # read by libraries, and by controller.base.outbound
-    "MUSTER_ACME_NETWORKS",
-    "MUSTER_DEVICE_NETWORKS",
-    "MUSTER_DISCOVERY_NETWORKS",
-    "MUSTER_GATEWAY_NETWORKS",
-    "MUSTER_MANAGEMENT_NETWORKS",
-    "MUSTER_SERVICE_NETWORKS",
-    "MUSTER_SUPERVISOR_NETWORKS",
-    "MUSTER_VPN_NETWORKS",
-    "MUSTER_WEBHOOK_NETWORKS",
-    "REST_FRAMEWORK",
-    "SPECTACULAR_SETTINGS",
-    "UNFOLD",
-]
+# Read by libraries.
+__all__ = ["REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]
 
 # --- places
 # URL of a geocoder with Nominatim's API, such as https://nominatim.example.org; empty disables
