@@ -186,6 +186,10 @@ class LeaseHolder(Generic[Row]):
             **self.queue.leased,
         }
 
+    def held(self, pks: Iterable[Any]) -> set[Any]:
+        """Return those of these ids whose leases are still this worker's."""
+        return set(self.mine.filter(pk__in=list(pks)).values_list("pk", flat=True))
+
     def renew(self) -> int:
         """Renew all leases that are still held. Returns their number."""
         self.renewed = time.monotonic()

@@ -10,6 +10,7 @@ from controller.accounts.models import (
     OrganizationScopedQuerySet,
     Shareable,
 )
+from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedJSONField
@@ -127,7 +128,7 @@ class CommandBatch(OrganizationOwned, Base):
         return self.label or f"{label_of(self.type)} of {self.created:%Y-%m-%d %H:%M}"
 
 
-class Command(OrganizationScoped, Base):
+class Command(OrganizationScoped, Leased, Base):
     """Command on a device: queued, running, or ended with one of four results."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(inside=frozenset({"input"}))
@@ -163,7 +164,6 @@ class Command(OrganizationScoped, Base):
     is_cancelled = models.BooleanField(default=False, editable=False)
     started = models.DateTimeField(null=True, editable=False)
     ended = models.DateTimeField(null=True, editable=False)
-    leased_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["-created"]
@@ -174,6 +174,7 @@ class Command(OrganizationScoped, Base):
                 name="commands_open",
                 condition=models.Q(status="in-progress"),
             ),
+            lease_index("command_leased"),
         ]
 
     def __str__(self) -> str:
@@ -185,3 +186,6 @@ class Command(OrganizationScoped, Base):
         # Kinds of earlier versions are shown without their input.
         known = KINDS.get(self.type)
         return known.shown(self.input) if known and self.input else ""
+
+
+COMMANDS = LeaseQueue("commands", Command, waits=models.Q(status=Command.Status.IN_PROGRESS))

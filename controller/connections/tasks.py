@@ -2,7 +2,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from controller.connections.rules import commands, polling
+from controller.connections.rules import command_worker, polling
 
 
 @shared_task
@@ -19,4 +19,4 @@ def poll(device_ids: list[str]) -> None:
 
 @shared_task
 def run_commands() -> int:
-    return commands.run_due()
+    return command_worker.run_due()

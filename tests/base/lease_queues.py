@@ -6,6 +6,7 @@ from typing import Any
 
 from controller.base.leases import Leased
 from controller.configs.models import Config, Push
+from controller.connections.models import Command
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
 from supervisor_proxy.models import (
     BackupPlan,
@@ -68,7 +69,13 @@ def campaign() -> UpdateCampaign:
     return UpdateCampaign.objects.create(organization=factories.organization(), name="August")
 
 
+def command() -> Command:
+    device = factories.device(factories.organization())
+    return Command.objects.create(device=device, type="reboot")
+
+
 NEW: dict[str, Callable[[], Leased]] = {
+    "commands": command,
     "deliveries": delivery,
     "emails": email,
     "pushes": push,
@@ -77,6 +84,7 @@ NEW: dict[str, Callable[[], Leased]] = {
     "campaigns": campaign,
 }
 ENDINGS: dict[str, dict[str, Any]] = {
+    "commands": {"status": Command.Status.SUCCESS},
     "deliveries": {"state": Delivery.State.DONE},
     "emails": {"emailed": True},
     "pushes": {"state": Push.State.APPLIED},

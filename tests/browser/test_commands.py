@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from controller.connections.models import Command, CommandBatch
-from controller.connections.rules import commands
+from controller.connections.rules import command_worker, commands
 from controller.devices.models import Device
 from tests import factories
 from tests.fleet.ssh import SshDevice
@@ -46,7 +46,7 @@ def test_output_grows_on_the_page_while_the_command_runs(
     page.locator("[data-name=command]").fill("echo hi; sleep 4; echo there")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".command .badge")).to_have_text("In progress")
-    worker = in_background(commands.run_due)
+    worker = in_background(command_worker.run_due)
     expect(page.locator(".command .output")).to_have_text("hi\n")
     expect(page.locator(".command .badge")).to_have_text("In progress")
     expect(page.locator(".command .badge")).to_have_text("Success")
@@ -89,7 +89,7 @@ def test_a_batch_is_sent_from_the_list_and_its_page_follows_it(
     page.get_by_role("button", name="Run on 1 device").click()
     expect(page.get_by_text("1 of 1 devices still to answer")).to_be_visible()
     assert CommandBatch.objects.count() == 1
-    in_background(commands.run_due).join()
+    in_background(command_worker.run_due).join()
     expect(page.locator("td .badge")).to_have_text("Success")
     expect(page.locator("td.reason")).to_have_text("hi")
     page.get_by_role("link", name="ap-1").click()

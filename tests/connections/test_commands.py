@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from django.utils import timezone
 
 from controller.accounts.models import Organization, User
+from controller.base.errors import Refused
+from controller.base.leases import LeaseHolder
 from controller.connections.engine.commands import KINDS, problems
-from controller.connections.models import Command, CommandBatch
-from controller.connections.rules import commands
+from controller.connections.models import COMMANDS, Command, CommandBatch, DeviceConnection
+from controller.connections.rules import command_worker, commands
 from controller.devices.models import Device
 from tests import factories
 from tests.fleet.ssh import Fleet, SshDevice
@@ -50,7 +53,7 @@ def device(organization: Organization, fleet: Fleet) -> Device:
 def run(client: Any, device: Device, kind: str, given: Any) -> Command:
     sent = client.post(url_of(device), {"type": kind, "input": given})
     assert sent.status_code == 201, sent.json()
-    commands.run_due()
+    command_worker.run_due()
     return Command.objects.get(pk=sent.json()["id"])
 
 
@@ -61,7 +64,7 @@ def test_a_command_runs_and_its_output_is_kept(client: Any, device: Device) -> N
     assert sent.json()["status"] == "in-progress"
     assert sent.json()["type"] == "Custom commands"
     assert sent.json()["input"] == "echo hi; id -u"
-    commands.run_due()
+    command_worker.run_due()
     shown = client.get(f"{url_of(device)}{sent.json()['id']}/").json()
     assert (shown["status"], shown["exit_status"]) == ("success", 0)
     assert shown["output"].startswith("hi\n")
@@ -97,7 +100,7 @@ def test_a_password_is_hidden_before_and_gone_after(client: Any, device: Device)
     row = Command.objects.get()
     assert row.input == given
     Command.objects.update(started=timezone.now())
-    commands.finish(row, commands.CommandResult("success"), "")
+    command_worker.finish(row, command_worker.CommandResult("success"), "")
     assert row.input is None
 
 
@@ -157,16 +160,92 @@ def test_a_waiting_command_is_cancelled_and_never_runs(
     url = f"{url_of(device)}{sent.json()['id']}/cancel/"
     assert client.post(url).json()["status"] == "cancelled"
     assert client.post(url).status_code == 409
-    assert commands.run_due() == 0
+    assert command_worker.run_due() == 0
 
 
-def test_a_command_that_outlives_its_worker_is_unknown(device: Device) -> None:
+def lose_worker(*, sent: bool, **values: Any) -> None:
+    """A worker leased all commands, and died before or after it sent them."""
+    holder = LeaseHolder(COMMANDS)
+    rows = holder.lease(100)
+    if sent:
+        holder.mark_sent(*(row.pk for row in rows))
+    past = timezone.now() - timedelta(seconds=1)
+    Command.objects.update(leased_until=past, **values)
+
+
+def test_a_command_that_outlives_its_worker_is_unknown_and_keeps_what_it_said(
+    device: Device,
+) -> None:
     commands.send(device, type="custom", input={"command": "true"})
-    (row,) = commands.lease_due()
-    Command.objects.update(leased_until=timezone.now() - commands.LEASE)
-    commands.run_due()
+    lose_worker(sent=True, output="half")
+    assert command_worker.run_due() == 0
+    row = Command.objects.get()
+    assert (row.status, row.output) == ("unknown", f"half\n{command_worker.LOST}")
+
+
+def test_a_lost_change_of_a_password_keeps_no_password(device: Device) -> None:
+    given = {"password": "a new secret", "confirm_password": "a new secret"}
+    commands.send(device, type="change_password", input=given)
+    lose_worker(sent=True)
+    command_worker.run_due()
+    row = Command.objects.get()
+    assert (row.status, row.input) == ("unknown", None)
+
+
+def test_commands_that_a_lost_worker_had_not_sent_run_after_all_and_once(
+    client: Any, organization: Organization, fleet: Fleet
+) -> None:
+    devices = [reachable(organization, server) for server in fleet.devices]
+    commands.send_to_many(
+        devices, organization=organization, type="custom",
+        input={"command": "echo done"},
+    )  # fmt: skip
+    lose_worker(sent=False)
+    command_worker.run_due()
+    Command.objects.update(not_before=timezone.now())
+    assert command_worker.run_due() == len(devices)
+    assert set(Command.objects.values_list("status", "attempts")) == {("success", 2)}
+
+
+def test_a_command_that_is_cancelled_after_it_was_leased_is_not_sent(device: Device) -> None:
+    row = commands.send(device, type="custom", input={"command": "true"})
+    holder = LeaseHolder(COMMANDS)
+    holder.lease(1)
+    commands.cancel(row)
+    assert not holder.mark_sent(row.pk)
     row.refresh_from_db()
-    assert (row.status, row.output) == ("unknown", commands.LOST)
+    assert (row.status, row.started) == ("cancelled", None)
+
+
+def test_one_connection_with_a_bad_host_key_loses_no_other_command(
+    organization: Organization, fleet: Fleet
+) -> None:
+    devices = [reachable(organization, server) for server in fleet.devices]
+    broken = DeviceConnection.objects.filter(device=devices[0])
+    broken.update(host_key="garbage")
+    commands.send_to_many(
+        devices, organization=organization, type="custom", input={"command": "true"}
+    )
+    command_worker.run_due()
+    statuses = dict(Command.objects.values_list("device", "status"))
+    assert statuses.pop(devices[0].pk) == "failed"
+    assert set(statuses.values()) == {"success"}
+
+
+def test_a_command_pins_the_key_that_the_device_shows(device: Device) -> None:
+    commands.send(device, type="custom", input={"command": "true"})
+    command_worker.run_due()
+    row = DeviceConnection.objects.get()
+    assert row.host_key
+    assert row.is_working
+
+
+def test_a_disabled_connection_is_refused(device: Device) -> None:
+    row = DeviceConnection.objects.get()
+    row.enabled = False
+    row.save()
+    with pytest.raises(Refused, match="disabled"):
+        commands.send(device, type="custom", input={"command": "true"}, connection=row)
 
 
 def test_a_batch_has_a_result_for_each_device(
@@ -184,7 +263,7 @@ def test_a_batch_has_a_result_for_each_device(
     )
     assert made.status_code == 201, made.json()
     assert (made.json()["total"], made.json()["done"]) == (3, 0)
-    commands.run_due()
+    command_worker.run_due()
     shown = client.get(f"/api/v1/controller/command-batch/{made.json()['id']}/").json()
     assert (shown["done"], shown["results"]["success"]) == (3, 3)
     assert CommandBatch.objects.get().commands.exclude(exit_status=0).count() == 0
@@ -196,7 +275,7 @@ def test_output_is_there_while_the_command_runs(fleet: Fleet) -> None:
     row = commands.send(
         device, type="custom", input={"command": "echo first; sleep 3; echo second"}
     )
-    worker = threading.Thread(target=commands.run_due)
+    worker = threading.Thread(target=command_worker.run_due)
     worker.start()
     try:
         deadline = time.monotonic() + 20

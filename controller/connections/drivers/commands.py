@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,13 +39,23 @@ class CommandResult:
 
 
 async def run(
-    order: CommandRequest, *, gate: asyncio.Semaphore, on_output: Callable[[bytes], None]
+    order: CommandRequest,
+    *,
+    gate: asyncio.Semaphore,
+    on_output: Callable[[bytes], None],
+    before_send: Callable[[], Awaitable[None]] | None = None,
 ) -> CommandResult:
-    """Run one command and return its result; raises only when cancelled."""
+    """Run one command and return its result; raises only when cancelled.
+
+    ``before_send`` is called once the device is reached. It raises Refused if nothing must be
+    sent.
+    """
     seen: HostKey | None = None
     try:
         async with open_shell(order.address, order.login, order.host_key, gate=gate) as shell:
             seen = shell.host_key
+            if before_send is not None:
+                await before_send()
             result = await shell.run(
                 order.line,
                 stdin=order.stdin.encode(),
