@@ -229,7 +229,7 @@ MUSTER_PENDING_CHANGES = env.int("MUSTER_PENDING_CHANGES", 2000)
 MUSTER_LOCAL_GATEWAYS = env.bool("MUSTER_LOCAL_GATEWAYS", False)
 # Timeout of requests to a gateway, in seconds.
 MUSTER_GATEWAY_SECONDS = env.float("MUSTER_GATEWAY_SECONDS", 10.0)
-# After how long a change that a gateway did not answer is looked into.
+# Seconds after which a change without an answer from its gateway is verified.
 MUSTER_GATEWAY_EFFECT_SECONDS = env.float("MUSTER_GATEWAY_EFFECT_SECONDS", 4.0)
 MUSTER_GATEWAY_SETTLE_SECONDS = env.int("MUSTER_GATEWAY_SETTLE_SECONDS", 90)
 # Seconds for which an unconfirmed write is checked, as it may still arrive.

@@ -270,7 +270,7 @@ def anonymous(place: int, kind: str) -> str:
 
 
 def renamed(sections: Sections) -> Sections:
-    """Read again from the file: anonymous sections are named by place and kind."""
+    """Rename anonymous sections by position and values, like rereading the file."""
     return {
         anonymous(at, row[".type"]) if row[".anonymous"] else name: row
         for at, (name, row) in enumerate(sections.items(), 1)

@@ -25,7 +25,14 @@ from controller.base.secret_fields import shown_values
 from controller.configs.models import Config, TemplateUse
 from controller.configs.rules import devices, organization_transfer
 from controller.devices.api.filters import DeviceFilter, GroupFilter
-from controller.devices.api.serializers import DeviceDetail, DeviceList, GroupSerializer, MoveSerializer, PlanSerializer, SettingsSerializer
+from controller.devices.api.serializers import (
+    DeviceDetail,
+    DeviceList,
+    GroupSerializer,
+    MoveSerializer,
+    PlanSerializer,
+    SettingsSerializer,
+)
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 from controller.devices.rules import rotate_shared_secret, settings_of
 from controller.dialects.openwisp import ACTIONS, RuleViewSet, View, permission_of, require_user

@@ -41,7 +41,7 @@ class Endpoint:
     seconds: float = 10.0
     # How long what it was told takes to be in effect, where it does not wait for that itself.
     settles: float = 4.0
-    # The version that it told last, for those where asking takes long.
+    # Last known version, for gateways where reading it is slow.
     version: str = ""
     # Dry run: writes are recorded in ``calls`` instead of sent.
     rehearses: bool = False

@@ -18,7 +18,7 @@ from networks.gateways.engine.features import MASK, Feature
 
 NOT_FOUND = 404
 CLOSED = "Session closed"
-# The id of what there is one of.
+# Id of a menu with a single item.
 SETTINGS = "settings"
 UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 Rows = list[dict[str, str]]

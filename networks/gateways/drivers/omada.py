@@ -65,7 +65,7 @@ class Omada(Http, Driver):
         row = self._rows(feature).get(target)
         if row is None:
             raise Rejected("It is not there any more.")
-        # The whole of it is wanted, and nothing that it only tells.
+        # Updates need the complete object, without its read-only fields.
         known = {*feature.kept, *(name.split(".")[0] for name in feature.properties)}
         whole = {name: value for name, value in row.items() if name in known}
         sent = deep(whole, feature.typed(values))

@@ -24,13 +24,13 @@ from networks.gateways.drivers.http import Http
 from networks.gateways.engine.features import Feature
 
 NOBODY = "0" * 32
-# Statuses of ubus, and what they mean here.
+# ubus status codes and their meaning here.
 REFUSALS = {1: "it has no such command", 2: "an argument is not valid", 3: "it has no such method", 4: "it is not there",
             8: "it is not supported"}  # fmt: skip
 NOT_FOUND, NO_DATA, DENIED = 4, 5, 6
 # Errors of JSON-RPC after which it may have been done: no answer in time, and one of its own.
 UNKNOWN_FAULTS = {-32003, -32603}
-# Seconds until the router goes back by itself.
+# Seconds until the router rolls back by itself.
 WAY_BACK = 30
 # Calls that only stage in the session until it is applied.
 STAGING = {("uci", one) for one in ("add", "set", "delete", "rename")}
@@ -187,7 +187,7 @@ class OpenWrt(Http, Driver):
         return dict(sorted(rows.items(), key=lambda one: int(one[1].get(".index", 0))))
 
     def _sections(self, feature: Feature) -> dict[str, dict[str, Any]]:
-        """Those of a kind, by name; their names and types are told as the feature wants them."""
+        """Return the feature's sections by name."""
         head, inner = kind_of(feature)
         kept = {}
         for name, row in self._all(feature).items():

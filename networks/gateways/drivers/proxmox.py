@@ -24,7 +24,7 @@ NOTHING_DONE = re.compile(
     r"(?i)already (exists|defined|used)|does not exist|no such|not found|not running|is running"
     r"|can't lock|locked|detected modified configuration|invalid|not a template|unable to parse"
 )
-# Between two looks at a task, in seconds.
+# Seconds between two polls of a task.
 PAUSE = 0.3
 # The API's own property with the position of an object without a name.
 BY_PLACE = "pos"

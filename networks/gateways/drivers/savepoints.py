@@ -55,7 +55,7 @@ class WayBack:
         menu, router = feature.path, self._router
         (held,) = router.rows(menu, target) or [{}]
         if operation == "delete":
-            # Disabled first, which is as good as gone, and can be taken back.
+            # Disable first, which has the same effect and can be reverted; delete on confirm.
             was = FLAGS.get(held.get("disabled", "false"), "no")
             self._arm(f"/{menu}/set {target} disabled={was}")
             router.put(menu, target, {"disabled": "true"})
