@@ -12,9 +12,9 @@ from supervisor_proxy.drivers.contract import BadAnswer, Download, Order, Target
 from supervisor_proxy.drivers.http import CONNECT_SECONDS, dialled, exchange
 from supervisor_proxy.engine.answers import LARGEST_ANSWER, Reply
 
-# Between two parts of a stream; the whole may take hours.
+# Timeout between two parts of a stream; the whole stream may take hours.
 PATIENCE = http.Timeout(120.0, connect=CONNECT_SECONDS)
-# Logs that are followed may be silent for long.
+# Followed logs may be silent for long.
 FOLLOWING = http.Timeout(None, connect=CONNECT_SECONDS, read=300.0)
 BLOCK = 256 * 1024
 BOUNDARY = "muster-7d9f2c61b0a84e53"

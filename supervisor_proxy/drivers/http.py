@@ -22,7 +22,10 @@ async def exchange(
     headers: Mapping[str, str],
     query: Mapping[str, str],
 ) -> Reply:
-    """The request with exactly these headers and parameters; see the contract for errors."""
+    """Send the request with exactly these headers and parameters.
+
+    Raises like the contract.
+    """
     url = http.URL(
         scheme="http", host=dialled(target), port=target.port, path=order.path,
         params=dict(query) or None,
@@ -68,7 +71,7 @@ async def exchange(
         raise OutcomeUnknown(
             f"The device did not answer within {order.seconds:g} seconds.", code="timeout"
         ) from None
-    # Their texts have addresses with keys in them, so none of them is told or chained.
+    # httpx errors contain URLs with keys, so they are neither shown nor chained.
     except (http.HTTPError, http.InvalidURL):
         raise OutcomeUnknown("The connection to the device broke.", code="no_answer") from None
 
@@ -86,7 +89,7 @@ async def _whole(answer: http.Response, order: Order) -> Reply:
 
 
 def dialled(target: Target) -> str:
-    """The literal address; refuses names, and every address of the portal's own machine."""
+    """Return the literal address. Rejects host names and the portal's own addresses."""
     address = parsed(target.host)
     if address is None:
         raise Unreachable("The device has no address to reach it at.", code="no_address")

@@ -55,7 +55,7 @@ def page(
     target: Target, method: str, path: str, query: str, *,
     headers: Mapping[str, str], cookies: Mapping[str, str], session: str, body: bytes,
 ) -> Iterator[Download]:  # fmt: skip
-    """One request of an add-on's page. ``headers`` are a browser's, their names in small letters."""
+    """Make one request to an add-on's page. ``headers`` have lower-case names."""
     url = http.URL(
         scheme="http",
         host=dialled(target),

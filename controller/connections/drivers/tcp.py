@@ -33,7 +33,7 @@ class Probe:
 async def open_socket(
     address: Address, *, banner: bool = True, timeout: float = SOCKET_SECONDS
 ) -> tcp.Socket:
-    """Connect, and with ``banner`` wait for ``SSH-``, all within ``timeout`` seconds.
+    """Connect, and with ``banner`` wait for ``SSH-``, within ``timeout`` seconds.
 
     The banner is peeked at, not consumed. Raises Unreachable.
     """

@@ -22,7 +22,7 @@ SEARCH = (
     "ST: ssdp:all\r\n\r\n"
 )  # fmt: skip
 SERVICES = "_services._dns-sd._udp.local."
-# Until the table of neighbors is looked at again.
+# Intervals between lookups in the neighbor table.
 PAUSES = (0.1, 0.4, 1.0)
 
 
@@ -119,13 +119,13 @@ async def snmp(host: str, community: str, seconds: float) -> dict[str, Any]:
 
 
 async def icmp(host: str, seconds: float) -> dict[str, Any]:
-    """An echo, where the kernel permits that to everybody (net.ipv4.ping_group_range)."""
+    """Send an ICMP echo, if the kernel permits it (net.ipv4.ping_group_range)."""
     await datagrams.ping(Kind.DISCOVERY, host, seconds=seconds)
     return {}
 
 
 async def arp(host: str, seconds: float) -> dict[str, Any]:
-    """Have this machine look for the host's interface, by sending it something of no meaning."""
+    """Send an empty datagram, so that the kernel resolves the host's MAC address."""
     async with datagrams.channel(Kind.DISCOVERY, host, DISCARD) as channel:
         channel.send(b"")
         for pause in PAUSES:

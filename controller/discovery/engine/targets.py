@@ -59,7 +59,7 @@ def _range(first: str, last: str) -> Range:
 
 
 def check(ranges: Sequence[Range], permitted: Iterable[Any]) -> None:
-    """Raise ValueError with a sentence for what is too much, or in no permitted network."""
+    """Raise ValueError if ranges are too large or outside the permitted networks."""
     if sum(map(len, ranges)) > MOST_HOSTS:
         raise ValueError(f"These are more than {MOST_HOSTS} addresses; scan them in parts.")
     networks = [ip_network(one) for one in permitted]

@@ -33,7 +33,7 @@ def send(message: Message) -> int:
         ):
             return answer.status_code
     except (http.HTTPError, http.InvalidURL) as error:
-        # The error's own text may have the whole URL.
+        # The exception's text may contain the whole URL.
         raise Unreachable(f"It does not answer ({type(error).__name__}).") from None
 
 

@@ -21,7 +21,7 @@ def tell(endpoint: Endpoint) -> None:
         ) as client:
             answer = client.post(endpoint.url, params={"key": endpoint.token})
     except (http.HTTPError, http.InvalidURL) as error:
-        # The error's own text may have the whole URL.
+        # The exception's text may contain the whole URL.
         raise Unreachable(f"The webhook does not answer ({type(error).__name__}).") from None
     if answer.status_code in REFUSALS:
         raise Denied("The webhook does not accept the token.")

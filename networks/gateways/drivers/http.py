@@ -83,7 +83,7 @@ class Http:
     def request(
         self, method: str, path: str, *, is_write: bool = False, **sent: Any
     ) -> http.Response:
-        """One exchange, whatever its status; ``sent`` is httpx's json, data, params, headers."""
+        """Send a request and return its response. ``sent`` are arguments of httpx."""
         if is_write and self.rehearses:
             body = sent.get("json") or sent.get("data") or sent.get("params")
             self.calls.append(Call(method, self._client.base_url.path + path, body))
@@ -109,7 +109,7 @@ class Http:
         return decoded(answer, is_write=is_write)
 
     def checked(self, answer: http.Response, *, is_write: bool, reason: str = "") -> None:
-        """Raise unless the status says that all is well. No value that was sent is repeated."""
+        """Raise unless the status is a success. The message repeats no sent values."""
         status = answer.status_code
         if status in {401, 403}:
             raise Unreachable(
@@ -125,13 +125,13 @@ class Http:
 
 
 def later(answer: http.Response) -> str:
-    """When it may be asked again, as it says itself."""
+    """Return the time of Retry-After as the end of a message."""
     seconds = answer.headers.get("retry-after", "")
     return f"; it wants to be asked again in {seconds} s." if seconds.isdigit() else "."
 
 
 def lost(error: http.HTTPError, *, is_write: bool) -> Exception:
-    """The request was sent, and no answer came back."""
+    """Map a transport error to OutcomeUnknown, TimedOut or Unreachable."""
     if is_write:
         return OutcomeUnknown("The gateway got the change and did not answer.")
     if isinstance(error, http.TimeoutException):

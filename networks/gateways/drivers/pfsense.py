@@ -175,7 +175,7 @@ class PfSense(Http, Driver):
 
 
 def reason(answer: Response) -> str:
-    """The package's own word for what is wrong, which holds no values."""
+    """Return the package's response_id, which contains no values."""
     try:
         told = answer.json()
     except ValueError:

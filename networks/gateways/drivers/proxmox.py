@@ -175,7 +175,7 @@ class Proxmox(Http, Driver):
 
 
 def reason(answer: Response) -> str:
-    """Why it refuses: which parameters, without the values that were sent."""
+    """Return the reason of a refusal with parameter names but without values."""
     try:
         told = answer.json()
     except ValueError:

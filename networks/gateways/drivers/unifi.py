@@ -211,7 +211,7 @@ def lower_macs(feature: Feature, values: Mapping[str, str]) -> dict[str, str]:
 
 
 def reason(answer: Response) -> str:
-    """The code of the refusal; its message may repeat values."""
+    """Return the refusal's code only; its message may repeat values."""
     try:
         told = answer.json()
     except ValueError:

@@ -135,7 +135,7 @@ class CallbackView(OpenView):
 class DoneView(OpenView):
     @extend_schema(operation_id="auth_oidc_done", responses={200: shapes.TokenPair, 302: None})
     def get(self, request: Request) -> Response | HttpResponse:
-        """The session of who has just come back from the provider; good once."""
+        """Open the session after a completed single sign-on; valid once."""
         kept = request._request.session
         to, user_id = kept.pop(DESTINATION, "api"), kept.pop(USER, None)
         user = User.objects.filter(pk=user_id).first() if user_id else None
