@@ -42,7 +42,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "seal the audit": ("controller.accounts.tasks.seal_audit", 3, "default"),
         "reconcile configurations": ("controller.configs.tasks.reconcile", reconcile, "default"),
         "look who is in the overlay": ("networks.tasks.look", 60, "poll"),
-        "look what became of gateways' changes": (
+        "reconcile changes of gateways": (
             "networks.tasks.reconcile_changes", reconcile, "poll",
         ),
         "apply changes of gateways that no message told of": (
@@ -71,7 +71,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "make calls of supervisors that no message told of": (
             "supervisor_proxy.tasks.run_calls", reconcile, "proxy",
         ),
-        "look what became of unknown calls": (
+        "verify unknown calls": (
             "supervisor_proxy.tasks.verify_unknown", reconcile, "proxy",
         ),
         "update Home Assistant in waves": (

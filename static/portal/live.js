@@ -1,7 +1,7 @@
 // What happens is heard over one WebSocket, and shown without anybody asking again.
 //
 // <section id="…" data-live="device.* config.status" data-live-id="…">: its contents are fetched
-// anew when such an event comes (of that row, where an id is given). Other scripts call listen().
+// again when such an event comes (of that row, where an id is given). Other scripts call listen().
 const SHORTEST = 1000;
 const LONGEST = 30000;
 const PAUSE = 500;
@@ -58,7 +58,7 @@ function open(again = false) {
   });
 }
 
-/** The parts of this page that are to be fetched anew, together and not more often than needed. */
+/** The parts of this page to fetch again, together and not more often than needed. */
 const stale = new Set();
 let timer = null;
 

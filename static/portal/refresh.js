@@ -1,5 +1,5 @@
 // A part of a page that is fetched again when something happened to it (data-refresh-on), or, where
-// nobody tells of that, every second; until it says that it is done.
+// nothing reports that, every second; until it says that it is done.
 import { isServed, listen } from "./live.js";
 
 const PAUSE = isServed ? 10000 : 1000;

@@ -31,7 +31,7 @@ for (const panel of document.querySelectorAll("[data-snapshots]")) {
     chosen = id;
     part("box").hidden = false;
     const changes = one.same ? "What going back would change" : "How it differs from what is wanted now";
-    part("title").textContent = now ? changes : "What the device is to have";
+    part("title").textContent = now ? changes : "Desired configuration";
     const notes = now ? one.notes : [];
     part("notes").textContent = `Not all of it can come back. ${notes.join(" ")}`;
     part("notes").hidden = !notes.length;

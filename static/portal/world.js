@@ -96,7 +96,7 @@ function draw(map, element) {
     return L.marker(at, { icon, pane: "names", interactive: false, keyboard: false });
   }
 
-  /** Where the atlas has no more to show, lines of latitude and longitude still do. */
+  /** Where the atlas has nothing more to show, lines of latitude and longitude still do. */
   function lines() {
     grid.clearLayers();
     if (map.getZoom() < GRID_FROM) return;

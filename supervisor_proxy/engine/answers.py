@@ -65,7 +65,7 @@ def read(reply: Reply) -> Answer:
     """Sanitize an answer. If it cannot be passed on, ``bad_because`` has the reason."""
     status = reply.status
     if status not in STATUSES or status in REDIRECTS:
-        why = "It sends callers elsewhere" if status in REDIRECTS else "Its status is none"
+        why = "It redirects" if status in REDIRECTS else "Its status is invalid"
         return Answer(status, bad_because=f"{why} ({status}), and is not followed.")
     return _typed(reply) if reply.body else Answer(status)
 
@@ -89,7 +89,7 @@ def _json(status: int, body: bytes) -> Answer:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return Answer(status, bad_because="It calls itself JSON and is none.")
+        return Answer(status, bad_because="It claims to be JSON and is invalid.")
     if _depth(value) > DEEPEST:
         return Answer(status, bad_because="Its JSON is nested too deeply.")
     # Re-encoded, so that all parsers read the same.

@@ -47,7 +47,7 @@ def run_due() -> int:
 
 
 def settle_lost() -> None:
-    """Find what became of calls whose process was lost.
+    """Find the outcome of calls whose process was lost.
 
     What was not sent waits again, if a worker can make it; what may have been done is unknown.
     """

@@ -321,7 +321,9 @@ def cancel(call: SupervisorCall) -> SupervisorCall:
     """Cancel a queued call. Raises Conflict if it is not queued any longer."""
     row: SupervisorCall = SupervisorCall.objects.select_for_update(of=("self",)).get(pk=call.pk)
     if row.state != State.QUEUED:
-        raise Conflict(f"It waits no more: {row.get_state_display()}.", code="not_waiting")
+        raise Conflict(
+            f"It is no longer queued: {row.get_state_display()}.", code="not_waiting"
+        )
     row.state, row.ended, row.wish = State.CANCELED, timezone.now(), None
     row.save()
     return row

@@ -130,7 +130,7 @@ def test_the_pages_show_a_dry_run_and_take_a_time(
     assert "LTE_GW" in shown
     assert not device.received
     wrong = client.post(page(change, "do/apply"), {"not_before": "soon"}, follow=True)
-    assert "Write when it is to be applied" in wrong.content.decode()
+    assert "Write the time as" in wrong.content.decode()
     later = {"not_before": f"{change.expires:%Y-%m-%dT00:00}"}
     client.post(page(change, "do/apply"), later)
     change.refresh_from_db()

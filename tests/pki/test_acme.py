@@ -493,7 +493,7 @@ def test_an_account_changes_its_key_and_contact_and_ends(acme, client, ca):
     wrong = sign(new, {"jwk": jwk_of(new), "url": url}, {"account": "x", "oldKey": old})
     assert problem(acme.call("key-change", wrong)) == (400, "malformed")
     assert acme.call("key-change", inner).status_code == 200
-    assert problem(acme.call(acme.kid)) == (400, "malformed"), "the old key is nobody's"
+    assert problem(acme.call(acme.kid)) == (400, "malformed"), "the old key is unknown"
     acme.key = new
     changed = acme.call(acme.kid, {"contact": ["mailto:a@b.example"]})
     assert changed.json()["contact"] == ["mailto:a@b.example"]

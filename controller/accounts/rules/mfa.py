@@ -40,7 +40,7 @@ def start_setup(user: User) -> Setup:
     Raises Conflict if MFA is already enabled.
     """
     if is_enabled(user):
-        raise Conflict("MFA is on already. Turn it off first, to set it up anew.")
+        raise Conflict("MFA is already on. Turn it off first to set it up again.")
     secret = totp.new_secret()
     Authenticator.objects.update_or_create(
         user=user, defaults={"secret": secret, "confirmed": None, "last_step": -1}

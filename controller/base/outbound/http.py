@@ -54,7 +54,7 @@ class TooLarge(httpx.TransportError):
 def trusted(ca_certificate: str = "") -> ssl.SSLContext:
     """Return the system's authorities, and one more; reading them takes long, so it is kept.
 
-    Raises ssl.SSLError for a certificate that is none.
+    Raises ssl.SSLError for an invalid certificate.
     """
     found = ssl.create_default_context()
     if ca_certificate:

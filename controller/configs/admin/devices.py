@@ -309,7 +309,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
         try:
             if verb == "repair":
                 drifting.repair(config)
-                self.message_user(request, f"{device} gets again what it is to have.")
+                self.message_user(request, f"The configuration of {device} is pushed again.")
             elif drifting.request_check(config).drifted_at:
                 self.message_user(request, config.drift_reason, "warning")
             else:

@@ -84,7 +84,7 @@ class EnrollmentAdmin(RuleAdmin):
     def last_asked(self, obj: Enrollment) -> str:
         return relative_time(obj.asked)
 
-    @display(description="What it tells of itself")
+    @display(description="Reported facts")
     def facts(self, obj: Enrollment) -> str:
         return ", ".join(f"{name} {value}" for name, value in obj.told.items()) or "-"
 

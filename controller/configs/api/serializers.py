@@ -139,7 +139,7 @@ class PendingSerializer(serializers.Serializer[Any]):
     path = serializers.CharField()
     state = serializers.ChoiceField(
         choices=["same", "changed", "added", "removed", "drifted"],
-        help_text="What the device is to have against what it has.",
+        help_text="Desired against applied configuration.",
     )
 
 

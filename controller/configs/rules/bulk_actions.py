@@ -43,7 +43,7 @@ class BulkAction:
     texts: tuple[str, ...]
     """What else it means."""
     asks: str = ""
-    """``group`` or ``template``, where one is to be chosen."""
+    """``group`` or ``template``, where the action asks for one."""
     is_dangerous: bool = field(default=False)
 
     @property
@@ -128,7 +128,7 @@ def _not_push(one: BulkCandidate, _: BulkTarget) -> str:
     if one.config is None:
         return UNMANAGED
     if one.config.status in {Config.Status.APPLIED, Config.Status.DEACTIVATED}:
-        return "It has what it is to have."
+        return "It is up to date."
     return ""
 
 
@@ -161,7 +161,7 @@ def _push(one: BulkCandidate, _: BulkTarget) -> None:
 BULK_ACTIONS: Mapping[str, BulkAction] = {
     Kind.PUSH: BulkAction(
         "config:update", _not_push, _push,
-        ("Devices that lack what they are to have are given it now.",),
+        ("Devices with an outdated configuration are updated now.",),
     ),
     Kind.GROUP: BulkAction(
         "device:update", _not_group,

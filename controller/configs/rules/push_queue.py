@@ -107,7 +107,7 @@ def is_work_due() -> bool:
 
 @transaction.atomic
 def lease_due(holder: LeaseHolder[Push], *, most: int = BATCH) -> list[Push]:
-    """Lease due pushes: sent ones are to be verified, all others applied."""
+    """Lease due pushes: sent ones must be verified, all others applied."""
     with_config = Push.objects.select_related("config")
     doubtful = holder.adopt(most, with_config)
     fresh = holder.lease(most - len(doubtful), with_config)

@@ -67,7 +67,7 @@ def first(parts: Mapping[str, list[str]], name: str) -> str:
 
 
 def number(text: str) -> float:
-    """Return a text as a number; 0 where it is none."""
+    """Return a text as a number; 0 where it is no number."""
     try:
         found = float(text)
     except ValueError:

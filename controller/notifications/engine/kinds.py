@@ -26,7 +26,7 @@ class Kind:
     is_recovery: bool = False
 
 
-# What monitoring tells of, as OpenWISP names it: the kinds are ping_problem, ping_recovery ….
+# Events of monitoring, as OpenWISP names it: the kinds are ping_problem, ping_recovery ….
 MONITORED: Mapping[str, str] = {
     "ping": "Ping",
     "data_collected": "Data received",

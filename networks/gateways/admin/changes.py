@@ -38,7 +38,7 @@ def moment(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=zone)
     except ValueError as error:
-        raise Refused("Write when it is to be applied as 2026-11-30 22:00.") from error
+        raise Refused("Write the time as 2026-11-30 22:00.") from error
 
 
 @admin.register(Change)

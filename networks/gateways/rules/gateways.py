@@ -82,7 +82,7 @@ def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
             )
         )
     except (OSError, ValueError) as error:
-        raise Unreachable("The certificate to trust, or the address, is none.") from error
+        raise Unreachable("The CA certificate or the address is invalid.") from error
 
 
 def note_version(gateway: Gateway, device: Connection) -> None:

@@ -115,7 +115,9 @@ class NetworkAdmin(RuleAdmin):
             rules.delete_network(obj, by=as_user(request))
 
     def deletion_effects(self, obj: Network) -> list[str]:
-        return ["Its members reach each other no more. The devices stay in the inventory."]
+        return [
+            "Its members can no longer reach each other. The devices stay in the inventory."
+        ]
 
     def get_urls(self) -> list[Any]:
         view, name = self.admin_site.admin_view, "networks_network"

@@ -12,7 +12,7 @@ BATCH = 500
 
 
 class Command(BaseCommand):
-    help = "Encrypts every stored secret anew with the first of MUSTER_ENCRYPTION_KEYS."
+    help = "Encrypts every stored secret again with the first of MUSTER_ENCRYPTION_KEYS."
 
     def handle(self, *args: Any, **options: Any) -> None:
         for model in apps.get_models():
