@@ -1,6 +1,8 @@
 """Documentation checked against the code; mkdocs checks the links between pages."""
 
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +27,15 @@ def test_every_setting_is_in_the_docs_and_explained() -> None:
     assert page == reference(), "run manage.py settings_reference > docs/settings.md"
     found = [one for name in SOURCES for one in settings_in(ROOT / "controller" / name)]  # fmt: skip
     assert [one.name for one in found if not one.about and one.kind != "secret"] == []
+
+
+def test_the_index_of_rules_is_current() -> None:
+    made = subprocess.run(
+        [sys.executable, ROOT / "script/where"], capture_output=True, check=True
+    )
+    page = (ROOT / "docs/where.md").read_text()
+    assert page == made.stdout.decode(), "run script/where > docs/where.md"
+    assert "|  |" not in page, "a module of rules has no docstring"
 
 
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])

@@ -155,7 +155,7 @@ def unmasked(data: Any, stored: Any) -> Any:
 
 
 def _counterpart(item: Any, at: int, stored: Sequence[Any]) -> Any:
-    """The entry of a list that this is the later state of: by its name, else by its place."""
+    """Return the stored entry that `item` replaces: by its name, else by its position."""
     if isinstance(item, Mapping):
         for name in IDENTITIES:
             same = [
@@ -169,7 +169,7 @@ def _counterpart(item: Any, at: int, stored: Sequence[Any]) -> Any:
 
 
 def _unmasked_text(text: str, stored: str) -> str:
-    """A text whose masked lines and private keys are those of the text that is stored."""
+    """Return the text with its masked lines and private keys taken from the stored text."""
     keys = iter(found[0] for found in PEM.finditer(stored))
     text = PEM.sub(lambda found: next(keys, found[0]) if MASK in found[0] else found[0], text)
     known = _by_masked_line(PEM.sub("", stored))

@@ -70,17 +70,17 @@ class Consumer(AsyncWebsocketConsumer):
     # --- for derived classes
 
     async def on_open(self) -> None:
-        """Called once the client is authenticated and authorized."""
+        """Handle a client that was authenticated and authorized."""
 
     async def on_message(self, message: dict[str, Any]) -> None:
-        """Called for each JSON object received."""
+        """Handle a JSON object."""
 
     async def on_bytes(self, data: bytes) -> None:
-        """Called for each binary message received; refused by default."""
+        """Handle a binary message; by default it is refused."""
         await self.refuse(BAD_MESSAGE, "Text is expected.")
 
     async def on_close(self) -> None:
-        """Called once the socket is closed, by either side."""
+        """Handle the end of the connection, by either side."""
 
     async def send_event(self, message: dict[str, Any]) -> None:
         await self.send(text_data=json.dumps(message))

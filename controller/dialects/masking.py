@@ -41,7 +41,7 @@ class MasksSecrets:
         return may_read_secrets(self.root._context["request"].user, row)
 
     def _stored(self) -> Any:
-        """The row that is written to: one's own, or the parent's of this name."""
+        """Return the row that is written to: this serializer's, or the parent's of this name."""
         if self.instance is not None or self.parent is None:
             return self.instance
         return getattr(getattr(self.parent, "instance", None), self.source, None)

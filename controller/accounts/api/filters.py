@@ -10,7 +10,7 @@ from controller.accounts.models import Organization
 
 
 def visible_organizations(request: HttpRequest | None) -> QuerySet[Organization]:
-    """The organizations whose rows the caller may see."""
+    """Return the organizations that the caller belongs to; all for superusers."""
     user: Any = request.user if request else None
     if user is None or not user.is_active:
         return Organization.objects.none()

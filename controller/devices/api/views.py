@@ -299,7 +299,7 @@ class OrganizationSettingsView(OfOrganization):
 
     @extend_schema(request=SettingsSerializer, responses=SettingsSerializer)
     def put(self, request: Request, organization_id: str) -> Response:
-        """Same as PATCH: fields that are not named are left unchanged."""
+        """Update like PATCH: fields that are not named stay unchanged."""
         return self.patch(request, organization_id)
 
     @extend_schema(request=SettingsSerializer, responses=SettingsSerializer)

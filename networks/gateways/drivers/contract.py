@@ -82,7 +82,7 @@ class Gateway(Protocol):
         ...
 
     def lasting(self, feature: Feature, target: str) -> str:
-        """An id of the same thing that no other change gives to another one.
+        """Return a permanent id of the object, which no later change gives to another one.
 
         Nothing of the thing is changed but its name. ``Unreachable`` means that there is none.
         """

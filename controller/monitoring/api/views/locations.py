@@ -95,7 +95,7 @@ class MonitoredLocationViewSet(OwnedViewSet):
         detail=True, url_path="device", filterset_class=None, pagination_class=DevicePagination
     )
     def device(self, request: Request, pk: str) -> Response:
-        """The devices at this location, and how each is."""
+        """Return the devices at this location with their health."""
         location = self.get_object()
         rows: QuerySet[Any] = self.devices_at(location)
         if search := request.query_params.get("search", ""):
@@ -136,7 +136,7 @@ class MonitoredLocationViewSet(OwnedViewSet):
         pagination_class=IndoorPagination,
     )
     def indoor_coordinates(self, request: Request, pk: str) -> Response:
-        """The devices of one floor, where on its plan they are, and how each is."""
+        """Return the devices of a floor with their position on its plan and their health."""
         location = self.get_object()
         placed = (
             DeviceLocation.objects.visible_to(request.user)
