@@ -6,19 +6,34 @@ from django.conf import settings
 from django.db import models
 
 from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped, Site
+from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from controller.devices.models import Device
 
 
-class Scan(OrganizationOwned, Base):
+class Scan(OrganizationOwned, Leased, Base):
     """Scan of networks. Driven by a worker; another continues after a crash."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"community"}))
 
     not_audited: ClassVar[frozenset[str]] = frozenset(
-        {"state", "position", "scanned", "found", "driven", "began", "ended", "trouble"}
+        {
+            "state",
+            "position",
+            "scanned",
+            "found",
+            "driven",
+            "began",
+            "ended",
+            "trouble",
+            "not_before",
+            "attempts",
+            "lease_holder",
+            "leased_until",
+            "sent",
+        }
     )
 
     class State(models.TextChoices):
@@ -63,6 +78,7 @@ class Scan(OrganizationOwned, Base):
                 fields=["driven"], name="scan_active",
                 condition=models.Q(state__in=["pending", "running"]),
             ),
+            lease_index("scan_leased"),
         ]  # fmt: skip
 
     def __str__(self) -> str:
@@ -71,6 +87,12 @@ class Scan(OrganizationOwned, Base):
     @property
     def percent(self) -> float:
         return round(100 * self.scanned / self.total, 1) if self.total else 100.0
+
+
+SCANS = LeaseQueue(
+    "scans", Scan, waits=models.Q(state__in=Scan.ACTIVE), leased={"state": Scan.State.RUNNING},
+    shortest_pause=1,
+)  # fmt: skip
 
 
 class Finding(OrganizationScoped, Base):

@@ -5,8 +5,9 @@ from itertools import count
 from typing import Any
 
 from controller.base.leases import Leased
-from controller.configs.models import Config, Push
+from controller.configs.models import Config, DeviceBatch, DeviceBatchRow, Push
 from controller.connections.models import Command
+from controller.discovery.models import Scan
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
 from supervisor_proxy.models import (
     BackupPlan,
@@ -74,7 +75,23 @@ def command() -> Command:
     return Command.objects.create(device=device, type="reboot")
 
 
+def scan() -> Scan:
+    return Scan.objects.create(
+        organization=factories.organization(), targets=["10.0.0.1"], methods=["tcp"], ports=[22],
+        total=1,
+    )  # fmt: skip
+
+
+def bulk_row() -> DeviceBatchRow:
+    batch = DeviceBatch.objects.create(
+        kind=DeviceBatch.Kind.DEACTIVATE, state=DeviceBatch.State.RUNNING, title="Deactivate"
+    )
+    return DeviceBatchRow.objects.create(batch=batch, name="ap-1")
+
+
 NEW: dict[str, Callable[[], Leased]] = {
+    "bulk_rows": bulk_row,
+    "scans": scan,
     "commands": command,
     "deliveries": delivery,
     "emails": email,
@@ -84,6 +101,8 @@ NEW: dict[str, Callable[[], Leased]] = {
     "campaigns": campaign,
 }
 ENDINGS: dict[str, dict[str, Any]] = {
+    "bulk_rows": {"state": DeviceBatchRow.State.DONE},
+    "scans": {"state": Scan.State.COMPLETED},
     "commands": {"status": Command.Status.SUCCESS},
     "deliveries": {"state": Delivery.State.DONE},
     "emails": {"emailed": True},

@@ -3,12 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from controller.accounts.models import AuditEntry, Organization, User
-from controller.configs.models import Config, DeviceBatch, DeviceBatchRow
+from controller.base.errors import Conflict
+from controller.base.leases import LeaseHolder
+from controller.configs.models import BULK_ROWS, Config, DeviceBatch, DeviceBatchRow
 from controller.configs.rules import bulk_operations
 from controller.configs.rules import devices as inventory
 from controller.devices.models import Device
@@ -61,7 +65,7 @@ def test_taking_out_of_service_is_shown_confirmed_and_done_row_by_row(
 
     assert "type the number" in start(client, batch, 2, typed="3").content.decode()
     assert "2 of 2 devices still to answer" in start(client, batch, 2).content.decode()
-    assert bulk_operations.run_next_row()
+    assert bulk_operations.run_next_row(LeaseHolder(BULK_ROWS))
     part = client.get(f"{BATCHES}{batch.pk}/results/").content.decode()
     assert "1 of 2 devices still to answer" in part
     assert bulk_operations.run_due() == 1
@@ -175,7 +179,7 @@ def test_stopping_leaves_what_waits_as_it_is(organization: Organization) -> None
     propose(client, "deactivate", rows)
     batch = DeviceBatch.objects.get()
     start(client, batch, 3)
-    bulk_operations.run_next_row()
+    bulk_operations.run_next_row(LeaseHolder(BULK_ROWS))
     assert "under way" in client.post(
         f"{BATCHES}{batch.pk}/discard/", follow=True
     ).content.decode()  # fmt: skip
@@ -284,3 +288,42 @@ def test_drafts_that_nobody_started_are_forgotten(organization: Organization) ->
     DeviceBatch.objects.filter(pk=old.pk).update(created=old.created - timedelta(days=2))
     assert bulk_operations.prune() == 1
     assert DeviceBatch.objects.get() == young
+
+
+def test_a_row_at_which_workers_die_is_given_up_and_blocks_no_other(
+    organization: Organization, admin: User
+) -> None:
+    batch = DeviceBatch.objects.create(
+        kind="deactivate", state="running", title="Deactivate", user=admin
+    )
+    device = factories.device(organization)
+    DeviceBatchRow.objects.create(batch=batch, device=device, name="poison")
+    past = timezone.now() - timedelta(minutes=1)
+    for _ in range(3):
+        (row,) = LeaseHolder(BULK_ROWS).lease(1)
+        DeviceBatchRow.objects.update(leased_until=past)
+        BULK_ROWS.put_back()
+        DeviceBatchRow.objects.update(not_before=past)
+    bulk_operations.run_due()
+    row.refresh_from_db()
+    assert (row.state, row.reason) == ("refused", bulk_operations.WORKERS_DIED)
+    device.refresh_from_db()
+    assert not device.is_deactivated
+
+
+def test_a_row_that_is_stopped_while_it_is_executed_is_rolled_back(
+    organization: Organization, admin: User
+) -> None:
+    batch = DeviceBatch.objects.create(
+        kind="deactivate", state="running", title="Deactivate", user=admin
+    )
+    device = factories.device(organization)
+    DeviceBatchRow.objects.create(batch=batch, device=device, name="ap")
+    holder = LeaseHolder(BULK_ROWS)
+    (row,) = holder.lease(1, DeviceBatchRow.objects.select_related("batch__user"))
+    bulk_operations.stop(batch)
+    with pytest.raises(Conflict):
+        bulk_operations.execute_once(row, holder)
+    device.refresh_from_db()
+    row.refresh_from_db()
+    assert (device.is_deactivated, row.state) == (False, "left")

@@ -16,9 +16,10 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict
+from controller.base.leases import LeaseHolder
 from controller.devices.models import Device
 from controller.discovery import rules
-from controller.discovery.models import Finding, Scan
+from controller.discovery.models import SCANS, Finding, Scan
 from tests import factories
 from tests.fleet.certificates import self_made
 from tests.fleet.gateway import serving
@@ -169,10 +170,13 @@ def test_a_lost_scan_is_found_and_gone_on_with(
     settings.MUSTER_DISCOVERY_NETWORKS = ["127.0.0.0/8"]
     row = scan(organization, admin, "127.9.9.0/26", methods=["tcp_connect"], ports=[1])
     assert rules.resume_lost() == 0
-    now = timezone.now()
-    Scan.objects.update(state="running", driven=now, position=60, scanned=60)
+    LeaseHolder(SCANS).lease(1)
+    Scan.objects.update(position=60, scanned=60)
     assert not rules.drive(Scan.objects.get(pk=row.pk)), "somebody else is at it"
-    Scan.objects.update(driven=now - timedelta(minutes=1))
+    past = timezone.now() - timedelta(minutes=1)
+    Scan.objects.update(leased_until=past)
+    assert SCANS.put_back() == 1
+    Scan.objects.update(not_before=past)
     assert rules.resume_lost() == 1
     assert rules.drive(Scan.objects.get(pk=row.pk))
     row.refresh_from_db()

@@ -1,6 +1,6 @@
 """Models of templates, configurations, snapshots, pushes, rollouts, bulk operations."""
 
-from controller.configs.models.bulk_operations import DeviceBatch, DeviceBatchRow
+from controller.configs.models.bulk_operations import BULK_ROWS, DeviceBatch, DeviceBatchRow
 from controller.configs.models.configurations import (
     PUSHES,
     Backend,
@@ -15,6 +15,7 @@ from controller.configs.models.configurations import (
 from controller.configs.models.rollouts import Rollout, RolloutDevice
 
 __all__ = [
+    "BULK_ROWS",
     "PUSHES",
     "Backend",
     "Config",

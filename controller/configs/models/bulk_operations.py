@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 
 from controller.accounts.models import Organization, User
 from controller.accounts.models.audit import Audited
+from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.devices.models import Device
 
@@ -78,7 +79,7 @@ class DeviceBatch(Audited, Base):
         return owner
 
 
-class DeviceBatchRow(models.Model):
+class DeviceBatchRow(Leased):
     """Device of a bulk operation; its name is kept when the device is deleted."""
 
     class State(models.TextChoices):
@@ -99,8 +100,17 @@ class DeviceBatchRow(models.Model):
             models.UniqueConstraint(fields=["batch", "device"], name="device_once_per_batch")
         ]
         indexes = [
-            models.Index(fields=["id"], name="batch_rows_waiting", condition=Q(state="waiting"))
+            models.Index(
+                fields=["id"], name="batch_rows_waiting", condition=Q(state="waiting")
+            ),
+            lease_index("batch_row_leased"),
         ]
 
     def __str__(self) -> str:
         return f"{self.name}: {self.state}"
+
+
+BULK_ROWS = LeaseQueue(
+    "bulk_rows", DeviceBatchRow,
+    waits=Q(state=DeviceBatchRow.State.WAITING, batch__state=DeviceBatch.State.RUNNING),
+)  # fmt: skip

@@ -18,9 +18,17 @@ from django.utils import timezone
 from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.events import Event, publish
+from controller.base.leases import FREE, LeaseHolder
 from controller.base.request_context import current_context, use_context
 from controller.celery import enqueue_on_commit
-from controller.configs.models import Config, DeviceBatch, DeviceBatchRow, Template, TemplateUse
+from controller.configs.models import (
+    BULK_ROWS,
+    Config,
+    DeviceBatch,
+    DeviceBatchRow,
+    Template,
+    TemplateUse,
+)
 from controller.configs.rules import change_preview
 from controller.configs.rules.bulk_actions import (
     BULK_ACTIONS,
@@ -40,6 +48,9 @@ TURN_SECONDS = 5.0
 DRAFTS_STAY = timedelta(days=1)
 STAY = timedelta(days=90)
 State, RowState, Kind = DeviceBatch.State, DeviceBatchRow.State, DeviceBatch.Kind
+# A row at which so many workers died is not given to another one.
+MOST_ATTEMPTS = 3
+WORKERS_DIED = f"{MOST_ATTEMPTS} workers died at it."
 FAILED = "Muster failed at it: its log says why."
 CHANGED = "It is {} devices now, and not {} as you were shown. Look at them again."
 
@@ -221,8 +232,9 @@ def stop(batch: DeviceBatch) -> DeviceBatch:
         raise Conflict("It is not under way.")
     row.state, row.ended = State.STOPPED, timezone.now()
     row.save()
+    # A worker that executes a row just now rolls its change back.
     row.rows.filter(state=RowState.WAITING).update(
-        state=RowState.LEFT, reason="It was stopped before.", ended=row.ended
+        state=RowState.LEFT, reason="It was stopped before.", ended=row.ended, **FREE
     )
     _tell(row)
     return row
@@ -243,8 +255,10 @@ def _tell(batch: DeviceBatch) -> None:
 
 def run_due() -> int:
     """Execute waiting rows for one time slice. Returns the number of devices."""
+    BULK_ROWS.put_back()
+    holder = LeaseHolder(BULK_ROWS)
     done, until = 0, time.monotonic() + TURN_SECONDS
-    while run_next_row():
+    while run_next_row(holder):
         done += 1
         if time.monotonic() > until:
             enqueue_on_commit(RUN)
@@ -252,34 +266,33 @@ def run_due() -> int:
     return done
 
 
-@transaction.atomic
-def run_next_row() -> bool:
-    row: DeviceBatchRow | None = (
-        DeviceBatchRow.objects.select_for_update(skip_locked=True, of=("self",))
-        .filter(state=RowState.WAITING, batch__state=State.RUNNING)
-        .select_related("batch__user")
-        .order_by("pk")
-        .first()
-    )
-    if row is None:
+def run_next_row(holder: LeaseHolder[DeviceBatchRow]) -> bool:
+    """Execute the row that waits for the longest time. Returns False if none waits."""
+    rows = holder.lease(1, DeviceBatchRow.objects.select_related("batch__user"))
+    if not rows:
         finish_completed()
         return False
+    (row,) = rows
     try:
-        with transaction.atomic():
-            execute_row(row)
-        row.state = RowState.DONE
+        execute_once(row, holder)
     except Refused as refusal:
-        row.state, row.reason = RowState.REFUSED, str(refusal)
+        holder.end(row, state=RowState.REFUSED, reason=str(refusal), ended=timezone.now())
     except Exception:
         # If it stayed waiting, it would be first again and block all others.
         log.exception("%s of %s failed", row.batch, row.name)
-        row.state, row.reason = RowState.REFUSED, FAILED
-    # The row of a deleted device has no device by now.
-    DeviceBatchRow.objects.filter(pk=row.pk).update(
-        state=row.state, reason=row.reason, ended=timezone.now()
-    )
+        holder.end(row, state=RowState.REFUSED, reason=FAILED, ended=timezone.now())
     _tell(row.batch)
     return True
+
+
+@transaction.atomic
+def execute_once(row: DeviceBatchRow, holder: LeaseHolder[DeviceBatchRow]) -> None:
+    """Execute a row together with its result; raise Conflict if it was stopped meanwhile."""
+    if row.attempts > MOST_ATTEMPTS:
+        raise Refused(WORKERS_DIED)
+    execute_row(row)
+    if not holder.end(row, state=RowState.DONE, ended=timezone.now()):
+        raise Conflict("It was stopped while it was executed.")
 
 
 def finish_completed() -> None:

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from controller.accounts.models import Organization, Site, User
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.events import event_for, publish
+from controller.base.leases import FREE, LeaseHolder
 from controller.celery import enqueue_on_commit
 from controller.devices.models import Device
 from controller.discovery.drivers.contract import (
@@ -23,7 +24,7 @@ from controller.discovery.drivers.contract import (
 )
 from controller.discovery.drivers.prober import Probing
 from controller.discovery.engine import targets
-from controller.discovery.models import Finding, Scan
+from controller.discovery.models import SCANS, Finding, Scan
 from controller.discovery.rules.hosts import as_finding, check_permitted
 
 RUN = "discovery:run"
@@ -32,8 +33,7 @@ MOST_ACTIVE = 3
 MOST_TARGETS, MOST_PORTS = 256, 64
 # Seconds between saving findings and checking for cancellation.
 TURN_SECONDS = 0.4
-# A scan without a sign of life for this long has lost its worker.
-LOST_AFTER = timedelta(seconds=30)
+GRACE = timedelta(seconds=5)
 
 
 @transaction.atomic
@@ -90,7 +90,7 @@ def cancel(scan: Scan, *, by: User) -> Scan:
     """Cancel a scan; its worker stops within a second. Raises Conflict if it has ended."""
     _check_may(by, scan)
     stopped = _active(scan).update(
-        state=Scan.State.CANCELLED, ended=timezone.now(), community=""
+        state=Scan.State.CANCELLED, ended=timezone.now(), community="", **FREE
     )
     if not stopped:
         raise Conflict(f"The scan is {_state_of(scan)} already.")
@@ -123,24 +123,24 @@ def _active(scan: Scan) -> Any:
 def drive(scan: Scan) -> bool:
     """Run a scan, or resume a lost one. Returns False if another worker drives it."""
     now = timezone.now()
-    lost = Q(driven__isnull=True) | Q(driven__lt=now - LOST_AFTER)
-    taken = _active(scan).filter(lost)
-    if not taken.update(
-        state=Scan.State.RUNNING, driven=now, began=scan.began or now, scanned=F("position")
-    ):
+    holder = LeaseHolder(SCANS)
+    if not holder.lease(1, Scan.objects.filter(pk=scan.pk)):
         return False
+    _active(scan).update(driven=now, began=scan.began or now, scanned=F("position"))
     scan.refresh_from_db()
     try:
-        _go_through(scan)
+        is_whole = _go_through(scan, holder)
     except OSError as error:
         # For example if this machine is out of sockets.
-        _end(scan, Scan.State.FAILED, trouble=str(error)[:255])
+        _end(scan, holder, Scan.State.FAILED, trouble=str(error)[:255])
         return True
-    _end(scan, Scan.State.COMPLETED)
+    if is_whole:
+        _end(scan, holder, Scan.State.COMPLETED)
     return True
 
 
-def _go_through(scan: Scan) -> None:
+def _go_through(scan: Scan, holder: LeaseHolder[Scan]) -> bool:
+    """Ask all hosts. Returns False if the scan was cancelled, or taken over."""
     ranges = [targets.parse(text) for text in scan.targets]
     without = [targets.parse(text) for text in scan.excluded]
     order = list(targets.hosts(ranges, without, scan.position))
@@ -159,14 +159,24 @@ def _go_through(scan: Scan) -> None:
             # resumes.
             first = next(iter(waiting), None)
             position = start_at + (order.index(first) if first else len(order))
-            if not _note(scan, [found for _, found in done if found], len(done), position):
-                return
+            found = [report for _, report in done if report]
+            if not _note(scan, holder, found, asked=len(done), position=position):
+                return False
+    return True
 
 
-def _note(scan: Scan, found: list[HostReport], asked: int, position: int) -> bool:
+def _note(
+    scan: Scan,
+    holder: LeaseHolder[Scan],
+    found: list[HostReport],
+    *,
+    asked: int,
+    position: int,
+) -> bool:
     """Save findings and progress; return False if the scan has been cancelled."""
     with transaction.atomic():
-        going_on: int = _active(scan).update(
+        holder.renew_if_due()
+        going_on: int = (_active(scan) & holder.mine).update(
             scanned=F("scanned") + asked, position=position, driven=timezone.now(),
             found=F("found") + _save_findings(scan, found),
         )  # fmt: skip
@@ -192,9 +202,9 @@ def _save_findings(scan: Scan, found: Iterable[HostReport]) -> int:
     return len(rows) - again
 
 
-def _end(scan: Scan, state: str, trouble: str = "") -> None:
-    ended = timezone.now()
-    if _active(scan).update(state=state, ended=ended, trouble=trouble, community=""):
+def _end(scan: Scan, holder: LeaseHolder[Scan], state: str, trouble: str = "") -> None:
+    values = {"state": state, "ended": timezone.now(), "trouble": trouble, "community": ""}
+    if (_active(scan) & holder.mine).update(**values, **FREE):
         scan.refresh_from_db()
         _tell(scan)
 
@@ -206,9 +216,9 @@ def _tell(scan: Scan) -> None:
 
 def resume_lost() -> int:
     """Enqueue scans without a message or with a dead worker. Returns their number."""
-    lost = Q(driven__isnull=True, created__lt=timezone.now() - timedelta(seconds=5))
-    lost |= Q(driven__lt=timezone.now() - LOST_AFTER)
-    rows = list(Scan.objects.filter(lost, state__in=Scan.ACTIVE).values_list("pk", flat=True))
+    SCANS.put_back()
+    # The message of a new scan is given its time.
+    rows = list(SCANS.due(timezone.now() - GRACE).values_list("pk", flat=True))
     for pk in rows:
         enqueue_on_commit("controller.discovery.tasks.scan", str(pk))
     return len(rows)
