@@ -621,9 +621,11 @@ def test_a_batch_gives_up_on_a_device_at_its_deadline_and_knows_its_strategies(d
     until(lambda: "state: failed" in journal(device))
 
 
-def test_the_agent_is_woken_if_it_runs(device, tmp_path):
+@pytest.mark.parametrize("name", ["openwisp-config", "openwisp_config"])
+def test_the_agent_is_woken_if_it_runs(name, device, tmp_path):
+    """Versions until 1.1 of the agent have an underscore in their name."""
     strategy = STRATEGIES["openwrt-agent"]
-    program = tmp_path / "openwisp-config"
+    program = tmp_path / name
     # Like the real one, it waits in a subshell of its own name.
     program.write_text(
         f"#!/bin/sh\ntrap 'echo woken >>{tmp_path}/woken' USR1\n"

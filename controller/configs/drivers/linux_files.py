@@ -25,17 +25,24 @@ HOOKS_SECONDS = 120.0
 GRACE_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
-STATE = '"${MUSTER_ROOT:-}/var/lib/muster"'
+# Where the device keeps its state; on OpenWrt /var is memory, which a restart empties.
+STATE = (
+    "s=${MUSTER_ROOT:-}/var/lib/muster; "
+    '[ ! -L "${MUSTER_ROOT:-}/var" ] || s=${MUSTER_ROOT:-}/etc/muster/push'
+)
 # sh -c, because the login shell may be any; umask, because archives contain secrets.
 START = (
-    f"exec sh -c 'umask 077; d={STATE}/incoming.$$; "
+    f"exec sh -c 'umask 077; {STATE}; d=$s/incoming.$$; "
     'mkdir -p "$d/stage" && cd "$d" && tar xf - && set -- start "$@" && . ./push.sh\' push'
 )
 ASK = (
-    f"exec sh -c 'cd {STATE} 2>/dev/null && [ -f push.sh ] || {{ echo state: none; exit; }}; "
+    f'exec sh -c \'{STATE}; cd "$s" 2>/dev/null && [ -f push.sh ] || {{ echo state: none; exit; }}; '
     ". ./push.sh' push"
 )
 
+# Of the time that a device waits for a confirmation, it may take this part to be in effect; and
+# how long it is left alone where it could not tell how long it takes.
+SHARE, UNTOLD = 3, 0.1
 KILLED = 128
 """Exit statuses from here on are signals: the runner may have outlived its session."""
 AT_WORK = ("preparing", "applying", "restoring")
@@ -51,6 +58,8 @@ class Answer:
     reason: str = ""
     log: str = ""
     drift: tuple[str, ...] = ()
+    settles: float = 0.0
+    """Seconds until what is applied is in effect."""
 
     @classmethod
     def read(cls, result: Result) -> Answer:
@@ -67,6 +76,7 @@ class Answer:
             reason=_last(values.get("reason")),
             log="\n".join(values.get("log", ())),
             drift=tuple(values.get("drift", ())),
+            settles=_seconds(_last(values.get("settles"))),
         )
 
 
@@ -86,13 +96,14 @@ class LinuxFiles:
             return Outcome("unreachable", str(refusal))
         except OutcomeUnknown:
             # A new network configuration often cuts this connection.
-            return await self._confirm(archive, window, connect)
+            return await self._confirm(archive, window, connect, UNTOLD)
         except Refused as refusal:
             return Outcome("failed", str(refusal))
         answer = Answer.read(started)
         killed = not answer.state and started.exit_status >= KILLED
         if killed or answer.state in ("waiting", "unknown"):
-            return await self._confirm(archive, window, connect)
+            settles = min(answer.settles, window / SHARE) if answer.state else UNTOLD
+            return await self._confirm(archive, window, connect, settles)
         return _settled(answer, archive)
 
     async def verify(self, archive: Archive, *, connect: ShellFactory) -> Outcome:
@@ -109,17 +120,27 @@ class LinuxFiles:
             return Outcome("unknown", answer.reason)
         return _settled(answer, archive)
 
-    async def _confirm(self, archive: Archive, window: float, connect: ShellFactory) -> Outcome:
+    async def _confirm(
+        self, archive: Archive, window: float, connect: ShellFactory, settles: float
+    ) -> Outcome:
+        """Confirm over a new connection, once what was applied is in effect."""
         now = asyncio.get_running_loop().time
         latest = now() + HOOKS_SECONDS
         deadline = now() + window + self.grace
-        pause, trouble = FIRST_PAUSE, ""
+        pause, trouble, is_proven = FIRST_PAUSE, "", not settles
+        await asyncio.sleep(settles)
         while now() < deadline:
+            verb = f"confirm {quote(archive.checksum)}" if is_proven else "status"
             try:
-                answer = await _ask(f"confirm {quote(archive.checksum)}", connect)
+                answer = await _ask(verb, connect)
             except Refused as refusal:
                 trouble = str(refusal)
             else:
+                if answer.state == "waiting" and not is_proven:
+                    # It answers when all is in effect; it is kept if it still does after a while.
+                    is_proven = True
+                    await asyncio.sleep(min(answer.settles, window / SHARE))
+                    continue
                 if answer.state not in (*AT_WORK, "waiting", ""):
                     return _settled(answer, archive)
                 if answer.state in AT_WORK:
@@ -192,9 +213,14 @@ def _complaint(result: Result) -> str:
     said = _last(result.stderr.strip().splitlines()) or "it said nothing"
     return (
         f"The device could not run the push (exit status {result.exit_status}): {said}. It "
-        "needs sh, tar with gzip, awk and md5sum, and room in /var/lib/muster."
+        "needs sh, tar with gzip, awk and md5sum, and room in /var/lib/muster (on OpenWrt in "
+        "/etc/muster/push)."
     )
 
 
 def _last(values: Iterable[str] | None) -> str:
     return (list(values or ()) or [""])[-1]
+
+
+def _seconds(milliseconds: str) -> float:
+    return int(milliseconds) / 1000 if milliseconds.isdigit() else 0.0

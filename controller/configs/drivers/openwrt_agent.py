@@ -16,20 +16,20 @@ from controller.connections.drivers.contract import Shell, ShellFactory
 COMMAND_SECONDS = 15.0
 NOT_RUNNING = 3
 
-# The agent forks subshells of the same name, and USR1 would kill those: only a process whose
-# parent has another name is the agent. If it shows under its interpreter's name, pgrep finds it
-# by
-# its command line.
+# Until version 1.1 the agent is openwisp_config. It forks subshells of the same name, and USR1
+# would kill those: only a process whose parent has another name is the agent. If it shows under
+# its interpreter's name, pgrep finds it by its command line.
 WAKE = """\
-name=openwisp-config all=' ' agent=
+all=' ' agent=
 for at in /proc/[0-9]*/stat; do
     { read -r pid comm state parent _ <"$at"; } 2>/dev/null || continue
-    case $comm$state in "($name)Z") ;; "($name)"?) all="$all$pid:$parent " ;; esac
+    case $comm$state in *Z) ;; '(openwisp-config)'? | '(openwisp_config)'?) all="$all$pid:$parent " ;; esac
 done
 for one in $all; do
     case "$all" in *" ${one#*:}:"*) ;; *) agent=${one%:*} && break ;; esac
 done
-[ -n "$agent" ] || agent=$(pgrep -o -f "^[^ ]*sh /usr/sbin/$name" || pidof -s "$name") || exit 3
+[ -n "$agent" ] || agent=$(pgrep -o -f '^[^ ]*sh /usr/sbin/openwisp[-_]config') ||
+    agent=$(pidof -s openwisp-config || pidof -s openwisp_config) || exit 3
 kill -USR1 "$agent"
 """
 

@@ -52,6 +52,7 @@ for package in {packages} "$kept"/original/*; do
     echo "{mark} changes $package"
     uci -c "$root/etc/config" changes "$package" 2>/dev/null
     if [ -f "$root/etc/config/$package" ]; then
+        echo "{mark} mode $package" && ls -ldn "$root/etc/config/$package"
         echo "{mark} now $package"
         uci -c "$root/etc/config" export "$package" || exit 4
     fi
@@ -70,6 +71,7 @@ class Held:
     changes: str = ""
     """Set on the router and not committed."""
     now: Package | None = None
+    mode: int | None = None
     ours: Package = field(default_factory=list)
     original: Package | None = None
 
@@ -158,8 +160,17 @@ async def look(names: Iterable[str], connect: ShellFactory) -> dict[str, Held]:
         title, _, text = part.partition("\n")
         kind, name = title.split(" ", 1)
         one = held.setdefault(name, Held())
-        setattr(one, kind, text if kind == "changes" else parse(text))
+        if kind == "mode":
+            one.mode = mode_of(text)
+        else:
+            setattr(one, kind, text if kind == "changes" else parse(text))
     return held
+
+
+def mode_of(listed: str) -> int:
+    """Return the mode of a file from its line of ``ls -l``."""
+    letters = listed[1:10]
+    return sum(1 << (8 - at) for at, one in enumerate(letters) if one not in "-ST")
 
 
 def _merged(
@@ -173,7 +184,9 @@ def _merged(
         merged = merge(one.now or [], mine, former=one.ours, original=original)
         if not (merged or original or mine):
             continue
-        yield _file(PACKAGES + name, merged, modes.get(PACKAGES + name, 0o644))
+        # A package of the router's may be closed to others, as that of wireless networks is.
+        mode = one.mode if one.mode is not None else modes.get(PACKAGES + name, 0o644)
+        yield _file(PACKAGES + name, merged, mode)
         yield _file(f"{KEPT}ours/{name}", mine)
         yield _file(f"{KEPT}original/{name}", original)
 

@@ -5,8 +5,10 @@
 #                                     long for a confirmation; without one, put all files back
 #   push.sh confirm CHECKSUM          keep what is applied
 #   push.sh status                    tell what is applied, and which files were changed since
+#   push.sh recover [boot]            put back what a killed runner or a restart left half done
 #
-# Everything lives in $MUSTER_ROOT/var/lib/muster:
+# Everything lives in $MUSTER_ROOT/var/lib/muster; where /var is a link to memory, as on OpenWrt, in
+# $MUSTER_ROOT/etc/muster/push, which a restart leaves:
 #   lock.N     a link to "pid:start:boot" of who holds the lock; held as long as that lives,
 #              and only the highest N counts, so that a stale one is replaced without a race
 #   run.N      the latest push: journal (the last line of a key wins), log, back.tar, lists
@@ -19,8 +21,11 @@ export LC_ALL
 umask 022
 root=${MUSTER_ROOT:-}
 root=${root%/}
-state=$root/var/lib/muster
+memory=$root/var/lib/muster
+state=$memory
+if [ -L "$root/var" ]; then state=$root/etc/muster/push; fi
 hook_seconds=60
+hooks=yes
 nl='
 '
 
@@ -81,8 +86,8 @@ tidy() { # what this and earlier pushes need no more, and uploads whose connecti
 
 note() { printf '%s\n' "$1" >>"$run/journal"; }
 
-load() { # $run -> $phase $checksum $reason $runner
-    phase='' checksum='' reason='' runner=''
+load() { # $run -> $phase $checksum $reason $runner $settles
+    phase='' checksum='' reason='' runner='' settles=''
     [ -f "$run/journal" ] || return 0
     while read -r key value; do
         case $key in
@@ -90,6 +95,7 @@ load() { # $run -> $phase $checksum $reason $runner
             checksum:) checksum=$value ;;
             reason:) reason=$value ;;
             runner:) runner=$value ;;
+            settles:) settles=$value ;;
         esac
     done <"$run/journal"
 }
@@ -101,8 +107,44 @@ report() {
         echo "state: none"
         return
     fi
-    printf '%s\n' "state: $phase" "checksum: $checksum" "reason: $reason"
+    printf '%s\n' "state: $phase" "checksum: $checksum" "reason: $reason" "settles: ${settles:-0}"
     if [ -s "$run/log" ]; then tail -n 20 "$run/log" | sed 's/^/log: /'; fi
+}
+
+# --- a restart in the middle of a push ----------------------------------------------------
+
+move_from_memory() { # what earlier versions of this script kept there
+    if [ "$state" = "$memory" ] || [ -e "$state/applied" ] || [ ! -f "$memory/applied" ]; then
+        return
+    fi
+    cp -pR "$memory/applied" "$state/applied"
+    [ ! -d "$memory/originals" ] || cp -pR "$memory/originals" "$state/originals"
+}
+
+arm() { # until the push has ended, the device recovers at boot, without the portal
+    line="MUSTER_ROOT='$root' sh '$state/push.sh' recover boot"
+    if [ -f "$root/etc/rc.common" ]; then
+        mkdir -p "$root/etc/init.d" "$root/etc/rc.d" &&
+            printf '%s\n' '#!/bin/sh /etc/rc.common' START=12 "boot() { $line; }" \
+                'start() { :; }' >"$root/etc/init.d/muster-recover" &&
+            chmod 755 "$root/etc/init.d/muster-recover" &&
+            ln -sf ../init.d/muster-recover "$root/etc/rc.d/S12muster-recover"
+    elif [ -d "$root/etc/systemd/system" ]; then
+        unit=$root/etc/systemd/system/muster-recover.service
+        wants=$root/etc/systemd/system/sysinit.target.wants
+        mkdir -p "$wants" &&
+            printf '%s\n' '[Unit]' 'Description=Undo an unfinished push of Muster' \
+                DefaultDependencies=no After=local-fs.target 'Before=network-pre.target' \
+                'Wants=network-pre.target' '[Service]' Type=oneshot \
+                "ExecStart=/bin/sh -c \"$line\"" >"$unit" &&
+            ln -sf ../muster-recover.service "$wants/muster-recover.service"
+    fi 2>>"$run/log"
+}
+
+disarm() {
+    rm -f "$root/etc/rc.d/S12muster-recover" "$root/etc/init.d/muster-recover" \
+        "$root/etc/systemd/system/sysinit.target.wants/muster-recover.service" \
+        "$root/etc/systemd/system/muster-recover.service"
 }
 
 answer() { # the SSH session ends here; the runner goes on alone

@@ -43,7 +43,7 @@ refused() { # mode, path -> $reason, if the archive may not hold this
         *//* | */./* | */../*) reason="$2 is not a plain path below the root" ;;
         *[!A-Za-z0-9._/@:+,=~%-]*) reason="$2 has characters other than A-Z a-z 0-9 . _ / @ : + , = ~ % -" ;;
         /-*) reason="$2 begins with a dash" ;;
-        /var/lib/muster/*) reason="$2 belongs to the push itself" ;;
+        /var/lib/muster/* | /etc/muster/push/*) reason="$2 belongs to the push itself" ;;
         *) blocked "$2" ;;
     esac
 }
@@ -129,7 +129,29 @@ folders() { # paths -> the existing folders they are in
     done
 }
 
+same_owners() { # $changed: what replaces a file belongs to whom that belonged to
+    present=
+    for path in $changed; do
+        if [ -f "$root/$path" ] && [ ! -L "$root/$path" ]; then present="$present $path"; fi
+    done
+    [ -n "$present" ] || return 0
+    (cd "$root/" && ls -ldn $present) |
+        awk -v uid="$(id -u)" -v gid="$(id -g)" '$3 != uid || $4 != gid { print $3 ":" $4, $NF }' |
+        while read -r owner path; do chown "$owner" "$run/stage/$path"; done 2>>"$run/log"
+    return 0
+}
+
+settling() { # -> $settles: milliseconds until what the hooks told procd is in effect
+    settles=0
+    library=$root/lib/functions/procd.sh
+    [ -f "$library" ] || return 0
+    delay=$(sed -n 's/.*PROCD_RELOAD_DELAY=\([0-9]\{1,6\}\).*/\1/p' "$library" | head -n 1)
+    settles=$((${delay:-1000} * 4))
+}
+
 run_hooks() { # paths -> $failure
+    # At boot, services have not read anything yet.
+    [ "$hooks" = yes ] || return 0
     limit=
     if command -v timeout >/dev/null; then limit="timeout $hook_seconds"; fi
     for hook in "$root"/etc/muster/reload.d/*; do

@@ -70,7 +70,7 @@ compare() { # $paths and the config in force -> $changed $departed; manifest and
         give_up "the former files could not be kept: $(tail -n 1 "$run/log")"
     echo "$changed$departed" >"$run/touched" || give_up "the disk of $state is full"
     # A config that makes the device crash must find all this when it is up again.
-    (cd "$run" && sync back.tar saved touched journal 2>/dev/null)
+    (cd "$run" && sync back.tar saved touched journal 2>/dev/null) || sync
 }
 
 keep_former() { # $save in case this push fails, $keep in case a later one drops these paths
@@ -81,6 +81,7 @@ keep_former() { # $save in case this push fails, $keep in case a later one drops
 }
 
 apply() { # -> $failure
+    same_owners
     put_all "$run/stage" "$changed" 2>>"$run/log" ||
         { failure="files could not be written: $(tail -n 1 "$run/log")" && return 1; }
     originals='' gone=''
@@ -124,18 +125,21 @@ put_back() { # reason; can be begun again at any point
     [ -n "$failure" ] || run_hooks "$touched"
     [ -z "$failure" ] || note "reason: $why; and on the way back: $failure"
     note "state: failed"
+    disarm
 }
 
 finalize() { # can be begun again at any point
     if [ -f "$run/manifest" ]; then mv -f "$run/manifest" "$state/applied"; fi
     note "state: applied"
+    disarm
 }
 
 await_confirmation() { # seconds
     sleep "$1" >/dev/null 2>&1 &
     nap=$!
     trap 'kill "$nap" 2>/dev/null' USR1
-    note "state: waiting"
+    settling
+    note "settles: $settles${nl}state: waiting"
     answer
     while kill -0 "$nap" 2>/dev/null; do wait "$nap"; done
     if [ ! -L "$run/decided" ] && ln -s expired "$run/decided" 2>/dev/null; then
@@ -185,6 +189,7 @@ runner() { # checksum, seconds, md5 of the archive if it is not the checksum; th
         exit
     fi
     settle
+    move_from_memory
     run=$state/run.$number
     mv "$here" "$run" && cd "$run"
     same_script || mv -f push.sh "$state/push.sh"
@@ -203,6 +208,7 @@ runner() { # checksum, seconds, md5 of the archive if it is not the checksum; th
         finalize
         answer
     else
+        arm
         note "state: applying" || give_up "the disk of $state is full"
         if apply; then
             await_confirmation "$2"
@@ -268,7 +274,10 @@ case $verb in
         printf '%s\n' "${answered:-state: unknown${nl}reason: the push ended without a word}"
         ;;
     runner) runner "$@" ;;
-    recover) if acquire; then settle; fi ;;
+    recover)
+        if [ "${1:-}" = boot ]; then hooks=no; fi
+        if acquire; then settle; fi
+        ;;
     confirm) confirm "$1" ;;
     status) status ;;
     *) echo "state: unknown${nl}reason: there is no verb $verb" ;;
