@@ -8,7 +8,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from controller.base.errors import Refused, Unreachable
@@ -38,7 +38,7 @@ def look_at_all() -> int:
         )
         .select_related("device__organization")
         .prefetch_related("device__vpn_clients__ip")
-        .order_by("home__asked")[:MOST]
+        .order_by(F("home__asked").asc(nulls_first=True))[:MOST]
     )
     look_at(rows)
     return len(rows)

@@ -14,7 +14,7 @@ from controller.base.errors import Refused
 from controller.base.leases import LeaseHolder
 from controller.connections.engine.commands import KINDS, problems
 from controller.connections.models import COMMANDS, Command, CommandBatch, DeviceConnection
-from controller.connections.rules import command_worker, commands
+from controller.connections.rules import command_worker, commands, usable_connections
 from controller.devices.models import Device
 from tests import factories
 from tests.fleet.ssh import Fleet, SshDevice
@@ -320,3 +320,22 @@ def test_a_kind_that_is_not_known_any_more_is_shown_with_its_output(
     page = f"/admin/connections/command/{row.pk}/change/"
     assert client.get(page).status_code == 200
     assert client.get("/admin/connections/command/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_working_connection_is_preferred_and_an_untried_one_comes_second(
+    organization: Organization,
+) -> None:
+    device = factories.device(organization, management_ip="192.0.2.4")
+    states = {"failing": False, "untried": None, "working": True}
+    rows = {
+        name: DeviceConnection.objects.create(
+            device=device,
+            credentials=factories.credentials(organization, name=name),
+            is_working=state,
+        )
+        for name, state in states.items()
+    }
+    for name in ("working", "untried", "failing"):
+        assert usable_connections([device.pk])[device.pk].credentials.name == name
+        rows[name].delete()

@@ -58,7 +58,7 @@ def network(organization: Organization, server: ZeroTier, **values: Any) -> Vpn:
 
 
 def test_a_zerotier_server_is_a_network_of_its_controller(
-    organization: Organization, server: ZeroTier
+    organization: Organization, server: ZeroTier, django_capture_on_commit_callbacks: Any
 ) -> None:
     vpn = network(organization, server)
     told = server.networks[vpn.network_id]
@@ -68,8 +68,19 @@ def test_a_zerotier_server_is_a_network_of_its_controller(
     update_vpn(vpn, config={"zerotier": [{"private": False}]})
     assert rules.sync_servers() == 1
     assert server.networks[vpn.network_id]["private"] is False
-    rules.delete_vpn(Vpn.objects.get(pk=vpn.pk))
+    with django_capture_on_commit_callbacks(execute=True):
+        rules.delete_vpn(Vpn.objects.get(pk=vpn.pk))
     assert not server.networks
+
+
+def test_a_zerotier_server_whose_controller_is_gone_can_be_deleted(
+    organization: Organization, server: ZeroTier, django_capture_on_commit_callbacks: Any
+) -> None:
+    vpn = network(organization, server)
+    server.__exit__(None, None, None)
+    with django_capture_on_commit_callbacks(execute=True):
+        rules.delete_vpn(vpn)
+    assert not Vpn.objects.exists()
 
 
 @pytest.mark.usefixtures("idtool")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, F, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import path
@@ -168,7 +168,7 @@ class DeviceBatchAdmin(ScopedAdmin):
             *(When(state=state, then=Value(at)) for at, state in enumerate(ROW_TONES)),
             output_field=IntegerField(),
         )
-        rows = list(batch.rows.order_by(worst, "-ended", "pk")[:SHOWN])
+        rows = list(batch.rows.order_by(worst, F("ended").desc(nulls_last=True), "pk")[:SHOWN])
         here = admin_url(DeviceBatch, "change", batch.pk)
         counts = [(state, getattr(batch, state)) for state in ROW_TONES]
         return {

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused
@@ -158,15 +158,19 @@ def _connect_all(pairs: Iterable[tuple[UUID, Credentials]]) -> None:
 
 
 def usable_connections(device_ids: Iterable[UUID]) -> dict[UUID, DeviceConnection]:
-    """Return the connection to use per device: enabled, preferably a working one."""
+    """Return the connection to use per device: one that works, else an untried one, else any."""
     rows = (
         DeviceConnection.objects.filter(
             device__in=device_ids, enabled=True, device__management_ip__isnull=False
         )
         .select_related("credentials", "device")
-        .order_by("device", "is_working", "-created")
+        # The last row of a device wins. Databases differ in where NULL sorts.
+        .order_by(
+            "device",
+            Case(When(is_working=True, then=2), When(is_working=None, then=1), default=0),
+            "-created",
+        )
     )
-    # False sorts before True and the last row wins, so working connections are preferred.
     return {row.device_id: row for row in rows}
 
 

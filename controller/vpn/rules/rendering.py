@@ -86,7 +86,8 @@ def follow_certificates() -> set[UUID]:
     servers = Vpn.objects.filter(ca__isnull=False, cert__isnull=False).exclude(
         ca_serial=F("ca__serial_number"), cert_serial=F("cert__serial_number")
     )
-    for vpn in servers.select_related("ca", "cert"):
+    renewed = list(servers.select_related("ca", "cert"))
+    for vpn in renewed:
         assert vpn.ca and vpn.cert  # noqa: S101, PT018 - filtered above
         if vpn.ca_serial != vpn.ca.serial_number:
             devices |= set(vpn.clients.values_list("device", flat=True))
@@ -95,6 +96,6 @@ def follow_certificates() -> set[UUID]:
             cert_serial=vpn.cert.serial_number,
             revision=F("revision") + 1,
         )
-    if servers:
+    if renewed:
         enqueue_on_commit(SYNC)
     return devices

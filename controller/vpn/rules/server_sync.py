@@ -3,6 +3,7 @@
 The last synchronized revision is stored on the row, so lost messages only cause delay.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,6 +11,7 @@ from datetime import timedelta
 from django.db.models import F, Q
 from django.utils import timezone
 
+from controller.base.database import release_connections
 from controller.base.errors import NotFound, Refused, Unreachable
 from controller.vpn.drivers import webhook
 from controller.vpn.drivers.contract import Denied, Endpoint, Member
@@ -17,6 +19,8 @@ from controller.vpn.drivers.zerotier import Controller
 from controller.vpn.engine import zerotier
 from controller.vpn.models import Vpn, VpnClient
 from controller.vpn.rules.rendering import rendered
+
+log = logging.getLogger(__name__)
 
 PAUSE = timedelta(minutes=1)
 TROUBLE_LENGTH = 255
@@ -89,6 +93,15 @@ def delete_remote_network(vpn: Vpn) -> None:
         except Refused as refusal:
             if not isinstance(refusal.__cause__, NotFound):
                 raise
+
+
+def discard_remote_network(vpn: Vpn) -> None:
+    """Delete the network of a deleted server. A controller that does not answer keeps it."""
+    release_connections()
+    try:
+        delete_remote_network(vpn)
+    except Refused as refusal:
+        log.warning("ZeroTier network %s stays on %s: %s", vpn.network_id, vpn.host, refusal)
 
 
 def _reconcile_members(vpn: Vpn) -> None:

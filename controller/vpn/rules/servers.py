@@ -1,6 +1,7 @@
 """VPN servers: create, update, delete, with keys, certificates and addresses."""
 
 import secrets
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -16,7 +17,11 @@ from controller.vpn.engine.contract import Invalid
 from controller.vpn.engine.keys import DH_PARAMETERS
 from controller.vpn.models import Vpn
 from controller.vpn.rules.rendering import enqueue_sync
-from controller.vpn.rules.server_sync import create_remote_network, delete_remote_network
+from controller.vpn.rules.server_sync import (
+    create_remote_network,
+    delete_remote_network,
+    discard_remote_network,
+)
 from networks.ipam import rules as addresses
 from networks.overlay.engine.keys import wireguard_pair
 from pki import rules as pki
@@ -107,7 +112,8 @@ def delete_vpn(vpn: Vpn) -> None:
     except ProtectedError as error:
         users = ", ".join(sorted({str(row) for row in error.protected_objects}))
         raise Conflict(f"{vpn} is in use by {users}; delete that first.") from error
-    delete_remote_network(vpn)
+    # After the commit: a controller that is gone must not keep the row.
+    transaction.on_commit(partial(discard_remote_network, vpn))
     if address:
         address.delete()
     if cert and not cert.vpns.exists():

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import ProtectedError, Q
+from django.db.models import F, ProtectedError, Q
 from django.utils import timezone
 
 from controller.base.database import release_connections
@@ -105,7 +105,9 @@ def look(gateway: Gateway) -> Gateway:
 def poll() -> int:
     """Poll gateways that are due, in parallel. Returns their number."""
     old = timezone.now() - timedelta(seconds=settings.MUSTER_GATEWAY_POLL_SECONDS)
-    rows = Gateway.objects.filter(Q(polled=None) | Q(polled__lt=old)).order_by("polled")
+    rows = Gateway.objects.filter(Q(polled=None) | Q(polled__lt=old)).order_by(
+        F("polled").asc(nulls_first=True), "pk"
+    )
     due = list(rows.select_related("organization", "site")[:POLLED_AT_ONCE])
     Gateway.objects.filter(pk__in=[one.pk for one in due]).update(polled=timezone.now())
     # Threads only do network I/O and no database queries.

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from controller.accounts.models import User
@@ -162,7 +162,9 @@ def wake_due() -> int:
     """Enqueue due changes, in case their message was lost. Returns their number."""
     rows = Change.objects.filter(state=State.SCHEDULED, not_before__lte=timezone.now())
     busy = Change.objects.filter(state__in=Change.OPEN).values("gateway")
-    due = rows.exclude(gateway__in=busy).order_by("not_before", "created")
+    due = rows.exclude(gateway__in=busy).order_by(
+        F("not_before").asc(nulls_first=True), "created", "pk"
+    )
     # One per gateway: changes of a gateway are applied one at a time.
     firsts: dict[Any, Any] = {}
     for pk, gateway in due.values_list("pk", "gateway")[:500]:

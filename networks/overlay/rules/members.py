@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -190,12 +190,11 @@ def remove(members: Iterable[Member]) -> None:
 
 def _forget_paths(node_ids: set[int]) -> None:
     """Delete direct paths of these nodes between ends that no longer share a network."""
-    for path in DirectPath.objects.filter(low__in=node_ids) | DirectPath.objects.filter(
-        high__in=node_ids
-    ):
-        shared = Member.objects.active().filter(node=path.low_id, network__in=Member.objects.active().filter(node=path.high_id).values("network"))  # fmt: skip
-        if not shared.exists():
-            path.delete()
+    active = Member.objects.active()
+    of_high_end = active.filter(node=OuterRef(OuterRef("high"))).values("network")
+    shared = active.filter(node=OuterRef("low"), network__in=of_high_end)
+    paths = DirectPath.objects.filter(Q(low__in=node_ids) | Q(high__in=node_ids))
+    paths.exclude(Exists(shared)).delete()
 
 
 @transaction.atomic
