@@ -14,14 +14,16 @@ changes nothing.
 """
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
-from django.db import models, transaction
+from django.db import DatabaseError, connections, models, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -240,6 +242,36 @@ class LeaseHolder(Generic[Row]):
             return False
         assign(row, values)
         return True
+
+
+@contextmanager
+def keep_renewing(
+    renew: Callable[[], object], *, every: float, at_most: float
+) -> Iterator[None]:
+    """Call ``renew`` from a thread every so many seconds while the block runs.
+
+    For work that waits in calls of its own and cannot renew between them. After ``at_most``
+    seconds nothing is renewed any more: the block has stalled.
+    """
+    is_over = threading.Event()
+
+    def run() -> None:
+        end = time.monotonic() + at_most
+        try:
+            while not is_over.wait(every) and time.monotonic() < end:
+                renew()
+        except DatabaseError:
+            log.exception("A lease could not be renewed")
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run, name="leases", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def locked(rows: QuerySet[Row]) -> QuerySet[Row]:

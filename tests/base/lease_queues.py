@@ -4,11 +4,14 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from django.utils import timezone
+
 from controller.base.leases import Leased
 from controller.configs.models import Config, DeviceBatch, DeviceBatchRow, Push
 from controller.connections.models import Command
 from controller.discovery.models import Scan
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
+from networks.gateways.models import Change, Gateway
 from supervisor_proxy.models import (
     BackupPlan,
     StoredBackup,
@@ -89,7 +92,19 @@ def bulk_row() -> DeviceBatchRow:
     return DeviceBatchRow.objects.create(batch=batch, name="ap-1")
 
 
+def gateway_change() -> Change:
+    gateway = Gateway.objects.create(
+        organization=factories.organization(), name="edge", vendor="opnsense",
+        url="https://192.0.2.1",
+    )  # fmt: skip
+    return Change.objects.create(
+        gateway=gateway, feature="opnsense.routing.static_route", operation="create",
+        state="scheduled", not_before=timezone.now(),
+    )  # fmt: skip
+
+
 NEW: dict[str, Callable[[], Leased]] = {
+    "gateway_changes": gateway_change,
     "bulk_rows": bulk_row,
     "scans": scan,
     "commands": command,
@@ -101,6 +116,7 @@ NEW: dict[str, Callable[[], Leased]] = {
     "campaigns": campaign,
 }
 ENDINGS: dict[str, dict[str, Any]] = {
+    "gateway_changes": {"state": Change.State.APPLIED},
     "bulk_rows": {"state": DeviceBatchRow.State.DONE},
     "scans": {"state": Scan.State.COMPLETED},
     "commands": {"status": Command.Status.SUCCESS},

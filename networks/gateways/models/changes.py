@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site, User
+from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedJSONField
@@ -67,7 +68,7 @@ class ChangeSet(OrganizationOwned, Base):
         return self.name
 
 
-class Change(OrganizationScoped, Base):
+class Change(OrganizationScoped, Leased, Base):
     """A change of a gateway, from staging to its outcome."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secrets"}))
@@ -129,9 +130,8 @@ class Change(OrganizationScoped, Base):
     # Position in its set; None for inverses of the set's parts.
     position = models.PositiveIntegerField(null=True)
     expires = models.DateTimeField(null=True)
-    not_before = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)  # type: ignore[assignment]
     started = models.DateTimeField(null=True)
-    leased_until = models.DateTimeField(null=True)
     # Set once, before the write is sent: what may have been sent is never sent again.
     sent = models.DateTimeField(null=True)
     # Until then a lost write is still looked for: it may arrive late.
@@ -144,6 +144,7 @@ class Change(OrganizationScoped, Base):
         ordering = ["-created", "id"]
         indexes = [
             models.Index(fields=["gateway", "state"], name="change_by_gateway"),
+            lease_index("change_leased_until"),
             models.Index(
                 fields=["state", "not_before"],
                 name="change_to_do",
@@ -223,6 +224,12 @@ class Change(OrganizationScoped, Base):
     def is_rollback(self) -> bool:
         """Return whether this change rolls back a part of its set."""
         return self.change_set_id is not None and self.position is None
+
+
+CHANGES = LeaseQueue(
+    "gateway_changes", Change, waits=Q(state__in=Change.MOVING),
+    leased={"state": Change.State.APPLYING}, waiting={"state": Change.State.SCHEDULED},
+)  # fmt: skip
 
 
 class ChangeApproval(OrganizationScoped, models.Model):

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -26,33 +27,41 @@ from controller.base.errors import (
     TimedOut,
     Unreachable,
 )
+from controller.base.leases import RENEW_PART, keep_renewing
 from controller.celery import enqueue_on_commit
 from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.drivers.contract import Rejected
-from networks.gateways.models import Change
+from networks.gateways.models import CHANGES, Change
 from networks.gateways.rules.approvals import ready, waiting_state
 from networks.gateways.rules.changes import may_write, sole_id
 from networks.gateways.rules.diff import drifted
 from networks.gateways.rules.gateways import connect, note_version
 from networks.gateways.rules.scheduling import error_kind, topic, wake_due
-from networks.gateways.rules.transitions import log_event, transition
+from networks.gateways.rules.transitions import LEASED, log_event, transition
 
 State = Change.State
 ADVANCE = "networks.tasks.advance_set"
 # Upper bound of reads and writes per change, each with the gateway's timeout.
 CALLS = 12
+LEASE = timedelta(seconds=CHANGES.seconds)
 
 log = logging.getLogger(__name__)
 
 
-def lease() -> timedelta:
-    """Return how long a worker may hold a leased change."""
-    return timedelta(seconds=settings.MUSTER_GATEWAY_SECONDS * CALLS)
-
-
 def work(change: Change) -> bool:
     """Apply a due change. Returns False if another worker has it."""
-    return bool(list(steps(change)))
+    longest = settings.MUSTER_GATEWAY_SECONDS * CALLS
+    with keep_renewing(
+        lambda: renew(change), every=CHANGES.seconds / RENEW_PART, at_most=longest
+    ):
+        return bool(list(steps(change)))
+
+
+def renew(change: Change) -> None:
+    """Renew the lease of a change that is being applied, while this worker has it."""
+    if change.lease_holder is not None:
+        rows = Change.objects.filter(pk=change.pk, lease_holder=change.lease_holder)
+        rows.filter(state__in=LEASED).update(leased_until=timezone.now() + LEASE)
 
 
 def steps(change: Change) -> Iterator[str]:
@@ -87,7 +96,7 @@ def claim(change: Change) -> None:
         with transaction.atomic():
             transition(
                 change, State.SCHEDULED, State.APPLYING, started=now, intent=None,
-                leased_until=now + lease(),
+                lease_holder=uuid4(), leased_until=now + LEASE,
             )  # fmt: skip
     except IntegrityError as error:
         change.refresh_from_db()
@@ -135,7 +144,8 @@ def send(change: Change, device: Connection) -> str:
     """Send the write, once. Returns the id of the object."""
     feature = change.what
     values = feature.values(change.full_payload)
-    if change.leased_until is None or timezone.now() >= change.leased_until:
+    held = Change.objects.filter(pk=change.pk, lease_holder=change.lease_holder)
+    if not held.filter(leased_until__gt=timezone.now()).exists():
         raise TimedOut("The gateway took too long before anything was sent.")
     return device.write(feature, change.operation, change.target_id, values)
 

@@ -5,11 +5,14 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from controller.base.counters import count
 from controller.base.errors import Conflict, Refused
+from controller.base.leases import EXPIRED, for_each
 from networks.gateways.drivers.contract import Gateway as Connection
-from networks.gateways.models import Change
+from networks.gateways.models import CHANGES, Change
 from networks.gateways.rules.approvals import waiting_state
 from networks.gateways.rules.execution import finish, matches_desired, notify_done
 from networks.gateways.rules.gateways import connect
@@ -27,17 +30,23 @@ log = logging.getLogger(__name__)
 def reconcile() -> int:
     """Recover abandoned changes and resolve unknown ones. Returns the number resolved."""
     now = timezone.now()
-    for change in Change.objects.filter(
-        state__in=[State.APPLYING, State.VERIFYING], leased_until__lt=now
-    ):
-        _recover_abandoned(change)
+    lost = list(CHANGES.expired(now))
+    count(EXPIRED, CHANGES.name, len(lost))
+    for_each(lost, _recover_abandoned, name="gateways.abandoned")
     # A write may still be in flight for a while.
     rested = now - timedelta(seconds=settings.MUSTER_GATEWAY_SETTLE_SECONDS)
     rows = Change.objects.filter(state=State.UNKNOWN, sent__lte=rested).order_by("modified")
-    settled = sum(map(_look, rows.select_related("gateway")[:AT_ONCE]))
+    settled = _look_at_all(rows)
     late = Change.objects.filter(state=State.FAILED, watched_until__gt=now)
     rows = late.filter(modified__lt=now - LOOK_AGAIN).order_by("modified")
-    return settled + sum(map(_look, rows.select_related("gateway")[:AT_ONCE]))
+    return settled + _look_at_all(rows)
+
+
+def _look_at_all(rows: QuerySet[Change]) -> int:
+    found: list[bool] = []
+    some = rows.select_related("gateway")[:AT_ONCE]
+    for_each(some, lambda change: found.append(_look(change)), name="gateways.unknown")
+    return sum(found)
 
 
 def _look(change: Change) -> bool:

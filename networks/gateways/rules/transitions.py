@@ -7,15 +7,22 @@ from controller.accounts.models import User
 from controller.accounts.rules import audit
 from controller.base.errors import Conflict
 from controller.base.events import event_for, publish
+from controller.base.leases import FREE
 from controller.notifications.rules.notices import record_notices
 from networks.gateways.engine.features import MASK
 from networks.gateways.models import Change, ChangeEvent
 
 READ = "network:read"
+LEASED = (Change.State.APPLYING, Change.State.VERIFYING)
 
 
 def transition(change: Change, old: str, new: str, **values: Any) -> None:
-    """Compare-and-swap the change's state; raise Conflict if it moved meanwhile."""
+    """Compare-and-swap the change's state; raise Conflict if it moved meanwhile.
+
+    A change that no worker applies any more has no lease.
+    """
+    if new not in LEASED:
+        values |= FREE
     moved = Change.objects.filter(pk=change.pk, state=old, version=change.version).update(
         state=new, version=change.version + 1, **values
     )
