@@ -1,0 +1,1 @@
+"""Firmware: images, the devices they fit, and upgrades in waves."""

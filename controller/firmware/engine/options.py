@@ -1,0 +1,53 @@
+"""Options of an upgrade, and the flags of sysupgrade that they become."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# As clients of OpenWISP name them: one letter each.
+FLAGS: Mapping[str, str] = {
+    "c": "Keep all changed files of /etc.",
+    "o": "Keep all changed files.",
+    "n": "Reset the settings of the device.",
+    "u": "Leave out files that equal those of the new firmware.",
+    "p": "Do not restore the partition table.",
+    "k": "Note the installed packages in the backup.",
+}
+FORCE = "F"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Chosen flags, in the order of sysupgrade's help."""
+
+    flags: tuple[str, ...] = ()
+
+    @property
+    def resets(self) -> bool:
+        return "n" in self.flags
+
+    @property
+    def arguments(self) -> str:
+        return " ".join(f"-{one}" for one in self.flags)
+
+
+def parse(values: object) -> Options:
+    """Parse an object of flags, ``{"n": true}``; raise ValueError with the reason."""
+    if not isinstance(values, dict):
+        raise ValueError('An object is expected, as in {"n": true}.')
+    unknown = sorted(str(name) for name in values if name not in FLAGS)
+    if FORCE in unknown:
+        raise ValueError("-F is not offered: it installs images that the device refuses.")
+    if unknown:
+        raise ValueError(f"There is no option {unknown[0]!r}: {', '.join(FLAGS)} are known.")
+    wrong = [name for name, value in values.items() if not isinstance(value, bool)]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is either true or false.")
+    chosen = tuple(name for name in FLAGS if values.get(name))
+    if "n" in chosen and {"c", "o"} & {*chosen}:
+        raise ValueError("Settings are either reset (n) or kept (c, o), not both.")
+    return Options(chosen)
+
+
+def as_object(options: Options) -> dict[str, Any]:
+    return dict.fromkeys(options.flags, True)
