@@ -59,6 +59,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         ),
         "seal samples into blocks": ("controller.monitoring.tasks.seal", HOUR, "default"),
         "forget old measurements": ("controller.monitoring.tasks.forget", HOUR, "default"),
+        "forget old firmware": ("controller.firmware.tasks.forget", HOUR, "default"),
         "tell VPN servers": ("controller.vpn.tasks.tell_servers", reconcile, "default"),
         "check for drift": ("controller.configs.tasks.check_drift", 60, "poll"),
         "forget old configurations": ("controller.configs.tasks.forget", HOUR, "default"),

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "controller.monitoring",
     "geo",
     "supervisor_proxy",
+    "controller.firmware",
 ]
 
 MIDDLEWARE = [

@@ -211,6 +211,16 @@ MUSTER_SUPERVISOR_CONFIRM = env.bool("MUSTER_SUPERVISOR_CONFIRM", False)
 # Days for which the history of supervisor calls is kept.
 MUSTER_SUPERVISOR_HISTORY_DAYS = env.int("MUSTER_SUPERVISOR_HISTORY_DAYS", 365)
 
+# --- firmware of devices
+# Maximum size of an uploaded firmware image, in bytes; kept on disk, never in memory.
+MUSTER_FIRMWARE_LIMIT = env.int("MUSTER_FIRMWARE_LIMIT", 256 * 1024 * 1024)
+# Public usign keys whose signatures of images are trusted: the base64 line of each.
+MUSTER_FIRMWARE_KEYS: list[str] = env.list("MUSTER_FIRMWARE_KEYS", [])
+# Interval at which each device's firmware is read over SSH, in seconds.
+MUSTER_FIRMWARE_READ_SECONDS = env.int("MUSTER_FIRMWARE_READ_SECONDS", 6 * 3600)
+# Days for which the history of upgrades is kept.
+MUSTER_FIRMWARE_HISTORY_DAYS = env.int("MUSTER_FIRMWARE_HISTORY_DAYS", 730)
+
 # Directory of backups of Home Assistant devices.
 MUSTER_BACKUP_DIR = env.str("MUSTER_BACKUP_DIR", str(DATA_DIR / "backups"))
 

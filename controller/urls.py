@@ -33,6 +33,7 @@ urlpatterns = [
     path("", include("geo.urls")),
     path("", include("networks.urls")),
     path("", include("supervisor_proxy.urls")),
+    path("", include("controller.firmware.urls")),
     path("api/v1/openapi.json", Document.as_view(), name="openapi"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     path("api/v1/redoc/", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),

@@ -17,6 +17,7 @@ from controller.configs.rules import rollouts
 from controller.connections.models import Command, CommandBatch
 from controller.devices.models import Device, Enrollment
 from controller.discovery.models import Scan
+from controller.firmware.models import Build, Category, Image
 from controller.monitoring.models import Silence, Threshold, WifiSession
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
 from controller.notifications.rules import preferences
@@ -174,6 +175,21 @@ def add_monitoring(world: World, device: Device) -> None:
     world.rows |= {"wifi-session": session.pk, "silence": silence.pk, "threshold": threshold.pk}
 
 
+def add_firmware(world: World, device: Device) -> None:
+    """Add an image for the device."""
+    category = Category.objects.create(organization=device.organization, name="access points")
+    build = Build.objects.create(category=category, version="24.10.2")
+    image = Image.objects.create(
+        build=build, name="image.bin", type="image.bin", size=1, sha256="0" * 64,
+        has_metadata=False,
+    )  # fmt: skip
+    world.rows |= {
+        "firmware-upgrader/category": category.pk,
+        "firmware-upgrader/build": build.pk,
+        "image": image.pk,
+    }
+
+
 def add_homes(world: World, supervisor: Supervisor, root: User) -> None:
     """Add the rows of Home Assistant devices."""
     owner = supervisor.device.organization
@@ -216,6 +232,7 @@ def add_rows(world: World, root: User) -> None:
     audit.record_audit("test", organization)
     entry = audit.AuditEntry.objects.get(action="test")
     add_monitoring(world, device)
+    add_firmware(world, device)
     world.rows |= {
         "audit/logs": entry.pk,
         "sites": world.site.pk,

@@ -27,7 +27,7 @@ CODE = [
 APPS = [
     *(ROOT / "controller" / name for name in (
         "accounts", "notifications", "devices", "connections", "vpn", "configs", "discovery",
-        "monitoring",
+        "monitoring", "firmware",
     )),
     *(ROOT / "networks" / name for name in ("ipam", "overlay", "gateways")),
     *(ROOT / name for name in ("pki", "geo", "supervisor_proxy")),

@@ -49,6 +49,9 @@ PLAIN = {
     "configs.template.tags": "words",
     "devices.enrollment.told": "what the device says of itself",
     "devices.organizationsettings.command_types": "names",
+    "firmware.firmwarerollout.options": "switches",
+    "firmware.firmwarerollout.waves": "percentages",
+    "firmware.upgrade.options": "switches",
     "discovery.finding.ports": "numbers",
     "discovery.finding.said": "answers of strangers, without credentials",
     "discovery.finding.ways": "names of methods",
@@ -89,7 +92,7 @@ BY_THEMSELVES = {
     "CommandSerializer": "Command.shown_input",
     "CredentialsSerializer": "ParamsField",
 }
-OURS = {"accounts", "configs", "connections", "devices", "discovery", "geo", "networks",
+OURS = {"accounts", "configs", "connections", "devices", "discovery", "firmware", "geo", "networks",
         "notifications", "pki", "supervisor_proxy", "vpn"}  # fmt: skip
 
 

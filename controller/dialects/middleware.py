@@ -29,6 +29,7 @@ DIALECTS: tuple[tuple[str, str, Callable[[HttpRequest, int, str], HttpResponse]]
     ("/api/v1/controller/", "openwisp", openwisp.plain_error),
     ("/api/v1/users/", "openwisp", openwisp.plain_error),
     ("/api/v1/ipam/", "openwisp", openwisp.plain_error),
+    ("/api/v1/firmware-upgrader/", "openwisp", openwisp.plain_error),
     ("/api/v1/networks/", "openwisp", openwisp.plain_error),
     ("/api/networks", "husarnet", husarnet.plain_error),
     ("/api/network/", "husarnet", husarnet.plain_error),
@@ -46,6 +47,11 @@ LIMITED = ("/api/", "/supervisor/")
 NEVER_LIMITED = ("/api/v1/health",)
 SMALL = EITHER_SLASH
 BACKUPS = re.compile(r"/api/v1/controller/device/[^/]+/hassio/(snapshots|backups)/new/upload/?")
+FIRMWARE = re.compile(
+    r"/api/v1/firmware-upgrader/build/[^/]+/image/?|/admin/firmware/image/add/"
+)
+# Of a form around the file that is uploaded.
+FORM_BYTES = 64 * 1024
 UPLOADS = re.compile(r"/api/v1/.*(floorplan|location|import)")
 # Endpoints where passwords and codes are tried: strict limit per address.
 SIGN_INS = {
@@ -144,6 +150,8 @@ def body_limit(path: str) -> int:
     """Return the maximum size in bytes of a request body for this path."""
     if BACKUPS.fullmatch(path):
         return int(settings.MUSTER_BACKUP_LIMIT)
+    if FIRMWARE.fullmatch(path):
+        return int(settings.MUSTER_FIRMWARE_LIMIT) + FORM_BYTES
     small = path.startswith(SMALL) and not UPLOADS.match(path)
     limit: int = settings.MUSTER_BODY_LIMIT if small else settings.MUSTER_UPLOAD_LIMIT
     return limit

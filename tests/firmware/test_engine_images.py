@@ -131,7 +131,7 @@ def test_a_signature_is_verified_with_the_known_keys(tmp_path: Path) -> None:
     assert read(tmp_path, data, public_key()).metadata is not None
     assert read(tmp_path, data).signature == Verdict.UNKNOWN_KEY
     other = signed(image(metadata("x,y")))[-300:]
-    swapped = GOOD + chunk(GOOD, 0, other[: -16])
+    swapped = GOOD + chunk(GOOD, 0, other[:-16])
     assert read(tmp_path, swapped, public_key()).signature == Verdict.BROKEN
 
 

@@ -16,7 +16,9 @@ IMAGE = ImageFacts(8 * MIB, frozenset({"example,a"}), target="ath79/generic")
 DEVICE = DeviceFacts("example,a", "ath79/generic")
 
 
-def codes(image: ImageFacts, device: DeviceFacts, chosen: Options = KEEP, **how: bool) -> list[str]:
+def codes(
+    image: ImageFacts, device: DeviceFacts, chosen: Options = KEEP, **how: bool
+) -> list[str]:
     return [one.code for one in mismatches(image, device, chosen, **how)]
 
 
@@ -64,14 +66,16 @@ def test_size_memory_flash_and_signature_are_checked_before_anything_is_sent() -
     assert codes(IMAGE, DeviceFacts("example,a", memory_available=MIB)) == []
     assert codes(IMAGE, DeviceFacts("example,a", memory_total=15 * MIB)) == ["memory"]
     assert codes(ImageFacts(9, IMAGE.boards, flash_limit=8), DEVICE) == ["flash"]
-    assert codes(ImageFacts(9, IMAGE.boards, signature="broken"), DEVICE) == ["broken_signature"]
+    assert codes(ImageFacts(9, IMAGE.boards, signature="broken"), DEVICE) == [
+        "broken_signature"
+    ]
 
 
 def test_options_become_flags_of_sysupgrade() -> None:
     assert options.parse({"n": True, "u": True, "k": False}).arguments == "-n -u"
     assert options.parse({}).arguments == ""
     for wrong in ([], {"F": True}, {"x": True}, {"n": 1}, {"n": True, "c": True}):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"\w"):
             options.parse(wrong)
 
 

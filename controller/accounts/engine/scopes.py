@@ -28,7 +28,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "discovery": ("read", "run", "write"),
     "filter": ("share",),
     "firewall": ("read", "write"),
-    "firmware": ("upgrade",),
+    "firmware": (*CRUD, "upgrade"),
     "floorplan": CRUD,
     "gateway": CRUD,
     "group": CRUD,

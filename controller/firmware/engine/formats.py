@@ -61,7 +61,9 @@ def _refuse_foreign(head: bytes) -> None:
         if head.startswith(magic):
             raise BadImage(f"The file is {means}.")
     if len(set(head)) == 1:
-        raise BadImage(f"The file is filled with the byte {head[0]:#04x}; it holds no firmware.")
+        raise BadImage(
+            f"The file is filled with the byte {head[0]:#04x}; it holds no firmware."
+        )
     try:
         text = head.decode("utf-8", "strict")
     except UnicodeDecodeError as error:
@@ -70,7 +72,9 @@ def _refuse_foreign(head: bytes) -> None:
             return
         text = head[: error.start].decode()
     if text.lstrip().lower().startswith(("<!doctype", "<html")):
-        raise BadImage("The file is a web page: the download answered with an error or a login.")
+        raise BadImage(
+            "The file is a web page: the download answered with an error or a login."
+        )
     if all(one.isprintable() or one in "\t\r\n" for one in text):
         raise BadImage("The file is text, not a firmware image.")
 

@@ -80,7 +80,8 @@ def _board(image: ImageFacts, device: DeviceFacts) -> Iterator[Mismatch]:
         )
     elif image.target and device.target and image.target != device.target:
         yield Mismatch(
-            "wrong_target", f"The device is of {device.target}; the image is for {image.target}."
+            "wrong_target",
+            f"The device is of {device.target}; the image is for {image.target}.",
         )
 
 
@@ -126,7 +127,8 @@ def _memory_now(image: ImageFacts, device: DeviceFacts) -> Iterator[Mismatch]:
     if device.tmp_free is not None and device.tmp_free < needed:
         yield Mismatch(
             "tmp",
-            f"/tmp of the device has {_mib(device.tmp_free)} free; {_mib(needed)} are needed.",
+            f"The device has {_mib(device.tmp_free)} free in its memory for files; "
+            f"{_mib(needed)} are needed.",
         )
 
 

@@ -3,7 +3,9 @@
 import re
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
-VERSION = re.compile(r"^(?:openwrt|immortalwrt|lede)-(?:\d[\w.]*(?:-rc\d+)?|snapshot)-", re.IGNORECASE)
+VERSION = re.compile(
+    r"^(?:openwrt|immortalwrt|lede)-(?:\d[\w.]*(?:-rc\d+)?|snapshot)-", re.IGNORECASE
+)
 LONGEST_NAME = 180
 
 

@@ -34,7 +34,9 @@ class Options:
 def parse(values: object) -> Options:
     """Parse an object of flags, ``{"n": true}``; raise ValueError with the reason."""
     if not isinstance(values, dict):
-        raise ValueError('An object is expected, as in {"n": true}.')
+        raise ValueError(  # noqa: TRY004 - the callers show it
+            'An object is expected, as in {"n": true}.'
+        )
     unknown = sorted(str(name) for name in values if name not in FLAGS)
     if FORCE in unknown:
         raise ValueError("-F is not offered: it installs images that the device refuses.")

@@ -1,0 +1,87 @@
+"""Uploads of images: streamed to storage, read, and refused with the reason."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from controller.accounts.models import User
+from controller.base.errors import Conflict, Refused
+from controller.firmware.engine.errors import BadImage
+from controller.firmware.engine.formats import check_name
+from controller.firmware.engine.images import ImageReport, inspect
+from controller.firmware.engine.metadata import BOARD, Metadata
+from controller.firmware.engine.names import image_type, safe_name
+from controller.firmware.engine.signatures import PublicKey, Verdict, read_public_key
+from controller.firmware.models import Build, Image, ImageBoard
+from controller.firmware.rules.storage import discard, keep, store
+
+
+def trusted_keys() -> list[PublicKey]:
+    return [read_public_key(line) for line in settings.MUSTER_FIRMWARE_KEYS]
+
+
+def add_image(
+    build: Build, *, name: str, parts: Iterable[bytes], kind: str = "", **values: Any
+) -> Image:
+    """Store an image of a build and read its metadata; raise Refused for a bad one.
+
+    ``kind`` is the type, derived from the file name unless it is given.
+    """
+    name = safe_name(name)
+    _checked(check_name, name)
+    stored = store(parts)
+    try:
+        report = _checked(inspect, stored.path, trusted_keys())
+        row = _row(build, report, kind or image_type(name), name=name, **values)
+        row.size, row.sha256 = stored.size, stored.sha256
+        with transaction.atomic():
+            row.checked().save()
+            boards = report.metadata.boards if report.metadata else ()
+            ImageBoard.objects.bulk_create(
+                ImageBoard(image=row, name=board) for board in boards
+            )
+            keep(stored)
+    finally:
+        discard(stored)
+    return row
+
+
+def _checked(check: Any, *args: Any) -> Any:
+    try:
+        return check(*args)
+    except BadImage as error:
+        raise Refused({"file": [str(error)]}) from error
+
+
+def _row(build: Build, report: ImageReport, kind: str, **values: Any) -> Image:
+    if report.signature == Verdict.BROKEN:
+        raise Refused(
+            {"file": ["The signature of the image is not valid: it was changed after signing."]}
+        )
+    found = report.metadata or Metadata()
+    return Image(
+        build=build,
+        type=kind,
+        has_metadata=report.metadata is not None,
+        compat_version=found.compat_version,
+        compat_message=found.compat_message,
+        version=found.version,
+        revision=found.revision,
+        target=found.target,
+        signature=report.signature.value,
+        **values,
+    )
+
+
+def confirm_board(image: Image, *, board: str, user: User) -> ImageBoard:
+    """Record that a person vouches for an image without metadata on this board."""
+    if image.has_metadata:
+        raise Conflict("The image names its devices itself; nothing can be added to them.")
+    if BOARD.fullmatch(board) is None:
+        raise Refused({"board": ["A board has a name such as pc-engines-apu2."]})
+    row, _ = ImageBoard.objects.get_or_create(
+        image=image, name=board, defaults={"confirmed_by": user}
+    )
+    return row

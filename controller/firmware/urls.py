@@ -1,0 +1,25 @@
+from django.urls import URLPattern, URLResolver, include, path
+from rest_framework.routers import SimpleRouter
+
+from controller.firmware.api.views.catalog import BuildViewSet, CategoryViewSet, ImageViewSet
+
+PREFIX = "api/v1/firmware-upgrader/"
+
+router = SimpleRouter()
+router.register("category", CategoryViewSet, "firmware-category")
+router.register("build", BuildViewSet, "firmware-build")
+
+images = ImageViewSet.as_view({"get": "list", "post": "create"})
+image = ImageViewSet.as_view({"get": "retrieve", "delete": "destroy"})
+download = ImageViewSet.as_view({"get": "download"})
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(f"{PREFIX}build/<uuid:build_id>/image/", images),
+    path(f"{PREFIX}build/<uuid:build_id>/image/<uuid:pk>/", image),
+    path(
+        f"{PREFIX}build/<uuid:build_id>/image/<uuid:pk>/download/",
+        download,
+        name="firmware-image-download",
+    ),
+    path(PREFIX, include(router.urls)),
+]
