@@ -10,6 +10,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from controller import broker
+from controller.base import health
 from controller.base.request_context import RequestContext, context_or_none, use_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
@@ -36,11 +37,37 @@ class FreezeGarbageCollector(bootsteps.Step):
         gc.freeze()
 
 
+class QueueHeartbeat(bootsteps.StartStopStep):
+    """Records every few seconds to which queues this worker listens.
+
+    It runs in the worker's own process, so long tasks do not delay it.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.timer: Any = None
+
+    def start(self, parent: Any) -> None:
+        names = [queue.name for queue in parent.task_consumer.queues]
+        health.record_workers(names)
+        self.timer = parent.timer.call_repeatedly(
+            health.HEARTBEAT_EVERY, health.record_workers, (names,)
+        )
+
+    def stop(self, parent: Any) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
 broker.register()
 app = Celery("muster", task_cls=TracedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["worker"].add(FreezeGarbageCollector)
+app.steps["consumer"].add(QueueHeartbeat)
 
 log = logging.getLogger(__name__)
 

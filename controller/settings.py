@@ -334,6 +334,7 @@ CONFIRM_SECONDS = env.int("MUSTER_CONFIRM_SECONDS", 20)
 MUSTER_VARIABLES = env.json("MUSTER_VARIABLES", {})
 # Port of HTTP-01 validation of ACME; 80 except in tests.
 PKI_HTTP01_PORT = env.int("PKI_HTTP01_PORT", 80)
+CELERY_BEAT_SCHEDULER = "controller.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = timetable(poll=POLL_SECONDS, reconcile=RECONCILE_SECONDS)
 
 # Log format on standard error: line (text) or json.

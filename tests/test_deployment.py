@@ -89,6 +89,26 @@ def test_a_dashboard_shows_what_is_measured(admin_client: Client) -> None:
     assert shown == {name for name in measured if name.startswith("muster_")}
 
 
+def test_alerts_are_about_what_is_measured(admin_client: Client) -> None:
+    text = (DEPLOY / "prometheus/muster.rules.yml").read_text()
+    rules = yaml.safe_load(text)["groups"][0]["rules"]
+    asked = {name for rule in rules for name in re.findall(r"muster_\w+", rule["expr"])}
+    admin_client.get("/health")
+    told = admin_client.get("/metrics").content.decode()
+    measured = set(re.findall(r"^# TYPE (\w+)", told, re.MULTILINE))
+    assert {re.sub("_count$", "", name) for name in asked} <= measured
+    assert {rule["labels"]["severity"] for rule in rules} == {"critical", "warning"}
+
+
+@pytest.mark.skipif(not works("promtool", "--version"), reason="promtool is not installed")
+def test_alerts_fire_when_they_should() -> None:
+    done = subprocess.run(
+        ["promtool", "test", "rules", "muster.test.yml"],
+        cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_probes_are_answered_without_tls(client: Client, settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = True
     assert client.get("/health/live").status_code == 200

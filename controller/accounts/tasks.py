@@ -19,5 +19,5 @@ def seal_audit() -> int:
 
 @shared_task
 def beat() -> None:
-    """Record the worker's heartbeat, which /health/ready checks."""
-    health.record_heartbeat()
+    """Record that beat is alive, which /health/ready checks."""
+    health.record_beat()

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from controller.base.health import components
+from controller.base.health import components, queues
 
 UNAVAILABLE = 503
 
@@ -36,6 +36,10 @@ def ready(request: HttpRequest) -> HttpResponse:
     found = components()
     is_ready = all(state == "healthy" for state in found.values())
     return JsonResponse(
-        {"status": "ready" if is_ready else "not ready", "components": found},
+        {
+            "status": "ready" if is_ready else "not ready",
+            "components": found,
+            "queues": queues(),
+        },
         status=200 if is_ready else UNAVAILABLE,
     )

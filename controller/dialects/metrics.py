@@ -1,7 +1,7 @@
 """Prometheus metrics, and the protected endpoint that exports them."""
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -9,11 +9,14 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from redis.exceptions import RedisError
 
 from controller.accounts.models import User
-from controller.base.health import queue_lengths
+from controller.base.counters import counted as counted_events
+from controller.base.health import beat_age, heartbeats, queue_lengths
+from controller.base.leases import EXPIRED, FAILURES, QUEUES
 from controller.configs.models import Push
 from controller.devices.models import Presence
 
@@ -30,11 +33,45 @@ REQUESTS = Histogram(
 class Rows:
     """Collector of metrics that are counted in the database on each scrape."""
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         yield gauge("muster_devices", "Devices by presence.", "state", counted(Presence))
         opened = Push.objects.filter(state__in=Push.OPEN)
         yield gauge("muster_open_pushes", "Pushes by state.", "state", counted(Push, opened))
         yield gauge("muster_queue_length", "Messages waiting.", "queue", queue_lengths())
+        yield from lease_metrics()
+        yield from heartbeat_metrics()
+
+
+def lease_metrics() -> Iterator[Metric]:
+    """Yield what the lease queues hold: waiting rows, expired leases, failures."""
+    oldest = {name: queue.oldest() for name, queue in QUEUES.items()}
+    late = {name: queue.expired().count() for name, queue in QUEUES.items()}
+    yield gauge(
+        "muster_oldest_waiting_seconds", "Age of the oldest row that is due.", "queue", oldest
+    )
+    yield gauge("muster_expired_leases", "Leases that ran out.", "queue", late)
+    yield counter(EXPIRED, "Leases that ran out since the start of Redis.", "queue")
+    yield counter(FAILURES, "Rows at which a periodic task failed.", "task")
+
+
+def heartbeat_metrics() -> Iterator[Metric]:
+    """Yield the age of the workers' and beat's last sign of life; nothing without Redis."""
+    try:
+        ages, beat = heartbeats(), beat_age()
+    except (RedisError, OSError):
+        return
+    about = "Seconds since a worker of the queue was last heard of."
+    yield gauge("muster_worker_age_seconds", about, "queue", ages)
+    family = GaugeMetricFamily("muster_beat_age_seconds", "Seconds since beat's last task.")
+    family.add_metric([], beat)
+    yield family
+
+
+def counter(name: str, about: str, label: str) -> Metric:
+    family = CounterMetricFamily(name, about, labels=[label])
+    for key, number in counted_events(name).items():
+        family.add_metric([key], number)
+    return family
 
 
 def counted(model: Any, rows: Any = None) -> dict[str, int]:
@@ -42,7 +79,7 @@ def counted(model: Any, rows: Any = None) -> dict[str, int]:
     return dict(rows.order_by().values_list("state").annotate(Count("pk")))
 
 
-def gauge(name: str, about: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
+def gauge(name: str, about: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, about, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)

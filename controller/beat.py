@@ -1,0 +1,45 @@
+"""Celery's beat, which survives a clock that was wrong."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from celery.beat import PersistentScheduler
+
+log = logging.getLogger(__name__)
+
+# What the clock may have been corrected by without anybody noticing.
+TOLERANCE = timedelta(seconds=2)
+LONGEST_PERIOD = timedelta(days=1)
+
+
+class Scheduler(PersistentScheduler):
+    """Treats tasks whose last run lies in the future as due.
+
+    Celery waits until the clock has caught up with the last run. A clock that was a day ahead
+    (before its first synchronization, or of a resumed virtual machine) would stop all periodic
+    tasks for a day.
+    """
+
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        self.forget_future_runs()
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        if self.forget_future_runs():
+            self._heap = None
+        return super().tick(*args, **kwargs)
+
+    def forget_future_runs(self) -> int:
+        """Make tasks due whose last run lies in the future. Returns their number."""
+        now = self.app.now()
+        late = [
+            entry
+            for entry in self.schedule.values()
+            if entry.last_run_at is not None and entry.last_run_at > now + TOLERANCE
+        ]
+        for entry in late:
+            entry.last_run_at = now - LONGEST_PERIOD
+        if late:
+            log.warning("The clock was set back: %d periodic tasks are due again", len(late))
+        return len(late)
