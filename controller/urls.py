@@ -5,14 +5,13 @@ from django.templatetags.static import static
 from django.urls import include, path, re_path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 
 from controller.accounts import urls as accounts
 from controller.dialects import middleware
 from controller.dialects.consumers import NoSuchSocket
 from controller.dialects.health import health, live, ready
 from controller.dialects.metrics import metrics
-from controller.dialects.openapi.views import Document
+from controller.dialects.openapi.views import Document, Explorer, Reference
 from supervisor_proxy import urls as supervisor_proxy
 
 # Lazy: the hashed file name is known only after collectstatic.
@@ -35,8 +34,8 @@ urlpatterns = [
     path("", include("supervisor_proxy.urls")),
     path("", include("controller.firmware.urls")),
     path("api/v1/openapi.json", Document.as_view(), name="openapi"),
-    path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
-    path("api/v1/redoc/", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
+    path("api/v1/docs/", Explorer.as_view(url_name="openapi"), name="docs"),
+    path("api/v1/redoc/", Reference.as_view(url_name="openapi"), name="redoc"),
     path("favicon.ico", RedirectView.as_view(url=FAVICON)),
     path("admin/", admin.site.urls),
     path("health", health),

@@ -139,6 +139,10 @@ class Location(OrganizationOwned, Base):
     )
     address = models.CharField(max_length=256, blank=True)
     geometry = GeometryField(null=True, blank=True)
+    is_estimated = models.BooleanField(
+        "estimated", default=False,
+        help_text="A program put it where the address of its device seems to be.",
+    )  # fmt: skip
 
     class Meta:
         ordering = ["-created"]
@@ -201,6 +205,8 @@ class FloorPlanImage(OrganizationScoped, Dated):
 
 def ordinal(number: int) -> str:
     is_teen = abs(number) % 100 in TEENS
+    if number < 0:
+        return str(number)
     suffix = "th" if is_teen else {1: "st", 2: "nd", 3: "rd"}.get(abs(number) % 10, "th")
     return f"{number}{suffix}"
 

@@ -112,6 +112,7 @@ def test_every_list_of_owned_rows_can_be_filtered_by_organization() -> None:
 def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
     unscoped = {
         "User", "Organization", "Membership", "SiteGrant",  # define the scopes of all others
+        "GroupRole",  # belongs to a group, and so to the portal
         "ApiToken", "ApiKey", "Session", "Authenticator", "BackupCode",  # belong to users
         "DeviceBatch", "DeviceBatchRow",  # of users who see all sites
         "SavedFilter",  # belongs to a user, or is shared by its row

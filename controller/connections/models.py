@@ -26,13 +26,23 @@ class Credentials(Shareable, Base):
     class Connector(models.TextChoices):
         # Value that OpenWISP's clients send and filter by.
         SSH = "openwisp_controller.connection.connectors.ssh.Ssh", "SSH"
+        # Kept for programs that read them again; the portal itself reaches nothing with these.
+        OPENWRT_SNMP = (
+            "openwisp_controller.connection.connectors.openwrt.snmp.OpenWRTSnmp",
+            "SNMP of OpenWrt (only kept)",
+        )
+        AIROS_SNMP = (
+            "openwisp_controller.connection.connectors.airos.snmp.AirOsSnmp",
+            "SNMP of airOS (only kept)",
+        )
 
     name = models.CharField(max_length=64)
     connector = models.CharField(
         max_length=128, choices=Connector.choices, default=Connector.SSH
     )
     params = EncryptedJSONField(
-        help_text="username, port, and a password or a private key (with its passphrase)."
+        help_text="username, port, and a password or a private key (with its passphrase); "
+        "of SNMP, community, agent and port."
     )
     auto_add = models.BooleanField(
         default=False, help_text="Add these credentials to every device of the organization."
@@ -65,6 +75,7 @@ class DeviceConnection(OrganizationScoped, Base):
         LINUX_FILES = "linux-files", "Linux host: write its files"
         OPENWRT_AGENT = "openwrt-agent", "OpenWrt: wake its agent"
         OPENWRT_UCI = "openwrt-uci", "OpenWrt: set its UCI, without an agent"
+        OPENWISP_1 = "openwisp-1", "OpenWISP Firmware 1.x (commands only)"
 
     device = models.ForeignKey(Device, models.CASCADE, related_name="connections")
     credentials = models.ForeignKey(Credentials, models.PROTECT, related_name="connections")

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from controller.accounts.models import User
 from controller.base.errors import (
     ALL_FIELDS,
     Conflict,
@@ -181,6 +182,8 @@ class HasResourcePermission(openwisp.HasResourcePermission):
     message = ""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        if not isinstance(request.user, User):
+            return False
         self.message = f"Permission denied: requires '{permission_of(view, request)}'"
         return super().has_permission(request, view)
 

@@ -42,8 +42,8 @@ from controller.base.errors import (
     Unreachable,
 )
 
-ACTIONS = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update",
-           "DELETE": "delete"}  # fmt: skip
+ACTIONS = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "POST": "create", "PUT": "update",
+           "PATCH": "update", "DELETE": "delete"}  # fmt: skip
 
 
 # Lists of at least this many rows may have a count that is some seconds old.
@@ -156,9 +156,10 @@ class HasResourcePermission(BasePermission):
     """Permission check for ``resource:action``, first anywhere, then on the row."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if request.method == "OPTIONS":
-            return request.user.is_authenticated
-        return isinstance(request.user, User) and request.user.has_perm_anywhere(
+        if not isinstance(request.user, User):
+            return False
+        # What may be done somewhere is told to anybody who is signed in.
+        return request.method == "OPTIONS" or request.user.has_perm_anywhere(
             permission_of(view, request)
         )
 
@@ -174,11 +175,15 @@ def permission_of(view: Any, request: Request) -> str:
     """Return the ``resource:action`` this request needs, e.g. ``device:update``.
 
     A view declares its ``resource``; ``permissions`` overrides it per view action.
+    Raise ``MethodNotAllowed`` for methods that no view has, such as TRACE.
     """
+    method = request.method or "GET"
+    if method not in ACTIONS:
+        raise exceptions.MethodNotAllowed(method)
     special: dict[str, str] = getattr(view, "permissions", {})
     return special.get(
         getattr(view, "action", None) or "",
-        f"{view.resource}:{ACTIONS[request.method or 'GET']}",
+        f"{view.resource}:{ACTIONS[method]}",
     )
 
 

@@ -14,8 +14,9 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_RENDERER_CLASSES": [
         "controller.dialects.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        "controller.dialects.forms.PageRenderer",
     ],
+    "DEFAULT_METADATA_CLASS": "controller.dialects.forms.Metadata",
     "DEFAULT_SCHEMA_CLASS": "controller.dialects.openapi.postprocessing.Operations",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field, inline_serializer
@@ -42,6 +43,9 @@ def nested(data: Any) -> Any:
 
 class GeometryField(gis.GeometryField):  # type: ignore[misc]
     """GeoJSON or well-known text as input, GeoJSON as output; parsed without OGR."""
+
+    # DRF's forms show it as text.
+    _is_jsonfield = True
 
     def to_internal_value(self, data: Any) -> Any:
         try:
@@ -98,6 +102,9 @@ class FloorPlanOfLocation(serializers.ModelSerializer[FloorPlan]):
         # Clients read a list and send it back: use its first item.
         if isinstance(data, list):
             data = data[0] if data else None
+        if isinstance(data, Mapping) and set(data) == {"image"} and data["image"] in ("", None):
+            # An empty field of a form.
+            data = None
         return super().run_validation(data)
 
 
@@ -109,8 +116,8 @@ class LocationSerializer(serializers.ModelSerializer[Location]):
     class Meta:
         model = Location
         fields = [
-            "id", "organization", "name", "type", "is_mobile", "address", "geometry", "created",
-            "modified", "floorplan",
+            "id", "organization", "name", "type", "is_mobile", "is_estimated", "address",
+            "geometry", "created", "modified", "floorplan",
         ]  # fmt: skip
 
     def to_internal_value(self, data: Any) -> Any:
@@ -182,10 +189,20 @@ class Reference(serializers.ModelSerializer[Any]):
     """Id of a row of the device's organization, or values of a new or changed one."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            model: Any = self.Meta.model
+        model: Any = self.Meta.model
+        if isinstance(data, str):
             rows = model.objects.visible_to(self.context["request"].user)
-            return serializers.PrimaryKeyRelatedField(queryset=rows).to_internal_value(data)
+            try:
+                return serializers.PrimaryKeyRelatedField(queryset=rows).to_internal_value(data)
+            except (serializers.ValidationError, DjangoValidationError):
+                name = str(model.__name__)
+                raise serializers.ValidationError(
+                    f"{name} object with entered ID does not exists"
+                ) from None
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError(
+                f"The id of a {model._meta.verbose_name}, or its values are expected."
+            )
         if isinstance(data.get("properties"), Mapping):
             data = {**data["properties"], "geometry": data.get("geometry")}
         return super().to_internal_value(data)
@@ -246,7 +263,9 @@ class DeviceLocationSerializer(serializers.ModelSerializer[DeviceLocation]):
 
 
 class CoordinatesSerializer(serializers.ModelSerializer[Location]):
-    geometry = GeometryField()
+    geometry = GeometryField(
+        required=False, allow_null=True, help_text="Left out, only a moving location is made."
+    )
 
     class Meta:
         model = Location

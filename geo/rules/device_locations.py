@@ -121,7 +121,10 @@ def _on_floor(place: DeviceLocation, wanted: FloorPlan | Mapping[str, Any] | Non
 
 def remove(device: Device) -> None:
     """Remove the device from the map. Its location is kept."""
-    place_of(device).delete()
+    place = place_of(device)
+    if device.is_deactivated:
+        raise NotPermitted("A deactivated device cannot be moved; activate it first.")
+    place.delete()
 
 
 @transaction.atomic

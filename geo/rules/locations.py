@@ -22,10 +22,18 @@ class FloorPlanValues(TypedDict, total=False):
 def create_location(*, floorplan: FloorPlanValues | None = None, **values: Any) -> Location:
     """Create a location, with a floor plan if given (indoor locations only)."""
     row = Location(**values).checked()
+    _check_floors(row, floorplan)
     row.save()
     if floorplan:
         _put_floor_plan(row, floorplan)
     return row
+
+
+def _check_floors(row: Location, floorplan: FloorPlanValues | None) -> None:
+    if floorplan and not row.is_indoor:
+        raise Refused(
+            {"floorplan": ["Floor plans are of indoor locations; this one is outdoor."]}
+        )
 
 
 @transaction.atomic
@@ -44,7 +52,9 @@ def update_location(
         )
     for name, value in values.items():
         setattr(location, name, value)
-    location.checked().save()
+    location.checked()
+    _check_floors(location, floorplan)
+    location.save()
     if not location.is_indoor:
         location.places.exclude(floor_plan=None).update(floor_plan=None, indoor="")
         location.floor_plans.all().delete()

@@ -18,6 +18,7 @@ from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused, Unreachable
 from controller.dialects.balena import require_user
 from controller.dialects.hassio import ORIGIN_HEADER, View, relay_response
+from controller.dialects.negotiation import OneFormat
 from supervisor_proxy.api.serializers import job as shown_job
 from supervisor_proxy.engine.hassio import FOLLOWED, LONG, RANGE
 from supervisor_proxy.engine.multipart import first_part
@@ -44,7 +45,9 @@ class HassioView(View):
 
     permission_classes = [IsAuthenticated]
     parser_classes = []
-    http_method_names = ["get", "post", "put", "delete"]
+    # Supervisors answer logs as text and all else as JSON, whatever a client says it accepts.
+    content_negotiation_class = OneFormat
+    http_method_names = ["get", "post", "put", "delete", "options"]
 
     def handle(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
         user = require_user(request)

@@ -426,7 +426,7 @@ def test_coordinates_take_a_comma_too_many(api: Api, device: Device) -> None:
     body = '{"geometry": {"type": "Point", "coordinates": [1, 2,],}, "name": ",}", }'
     answer = api(None).put(url, body, content_type="application/json")
     assert answer.status_code == 200, answer.content
-    for broken in ("{", "{,}", "[" * 100_000, b"\xff", '{"geometry": "POINT (500 0)"}'):
+    for broken in ("{", "[" * 100_000, b"\xff", '{"geometry": "POINT (500 0)"}'):
         answer = api(None).put(url, broken, content_type="application/json")
         assert answer.status_code == 400, broken
 

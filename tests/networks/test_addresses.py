@@ -159,7 +159,7 @@ def test_what_is_exported_can_be_imported(
 @pytest.mark.parametrize(
     "text",
     ["", "a\n", "a\nnonsense\n\n", "a\n10.0.0.0/24\nnobody\n", "a\n10.0.0.0/24\n\n\n10.1.1.1\n",
-     "a\n10.0.0.0/24\n\n\nx\n", "\n10.0.0.0/24\n\n\n", "a\n10.0.0.0/24\n\n\n10.0.0.1," + "x" * 101],
+     "a\n10.0.0.0/24\n\n\nx\ny\n", "\n10.0.0.0/24\n\n\n", "a\n10.0.0.0/24\n\n\n10.0.0.1," + "x" * 101],
 )  # fmt: skip
 def test_a_bad_file_is_refused_in_words(db: Any, admin: Any, api: Any, text: str) -> None:
     sent = csv(text) if text else {"csvfile": SimpleUploadedFile("x.csv", b"\n")}

@@ -7,6 +7,8 @@ from django.contrib.auth.models import Group, Permission
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
+from rest_framework.utils import html
 
 from controller.accounts.api.filters import visible_organizations
 from controller.accounts.models import Membership, Organization, User
@@ -53,16 +55,25 @@ class OrganizationList(serializers.ModelSerializer[Organization]):
         ]  # fmt: skip
 
 
+class OwnerShape(serializers.Serializer[Any]):
+    """Who owns an organization, by the number of their membership."""
+
+    organization_user = serializers.PrimaryKeyRelatedField(queryset=Membership.objects.all())
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        return {"organization_user": instance.pk}
+
+
 class OrganizationDetail(OrganizationList):
-    # Read-only placeholder: ownership follows from roles, but clients may send an owner.
-    owner = serializers.SerializerMethodField()
+    owner = OwnerShape(required=False, allow_null=True)
 
     class Meta(OrganizationList.Meta):
         fields = [*OrganizationList.Meta.fields[:7], "owner", "created", "modified"]
 
-    @extend_schema_field({"type": "object", "nullable": True})
-    def get_owner(self, organization: Organization) -> None:
-        return None
+    def to_internal_value(self, data: Any) -> Any:
+        values = super().to_internal_value(data)
+        owner = values.pop("owner", None)
+        return values if owner is None else values | {"owner": owner["organization_user"]}
 
 
 class PermissionField(serializers.PrimaryKeyRelatedField[Permission]):
@@ -103,8 +114,8 @@ class MembershipShape(serializers.ModelSerializer[Membership]):
     is_admin = serializers.BooleanField(source="is_manager", default=False)
     organization = ManagedOrganization(queryset=Organization.objects.all())
     role = serializers.ChoiceField(
-        choices=Membership.Role.choices, required=False, write_only=True,
-        help_text="A finer choice than is_admin.",
+        choices=Membership.Role.choices, required=False, allow_null=True, write_only=True,
+        help_text="A finer choice than is_admin; null ends the membership.",
     )  # fmt: skip
 
     class Meta:
@@ -117,8 +128,24 @@ class MembershipShape(serializers.ModelSerializer[Membership]):
 
 
 class Memberships(serializers.ListSerializer[Membership]):
+    """A list; one object is a list of it, and so are the fields of a form."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        found = super().get_value(dictionary)
+        if not html.is_html_input(dictionary) or found:
+            return found
+        one = html.parse_html_dict(dictionary, prefix=self.field_name or "")
+        return [one] if one.get("organization") else empty
+
     def to_internal_value(self, data: Any) -> Any:
-        return super().to_internal_value([data] if isinstance(data, dict) else data)
+        if not isinstance(data, dict):
+            return super().to_internal_value(data)
+        try:
+            return super().to_internal_value([data])
+        except serializers.ValidationError as error:
+            # One object was sent, so its errors are those of one.
+            detail: Any = error.detail
+            raise serializers.ValidationError(detail[0]) from error
 
 
 class UserList(serializers.ModelSerializer[User]):

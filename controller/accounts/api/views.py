@@ -50,11 +50,18 @@ class TokenView(View):
 class OrganizationViewSet(RuleViewSet):
     """Organizations of which the caller is a member."""
 
-    queryset = Organization.objects.all()
+    queryset = Organization.objects.order_by("-created", "pk")
     resource = "organization"
     create_rule = staticmethod(users.create_organization)
     update_rule = staticmethod(users.update_organization)
     delete_rule = staticmethod(users.delete_organization)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        values = dict(serializer.validated_data)
+        if values.get("owner"):
+            values["by"] = require_user(self.request)
+        organization: Any = serializer.instance
+        serializer.instance = users.update_organization(organization, **values)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         short = self.action in {"list", "create"}

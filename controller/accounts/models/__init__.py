@@ -18,7 +18,7 @@ from controller.accounts.models.tenancy import (
     Site,
     SiteGrant,
 )
-from controller.accounts.models.users import Membership, Organization, User
+from controller.accounts.models.users import GroupRole, Membership, Organization, User
 from controller.accounts.models.versions import Version
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Audited",
     "Authenticator",
     "BackupCode",
+    "GroupRole",
     "Lockout",
     "Membership",
     "Organization",

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 from uuid import UUID, uuid4
 
-from django.contrib.auth.models import AbstractUser, AnonymousUser, Permission, UserManager
+from django.contrib.auth.models import AbstractUser, AnonymousUser, Group, UserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -78,8 +78,8 @@ class User(Audited, AbstractUser):
     location = models.CharField(max_length=256, blank=True)
     notes = models.TextField(blank=True, help_text="Not shown to the user.")
     language = models.CharField(max_length=10, default="en")
-    expiration_date = models.DateTimeField(
-        null=True, blank=True, help_text="From then on, signing in is refused."
+    expiration_date = models.DateField(
+        null=True, blank=True, help_text="The last day on which signing in is possible."
     )
 
     objects: ClassVar[Users] = Users()
@@ -106,7 +106,9 @@ class User(Audited, AbstractUser):
 
     @property
     def may_sign_in(self) -> bool:
-        expired = self.expiration_date is not None and self.expiration_date <= timezone.now()
+        expired = (
+            self.expiration_date is not None and self.expiration_date < timezone.localdate()
+        )
         return self.is_active and not expired
 
     @cached_property
@@ -143,15 +145,17 @@ class User(Audited, AbstractUser):
     @cached_property
     def group_permissions(self) -> frozenset[str]:
         """Return permissions by groups, valid in each of the user's organizations."""
-        rows = Permission.objects.filter(group__user=self).values_list(
-            "codename", "content_type__model"
+        rows = Group.objects.filter(user=self).values_list(
+            "permissions__codename", "permissions__content_type__model", "of_role__role"
         )
-        named = ((codename.partition("_")[0], model) for codename, model in rows)
-        return frozenset(
-            f"{RESOURCES.get(model, model)}:{ACTIONS[verb]}"
-            for verb, model in named
-            if verb in ACTIONS
-        )
+        found = set()
+        for codename, model, role in rows:
+            verb = codename.partition("_")[0] if codename else ""
+            if verb in ACTIONS:
+                found.add(f"{RESOURCES.get(model, model)}:{ACTIONS[verb]}")
+            if role:
+                found |= {one for one in every_permission() if role_allows(role, one)}
+        return frozenset(found)
 
     def _narrowed(self, permission: str) -> bool:
         return self.scopes is not None and not allows(self.scopes, permission)
@@ -247,6 +251,14 @@ class Organization(Audited, Base):
         return self.name
 
     @property
+    def owner(self) -> "Membership | None":
+        """The membership of its owner, the first one where there are several."""
+        found: Membership | None = (
+            self.memberships.filter(role="admin").order_by("created", "pk").first()
+        )
+        return found
+
+    @property
     def owner_id(self) -> UUID:
         """Return its own id: an organization belongs to itself."""
         return self.pk
@@ -285,3 +297,15 @@ class Membership(Audited, Dated):
     @property
     def is_manager(self) -> bool:
         return RANKS[self.role] >= RANKS["org_admin"]
+
+
+class GroupRole(models.Model):
+    """The role whose permissions a group gives, wherever its users are members."""
+
+    group = models.OneToOneField(
+        Group, models.CASCADE, primary_key=True, related_name="of_role"
+    )
+    role = models.CharField(max_length=16, choices=Membership.Role.choices)
+
+    def __str__(self) -> str:
+        return f"{self.group} has the permissions of {self.get_role_display()}"

@@ -1,11 +1,14 @@
 """Users, organizations and memberships. Nobody grants more than their own role."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import ProtectedError
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from controller.accounts.models import ApiToken, Membership, Organization, User
 from controller.accounts.rules import emails, lockouts, mfa, passwords, sessions
@@ -14,8 +17,11 @@ from controller.accounts.rules.authentication import issue_token
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.secrets import digest
 
-MANAGER, MEMBER = "org_admin", "viewer"
+OWNER, MANAGER, MEMBER = "admin", "org_admin", "viewer"
 MANY = ("groups", "user_permissions")
+# No role was named, which is not the same as none.
+UNCHANGED = ""
+MOST_SIGN_INS = 20
 ONLY_SUPERUSERS = ("is_superuser", "groups", "user_permissions")
 
 
@@ -55,8 +61,16 @@ def token_for(user: User, *, name: str) -> str:
             "or make an API token or an API key."
         )
     token = issue_token(user, name=name)
+    _forget_oldest(user, name)
     record_audit("sign_in", user, by=user, detail=f"for a token: {name}")
     return token
+
+
+def _forget_oldest(user: User, name: str) -> None:
+    """A program that signs in each time would leave a token each time."""
+    mine = ApiToken.objects.filter(user=user, name=name)
+    kept = mine.order_by(Coalesce("last_used", "created").desc(), "-pk")[:MOST_SIGN_INS]
+    mine.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
 
 
 def forget_token(user: User, token: str) -> None:
@@ -109,6 +123,7 @@ def create_user(
 ) -> User:
     """Create a user; managers must add the user to one of their organizations."""
     _check_flags(by, values)
+    _check_expiry(None, values)
     if not by.is_superuser and not organization_users:
         raise Refused({"organization_users": ["Choose an organization that you manage."]})
     user = User(**{name: v for name, v in values.items() if name not in MANY})
@@ -133,6 +148,7 @@ def update_user(
     if by is not None:
         check_can_manage_user(by, user)
         _check_flags(by, values)
+    _check_expiry(user.expiration_date, values)
     if values.get("is_superuser") is False or values.get("is_active") is False:
         ensure_superuser_remains(user)
     before = user.email
@@ -162,6 +178,12 @@ def _check_flags(by: User, values: Mapping[str, Any]) -> None:
     for name in ONLY_SUPERUSERS:
         if values.get(name) and not (by.is_superuser and by.scopes is None):
             raise NotPermitted(f"Only superusers set {name}.")
+
+
+def _check_expiry(before: date | None, values: Mapping[str, Any]) -> None:
+    wanted = values.get("expiration_date")
+    if wanted is not None and wanted != before and wanted < timezone.localdate():
+        raise Refused({"expiration_date": ["Expiration date cannot be in the past."]})
 
 
 def check_can_manage_user(by: User, user: User) -> None:
@@ -200,10 +222,15 @@ def add_member(
     by: User | None,
     organization: Organization,
     is_admin: bool | None = None,
-    role: str | None = None,
-) -> Membership:
-    """Add a user to an organization, or change their role there."""
+    role: str | None = UNCHANGED,
+) -> Membership | None:
+    """Add a user to an organization, or change their role; None ends the membership."""
     row = Membership.objects.filter(user=user, organization=organization).first()
+    if role is None:
+        if row is not None:
+            revoke(row, by=by)
+        return None
+    role = None if role == UNCHANGED else role
     if row is not None and role is None and row.is_manager == bool(is_admin):
         return row
     wanted = role or (MANAGER if is_admin else MEMBER)
@@ -251,7 +278,19 @@ def create_organization(**values: Any) -> Organization:
     return organization
 
 
-def update_organization(organization: Organization, **values: Any) -> Organization:
+@transaction.atomic
+def update_organization(
+    organization: Organization,
+    *,
+    owner: Membership | None = None,
+    by: User | None = None,
+    **values: Any,
+) -> Organization:
+    """Change an organization; ``owner`` names the membership that becomes its owner's."""
+    if owner is not None:
+        if owner.organization_id != organization.pk:
+            raise Refused({"owner": ["The owner is a member of the organization."]})
+        change_role(owner, role=OWNER, by=by)
     for name, value in values.items():
         setattr(organization, name, value)
     organization.checked().save()

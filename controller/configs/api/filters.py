@@ -1,3 +1,7 @@
+import json
+
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
 from django_filters import rest_framework as filters
 
 from controller.accounts.api.filters import OwnedFilter, visible_organizations
@@ -11,10 +15,17 @@ class TemplateFilter(OwnedFilter):
     type = filters.ChoiceFilter(choices=Template.Type.choices)
     default = filters.BooleanFilter()
     required = filters.BooleanFilter()
+    tags = filters.CharFilter(method="by_tags", help_text="A tag, or several with commas.")
 
     class Meta:
         model = Template
         fields: list[str] = []
+
+    def by_tags(self, rows: QuerySet[Template], _: str, value: str) -> QuerySet[Template]:
+        rows = rows.annotate(tag_text=Cast("tags", TextField()))
+        for tag in filter(None, (one.strip() for one in value.split(","))):
+            rows = rows.filter(tag_text__contains=json.dumps(tag))
+        return rows
 
 
 class SnapshotFilter(filters.FilterSet):

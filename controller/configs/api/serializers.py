@@ -10,6 +10,7 @@ from controller.configs.models import Rollout, Snapshot, Template
 from controller.configs.rules import drift, rollouts, snapshots, versions
 from controller.devices.models import DeviceGroup, Enrollment
 from controller.dialects.masking import MasksSecrets
+from controller.dialects.fields import JSONObjectField
 from controller.vpn.models import Vpn
 
 
@@ -19,7 +20,12 @@ class TemplateSerializer(MasksSecrets, serializers.ModelSerializer[Template]):
     auto_cert = serializers.BooleanField(
         required=False, write_only=True, help_text="Whether its devices are provisioned."
     )
-    config = serializers.DictField(required=False)
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=64), required=False, max_length=64,
+        help_text="Devices that register with one of them get the template.",
+    )  # fmt: skip
+    config = JSONObjectField(required=False)
+    default_values = JSONObjectField(required=False)
 
     class Meta:
         model = Template
@@ -27,7 +33,6 @@ class TemplateSerializer(MasksSecrets, serializers.ModelSerializer[Template]):
             "id", "name", "organization", "type", "backend", "vpn", "auto_cert", "tags", "default",
             "required", "notes", "default_values", "config", "created", "modified",
         ]  # fmt: skip
-        read_only_fields = ["tags"]
 
 
 class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
@@ -93,8 +98,8 @@ class WaveSerializer(serializers.Serializer[Any]):
 
 class RolloutSerializer(MasksSecrets, serializers.ModelSerializer[Rollout]):
     template = VisibleRelatedField(queryset=Template.objects.all())
-    config = serializers.DictField(required=False)
-    default_values = serializers.DictField(required=False)
+    config = JSONObjectField(required=False)
+    default_values = JSONObjectField(required=False)
     waves = serializers.ListField(child=serializers.CharField(), required=False)
 
     class Meta:

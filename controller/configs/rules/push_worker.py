@@ -132,6 +132,11 @@ class PushBatch:
 
 
 def order_for(push: Push, connection: DeviceConnection, snapshot: Snapshot) -> PushOrder:
+    if connection.update_strategy == DeviceConnection.Strategy.OPENWISP_1:
+        raise Refused(
+            "OpenWISP Firmware 1.x takes no configuration from this portal: choose another "
+            "update strategy for the connection."
+        )
     return PushOrder(
         id=str(push.pk),
         strategy=connection.update_strategy,

@@ -24,6 +24,9 @@ SSH_PORT = 22
 KEEP = "Stored. Leave it empty to keep what is stored."
 
 
+OF_SSH = ("username", "port", "password", "key", "passphrase")
+
+
 class CredentialsForm(RuleForm):
     username = forms.CharField(max_length=256, widget=UnfoldAdminTextInputWidget)
     port = forms.IntegerField(
@@ -55,12 +58,24 @@ class CredentialsForm(RuleForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.is_only_kept:
+            for name in OF_SSH:
+                del self.fields[name]
+            self.fields["connector"].disabled = True
+            return
+        connector: Any = self.fields["connector"]
+        connector.choices = connector.choices[:1]
         stored = {} if self.instance._state.adding else self.instance.params or {}
         self.initial["username"] = stored.get("username", "")
         self.initial["port"] = stored.get("port", SSH_PORT)
-        for name in rules.SECRETS:
-            if stored.get(name):
+        for name in OF_SSH:
+            if name in rules.SECRETS and stored.get(name):
                 self.fields[name].help_text = KEEP
+
+    @property
+    def is_only_kept(self) -> bool:
+        """Whether these are credentials that programs stored, and the portal cannot use."""
+        return self.instance.connector != Credentials.Connector.SSH
 
     def clean_key(self) -> str:
         text: str = self.cleaned_data["key"]
@@ -69,16 +84,18 @@ class CredentialsForm(RuleForm):
 
     def rule_values(self) -> dict[str, Any]:
         values = super().rule_values()
+        if self.is_only_kept:
+            return values
         params = {"username": values.pop("username"), "port": values.pop("port")}
-        secrets = {name: values.pop(name) for name in rules.SECRETS}
+        secrets = {name: values.pop(name) for name in OF_SSH if name in rules.SECRETS}
         return values | {"params": params | {k: v for k, v in secrets.items() if v}}
 
     def apply_rule(self) -> Any:
         values = self.rule_values()
         if self.instance._state.adding:
             return rules.create_credentials(**values)
-        if not {"username", "port", *rules.SECRETS} & set(self.changed_data):
-            values.pop("params")
+        if not set(OF_SSH) & set(self.changed_data):
+            values.pop("params", None)
         return rules.update_credentials(self.row(), **values)
 
 
@@ -99,7 +116,8 @@ class CredentialsAdmin(RuleAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         general = ["name", "organization", ("connector", "auto_add")]
-        if obj is not None and not self.has_change_permission(request, obj):
+        kept = obj is not None and obj.connector != Credentials.Connector.SSH
+        if kept or (obj is not None and not self.has_change_permission(request, obj)):
             return [(None, {"fields": general})]
         return [
             (None, {"fields": general}),

@@ -1,8 +1,5 @@
-from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
@@ -14,6 +11,7 @@ from controller.connections.models import (
 )
 from controller.connections.rules import SECRETS
 from controller.devices.models import Device
+from controller.dialects.fields import JSONObjectField
 
 MASK = "********"
 
@@ -22,20 +20,25 @@ OPENWISP_STRATEGIES = {
     "openwisp_controller.connection.connectors.openwrt.ssh.OpenWrt": (
         DeviceConnection.Strategy.OPENWRT_AGENT
     ),
+    "openwisp_controller.connection.connectors.openwrt.ssh.OpenWisp1": (
+        DeviceConnection.Strategy.OPENWISP_1
+    ),
 }
 
 
-@extend_schema_field(OpenApiTypes.OBJECT)
-class ParamsField(serializers.Field[Any, Any, Any, Any]):
-    """SSH parameters: secrets are write-only and returned masked."""
+class ParamsField(JSONObjectField):
+    """SSH or SNMP parameters: secrets are write-only and returned masked."""
+
+    default_error_messages = {
+        "not_a_dict": "An object with username and password or key is expected."
+    }
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            # A client that writes back masked values leaves the secrets unchanged.
-            return {name: value for name, value in data.items() if value != MASK}
-        return data
+        # A client that writes back what it has read leaves the secrets as they are.
+        given = super().to_internal_value(data)
+        return {name: value for name, value in given.items() if value != MASK}
 
-    def to_representation(self, value: Mapping[str, Any]) -> dict[str, Any]:
+    def to_representation(self, value: Any) -> Any:
         return {
             name: MASK if name in SECRETS and secret else secret
             for name, secret in value.items()

@@ -344,6 +344,15 @@ def _parsed(private_key: str, passphrase: str | None) -> asyncssh.SSHKeyPair:
     return asyncssh.load_keypairs([key])[0]
 
 
+def why_not_a_key(private_key: str, passphrase: str | None) -> str:
+    """Return why no device can be opened with this private key, or an empty text."""
+    try:
+        _parsed(private_key, passphrase)
+    except LoginRefused as refusal:
+        return str(refusal)
+    return ""
+
+
 def _bad_key(complaint: str) -> LoginRefused:
     if "passphrase must be specified" in complaint:
         return LoginRefused(

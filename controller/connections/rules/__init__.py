@@ -9,20 +9,26 @@ from django.db.models import Case, Q, When
 from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused
+from controller.connections.drivers import ssh
 from controller.connections.drivers.contract import Login
 from controller.connections.models import Credentials, DeviceConnection
 from controller.devices.models import Device
 
-SECRETS = ("password", "key", "passphrase")
+SECRETS = ("password", "key", "passphrase", "community")
+NAMES = {
+    Credentials.Connector.SSH: {"username", "port", "password", "key", "passphrase"},
+    Credentials.Connector.OPENWRT_SNMP: {"community", "agent", "port"},
+    Credentials.Connector.AIROS_SNMP: {"community", "agent", "port"},
+}
 LARGEST_PORT = 65535
 LONGEST_NAME = 256
 
 
 @transaction.atomic
 def create_credentials(*, params: Mapping[str, Any], **values: Any) -> Credentials:
-    values["params"] = checked_params(params)
-    credentials = Credentials(**values).checked()
-    credentials.save()
+    credentials = Credentials(**values)
+    credentials.params = checked_params(params, credentials.connector)
+    credentials.checked().save()
     if credentials.auto_add:
         _add_to_all(credentials)
     return credentials
@@ -31,8 +37,11 @@ def create_credentials(*, params: Mapping[str, Any], **values: Any) -> Credentia
 @transaction.atomic
 def update_credentials(credentials: Credentials, **values: Any) -> Credentials:
     """Update credentials. Secrets that ``params`` does not name are kept."""
-    if "params" in values:
-        values["params"] = checked_params(_kept_secrets(credentials.params, values["params"]))
+    if "params" in values or "connector" in values:
+        given = values.get("params", credentials.params)
+        if isinstance(given, Mapping):
+            given = _kept_secrets(credentials.params, given)
+        values["params"] = checked_params(given, values.get("connector", credentials.connector))
     was_automatic = credentials.auto_add
     for name, value in values.items():
         setattr(credentials, name, value)
@@ -59,15 +68,15 @@ def delete_credentials(credentials: Credentials) -> None:
     credentials.delete()
 
 
-def checked_params(params: object) -> dict[str, Any]:
-    """Validate SSH parameters; raise Refused with errors under ``params``."""
+def checked_params(
+    params: object, connector: str = Credentials.Connector.SSH
+) -> dict[str, Any]:
+    """Validate parameters of a connector; raise Refused with errors under ``params``."""
     if not isinstance(params, dict):
         raise Refused({"params": ["An object with username and password or key is expected."]})
-    unknown = params.keys() - {"username", "port", *SECRETS}
+    allowed = NAMES[Credentials.Connector(connector)]
+    unknown = params.keys() - allowed
     problems = [f"There is no parameter {name!r}." for name in sorted(unknown)]
-    username = params.get("username")
-    if not isinstance(username, str) or not 1 <= len(username) <= LONGEST_NAME:
-        problems.append("username: a user name of the device is required.")
     port = params.get("port", 22)
     if not isinstance(port, int) or isinstance(port, bool) or not 0 < port <= LARGEST_PORT:
         problems.append("port: a whole number from 1 to 65535 is expected.")
@@ -75,11 +84,33 @@ def checked_params(params: object) -> dict[str, Any]:
     problems += [
         f"{name}: text is expected." for name, text in secrets.items() if type(text) is not str
     ]
-    if not (params.get("password") or params.get("key")):
-        problems.append("Either password or key (a private key) is required.")
+    is_ssh = connector == Credentials.Connector.SSH
+    problems += _problems_of_ssh(params) if is_ssh else _problems_of_snmp(params)
     if problems:
         raise Refused({"params": problems})
+    if is_ssh and params.get("key"):
+        why = ssh.why_not_a_key(params["key"], params.get("passphrase"))
+        if why:
+            raise Refused({"params": [f"key: {why}"]})
     return dict(params)
+
+
+def _problems_of_ssh(params: Mapping[str, Any]) -> list[str]:
+    problems = []
+    username = params.get("username")
+    if not isinstance(username, str) or not 1 <= len(username) <= LONGEST_NAME:
+        problems.append("username: a user name of the device is required.")
+    if not (params.get("password") or params.get("key")):
+        problems.append("Either password or key (a private key) is required.")
+    return problems
+
+
+def _problems_of_snmp(params: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name}: text is required."
+        for name in ("community", "agent")
+        if not isinstance(params.get(name), str) or not params[name]
+    ]
 
 
 def ssh_login(credentials: Credentials) -> Login:
@@ -158,10 +189,13 @@ def _connect_all(pairs: Iterable[tuple[UUID, Credentials]]) -> None:
 
 
 def usable_connections(device_ids: Iterable[UUID]) -> dict[UUID, DeviceConnection]:
-    """Return the connection to use per device: one that works, else an untried one, else any."""
+    """Return the SSH connection to use per device: one that works, else an untried one."""
     rows = (
         DeviceConnection.objects.filter(
-            device__in=device_ids, enabled=True, device__management_ip__isnull=False
+            device__in=device_ids,
+            enabled=True,
+            device__management_ip__isnull=False,
+            credentials__connector=Credentials.Connector.SSH,
         )
         .select_related("credentials", "device")
         # The last row of a device wins. Databases differ in where NULL sorts.

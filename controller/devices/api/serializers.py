@@ -9,6 +9,7 @@ from controller.configs.models import Backend, Config, Template
 from controller.connections.engine.commands import KINDS
 from controller.devices.api.filters import visible_groups
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
+from controller.dialects.fields import JSONObjectField
 from controller.dialects.masking import MasksSecrets
 
 
@@ -26,7 +27,7 @@ class SettingsSerializer(MasksSecrets, serializers.ModelSerializer[OrganizationS
         choices=[(name, kind.label) for name, kind in KINDS.items()],
         required=False, help_text="The only kinds that may be sent; empty for all.",
     )  # fmt: skip
-    context = serializers.DictField(required=False)  # type: ignore[assignment]
+    context = JSONObjectField(required=False)  # type: ignore[assignment]
 
     class Meta:
         model = OrganizationSettings
@@ -62,8 +63,8 @@ class PlanSerializer(serializers.Serializer[Any]):
 class GroupSerializer(MasksSecrets, serializers.ModelSerializer[DeviceGroup]):
     organization = OrganizationField()
     templates = VisibleRelatedField(many=True, queryset=Template.objects.all())
-    context = serializers.DictField(required=False)  # type: ignore[assignment]
-    meta_data = serializers.DictField(required=False)
+    context = JSONObjectField(required=False)  # type: ignore[assignment]
+    meta_data = JSONObjectField(required=False)
 
     class Meta:
         model = DeviceGroup
@@ -85,9 +86,9 @@ class ListConfig(serializers.ModelSerializer[Config]):
         many=True, queryset=Template.objects.all(), required=False, write_only=True
     )
     backend = serializers.ChoiceField(choices=Backend.choices)
-    config = serializers.DictField(required=False, write_only=True)
-    # DRF uses this name for its own context on the class; a declared field may use it.
-    context = serializers.DictField(required=False, write_only=True)  # type: ignore[assignment]
+    config = JSONObjectField(required=False, write_only=True)
+    # DRF keeps its own context under this name on the class; as a declared field it is free.
+    context = JSONObjectField(required=False, write_only=True)  # type: ignore[assignment]
     error_reason = serializers.SerializerMethodField()
 
     class Meta:
@@ -101,8 +102,8 @@ class ListConfig(serializers.ModelSerializer[Config]):
 
 class DetailConfig(MasksSecrets, ListConfig):
     templates = VisibleRelatedField(many=True, queryset=Template.objects.all(), required=False)
-    config = serializers.DictField(required=False)
-    context = serializers.DictField(required=False)
+    config = JSONObjectField(required=False)
+    context = JSONObjectField(required=False)
 
     def to_representation(self, instance: Config) -> dict[str, Any]:
         shown = super().to_representation(instance)

@@ -7,8 +7,15 @@ from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularJSONAPIView
+from drf_spectacular.views import (
+    SpectacularJSONAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerSplitView,
+)
 from rest_framework.request import Request
+
+from controller.dialects.negotiation import OneFormat
+from controller.dialects.renderers import JSONRenderer
 
 
 @cache
@@ -27,11 +34,29 @@ def render_document() -> bytes:
 class Document(SpectacularJSONAPIView):
     """OpenAPI document, public. Cached, because generation takes seconds."""
 
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = OneFormat
+
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        kind = getattr(request, "accepted_media_type", None) or OpenApiJsonRenderer.media_type
+        accepted = request.headers.get("accept", "")
+        is_named = OpenApiJsonRenderer.media_type in accepted
         return HttpResponse(
             render_document(),
-            content_type=kind,
+            content_type=OpenApiJsonRenderer.media_type if is_named else "application/json",
             headers={"Content-Disposition": 'inline; filename="Muster.json"'},
         )
+
+
+class Explorer(SpectacularSwaggerSplitView):
+    """The document as a page on which calls can be tried."""
+
+    content_negotiation_class = OneFormat
+    http_method_names = ["get", "head"]
+
+
+class Reference(SpectacularRedocView):
+    """The document as a page to read."""
+
+    content_negotiation_class = OneFormat
+    http_method_names = ["get", "head"]

@@ -3,6 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
+from controller.dialects.fields import JSONObjectField
 from controller.dialects.masking import MasksSecrets
 from controller.vpn.models import Vpn
 from networks.ipam.models import Subnet
@@ -21,7 +22,7 @@ class VpnList(MasksSecrets, serializers.ModelSerializer[Vpn]):
         help_text="Subnet IP addresses used by VPN clients, if applicable",
     )  # fmt: skip
     key = serializers.CharField(required=False, allow_blank=True, max_length=64)
-    config = serializers.DictField()
+    config = JSONObjectField()
 
     class Meta:
         model = Vpn

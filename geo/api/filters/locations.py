@@ -18,6 +18,7 @@ class LocationFilter(OrganizationFilter, PlaceFilter):
     name = filters.CharFilter(lookup_expr="icontains")
     type = filters.ChoiceFilter(choices=Location.Type.choices)
     is_mobile = filters.BooleanFilter()
+    is_estimated = filters.BooleanFilter()
 
     class Meta:
         model = Location

@@ -85,6 +85,7 @@ FEATURES = inline_serializer(
                 "name": serializers.CharField(),
                 "type": serializers.ChoiceField(Location.Type.choices),
                 "is_mobile": serializers.BooleanField(),
+                "is_estimated": serializers.BooleanField(),
                 "address": serializers.CharField(),
                 "organization": serializers.UUIDField(),
             },
@@ -226,10 +227,12 @@ def asked_floor(request: Request, otherwise: int | None) -> int | None:
 
 # Columns of a map feature. No model instances: a map has thousands of features.
 FEATURE = (
-    "id", "binary", "created", "modified", "name", "type", "is_mobile", "address",
+    "id", "binary", "created", "modified", "name", "type", "is_mobile", "is_estimated", "address",
     "organization_id",
 )  # fmt: skip
-PROPERTIES = ("created", "modified", "name", "type", "is_mobile", "address", "organization")
+PROPERTIES = (
+    "created", "modified", "name", "type", "is_mobile", "is_estimated", "address", "organization",
+)  # fmt: skip
 # Above this number the query uses a subquery instead of a list of ids.
 MOST_NAMED = 1000
 

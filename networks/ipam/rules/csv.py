@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from itertools import islice
 
 from django.core.exceptions import ValidationError
@@ -73,8 +74,14 @@ def import_csv(text: str) -> int:
     ).first() or create_subnet(name=_first(rows[0]), subnet=net, organization=owner)
     known = set(subnet.addresses.values_list("number", flat=True))
     fresh: dict[str, IpAddress] = {}
+    # Above the addresses stands a line of names, in any words.
+    is_headed = False
     for line, row in enumerate(rows[3:], start=4):
-        if not _first(row) or _first(row).lower() == HEADER[0]:
+        if not _first(row):
+            continue
+        names_columns = not is_headed and not re.search(r"\d", _first(row))
+        is_headed = True
+        if names_columns:
             continue
         found = _address(subnet, row, line)
         if found.number not in known:

@@ -568,8 +568,8 @@ def test_b10_the_filters_of_templates_groups_and_servers_combine(
     slug = {"organization_slug": organization.slug}
     for path, query, row in (
         ("template", {"backend": wanted.backend, "default": "true", "type": "generic"}, wanted),
-        ("group", {"empty": "true"}, empty),
-        ("group", {"empty": "false"}, full),
+        ("group", {"empty": "true"}, full),
+        ("group", {"empty": "false"}, empty),
         ("vpn", {"backend": vpn.backend, "subnet": str(vpn.subnet_id)}, vpn),
     ):
         answer = client.get(f"{BASE}/{path}/", query | slug, headers=headers).json()

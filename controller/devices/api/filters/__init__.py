@@ -25,9 +25,11 @@ def visible_floor_plans(request: HttpRequest | None) -> QuerySet[FloorPlan]:
 
 
 class GroupFilter(OwnedFilter):
+    # As OpenWISP answers it, whatever its name says.
     empty = filters.BooleanFilter(
-        "devices", "isnull", distinct=True, help_text="Without devices, or with some."
-    )
+        "devices", "isnull", exclude=True, distinct=True, label="Has devices?",
+        help_text="true: groups that have devices; false: groups that have none.",
+    )  # fmt: skip
 
     class Meta:
         model = DeviceGroup
@@ -55,6 +57,9 @@ class DeviceFilter(OwnedFilter, PlaceFilter):
     )
     location = filters.ModelChoiceFilter(
         field_name="place__location", queryset=visible_locations
+    )
+    geo_is_estimated = filters.BooleanFilter(
+        "place__location__is_estimated", help_text="Whether its location is an estimate."
     )
     location__name = filters.CharFilter("place__location__name", "icontains")
     floorplan = filters.ModelChoiceFilter(

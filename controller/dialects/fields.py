@@ -1,0 +1,36 @@
+"""Fields that serializers of every app share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+from rest_framework.fields import empty
+
+from controller.dialects.parsers import UNHOLDABLE, texts, words
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class JSONObjectField(serializers.JSONField):
+    """A JSON object; in a form the text of one, and an empty text is nothing that was sent."""
+
+    default_error_messages = {
+        "not_a_dict": 'Expected a dictionary of items but got type "{input_type}".'
+    }
+
+    def get_value(self, dictionary: Mapping[str, Any]) -> Any:
+        value = super().get_value(dictionary)
+        return empty if getattr(value, "is_json_string", False) and not value.strip() else value
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict):
+            self.fail("not_a_dict", input_type=type(value).__name__)
+        if getattr(data, "is_json_string", False):
+            # The parser of JSON bodies has looked through those.
+            for text in texts(value):
+                if found := UNHOLDABLE.search(text):
+                    raise serializers.ValidationError(ErrorDetail(words(found[0]), "invalid"))
+        return value
