@@ -114,7 +114,9 @@ def build_rooms(threads: int) -> Sequence[WaitingRoom]:
             "supervisors",
             rf"[A-Z]+ {HASSIO}/",
             r"POST /supervisor/",
-            r"POST /device/\d+/restart",
+            r"POST /(?:device|application)/\d+/restart",
+            # A device whose version nobody knows is asked for it.
+            r"GET /v[5-7]/device\(",
             r"[A-Z]+ /admin/supervisor_proxy/.*/(?:look|call|icon|logs|send)/",
             r"POST /admin/supervisor_proxy/",
             per_target=share,

@@ -2,7 +2,16 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from supervisor_proxy.api.agent.views import AgentConsumer
-from supervisor_proxy.api.balena.views import LookupView, ProxyView, ReportView, RestartView
+from supervisor_proxy.api.balena.views import (
+    ApplicationView,
+    DeviceView,
+    NoSuchResourceView,
+    ProxyView,
+    ReportView,
+    RestartAllView,
+    RestartView,
+    WhoAmIView,
+)
 from supervisor_proxy.api.openwisp.views import (
     BackupPlanViewSet,
     BatchViewSet,
@@ -31,10 +40,20 @@ router.register("terminal", TerminalViewSet)
 
 balena = [
     re_path(r"^supervisor/(?P<path>[\s\S]+)\Z", ProxyView.as_view()),
-    re_path(r"^v[5-7]/device(?:\((?P<key>[^()]{1,80})\))?$", LookupView.as_view()),
+    re_path(r"^v[5-7]/device(?:\((?P<key>[^()]{1,80})\))?$", DeviceView.as_view()),
+    re_path(r"^v[5-7]/application(?:\((?P<key>[^()]{1,120})\))?$", ApplicationView.as_view()),
+    re_path(r"^v[5-7]/device/\$count$", DeviceView.as_view(), {"counts": True}),
+    re_path(r"^v[5-7]/application/\$count$", ApplicationView.as_view(), {"counts": True}),
+    re_path(
+        r"^v[5-7]/(?P<name>[a-z_]{1,64})(?:\((?P<key>[^()]{1,120})\))?$",
+        NoSuchResourceView.as_view(),
+    ),
+    path("actor/v1/whoami", WhoAmIView.as_view()),
+    path("user/v1/whoami", WhoAmIView.as_view()),
     path("device/<int:pk>/restart", RestartView.as_view()),
+    path("application/<int:pk>/restart", RestartAllView.as_view()),
     path("device/v3/state", ReportView.as_view()),
-    re_path(r"^device/v2/(?P<uuid>[0-9a-f]{32,62})/state$", ReportView.as_view()),
+    re_path(r"^device/v[23]/(?P<uuid>[0-9a-f]{32,62})/state$", ReportView.as_view()),
 ]
 sockets = [
     path("api/v1/ws/terminal", TerminalConsumer.as_asgi()),

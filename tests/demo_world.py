@@ -315,6 +315,12 @@ def add_rows(world: World, root: User) -> None:
             f"/api/v1/controller/cert/{cert.common_name}/group/"
         ),
         "/v[5-7]/device": "/v6/device",
+        "/v[5-7]/device/$count": "/v6/device/$count",
+        "/v[5-7]/application": "/v6/application",
+        "/v[5-7]/application/$count": "/v6/application/$count",
+        "/v[5-7]/{name}": "/v6/release",
+        "/device/v[23]/{uuid}/state": f"/device/v2/{'0' * 32}/state",
+        "/application/{pk}/restart": "/application/1/restart",
         "/api/v1/notifications/notification/ignore/{app_label}/{model_name}/{object_id}/": (
             f"/api/v1/notifications/notification/ignore/config/device/{device.pk}/"
         ),

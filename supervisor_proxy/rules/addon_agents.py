@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from controller.base.errors import NotAuthenticated, NotPermitted
 from supervisor_proxy.models import Supervisor
+from supervisor_proxy.rules.presence import record_presence
 from supervisor_proxy.rules.supervisors import device_of_key
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -35,6 +36,7 @@ def enter(key: str) -> Supervisor:
         raise NotPermitted(OTHER_WAY, code="other_way")
     row.last_report = timezone.now()
     row.checked().save()
+    record_presence(device)
     return row
 
 
@@ -48,5 +50,6 @@ def may_stay(key: str, number: int) -> bool:
     rows = Supervisor.objects.filter(
         pk=number, transport=Supervisor.Transport.AGENT, device=device
     )
-    rows.filter(last_report__lt=now - NOTED_EVERY).update(last_report=now)
+    if rows.filter(last_report__lt=now - NOTED_EVERY).update(last_report=now):
+        record_presence(device)
     return not device.is_deactivated and rows.exists()

@@ -32,6 +32,7 @@ from supervisor_proxy.rules.call_requests import (
     stored,
     to_queue,
 )
+from supervisor_proxy.rules.presence import record_presence
 from supervisor_proxy.rules.supervisors import KEY_FIELDS, take_key
 from supervisor_proxy.rules.transports import driver_for
 
@@ -236,6 +237,7 @@ def _answered(job: CallJob, reply: Reply) -> None:
     answer = parse_answer(job, reply)
     call = job.call
     call.status = reply.status
+    record_presence(job.supervisor.device)
     if is_turned_away(job, reply):
         device_unauthorized(job, answer)
         return

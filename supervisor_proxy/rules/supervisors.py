@@ -23,6 +23,7 @@ from supervisor_proxy.engine.addresses import port_fits
 from supervisor_proxy.engine.answers import NEW_KEY
 from supervisor_proxy.models import Supervisor
 from supervisor_proxy.models.supervisors import BALENA_PORT
+from supervisor_proxy.rules.presence import record_presence
 
 LONGEST_FACT = 200
 # Facts of a device's report that are displayed.
@@ -160,6 +161,7 @@ def report(device: Device, *, uuid: str, facts: Mapping[str, Any]) -> Supervisor
     _take_facts(row, facts)
     row.last_report = timezone.now()
     row.checked().save()
+    record_presence(device)
     return row
 
 

@@ -1,10 +1,12 @@
 """Users, organizations, groups and e-mails in OpenWISP's API, with permissions."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from controller.accounts.models import Membership, Organization, User
@@ -204,13 +206,16 @@ def test_the_last_superuser_stays_and_nobody_deletes_themselves(api: Api, admin:
 
 
 def test_an_account_that_is_off_or_over_is_refused_at_once(api: Api, admin: User) -> None:
-    from django.utils import timezone
-
     person = factories.user(factories.organization())
     client = api(person)
     assert client.get("/api/v1/auth/me").status_code == 200
-    off = api(admin).patch(f"{USERS}{person.pk}/", {"expiration_date": timezone.now()})
-    assert off.status_code == 200
+    url, today = f"{USERS}{person.pk}/", timezone.localdate()
+    last = api(admin).patch(url, {"expiration_date": str(today)}).json()
+    assert last["expiration_date"] == str(today)
+    assert client.get("/api/v1/auth/me").status_code == 200
+    past = api(admin).patch(url, {"expiration_date": str(today - timedelta(days=1))})
+    assert past.json() == {"expiration_date": ["Expiration date cannot be in the past."]}
+    User.objects.filter(pk=person.pk).update(expiration_date=today - timedelta(days=1))
     assert client.get("/api/v1/auth/me").status_code == 401
     sign_in = {"username": person.username, "password": "a good password"}
     assert api(None).post("/api/v1/users/token/", sign_in).status_code == 400

@@ -61,10 +61,15 @@ class CredentialsForm(RuleForm):
         if self.is_only_kept:
             for name in OF_SSH:
                 del self.fields[name]
-            self.fields["connector"].disabled = True
+        connector: Any = self.fields.get("connector")
+        if connector is not None:
+            # The other kinds are only kept for programs.
+            connector.disabled = self.is_only_kept
+            connector.choices = [
+                one for one in connector.choices if one[0] == self.instance.connector
+            ]
+        if self.is_only_kept:
             return
-        connector: Any = self.fields["connector"]
-        connector.choices = connector.choices[:1]
         stored = {} if self.instance._state.adding else self.instance.params or {}
         self.initial["username"] = stored.get("username", "")
         self.initial["port"] = stored.get("port", SSH_PORT)

@@ -19,7 +19,7 @@ from controller.connections.drivers.commands import CommandRequest, CommandResul
 from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.engine.commands import KINDS
-from controller.connections.models import COMMANDS, Command, DeviceConnection
+from controller.connections.models import Credentials, COMMANDS, Command, DeviceConnection
 from controller.connections.rules import record_attempts, ssh_login, usable_connections
 from controller.connections.rules.commands import RUN, progress
 
@@ -99,7 +99,7 @@ class CommandRunner:
         asked = {row.connection_id for row in commands if row.connection_id}
         named = (
             DeviceConnection.objects.select_related("credentials", "device")
-            .filter(enabled=True)
+            .filter(enabled=True, credentials__connector=Credentials.Connector.SSH)
             .in_bulk(asked)
         )
         usual = usable_connections(row.device_id for row in commands)

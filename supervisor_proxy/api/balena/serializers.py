@@ -1,13 +1,13 @@
-"""Request and response formats of balena's proxy API."""
+"""The wire shapes of balena's proxy: what comes in, and what goes out for many devices."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rest_framework import serializers
 
 from controller.base.errors import Refused
 from controller.dialects.balena import sentence_of, status_of
+from supervisor_proxy.engine.odata import Query
 from supervisor_proxy.engine.routes import MASK
 from supervisor_proxy.models import Supervisor, SupervisorCall
 from supervisor_proxy.rules.call_requests import CallJob
@@ -15,7 +15,7 @@ from supervisor_proxy.rules.call_requests import CallJob
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 A_DAY, A_WEEK = 86_400, 604_800
 State = SupervisorCall.State
-# HTTP status of a call without an answer, had the client waited for it.
+# What a call that ended without an answer would have been, had somebody waited.
 STATUSES = {
     State.QUEUED: 202,
     State.RUNNING: 202,
@@ -28,7 +28,7 @@ STATUSES = {
 
 
 class AskSerializer(serializers.Serializer[Any]):
-    """Target and call: ``deviceId``, ``uuid`` or ``appId``, which must all match."""
+    """Whom to call and how: ``deviceId``, ``uuid`` or ``appId``, all of which must fit."""
 
     deviceId = serializers.IntegerField(required=False, min_value=1, max_value=2**53)  # noqa: N815 - balena's names
     uuid = serializers.RegexField(r"^[0-9a-f]{7,62}$", required=False)
@@ -58,7 +58,7 @@ class AskSerializer(serializers.Serializer[Any]):
 
 
 def entry(job: CallJob, *, shows_secret: bool) -> dict[str, Any]:
-    """Return one device's entry in the response of a batch call."""
+    """One device's part of an answer for many."""
     refusal, answer = job.refusal, job.answer
     found: dict[str, Any] = {
         "deviceId": job.supervisor.pk,
@@ -82,7 +82,7 @@ def entry(job: CallJob, *, shows_secret: bool) -> dict[str, Any]:
 
 
 def operation(call: SupervisorCall) -> Mapping[str, Any]:
-    """Return the status URL of a queued call."""
+    """Where to look for the end of a call that is made later."""
     return {"id": str(call.pk), "state": call.state, "expires": call.expires}
 
 
@@ -90,26 +90,63 @@ def presence(row: Supervisor) -> str:
     return str(row.device.presence.state)
 
 
+def told(name: str) -> Callable[[Any], Any]:
+    return lambda row: row.reported.get(name)
+
+
+# Members that are neither here nor told by the device are null.
 SELECTABLE: Mapping[str, Callable[[Any], Any]] = {
     "id": lambda row: row.pk,
     "uuid": lambda row: row.uuid,
     "device_name": lambda row: row.device.name,
+    "note": lambda row: row.device.notes,
+    "created_at": lambda row: row.created,
+    "modified_at": lambda row: row.modified,
+    "is_active": lambda row: not row.device.is_deactivated,
     "supervisor_version": lambda row: row.version or None,
-    "os_version": lambda row: row.reported.get("os_version"),
     "is_online": lambda row: presence(row) == "online",
     "is_connected_to_vpn": lambda row: presence(row) == "online",
     "last_connectivity_event": lambda row: row.device.presence.since,
+    "last_vpn_event": lambda row: row.device.presence.since,
     "api_heartbeat_state": presence,
-    "ip_address": lambda row: row.reported.get("ip_address"),
-    "status": lambda row: row.reported.get("status"),
-}
+    "overall_status": lambda row: (
+        row.reported.get("status") or "idle" if presence(row) == "online" else "disconnected"
+    ),
+    "is_web_accessible": lambda row: False,
+    **{
+        name: told(name)
+        for name in (
+            "os_version", "os_variant", "ip_address", "mac_address", "status",
+            "provisioning_state", "cpu_usage", "cpu_temp", "memory_usage", "memory_total",
+            "storage_usage", "storage_total", "is_undervolted", "cpu_id", "logs_channel",
+        )
+    },
+}  # fmt: skip
 
 
-def looked_up(row: Supervisor, query: Mapping[str, str]) -> dict[str, Any]:
-    """Return a device as an OData object with the selected and expanded members."""
-    chosen = set(re.split(r"\s*,\s*", query.get("$select", "").strip())) & set(SELECTABLE)
-    wanted: Iterable[str] = chosen or SELECTABLE
-    shown = {name: SELECTABLE[name](row) for name in sorted(wanted)}
-    if "belongs_to__application" in query.get("$expand", "") or not chosen:
-        shown["belongs_to__application"] = [] if row.app_id is None else [{"id": row.app_id}]
+def application(number: int) -> dict[str, Any]:
+    """What there is of an application: its number, and names made from it."""
+    name = f"app-{number}"
+    return {"id": number, "app_name": name, "slug": f"muster/{name}", "is_archived": False,
+            "is_public": False, "is_host": False, "is_of__class": "fleet"}  # fmt: skip
+
+
+def looked_up(row: Supervisor, query: Query) -> dict[str, Any]:
+    """Return a device with just the members that were selected and expanded."""
+    shown = {
+        name: SELECTABLE[name](row) if name in SELECTABLE else None
+        for name in query.select or SELECTABLE
+    }
+    if "belongs_to__application" in (query.select or ("belongs_to__application",)):
+        shown["belongs_to__application"] = row.app_id and {"__id": row.app_id}
+    shown |= {name: [] for name in query.expand}
+    if "belongs_to__application" in query.expand and row.app_id is not None:
+        inner = query.expand["belongs_to__application"]
+        shown["belongs_to__application"] = [chosen_of(application(row.app_id), inner)]
     return shown
+
+
+def chosen_of(row: Mapping[str, Any], query: Query) -> dict[str, Any]:
+    """Return of a row what was selected of it, and empty lists for what was expanded."""
+    shown = {name: row.get(name) for name in query.select or row}
+    return shown | {name: [] for name in query.expand}

@@ -1,7 +1,7 @@
 """Recorded OpenWISP exchanges about locations: same statuses and keys."""
 
-import re
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,9 @@ def same(answer: Any, name: str) -> Any:
         return None
     body = answer.json()
     found = {path for path in keys(body) - OURS if not ESTIMATED.search(path)}
-    assert found == {path for path in keys(recorded["body"]) if not ESTIMATED.search(path)}, name
+    assert found == {path for path in keys(recorded["body"]) if not ESTIMATED.search(path)}, (
+        name
+    )
     return body
 
 

@@ -1,7 +1,6 @@
 """``POST /supervisor/<call>``, OData look-ups before a call, and device reports."""
 
 import json
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from django.utils.timezone import now
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.authentication import get_authorization_header
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.parsers import FormParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
@@ -21,11 +21,9 @@ from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused, Unreachable
 from controller.base.leases import FREE, assign
 from controller.dialects.balena import LenientJSONParser, View, relay_response, require_user
-from supervisor_proxy.api.balena.filters import conditions
 from supervisor_proxy.api.balena.serializers import (
     AskSerializer,
     entry,
-    looked_up,
     operation,
 )
 from supervisor_proxy.engine.answers import TEXT
@@ -251,31 +249,24 @@ class RestartView(View):
         return answer(request, "v1/restart", asking)
 
 
-class LookupView(View):
-    """OData look-up of the device of a call."""
+class RestartAllView(View):
+    """How clients restart an application on all of its devices."""
 
     permission_classes = [IsAuthenticated]
 
     @extend_schema(exclude=True)
-    def get(self, request: Request, key: str | None = None) -> Response:
-        query = {name: str(value) for name, value in request.query_params.items()}
-        wanted = conditions(key, query)
-        rows = Supervisor.objects.visible_to(require_user(request), "supervisor:read").filter(
-            flavor=BALENA, **wanted
-        )
-        found = rows.select_related("device__presence").order_by("pk")[: top(query)]
-        return Response({"d": [looked_up(row, query) for row in found]})
-
-
-def top(query: dict[str, str]) -> int:
-    text = query.get("$top", "")
-    return min(int(text), MOST_AT_ONCE) if re.fullmatch(r"[0-9]{1,6}", text) else MOST_AT_ONCE
+    def post(self, request: Request, pk: int) -> HttpResponse | Response:
+        asking = {"appId": pk, "method": "POST", "data": {"appId": pk}, "queue": False}
+        return answer(request, "v1/restart", asking)
 
 
 class BearsDeviceKey(BasePermission):
     """Allow devices, identified and authenticated by their own key."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method != "PATCH":
+            # What a report is not: whoever asks, their key is not what is wrong.
+            raise MethodNotAllowed(request.method or "")
         word, _, key = get_authorization_header(request).decode("latin-1").partition(" ")
         view.device = device_of_key(key.strip() if word.lower() == "bearer" else "")
         return True
