@@ -67,7 +67,7 @@ def token_for(user: User, *, name: str) -> str:
 
 
 def _forget_oldest(user: User, name: str) -> None:
-    """A program that signs in each time would leave a token each time."""
+    """Delete all but the last tokens of this name: some programs sign in each time."""
     mine = ApiToken.objects.filter(user=user, name=name)
     kept = mine.order_by(Coalesce("last_used", "created").desc(), "-pk")[:MOST_SIGN_INS]
     mine.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()

@@ -9,8 +9,8 @@ from controller.base import masking
 from controller.configs.models import Rollout, Snapshot, Template
 from controller.configs.rules import drift, rollouts, snapshots, versions
 from controller.devices.models import DeviceGroup, Enrollment
-from controller.dialects.masking import MasksSecrets
 from controller.dialects.fields import JSONObjectField
+from controller.dialects.masking import MasksSecrets
 from controller.vpn.models import Vpn
 
 

@@ -34,7 +34,7 @@ class ParamsField(JSONObjectField):
     }
 
     def to_internal_value(self, data: Any) -> Any:
-        # A client that writes back what it has read leaves the secrets as they are.
+        # A client that writes back masked values leaves the secrets unchanged.
         given = super().to_internal_value(data)
         return {name: value for name, value in given.items() if value != MASK}
 

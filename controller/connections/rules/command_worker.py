@@ -19,7 +19,7 @@ from controller.connections.drivers.commands import CommandRequest, CommandResul
 from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.engine.commands import KINDS
-from controller.connections.models import Credentials, COMMANDS, Command, DeviceConnection
+from controller.connections.models import COMMANDS, Command, Credentials, DeviceConnection
 from controller.connections.rules import record_attempts, ssh_login, usable_connections
 from controller.connections.rules.commands import RUN, progress
 

@@ -87,7 +87,7 @@ class ListConfig(serializers.ModelSerializer[Config]):
     )
     backend = serializers.ChoiceField(choices=Backend.choices)
     config = JSONObjectField(required=False, write_only=True)
-    # DRF keeps its own context under this name on the class; as a declared field it is free.
+    # DRF uses this name for its own context on the class; a declared field may use it.
     context = JSONObjectField(required=False, write_only=True)  # type: ignore[assignment]
     error_reason = serializers.SerializerMethodField()
 

@@ -1,4 +1,4 @@
-"""The wire shapes of balena's proxy: what comes in, and what goes out for many devices."""
+"""Request and response formats of balena's proxy API."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from supervisor_proxy.rules.call_requests import CallJob
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 A_DAY, A_WEEK = 86_400, 604_800
 State = SupervisorCall.State
-# What a call that ended without an answer would have been, had somebody waited.
+# HTTP status of a call without an answer, had the client waited for it.
 STATUSES = {
     State.QUEUED: 202,
     State.RUNNING: 202,
@@ -28,7 +28,7 @@ STATUSES = {
 
 
 class AskSerializer(serializers.Serializer[Any]):
-    """Whom to call and how: ``deviceId``, ``uuid`` or ``appId``, all of which must fit."""
+    """Target and call: ``deviceId``, ``uuid`` or ``appId``, which must all match."""
 
     deviceId = serializers.IntegerField(required=False, min_value=1, max_value=2**53)  # noqa: N815 - balena's names
     uuid = serializers.RegexField(r"^[0-9a-f]{7,62}$", required=False)
@@ -58,7 +58,7 @@ class AskSerializer(serializers.Serializer[Any]):
 
 
 def entry(job: CallJob, *, shows_secret: bool) -> dict[str, Any]:
-    """One device's part of an answer for many."""
+    """Return one device's entry in the response of a batch call."""
     refusal, answer = job.refusal, job.answer
     found: dict[str, Any] = {
         "deviceId": job.supervisor.pk,
@@ -82,7 +82,7 @@ def entry(job: CallJob, *, shows_secret: bool) -> dict[str, Any]:
 
 
 def operation(call: SupervisorCall) -> Mapping[str, Any]:
-    """Where to look for the end of a call that is made later."""
+    """Return the status URL of a queued call."""
     return {"id": str(call.pk), "state": call.state, "expires": call.expires}
 
 
@@ -125,7 +125,7 @@ SELECTABLE: Mapping[str, Callable[[Any], Any]] = {
 
 
 def application(number: int) -> dict[str, Any]:
-    """What there is of an application: its number, and names made from it."""
+    """Return an application as clients know it: its number, and names made from that."""
     name = f"app-{number}"
     return {"id": number, "app_name": name, "slug": f"muster/{name}", "is_archived": False,
             "is_public": False, "is_host": False, "is_of__class": "fleet"}  # fmt: skip

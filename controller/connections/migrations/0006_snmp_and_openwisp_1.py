@@ -7,7 +7,7 @@ import controller.base.secrets
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("connections", "0004_kinds"),
+        ("connections", "0005_command_leases"),
     ]
 
     operations = [
