@@ -162,7 +162,8 @@ def add_gateway(world: World) -> tuple[Gateway, Change]:
 
 
 def add_monitoring(world: World, device: Device) -> None:
-    """What monitoring knows of the device."""
+    """What monitoring knows of the device, and firmware."""
+    add_firmware(world, device)
     owner, now = device.organization, timezone.now()
     session = WifiSession.objects.create(
         device=device, interface_name="wlan0", ssid="Lobby", mac_address="3c:22:fb:10:00:01",
@@ -232,7 +233,6 @@ def add_rows(world: World, root: User) -> None:
     audit.record_audit("test", organization)
     entry = audit.AuditEntry.objects.get(action="test")
     add_monitoring(world, device)
-    add_firmware(world, device)
     world.rows |= {
         "audit/logs": entry.pk,
         "sites": world.site.pk,

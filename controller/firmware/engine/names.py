@@ -10,7 +10,7 @@ LONGEST_NAME = 180
 
 
 def safe_name(name: str) -> str:
-    """Return the last part of a path with only plain characters.
+    r"""Return the last part of a path with only plain characters.
 
     >>> safe_name("C:\\\\images\\\\my image.bin")
     'my_image.bin'
