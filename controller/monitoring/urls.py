@@ -9,6 +9,7 @@ from controller.monitoring.api.views.devices import (
 )
 from controller.monitoring.api.views.limits import SilenceViewSet, ThresholdViewSet
 from controller.monitoring.api.views.locations import MonitoredLocationViewSet
+from controller.monitoring.api.views.overview import OverviewView
 from controller.monitoring.api.views.sessions import WifiSessionViewSet
 from geo.api.views.locations import FeaturePagination
 
@@ -34,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         DeviceMetricViewSet.as_view({"get": "list"}),
     ),
     path("api/v1/monitoring/device/<any_uuid:pk>/nearby-devices/", NearbyDevicesView.as_view()),
+    path("api/v1/monitoring/device/<any_uuid:pk>/overview/", OverviewView.as_view()),
     path("api/v1/monitoring/geojson/", geojson),
     path("api/v1/monitoring/", include(router.urls)),
 ]

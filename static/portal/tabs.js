@@ -15,6 +15,9 @@ function open(tab, { focus = false } = {}) {
     other.tabIndex = on ? 0 : -1;
     panelOf(other).hidden = !on;
   }
+  // A tab that only shows something has nothing to save.
+  const saving = document.getElementById("submit-row");
+  if (saving) saving.hidden = "reads" in tab.dataset;
   sessionStorage.setItem(memory, tab.dataset.tab);
   if (focus) tab.focus();
 }

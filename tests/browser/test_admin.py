@@ -156,11 +156,12 @@ def test_errors_show_on_the_tab_that_has_them(
     browse: Browse, admin: User, device: Device
 ) -> None:
     page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
+    page.click("[data-tab=settings]")
     page.fill("[name=mac_address]", "nonsense")
-    page.click("[data-tab=history]")
+    page.click("[data-tab=configuration]")
     page.click("[name=_save]")
     page.wait_for_load_state("networkidle")
-    expect(page.locator("[data-tab=overview] .tab-errors")).to_have_text("1")
+    expect(page.locator("[data-tab=settings] .tab-errors")).to_have_text("1")
     expect(page.get_by_text("Must be a valid mac address.")).to_be_visible()
 
 

@@ -24,6 +24,7 @@ def main() -> None:
         call_command("demo_network", fleet=folders.mesh, wait=WAIT_SECONDS)
         call_command("demo_supervisors", fleet=folders.fleet)
         call_command("demo_gateways", fleet=folders.fleet)
+        call_command("demo_history")
     except CommandError as error:
         sys.exit(str(error))
 

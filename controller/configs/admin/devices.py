@@ -37,6 +37,7 @@ from controller.connections.admin.connections import ConnectionInline
 from controller.connections.admin.send_command import commands_of, run_on_many
 from controller.devices.admin import filters
 from controller.devices.admin.badges import (
+    health_badge,
     history,
     presence_badge,
     relative_time,
@@ -60,13 +61,14 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
         "device",
         "organization",
         "group",
+        "health_state",
         "presence_state",
         "config_state",
         "seen",
         "address",
     ]
     list_filter = [
-        filters.ShowFilter, filters.PresenceFilter, filters.ConfigFilter,
+        filters.ShowFilter, filters.HealthFilter, filters.PresenceFilter, filters.ConfigFilter,
         ("organization", ScopedRelatedFilter), ("group", ScopedRelatedFilter),
         filters.TemplateFilter, filters.BackendFilter,
     ]  # fmt: skip
@@ -90,7 +92,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
         ):
             # Unused by the list, and the key would be decrypted for each row.
             rows = rows.defer("key", "notes", "config__config", "config__context")
-        return rows.select_related("organization", "group", "presence", "config")
+        return rows.select_related("organization", "group", "presence", "config", "monitoring")
 
     # --- list
 
@@ -101,6 +103,12 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
             obj.name,
             obj.mac_address if obj.mac_address.lower() != obj.name.lower() else obj.model,
         )
+
+    @display(description="Health", ordering="monitoring__health")
+    def health_state(self, obj: Device) -> str:
+        row = getattr(obj, "monitoring", None)
+        since = f"Since {row.since:%Y-%m-%d %H:%M} UTC" if row else "It was never measured."
+        return health_badge(obj, since)
 
     @display(description="Presence", ordering="presence__state")
     def presence_state(self, obj: Device) -> str:
@@ -227,7 +235,14 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
             "snapshots": snapshots(device) if reads else [],
             "restores": user.has_perm_on("config:update", device) and not device.is_deactivated,
             "commands": commands_of(request, device),
+<<<<<<< HEAD:controller/configs/admin/devices.py
         } | build_panels(request, device)
+=======
+            "supervisor": supervisor_of(request, device),
+            "home": home_of(request, device),
+            "terminals": terminals_of(request, device),
+        }
+>>>>>>> d35592a (monitoring: show health, charts and conditions on a device's overview; health in the list):controller/devices/admin/devices.py
 
     def can_push(self, request: HttpRequest, device: Device, config: Config | None) -> bool:
         user: Any = request.user

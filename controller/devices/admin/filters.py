@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from controller.base.admin import DropdownFilter
 from controller.configs.models import Backend, Config, Template
 from controller.devices.models import Presence
+from controller.monitoring.models import MonitoredDevice
 
 PROBLEM = Q(config__status=Config.Status.ERROR) | Q(presence__state=Presence.State.OFFLINE)
 
@@ -32,6 +33,23 @@ class ShowFilter(DropdownFilter):
             "deactivated": Q(is_deactivated=True),
         }.get(self.value() or "")
         return queryset.filter(wanted) if wanted is not None else queryset
+
+
+class HealthFilter(DropdownFilter):
+    title = "health"
+    parameter_name = "health"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(MonitoredDevice.State.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        if wanted not in MonitoredDevice.State.values:
+            return queryset
+        found = Q(monitoring__health=wanted)
+        if wanted == MonitoredDevice.State.UNKNOWN:
+            found |= Q(monitoring=None)
+        return queryset.filter(found, is_deactivated=False)
 
 
 class PresenceFilter(DropdownFilter):

@@ -39,6 +39,8 @@ class MonitoredDevice(OrganizationScoped):
     next_pull = models.DateTimeField(null=True, db_index=True)
     # When a report arrived last that was fetched over SSH, in seconds since the epoch.
     pulled_at = models.BigIntegerField(null=True)
+    # Of a demonstration: what is older was never measured.
+    invented_until = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.device}: {self.health}"

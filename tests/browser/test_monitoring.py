@@ -1,0 +1,152 @@
+"""The overview of a device in Chromium: charts, crosshair, zoom, table, and what is wrong."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, expect
+
+from controller.accounts.models import Organization, User
+from controller.devices.models import Device
+from controller.monitoring.engine.metrics import Metric
+from controller.monitoring.engine.report import Report
+from controller.monitoring.models import Condition, MonitoredDevice, Sample
+from controller.monitoring.rules import reports
+from controller.monitoring.rules.demo import invent_history
+from controller.monitoring.rules.history import now_seconds
+from controller.monitoring.rules.ingest import Arrival, ingest
+from tests import factories
+from tests.browser.test_accessibility import COLORS, serious
+from tests.monitoring.test_engine_reports import PAYLOADS
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+Browse = Callable[..., Any]
+
+
+@pytest.fixture
+def device(organization: Organization) -> Device:
+    device = factories.device(
+        organization, name="lisbon-gateway", management_ip="10.8.0.17", model="GL-MT3000",
+        mac_address="02:00:5e:00:00:01",
+    )  # fmt: skip
+    factories.device(organization, name="rossio-switch", mac_address="00:16:3e:00:00:01")
+    now = now_seconds()
+    invent_history([device], now)
+    body = (PAYLOADS / "1_small_ap.json").read_bytes()
+    reports.receive([reports.Posted(device.pk, device.key, body, now - 20)])
+    ping = Report(values={Metric.REACHABLE: 1.0, Metric.LOSS: 0.0, Metric.RTT: 12.0})
+    ingest([Arrival(device.pk, now, now, ping, kind=Sample.Kind.CHECK)])
+    row = MonitoredDevice.objects.get(device=device)
+    Condition.objects.create(
+        monitored=row, metric=Metric.MEMORY, value=93, limit=90, minutes=30,
+        source="group Branches", is_shown=True, bad_since=now - 42 * 60, told_at=now - 12 * 60,
+    )  # fmt: skip
+    row.health = "problem"
+    row.save()
+    return device
+
+
+def overview(browse: Browse, admin: User, device: Device, **how: Any) -> Page:
+    page: Page = browse(admin, **how).open(f"/admin/devices/device/{device.pk}/change/")
+    page.locator("[data-grid] figure").nth(5).wait_for()
+    return page
+
+
+def keep(page: Page, name: str) -> None:
+    """Keep a picture where somebody asked for it, to be looked at."""
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def test_the_overview_says_how_a_device_is_and_why(
+    browse: Browse, admin: User, device: Device
+) -> None:
+    page = overview(browse, admin, device)
+    keep(page, "overview_light")
+    expect(page.get_by_role("tab", name="Overview")).to_have_attribute("aria-selected", "true")
+    why = page.locator("#why")
+    expect(why).to_contain_text("Memory is above its limit")
+    expect(why).to_contain_text("93 %")
+    expect(why).to_contain_text("90 % for 30 min · group Branches")
+    expect(page.locator("#submit-row")).to_be_hidden()
+    titles = page.locator("[data-grid] h3").all_inner_texts()
+    assert titles[:2] == ["Round trip", "Packet loss"]
+    assert {"Wi-Fi clients", "CPU load", "Memory", "Storage"} <= set(titles)
+    expect(page.get_by_role("link", name="rossio-switch")).to_be_visible()
+    page.get_by_role("tab", name="Settings").click()
+    expect(page.locator("[name=mac_address]")).to_be_visible()
+    expect(page.locator("#submit-row")).to_be_visible()
+
+
+def test_one_crosshair_goes_through_all_charts(
+    browse: Browse, admin: User, device: Device
+) -> None:
+    page = overview(browse, admin, device)
+    plots = page.locator("[data-grid] canvas")
+    plots.nth(0).focus()
+    page.keyboard.press("Home")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    notes = page.locator(".chart-note").all_inner_texts()
+    assert len(set(notes)) == 1
+    assert notes[0]
+    page.keyboard.press("Escape")
+    assert set(page.locator(".chart-note").all_inner_texts()) == {""}
+
+
+def test_dragging_zooms_all_charts_in(browse: Browse, admin: User, device: Device) -> None:
+    page = overview(browse, admin, device)
+    with page.expect_response(lambda answer: "range=7d" in answer.url):
+        page.get_by_role("button", name="7d", exact=True).click()
+    page.wait_for_timeout(300)
+    box = page.locator("[data-grid] canvas").nth(0).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 150, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 250, box["y"] + 60, steps=4)
+    with page.expect_response(lambda answer: "start=" in answer.url):
+        page.mouse.up()
+    expect(page.get_by_role("button", name="Zoom out")).to_be_visible()
+
+
+def test_a_chart_can_be_read_as_a_table(browse: Browse, admin: User, device: Device) -> None:
+    page = overview(browse, admin, device)
+    page.get_by_role("button", name="Table").click()
+    table = page.locator("[data-grid] table").first
+    expect(table.locator("thead")).to_contain_text("Highest")
+    assert table.locator("tbody tr").count() > 200
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    text = download.value.path().read_text()
+    assert text.startswith('"Time (UTC)"')
+    assert '"CPU load: CPU load (%)"' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme", "options"),
+    [("light", 1440, "light", {}), ("dark", 1440, "dark", COLORS), ("phone", 390, "light", {})],
+)
+def test_nothing_serious_on_the_overview(
+    browse: Browse, admin: User, device: Device, name: str, width: int, scheme: str,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
+    page = overview(browse, admin, device, width=width, scheme=scheme)
+    page.evaluate(
+        "dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark"
+    )
+    page.wait_for_timeout(500)
+    keep(page, f"overview_{name}")
+    page.evaluate(AXE_SCRIPT)
+    assert serious(page, **options) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_device_without_data_says_how_to_get_some(
+    browse: Browse, admin: User, organization: Organization
+) -> None:
+    device = factories.device(organization)
+    page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
+    expect(page.locator("#why")).to_contain_text("No data yet")
+    expect(page.locator("[data-state]")).to_contain_text("No data in this range of time.")
