@@ -235,14 +235,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
             "snapshots": snapshots(device) if reads else [],
             "restores": user.has_perm_on("config:update", device) and not device.is_deactivated,
             "commands": commands_of(request, device),
-<<<<<<< HEAD:controller/configs/admin/devices.py
         } | build_panels(request, device)
-=======
-            "supervisor": supervisor_of(request, device),
-            "home": home_of(request, device),
-            "terminals": terminals_of(request, device),
-        }
->>>>>>> d35592a (monitoring: show health, charts and conditions on a device's overview; health in the list):controller/devices/admin/devices.py
 
     def can_push(self, request: HttpRequest, device: Device, config: Config | None) -> bool:
         user: Any = request.user

@@ -3,12 +3,23 @@
 from itertools import chain
 from typing import Any
 
+from django.utils.html import format_html
+
 from controller.base.admin import badge
 from controller.base.changelist import relative_time
 from controller.configs.models import Config, Push, Snapshot
 from controller.devices.models import Device, Presence, StatusChange
+from controller.monitoring.engine.health import Health
 
-__all__ = ["history", "presence_badge", "relative_time", "snapshots", "status_badge"]
+__all__ = [
+    "health_badge",
+    "health_of",
+    "history",
+    "presence_badge",
+    "relative_time",
+    "snapshots",
+    "status_badge",
+]
 
 TONES: dict[str, str] = {
     Presence.State.ONLINE: "good",
@@ -27,8 +38,33 @@ TONES: dict[str, str] = {
     Push.State.FAILED: "bad",
     Push.State.SUPERSEDED: "mute",
 }
+# Word, shape and tone of each health: none of the three is needed alone.
+HEALTH: dict[str, tuple[str, str, str]] = {
+    Health.OK: ("OK", "check_circle", "good"),
+    Health.PROBLEM: ("Problem", "warning", "warn"),
+    Health.CRITICAL: ("Critical", "dangerous", "bad"),
+    Health.UNKNOWN: ("Unknown", "help", "mute"),
+    Health.DEACTIVATED: ("Deactivated", "do_not_disturb_on", "mute"),
+}
 HISTORY = 30
 SNAPSHOTS = 50
+
+
+def health_of(device: Device) -> str:
+    """Return the health of a device; of one that was never measured it is unknown."""
+    if device.is_deactivated:
+        return Health.DEACTIVATED
+    row: Any = getattr(device, "monitoring", None)
+    return row.health if row is not None else Health.UNKNOWN
+
+
+def health_badge(device: Device, title: str = "") -> str:
+    word, icon, tone = HEALTH[health_of(device)]
+    return format_html(
+        '<span class="health badge-{}" title="{}">'
+        '<i class="material-symbols-outlined" aria-hidden="true">{}</i>{}</span>',
+        tone, title, icon, word,
+    )  # fmt: skip
 
 
 def presence_badge(device: Device) -> str:

@@ -10,8 +10,8 @@ from django.urls import reverse
 
 from controller.base.admin import admin_url
 from controller.base.changelist import relative_time
+from controller.devices.admin.badges import HEALTH, health_badge, health_of
 from controller.devices.models import Device
-from controller.monitoring.admin.badges import SHOWN, health_badge, health_of
 from controller.monitoring.engine import page_charts, vectors
 from controller.monitoring.engine.buckets import PAGE_RANGES, page_range
 from controller.monitoring.engine.health import late_after
@@ -42,7 +42,7 @@ def monitoring_of(request: HttpRequest, device: Device) -> dict[str, Any] | None
         return None
     latest = LatestSample.objects.filter(monitored__device=device).first()
     found: dict[str, Any] = {
-        "health": health_badge(health_of(device)),
+        "health": health_badge(device),
         "url": f"/api/v1/monitoring/device/{device.pk}/overview/",
         "ranges": list(PAGE_RANGES),
         "is_measured": latest is not None,
@@ -60,7 +60,7 @@ def monitoring_of(request: HttpRequest, device: Device) -> dict[str, Any] | None
         "newest": latest.at and relative_time(datetime.fromtimestamp(latest.at, UTC)),
         "is_late": is_late(latest),
         "conditions": conditions(device),
-        "word": SHOWN[health_of(device)][0],
+        "word": HEALTH[health_of(device)][0],
         "well": well(device, latest),
         "interfaces": interfaces(body, values, latest.interval),
         "clients": clients(device, body),

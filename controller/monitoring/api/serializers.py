@@ -6,6 +6,7 @@ from rest_framework import serializers
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.api.serializers import DeviceList, GroupField
 from controller.devices.models import Device
+from controller.dialects.masking import MasksSecrets
 from controller.monitoring.engine.health import Health
 from controller.monitoring.models import Silence, Threshold, WifiSession
 from controller.monitoring.rules.snapshots import vendor_of
@@ -67,18 +68,14 @@ class NearbyDeviceSerializer(serializers.ModelSerializer[Device]):
         return found.get(device.pk)
 
 
-class DeviceOfPlace(DeviceOfLocation):
+class DeviceOfPlace(MasksSecrets, DeviceOfLocation):
     """A device at a location, and how it is."""
 
-    key = serializers.SerializerMethodField()
+    key = serializers.CharField(read_only=True)
     monitoring = serializers.SerializerMethodField()
 
     class Meta(DeviceOfLocation.Meta):
         fields = [*DeviceOfLocation.Meta.fields, "key", "monitoring"]
-
-    def get_key(self, device: Device) -> str | None:
-        user: Any = self.context["request"].user
-        return device.key if user.has_perm_on("device:secret", device) else None
 
     @extend_schema_field(LABELED)
     def get_monitoring(self, device: Any) -> dict[str, str]:
