@@ -18,6 +18,7 @@ django_application = get_wsgi_application()
 
 from channels.routing import URLRouter  # noqa: E402 - the settings must be ready
 
+from controller.base.encryption_check import check_keys  # noqa: E402
 from controller.dialects.agent import AgentHeader  # noqa: E402
 from controller.dialects.checksum_fast_path import ChecksumFastPath  # noqa: E402
 from controller.dialects.middleware import RequestMiddleware, body_limit, plain_error  # noqa: E402
@@ -55,6 +56,7 @@ def by_path(environ: dict[str, Any], start_response: Any) -> Any:
     return (agent_application if agents else django_application)(environ, start_response)
 
 
+check_keys()
 agent_application = AgentHandler()
 pages = Bridge(
     by_path,

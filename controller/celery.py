@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from controller import broker
 from controller.base import health
+from controller.base.encryption_check import check_keys
 from controller.base.request_context import RequestContext, context_or_none, use_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
@@ -35,6 +36,14 @@ class FreezeGarbageCollector(bootsteps.Step):
         super().__init__(parent, **options)
         gc.collect()
         gc.freeze()
+
+
+class CheckKeys(bootsteps.Step):
+    """Refuses to start a worker whose encryption keys fit no stored secret."""
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        check_keys()
 
 
 class QueueHeartbeat(bootsteps.StartStopStep):
@@ -66,6 +75,7 @@ broker.register()
 app = Celery("muster", task_cls=TracedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(CheckKeys)
 app.steps["worker"].add(FreezeGarbageCollector)
 app.steps["consumer"].add(QueueHeartbeat)
 

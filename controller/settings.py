@@ -28,6 +28,7 @@ __all__ = ["INSTALLED_APPS", "MIDDLEWARE"]
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Directory of media, static files, and the database of a small portal.
 DATA_DIR = Path(env.str("MUSTER_DATA_DIR", str(BASE_DIR / "var")))
+DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 # Development mode: shows code in error pages and needs no secrets. Never in production.
 DEBUG = env.bool("DEBUG", False)
@@ -137,8 +138,6 @@ MUSTER_BACKUP_LIMIT = env.int("MUSTER_BACKUP_LIMIT", 16 * 1024 * 1024 * 1024)
 # Bearer token with which Prometheus reads /metrics; empty allows superusers only.
 MUSTER_METRICS_TOKEN = env.str("MUSTER_METRICS_TOKEN", "")
 # Each process writes its counters to a file of its own.
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(DATA_DIR / "metrics"))
-Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
 # --- browsers and transport
 # Require HTTPS in browsers.

@@ -1,6 +1,18 @@
-"""Database connections of threads that wait for other machines."""
+"""Connections to the database: released while a thread waits, and what to say while it is away."""
 
-from django.db import connections
+import errno
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
+
+# SQLSTATE classes: no connection, no resources, shut down; and what another transaction caused.
+AWAY = ("08", "53", "57P", "40001", "40P01", "55P03")
+SQLITE_AWAY = (
+    "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN",
+    "SQLITE_READONLY",
+)  # fmt: skip
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+BUSY = "The database is busy or away. Try again in a few seconds."
+FULL = "The portal's disk is full. An administrator has to make room."
 
 
 def release_connections() -> None:
@@ -11,3 +23,23 @@ def release_connections() -> None:
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
+
+
+def outage(error: BaseException | None) -> str | None:
+    """Return what to tell a client if an error is an outage of the portal, else None."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return FULL
+    if not isinstance(error, OperationalError | InterfaceError):
+        return None
+    return _database_outage(error)
+
+
+def _database_outage(error: DatabaseError | InterfaceError) -> str | None:
+    cause = error.__cause__
+    name = getattr(cause, "sqlite_errorname", None)
+    state = getattr(cause, "sqlstate", None)
+    if name == "SQLITE_FULL" or state == "53100":
+        return FULL
+    if name is not None:
+        return BUSY if name.startswith(SQLITE_AWAY) else None
+    return BUSY if state is None or state.startswith(AWAY) else None

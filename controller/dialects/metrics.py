@@ -8,9 +8,8 @@ from django.conf import settings
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 
 from controller.accounts.models import User
@@ -19,15 +18,9 @@ from controller.base.health import beat_age, heartbeats, queue_lengths
 from controller.base.leases import EXPIRED, FAILURES, QUEUES
 from controller.configs.models import Push
 from controller.devices.models import Presence
+from controller.dialects import request_metrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-REQUESTS = Histogram(
-    "muster_request_seconds",
-    "Requests answered, by dialect, method and kind of status.",
-    ["dialect", "method", "status"],
-    buckets=(0.005, 0.025, 0.1, 0.5, 2.5),
-)
 
 
 class Rows:
@@ -38,6 +31,7 @@ class Rows:
         opened = Push.objects.filter(state__in=Push.OPEN)
         yield gauge("muster_open_pushes", "Pushes by state.", "state", counted(Push, opened))
         yield gauge("muster_queue_length", "Messages waiting.", "queue", queue_lengths())
+        yield from request_metrics.collect()
         yield from lease_metrics()
         yield from heartbeat_metrics()
 
@@ -94,7 +88,6 @@ def metrics(request: HttpRequest) -> HttpResponse:
         response["WWW-Authenticate"] = "Bearer"
         return response
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(Rows())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE)
 

@@ -1,6 +1,7 @@
 """Middleware common to all APIs: request ids, rate and body limits, slashes, errors."""
 
 import re
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from django.views import defaults
 
 from controller.accounts.models import User
 from controller.accounts.rules import audit
+from controller.base.database import outage
 from controller.base.request_context import (
     RequestContext,
     current_context,
@@ -19,8 +21,8 @@ from controller.base.request_context import (
     use_context,
 )
 from controller.dialects import agent, balena, freesdn, husarnet, openwisp, rate_limit
-from controller.dialects.metrics import REQUESTS
 from controller.dialects.rate_limit import RateLimitResult
+from controller.dialects.request_metrics import TIMES
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
@@ -66,6 +68,8 @@ TOKENS = {
 }  # fmt: skip
 TOO_MANY = 429
 TOO_LARGE = 413
+UNAVAILABLE = 503
+RETRY_SECONDS = 5
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
@@ -92,9 +96,10 @@ class RequestMiddleware:
             response["X-RateLimit-Remaining"] = str(verdict.remaining)
         if path.startswith(LIMITED) and not response.has_header("Cache-Control"):
             response["Cache-Control"] = "no-store"
-        REQUESTS.labels(
-            dialect_of(path), request.method, f"{response.status_code // 100}xx"
-        ).observe(time.perf_counter() - began)
+        labels = (
+            dialect_of(path), request.method or "", f"{response.status_code // 100}xx"
+        )  # fmt: skip
+        TIMES.observe(labels, time.perf_counter() - began)
         return response
 
 
@@ -231,6 +236,11 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
+    """Answer a request at which the portal failed; 503 if what it stands on is away."""
+    if (sentence := outage(sys.exc_info()[1])) is not None:
+        response = plain_error(request, UNAVAILABLE, sentence)
+        response["Retry-After"] = str(RETRY_SECONDS)
+        return response
     if dialect_of(request.path_info) == "pages":
         return defaults.server_error(request)
     return plain_error(
