@@ -29,7 +29,7 @@ MENUS = {
 }  # fmt: skip
 DEEDS = {"system/reboot", "system/shutdown", "system/package/update/install"}
 SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
-WRITES = {"add", "set", "remove", "save", "reboot", "shutdown", "install"}
+WRITES = {"move", "add", "set", "remove", "save", "reboot", "shutdown", "install"}
 
 
 class NoSuch(Exception):
@@ -64,6 +64,9 @@ class MikroTik(StandIn):
         menu, _, verb = path.lstrip("/").rpartition("/")
         rows = self.menus[menu]
         name, _, value = words[0].partition("=")
+        if verb == "move":
+            self.move(menu, name, "".join(words[1:]).removeprefix("destination="))
+            return
         found = [one for one, row in rows.items() if one == name or row.get(name) == value]
         for one in found:
             if verb == "remove":
@@ -91,7 +94,10 @@ class MikroTik(StandIn):
         self.rows(menu)
         self.last += 1
         name = f"*{self.last:X}"
+        before = values.pop("place-before", "")
         self.menus[menu][name] = {"disabled": "false", **self.spelled(menu, values)}
+        if before:
+            self.move(menu, name, before)
         self.note(f"{menu}/add")
         return name
 
@@ -115,6 +121,17 @@ class MikroTik(StandIn):
             raise NoSuch("no such item")
         self.note(f"{menu}/remove")
 
+    def move(self, menu: str, target: str, before: str) -> None:
+        """Put one before another, or to the end."""
+        rows = self.menus[menu]
+        if target not in rows or (before and before not in rows):
+            raise NoSuch("no such item")
+        row = rows.pop(target)
+        names = list(rows)
+        at = names.index(before) if before else len(names)
+        kept = [*names[:at], target, *names[at:]]
+        self.menus[menu] = {name: {**rows, target: row}[name] for name in kept}
+
     def note(self, what: str) -> None:
         if not what.startswith("system/scheduler"):
             self.writes.append(what)
@@ -126,6 +143,11 @@ class MikroTik(StandIn):
             self.menus["file"][f"*{self.last:X}"] = {"name": f"{values['name']}.backup"}
         elif path in DEEDS:
             self.booted += 1
+        elif path.endswith("/move"):
+            menu = path.removesuffix("/move")
+            self.move(menu, values["numbers"], values.get("destination", ""))
+            self.note(path)
+            return
         else:
             raise NoSuch("no such command")
         self.writes.append(path)

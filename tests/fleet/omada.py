@@ -72,11 +72,7 @@ class Omada(StandIn):
 
     def on_site(self, request: Request, path: str) -> Told:
         if path == "devices":
-            device = {
-                "mac": "02-00-00-00-00-01", "firmwareVersion": f"1.{self.booted}",
-                "uptime": f"{10 // self.booted}day(s) 2h 3m 4s",
-            }  # fmt: skip
-            return said(page([device]))
+            return said(page([self.device()]))
         if path in KINDS:
             if request.method == "GET":
                 return said(page(list(self.rows[path].values())))
@@ -91,13 +87,30 @@ class Omada(StandIn):
             return said(None)
         return said(None, -1600, "Unsupported request path.")
 
+    def device(self) -> dict[str, Any]:
+        return {
+            "mac": "02-00-00-00-00-01", "firmwareVersion": f"1.{self.booted}",
+            "uptime": f"{10 // self.booted}day(s) 2h 3m 4s",
+        }  # fmt: skip
+
+    def reorder(self, indexes: dict[str, int]) -> Told:
+        for name, index in indexes.items():
+            self.rows["acls/osg-acls"][name]["index"] = index
+        self.writes.append("POST acls/modifyIndex")
+        return said(None)
+
     def made(self, kind: str, sent: dict[str, Any]) -> Told:
         name = sent["mac"] if kind == "setting/service/dhcp" else secrets.token_hex(12)
-        self.rows[kind][name] = {"id": name, **TOLD.get(kind, {}), **sent}
+        told = TOLD.get(kind, {})
+        if "index" in told:
+            told = {**told, "index": len(self.rows[kind]) + 1}
+        self.rows[kind][name] = {"id": name, **told, **sent}
         self.writes.append(f"POST {kind}")
         return said({"id": name} if kind in TELLS else None)
 
     def touched(self, request: Request, kind: str, target: str) -> Told:
+        if target == "modifyIndex":
+            return self.reorder(request.data["indexes"])
         rows = self.rows[kind]
         if target not in rows:
             return said(None, -33004, "This entry does not exist.")
@@ -105,7 +118,8 @@ class Omada(StandIn):
             del rows[target]
         else:
             # What is not sent back is lost, but for what nobody sends.
-            told = {n: v for n, v in TOLD.get(kind, {}).items() if n != "wanIps"}
+            kept = {n: rows[target].get(n) for n in TOLD.get(kind, {})}
+            told = {n: v for n, v in kept.items() if n != "wanIps"}
             rows[target] = {"id": target, **told, **request.data}
         self.writes.append(f"{request.method} {kind}")
         return said(None)

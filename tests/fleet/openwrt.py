@@ -232,6 +232,15 @@ class OpenWrt(StandIn):
 
         return self.stage(session, args, delete)
 
+    def uci_order(self, session: str, args: Any) -> Any:
+        def order(found: Sections) -> None:
+            rows = {name: found[name] for name in args["sections"]}
+            rest = {name: row for name, row in found.items() if name not in rows}
+            found.clear()
+            found.update({**rows, **rest})
+
+        return self.stage(session, {**args, "section": args["sections"][0]}, order)
+
     def uci_apply(self, session: str, args: Any) -> Any:
         if self.kept:
             return reply(DENIED)

@@ -163,6 +163,7 @@ class OPNsense(StandIn):
     def search(self, kind: str, wrapper: str, body: dict[str, Any]) -> dict[str, Any]:
         rows = self.rows[kind if len(KINDS[kind]) == 1 else f"{kind} {wrapper}"]
         found = [{"uuid": name, **row} for name, row in list(rows.items())]
+        found.sort(key=lambda one: int(one.get("sequence") or 0))
         if kind == "firewall/filter" and numbers(self.version) < (26, 1):
             wanted = body.get("interface", "")
             found = [one for one in found if of_interface(one, wanted)]
@@ -208,7 +209,8 @@ class OPNsense(StandIn):
         rows = self.rows[kind]
         if not {moved, before} <= rows.keys():
             return {"status": "error", "message": "Rule not found"}
-        names = [name for name in rows if name != moved]
+        there = sorted(rows, key=lambda name: int(rows[name].get("sequence") or 0))
+        names = [name for name in there if name != moved]
         names.insert(names.index(before), moved)
         self.rows[kind] = {
             name: {**rows[name], "sequence": str((at + 1) * 100)}
@@ -230,6 +232,10 @@ class OPNsense(StandIn):
         kind, _, noun, _ = called(path)
         fields = self.fields(kind, noun, KINDS[kind][noun])
         unsaid = {n: one["default"] for n, one in fields.items() if "default" in one}
+        if "sequence" in fields and kind in FIREWALL:
+            # The next one, unless it is told.
+            last = max((int(one.get("sequence") or 0) for one in rows.values()), default=0)
+            unsaid["sequence"] = str(last + 100)
         old = rows.get(target, unsaid)
         rows[target] = {
             **old,

@@ -125,9 +125,10 @@ class PfSense(StandIn):
                 "vpn/ipsec/phase1": {"ikeid": self.last},
                 "vpn/ipsec/phase2": {"uniqid": str(self.last)},
             }
-            rows.append({**self.unsaid(path), **sent, **made.get(path, {})})
+            at = int(sent.pop("placement", len(rows)))
+            rows.insert(at, {**self.unsaid(path), **sent, **made.get(path, {})})
             self.writes.append(f"POST {path}")
-            return said(200, {"id": len(rows) - 1, **rows[-1]})
+            return said(200, {"id": at, **rows[at]})
         at = int(sent.pop("id", -1))
         if not 0 <= at < len(rows):
             return said(404, None, "MODEL_OBJECT_NOT_FOUND")
@@ -136,7 +137,10 @@ class PfSense(StandIn):
         self.writes.append(f"{method} {path}")
         if method == "DELETE":
             return said(200, rows.pop(at))
+        placement = int(sent.pop("placement", at))
         rows[at].update(sent)
+        rows.insert(placement, rows.pop(at))
+        at = placement
         if path == "interface/vlan":
             rows[at]["vlanif"] = f"{rows[at]['if']}.{rows[at]['tag']}"
         return said(200, {"id": at, **rows[at]})

@@ -36,6 +36,7 @@ class UniFi(StandIn):
         super().__init__(port=port, version=version)
         kinds = (*OFFICIAL, *TABLES, *NEWER)
         self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in kinds}
+        self.ahead: list[str] = []
         self.rows["networkconf"]["6" * 24] = {"_id": "6" * 24, "purpose": "wan", "name": "WAN"}
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
@@ -68,6 +69,8 @@ class UniFi(StandIn):
             return told[path], 200
         path = path.removeprefix(f"sites/{SITE}/")
         kind, _, target = path.rpartition("/")
+        if path == "firewall/policies/ordering":
+            return self.ordering(request)
         if path in OFFICIAL and request.method == "GET":
             return page(list(self.rows[path].values())), 200
         if path in OFFICIAL:
@@ -75,6 +78,21 @@ class UniFi(StandIn):
         if kind in OFFICIAL:
             return self.one(request, kind, target)
         return self.device(request, path)
+
+    def ordering(self, request: Request) -> Told:
+        """Policies before the system's own, and after them."""
+        rows = self.rows["firewall/policies"]
+        if request.method == "PUT":
+            told = request.data["orderedFirewallPolicyIds"]
+            self.ahead = list(told["beforeSystemDefined"])
+            names = [*self.ahead, *told["afterSystemDefined"]]
+            self.rows["firewall/policies"] = rows = {name: rows[name] for name in names}
+            self.writes.append("PUT firewall/policies/ordering")
+        known = {
+            "beforeSystemDefined": [name for name in rows if name in self.ahead],
+            "afterSystemDefined": [name for name in rows if name not in self.ahead],
+        }
+        return {"orderedFirewallPolicyIds": known}, 200
 
     def device(self, request: Request, path: str) -> Told:
         if path.endswith("/statistics/latest"):

@@ -7,14 +7,17 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from controller.base.errors import Refused
-from networks.gateways.drivers.contract import OutcomeUnknown, Rejected, Unreachable
-from networks.gateways.engine.features import Feature
+from networks.gateways.drivers.contract import OutcomeUnknown, Rejected, TimedOut, Unreachable
+from networks.gateways.engine.features import Feature, positions
 from networks.gateways.engine.features.versions import (
     NAMES,
     Version,
     caution,
     parsed,
 )
+
+# What a rule is called that is not made yet.
+NEW = "{new}"
 
 
 class Driver(ABC):
@@ -67,21 +70,80 @@ class Driver(ABC):
     def read(self, feature: Feature, target: str) -> dict[str, str] | None:
         with self._guarded():
             found = self._read(self._spelled(feature), target)
-            if found is None or not feature.spellings:
-                return found
-            return feature.inward(found, self.parsed_version)
+            if found is None:
+                return None
+            if feature.spellings:
+                found = feature.inward(found, self.parsed_version)
+            if feature.is_ordered:
+                found[positions.NAME] = positions.position_of(
+                    self._order(feature, target), target
+                )
+            return found
 
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
     ) -> str:
+        self.has_sent = False
         with self._guarded():
-            self.check(feature, values)
-            sent = feature.outward(values, self.parsed_version)
-            return self._write(self._spelled(feature), operation, target, sent)
+            try:
+                self.check(feature, values)
+                return self._write_at(feature, operation, target, values)
+            except (Unreachable, TimedOut) as error:
+                # Nothing was done by this request; an earlier one of the same write was done.
+                if self.has_sent:
+                    raise OutcomeUnknown(str(error)) from error
+                raise
+
+    def _write_at(
+        self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
+    ) -> str:
+        sent = feature.outward(values, self.parsed_version)
+        position = sent.pop(positions.NAME, "") if feature.is_ordered else ""
+        spelled = self._spelled(feature)
+        if position:
+            # A position that names no rule is refused before anything is written.
+            self._arranged(self._order(spelled, target), target or NEW, position)
+        if position and operation == "create":
+            return self._create_at(spelled, sent, position)
+        if sent or operation != "update":
+            target = self._write(spelled, operation, target, sent)
+        if position:
+            self._put(spelled, target, position)
+        return target
 
     def activate(self, feature: Feature) -> None:
         with self._guarded():
             self._activate(feature)
+
+    def _put(self, feature: Feature, target: str, position: str) -> None:
+        """Move a rule that was just written to a position, unless it is there already."""
+        try:
+            ids = self._order(feature, target)
+            self._move(feature, target, ids, self._arranged(ids, target, position))
+        except Rejected as error:
+            if self.has_sent:
+                raise OutcomeUnknown(f"It is written, and not moved: {error}") from error
+            raise
+
+    def _arranged(self, ids: list[str], target: str, position: str) -> list[str]:
+        found = positions.arranged(ids, target, position)
+        if found is None:
+            raise Rejected(f"There is no rule at {position[:80]}: it may be gone.")
+        return found
+
+    def _create_at(self, feature: Feature, values: Mapping[str, Any], position: str) -> str:
+        """Create a rule at a position; where the vendor takes none, it is moved after that."""
+        made = self._write(feature, "create", "", values)
+        self._put(feature, made, position)
+        return made
+
+    def _order(self, feature: Feature, target: str) -> list[str]:
+        """Return the ids of all among which the order of this one counts, in their order."""
+        return self._ids(feature, {})
+
+    def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:
+        """Put one so that the order becomes ``new``; it may not be in ``old`` yet."""
+        raise Rejected(f"{feature.key} is in no order that can be changed.")
 
     def _spelled(self, feature: Feature) -> Feature:
         # Most features are equal in all versions: do not read the version for them.

@@ -99,7 +99,6 @@ class Http:
         except http.HTTPError as error:
             self.has_sent = self.has_sent or is_write
             raise lost(error, is_write=is_write) from error
-        self.has_sent = self.has_sent or is_write
         return answer
 
     def ask(self, method: str, path: str, *, is_write: bool = False, **sent: Any) -> Any:
@@ -119,6 +118,7 @@ class Http:
             raise Unreachable(f"The gateway is busy (status {status}){later(answer)}")
         if status in self.refusals and is_write:
             raise Rejected(reason[:SHOWN] or f"The gateway answers with status {status}.")
+        self.has_sent = self.has_sent or is_write
         if not answer.is_success:
             kind = OutcomeUnknown if is_write else Unreachable
             raise kind(f"The gateway answers with status {status}.")

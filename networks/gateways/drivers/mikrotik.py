@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from networks.gateways.drivers.contract import Endpoint, OutcomeUnknown, Rejected
-from networks.gateways.drivers.driver import Driver
+from networks.gateways.drivers.driver import NEW, Driver
 from networks.gateways.drivers.http import Http, boot, decoded
 from networks.gateways.drivers.routeros import PORTS, Binary
-from networks.gateways.drivers.savepoints import Transport, WayBack
+from networks.gateways.drivers.savepoints import Transport, WayBack, moved
 from networks.gateways.engine.features import MASK, Feature
 
 NOT_FOUND = 404
@@ -86,6 +86,10 @@ class MikroTik(Driver):
     def has_sent(self) -> bool:  # type: ignore[override]
         return self._router.has_sent
 
+    @has_sent.setter
+    def has_sent(self, is_so: bool) -> None:
+        self._router.has_sent = is_so
+
     def __enter__(self) -> "MikroTik":
         return self
 
@@ -140,6 +144,20 @@ class MikroTik(Driver):
             self._router.put(feature.path, "" if target == SETTINGS else target, values)
         return target
 
+    def _create_at(self, feature: Feature, values: Mapping[str, Any], position: str) -> str:
+        new = self._arranged(self._order(feature, ""), NEW, position)
+        below = new[new.index(NEW) + 1 :]
+        return self._write(feature, "create", "", {**values, **before(below)})
+
+    def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:
+        if new == old:
+            return
+        there, back = ((ids[ids.index(target) + 1 :] or [""])[0] for ids in (new, old))
+        if feature.has_savepoint:
+            self._way_back.move(feature, target, there, back)
+        else:
+            self._router.call(f"{feature.path}/move", moved(target, there))
+
     def _activate(self, feature: Feature) -> None:
         """Confirm guarded writes. All other writes are in effect at once."""
         if feature.has_savepoint:
@@ -147,6 +165,10 @@ class MikroTik(Driver):
 
     def _list(self, feature: Feature) -> Rows:
         return [row for row in self._router.rows(feature.path) if feature.fits(row)]
+
+
+def before(below: list[str]) -> dict[str, str]:
+    return {"place-before": below[0]} if below else {}
 
 
 def without(text: str, feature: Feature, values: Mapping[str, str]) -> str:

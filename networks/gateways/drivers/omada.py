@@ -75,6 +75,15 @@ class Omada(Http, Driver):
     def _activate(self, feature: Feature) -> None:
         """Do nothing: the controller provisions its devices by itself."""
 
+    def _order(self, feature: Feature, target: str) -> list[str]:
+        rows = self._rows(feature)
+        return sorted(rows, key=lambda one: int(rows[one].get("index") or 0))
+
+    def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:
+        if new != old:
+            indexes = {one: at for at, one in enumerate(new, 1)}
+            self._tell("POST", "acls/modifyIndex", {"indexes": indexes, "type": "gateway"})
+
     def _create(self, feature: Feature, values: Mapping[str, str]) -> str:
         known = set(self._rows(feature))
         sent = deep(feature.defaults, feature.typed(values))

@@ -33,7 +33,7 @@ UNKNOWN_FAULTS = {-32003, -32603}
 # Seconds until the router rolls back by itself.
 WAY_BACK = 30
 # Calls that only stage in the session until it is applied.
-STAGING = {("uci", one) for one in ("add", "set", "delete", "rename")}
+STAGING = {("uci", one) for one in ("add", "set", "delete", "rename", "order")}
 # Of services: what the portal comes in by.
 DOORS = {"uhttpd", "rpcd"}
 BOOT = "/proc/sys/kernel/random/boot_id"
@@ -175,6 +175,13 @@ class OpenWrt(Http, Driver):
         if gone:
             self._tell("uci", "delete", {**at(feature, target), "options": gone})
         return target
+
+    def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:
+        """Sections of other kinds keep their places: those of this kind change among themselves."""
+        self._kept.clear()
+        kind = iter(new)
+        names = [next(kind) if name in new else name for name in self._all(feature)]
+        self._tell("uci", "order", {"config": feature.path, "sections": names})
 
     def _all(self, feature: Feature) -> dict[str, dict[str, Any]]:
         """Every section of a package, by name, in the order of the file."""

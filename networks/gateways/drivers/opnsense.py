@@ -19,6 +19,8 @@ UUID_LENGTH = 36
 FAILED = 500
 # First versions without savepoints, and with rules of all interfaces in one list.
 WITHOUT_SAVEPOINTS, LISTS_ALL = (26, 7), (26, 1)
+# From here on rules of the filter are moved; those of NAT since 26.1.
+MOVES_RULES = (25, 7)
 # Modes of source NAT in which own rules are used.
 OWN_RULES = {"hybrid", "advanced"}
 
@@ -120,6 +122,26 @@ class OPNsense(Http, Driver):
         if answer.get("result") not in {"saved", "deleted"}:
             raise Rejected(reason(answer))
         return str(answer.get("uuid") or target)
+
+    def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:
+        """Before another, by its own call; after all others, by a number above theirs."""
+        at = new.index(target)
+        if new == old:
+            return
+        since = MOVES_RULES if feature.path == "firewall/filter" else LISTS_ALL
+        if self.parsed_version < since:
+            raise Rejected(f"Rules are moved by OPNsense {since[0]}.{since[1]} or newer.")
+        if at + 1 < len(new):
+            method = "POST" if feature.path == "firewall/filter" else "GET"
+            path = f"{feature.path}/moveRuleBefore/{target}/{new[at + 1]}"
+            answer = self._ask(method, path, {} if method == "POST" else None, is_write=True)
+            if answer.get("status") != "ok":
+                raise Rejected(reason(answer))
+        elif at:
+            rows = {str(one.get("uuid")): one for one in self._search(feature, "")}
+            highest = max(int(one.get("sequence") or 0) for one in rows.values())
+            sent = {feature.wrapper: {"sequence": str(highest + 100)}}
+            self._tell(f"{feature.path}/set{feature.noun}/{target}", sent)
 
     def _check_mode(self) -> None:
         """Refuse rules in automatic mode, which stores but does not use them."""

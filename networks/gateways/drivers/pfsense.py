@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from controller.base.outbound.http import Response
 from networks.gateways.drivers.contract import Endpoint, Rejected
-from networks.gateways.drivers.driver import Driver
+from networks.gateways.drivers.driver import NEW, Driver
 from networks.gateways.drivers.http import BUSY, REFUSALS, Http, boot, decoded
 from networks.gateways.drivers.labels import Rows, is_ambiguous, name_of, named
 from networks.gateways.engine.features import Feature
@@ -106,6 +106,16 @@ class PfSense(Http, Driver):
             raise Rejected("There are several that hold the same: delete the last of them.")
         self._tell("DELETE", feature.path, where, in_address=True)
         return target
+
+    def _create_at(self, feature: Feature, values: Mapping[str, Any], position: str) -> str:
+        new = self._arranged(self._order(feature, ""), NEW, position)
+        sent = {**native(feature, values), "placement": new.index(NEW)}
+        return self._create(feature, sent)
+
+    def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:
+        if new != old:
+            where = {"id": self._rows(feature)[target]["id"], "placement": new.index(target)}
+            self._tell("PATCH", feature.path, where)
 
     def _create(self, feature: Feature, sent: dict[str, Any]) -> str:
         given = {name: value for name, value in sent.items() if value is not None}

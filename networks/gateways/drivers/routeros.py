@@ -108,15 +108,17 @@ class Binary:
             *(more or []),
         ]
         try:
-            self.has_sent = self.has_sent or is_write
             self._socket.sendall(b"".join(map(framed, words)) + b"\x00")
-            return self._answer()
+            answer = self._answer()
         except (OSError, EOFError) as error:
+            self.has_sent = self.has_sent or is_write
             if is_write:
                 raise OutcomeUnknown("The router got the change and did not answer.") from error
             if isinstance(error, TimeoutError):
                 raise TimedOut("The router does not answer in time.") from error
             raise Unreachable("The router does not answer as it should.") from error
+        self.has_sent = self.has_sent or is_write
+        return answer
 
     def _answer(self) -> tuple[Rows, dict[str, str]]:
         """Read rows up to ``!done`` and return them with its attributes."""

@@ -46,6 +46,14 @@ class WayBack:
         self._router = router
         # Remaining step, run once the router is reachable again.
         self._rest: Callable[[], None] | None = None
+        # What the scheduler does, a line for each step that it takes back.
+        self._scripts: list[str] = []
+
+    def move(self, feature: Feature, target: str, there: str, back: str) -> None:
+        """Move an item before another, or to the end; its old place is before ``back``."""
+        menu, router = feature.path, self._router
+        self._arm(f"/{menu}/move {target}" + (f" destination={back}" if back else ""))
+        router.call(f"{menu}/move", moved(target, there))
 
     def write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
@@ -76,6 +84,7 @@ class WayBack:
         if self._rest is not None:
             self._rest()
             self._rest = None
+        self._scripts = []
         self._disarm()
 
     def _create(self, feature: Feature, values: Mapping[str, str]) -> str:
@@ -89,6 +98,7 @@ class WayBack:
 
     def _arm(self, script: str) -> None:
         self._disarm()
+        self._scripts.insert(0, script)
         # Remove the scheduler first: a failing command ends the script.
         own = f"/{SCHEDULER}/remove [find name={quoted(NAME)}]"
         self._router.add(
@@ -96,7 +106,7 @@ class WayBack:
             {
                 "name": NAME,
                 "interval": INTERVAL,
-                "on-event": f"{own}; {script}",
+                "on-event": "; ".join([own, *self._scripts]),
                 # What whoever makes it may do besides is not wanted, and may be more than its own.
                 "policy": POLICY,
             },
@@ -106,6 +116,11 @@ class WayBack:
         for row in self._router.rows(SCHEDULER):
             if row.get("name") == NAME:
                 self._router.remove(SCHEDULER, row[".id"])
+
+
+def moved(target: str, there: str) -> dict[str, str]:
+    """Return the arguments that move an item before another, or to the end."""
+    return {"numbers": target, **({"destination": there} if there else {})}
 
 
 def quoted(text: str) -> str:

@@ -13,6 +13,7 @@ from networks.gateways.drivers.contract import Endpoint, Rejected, Unreachable
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import Http, boot, decoded
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.features.feature import inside
 
 MOST = 200
 NOT_THERE = {400, 404}
@@ -20,6 +21,8 @@ NOT_THERE = {400, 404}
 TOLD_ONLY = {"id", "metadata", "index", "default"}
 # Older API: DHCP reservations are a property of the known clients.
 CLIENTS = "user"
+# Where policies are that the console itself has made.
+PARTS = ("beforeSystemDefined", "afterSystemDefined")
 
 
 class UniFi(Http, Driver):
@@ -85,6 +88,41 @@ class UniFi(Http, Driver):
         else:
             self._tell("PUT" if operation == "update" else "DELETE", path, sent or None)
         return target
+
+    def _order(self, feature: Feature, target: str) -> list[str]:
+        if not target:
+            return self._ids(feature, {})
+        return [one for part in self._ordering(feature, target)[1].values() for one in part]
+
+    def _ordering(
+        self, feature: Feature, target: str
+    ) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """Return the zones that a policy is between, and the policies between them in order."""
+        row = self._row(feature, target) or {}
+        ends = {
+            f"{side}FirewallZoneId": str(
+                inside(row, f"{side}.zoneId") or inside(row, f"{side}.firewallZoneId")
+            )
+            for side in ("source", "destination")
+        }
+        found = self._get(f"{self._path(feature)}/ordering", ends)
+        told = found.get("orderedFirewallPolicyIds", {})
+        return ends, {name: [str(one) for one in told.get(name) or []] for name in PARTS}
+
+    def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:
+        if new == old:
+            return
+        ends, told = self._ordering(feature, target)
+        # It is put ahead of the system's own if what it is put beside is.
+        at, ahead = new.index(target), {*told[PARTS[0]]} - {target}
+        is_ahead = at == 0 or bool(ahead & {*new[at - 1 : at + 2]})
+        cut = len(ahead) + is_ahead
+        sent = {PARTS[0]: new[:cut], PARTS[1]: new[cut:]}
+        answer = self.request(
+            "PUT", f"{self._path(feature)}/ordering", is_write=True, params=ends,
+            json={"orderedFirewallPolicyIds": sent},
+        )  # fmt: skip
+        self.checked(answer, is_write=True, reason=reason(answer))
 
     def _known(self, mac: str) -> str:
         """Return the id of a known client; empty if the console has not seen it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from networks.gateways.engine.features import positions
 from networks.gateways.engine.features.values import meant
 from networks.gateways.engine.features.versions import Spelling, Version, is_at_least
 
@@ -79,6 +80,8 @@ class Feature:
     truth: tuple[str, str] = ("0", "1")
     in_area: str = ""
     has_savepoint: bool = False
+    # Whether the order among others of its kind counts, so that it has a position.
+    is_ordered: bool = False
     # First version of the vendor's software with this feature.
     since: str = ""
     # Property names of later versions; the last matching entry counts.
@@ -118,6 +121,8 @@ class Feature:
         known = dict(self.properties) if operation != "delete" else {}
         if operation != "delete":
             known |= {name: self.properties[real] for name, real in self.names.items()}
+        if self.is_ordered and operation != "delete":
+            known[positions.NAME] = positions.SCHEMA
         if operation == "update":
             given_once = {*self.identity, *self.scope, *self.given_once}
             known = {n: one for n, one in known.items() if self._real(n) not in given_once}
@@ -276,8 +281,13 @@ class Feature:
         return sorted(
             name
             for name, text in wanted.items()
-            if self.means(name, text) != self.means(name, held.get(name, ""))
+            if self._is_other(name, text, held.get(name, ""))
         )
+
+    def _is_other(self, name: str, wanted: str, held: str) -> bool:
+        if name == positions.NAME and self.is_ordered:
+            return not positions.is_at(wanted, held)
+        return self.means(name, wanted) != self.means(name, held)
 
     def _real(self, name: str) -> str:
         return self.names.get(name, name)

@@ -50,7 +50,7 @@ COMMENTED = {"disabled": FLAG, "comment": TEXT}
 
 MIKROTIK = (
     Menu(
-        "mikrotik.firewall.filter_rule", "ip/firewall/filter", has_savepoint=True,
+        "mikrotik.firewall.filter_rule", "ip/firewall/filter", is_ordered=True, has_savepoint=True,
         properties={
             **FILTER, **STATES, "action": one_of("accept", "drop", "reject", "fasttrack-connection", "jump",
                                        "log", "passthrough", "return", "tarpit"),
@@ -60,7 +60,7 @@ MIKROTIK = (
         change={"action": "drop"},
     ),
     Menu(
-        "mikrotik.firewall.nat_rule", "ip/firewall/nat",
+        "mikrotik.firewall.nat_rule", "ip/firewall/nat", is_ordered=True,
         properties={
             **FILTER, "action": one_of("accept", "dst-nat", "src-nat", "masquerade", "redirect",
                                        "netmap", "return", "jump"),
@@ -72,7 +72,7 @@ MIKROTIK = (
         change={"to-addresses": "192.168.88.11"},
     ),
     Menu(
-        "mikrotik.firewall.mangle_rule", "ip/firewall/mangle",
+        "mikrotik.firewall.mangle_rule", "ip/firewall/mangle", is_ordered=True,
         properties={
             **FILTER, **STATES, "action": one_of("accept", "mark-connection", "mark-packet",
                                        "mark-routing", "change-mss", "change-dscp"),

@@ -76,6 +76,7 @@ OMADA = (
     ),
     Kind(
         "firewall.acl", "acls/osg-acls", aliases=("firewall.rule",), deleted_at="acls",
+        is_ordered=True,
         kept=("stateMode", "states", "syslog", "timeRangeId"),
         properties={
             "description": TEXT, "status": FLAG, "policy": number(0, 1),

@@ -46,6 +46,7 @@ LEASE = {**WORD, "compare": "duration"}
 OPENWRT = (
     Uci(
         "openwrt.firewall.rule", "firewall", "rule",
+        is_ordered=True,
         properties={
             "name": NAME, "enabled": FLAG, "src": WHERE, "src_ip": WHERES, "src_port": PORTS,
             "dest": WHERE, "dest_ip": WHERES, "dest_port": PORTS, "proto": PROTOCOLS,
@@ -58,6 +59,7 @@ OPENWRT = (
     ),
     Uci(
         "openwrt.firewall.port_forward", "firewall", "redirect", constants={"target": "DNAT"},
+        is_ordered=True,
         properties={
             "name": NAME, "enabled": FLAG, "src": WHERE, "src_ip": WHERE, "src_dport": PORTS,
             "dest": WHERE, "dest_ip": ADDRESS, "dest_port": PORTS, "proto": PROTOCOLS,
@@ -70,6 +72,7 @@ OPENWRT = (
     ),
     Uci(
         "openwrt.firewall.source_nat", "firewall", "nat", constants={"target": "SNAT"},
+        is_ordered=True,
         properties={
             "name": NAME, "enabled": FLAG, "src": WHERE, "src_ip": WHERE, "dest_ip": WHERE,
             "snat_ip": ADDRESS, "proto": PROTOCOLS,

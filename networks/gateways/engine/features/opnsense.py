@@ -71,7 +71,7 @@ OPNSENSE = (
     ),
     Feature(
         "opnsense", "opnsense.firewall.rule", "firewall/filter", "Rule", "rule",
-        activation="firewall/filter/apply", has_savepoint=True,
+        activation="firewall/filter/apply", has_savepoint=True, is_ordered=True,
         properties={
             "enabled": FLAG, "description": TEXT, "log": FLAG, "quick": FLAG,
             "sequence": {"type": "integer", "minimum": 1, "maximum": 999999},
@@ -134,7 +134,7 @@ OPNSENSE = (
     ),
     Feature(
         "opnsense", "opnsense.nat.port_forward", "firewall/d_nat", "Rule", "rule",
-        activation="firewall/d_nat/apply", has_savepoint=True, since="26.1",
+        activation="firewall/d_nat/apply", has_savepoint=True, is_ordered=True, since="26.1",
         properties={
             "disabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": PROTOCOL,
             "source.network": WHERE, "source.port": PORTS, "destination.network": WHERE,
@@ -148,7 +148,7 @@ OPNSENSE = (
     ),
     Feature(
         "opnsense", "opnsense.nat.source_rule", "firewall/source_nat", "Rule", "rule",
-        activation="firewall/source_nat/apply", has_savepoint=True,
+        activation="firewall/source_nat/apply", has_savepoint=True, is_ordered=True,
         properties={
             "enabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": PROTOCOL,
             "source_net": WHERE, "destination_net": WHERE, "target": WHERE, "target_port": PORTS,
@@ -160,7 +160,7 @@ OPNSENSE = (
     ),
     Feature(
         "opnsense", "opnsense.nat.one_to_one", "firewall/one_to_one", "Rule", "rule",
-        activation="firewall/one_to_one/apply", has_savepoint=True,
+        activation="firewall/one_to_one/apply", has_savepoint=True, is_ordered=True,
         properties={
             "enabled": FLAG, "interface": WHERE, "type": one_of("binat", "nat"),
             "external": WHERE, "source_net": WHERE, "destination_net": WHERE,

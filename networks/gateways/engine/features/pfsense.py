@@ -63,7 +63,7 @@ SERVICE = {"name": WORD}
 PFSENSE = (
     Kind(
         "pfsense.firewall.rule", "firewall/rule", "firewall/rules", activation=FIREWALL,
-        identity=("tracker",), empty_as={"protocol": "any"},
+        identity=("tracker",), empty_as={"protocol": "any"}, is_ordered=True,
         properties={
             "type": one_of("pass", "block", "reject"), "interface": WHERES,
             "ipprotocol": FAMILY, "protocol": PROTOCOL, "source": WHERE, "source_port": PORTS,

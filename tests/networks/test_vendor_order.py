@@ -1,0 +1,113 @@
+"""Rules are put where they belong: before, after, first, last; moved, taken back, and where they were."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from controller.accounts.models import User
+from controller.base.errors import OutcomeUnknown, Refused
+from networks.gateways.engine.features import ALL
+from networks.gateways.engine.features.positions import arranged, is_at, position_of
+from networks.gateways.rules import diff, reconciliation
+from networks.gateways.rules.gateways import connect
+from tests.networks.applying import Desk, at_a_desk
+
+ORDERED = [one.key for one in ALL if one.is_ordered]
+MOVED = [one.key for one in ALL if one.is_ordered and "update" in one.operations]
+
+
+@pytest.fixture(autouse=True)
+def _patient(writes: Any) -> None:
+    writes.MUSTER_GATEWAY_SECONDS = 20
+
+
+@pytest.fixture
+def desk(request: Any, admin: User) -> Iterator[Desk]:
+    with at_a_desk(request.param, admin) as one:
+        yield one
+
+
+def make(desk: Desk, name: str, position: str = "") -> str:
+    """A rule of this name, and where it is to be."""
+    feature = desk.feature
+    named = next(
+        n for n in ("comment", "descr", "description", "name") if n in feature.properties
+    )
+    payload = {**feature.example, named: name, **({"position": position} if position else {})}
+    return str(desk.do("create", payload).target_id)
+
+
+def order(desk: Desk, of: list[str]) -> list[str]:
+    """The rules of a test in the order of the gateway."""
+    with connect(desk.gateway) as device:
+        found = device.ids(desk.feature, {})
+        if desk.feature.vendor in {"unifi", "omada"}:
+            found = device._order(desk.feature, of[0])
+    return [one for one in found if one in of]
+
+
+@pytest.mark.parametrize("desk", ORDERED, indirect=True)
+def test_a_new_rule_is_put_where_it_belongs(desk: Desk) -> None:
+    one, two = make(desk, "one"), make(desk, "two", "last")
+    head = make(desk, "head", "first")
+    middle = make(desk, "middle", f"after:{one}")
+    third = make(desk, "third", f"before:{two}")
+    assert order(desk, [one, two, head, middle, third]) == [head, one, middle, third, two]
+
+
+@pytest.mark.parametrize("desk", MOVED, indirect=True)
+def test_a_rule_is_moved_and_taken_back_and_comes_again_where_it_was(desk: Desk) -> None:
+    rules = [make(desk, name, "last") for name in ("one", "two", "three")]
+    one, two, three = rules
+    change = desk.do("update", {"position": "first"}, three)
+    assert order(desk, rules) == [three, one, two]
+    (told,) = [line for line in diff.differences(change)[0] if line.name == "position"]
+    assert told.desired == "first"
+    desk.undo(change)
+    assert order(desk, rules) == rules
+    gone = desk.do("delete", target=two)
+    assert order(desk, rules) == [one, three]
+    if not desk.feature.secret:
+        again = desk.undo(gone).target_id
+        assert order(desk, [one, again, three]) == [one, again, three]
+
+
+@pytest.mark.parametrize("desk", MOVED, indirect=True)
+def test_a_rule_beside_one_that_is_gone_is_refused(desk: Desk) -> None:
+    one = make(desk, "one")
+    with pytest.raises(Refused, match="There is no rule at"):
+        desk.do("update", {"position": "before:00000000"}, one)
+    assert order(desk, [one]) == [one]
+
+
+@pytest.mark.parametrize("desk", ["mikrotik.firewall.filter_rule"], indirect=True)
+def test_a_move_that_locks_the_portal_out_is_taken_back_by_the_router(desk: Desk) -> None:
+    rules = [make(desk, name, "last") for name in ("one", "two", "three")]
+    change = desk.stage("update", {"position": "first", "log": True}, rules[2])
+    before = dict(desk.device.held(desk.feature, rules[2]))
+    desk.device.locks_out = True
+    with pytest.raises(OutcomeUnknown):
+        desk.apply(change)
+    desk.device.locks_out = False
+    desk.device.pass_time(60)
+    assert order(desk, rules) == rules
+    assert desk.device.held(desk.feature, rules[2]) == before
+    reconciliation.reconcile()
+    change.refresh_from_db()
+    assert change.state == "failed"
+
+
+def test_a_position_is_a_place_among_the_others() -> None:
+    ids = ["a", "b", "c"]
+    assert position_of(ids, "b") == "after:a before:c"
+    assert position_of(ids, "a") == "first before:b"
+    assert position_of(ids, "d") == ""
+    assert arranged(ids, "c", "first") == ["c", "a", "b"]
+    assert arranged(ids, "d", "after:a before:b") == ["a", "d", "b", "c"]
+    # The one above is gone meanwhile, and the one below is not.
+    assert arranged(ids, "d", "after:x before:c") == ["a", "b", "d", "c"]
+    assert arranged(ids, "d", "after:x") is None
+    assert is_at("last", position_of(ids, "c"))
+    assert not is_at("first", position_of(ids, "c"))
+    assert is_at("after:gone before:gone", position_of(ids, "c"))
