@@ -83,7 +83,7 @@ class MikroTik(Driver):
         self.calls = self._router.calls
 
     @property
-    def has_sent(self) -> bool:  # type: ignore[override]
+    def has_sent(self) -> bool:
         return self._router.has_sent
 
     @has_sent.setter
