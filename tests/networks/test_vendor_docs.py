@@ -1,32 +1,28 @@
 """The feature tables in docs/vendors.md match the registry."""
 
-from pathlib import Path
+import re
 
 import pytest
 
 from networks.gateways.engine.features import ALL, FEATURES, VENDORS, Feature
+from networks.gateways.engine.features.versions import KNOWN
 from tests.fleet.gateways import VENDORS as STAND_INS
-
-PAGE = Path(__file__).parents[2] / "docs" / "vendors.md"
-
-
-def row(one: Feature) -> str:
-    verbs = "do" if one.action else ", ".join(one.operations)
-    role = ", site_admin" if one.catastrophic else ""
-    return f"| `{one.key}` | {verbs} | {one.permission}{role} |"
+from tests.fleet.vendor_tables import BEGIN, END, PAGE, tables
 
 
-def table(vendor: str) -> str:
-    """Return the expected table; copy it into the page if it differs."""
-    rows = [row(one) for one in ALL if one.vendor == vendor]
-    return "\n".join(
-        [f"### {vendor}", "", "| feature | operations | takes |", "|---|---|---|", *rows]
-    )
+def test_the_page_has_the_tables_of_the_registry_and_the_contract() -> None:
+    """Write them with ``python -m tests.fleet.vendor_tables``."""
+    assert f"{BEGIN}\n\n{tables()}\n\n{END}" in PAGE.read_text()
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_the_page_lists_every_feature_of(vendor: str) -> None:
-    assert table(vendor) in PAGE.read_text()
+def test_the_page_tells_the_versions_of(vendor: str) -> None:
+    first, last = KNOWN[vendor]
+    lines = re.findall(
+        rf"^\| `{vendor}` \|([^|\n]*\d[^|\n]*)\|[^|\n]*\|$", PAGE.read_text(), re.M
+    )
+    (line,) = [one for one in lines if " to " in one or " and " in one]
+    assert re.findall(r"\d+(?:\.\d+)*", line) == [first, last]
 
 
 def test_every_vendor_has_a_stand_in() -> None:

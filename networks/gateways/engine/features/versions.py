@@ -16,7 +16,7 @@ KNOWN: Mapping[str, tuple[str, str]] = {
     "omada": ("5.9", "6"),
     "openwrt": ("21.02", "25.12"),
     "opnsense": ("24.7", "27.1"),
-    "pfsense": ("2.0", "2.8"),
+    "pfsense": ("2.0", "2.7"),
     "proxmox": ("8", "9"),
     "unifi": ("9.0", "10.5"),
 }

@@ -1,0 +1,88 @@
+"""The tables of docs/vendors.md, from the registry of features and the vendors' published calls.
+
+``python -m tests.fleet.vendor_tables`` writes them into the page; a test holds them current.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from networks.gateways.engine.features import ALL, VENDORS, Feature
+from networks.gateways.engine.features.versions import KNOWN
+from tests.fleet.contract import contract_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "vendors.md"
+BEGIN, END = "<!-- tables: python -m tests.fleet.vendor_tables -->", "<!-- end of tables -->"
+HEAD = "| feature | operations | versions | takes at the portal | needs at the vendor |"
+# Calls that no driver makes, though they are of the same thing.
+UNUSED = re.compile(r"replace_all|delete_many|\.state$|toggle|\.read$")
+
+
+def versions(one: Feature) -> str:
+    """The versions that are written: what is newer is only read."""
+    first, last = KNOWN[one.vendor]
+    return f"{one.since or first} to {last}"
+
+
+def needs(one: Feature) -> str:
+    """The least that the vendor's own user, key or token may do for all operations."""
+    if one.vendor == "openwrt":
+        return f"`uci`: {one.path}" if one.path else f"`ubus`: {one.action.replace('/', ' ')}"
+    found = dict.fromkeys(
+        text
+        for call in contract_of(one.vendor).calls
+        if one.key in call.told.get("feature", []) and not UNUSED.search(call.id)
+        for text in told(call.told.get("privilege"), one)
+    )
+    return ", ".join(found)
+
+
+def told(privilege: Any, one: Feature) -> Iterator[str]:
+    if isinstance(privilege, str) and privilege.startswith("["):
+        yield from of_proxmox(json.loads(privilege))
+    elif isinstance(privilege, str) and privilege != "any signed in":
+        for name in privilege.split(" | "):
+            if one.vendor != "pfsense":
+                yield f"`{name}`"
+            else:
+                yield f"`{name.rpartition('-')[0]}-*`"
+
+
+def of_proxmox(check: list[Any]) -> Iterator[str]:
+    """A check of Proxmox: ``["perm", path, privileges]``, or several with and, or."""
+    if check and check[0] == "perm":
+        names = " or ".join(check[2]) if "any" in check else ", ".join(check[2])
+        yield f"`{names}` on `{check[1]}`"
+    for inner in check[1:]:
+        if isinstance(inner, list) and inner and isinstance(inner[0], str):
+            yield from of_proxmox(inner) if inner[0] in {"perm", "and", "or"} else ()
+
+
+def row(one: Feature) -> str:
+    verbs = "do" if one.action else ", ".join(one.operations)
+    verbs += ", move" if one.is_ordered else ""
+    role = ", site_admin" if one.catastrophic else ""
+    return (
+        f"| `{one.key}` | {verbs} | {versions(one)} | {one.permission}{role} | {needs(one)} |"
+    )
+
+
+def table(vendor: str) -> str:
+    rows = [row(one) for one in ALL if one.vendor == vendor]
+    return "\n".join([f"### {vendor}", "", HEAD, "|---|---|---|---|---|", *rows])
+
+
+def tables() -> str:
+    return "\n\n".join(map(table, sorted(VENDORS)))
+
+
+def main() -> None:
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
