@@ -9,9 +9,10 @@ from uuid import uuid4
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from controller.accounts.models import Organization, Site, User
+from controller.accounts.models import Invitation, Organization, Site, User
 from controller.accounts.models.versions import Version
 from controller.accounts.rules import api_keys, audit, emails, issue_token, sessions, sites
+from controller.accounts.rules.ranks import PORTAL
 from controller.configs.models import Rollout, Snapshot
 from controller.configs.rules import rollouts
 from controller.connections.models import Command, CommandBatch
@@ -125,10 +126,13 @@ def add_people(world: World, root: User) -> None:
     world.rows |= {
         "user": viewer.pk,
         "grants": viewer.pk,
-        "email": emails.add(viewer, "second@example.org").pk,
+        "email": emails.add(viewer, "second@example.org", by=PORTAL).pk,
         "api-keys": api_keys.create_key(viewer, name="viewer's")[0].pk,
         "sessions": sessions.open_session(viewer).session.pk,
     }
+    world.rows["invitations"] = Invitation.objects.create(
+        organization=world.organization, email="new@example.org", inviter=root
+    ).pk
     notice = Notice.objects.create(
         organization=world.organization, kind="config_error", family="config",
         permission="config:update", object_type="devices.device", object_id=NOBODY, text="x",
@@ -280,6 +284,8 @@ def add_rows(world: World, root: User) -> None:
         "supervisor": "ping",
         "husarnet": "0" * 8,
         "invitation": "nothing",
+        "account/email": "nothing",
+        "account/invitation": "nothing",
         "hassio": "info",
         "vpn/checksum": vpn.pk,
         "vpn/download-config": vpn.pk,

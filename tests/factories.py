@@ -4,6 +4,7 @@ import io
 import itertools
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib.gis.geos import Point
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
@@ -59,6 +60,7 @@ def user(
         values.pop("password", "a good password"),
         **values,
     )
+    EmailAddress.objects.create(user=row, email=row.email, verified=True, primary=True)
     if organization is not None:
         Membership.objects.create(user=row, organization=organization, role=role)
     return row

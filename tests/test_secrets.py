@@ -62,6 +62,7 @@ PLAIN = {
     "networks.change.after": "what the driver reads, which leaves secrets out",
     "networks.change.before": "what the driver reads, which leaves secrets out",
     "networks.change.intent": "what the driver reads, which leaves secrets out",
+    "networks.change.writers": "ids",
     "networks.change.payload": "what of it is secret is in another field",
     "networks.member.tags": "words",
     "networks.network.policy": "who reaches whom",

@@ -2,13 +2,23 @@
 
 from celery import shared_task
 
-from controller.accounts.rules import audit, passwords
+from controller.accounts.rules import audit, emails, invitations, passwords
 from controller.base import health
 
 
 @shared_task
 def mail_reset(user_id: str) -> bool:
     return passwords.send_reset_link(user_id)
+
+
+@shared_task
+def mail_confirmation(email_id: int, primary: bool) -> bool:  # noqa: FBT001 - a task's arguments
+    return emails.mail_link(email_id, primary=primary)
+
+
+@shared_task
+def mail_invitation(invitation_id: str) -> bool:
+    return invitations.mail(invitation_id)
 
 
 @shared_task

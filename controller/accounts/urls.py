@@ -5,6 +5,7 @@ from controller.accounts.api import views
 from controller.accounts.api.auth import views as signin
 from controller.accounts.api.events.views import EventConsumer
 from controller.accounts.api.freesdn import views as freesdn
+from controller.accounts.api.pages import views as pages
 from controller.accounts.api.sso import views as sso
 
 auth = {
@@ -21,6 +22,8 @@ auth = {
     "password": signin.PasswordView,
     "password/reset-request": signin.ResetRequestView,
     "password/reset": signin.ResetView,
+    "email/confirm": signin.ConfirmEmailView,
+    "invitation/accept": signin.AcceptInvitationView,
     "mfa/setup": signin.SecondFactorSetupView,
     "mfa/enable": signin.SecondFactorOnView,
     "mfa/disable": signin.SecondFactorOffView,
@@ -34,6 +37,7 @@ users.register("user", views.UserViewSet)
 users.register(r"user/(?P<user_id>[0-9a-f-]{36})/email", views.EmailViewSet)
 router = SimpleRouter()
 router.register("audit/logs", freesdn.AuditViewSet, basename="audit")
+router.register("invitations", freesdn.InvitationViewSet, basename="invitation")
 router.register("sites", freesdn.SiteViewSet, basename="site")
 
 # WebSockets; collected by controller/urls.py.
@@ -65,6 +69,8 @@ urlpatterns = [
     path("api/v1/users/password/reset/confirm/", views.PasswordResetConfirmView.as_view()),
     path("api/v1/users/user/<uuid:user_id>/password/", views.PasswordView.as_view()),
     path("api/v1/users/", include(users.urls)),
+    path("account/email/<str:token>/", pages.ConfirmationPage.as_view()),
+    path("account/invitation/<str:token>/", pages.InvitationPage.as_view()),
     *(
         path(f"api/v1/auth/{route}", view.as_view(), name=f"auth_{view.__name__}")
         for route, view in auth.items()

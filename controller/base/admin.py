@@ -1,6 +1,8 @@
 """Admin base classes whose writes call rules. The only module that imports unfold."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from inspect import signature
 from operator import attrgetter
 from typing import Any
 
@@ -282,11 +284,11 @@ class RuleAdmin(ScopedAdmin):
         return ()
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        type(self).delete_rule(obj)
+        with_actor(type(self).delete_rule, request.user)(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for obj in queryset:
-            type(self).delete_rule(obj)
+            self.delete_model(request, obj)
 
     def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kw: Any) -> Any:
         try:
@@ -307,13 +309,18 @@ class RuleAdmin(ScopedAdmin):
             return HttpResponseRedirect(request.get_full_path())
 
 
+def with_actor(rule: Callable[..., Any], user: Any) -> Callable[..., Any]:
+    """Return the rule with ``by`` bound to this user, if it asks who calls it."""
+    return partial(rule, by=user) if "by" in signature(rule).parameters else rule
+
+
 def rule_attributes(admin: Any, request: HttpRequest, verb: str) -> dict[str, Any]:
     """Return the attributes that bind a form class to an admin and its user."""
     user: Any = request.user
     permission = f"{admin.resource}:{verb}"
     rule = getattr(type(admin), f"{verb}_rule", None)
     return {
-        "rule": staticmethod(rule) if rule else None,
+        "rule": staticmethod(with_actor(rule, user)) if rule else None,
         "may_in": staticmethod(lambda owner_id: user.has_perm_in(permission, owner_id)),
         "user": user,
     }
@@ -343,9 +350,13 @@ class RuleInline(Permissions):
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
         if remove := getattr(type(self), "delete_rule", None):
-            formset.delete_rule = staticmethod(remove)
-        update = getattr(type(self), "update_rule", None)
-        create = getattr(type(self), "create_rule", None)
+            formset.delete_rule = staticmethod(with_actor(remove, request.user))
+        update, create = (
+            with_actor(rule, request.user) if rule else None
+            for rule in (
+                getattr(type(self), name, None) for name in ("update_rule", "create_rule")
+            )
+        )
 
         def rule(*args: Any, **values: Any) -> Any:
             return update(*args, **values) if args and update else create(**values)  # type: ignore[misc]

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from controller.accounts.models import ApiToken, Membership, Organization, User
-from controller.accounts.rules import authenticate_token, issue_token
+from controller.accounts.models import ApiToken, Invitation, Membership, Organization, User
+from controller.accounts.rules import authenticate_token, invitations, issue_token
 from controller.devices.rules import settings_of
 from tests import factories
 
@@ -44,6 +44,8 @@ def form_of(organization: Organization, **changes: Any) -> dict[str, Any]:
         "device_settings-0-context": "{}",
         "memberships-TOTAL_FORMS": str(len(members)),
         "memberships-INITIAL_FORMS": str(len(members)),
+        "invitations-TOTAL_FORMS": "0",
+        "invitations-INITIAL_FORMS": "0",
     }
     for at, row in enumerate(members):
         sent |= {f"memberships-{at}-id": str(row.pk), f"memberships-{at}-role": row.role}
@@ -82,22 +84,45 @@ def test_an_operator_makes_no_new_shared_secret(organization: Organization) -> N
     assert settings_of(organization).shared_secret == before
 
 
-def test_an_administrator_adds_a_member_by_name(organization: Organization) -> None:
-    client = signed_in(member(organization, "org_admin"))
-    newcomer = factories.user()
+def test_a_superuser_adds_a_member_by_name(admin: User, organization: Organization) -> None:
+    client, newcomer = signed_in(admin), factories.user()
     sent = form_of(organization) | {
-        "memberships-TOTAL_FORMS": "2",
-        "memberships-1-person": newcomer.email.upper(),
-        "memberships-1-role": "operator",
+        "memberships-TOTAL_FORMS": "1",
+        "memberships-0-person": newcomer.email.upper(),
+        "memberships-0-role": "operator",
     }
     assert client.post(page(organization), sent).status_code == 302
     assert Membership.objects.get(user=newcomer).role == "operator"
     sent = form_of(organization) | {
-        "memberships-TOTAL_FORMS": "3",
-        "memberships-2-person": "nobody-of-this-name",
-        "memberships-2-role": "operator",
+        "memberships-TOTAL_FORMS": "2",
+        "memberships-1-person": "nobody-of-this-name",
+        "memberships-1-role": "operator",
     }
     assert "Nobody has this" in client.post(page(organization), sent).content.decode()
+
+
+def test_an_administrator_invites_a_member(
+    organization: Organization, mailoutbox: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    client = signed_in(member(organization, "org_admin"))
+    newcomer = factories.user()
+    sent = form_of(organization) | {
+        "invitations-TOTAL_FORMS": "1",
+        "invitations-0-email": newcomer.email,
+        "invitations-0-role": "operator",
+        "invitations-0-level": "read",
+    }
+    assert client.post(page(organization), sent).status_code == 302
+    row = Invitation.objects.get()
+    assert invitations.mail(str(row.pk))
+    (mail,) = mailoutbox
+    assert mail.to == [newcomer.email]
+    path = invitations.link_of(row).partition("/account/")[2]
+    accepting = signed_in(newcomer)
+    assert "invites you as Operator" in accepting.get(f"/account/{path}").content.decode()
+    assert not Membership.objects.filter(user=newcomer).exists()
+    assert accepting.post(f"/account/{path}").status_code == 302
+    assert Membership.objects.get(user=newcomer).role == "operator"
 
 
 def test_an_administrator_sees_neither_other_organizations_nor_users(

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 
@@ -86,6 +87,17 @@ def test_the_subject_counts_from_the_second_time_on(
     assert refused.status_code == 403
     assert "verified" in refused.json()["error"]["message"]
     assert AuditEntry.objects.filter(action="sign_in", outcome="refused").exists()
+
+
+def test_an_account_that_only_claims_the_address_is_not_entered(
+    client: Client, provider: Provider, alice: User, settings: Any
+) -> None:
+    settings.MUSTER_OIDC_CREATES_USERS = True
+    EmailAddress.objects.filter(user=alice).update(verified=False)
+    refused = come_back(client)
+    assert refused.status_code == 403
+    assert "has not proved it" in refused.json()["error"]["message"]
+    assert not SocialAccount.objects.exists()
 
 
 def test_strangers_get_an_account_only_where_the_portal_says_so(

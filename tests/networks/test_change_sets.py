@@ -174,6 +174,28 @@ def test_a_second_person_approves_and_only_what_was_there(
     assert [one["network"] for one in device.rows[ROUTES].values()] == ["10.2.0.0/16"]
 
 
+def test_who_amended_a_change_is_none_of_its_approvers(
+    staged: Any, gateway: Gateway, admin: User, device: OPNsense
+) -> None:
+    gateway.approval = Gateway.Approval.EVERY
+    gateway.save()
+    change, other = staged("create", payload=route(1)), factories.user(gateway.organization)
+    third = factories.user(gateway.organization)
+    approvals.approve(change, by=other)
+    # Agreed to before it was amended, and by the amender: that counts for nothing.
+    changes.amend(change, by=other, payload=route(2))
+    for person in (other, admin):
+        with pytest.raises(NotPermitted, match="amended"):
+            approvals.approve(change, by=person)
+    row = change_sets.create_set([change], name="alone", by=other)
+    with pytest.raises(NotPermitted, match="amended"):
+        change_sets.approve_set(row, by=other)
+    assert not approvals.is_approved(change)
+    change_sets.approve_set(row, by=third)
+    change.refresh_from_db()
+    assert approvals.is_approved(change)
+
+
 def test_who_may_no_longer_write_has_not_approved(
     staged: Any, gateway: Gateway, admin: User, device: OPNsense
 ) -> None:

@@ -1,14 +1,16 @@
 """Admin of organizations with their members and device settings."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from controller.accounts import rules
-from controller.accounts.models import Membership, Organization, User
+from controller.accounts.models import Invitation, Membership, Organization, Site, User
+from controller.accounts.rules import emails, invitations
+from controller.accounts.rules.ranks import is_administrator
 from controller.base.admin import (
     RuleAdmin,
     RuleForm,
@@ -46,9 +48,10 @@ class MemberForm(RuleForm):
 
     def clean_person(self) -> Any:
         name = self.cleaned_data["person"].strip()
-        user = User.objects.filter(
-            Q(email__iexact=name) if "@" in name else Q(username=name)
-        ).first()
+        if "@" in name:
+            user = emails.account_of(name)
+        else:
+            user = User.objects.filter(username=name).first()
         if user is None:
             raise forms.ValidationError("Nobody has this user name or e-mail.")
         return user
@@ -71,9 +74,45 @@ class MemberInline(RuleTabularInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user", "organization")
 
-    # Members are part of the organization: changing it includes changing them.
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers alone: everybody else invites people, who accept."""
+        return is_administrator(cast(User, request.user)) and self.may(request, "update", obj)
+
+    # A member is part of the organization: who may change it may change them.
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "update", obj)
+
+
+class InvitationInline(RuleTabularInline):
+    model = Invitation
+    fields = ["email", "role", "place", "level"]
+    resource = "user"
+    verbose_name = "invitation"
+    verbose_name_plural = "Invitations that wait"
+    create_rule = invitations.invite
+    delete_rule = invitations.withdraw
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.filter(accepted=None).select_related("place")
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "place" and request.resolver_match is not None:
+            of = request.resolver_match.kwargs.get("object_id")
+            rows = Site.objects.visible_to(request.user)
+            kwargs["queryset"] = rows.filter(organization=of)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "read", obj)
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "update", obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "update", obj)
@@ -135,7 +174,7 @@ class OrganizationAdmin(RuleAdmin):
     list_display = ["name", "state", "devices", "members", "email"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
-    inlines = [DeviceSettingsInline, MemberInline]
+    inlines = [DeviceSettingsInline, MemberInline, InvitationInline]
     actions_submit_line = ["rotate_secret"]
     fieldsets = [
         (None, {"fields": [("name", "slug"), ("email", "url"), "description", "is_active"]})

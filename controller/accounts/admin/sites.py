@@ -7,8 +7,10 @@ from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
+from controller.accounts.engine.email_addresses import is_same_email
 from controller.accounts.models import Membership, Site, SiteGrant
 from controller.accounts.rules import sites
+from controller.accounts.rules.emails import candidates
 from controller.base.admin import (
     RuleAdmin,
     RuleForm,
@@ -42,10 +44,12 @@ class GrantForm(RuleForm):
         if self.instance.pk:
             return self.instance.membership
         name = self.cleaned_data["person"].strip()
-        named = Q(user__email__iexact=name) if "@" in name else Q(user__username=name)
+        named = candidates(name, "user__email") if "@" in name else Q(user__username=name)
         member = Membership.objects.filter(
             named, organization=self.instance.site.organization_id
         ).first()
+        if member is not None and "@" in name and not is_same_email(member.user.email, name):
+            member = None
         if member is None:
             raise forms.ValidationError("The organization has no such member.")
         return member
@@ -62,17 +66,12 @@ class GrantInline(RuleTabularInline):
     form = GrantForm
     resource = "user"
     verbose_name = "grant"
+    delete_rule = sites.revoke_grant
     verbose_name_plural = "Who may come here"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.select_related("membership__user", "site")
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        formset = super().get_formset(request, obj, **kwargs)
-        user: Any = request.user
-        formset.delete_rule = staticmethod(lambda row: sites.revoke_grant(row, by=user))
-        return formset
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "update", obj)

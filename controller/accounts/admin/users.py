@@ -12,6 +12,7 @@ from django.urls import path
 from controller.accounts import rules
 from controller.accounts.admin import mfa
 from controller.accounts.models import Membership, User
+from controller.accounts.rules import sessions
 from controller.base.admin import (
     AdminPasswordChangeForm,
     ModelAdmin,
@@ -51,6 +52,18 @@ class ChangeForm(UserChangeForm, RuleForm):
         return {name: v for name, v in super().rule_values().items() if name != "password"}
 
 
+class PasswordForm(AdminPasswordChangeForm):
+    """Ends the sessions of who gets a new password."""
+
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        user = super().save(commit=False)
+        if commit:
+            # Superusers alone come to this page.
+            user.save()
+            sessions.revoke_all(user, because="the password was changed")
+        return user
+
+
 class NewForm(UserCreationForm):
     class Meta(UserCreationForm.Meta):
         model = User
@@ -64,7 +77,7 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
     resource = "user"
     form = ChangeForm
     add_form = NewForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = PasswordForm
     update_rule = rules.update_user
     delete_rule = rules.delete_user
     list_display = ["person", "email", "kind", "organizations", "last_login"]

@@ -13,6 +13,7 @@ from rest_framework.utils import html
 from controller.accounts.api.filters import visible_organizations
 from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules import authenticate_password
+from controller.accounts.rules.ranks import can_manage_user
 from controller.base.errors import NotAuthenticated
 
 
@@ -148,6 +149,11 @@ class Memberships(serializers.ListSerializer[Membership]):
             raise serializers.ValidationError(detail[0]) from error
 
 
+# Of a person, and not of what they do in an organization.
+PERSONAL = ("phone_number", "birth_date", "bio", "url", "company", "location", "notes",
+            "last_login", "date_joined", "groups", "user_permissions", "expiration_date")  # fmt: skip
+
+
 class UserList(serializers.ModelSerializer[User]):
     password = serializers.CharField(write_only=True, max_length=128, trim_whitespace=False)
     email_verified = serializers.BooleanField(write_only=True, default=False)
@@ -165,6 +171,25 @@ class UserList(serializers.ModelSerializer[User]):
             "phone_number", "birth_date", "is_active", "is_staff", "is_superuser",
             "expiration_date", "groups", "organization_users",
         ]  # fmt: skip
+
+    def to_representation(self, instance: User) -> dict[str, Any]:
+        """What concerns the caller: memberships elsewhere are theirs who manage those."""
+        shown = super().to_representation(instance)
+        user = self.context["request"].user
+        if user.pk == instance.pk or can_manage_user(user, instance):
+            return shown
+        shown |= {name: [] if isinstance(shown[name], list) else None
+                  for name in PERSONAL if name in shown}  # fmt: skip
+        mine = {
+            str(pk) for pk in user.access_by_organization if user.has_perm_in("user:read", pk)
+        }
+        everything = user.is_superuser and user.has_perm_anywhere("user:read")
+        shown["organization_users"] = [
+            one
+            for one in shown["organization_users"]
+            if everything or str(one["organization"]) in mine
+        ]
+        return shown
 
 
 class UserDetail(UserList):

@@ -18,9 +18,9 @@ from rest_framework.viewsets import ModelViewSet
 from controller.accounts.api import serializers as shapes
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import emails, passwords, users
+from controller.accounts.rules.ranks import check_can_manage_user, refuse_keys
 from controller.base.errors import NotPermitted
 from controller.celery import enqueue_on_commit
-from controller.dialects.authentication import Credential
 from controller.dialects.openwisp import (
     HasResourcePermission,
     Pagination,
@@ -91,13 +91,17 @@ class GroupViewSet(View, ModelViewSet[Group]):
     pagination_class = Pagination
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        serializer.instance = users.save_group(**serializer.validated_data)
+        serializer.instance = users.save_group(
+            by=require_user(self.request), **serializer.validated_data
+        )
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        users.save_group(serializer.instance, **serializer.validated_data)
+        users.save_group(
+            serializer.instance, by=require_user(self.request), **serializer.validated_data
+        )
 
     def perform_destroy(self, instance: Group) -> None:
-        users.delete_group(instance)
+        users.delete_group(instance, by=require_user(self.request))
 
 
 class MayManage(HasResourcePermission):
@@ -155,9 +159,8 @@ class PersonView(View):
             verb = "read" if self.request.method in {"GET", "HEAD"} else "update"
             if not user.has_perm_anywhere(f"user:{verb}"):
                 raise NotPermitted("You do not have permission to perform this action.")
-            users.check_can_manage_user(user, found)
-        elif isinstance(self.request.auth, Credential) and self.request.auth.kind == "key":
-            raise NotPermitted("An API key cannot do this; sign in.")
+            check_can_manage_user(user, found)
+        refuse_keys(user)
         return found
 
 
@@ -176,7 +179,7 @@ class PasswordView(PersonView):
                 person, current=values["current_password"] or "", new=values["new_password"]
             )
         else:
-            passwords.set_password(person, values["new_password"])
+            passwords.set_password(person, values["new_password"], by=require_user(request))
         return Response({"status": "Success", "message": "Password updated successfully"})
 
 
@@ -198,14 +201,18 @@ class EmailViewSet(PersonView, ModelViewSet[EmailAddress]):
         return super().get_queryset().filter(user=self.person)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        serializer.instance = emails.add(self.person, **serializer.validated_data)
+        serializer.instance = emails.add(
+            self.person, by=require_user(self.request), **serializer.validated_data
+        )
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         row: Any = serializer.instance
-        serializer.instance = emails.change(row, **serializer.validated_data)
+        serializer.instance = emails.change(
+            row, by=require_user(self.request), **serializer.validated_data
+        )
 
     def perform_destroy(self, instance: EmailAddress) -> None:
-        emails.remove(instance)
+        emails.remove(instance, by=require_user(self.request))
 
 
 class OwnPasswordView(View):
@@ -218,9 +225,7 @@ class OwnPasswordView(View):
     )
     def post(self, request: Request) -> Response:
         """Change one's own password."""
-        auth = request.auth
-        if isinstance(auth, Credential) and auth.kind == "key":
-            raise NotPermitted("An API key cannot do this; sign in.")
+        refuse_keys(require_user(request))
         given = shapes.OwnPasswordChange(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data

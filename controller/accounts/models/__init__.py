@@ -9,6 +9,7 @@ from controller.accounts.models.credentials import (
     Lockout,
     Session,
 )
+from controller.accounts.models.invitations import Invitation
 from controller.accounts.models.saved_filters import SavedFilter
 from controller.accounts.models.tenancy import (
     OrganizationOwned,
@@ -30,6 +31,7 @@ __all__ = [
     "Authenticator",
     "BackupCode",
     "GroupRole",
+    "Invitation",
     "Lockout",
     "Membership",
     "Organization",

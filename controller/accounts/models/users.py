@@ -86,6 +86,8 @@ class User(Audited, AbstractUser):
 
     # Scopes of the API key in use; None does not restrict permissions.
     scopes: frozenset[str] | None = None
+    # Whether an API key speaks for the user, with all scopes or some.
+    is_api_key = False
 
     class Meta(AbstractUser.Meta):
         constraints = [

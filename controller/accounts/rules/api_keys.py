@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from controller.accounts.engine.scopes import allows, every_permission, unknown
 from controller.accounts.models import ApiKey, User
+from controller.accounts.rules.ranks import By, is_administrator, refuse_keys
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.secrets import digest
 
@@ -23,22 +24,20 @@ LAST_USED_GRAIN = timedelta(minutes=1)
 
 @transaction.atomic
 def create_key(
-    user: User,
+    by: User,
     *,
     name: str,
     description: str = "",
     scopes: Sequence[str] = (),
     expires_in_days: int | None = None,
 ) -> tuple[ApiKey, str]:
-    """Create an API key; return the key and its secret, shown only now.
-
-    Raises Conflict if the user has the maximum number of keys.
-    """
-    _check_scopes(user, scopes)
-    # Row lock: two concurrent requests must not both pass the limit.
-    User.objects.select_for_update().get(pk=user.pk)
+    """Create a key of the caller and return it with its secret, which can only be read now."""
+    refuse_keys(by)
+    _check_scopes(by, scopes)
+    # Two requests at once must not both find room for one more.
+    User.objects.select_for_update().get(pk=by.pk)
     if (
-        _normalized_scopes(ApiKey.objects.filter(user=user)).count()
+        _normalized_scopes(ApiKey.objects.filter(user=by)).count()
         >= settings.MUSTER_KEYS_PER_USER
     ):
         raise Conflict(
@@ -48,7 +47,7 @@ def create_key(
     secret = PREFIX + secrets.token_hex(KEY_BYTES)
     days = timedelta(days=expires_in_days) if expires_in_days else None
     key = ApiKey(
-        user=user,
+        user=by,
         name=name,
         description=description,
         scopes=list(dict.fromkeys(scopes)),
@@ -78,7 +77,11 @@ def _normalized_scopes(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
     return keys.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), is_active=True)
 
 
-def delete_key(key: ApiKey) -> None:
+def delete_key(key: ApiKey, *, by: By) -> None:
+    """Delete a key of one's own; superusers delete those of others."""
+    refuse_keys(by)
+    if not is_administrator(by) and getattr(by, "pk", None) != key.user_id:
+        raise NotPermitted("This key is somebody else's.")
     key.delete()
 
 
@@ -96,4 +99,5 @@ def authenticate_key(secret: str) -> User | None:
         ApiKey.objects.filter(pk=found.pk).update(last_used=now)
     user: User = found.user
     user.scopes = frozenset(found.scopes) if found.scopes else None
+    user.is_api_key = True
     return user

@@ -17,6 +17,7 @@ from controller.accounts.engine.scopes import NO_SITE, SiteScope
 from controller.accounts.models import ApiToken, Membership, User
 from controller.accounts.rules import lockouts
 from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.emails import account_of
 from controller.base.compiled_queries import CompiledQuery
 from controller.base.errors import Locked, NotAuthenticated, NotPermitted
 from controller.base.secrets import digest
@@ -53,10 +54,9 @@ class EmailOrUsernameBackend(ModelBackend):
             raise PermissionDenied from locked
         named = username
         if "@" in username:
-            # An unknown e-mail is passed on as it is: Django then hashes the password anyway,
-            # so the
-            # response time does not reveal whether the user exists.
-            user = User.objects.filter(email__iexact=username).only("username").first()
+            # An unknown e-mail goes on as it is: the password is hashed for nobody too, so
+            # the answer takes as long as for somebody.
+            user = account_of(username)
             named = user.username if user else username
         found = super().authenticate(request, username=named, password=password, **kwargs)
         if not isinstance(found, User):

@@ -1,52 +1,125 @@
-"""E-mail addresses of a user; the primary one equals the account's e-mail."""
+"""The e-mail addresses of a user; the primary one is the one of their account.
+
+An address that somebody gives themselves counts for nothing until a mailed link has proved it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core import signing
+from django.core.mail import send_mail
 from django.db import transaction
+from django.db.models import Q
 
+from controller.accounts.engine.email_addresses import canonical_email, is_same_email
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.ranks import By, is_administrator, refuse_keys
 from controller.base.errors import Conflict, Refused
+from controller.celery import enqueue_on_commit
+
+SALT = "accounts.email"
+LINK_SECONDS = 3 * 24 * 3600
+TAKEN = "A user with this e-mail exists already."
+BAD_LINK = "This link is invalid, too old, or has been used."
+
+
+def candidates(email: str, path: str = "email") -> Q:
+    """Return a condition for all rows whose address may be this one; compare them afterwards."""
+    forms = {email.strip(), canonical_email(email)}
+    found = Q()
+    for one in forms:
+        found |= Q(**{f"{path}__iexact": one})
+    return found
+
+
+def _same(rows: Iterable[Any], email: str) -> list[Any]:
+    return [row for row in rows if is_same_email(row.email, email)]
+
+
+def account_of(email: str) -> User | None:
+    """Return whose account's e-mail this is, proved or not."""
+    return next(iter(_same(User.objects.filter(candidates(email)), email)), None)
+
+
+def owner_of(email: str) -> User | None:
+    """Return the user who has proved to have this address."""
+    rows = EmailAddress.objects.filter(candidates(email), verified=True).select_related("user")
+    found = _same(rows, email)
+    return found[0].user if found else None
+
+
+def verified_of(user: User) -> set[str]:
+    """Return the addresses that are the user's beyond doubt, in their canonical form."""
+    rows = EmailAddress.objects.filter(user=user, verified=True)
+    return {canonical_email(one) for one in rows.values_list("email", flat=True)}
+
+
+def refuse_taken(
+    email: str, *, but: User | None = None, row: EmailAddress | None = None
+) -> None:
+    """Raise :class:`Refused` if somebody has this address already, in whatever spelling."""
+    users = User.objects.filter(candidates(email))
+    rows = EmailAddress.objects.filter(candidates(email))
+    if but is not None:
+        users = users.exclude(pk=but.pk)
+    if row is not None:
+        rows = rows.exclude(pk=row.pk)
+    if _same(users, email) or _same(rows, email):
+        raise Refused({"email": [TAKEN]})
+
+
+def _is_own(by: By, user: User) -> bool:
+    return isinstance(by, User) and by.pk == user.pk and not is_administrator(by)
 
 
 @transaction.atomic
 def add(
-    user: User, email: str, *, primary: bool = False, verified: bool = False
+    user: User, email: str, *, by: By, primary: bool = False, verified: bool = False
 ) -> EmailAddress:
-    taken = User.objects.filter(email__iexact=email).exclude(pk=user.pk).exists()
-    if taken or EmailAddress.objects.filter(email__iexact=email).exists():
-        raise Refused({"email": ["A user with this e-mail exists already."]})
+    """Add an address. One's own becomes primary when the mailed link is opened."""
+    refuse_keys(by)
+    refuse_taken(email, but=user)
     row: EmailAddress = EmailAddress.objects.create(user=user, email=email, verified=verified)
-    if primary:
-        make_primary(row)
+    own = _is_own(by, user)
+    if primary and not own:
+        _make_primary(row)
+    if not verified:
+        _send_link(row, primary=primary and own)
     record_audit("add_email", user, after={"email": email})
     return row
 
 
 @transaction.atomic
 def change(
-    row: EmailAddress, *, email: str | None = None, primary: bool | None = None
+    row: EmailAddress, *, by: By, email: str | None = None, primary: bool | None = None
 ) -> EmailAddress:
-    record_audit(
-        "change_email",
-        row.user,
-        before={"email": row.email},
-        after={"email": email or row.email, "primary": primary},
-    )
+    """Change an address, which has to be proved again, or make it the account's."""
+    refuse_keys(by)
+    own = _is_own(by, row.user)
     if email is not None and email != row.email:
-        others = EmailAddress.objects.filter(email__iexact=email).exclude(pk=row.pk)
-        taken = User.objects.filter(email__iexact=email).exclude(pk=row.user_id)
-        if others.exists() or taken.exists():
-            raise Refused({"email": ["A user with this e-mail exists already."]})
-        row.email, row.verified = email, False
+        if own and row.primary:
+            raise Conflict(
+                "Add the new address and open the link that it is sent; then make it primary."
+            )
+        refuse_taken(email, but=row.user, row=row)
+        before, row.email, row.verified = row.email, email, False
         row.save()
+        record_audit("change_email", row.user, before={"email": before}, after={"email": email})
         if row.primary:
-            make_primary(row)
+            _make_primary(row)
+        _send_link(row, primary=bool(primary) and own)
     if primary and not row.primary:
-        make_primary(row)
+        if own and not row.verified:
+            raise Refused({"primary": ["Open the link that was sent to this address first."]})
+        _make_primary(row)
+        record_audit("change_email", row.user, after={"email": row.email, "primary": True})
     return row
 
 
-def make_primary(row: EmailAddress) -> None:
+def _make_primary(row: EmailAddress) -> None:
     EmailAddress.objects.filter(user=row.user).exclude(pk=row.pk).update(primary=False)
     row.primary = True
     row.save()
@@ -56,17 +129,92 @@ def make_primary(row: EmailAddress) -> None:
         user.checked().save()
 
 
-def move_primary(user: User) -> None:
-    """Make the account's changed e-mail the primary address."""
-    row = EmailAddress.objects.filter(user=user, email__iexact=user.email).first()
+@transaction.atomic
+def set_account_email(user: User, email: str, *, by: By) -> None:
+    """Give the account another e-mail: at once by who manages it, else after a mailed link."""
+    refuse_keys(by)
+    row = EmailAddress.objects.filter(user=user, email=email).first()
     if row is None:
-        add(user, user.email, primary=True)
+        row = add(user, email, by=by, primary=True)
+    elif _is_own(by, user) and not row.verified:
+        _send_link(row, primary=True)
     else:
-        make_primary(row)
+        _make_primary(row)
+    user.refresh_from_db(fields=["email"])
 
 
-def remove(row: EmailAddress) -> None:
+def remove(row: EmailAddress, *, by: By) -> None:
+    refuse_keys(by)
     if row.primary:
         raise Conflict("The primary e-mail stays; make another one primary first.")
     record_audit("remove_email", row.user, before={"email": row.email})
     row.delete()
+
+
+# --- the link that proves an address
+
+
+def _send_link(row: EmailAddress, *, primary: bool) -> None:
+    enqueue_on_commit("controller.accounts.tasks.mail_confirmation", row.pk, primary)
+
+
+def link_of(row: EmailAddress, *, primary: bool) -> str:
+    token = signing.dumps([row.pk, row.email, primary], salt=SALT)
+    return f"{settings.MUSTER_PUBLIC_URL}/account/email/{token}/"
+
+
+def mail_link(pk: int, *, primary: bool) -> bool:
+    """Send the link that proves an address. Returns whether there is anything to prove."""
+    row = EmailAddress.objects.filter(pk=pk, verified=False).select_related("user").first()
+    if row is None:
+        return False
+    send_mail(
+        "Confirm your e-mail address",
+        f"{row.user.username} gave this address as theirs. If it was you, open this link within "
+        f"three days:\n\n{link_of(row, primary=primary)}\n\nIf not, do nothing.\n",
+        None,
+        [row.email],
+    )
+    return True
+
+
+def of_token(token: str, *, by: User) -> EmailAddress:
+    """Return the address of a link, if it is one of this user's that is not proved yet.
+
+    A stranger's address that somebody claims is not theirs by a stranger's click.
+    """
+    return _read(token, by)[0]
+
+
+def _read(token: str, by: User) -> tuple[EmailAddress, bool]:
+    try:
+        pk, email, primary = signing.loads(token, salt=SALT, max_age=LINK_SECONDS)
+    except signing.BadSignature:
+        raise Refused({"token": [BAD_LINK]}) from None
+    row: EmailAddress | None = EmailAddress.objects.filter(
+        pk=pk, email=email, verified=False, user=by
+    ).first()
+    if row is None:
+        raise Refused({"token": [BAD_LINK]})
+    return row, bool(primary)
+
+
+@transaction.atomic
+def confirm(token: str, *, by: User) -> EmailAddress:
+    """Count an address as its user's, since the link that was sent to it came back."""
+    refuse_keys(by)
+    row, primary = _read(token, by)
+    mark_verified(by, row.email)
+    row.refresh_from_db()
+    if primary:
+        _make_primary(row)
+    return row
+
+
+def mark_verified(user: User, email: str) -> None:
+    """Count an address of the user's as proved: something that was mailed to it came back."""
+    for row in EmailAddress.objects.filter(candidates(email), user=user, verified=False):
+        if is_same_email(row.email, email):
+            row.verified = True
+            row.save(update_fields=["verified"])
+            record_audit("verify_email", user, by=user, after={"email": row.email})

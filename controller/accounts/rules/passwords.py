@@ -6,13 +6,13 @@ from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import Q
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from controller.accounts.models import Session, User
-from controller.accounts.rules import lockouts, sessions
+from controller.accounts.rules import emails, lockouts, sessions
 from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.ranks import By, check_can_manage_user, refuse_keys
 from controller.base.errors import Refused
 
 BAD_LINK = "The link to reset the password is invalid or has been used."
@@ -30,20 +30,26 @@ def change_password(
     user: User, *, current: str, new: str, session: Session | None = None,
     fields: tuple[str, str] = ("current_password", "new_password"),
 ) -> None:  # fmt: skip
-    """Change the password after checking the current one; all other sessions end."""
+    """Set a new password for a user who knows the present one; end every other session."""
+    refuse_keys(user)
     name = f"password {user.pk}"
     lockouts.raise_if_locked(name)
     if not user.check_password(current):
         lockouts.record_failure(name)
         raise Refused({fields[0]: ["You have entered an invalid password."]})
     lockouts.reset_failures(name)
-    set_password(user, new, field=fields[1], but=session)
+    _store(user, new, field=fields[1], but=session)
+
+
+def set_password(user: User, new: str, *, by: By, field: str = "new_password") -> None:
+    """Set somebody's password; who knows their present one changes it themselves."""
+    refuse_keys(by)
+    check_can_manage_user(by, user)
+    _store(user, new, field=field)
 
 
 @transaction.atomic
-def set_password(
-    user: User, new: str, *, field: str = "new_password", but: Session | None = None
-) -> None:
+def _store(user: User, new: str, *, field: str, but: Session | None = None) -> None:
     check_password_strength(new, user, field)
     user.set_password(new)
     user.save(update_fields=["password"])
@@ -69,10 +75,12 @@ def send_reset_link(user_id: str) -> bool:
 
 
 def find_user(name: str) -> User | None:
-    """Return the active user with this e-mail or user name, or None."""
-    named = Q(email__iexact=name) if "@" in name else Q(username=name)
-    found: User | None = User.objects.filter(named, is_active=True).first()
-    return found
+    """Return the active user with this e-mail or user name."""
+    if "@" in name:
+        found = emails.account_of(name)
+        return found if found is not None and found.is_active else None
+    named: User | None = User.objects.filter(username=name, is_active=True).first()
+    return named
 
 
 def reset_password(uid: str, token: str, new: str, *, field: str = "new_password") -> None:
@@ -86,5 +94,6 @@ def reset_password(uid: str, token: str, new: str, *, field: str = "new_password
         raise Refused({"uid": ["Invalid value"]}) from None
     if not default_token_generator.check_token(user, token):
         raise Refused({"token": ["Invalid value"]})
-    set_password(user, new, field=field)
+    _store(user, new, field=field)
+    emails.mark_verified(user, user.email)
     record_audit("reset_password", user, by=user)

@@ -8,8 +8,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from controller.accounts.models import Membership, Organization, Site, SiteGrant, User
-from controller.base.errors import Conflict, NotPermitted, Refused
+from controller.accounts.models import Membership, Organization, Site, SiteGrant
+from controller.accounts.rules.ranks import By, check_can_grant_site
+from controller.base.errors import Conflict, Refused
 
 MOST_SUBNETS = 200
 LARGEST_SETTINGS = 32 * 1024
@@ -72,12 +73,11 @@ def delete_site(site: Site) -> None:
 
 
 @transaction.atomic
-def grant(membership: Membership, site: Site, level: str, *, by: User) -> SiteGrant:
-    """Grant a member read, write or full access to a site."""
+def grant(membership: Membership, site: Site, level: str, *, by: By) -> SiteGrant:
+    """Let a member read, write, or do everything their role permits in a site."""
     if site.organization_id != membership.organization_id:
         raise Refused({"site": ["The site is of another organization."]})
-    if not by.has_perm_in("user:update", site.organization_id):
-        raise NotPermitted("You do not manage this organization.")
+    check_can_grant_site(by, membership.role, site, level)
     row = SiteGrant.objects.filter(membership=membership, site=site).first()
     row = row or SiteGrant(membership=membership, site=site)
     row.level = level
@@ -85,15 +85,14 @@ def grant(membership: Membership, site: Site, level: str, *, by: User) -> SiteGr
     return row
 
 
-def revoke_grant(row: SiteGrant, *, by: User) -> None:
-    if not by.has_perm_in("user:update", row.site.organization_id):
-        raise NotPermitted("You do not manage this organization.")
+def revoke_grant(row: SiteGrant, *, by: By) -> None:
+    check_can_grant_site(by, row.membership.role, row.site, row.level)
     row.delete()
 
 
 @transaction.atomic
-def set_grants(membership: Membership, levels: Mapping[Site, str], *, by: User) -> None:
-    """Replace all site grants of a member."""
+def set_grants(membership: Membership, levels: Mapping[Site, str], *, by: By) -> None:
+    """Replace the site grants of a member."""
     kept: Sequence[Any] = [
         grant(membership, site, one, by=by).pk for site, one in levels.items()
     ]

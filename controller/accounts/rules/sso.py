@@ -7,6 +7,7 @@ from django.db import transaction
 from controller.accounts.models import User
 from controller.accounts.rules import emails
 from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.ranks import PORTAL
 from controller.base.errors import NotPermitted
 from controller.base.secrets import digest
 
@@ -40,8 +41,7 @@ def authenticate_subject(
 
 
 def _by_email(email: str) -> User | None:
-    found: User | None = User.objects.filter(email__iexact=email).first() if email else None
-    return found
+    return emails.owner_of(email) if email else None
 
 
 def _made(email: str, is_verified: bool, username: str, first: str, last: str) -> User:  # noqa: FBT001
@@ -50,11 +50,16 @@ def _made(email: str, is_verified: bool, username: str, first: str, last: str) -
             "Nobody here has the e-mail that the provider told (verified). "
             "Ask an administrator for an account."
         )
+    if emails.account_of(email) is not None:
+        raise NotPermitted(
+            "An account here has this e-mail and has not proved it yet. Sign in with its password "
+            "and open the link that is sent to the address, or ask an administrator."
+        )
     name = (username or email).partition("@")[0][:100] or "user"
     if User.objects.filter(username=name).exists():
         name = f"{name}-{digest(email)[:8]}"
     user = User(username=name, email=email, first_name=first[:150], last_name=last[:150])
     user.set_unusable_password()
     user.checked().save()
-    emails.add(user, email, primary=True, verified=True)
+    emails.add(user, email, by=PORTAL, primary=True, verified=True)
     return user

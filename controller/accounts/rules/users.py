@@ -14,6 +14,17 @@ from controller.accounts.models import ApiToken, Membership, Organization, User
 from controller.accounts.rules import emails, lockouts, mfa, passwords, sessions
 from controller.accounts.rules.audit import record_audit
 from controller.accounts.rules.authentication import issue_token
+from controller.accounts.rules.ranks import (
+    PORTAL,
+    By,
+    can_manage_user,
+    check_administrator,
+    check_can_grant_role,
+    check_can_manage_user,
+    check_flags,
+    is_administrator,
+    refuse_keys,
+)
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.secrets import digest
 
@@ -22,9 +33,9 @@ MANY = ("groups", "user_permissions")
 # No role was named, which is not the same as none.
 UNCHANGED = ""
 MOST_SIGN_INS = 20
-ONLY_SUPERUSERS = ("is_superuser", "groups", "user_permissions")
 
 
+@transaction.atomic
 def register(*, email: str, password: str, first_name: str, last_name: str) -> None:
     """Create an account without memberships.
 
@@ -33,13 +44,15 @@ def register(*, email: str, password: str, first_name: str, last_name: str) -> N
     name = email.partition("@")[0]
     user = User(username=name, email=email, first_name=first_name, last_name=last_name)
     passwords.check_password_strength(password, user, "password")
-    if User.objects.filter(email__iexact=email).exists():
+    try:
+        emails.refuse_taken(email)
+    except Refused:
         return
     if User.objects.filter(username=name).exists():
         user.username = f"{name}-{digest(email)[:8]}"
     user.set_password(password)
     user.checked().save()
-    emails.add(user, user.email, primary=True)
+    emails.add(user, user.email, by=PORTAL, primary=True)
     record_audit("register", user, by=user)
 
 
@@ -78,8 +91,9 @@ def forget_token(user: User, token: str) -> None:
     record_audit("sign_out", user)
 
 
-def save_group(group: Group | None = None, **values: Any) -> Group:
-    """Create or update a group and its permissions."""
+def save_group(group: Group | None = None, *, by: By, **values: Any) -> Group:
+    """Create or change a set of permissions, as superusers may."""
+    check_administrator(by, "make groups of permissions")
     group = group or Group()
     permissions = values.pop("permissions", None)
     for name, value in values.items():
@@ -93,70 +107,82 @@ def save_group(group: Group | None = None, **values: Any) -> Group:
     return group
 
 
-def delete_group(group: Group) -> None:
+def delete_group(group: Group, *, by: By) -> None:
+    check_administrator(by, "delete groups of permissions")
     record_audit("delete", group)
     group.delete()
 
 
-def update_self(user: User, **values: Any) -> User:
-    """Update the fields that users may change on their own account."""
+def update_self(*, by: User, **values: Any) -> User:
+    """Change what everybody may change of their own account."""
+    refuse_keys(by)
     if "full_name" in values:
         first, _, last = values.pop("full_name").strip().partition(" ")
         values |= {"first_name": first, "last_name": last}
     name = values.get("username")
-    if name and User.objects.filter(username=name).exclude(pk=user.pk).exists():
+    if name and User.objects.filter(username=name).exclude(pk=by.pk).exists():
         raise Conflict("This user name is taken.")
     for field, value in values.items():
-        setattr(user, field, value)
-    user.checked().save()
-    return user
+        setattr(by, field, value)
+    by.checked().save()
+    return by
 
 
 @transaction.atomic
 def create_user(
     *,
-    by: User,
+    by: By,
     password: str,
     organization_users: Sequence[Mapping[str, Any]] = (),
     email_verified: bool = False,
     **values: Any,
 ) -> User:
-    """Create a user; managers must add the user to one of their organizations."""
-    _check_flags(by, values)
+    """Create a user; callers below superusers name an organization that they manage."""
+    refuse_keys(by)
     _check_expiry(None, values)
-    if not by.is_superuser and not organization_users:
+    if not is_administrator(by) and not organization_users:
         raise Refused({"organization_users": ["Choose an organization that you manage."]})
     user = User(**{name: v for name, v in values.items() if name not in MANY})
+    check_flags(by, User(), values)
+    emails.refuse_taken(user.email)
     passwords.check_password_strength(password, user, "password")
     user.set_password(password)
     _set(user, {name: values[name] for name in MANY if name in values})
-    emails.add(user, user.email, primary=True, verified=email_verified and by.is_superuser)
+    verified = email_verified and is_administrator(by)
+    emails.add(user, user.email, by=PORTAL, primary=True, verified=verified)
     for membership in organization_users:
-        add_member(user, by=by, **membership)
+        _add(user, by=by, **_wanted(**membership))
     return user
+
+
+def _wanted(
+    *, organization: Organization, is_admin: bool | None = None, role: str | None = UNCHANGED
+) -> dict[str, Any]:
+    return {"organization": organization, "role": role or (MANAGER if is_admin else MEMBER)}
 
 
 @transaction.atomic
 def update_user(
     user: User,
     *,
-    by: User | None = None,
+    by: By,
     organization_users: Sequence[Mapping[str, Any]] = (),
     password: str | None = None,
     **values: Any,
 ) -> User:
-    if by is not None:
-        check_can_manage_user(by, user)
-        _check_flags(by, values)
+    check_can_manage_user(by, user)
+    check_flags(by, user, values)
     _check_expiry(user.expiration_date, values)
+    email = values.pop("email", user.email)
+    if password is not None or email != user.email:
+        refuse_keys(by)
     if values.get("is_superuser") is False or values.get("is_active") is False:
         ensure_superuser_remains(user)
-    before = user.email
     _set(user, values)
-    if user.email != before:
-        emails.move_primary(user)
+    if email != user.email:
+        emails.set_account_email(user, email, by=by)
     if password is not None:
-        passwords.set_password(user, password, field="password")
+        passwords.set_password(user, password, by=by, field="password")
     if not user.is_active:
         sessions.revoke_all(user, because="the account was turned off")
     for membership in organization_users:
@@ -174,36 +200,17 @@ def _set(user: User, values: dict[str, Any]) -> None:
         record_audit("update", user, after={name: [str(one) for one in rows]})
 
 
-def _check_flags(by: User, values: Mapping[str, Any]) -> None:
-    for name in ONLY_SUPERUSERS:
-        if values.get(name) and not (by.is_superuser and by.scopes is None):
-            raise NotPermitted(f"Only superusers set {name}.")
-
-
 def _check_expiry(before: date | None, values: Mapping[str, Any]) -> None:
     wanted = values.get("expiration_date")
     if wanted is not None and wanted != before and wanted < timezone.localdate():
         raise Refused({"expiration_date": ["Expiration date cannot be in the past."]})
 
 
-def check_can_manage_user(by: User, user: User) -> None:
-    """Raise NotPermitted unless ``by`` manages the user in all their organizations."""
-    if by.is_superuser or by.pk == user.pk:
-        return
-    roles = dict(user.memberships.values_list("organization_id", "role"))
-    if user.is_superuser or not all(
-        by.has_perm_in("user:update", pk) and by.outranks(role, pk)
-        for pk, role in roles.items()
-    ):
-        raise NotPermitted("This user belongs to organizations that you do not manage.")
-
-
 @transaction.atomic
-def delete_user(user: User, *, by: User | None = None) -> None:
-    if by is not None:
-        check_can_manage_user(by, user)
-        if user.pk == by.pk:
-            raise Conflict("You cannot delete your own account.")
+def delete_user(user: User, *, by: By) -> None:
+    check_can_manage_user(by, user)
+    if isinstance(by, User) and user.pk == by.pk:
+        raise Conflict("You cannot delete your own account.")
     ensure_superuser_remains(user)
     user.delete()
 
@@ -219,7 +226,7 @@ def ensure_superuser_remains(leaving: User) -> None:
 def add_member(
     user: User,
     *,
-    by: User | None,
+    by: By,
     organization: Organization,
     is_admin: bool | None = None,
     role: str | None = UNCHANGED,
@@ -239,17 +246,22 @@ def add_member(
     return change_role(row, role=wanted, by=by)
 
 
-def grant(
-    *, user: User, organization: Organization, role: str, by: User | None = None
-) -> Membership:
-    """Add a user to an organization with this role."""
+def grant(*, user: User, organization: Organization, role: str, by: By) -> Membership:
+    """Make a user a member in this role; accounts that others manage are invited instead."""
+    check_can_grant_role(by, role, organization)
+    if not can_manage_user(by, user):
+        raise NotPermitted("Nobody is added unasked: invite them by their e-mail address.")
+    return _add(user, organization=organization, role=role, by=by)
+
+
+def _add(user: User, *, organization: Organization, role: str, by: By) -> Membership:
     check_can_grant_role(by, role, organization)
     row = Membership(user=user, organization=organization, role=role).checked()
     row.save()
     return row
 
 
-def change_role(row: Membership, *, role: str, by: User | None = None) -> Membership:
+def change_role(row: Membership, *, role: str, by: By) -> Membership:
     check_can_grant_role(by, row.role, row.organization)
     check_can_grant_role(by, role, row.organization)
     row.role = role
@@ -257,19 +269,9 @@ def change_role(row: Membership, *, role: str, by: User | None = None) -> Member
     return row
 
 
-def revoke(row: Membership, *, by: User | None = None) -> None:
+def revoke(row: Membership, *, by: By) -> None:
     check_can_grant_role(by, row.role, row.organization)
     row.delete()
-
-
-def check_can_grant_role(by: User | None, role: str, organization: Organization) -> None:
-    """Raise NotPermitted if the role exceeds the actor's own; None is the portal."""
-    if by is None:
-        return
-    if not by.has_perm_in("user:update", organization.pk):
-        raise NotPermitted(f"You do not manage {organization}.")
-    if not by.outranks(role, organization.pk):
-        raise NotPermitted("Nobody gives or takes a role that is higher than their own.")
 
 
 def create_organization(**values: Any) -> Organization:
@@ -283,7 +285,7 @@ def update_organization(
     organization: Organization,
     *,
     owner: Membership | None = None,
-    by: User | None = None,
+    by: By,
     **values: Any,
 ) -> Organization:
     """Change an organization; ``owner`` names the membership that becomes its owner's."""

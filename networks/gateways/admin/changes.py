@@ -124,6 +124,7 @@ class ChangeAdmin(Reviewed):
 
     def page_of(self, request: HttpRequest, row: Change) -> dict[str, Any]:
         (found,) = diff.compare_all([row], fresh="fresh" in request.GET)
+        user: Any = request.user
         return {
             "staged": row,
             "status": state_of(row),
@@ -140,7 +141,7 @@ class ChangeAdmin(Reviewed):
             "needs_approval": approvals.is_needed(row),
             "approvals": row.approvals.filter(digest=row.digest).select_related("user"),
             "is_ready": not approvals.is_needed(row) or approvals.is_approved(row),
-            "is_mine": row.author_id == request.user.pk,
+            "is_mine": row.is_written_by(user),
             "window": obstacle(row),
         }
 

@@ -119,6 +119,8 @@ class Change(OrganizationScoped, Leased, Base):
     # Kind of error of the outcome, raised again to the caller of apply.
     trouble = models.CharField(max_length=16, blank=True)
     author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    # The ids of those who amended what is to be done.
+    writers = models.JSONField(default=list)
     applier = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     accepts_drift = models.BooleanField(default=False)
     # Number of times it was scheduled.
@@ -206,6 +208,10 @@ class Change(OrganizationScoped, Leased, Base):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.feature}"
+
+    def is_written_by(self, user: User) -> bool:
+        """Return whether this user staged the change, or amended what it does."""
+        return user.pk == self.author_id or str(user.pk) in self.writers
 
     @property
     def what(self) -> Feature:

@@ -20,9 +20,9 @@ def is_needed(change: Change) -> bool:
 
 
 def is_approved(change: Change) -> bool:
-    """Return whether another user, who may still write it, approved this digest."""
-    found = change.approvals.filter(digest=change.digest).exclude(user=change.author)
-    return any(_may(one.user, change) for one in found.select_related("user"))
+    """Return whether somebody who did not write the change approved it as it is now."""
+    found = change.approvals.filter(digest=change.digest).select_related("user")
+    return any(not change.is_written_by(one.user) and _may(one.user, change) for one in found)
 
 
 def _may(user: User, change: Change) -> bool:
@@ -44,8 +44,10 @@ def approve(change: Change, *, by: User) -> Change:
     Raises NotPermitted for the author and for scoped keys.
     """
     may_write(by, change.gateway, change.what)
-    if by.pk == change.author_id:
-        raise NotPermitted("Who staged a change does not approve it: that takes somebody else.")
+    if change.is_written_by(by):
+        raise NotPermitted(
+            "Who staged or amended a change does not approve it: that takes somebody else."
+        )
     if by.scopes is not None:
         raise NotPermitted("A key of limited scope does not approve changes: a person does.")
     try:

@@ -156,6 +156,7 @@ def amend(
         values |= {
             "payload": change.payload,
             "secrets": change.secrets,
+            "writers": sorted({*change.writers, str(by.pk)}),
             "subject": conflict_key(change),
             "digest": sealed(
                 change.gateway, change.what, change.operation, payload, change.target_id

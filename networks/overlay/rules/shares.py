@@ -1,14 +1,14 @@
 """Sharing of networks by e-mail address or by invitation."""
 
-from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models.functions import Lower
 from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 
+from controller.accounts.engine.email_addresses import canonical_email, is_same_email
 from controller.accounts.models import User
+from controller.accounts.rules.emails import candidates, owner_of, verified_of
 from controller.base.errors import Conflict, NotFound, Refused
 from networks.overlay.engine.roles import Ownership
 from networks.overlay.models import PERMISSIONS, Network, Share
@@ -30,11 +30,9 @@ def add_share(
     if permissions not in Share.Permissions.values:
         raise Refused({"permissions": ["Either member or admin."]})
     owner = network.owner
-    if address.lower() in {owner.email.lower(), *_verified(owner)}:
+    if canonical_email(address) in {canonical_email(owner.email), *verified_of(owner)}:
         raise Refused({"email": ["It is the owner's own."]})
-    row, _ = Share.objects.get_or_create(
-        network=network, email__iexact=address, defaults={"email": address}
-    )
+    row = _share_of(network, address) or Share(network=network, email=address)
     row.permissions = str(permissions)
     row.save()
     person = row.user or _person(address)
@@ -52,26 +50,19 @@ def checked_email(email: object) -> str:
     return text
 
 
-def _verified(user: User) -> set[str]:
-    """Return the user's verified e-mail addresses in lower case."""
-    rows = EmailAddress.objects.filter(user=user).values_list("email", "verified")
-    known = {email.lower(): verified for email, verified in rows}
-    # Accounts created by an administrator have no EmailAddress row; trust their address.
-    own = user.email.lower()
-    return {one for one, good in known.items() if good} | ({own} if own not in known else set())
-
-
 def _person(email: str) -> User | None:
-    found = User.objects.filter(is_active=True, email__iexact=email).first()
-    if found is None:
-        row = EmailAddress.objects.filter(email__iexact=email, verified=True).first()
-        found = row.user if row else None
-    return found if found is not None and email.lower() in _verified(found) else None
+    found = owner_of(email)
+    return found if found is not None and found.is_active else None
+
+
+def _share_of(network: Network, email: str) -> Share | None:
+    rows = Share.objects.filter(candidates(email), network=network)
+    return next((one for one in rows if is_same_email(one.email, email)), None)
 
 
 def _activate(row: Share, person: User) -> None:
     row.user, row.accepted_at = person, row.accepted_at or timezone.now()
-    row.save(update_fields=["user", "accepted_at"])
+    row.save()
     for name, codename in PERMISSIONS.items():
         change = assign_perm if name == row.permissions else remove_perm
         change(codename, person, row.network)
@@ -82,11 +73,12 @@ def claim(user: User) -> int:
     waiting = Share.objects.filter(user=None)
     if not waiting.exists():
         return 0
-    mine = list(
-        waiting.annotate(lower=Lower("email"))
-        .filter(lower__in=_verified(user))
-        .select_related("network")
-    )
+    mine_verified = verified_of(user)
+    mine = [
+        one
+        for one in waiting.select_related("network")
+        if canonical_email(one.email) in mine_verified
+    ]
     with transaction.atomic():
         for row in mine:
             if row.network.owner_id != user.pk:
@@ -98,7 +90,7 @@ def claim(user: User) -> int:
 def remove_share(network: Network, *, by: User, email: object) -> None:
     """Revoke a share and remove the user's devices from the network."""
     address = checked_email(email)
-    row = Share.objects.filter(network=network, email__iexact=address).first()
+    row = _share_of(network, address)
     check(by, network, "remove_share", whose=_whose(network, row, address, by))
     if row is None:
         raise NotFound("The network is not shared with this e-mail.")
@@ -111,7 +103,7 @@ def remove_share(network: Network, *, by: User, email: object) -> None:
 
 
 def _whose(network: Network, row: Share | None, address: str, by: User) -> Ownership:
-    if address.lower() == network.owner.email.lower():
+    if is_same_email(address, network.owner.email):
         return "owner"
     return "self" if row is not None and row.user_id == by.pk else "other"
 
@@ -127,8 +119,10 @@ def accept(user: User, token: str) -> Network:
         raise Conflict("The network is your own.")
     row = Share.objects.filter(network=network, user=user).first()
     if row is None:
-        row, _ = Share.objects.get_or_create(
-            network=network, email__iexact=user.email, defaults={"email": user.email}
-        )
+        row = _share_of(network, user.email)
+        if row is not None and canonical_email(user.email) not in verified_of(user):
+            # It is of whoever really has this address, perhaps with an administrator's rights.
+            raise Refused("Confirm your e-mail address first, by the link that it was sent.")
+        row = row or Share(network=network, email=user.email)
         _activate(row, user)
     return network

@@ -137,6 +137,10 @@ class ResetRequest(serializers.Serializer[Any]):
     email = serializers.EmailField()
 
 
+class LinkToken(serializers.Serializer[Any]):
+    token = serializers.CharField(max_length=1000, help_text="The last part of the link.")
+
+
 class Reset(serializers.Serializer[Any]):
     token = serializers.CharField(max_length=256)
     new_password = Password(min_length=8)

@@ -14,7 +14,15 @@ from rest_framework.response import Response
 
 from controller.accounts.api.auth import serializers as shapes
 from controller.accounts.models import Session, User
-from controller.accounts.rules import authenticate_password, mfa, passwords, sessions, users
+from controller.accounts.rules import (
+    authenticate_password,
+    emails,
+    invitations,
+    mfa,
+    passwords,
+    sessions,
+    users,
+)
 from controller.base.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Refused
 from controller.celery import enqueue_on_commit
 from controller.dialects.authentication import Credential
@@ -246,7 +254,7 @@ class MeView(View):
             raise NotPermitted("An API key cannot do this; sign in.")
         given = shapes.Me(self.user, data=request.data, partial=True)
         given.is_valid(raise_exception=True)
-        user = users.update_self(self.user, **given.validated_data)
+        user = users.update_self(by=self.user, **given.validated_data)
         return Response(shapes.Me(user).data)
 
 
@@ -304,6 +312,26 @@ class PasswordView(OwnView):
             session=self.session,
         )
         return Response({"message": "The password is changed."})
+
+
+class ConfirmEmailView(OwnView):
+    @extend_schema(
+        request=shapes.LinkToken, responses=shapes.Message, operation_id="auth_email_confirm"
+    )
+    def post(self, request: Request) -> Response:
+        """Prove an e-mail address of one's own with the token of the link that it was sent."""
+        row = emails.confirm(self.read(shapes.LinkToken)["token"], by=self.user)
+        return Response({"message": f"{row.email} is yours."})
+
+
+class AcceptInvitationView(OwnView):
+    @extend_schema(
+        request=shapes.LinkToken, responses=shapes.Message, operation_id="auth_invitation"
+    )
+    def post(self, request: Request) -> Response:
+        """Become a member of the organization of an invitation."""
+        member = invitations.accept(self.read(shapes.LinkToken)["token"], by=self.user)
+        return Response({"message": f"You are a member of {member.organization}."})
 
 
 class SecondFactorSetupView(OwnView):

@@ -1,7 +1,7 @@
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 
-from controller.accounts.models import AuditEntry, Organization, Site
+from controller.accounts.models import AuditEntry, Invitation, Organization, Site
 
 
 class SiteFilter(filters.FilterSet):
@@ -21,6 +21,16 @@ class SiteFilter(filters.FilterSet):
         for name in ("name", "city", "country", "description"):
             found |= Q(**{f"{name}__icontains": text})
         return rows.filter(found)
+
+
+class InvitationFilter(filters.FilterSet):
+    organization_id = filters.UUIDFilter("organization_id")
+    organization = filters.UUIDFilter("organization_id")
+    is_accepted = filters.BooleanFilter("accepted", "isnull", exclude=True)
+
+    class Meta:
+        model = Invitation
+        fields: list[str] = []
 
 
 class AuditFilter(filters.FilterSet):

@@ -4,7 +4,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from controller.accounts.models import ApiKey, AuditEntry, Organization, Site, SiteGrant
+from controller.accounts.models import (
+    ApiKey,
+    AuditEntry,
+    Invitation,
+    Organization,
+    Site,
+    SiteGrant,
+)
 from controller.accounts.rules.api_keys import MOST_SCOPES
 
 FIELDS = [
@@ -40,6 +47,34 @@ class SiteShape(serializers.ModelSerializer[Site]):
         fields = FIELDS
         # Left to the rule, which returns 409 for a taken slug, as clients expect.
         validators: list[Any] = []
+
+
+class VisibleSite(serializers.PrimaryKeyRelatedField[Site]):
+    def get_queryset(self) -> Any:
+        request = self.context.get("request")
+        return Site.objects.visible_to(request.user) if request else None
+
+
+class InvitationShape(serializers.ModelSerializer[Invitation]):
+    organization_id = VisibleOrganization(
+        source="organization", queryset=Organization.objects.all()
+    )
+    site_id = VisibleSite(
+        source="place", queryset=Site.objects.all(), required=False, allow_null=True
+    )
+    access_level = serializers.ChoiceField(
+        source="level", choices=SiteGrant.Level.choices, default=SiteGrant.Level.READ
+    )
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+
+    class Meta:
+        model = Invitation
+        fields = [
+            "id", "organization_id", "email", "role", "site_id", "access_level", "expires",
+            "accepted", "created_at",
+        ]  # fmt: skip
+        read_only_fields = ["expires", "accepted"]
+        extra_kwargs = {"role": {"required": True}}
 
 
 class SiteChange(SiteShape):

@@ -18,17 +18,24 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from controller.accounts.api.freesdn import serializers as shapes
-from controller.accounts.api.freesdn.filters import AuditFilter, SiteFilter, only_organization
+from controller.accounts.api.freesdn.filters import (
+    AuditFilter,
+    InvitationFilter,
+    SiteFilter,
+    only_organization,
+)
 from controller.accounts.models import (
     ApiKey,
     AuditEntry,
+    Invitation,
     Membership,
     Organization,
     Site,
     SiteGrant,
     User,
 )
-from controller.accounts.rules import api_keys, audit, sites
+from controller.accounts.rules import api_keys, audit, invitations, sites
+from controller.accounts.rules.ranks import refuse_keys
 from controller.base.errors import NotFound, NotPermitted
 from controller.dialects.freesdn import HasResourcePermission, OwnedViewSet, RuleViewSet, View
 
@@ -135,9 +142,40 @@ class GrantView(OfSite):
         return Response(status=204)
 
 
-class KeysView(View):
+class InvitationViewSet(RuleViewSet):
+    """Invitations to the caller's organizations, accepted or not."""
+
+    queryset = Invitation.objects.all()
+    resource = "user"
+    filterset_class = InvitationFilter
+    serializer_class = shapes.InvitationShape
+    http_method_names = ["get", "head", "options", "post", "delete"]
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        serializer.instance = invitations.invite(
+            by=user_of(self.request), **serializer.validated_data
+        )
+
+    def perform_destroy(self, instance: Invitation) -> None:
+        invitations.withdraw(instance, by=user_of(self.request))
+
+
+class OfPerson(View):
+    """For people: a key manages no keys, and does not see which others there are."""
+
     permission_classes = [IsAuthenticated]
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        refuse_keys(user_of(request))
+
+
+def user_of(request: Request) -> User:
+    assert isinstance(request.user, User)  # noqa: S101 - IsAuthenticated has let it in
+    return request.user
+
+
+class KeysView(OfPerson):
     @extend_schema(responses=shapes.KeyShape(many=True), operation_id="api_keys_list")
     def get(self, request: Request) -> Response:
         """List the user's own API keys, without their secrets."""
@@ -151,21 +189,18 @@ class KeysView(View):
         """Create an API key. The secret is in this response only."""
         given = shapes.NewKey(data=request.data)
         given.is_valid(raise_exception=True)
-        assert isinstance(request.user, User)  # noqa: S101 - IsAuthenticated has let it in
-        key, secret = api_keys.create_key(request.user, **given.validated_data)
+        key, secret = api_keys.create_key(user_of(request), **given.validated_data)
         return Response(shapes.KeyShape(key).data | {"key": secret}, status=201)
 
 
-class KeyView(View):
-    permission_classes = [IsAuthenticated]
-
+class KeyView(OfPerson):
     @extend_schema(responses={204: None}, operation_id="api_keys_delete")
     def delete(self, request: Request, pk: str) -> Response:
         """Delete one of the user's own API keys; its clients are refused immediately."""
         key = ApiKey.objects.filter(user=request.user.pk, pk=pk).first()
         if key is None:
             raise NotFound("Resource not found")
-        api_keys.delete_key(key)
+        api_keys.delete_key(key, by=user_of(request))
         return Response(status=204)
 
 

@@ -1,14 +1,8 @@
 """Pages behind links: claiming a device and accepting an invitation."""
 
-from typing import Any
-
-from django.contrib.admin import site
-from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.views import View
 
-from controller.accounts.models import User
+from controller.accounts.api.pages.views import LinkedPage
 from controller.base.admin import admin_url
 from controller.base.errors import Refused
 from networks.overlay import rules
@@ -17,29 +11,16 @@ from networks.overlay.models import Network
 from networks.overlay.rules.networks import network_of_token
 
 
-class LinkedPage(LoginRequiredMixin, View):
-    title: str
-
-    @property
-    def user(self) -> User:
-        assert isinstance(self.request.user, User)  # noqa: S101 - signed in
-        return self.request.user
-
-    def shown(self, request: HttpRequest, problem: str = "", **more: Any) -> HttpResponse:
-        context = site.each_context(request) | {"title": self.title, "problem": problem} | more
-        response = TemplateResponse(request, "portal/open_link.html", context)
-        # The URL contains a secret and must not leak in the Referer header.
-        response["Referrer-Policy"] = "no-referrer"
-        response["Cache-Control"] = "no-store"
-        return response
+class NetworkPage(LinkedPage):
+    template = "portal/open_link.html"
 
     @staticmethod
     def to(network: Network) -> HttpResponse:
         return HttpResponseRedirect(admin_url(Network, "change", network.pk))
 
 
-class DevicePage(LinkedPage):
-    """Page ``/husarnet/<56 digits>``: add the device to one of the user's networks."""
+class DevicePage(NetworkPage):
+    """``/husarnet/<56 digits>``: the signed-in user adds the device to a network."""
 
     title = "Add a device"
 
@@ -77,8 +58,8 @@ class DevicePage(LinkedPage):
         )
 
 
-class InvitationPage(LinkedPage):
-    """Page ``/invitation/<share token>``: accept a network's invitation."""
+class InvitationPage(NetworkPage):
+    """``/invitation/<share token>``: whoever opens it may become a member."""
 
     title = "An invitation"
 

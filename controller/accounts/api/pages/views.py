@@ -1,0 +1,82 @@
+"""Pages that mailed links lead to: whoever is signed in looks, and then says yes."""
+
+from typing import Any
+
+from django.contrib.admin import site
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views import View
+
+from controller.accounts.models import User
+from controller.accounts.rules import emails, invitations
+from controller.base.errors import Refused
+
+
+class LinkedPage(LoginRequiredMixin, View):
+    """A page whose address is a secret."""
+
+    title: str
+    template = "portal/confirm.html"
+
+    @property
+    def user(self) -> User:
+        assert isinstance(self.request.user, User)  # noqa: S101 - signed in
+        return self.request.user
+
+    def shown(self, request: HttpRequest, problem: str = "", **more: Any) -> HttpResponse:
+        context = site.each_context(request) | {"title": self.title, "problem": problem} | more
+        response = TemplateResponse(request, self.template, context)
+        # The address of the page is a secret, which is not for the next one to know.
+        response["Referrer-Policy"] = "no-referrer"
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+class ConfirmationPage(LinkedPage):
+    """``/account/email/<token>/``: the address that it was sent to is the user's."""
+
+    title = "Confirm your e-mail address"
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            row = emails.of_token(token, by=self.user)
+        except Refused as error:
+            return self.shown(request, str(error))
+        return self.shown(
+            request, text=f"{row.email} is an address of {self.user}.", button="Confirm"
+        )
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            emails.confirm(token, by=self.user)
+        except Refused as error:
+            return self.shown(request, str(error))
+        return HttpResponseRedirect(reverse("admin:index"))
+
+
+class InvitationPage(LinkedPage):
+    """``/account/invitation/<token>/``: whoever opens it may become a member."""
+
+    title = "An invitation"
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            row = invitations.of_token(token)
+        except Refused as error:
+            return self.shown(request, str(error))
+        self.title = f"You are invited to {row.organization}"
+        return self.shown(
+            request,
+            text=f"{row.inviter} invites you as {row.get_role_display()}. You are signed in as "
+            f"{self.user}.",
+            button="Accept",
+        )
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            invitations.accept(token, by=self.user)
+        except Refused as error:
+            return self.shown(request, str(error))
+        return HttpResponseRedirect(reverse("admin:index"))
