@@ -173,7 +173,7 @@ class UserList(serializers.ModelSerializer[User]):
         ]  # fmt: skip
 
     def to_representation(self, instance: User) -> dict[str, Any]:
-        """What concerns the caller: memberships elsewhere are theirs who manage those."""
+        """Leave out what does not concern the caller, as memberships in other organizations."""
         shown = super().to_representation(instance)
         user = self.context["request"].user
         if user.pk == instance.pk or can_manage_user(user, instance):

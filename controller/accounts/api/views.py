@@ -57,11 +57,10 @@ class OrganizationViewSet(RuleViewSet):
     delete_rule = staticmethod(users.delete_organization)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        values = dict(serializer.validated_data)
-        if values.get("owner"):
-            values["by"] = require_user(self.request)
         organization: Any = serializer.instance
-        serializer.instance = users.update_organization(organization, **values)
+        serializer.instance = users.update_organization(
+            organization, by=require_user(self.request), **serializer.validated_data
+        )
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         short = self.action in {"list", "create"}

@@ -1,4 +1,4 @@
-"""Inviting somebody to an organization, perhaps to one of its sites: they accept, or do not."""
+"""Invitations to an organization, perhaps to one of its sites, which people accept."""
 
 from django.conf import settings
 from django.core import signing

@@ -29,8 +29,9 @@ def is_administrator(by: By) -> bool:
 
 
 def refuse_keys(by: By) -> None:
-    """Raise :class:`NotPermitted` for an API key: keys, passwords, addresses and second factors
-    are managed by people.
+    """Raise :class:`NotPermitted` for an API key.
+
+    Keys, passwords, addresses and second factors are managed by people.
     """
     if isinstance(by, User) and by.is_api_key:
         raise NotPermitted("An API key cannot do this; sign in.")
