@@ -8,7 +8,8 @@ from kombu import Queue
 HOUR = 3600
 # One queue per kind of work, so that no kind can starve another.
 QUEUES = [
-    Queue(name) for name in ("default", "push", "poll", "render", "command", "proxy", "scan")
+    Queue(name)
+    for name in ("default", "push", "poll", "render", "command", "proxy", "scan", "firmware")
 ]
 ROUTES = {
     "controller.configs.tasks.deliver": {"queue": "push"},
@@ -20,6 +21,7 @@ ROUTES = {
     "networks.tasks.apply_change": {"queue": "push"},
     "networks.tasks.advance_set": {"queue": "push"},
     "supervisor_proxy.tasks.*": {"queue": "proxy"},
+    "controller.firmware.tasks.run_upgrades": {"queue": "firmware"},
     "controller.discovery.tasks.*": {"queue": "scan"},
 }
 
@@ -59,6 +61,8 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         ),
         "seal samples into blocks": ("controller.monitoring.tasks.seal", HOUR, "default"),
         "forget old measurements": ("controller.monitoring.tasks.forget", HOUR, "default"),
+        "reconcile upgrades": ("controller.firmware.tasks.reconcile", reconcile, "default"),
+        "read firmware": ("controller.firmware.tasks.read_systems", 60, "poll"),
         "forget old firmware": ("controller.firmware.tasks.forget", HOUR, "default"),
         "tell VPN servers": ("controller.vpn.tasks.tell_servers", reconcile, "default"),
         "check for drift": ("controller.configs.tasks.check_drift", 60, "poll"),

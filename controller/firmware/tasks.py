@@ -2,7 +2,26 @@
 
 from celery import shared_task
 
-from controller.firmware.rules import storage
+from controller.base.leases import for_each
+from controller.firmware.rules import queue, storage, systems, worker
+
+
+@shared_task
+def run_upgrades() -> int:
+    """Carry out due upgrades, and ask for unknown outcomes."""
+    return worker.run_upgrades()
+
+
+@shared_task
+def reconcile() -> None:
+    """Process missed work: lost messages, dead workers, devices that are back."""
+    for_each((queue.reconcile,), lambda step: step(), name="firmware.reconcile")
+
+
+@shared_task
+def read_systems() -> int:
+    """Read the firmware of devices that are due."""
+    return systems.read_due()
 
 
 @shared_task

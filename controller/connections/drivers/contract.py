@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -97,6 +97,7 @@ class Result:
 
 
 OnOutput = Callable[[bytes], None]
+Feed = AsyncIterator[bytes]
 
 
 class Shell(Protocol):
@@ -111,12 +112,15 @@ class Shell(Protocol):
         command: str,
         *,
         stdin: bytes = b"",
+        feed: Feed | None = None,
         timeout: float,
         on_output: OnOutput | None = None,
     ) -> Result:
         """Run one command line and wait up to ``timeout`` seconds for its end.
 
-        ``on_output`` is called with output as it arrives.
+        ``on_output`` is called with output as it arrives. ``feed`` is sent after ``stdin``,
+        each part once the device has taken most of those before, so that no more than a part
+        is in memory.
 
         Raises Unreachable if the command was certainly not started, OutcomeUnknown if the
         connection

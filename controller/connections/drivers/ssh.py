@@ -16,6 +16,7 @@ from controller.base.outbound import tcp
 from controller.connections.drivers.contract import (
     OUTPUT_LIMIT,
     Address,
+    Feed,
     HostKey,
     HostKeyChanged,
     Login,
@@ -28,6 +29,8 @@ from controller.connections.drivers.tcp import SOCKET_SECONDS, open_socket
 HANDSHAKES_AT_ONCE = 10
 HANDSHAKE_SECONDS = 20.0
 CLOSE_SECONDS = 1.0
+# A device that takes nothing of what it is sent for so long is given up.
+STALLED_SECONDS = 60.0
 
 # Cheapest algorithms first; all others that asyncssh considers safe remain as fallback.
 KEY_EXCHANGE = "^curve25519-sha256,curve25519-sha256@libssh.org"
@@ -111,6 +114,7 @@ class SshShell:
         command: str,
         *,
         stdin: bytes = b"",
+        feed: Feed | None = None,
         timeout: float,
         on_output: OnOutput | None = None,
     ) -> Result:
@@ -118,7 +122,7 @@ class SshShell:
         try:
             async with asyncio.timeout(timeout):
                 session = await self._send(command, on_output)
-                return await session.finished(stdin)
+                return await session.finished(stdin, feed)
         except TimeoutError as error:
             raise OutcomeUnknown(
                 f"{self.address} did not finish the command within {timeout:g} s, so it may "
@@ -167,6 +171,8 @@ class _Exec(asyncssh.SSHClientSession[bytes]):
         self._status: int | None = None
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = chan
@@ -189,7 +195,14 @@ class _Exec(asyncssh.SSHClientSession[bytes]):
     ) -> None:
         self._status = 128 + _signal_number(signal)
 
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._writable.set()
         if self._end.done():
             return
         if exc is None:
@@ -197,12 +210,14 @@ class _Exec(asyncssh.SSHClientSession[bytes]):
         else:
             self._end.set_exception(exc)
 
-    async def finished(self, stdin: bytes) -> Result:
-        """Send stdin and wait for the end; raise ConnectionLost without an exit status."""
+    async def finished(self, stdin: bytes, feed: Feed | None = None) -> Result:
+        """Send stdin and the feed, and wait for the end; raise ConnectionLost without an exit status."""
         if self._channel is None:
             raise asyncssh.ConnectionLost("the channel never opened")
         try:
             self._channel.write(stdin)
+            if feed is not None:
+                await self._send_feed(self._channel, feed)
             self._channel.write_eof()
             await self._end
         except BrokenPipeError:
@@ -213,6 +228,12 @@ class _Exec(asyncssh.SSHClientSession[bytes]):
         if self._status is None:
             raise asyncssh.ConnectionLost("no exit status arrived")
         return Result(self._status, self._text(None), self._text(asyncssh.EXTENDED_DATA_STDERR))
+
+    async def _send_feed(self, channel: asyncssh.SSHClientChannel[bytes], feed: Feed) -> None:
+        async for part in feed:
+            channel.write(part)
+            async with asyncio.timeout(STALLED_SECONDS):
+                await self._writable.wait()
 
     def _text(self, datatype: int | None) -> str:
         return self._output.get(datatype, bytearray()).decode("utf-8", "replace")

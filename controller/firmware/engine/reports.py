@@ -33,6 +33,8 @@ class SystemReport:
     marker: str = ""
     """The upgrade whose marker is still there; flashing removes it."""
     uptime: int | None = None
+    agent_id: str = ""
+    """The identifier that the agent on the device has for it."""
 
     @property
     def facts(self) -> DeviceFacts:
@@ -76,6 +78,7 @@ def parse_report(text: str) -> SystemReport:
         checksum=lines.get("checksum", "")[:64],
         marker=lines.get("marker", "")[:64],
         uptime=_number(lines.get("uptime", "").partition(".")[0]),
+        agent_id=lines.get("agent_id", "")[:64],
     )
 
 

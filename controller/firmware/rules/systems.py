@@ -1,0 +1,103 @@
+"""What devices report about their system, read over SSH."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from controller.base.errors import Refused
+from controller.configs.drivers.runner import Connector
+from controller.connections.drivers.contract import Address, HostKey
+from controller.connections.drivers.ssh import handshake_limit
+from controller.connections.models import DeviceConnection
+from controller.connections.rules import ssh_login, usable_connections
+from controller.devices.models import Device, Presence
+from controller.firmware.drivers.openwrt import read_system
+from controller.firmware.engine.reports import SystemReport
+from controller.firmware.models import DeviceSystem
+
+BATCH = 200
+READ_SECONDS = 60.0
+KEPT = (
+    "board", "model", "target", "distribution", "version", "revision", "rootfs_type",
+    "compat_version", "memory_total", "memory_available", "tmp_free", "checksum",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a device reported, or why it could not be read."""
+
+    report: SystemReport | None
+    reason: str = ""
+
+
+def connector(connection: DeviceConnection, gate: asyncio.Semaphore) -> Connector:
+    """Return what opens shells on a device; raise Refused for a malformed host key."""
+    return Connector(
+        Address(str(connection.device.management_ip), connection.ssh_port),
+        ssh_login(connection.credentials),
+        HostKey.parse(connection.host_key) if connection.host_key else None,
+        gate=gate,
+    )
+
+
+def due() -> QuerySet[Device]:
+    """Return the online devices whose system is due to be read."""
+    limit = timezone.now() - timedelta(seconds=settings.MUSTER_FIRMWARE_READ_SECONDS)
+    connections = DeviceConnection.objects.filter(
+        device=OuterRef("pk"), enabled=True, device__management_ip__isnull=False
+    ).exclude(update_strategy=DeviceConnection.Strategy.LINUX_FILES)
+    return (
+        Device.objects.filter(Exists(connections), is_deactivated=False)
+        .filter(presence__state=Presence.State.ONLINE)
+        .filter(Q(firmware_system=None) | Q(firmware_system__tried_at__lt=limit))
+    )
+
+
+def read_due() -> int:
+    """Read the systems of devices that are due. Returns the number of devices asked."""
+    return read_systems(due().values_list("pk", flat=True)[:BATCH])
+
+
+def read_systems(device_ids: Iterable[UUID]) -> int:
+    """Read the systems of these devices now. Returns the number of devices asked."""
+    ways = usable_connections(list(device_ids))
+    found = async_to_sync(_read_all)(ways)
+    for device_id, reading in found.items():
+        record_system(device_id, reading)
+    return len(found)
+
+
+async def _read_all(ways: Mapping[UUID, DeviceConnection]) -> dict[UUID, Reading]:
+    gate = handshake_limit()
+    readings = await asyncio.gather(*(_read(way, gate) for way in ways.values()))
+    return dict(zip(ways, readings, strict=True))
+
+
+async def _read(connection: DeviceConnection, gate: asyncio.Semaphore) -> Reading:
+    try:
+        async with asyncio.timeout(READ_SECONDS), connector(connection, gate)() as shell:
+            report = await read_system(shell)
+    except TimeoutError:
+        return Reading(None, f"The device did not answer within {READ_SECONDS:g} s.")
+    except Refused as error:
+        return Reading(None, str(error))
+    if not report.board:
+        return Reading(report, "The device names no board; it is no OpenWrt.")
+    return Reading(report)
+
+
+def record_system(device_id: UUID, reading: Reading) -> None:
+    """Record what a device reported; a failure keeps what is known."""
+    now = timezone.now()
+    values: dict[str, object] = {"tried_at": now, "reason": reading.reason}
+    if reading.report is not None:
+        values |= {name: getattr(reading.report, name) for name in KEPT} | {"read_at": now}
+    DeviceSystem.objects.update_or_create(device_id=device_id, defaults=values)

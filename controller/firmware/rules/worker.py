@@ -1,0 +1,232 @@
+"""Execution of leased upgrades: many concurrently, each phase written as it begins."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from controller.base.errors import Refused
+from controller.base.leases import LeaseHolder
+from controller.celery import enqueue_on_commit
+from controller.configs.drivers.runner import Connector
+from controller.configs.models import Push
+from controller.connections.drivers.ssh import handshake_limit
+from controller.connections.models import DeviceConnection
+from controller.connections.rules import record_attempts, usable_connections
+from controller.firmware.drivers.contract import (
+    Attempt,
+    BeforeFlash,
+    End,
+    Phase,
+    UpgradeOrder,
+)
+from controller.firmware.drivers.openwrt import finish, read_system, upgrade
+from controller.firmware.engine.judging import Before, Verdict, Wanted, judge
+from controller.firmware.engine.options import parse
+from controller.firmware.models import UPGRADES, Upgrade
+from controller.firmware.rules.outcomes import (
+    postpone,
+    record_attempt,
+    record_judgment,
+    record_silence,
+    retry_later,
+)
+from controller.firmware.rules.queue import AT_ONCE, is_work_due, lease_due
+from controller.firmware.rules.systems import connector
+from controller.firmware.rules.upgrades import RUN, appended, publish_progress
+from networks.gateways.engine import maintenance_windows
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.5
+# After this time the task starts no further upgrades.
+TURN_SECONDS = 30.0
+LOOK_SECONDS = 60.0
+NO_WAY = "There is no enabled connection with an address."
+SHORT_DELAY = timedelta(minutes=1)
+PUT_OFF = "Put off before the flash: the window closed, or a configuration is being applied."
+CLOSED = "The maintenance window is closed."
+
+
+def run_upgrades() -> int:
+    """Carry out due upgrades, and those becoming due within one turn.
+
+    Returns the number of upgrades taken. Further turns are separate tasks, so that a worker
+    can be stopped.
+    """
+    taken = async_to_sync(_run)()
+    if is_work_due():
+        enqueue_on_commit(RUN)
+    return taken
+
+
+async def _run() -> int:
+    turn = Turn()
+    running: set[asyncio.Task[None]] = set()
+    end, taken = time.monotonic() + TURN_SECONDS, 0
+    while True:
+        free = AT_ONCE - len(running) if time.monotonic() < end else 0
+        rows = await sync_to_async(lease_due)(turn.holder, most=free) if free > 0 else []
+        taken += len(rows)
+        ways = await sync_to_async(usable_connections)([row.device_id for row in rows])
+        running |= {
+            asyncio.create_task(turn.serve(row, ways.get(row.device_id))) for row in rows
+        }
+        if not running:
+            return taken
+        _, running = await asyncio.wait(running, timeout=TICK_SECONDS)
+        await sync_to_async(turn.holder.renew_if_due)()
+
+
+Connect = Callable[[DeviceConnection, asyncio.Semaphore], Connector]
+
+
+class Turn:
+    """Upgrades of one worker."""
+
+    def __init__(self, connect: Connect = connector) -> None:
+        self.connect = connect
+        self.holder = LeaseHolder(UPGRADES)
+        self.gate = handshake_limit()
+
+    async def serve(self, row: Upgrade, connection: DeviceConnection | None) -> None:
+        """Carry out an upgrade, or ask for its outcome; never raises."""
+        try:
+            if row.sent is None:
+                await self.attempt(row, connection)
+            else:
+                await self.look(row, connection)
+        except Exception:
+            # The lease runs out, and the row is leased again or asked about.
+            log.exception("The upgrade %s broke", row.pk)
+
+    # --- before the flash
+
+    async def attempt(self, row: Upgrade, connection: DeviceConnection | None) -> None:
+        if (opening := closed_until(row)) is not None:
+            await sync_to_async(postpone)(self.holder, row, opening, CLOSED)
+            return
+        if row.image is None:
+            gone = Attempt(End.ABORTED, "The image was deleted.")
+            await sync_to_async(record_attempt)(self.holder, row, gone)
+            return
+        if connection is None:
+            await sync_to_async(retry_later)(self.holder, row, NO_WAY)
+            return
+        connect = self.connect(connection, self.gate)
+        order = await sync_to_async(order_for)(row)
+        attempt = await upgrade(
+            order, connect,
+            on_phase=lambda phase, text: sync_to_async(self.enter)(row, phase, text),
+            may_flash=lambda before: sync_to_async(self.may_flash)(row, before),
+        )  # fmt: skip
+        await sync_to_async(self.note)(connection, connect, attempt)
+        await sync_to_async(record_attempt)(self.holder, row, attempt)
+
+    def enter(self, row: Upgrade, phase: Phase, text: str) -> None:
+        """Write that a phase begins, unless the upgrade was cancelled."""
+        now = timezone.now()
+        mine = self.holder.mine.filter(pk=row.pk, sent=None)
+        if mine.update(state=phase.value, reason="", modified=now, log=appended(text)):
+            row.refresh_from_db(fields=["state", "log"])
+            publish_progress(row)
+
+    @transaction.atomic
+    def may_flash(self, row: Upgrade, before: BeforeFlash) -> bool:
+        """Mark the upgrade as sent; from here on it is only asked about.
+
+        Returns False if it was cancelled or taken over, or if the window has closed.
+        """
+        pushing = Push.objects.filter(
+            config__device=OuterRef("device"), state=Push.State.APPLYING
+        )
+        if closed_until(row) or self.holder.mine.filter(Exists(pushing), pk=row.pk).exists():
+            postpone(self.holder, row, timezone.now() + SHORT_DELAY, PUT_OFF)
+            return False
+        if not self.holder.mark_sent(row.pk):
+            return False
+        self.holder.mine.filter(pk=row.pk).update(
+            boot_id=before.report.boot_id,
+            old_version=before.report.version,
+            old_revision=before.report.revision,
+            is_marked=before.is_marked,
+            state=Upgrade.State.FLASHING,
+            modified=timezone.now(),
+            log=appended("Flashing. From here on nothing is repeated."),
+        )
+        row.refresh_from_db()
+        publish_progress(row)
+        return True
+
+    # --- after the flash
+
+    async def look(self, row: Upgrade, connection: DeviceConnection | None) -> None:
+        """Ask the device what runs on it."""
+        if connection is None:
+            await sync_to_async(record_silence)(self.holder, row, NO_WAY)
+            return
+        connect = self.connect(connection, self.gate)
+        try:
+            async with asyncio.timeout(LOOK_SECONDS), connect() as shell:
+                report = await read_system(shell)
+                judgment = judge(
+                    before_of(row), Wanted(row.version, row.revision), report,
+                    since_flash=row.since_flash,
+                )  # fmt: skip
+                if judgment.verdict == Verdict.CONFIRMED:
+                    await finish(shell, sha256=row.sha256)
+        except TimeoutError:
+            await sync_to_async(record_silence)(
+                self.holder, row, f"The device did not answer within {LOOK_SECONDS:g} s."
+            )
+        except Refused as error:
+            await sync_to_async(record_silence)(self.holder, row, str(error))
+        else:
+            await sync_to_async(self.note)(connection, connect, Attempt(End.ORDERED))
+            await sync_to_async(record_judgment)(self.holder, row, report, judgment)
+
+    def note(self, connection: DeviceConnection, connect: Connector, attempt: Attempt) -> None:
+        """Record whether the connection works, and pin the host key it showed first."""
+        reason = attempt.reason if attempt.end == End.RETRY else ""
+        key = connect.host_key.line if connect.host_key else ""
+        record_attempts({connection.pk: (reason, key)})
+
+
+def order_for(row: Upgrade) -> UpgradeOrder:
+    if row.image is None:
+        raise ValueError("An upgrade without image cannot be ordered.")
+    return UpgradeOrder(
+        id=row.pk.hex,
+        device_id=row.device_id.hex,
+        path=row.image.path,
+        size=row.size,
+        sha256=row.sha256,
+        image=row.image.facts,
+        version=row.version,
+        revision=row.revision,
+        options=parse(row.options),
+    )
+
+
+def before_of(row: Upgrade) -> Before:
+    return Before(
+        row.boot_id, row.old_revision, row.old_version, row.pk.hex if row.is_marked else ""
+    )
+
+
+def closed_until(row: Upgrade) -> datetime | None:
+    """Return when the maintenance window opens; None if it is open."""
+    if row.rollout is None or not row.rollout.window:
+        return None
+    now = timezone.now()
+    zone = ZoneInfo(row.device.site.timezone if row.device.site else "UTC")
+    windows = maintenance_windows.parse(row.rollout.window)
+    opening = maintenance_windows.next_opening(windows, now, zone)
+    return opening if opening and opening > now else None
