@@ -87,6 +87,8 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         ),
         "back up Home Assistant devices": ("supervisor_proxy.tasks.run_backups", 60, "proxy"),
         "forget old calls of supervisors": ("supervisor_proxy.tasks.forget", HOUR, "proxy"),
+        "prune tables": ("controller.retention.prune", HOUR, "default"),
+        "close dead terminals": ("supervisor_proxy.tasks.close_terminals", 60, "proxy"),
         "write last seen": ("controller.devices.tasks.flush_last_seen", 3, "default"),
     }  # fmt: skip
     return {

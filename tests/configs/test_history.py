@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -228,14 +229,14 @@ def test_of_what_devices_took_the_newest_stay(device: Device) -> None:
             config=device.config, checksum=f"{at:032}", sha256="", archive=b"x",
             created=now + timedelta(minutes=at), acknowledged=now,
         )
-        for at in range(1, snapshots.KEPT + 6)
+        for at in range(1, settings.MUSTER_SNAPSHOTS_KEPT + 6)
     )  # fmt: skip
     push = Push.objects.create(
         config=device.config, state="failed", snapshot=Snapshot.objects.get(checksum=f"{1:032}")
     )
     assert snapshots.prune() == 5
     assert Snapshot.objects.filter(pk=first.pk).exists(), "the device has it"
-    assert Snapshot.objects.count() == snapshots.KEPT + 1
+    assert Snapshot.objects.count() == settings.MUSTER_SNAPSHOTS_KEPT + 1
     push.refresh_from_db()
     assert push.snapshot is None
 

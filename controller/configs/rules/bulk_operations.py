@@ -46,7 +46,6 @@ RUN = "controller.configs.tasks.run_batches"
 # A worker yields to other tasks after this time.
 TURN_SECONDS = 5.0
 DRAFTS_STAY = timedelta(days=1)
-STAY = timedelta(days=90)
 State, RowState, Kind = DeviceBatch.State, DeviceBatchRow.State, DeviceBatch.Kind
 # A row at which so many workers died is not given to another one.
 MOST_ATTEMPTS = 3
@@ -316,8 +315,8 @@ def execute_row(row: DeviceBatchRow) -> None:
 
 
 def prune() -> int:
-    """Delete unused drafts and old operations. Returns their number."""
+    """Delete unused drafts. Returns their number."""
     now = timezone.now()
     drafts = DeviceBatch.objects.filter(state=State.DRAFT, created__lt=now - DRAFTS_STAY)
-    over = DeviceBatch.objects.filter(ended__lt=now - STAY)
-    return sum(rows.delete()[1].get("configs.DeviceBatch", 0) for rows in (drafts, over))
+    gone: int = drafts.delete()[1].get("configs.DeviceBatch", 0)
+    return gone

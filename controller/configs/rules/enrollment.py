@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.db import transaction
 from django.utils import timezone
@@ -24,7 +25,6 @@ from controller.notifications.rules.notices import record_notices
 CHALLENGE_SECONDS = 300
 # Limit per organization against floods of generated keys.
 PENDING_MOST = 500
-PENDING_DAYS = 30
 REPORTED = (*FACTS, "backend", "tags", "hardware_id", "management_ip")
 LONGEST_FACT = 128
 
@@ -205,8 +205,8 @@ def dismiss(enrollment: Enrollment) -> None:
 
 
 def prune() -> int:
-    """Delete pending requests not renewed for PENDING_DAYS. Returns their number."""
-    limit = timezone.now() - timedelta(days=PENDING_DAYS)
+    """Delete pending requests not renewed in time. Returns their number."""
+    limit = timezone.now() - timedelta(days=settings.MUSTER_ENROLLMENT_DAYS)
     gone, _ = Enrollment.objects.filter(
         state=Enrollment.State.PENDING, asked__lt=limit
     ).delete()

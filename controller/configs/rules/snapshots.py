@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
@@ -21,7 +22,6 @@ from controller.configs.rules.templates import with_required
 from controller.devices.models import Device
 
 SHOWN_BYTES = 200_000
-KEPT = 50
 # A device may still be downloading a snapshot that was just replaced.
 GRACE = timedelta(hours=1)
 BATCH = 200
@@ -127,7 +127,11 @@ def prune() -> int:
     Snapshots referenced by a configuration or an open push are kept.
     """
     place = Window(RowNumber(), partition_by="config", order_by=F("created").desc())
-    old = Snapshot.objects.annotate(place=place).filter(place__gt=KEPT).order_by()
+    old = (
+        Snapshot.objects.annotate(place=place)
+        .filter(place__gt=settings.MUSTER_SNAPSHOTS_KEPT)
+        .order_by()
+    )
     not_taken = Snapshot.objects.order_by().filter(
         acknowledged=None, refused=None, created__lt=timezone.now() - GRACE
     )
@@ -159,7 +163,7 @@ def _prune(config_ids: list[UUID]) -> int:
             rows_of.values_list("pk", "acknowledged", "refused", "created")
         ):
             was_taken = acknowledged or refused or created >= limit
-            if pk not in needed and (place >= KEPT or not was_taken):
+            if pk not in needed and (place >= settings.MUSTER_SNAPSHOTS_KEPT or not was_taken):
                 gone.append(pk)
     Snapshot.objects.filter(pk__in=gone).delete()
     return len(gone)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -23,7 +24,6 @@ from controller.notifications.models import (
 from controller.notifications.rules.preferences import PreferenceLookup, all_muted
 
 BATCH = 200
-KEPT_DAYS = 90
 MAIL = "controller.notifications.tasks.mail"
 DELIVER = "controller.notifications.tasks.deliver"
 
@@ -139,7 +139,9 @@ def of_user(user: User, pk: UUID) -> Notification:
 
 def prune() -> int:
     """Delete old notices, notifications and deliveries. Returns the number of notices."""
-    limit = timezone.now() - timedelta(days=KEPT_DAYS)
+    if not settings.MUSTER_HISTORY_DAYS:
+        return 0
+    limit = timezone.now() - timedelta(days=settings.MUSTER_HISTORY_DAYS)
     gone = Notice.objects.filter(created__lt=limit, is_latest=False)
     count, _ = gone.delete()
     Notification.objects.filter(created__lt=limit).delete()
