@@ -38,7 +38,7 @@ def _quick_passwords(settings: Any) -> None:
 @pytest.fixture(autouse=True)
 def _fleet_may_be_reached(settings: Any) -> None:
     """Stand-ins are on loopback, which no usual setting opens."""
-    for name in ("DEVICE", "MANAGEMENT", "VPN", "ACME"):
+    for name in ("DEVICE", "MANAGEMENT", "GATEWAY", "VPN", "ACME"):
         setattr(settings, f"MUSTER_{name}_NETWORKS", ["private", "internet", *LOOPBACK])
 
 

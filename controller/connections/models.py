@@ -87,6 +87,8 @@ class DeviceConnection(OrganizationScoped, Base):
     host_key = models.TextField(
         blank=True, help_text="Pinned at the first connection; empty it to accept a new one."
     )
+    # Whether passwords may be offered to the holder of the pinned key.
+    is_host_key_trusted = models.BooleanField(default=False, editable=False)
     is_working = models.BooleanField(null=True, editable=False)
     failure_reason = models.TextField(blank=True, editable=False)
     last_attempt = models.DateTimeField(null=True, editable=False)

@@ -15,6 +15,7 @@ from controller.accounts.models import (
     User,
 )
 from controller.base.models import Base
+from controller.base.outbound.addresses import policy
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField, digest
 from controller.devices.engine.identity import KEY, is_mac, is_name, random_key
@@ -55,6 +56,16 @@ def valid_list(value: Any) -> None:
         raise ValidationError('A list of words is expected, as in ["reboot"].')
 
 
+def valid_networks(value: Any) -> None:
+    valid_list(value)
+    try:
+        policy("", tuple(value))
+    except ValueError as error:
+        raise ValidationError(
+            f"Networks are written as 10.0.0.0/8, private or internet: {error}"
+        ) from error
+
+
 class OrganizationSettings(OrganizationOwned, Base):
     """Device settings of an organization: registration, variables, device limit."""
 
@@ -75,6 +86,13 @@ class OrganizationSettings(OrganizationOwned, Base):
     consistent_keys = models.BooleanField(
         "keys made from the secret", default=True,
         help_text="Off: new devices get a random key instead of the one their agent makes.",
+    )  # fmt: skip
+    management_networks = models.JSONField(
+        default=list, blank=True, validators=[valid_networks],
+        help_text=(
+            "Where an address that a device claims for itself may lie, such as 10.0.0.0/8, "
+            "private or internet; empty for MUSTER_MANAGEMENT_NETWORKS."
+        ),
     )  # fmt: skip
     command_types = models.JSONField(
         default=list, blank=True, validators=[valid_list],
@@ -186,6 +204,8 @@ class Device(OrganizationOwned, Base):
     )  # fmt: skip
     # An address reported by the agent is cleared when no longer reported; a manual one is kept.
     management_ip_is_told = models.BooleanField(default=False, editable=False)
+    # Whether passwords may be offered to whoever answers at its address the first time.
+    is_approved = models.BooleanField(default=True, editable=False)
     is_deactivated = models.BooleanField(default=False, editable=False)
     notes = models.TextField(blank=True)
 

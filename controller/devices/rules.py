@@ -7,14 +7,14 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_ipv46_address
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from controller.accounts.models import Organization, Site
 from controller.base.errors import Conflict, Refused
 from controller.base.events import Event, event_for, publish_on_commit
+from controller.base.outbound.addresses import parsed, policy
 from controller.base.secrets import digest
 from controller.devices.engine.identity import consistent_key, random_key
 from controller.devices.models import (
@@ -25,6 +25,12 @@ from controller.devices.models import (
     StatusChange,
 )
 from controller.notifications.rules.notices import record_notices
+
+CLAIMS = "MUSTER_MANAGEMENT_NETWORKS"
+
+
+class ClaimRefused(Refused):
+    """A device claims an address in a network that its organization does not allow."""
 
 
 def settings_of(organization: Organization) -> OrganizationSettings:
@@ -97,6 +103,8 @@ def change_device(device: Device, **values: Any) -> Device:
     check_site(values.get("site", device.site), organization)
     if "management_ip" in values:
         device.management_ip_is_told = False
+        if values["management_ip"] != device.management_ip:
+            device.is_approved = False
     for name, value in values.items():
         setattr(device, name, value)
     _checked(device).save()
@@ -131,16 +139,35 @@ def claim_management_ip(device: Device, address: str | None) -> None:
     if address is None and not device.management_ip_is_told:
         return
     if address is not None:
-        try:
-            validate_ipv46_address(address)
-        except ValidationError as error:
-            raise Refused(" ".join(error.messages)) from error
+        _check_claim(device, address)
         Device.objects.filter(
             organization_id=device.organization_id, management_ip=address
         ).exclude(pk=device.pk).update(management_ip=None, management_ip_is_told=False)
+    if address != device.management_ip:
+        device.is_approved = False
     device.management_ip = address
     device.management_ip_is_told = address is not None
-    device.checked().save(update_fields=["management_ip", "management_ip_is_told"])
+    device.checked().save(
+        update_fields=["management_ip", "management_ip_is_told", "is_approved"]
+    )
+
+
+def _check_claim(device: Device, address: str) -> None:
+    """Raise ClaimRefused for an address outside of the organization's management networks."""
+    known = parsed(address)
+    if known is None:
+        raise Refused("Enter a valid IPv4 or IPv6 address.")
+    words = settings_of(device.organization).management_networks
+    setting = "the organization's management networks" if words else CLAIMS
+    words = words or settings.MUSTER_MANAGEMENT_NETWORKS
+    if why := policy(setting, tuple(words)).refusal(known):
+        raise ClaimRefused(f"The management address is not taken: {why}")
+
+
+def set_approved(device: Device, *, approved: bool) -> None:
+    """Record whether passwords may be offered at the device's present address."""
+    device.is_approved = approved
+    device.save(update_fields=["is_approved"])
 
 
 def create_group(**values: Any) -> DeviceGroup:

@@ -19,6 +19,7 @@ from controller.accounts.models import (
 )
 from controller.accounts.models.audit import Audited
 from controller.accounts.models.credentials import UserOwned, UserOwnedQuerySet
+from controller.base.address_secrets import AddressSecrets
 from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
@@ -203,6 +204,10 @@ class Webhook(OrganizationOwned, Base):
     """URL that receives signed messages with an organization's notices."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secret"}))
+
+    address_secrets: ClassVar[AddressSecrets] = AddressSecrets(
+        address=("url",), secrets=("secret",)
+    )
 
     name = models.CharField(max_length=64)
     url = models.URLField(

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F
 
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
+from controller.base.address_secrets import AddressSecrets
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedBytesField, EncryptedTextField, digest
@@ -121,6 +122,12 @@ class Vpn(Shareable, Base):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.key_digest = digest(self.key)
         super().save(*args, **kwargs)
+
+    @property
+    def address_secrets(self) -> AddressSecrets:
+        """Return where the token goes: to a ZeroTier controller, or to the webhook."""
+        where = "host" if self.engine.has_controller else "webhook_endpoint"
+        return AddressSecrets(address=("backend", where), secrets=("auth_token",))
 
     @property
     def engine(self) -> Engine:

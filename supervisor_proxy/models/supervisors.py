@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from controller.accounts.models import OrganizationScoped
+from controller.base.address_secrets import AddressSecrets
 from controller.base.models import Dated
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
@@ -26,6 +27,10 @@ class Supervisor(OrganizationScoped, Dated):
 
     secret_fields: ClassVar[SecretFields] = SecretFields(
         "supervisor:secret", whole=frozenset({"key", "previous_key"})
+    )
+
+    address_secrets: ClassVar[AddressSecrets] = AddressSecrets(
+        address=("address", "port", "transport"), secrets=("key", "previous_key")
     )
 
     organization_path: ClassVar[str] = "device__organization"

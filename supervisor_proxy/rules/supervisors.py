@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from controller.base.address_secrets import drop_moved_secrets
 from controller.base.errors import (
     NotAuthenticated,
     NotFound,
@@ -21,7 +22,7 @@ from controller.devices.models import Device
 from supervisor_proxy.drivers.contract import Target
 from supervisor_proxy.engine.addresses import port_fits
 from supervisor_proxy.engine.answers import NEW_KEY
-from supervisor_proxy.models import Supervisor
+from supervisor_proxy.models import IngressSession, Supervisor
 from supervisor_proxy.models.supervisors import BALENA_PORT
 from supervisor_proxy.rules.presence import record_presence
 
@@ -63,8 +64,14 @@ def _written(row: Supervisor, values: Mapping[str, Any]) -> Supervisor:
     for name, value in given.items():
         setattr(row, name, value)
     row.uuid = row.uuid or row.device.pk.hex
+    has_moved = drop_moved_secrets(row, values)
+    if has_moved and not row.key:
+        row.key_state = Supervisor.KeyState.MISSING
     if key is not None and key != row.key:
         take_key(row, key)
+    if has_moved:
+        row.previous_key = ""
+        IngressSession.objects.filter(supervisor=row).delete()
     if row.address:
         check_host(Kind.SUPERVISOR, row.address, field="address")
     row.checked().save()
@@ -100,6 +107,11 @@ def address_of(supervisor: Supervisor) -> str | None:
     return None
 
 
+def _is_unapproved(supervisor: Supervisor, address: str) -> bool:
+    device = supervisor.device
+    return address == device.management_ip and not device.is_approved
+
+
 def target_of(supervisor: Supervisor) -> Target:
     """Return the connection's target. Raises Refused if the address is not allowed."""
     if supervisor.device.is_deactivated:
@@ -111,6 +123,11 @@ def target_of(supervisor: Supervisor) -> Target:
         raise Unreachable(
             "The portal has assigned no address to this device. Enter one on its Supervisor "
             "tab, or make it a client of a VPN.",
+            code="no_address",
+        )
+    if not supervisor.address and _is_unapproved(supervisor, address):
+        raise Unreachable(
+            "The management address of the device was changed, and nobody has approved it since.",
             code="no_address",
         )
     known = parsed(address)
@@ -175,6 +192,7 @@ def _take_facts(row: Supervisor, facts: Mapping[str, Any]) -> None:
         if not isinstance(port, int) or isinstance(port, bool) or not port_fits(port):
             raise Refused({"api_port": ["A port from 1024 to 65535 is expected, or 80."]})
         row.port = port or BALENA_PORT
+        drop_moved_secrets(row, {"key": key})
     version = facts.get("supervisor_version")
     if isinstance(version, str):
         row.version = version[:32]

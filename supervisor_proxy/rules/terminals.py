@@ -6,7 +6,6 @@ import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,10 +17,11 @@ from controller.accounts.models import User
 from controller.base.errors import Conflict, NotAuthenticated, NotPermitted, Refused
 from controller.base.request_context import current_context
 from controller.base.secrets import digest
-from controller.connections.drivers.contract import Address, HostKey, Login
+from controller.connections.drivers.contract import SshTarget
 from controller.connections.drivers.terminal import TerminalSession, open_terminal
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import record_attempts, ssh_login, usable_connections
+from controller.connections.rules import record_attempts, usable_connections
+from controller.connections.rules.ssh_access import ssh_target
 from controller.devices.models import Device
 from supervisor_proxy.models import Terminal, TerminalPart
 
@@ -218,26 +218,11 @@ def played(terminal: Terminal) -> str:
 # --- session
 
 
-@dataclass(frozen=True, slots=True)
-class SshTarget:
-    """SSH target of a terminal as plain values, read before any await."""
-
-    address: Address
-    login: Login
-    host_key: HostKey | None
-    connection_id: UUID
-
-
-def ssh_target(terminal: Terminal) -> SshTarget:
-    connection = terminal.connection
-    if connection is None or not connection.device.management_ip:
+def target_of(terminal: Terminal) -> tuple[SshTarget, UUID]:
+    """Return the terminal's target as plain values, and the connection's id, before any await."""
+    if terminal.connection is None:
         raise Refused("The connection of this device has been removed.")
-    return SshTarget(
-        Address(connection.device.management_ip, connection.ssh_port),
-        ssh_login(connection.credentials),
-        HostKey.parse(connection.host_key) if connection.host_key else None,
-        connection.pk,
-    )
+    return ssh_target(terminal.connection), terminal.connection.pk
 
 
 class Session:
@@ -286,13 +271,13 @@ class Session:
         close(self.terminal, because)
 
     async def _hold(self, shown: Callable[[bytes], Awaitable[None]]) -> str:
-        way = await write(ssh_target)(self.terminal)
+        way, connection = await write(target_of)(self.terminal)
         size = {"columns": self.terminal.columns, "rows": self.terminal.rows}
         async with open_terminal(way.address, way.login, way.host_key, **size) as screen:
             self.screen = screen
             screen.write(bytes(self.early))
             seen = screen.host_key.line if screen.host_key else ""
-            await write(record_attempts)({way.connection_id: ("", seen)})
+            await write(record_attempts)({connection: ("", seen)})
             reading = asyncio.ensure_future(self._read(screen, shown))
             watching = asyncio.ensure_future(self._watch())
             try:

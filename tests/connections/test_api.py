@@ -35,9 +35,13 @@ def test_a_secret_is_stored_and_never_read_back(
         assert b"hunter2" not in answer.content
     shown = client.get(url).json()["params"]
     assert shown == {"username": "root", "password": "********", "port": 2222}
-    # A client that sends the row back with another port keeps the stored password.
-    client.patch(url, {"params": shown | {"port": 22}})
-    assert Credentials.objects.get().params == params | {"port": 22}
+    # A client that sends the row back with another user keeps the stored password.
+    client.patch(url, {"params": shown | {"username": "admin"}})
+    assert Credentials.objects.get().params == params | {"username": "admin"}
+    # Another port may be another service: the password is given again for it.
+    moved = client.patch(url, {"params": shown | {"port": 22}})
+    assert moved.status_code == 400, moved.json()
+    assert Credentials.objects.get().params["port"] == 2222
     client.patch(url, {"params": {"username": "root", "password": "another one"}})
     assert Credentials.objects.get().params["password"] == "another one"
     documented = client.get(f"/api/v1/connection/credential/{created.json()['id']}/")

@@ -70,6 +70,26 @@ def test_a_command_runs_and_its_output_is_kept(client: Any, device: Device) -> N
     assert shown["output"].startswith("hi\n")
 
 
+def test_a_command_pins_the_host_key_that_it_saw(client: Any, device: Device) -> None:
+    run(client, device, "custom", {"command": "true"})
+    connection = device.connections.get()
+    assert connection.host_key.startswith("ssh-")
+    assert connection.is_host_key_trusted
+    assert connection.is_working
+
+
+def test_one_connection_that_cannot_be_used_fails_alone(
+    client: Any, device: Device, organization: Organization, fleet: Fleet
+) -> None:
+    broken = reachable(organization, fleet.devices[1])
+    # As an earlier version of the portal took it.
+    broken.connections.update(host_key="garbage")
+    sent = client.post(url_of(broken), {"type": "custom", "input": {"command": "true"}})
+    row = run(client, device, "custom", {"command": "true"})
+    assert row.status == "success"
+    assert Command.objects.get(pk=sent.json()["id"]).status == "failed"
+
+
 def test_a_failing_command_says_with_which_status(client: Any, device: Device) -> None:
     row = run(client, device, "custom", {"command": "echo oops >&2; exit 3"})
     assert (row.status, row.exit_status) == ("failed", 3)

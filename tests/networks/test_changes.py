@@ -368,7 +368,7 @@ def test_a_gateway_is_kept_with_its_secrets_to_itself(
 def test_only_where_it_is_allowed_is_a_gateway_on_this_machine(
     gateway: Gateway, settings: Any
 ) -> None:
-    settings.MUSTER_LOCAL_GATEWAYS = False
+    settings.MUSTER_LOCAL_GATEWAYS, settings.MUSTER_GATEWAY_NETWORKS = False, ["private"]
     with pytest.raises(Unreachable), execution.connect(gateway) as device:
         device.facts()
     gateway.url = "https://169.254.169.254"

@@ -139,7 +139,7 @@ class DeviceSettingsInline(RuleStackedInline):
     verbose_name = verbose_name_plural = "device settings"
     fields = [
         "registration_enabled", "self_creation", "consistent_keys", "enrollment_enabled",
-        "device_limit", "shared_secret", "context", "command_types",
+        "device_limit", "shared_secret", "context", "command_types", "management_networks",
     ]  # fmt: skip
     update_rule = update_settings
     max_num = 1

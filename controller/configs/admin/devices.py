@@ -33,6 +33,7 @@ from controller.configs.rules import devices as rules
 from controller.configs.rules import drift as drifting
 from controller.configs.rules.bulk_actions import BULK_ACTIONS
 from controller.configs.rules.push_queue import enqueue
+from controller.connections.admin.approval import Approvable
 from controller.connections.admin.connections import ConnectionInline
 from controller.connections.admin.send_command import commands_of, run_on_many
 from controller.devices.admin import filters
@@ -49,7 +50,7 @@ from controller.devices.models import Device
 
 
 @admin.register(Device)
-class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
+class DeviceAdmin(Versioned, Movable, ImportExportAdmin, Approvable, RuleAdmin):
     empty_hint = "Add a device here, import a table, or let devices register themselves with the shared secret of an organization."
     search_rank = 1
     search_icon = "router"
@@ -80,7 +81,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
     paginator = LateJoinPaginator
     inlines = [ConnectionInline]
     actions = ["run_command", *(begin(kind) for kind in BULK_ACTIONS)]
-    actions_detail = ["show_versions", "move", "deactivate", "activate"]
+    actions_detail = ["show_versions", "move", "approve", "deactivate", "activate"]
     actions_list = ["show_deleted"]
     change_form_template = "admin/devices/device/change_form.html"
 
@@ -152,6 +153,7 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, RuleAdmin):
             "verb": verb,
             "row": row,
             "wipes": verb.startswith("Take"),
+            "approves": verb.startswith("Approve"),
         }
         return TemplateResponse(request, "admin/devices/device/confirm.html", context)
 

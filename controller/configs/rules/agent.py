@@ -1,5 +1,6 @@
 """Requests of device agents: registration, checksum, download, report."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -25,6 +26,8 @@ from controller.configs.rules.version_records import record_device
 from controller.devices import rules as devices
 from controller.devices.engine.identity import consistent_key, same_mac
 from controller.devices.models import Device, OrganizationSettings
+
+log = logging.getLogger(__name__)
 
 # Facts that an agent may report; everything else is ignored.
 FACTS = ("model", "os", "system")
@@ -139,6 +142,7 @@ def _added(owner: OrganizationSettings, told: Mapping[str, str]) -> Device:
         mac_address=told["mac_address"],
         key=told.get("key", "") if owner.consistent_keys else "",
         hardware_id=told.get("hardware_id") or None,
+        is_approved=False,
         **facts,
     )
     record_audit("register", device)
@@ -184,12 +188,21 @@ def poll(device_id: UUID, key: str, management_ip: str) -> str:
     row = config_for(device_id, key)
     first = row.served_id is None
     if (management_ip or None) != row.device.management_ip and (management_ip or not first):
-        devices.claim_management_ip(row.device, management_ip or None)
+        _claim(row.device, management_ip or None)
     if row.desired is None:
         render_or_refuse(row)
     publish_checksums([row.pk])
     assert row.desired is not None  # noqa: S101 - settle_rendering stores it or refuses
     return row.desired.checksum
+
+
+def _claim(device: Device, address: str | None) -> None:
+    """Store the address that the agent names; where it may not be taken, the device has none."""
+    try:
+        devices.claim_management_ip(device, address)
+    except devices.ClaimRefused as refusal:
+        log.warning("%s: %s", device, refusal)
+        devices.claim_management_ip(device, None)
 
 
 def download(device_id: UUID, key: str) -> tuple[str, bytes]:

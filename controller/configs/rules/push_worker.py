@@ -16,10 +16,10 @@ from controller.configs.drivers.runner import PushOrder, PushResult, push_many, 
 from controller.configs.models import PUSHES, Push, Snapshot
 from controller.configs.rules.push_queue import DELIVER, is_work_due, lease_due
 from controller.configs.rules.push_results import record_outcomes
-from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import record_attempts, ssh_login, usable_connections
+from controller.connections.rules import record_attempts, usable_connections
+from controller.connections.rules.ssh_access import ssh_target
 from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
 
@@ -137,12 +137,13 @@ def order_for(push: Push, connection: DeviceConnection, snapshot: Snapshot) -> P
             "OpenWISP Firmware 1.x takes no configuration from this portal: choose another "
             "update strategy for the connection."
         )
+    target = ssh_target(connection)
     return PushOrder(
         id=str(push.pk),
         strategy=connection.update_strategy,
-        address=Address(str(connection.device.management_ip), connection.ssh_port),
-        login=ssh_login(connection.credentials),
+        address=target.address,
+        login=target.login,
         archive=Archive(bytes(snapshot.archive), snapshot.checksum),
-        host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
+        host_key=target.host_key,
         window=settings.CONFIRM_SECONDS,
     )

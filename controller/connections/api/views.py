@@ -33,6 +33,7 @@ from controller.connections.models import (
     DeviceConnection,
 )
 from controller.connections.rules import commands
+from controller.connections.rules.ssh_access import approval_kept
 from controller.devices.api.filters import DeviceFilter
 from controller.devices.api.views import OfDevice
 from controller.devices.models import Device
@@ -65,7 +66,12 @@ class ConnectionViewSet(OfDevice, RuleViewSet):
         return super().get_queryset().filter(device=self.device)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        serializer.instance = rules.connect(self.device, **serializer.validated_data)
+        with approval_kept(self.device, by=require_user(self.request)):
+            serializer.instance = rules.connect(self.device, **serializer.validated_data)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        with approval_kept(self.device, by=require_user(self.request)):
+            super().perform_update(serializer)
 
 
 class CommandViewSet(OfDevice, CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):

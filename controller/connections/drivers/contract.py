@@ -71,9 +71,12 @@ class HostKey:
         if len(parts) < HOST_KEY_FIELDS:
             raise Refused("A host key is one line: its type, a blank and base64 text.")
         try:
-            base64.b64decode(parts[1], validate=True)
+            blob = base64.b64decode(parts[1], validate=True)
         except binascii.Error as error:
             raise Refused("The second part of a host key must be base64 text.") from error
+        # It begins with its type, and the length of that.
+        if not blob.startswith(len(parts[0]).to_bytes(4, "big") + parts[0].encode()):
+            raise Refused(f"This is no host key of the type {parts[0][:64]}.")
         return cls(parts[0], parts[1])
 
     @property
@@ -85,6 +88,15 @@ class HostKey:
         """Return the SHA-256 fingerprint as ``ssh-keygen -l`` prints it."""
         digest = hashlib.sha256(base64.b64decode(self.body)).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class SshTarget:
+    """Where to connect, what to offer there, and the host key to insist on."""
+
+    address: Address
+    login: Login
+    host_key: HostKey | None
 
 
 @dataclass(frozen=True, slots=True)

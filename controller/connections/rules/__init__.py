@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused
 from controller.connections.drivers import ssh
-from controller.connections.drivers.contract import Login
+from controller.connections.drivers.contract import HostKey
 from controller.connections.models import Credentials, DeviceConnection
 from controller.devices.models import Device
+from controller.devices.rules import set_approved
 
 SECRETS = ("password", "key", "passphrase", "community")
 NAMES = {
@@ -21,6 +22,7 @@ NAMES = {
     Credentials.Connector.AIROS_SNMP: {"community", "agent", "port"},
 }
 LARGEST_PORT = 65535
+SSH_PORT = 22
 LONGEST_NAME = 256
 
 
@@ -52,8 +54,12 @@ def update_credentials(credentials: Credentials, **values: Any) -> Credentials:
 
 
 def _kept_secrets(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the new parameters; keep the stored secrets if the new ones name none."""
-    if any(new.get(name) for name in SECRETS):
+    """Return the new parameters; keep the stored secrets if the new ones name none.
+
+    Another port may be another service: the secrets have to be given again for it.
+    """
+    moves = new.get("port", SSH_PORT) != old.get("port", SSH_PORT)
+    if moves or any(new.get(name) for name in SECRETS):
         return dict(new)
     return {name: old[name] for name in SECRETS if name in old} | {
         name: value for name, value in new.items() if name not in SECRETS
@@ -113,16 +119,6 @@ def _problems_of_snmp(params: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def ssh_login(credentials: Credentials) -> Login:
-    params = credentials.params
-    return Login(
-        username=params["username"],
-        password=params.get("password"),
-        private_key=params.get("key"),
-        passphrase=params.get("passphrase"),
-    )
-
-
 @transaction.atomic
 def connect(device: Device, *, credentials: Credentials, **values: Any) -> DeviceConnection:
     """Create a device connection with these credentials and update strategy."""
@@ -135,16 +131,48 @@ def connect(device: Device, *, credentials: Credentials, **values: Any) -> Devic
             }
         )
     values.setdefault("update_strategy", DeviceConnection.Strategy.OPENWRT_AGENT)
+    values["host_key"] = checked_host_key(values.get("host_key", ""))
     connection = DeviceConnection(device=device, credentials=credentials, **values).checked()
     connection.save()
     return connection
 
 
+@transaction.atomic
 def update_connection(connection: DeviceConnection, **values: Any) -> DeviceConnection:
+    """Change a connection.
+
+    Another port or host key than before, and the device is offered no password until it is
+    approved: whoever answers then may be another one.
+    """
+    before: DeviceConnection = DeviceConnection.objects.select_for_update(of=("self",)).get(
+        pk=connection.pk
+    )
+    if "host_key" in values:
+        values["host_key"] = checked_host_key(values["host_key"])
     for name, value in values.items():
         setattr(connection, name, value)
+    if connection.host_key != before.host_key:
+        connection.is_host_key_trusted = False
+    if _leads_elsewhere(connection, before):
+        set_approved(connection.device, approved=False)
     connection.checked().save()
     return connection
+
+
+def _leads_elsewhere(connection: DeviceConnection, before: DeviceConnection) -> bool:
+    if connection.host_key:
+        return False
+    return bool(before.host_key) or connection.ssh_port != before.ssh_port
+
+
+def checked_host_key(line: str) -> str:
+    """Return a host key as it is stored; raise Refused under ``host_key`` if it is none."""
+    if not line.strip():
+        return ""
+    try:
+        return HostKey.parse(line).line
+    except Refused as error:
+        raise Refused({"host_key": [str(error)]}) from error
 
 
 def disconnect(connection: DeviceConnection) -> None:
@@ -210,13 +238,15 @@ def usable_connections(device_ids: Iterable[UUID]) -> dict[UUID, DeviceConnectio
 
 def record_attempts(found: Mapping[UUID, tuple[str, str]]) -> None:
     """Record the last attempts in bulk: connection → (failure reason, host key seen)."""
-    rows = list(DeviceConnection.objects.filter(pk__in=found))
+    rows = list(DeviceConnection.objects.filter(pk__in=found).select_related("device"))
     now = timezone.now()
     for row in rows:
         reason, host_key = found[row.pk]
         row.is_working, row.failure_reason, row.last_attempt = not reason, reason, now
         if host_key and not row.host_key:
-            row.host_key = host_key
+            row.host_key, row.is_host_key_trusted = host_key, row.device.is_approved
     DeviceConnection.objects.bulk_update(
-        rows, ["is_working", "failure_reason", "last_attempt", "host_key"], batch_size=500
+        rows,
+        ["is_working", "failure_reason", "last_attempt", "host_key", "is_host_key_trusted"],
+        batch_size=500,
     )

@@ -16,12 +16,12 @@ from controller.base.events import publish_on_commit
 from controller.base.leases import FREE, LeaseHolder, assign
 from controller.celery import enqueue_on_commit
 from controller.connections.drivers.commands import CommandRequest, CommandResult, run
-from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.engine.commands import KINDS
 from controller.connections.models import COMMANDS, Command, Credentials, DeviceConnection
-from controller.connections.rules import record_attempts, ssh_login, usable_connections
+from controller.connections.rules import record_attempts, usable_connections
 from controller.connections.rules.commands import RUN, progress
+from controller.connections.rules.ssh_access import NO_ADDRESS, ssh_target
 
 WRITE_SECONDS = 0.4
 # After so long no further command is begun by the same task.
@@ -106,10 +106,8 @@ class CommandRunner:
         for row in commands:
             self.rows[row.pk] = row
             connection = named.get(row.connection_id) or usual.get(row.device_id)
-            if connection is None or not connection.device.management_ip:
-                self.endings[row.pk] = CommandResult(
-                    "failed", "The device has no address to reach."
-                )
+            if connection is None:
+                self.endings[row.pk] = CommandResult("failed", NO_ADDRESS)
                 continue
             try:
                 self.orders[row.pk] = order_for(row, connection)
@@ -203,11 +201,11 @@ def finish(row: Command, ending: CommandResult, output: str) -> None:
 
 
 def order_for(row: Command, connection: DeviceConnection) -> CommandRequest:
-    kind = KINDS[row.type]
+    kind, target = KINDS[row.type], ssh_target(connection)
     return CommandRequest(
-        address=Address(str(connection.device.management_ip), connection.ssh_port),
-        login=ssh_login(connection.credentials),
-        host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
+        address=target.address,
+        login=target.login,
+        host_key=target.host_key,
         line=kind.line(row.input),
         stdin=kind.stdin(row.input),
         seconds=SECONDS_ALLOWED,

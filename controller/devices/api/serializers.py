@@ -34,7 +34,7 @@ class SettingsSerializer(MasksSecrets, serializers.ModelSerializer[OrganizationS
         fields = [
             "organization", "registration_enabled", "self_creation", "consistent_keys",
             "enrollment_enabled", "shared_secret", "context", "device_limit", "command_types",
-            "modified",
+            "management_networks", "modified",
         ]  # fmt: skip
         read_only_fields = ["organization"]
 

@@ -24,6 +24,7 @@ from controller.base.errors import NotFound, Refused
 from controller.base.secret_fields import shown_values
 from controller.configs.models import Config, TemplateUse
 from controller.configs.rules import devices, organization_transfer
+from controller.connections.rules.ssh_access import APPROVE, approval_kept, approve
 from controller.devices.api.filters import DeviceFilter, GroupFilter
 from controller.devices.api.serializers import (
     DeviceDetail,
@@ -121,8 +122,10 @@ class DeviceViewSet(RuleViewSet):
     create_rule = staticmethod(devices.create_device)
     update_rule = staticmethod(devices.update_device)
     # The archive holds keys, the device's own too.
-    permissions = {"configuration": "device:secret"} | dict.fromkeys(
-        ("activate", "deactivate", "move"), "device:update"
+    permissions = (
+        {"configuration": "device:secret"}
+        | dict.fromkeys(("activate", "deactivate", "move"), "device:update")
+        | {"approve": APPROVE}
     )
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
@@ -182,7 +185,9 @@ class DeviceViewSet(RuleViewSet):
 
     @transaction.atomic
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        super().perform_update(serializer)
+        device = cast(Device, serializer.instance)
+        with approval_kept(device, by=require_user(self.request)):
+            super().perform_update(serializer)
         if "organization" in serializer.validated_data:
             drop_foreign_places(cast(Device, serializer.instance))
 
@@ -208,6 +213,12 @@ class DeviceViewSet(RuleViewSet):
     def deactivate(self, request: Request, pk: str) -> Response:
         """Deactivate the device and remove its configuration from it."""
         return Response(self.get_serializer(self._again(devices.deactivate)).data)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, pk: str) -> Response:
+        """Let passwords be offered to the device over SSH, at the address it has now."""
+        return Response(self.get_serializer(approve(self.get_object())).data)
 
     @extend_schema(request=MoveSerializer, responses=PlanSerializer)
     @action(detail=True, methods=["post"])

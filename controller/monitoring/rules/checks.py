@@ -17,10 +17,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from controller.base.errors import Refused
-from controller.connections.drivers.contract import Address, HostKey
+from controller.connections.drivers.contract import Address
 from controller.connections.drivers.tcp import probe_many
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import record_attempts, ssh_login, usable_connections
+from controller.connections.rules import record_attempts, usable_connections
+from controller.connections.rules.ssh_access import ssh_target
 from controller.devices.models import Device
 from controller.monitoring.drivers import icmp
 from controller.monitoring.drivers.ssh import Measured, Target, measure_many
@@ -191,12 +192,8 @@ def pull(devices: Sequence[UUID]) -> int:
 
 def target_of(device: UUID, way: DeviceConnection) -> Target | None:
     try:
-        return Target(
-            str(device),
-            Address(str(way.device.management_ip), way.ssh_port),
-            ssh_login(way.credentials),
-            HostKey.parse(way.host_key) if way.host_key else None,
-        )
+        found = ssh_target(way)
+        return Target(str(device), found.address, found.login, found.host_key)
     except Refused:
         return None
 

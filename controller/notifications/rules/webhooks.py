@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import F
 from django.utils import timezone
 
+from controller.base.address_secrets import drop_moved_secrets
 from controller.base.errors import Refused
 from controller.base.leases import LeaseHolder
 from controller.celery import enqueue_on_commit
@@ -35,11 +36,13 @@ def create_webhook(**values: Any) -> Webhook:
 
 
 def update_webhook(row: Webhook, **values: Any) -> Webhook:
+    """Change a webhook. Another server gets another secret, unless one is given with it."""
     is_new_start = values.get("is_active") and not row.is_active
     for name, value in values.items():
         setattr(row, name, value)
     if is_new_start:
         row.failures, row.trouble = 0, ""
+    drop_moved_secrets(row, values)
     _checked(row).save()
     return row
 

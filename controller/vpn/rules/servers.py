@@ -10,6 +10,7 @@ from django.utils.text import slugify
 
 from controller.accounts.models import Version
 from controller.accounts.rules import versions
+from controller.base.address_secrets import drop_moved_secrets
 from controller.base.errors import Conflict, Refused
 from controller.base.secrets import digest
 from controller.devices.engine.identity import random_key
@@ -70,6 +71,7 @@ def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
     values = _without_blanks(values)
     for name, value in values.items():
         setattr(vpn, name, value)
+    drop_moved_secrets(vpn, values)
     if "cert" in values and vpn.cert is None and vpn.ca_id == before.ca_id:
         vpn.cert = before.cert
     if vpn.ca_id != before.ca_id and vpn.cert_id == before.cert_id:

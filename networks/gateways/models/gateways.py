@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site
+from controller.base.address_secrets import AddressSecrets
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
@@ -28,6 +29,10 @@ class Gateway(OrganizationOwned, Base):
     """A vendor's firewall, router or controller with its own API."""
 
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"key", "secret"}))
+
+    address_secrets: ClassVar[AddressSecrets] = AddressSecrets(
+        address=("url", "ca_certificate"), secrets=("key", "secret")
+    )
 
     not_audited: ClassVar[frozenset[str]] = frozenset(
         {"version", "last_seen", "trouble", "polled"}

@@ -11,9 +11,11 @@ from django.db import transaction
 from django.db.models import F, ProtectedError, Q
 from django.utils import timezone
 
+from controller.base.address_secrets import drop_moved_secrets
 from controller.base.database import release_connections
 from controller.base.errors import Conflict, Refused, Unreachable
 from controller.base.events import event_for, publish
+from controller.base.outbound import Kind, check_host
 from networks.gateways import drivers
 from networks.gateways.drivers.contract import Endpoint
 from networks.gateways.drivers.contract import Gateway as Connection
@@ -41,6 +43,7 @@ def update_gateway(row: Gateway, /, **values: Any) -> Gateway:
         raise Refused({"vendor": ["It has changes for the vendor that it is of."]})
     for name, value in values.items():
         setattr(row, name, value)
+    drop_moved_secrets(row, values)
     _checked(row).save()
     return row
 
@@ -60,6 +63,7 @@ def _checked(row: Gateway) -> Gateway:
     row.checked()
     if urlsplit(row.url).scheme != "https" and not settings.MUSTER_LOCAL_GATEWAYS:
         raise Refused({"url": ["The address begins with https://."]})
+    check_host(Kind.GATEWAY, urlsplit(row.url).hostname or "", field="url")
     return row
 
 

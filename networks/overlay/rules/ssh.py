@@ -9,10 +9,11 @@ from django.conf import settings
 from controller.accounts.models import User
 from controller.base.errors import Refused, Unreachable
 from controller.connections.drivers.commands import CommandRequest, CommandResult, run
-from controller.connections.drivers.contract import Address, HostKey
+from controller.connections.drivers.contract import SshTarget
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import ssh_login, usable_connections
+from controller.connections.rules import record_attempts, usable_connections
+from controller.connections.rules.ssh_access import ssh_target
 from controller.devices.models import Device
 from networks.overlay.engine.keys import checked_public, wireguard_pair
 from networks.overlay.models import Node
@@ -68,20 +69,26 @@ def ask(
     Raises Unreachable. With ``partly``, output received before the timeout is accepted.
     """
     said = bytearray()
-    ending = async_to_sync(_run)(connection, words, seconds, said)
+    try:
+        target = ssh_target(connection)
+    except Refused as refusal:
+        raise Unreachable(str(refusal), code=CONNECT) from refusal
+    ending = async_to_sync(_run)(target, words, seconds, said)
+    if ending.host_key is not None:
+        record_attempts({connection.pk: ("", ending.host_key.line)})
     if ending.exit_status is None and not (partly and said):
         raise Unreachable(ending.reason or "The device does not answer.", code=CONNECT)
     return said.decode(errors="replace")
 
 
 async def _run(
-    connection: DeviceConnection, words: Iterable[str], seconds: float, said: bytearray
+    target: SshTarget, words: Iterable[str], seconds: float, said: bytearray
 ) -> CommandResult:
     budget = seconds or settings.MUSTER_CONTACT_SECONDS
     order = CommandRequest(
-        address=Address(str(connection.device.management_ip), connection.ssh_port),
-        login=ssh_login(connection.credentials),
-        host_key=HostKey.parse(connection.host_key) if connection.host_key else None,
+        address=target.address,
+        login=target.login,
+        host_key=target.host_key,
         line=f"sh -s -- {' '.join(words)}",
         stdin=script(),
         seconds=budget,

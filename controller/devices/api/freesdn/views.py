@@ -12,6 +12,7 @@ from rest_framework.serializers import BaseSerializer
 from controller.accounts.models import User
 from controller.accounts.rules import authorize
 from controller.configs.rules import devices
+from controller.connections.rules.ssh_access import approval_kept
 from controller.devices.api.freesdn.filters import DeviceFilter
 from controller.devices.api.freesdn.serializers import (
     COLUMNS,
@@ -22,7 +23,7 @@ from controller.devices.api.freesdn.serializers import (
 )
 from controller.devices.models import Device
 from controller.dialects.freesdn import RuleViewSet
-from controller.dialects.openwisp import permission_of
+from controller.dialects.openwisp import permission_of, require_user
 
 
 class DeviceViewSet(RuleViewSet):
@@ -61,7 +62,8 @@ class DeviceViewSet(RuleViewSet):
                 device.organization_id,
                 place,
             )
-        devices.update_device(device, **values)
+        with approval_kept(device, by=require_user(self.request)):
+            devices.update_device(device, **values)
         serializer.instance = self.get_queryset().filter(pk=device.pk).first() or device
 
     @extend_schema(responses=Summary)

@@ -1,0 +1,82 @@
+"""What is offered to a device over SSH: keys always, passwords only once it is known."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from controller.accounts.models import User
+from controller.accounts.rules.audit import record_audit
+from controller.base.errors import Refused
+from controller.connections.drivers.contract import Address, HostKey, Login, SshTarget
+from controller.connections.models import Credentials, DeviceConnection
+from controller.devices import rules as devices
+from controller.devices.models import Device
+
+APPROVE = "credentials:update"
+NO_ADDRESS = "The device has no address to reach."
+NOT_APPROVED = (
+    "No password is offered to this device yet: it told its address itself, or its address or "
+    "host key was changed. Approve it on its page, or use credentials with a private key."
+)
+
+
+def ssh_login(credentials: Credentials) -> Login:
+    params = credentials.params
+    return Login(
+        username=params["username"],
+        password=params.get("password"),
+        private_key=params.get("key"),
+        passphrase=params.get("passphrase"),
+    )
+
+
+def ssh_target(connection: DeviceConnection) -> SshTarget:
+    """Return where to connect and what to offer there.
+
+    Raises Refused where there is no address, where the pinned host key is none, and where
+    there is nothing but a password and the device may not be offered it.
+    """
+    device = connection.device
+    if not device.management_ip:
+        raise Refused(NO_ADDRESS)
+    login = ssh_login(connection.credentials)
+    if login.password and not may_get_password(connection):
+        if not login.private_key:
+            raise Refused(NOT_APPROVED, code="not_approved")
+        login = replace(login, password=None)
+    return SshTarget(
+        Address(str(device.management_ip), connection.ssh_port),
+        login,
+        HostKey.parse(connection.host_key) if connection.host_key else None,
+    )
+
+
+def may_get_password(connection: DeviceConnection) -> bool:
+    """Return whether a pinned host key, or an approved address, says who gets it."""
+    if connection.host_key:
+        return connection.is_host_key_trusted
+    return connection.device.is_approved
+
+
+def approve(device: Device) -> Device:
+    """Let passwords be offered to the device: at its address, and to the keys pinned so far."""
+    devices.set_approved(device, approved=True)
+    device.connections.exclude(host_key="").update(is_host_key_trusted=True)
+    record_audit("approve", device)
+    return device
+
+
+def is_trusted(device: Device) -> bool:
+    """Return whether passwords may be offered to it by all of its connections."""
+    pinned = device.connections.exclude(host_key="")
+    return device.is_approved and not pinned.filter(is_host_key_trusted=False).exists()
+
+
+@contextmanager
+def approval_kept(device: Device, *, by: User) -> Iterator[None]:
+    """Let a change by somebody who may approve the device leave it approved, if it was."""
+    was_trusted = is_trusted(device)
+    yield
+    device.refresh_from_db(fields=["is_approved"])
+    if was_trusted and not is_trusted(device) and by.has_perm_on(APPROVE, device):
+        approve(device)
