@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from controller.base.errors import Refused
 from controller.configs.drivers.runner import Connector
-from controller.connections.drivers.contract import Address, HostKey
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.models import DeviceConnection
-from controller.connections.rules import ssh_login, usable_connections
+from controller.connections.rules import usable_connections
+from controller.connections.rules.ssh_access import ssh_target
 from controller.devices.models import Device, Presence
 from controller.firmware.drivers.openwrt import read_system
 from controller.firmware.engine.reports import SystemReport
@@ -40,12 +40,8 @@ class Reading:
 
 def connector(connection: DeviceConnection, gate: asyncio.Semaphore) -> Connector:
     """Return what opens shells on a device; raise Refused for a malformed host key."""
-    return Connector(
-        Address(str(connection.device.management_ip), connection.ssh_port),
-        ssh_login(connection.credentials),
-        HostKey.parse(connection.host_key) if connection.host_key else None,
-        gate=gate,
-    )
+    target = ssh_target(connection)
+    return Connector(target.address, target.login, target.host_key, gate=gate)
 
 
 def due() -> QuerySet[Device]:
