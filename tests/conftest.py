@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 import tests.plugins.truncation  # noqa: F401 - takes its place
 from controller.accounts.models import Organization, User
 from controller.base.outbound.kinds import LOOPBACK
-from controller.devices.drivers import agent_cache
+from controller.base.redis import quick_client
 from tests import factories
 
 # No deadline: the speed of a property test depends on the machine.
@@ -25,7 +25,7 @@ hypothesis.settings.load_profile("muster")
 
 @pytest.fixture(autouse=True)
 def _empty_redis() -> None:
-    agent_cache.client().flushall()
+    quick_client().flushall()
     cache.clear()
 
 

@@ -8,16 +8,15 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Protocol, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.utils import timezone
-from redis import Redis
 from redis.exceptions import RedisError
+
+from controller.base.redis import quick_client
 
 CHANNEL = "muster:events"
 PATIENCE_SECONDS = 0.5
@@ -94,7 +93,7 @@ def publish_on_commit(find: Callable[[], Iterable[Event]]) -> None:
 
 def _publish(find: Callable[[], Iterable[Event]]) -> None:
     try:
-        redis = _redis(settings.REDIS_URL)
+        redis = quick_client(PATIENCE_SECONDS)
         ((_, listeners),) = cast(list[tuple[bytes, int]], redis.pubsub_numsub(CHANNEL))
         if not listeners:
             return
@@ -104,10 +103,3 @@ def _publish(find: Callable[[], Iterable[Event]]) -> None:
         pipe.execute()
     except (RedisError, OSError) as error:
         log.warning("Redis is away, nobody hears what happened: %s", error)
-
-
-@lru_cache(maxsize=2)
-def _redis(url: str) -> Redis:
-    return Redis.from_url(
-        url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS
-    )

@@ -66,4 +66,11 @@ def async_waiting_client() -> "AsyncRedis":
 
 
 def _patient() -> dict[str, Any]:
-    return {"socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS}
+    options: dict[str, Any] = {
+        "socket_timeout": None,
+        "socket_connect_timeout": CONNECT_SECONDS,
+    }
+    if not settings.REDIS_URL.startswith("unix:"):
+        # Without a timeout, the kernel notices a machine that has vanished.
+        options["socket_keepalive"] = True
+    return options

@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from django.conf import settings
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from controller.base.redis import async_client
 from controller.devices.drivers.agent_cache import SEEN, key_hash, record_name
 from controller.dialects.agent import HEADER
 from controller.wsgi_bridge import Receive, Scope, Send
@@ -102,12 +102,7 @@ class ChecksumFastPath:
 
     def connected(self) -> Redis:
         if self.redis is None:
-            self.redis = Redis.from_url(
-                settings.REDIS_URL,
-                decode_responses=True,
-                socket_timeout=PATIENCE_SECONDS,
-                socket_connect_timeout=PATIENCE_SECONDS,
-            )
+            self.redis = async_client(PATIENCE_SECONDS)
         return self.redis
 
     def record_seen(self, device: str, scope: Scope) -> None:

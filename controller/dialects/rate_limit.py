@@ -19,6 +19,7 @@ from redis import Redis
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
+from controller.base.redis import quick_client
 from controller.dialects.cookies import ACCESS_COOKIE
 
 log = logging.getLogger(__name__)
@@ -83,13 +84,7 @@ class Limiter:
 
 @lru_cache(maxsize=1)
 def limiter() -> Limiter:
-    return Limiter(
-        Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=PATIENCE_SECONDS,
-            socket_connect_timeout=PATIENCE_SECONDS,
-        )
-    )
+    return Limiter(quick_client(PATIENCE_SECONDS))
 
 
 _known: dict[bytes, str] = {}

@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any, cast
 
-from django.conf import settings
-from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
+from controller.base.redis import async_waiting_client, quick_client, waiting_client
 from supervisor_proxy.drivers import relay
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Order, Target
 from supervisor_proxy.drivers.hassio import form
@@ -34,13 +32,12 @@ def connected(agent: str) -> str:
     Raises Unreachable if it is not connected.
     """
     try:
-        with Redis.from_url(settings.REDIS_URL) as redis:
-            found = cast(bytes | None, redis.get(relay.presence(agent)))
+        found = cast(str | None, quick_client().get(relay.presence(agent)))
     except (RedisError, OSError):
         found = None
     if not found:
         raise Unreachable(AWAY, code="offline")
-    return found.decode()
+    return found
 
 
 def opening(call: str, order: Order, **values: Any) -> bytes:
@@ -83,7 +80,7 @@ class Agent:
             messages += [relay.part(call, body[at : at + relay.PART]) for at in parts]
             messages.append(relay.text("end", call))
         try:
-            async with AsyncRedis.from_url(settings.REDIS_URL) as redis:
+            async with async_waiting_client() as redis:
                 await redis.rpush(to, *messages)
                 await redis.expire(to, relay.KEPT_SECONDS)
                 reply = await self._reply(redis, to, agent, call, order)
@@ -158,7 +155,7 @@ class Exchange:
         self.agent, self.call = target.agent, relay.new_call()
         self.patience = FOLLOWING_SECONDS if order.follows else PATIENCE_SECONDS
         self.to = relay.inbox(self.agent, connected(self.agent))
-        self.redis = Redis.from_url(settings.REDIS_URL)
+        self.redis = waiting_client()
         self.room = relay.WINDOW
         self.is_over = False
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -9,6 +10,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from controller.base.redis import async_waiting_client, quick_client, waiting_client
 
+ROOT = Path(__file__).parents[2]
 # Longer than redis-py's default read timeout.
 IDLE_SECONDS = 6.0
 
@@ -56,3 +58,13 @@ def test_a_quick_question_gives_up() -> None:
 def test_the_quick_client_is_one_for_the_process() -> None:
     assert quick_client() is quick_client()
     assert settings.REDIS_URL.startswith("unix://")
+
+
+def test_clients_are_made_in_one_place_alone() -> None:
+    makers = [
+        str(path.relative_to(ROOT))
+        for top in ("controller", "networks", "supervisor_proxy", "pki", "geo")
+        for path in (ROOT / top).rglob("*.py")
+        if "Redis.from_url(" in path.read_text()
+    ]
+    assert makers == ["controller/base/redis.py"]

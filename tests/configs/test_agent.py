@@ -275,8 +275,9 @@ def test_devices_of_an_inactive_organization_are_turned_away(
 def test_polls_of_an_inactive_organization_are_soon_not_answered_from_the_cache(
     organization: Organization, django_capture_on_commit_callbacks: Any
 ) -> None:
+    from controller.base.redis import quick_client as client
     from controller.configs.rules.push_queue import reconcile
-    from controller.devices.drivers.agent_cache import client, record_name
+    from controller.devices.drivers.agent_cache import record_name
 
     with django_capture_on_commit_callbacks(execute=True):
         device = factories.device(organization, config={})

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from controller.base.redis import quick_client
 from controller.devices.drivers import agent_cache
 from controller.dialects.checksum_fast_path import ChecksumFastPath
 from controller.waiting_rooms import WaitingRoom, build_rooms
@@ -119,7 +120,7 @@ class TestPolls:
         async def many() -> list[Any]:
             return await asyncio.gather(*(application.record(DEVICE.hex) for _ in range(50)))
 
-        redis = agent_cache.client()
+        redis = quick_client()
         redis.config_resetstat()
         found = asyncio.run(many())
         assert {record[1] for record in found} == {"c" * 32}

@@ -9,12 +9,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import redis
-from django.conf import settings
+from redis.exceptions import ResponseError
+
+from controller.base.redis import quick_client
 
 SEEN = "muster:seen"
 SEEN_TAKEN = "muster:seen:taken"
@@ -42,16 +42,9 @@ class Record:
         return f"{key_hash(self.key)}|{self.checksum}|{self.management_ip}"
 
 
-@lru_cache(maxsize=1)
-def client() -> "redis.Redis":
-    return redis.Redis.from_url(
-        settings.REDIS_URL, decode_responses=True, socket_timeout=2, socket_connect_timeout=2
-    )
-
-
 def publish(records: Iterable[Record]) -> None:
     """Cache these records, so that the devices' polls are answered from Redis."""
-    with client().pipeline(transaction=False) as pipe:
+    with quick_client().pipeline(transaction=False) as pipe:
         for record in records:
             pipe.set(record_name(record.device_id.hex), record.text(), ex=SECONDS_KEPT)
         pipe.execute()
@@ -61,12 +54,12 @@ def withdraw(device_ids: Iterable[UUID]) -> None:
     """Delete the records of these devices; their next poll reaches the database."""
     names = [record_name(device_id.hex) for device_id in device_ids]
     if names:
-        client().delete(*names)
+        quick_client().delete(*names)
 
 
 def record_seen(seen: Mapping[Any, Any]) -> None:
     """Record recent requests: device hex → ``seconds address``."""
-    client().hset(SEEN, mapping=dict(seen))
+    quick_client().hset(SEEN, mapping=dict(seen))
 
 
 def take_seen() -> dict[UUID, tuple[datetime, str]]:
@@ -74,18 +67,18 @@ def take_seen() -> dict[UUID, tuple[datetime, str]]:
 
     They are kept until :func:`discard_taken` is called.
     """
-    redis_ = client()
-    if not redis_.exists(SEEN_TAKEN):
+    redis = quick_client()
+    if not redis.exists(SEEN_TAKEN):
         try:
-            redis_.rename(SEEN, SEEN_TAKEN)
-        except redis.ResponseError:  # no requests were recorded
+            redis.rename(SEEN, SEEN_TAKEN)
+        except ResponseError:  # no requests were recorded
             return {}
     taken: dict[UUID, tuple[datetime, str]] = {}
-    for device, text in redis_.hgetall(SEEN_TAKEN).items():
+    for device, text in redis.hgetall(SEEN_TAKEN).items():
         seconds, _, address = str(text).partition(" ")
         taken[UUID(str(device))] = datetime.fromtimestamp(float(seconds), UTC), address
     return taken
 
 
 def discard_taken() -> None:
-    client().delete(SEEN_TAKEN)
+    quick_client().delete(SEEN_TAKEN)

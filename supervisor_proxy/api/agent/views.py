@@ -10,11 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from channels.db import database_sync_to_async
-from django.conf import settings
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from controller.base.errors import NotAuthenticated, Refused
+from controller.base.redis import async_waiting_client
 from controller.dialects.consumers import (
     BAD_MESSAGE,
     CHECK_SECONDS,
@@ -47,7 +46,7 @@ class AgentConsumer(Consumer):
         self.agent, self.number, self.instance = str(row.pk), row.pk, uuid4().hex
         # Flow control: remaining window of each open call.
         self.room: dict[str, int] = {}
-        self.redis = Redis.from_url(settings.REDIS_URL)
+        self.redis = async_waiting_client()
         self.is_open = True
         await self.be_present()
         self.watching = asyncio.create_task(self.watch())

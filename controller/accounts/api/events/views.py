@@ -7,12 +7,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from controller.accounts.engine.scopes import NO_SITE
 from controller.base.events import CHANNEL
+from controller.base.redis import async_waiting_client
 from controller.dialects.consumers import BAD_MESSAGE, TOO_SLOW, Consumer
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class Hub:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def subscribe(self) -> None:
-        async with Redis.from_url(settings.REDIS_URL) as redis, redis.pubsub() as pubsub:
+        async with async_waiting_client() as redis, redis.pubsub() as pubsub:
             await pubsub.subscribe(CHANNEL)
             async for message in pubsub.listen():
                 if message["type"] == "subscribe":
