@@ -5,6 +5,7 @@ Their ports are kept across restarts, their state is not.
 
 import argparse
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.fleet.gateway import StandIn
@@ -28,6 +29,15 @@ VENDORS: dict[str, type[StandIn]] = {
 }
 
 
+def seed(devices: Mapping[str, StandIn]) -> None:
+    """What a fresh appliance would have that the first steps of the docs change."""
+    firewall = devices["opnsense"]
+    assert isinstance(firewall, OPNsense)
+    firewall.put(
+        "wireguard/server", name="wg0", enabled="1", port="51000", tunneladdress="10.9.0.1/24"
+    )
+
+
 async def serve(folder: Path) -> None:
     path = folder / "gateways.json"
     told = kept(path)
@@ -35,6 +45,7 @@ async def serve(folder: Path) -> None:
         vendor: make(port=told.get(vendor, {}).get("port", 0))
         for vendor, make in VENDORS.items()
     }
+    seed(devices)
     for device in devices.values():
         await device.listen()
     told = {

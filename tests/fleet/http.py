@@ -186,7 +186,7 @@ class Appliance:
         data = body.encode() if isinstance(body, str) else body
         parts = data.blocks() if isinstance(data, Large) else iter([data])
         size = data.size if isinstance(data, Large) else len(data)
-        lines = [f"HTTP/1.1 {status} {REASONS[status]}", "Connection: close"]
+        lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Said')}", "Connection: close"]
         if kind:
             lines.append(f"Content-Type: {kind}")
         if status != 204:

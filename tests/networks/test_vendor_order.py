@@ -9,7 +9,7 @@ from controller.accounts.models import User
 from controller.base.errors import OutcomeUnknown, Refused
 from networks.gateways.engine.features import ALL
 from networks.gateways.engine.features.positions import arranged, is_at, position_of
-from networks.gateways.rules import diff, reconciliation
+from networks.gateways.rules import diff, reconciliation, surroundings
 from networks.gateways.rules.gateways import connect
 from tests.networks.applying import Desk, at_a_desk
 
@@ -111,3 +111,36 @@ def test_a_position_is_a_place_among_the_others() -> None:
     assert is_at("last", position_of(ids, "c"))
     assert not is_at("first", position_of(ids, "c"))
     assert is_at("after:gone before:gone", position_of(ids, "c"))
+
+
+@pytest.mark.parametrize(
+    "desk",
+    [
+        "mikrotik.firewall.filter_rule",
+        "openwrt.firewall.rule",
+        "opnsense.firewall.rule",
+        "pfsense.firewall.rule",
+    ],
+    indirect=True,
+)
+def test_a_dry_run_shows_the_rules_around_and_warns_of_one_that_drops_everything(
+    desk: Desk,
+) -> None:
+    feature = desk.feature
+    named = next(
+        n for n in ("comment", "descr", "description", "name") if n in feature.properties
+    )
+    same = {
+        n: v for n, v in feature.example.items() if n in {*feature.chain, *feature.required}
+    }
+    drop = {**same, feature.final[0]: feature.final[1], named: "the last"}
+    final = desk.do("create", drop).target_id
+    change = desk.stage("create", {**same, named: "behind"})
+    found = surroundings.surroundings(change)
+    assert [one["is_this"] for one in found.rules][-1]
+    assert final in found.warning
+    assert "the last" in found.warning
+    ahead = desk.stage("create", {**same, named: "ahead", "position": f"before:{final}"})
+    found = surroundings.surroundings(ahead)
+    assert found.warning == ""
+    assert found.rules[-1]["target_id"] == final

@@ -102,6 +102,8 @@ class GatewayAdmin(RuleAdmin):
     def status(self, obj: Gateway) -> str:
         if obj.trouble:
             return badge("Trouble", "bad", obj.trouble)
+        if obj.caution:
+            return badge("Read only", "warn", obj.caution)
         return badge("Online", "good") if obj.last_seen else badge("Never seen", "mute")
 
     @display(description="Last seen", ordering="last_seen")

@@ -33,10 +33,11 @@ class GatewayShape(serializers.ModelSerializer[Gateway]):
         model = Gateway
         fields = [
             "id", "name", "vendor", "url", "key", "secret", "ca_certificate", "site_id",
-            "organization_id", "approval", "maintenance", "version", "last_seen", "trouble",
+            "organization_id", "approval", "maintenance", "version", "caution", "last_seen",
+            "trouble",
             "created_at", "updated_at",
         ]  # fmt: skip
-        read_only_fields = ["version", "last_seen", "trouble"]
+        read_only_fields = ["version", "caution", "last_seen", "trouble"]
         validators: list[Any] = []
 
 
@@ -186,6 +187,8 @@ class PlanShape(serializers.Serializer[Any]):
     is_approved = serializers.BooleanField()
     obstacles = serializers.ListField(child=serializers.CharField())
     conflicts_with = serializers.ListField(child=serializers.UUIDField())
+    around = serializers.ListField(child=serializers.DictField())
+    warnings = serializers.ListField(child=serializers.CharField())
 
 
 class SetShape(serializers.ModelSerializer[ChangeSet]):

@@ -76,7 +76,7 @@ class Driver(ABC):
                 found = feature.inward(found, self.parsed_version)
             if feature.is_ordered:
                 found[positions.NAME] = positions.position_of(
-                    self._order(feature, target), target
+                    self._known_order(feature, target), target
                 )
             return found
 
@@ -84,6 +84,7 @@ class Driver(ABC):
         self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
     ) -> str:
         self.has_sent = False
+        self._orders.clear()
         with self._guarded():
             try:
                 self.check(feature, values)
@@ -136,6 +137,16 @@ class Driver(ABC):
         made = self._write(feature, "create", "", values)
         self._put(feature, made, position)
         return made
+
+    @cached_property
+    def _orders(self) -> dict[str, list[str]]:
+        return {}
+
+    def _known_order(self, feature: Feature, target: str) -> list[str]:
+        """Return the order as it was read on this connection since its last write."""
+        if target not in self._orders.get(feature.key, []):
+            self._orders[feature.key] = self._order(feature, target)
+        return self._orders[feature.key]
 
     def _order(self, feature: Feature, target: str) -> list[str]:
         """Return the ids of all among which the order of this one counts, in their order."""

@@ -14,7 +14,7 @@ from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from networks.gateways.engine import maintenance_windows
-from networks.gateways.engine.features import VENDORS
+from networks.gateways.engine.features import VENDORS, versions
 
 
 def vendors() -> list[tuple[str, str]]:
@@ -97,6 +97,11 @@ class Gateway(OrganizationOwned, Base):
         if self.polled is None:
             return ""
         return GatewayStatus.State.TROUBLE if self.trouble else GatewayStatus.State.ONLINE
+
+    @property
+    def caution(self) -> str:
+        """Why it is only read; empty if it is written too, or its version is not known yet."""
+        return versions.caution(self.vendor, self.version) if self.version else ""
 
     @property
     def zone(self) -> ZoneInfo:

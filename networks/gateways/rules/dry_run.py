@@ -17,6 +17,7 @@ from networks.gateways.rules.conflicts import conflicting_changes
 from networks.gateways.rules.diff import Difference, differences
 from networks.gateways.rules.gateways import connect
 from networks.gateways.rules.scheduling import ApplyOptions, next_start, permitted
+from networks.gateways.rules.surroundings import Surroundings, surroundings
 from networks.gateways.rules.transitions import shown_payload
 
 State = Change.State
@@ -38,6 +39,8 @@ class DryRun:
     begins: datetime | None
     obstacles: list[str]
     conflicts_with: list[Any]
+    around: list[dict[str, Any]]
+    warnings: list[str]
 
 
 def plan(change: Change, *, by: User, how: ApplyOptions) -> DryRun:
@@ -46,10 +49,11 @@ def plan(change: Change, *, by: User, how: ApplyOptions) -> DryRun:
     obstacles = _obstacles(change, by, how)
     if drift and not how.accepts_drift:
         obstacles.append("The gateway is not as it was when this was staged.")
+    requests, place = [], Surroundings()
     try:
         requests = dry_run(change)
+        place = surroundings(change)
     except Refused as error:
-        requests = []
         obstacles.append(str(error))
     return DryRun(
         steps=_steps(change),
@@ -62,6 +66,8 @@ def plan(change: Change, *, by: User, how: ApplyOptions) -> DryRun:
         begins=change.not_before,
         obstacles=obstacles,
         conflicts_with=conflicting_changes(change),
+        around=place.rules,
+        warnings=[place.warning] if place.warning else [],
     )
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from controller.accounts.models import Organization, User
+from controller.accounts.models import Organization, Site, User
+from controller.accounts.rules import sites
 from controller.base.management.console import described
 from networks.gateways.engine.features import FEATURES
 from networks.gateways.models import Gateway
 from networks.gateways.rules import changes, gateways
 
 WAIT_SECONDS = 20
+SITE = "head-office"
 # Pending change of each vendor.
 STAGED = {
     "mikrotik": "mikrotik.firewall.filter_rule",
@@ -36,13 +38,18 @@ class Command(BaseCommand):
         told = described(options["fleet"] / "gateways.json", time.monotonic() + WAIT_SECONDS)
         organization = Organization.objects.get(slug="demo")
         owner = User.objects.filter(is_superuser=True).earliest("date_joined")
+        site = Site.objects.filter(organization=organization, slug=SITE).first()
+        site = site or sites.create_site(
+            organization=organization, name="Head office", slug=SITE
+        )
         for vendor, one in told.items():
-            add(organization, owner, vendor, one)
+            add(site, owner, vendor, one)
         self.stdout.write(f"{len(told)} gateways of vendors have a change each to be reviewed.")
 
 
-def add(organization: Organization, owner: User, vendor: str, told: dict[str, Any]) -> None:
-    values = {"url": told["url"], "key": told["key"], "secret": told["secret"]}
+def add(site: Site, owner: User, vendor: str, told: dict[str, Any]) -> None:
+    organization = site.organization
+    values = {"url": told["url"], "key": told["key"], "secret": told["secret"], "site": site}
     name = f"demo {vendor}"
     found = Gateway.objects.filter(organization=organization, name=name).first()
     if found is not None:

@@ -82,6 +82,10 @@ class Feature:
     has_savepoint: bool = False
     # Whether the order among others of its kind counts, so that it has a position.
     is_ordered: bool = False
+    # The property, and its values, by which a rule ends the way of whatever it matches; and the
+    # properties that must be equal for one rule to come before another at all.
+    final: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
     # First version of the vendor's software with this feature.
     since: str = ""
     # Property names of later versions; the last matching entry counts.

@@ -50,7 +50,8 @@ COMMENTED = {"disabled": FLAG, "comment": TEXT}
 
 MIKROTIK = (
     Menu(
-        "mikrotik.firewall.filter_rule", "ip/firewall/filter", is_ordered=True, has_savepoint=True,
+        "mikrotik.firewall.filter_rule", "ip/firewall/filter", is_ordered=True,
+        final=("action", "drop", "reject"), chain=("chain",), has_savepoint=True,
         properties={
             **FILTER, **STATES, "action": one_of("accept", "drop", "reject", "fasttrack-connection", "jump",
                                        "log", "passthrough", "return", "tarpit"),

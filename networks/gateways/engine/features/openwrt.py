@@ -46,7 +46,7 @@ LEASE = {**WORD, "compare": "duration"}
 OPENWRT = (
     Uci(
         "openwrt.firewall.rule", "firewall", "rule",
-        is_ordered=True,
+        is_ordered=True, final=("target", "REJECT", "DROP"), chain=("src", "dest"),
         properties={
             "name": NAME, "enabled": FLAG, "src": WHERE, "src_ip": WHERES, "src_port": PORTS,
             "dest": WHERE, "dest_ip": WHERES, "dest_port": PORTS, "proto": PROTOCOLS,

@@ -72,6 +72,7 @@ OPNSENSE = (
     Feature(
         "opnsense", "opnsense.firewall.rule", "firewall/filter", "Rule", "rule",
         activation="firewall/filter/apply", has_savepoint=True, is_ordered=True,
+        final=("action", "block", "reject"), chain=("interface",),
         properties={
             "enabled": FLAG, "description": TEXT, "log": FLAG, "quick": FLAG,
             "sequence": {"type": "integer", "minimum": 1, "maximum": 999999},

@@ -64,6 +64,7 @@ PFSENSE = (
     Kind(
         "pfsense.firewall.rule", "firewall/rule", "firewall/rules", activation=FIREWALL,
         identity=("tracker",), empty_as={"protocol": "any"}, is_ordered=True,
+        final=("type", "block", "reject"), chain=("interface",),
         properties={
             "type": one_of("pass", "block", "reject"), "interface": WHERES,
             "ipprotocol": FAMILY, "protocol": PROTOCOL, "source": WHERE, "source_port": PORTS,

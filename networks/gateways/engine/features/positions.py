@@ -4,7 +4,7 @@ A position is ``first``, ``last``, ``before:<id>`` or ``after:<id>``. A gateway 
 is as two of them, one for each side, as in ``after:*1 before:*3``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NAME = "position"
@@ -13,6 +13,26 @@ SCHEMA: dict[str, Any] = {
     "pattern": r"^(first|last|(before|after):[A-Za-z0-9_.*:-]{1,64})$",
     "description": "Where it is put: first, last, before:<id> or after:<id>.",
 }
+
+
+# Values that match everything, and properties that match nothing.
+ANY = {"", "any", "all", "*", "0.0.0.0/0", "::/0", "0", "false"}
+NEUTRAL = {
+    NAME, "comment", "descr", "description", "name", "log", "loggingEnabled", "enabled", "disabled",
+    "quick", "direction", "sequence", "ipprotocol", "family", "floating", "gateway", "passthrough",
+    "ipProtocolScope.ipVersion", "action.allowReturnTraffic",
+}  # fmt: skip
+OFF = (("enabled", {"0", "false"}), ("disabled", {"1", "true"}))
+
+
+def ends_all(final: Sequence[str], chain: Sequence[str], row: Mapping[str, str]) -> bool:
+    """Return whether nothing of its chain goes past a rule: it drops whatever comes."""
+    if not final or row.get(final[0], "") not in final[1:]:
+        return False
+    if any(row.get(name, "") in values for name, values in OFF):
+        return False
+    known = {*NEUTRAL, *chain, final[0]}
+    return all(text in ANY for name, text in row.items() if name not in known)
 
 
 def position_of(ids: Sequence[str], target: str) -> str:

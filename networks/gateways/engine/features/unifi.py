@@ -84,6 +84,7 @@ UNIFI = (
     ),
     Official(
         "unifi.firewall.policy", "firewall/policies", since="10.1.68", is_ordered=True,
+        final=("action.type", "BLOCK", "REJECT"), chain=ENDS,
         # The first version had other property names for source and destination.
         spellings=(Spelling("10.1.68", OLD_ENDS), Spelling("10.1.78", {})),
         names={theirs: name for name, theirs in OLD_ENDS.items()},
