@@ -54,6 +54,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "go on with lost scans": ("controller.discovery.tasks.find_lost", reconcile, "scan"),
         "poll gateways": ("networks.tasks.poll_gateways", 30, "poll"),
         "judge devices": ("controller.monitoring.tasks.judge", 30, "default"),
+        "add up organizations": ("controller.monitoring.tasks.add_up", 300, "default"),
         "ping devices": ("controller.monitoring.tasks.ping", 15, "poll"),
         "measure devices over SSH": ("controller.monitoring.tasks.pull", 15, "poll"),
         "end sessions of silent access points": (

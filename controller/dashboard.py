@@ -17,6 +17,7 @@ from controller.devices.admin.badges import (
 )
 from controller.devices.admin.filters import PROBLEM
 from controller.devices.models import Device, Enrollment, Presence, StatusChange
+from controller.monitoring.models import MonitoredDevice
 from geo.admin import maps
 from geo.models import DeviceLocation
 from networks.gateways.models import Change
@@ -40,6 +41,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "sees_devices": True,
         "total": presence["total"],
         "presence": presence,
+        "health": health_card(user) if user.has_perm_anywhere("monitoring:read") else None,
         "adds_devices": user.has_perm_anywhere("device:create"),
         "expiring": expiring(user),
         "waiting": waiting(user),
@@ -112,6 +114,33 @@ def presence_card(user: Any) -> dict[str, Any]:
             part("Offline", counts["offline"], "bad", "presence=offline"),
             part("Unknown", unknown, "mute", "presence=unknown"),
             part("Out of service", counts["out"], "faint", "show=deactivated"),
+        ]
+    )
+
+
+def health_card(user: Any) -> dict[str, Any]:
+    state = MonitoredDevice.State
+    in_service = Q(is_deactivated=False)
+    counts = Device.objects.visible_to(user).aggregate(
+        **{
+            one: Count("pk", in_service & Q(monitoring__health=one))
+            for one in (state.OK, state.PROBLEM, state.CRITICAL)
+        },
+        out=Count("pk", ~in_service),
+        total=Count("pk"),
+    )
+    unknown = (
+        counts["total"]
+        - counts["out"]
+        - sum(counts[one] for one in (state.OK, state.PROBLEM, state.CRITICAL))
+    )
+    return stacked_bar(
+        [
+            part("OK", counts[state.OK], "good", "health=ok"),
+            part("Problem", counts[state.PROBLEM], "warn", "health=problem"),
+            part("Critical", counts[state.CRITICAL], "bad", "health=critical"),
+            part("Unknown", unknown, "mute", "health=unknown"),
+            part("Deactivated", counts["out"], "faint", "show=deactivated"),
         ]
     )
 

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.conf import settings
 
-from controller.monitoring.rules import checks, history, wifi
+from controller.monitoring.rules import checks, history, totals, wifi
 from controller.monitoring.rules.health import judge_all
 
 
@@ -20,6 +20,11 @@ def ping() -> int:
 @shared_task
 def pull() -> int:
     return checks.pull_due()
+
+
+@shared_task
+def add_up() -> int:
+    return totals.record_totals()
 
 
 @shared_task

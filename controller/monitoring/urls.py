@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
+from controller.monitoring.api.views.dashboard import DashboardView, FleetView
 from controller.monitoring.api.views.devices import (
     DeviceHealthViewSet,
     DeviceMetricsView,
@@ -36,6 +37,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("api/v1/monitoring/device/<any_uuid:pk>/nearby-devices/", NearbyDevicesView.as_view()),
     path("api/v1/monitoring/device/<any_uuid:pk>/overview/", OverviewView.as_view()),
+    path("api/v1/monitoring/dashboard/", DashboardView.as_view()),
+    path("api/v1/monitoring/fleet/", FleetView.as_view()),
     path("api/v1/monitoring/geojson/", geojson),
     path("api/v1/monitoring/", include(router.urls)),
 ]

@@ -32,6 +32,7 @@ function highest(one, at) {
 }
 
 function bounds(one) {
+  if (one.bottom !== undefined) return { max: one.top, min: one.bottom };
   if (one.kind === "mirrored") return { max: roundTop(highest(one, 0)), min: -roundTop(highest(one, 1)) };
   const top = Math.max(highest(one, 0), highest(one, 1));
   const lows = one.traces.flatMap((trace) => [...trace.mean, ...trace.low]).filter((value) => value !== null);

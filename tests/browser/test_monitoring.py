@@ -13,7 +13,7 @@ from controller.devices.models import Device
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Condition, MonitoredDevice, Sample
-from controller.monitoring.rules import reports
+from controller.monitoring.rules import reports, totals
 from controller.monitoring.rules.demo import invent_history
 from controller.monitoring.rules.history import now_seconds
 from controller.monitoring.rules.ingest import Arrival, ingest
@@ -150,3 +150,19 @@ def test_a_device_without_data_says_how_to_get_some(
     page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
     expect(page.locator("#why")).to_contain_text("No data yet")
     expect(page.locator("[data-state]")).to_contain_text("No data in this range of time.")
+
+
+def test_the_dashboard_shows_the_health_of_the_fleet_over_time(
+    browse: Browse, admin: User, device: Device
+) -> None:
+    totals.record_totals()
+    page = browse(admin).open("/admin/")
+    expect(page.locator("#health")).to_contain_text("Problem")
+    page.locator(".fleet-charts figure").first.wait_for()
+    keep(page, "dashboard")
+    expect(page.locator(".fleet-charts h3").first).to_have_text("Availability")
+    page.get_by_role("link", name="Problem", exact=False).first.click()
+    expect(page.locator("#result_list")).to_contain_text("lisbon-gateway")
+    keep(page, "list")
+    page.evaluate(AXE_SCRIPT)
+    assert serious(page) == []

@@ -30,6 +30,9 @@ class Metric(StrEnum):
     SIGNAL_QUALITY = "signal_quality"
     SIGNAL_NOISE = "signal_noise"
     ACCESS_TECHNOLOGY = "access_technology"
+    # Of an organization: how many devices are measured, and how many of them answer or report.
+    DEVICES = "devices"
+    ONLINE = "online"
     # Judged, but not sampled: they follow from other rows.
     DATA_RECEIVED = "data_received"
     CONFIG_APPLIED = "config_applied"

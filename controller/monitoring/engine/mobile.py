@@ -17,6 +17,8 @@ WEAKEST, STRONGEST = -200.0, 100.0
 def read_modem(report: Report, name: str, mobile: Mapping[str, Any]) -> None:
     """Keep the strength and quality of a modem's signal."""
     signal = mapping(mobile.get("signal"))
+    if not signal:
+        return
     for index, technology in reversed(list(enumerate(TECHNOLOGIES))):
         values = mapping(signal.get(technology))
         if first(values, (*values,)) is None:

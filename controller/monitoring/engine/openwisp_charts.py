@@ -1,7 +1,7 @@
 """Charts as OpenWISP Monitoring's API describes them: titles, colors, traces and their order."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controller.monitoring.engine.metrics import Metric, series_key, split_key
@@ -154,6 +154,17 @@ CLIENTS = Chart(
     230, "WiFi clients: {label}", "bar", "", {}, "How many clients were connected to {label}.",
     ["Total Unique WiFi clients"], [BLUE],
 )  # fmt: skip
+
+GENERAL_CLIENTS = Chart(
+    230, "General WiFi Clients", "bar", "", {},
+    "How many different clients were connected in the whole network.",
+    ["Total Unique WiFi clients"], [BLUE],
+)  # fmt: skip
+GENERAL_TRAFFIC = replace(
+    next(chart for chart in CHARTS if chart.order == 240),  # noqa: PLR2004 - traffic
+    title="General Traffic",
+    description="What was received and sent by the uplinks of the whole network.",
+)
 
 
 def series_of(layout: Sequence[str]) -> list[str]:

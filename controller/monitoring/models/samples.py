@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from controller.accounts.models import OrganizationScoped
+from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped
 from controller.devices.models import Device
 from controller.monitoring.engine.health import Health
 
@@ -103,6 +103,23 @@ class Reboot(OrganizationScoped):
 
     def __str__(self) -> str:
         return f"{self.monitored.device} restarted at {self.at}"
+
+
+class MonitoredOrganization(OrganizationOwned):
+    """An organization whose devices are added up, so that its charts read none of them."""
+
+    is_audited: ClassVar[bool] = False
+
+    organization = models.OneToOneField(Organization, models.CASCADE, related_name="monitoring")
+    layout = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"Totals of {self.organization}"
+
+    @property
+    def number(self) -> int:
+        """The number of its samples: below zero, where no device's is."""
+        return -int(self.pk)
 
 
 class Sample(models.Model):

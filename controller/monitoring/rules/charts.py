@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from controller.devices.models import Device
 from controller.monitoring.engine import openwisp_charts as openwisp
@@ -33,29 +33,44 @@ def openwisp_charts(device: Device, buckets: Buckets) -> list[dict[str, Any]]:
 
 def client_charts(devices: Sequence[Device], buckets: Buckets) -> list[dict[str, Any]]:
     """Return a chart of the different Wi-Fi clients in each bucket, for each interface."""
-    found: dict[str, list[set[str]]] = {}
-    everybody: dict[str, set[str]] = {}
-    rows = WifiSession.objects.filter(
+    rows = WifiSession.objects.filter(device__in=devices)
+    return [
+        clients_chart(openwisp.CLIENTS, name, sets, everybody)
+        for name, (sets, everybody) in sorted(
+            clients_by(rows, buckets, "interface_name").items()
+        )
+    ]
+
+
+def clients_chart(
+    chart: openwisp.Chart, label: str, sets: Sequence[set[str]], everybody: set[str]
+) -> dict[str, Any]:
+    values = [len(some) or None for some in sets]
+    summary = {"wifi_clients": len(everybody)}
+    return openwisp.described(chart, label, [["wifi_clients", values]], summary)
+
+
+def clients_by(
+    rows: QuerySet[WifiSession], buckets: Buckets, column: str
+) -> dict[str, tuple[list[set[str]], set[str]]]:
+    """Return the different clients in each bucket and in all, by a column of the sessions."""
+    found: dict[str, tuple[list[set[str]], set[str]]] = {}
+    in_range = rows.filter(
         Q(stop_time=None) | Q(stop_time__gte=datetime.fromtimestamp(buckets.start, UTC)),
-        device__in=devices,
         start_time__lt=datetime.fromtimestamp(buckets.end, UTC),
-    )
-    for name, mac, start, stop in rows.values_list(
-        "interface_name", "mac_address", "start_time", "stop_time"
+    ).order_by()
+    now = history.now_seconds()
+    for name, mac, start, stop in in_range.values_list(
+        column, "mac_address", "start_time", "stop_time"
     ):
-        sets = found.setdefault(name, [set() for _ in buckets.edges[:-1]])
-        everybody.setdefault(name, set()).add(mac)
-        end = history.now_seconds() if stop is None else int(stop.timestamp())
+        if name not in found:
+            found[name] = [set() for _ in buckets.edges[:-1]], set()
+        sets, everybody = found[name]
+        everybody.add(mac)
+        end = now if stop is None else int(stop.timestamp())
         for at in history.buckets_between(buckets, int(start.timestamp()), end):
             sets[at].add(mac)
-    return [
-        openwisp.described(
-            openwisp.CLIENTS, name,
-            [["wifi_clients", [len(some) or None for some in sets]]],
-            {"wifi_clients": len(everybody[name])},
-        )
-        for name, sets in sorted(found.items())
-    ]  # fmt: skip
+    return found
 
 
 def metrics_of(device: Device) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from controller.monitoring.engine import blocks, vectors
 from controller.monitoring.engine.blocks import DAY, FIVE_MINUTES, HOUR
 from controller.monitoring.engine.buckets import Buckets
 from controller.monitoring.engine.points import Points, gather, resolution_for
-from controller.monitoring.models import Block, MonitoredDevice, Sample
+from controller.monitoring.models import Block, MonitoredDevice, MonitoredOrganization, Sample
 
 # A day is sealed some time after it is over, when the last reports of it have arrived.
 SEAL_AFTER_SECONDS = 1800
@@ -153,7 +153,9 @@ def forget_orphans() -> int:
     removed = 0
     for model in (Sample, Block):
         numbers = set(model.objects.values_list("number", flat=True).distinct())
-        known = set(MonitoredDevice.objects.filter(pk__in=numbers).values_list("pk", flat=True))
+        rows = MonitoredDevice.objects.filter(pk__in=numbers)
+        known = set(rows.values_list("pk", flat=True))
+        known |= {one.number for one in MonitoredOrganization.objects.all()}
         gone = sorted(numbers - known)[:FORGOTTEN_AT_ONCE]
         removed += model.objects.filter(number__in=gone).delete()[0]
     return removed

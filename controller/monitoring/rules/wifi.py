@@ -38,21 +38,29 @@ def follow(newest: Iterable["Arrival"], previous: Mapping[UUID, int]) -> None:
             found[key] = client, times[arrival.device]
     if not times:
         return
-    open_ = {
-        (row.device_id, row.interface_name, row.ssid, row.mac_address): row
-        for row in WifiSession.objects.filter(device__in=times, stop_time=None)
-    }
+    open_ = WifiSession.objects.filter(device__in=times, stop_time=None)
+    columns = ("device_id", "interface_name", "ssid", "mac_address")
+    known = {key[:4]: key[4] for key in open_.values_list(*columns, "missed")}
     WifiSession.objects.bulk_create(
-        [opened(key, *found[key]) for key in found.keys() - open_.keys()],
+        [opened(key, *found[key]) for key in found.keys() - known.keys()],
         batch_size=BATCH,
         ignore_conflicts=True,
     )
-    changed = [
-        row
-        for key, row in open_.items()
-        if has_changed(row, previous.get(row.device_id), is_there=key in found)
-    ]
-    save(changed)
+    # Most clients stay: their rows are not even made.
+    uneasy = {key[0] for key, missed in known.items() if missed or key not in found}
+    if not uneasy:
+        return
+    save(
+        [
+            row
+            for row in open_.filter(device__in=uneasy)
+            if has_changed(row, previous.get(row.device_id), is_there=key_of(row) in found)
+        ]
+    )
+
+
+def key_of(row: WifiSession) -> Key:
+    return row.device_id, row.interface_name, row.ssid, row.mac_address
 
 
 def has_changed(row: WifiSession, previous: int | None, *, is_there: bool) -> bool:
