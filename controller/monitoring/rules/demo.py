@@ -1,9 +1,11 @@
 """A history for devices of a demonstration."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -11,8 +13,15 @@ from controller.devices.models import Device
 from controller.monitoring.engine import vectors
 from controller.monitoring.engine.blocks import DAY
 from controller.monitoring.engine.demo import DemoDevice
-from controller.monitoring.models import LatestSample, MonitoredDevice, Reboot, Sample
-from controller.monitoring.rules import history
+from controller.monitoring.engine.metrics import Metric, split_key
+from controller.monitoring.models import (
+    LatestSample,
+    MonitoredDevice,
+    MonitoredOrganization,
+    Reboot,
+    Sample,
+)
+from controller.monitoring.rules import history, totals
 from controller.monitoring.rules.ingest import slots_of
 
 DAYS = 14
@@ -20,11 +29,50 @@ DAYS = 14
 
 def invent_history(devices: Iterable[Device], now: int) -> int:
     """Give a history of two weeks to those devices that have none; return how many got one."""
-    return sum(invent(device, now) for device in devices)
+    sums: dict[UUID, dict[int, Counter[str]]] = {}
+    count = 0
+    for device in devices:
+        count += invent(device, now, sums.setdefault(device.organization_id, {}))
+    for owner, moments in sums.items():
+        invent_totals(owner, moments, now - now % DAY)
+    return count
 
 
 @transaction.atomic
-def invent(device: Device, now: int) -> bool:
+def invent_totals(owner: UUID, moments: dict[int, Counter[str]], today: int) -> None:
+    """Add up what was invented of an organization's devices; today goes on by itself."""
+    row, is_new = MonitoredOrganization.objects.get_or_create(
+        organization_id=owner, defaults={"layout": list(totals.SERIES)}
+    )
+    if not is_new:
+        return
+    for day, some in groupby(sorted(moments), lambda at: at - at % DAY):
+        values = [
+            (at, {slot: float(moments[at][key]) for slot, key in enumerate(row.layout)})
+            for at in some
+        ]
+        if day < today:
+            history.seal_day(row.number, day, values)
+        else:
+            Sample.objects.bulk_create(
+                Sample(number=row.number, at=at, kind=0, values=vectors.pack(one))
+                for at, one in values
+            )
+
+
+def add(sums: dict[int, Counter[str]], at: int, values: Mapping[str, float]) -> None:
+    """Add what a device measured to its organization."""
+    found = sums.setdefault(at, Counter())
+    found[Metric.DEVICES] += 1
+    found[Metric.ONLINE] += int(values[Metric.REACHABLE])
+    for key, value in values.items():
+        metric, _ = split_key(key)
+        if metric in {Metric.RX_BYTES, Metric.TX_BYTES, Metric.WIFI_CLIENTS}:
+            found[metric] += value  # type: ignore[assignment]
+
+
+@transaction.atomic
+def invent(device: Device, now: int, sums: dict[int, Counter[str]]) -> bool:
     row, is_new = MonitoredDevice.objects.get_or_create(device=device)
     latest, has_none = LatestSample.objects.get_or_create(monitored=row)
     if row.invented_until is not None or not (is_new or has_none):
@@ -33,7 +81,10 @@ def invent(device: Device, now: int) -> bool:
     made = DemoDevice(device.name, today - DAYS * DAY, now)
     rest: list[Sample] = []
     for day, some in groupby(made.samples(), lambda one: one[0] - one[0] % DAY):
-        by_slot = [(at, numbered(latest, values)) for at, values in some]
+        by_slot = []
+        for at, values in some:
+            add(sums, at, values)
+            by_slot.append((at, numbered(latest, values)))
         if day < today:
             history.seal_day(row.pk, day, by_slot)
         else:
