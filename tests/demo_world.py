@@ -18,7 +18,15 @@ from controller.configs.rules import rollouts
 from controller.connections.models import Command, CommandBatch
 from controller.devices.models import Device, Enrollment
 from controller.discovery.models import Scan
-from controller.firmware.models import Build, Category, Image
+from controller.firmware.models import (
+    Build,
+    Category,
+    DeviceFirmware,
+    DeviceSystem,
+    FirmwareRollout,
+    Image,
+    Upgrade,
+)
 from controller.monitoring.models import Silence, Threshold, WifiSession
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
 from controller.notifications.rules import preferences
@@ -188,7 +196,15 @@ def add_firmware(world: World, device: Device) -> None:
         build=build, name="image.bin", type="image.bin", size=1, sha256="0" * 64,
         has_metadata=False,
     )  # fmt: skip
+    upgrade = Upgrade.objects.create(
+        device=device, image=image, image_name="image.bin", sha256="0" * 64, size=1
+    )
+    rollout = FirmwareRollout.objects.create(organization=device.organization, build=build)
+    DeviceFirmware.objects.create(device=device, image=image)
+    DeviceSystem.objects.create(device=device, board="example,router-v1")
     world.rows |= {
+        "upgrade-operation": upgrade.pk,
+        "batch-upgrade-operation": rollout.pk,
         "firmware-upgrader/category": category.pk,
         "firmware-upgrader/build": build.pk,
         "image": image.pk,

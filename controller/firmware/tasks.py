@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from controller.base.leases import for_each
-from controller.firmware.rules import queue, storage, systems, worker
+from controller.firmware.rules import queue, rollouts, storage, systems, worker
 
 
 @shared_task
@@ -15,7 +15,9 @@ def run_upgrades() -> int:
 @shared_task
 def reconcile() -> None:
     """Process missed work: lost messages, dead workers, devices that are back."""
-    for_each((queue.reconcile,), lambda step: step(), name="firmware.reconcile")
+    for_each(
+        (rollouts.advance_all, queue.reconcile), lambda step: step(), name="firmware.reconcile"
+    )
 
 
 @shared_task

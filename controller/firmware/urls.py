@@ -2,12 +2,21 @@ from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
 from controller.firmware.api.views.catalog import BuildViewSet, CategoryViewSet, ImageViewSet
+from controller.firmware.api.views.devices import DeviceFirmwareView, DeviceSystemView
+from controller.firmware.api.views.operations import (
+    BatchViewSet,
+    DeviceOperationViewSet,
+    OperationViewSet,
+)
 
 PREFIX = "api/v1/firmware-upgrader/"
 
 router = SimpleRouter()
 router.register("category", CategoryViewSet, "firmware-category")
 router.register("build", BuildViewSet, "firmware-build")
+
+router.register("upgrade-operation", OperationViewSet, "firmware-operation")
+router.register("batch-upgrade-operation", BatchViewSet, "firmware-batch")
 
 images = ImageViewSet.as_view({"get": "list", "post": "create"})
 image = ImageViewSet.as_view({"get": "retrieve", "delete": "destroy"})
@@ -21,5 +30,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         download,
         name="firmware-image-download",
     ),
+    path(
+        f"{PREFIX}device/<uuid:device_id>/upgrade-operation/",
+        DeviceOperationViewSet.as_view({"get": "list"}),
+    ),
+    path(f"{PREFIX}device/<uuid:device_id>/firmware/", DeviceFirmwareView.as_view()),
+    path(f"{PREFIX}device/<uuid:device_id>/system/", DeviceSystemView.as_view()),
     path(PREFIX, include(router.urls)),
 ]

@@ -24,6 +24,7 @@ from controller.firmware.models import (
     Image,
     Upgrade,
 )
+from controller.notifications.rules.notices import record_notices
 
 RUN = "controller.firmware.tasks.run_upgrades"
 LONGEST_LOG = 64 * 1024
@@ -201,9 +202,9 @@ def publish_progress(row: Upgrade) -> None:
 
 
 def publish_rollout(row: FirmwareRollout) -> None:
-    publish(
-        event_for(
-            row, "firmware.rollout", "firmware:read", name=str(row.build), state=row.state,
-            wave=row.wave, waves=len(row.waves), reason=row.reason,
-        )
+    event = event_for(
+        row, "firmware.rollout", "firmware:read", name=str(row.build), state=row.state,
+        wave=row.wave, waves=len(row.waves), reason=row.reason,
     )  # fmt: skip
+    publish(event)
+    record_notices([event])

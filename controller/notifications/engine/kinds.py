@@ -79,6 +79,7 @@ FOUND: Mapping[tuple[str, str], tuple[str, str]] = {
     ("config.status", "applied"): (CONFIG_APPLIED, "config:update"),
     ("certificate.expiring", ""): (CERTIFICATE, "cert:update"),
     ("rollout.progress", "halted"): (HALTED, "template:update"),
+    ("firmware.rollout", "halted"): (HALTED, "firmware:update"),
     ("device.enrollment", "pending"): (APPROVAL, "device:create"),
     ("change.progress", "pending"): (APPROVAL, "network:update"),
 } | {
@@ -91,6 +92,7 @@ ABOUT: Mapping[str, str] = {
     "device.status": "devices.device",
     "config.status": "devices.device",
     "rollout.progress": "configs.rollout",
+    "firmware.rollout": "firmware.firmwarerollout",
     "device.enrollment": "devices.enrollment",
     "change.progress": "networks.change",
 } | {f"monitoring.{name}": "devices.device" for name in MONITORED}

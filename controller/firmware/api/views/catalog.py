@@ -1,29 +1,43 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.utils.functional import cached_property
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
 from rest_framework.mixins import CreateModelMixin, DestroyModelMixin
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from controller.accounts.models import User
 from controller.accounts.rules import authorize
-from controller.base.errors import NotFound
-from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, permission_of
+from controller.base.errors import Conflict, NotFound, Refused
+from controller.devices.models import Device
+from controller.dialects.openwisp import (
+    OwnedViewSet,
+    RuleViewSet,
+    permission_of,
+    require_user,
+)
 from controller.firmware.api.filters.catalog import BuildFilter, CategoryFilter, ImageFilter
 from controller.firmware.api.serializers.catalog import (
     BuildSerializer,
     CategorySerializer,
     ImageSerializer,
 )
-from controller.firmware.models import Build, Category, Image
-from controller.firmware.rules import catalog, uploading
+from controller.firmware.api.serializers.operations import (
+    MassUpgradeSerializer,
+    TargetSerializer,
+)
+from controller.firmware.models import Build, Category, FirmwareRollout, Image
+from controller.firmware.rules import catalog, rollouts, uploading
 
 
 class CategoryViewSet(RuleViewSet):
@@ -48,6 +62,71 @@ class BuildViewSet(RuleViewSet):
     create_rule = staticmethod(catalog.create_build)
     update_rule = staticmethod(catalog.update_build)
     delete_rule = staticmethod(catalog.delete_build)
+
+    @extend_schema(
+        parameters=[TargetSerializer], responses={200: OpenApiTypes.OBJECT}, methods=["GET"]
+    )
+    @extend_schema(
+        request=MassUpgradeSerializer, responses={201: OpenApiTypes.OBJECT}, methods=["POST"]
+    )
+    @action(detail=True, methods=["get", "post"], filterset_class=None)
+    def upgrade(self, request: Request, pk: str) -> Response:
+        """Tell which devices an upgrade would reach, or start it as a rollout."""
+        build: Build = self.get_object()
+        if request.method == "GET":
+            return Response(self.dry_run(build))
+        given = MassUpgradeSerializer(data=request.data, context={"request": request})
+        given.is_valid(raise_exception=True)
+        try:
+            with transaction.atomic():
+                row = rollouts.create_rollout(
+                    build, author=require_user(request), **given.validated_data
+                )
+                rollouts.start(row)
+        except Conflict:
+            raise
+        except Refused as error:
+            return Response({"error": str(error)}, status.HTTP_400_BAD_REQUEST)
+        return Response({"batch": row.pk}, status.HTTP_201_CREATED)
+
+    def dry_run(self, build: Build) -> dict[str, Any]:
+        given = TargetSerializer(
+            data=self.request.query_params, context={"request": self.request}
+        )
+        given.is_valid(raise_exception=True)
+        only = given.validated_data
+        mine = Device.objects.visible_to(self.request.user)
+        shown: dict[str, Any] = {
+            "device_firmwares": list(
+                rollouts.assigned(build, **only)
+                .filter(device__in=mine)
+                .values_list("pk", flat=True)
+            ),
+            "devices": list(
+                rollouts.unassigned(build, **only)
+                .filter(pk__in=mine)
+                .values_list("pk", flat=True)
+            ),
+        }
+        if "reasons" in self.request.query_params:
+            seen = set(mine)
+            draft = FirmwareRollout(build=build, upgrade_all=True, **only)
+            shown["left_out"] = [
+                {
+                    "device": one.device.pk,
+                    "reasons": [{"code": why.code, "text": why.text} for why in one.reasons],
+                }
+                for one in rollouts.candidates(draft)
+                if not one.fits and one.device in seen
+            ]
+        return shown
+
+    def get_permissions(self) -> Any:
+        if self.action == "upgrade" and self.request.method == "POST":
+            self.permissions = {"upgrade": "firmware:upgrade"}
+        elif self.action == "upgrade":
+            self.permissions = {"upgrade": "firmware:read"}
+        return super().get_permissions()
 
     def authorize_owner(self, values: dict[str, Any]) -> None:
         if "category" in values and isinstance(self.request.user, User):
