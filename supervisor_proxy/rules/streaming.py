@@ -200,7 +200,14 @@ class LogLines:
 
     def __next__(self) -> bytes:
         while True:
-            if not (part := next(self.parts)):
+            try:
+                part = next(self.parts)
+            except StopIteration:
+                rest, self.held = self.held, b""
+                if rest:
+                    return hassio.ANSI.sub(b"", rest)
+                raise
+            if not part:
                 return b""
             whole, end, self.held = (self.held + part).rpartition(b"\n")
             if not end and len(self.held) > LARGEST_ERROR:

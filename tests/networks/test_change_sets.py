@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from controller.accounts.models import User
 from controller.accounts.rules import api_keys, sites
-from controller.base.errors import Conflict, NotPermitted, Refused
+from controller.base.errors import Conflict, NotPermitted, OutcomeUnknown, Refused
 from networks import tasks
 from networks.gateways.engine import maintenance_windows
 from networks.gateways.models import Change, ChangeSet, Gateway
@@ -91,7 +91,8 @@ def test_a_set_that_stopped_goes_on_where_it_was(
     failed = three.changes.get(state="failed")
     device.trouble = ""
     change_sets.apply_set(three, by=admin, force=True)
-    assert run(three).state == "applied"
+    row = run(three)
+    assert (row.state, f"{failed} (failed)" in row.outcome) == ("failed", True)
     # A failed change is skipped and can be staged again.
     held = [one["network"] for one in device.rows[ROUTES].values()]
     assert held == ["10.2.0.0/16", "10.3.0.0/16"]
@@ -386,3 +387,47 @@ def test_gateways_are_polled_and_read_live(
         api(factories.superuser()).get(path.replace(str(gateway.pk), str(dead.pk))).status_code
         == 502
     )
+
+
+def test_a_set_with_a_part_that_was_discarded_meanwhile_is_not_called_applied(
+    three: ChangeSet, admin: User
+) -> None:
+    change_sets.apply_set(three, by=admin, force=True)
+    last = change_sets.parts_of(three)[-1]
+    changes.discard(last, by=admin)
+    row = run(three)
+    assert row.state == "failed"
+    assert f"{last} (discarded)" in row.outcome
+    states = [one.state for one in change_sets.parts_of(row)]
+    assert states == ["applied", "applied", "discarded"]
+
+
+def test_a_change_whose_gateway_died_can_be_given_up(
+    staged: Any, admin: User, device: OPNsense, gateway: Gateway, settings: Any
+) -> None:
+    settings.MUSTER_GATEWAY_SETTLE_SECONDS = 90
+    change = staged("create", payload=route(7))
+    device.trouble = "dropped after"
+    with pytest.raises(OutcomeUnknown):
+        applied(change, admin)
+    change.refresh_from_db()
+    assert change.state == "unknown"
+    with pytest.raises(Conflict, match="a moment ago"):
+        changes.discard(change, by=admin)
+    Change.objects.filter(pk=change.pk).update(sent=timezone.now() - timedelta(hours=1))
+    change.refresh_from_db()
+    operator = factories.user(gateway.organization, "operator")
+    with pytest.raises(NotPermitted):
+        changes.discard(change, by=operator)
+    assert changes.discard(change, by=admin).state == "failed"
+    assert "Given up by" in change.outcome
+    gateway_rules.delete_gateway(gateway)
+
+
+def test_one_gateway_with_an_odd_answer_hides_no_other(gateway: Gateway, admin: User) -> None:
+    other = factories.gateway(gateway.organization, gateway.url, vendor="mikrotik")
+    Gateway.objects.update(polled=None)
+    Gateway.objects.filter(pk=other.pk).update(polled=timezone.now() - timedelta(hours=1))
+    assert gateway_rules.poll() == 2
+    gateway.refresh_from_db()
+    assert gateway.last_seen is not None

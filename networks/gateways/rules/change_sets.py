@@ -10,6 +10,7 @@ from controller.accounts.models import User
 from controller.accounts.rules import audit
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.events import event_for, publish
+from controller.base.leases import for_each
 from controller.celery import enqueue_on_commit
 from networks.gateways.models import Change, ChangeSet
 from networks.gateways.rules import approvals, changes, scheduling, transitions
@@ -132,22 +133,31 @@ def advance(row: ChangeSet) -> None:
 
 
 def advance_all() -> int:
-    rows = ChangeSet.objects.filter(state__in=ChangeSet.ACTIVE)
-    for row in rows:
-        advance(row)
+    rows = list(ChangeSet.objects.filter(state__in=ChangeSet.ACTIVE))
+    for_each(rows, advance, name="gateways.change_sets")
     return len(rows)
 
 
 def _go_on(row: ChangeSet) -> None:
     change = next((one for one in parts_of(row) if not _is_left_out(one)), None)
     if change is None:
-        _close(row, State.APPLIED)
+        _close_complete(row)
     elif change.state in (*Change.MOVING, Change.State.UNKNOWN):
         return
     elif change.attempt:
         _stop(row, f"{change} did not work: {change.outcome or change.state}")
     else:
         _begin(row, change)
+
+
+def _close_complete(row: ChangeSet) -> None:
+    """Close a set without further parts: it is applied only if all of them are."""
+    left_out = [one for one in parts_of(row) if one.state not in DONE]
+    if left_out:
+        names = ", ".join(f"{one} ({one.get_state_display().lower()})" for one in left_out)
+        _stop(row, f"Not all of it was applied. Left out: {names}.")
+    else:
+        _close(row, State.APPLIED)
 
 
 def _is_left_out(change: Change) -> bool:

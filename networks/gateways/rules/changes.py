@@ -216,11 +216,29 @@ def sole_id(device: Connection, feature: Feature) -> str:
 
 @transaction.atomic
 def discard(change: Change, *, by: User) -> Change:
-    """Discard a pending change. Raises Conflict once a worker has started it."""
+    """Discard a pending change. Raises Conflict once a worker has started it.
+
+    A change whose outcome stays unknown is given up instead, so that its gateway is free for
+    other changes and can be deleted. Whether it was carried out remains unknown.
+    """
     may_write(by, change.gateway, change.what)
+    if change.state == State.UNKNOWN:
+        return _give_up(change, by)
     old = change.state if change.state in Change.WAITING else State.PENDING
     transition(change, old, State.DISCARDED)
     log_event(change, "discard", by=by)
+    return change
+
+
+def _give_up(change: Change, by: User) -> Change:
+    if not by.outranks(CATASTROPHIC_ROLE, change.gateway.organization_id):
+        raise NotPermitted(f"To give up a change needs at least the role {CATASTROPHIC_ROLE}.")
+    rested = timezone.now() - timedelta(seconds=settings.MUSTER_GATEWAY_SETTLE_SECONDS)
+    if change.sent is not None and change.sent > rested:
+        raise Conflict("It was sent a moment ago: the gateway may still answer.")
+    text = f"Given up by {by.get_username()}: nobody knows whether it was carried out."
+    transition(change, State.UNKNOWN, State.FAILED, outcome=text, trouble="unknown")
+    log_event(change, "give_up", by=by, text=text, outcome="failed")
     return change
 
 

@@ -1,5 +1,6 @@
 """Gateways: create, connect, poll their status, read live values."""
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -15,11 +16,14 @@ from controller.base.address_secrets import drop_moved_secrets
 from controller.base.database import release_connections
 from controller.base.errors import Conflict, Refused, Unreachable
 from controller.base.events import event_for, publish
+from controller.base.leases import for_each
 from networks.gateways import drivers
 from networks.gateways.drivers.contract import Endpoint
 from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.engine.features import Feature
 from networks.gateways.models import Change, Gateway
+
+log = logging.getLogger(__name__)
 
 POLLED_AT_ONCE = 400
 # Entries per gateway, so that a flapping gateway cannot fill the table.
@@ -114,8 +118,8 @@ def poll() -> int:
     Gateway.objects.filter(pk__in=[one.pk for one in due]).update(polled=timezone.now())
     # Threads only do network I/O and no database queries.
     with ThreadPoolExecutor(THREADS) as pool:
-        for gateway, found in zip(due, pool.map(_asked, due), strict=True):
-            _noted(gateway, found)
+        answers = list(zip(due, pool.map(_asked, due), strict=True))
+    for_each(answers, lambda answer: _noted(*answer), name="gateways.poll")
     return len(due)
 
 
@@ -125,6 +129,10 @@ def _asked(gateway: Gateway) -> dict[str, str] | Refused:
             return device.facts()
     except Refused as error:
         return error
+    except Exception:
+        # What a gateway says may be anything; it must not hide the others.
+        log.exception("The answer of gateway %s cannot be read", gateway.pk)
+        return Unreachable("It answered something that cannot be read.")
 
 
 @transaction.atomic

@@ -71,15 +71,20 @@ def rules_for(kind: str, subnets: Collection[UUID] | None = None) -> list[Divisi
 
 def divide(rule: DivisionRule, device_ids: Iterable[UUID]) -> None:
     """Assign subnets to devices that have none of this rule. Raises Refused if full."""
-    have = set(rule.divisions.filter(device__in=device_ids).values_list("device", flat=True))
-    lacking = [pk for pk in device_ids if pk not in have]
-    if lacking:
+    wanted = list(device_ids)
+    if _lacking(rule, wanted):
         with transaction.atomic():
-            _divide(rule, lacking)
+            master = locked(rule.master_subnet)
+            # Another worker may have divided it while this one waited for the lock.
+            _divide(rule, master, _lacking(rule, wanted))
 
 
-def _divide(rule: DivisionRule, device_ids: list[UUID]) -> None:
-    master = locked(rule.master_subnet)
+def _lacking(rule: DivisionRule, device_ids: list[UUID]) -> list[UUID]:
+    have = set(rule.divisions.filter(device__in=device_ids).values_list("device", flat=True))
+    return [pk for pk in device_ids if pk not in have]
+
+
+def _divide(rule: DivisionRule, master: Subnet, device_ids: list[UUID]) -> None:
     needed = len(device_ids) * rule.number_of_subnets
     found = list(islice(_free_blocks(master, rule.size), needed))
     if len(found) < needed:
