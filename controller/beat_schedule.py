@@ -55,6 +55,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "poll gateways": ("networks.tasks.poll_gateways", 30, "poll"),
         "judge devices": ("controller.monitoring.tasks.judge", 30, "default"),
         "add up organizations": ("controller.monitoring.tasks.add_up", 300, "default"),
+        "find uplinks": ("controller.monitoring.tasks.find_uplinks", HOUR, "default"),
         "ping devices": ("controller.monitoring.tasks.ping", 15, "poll"),
         "measure devices over SSH": ("controller.monitoring.tasks.pull", 15, "poll"),
         "end sessions of silent access points": (

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.conf import settings
 
-from controller.monitoring.rules import checks, history, totals, wifi
+from controller.monitoring.rules import checks, history, totals, uplinks, wifi
 from controller.monitoring.rules.health import judge_all
 
 
@@ -28,6 +28,11 @@ def add_up() -> int:
 
 
 @shared_task
+def find_uplinks() -> int:
+    return uplinks.find_uplinks()
+
+
+@shared_task
 def close_sessions() -> int:
     return wifi.close_silent()
 
@@ -39,4 +44,8 @@ def seal() -> int:
 
 @shared_task
 def forget() -> int:
-    return history.forget() + wifi.forget(settings.MUSTER_WIFI_SESSION_DAYS)
+    return (
+        history.forget()
+        + history.forget_events(settings.MUSTER_HISTORY_DAYS)
+        + wifi.forget(settings.MUSTER_WIFI_SESSION_DAYS)
+    )

@@ -22,6 +22,7 @@ from controller.monitoring.engine.wireless import is_random, mac_of
 from controller.monitoring.models import (
     Condition,
     LatestSample,
+    MonitoredDevice,
     Silence,
     Threshold,
     WifiSession,
@@ -69,6 +70,8 @@ def monitoring_of(request: HttpRequest, device: Device) -> dict[str, Any] | None
         "complaints": latest.complaints,
         "facts": facts(values),
         "silence": silence(device),
+        "uplink": device.monitoring.uplink,
+        "uplink_url": admin_url(MonitoredDevice, "change", device.monitoring.pk),
         "invented_until": device.monitoring.invented_until,
         "sessions_url": f"{admin_url(WifiSession, 'changelist')}?q={device.name}",
     }

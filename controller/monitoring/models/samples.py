@@ -30,8 +30,9 @@ class MonitoredDevice(OrganizationScoped):
     since = models.DateTimeField(default=timezone.now)
     # What leads it to the portal: while that is away, nothing is told of what is behind it.
     uplink = models.ForeignKey(
-        Device, models.SET_NULL, null=True, blank=True, related_name="downlinks"
-    )
+        Device, models.SET_NULL, null=True, blank=True, related_name="downlinks",
+        help_text="What leads it to the portal. Leave empty to have it found in reports.",
+    )  # fmt: skip
     # An uplink that a person set stays; one found in reports follows them.
     uplink_is_found = models.BooleanField(default=True)
     # When the portal pings it and asks it over SSH the next time; null is at once.

@@ -13,7 +13,14 @@ from controller.monitoring.engine import blocks, vectors
 from controller.monitoring.engine.blocks import DAY, FIVE_MINUTES, HOUR
 from controller.monitoring.engine.buckets import Buckets
 from controller.monitoring.engine.points import Points, gather, resolution_for
-from controller.monitoring.models import Block, MonitoredDevice, MonitoredOrganization, Sample
+from controller.monitoring.models import (
+    Block,
+    Condition,
+    MonitoredDevice,
+    MonitoredOrganization,
+    Reboot,
+    Sample,
+)
 
 # A day is sealed some time after it is over, when the last reports of it have arrived.
 SEAL_AFTER_SECONDS = 1800
@@ -159,6 +166,15 @@ def forget_orphans() -> int:
         gone = sorted(numbers - known)[:FORGOTTEN_AT_ONCE]
         removed += model.objects.filter(number__in=gone).delete()[0]
     return removed
+
+
+def forget_events(days: int) -> int:
+    """Remove conditions that were over, and restarts, before so many days; 0 keeps them."""
+    if not days:
+        return 0
+    before = now_seconds() - days * DAY
+    removed = Condition.objects.filter(ended__lt=before).delete()[0]
+    return removed + Reboot.objects.filter(at__lt=before).delete()[0]
 
 
 def numbers_of(devices: Iterable[UUID]) -> dict[UUID, int]:
