@@ -61,7 +61,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "end sessions of silent access points": (
             "controller.monitoring.tasks.close_sessions", 300, "default",
         ),
-        "seal samples into blocks": ("controller.monitoring.tasks.seal", HOUR, "default"),
+        "seal samples into blocks": ("controller.monitoring.tasks.seal", 60, "default"),
         "forget old measurements": ("controller.monitoring.tasks.forget", HOUR, "default"),
         "reconcile upgrades": ("controller.firmware.tasks.reconcile", reconcile, "default"),
         "read firmware": ("controller.firmware.tasks.read_systems", 60, "poll"),

@@ -196,6 +196,9 @@ MUSTER_IMAGE_PIXELS = env.int("MUSTER_IMAGE_PIXELS", 36_000_000)
 MUSTER_PING_SECONDS = env.int("MUSTER_PING_SECONDS", 300)
 # How often devices without an agent are asked over SSH what they measure; 0 is never.
 MUSTER_PULL_SECONDS = env.int("MUSTER_PULL_SECONDS", 300)
+# Where samples are written to by Prometheus' remote write, such as
+# http://127.0.0.1:8428/api/v1/write; charts are read from there. Empty keeps them in the database.
+MUSTER_METRICS_URL = env.str("MUSTER_METRICS_URL", "")
 # How many days measurements are kept in steps of five minutes.
 MUSTER_METRICS_FINE_DAYS = env.int("MUSTER_METRICS_FINE_DAYS", 30)
 # How many days they are kept in steps of an hour, with their mean, lowest and highest.

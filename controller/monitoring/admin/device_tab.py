@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from controller.base.admin import admin_url
 from controller.base.changelist import relative_time
+from controller.base.errors import Unreachable
 from controller.devices.admin.badges import HEALTH, health_badge, health_of
 from controller.devices.models import Device
 from controller.monitoring.engine import page_charts, vectors
@@ -91,7 +92,11 @@ def is_late(latest: LatestSample) -> bool:
 def availability(latest: LatestSample) -> str:
     """Return the share of answered pings in 30 days."""
     buckets = page_range("30d", history.now_seconds(), UTC)
-    points = history.read(latest.monitored_id, latest.layout, [Metric.REACHABLE], buckets)
+    try:
+        points = history.read(latest.monitored_id, latest.layout, [Metric.REACHABLE], buckets)
+    except Unreachable:
+        # The charts of the page say that the store does not answer.
+        return ""
     found = page_charts.availability(points)
     return "" if found is None else f"{found['percent']:.4g} %"
 

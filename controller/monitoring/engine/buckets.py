@@ -1,6 +1,7 @@
 """Ranges of time, cut into the buckets of a chart."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -43,6 +44,11 @@ class Buckets:
     @property
     def end(self) -> int:
         return self.edges[-1]
+
+    def place(self, at: int) -> int | None:
+        """Return in which bucket a moment lies; None where it is in none."""
+        found = bisect_right(self.edges, at) - 1
+        return found if 0 <= found < len(self.edges) - 1 else None
 
     def labels(self) -> list[str]:
         """Return the start of each bucket in the zone, as ``2025-11-30 15:00``."""

@@ -32,6 +32,13 @@ class Points:
             self.high[at] = max(self.high[at], high)  # type: ignore[type-var]
         self.count[at] = had + count
 
+    def join(self, other: "Points") -> None:
+        """Add the samples of another part of the same series."""
+        for at, count in enumerate(other.count):
+            mean, low, high = other.mean[at], other.low[at], other.high[at]
+            if count and mean is not None and low is not None and high is not None:
+                self.add(at, count, mean, low, high)
+
     def sums(self) -> list[float | None]:
         """Return what the samples of each bucket add up to."""
         pairs = zip(self.mean, self.count, strict=True)

@@ -1,9 +1,8 @@
-"""The contract of whatever keeps samples for long."""
+"""The contract of an archive outside of the portal's own database."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
 from controller.monitoring.engine.buckets import Buckets
 from controller.monitoring.engine.points import Points
@@ -14,13 +13,13 @@ class Source:
     """Whose samples they are: the number that stands in rows, and the ids it stands for."""
 
     number: int
-    device: UUID
-    organization: UUID
+    device: str
+    organization: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The values of one device at one moment, by the name of the series."""
+    """The values of one source at one moment, by the name of the series."""
 
     source: Source
     at: int
@@ -33,13 +32,8 @@ class Archive(Protocol):
     def store(self, samples: Sequence[Sample]) -> None:
         """Keep these samples; raise :class:`ArchiveUnavailable` where that cannot be done."""
 
-    def read(
-        self, source: Source, series: Sequence[str], buckets: Buckets
-    ) -> dict[str, Points]:
+    def read(self, number: int, series: Sequence[str], buckets: Buckets) -> dict[str, Points]:
         """Return the points of these series that the archive holds."""
-
-    def forget(self, numbers: Sequence[int], devices: Sequence[UUID]) -> None:
-        """Remove all samples of devices that are gone."""
 
 
 class ArchiveUnavailable(Exception):
