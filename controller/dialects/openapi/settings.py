@@ -15,6 +15,8 @@ SPECTACULAR_SETTINGS = {
         "LocationTypeEnum": "geo.models.Location.Type",
         "BackendEnum": "controller.configs.models.Backend",
         "NotificationTypeEnum": "controller.notifications.models.KIND_CHOICES",
+        "HealthEnum": "controller.monitoring.api.filters.HEALTH_CHOICES",
+        "UpgradeStateEnum": "controller.firmware.models.Upgrade.State",
         "VpnBackendEnum": "controller.vpn.models.Vpn.Backend",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

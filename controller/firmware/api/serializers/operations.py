@@ -1,5 +1,6 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import VisibleRelatedField
@@ -53,6 +54,7 @@ class DeviceOperationSerializer(OperationSerializer):
         fields = [name for name in OperationSerializer.Meta.fields if name != "created"]
 
 
+@extend_schema_serializer(component_name="FirmwareBatch")
 class BatchSerializer(serializers.ModelSerializer[FirmwareRollout]):
     build = BuildSerializer(read_only=True)
     status = serializers.CharField(source="dialect_status", read_only=True)
@@ -67,6 +69,7 @@ class BatchSerializer(serializers.ModelSerializer[FirmwareRollout]):
         ]  # fmt: skip
 
 
+@extend_schema_serializer(component_name="FirmwareBatchDetail")
 class BatchDetailSerializer(BatchSerializer):
     progress_report = serializers.SerializerMethodField()
     success_rate = serializers.SerializerMethodField()
