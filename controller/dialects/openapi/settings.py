@@ -16,6 +16,7 @@ SPECTACULAR_SETTINGS = {
         "BackendEnum": "controller.configs.models.Backend",
         "NotificationTypeEnum": "controller.notifications.models.KIND_CHOICES",
         "HealthEnum": "controller.monitoring.api.filters.HEALTH_CHOICES",
+        "FirmwareRolloutStateEnum": "controller.firmware.models.FirmwareRollout.State",
         "UpgradeStateEnum": "controller.firmware.models.Upgrade.State",
         "VpnBackendEnum": "controller.vpn.models.Vpn.Backend",
     },
