@@ -224,6 +224,27 @@ def add_homes(world: World, supervisor: Supervisor, root: User) -> None:
     }
 
 
+def add_exact(world: World, supervisor: Supervisor, cert: Any, device: Any) -> None:
+    """Paths whose parts do not follow from the name before them."""
+    world.exact = {
+        "/device/{pk}/restart": f"/device/{supervisor.pk}/restart",
+        "/api/v1/controller/cert/{common_name}/group/": (
+            f"/api/v1/controller/cert/{cert.common_name}/group/"
+        ),
+        "/api/v1/access-control/{rest}": "/api/v1/access-control/doors/1/lock",
+        "/v[5-7]/device": "/v6/device",
+        "/v[5-7]/device/$count": "/v6/device/$count",
+        "/v[5-7]/application": "/v6/application",
+        "/v[5-7]/application/$count": "/v6/application/$count",
+        "/v[5-7]/{name}": "/v6/release",
+        "/device/v[23]/{uuid}/state": f"/device/v2/{'0' * 32}/state",
+        "/application/{pk}/restart": "/application/1/restart",
+        "/api/v1/notifications/notification/ignore/{app_label}/{model_name}/{object_id}/": (
+            f"/api/v1/notifications/notification/ignore/config/device/{device.pk}/"
+        ),
+    }
+
+
 def add_rows(world: World, root: User) -> None:
     organization = world.organization
     device = factories.device(organization, name="everything", site=world.site, config={})
@@ -236,7 +257,6 @@ def add_rows(world: World, root: User) -> None:
     cert = factories.cert(ca)
     subnet = factories.subnet(organization, "10.77.0.0/24")
     vpn = factories.wireguard(organization)
-    group = factories.group(organization)
     batch = CommandBatch.objects.create(organization=organization, type="reboot")
     command = Command.objects.create(device=device, type="reboot", batch=batch)
     rollout: Rollout = rollouts.create_draft(template, config=factories.a_file("new"))
@@ -260,7 +280,7 @@ def add_rows(world: World, root: User) -> None:
         "users/group": Group.objects.create(name="group").pk,
         "device": device.pk,
         "devices": device.pk,
-        "group": group.pk,
+        "group": factories.group(organization).pk,
         "credential": credentials.pk,
         "connection": connection.pk,
         "command-batch": batch.pk,
@@ -318,6 +338,7 @@ def add_rows(world: World, root: User) -> None:
         "discovery/scan": scan_of(world).pk,
         "gateway-vpn/changes": change.pk,
         "change-sets": ChangeSet.objects.get().pk,
+        "modules/org": organization.pk,
         "{app_label}": "config",
         "{model_name}": "device",
         "{object_id}": device.pk,
@@ -327,26 +348,11 @@ def add_rows(world: World, root: User) -> None:
         "{area}": "firewall",
         "{feature}": "opnsense.firewall.alias",
     }
+    add_exact(world, supervisor, cert, device)
     for name in ("checksum", "download-config", "report-status", "update-info"):
         world.rows[name] = device.pk
     for name in ("account", "order", "authorization", "challenge"):
         world.rows[name] = NOBODY
-    world.exact = {
-        "/device/{pk}/restart": f"/device/{supervisor.pk}/restart",
-        "/api/v1/controller/cert/{common_name}/group/": (
-            f"/api/v1/controller/cert/{cert.common_name}/group/"
-        ),
-        "/v[5-7]/device": "/v6/device",
-        "/v[5-7]/device/$count": "/v6/device/$count",
-        "/v[5-7]/application": "/v6/application",
-        "/v[5-7]/application/$count": "/v6/application/$count",
-        "/v[5-7]/{name}": "/v6/release",
-        "/device/v[23]/{uuid}/state": f"/device/v2/{'0' * 32}/state",
-        "/application/{pk}/restart": "/application/1/restart",
-        "/api/v1/notifications/notification/ignore/{app_label}/{model_name}/{object_id}/": (
-            f"/api/v1/notifications/notification/ignore/config/device/{device.pk}/"
-        ),
-    }
     for kind in ("device", "template", "group", "vpn"):
         found = Version.objects.filter(kind=kind, row=world.rows[kind])
         world.rows[f"version/{kind}"] = found.latest("pk").pk

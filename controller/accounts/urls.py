@@ -3,10 +3,11 @@ from rest_framework.routers import SimpleRouter
 
 from controller.accounts.api import views
 from controller.accounts.api.auth import views as signin
-from controller.accounts.api.events.views import EventConsumer
+from controller.accounts.api.events.views import EventConsumer, WebClientConsumer
 from controller.accounts.api.freesdn import views as freesdn
 from controller.accounts.api.pages import views as pages
 from controller.accounts.api.sso import views as sso
+from controller.accounts.api.web_client import views as web_client
 
 auth = {
     "login": signin.LoginView,
@@ -41,7 +42,10 @@ router.register("invitations", freesdn.InvitationViewSet, basename="invitation")
 router.register("sites", freesdn.SiteViewSet, basename="site")
 
 # WebSockets; collected by controller/urls.py.
-sockets = [path("api/v1/ws/events", EventConsumer.as_asgi())]
+sockets = [
+    path("api/v1/ws/events", EventConsumer.as_asgi()),
+    path("api/v1/ws", WebClientConsumer.as_asgi()),
+]
 
 # django-allauth resolves the second route by name, with the provider's id.
 single_sign_on = [
@@ -54,8 +58,20 @@ single_sign_on = [
     path("api/v1/auth/oidc/done", sso.DoneView.as_view(), name="auth_oidc_done"),
 ]
 
+# Asked by FreeSDN's web client.
+for_web_client = [
+    path("setup/status", web_client.SetupStatusView.as_view()),
+    path("auth/sso/providers/public", web_client.ProvidersView.as_view()),
+    path("modules/org/<uuid:organization_id>", web_client.ModulesView.as_view()),
+    path("modules/org/<uuid:organization_id>/navigation", web_client.NavigationView.as_view()),
+    path("system/settings/adapter-read-only", web_client.ReadOnlyView.as_view()),
+    path("organizations", web_client.OrganizationsView.as_view()),
+    path("access-control/<path:rest>", web_client.DoorView.as_view()),
+]
+
 urlpatterns = [
     *single_sign_on,
+    path("api/v1/", include(for_web_client)),
     path("api/v1/audit/validate/", freesdn.AuditValidateView.as_view(), name="audit_validate"),
     path("api/v1/audit/export/", freesdn.AuditExportView.as_view(), name="audit_export"),
     path("api/v1/", include(router.urls)),

@@ -1,6 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from controller.devices.api.dashboard import views as dashboard
 from controller.devices.api.freesdn import views as freesdn
 from controller.devices.api.inventory.views import AnsibleView, PrometheusView
 from controller.devices.api.views import (
@@ -26,4 +27,9 @@ urlpatterns = [
     path(f"{organization}/settings/", OrganizationSettingsView.as_view()),
     path(f"{organization}/settings/rotate-secret/", SharedSecretView.as_view()),
     path("api/v1/", include(by_site.urls)),
+    path("api/v1/analytics/dashboard/summary", dashboard.SummaryView.as_view()),
+    path("api/v1/analytics/dashboard/enterprise", dashboard.FleetView.as_view()),
+    path("api/v1/analytics/alerts", dashboard.AlertsView.as_view()),
+    path("api/v1/enterprise/health/organization", dashboard.HealthView.as_view()),
+    path("api/v1/system/info", dashboard.SystemView.as_view()),
 ]

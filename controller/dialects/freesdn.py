@@ -57,7 +57,9 @@ def envelope(
     }
     if details:
         error["details"] = details
-    return {"error": error}
+    # Its own web client reads the sentence beside the error in most places.
+    sentence = " ".join(one["message"] for one in details) if details else message
+    return {"error": error, "detail": sentence}
 
 
 def plain_error(request: HttpRequest, code: int, message: str) -> JsonResponse:
@@ -70,7 +72,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, exceptions.ValidationError | exceptions.ParseError):
         # Called for its side effect: DRF marks the transaction for rollback.
         drf_exception_handler(error, context)
-        return unprocessable(list(details_of(error.detail)))
+        request = context.get("request")
+        reads = request is not None and request.method in {"GET", "HEAD"}
+        # Where there is no body, a parameter is what was wrong.
+        return unprocessable(list(details_of(error.detail, "query" if reads else "body")))
     if isinstance(error, Refused):
         return refusal(error)
     if isinstance(error, Http404):
@@ -93,6 +98,14 @@ def refusal(error: Refused) -> Response:
     if isinstance(error, NotAuthenticated):
         response["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def unavailable(sentence: str) -> Response:
+    """Return the answer of what this release does not have."""
+    return Response(
+        envelope(status.HTTP_501_NOT_IMPLEMENTED, sentence),
+        status=status.HTTP_501_NOT_IMPLEMENTED,
+    )
 
 
 def unprocessable(details: list[dict[str, str]]) -> Response:

@@ -14,6 +14,12 @@ from controller.notifications.api.views import (
     PreferenceViewSet,
     WebhookViewSet,
 )
+from controller.notifications.api.web_client.views import (
+    BellView,
+    MarkAllView,
+    MarkView,
+    UnreadCountView,
+)
 
 router = SimpleRouter()
 router.register("notification", NotificationViewSet)
@@ -46,5 +52,9 @@ urlpatterns = [
         "api/v1/notifications/organization/<uuid:organization_id>/setting/",
         OrganizationPreferenceView.as_view(),
     ),
+    path("api/v1/notifications/in-app", BellView.as_view()),
+    path("api/v1/notifications/in-app/unread-count", UnreadCountView.as_view()),
+    path("api/v1/notifications/in-app/mark", MarkView.as_view()),
+    path("api/v1/notifications/in-app/mark-all-read", MarkAllView.as_view()),
     path("api/v1/notifications/", include(router.urls)),
 ]

@@ -60,14 +60,21 @@ class Strict(serializers.Serializer[Any]):
 
 
 class Staged(Strict):
-    payload = serializers.DictField(default=dict)
-    target_id = serializers.CharField(max_length=128, default="", allow_blank=True)
-    notes = serializers.CharField(max_length=2000, default="", allow_blank=True)
+    payload = serializers.DictField(default=dict, allow_null=True)
+    target_id = serializers.CharField(
+        max_length=128, default="", allow_blank=True, allow_null=True
+    )
+    notes = serializers.CharField(
+        max_length=2000, default="", allow_blank=True, allow_null=True
+    )
     draft = serializers.BooleanField(default=False, help_text="To be submitted later.")
 
     def values(self) -> dict[str, Any]:
         """Return the keyword arguments of the rule `stage`."""
         given = dict(self.validated_data)
+        # Null is how clients say that there is none.
+        given["payload"] = given["payload"] or {}
+        given["target_id"], given["notes"] = given["target_id"] or "", given["notes"] or ""
         given["state"] = Change.State.DRAFT if given.pop("draft") else Change.State.PENDING
         return given
 

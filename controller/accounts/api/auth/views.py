@@ -27,7 +27,7 @@ from controller.base.errors import Conflict, NotAuthenticated, NotFound, NotPerm
 from controller.celery import enqueue_on_commit
 from controller.dialects.authentication import Credential
 from controller.dialects.cookies import ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE
-from controller.dialects.freesdn import View
+from controller.dialects.freesdn import View, unavailable
 
 API_PATH = "/api/v1/"
 AUTH_PATH = "/api/v1/auth/"
@@ -199,12 +199,7 @@ class SamlView(PublicView):
     )  # fmt: skip
     def get(self, request: Request, rest: str = "") -> Response:
         """Not available: SAML is not supported in this release."""
-        answer = self.get_exception_handler()(
-            Refused("SAML is not available in this release; use OpenID Connect."), {}
-        )
-        assert answer is not None  # noqa: S101 - a refusal always has an answer
-        answer.status_code = answer.data["error"]["code"] = 501
-        return answer
+        return unavailable("SAML is not available in this release; use OpenID Connect.")
 
     @extend_schema(exclude=True)
     def post(self, request: Request, rest: str = "") -> Response:

@@ -12,13 +12,14 @@ from redis.exceptions import RedisError
 from controller.accounts.engine.scopes import NO_SITE
 from controller.base.events import CHANNEL
 from controller.base.redis import async_waiting_client
-from controller.dialects.consumers import BAD_MESSAGE, TOO_SLOW, Consumer
+from controller.dialects.consumers import BAD_MESSAGE, NOT_SIGNED_IN, TOO_SLOW, Consumer
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 1000
 MOST_PATTERNS = 50
 PAUSE_SECONDS = 1.0
+POLICY = 1008
 # Keys of an event that only control who receives it.
 UNTOLD = frozenset({"permission", "has_site", "people"})
 
@@ -125,14 +126,17 @@ class EventConsumer(Consumer):
         """Queue the event if it is subscribed to and visible; close slow listeners."""
         if not self.wants(event) or not self.may_know(event):
             return
-        shown = {k: v for k, v in event.items() if k not in UNTOLD}
         try:
-            self.waiting.put_nowait(json.dumps(shown))
+            self.waiting.put_nowait(json.dumps(self.shape(event)))
         except asyncio.QueueFull:
             self.hub.leave(self)
             self.too_slow = asyncio.create_task(
                 self.close(TOO_SLOW, reason="Too many events wait to be read.")
             )
+
+    def shape(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the event as it is sent."""
+        return {k: v for k, v in event.items() if k not in UNTOLD}
 
     def wants(self, event: dict[str, Any]) -> bool:
         if self.ids and str(event["id"]) not in self.ids:
@@ -151,3 +155,65 @@ class EventConsumer(Consumer):
     async def send_all(self) -> None:
         while True:
             await self.send(text_data=await self.waiting.get())
+
+
+class WebClientConsumer(EventConsumer):
+    """The same events at the address and in the words of FreeSDN's web client."""
+
+    async def on_open(self) -> None:
+        # Nothing is sent before the client subscribes; its ids are filters that it sets later.
+        self.patterns = []
+        await super().on_open()
+
+    async def refuse(self, code: int, sentence: str) -> None:
+        # By this code the client knows that it has to refresh its tokens.
+        await super().refuse(POLICY if code == NOT_SIGNED_IN else code, sentence)
+
+    async def send_event(self, message: dict[str, Any]) -> None:
+        if message.get("type") == "ready":
+            message = {"type": "connected", "user": message["user"]}
+        await super().send_event(message)
+
+    async def on_message(self, message: dict[str, Any]) -> None:
+        match message.get("type"):
+            case "ping":
+                await self.send_event({"type": "pong"})
+            case "subscribe":
+                await self.subscribe(message.get("subscriptions"))
+            case "unsubscribe":
+                gone = message.get("subscriptions") or self.patterns
+                self.patterns = [one for one in self.patterns if one not in gone]
+                await self.send_event({"type": "unsubscribed"})
+            case "set_filters":
+                await self.send_event({"type": "filters_set"})
+            case _:
+                await self.refuse(BAD_MESSAGE, "Send subscribe, unsubscribe or ping.")
+
+    async def subscribe(self, patterns: Any) -> None:
+        texts = isinstance(patterns, list) and all(isinstance(one, str) for one in patterns)
+        if not texts or len(patterns) > MOST_PATTERNS:
+            await self.refuse(
+                BAD_MESSAGE, f"subscriptions is a list of up to {MOST_PATTERNS} texts."
+            )
+            return
+        self.patterns = [*dict.fromkeys([*self.patterns, *patterns])][:MOST_PATTERNS]
+        await self.send_event({"type": "subscribed", "subscriptions": self.patterns})
+
+    def wants(self, event: dict[str, Any]) -> bool:
+        name = client_name(event)
+        return any(fnmatchcase(name, pattern) for pattern in self.patterns)
+
+    def shape(self, event: dict[str, Any]) -> dict[str, Any]:
+        payload = {"id": event["id"], **(event.get("data") or {})}
+        inner = {"event_type": client_name(event), "payload": payload, "at": event.get("at")}
+        return {"type": "event", "event": inner}
+
+
+def client_name(event: dict[str, Any]) -> str:
+    """Return the event's type as the client knows it."""
+    kind, data = str(event["type"]), event.get("data") or {}
+    if kind == "change.progress":
+        return f"controller.change.{data.get('state', 'updated')}"
+    if kind == "discovery.progress" and data.get("state") == "completed":
+        return "discovery.completed"
+    return kind

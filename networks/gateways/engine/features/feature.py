@@ -105,6 +105,26 @@ class Feature:
         """Return the properties in the path, such as node or VM id."""
         return tuple(name for _, name, _, _ in Formatter().parse(self.path) if name)
 
+    def as_action(
+        self, operation: str, payload: Mapping[str, Any], target: str
+    ) -> tuple[str, dict[str, Any], str]:
+        """Return operation, payload and target of an action that was asked for by another name.
+
+        Clients block a device by an update, and destroy a VM by a delete of its id.
+        """
+        given = dict(payload)
+        if not self.action or operation == "create" or operation in self.operations:
+            return operation, given, target
+        names = self.schema("create").get("required", [])
+        lacking = [name for name in names if name not in given]
+        parts = target.split(":") if target else []
+        if parts and lacking:
+            values = parts[-len(lacking) :]
+            given |= {
+                name: number_or_text(text) for name, text in zip(lacking, values, strict=False)
+            }
+        return "create", given, ""
+
     def located(self, target: str) -> tuple[dict[str, str], str]:
         """Split an id into the scope's values and the name within the scope."""
         *places, name = target.split(":", len(self.scope))
@@ -312,3 +332,7 @@ def inside(row: Mapping[str, Any], name: str) -> Any:
 
 def permission_of(key: str) -> str:
     return next(found for prefixes, found in PERMISSIONS if key.startswith(prefixes))
+
+
+def number_or_text(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text

@@ -1,0 +1,108 @@
+"""What FreeSDN's web client asks before it shows a page: set-up, modules, settings."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controller.accounts.models import Membership, Organization, Site
+from controller.devices.models import Device
+from controller.dialects.freesdn import Pagination, View, unavailable
+from controller.dialects.openwisp import require_user
+
+# Each opens pages of the client that this portal can fill.
+MODULES = ("firewall", "hypervisor")
+
+
+class Public(View):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+
+class SetupStatusView(Public):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Return that the portal is set up; its first user is made by the command line."""
+        return Response({"is_complete": True, "current_step": "complete", "message": None})
+
+
+class ProvidersView(Public):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Return the providers of single sign-on as a plain list."""
+        configured = settings.SOCIALACCOUNT_PROVIDERS.get("openid_connect", {}).get("APPS", [])
+        return Response(
+            [
+                {"id": app["provider_id"], "slug": app["provider_id"], "name": app["name"],
+                 "protocol": "oidc", "icon_url": None, "display_order": order}
+                for order, app in enumerate(configured)
+            ]
+        )  # fmt: skip
+
+
+class SignedIn(View):
+    permission_classes = [IsAuthenticated]
+
+
+class ModulesView(SignedIn):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, organization_id: UUID) -> Response:
+        """Return the modules of an organization of the user."""
+        rows = Organization.objects.visible_to(require_user(request), "site:read")
+        get_object_or_404(rows, pk=organization_id)
+        shown = [{"module_id": name, "is_enabled": True, "settings": {}} for name in MODULES]
+        return Response({"modules": shown, "total": len(shown)})
+
+
+class NavigationView(SignedIn):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, organization_id: UUID) -> Response:
+        """Return no entries: the client has its own."""
+        return Response({"items": []})
+
+
+class ReadOnlyView(SignedIn):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Return whether the portal writes to no gateway."""
+        return Response({"read_only": settings.ADAPTER_READ_ONLY})
+
+
+class OrganizationsView(SignedIn):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Return a page of the user's organizations, with what they have."""
+        rows = Organization.objects.visible_to(require_user(request))
+        pages = Pagination()
+        found = pages.paginate_queryset(rows.order_by("name", "pk"), request)
+        users, sites, devices = (counted(model, found) for model in (Membership, Site, Device))
+        return pages.get_paginated_response(
+            [
+                {"id": row.pk, "name": row.name, "slug": row.slug, "is_active": row.is_active,
+                 "description": row.description, "settings": {}, "user_count": users.get(row.pk, 0),
+                 "site_count": sites.get(row.pk, 0),
+                 "device_count": devices.get(row.pk, 0),
+                 "created_at": row.created, "updated_at": row.modified}
+                for row in found
+            ]
+        )  # fmt: skip
+
+
+def counted(model: Any, organizations: list[Organization]) -> dict[UUID, int]:
+    """Return how many rows of a model each of these organizations has."""
+    rows = model.objects.filter(organization__in=organizations).order_by()
+    return dict(rows.values_list("organization").annotate(Count("pk")))
+
+
+class DoorView(SignedIn):
+    @extend_schema(request=None, responses={501: OpenApiTypes.OBJECT})
+    def post(self, request: Request, rest: str) -> Response:
+        """Not available: the portal opens no doors."""
+        return unavailable("Doors are not available in this release.")
