@@ -108,7 +108,9 @@ class Call:
         await self.tell("answer", status=answer.status, headers=returned)
         while True:
             await self.room.acquire()
-            part = await asyncio.to_thread(answer.read1, PART)
+            # Supervisors write a chunk for each line of a log.
+            read = answer.read1 if self.message.get("follows") else answer.read
+            part = await asyncio.to_thread(read, PART)
             if not part:
                 break
             await self.agent.socket.send(bytes.fromhex(self.id) + part)

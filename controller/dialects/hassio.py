@@ -34,7 +34,9 @@ class LegacyKeyAuthentication(BaseAuthentication):
     """Authentication by the ``X-HASSIO-KEY`` header, as supervisors of 2020 read it."""
 
     def authenticate(self, request: Request) -> tuple[User, Credential] | None:
-        key = request.headers.get("x-hassio-key", "")
+        key = request.headers.get("x-supervisor-token") or request.headers.get(
+            "x-hassio-key", ""
+        )
         if not key or "authorization" in request.headers:
             return None
         found = user_of_bearer(key)

@@ -20,21 +20,23 @@ from controller.dialects.balena import require_user
 from controller.dialects.hassio import ORIGIN_HEADER, View, relay_response
 from controller.dialects.negotiation import OneFormat
 from supervisor_proxy.api.serializers import job as shown_job
-from supervisor_proxy.engine.hassio import FOLLOWED, LONG, RANGE
+from supervisor_proxy.engine.hassio import LONG, RANGE, STREAMS
 from supervisor_proxy.engine.multipart import first_part
 from supervisor_proxy.engine.routes import LARGEST_DATA, CallRequest, parse_request
 from supervisor_proxy.models import Supervisor, SupervisorCall
 from supervisor_proxy.rules.batch_calls import ask_later, visible
 from supervisor_proxy.rules.call_execution import ask
 from supervisor_proxy.rules.call_requests import CallJob, match_route, record_refusals
-from supervisor_proxy.rules.streaming import backup_of, download, follow, upload
+from supervisor_proxy.rules.streaming import DeviceAnswered, backup_of, download, follow, upload
 
 AnyResponse = HttpResponse | StreamingHttpResponse | Response
 HASSIO = Supervisor.Flavor.HASSIO
 BLOCK = 256 * 1024
 UPLOAD = re.compile(r"(?:snapshots|backups)/new/upload/?")
 DOWNLOAD = re.compile(r"(?:snapshots|backups)/([A-Za-z0-9_-]{1,128})/download/?")
-FOLLOW = re.compile(r"[a-z]+(?:/[A-Za-z0-9_-]{1,128})?/logs/follow/?")
+FOLLOW = re.compile(
+    r"[a-z]+(?:/[A-Za-z0-9_-]{1,128})?/logs(?:/(?:boots|identifiers)/[^/]{1,128})?/follow/?"
+)
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 STDIN = re.compile(r"addons/[^/]+/stdin/?")
 JOB = re.compile(r"jobs/([0-9a-f]{32})/?")
@@ -47,13 +49,17 @@ class HassioView(View):
     parser_classes = []
     # Supervisors answer logs as text and all else as JSON, whatever a client says it accepts.
     content_negotiation_class = OneFormat
-    http_method_names = ["get", "post", "put", "delete", "options"]
+    http_method_names = ["get", "post", "put", "delete"]
 
     def handle(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
         user = require_user(request)
         supervisor = supervisor_of(user, device_id)
-        if (streams := streamed(request, user, supervisor, path)) is not None:
-            return streams
+        try:
+            if (streams := streamed(request, user, supervisor, path)) is not None:
+                return streams
+        except DeviceAnswered as told:
+            told.job.refusal = None
+            return relay(told.job)
         own = own_job(supervisor, path)
         if own is not None and request.method == "GET":
             return portal({"result": "ok", "data": shown_job(own)})
@@ -103,15 +109,16 @@ def streamed(
     if request.method == "POST" and UPLOAD.fullmatch(path):
         parts, size = sent_file(request)
         learn_version(user, supervisor)
-        return relay(upload(user, supervisor, parts, size=size))
+        return relay(upload(user, supervisor, parts, size=size, query=query_of(request)))
     if request.method == "GET" and FOLLOW.fullmatch(path):
         learn_version(user, supervisor)
-        log = follow(user, supervisor, parse_request(FOLLOWED, method="GET", path=path))
+        wanted = parse_request(STREAMS, method="GET", path=path, query=query_of(request))
+        log = follow(user, supervisor, wanted)
         return streaming(log, "text/plain; charset=utf-8")
     found = DOWNLOAD.fullmatch(path)
     if found is None or request.method != "GET":
         return None
-    wanted = backup_of(found[1])
+    wanted = backup_of(found[1], query_of(request))
     learn_version(user, supervisor)
     given = request.headers.get("range", "")
     byte_range = given if RANGE.fullmatch(given) else ""
@@ -122,6 +129,10 @@ def streamed(
             response[name] = value
     response["Content-Disposition"] = f'attachment; filename="{found[1]}.tar"'
     return response
+
+
+def query_of(request: Request) -> dict[str, str]:
+    return {name: str(value) for name, value in request.query_params.items()}
 
 
 def streaming(parts: Iterable[bytes], kind: str, *, status: int = 200) -> StreamingHttpResponse:
@@ -177,7 +188,7 @@ def wanted_of(request: Request, path: str, supervisor: Supervisor) -> CallReques
             method=method,
             path=path,
             raw=str(meta.get("RAW_PATH", "")),
-            query={name: str(value) for name, value in request.query_params.items()},
+            query=query_of(request),
             data=None if is_raw or method == "GET" else read_json(body),
             content=body if is_raw else b"",
         )

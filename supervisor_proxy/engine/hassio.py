@@ -4,12 +4,13 @@ Not proxied: authentication and passwords of users, credentials of services, pro
 add-ons, registries, discovery secrets, ingress and Core's own API.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from controller.base.masking import looks_secret
-from supervisor_proxy.engine.answers import TEXT, Answer, Reply, read
+from supervisor_proxy.engine.answers import JSON, LOWEST_ERROR, TEXT, Answer, Reply, read
 from supervisor_proxy.engine.routes import MASK, Route
 from supervisor_proxy.engine.versions import Version, older
 
@@ -20,6 +21,10 @@ LONG = 60.0
 PNG = b"\x89PNG\r\n\x1a\n"
 ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 NOT_READY = b"System is not ready"
+LONGEST_ERROR = 2000
+# The add-on that connects a device calls itself by this, behind the hash of its repository.
+OWN_SLUG = "muster"
+ENDS_ADDON = re.compile(r"/addons/(?P<slug>[^/]+)/(?:stop|restart|uninstall)")
 
 # Permission, timeout in seconds, and calls: "!" is dangerous, "=" the kind of answer if it is
 # not a JSON envelope, "@" the first version, "-" the first version without it.
@@ -35,16 +40,38 @@ read {READ}: GET store/addons/{{addon}}/availability@2025.9, store/repositories@
 read {READ}: GET jobs/info@2020.11, jobs/{{job}}@2024.1, resolution/info@248, mounts@2023.5
 read {READ}: GET network/info@236, network/interface/{{name}}/info@236, audio/info@202, audio/stats@202
 read {READ}: GET multicast/info@215, multicast/stats@215, observer/info@243, observer/stats@243
-read {READ}: GET host/disks/default/usage@2025.8, host/logs/boots@2022.10, host/logs/identifiers@2022.10
+read {READ}: GET host/disks/{{disk}}/usage@2025.8, host/logs/boots@2022.10, host/logs/identifiers@2022.10
 read {READ}: GET os/config/swap@2025.3, os/datadisk/list@2021.9
 read {READ}: GET addons/{{addon}}/icon=image, addons/{{addon}}/logo=image, addons/{{addon}}/changelog=text
 read {READ}: GET addons/{{addon}}/documentation=text, store/addons/{{addon}}/icon=image
 read {READ}: GET store/addons/{{addon}}/logo=image, store/addons/{{addon}}/changelog=text
 read {READ}: GET store/addons/{{addon}}/documentation=text
 logs {READ}: GET supervisor/logs=text, homeassistant/logs=text, core/logs=text, dns/logs=text
-logs {READ}: GET addons/{{addon}}/logs=text, host/logs@212=text, audio/logs@202=text, cli/logs@210=text
-logs {READ}: GET multicast/logs@215=text, observer/logs@243=text, host/logs/identifiers/{{name}}@2022.10=text
+logs {READ}: GET addons/{{addon}}/logs=text, host/logs@212=text, audio/logs@202=text
+logs {READ}: GET multicast/logs@215=text, host/logs/identifiers/{{name}}@2022.10=text
 logs {READ}: GET supervisor/logs/latest@2025.9=text, core/logs/latest@2025.9=text
+logs {READ}: GET homeassistant/logs/latest@2025.9=text, dns/logs/latest@2025.9=text
+logs {READ}: GET audio/logs/latest@2025.9=text, multicast/logs/latest@2025.9=text
+logs {READ}: GET addons/{{addon}}/logs/latest@2025.9=text, host/logs/boots/{{boot}}@2022.10=text
+logs {READ}: GET supervisor/logs/boots/{{boot}}@2024.4=text, core/logs/boots/{{boot}}@2024.4=text
+logs {READ}: GET homeassistant/logs/boots/{{boot}}@2024.4=text, dns/logs/boots/{{boot}}@2024.4=text
+logs {READ}: GET audio/logs/boots/{{boot}}@2024.4=text, multicast/logs/boots/{{boot}}@2024.4=text
+logs {READ}: GET addons/{{addon}}/logs/boots/{{boot}}@2024.4=text
+read {READ}: GET network/interface/{{name}}/accesspoints@2020.12, os/boards/{{board}}@2022.11
+read {READ}: GET os/boards/{{board}}/firmware@2026.7, store/repositories/{{slug}}@2021.2.12
+read {READ}: GET docker/info@2021.1, security/info@2021.9, supervisor/available_updates@2022.1
+read {READ}: GET resolution/issue/{{uuid}}/suggestions@2022.9
+act {START}: POST supervisor/restart@2020.11, jobs/reset@2021.6, store/repositories/{{slug}}/repair@2024.11
+act {START}: POST resolution/check/{{name}}/run@2021.6, audio/reload@202
+act {START}: DELETE jobs/{{job}}@2024.1
+backup {START}: POST backups/freeze@2022.11, backups/thaw@2022.11
+manage {START}: POST os/boards/{{board}}@2022.11, os/config/swap@2025.3, jobs/options@2021.6
+manage {START}: POST resolution/check/{{name}}/options@2021.6, os/boot-slot!@2024.9
+manage {START}: POST audio/volume/{{kind}}@202, audio/volume/{{kind}}/application@202
+manage {START}: POST audio/mute/{{kind}}@202, audio/mute/{{kind}}/application@202
+manage {START}: POST audio/default/{{kind}}@202, audio/profile@202
+act {IMAGE}: POST store/addons/{{addon}}/update/{{version}}@2021.2.12
+manage {IMAGE}: POST store/addons/{{addon}}/install/{{version}}@2021.2.12
 act {START}: POST supervisor/reload, snapshots/reload, backups/reload, host/reload, hardware/trigger-2021.6.1
 act {START}: POST homeassistant/check, core/check, homeassistant/restart, core/restart
 act {START}: POST homeassistant/start, core/start, addons/reload, store/reload@2021.2.12
@@ -77,7 +104,7 @@ manage {BACKUP}: POST snapshots/{{slug}}/restore/full!, backups/{{slug}}/restore
 manage {BACKUP}: POST snapshots/{{slug}}/restore/partial!, backups/{{slug}}/restore/partial!
 """
 ROW = re.compile(
-    r"(?P<path>[a-z_/{}]+?)(?P<danger>!?)(?:@(?P<since>[\d.]+))?(?:-(?P<until>[\d.]+))?"
+    r"(?P<path>[a-z_/{}-]+?)(?P<danger>!?)(?:@(?P<since>[\d.]+))?(?:-(?P<until>[\d.]+))?"
     r"(?:=(?P<kind>\w+))?"
 )
 PARAMETERS = ("lines", "no_colors", "verbose", "max_depth", "background")
@@ -139,16 +166,22 @@ DOWNLOAD = Route(
 # Followed logs, which continue until the client disconnects.
 FOLLOWED = tuple(
     Route(
-        f"GET /{one}/logs/follow", "GET", f"/{one}/logs/follow", "logs", changes=False,
-        since=since, seconds=READ, kind="follow",
+        f"GET /{one}{log}/follow", "GET", f"/{one}{log}/follow", "logs", changes=False,
+        since=since, seconds=READ, kind="follow", query=("lines", "no_colors", "verbose"),
     )
+    for log in ("/logs", "/logs/boots/{boot}")
     for one, since in (
         ("supervisor", (2024, 4)), ("core", (2024, 4)), ("homeassistant", (2024, 4)),
         ("dns", (2024, 4)), ("audio", (2024, 4)), ("multicast", (2024, 4)),
         ("addons/{addon}", (2024, 4)), ("host", (2022, 10)),
     )
 )  # fmt: skip
-STREAMS = (UPLOAD, DOWNLOAD, *FOLLOWED)
+FOLLOWED_BY_NAME = Route(
+    "GET /host/logs/identifiers/{name}/follow", "GET", "/host/logs/identifiers/{name}/follow",
+    "logs", changes=False, since=(2022, 10), seconds=READ, kind="follow",
+    query=("lines", "no_colors", "verbose"),
+)  # fmt: skip
+STREAMS = (UPLOAD, DOWNLOAD, *FOLLOWED, FOLLOWED_BY_NAME)
 FORM_SINCE: Version = (2020, 10)
 RANGE = re.compile(r"bytes=\d{0,18}-\d{0,18}")
 
@@ -165,6 +198,8 @@ RENAMED: tuple[tuple[str, str, Version], ...] = (
     (r"/hassos(?=/)", "/os", (198,)),
     (r"/snapshots(?=/|$)", "/backups", (2021, 8)),
     (r"/addons/reload", "/store/reload", (2021, 2, 12)),
+    # The role that the add-on has does not allow the former.
+    (r"/reload_updates", "/refresh_updates", (2022, 1)),
     *(
         (rf"/addons/(?=[^/]+/{verb}$)", "/store/addons/", (2022, 6))
         for verb in ("icon", "logo", "changelog", "documentation", "install", "update")
@@ -206,6 +241,9 @@ def judged(kind: str, reply: Reply) -> Answer:
     if kind == "image":
         if reply.body.startswith(PNG):
             return Answer(200, "image/png", reply.body)
+        if reply.status >= LOWEST_ERROR:
+            # The device says why there is none.
+            return enveloped(read(reply))
         return Answer(reply.status, bad_because="It is no picture.")
     if kind == "text" and not reply.content_type.startswith("application/json"):
         text = ANSI.sub(b"", reply.body).decode("utf-8", "replace")
@@ -213,7 +251,15 @@ def judged(kind: str, reply: Reply) -> Answer:
     answer = read(reply)
     if answer.is_good and not (isinstance(value := answer.value, dict) and "result" in value):
         return Answer(reply.status, bad_because="It is no envelope of a supervisor.")
-    return answer
+    return enveloped(answer)
+
+
+def enveloped(answer: Answer) -> Answer:
+    """Return an error in the envelope of all errors, also where a device sent plain text."""
+    if answer.is_good or answer.bad_because or answer.content_type == JSON:
+        return answer
+    told = {"result": "error", "message": answer.text[:LONGEST_ERROR] or "Unknown error"}
+    return Answer(answer.status, JSON, json.dumps(told).encode())
 
 
 def shaped(asked: str, value: dict[str, Any], *, opens: bool) -> dict[str, Any]:
@@ -277,6 +323,13 @@ def progress_of(answer: Answer) -> tuple[int, str] | None:
     progress = job.get("progress")
     per_cent = int(progress) if isinstance(progress, int | float) else 0
     return min(max(per_cent, 0), 100), str(job.get("stage") or job.get("name") or "")[:64]
+
+
+def ends_own_addon(path: str) -> bool:
+    """Return whether the call would end the add-on that carries it."""
+    found = ENDS_ADDON.fullmatch(path)
+    slug = found["slug"] if found else ""
+    return slug == "self" or slug.rpartition("_")[2] == OWN_SLUG
 
 
 def not_ready(reply: Reply) -> bool:

@@ -21,6 +21,7 @@ from supervisor_proxy.models import (
 from supervisor_proxy.rules.call_execution import execute_all
 from supervisor_proxy.rules.call_requests import (
     CallJob,
+    check_carrier,
     check_permission,
     may_wait,
     record,
@@ -81,6 +82,7 @@ def ask_later(user: User, supervisor: Supervisor, wanted: CallRequest) -> Superv
     job = CallJob(supervisor, wanted, record(supervisor, wanted))
     try:
         check_permission(user, wanted, supervisor)
+        check_carrier(supervisor, wanted)
         gate(wanted.route, supervisor.version)
     except Refused as refusal:
         refuse(job, refusal)

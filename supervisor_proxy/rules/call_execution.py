@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from controller.accounts.models import User
 from controller.base.database import release_connections
-from controller.base.errors import Refused, Unreachable
+from controller.base.errors import NotPermitted, Refused, Unreachable
 from controller.base.leases import FREE, assign
 from controller.base.masking import masked_document
 from supervisor_proxy.drivers.contract import BadAnswer, Driver, Order, Target
@@ -141,6 +141,8 @@ async def _call(job: CallJob, left: float) -> Reply | Refused:
             key = await sync_to_async(_key_now)(job.supervisor)
             if key != job.target.key:
                 reply = await driver.call(replace(job.target, key=key), order)
+        if reply.status == FORBIDDEN and is_hassio(job) and order.path != "/info":
+            job.is_let_in = await _is_let_in(job, driver, job.target)
     except Refused as refusal:
         return refusal
     return reply
@@ -238,12 +240,12 @@ def _answered(job: CallJob, reply: Reply) -> None:
     call = job.call
     call.status = reply.status
     record_presence(job.supervisor.device)
+    if is_hassio(job) and (refusal := refusal_of_hassio(job, reply)) is not None:
+        job.refusal = refusal
+        _close(call, State.FAILED, refusal)
+        return
     if is_turned_away(job, reply):
         device_unauthorized(job, answer)
-        return
-    if is_hassio(job) and hassio.not_ready(reply):
-        job.refusal = Unreachable("The supervisor starts or stops just now.", code="not_ready")
-        _close(call, State.FAILED, job.refusal)
         return
     if answer.bad_because:
         unreadable_answer(job, answer)
@@ -284,6 +286,29 @@ def parse_answer(job: CallJob, reply: Reply) -> Answer:
     return replace(answer, body=json.dumps(value).encode())
 
 
+def refusal_of_hassio(job: CallJob, reply: Reply) -> Refused | None:
+    """Return why a supervisor refused, where that is not about the portal's key."""
+    if reply.status == FORBIDDEN and job.is_let_in:
+        return NotPermitted(
+            "The device does not allow this to the role that the portal's key has there.",
+            code="device_role",
+        )
+    if hassio.not_ready(reply):
+        return Unreachable("The supervisor starts or stops just now.", code="not_ready")
+    return None
+
+
+async def _is_let_in(job: CallJob, driver: Driver, target: Target) -> bool:
+    """Ask for what every role may read: a 403 says the same of a key and of a role."""
+    if job.supervisor.transport == Supervisor.Transport.AGENT:
+        return True
+    try:
+        reply = await driver.call(target, Order("GET", "/info", seconds=hassio.READ))
+    except Refused:
+        return False
+    return reply.status < answers.LOWEST_ERROR
+
+
 def is_turned_away(job: CallJob, reply: Reply) -> bool:
     refusals = {answers.UNAUTHORIZED, *([FORBIDDEN] if is_hassio(job) else [])}
     return reply.status in refusals
@@ -291,7 +316,7 @@ def is_turned_away(job: CallJob, reply: Reply) -> bool:
 
 def device_unauthorized(job: CallJob, answer: Answer) -> None:
     """Map the device's 401/403 to a bad-gateway error: the caller is authorized."""
-    if answer.content_type == answers.JSON:
+    if answer.content_type == answers.JSON and not is_hassio(job):
         job.refusal = BadAnswer(
             "The device says that the portal's key is not for this application.",
             code="device_scope",

@@ -48,6 +48,8 @@ class CallJob:
     """Reason for a missing answer."""
     opens: bool = field(default=False)
     """Whether the caller may see secrets."""
+    is_let_in: bool = field(default=False)
+    """Whether the device takes the portal's key, though it did not allow this call."""
     is_late: bool = field(default=False)
     """Whether its turn did not come within the time of the request."""
     on_send: Callable[[], object] | None = None
@@ -94,6 +96,17 @@ def start(
     return job
 
 
+def check_carrier(supervisor: Supervisor, wanted: CallRequest) -> None:
+    """Raise Refused for a call that would end the add-on by which it is made."""
+    by_addon = supervisor.transport == Supervisor.Transport.AGENT
+    if by_addon and hassio.ends_own_addon(wanted.path):
+        raise Refused(
+            "This add-on connects the device with the portal: only somebody at the device may "
+            "end it.",
+            code="own_addon",
+        )
+
+
 def may_wait(wanted: CallRequest, *, queue: bool) -> None:
     if queue and not wanted.route.waits:
         raise Refused(
@@ -105,6 +118,7 @@ def may_wait(wanted: CallRequest, *, queue: bool) -> None:
 def prepare(job: CallJob) -> None:
     """Check version, application and address; lease the device for modifications."""
     supervisor, route = job.supervisor, job.wish.route
+    check_carrier(supervisor, job.wish)
     gate(route, supervisor.version)
     data = of_this_app(job.wish, supervisor)
     method, path = on_device(job.wish, supervisor)

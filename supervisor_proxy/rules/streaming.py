@@ -1,7 +1,7 @@
 """Streaming of Home Assistant backups and logs, never held in memory as a whole."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from controller.base.errors import Refused
 from controller.base.leases import FREE, assign
 from supervisor_proxy.drivers.contract import BadAnswer, Download, Order
 from supervisor_proxy.engine import hassio
-from supervisor_proxy.engine.answers import Reply
+from supervisor_proxy.engine.answers import JSON, Reply
 from supervisor_proxy.engine.routes import CallRequest, parse_request
 from supervisor_proxy.models import Supervisor
 from supervisor_proxy.rules.call_execution import RENEW_SECONDS, finish
@@ -36,15 +36,31 @@ class Stream:
     parts: Iterator[bytes]
 
 
-def backup_of(slug: str) -> CallRequest:
-    return parse_request(hassio.STREAMS, method="GET", path=f"/backups/{slug}/download")
+class DeviceAnswered(Refused):
+    """An error that the device itself told in words, in place of a stream."""
+
+    def __init__(self, job: CallJob) -> None:
+        super().__init__(job.answer.text[:200] if job.answer else "", code="device_error")
+        self.job = job
+
+
+def backup_of(slug: str, query: Mapping[str, str] | None = None) -> CallRequest:
+    path = f"/backups/{slug}/download"
+    return parse_request(hassio.STREAMS, method="GET", path=path, query=query)
 
 
 def upload(
-    user: User, supervisor: Supervisor, parts: Iterable[bytes], *, size: int | None
+    user: User,
+    supervisor: Supervisor,
+    parts: Iterable[bytes],
+    *,
+    size: int | None,
+    query: Mapping[str, str] | None = None,
 ) -> CallJob:
     """Upload a backup to the device."""
-    job = start(user, supervisor, CallRequest(hassio.UPLOAD, hassio.UPLOAD.pattern))
+    path = hassio.UPLOAD.pattern
+    wanted = parse_request(hassio.STREAMS, method="POST", path=path, query=query)
+    job = start(user, supervisor, wanted)
     if job.target is None or job.order is None or job.refusal is not None:
         return job
     began = time.monotonic()
@@ -129,6 +145,9 @@ def refuse_other(job: CallJob, found: Download, began: float, kinds: Collection[
             break
     finish(job, Reply(found.status, kind, body[:LARGEST_ERROR]), time.monotonic() - began)
     if job.refusal is not None:
+        raise job.refusal
+    if job.answer is not None and job.answer.content_type == JSON and not job.answer.is_good:
+        job.refusal = DeviceAnswered(job)
         raise job.refusal
     said = job.answer.text if job.answer else ""
     job.refusal = BadAnswer(f"The device sent something else: {said[:200]}", code="bad_answer")

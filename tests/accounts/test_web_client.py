@@ -122,8 +122,8 @@ def test_actions_are_asked_for_by_any_operation(key: str, operation: str) -> Non
 def test_a_target_names_what_an_action_is_for() -> None:
     feature = FEATURES["unifi.clients.block"]
     name = next(iter(feature.example))
-    wanted = feature.as_action("update", {}, str(feature.example[name]))
-    assert wanted == ("create", {name: feature.example[name]}, "")
+    asked = feature.as_action("update", {}, str(feature.example[name]))
+    assert asked == ("create", {name: feature.example[name]}, "")
 
 
 def test_null_is_nothing_in_a_change(client: APIClient, organization: Organization) -> None:

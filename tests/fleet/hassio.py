@@ -96,6 +96,8 @@ class HassioSupervisor(Appliance):
         self.jobs: list[dict[str, Any]] = []
         self.options: dict[str, Any] = {"logins": [{"password": "hunter2"}], "port": 22}
         self.stdin = b""
+        # Paths that the role of the key does not allow.
+        self.forbids: set[str] = set()
         self.uploaded = b""
         # Size of downloads, generated while sending.
         self.download_size = 0
@@ -122,7 +124,9 @@ class HassioSupervisor(Appliance):
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not given:
             return 401, PLAIN, "401: Unauthorized"
-        return None if given == self.key else (403, PLAIN, "403: Forbidden")
+        if given != self.key or request.path in self.forbids:
+            return 403, PLAIN, "403: Forbidden"
+        return None
 
     def _answer(self, request: Request) -> Answer:
         path = request.path

@@ -89,7 +89,7 @@ def test_a_device_that_is_away_is_not_touched_and_halts_it(fleet: Any, begin: An
     campaign = UpdateCampaign.objects.get()
     assert campaign.state == "halted"
     assert [row.state for row in campaign.devices.all()] == ["failed", "left"]
-    assert devices[0].paths == [("GET", "/core/info")]
+    assert devices[0].paths == [("GET", "/core/info"), ("GET", "/info")]
 
 
 def test_it_is_begun_by_who_may_do_all_of_it(

@@ -220,3 +220,79 @@ def test_an_answer_that_is_no_envelope_is_not_passed_on(ask: Any, home: Any) -> 
         answer = ask(row, "get", "info")
         assert answer.status_code == 502, answer.content
         assert answer.json()["result"] == "error"
+
+
+# --- as the real one answers
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "text/x-log", "text/html", "*/*", "x/y"])
+def test_logs_are_text_whatever_a_client_accepts(ask: Any, home: Any, accept: str) -> None:
+    _, row = home()
+    answer = ask(row, "get", "core/logs", HTTP_ACCEPT=accept)
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/plain")
+
+
+def test_the_place_of_a_backup_is_passed_on_and_other_parameters_refused(
+    ask: Any, home: Any
+) -> None:
+    device, row = home()
+    device.backups["ab"] = {"slug": "ab"}
+    ask(row, "get", "backups/ab/download?location=share")
+    assert dict(device.requests[-1].query) == {"location": "share"}
+    ask(row, "post", "backups/new/upload?location=share", data=b"tar",
+        content_type="application/tar")  # fmt: skip
+    assert dict(device.requests[-1].query) == {"location": "share"}
+    for method, path in (("get", "backups/ab/download"), ("post", "backups/new/upload")):
+        answer = ask(
+            row, method, f"{path}?place=x", data=b"tar", content_type="application/tar"
+        )
+        assert (answer.status_code, answer.json()["error_key"]) == (400, "bad_query")
+
+
+def test_the_devices_own_errors_stay_its_own(ask: Any, home: Any) -> None:
+    _, row = home()
+    missing = ask(row, "get", "backups/00000000/download")
+    assert (missing.status_code, missing.json()["result"]) == (404, "error")
+    assert "exist" in missing.json()["message"]
+    assert missing["X-Proxy-Origin"] == "device"
+
+
+def test_the_job_of_a_new_backup_tells_its_slug(ask: Any, home: Any) -> None:
+    device, row = home()
+    job = ask(row, "post", "backups/new/full", data={"name": "x"}).json()["data"]["job_id"]
+    call_queue.run_due()
+    told = ask(row, "get", f"jobs/{job}").json()["data"]
+    assert told["done"] is True
+    assert told["reference"] in device.backups
+
+
+def test_the_add_on_is_not_ended_through_itself(ask: Any, home: Any) -> None:
+    device, row = home()
+    type(row).objects.filter(pk=row.pk).update(transport="agent")
+    for slug in ("self", "local_muster", "a0d7b954_muster"):
+        for verb in ("stop", "restart", "uninstall"):
+            answer = ask(row, "post", f"addons/{slug}/{verb}")
+            assert (answer.status_code, answer.json()["error_key"]) == (400, "own_addon"), (
+                answer
+            )
+    assert not device.paths
+
+
+def test_a_role_that_is_too_small_is_told_apart_from_a_wrong_key(ask: Any, home: Any) -> None:
+    device, row = home()
+    assert ask(row, "get", "info").status_code == 200
+    device.forbids = {"/addons"}
+    answer = ask(row, "get", "addons")
+    assert (answer.status_code, answer.json()["error_key"]) == (403, "device_role")
+    row.refresh_from_db()
+    assert row.key_state == "good"
+
+
+def test_scripts_send_the_token_in_the_newer_header_too(
+    client: Any, admin: User, home: Any
+) -> None:
+    _, row = home()
+    url = f"/api/v1/controller/device/{row.device_id}/hassio/info"
+    token = issue_token(admin, name="script")
+    assert client.get(url, headers={"X-Supervisor-Token": token}).json()["result"] == "ok"

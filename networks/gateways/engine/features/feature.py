@@ -115,11 +115,13 @@ class Feature:
         given = dict(payload)
         if not self.action or operation == "create" or operation in self.operations:
             return operation, given, target
-        names = self.schema("create").get("required", [])
+        shape = self.schema("create")
+        only = list(shape["properties"]) if len(shape["properties"]) == 1 else []
+        names = shape.get("required") or only
         lacking = [name for name in names if name not in given]
-        parts = target.split(":") if target else []
-        if parts and lacking:
-            values = parts[-len(lacking) :]
+        if target and lacking:
+            # The only one may have colons of its own, as a MAC address has.
+            values = target.rsplit(":", len(lacking) - 1)
             given |= {
                 name: number_or_text(text) for name, text in zip(lacking, values, strict=False)
             }
