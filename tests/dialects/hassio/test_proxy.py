@@ -243,10 +243,12 @@ def test_the_place_of_a_backup_is_passed_on_and_other_parameters_refused(
     ask(row, "post", "backups/new/upload?location=share", data=b"tar",
         content_type="application/tar")  # fmt: skip
     assert dict(device.requests[-1].query) == {"location": "share"}
-    for method, path in (("get", "backups/ab/download"), ("post", "backups/new/upload")):
-        answer = ask(
-            row, method, f"{path}?place=x", data=b"tar", content_type="application/tar"
-        )
+    tar = {"data": b"tar", "content_type": "application/tar"}
+    for method, path, sent in (
+        ("get", "backups/ab/download", {}),
+        ("post", "backups/new/upload", tar),
+    ):
+        answer = ask(row, method, f"{path}?place=x", **sent)
         assert (answer.status_code, answer.json()["error_key"]) == (400, "bad_query")
 
 
