@@ -78,7 +78,7 @@ class MemberInline(RuleTabularInline):
         """Superusers alone: everybody else invites people, who accept."""
         return is_administrator(cast(User, request.user)) and self.may(request, "update", obj)
 
-    # A member is part of the organization: who may change it may change them.
+    # Members are part of the organization: changing it includes changing them.
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "update", obj)
 

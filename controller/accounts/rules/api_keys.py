@@ -34,7 +34,7 @@ def create_key(
     """Create a key of the caller and return it with its secret, which can only be read now."""
     refuse_keys(by)
     _check_scopes(by, scopes)
-    # Two requests at once must not both find room for one more.
+    # Row lock: two concurrent requests must not both pass the limit.
     User.objects.select_for_update().get(pk=by.pk)
     if (
         _normalized_scopes(ApiKey.objects.filter(user=by)).count()

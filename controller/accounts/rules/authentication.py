@@ -54,8 +54,9 @@ class EmailOrUsernameBackend(ModelBackend):
             raise PermissionDenied from locked
         named = username
         if "@" in username:
-            # An unknown e-mail goes on as it is: the password is hashed for nobody too, so
-            # the answer takes as long as for somebody.
+            # An unknown e-mail is passed on as it is: Django then hashes the password anyway,
+            # so the
+            # response time does not reveal whether the user exists.
             user = account_of(username)
             named = user.username if user else username
         found = super().authenticate(request, username=named, password=password, **kwargs)

@@ -1,7 +1,4 @@
-"""The e-mail addresses of a user; the primary one is the one of their account.
-
-An address that somebody gives themselves counts for nothing until a mailed link has proved it.
-"""
+"""E-mail addresses of a user; the primary one equals the account's e-mail."""
 
 from collections.abc import Iterable
 from typing import Any

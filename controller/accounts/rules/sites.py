@@ -74,7 +74,7 @@ def delete_site(site: Site) -> None:
 
 @transaction.atomic
 def grant(membership: Membership, site: Site, level: str, *, by: By) -> SiteGrant:
-    """Let a member read, write, or do everything their role permits in a site."""
+    """Grant a member read, write or full access to a site."""
     if site.organization_id != membership.organization_id:
         raise Refused({"site": ["The site is of another organization."]})
     check_can_grant_site(by, membership.role, site, level)

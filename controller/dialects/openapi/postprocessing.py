@@ -30,11 +30,118 @@ ERRORS = {
     "504": "A device did not answer in time: it may have been done.",
 }
 OF_READING = frozenset({"400", "401", "403", "404", "405", "406", "422", "429", "502", "504"})
-ENVELOPE = {
-    "error": {"code": 403, "message": "Permission denied", "request_id": "ext-a1b2c3d4"}
-}
-DETAIL = {"detail": "You do not have permission to perform this action."}
-PLAIN = ("/api/v1/controller/", "/api/v1/connection/", "/api/v1/users/", "/api/v1/ipam/")
+SENTENCE = {"type": "string"}
+# The shape of an error, with an example, by dialect.
+SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
+    "OpenWisp": (
+        {
+            "type": "object",
+            "properties": {"detail": SENTENCE},
+            "additionalProperties": True,
+            "description": "A sentence under detail, or by field a list of sentences.",
+        },
+        {"detail": "You do not have permission to perform this action."},
+    ),
+    "FreeSdn": (
+        {
+            "type": "object",
+            "required": ["error", "detail"],
+            "properties": {
+                "detail": SENTENCE,
+                "error": {
+                    "type": "object",
+                    "required": ["code", "message", "request_id"],
+                    "properties": {
+                        "code": {"type": "integer"},
+                        "message": SENTENCE,
+                        "request_id": SENTENCE,
+                        "details": {"type": "array", "items": {"type": "object"}},
+                    },
+                },
+            },
+        },
+        {
+            "error": {"code": 403, "message": "Permission denied", "request_id": "ext-a1b2c3d4"},
+            "detail": "Permission denied",
+        },
+    ),
+    "Husarnet": (
+        {"type": "object", "required": ["status"], "properties": {"status": SENTENCE}},
+        {"status": "not-found", "detail": "Not found."},
+    ),
+    "Balena": (
+        {"type": "object", "required": ["message"], "properties": {"message": SENTENCE}},
+        {"message": "No online device(s) found", "detail": "No online device(s) found",
+         "code": "no_device", "request_id": "ext-a1b2c3d4"},
+    ),
+    "Hassio": (
+        {"type": "object", "required": ["result", "message"],
+         "properties": {"result": {"enum": ["error"]}, "message": SENTENCE}},
+        {"result": "error", "message": "There is no such call of a supervisor here."},
+    ),
+}  # fmt: skip
+# Tags, by the longest beginning of a path; what begins like none is of its third part.
+TAGS: tuple[tuple[str, str], ...] = (
+    ("/api/v1/controller/device/{device_id}/hassio/", "Home Assistant: calls"),
+    ("/supervisor/", "balena: calls"),
+    ("/api/networks/", "Private networks (Husarnet)"), ("/api/network/", "Private networks (Husarnet)"),
+    ("/api/status/", "Private networks (Husarnet)"),
+    ("/api/v1/networks/", "Private networks"),
+    ("/api/v1/gateway", "Gateways and staged changes"), ("/api/v1/change-sets/", "Gateways and staged changes"),
+    ("/api/v1/controller/device/{device_id}/command/", "Commands"),
+    ("/api/v1/controller/device/{device_id}/connection/", "Connections"),
+    ("/api/v1/controller/device/{id}/location/", "Places"),
+    ("/api/v1/controller/device/{id}/coordinates/", "Places"),
+    ("/api/v1/controller/device/", "Devices"), ("/api/v1/devices/", "Devices (FreeSDN)"),
+    ("/api/v1/controller/group/", "Groups"),
+    ("/api/v1/controller/template/", "Templates"), ("/api/v1/controller/rollout/", "Rollouts"),
+    ("/api/v1/controller/version/", "History"), ("/api/v1/controller/enrollment/", "Enrollment"),
+    ("/api/v1/controller/vpn/", "VPN servers"),
+    ("/api/v1/controller/ca/", "Certificates"), ("/api/v1/controller/cert/", "Certificates"),
+    ("/api/v1/controller/location/", "Places"), ("/api/v1/controller/floorplan/", "Places"),
+    ("/api/v1/controller/organization/", "Organizations"),
+    ("/api/v1/controller/credential/", "Connections"), ("/api/v1/connection/", "Connections"),
+    ("/api/v1/controller/command-batch/", "Commands"), ("/api/v1/controller/batch-command/", "Commands"),
+    ("/api/v1/controller/supervisor", "Supervisors"), ("/api/v1/controller/terminal/", "Terminals"),
+    ("/api/v1/controller/home", "Home Assistant: fleet"), ("/api/v1/controller/backup", "Home Assistant: fleet"),
+    ("/api/v1/controller/stored-backup/", "Home Assistant: fleet"),
+    ("/api/v1/controller/update-campaign/", "Home Assistant: fleet"),
+    ("/api/v1/controller/inventory/", "Inventory"),
+    ("/api/v1/ipam/", "Subnets and addresses"),
+    ("/api/v1/users/organization/", "Organizations"), ("/api/v1/users/", "Users"),
+    ("/api/v1/auth/", "Sign-in"), ("/api/v1/api-keys/", "API keys"),
+    ("/api/v1/sites/", "Sites"), ("/api/v1/audit/", "Audit"),
+    ("/api/v1/discovery/", "Discovery"), ("/api/v1/notifications/", "Notifications"),
+    ("/api/v1/monitoring/", "Monitoring"), ("/api/v1/firmware", "Firmware"),
+)  # fmt: skip
+OPENWISP = (
+    "/api/v1/controller/", "/api/v1/connection/", "/api/v1/users/", "/api/v1/ipam/",
+    "/api/v1/networks/", "/api/v1/monitoring/", "/api/v1/firmware",
+)  # fmt: skip
+
+
+def dialect_of(path: str) -> str:
+    """Return the dialect in whose words a path tells errors."""
+    if "/hassio/" in path:
+        return "Hassio"
+    if path.startswith(("/supervisor/", "/device/")):
+        return "Balena"
+    if path.startswith(("/api/network", "/api/status", "/api/join")):
+        return "Husarnet"
+    plain = path.startswith(OPENWISP) or (
+        path.startswith("/api/v1/notifications/") and "/in-app" not in path
+    )
+    return "OpenWisp" if plain else "FreeSdn"
+
+
+def tag_of(path: str) -> str:
+    fitting = [(start, tag) for start, tag in TAGS if path.startswith(start)]
+    if fitting:
+        return max(fitting, key=lambda one: len(one[0]))[1]
+    part = (*path.strip("/").split("/"), "", "", "")[2]
+    return part.replace("-", " ").capitalize() or "Other"
+
+
 FORMATS: dict[str, Any] = {
     "uuid": "8d1c5b0e-6f0a-4b51-9e0a-0c6a3f6f2b11", "date-time": "2026-11-26T12:00:00Z",
     "email": "alice@example.com", "uri": "https://example.com", "ipv4": "192.0.2.1",
@@ -66,25 +173,76 @@ class Operations(AutoSchema):
 
 
 def describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add errors and examples to all operations (a drf-spectacular hook)."""
-    schemas = result["components"]["schemas"]
+    """Add tags, errors and examples to all operations (a drf-spectacular hook)."""
+    components = result["components"]
+    components["responses"] = shared_errors()
+    schemas = components["schemas"]
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
-            if method in METHODS:
-                add_errors(path, method, operation)
-                bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
-                for body in bodies:
-                    add_examples(body, schemas)
+            if method not in METHODS:
+                continue
+            operation["tags"] = [tag_of(path)]
+            drop_foreign_parameters(path, operation)
+            only_json(operation.get("requestBody", {}), schemas)
+            add_errors(path, method, operation)
+            bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for body in bodies:
+                add_examples(body, schemas)
+    result["tags"] = [{"name": name} for name in sorted(tags_in(result["paths"]))]
+    result["servers"] = [{"url": "/"}]
     return result
 
 
+def drop_foreign_parameters(path: str, operation: dict[str, Any]) -> None:
+    """Leave out what is declared for a longer path of the same view."""
+    given = operation.get("parameters", [])
+    kept = [one for one in given if one["in"] != "path" or f"{{{one['name']}}}" in path]
+    if len(kept) != len(given):
+        operation["parameters"] = kept
+
+
+def tags_in(paths: dict[str, Any]) -> set[str]:
+    return {
+        tag
+        for methods in paths.values()
+        for method, operation in methods.items()
+        if method in METHODS
+        for tag in operation["tags"]
+    }
+
+
+def shared_errors() -> dict[str, Any]:
+    """Return the errors of each dialect, once for all operations."""
+    return {
+        f"{dialect}{status}": {
+            "description": about,
+            "content": {"application/json": {"schema": shape, "example": example}},
+        }
+        for dialect, (shape, example) in SHAPES.items()
+        for status, about in ERRORS.items()
+    }
+
+
+def only_json(body: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Leave forms out where JSON says the same: generators make one call of each."""
+    content = body.get("content", {})
+    if "application/json" in content and not takes_files(content["application/json"], schemas):
+        body["content"] = {"application/json": content["application/json"]}
+
+
+def takes_files(content: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    schema = content.get("schema", {})
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    return any(one.get("format") == "binary" for one in schema.get("properties", {}).values())
+
+
 def add_errors(path: str, method: str, operation: dict[str, Any]) -> None:
-    example = DETAIL if path.startswith(PLAIN) else ENVELOPE
-    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
-    for status, about in ERRORS.items():
+    dialect = dialect_of(path)
+    for status in ERRORS:
         if method != "get" or status in OF_READING:
             operation["responses"].setdefault(
-                status, {"description": about, "content": content}
+                status, {"$ref": f"#/components/responses/{dialect}{status}"}
             )
 
 

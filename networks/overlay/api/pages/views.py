@@ -59,7 +59,7 @@ class DevicePage(NetworkPage):
 
 
 class InvitationPage(NetworkPage):
-    """``/invitation/<share token>``: whoever opens it may become a member."""
+    """Page ``/invitation/<share token>``: accept a network's invitation."""
 
     title = "An invitation"
 
