@@ -11,7 +11,7 @@ from controller.dialects import middleware
 from controller.dialects.consumers import NoSuchSocket
 from controller.dialects.health import health, live, ready
 from controller.dialects.metrics import metrics
-from controller.dialects.openapi.views import Document, Explorer, Reference
+from controller.dialects.openapi.views import Document, Explorer, Index, Reference
 from supervisor_proxy import urls as supervisor_proxy
 
 # Lazy: the hashed file name is known only after collectstatic.
@@ -33,6 +33,7 @@ urlpatterns = [
     path("", include("networks.urls")),
     path("", include("supervisor_proxy.urls")),
     path("", include("controller.firmware.urls")),
+    path("api/v1/", Index.as_view(), name="api_index"),
     path("api/v1/openapi.json", Document.as_view(), name="openapi"),
     path("api/v1/docs/", Explorer.as_view(url_name="openapi"), name="docs"),
     path("api/v1/redoc/", Reference.as_view(url_name="openapi"), name="redoc"),

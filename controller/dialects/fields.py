@@ -34,3 +34,14 @@ class JSONObjectField(serializers.JSONField):
                 if found := UNHOLDABLE.search(text):
                     raise serializers.ValidationError(ErrorDetail(words(found[0]), "invalid"))
         return value
+
+
+@extend_schema_field({"type": ["string", "null"]})
+class SecretCharField(serializers.CharField):
+    """Null for those who may not read it; what comes back as null or empty stays as it is."""
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        if data is None or (data == "" and not self.allow_blank):
+            raise serializers.SkipField
+        empty_values: tuple[bool, Any] = super().validate_empty_values(data)
+        return empty_values

@@ -90,6 +90,15 @@ class FloorField(serializers.IntegerField):
         super().__init__(min_value=-HIGHEST_FLOOR - 1, max_value=HIGHEST_FLOOR, **kwargs)
 
 
+@extend_schema_field(
+    {
+        "anyOf": [
+            {"type": "object"},
+            {"type": "array", "items": {"type": "object"}},
+            {"type": "null"},
+        ]
+    }
+)
 class FloorPlanOfLocation(serializers.ModelSerializer[FloorPlan]):
     floor = FloorField(required=False)
     image = ImageField(required=False)
@@ -208,6 +217,7 @@ class Reference(serializers.ModelSerializer[Any]):
         return super().to_internal_value(data)
 
 
+@extend_schema_field(OpenApiTypes.OBJECT)
 class LocationOfDevice(Reference):
     geometry = GeometryField(required=False, allow_null=True)
 
@@ -297,7 +307,9 @@ class DeviceOfLocation(serializers.ModelSerializer[Device]):
     """A device in the list of a location, without its key."""
 
     admin_edit_url = serializers.SerializerMethodField()
-    last_ip = serializers.CharField(source="presence.last_ip", read_only=True, default=None)
+    last_ip = serializers.CharField(
+        source="presence.last_ip", read_only=True, default=None, allow_null=True
+    )
     _is_deactivated = serializers.BooleanField(source="is_deactivated", read_only=True)
 
     class Meta:

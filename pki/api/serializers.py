@@ -3,6 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
+from controller.dialects.fields import SecretCharField
 from controller.dialects.masking import MasksSecrets
 from pki.engine import keys
 from pki.models import Ca, Cert, Reason
@@ -43,7 +44,7 @@ class CertifiedSerializer(MasksSecrets, serializers.ModelSerializer[Any]):
     certificate = serializers.CharField(
         required=False, allow_blank=True, help_text="certificate in X.509 PEM format"
     )
-    private_key = serializers.CharField(
+    private_key = SecretCharField(
         required=False, allow_blank=True, help_text="private key in X.509 PEM format"
     )
     passphrase = serializers.CharField(

@@ -9,7 +9,7 @@ from controller.configs.models import Backend, Config, Template
 from controller.connections.engine.commands import KINDS
 from controller.devices.api.filters import visible_groups
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
-from controller.dialects.fields import JSONObjectField
+from controller.dialects.fields import JSONObjectField, SecretCharField
 from controller.dialects.masking import MasksSecrets
 
 
@@ -22,12 +22,12 @@ class GroupField(serializers.PrimaryKeyRelatedField[Any]):
 class SettingsSerializer(MasksSecrets, serializers.ModelSerializer[OrganizationSettings]):
     """Device settings of an organization; secret and variables for permitted readers only."""
 
-    shared_secret = serializers.CharField(required=False, help_text="Null for most readers.")
+    shared_secret = SecretCharField(required=False, help_text="Null for most readers.")
     command_types = serializers.MultipleChoiceField(
         choices=[(name, kind.label) for name, kind in KINDS.items()],
         required=False, help_text="The only kinds that may be sent; empty for all.",
     )  # fmt: skip
-    context = JSONObjectField(required=False)  # type: ignore[assignment]
+    context = JSONObjectField(required=False, allow_null=True)  # type: ignore[assignment]
 
     class Meta:
         model = OrganizationSettings
@@ -117,8 +117,8 @@ class DetailConfig(MasksSecrets, ListConfig):
 class DeviceList(MasksSecrets, serializers.ModelSerializer[Device]):
     organization = OrganizationField()
     group = GroupField(required=False, allow_null=True)
-    key = serializers.CharField(required=False, max_length=64, help_text="Made if left out.")
-    last_ip = serializers.CharField(source="presence.last_ip", read_only=True)
+    key = SecretCharField(required=False, max_length=64, help_text="Made if left out.")
+    last_ip = serializers.CharField(source="presence.last_ip", read_only=True, allow_null=True)
     config = ListConfig(required=False, allow_null=True)
 
     class Meta:

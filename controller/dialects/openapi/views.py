@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpResponse
+from django.urls import reverse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import extend_schema
@@ -13,7 +14,10 @@ from drf_spectacular.views import (
     SpectacularRedocView,
     SpectacularSwaggerSplitView,
 )
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from controller.dialects.negotiation import OneFormat
 from controller.dialects.renderers import JSONRenderer
@@ -60,3 +64,31 @@ class Reference(SpectacularRedocView):
 
     content_negotiation_class = OneFormat
     http_method_names = ["get", "head"]
+
+
+class Index(APIView):
+    """Where the API begins: its documentation, and a list of each area."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        return Response(
+            {
+                "openapi": request.build_absolute_uri(reverse("openapi")),
+                "documentation": request.build_absolute_uri(reverse("docs")),
+                "areas": {
+                    tag: request.build_absolute_uri(path) for tag, path in areas().items()
+                },
+            }
+        )
+
+
+@cache
+def areas() -> dict[str, str]:
+    """Return for each area the shortest address that can be read without any number."""
+    found: dict[str, str] = {}
+    for path, methods in sorted(document()["paths"].items(), key=lambda one: len(one[0])):
+        if "get" in methods and "{" not in path:
+            found.setdefault(methods["get"]["tags"][0], path)
+    return dict(sorted(found.items()))

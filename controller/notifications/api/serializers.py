@@ -48,10 +48,14 @@ class NotificationSerializer(NotificationListSerializer):
 
     actor_content_type = serializers.CharField(source="notice.object_type", read_only=True)
     target_content_type = serializers.CharField(source="notice.object_type", read_only=True)
-    action_object_content_type = serializers.CharField(default=None, read_only=True)
+    action_object_content_type = serializers.CharField(
+        default=None, read_only=True, allow_null=True
+    )
     actor_object_id = serializers.CharField(source="notice.object_id", read_only=True)
     target_object_id = serializers.CharField(source="notice.object_id", read_only=True)
-    action_object_object_id = serializers.CharField(default=None, read_only=True)
+    action_object_object_id = serializers.CharField(
+        default=None, read_only=True, allow_null=True
+    )
     verb = serializers.CharField(source="notice.label", read_only=True)
     data = serializers.JSONField(source="notice.data", read_only=True)  # type: ignore[assignment]
     type = serializers.ChoiceField(KIND_CHOICES, source="notice.kind", read_only=True)

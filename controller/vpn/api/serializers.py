@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
-from controller.dialects.fields import JSONObjectField
+from controller.dialects.fields import JSONObjectField, SecretCharField
 from controller.dialects.masking import MasksSecrets
 from controller.vpn.models import Vpn
 from networks.ipam.models import Subnet
@@ -21,7 +21,7 @@ class VpnList(MasksSecrets, serializers.ModelSerializer[Vpn]):
         queryset=Subnet.objects.all(), required=False, allow_null=True,
         help_text="Subnet IP addresses used by VPN clients, if applicable",
     )  # fmt: skip
-    key = serializers.CharField(required=False, allow_blank=True, max_length=64)
+    key = SecretCharField(required=False, allow_blank=True, max_length=64)
     config = JSONObjectField()
 
     class Meta:

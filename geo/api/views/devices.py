@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from django.utils.crypto import constant_time_compare
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, status
 from rest_framework.generics import get_object_or_404
@@ -116,17 +117,26 @@ class DeviceCoordinates(View):
         )
         return found
 
-    @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
+    @extend_schema(
+        parameters=[OpenApiParameter("key", str, description="Of the device.")],
+        responses=OpenApiTypes.OBJECT,
+    )
     def get(self, request: Request, pk: str) -> Response:
         place = device_locations.place_of(self.device(request, pk))
         return Response(CoordinatesSerializer(place.location).data)
 
-    @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
+    @extend_schema(
+        parameters=[OpenApiParameter("key", str, description="Of the device.")],
+        responses=OpenApiTypes.OBJECT,
+    )
     def put(self, request: Request, pk: str) -> Response:
         """Report the device's coordinates. A mobile location is created if it has none."""
         return self._tell(request, pk, adding=True)
 
-    @extend_schema(parameters=[OpenApiParameter("key", str, description="Of the device.")])
+    @extend_schema(
+        parameters=[OpenApiParameter("key", str, description="Of the device.")],
+        responses=OpenApiTypes.OBJECT,
+    )
     def patch(self, request: Request, pk: str) -> Response:
         return self._tell(request, pk, adding=False)
 

@@ -79,7 +79,9 @@ FEATURES = inline_serializer(
             "LocationProperties",
             {
                 "device_count": serializers.IntegerField(),
-                "device_status": serializers.DictField(child=serializers.IntegerField()),
+                "device_status": serializers.DictField(
+                    child=serializers.IntegerField(), required=False
+                ),
                 "created": serializers.DateTimeField(),
                 "modified": serializers.DateTimeField(),
                 "name": serializers.CharField(),

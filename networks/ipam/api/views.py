@@ -5,7 +5,8 @@ from typing import Any, cast
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.mixins import CreateModelMixin, ListModelMixin
@@ -76,7 +77,14 @@ class SubnetViewSet(RuleViewSet):
 
     @extend_schema(
         parameters=[OpenApiParameter("start", str, description="The first address to show.")],
-        responses=HostSerializer(many=True),
+        responses=inline_serializer(
+            "HostPage",
+            {
+                "next": serializers.URLField(allow_null=True),
+                "previous": serializers.URLField(allow_null=True),
+                "results": HostSerializer(many=True),
+            },
+        ),
     )
     @action(detail=True, methods=["get"])
     def hosts(self, request: Request, pk: str) -> Response:

@@ -12,7 +12,7 @@ HASSIO = "/api/v1/controller/device/{device_id}/hassio"
 BALENA = "/supervisor"
 ASK = {"$ref": "#/components/schemas/AskRequest"}
 UUID = {"type": "string", "format": "uuid"}
-SECURITY = [{"bearer": []}, {"key": []}, {"hassio": []}]
+SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"key": []}, {"hassio": []}]
 # What a device answers besides JSON.
 KINDS = {"text": "text/plain", "follow": "text/plain", "image": "image/png"}
 

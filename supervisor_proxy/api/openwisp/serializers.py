@@ -79,7 +79,7 @@ class TerminalSerializer(serializers.ModelSerializer[Terminal]):
 
     device = VisibleRelatedField(queryset=Device.objects.all())
     reason = serializers.CharField(max_length=200)
-    ticket = serializers.CharField(read_only=True, required=False)
+    ticket = serializers.SerializerMethodField()
 
     class Meta:
         model = Terminal
@@ -90,6 +90,10 @@ class TerminalSerializer(serializers.ModelSerializer[Terminal]):
         read_only_fields = [
             "state", "actor", "address", "opened", "closed", "closed_because", "created",
         ]  # fmt: skip
+
+    def get_ticket(self, row: Terminal) -> str | None:
+        """Return the ticket of a terminal that was just made; it is told once."""
+        return getattr(row, "ticket", None)
 
 
 class CampaignDeviceSerializer(serializers.ModelSerializer[CampaignDevice]):

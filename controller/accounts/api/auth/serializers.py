@@ -111,10 +111,10 @@ class Me(serializers.ModelSerializer[User]):
 
 
 class SessionRow(serializers.ModelSerializer[Session]):
-    ip_address = serializers.CharField(source="address")
+    ip_address = serializers.CharField(source="address", allow_null=True)
     created_at = serializers.DateTimeField(source="created")
     last_seen_at = serializers.DateTimeField(source="last_seen")
-    revoked_at = serializers.DateTimeField(source="revoked")
+    revoked_at = serializers.DateTimeField(source="revoked", allow_null=True)
     is_revoked = serializers.SerializerMethodField()
     is_current = serializers.SerializerMethodField()
 

@@ -134,9 +134,9 @@ class AuditShape(serializers.ModelSerializer[AuditEntry]):
     """Audit entry: actor, action, row and address; only changed fields are included."""
 
     timestamp = serializers.DateTimeField(source="at", read_only=True)
-    user_id = serializers.UUIDField(source="actor_id", read_only=True)
+    user_id = serializers.UUIDField(source="actor_id", read_only=True, allow_null=True)
     username = serializers.CharField(source="actor", read_only=True)
-    ip_address = serializers.CharField(source="address", read_only=True)
+    ip_address = serializers.CharField(source="address", read_only=True, allow_null=True)
     resource_type = serializers.CharField(source="object_type", read_only=True)
     resource_id = serializers.CharField(source="object_id", read_only=True)
     resource_name = serializers.CharField(source="object_name", read_only=True)

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from controller.accounts.models import Membership, Organization, Site
 from controller.devices.models import Device
 from controller.dialects.freesdn import Pagination, View, unavailable
+from controller.dialects.openapi.pages import OBJECTS
 from controller.dialects.openwisp import require_user
 
 # Each opens pages of the client that this portal can fill.
@@ -34,7 +35,7 @@ class SetupStatusView(Public):
 
 
 class ProvidersView(Public):
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(responses={200: OBJECTS})
     def get(self, request: Request) -> Response:
         """Return the providers of single sign-on as a plain list."""
         configured = settings.SOCIALACCOUNT_PROVIDERS.get("openid_connect", {}).get("APPS", [])

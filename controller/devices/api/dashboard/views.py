@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from controller.accounts.models import Site
 from controller.devices.models import Device
 from controller.dialects.freesdn import HasResourcePermission, View
+from controller.dialects.openapi.pages import OBJECTS
 from controller.dialects.openwisp import require_user
 from networks.gateways.models import Gateway
 
@@ -138,7 +139,7 @@ def site_counts(states: Counter[str] | None) -> dict[str, Any]:
 
 
 class AlertsView(Dashboard):
-    @extend_schema(responses=OpenApiTypes.OBJECT, parameters=[SITE])
+    @extend_schema(responses={200: OBJECTS}, parameters=[SITE])
     def get(self, request: Request) -> Response:
         """Return an empty list: alerts are told as notifications here."""
         return Response([])

@@ -19,7 +19,7 @@ class DeviceShape(serializers.ModelSerializer[Device]):
         source="site", queryset=Site.objects.all(), required=False, allow_null=True
     )
     organization_id = serializers.UUIDField(read_only=True)
-    group_id = serializers.IntegerField(read_only=True)
+    group_id = serializers.UUIDField(read_only=True, allow_null=True)
     device_type = serializers.ChoiceField(source="kind", choices=TYPES, required=False)
     ip_address = serializers.IPAddressField(
         source="management_ip", required=False, allow_null=True

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from controller.devices.api.filters import DeviceFilter
 from controller.devices.models import Device
+from controller.dialects.openapi.pages import OBJECTS
 from controller.dialects.openwisp import HasResourcePermission, View, require_user
 
 HIGHEST_PORT = 65535
@@ -106,7 +107,7 @@ def groups_of(row: dict[str, Any]) -> Iterator[str]:
 class PrometheusView(Fleet):
     @extend_schema(
         parameters=[OpenApiParameter("port", OpenApiTypes.INT, description="Of the exporter.")],
-        responses={200: OpenApiTypes.OBJECT},
+        responses={200: OBJECTS},
     )
     def get(self, request: Request) -> Response:
         """Return devices with an address as targets for Prometheus' http_sd_configs."""

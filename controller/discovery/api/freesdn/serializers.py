@@ -71,7 +71,7 @@ class ProgressShape(serializers.ModelSerializer[Scan]):
     progress_pct = serializers.FloatField(source="percent")
     elapsed_seconds = serializers.SerializerMethodField()
     estimated_remaining_seconds = serializers.SerializerMethodField()
-    started_at = serializers.DateTimeField(source="began")
+    started_at = serializers.DateTimeField(source="began", allow_null=True)
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]
 
     class Meta:
@@ -100,7 +100,7 @@ class ProgressShape(serializers.ModelSerializer[Scan]):
 class HistoryShape(serializers.ModelSerializer[Scan]):
     scan_id = serializers.UUIDField(source="pk")
     status = serializers.CharField(source="state")
-    started_at = serializers.DateTimeField(source="began")
+    started_at = serializers.DateTimeField(source="began", allow_null=True)
     total_discovered = serializers.IntegerField(source="found")
     progress = serializers.FloatField(source="percent")
 

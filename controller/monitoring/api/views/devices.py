@@ -23,6 +23,7 @@ from controller.accounts.models import User
 from controller.accounts.rules import authorize
 from controller.base.secrets import digest
 from controller.devices.models import Device
+from controller.dialects.openapi.pages import page_of
 from controller.dialects.openwisp import OwnedViewSet, Pagination, View
 from controller.monitoring.api.agent.views import take
 from controller.monitoring.api.filters import HealthFilter, NearbyFilter, with_health
@@ -187,7 +188,7 @@ class DeviceMetricViewSet(ViewSetMixin, OfOneDevice):
 
     @extend_schema(
         parameters=[OpenApiParameter("is_healthy", bool)],
-        responses=MetricSerializer(many=True),
+        responses=page_of(MetricSerializer),
     )
     def list(self, request: Request, pk: UUID) -> Response:
         found = charts.metrics_of(self.find(request, pk))
@@ -202,7 +203,7 @@ class DeviceMetricViewSet(ViewSetMixin, OfOneDevice):
 class NearbyDevicesView(OfOneDevice):
     """Devices around one that has a place, the nearest first."""
 
-    @extend_schema(parameters=[KEY], responses=NearbyDeviceSerializer(many=True))
+    @extend_schema(parameters=[KEY], responses=page_of(NearbyDeviceSerializer))
     def get(self, request: Request, pk: UUID) -> Response:
         device = self.find(request, pk)
         place = getattr(device, "place", None)

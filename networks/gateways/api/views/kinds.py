@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from controller.devices.models import Device
 from controller.dialects.freesdn import HasResourcePermission, Pagination, View
+from controller.dialects.openapi.pages import items_of
 from controller.dialects.openwisp import require_user
 from networks.gateways.models import Gateway
 
@@ -96,7 +97,7 @@ class KindView(View):
     per_page, max_per_page = 50, 200
 
     @extend_schema(
-        responses=KindShape(many=True),
+        responses=items_of(KindShape),
         parameters=[
             Asked,
             OpenApiParameter("page", OpenApiTypes.INT),
