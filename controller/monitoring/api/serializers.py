@@ -71,7 +71,7 @@ class NearbyDeviceSerializer(serializers.ModelSerializer[Device]):
 class DeviceOfPlace(MasksSecrets, DeviceOfLocation):
     """A device at a location, and how it is."""
 
-    key = serializers.CharField(read_only=True)
+    key = serializers.CharField(read_only=True, allow_null=True)
     monitoring = serializers.SerializerMethodField()
 
     class Meta(DeviceOfLocation.Meta):
