@@ -1,5 +1,6 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
@@ -113,6 +114,7 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
         return shown
 
 
+@extend_schema_serializer(component_name="CommandBatch")
 class BatchSerializer(serializers.ModelSerializer[CommandBatch]):
     """Command for the listed devices, or for all that match the query's filters."""
 
