@@ -41,6 +41,9 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "forget old notifications": ("controller.notifications.tasks.forget", HOUR, "default"),
         "tell what ends soon": ("pki.tasks.tell_expiring", HOUR, "default"),
         "tell that the worker works": ("controller.accounts.tasks.beat", 5, "default"),
+        "log where the audit ends": (
+            "controller.accounts.tasks.log_audit_heads", HOUR, "default",
+        ),
         "seal the audit": ("controller.accounts.tasks.seal_audit", 3, "default"),
         "reconcile configurations": ("controller.configs.tasks.reconcile", reconcile, "default"),
         "look who is in the overlay": ("networks.tasks.look", 60, "poll"),

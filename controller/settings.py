@@ -129,6 +129,10 @@ MUSTER_REQUESTS_PER_SECOND = env.int("MUSTER_REQUESTS_PER_SECOND", 120)
 MUSTER_SIGN_INS_PER_MINUTE = env.int("MUSTER_SIGN_INS_PER_MINUTE", 5)
 # Token requests per minute and address at /api/v1/users/.
 MUSTER_TOKENS_PER_MINUTE = env.int("MUSTER_TOKENS_PER_MINUTE", 60)
+# Sign-in attempts per minute and address on the pages of the admin.
+MUSTER_PAGE_SIGN_INS_PER_MINUTE = env.int("MUSTER_PAGE_SIGN_INS_PER_MINUTE", 10)
+# Registrations of devices per minute and address, by agents and by EST each.
+MUSTER_REGISTRATIONS_PER_MINUTE = env.int("MUSTER_REGISTRATIONS_PER_MINUTE", 120)
 # Maximum size of a request body, in bytes.
 MUSTER_BODY_LIMIT = env.int("MUSTER_BODY_LIMIT", 1024 * 1024)
 # Maximum size of a request with a file upload, in bytes.

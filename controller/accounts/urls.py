@@ -85,6 +85,7 @@ urlpatterns = [
     path("api/v1/users/password/reset/confirm/", views.PasswordResetConfirmView.as_view()),
     path("api/v1/users/user/<uuid:user_id>/password/", views.PasswordView.as_view()),
     path("api/v1/users/", include(users.urls)),
+    path("admin/password_change/", pages.PasswordPage.as_view()),
     path("account/email/<str:token>/", pages.ConfirmationPage.as_view()),
     path("account/invitation/<str:token>/", pages.InvitationPage.as_view()),
     *(

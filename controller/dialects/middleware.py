@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
 from controller.accounts.models import User
-from controller.accounts.rules import audit
+from controller.accounts.rules import audit, sessions
 from controller.base.database import outage
 from controller.base.request_context import (
     RequestContext,
@@ -20,6 +20,7 @@ from controller.base.request_context import (
     new_id,
     use_context,
 )
+from controller.base.secrets import digest
 from controller.dialects import agent, balena, freesdn, husarnet, openwisp, rate_limit
 from controller.dialects.rate_limit import RateLimitResult
 from controller.dialects.request_metrics import TIMES
@@ -66,6 +67,10 @@ SIGN_INS = {
 TOKENS = {
     "/api/v1/users/token", "/api/v1/users/password/reset", "/api/v1/users/password/reset/confirm",
 }  # fmt: skip
+# Other doors where a secret is tried, each counted by address and by itself.
+AGENT_DOORS = ("/controller/register/", "/.well-known/est/")
+PAGES = ("/admin/", "/account/", "/invitation/", "/husarnet/")
+SEEN_GRAIN = 300
 TOO_MANY = 429
 TOO_LARGE = 413
 UNAVAILABLE = 503
@@ -106,9 +111,13 @@ class RequestMiddleware:
 def check_rate_limit(request: HttpRequest) -> RateLimitResult | None:
     """Count the request if it is limited; return the result of the strictest limit."""
     path = request.path_info
-    if not path.startswith(LIMITED) or path.startswith(NEVER_LIMITED):
-        return None
     ask = rate_limit.limiter().hit
+    address = request.META.get("REMOTE_ADDR", "")
+    if not path.startswith(LIMITED):
+        door, limit = sensitive_endpoint_limit(request) or ("", 0)
+        return ask(f"{door}:{address}", limit) if limit else None
+    if path.startswith(NEVER_LIMITED):
+        return None
     general = ask(
         rate_limit.caller_of(request),
         settings.MUSTER_REQUESTS_PER_MINUTE,
@@ -116,20 +125,25 @@ def check_rate_limit(request: HttpRequest) -> RateLimitResult | None:
     )
     few = sensitive_endpoint_limit(request)
     if few and (general is None or general.allowed):
-        return ask(f"sign-in:{request.META.get('REMOTE_ADDR', '')}", few) or general
+        door, limit = few
+        return (ask(f"{door}:{address}", limit) if limit else None) or general
     return general
 
 
-def sensitive_endpoint_limit(request: HttpRequest) -> int | None:
-    """Return the limit per minute and address for endpoints that check credentials."""
+def sensitive_endpoint_limit(request: HttpRequest) -> tuple[str, int] | None:
+    """Return which door it is and the limit per minute and address, where secrets are tried."""
     if request.method != "POST":
         return None
     path = request.path_info.rstrip("/")
     if path in {"/api/join", "/api/join/register"}:
-        return int(settings.MUSTER_JOINS_PER_MINUTE)
+        return "join", int(settings.MUSTER_JOINS_PER_MINUTE)
+    if path == "/admin/login":
+        return "pages", int(settings.MUSTER_PAGE_SIGN_INS_PER_MINUTE)
+    if f"{path}/".startswith(AGENT_DOORS):
+        return f"agents {path[:16]}", int(settings.MUSTER_REGISTRATIONS_PER_MINUTE)
     if path in SIGN_INS:
-        return int(settings.MUSTER_SIGN_INS_PER_MINUTE)
-    return int(settings.MUSTER_TOKENS_PER_MINUTE) if path in TOKENS else None
+        return "sign-in", int(settings.MUSTER_SIGN_INS_PER_MINUTE)
+    return ("token", int(settings.MUSTER_TOKENS_PER_MINUTE)) if path in TOKENS else None
 
 
 def early_rejection(
@@ -181,9 +195,36 @@ class AuditActorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith("/admin/") and isinstance(request.user, User):
+        if not request.path_info.startswith(PAGES):
+            return self.get_response(request)
+        before = request.session.get(sessions.BROWSER, {}).get("row")
+        if isinstance(request.user, User):
             current_context().name(request.user, "browser")
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(request.user, User) and request.session.session_key:
+            track_browser(request, request.user)
+        elif before:
+            sessions.end_browser(before)
+        return response
+
+
+def track_browser(request: HttpRequest, user: User) -> None:
+    """Keep the row of this browser in the user's list of sessions."""
+    key, now = request.session.session_key or "", int(time.time())
+    known = request.session.get(sessions.BROWSER)
+    if known is None or known.get("user") != str(user.pk):
+        row = sessions.track_browser(
+            user,
+            key,
+            user_agent=request.headers.get("user-agent", ""),
+            address=request.META.get("REMOTE_ADDR"),
+        )
+        request.session[sessions.BROWSER] = {
+            "row": str(row.pk), "user": str(user.pk), "key": digest(key), "at": now,
+        }  # fmt: skip
+    elif known["key"] != digest(key) or now - known["at"] > SEEN_GRAIN:
+        sessions.touch_browser(known["row"], key)
+        request.session[sessions.BROWSER] = known | {"key": digest(key), "at": now}
 
 
 class OptionalSlashMiddleware:

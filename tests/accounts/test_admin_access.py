@@ -105,7 +105,8 @@ def test_a_session_is_ended_and_stays_in_the_list(manager: User) -> None:
     client = signed_in(manager)
     assert "curl" in client.get("/admin/accounts/session/").content.decode()
     client.post(f"/admin/accounts/session/{tokens.session.pk}/delete/", {"post": "yes"})
-    assert Session.objects.get().revoked_because == "ended in the admin"
+    ended = Session.objects.get(pk=tokens.session.pk)
+    assert ended.revoked_because == "ended in the admin"
     assert sessions.authenticate_access_token(tokens.access) is None
 
 
@@ -122,4 +123,8 @@ def test_a_second_factor_is_set_up_with_a_qr_code_and_turned_off(manager: User) 
     assert mfa.is_enabled(manager)
     assert secret[1] not in client.get(page).content.decode(), "shown once"
     client.post(page, {"do": "off", "password": "a good password"})
+    assert mfa.is_enabled(manager), "a password alone does not turn it off"
+    backup = re.search(r"backup-codes\">([0-9a-f]+)", begun)
+    assert backup
+    client.post(page, {"do": "off", "password": "a good password", "code": backup[1]})
     assert not mfa.is_enabled(manager)

@@ -4,6 +4,7 @@ from typing import Any
 
 import segno
 from django.contrib import admin, messages
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -23,7 +24,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = admin.site.each_context(request) | {"title": "Second factor"}
     if request.method == "POST":
         try:
-            shown = act(user, request.POST)
+            shown = act(request, user)
             if not shown:
                 return HttpResponseRedirect(reverse(f"admin:{NAME}"))
             context |= shown
@@ -37,8 +38,9 @@ def page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def act(user: User, given: Any) -> dict[str, Any]:
+def act(request: HttpRequest, user: User) -> dict[str, Any]:
     """Execute the pressed button; return the values that are shown only once."""
+    given = request.POST
     match given.get("do"):
         case "begin":
             users.confirm_password(user, given.get("password", ""))
@@ -47,8 +49,16 @@ def act(user: User, given: Any) -> dict[str, Any]:
             return {"setup": setup, "qr": code}
         case "on":
             mfa.enable(user, given.get("code", "").replace(" ", ""))
-            sessions.revoke_all(user, because="MFA was turned on")
+            end_others(request, user, "MFA was turned on")
         case "off":
             users.confirm_password(user, given.get("password", ""))
-            mfa.disable(user)
+            mfa.disable(user, given.get("code", ""))
+            end_others(request, user, "MFA was turned off")
     return {}
+
+
+def end_others(request: HttpRequest, user: User, because: str) -> None:
+    """End every other session; this browser stays signed in."""
+    own = sessions.of_browser(user, request.session.get(sessions.BROWSER))
+    sessions.revoke_all(user, because=because, but=own)
+    update_session_auth_hash(request, user)

@@ -79,9 +79,13 @@ class Session(UserOwned, Base):
 
     is_audited: ClassVar[bool] = False  # sign-in and sign-out are recorded by the rules
 
+    secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"browser_key"}))
+
     user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
     # Id of the currently valid refresh token; each use replaces it.
     refresh_id = models.UUIDField(editable=False)
+    # Of a browser that is signed in to the pages; it has no tokens.
+    browser_key = EncryptedTextField(blank=True, editable=False)
     user_agent = models.CharField(max_length=255, blank=True, editable=False)
     address = models.GenericIPAddressField(null=True, editable=False)
     last_seen = models.DateTimeField(default=timezone.now, editable=False)

@@ -11,6 +11,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from controller.accounts.engine.scopes import (
     NO_SITE,
@@ -82,6 +83,9 @@ class User(Audited, AbstractUser):
         null=True, blank=True, help_text="The last day on which signing in is possible."
     )
 
+    # Part of every browser session's hash: a new number ends them all.
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
+
     objects: ClassVar[Users] = Users()
 
     # Scopes of the API key in use; None does not restrict permissions.
@@ -105,6 +109,15 @@ class User(Audited, AbstractUser):
         except ValidationError as error:
             raise Refused(error.message_dict) from error
         return self
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return the hash that binds a browser session to the password and the epoch."""
+        return salted_hmac(
+            "accounts.session",
+            f"{self.password} {self.session_epoch}",
+            secret=secret,
+            algorithm="sha256",
+        ).hexdigest()
 
     @property
     def may_sign_in(self) -> bool:

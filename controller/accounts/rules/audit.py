@@ -108,6 +108,25 @@ def _seal_some(organization_id: UUID | None) -> int:
     return len(rows)
 
 
+def heads() -> list[str]:
+    """Return ``name:number:seal`` of every chain, to be kept where nobody here can change it."""
+    return [
+        f"{one.name}:{one.number}:{one.seal}" for one in AuditChain.objects.order_by("name")
+    ]
+
+
+def is_found(head: str) -> bool:
+    """Return whether a head that was kept elsewhere is in its chain still."""
+    name, _, rest = head.partition(":")
+    number, _, seal = rest.partition(":")
+    if not (number.isascii() and number.isdigit() and seal):
+        return False
+    rows = AuditEntry.objects.filter(number=int(number), seal=seal)
+    return any(
+        chain_name(one) == name for one in rows.values_list("organization_id", flat=True)
+    )
+
+
 @dataclass(frozen=True)
 class ChainCheck:
     """Result of verifying one chain."""

@@ -18,6 +18,7 @@ from controller.accounts.models import ApiToken, Membership, User
 from controller.accounts.rules import lockouts
 from controller.accounts.rules.audit import record_audit
 from controller.accounts.rules.emails import account_of
+from controller.accounts.rules.lockouts import Kind
 from controller.base.compiled_queries import CompiledQuery
 from controller.base.errors import Locked, NotAuthenticated, NotPermitted
 from controller.base.secrets import digest
@@ -48,7 +49,7 @@ class EmailOrUsernameBackend(ModelBackend):
         if not username or password is None:
             return None
         try:
-            lockouts.raise_if_locked(username)
+            lockouts.raise_if_locked(Kind.SIGN_IN, username)
         except Locked as locked:
             _note_refusal(username, str(locked))
             raise PermissionDenied from locked
@@ -61,10 +62,10 @@ class EmailOrUsernameBackend(ModelBackend):
             named = user.username if user else username
         found = super().authenticate(request, username=named, password=password, **kwargs)
         if not isinstance(found, User):
-            lockouts.record_failure(username)
+            lockouts.record_failure(Kind.SIGN_IN, username)
             _note_refusal(username, WRONG)
             return None
-        lockouts.reset_failures(username)
+        lockouts.reset_failures(Kind.SIGN_IN, username)
         return found
 
     def user_can_authenticate(self, user: Any) -> bool:
@@ -94,7 +95,7 @@ def authenticate_password(name: str, password: str, request: HttpRequest | None 
     or not such a user exists.
     """
     try:
-        lockouts.raise_if_locked(name)
+        lockouts.raise_if_locked(Kind.SIGN_IN, name)
     except Locked as locked:
         _note_refusal(name, str(locked))
         raise

@@ -10,6 +10,7 @@ from controller.accounts.engine import totp
 from controller.accounts.models import Authenticator, BackupCode, User
 from controller.accounts.rules import lockouts
 from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.ranks import refuse_keys
 from controller.base.errors import Conflict, NotAuthenticated, Refused
 from controller.base.secrets import digest
 
@@ -71,7 +72,12 @@ def enable(user: User, code: str) -> None:
 
 
 @transaction.atomic
-def disable(user: User) -> None:
+def disable(user: User, code: str) -> None:
+    """Disable MFA. It takes a code, for a stolen session or password has none."""
+    refuse_keys(user)
+    if not is_enabled(user):
+        raise Conflict("MFA is not on.")
+    verify_code(user, code)
     Authenticator.objects.filter(user=user).delete()
     BackupCode.objects.filter(user=user).delete()
     record_audit("turn_mfa_off", user)
@@ -82,8 +88,8 @@ def verify_code(user: User, code: str) -> None:
 
     Raises :class:`NotAuthenticated` if wrong, and Locked after too many failures.
     """
-    name = f"mfa {user.pk}"
-    lockouts.raise_if_locked(name)
+    key = lockouts.Kind.MFA, str(user.pk)
+    lockouts.raise_if_locked(*key)
     row = Authenticator.objects.filter(user=user, confirmed__isnull=False).first()
     code = code.replace(" ", "").replace("-", "").lower()
     try:
@@ -94,10 +100,10 @@ def verify_code(user: User, code: str) -> None:
         else:
             _take_backup(user, code)
     except Refused:
-        lockouts.record_failure(name)
+        lockouts.record_failure(*key)
         record_audit("sign_in", user, outcome="refused", detail=WRONG)
         raise NotAuthenticated(WRONG) from None
-    lockouts.reset_failures(name)
+    lockouts.reset_failures(*key)
 
 
 def _take_step(row: Authenticator, code: str) -> None:

@@ -32,12 +32,12 @@ def change_password(
 ) -> None:  # fmt: skip
     """Set a new password for a user who knows the present one; end every other session."""
     refuse_keys(user)
-    name = f"password {user.pk}"
-    lockouts.raise_if_locked(name)
+    key = lockouts.Kind.PASSWORD, str(user.pk)
+    lockouts.raise_if_locked(*key)
     if not user.check_password(current):
-        lockouts.record_failure(name)
+        lockouts.record_failure(*key)
         raise Refused({fields[0]: ["You have entered an invalid password."]})
-    lockouts.reset_failures(name)
+    lockouts.reset_failures(*key)
     _store(user, new, field=fields[1], but=session)
 
 

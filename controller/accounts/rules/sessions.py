@@ -3,6 +3,7 @@
 Both are signed and name their session; revoking the session invalidates all its tokens.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -11,7 +12,9 @@ from uuid import UUID, uuid4
 
 import jwt
 from django.conf import settings
-from django.db.models import Q
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from controller.accounts.models import ApiToken, Session, User
@@ -26,6 +29,8 @@ SECOND_FACTOR_FOR = timedelta(minutes=5)
 LAST_SEEN_GRAIN = timedelta(minutes=1)
 ALGORITHM = "HS256"
 ISSUER = "muster"
+# The entry of a browser's own session that names its row here.
+BROWSER = "muster_browser"
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,8 @@ def authenticate_refresh_token(token: str) -> Session | None:
 
 
 def revoke(session: Session, *, because: str) -> None:
+    if session.browser_key:
+        SessionStore(session.browser_key).delete()
     ended = Session.objects.filter(pk=session.pk, revoked=None).update(
         revoked=timezone.now(), revoked_because=because
     )
@@ -153,18 +160,59 @@ def revoke(session: Session, *, because: str) -> None:
         record_audit("end_session", session, detail=because)
 
 
+@transaction.atomic
 def revoke_all(user: User, *, because: str, but: Session | None = None) -> int:
-    """Revoke all sessions except `but`, and delete API tokens; keys are kept.
+    """End every session and browser session, and delete every API token of sign-ins.
 
-    Returns the number of ended sessions.
+    API keys stay. A browser that is to stay signed in takes the user's new session hash
+    afterwards. Returns the number of sessions that ended.
     """
     ApiToken.objects.filter(user=user).delete()
+    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+    user.refresh_from_db(fields=["session_epoch"])
     rows = Session.objects.filter(user=user, revoked=None)
     if but is not None:
         rows = rows.exclude(pk=but.pk)
     ended = rows.update(revoked=timezone.now(), revoked_because=because)
     record_audit("end_sessions", user, after={"sessions": ended}, detail=because)
     return ended
+
+
+def of_browser(user: User, known: Mapping[str, Any] | None) -> Session | None:
+    """Return the row of the browser whose own session holds this entry."""
+    pk = (known or {}).get("row")
+    row: Session | None = Session.objects.filter(pk=pk, user=user).first() if pk else None
+    return row
+
+
+def track_browser(user: User, key: str, *, user_agent: str, address: str | None) -> Session:
+    """Record a browser that has signed in to the pages, so that it can be ended by itself."""
+    row = Session(
+        user=user,
+        refresh_id=uuid4(),
+        browser_key=key,
+        user_agent=user_agent[:255],
+        address=address or None,
+        expires=timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE),
+    )
+    row.save(force_insert=True)
+    return row
+
+
+def touch_browser(pk: str, key: str) -> None:
+    """Note that a browser was seen, under the key that its session has now."""
+    now = timezone.now()
+    expires = now + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    Session.objects.filter(pk=pk, revoked=None).update(
+        browser_key=key, last_seen=now, expires=expires
+    )
+
+
+def end_browser(pk: str) -> None:
+    """Record that a browser has signed out."""
+    Session.objects.filter(pk=pk, revoked=None).update(
+        revoked=timezone.now(), revoked_because="signed out"
+    )
 
 
 def second_factor_token(user: User, *, remember: bool) -> str:

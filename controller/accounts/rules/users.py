@@ -58,12 +58,12 @@ def register(*, email: str, password: str, first_name: str, last_name: str) -> N
 
 def confirm_password(user: User, password: str) -> None:
     """Raise :class:`NotPermitted` unless this is the user's password."""
-    name = f"password {user.pk}"
-    lockouts.raise_if_locked(name)
+    key = lockouts.Kind.PASSWORD, str(user.pk)
+    lockouts.raise_if_locked(*key)
     if not user.check_password(password):
-        lockouts.record_failure(name)
+        lockouts.record_failure(*key)
         raise NotPermitted("Enter your present password to do this.")
-    lockouts.reset_failures(name)
+    lockouts.reset_failures(*key)
 
 
 def token_for(user: User, *, name: str) -> str:

@@ -158,6 +158,10 @@ class OwnPassword(serializers.Serializer[Any]):
     password = Password()
 
 
+class PasswordAndCode(OwnPassword):
+    code = serializers.CharField(max_length=32, help_text="Of the app, or a backup code.")
+
+
 class Code(serializers.Serializer[Any]):
     code = serializers.CharField(min_length=6, max_length=6)
 

@@ -23,7 +23,7 @@ from controller.accounts.rules import (
     sessions,
     users,
 )
-from controller.base.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Refused
+from controller.base.errors import NotAuthenticated, NotFound, NotPermitted, Refused
 from controller.celery import enqueue_on_commit
 from controller.dialects.authentication import Credential
 from controller.dialects.cookies import ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE
@@ -366,12 +366,14 @@ class SecondFactorOnView(OwnView):
 
 class SecondFactorOffView(SecondFactorSetupView):
     @extend_schema(
-        request=shapes.OwnPassword, responses=shapes.Message, operation_id="auth_mfa_disable"
+        request=shapes.PasswordAndCode,
+        responses=shapes.Message,
+        operation_id="auth_mfa_disable",
     )
     def post(self, request: Request) -> Response:
-        """Disable MFA. Requires the user's password."""
-        self.confirm_password()
-        if not mfa.is_enabled(self.user):
-            raise Conflict("MFA is not on.")
-        mfa.disable(self.user)
+        """Disable MFA. Requires the user's password and a code."""
+        given = self.read(shapes.PasswordAndCode)
+        users.confirm_password(self.user, given["password"])
+        mfa.disable(self.user, given["code"])
+        sessions.revoke_all(self.user, because="MFA was turned off", but=self.session)
         return Response({"message": "MFA is off."})

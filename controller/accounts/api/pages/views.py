@@ -3,14 +3,16 @@
 from typing import Any
 
 from django.contrib.admin import site
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views import View
 
 from controller.accounts.models import User
-from controller.accounts.rules import emails, invitations
+from controller.accounts.rules import emails, invitations, passwords, sessions
 from controller.base.errors import Refused
 
 
@@ -32,6 +34,31 @@ class LinkedPage(LoginRequiredMixin, View):
         response["Referrer-Policy"] = "no-referrer"
         response["Cache-Control"] = "no-store"
         return response
+
+
+class PasswordPage(PasswordChangeView):
+    """The admin's own page, whose new password ends every other session."""
+
+    template_name = "registration/password_change_form.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**site.each_context(self.request), **kwargs)
+
+    def get_success_url(self) -> str:
+        return reverse("admin:password_change_done")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user, given = form.user, form.cleaned_data
+        own = sessions.of_browser(user, self.request.session.get(sessions.BROWSER))
+        try:
+            passwords.change_password(
+                user, current=given["old_password"], new=given["new_password1"], session=own
+            )
+        except Refused as error:
+            form.add_error(None, str(error))
+            return self.form_invalid(form)
+        update_session_auth_hash(self.request, user)
+        return HttpResponseRedirect(self.get_success_url())
 
 
 class ConfirmationPage(LinkedPage):
