@@ -38,6 +38,7 @@ HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdlVfwTsjGs3oXMtTmFs0JHDJk2RrWE
 STAY_HERE = {
     "accounts.Version": "a version is restored with the address it had",
     "accounts.Authenticator": "is compared here",
+    "accounts.Session": "is a key of the portal's own table of sessions",
     "configs.Snapshot": "is fetched by the device, with its own key",
     "connections.Command": "goes to the device by its connection",
     "connections.Credentials": "params: see the test of connections",
