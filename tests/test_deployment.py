@@ -11,6 +11,7 @@ import yaml
 from django.conf import settings
 from django.test import Client
 
+from controller.base import deploy_checks
 from controller.base.management.commands.settings_reference import reference
 from tests.programs import works
 
@@ -113,3 +114,29 @@ def test_probes_are_answered_without_tls(client: Client, settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = True
     assert client.get("/health/live").status_code == 200
     assert client.get("/api/v1/controller/device/").status_code == 301
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "warning"),
+    [
+        ("MUSTER_ENCRYPTION_KEYS", ["a" * 40], "muster.W001"),
+        ("MUSTER_ENCRYPTION_KEYS", ["short"], "muster.W001"),
+        ("ALLOWED_HOSTS", ["*"], "muster.W002"),
+        ("TRUSTED_PROXIES", ["*"], "muster.W003"),
+        ("TRUSTED_PROXIES", ["0.0.0.0/0"], "muster.W003"),
+    ],
+)
+def test_settings_that_are_not_safe_are_warned_of(
+    settings: Any, name: str, value: Any, warning: str
+) -> None:
+    settings.ALLOWED_HOSTS = ["muster.example.org"]
+    settings.MUSTER_ENCRYPTION_KEYS = ["an-encryption-key-for-checks"]
+    assert deploy_checks.check_settings(None) == []
+    setattr(settings, name, value)
+    assert [one.id for one in deploy_checks.check_settings(None)] == [warning]
+
+
+def test_nobody_but_a_trusted_proxy_says_that_a_request_came_by_https(settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    claims = Client().get("/admin/login/", headers={"X-Forwarded-Proto": "https"})
+    assert claims.status_code == 301

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
+from controller.base import deploy_checks as deploy_checks  # noqa: PLC0414 - registers its checks
 from controller.base.errors import Refused
 from controller.base.secret_fields import keep_masked
 

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -36,15 +37,51 @@ PREFIXES = {Transport.HTTP: "/ingress/", Transport.CORE: "/api/hassio_ingress/"}
 ENTRY = re.compile(r"/api/hassio_ingress/([A-Za-z0-9_-]{16,128})/?")
 # Commands of Core's WebSocket that are blocked: those that manage rights, and those of the
 # supervisor, which has its own API here.
+# Scripts name the services that they call in templates, which only Core can evaluate.
 SHUT = re.compile(
-    r"(supervisor|hassio|auth|config/auth|config/auth_provider|backup|cloud)(/.*)?"
+    r"(supervisor|hassio|auth|config/auth|config/auth_provider|backup|cloud|execute_script)(/.*)?"
 )
+SHUT_DOMAINS = frozenset({"hassio", "backup"})
+MOST_DEPTH = 20
 
 
 def is_shut(message: Mapping[str, Any]) -> bool:
-    """Return whether a message to Core's WebSocket is blocked."""
-    kind, domain = str(message.get("type", "")), str(message.get("domain", ""))
-    return SHUT.fullmatch(kind) is not None or domain in {"hassio", "backup"}
+    """Return whether a message to Core's WebSocket is blocked.
+
+    Core takes names in any case, and messages hold others: every part is looked at.
+    """
+    return _is_shut(message, 0)
+
+
+def _is_shut(part: Any, depth: int) -> bool:
+    if depth > MOST_DEPTH:
+        return True
+    if isinstance(part, list | tuple):
+        return any(_is_shut(one, depth + 1) for one in part)
+    if not isinstance(part, Mapping):
+        return False
+    if SHUT.fullmatch(_name(part.get("type"))) is not None:
+        return True
+    named = (_name(part.get(name)) for name in ("domain", "service", "action"))
+    if any(one.partition(".")[0] in SHUT_DOMAINS for one in named):
+        return True
+    return any(_is_shut(one, depth + 1) for one in part.values())
+
+
+def _name(value: Any) -> str:
+    return str(value if value is not None else "").strip().casefold()
+
+
+def is_inside(path: str, entry: str) -> bool:
+    """Return whether a path, however often it is decoded, stays below the add-on's page."""
+    for _ in range(5):
+        if ".." in path or "\\" in path or not path.startswith(entry.rstrip("/")):
+            return False
+        decoded = unquote(path)
+        if decoded == path:
+            return True
+        path = decoded
+    return False
 
 
 def may_remotely(user: User, supervisor: Supervisor) -> bool:

@@ -22,7 +22,7 @@ from controller.base.errors import Locked
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-PASSWORD = "a good password"  # noqa: S105 - of the tests' users
+PASSWORD = "a good password"
 
 
 @pytest.fixture
@@ -43,7 +43,9 @@ def is_signed_in(client: Client) -> bool:
 
 
 def with_factor(user: User) -> None:
-    Authenticator.objects.create(user=user, secret=totp.new_secret(), confirmed="2026-01-01T00:00Z")
+    Authenticator.objects.create(
+        user=user, secret=totp.new_secret(), confirmed="2026-01-01T00:00Z"
+    )
 
 
 ENDINGS = {

@@ -185,3 +185,44 @@ def test_what_gives_out_rights_is_not_passed_on() -> None:
         assert ingress.is_shut({"type": kind})
     for kind in ("get_states", "subscribe_events", "config/area_registry/list", "call_service"):
         assert not ingress.is_shut({"type": kind})
+
+
+SHUT_ANYHOW = [
+    {"type": "call_service", "domain": "HASSIO", "service": "host_shutdown"},
+    {"type": "call_service", "domain": " hassio", "service": "host_shutdown"},
+    {"type": "Supervisor/API", "endpoint": "/host/shutdown"},
+    {"type": "execute_script", "sequence": [{"service": "hassio.host_shutdown"}]},
+    {
+        "type": "call_service",
+        "domain": "script",
+        "sequence": [{"action": "Hassio.host_reboot"}],
+    },
+    {"type": "config/x", "parts": [{"choose": [{"sequence": [{"service": "backup.create"}]}]}]},
+]
+
+
+@pytest.mark.parametrize("message", SHUT_ANYHOW)
+def test_what_is_shut_is_shut_in_any_spelling_and_at_any_depth(message: dict[str, Any]) -> None:
+    assert ingress.is_shut(message)
+
+
+def test_a_message_that_is_nested_too_deeply_is_shut() -> None:
+    message: dict[str, Any] = {"type": "x"}
+    for _ in range(100):
+        message = {"type": "x", "inside": [message]}
+    assert ingress.is_shut(message)
+    assert not ingress.is_shut(
+        {"type": "call_service", "domain": "light", "service": "turn_on"}
+    )
+
+
+def test_no_way_of_writing_a_path_leads_out_of_an_add_on() -> None:
+    entry = "/api/hassio_ingress/0123456789abcdef/"
+    hostile = (
+        "../../api/states", "%2e%2e/%2e%2e/api/states", "%252e%252e/x", "x/%25252e%25252e/y",
+        "..%2f..%2fapi", "%5c..%5capi", "x\\y", "%2e%2e%5cx",
+    )  # fmt: skip
+    assert [one for one in hostile if ingress.is_inside(f"{entry}{one}", entry)] == []
+    assert not ingress.is_inside("/api/states", entry)
+    for harmless in ("", "static/app.js", "a%20b/c.html", "50%25"):
+        assert ingress.is_inside(f"{entry}{harmless}", entry)

@@ -132,7 +132,7 @@ def shown(request: HttpRequest, label: str) -> HttpResponseBase:
 
 def passed(request: HttpRequest, row: IngressSession) -> HttpResponseBase:
     path = str(request.META.get("RAW_PATH") or request.path)
-    if ".." in path or "\\" in path:
+    if not ingress.is_inside(path, row.entry):
         return plain("There is no such page.", 404)
     stack = ExitStack()
     cookies = {name: one for name, one in request.COOKIES.items() if not name.startswith("__")}
