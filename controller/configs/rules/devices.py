@@ -8,9 +8,16 @@ from django.db import transaction
 from controller.accounts.models import Organization, Version
 from controller.accounts.rules.audit import has_actor, record_audit
 from controller.base.errors import NotPermitted, Refused
-from controller.configs.models import Backend, Config, GroupTemplate, Template, TemplateUse
+from controller.configs.models import (
+    Backend,
+    Config,
+    GroupTemplate,
+    Template,
+    TemplateUse,
+)
 from controller.configs.rules import vpn_templates
 from controller.configs.rules.agent_cache import invalidate_checksums, publish_checksums
+from controller.configs.rules.group_assignment import reassign
 from controller.configs.rules.rendering import inputs, mark_stale, refresh
 from controller.configs.rules.templates import (
     check_usable,
@@ -270,13 +277,8 @@ def update_group(
     if templates is not None:
         before = {backend: group_templates(group, backend) for backend in Backend.values}
         _set_group_templates(group, templates)
-        for row in rows.select_related("device__organization"):
-            after = group_templates(group, row.backend)
-            kept = [
-                one for one in _templates(row) if one not in before[row.backend] or one in after
-            ]
-            assign(row, list(dict.fromkeys([*kept, *after])))
-    elif group.context != context:
+        reassign(rows, group, before)
+    if group.context != context:
         mark_stale(rows)
     record_group(group)
     return group
