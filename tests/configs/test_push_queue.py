@@ -1,9 +1,14 @@
 """Pushes to offline devices, and pushes of lost workers, over real SSH."""
 
+import asyncio
+import os
+import signal
 from datetime import timedelta
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from controller.base.leases import LeaseHolder
@@ -91,7 +96,7 @@ def test_what_a_lost_worker_had_sent_is_asked_for_and_not_done_again(
 ) -> None:
     a_device(organization, host, port=host.port)
     push_worker.deliver()
-    applied = (host.root / "etc/motd").stat().st_mtime_ns
+    applied = (host.root / "etc/motd").stat().st_ctime_ns
     Config.objects.update(applied=None)
     Push.objects.update(
         state="applying", ended=None, sent=timezone.now(), lease_holder=LeaseHolder(PUSHES).id
@@ -100,7 +105,7 @@ def test_what_a_lost_worker_had_sent_is_asked_for_and_not_done_again(
     assert push_worker.deliver() == 1
     assert Push.objects.get().state == "applied"
     assert Config.objects.get().status == "applied"
-    assert (host.root / "etc/motd").stat().st_mtime_ns == applied
+    assert (host.root / "etc/motd").stat().st_ctime_ns == applied
 
 
 def test_what_never_arrived_is_pushed_once_the_device_has_said_so(
@@ -123,3 +128,62 @@ def test_a_worker_whose_lease_ran_out_sends_nothing(organization: Any, host: Any
     (row,) = lease_due(batch.holder)
     lose_worker()
     assert not batch.holder.mark_sent(row.pk)
+
+
+class Dying(push_worker.PushBatch):
+    """The pushes of a worker that the kernel kills at some step."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__()
+        self.step = step
+
+    def die(self, step: str) -> None:
+        if step == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def may_send(self, push_id: str) -> bool:
+        self.die("connected")
+        marked = await super().may_send(push_id)
+        self.die("marked")
+        return marked
+
+    async def on_result(self, result: Any) -> None:
+        self.die("confirmed")
+
+
+def work_and_die(step: str) -> None:
+    batch = Dying(step)
+    batch.add(lease_due(batch.holder))
+
+    async def turn() -> None:
+        await asyncio.gather(*batch.start())
+
+    asyncio.run(turn())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("step", ["connected", "marked", "confirmed"])
+def test_a_worker_that_is_killed_costs_time_and_never_a_change(
+    step: str, organization: Any, host: Any
+) -> None:
+    a_device(organization, host, port=host.port)
+    connections.close_all()
+    worker = get_context("fork").Process(target=work_and_die, args=(step,))
+    worker.start()
+    worker.join(60)
+    assert worker.exitcode == -signal.SIGKILL
+    held = host.root / "etc/motd"
+    written = held.stat().st_ctime_ns if held.exists() else 0
+    assert bool(written) == (step == "confirmed")
+    push = Push.objects.get()
+    assert (push.state, push.sent is None) == ("applying", step == "connected")
+    lose_worker()
+    for _ in range(3):
+        reconcile()
+        Push.objects.update(not_before=timezone.now())
+        push_worker.deliver()
+    push.refresh_from_db()
+    assert push.state == "applied"
+    assert held.read_text() == "hello\n"
+    if written:
+        assert held.stat().st_ctime_ns == written, "it was pushed twice"
