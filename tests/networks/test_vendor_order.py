@@ -144,3 +144,20 @@ def test_a_dry_run_shows_the_rules_around_and_warns_of_one_that_drops_everything
     found = surroundings.surroundings(ahead)
     assert found.warning == ""
     assert found.rules[-1]["target_id"] == final
+
+
+def test_the_binary_api_moves_too(admin: User) -> None:
+    with at_a_desk("mikrotik.firewall.nat_rule", admin, is_binary=True) as desk:
+        one, two = make(desk, "one"), make(desk, "two", "first")
+        assert order(desk, [one, two]) == [two, one]
+        desk.do("update", {"position": "last"}, two)
+        assert order(desk, [one, two]) == [one, two]
+
+
+def test_a_version_that_cannot_move_is_told_before_anything_is_written(admin: User) -> None:
+    with at_a_desk("opnsense.firewall.rule", admin, version="24.7") as desk:
+        change = desk.stage("create", {**desk.feature.example, "position": "first"})
+        with pytest.raises(Refused, match=r"position needs OPNsense 25\.7"):
+            desk.apply(change)
+        assert desk.device.writes == []
+        assert desk.do("create", desk.feature.example).state == "applied"

@@ -19,8 +19,6 @@ UUID_LENGTH = 36
 FAILED = 500
 # First versions without savepoints, and with rules of all interfaces in one list.
 WITHOUT_SAVEPOINTS, LISTS_ALL = (26, 7), (26, 1)
-# From here on rules of the filter are moved; those of NAT since 26.1.
-MOVES_RULES = (25, 7)
 # Modes of source NAT in which own rules are used.
 OWN_RULES = {"hybrid", "advanced"}
 
@@ -128,9 +126,6 @@ class OPNsense(Http, Driver):
         at = new.index(target)
         if new == old:
             return
-        since = MOVES_RULES if feature.path == "firewall/filter" else LISTS_ALL
-        if self.parsed_version < since:
-            raise Rejected(f"Rules are moved by OPNsense {since[0]}.{since[1]} or newer.")
         if at + 1 < len(new):
             method = "POST" if feature.path == "firewall/filter" else "GET"
             path = f"{feature.path}/moveRuleBefore/{target}/{new[at + 1]}"

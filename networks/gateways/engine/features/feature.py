@@ -82,6 +82,8 @@ class Feature:
     has_savepoint: bool = False
     # Whether the order among others of its kind counts, so that it has a position.
     is_ordered: bool = False
+    # The first version that puts one to a position.
+    moves_since: str = ""
     # The property, and its values, by which a rule ends the way of whatever it matches; and the
     # properties that must be equal for one rule to come before another at all.
     final: tuple[str, ...] = ()
@@ -260,6 +262,8 @@ class Feature:
             f"{self.key}: {name}": str(self.properties.get(name, {}).get("since", ""))
             for name in names
         }
+        if positions.NAME in names:
+            needed[f"{self.key}: {positions.NAME}"] = self.moves_since
         lacks = [(n, since) for n, since in needed.items() if not is_at_least(version, since)]
         return lacks[0] if lacks else None
 

@@ -72,6 +72,7 @@ OPNSENSE = (
     Feature(
         "opnsense", "opnsense.firewall.rule", "firewall/filter", "Rule", "rule",
         activation="firewall/filter/apply", has_savepoint=True, is_ordered=True,
+        moves_since="25.7",
         final=("action", "block", "reject"), chain=("interface",),
         properties={
             "enabled": FLAG, "description": TEXT, "log": FLAG, "quick": FLAG,
@@ -135,7 +136,8 @@ OPNSENSE = (
     ),
     Feature(
         "opnsense", "opnsense.nat.port_forward", "firewall/d_nat", "Rule", "rule",
-        activation="firewall/d_nat/apply", has_savepoint=True, is_ordered=True, since="26.1",
+        activation="firewall/d_nat/apply", has_savepoint=True, is_ordered=True,
+        moves_since="26.1", since="26.1",
         properties={
             "disabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": PROTOCOL,
             "source.network": WHERE, "source.port": PORTS, "destination.network": WHERE,
@@ -150,6 +152,7 @@ OPNSENSE = (
     Feature(
         "opnsense", "opnsense.nat.source_rule", "firewall/source_nat", "Rule", "rule",
         activation="firewall/source_nat/apply", has_savepoint=True, is_ordered=True,
+        moves_since="26.1",
         properties={
             "enabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": PROTOCOL,
             "source_net": WHERE, "destination_net": WHERE, "target": WHERE, "target_port": PORTS,
@@ -162,6 +165,7 @@ OPNSENSE = (
     Feature(
         "opnsense", "opnsense.nat.one_to_one", "firewall/one_to_one", "Rule", "rule",
         activation="firewall/one_to_one/apply", has_savepoint=True, is_ordered=True,
+        moves_since="26.1",
         properties={
             "enabled": FLAG, "interface": WHERE, "type": one_of("binat", "nat"),
             "external": WHERE, "source_net": WHERE, "destination_net": WHERE,
