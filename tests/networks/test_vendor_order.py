@@ -9,8 +9,9 @@ from controller.accounts.models import User
 from controller.base.errors import OutcomeUnknown, Refused
 from networks.gateways.engine.features import ALL
 from networks.gateways.engine.features.positions import arranged, is_at, position_of
-from networks.gateways.rules import diff, reconciliation, surroundings
+from networks.gateways.rules import diff, dry_run, reconciliation, surroundings
 from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.scheduling import ApplyOptions
 from tests.networks.applying import Desk, at_a_desk
 
 ORDERED = [one.key for one in ALL if one.is_ordered]
@@ -161,3 +162,13 @@ def test_a_version_that_cannot_move_is_told_before_anything_is_written(admin: Us
             desk.apply(change)
         assert desk.device.writes == []
         assert desk.do("create", desk.feature.example).state == "applied"
+
+
+def test_a_dry_run_warns_where_the_gateway_does_not_go_back_by_itself(admin: User) -> None:
+    for version, warned in (("26.7.2", True), ("26.1.11", False)):
+        with at_a_desk("opnsense.firewall.rule", admin, version=version) as desk:
+            desk.do("create", desk.feature.example)
+            change = desk.stage("create", desk.feature.example)
+            change.gateway.refresh_from_db()
+            plan = dry_run.plan(change, by=admin, how=ApplyOptions())
+            assert any("does not go back" in one for one in plan.warnings) is warned

@@ -1,6 +1,6 @@
 """Contract of gateway drivers, and the errors they raise."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -61,7 +61,7 @@ class Gateway(Protocol):
         """Return the gateway's software version."""
         ...
 
-    def check(self, feature: Feature, names: Iterable[str] = ()) -> None:
+    def check(self, feature: Feature, values: Mapping[str, str] | None = None) -> None:
         """Raise ``Rejected`` unless this version supports the feature and properties."""
         ...
 

@@ -1,7 +1,7 @@
 """Base of all drivers: error mapping and version-dependent property names."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from networks.gateways.engine.features.versions import (
     NAMES,
     Version,
     caution,
+    is_at_least,
     parsed,
 )
 
@@ -45,10 +46,14 @@ class Driver(ABC):
         with self._guarded():
             return {"version": self.version, "name": self._label()[:64]}
 
-    def check(self, feature: Feature, names: Iterable[str] = ()) -> None:
+    def check(self, feature: Feature, values: Mapping[str, str] | None = None) -> None:
         """Raise ``Rejected`` unless this version supports the feature and properties."""
         if reason := caution(self.vendor, self.version):
             raise Rejected(reason)
+        given = values or {}
+        # Where one was is put back if it can be; where it is to be is asked for.
+        where = given.get(positions.NAME, "")
+        names = [n for n in given if n != positions.NAME or positions.is_asked_for(where)]
         if lacking := feature.lacking(self.parsed_version, names):
             what, since = lacking
             raise Rejected(
@@ -101,6 +106,8 @@ class Driver(ABC):
         sent = feature.outward(values, self.parsed_version)
         position = sent.pop(positions.NAME, "") if feature.is_ordered else ""
         spelled = self._spelled(feature)
+        if position and not is_at_least(self.parsed_version, feature.moves_since):
+            position = ""
         if position:
             # A position that names no rule is refused before anything is written.
             self._arranged(self._order(spelled, target), target or NEW, position)

@@ -18,7 +18,7 @@ ALL_ROWS = -1
 UUID_LENGTH = 36
 FAILED = 500
 # First versions without savepoints, and with rules of all interfaces in one list.
-WITHOUT_SAVEPOINTS, LISTS_ALL = (26, 7), (26, 1)
+TELLS_MODE, LISTS_ALL = (26, 7), (26, 1)
 # Modes of source NAT in which own rules are used.
 OWN_RULES = {"hybrid", "advanced"}
 
@@ -140,7 +140,7 @@ class OPNsense(Http, Driver):
 
     def _check_mode(self) -> None:
         """Refuse rules in automatic mode, which stores but does not use them."""
-        if self.parsed_version < WITHOUT_SAVEPOINTS:
+        if self.parsed_version < TELLS_MODE:
             return
         found = self._ask("GET", "firewall/source_nat/get")
         mode = chosen(find(found, "snat_mode"), ",")
@@ -171,7 +171,7 @@ class OPNsense(Http, Driver):
         self._tell(f"{feature.path}/cancelRollback/{revision}")
 
     def _has_savepoints(self, feature: Feature) -> bool:
-        return feature.has_savepoint and self.parsed_version < WITHOUT_SAVEPOINTS
+        return feature.goes_back(self.parsed_version)
 
     def _new_savepoint(self, feature: Feature) -> str:
         return str(self._tell(f"{feature.path}/savepoint").get("revision", ""))

@@ -10,6 +10,7 @@ from controller.accounts.models import User
 from controller.base.errors import Conflict, Refused
 from networks.gateways.drivers.contract import Call
 from networks.gateways.engine.features import MASK, Feature
+from networks.gateways.engine.features.versions import parsed
 from networks.gateways.models import Change
 from networks.gateways.rules.approvals import is_approved, is_needed, ready
 from networks.gateways.rules.changes import may_write, sole_id
@@ -67,8 +68,18 @@ def plan(change: Change, *, by: User, how: ApplyOptions) -> DryRun:
         obstacles=obstacles,
         conflicts_with=conflicting_changes(change),
         around=place.rules,
-        warnings=[place.warning] if place.warning else [],
+        warnings=[*_warnings(change), *filter(None, [place.warning])],
     )
+
+
+def _warnings(change: Change) -> list[str]:
+    feature, gateway = change.what, change.gateway
+    if not feature.has_savepoint or feature.goes_back(parsed(gateway.version)):
+        return []
+    return [
+        f"This version ({gateway.version}) does not go back by itself: what locks the portal out "
+        "stays, until somebody takes it back at the console."
+    ]
 
 
 def _obstacles(change: Change, by: User, how: ApplyOptions) -> list[str]:

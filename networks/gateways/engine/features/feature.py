@@ -80,6 +80,8 @@ class Feature:
     truth: tuple[str, str] = ("0", "1")
     in_area: str = ""
     has_savepoint: bool = False
+    # The first version that has none any more.
+    savepoint_until: str = ""
     # Whether the order among others of its kind counts, so that it has a position.
     is_ordered: bool = False
     # The first version that puts one to a position.
@@ -266,6 +268,11 @@ class Feature:
             needed[f"{self.key}: {positions.NAME}"] = self.moves_since
         lacks = [(n, since) for n, since in needed.items() if not is_at_least(version, since)]
         return lacks[0] if lacks else None
+
+    def goes_back(self, version: Version) -> bool:
+        """Return whether a gateway takes a change back by itself if it is not confirmed."""
+        is_over = self.savepoint_until and is_at_least(version, self.savepoint_until)
+        return self.has_savepoint and not is_over
 
     def spelling(self, version: Version) -> Spelling | None:
         """Return the property names of this version, or None if they are the default ones."""

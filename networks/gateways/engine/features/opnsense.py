@@ -71,7 +71,7 @@ OPNSENSE = (
     ),
     Feature(
         "opnsense", "opnsense.firewall.rule", "firewall/filter", "Rule", "rule",
-        activation="firewall/filter/apply", has_savepoint=True, is_ordered=True,
+        activation="firewall/filter/apply", has_savepoint=True, savepoint_until="26.7", is_ordered=True,
         moves_since="25.7",
         final=("action", "block", "reject"), chain=("interface",),
         properties={
@@ -136,7 +136,7 @@ OPNSENSE = (
     ),
     Feature(
         "opnsense", "opnsense.nat.port_forward", "firewall/d_nat", "Rule", "rule",
-        activation="firewall/d_nat/apply", has_savepoint=True, is_ordered=True,
+        activation="firewall/d_nat/apply", has_savepoint=True, savepoint_until="26.7", is_ordered=True,
         moves_since="26.1", since="26.1",
         properties={
             "disabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": PROTOCOL,
@@ -151,7 +151,7 @@ OPNSENSE = (
     ),
     Feature(
         "opnsense", "opnsense.nat.source_rule", "firewall/source_nat", "Rule", "rule",
-        activation="firewall/source_nat/apply", has_savepoint=True, is_ordered=True,
+        activation="firewall/source_nat/apply", has_savepoint=True, savepoint_until="26.7", is_ordered=True,
         moves_since="26.1",
         properties={
             "enabled": FLAG, "interface": WHERE, "ipprotocol": FAMILY, "protocol": PROTOCOL,
@@ -164,7 +164,7 @@ OPNSENSE = (
     ),
     Feature(
         "opnsense", "opnsense.nat.one_to_one", "firewall/one_to_one", "Rule", "rule",
-        activation="firewall/one_to_one/apply", has_savepoint=True, is_ordered=True,
+        activation="firewall/one_to_one/apply", has_savepoint=True, savepoint_until="26.7", is_ordered=True,
         moves_since="26.1",
         properties={
             "enabled": FLAG, "interface": WHERE, "type": one_of("binat", "nat"),

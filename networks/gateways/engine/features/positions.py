@@ -61,10 +61,14 @@ def arranged(ids: Sequence[str], target: str, position: str) -> list[str] | None
     return None
 
 
+def is_asked_for(position: str) -> bool:
+    """Return whether somebody asks for a position; where a rule was tells both sides."""
+    return len(position.split()) == 1
+
+
 def is_at(wanted: str, held: str) -> bool:
     """Return whether a rule is where it was to be put.
 
     What a gateway told itself is never a difference: rules around this one come and go.
     """
-    tokens = wanted.split()
-    return len(tokens) != 1 or tokens[0] in held.split()
+    return not is_asked_for(wanted) or wanted in held.split()
