@@ -9,6 +9,7 @@ from django.urls import reverse
 from controller.base.admin import admin_url, stacked_bar
 from controller.configs.models import Config, Push
 from controller.devices.admin.badges import (
+    health_badge,
     of_change,
     of_push,
     presence_badge,
@@ -17,7 +18,7 @@ from controller.devices.admin.badges import (
 )
 from controller.devices.admin.filters import PROBLEM
 from controller.devices.models import Device, Enrollment, Presence, StatusChange
-from controller.monitoring.models import MonitoredDevice
+from controller.monitoring.models import Condition, MonitoredDevice
 from geo.admin import maps
 from geo.models import DeviceLocation
 from networks.gateways.models import Change
@@ -169,24 +170,37 @@ def troubles(in_service: Any) -> list[dict[str, Any]]:
     """Return devices with problems: failed configurations first, then longest offline."""
     rows = (
         in_service.filter(PROBLEM)
-        .select_related("organization", "presence", "config")
+        .select_related("organization", "presence", "config", "monitoring")
         .defer("key", "config__config", "config__context")
         .annotate(refused=Q(config__status=Config.Status.ERROR))
         .order_by("-refused", F("presence__last_seen").asc(nulls_first=True))[:TROUBLES]
     )
+    wrong = conditions_of([row.pk for row in rows])
     return [
         {
             "device": row,
             "link": reverse("admin:devices_device_change", args=[row.pk]),
             "presence": presence_badge(row),
             "status": status_badge(getattr(row, "config", None)),
-            "reason": reason(row),
+            "health": health_badge(row) if hasattr(row, "monitoring") else "",
+            "reason": reason(row) or wrong.get(row.pk, ""),
             "seen": relative_time(row.presence.last_seen)
             if hasattr(row, "presence")
             else "never",
         }
         for row in rows
     ]
+
+
+def conditions_of(devices: list[Any]) -> dict[Any, str]:
+    """Return what is wrong with each of these devices, in a sentence."""
+    found: dict[Any, list[str]] = {}
+    rows = Condition.objects.filter(
+        monitored__device__in=devices, ended=None, is_shown=True
+    ).select_related("monitored")
+    for row in rows.order_by("bad_since"):
+        found.setdefault(row.monitored.device_id, []).append(row.text)
+    return {device: "; ".join(texts) for device, texts in found.items()}
 
 
 def reason(device: Device) -> str:

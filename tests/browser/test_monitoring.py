@@ -159,6 +159,7 @@ def test_the_dashboard_shows_the_health_of_the_fleet_over_time(
     page = browse(admin).open("/admin/")
     expect(page.locator("#health")).to_contain_text("Problem")
     page.locator(".fleet-charts figure").first.wait_for()
+    expect(page.locator("#troubles")).to_contain_text("Memory is above its limit")
     keep(page, "dashboard")
     expect(page.locator(".fleet-charts h3").first).to_have_text("Availability")
     page.get_by_role("link", name="Problem", exact=False).first.click()

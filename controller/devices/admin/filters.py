@@ -10,7 +10,11 @@ from controller.configs.models import Backend, Config, Template
 from controller.devices.models import Presence
 from controller.monitoring.models import MonitoredDevice
 
-PROBLEM = Q(config__status=Config.Status.ERROR) | Q(presence__state=Presence.State.OFFLINE)
+PROBLEM = (
+    Q(config__status=Config.Status.ERROR)
+    | Q(presence__state=Presence.State.OFFLINE)
+    | Q(monitoring__health__in=[MonitoredDevice.State.PROBLEM, MonitoredDevice.State.CRITICAL])
+)
 
 
 class ShowFilter(DropdownFilter):
@@ -19,7 +23,7 @@ class ShowFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("problems", "Problems: offline or refused"),
+            ("problems", "Problems: offline, refused or not well"),
             ("drifted", "Drifted: changed on the device"),
             ("service", "In service"),
             ("deactivated", "Out of service"),
