@@ -1,8 +1,8 @@
 # The portal: web, worker and beat are the same image with another command.
 FROM debian:bookworm-slim AS build
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends python3-venv
-COPY requirements.txt /muster/
-RUN python3 -m venv /muster/.venv && /muster/.venv/bin/pip install --no-cache-dir -r /muster/requirements.txt
+COPY requirements.lock /muster/
+RUN python3 -m venv /muster/.venv && /muster/.venv/bin/pip install --no-cache-dir --require-hashes -r /muster/requirements.lock
 
 FROM debian:bookworm-slim
 RUN apt-get update -q \
