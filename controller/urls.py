@@ -12,6 +12,7 @@ from controller.dialects.consumers import NoSuchSocket
 from controller.dialects.health import health, live, ready
 from controller.dialects.metrics import metrics
 from controller.dialects.openapi.views import Document, Explorer, Index, Reference
+from controller.firmware import urls as firmware
 from supervisor_proxy import urls as supervisor_proxy
 
 # Lazy: the hashed file name is known only after collectstatic.
@@ -49,7 +50,12 @@ urlpatterns = [
     path("metrics", metrics),
 ]
 # --- WebSockets
-sockets = [*accounts.sockets, *supervisor_proxy.sockets, re_path("", NoSuchSocket.as_asgi())]
+sockets = [
+    *accounts.sockets,
+    *supervisor_proxy.sockets,
+    *firmware.sockets,
+    re_path("", NoSuchSocket.as_asgi()),
+]
 
 handler400 = middleware.bad_request
 handler403 = middleware.forbidden

@@ -227,6 +227,9 @@ def add_homes(world: World, supervisor: Supervisor, root: User) -> None:
 def add_exact(world: World, supervisor: Supervisor, cert: Any, device: Any) -> None:
     """Paths whose parts do not follow from the name before them."""
     world.exact = {
+        "/firmware/{build_id}/{name}": (
+            f"/firmware/{world.rows['firmware-upgrader/build']}/image.bin"
+        ),
         "/device/{pk}/restart": f"/device/{supervisor.pk}/restart",
         "/api/v1/controller/cert/{common_name}/group/": (
             f"/api/v1/controller/cert/{cert.common_name}/group/"

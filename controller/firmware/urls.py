@@ -1,7 +1,17 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
-from controller.firmware.api.views.catalog import BuildViewSet, CategoryViewSet, ImageViewSet
+from controller.firmware.api.sockets.views import (
+    BatchConsumer,
+    DeviceUpgradesConsumer,
+    UpgradeConsumer,
+)
+from controller.firmware.api.views.catalog import (
+    BuildViewSet,
+    CategoryViewSet,
+    ImageViewSet,
+    StoredImageView,
+)
 from controller.firmware.api.views.devices import DeviceFirmwareView, DeviceSystemView
 from controller.firmware.api.views.operations import (
     BatchViewSet,
@@ -22,6 +32,11 @@ images = ImageViewSet.as_view({"get": "list", "post": "create"})
 image = ImageViewSet.as_view({"get": "retrieve", "delete": "destroy"})
 download = ImageViewSet.as_view({"get": "download"})
 
+sockets = [
+    path("ws/firmware-upgrader/upgrade-operation/<uuid:pk>/", UpgradeConsumer.as_asgi()),
+    path("ws/firmware-upgrader/batch-upgrade-operation/<uuid:pk>/", BatchConsumer.as_asgi()),
+    path("ws/firmware-upgrader/device/<uuid:pk>/", DeviceUpgradesConsumer.as_asgi()),
+]
 urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PREFIX}build/<uuid:build_id>/image/", images),
     path(f"{PREFIX}build/<uuid:build_id>/image/<uuid:pk>/", image),
@@ -36,5 +51,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path(f"{PREFIX}device/<uuid:device_id>/firmware/", DeviceFirmwareView.as_view()),
     path(f"{PREFIX}device/<uuid:device_id>/system/", DeviceSystemView.as_view()),
+    path("firmware/<uuid:build_id>/<str:name>", StoredImageView.as_view()),
     path(PREFIX, include(router.urls)),
 ]

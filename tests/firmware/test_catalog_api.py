@@ -112,6 +112,9 @@ def test_an_upload_is_read_hashed_and_downloaded_again(
     download = client.get(shown["file"])
     assert b"".join(download.streaming_content) == data
     assert NAME in download["Content-Disposition"]
+    by_name = client.get(f"/firmware/{build}/{NAME}")
+    assert b"".join(by_name.streaming_content) == data
+    assert client.get(f"/firmware/{build}/other.bin").status_code == 404
     path = Image.objects.get().path
     assert path.stat().st_mode & 0o077 == 0
     assert client.get(f"{API}/build/{build}/image/?type={TYPE}").data["count"] == 1

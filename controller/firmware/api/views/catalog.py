@@ -11,6 +11,7 @@ from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.mixins import CreateModelMixin, DestroyModelMixin
 from rest_framework.parsers import MultiPartParser
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -23,6 +24,7 @@ from controller.devices.models import Device
 from controller.dialects.openwisp import (
     OwnedViewSet,
     RuleViewSet,
+    View,
     permission_of,
     require_user,
 )
@@ -181,6 +183,20 @@ class ImageViewSet(
     def download(self, request: Request, build_id: UUID, pk: UUID) -> FileResponse:
         """Return the file of the image, streamed."""
         return image_response(self.get_object())
+
+
+class StoredImageView(View):
+    """File of an image under its name, for sessions, as OpenWISP's storage serves it."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, build_id: UUID, name: str) -> FileResponse:
+        rows = Image.objects.visible_to(request.user, "firmware:read")
+        found = rows.filter(build=build_id, name=name).first()
+        if found is None:
+            raise NotFound("There is no such image.")
+        return image_response(found)
 
 
 def image_response(image: Image) -> FileResponse:
