@@ -76,7 +76,8 @@ class UpgradeConsumer(FirmwareConsumer):
     """Progress of one upgrade."""
 
     def is_visible(self) -> bool:
-        return bool(self.upgrades().filter(pk=self.pk).exists())
+        found: bool = self.upgrades().filter(pk=self.pk).exists()
+        return found
 
     def wants(self, event: Message) -> bool:
         return event["type"] == UPGRADE and event["id"] == self.pk
@@ -93,7 +94,8 @@ class DeviceUpgradesConsumer(FirmwareConsumer):
 
     def is_visible(self) -> bool:
         rows = Device.objects.visible_to(self.user, self.permission)
-        return bool(rows.filter(pk=self.pk).exists())
+        found: bool = rows.filter(pk=self.pk).exists()
+        return found
 
     def wants(self, event: Message) -> bool:
         return event["type"] == UPGRADE and event["data"].get("device") == self.pk
