@@ -89,6 +89,19 @@ TABS: list[dict[str, Any]] = [
         ],
     },
     {
+        "models": [
+            "firmware.category", "firmware.build", "firmware.image", "firmware.firmwarerollout",
+            "firmware.upgrade",
+        ],
+        "items": [
+            {"title": "Builds", "link": linked("admin:firmware_build_changelist")},
+            {"title": "Images", "link": linked("admin:firmware_image_changelist")},
+            {"title": "Categories", "link": linked("admin:firmware_category_changelist")},
+            {"title": "Rollouts", "link": linked("admin:firmware_firmwarerollout_changelist")},
+            {"title": "Upgrades", "link": linked("admin:firmware_upgrade_changelist")},
+        ],
+    },
+    {
         "models": ["notifications.webhook", "notifications.delivery"],
         "items": [
             {"title": "Webhooks", "link": linked("admin:notifications_webhook_changelist")},
@@ -140,6 +153,14 @@ SIDEBAR: dict[str, Any] = {
                 page("Templates", "description", "configs_template_changelist", permitted("template:read"), key="t"),
                 page("Rollouts", "moving", "configs_rollout_changelist", permitted("template:read")),
                 page("Credentials", "key", "connections_credentials_changelist", permitted("connection:read")),
+            ],
+        },
+        {
+            "title": "Firmware",
+            "items": [
+                page("Builds", "system_update", "firmware_build_changelist", permitted("firmware:read")),
+                page("Firmware rollouts", "moving", "firmware_firmwarerollout_changelist", permitted("firmware:read")),
+                page("Upgrades", "upgrade", "firmware_upgrade_changelist", permitted("firmware:read")),
             ],
         },
         {

@@ -1,5 +1,7 @@
 """Celery tasks of firmware; each finds its work on rows, and may run twice."""
 
+from uuid import UUID
+
 from celery import shared_task
 
 from controller.base.leases import for_each
@@ -24,6 +26,12 @@ def reconcile() -> None:
 def read_systems() -> int:
     """Read the firmware of devices that are due."""
     return systems.read_due()
+
+
+@shared_task
+def read_system(device_id: str) -> int:
+    """Read the firmware of one device now."""
+    return systems.read_systems([UUID(device_id)])
 
 
 @shared_task

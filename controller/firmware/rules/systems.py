@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from controller.base.errors import Refused
+from controller.celery import enqueue_on_commit
 from controller.configs.drivers.runner import Connector
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.models import DeviceConnection
@@ -22,6 +23,7 @@ from controller.firmware.drivers.openwrt import read_system
 from controller.firmware.engine.reports import SystemReport
 from controller.firmware.models import DeviceSystem
 
+READ = "controller.firmware.tasks.read_system"
 BATCH = 200
 READ_SECONDS = 60.0
 KEPT = (
@@ -60,6 +62,11 @@ def due() -> QuerySet[Device]:
 def read_due() -> int:
     """Read the systems of devices that are due. Returns the number of devices asked."""
     return read_systems(due().values_list("pk", flat=True)[:BATCH])
+
+
+def read_soon(device: Device) -> None:
+    """Have the system of a device read by a worker."""
+    enqueue_on_commit(READ, str(device.pk))
 
 
 def read_systems(device_ids: Iterable[UUID]) -> int:

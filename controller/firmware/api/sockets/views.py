@@ -80,7 +80,7 @@ class UpgradeConsumer(FirmwareConsumer):
         return found
 
     def wants(self, event: Message) -> bool:
-        return event["type"] == UPGRADE and event["id"] == self.pk
+        return bool(event["type"] == UPGRADE and event["id"] == self.pk)
 
     def current(self) -> list[Message]:
         return [update(row) for row in self.upgrades().filter(pk=self.pk)]
@@ -98,7 +98,7 @@ class DeviceUpgradesConsumer(FirmwareConsumer):
         return found
 
     def wants(self, event: Message) -> bool:
-        return event["type"] == UPGRADE and event["data"].get("device") == self.pk
+        return bool(event["type"] == UPGRADE and event["data"].get("device") == self.pk)
 
     def current(self) -> list[Message]:
         rows = self.upgrades().filter(device=self.pk).order_by("-modified")
@@ -122,7 +122,7 @@ class BatchConsumer(FirmwareConsumer):
 
     def wants(self, event: Message) -> bool:
         is_ours = event["type"] == UPGRADE and event["data"].get("rollout") == self.pk
-        return is_ours or (event["type"] == ROLLOUT and event["id"] == self.pk)
+        return bool(is_ours or (event["type"] == ROLLOUT and event["id"] == self.pk))
 
     def current(self) -> list[Message]:
         row = self.rollout()

@@ -1,0 +1,248 @@
+"""Admin of categories, builds and images: uploads, and what was read from them."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
+from django.urls import path
+from django.views.decorators.http import require_POST
+
+from controller.base.admin import (
+    ChoicesDropdownFilter,
+    RuleAdmin,
+    RuleForm,
+    ScopedRelatedFilter,
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminTextInputWidget,
+    admin_url,
+    badge,
+    display,
+)
+from controller.base.errors import Refused
+from controller.devices.models import Device
+from controller.firmware.admin.device_tab import device_urls
+from controller.firmware.engine.options import Options
+from controller.firmware.models import Build, Category, FirmwareRollout, Image
+from controller.firmware.rules import catalog, uploading
+from controller.firmware.rules.matching import match_device, with_systems
+
+TONES: dict[str, str] = {
+    Image.Signature.NONE: "mute",
+    Image.Signature.VALID: "good",
+    Image.Signature.UNKNOWN_KEY: "warn",
+    Image.Signature.BROKEN: "bad",
+}
+NO_ROLE = "Your role in the organization of this firmware does not permit this."
+MOST_SHOWN = 100
+
+
+def size(image: Image) -> str:
+    return filesizeformat(image.size)
+
+
+def signature(image: Image) -> str:
+    return badge(image.get_signature_display(), TONES[image.signature])
+
+
+@admin.register(Category)
+class CategoryAdmin(RuleAdmin):
+    empty_hint = "A category is a line of firmware, such as all images for your access points."
+    resource = "firmware"
+    create_rule = catalog.create_category
+    update_rule = catalog.update_category
+    delete_rule = catalog.delete_category
+    fields = ["organization", "name", "description"]
+    list_display = ["name", "owner", "builds"]
+    list_filter = [("organization", ScopedRelatedFilter)]
+    list_select_related = ["organization"]
+    search_fields = ["name"]
+    search_rank, search_icon = 14, "system_update"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(build_count=Count("builds"))
+
+    @display(description="Organization", ordering="organization__name")
+    def owner(self, obj: Category) -> str:
+        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+
+    @display(description="Builds")
+    def builds(self, obj: Any) -> str:
+        return str(obj.build_count)
+
+    def deletion_effects(self, obj: Category) -> list[str]:
+        return [f"{obj.builds.count()} builds with their images are deleted as well."]
+
+
+class BuildForm(RuleForm):
+    class Meta:
+        model = Build
+        fields = ["category", "version", "os", "changelog"]
+
+    def clean_category(self) -> Category:
+        category: Category = self.cleaned_data["category"]
+        if not type(self).may_in(category.organization_id):
+            raise forms.ValidationError(NO_ROLE)
+        return category
+
+
+@admin.register(Build)
+class BuildAdmin(RuleAdmin):
+    empty_hint = "A build is a version of a category, with an image for each type of device."
+    resource = "firmware"
+    form = BuildForm
+    create_rule = catalog.create_build
+    update_rule = catalog.update_build
+    delete_rule = catalog.delete_build
+    list_display = ["name", "version", "os", "images", "created"]
+    list_filter = [("category", ScopedRelatedFilter)]
+    list_select_related = ["category"]
+    search_fields = ["version", "os", "category__name"]
+    change_form_template = "admin/firmware/build/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request).select_related("category")
+        return rows.annotate(image_count=Count("images"))
+
+    @display(description="Category", ordering="category__name")
+    def name(self, obj: Build) -> str:
+        return obj.category.name
+
+    @display(description="Images")
+    def images(self, obj: Any) -> str:
+        return str(obj.image_count)
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        build = kw.get("obj")
+        if build is not None:
+            rows = build.images.prefetch_related("boards")
+            context |= {
+                "build": build,
+                "images": [
+                    {
+                        "row": row,
+                        "link": admin_url(Image, "change", row.pk),
+                        "size": size(row),
+                        "signature": signature(row),
+                    }
+                    for row in rows
+                ],
+                "upload_link": f"{admin_url(Image, 'add')}?build={build.pk}",
+                "rollout_link": f"{admin_url(FirmwareRollout, 'add')}?build={build.pk}",
+                "may_upload": self.may(request, "create", build),
+                "may_upgrade": self.may(request, "upgrade", build),
+            }
+        return super().render_change_form(request, context, *args, **kw)
+
+
+class ImageForm(RuleForm):
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="The sysupgrade image, as it was built.",
+    )
+    kind = forms.CharField(
+        label="type", required=False, max_length=128, widget=UnfoldAdminTextInputWidget,
+        help_text="Derived from the name of the file if empty.",
+    )  # fmt: skip
+
+    class Meta:
+        model = Image
+        fields = ["build"]
+
+    def clean_build(self) -> Build:
+        build: Build = self.cleaned_data["build"]
+        if not type(self).may_in(build.owner_id):
+            raise forms.ValidationError(NO_ROLE)
+        return build
+
+
+def upload(*, build: Build, file: Any, kind: str) -> Image:
+    return uploading.add_image(build, name=file.name, parts=file.chunks(), kind=kind)
+
+
+@admin.register(Image)
+class ImageAdmin(RuleAdmin):
+    empty_hint = "Upload images to a build: what they are for is read from them."
+    resource = "firmware"
+    form = ImageForm
+    create_rule = upload
+    delete_rule = catalog.delete_image
+    list_display = ["type", "build", "version", "size_shown", "signature_shown", "created"]
+    list_filter = [("build", ScopedRelatedFilter), ("signature", ChoicesDropdownFilter)]
+    list_select_related = ["build__category"]
+    search_fields = ["type", "name", "sha256", "boards__name"]
+    change_form_template = "admin/firmware/image/change_form.html"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is None and self.may(request, "update", obj)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [] if obj else ["build", "file", "kind"]
+
+    @display(description="Size", ordering="size")
+    def size_shown(self, obj: Image) -> str:
+        return size(obj)
+
+    @display(description="Signature", ordering="signature")
+    def signature_shown(self, obj: Image) -> str:
+        return signature(obj)
+
+    def get_urls(self) -> list[Any]:
+        confirm = self.admin_site.admin_view(require_POST(self.confirm))
+        name = "firmware_image_confirm"
+        return [
+            path("<uuid:pk>/confirm/", confirm, name=name),
+            *device_urls(self.admin_site.admin_view),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        image = kw.get("obj")
+        if image is not None:
+            context |= {
+                "image": image,
+                "size": size(image),
+                "signature": signature(image),
+                "boards": image.boards.select_related("confirmed_by"),
+                "matches": self.matches(request, image),
+                "may_confirm": not image.has_metadata and self.may(request, "update", image),
+                "most_shown": MOST_SHOWN,
+            }
+        return super().render_change_form(request, context, *args, **kw)
+
+    def matches(self, request: HttpRequest, image: Image) -> list[dict[str, Any]]:
+        """Return devices with their reasons; those that the image fits come first."""
+        devices = Device.objects.visible_to(request.user).filter(is_deactivated=False)
+        devices = devices.filter(firmware_system__isnull=False)
+        if owner := image.build.category.organization_id:
+            devices = devices.filter(organization=owner)
+        images = [image]
+        found = [
+            match_device(device, images, Options(), image.pk)
+            for device in with_systems(devices.order_by("name"))[: MOST_SHOWN * 5]
+        ]
+        found.sort(key=lambda one: not one.fits)
+        return [
+            {
+                "device": one.device,
+                "link": admin_url(Device, "change", one.device.pk),
+                "fits": badge("Fits", "good") if one.fits else badge("Does not fit", "mute"),
+                "reasons": " ".join(why.text for why in one.reasons),
+            }
+            for one in found[:MOST_SHOWN]
+        ]
+
+    def confirm(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        image = self.row_for(request, str(pk), "update")
+        board = request.POST.get("board", "").strip()
+        try:
+            uploading.confirm_board(image, board=board, user=request.user)  # type: ignore[arg-type]
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+        return HttpResponseRedirect(admin_url(Image, "change", image.pk))

@@ -1,0 +1,118 @@
+"""The Firmware tab of a device's page."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.views.decorators.http import require_POST
+
+from controller.base.admin import admin_url
+from controller.base.errors import Refused
+from controller.devices.admin.badges import relative_time
+from controller.devices.models import Device
+from controller.firmware.admin.upgrades import row_of
+from controller.firmware.engine.options import FLAGS, Options
+from controller.firmware.models import DeviceFirmware, DeviceSystem, Image, Upgrade
+from controller.firmware.rules import systems
+from controller.firmware.rules.matching import images_for, match_device
+from controller.firmware.rules.upgrades import assign_image
+
+MOST_IMAGES, MOST_UPGRADES = 20, 10
+
+
+def firmware_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
+    """Return the context of the tab; None for users who may not see firmware."""
+    user: Any = request.user
+    if not user.has_perm_on("firmware:read", device):
+        return None
+    system = DeviceSystem.objects.filter(device=device).first()
+    firmware = (
+        DeviceFirmware.objects.filter(device=device).select_related("image__build").first()
+    )
+    rows = Upgrade.objects.filter(device=device).select_related("device")
+    return {
+        "system": system,
+        "read": relative_time(system.read_at) if system and system.read_at else "",
+        "firmware": firmware,
+        "proved": relative_time(firmware.proved) if firmware and firmware.proved else "",
+        "images": choices(device, system),
+        "flags": FLAGS,
+        "upgrades": [row_of(row) for row in rows[:MOST_UPGRADES]],
+        "is_under_way": rows.filter(state__in=Upgrade.OPEN).exists(),
+        "may_upgrade": user.has_perm_on("firmware:upgrade", device)
+        and not device.is_deactivated,
+    }
+
+
+def choices(device: Device, system: DeviceSystem | None) -> list[dict[str, Any]]:
+    """Return the images for the board of a device, with what speaks against each."""
+    if system is None:
+        return []
+    found = images_for(device).prefetch_related("boards")[:MOST_IMAGES]
+    return [
+        {
+            "row": image,
+            "reasons": " ".join(
+                why.text for why in match_device(device, [image], Options(), image.pk).reasons
+            ),
+        }
+        for image in found
+    ]
+
+
+def device_urls(view: Any) -> list[Any]:
+    """Return the routes of the tab."""
+    return [
+        path(
+            "device/<uuid:pk>/read/",
+            view(require_POST(read_now)),
+            name="firmware_device_read",
+        ),
+        path(
+            "device/<uuid:pk>/upgrade/",
+            view(require_POST(upgrade)),
+            name="firmware_device_upgrade",
+        ),
+    ]
+
+
+def device_for(request: HttpRequest, pk: Any) -> Device:
+    found: Device | None = (
+        Device.objects.visible_to(request.user, "firmware:upgrade").filter(pk=pk).first()
+    )
+    if found is None:
+        raise Http404
+    return found
+
+
+def back(device: Device) -> HttpResponse:
+    return HttpResponseRedirect(f"{admin_url(Device, 'change', device.pk)}#firmware")
+
+
+def read_now(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Have the system of the device read by a worker."""
+    device = device_for(request, pk)
+    systems.read_soon(device)
+    messages.info(request, "The device is being asked. Look again in a moment.")
+    return back(device)
+
+
+def chosen_image(device: Device, pk: str) -> Image:
+    """Return one of the images for a device; raise Refused for any other."""
+    for image in images_for(device):
+        if str(image.pk) == pk:
+            return image
+    raise Refused("Choose an image.")
+
+
+def upgrade(request: HttpRequest, pk: Any) -> HttpResponse:
+    device = device_for(request, pk)
+    user: Any = request.user
+    try:
+        image = chosen_image(device, request.POST.get("image", ""))
+        options = dict.fromkeys(request.POST.getlist("flags"), True)
+        assign_image(device, image, options=options, author=user)
+    except Refused as error:
+        messages.error(request, str(error))
+    return back(device)

@@ -1,0 +1,130 @@
+"""Admin of upgrades: progress, log, and what a person can still do."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import path
+from django.views.decorators.http import require_POST
+
+from controller.base.admin import (
+    ChoicesDropdownFilter,
+    ScopedAdmin,
+    ScopedRelatedFilter,
+    admin_url,
+    badge,
+    display,
+)
+from controller.base.errors import Refused
+from controller.devices.admin.badges import relative_time
+from controller.devices.models import Device
+from controller.firmware.engine.openwisp_words import PROGRESS
+from controller.firmware.models import Upgrade
+from controller.firmware.rules import upgrades
+
+State = Upgrade.State
+TONES: dict[str, str] = {
+    State.CONFIRMED: "good", State.FAILED: "bad", State.UNKNOWN: "warn", State.ABORTED: "bad",
+    State.CANCELLED: "mute", State.LEFT: "mute", State.WAITING: "mute",
+}  # fmt: skip
+RETRIED = {State.FAILED, State.ABORTED, State.CANCELLED}
+VERBS: dict[str, Any] = {
+    "cancel": upgrades.cancel,
+    "ask": upgrades.ask_now,
+    "give-up": upgrades.give_up,
+}
+
+
+def state_badge(row: Upgrade) -> str:
+    return badge(row.get_state_display(), TONES.get(row.state, "busy"), row.reason)
+
+
+def row_of(row: Upgrade) -> dict[str, Any]:
+    """Return what tables of upgrades show."""
+    return {
+        "row": row,
+        "link": admin_url(Upgrade, "change", row.pk),
+        "device_link": admin_url(Device, "change", row.device_id),
+        "state": state_badge(row),
+        "progress": PROGRESS[row.state],
+        "ago": relative_time(row.modified),
+    }
+
+
+@admin.register(Upgrade)
+class UpgradeAdmin(ScopedAdmin):
+    empty_hint = "Upgrades start on the page of a device, or with the rollout of a build."
+    resource = "firmware"
+    list_display = ["device", "image_name", "status", "reason", "changed"]
+    list_filter = [
+        ("state", ChoicesDropdownFilter),
+        ("device__organization", ScopedRelatedFilter),
+    ]
+    list_select_related = ["device"]
+    search_fields = ["device__name", "image_name"]
+    fields: list[str] = []
+    change_form_template = "admin/firmware/upgrade/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("device", "rollout__build")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description="State", ordering="state")
+    def status(self, obj: Upgrade) -> str:
+        return state_badge(obj)
+
+    @display(description="Changed", ordering="modified")
+    def changed(self, obj: Upgrade) -> str:
+        return relative_time(obj.modified)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        name = "firmware_upgrade"
+        return [
+            path("<uuid:pk>/progress/", view(self.progress), name=f"{name}_progress"),
+            path("<uuid:pk>/move/", view(require_POST(self.move)), name=f"{name}_move"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
+    ) -> Any:
+        context |= self.page_of(request, kw["obj"])
+        return super().render_change_form(request, context, *args, **kw)
+
+    def page_of(self, request: HttpRequest, upgrade: Upgrade) -> dict[str, Any]:
+        moves = self.may(request, "upgrade", upgrade)
+        return row_of(upgrade) | {
+            "upgrade": upgrade,
+            "may_cancel": moves and upgrade.may_be_cancelled,
+            "may_ask": moves and upgrade.is_open,
+            "may_give_up": moves and upgrade.state == State.UNKNOWN,
+            "may_retry": moves and upgrade.state in RETRIED and upgrade.image_id,
+        }
+
+    def progress(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Return the part of the page that is refreshed."""
+        upgrade = self.row_for(request, str(pk), "read")
+        return render(request, "portal/upgrade.html", self.page_of(request, upgrade))
+
+    def move(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        upgrade = self.row_for(request, str(pk), "upgrade")
+        verb = request.POST.get("verb", "")
+        try:
+            if verb == "retry":
+                upgrade = upgrades.retry(upgrade, author=request.user)  # type: ignore[arg-type]
+            elif verb in VERBS:
+                VERBS[verb](upgrade)
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+        return HttpResponseRedirect(admin_url(Upgrade, "change", upgrade.pk))
