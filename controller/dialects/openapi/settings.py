@@ -26,6 +26,8 @@ SPECTACULAR_SETTINGS = {
         "HealthEnum": [(one, one) for one in HEALTH],
         "FirmwareRolloutStateEnum": "controller.firmware.models.rollouts.FirmwareRollout.State",
         "RolloutStateEnum": "controller.configs.models.Rollout.State",
+        "FirmwareRolloutStateEnum": "controller.firmware.models.FirmwareRollout.State",
+        "UpgradeStateEnum": "controller.firmware.models.Upgrade.State",
         "SnapshotStateEnum": "controller.configs.models.Snapshot.State",
         "LocationTypeEnum": "geo.models.Location.Type",
         "BackendEnum": "controller.configs.models.Backend",

@@ -58,7 +58,7 @@ class RolloutForm(RuleForm):
         help_text="Devices or shares of all, with commas between: 1, 10%, 100%.",
     )  # fmt: skip
     flags = forms.MultipleChoiceField(
-        label="options", required=False, choices=list(FLAGS.items()),
+        label="Options", required=False, choices=list(FLAGS.items()),
         widget=forms.CheckboxSelectMultiple,
         help_text="Without any, the settings that the devices name themselves are kept.",
     )  # fmt: skip

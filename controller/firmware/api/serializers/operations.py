@@ -1,6 +1,5 @@
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import VisibleRelatedField
@@ -54,8 +53,7 @@ class DeviceOperationSerializer(OperationSerializer):
         fields = [name for name in OperationSerializer.Meta.fields if name != "created"]
 
 
-@extend_schema_serializer(component_name="FirmwareBatch")
-class BatchSerializer(serializers.ModelSerializer[FirmwareRollout]):
+class FirmwareBatchSerializer(serializers.ModelSerializer[FirmwareRollout]):
     build = BuildSerializer(read_only=True)
     status = serializers.CharField(source="dialect_status", read_only=True)
     upgrade_options = serializers.JSONField(source="options", read_only=True)
@@ -69,8 +67,7 @@ class BatchSerializer(serializers.ModelSerializer[FirmwareRollout]):
         ]  # fmt: skip
 
 
-@extend_schema_serializer(component_name="FirmwareBatchDetail")
-class BatchDetailSerializer(BatchSerializer):
+class FirmwareBatchDetailSerializer(FirmwareBatchSerializer):
     progress_report = serializers.SerializerMethodField()
     success_rate = serializers.SerializerMethodField()
     failed_rate = serializers.SerializerMethodField()
@@ -78,9 +75,9 @@ class BatchDetailSerializer(BatchSerializer):
     cancelled_rate = serializers.SerializerMethodField()
     upgradeoperations = OperationSerializer(source="upgrades", many=True, read_only=True)
 
-    class Meta(BatchSerializer.Meta):
+    class Meta(FirmwareBatchSerializer.Meta):
         fields = [
-            *BatchSerializer.Meta.fields, "progress_report", "success_rate", "failed_rate",
+            *FirmwareBatchSerializer.Meta.fields, "progress_report", "success_rate", "failed_rate",
             "aborted_rate", "cancelled_rate", "upgradeoperations",
         ]  # fmt: skip
 

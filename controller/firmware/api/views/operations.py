@@ -24,9 +24,9 @@ from controller.devices.api.views import OfDevice
 from controller.dialects.openwisp import OwnedViewSet, require_user
 from controller.firmware.api.filters.operations import BatchFilter, OperationFilter
 from controller.firmware.api.serializers.operations import (
-    BatchDetailSerializer,
-    BatchSerializer,
     DeviceOperationSerializer,
+    FirmwareBatchDetailSerializer,
+    FirmwareBatchSerializer,
     OperationSerializer,
 )
 from controller.firmware.engine.openwisp_words import states_of
@@ -120,24 +120,28 @@ class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
         return rows.prefetch_related(Prefetch("upgrades", mine))
 
     def get_serializer_class(self) -> Any:
-        return BatchDetailSerializer if self.action == "retrieve" else BatchSerializer
+        return (
+            FirmwareBatchDetailSerializer
+            if self.action == "retrieve"
+            else FirmwareBatchSerializer
+        )
 
     def moved(self, row: FirmwareRollout) -> Response:
         return Response(self.get_serializer(self.get_queryset().get(pk=row.pk)).data)
 
-    @extend_schema(request=None, responses=BatchSerializer)
+    @extend_schema(request=None, responses=FirmwareBatchSerializer)
     @action(detail=True, methods=["post"], url_path="pause")
     def pause_it(self, _request: Request, pk: str) -> Response:
         """Start no further devices for now."""
         return self.moved(rollouts.pause(self.get_object()))
 
-    @extend_schema(request=None, responses=BatchSerializer)
+    @extend_schema(request=None, responses=FirmwareBatchSerializer)
     @action(detail=True, methods=["post"], url_path="resume")
     def resume_it(self, _request: Request, pk: str) -> Response:
         """Go on with a paused rollout."""
         return self.moved(rollouts.resume(self.get_object()))
 
-    @extend_schema(request=None, responses=BatchSerializer)
+    @extend_schema(request=None, responses=FirmwareBatchSerializer)
     @action(detail=True, methods=["post"], url_path="stop")
     def stop_it(self, _request: Request, pk: str) -> Response:
         """Stop a rollout for good."""

@@ -1,0 +1,77 @@
+"""Firmware in the admin: upload, rollout, progress, and the tab of a device."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from controller.accounts.models import Organization
+from controller.firmware.models import Upgrade
+from tests import factories
+from tests.firmware import fleet
+from tests.firmware.images import image
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def picture(page: Page, name: str) -> None:
+    if folder := os.environ.get("MUSTER_PICTURES"):
+        page.screenshot(path=f"{folder}/firmware-{name}.png", full_page=True)
+
+
+def test_an_image_is_uploaded_and_rolled_out(
+    browse: Callable[..., Any], organization: Organization, settings: Any, tmp_path: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    build = fleet.build(organization)
+    fleet.device(organization, name="roof")
+    fleet.device(organization, "example,other", name="cellar")
+    owner = factories.user(organization, "admin", is_staff=True)
+    page = browse(owner).open(f"/admin/firmware/build/{build.pk}/change/")
+    page.get_by_role("link", name="Upload an image").click()
+    page.set_input_files(
+        "[name=file]",
+        {"name": "x-sysupgrade.bin", "mimeType": "application/octet-stream", "buffer": image()},
+    )
+    page.click("[name=_continue]")
+    expect(page.get_by_text("ath79/generic")).to_be_visible()
+    expect(page.get_by_role("link", name="roof")).to_be_visible()
+    picture(page, "image")
+    page.goto(page.url.partition("/admin/")[0] + f"/admin/firmware/build/{build.pk}/change/")
+    picture(page, "build")
+    page.get_by_role("link", name="Roll out").click()
+    page.check("[name=upgrade_all]")
+    picture(page, "new-rollout")
+    page.click("[name=_continue]")
+    expect(page.get_by_text("1 device will be upgraded")).to_be_visible()
+    picture(page, "draft")
+    page.get_by_role("button", name="Start with the first wave").click()
+    expect(page.get_by_text("Running").first).to_be_visible()
+    picture(page, "rollout")
+    page.get_by_role("link", name="x-sysupgrade.bin").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled by a user.").first).to_be_visible()
+    picture(page, "upgrade")
+
+
+def test_a_device_is_upgraded_on_its_page(
+    browse: Callable[..., Any], organization: Organization, settings: Any, tmp_path: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    fleet.add_image(fleet.build(organization))
+    device = fleet.device(organization, name="roof")
+    device.firmware_system.read_at = timezone.now()  # type: ignore[attr-defined]
+    device.firmware_system.save()  # type: ignore[attr-defined]
+    owner = factories.user(organization, "admin", is_staff=True)
+    page = browse(owner).open(f"/admin/devices/device/{device.pk}/change/")
+    page.get_by_role("tab", name="Firmware").click()
+    expect(page.get_by_text("example,router-v1")).to_be_visible()
+    picture(page, "tab")
+    page.get_by_role("radio").first.check()
+    page.get_by_role("button", name="Upgrade").click()
+    page.get_by_role("tab", name="Firmware").click()
+    expect(page.get_by_text("An upgrade is under way.")).to_be_visible()
+    assert Upgrade.objects.filter(state="queued").count() == 1
