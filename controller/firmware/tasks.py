@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from controller.base.leases import for_each
-from controller.firmware.rules import queue, rollouts, storage, systems, worker
+from controller.firmware.rules import history, queue, rollouts, storage, systems, worker
 
 
 @shared_task
@@ -36,5 +36,5 @@ def read_system(device_id: str) -> int:
 
 @shared_task
 def forget() -> int:
-    """Delete files that no image has."""
-    return storage.forget_files()
+    """Delete old history, and files that no image has."""
+    return history.forget() + storage.forget_files()

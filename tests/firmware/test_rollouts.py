@@ -10,7 +10,7 @@ from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict
 from controller.base.leases import LeaseHolder
 from controller.firmware.models import UPGRADES, Build, FirmwareRollout, Upgrade
-from controller.firmware.rules import queue, rollouts
+from controller.firmware.rules import history, queue, rollouts
 from controller.firmware.rules.upgrades import start_upgrade
 from controller.firmware.rules.worker import closed_until
 from controller.notifications.models import Notice
@@ -171,3 +171,23 @@ def test_a_rollout_of_a_shared_build_reaches_all_organizations(
     assert count("queued") == 2
     end("failed")
     assert rollouts.advance(row.pk).state == "halted"
+
+
+def test_old_history_is_forgotten_and_what_is_open_stays(
+    organization: Organization, build: Build, settings: Any
+) -> None:
+    for _ in range(2):
+        fleet.device(organization)
+    started(build, waves=["1", "100%"])
+    end("confirmed")
+    long_ago = timezone.now() - timedelta(days=settings.MUSTER_FIRMWARE_HISTORY_DAYS + 1)
+    Upgrade.objects.update(ended=long_ago)
+    FirmwareRollout.objects.update(ended=long_ago)
+    assert history.forget() == 1
+    assert (count("waiting"), FirmwareRollout.objects.count()) == (1, 1)
+    Upgrade.objects.update(state="failed")
+    settings.MUSTER_FIRMWARE_HISTORY_DAYS = 0
+    assert history.forget() == 0
+    settings.MUSTER_FIRMWARE_HISTORY_DAYS = 1
+    assert history.forget() == 2
+    assert not FirmwareRollout.objects.exists()
