@@ -77,7 +77,7 @@ def bearer(user: User) -> dict[str, str]:
 
 def mac() -> str:
     number = next(_count)
-    return f"02:00:00:00:{number // 256:02x}:{number % 256:02x}"
+    return f"02:00:00:00:{number // 256:02X}:{number % 256:02X}"
 
 
 def device(

@@ -14,6 +14,7 @@ from controller.accounts.models import (
     Site,
     User,
 )
+from controller.base.fields import AddressField, MacAddressField
 from controller.base.models import Base
 from controller.base.outbound.addresses import policy
 from controller.base.secret_fields import SecretFields
@@ -29,6 +30,7 @@ def valid_name(value: str) -> None:
 
 
 def valid_mac(value: str) -> None:
+    """Refuse what is no MAC address; earlier migrations name this."""
     if not is_mac(value):
         raise ValidationError("Must be a valid mac address.")
 
@@ -171,8 +173,8 @@ class Device(OrganizationOwned, Base):
         max_length=64, db_index=True, validators=[valid_name],
         help_text="A host name; a MAC address until somebody names it.",
     )  # fmt: skip
-    mac_address = models.CharField(
-        "MAC address", max_length=17, db_index=True, validators=[valid_mac],
+    mac_address = MacAddressField(
+        "MAC address", max_length=17, db_index=True,
         help_text="Of its primary interface, such as 00:16:3e:22:41:54.",
     )  # fmt: skip
     key = EncryptedTextField(
@@ -198,7 +200,7 @@ class Device(OrganizationOwned, Base):
     system = models.CharField(
         "system on chip", max_length=128, blank=True, help_text="Told by the device."
     )
-    management_ip = models.GenericIPAddressField(
+    management_ip = AddressField(
         "management address", null=True, blank=True,
         help_text="Where the portal reaches the device.",
     )  # fmt: skip
@@ -266,9 +268,9 @@ class Enrollment(OrganizationOwned, Base):
     )
     # Facts reported by the device, as at registration.
     name = models.CharField(max_length=64, validators=[valid_name])
-    mac_address = models.CharField("MAC address", max_length=17, validators=[valid_mac])
+    mac_address = MacAddressField("MAC address", max_length=17)
     told = models.JSONField(default=dict, editable=False)
-    address = models.GenericIPAddressField(null=True, editable=False)
+    address = AddressField(null=True, editable=False)
     state = models.CharField(
         max_length=8, choices=State.choices, default=State.PENDING, editable=False
     )
@@ -309,7 +311,7 @@ class Presence(OrganizationScoped):
     reason = models.CharField(max_length=200, blank=True)
     since = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(null=True)
-    last_ip = models.GenericIPAddressField(null=True)
+    last_ip = AddressField(null=True)
 
     class Meta:
         verbose_name_plural = "presence"

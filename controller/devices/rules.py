@@ -155,8 +155,8 @@ def claim_management_ip(device: Device, address: str | None) -> None:
 def _check_claim(device: Device, address: str) -> None:
     """Raise ClaimRefused for an address outside of the organization's management networks."""
     known = parsed(address)
-    if known is None:
-        raise Refused("Enter a valid IPv4 or IPv6 address.")
+    if known is None or "%" in address:
+        raise Refused("Enter a valid IPv4 or IPv6 address, without a zone.")
     words = settings_of(device.organization).management_networks
     setting = "the organization's management networks" if words else CLAIMS
     words = words or settings.MUSTER_MANAGEMENT_NETWORKS

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import empty
 
+from controller.base import values
 from controller.dialects.parsers import UNHOLDABLE, texts, words
 
 
@@ -45,3 +46,15 @@ class SecretCharField(serializers.CharField):
             raise serializers.SkipField
         empty_values: tuple[bool, Any] = super().validate_empty_values(data)
         return empty_values
+
+
+class IpAddressField(serializers.IPAddressField):
+    """An IP address in its shortest form; one with a zone is refused, never cut."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return values.ip(str(data))
+        except ValueError as error:
+            raise serializers.ValidationError(
+                str(error) if "%" in str(data) else "Enter a valid IPv4 or IPv6 address."
+            ) from error

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped, Site
+from controller.base.fields import AddressField, MacAddressField
 from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
@@ -102,8 +103,8 @@ class Finding(OrganizationScoped, Base):
     is_audited: ClassVar[bool] = False
 
     scan = models.ForeignKey(Scan, models.CASCADE, related_name="findings")
-    address = models.GenericIPAddressField()
-    mac_address = models.CharField(max_length=17, blank=True)
+    address = AddressField()
+    mac_address = MacAddressField(max_length=17, blank=True)
     hostname = models.CharField(max_length=255, blank=True)
     vendor = models.CharField(max_length=32, blank=True)
     # Manufacturer of the network interface, if IEEE's list is installed.
@@ -122,7 +123,7 @@ class Finding(OrganizationScoped, Base):
         ]
 
     def __str__(self) -> str:
-        return self.address
+        return str(self.address)
 
     @property
     def suggested_name(self) -> str:

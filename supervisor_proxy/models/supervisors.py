@@ -8,6 +8,7 @@ from django.db import models
 
 from controller.accounts.models import OrganizationScoped
 from controller.base.address_secrets import AddressSecrets
+from controller.base.fields import AddressField
 from controller.base.models import Dated
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
@@ -65,7 +66,7 @@ class Supervisor(OrganizationScoped, Dated):
         )],
         help_text="How the device calls itself; left empty, it is the id of the device here.",
     )  # fmt: skip
-    address = models.GenericIPAddressField(
+    address = AddressField(
         null=True, blank=True,
         help_text="Left empty, it is the device's address in a VPN, or the management address "
         "if a person entered it. What a device tells of itself is never dialled.",

@@ -56,7 +56,7 @@ class RolloutFilter(filters.FilterSet):
 class EnrollmentFilter(OwnedFilter):
     state = filters.ChoiceFilter(choices=Enrollment.State.choices)
     fingerprint = filters.CharFilter()
-    mac_address = filters.CharFilter(lookup_expr="iexact")
+    mac_address = filters.CharFilter()
 
     class Meta:
         model = Enrollment

@@ -13,6 +13,7 @@ from controller.accounts.rules.audit import record_audit
 from controller.base.compiled_queries import CompiledQuery
 from controller.base.errors import NotFound, NotPermitted
 from controller.base.secrets import digest
+from controller.base.values import mac_spellings
 from controller.configs.models import Backend, Config, ConfigQuerySet, Push
 from controller.configs.rules.agent_cache import publish_checksums
 from controller.configs.rules.devices import add_config, render_or_refuse
@@ -84,7 +85,8 @@ def register(shared_secret: str, told: Mapping[str, str]) -> Registration:
         raise NotPermitted("error: registration disabled")
     if told["backend"] not in Backend.values:
         raise NotPermitted("error: wrong backend")
-    known = _known(owner, told.get("key", "")) or _by_hardware_id(owner, told)
+    key = told.get("key", "")
+    known = _known(owner, key) or _by_hardware_id(owner, told) or _by_mac_address(owner, told)
     if known is None and not owner.self_creation:
         raise NotFound("error: nobody has added this device")
     device = _refreshed(known, told) if known else _added(owner, told)
@@ -116,9 +118,28 @@ def _by_hardware_id(owner: OrganizationSettings, told: Mapping[str, str]) -> Dev
     device = Device.objects.filter(
         organization=owner.organization, hardware_id=hardware_id
     ).first()
-    if device is None or device.key != consistent_key(device.mac_address, owner.shared_secret):
+    if device is None or not _has_derived_key(owner, device):
         return None
     return devices.change_device(device, key=key)
+
+
+def _by_mac_address(owner: OrganizationSettings, told: Mapping[str, str]) -> Device | None:
+    """Match a device added by its MAC address, whose agent spells that in another way."""
+    key = told.get("key", "")
+    if not key or key != consistent_key(told["mac_address"], owner.shared_secret):
+        return None
+    device = Device.objects.filter(
+        organization=owner.organization, mac_address=told["mac_address"]
+    ).first()
+    if device is None or not _has_derived_key(owner, device):
+        return None
+    return devices.change_device(device, key=key)
+
+
+def _has_derived_key(owner: OrganizationSettings, device: Device) -> bool:
+    """Return whether its key is derived of its MAC address, in any spelling."""
+    spellings = mac_spellings(device.mac_address)
+    return device.key in {consistent_key(one, owner.shared_secret) for one in spellings}
 
 
 def _refreshed(device: Device, told: Mapping[str, str]) -> Device:

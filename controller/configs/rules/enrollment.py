@@ -121,7 +121,7 @@ def _noted(
 def same_mac(enrollment: Enrollment) -> Device | None:
     """Return the organization's device with the same MAC address, or None."""
     return Device.objects.filter(
-        organization=enrollment.organization_id, mac_address__iexact=enrollment.mac_address
+        organization=enrollment.organization_id, mac_address=enrollment.mac_address
     ).first()
 
 

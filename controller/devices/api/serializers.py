@@ -9,7 +9,7 @@ from controller.configs.models import Backend, Config, Template
 from controller.connections.engine.commands import KINDS
 from controller.devices.api.filters import visible_groups
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
-from controller.dialects.fields import JSONObjectField, SecretCharField
+from controller.dialects.fields import IpAddressField, JSONObjectField, SecretCharField
 from controller.dialects.masking import MasksSecrets
 
 
@@ -120,6 +120,9 @@ class DeviceList(MasksSecrets, serializers.ModelSerializer[Device]):
     key = SecretCharField(required=False, max_length=64, help_text="Made if left out.")
     last_ip = serializers.CharField(source="presence.last_ip", read_only=True, allow_null=True)
     config = ListConfig(required=False, allow_null=True)
+    management_ip = IpAddressField(
+        required=False, allow_null=True, help_text="Where the portal reaches the device."
+    )
 
     class Meta:
         model = Device
@@ -131,7 +134,7 @@ class DeviceList(MasksSecrets, serializers.ModelSerializer[Device]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         mac, organization = attrs.get("mac_address"), attrs.get("organization")
         if mac and organization:
-            others = Device.objects.filter(mac_address__iexact=mac, organization=organization)
+            others = Device.objects.filter(mac_address=mac, organization=organization)
             if isinstance(self.instance, Device):
                 others = others.exclude(pk=self.instance.pk)
             if others.exists():

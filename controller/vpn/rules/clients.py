@@ -205,5 +205,5 @@ def _give_certificate(vpn: Vpn, client: VpnClient) -> None:
 
 def _identity(device: Device) -> str:
     if same_mac(device.name, device.mac_address):
-        return device.mac_address
+        return str(device.mac_address)
     return f"{device.mac_address}-{device.name}"

@@ -4,6 +4,7 @@ The last synchronized revision is stored on the row, so lost messages only cause
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -56,7 +57,9 @@ def _sync(vpn: Vpn) -> bool:
 
 
 def controller_of(vpn: Vpn) -> Controller:
-    host = vpn.host if ":" in vpn.host else f"{vpn.host}:{HTTP_PORT_OF_ZEROTIER}"
+    host = f"[{vpn.host}]" if vpn.host.count(":") > 1 and "[" not in vpn.host else vpn.host
+    if not re.search(r":[0-9]+$", host.rpartition("]")[2]):
+        host = f"{host}:{HTTP_PORT_OF_ZEROTIER}"
     return Controller(Endpoint(f"http://{host}", vpn.auth_token or ""))
 
 

@@ -1,5 +1,6 @@
 """VPN servers: create, update, delete, with keys, certificates and addresses."""
 
+import re
 import secrets
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from django.utils.text import slugify
 
 from controller.accounts.models import Version
 from controller.accounts.rules import versions
+from controller.base import values as canonical
 from controller.base.address_secrets import drop_moved_secrets
 from controller.base.errors import Conflict, Refused
 from controller.base.secrets import digest
@@ -37,6 +39,7 @@ SERVER_EXTENSIONS = [
     {"name": "extendedKeyUsage", "value": "serverAuth", "critical": False},
 ]
 LONGEST_NAME = 55
+HOST_AND_PORT = re.compile(r"(\[[^]]+\]|[^:\[\]]+):([0-9]{1,5})")
 # Fields recorded in a version of a server.
 KEPT = (
     "organization", "name", "host", "backend", "ca", "cert", "subnet", "ip", "webhook_endpoint",
@@ -139,6 +142,7 @@ def _check_change(vpn: Vpn, before: Vpn) -> None:
 
 def _check(vpn: Vpn) -> None:
     vpn.key = vpn.key or random_key()
+    vpn.host = checked_host(vpn)
     vpn.checked(leave_out={"key_digest"})
     _check_name(vpn)
     twins = Vpn.objects.filter(key_digest=digest(vpn.key)).exclude(pk=vpn.pk)
@@ -149,6 +153,18 @@ def _check(vpn: Vpn) -> None:
     except Invalid as error:
         raise Refused(str(error)) from error
     _check_relations(vpn)
+
+
+def checked_host(vpn: Vpn) -> str:
+    """Return the host as clients are given it; a ZeroTier controller's may have a port."""
+    text, port = vpn.host, ""
+    if vpn.engine.has_controller and (found := HOST_AND_PORT.fullmatch(text.strip())):
+        text, port = found[1], f":{found[2]}"
+    try:
+        host = canonical.host(text)
+    except ValueError as error:
+        raise Refused({"host": [str(error)]}) from error
+    return f"[{host}]{port}" if port and ":" in host else f"{host}{port}"
 
 
 def _complete(vpn: Vpn) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
+from controller.dialects.fields import IpAddressField
 from networks.ipam.models import IpAddress, Subnet
 from networks.ipam.rules import Host
 
@@ -25,6 +26,7 @@ class SubnetSerializer(serializers.ModelSerializer[Subnet]):
 
 class AddressSerializer(serializers.ModelSerializer[IpAddress]):
     subnet = VisibleRelatedField(queryset=Subnet.objects.all())
+    ip_address = IpAddressField()
 
     class Meta:
         model = IpAddress

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from controller.accounts.models import OrganizationScoped, Shareable
+from controller.base.fields import AddressField
 from controller.base.models import Base
 from networks.ipam.engine import addresses
 from networks.ipam.engine.addresses import Network, Range
@@ -91,7 +92,7 @@ class IpAddress(OrganizationScoped, Base):
     is_shareable: ClassVar[bool] = True
 
     subnet = models.ForeignKey(Subnet, models.CASCADE, related_name="addresses")
-    ip_address = models.GenericIPAddressField("address")
+    ip_address = AddressField("address")
     description = models.CharField(max_length=100, blank=True)
     number = models.CharField(max_length=LONGEST_KEY, editable=False)
 

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import Device, DeviceGroup
+from controller.dialects.fields import IpAddressField
 from supervisor_proxy.models import (
     BackupPlan,
     CampaignDevice,
@@ -26,6 +27,7 @@ class SupervisorSerializer(serializers.ModelSerializer[Supervisor]):
     device_name = serializers.CharField(source="device.name", read_only=True)
     key = serializers.CharField(write_only=True, required=False, allow_blank=True)
     uuid = serializers.CharField(required=False, allow_blank=True)
+    address = IpAddressField(required=False, allow_null=True)
     dialled = serializers.SerializerMethodField(help_text="The address it is called at.")
 
     class Meta:

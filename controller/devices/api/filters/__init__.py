@@ -6,6 +6,7 @@ from django_filters import rest_framework as filters
 from rest_framework.exceptions import ValidationError
 
 from controller.accounts.api.filters import OwnedFilter, visible_organizations
+from controller.base import values
 from controller.configs.models import Backend, Config
 from controller.devices.api.filters.device_locations import PlaceFilter
 from controller.devices.models import Device, DeviceGroup
@@ -40,7 +41,7 @@ class DeviceFilter(OwnedFilter, PlaceFilter):
     geometry_path = "place__location__geometry"
 
     name = filters.CharFilter(lookup_expr="icontains")
-    mac_address = filters.CharFilter(lookup_expr="icontains")
+    mac_address = filters.CharFilter(method="by_mac_address", help_text="All of it or a part.")
     group = filters.ModelChoiceFilter(queryset=visible_groups)
     config__status = filters.ChoiceFilter(choices=Config.Status.choices)
     config__backend = filters.ChoiceFilter(choices=Backend.choices)
@@ -69,6 +70,12 @@ class DeviceFilter(OwnedFilter, PlaceFilter):
     class Meta:
         model = Device
         fields: list[str] = []
+
+    def by_mac_address(self, rows: QuerySet[Device], name: str, text: str) -> QuerySet[Device]:
+        try:
+            return rows.filter(mac_address=values.mac_address(text))
+        except ValueError:
+            return rows.filter(mac_address__icontains=text.replace("-", ":"))
 
     def by_templates(self, rows: QuerySet[Device], _: str, value: str) -> QuerySet[Device]:
         try:

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from controller.accounts.api.serializers import VisibleRelatedField
 from controller.accounts.models import Site
 from controller.devices.models import Device, Presence
+from controller.dialects.fields import IpAddressField
 
 # Devices without a kind.
 OTHER = "other"
@@ -21,9 +22,7 @@ class DeviceShape(serializers.ModelSerializer[Device]):
     organization_id = serializers.UUIDField(read_only=True)
     group_id = serializers.UUIDField(read_only=True, allow_null=True)
     device_type = serializers.ChoiceField(source="kind", choices=TYPES, required=False)
-    ip_address = serializers.IPAddressField(
-        source="management_ip", required=False, allow_null=True
-    )
+    ip_address = IpAddressField(source="management_ip", required=False, allow_null=True)
     manufacturer = serializers.CharField(read_only=True, allow_null=True)
     firmware_version = serializers.CharField(source="os", required=False, allow_blank=True)
     serial_number = serializers.CharField(

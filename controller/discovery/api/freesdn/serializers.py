@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from controller.accounts.api.serializers import VisibleRelatedField
 from controller.accounts.models import Organization, Site
+from controller.dialects.fields import IpAddressField
 from controller.discovery.drivers.contract import USUAL_METHODS, USUAL_PORTS
 from controller.discovery.models import Finding, Scan
 
@@ -147,7 +148,7 @@ class ResultsShape(serializers.ModelSerializer[Scan]):
 
 
 class Adopting(serializers.Serializer[Any]):
-    ip_address = serializers.IPAddressField()
+    ip_address = IpAddressField()
     name = serializers.CharField(max_length=64)
     scan_id = serializers.UUIDField(
         required=False, help_text="Of several scans that found this address; else the newest."
@@ -166,7 +167,7 @@ class AdoptedManyShape(serializers.Serializer[Any]):
 
 
 class OneHost(serializers.Serializer[Any]):
-    ip_address = serializers.IPAddressField()
+    ip_address = IpAddressField()
     ports = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=65535),
         default=list(USUAL_PORTS), max_length=32,
@@ -174,7 +175,7 @@ class OneHost(serializers.Serializer[Any]):
 
 
 class Sought(serializers.Serializer[Any]):
-    ip_address = serializers.IPAddressField()
+    ip_address = IpAddressField()
     scan_id = serializers.UUIDField(required=False)
 
 
@@ -190,7 +191,7 @@ class MatchesShape(serializers.Serializer[Any]):
 
 
 class Tested(serializers.Serializer[Any]):
-    ip_address = serializers.IPAddressField()
+    ip_address = IpAddressField()
     driver_id = serializers.CharField(max_length=64, help_text="A vendor of gateways.")
     username = serializers.CharField(
         max_length=255, help_text="Or key, as docs/vendors.md says."
