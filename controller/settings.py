@@ -287,10 +287,6 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "muster@localhost")
 # Send notifications by e-mail as well; on by default if a mail server is configured.
 MUSTER_NOTIFY_BY_EMAIL = env.bool("MUSTER_NOTIFY_BY_EMAIL", "EMAIL_HOST" in os.environ)
 
-# --- tables
-# Exported cells that start like a formula are written as text.
-IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
-
 # --- files
 STATIC_URL = "/static/"
 # Directory in which static files are collected and from which they are served.

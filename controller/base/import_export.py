@@ -8,13 +8,13 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 from import_export.admin import ImportExportMixin
-from import_export.formats.base_formats import CSV, XLSX
 from import_export.resources import ModelResource
 from import_export.tmp_storages import CacheStorage
 from import_export.widgets import ForeignKeyWidget
 
 from controller.base.admin import ExportForm, ImportForm
 from controller.base.errors import Refused
+from controller.base.tables import SpreadsheetCSV, SpreadsheetXLSX, as_text, column_name
 
 MOST_ROWS = 5000
 
@@ -68,11 +68,50 @@ class RuleResource(ModelResource):
             if isinstance(field.widget, ScopedWidget):
                 field.widget.user = user
 
-    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+    def import_data(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Import a table; one that cannot be taken as a whole is refused before its first row."""
+        dataset.headers = [self.renamed(name) for name in dataset.headers or []]
+        if problem := self.problem_of(dataset):
+            result = self.get_result_class()()
+            error = self.get_error_result_class()(ValidationError(problem))
+            result.append_base_error(error)
+            return result
+        return super().import_data(dataset, *args, **kwargs)
+
+    def renamed(self, header: str) -> str:
+        """Return the column that a header means, also by the name that pages show."""
+        if header in self.columns:
+            return header
+        names = {
+            column_name(field.verbose_name): field.name
+            for field in self._meta.model._meta.concrete_fields
+            if field.name in self.columns
+        }
+        return names.get(header, header)
+
+    @property
+    def columns(self) -> list[str]:
+        return [field.column_name for field in self.get_import_fields()] + ["id"]
+
+    def problem_of(self, dataset: Any) -> str:
+        """Return why a table is not taken as a whole; empty if its rows are looked at."""
         if len(dataset) > MOST_ROWS:
-            raise ValidationError(
-                f"At most {MOST_ROWS} rows at a time; these are {len(dataset)}."
+            return f"At most {MOST_ROWS} rows at a time; these are {len(dataset)}."
+        known = {*self.columns, *(field.column_name for field in self.get_export_fields())}
+        headers: list[str] = dataset.headers
+        if not set(headers) & known:
+            return f"None of the columns is known. The first line names them: {', '.join(self.columns)}."
+        unknown = [name or "(without a name)" for name in headers if name not in known]
+        if unknown:
+            return (
+                f"Unknown columns: {', '.join(unknown)}. Known are {', '.join(self.columns)}; "
+                "remove the others."
             )
+        twice = sorted({name for name in headers if headers.count(name) > 1})
+        return f"Columns that stand there twice: {', '.join(twice)}." if twice else ""
+
+    def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
+        return as_text(super().export_field(field, instance, **kwargs))
 
     def get_instance(self, instance_loader: Any, row: Any) -> Any:
         rows = self._meta.model.objects.visible_to(self.user)
@@ -128,7 +167,7 @@ class ImportExportAdmin(ImportExportMixin):
 
     import_form_class = ImportForm
     export_form_class = ExportForm
-    formats: ClassVar[list[Any]] = [CSV, XLSX]
+    formats: ClassVar[list[Any]] = [SpreadsheetCSV, SpreadsheetXLSX]
     # Uploads wait in the cache between preview and confirmation: every process can read it.
     tmp_storage_class = CacheStorage
     # Each row is recorded in the audit log.

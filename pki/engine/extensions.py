@@ -110,6 +110,9 @@ SIGNERS_OWN = frozenset(
     }
 )
 
+# A certificate of shared hosting names a thousand hosts.
+LONGEST_VALUE = 128 * 1024
+LONGEST_MESSAGE = 300
 _CRITICAL = {"type": "boolean", "default": False}
 SCHEMA: dict[str, Any] = {
     "type": "array",
@@ -126,7 +129,7 @@ SCHEMA: dict[str, Any] = {
                     "name": {"type": "string", "enum": list(KNOWN)},
                     "value": {
                         "oneOf": [
-                            {"type": "string", "minLength": 1, "maxLength": 4096},
+                            {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE},
                             {
                                 "type": "array",
                                 "minItems": 1,
@@ -165,12 +168,20 @@ def parse(items: object) -> list[Extension]:
         except UNREADABLE as error:
             problems.append(f"{_title(item)}: {error}")
     if not problems and not _SCHEMA.is_valid(items):
-        problems = [error.message for error in _SCHEMA.iter_errors(items)]
+        problems = [_shortened(error.message) for error in _SCHEMA.iter_errors(items)]
     repeated = {_dotted(e) for e in found if [f.oid for f in found].count(e.oid) > 1}
     problems += [f"{oid}: given more than once." for oid in sorted(repeated)]
     if problems:
         raise Rejected({"extensions": problems})
     return found
+
+
+def _shortened(message: str) -> str:
+    """Return a message of the validator, which repeats the whole value, at a length people read."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    half = LONGEST_MESSAGE // 2
+    return f"{message[:half]} … {message[-half:]}"
 
 
 def from_certificate(

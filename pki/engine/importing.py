@@ -13,12 +13,17 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from pki.engine import keys
 from pki.engine.certificates import extension_of, is_authority
 from pki.engine.errors import UNREADABLE, Collector, Rejected
 
 LONGEST_CHAIN = 8
+UNREAD = (
+    "A text or value in the certificate is encoded in a way that is not read here, such as a "
+    "T61String with letters beyond ASCII, or a part of it is cut off."
+)
 SEEN_DIGESTS = (*keys.OLD_DIGESTS, *keys.DIGESTS)
 CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 
@@ -135,6 +140,7 @@ def _read_pair(pem: str, key_pem: str, passphrase: str, now: datetime) -> Import
     with collector.field():
         certificates = read_certificates(pem)
         _check_end(certificates[0], now)
+        _check_use(certificates[0])
         digest = digest_of(certificates[0])
     with collector.field():
         found.append(keys.load(key_pem, passphrase))
@@ -158,14 +164,34 @@ def _check_end(certificate: x509.Certificate, now: datetime) -> None:
         raise Rejected({"certificate": f"Expired on {end:%Y-%m-%d}; import one that is valid."})
 
 
+def _check_use(certificate: x509.Certificate) -> None:
+    """Refuse what could be stored, and would then make certificates that nobody accepts."""
+    if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        raise Rejected(
+            {
+                "certificate": "Its key is for RSASSA-PSS alone, and this portal signs with PKCS #1 "
+                "v1.5 or ECDSA: what it signed would not be accepted. Use an RSA or ECDSA key."
+            }
+        )
+    if certificate.serial_number <= 0:
+        raise Rejected(
+            {
+                "certificate": f"Its serial number is {certificate.serial_number}. RFC 5280 wants one "
+                "above zero, and a revocation list can name no other."
+            }
+        )
+
+
 def _load_certificates(pem: str, count: int) -> list[x509.Certificate]:
     try:
-        found = x509.load_pem_x509_certificates(pem.encode("ascii"))
+        found = x509.load_pem_x509_certificates(keys.armored(pem).encode("ascii"))
         if len(found) != count:
             raise ValueError("a part of the PEM is cut short")
         for certificate in found:
             _read_all(certificate)
     except UNREADABLE as error:
+        if "ParseError" in str(error):
+            raise Rejected({"certificate": UNREAD}) from error
         text = f"The certificate is damaged or of an unknown kind ({_brief(error)})."
         raise Rejected({"certificate": text}) from error
     return found
@@ -178,8 +204,6 @@ def _read_all(certificate: x509.Certificate) -> None:
     _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     for extension in certificate.extensions:
         extension.value.public_bytes()
-    if certificate.serial_number <= 0:
-        raise ValueError("its serial number is not above zero")
 
 
 def _check_chain(chain: Sequence[x509.Certificate]) -> None:

@@ -45,6 +45,7 @@ DIGESTS: dict[str, Digest] = {
 # Found in imported certificates; never used for new signatures.
 OLD_DIGESTS = ("sha1", "sha224")
 
+_PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _PEM_LABEL = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
@@ -157,9 +158,15 @@ def _ascii(pem: str, field: str) -> bytes:
             {field: f"More than {LARGEST_PEM // 1024} KiB: this is not one PEM text."}
         )
     try:
-        return pem.encode("ascii")
+        return armored(pem).encode("ascii")
     except UnicodeEncodeError as error:
         raise Rejected({field: "PEM is plain ASCII; this text is not."}) from error
+
+
+def armored(pem: str) -> str:
+    """Return what is PEM of a text: other programs write remarks around it, in any language."""
+    blocks = [found[0] for found in _PEM_BLOCK.finditer(pem)]
+    return "\n".join([*blocks, ""]) if blocks else pem
 
 
 def _refuse_other_labels(pem: str) -> None:

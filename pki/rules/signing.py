@@ -20,7 +20,7 @@ from pki.engine.errors import Rejected
 from pki.engine.extensions import from_certificate
 from pki.engine.extensions import parse as parse_extensions
 from pki.engine.importing import to_pem
-from pki.engine.names import from_name, to_name
+from pki.engine.names import Subject, from_name, to_name
 from pki.models import Ca, Cert, Issued
 
 # E-mail addresses of imported certificates may be invalid by our rules.
@@ -47,7 +47,7 @@ def fill(row: Ca | Cert, values: dict[str, Any], life: timedelta) -> None:
     """Set the values on the row, with defaults for names, dates and serial number."""
     for name, value in values.items():
         setattr(row, name, value)
-    if not any(asdict(row.subject).values()):
+    if not row.certificate and not any(asdict(row.subject).values()):
         row.common_name = row.name
     row.validity_start = whole_seconds(row.validity_start or midnight_before())
     row.validity_end = whole_seconds(row.validity_end or timezone.now() + life)
@@ -72,7 +72,7 @@ def serial_of(text: str | None) -> int:
 def template_of(row: Ca | Cert, public_key: keys.PublicKey, signer: Ca | None) -> Template:
     """Return the template of the row's certificate; `signer` is None for a root."""
     return Template(
-        subject=to_name(row.subject),
+        subject=subject_of(row),
         public_key=public_key,
         serial_number=int(row.serial_number),
         not_before=row.validity_start,
@@ -82,6 +82,22 @@ def template_of(row: Ca | Cert, public_key: keys.PublicKey, signer: Ca | None) -
         authority=isinstance(row, Ca),
         points=points_of(signer) if signer else Points(),
     )
+
+
+def subject_of(row: Ca | Cert) -> x509.Name:
+    """Return the subject to sign: byte for byte that of the certificate that is there.
+
+    The fields of the row hold only a part of what other authorities write into a subject.
+    """
+    if row.certificate and _fields(row.parsed) == row.subject:
+        return row.parsed.subject
+    return to_name(row.subject)
+
+
+def _fields(certificate: x509.Certificate) -> Subject:
+    """Return the fields that a row has of a certificate's subject."""
+    subject = from_name(certificate.subject)
+    return replace(subject, email=subject.email[:LONGEST_EMAIL])
 
 
 def points_of(ca: Ca) -> Points:
@@ -98,8 +114,7 @@ def points_of(ca: Ca) -> Points:
 
 def take_over(row: Ca | Cert, certificate: x509.Certificate, digest: str) -> None:
     """Copy an imported certificate's values to the row."""
-    subject = from_name(certificate.subject)
-    for name, text in asdict(replace(subject, email=subject.email[:LONGEST_EMAIL])).items():
+    for name, text in asdict(_fields(certificate)).items():
         setattr(row, name, text)
     row.key_length = keys.kind_of(certificate.public_key())
     row.digest = digest

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from controller.accounts.models import Organization
 from controller.base.errors import Refused
+from controller.base.tables import as_text, delimiter_of, from_text
 from networks.ipam.engine import addresses
 from networks.ipam.models import IpAddress, Subnet
 from networks.ipam.rules.addresses import create_subnet
@@ -24,22 +25,24 @@ def as_csv(subnet: Subnet) -> str:
     owner = subnet.organization.slug if subnet.organization else ""
     writer.writerows([[subnet.name], [subnet.subnet], [owner], [], HEADER])
     writer.writerows(
-        (address, _inert(description))
+        (address, as_text(description))
         for address, description in subnet.addresses.values_list("ip_address", "description")
     )
     return out.getvalue()
 
 
-def _inert(text: str) -> str:
-    """Escape text that spreadsheets would interpret as a formula (CSV injection)."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
 def _rows(text: str) -> list[list[str]]:
-    rows = list(islice(csv.reader(io.StringIO(text.replace("\x00", ""))), MOST_ROWS + 6))
+    lines = io.StringIO(text.replace("\x00", ""))
+    rows = list(islice(csv.reader(lines, delimiter=_delimiter_in(text)), MOST_ROWS + 6))
     if len(rows) > MOST_ROWS + 5:
         raise Refused(f"More than {MOST_ROWS} addresses: split the file.")
     return rows
+
+
+def _delimiter_in(text: str) -> str:
+    """Return what separates the columns, by the line that names them."""
+    header = next((line for line in text.splitlines()[3:] if line.strip()), "")
+    return delimiter_of(header)
 
 
 def owner_in(text: str) -> Organization | None:
@@ -94,7 +97,7 @@ def _address(subnet: Subnet, row: list[str], line: int) -> IpAddress:
     found = IpAddress(
         subnet=subnet,
         ip_address=_first(row),
-        description=row[1].strip() if len(row) > 1 else "",
+        description=from_text(row[1].strip()) if len(row) > 1 else "",
     )
     try:
         found.clean_fields(exclude={"number"})
