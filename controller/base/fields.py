@@ -53,8 +53,18 @@ class CanonicalField(Field):
         return super().clean(value, model_instance)
 
 
+def valid_mac_address(text: str) -> None:
+    try:
+        values.mac_address(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
 class MacAddressField(CanonicalField, CharField):
     """A MAC address in any usual spelling, stored as ``00:16:3E:22:41:54``."""
+
+    # Serializers take it over.
+    default_validators = [valid_mac_address]
 
     @staticmethod
     def parse(text: str) -> str:
