@@ -4,6 +4,7 @@ from django_filters import rest_framework as filters
 
 from controller.accounts.api.filters import OwnedFilter
 from controller.accounts.models import User
+from controller.dialects.filters import MomentFilter
 from pki.models import Ca, Cert
 
 
@@ -16,8 +17,8 @@ class CertifiedFilter(OwnedFilter):
     name = filters.CharFilter(lookup_expr="icontains")
     common_name = filters.CharFilter()
     serial_number = filters.CharFilter()
-    validity_end__lt = filters.IsoDateTimeFilter("validity_end", "lt")
-    validity_end__gte = filters.IsoDateTimeFilter("validity_end", "gte")
+    validity_end__lt = MomentFilter("validity_end", "lt")
+    validity_end__gte = MomentFilter("validity_end", "gte")
 
 
 class CaFilter(CertifiedFilter):

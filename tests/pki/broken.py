@@ -97,8 +97,12 @@ case("words for a certificate", "certificate", "No PEM", both=True)(
     lambda _: {"certificate": "x"}
 )
 case("words for a key", "private_key", "No PEM", both=True)(lambda _: {"private_key": "y"})
-case("beyond ASCII", "certificate", "ASCII")(lambda m: {"certificate": m["ca"] + "ü"})
-case("a key beyond ASCII", "private_key", "ASCII")(lambda m: {"private_key": "é" + m["ca_key"]})
+case("beyond ASCII", "certificate", "ASCII")(
+    lambda m: {"certificate": f"{m['ca'][:200]}ü{m['ca'][200:]}"}
+)
+case("a key beyond ASCII", "private_key", "ASCII")(
+    lambda m: {"private_key": f"{m['ca_key'][:60]}é{m['ca_key'][60:]}"}
+)
 case("the two swapped", "certificate", "private key, not a cert", both=True)(
     lambda m: {"certificate": m["cert_key"], "private_key": m["cert"]}
 )

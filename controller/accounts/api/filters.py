@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django_filters import rest_framework as filters
 
 from controller.accounts.models import Organization
+from controller.dialects.filters import MomentFilter
 
 
 def visible_organizations(request: HttpRequest | None) -> QuerySet[Organization]:
@@ -24,6 +25,6 @@ class OwnedFilter(filters.FilterSet):
 
     organization = filters.ModelChoiceFilter(queryset=visible_organizations)
     organization_slug = filters.CharFilter("organization__slug")
-    created = filters.IsoDateTimeFilter()
-    created__gte = filters.IsoDateTimeFilter("created", "gte")
-    created__lt = filters.IsoDateTimeFilter("created", "lt")
+    created = MomentFilter()
+    created__gte = MomentFilter("created", "gte")
+    created__lt = MomentFilter("created", "lt")

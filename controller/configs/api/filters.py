@@ -8,6 +8,7 @@ from controller.accounts.api.filters import OwnedFilter, visible_organizations
 from controller.accounts.models import Version
 from controller.configs.models import Backend, Rollout, Snapshot, Template
 from controller.devices.models import Enrollment
+from controller.dialects.filters import MomentFilter
 
 
 class TemplateFilter(OwnedFilter):
@@ -67,8 +68,8 @@ class VersionFilter(filters.FilterSet):
     organization = filters.ModelChoiceFilter(queryset=visible_organizations)
     row = filters.UUIDFilter(help_text="The id of the device, template, group or server.")
     verb = filters.ChoiceFilter(choices=Version.Verb.choices)
-    at__gte = filters.IsoDateTimeFilter("at", "gte")
-    at__lt = filters.IsoDateTimeFilter("at", "lt")
+    at__gte = MomentFilter("at", "gte")
+    at__lt = MomentFilter("at", "lt")
 
     class Meta:
         model = Version

@@ -8,6 +8,7 @@ from django_filters import rest_framework as filters
 from controller.accounts.api.filters import OwnedFilter, visible_organizations
 from controller.devices.api.filters import visible_groups
 from controller.devices.models import Device
+from controller.dialects.filters import MomentFilter
 from controller.monitoring.engine.health import Health
 from controller.monitoring.models import Silence, Threshold, WifiSession
 
@@ -65,16 +66,16 @@ class SessionFilter(filters.FilterSet):
     device__organization = filters.ModelChoiceFilter(queryset=visible_organizations)
     device = filters.ModelChoiceFilter(queryset=visible_devices)
     device__group = filters.ModelChoiceFilter(queryset=visible_groups)
-    start_time = filters.IsoDateTimeFilter()
-    start_time__gt = filters.IsoDateTimeFilter("start_time", "gt")
-    start_time__gte = filters.IsoDateTimeFilter("start_time", "gte")
-    start_time__lt = filters.IsoDateTimeFilter("start_time", "lt")
-    start_time__lte = filters.IsoDateTimeFilter("start_time", "lte")
-    stop_time = filters.IsoDateTimeFilter()
-    stop_time__gt = filters.IsoDateTimeFilter("stop_time", "gt")
-    stop_time__gte = filters.IsoDateTimeFilter("stop_time", "gte")
-    stop_time__lt = filters.IsoDateTimeFilter("stop_time", "lt")
-    stop_time__lte = filters.IsoDateTimeFilter("stop_time", "lte")
+    start_time = MomentFilter()
+    start_time__gt = MomentFilter("start_time", "gt")
+    start_time__gte = MomentFilter("start_time", "gte")
+    start_time__lt = MomentFilter("start_time", "lt")
+    start_time__lte = MomentFilter("start_time", "lte")
+    stop_time = MomentFilter()
+    stop_time__gt = MomentFilter("stop_time", "gt")
+    stop_time__gte = MomentFilter("stop_time", "gte")
+    stop_time__lt = MomentFilter("stop_time", "lt")
+    stop_time__lte = MomentFilter("stop_time", "lte")
     stop_time__isnull = filters.BooleanFilter("stop_time", "isnull")
 
     class Meta:
@@ -94,7 +95,7 @@ class ThresholdFilter(OwnedFilter):
 
 class SilenceFilter(OwnedFilter):
     device = filters.ModelChoiceFilter(queryset=visible_devices)
-    ends__gt = filters.IsoDateTimeFilter("ends", "gt")
+    ends__gt = MomentFilter("ends", "gt")
 
     class Meta:
         model = Silence

@@ -3,6 +3,7 @@ from django_filters import rest_framework as filters
 from controller.accounts.api.filters import OwnedFilter, visible_organizations
 from controller.devices.api.filters import visible_locations
 from controller.devices.api.filters.device_locations import PlaceFilter
+from controller.dialects.filters import WholeNumberFilter
 from geo.models import FloorPlan, Location
 
 
@@ -34,7 +35,7 @@ class FloorPlanFilter(OwnedFilter):
     )
     organization_slug = filters.CharFilter("location__organization__slug")
     location = filters.ModelChoiceFilter(queryset=visible_locations)
-    floor = filters.NumberFilter()
+    floor = WholeNumberFilter()
 
     class Meta:
         model = FloorPlan

@@ -3,6 +3,7 @@ from typing import Any
 from django_filters import rest_framework as filters
 
 from controller.accounts.api.filters import visible_organizations
+from controller.dialects.filters import WholeNumberFilter
 from supervisor_proxy.models import (
     BackupPlan,
     Home,
@@ -22,7 +23,7 @@ class SupervisorFilter(filters.FilterSet):
     )
     device = filters.UUIDFilter("device_id")
     flavor = filters.ChoiceFilter(choices=Supervisor.Flavor.choices)
-    app_id = filters.NumberFilter()
+    app_id = WholeNumberFilter()
     uuid = filters.CharFilter(lookup_expr="startswith")
     key_state = filters.ChoiceFilter(choices=Supervisor.KeyState.choices)
 
@@ -36,7 +37,7 @@ class CallFilter(filters.FilterSet):
         "supervisor__device__organization", queryset=visible_organizations
     )
     device = filters.UUIDFilter("supervisor__device_id")
-    supervisor = filters.NumberFilter("supervisor_id")
+    supervisor = WholeNumberFilter("supervisor_id")
     batch = filters.UUIDFilter("batch_id")
     state = filters.ChoiceFilter(choices=SupervisorCall.State.choices)
     name = filters.CharFilter()
@@ -48,7 +49,7 @@ class CallFilter(filters.FilterSet):
 
 class BatchFilter(filters.FilterSet):
     organization = filters.ModelChoiceFilter("organization", queryset=visible_organizations)
-    app_id = filters.NumberFilter()
+    app_id = WholeNumberFilter()
 
     class Meta:
         model = SupervisorBatch

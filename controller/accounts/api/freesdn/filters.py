@@ -2,6 +2,7 @@ from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 
 from controller.accounts.models import AuditEntry, Invitation, Organization, Site
+from controller.dialects.filters import MomentFilter
 
 
 class SiteFilter(filters.FilterSet):
@@ -44,8 +45,8 @@ class AuditFilter(filters.FilterSet):
     status = filters.ChoiceFilter(field_name="outcome", choices=AuditEntry.Outcome.choices)
     ip_address = filters.CharFilter("address")
     request_id = filters.CharFilter()
-    start_date = filters.IsoDateTimeFilter("at", "gte")
-    end_date = filters.IsoDateTimeFilter("at", "lte")
+    start_date = MomentFilter("at", "gte")
+    end_date = MomentFilter("at", "lte")
     search = filters.CharFilter(
         method="by_text", max_length=200, help_text="In user, row, action and detail."
     )
