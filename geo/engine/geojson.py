@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 # Nesting depth of the coordinates of each geometry type.
@@ -54,7 +55,21 @@ def parsed(value: object) -> tuple[str, Any]:
     coordinates = value.get("coordinates", value.get("location"))
     if isinstance(coordinates, str):
         coordinates = _loaded(coordinates)
-    return kind, _nested(coordinates, DEPTHS[kind], [0])
+    found = _nested(coordinates, DEPTHS[kind], [0])
+    if kind not in {"Point", "MultiPoint"} and _crosses_antimeridian(found):
+        raise NotGeometry(
+            "The geometry goes more than half around the earth between two points. Where it crosses "
+            "the 180th meridian, cut it in two there (RFC 7946, 3.1.9)."
+        )
+    return kind, found
+
+
+def _crosses_antimeridian(coordinates: Any) -> bool:
+    if not isinstance(coordinates[0][0], tuple):
+        return any(
+            HALF_TURN < abs(a[0] - b[0]) < 2 * HALF_TURN for a, b in pairwise(coordinates)
+        )
+    return any(_crosses_antimeridian(one) for one in coordinates)
 
 
 def _loaded(text: str) -> object:

@@ -45,7 +45,8 @@ def cleaned(raw: bytes, *, max_pixels: int) -> Picture:
         with Image.open(io.BytesIO(raw), formats=FORMATS) as opened:
             if opened.width * opened.height > max_pixels:
                 raise NotAPicture(too_large)  # noqa: TRY301 - before anything is decoded
-            kind = opened.format or FORMATS[0]
+            # A photo with a second picture behind it (MPO) is a JPEG with a tail.
+            kind = opened.format if opened.format in FORMATS else "JPEG"
             pixels = _plain(ImageOps.exif_transpose(opened))
     except NotAPicture:
         raise
@@ -61,6 +62,9 @@ def cleaned(raw: bytes, *, max_pixels: int) -> Picture:
 
 def _plain(image: Image.Image) -> Image.Image:
     """Return the pixels only, in a mode that all formats support."""
+    if image.mode.startswith("I"):
+        # 16 bits of gray, as scanners write: converting alone would make most of it white.
+        image = image.convert("I").point(lambda shade: shade * (1 / 256)).convert("L")
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         mode = "RGBA"
     else:

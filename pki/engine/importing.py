@@ -3,6 +3,8 @@
 Every error is a `Rejected` that names the field, whatever the input.
 """
 
+import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +23,11 @@ from pki.engine.errors import UNREADABLE, Collector, Rejected
 
 LONGEST_CHAIN = 8
 UNREAD = (
-    "A text or value in the certificate is encoded in a way that is not read here, such as a "
-    "T61String with letters beyond ASCII, or a part of it is cut off."
+    "A text in a name of the certificate is a T61String, an encoding of old that is not read here "
+    "with letters beyond ASCII. Have it issued with UTF-8 texts."
 )
+# An attribute of a name (2.5.4.x), and the tag of a T61String.
+OLD_TEXT = re.compile(rb"\x06\x03\x55\x04.\x14", re.DOTALL)
 SEEN_DIGESTS = (*keys.OLD_DIGESTS, *keys.DIGESTS)
 CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 
@@ -190,11 +194,19 @@ def _load_certificates(pem: str, count: int) -> list[x509.Certificate]:
         for certificate in found:
             _read_all(certificate)
     except UNREADABLE as error:
-        if "ParseError" in str(error):
+        if "ParseError" in str(error) and _has_old_text(pem):
             raise Rejected({"certificate": UNREAD}) from error
         text = f"The certificate is damaged or of an unknown kind ({_brief(error)})."
         raise Rejected({"certificate": text}) from error
     return found
+
+
+def _has_old_text(pem: str) -> bool:
+    lines = (line for line in keys.armored(pem).splitlines() if not line.startswith("-----"))
+    try:
+        return OLD_TEXT.search(base64.b64decode("".join(lines))) is not None
+    except ValueError:
+        return False
 
 
 def _read_all(certificate: x509.Certificate) -> None:
