@@ -11,7 +11,7 @@ from controller.base.errors import Conflict
 from controller.base.leases import LeaseHolder
 from controller.firmware.models import UPGRADES, Build, FirmwareRollout, Upgrade
 from controller.firmware.rules import history, queue, rollouts
-from controller.firmware.rules.upgrades import start_upgrade
+from controller.firmware.rules.upgrades import CLOSED, start_upgrade
 from controller.firmware.rules.worker import closed_until
 from controller.notifications.models import Notice
 from tests import factories
@@ -191,3 +191,28 @@ def test_old_history_is_forgotten_and_what_is_open_stays(
     settings.MUSTER_FIRMWARE_HISTORY_DAYS = 1
     assert history.forget() == 2
     assert not FirmwareRollout.objects.exists()
+
+
+def test_later_waves_wait_for_devices_whose_window_is_closed(
+    organization: Organization, build: Build
+) -> None:
+    for _ in range(2):
+        fleet.device(organization)
+    row = started(build, waves=["1", "100%"])
+    Upgrade.objects.filter(state="queued").update(attempts=1, reason=CLOSED)
+    assert pass_pause(row).wave == 0
+    end("confirmed")
+    assert pass_pause(row).wave == 1
+
+
+def test_one_failure_of_many_reached_devices_does_not_halt(
+    organization: Organization, build: Build
+) -> None:
+    for _ in range(10):
+        fleet.device(organization)
+    row = started(build, waves=["100%"], allowed=10)
+    first, second = Upgrade.objects.all()[:2]
+    Upgrade.objects.filter(pk=first.pk).update(state="failed", ended=timezone.now())
+    assert rollouts.advance(row.pk).state == "running"
+    Upgrade.objects.filter(pk=second.pk).update(state="failed", ended=timezone.now())
+    assert rollouts.advance(row.pk).state == "halted"

@@ -28,6 +28,8 @@ from controller.firmware.models import (
 )
 from controller.firmware.rules.matching import Match, match_devices, with_systems
 from controller.firmware.rules.upgrades import (
+    CLOSED,
+    PUT_OFF,
     RUN,
     check_options,
     line,
@@ -48,20 +50,17 @@ class Health:
     """Number of released devices by what came of them."""
 
     total: int
+    reached: int
     confirmed: int
     failed: int
     unknown: int
     left: int
 
     @property
-    def judged(self) -> int:
-        return self.confirmed + self.failed + self.unknown
-
-    @property
     def failure_percent(self) -> int:
-        """Return the share of devices that failed or are unknown, of those that were judged."""
+        """Return the share of devices that failed or are unknown, of those that were reached."""
         bad = self.failed + self.unknown
-        return round(100 * bad / self.judged) if self.judged else 0
+        return round(100 * bad / self.reached) if self.reached else 0
 
     def __str__(self) -> str:
         return (
@@ -243,7 +242,9 @@ def _is_over(row: FirmwareRollout) -> bool:
 
 def _under_way(row: FirmwareRollout) -> QuerySet[Upgrade]:
     open_ones = Upgrade.objects.filter(rollout=row, state__in=Upgrade.OPEN)
-    is_away = Q(state=Of.QUEUED, attempts__gt=0, is_persistent=True) & ~Q(reason="")
+    # A device that waits for its window is not away: later waves wait for it.
+    is_away = Q(state=Of.QUEUED, attempts__gt=0, is_persistent=True)
+    is_away &= ~Q(reason__in=["", CLOSED, PUT_OFF])
     return open_ones.exclude(state=Of.UNKNOWN).exclude(is_away)
 
 
@@ -326,6 +327,7 @@ def discard(rollout: FirmwareRollout) -> None:
 def health(row: FirmwareRollout) -> Health:
     counted: Any = Upgrade.objects.filter(rollout=row).aggregate(
         total=Count("pk"),
+        reached=Count("pk", filter=Q(released__isnull=False) & ~Q(state=Of.LEFT)),
         confirmed=Count("pk", filter=Q(state=Of.CONFIRMED)),
         failed=Count("pk", filter=Q(state__in=(Of.FAILED, Of.ABORTED))),
         unknown=Count("pk", filter=Q(state=Of.UNKNOWN)),

@@ -34,6 +34,8 @@ NO_CONNECTION = (
     "not be possible to upgrade it, please add one in the section named "
     '"DEVICE CONNECTIONS"'
 )
+CLOSED = "The maintenance window is closed."
+PUT_OFF = "Put off before the flash: the window closed, or a configuration is being applied."
 State = Upgrade.State
 
 

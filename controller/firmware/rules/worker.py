@@ -40,7 +40,7 @@ from controller.firmware.rules.outcomes import (
 )
 from controller.firmware.rules.queue import AT_ONCE, is_work_due, lease_due
 from controller.firmware.rules.systems import connector
-from controller.firmware.rules.upgrades import RUN, appended, publish_progress
+from controller.firmware.rules.upgrades import CLOSED, PUT_OFF, RUN, appended, publish_progress
 from networks.gateways.engine import maintenance_windows
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,6 @@ TURN_SECONDS = 30.0
 LOOK_SECONDS = 60.0
 NO_WAY = "There is no enabled connection with an address."
 SHORT_DELAY = timedelta(minutes=1)
-PUT_OFF = "Put off before the flash: the window closed, or a configuration is being applied."
-CLOSED = "The maintenance window is closed."
 
 
 def run_upgrades() -> int:
