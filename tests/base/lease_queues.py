@@ -10,6 +10,7 @@ from controller.base.leases import Leased
 from controller.configs.models import Config, DeviceBatch, DeviceBatchRow, Push
 from controller.connections.models import Command
 from controller.discovery.models import Scan
+from controller.firmware.models import Upgrade
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
 from networks.gateways.models import Change, Gateway
 from supervisor_proxy.models import (
@@ -103,7 +104,15 @@ def gateway_change() -> Change:
     )  # fmt: skip
 
 
+def upgrade() -> Upgrade:
+    return Upgrade.objects.create(
+        device=factories.device(factories.organization()), image_name="sysupgrade.bin",
+        sha256="0" * 64, size=1,
+    )  # fmt: skip
+
+
 NEW: dict[str, Callable[[], Leased]] = {
+    "upgrades": upgrade,
     "gateway_changes": gateway_change,
     "bulk_rows": bulk_row,
     "scans": scan,
@@ -116,6 +125,7 @@ NEW: dict[str, Callable[[], Leased]] = {
     "campaigns": campaign,
 }
 ENDINGS: dict[str, dict[str, Any]] = {
+    "upgrades": {"state": Upgrade.State.CONFIRMED},
     "gateway_changes": {"state": Change.State.APPLIED},
     "bulk_rows": {"state": DeviceBatchRow.State.DONE},
     "scans": {"state": Scan.State.COMPLETED},

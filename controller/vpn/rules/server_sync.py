@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from controller.base.database import release_connections
 from controller.base.errors import NotFound, Refused, Unreachable
+from controller.base.leases import for_each
 from controller.vpn.drivers import webhook
 from controller.vpn.drivers.contract import Denied, Endpoint, Member
 from controller.vpn.drivers.zerotier import Controller
@@ -30,14 +31,14 @@ HTTP_PORT_OF_ZEROTIER = 9993
 
 def sync_servers() -> int:
     """Synchronize all servers with pending changes. Returns the number of successes."""
-    told = 0
+    told: list[bool] = []
     reachable = Q(backend=Vpn.Backend.ZEROTIER) | Q(webhook_endpoint__gt="")
     due = Vpn.objects.filter(reachable, told_revision__lt=F("revision")).filter(
         Q(tell_after=None) | Q(tell_after__lte=timezone.now())
     )
-    for vpn in due.select_related("ca", "cert", "ip", "subnet"):
-        told += _sync(vpn)
-    return told
+    rows = due.select_related("ca", "cert", "ip", "subnet")
+    for_each(rows, lambda vpn: told.append(_sync(vpn)), name="vpn.servers")
+    return sum(told)
 
 
 def _sync(vpn: Vpn) -> bool:
