@@ -1,8 +1,12 @@
 """CSV and XLSX import and export in the admin; each row calls a rule after a preview."""
 
-from collections.abc import Callable
+import csv
+from collections.abc import Callable, Iterable
+from io import BytesIO, StringIO
+from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
+from zipfile import BadZipFile, ZipFile
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -11,12 +15,58 @@ from import_export.admin import ImportExportMixin
 from import_export.resources import ModelResource
 from import_export.tmp_storages import CacheStorage
 from import_export.widgets import ForeignKeyWidget
+from openpyxl import load_workbook  # type: ignore[import-untyped]
 
 from controller.base.admin import ExportForm, ImportForm
 from controller.base.errors import Refused
 from controller.base.tables import SpreadsheetCSV, SpreadsheetXLSX, as_text, column_name
 
 MOST_ROWS = 5000
+
+
+# Of what is inside a workbook, whatever it is packed to.
+MOST_UNPACKED = 20 * 1024 * 1024
+
+
+class TooLarge(Exception):
+    """The file is more than an import takes, or is no workbook."""
+
+
+def _check_rows(rows: Iterable[Any]) -> None:
+    """Raise TooLarge once there are more rows than an import takes; read no further."""
+    # The first one is of names.
+    if next(islice(rows, MOST_ROWS + 1, None), None) is not None:
+        raise TooLarge(f"At most {MOST_ROWS} rows at a time.")
+
+
+class LimitedCSV(SpreadsheetCSV):
+    """CSV whose rows are counted before they are kept."""
+
+    def create_dataset(self, in_stream: Any, **kwargs: Any) -> Any:
+        text = in_stream.decode(errors="replace") if isinstance(in_stream, bytes) else in_stream
+        _check_rows(csv.reader(StringIO(text)))
+        return super().create_dataset(in_stream, **kwargs)
+
+
+class LimitedXLSX(SpreadsheetXLSX):
+    """A workbook that is measured unpacked, and whose rows are counted, before it is read."""
+
+    def create_dataset(self, in_stream: bytes) -> Any:
+        try:
+            with ZipFile(BytesIO(in_stream)) as packed:
+                size = sum(one.file_size for one in packed.infolist())
+        except BadZipFile as error:
+            raise TooLarge("This is no workbook.") from error
+        if size > MOST_UNPACKED:
+            raise TooLarge(
+                f"Unpacked, this workbook has {size >> 20} MiB; the most is {MOST_UNPACKED >> 20}."
+            )
+        book = load_workbook(BytesIO(in_stream), read_only=True, data_only=True)
+        try:
+            _check_rows(book.active.iter_rows() if book.active is not None else iter(()))
+        finally:
+            book.close()
+        return super().create_dataset(in_stream)
 
 
 class ScopedWidget(ForeignKeyWidget):
@@ -167,11 +217,17 @@ class ImportExportAdmin(ImportExportMixin):
 
     import_form_class = ImportForm
     export_form_class = ExportForm
-    formats: ClassVar[list[Any]] = [SpreadsheetCSV, SpreadsheetXLSX]
+    formats: ClassVar[list[Any]] = [LimitedCSV, LimitedXLSX]
     # Uploads wait in the cache between preview and confirmation: every process can read it.
     tmp_storage_class = CacheStorage
     # Each row is recorded in the audit log.
     skip_admin_log = True
+
+    def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
+        if isinstance(e, TooLarge):
+            form.add_error("import_file", str(e))
+        else:
+            super().add_data_read_fail_error_to_form(form, e)
 
     def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return {"user": request.user}

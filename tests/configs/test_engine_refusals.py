@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from controller.configs.engine.backends import BACKENDS, OpenWrt
 from controller.configs.engine.render import InvalidConfig, Rendered, render, validate
+from controller.configs.engine.variables import substitute
 from tests.configs import engine_corpus as corpus
 
 OPENWRT = "netjsonconfig.OpenWrt"
@@ -232,3 +233,10 @@ def test_a_damaged_configuration_renders_or_is_refused_and_never_crashes(
                 config, templates=list(case.templates), context=case.context
             )
             assert rendered.archive == reference.generate().getvalue()
+
+
+def test_all_texts_of_a_configuration_have_one_budget() -> None:
+    files = [{"path": f"/a{at}", "mode": "0644", "contents": "{{ a }}"} for at in range(30)]
+    with pytest.raises(InvalidConfig, match="16 MiB"):
+        substitute({"files": files}, {"a": "x" * 900_000})
+    assert substitute({"files": files[:10]}, {"a": "x" * 900_000})

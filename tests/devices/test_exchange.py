@@ -2,14 +2,16 @@
 
 import csv
 import io
+from io import BytesIO
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from openpyxl import Workbook, load_workbook
 
-from controller.accounts.models import Organization
+from controller.accounts.models import Organization, User
 from controller.devices.models import Device
 from geo.models import Location
 from tests import factories
@@ -150,3 +152,32 @@ def test_a_file_that_is_no_table_is_refused(organization: Organization) -> None:
     for data in (b"\x00\xff\xfe", b""):
         assert upload(client, DEVICES, data, XLSX).status_code == 200
     assert not Device.objects.exists()
+
+
+def test_a_workbook_is_measured_unpacked_and_its_rows_are_counted_first(
+    client: Client, admin: User
+) -> None:
+    client.force_login(admin)
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for number in range(6000):
+        sheet.append([f"device {number}"])
+    many = BytesIO()
+    book.save(many)
+    bomb = BytesIO()
+    with ZipFile(bomb, "w", ZIP_DEFLATED) as packed:
+        packed.writestr("xl/worksheets/sheet1.xml", b" " * 30_000_000)
+    lines = b"name\n" + b"x\n" * 6000
+    for name, data, said in (
+        ("a.xlsx", many.getvalue(), "At most 5000 rows"),
+        ("a.xlsx", bomb.getvalue(), "Unpacked, this workbook has 28 MiB"),
+        ("a.xlsx", b"nonsense", "no workbook"),
+        ("a.csv", lines, "At most 5000 rows"),
+    ):
+        sent = {
+            "import_file": SimpleUploadedFile(name, data),
+            "format": XLSX if name == "a.xlsx" else CSV,
+        }
+        page = client.post("/admin/devices/device/import/", sent)
+        assert said in page.content.decode(), name

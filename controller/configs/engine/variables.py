@@ -18,6 +18,8 @@ VARIABLE = re.compile(r"\{\{\s*+(\w*+)\s*+\}\}")
 MAX_DEPTH = 40
 MAX_TEXT = 8 * 1024 * 1024
 MAX_PLACES = 10_000
+# Of all texts of a configuration together, once variables are in them; routers have less.
+MAX_CONFIGURATION = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,21 @@ def substitute(data: Any, context: Mapping[str, object]) -> Any:
     Raises InvalidConfig for data that is not JSON, nested too deep, or unreadable by
     devices.
     """
-    return _copy(data, context, 0)
+    return _copy(data, _Values(context), 0)
+
+
+class _Values(dict[str, object]):
+    """Values of variables, and how much text may still be made with them."""
+
+    left = MAX_CONFIGURATION
+
+    def spend(self, text: str) -> str:
+        self.left -= len(text)
+        if self.left < 0:
+            raise InvalidConfig(
+                f"its texts come to more than {MAX_CONFIGURATION >> 20} MiB with their variables"
+            )
+        return text
 
 
 def _texts(data: object) -> Iterator[str]:
@@ -70,9 +86,9 @@ def _texts(data: object) -> Iterator[str]:
             waiting.extend(item)
 
 
-def _copy(data: Any, context: Mapping[str, object], depth: int) -> Any:
+def _copy(data: Any, context: _Values, depth: int) -> Any:
     if isinstance(data, str):
-        return _readable(_replace(data, context) if "{{" in data else data)
+        return _readable(context.spend(_replace(data, context)) if "{{" in data else data)
     if isinstance(data, dict | list):
         if depth > MAX_DEPTH:
             raise InvalidConfig(f"nested deeper than {MAX_DEPTH} levels: flatten it")
@@ -84,9 +100,7 @@ def _copy(data: Any, context: Mapping[str, object], depth: int) -> Any:
     raise InvalidConfig(f"{type(data).__name__} is not JSON: use text, numbers, lists, objects")
 
 
-def _copy_container(
-    data: dict[str, Any] | list[Any], context: Mapping[str, object], depth: int
-) -> Any:
+def _copy_container(data: dict[str, Any] | list[Any], context: _Values, depth: int) -> Any:
     key: Any = ""
     try:
         if isinstance(data, dict):
