@@ -147,6 +147,17 @@ def test_an_agent_registers_as_the_device_that_was_added_in_another_spelling(
 
 
 @pytest.mark.django_db
+def test_one_user_name_is_one_users_in_every_case_and_composition(client: Any) -> None:
+    user = factories.user(username="Jörg.Müller", password="a good password", is_staff=True)
+    for name in ("jörg.müller", "JÖRG.MÜLLER", unicodedata.normalize("NFD", "jörg.müller")):
+        with pytest.raises(Refused):
+            User(username=name, email="other@example.org", password="x").checked()
+    User(username="Jorg.Muller", email="other@example.org", password="x").checked()
+    apart = unicodedata.normalize("NFD", user.username)
+    assert client.login(username=apart, password="a good password")
+
+
+@pytest.mark.django_db
 def test_an_address_with_a_zone_is_refused_by_every_way_in(
     organization: Organization, api: Any, admin: User, client: Any
 ) -> None:

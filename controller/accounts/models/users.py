@@ -1,5 +1,6 @@
 """Users, organizations and memberships, with permission checks."""
 
+import re
 from functools import cached_property
 from typing import Any, ClassVar, Self
 from uuid import UUID, uuid4
@@ -26,6 +27,7 @@ from controller.accounts.models.audit import Audited
 from controller.base.errors import Refused
 from controller.base.models import Base, Dated
 from controller.base.secret_fields import SecretFields
+from controller.base.values import name_key
 
 # Django's permission verbs and the corresponding actions.
 ACTIONS = {"view": "read", "add": "create", "change": "update", "delete": "delete"}
@@ -195,6 +197,16 @@ class User(Audited, AbstractUser):
         return standing.allows(permission, place) or standing.allows(
             permission, place, self.group_permissions
         )
+
+    def clean(self) -> None:
+        """Refuse a name that differs from another user's by case or composition alone."""
+        super().clean()
+        # Databases differ in what a letter beyond ASCII is: they find candidates only.
+        pattern = "".join(re.escape(one) if one.isascii() else "." for one in self.username)
+        others = User.objects.exclude(pk=self.pk).filter(username__iregex=f"^{pattern}$")
+        names = others.exclude(username=self.username).values_list("username", flat=True)
+        if any(name_key(one) == name_key(self.username) for one in names):
+            raise ValidationError({"username": ["A user with that username already exists."]})
 
     def has_perm_on(self, permission: str, row: Any) -> bool:
         """Return whether this is permitted on a row owned by an organization."""

@@ -53,7 +53,7 @@ class EmailOrUsernameBackend(ModelBackend):
         except Locked as locked:
             _note_refusal(username, str(locked))
             raise PermissionDenied from locked
-        named = username
+        named = User.normalize_username(username)
         if "@" in username:
             # An unknown e-mail is passed on as it is: Django then hashes the password anyway,
             # so the
