@@ -2,6 +2,7 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from controller.accounts.api.filters import visible_organizations
+from controller.dialects.filters import MomentFilter
 from controller.firmware.api.filters.catalog import OrganizationFilter
 from controller.firmware.engine.openwisp_words import (
     BATCH_STATUSES,
@@ -36,7 +37,7 @@ class BatchFilter(filters.FilterSet):
     status = filters.ChoiceFilter(
         "dialect_status", choices=[(one, one) for one in BATCH_STATUSES]
     )
-    created = filters.IsoDateTimeFilter()
+    created = MomentFilter()
     ordering = filters.OrderingFilter(fields=["created", "modified"])
 
     class Meta:
