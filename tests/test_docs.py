@@ -71,3 +71,14 @@ def test_commands_and_files_that_are_named_exist(page: Path) -> None:
     assert [name for name in commands if name not in get_commands()] == []
     files = re.findall(r"`((?:agents|benchmarks|deploy|script|tests)/[\w./-]+)", text)
     assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+def test_the_tests_that_the_documentation_names_exist() -> None:
+    named = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+    found = [
+        (page.name, *one) for page in (ROOT / "docs").glob("*.md")
+        for one in named.findall(page.read_text())
+    ]  # fmt: skip
+    assert found
+    for page, file, name in found:
+        assert f"def {name}(" in (ROOT / file).read_text(), f"{page}: {file}::{name}"

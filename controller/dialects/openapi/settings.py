@@ -1,8 +1,5 @@
 """Settings of drf-spectacular."""
 
-# As monitoring tells how a device is.
-HEALTH = ("ok", "problem", "critical", "unknown", "deactivated")
-
 SPECTACULAR_SETTINGS = {
     "TITLE": "Muster",
     "DESCRIPTION": "One inventory, one permission model and one audit trail for a mixed fleet.",
@@ -22,9 +19,6 @@ SPECTACULAR_SETTINGS = {
         "controller.dialects.openapi.postprocessing.describe",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "UpgradeStateEnum": "controller.firmware.models.upgrades.Upgrade.State",
-        "HealthEnum": [(one, one) for one in HEALTH],
-        "FirmwareRolloutStateEnum": "controller.firmware.models.rollouts.FirmwareRollout.State",
         "RolloutStateEnum": "controller.configs.models.Rollout.State",
         "SnapshotStateEnum": "controller.configs.models.Snapshot.State",
         "LocationTypeEnum": "geo.models.Location.Type",
