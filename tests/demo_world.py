@@ -287,6 +287,7 @@ def add_rows(world: World, root: User) -> None:
         "credential": credentials.pk,
         "connection": connection.pk,
         "command-batch": batch.pk,
+        "batch-command": batch.pk,
         "command": command.pk,
         "vpn": vpn.pk,
         "snapshot": Snapshot.objects.get(config__device=device).pk,

@@ -6,6 +6,7 @@ from controller.connections.api.views import (
     CommandViewSet,
     ConnectionViewSet,
     CredentialsViewSet,
+    MassCommandViewSet,
 )
 
 router = SimpleRouter()
@@ -19,6 +20,15 @@ of_device.register("connection", ConnectionViewSet)
 of_device.register("command", CommandViewSet)
 
 urlpatterns = [
+    path(
+        "api/v1/controller/batch-command/execute/",
+        MassCommandViewSet.as_view({"get": "plan", "post": "create"}),
+    ),
+    path("api/v1/controller/batch-command/", MassCommandViewSet.as_view({"get": "list"})),
+    path(
+        "api/v1/controller/batch-command/<uuid:pk>/",
+        MassCommandViewSet.as_view({"get": "retrieve"}, detail=True),
+    ),
     path("api/v1/controller/", include(router.urls)),
     path("api/v1/controller/", include(batches.urls)),
     # Both paths exist in the original: one is documented, the other served.

@@ -11,8 +11,9 @@ from controller.connections.models import (
     DeviceConnection,
 )
 from controller.connections.rules import SECRETS
-from controller.devices.models import Device
+from controller.devices.models import Device, DeviceGroup
 from controller.dialects.fields import JSONObjectField
+from geo.models import Location
 
 MASK = "********"
 
@@ -145,3 +146,22 @@ class BatchSerializer(serializers.ModelSerializer[CommandBatch]):
         instance.done = instance.total - counts[Command.Status.IN_PROGRESS]  # type: ignore[attr-defined]
         instance.results = counts  # type: ignore[attr-defined]
         return super().to_representation(instance)
+
+
+@extend_schema_serializer(component_name="MassCommand")
+class MassCommandSerializer(BatchSerializer):
+    """A command for many devices, as later versions of OpenWISP name what it is for."""
+
+    group = VisibleRelatedField(
+        queryset=DeviceGroup.objects.all(), write_only=True, required=False, allow_null=True
+    )
+    location = VisibleRelatedField(
+        queryset=Location.objects.all(), write_only=True, required=False, allow_null=True
+    )
+    notes = serializers.CharField(
+        write_only=True, required=False, allow_blank=True, max_length=128,
+        help_text="Kept as the label, where that is empty.",
+    )  # fmt: skip
+
+    class Meta(BatchSerializer.Meta):
+        fields = [*BatchSerializer.Meta.fields, "group", "location", "notes"]

@@ -2,6 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -25,6 +26,7 @@ from controller.connections.api.serializers import (
     CommandSerializer,
     ConnectionSerializer,
     CredentialsSerializer,
+    MassCommandSerializer,
 )
 from controller.connections.models import (
     Command,
@@ -38,6 +40,10 @@ from controller.devices.api.filters import DeviceFilter
 from controller.devices.api.views import OfDevice
 from controller.devices.models import Device
 from controller.dialects.openwisp import OwnedViewSet, RuleViewSet, require_user
+
+# How devices are chosen for a mass command, and how many a plan names.
+PATHS = {"group": "group", "location": "place__location"}
+MOST_SHOWN = 100
 
 
 class CredentialsViewSet(RuleViewSet):
@@ -124,3 +130,36 @@ class BatchViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
         if not chosen.is_valid():
             raise ValidationError(chosen.errors)
         return chosen.qs  # type: ignore[no-any-return]
+
+
+class MassCommandViewSet(BatchViewSet):
+    """The same under the names of later versions of OpenWISP."""
+
+    serializer_class = MassCommandSerializer
+    permissions = {"plan": "command:create"}
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        values = serializer.validated_data
+        notes = values.pop("notes", "")
+        values["label"] = values.get("label") or notes
+        named = {name: values.pop(name, None) for name in ("group", "location")}
+        if any(named.values()) or not values.get("devices"):
+            chosen = {PATHS[name]: row for name, row in named.items() if row is not None}
+            if picked := values.get("devices"):
+                chosen["pk__in"] = [device.pk for device in picked]
+            rows = Device.objects.visible_to(require_user(self.request), "command:create")
+            values["devices"] = list(
+                rows.filter(organization=values["organization"], is_deactivated=False, **chosen)
+            )
+        super().perform_create(serializer)
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def plan(self, request: Request) -> Response:
+        """Return the devices that the query's filters find, and send nothing."""
+        rows = Device.objects.visible_to(require_user(request), "command:create")
+        chosen = DeviceFilter(request.query_params, rows, request=request)
+        if not chosen.is_valid():
+            raise ValidationError(chosen.errors)
+        found = chosen.qs.filter(is_deactivated=False)
+        shown = found.values("id", "name")[:MOST_SHOWN]
+        return Response({"count": found.count(), "devices": list(shown)})

@@ -326,3 +326,27 @@ def test_an_expired_account_says_when(client: APIClient, organization: Organizat
     assert (
         client.patch(url, {"expiration_date": tomorrow}).json()["expiration_date"] == tomorrow
     )
+
+
+def test_mass_commands_answer_under_their_later_names(
+    api: Api, client: APIClient, organization: Organization
+) -> None:
+    group = factories.group(organization)
+    device, other = factories.device(organization, group=group), factories.device(organization)
+    for one in (device, other):
+        factories.connection(one, factories.credentials(organization))
+    url = f"{BASE}/batch-command/execute/"
+    plan = client.get(url, {"group": str(group.pk)}).json()
+    assert (plan["count"], plan["devices"]) == (
+        1,
+        [{"id": str(device.pk), "name": device.name}],
+    )
+    sent = {"organization": str(organization.pk), "type": "reboot", "input": None}
+    made = client.post(url, sent | {"group": str(group.pk), "notes": "why"})
+    assert made.status_code == 201, made.content
+    assert (made.json()["total"], made.json()["label"]) == (1, "why")
+    found = client.get(f"{BASE}/batch-command/{made.json()['id']}/").json()
+    assert found["id"] == made.json()["id"]
+    assert client.get(f"{BASE}/batch-command/").json()["count"] == 1
+    viewer = api(factories.user(organization, "viewer"))
+    assert viewer.post(url, sent).status_code == 403
