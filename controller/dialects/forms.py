@@ -13,7 +13,13 @@ from rest_framework.metadata import SimpleMetadata
 from rest_framework.relations import RelatedField
 from rest_framework.renderers import BrowsableAPIRenderer, HTMLFormRenderer
 from rest_framework.request import Request, override_method
-from rest_framework.serializers import BaseSerializer, ListSerializer, Serializer
+from rest_framework.serializers import (
+    BaseSerializer,
+    DictField,
+    ListField,
+    ListSerializer,
+    Serializer,
+)
 from rest_framework.utils.serializer_helpers import NestedBoundField
 
 from controller.base.errors import Refused
@@ -177,6 +183,12 @@ class PageRenderer(BrowsableAPIRenderer):
             for name, value in serializer.data.items()
             if name in serializer.fields and not serializer.fields[name].read_only
         }
+        # Objects and lists have no field in the form, so here is where they are written.
+        shown = {
+            name: field.get_initial()
+            for name, field in serializer.fields.items()
+            if field.write_only and isinstance(field, DictField | ListField)
+        } | shown
         context = {**self.renderer_context, "indent": 4}
         text: bytes = JSONRenderer().render(shown, "application/json; indent=4", context)
         return text.decode()

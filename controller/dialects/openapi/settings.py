@@ -19,6 +19,9 @@ SPECTACULAR_SETTINGS = {
         "controller.dialects.openapi.postprocessing.describe",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "HealthEnum": "controller.monitoring.api.filters.HEALTH_CHOICES",
+        "FirmwareRolloutStateEnum": "controller.firmware.models.FirmwareRollout.State",
+        "UpgradeStateEnum": "controller.firmware.models.Upgrade.State",
         "RolloutStateEnum": "controller.configs.models.Rollout.State",
         "SnapshotStateEnum": "controller.configs.models.Snapshot.State",
         "LocationTypeEnum": "geo.models.Location.Type",
