@@ -2,10 +2,13 @@
 
 from datetime import datetime
 from typing import ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from controller.accounts.models import (
@@ -60,8 +63,14 @@ class Threshold(Shareable, Base):
         ordering = ["metric", "created"]
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "group", "device", "metric"],
-                name="threshold_once", nulls_distinct=False,
+                # A missing organization, group or device counts as a value: SQLite knows no
+                # NULLS NOT DISTINCT.
+                *(
+                    Coalesce(level, Value(UUID(int=0), output_field=models.UUIDField()))
+                    for level in ("organization", "group", "device")
+                ),
+                "metric",
+                name="threshold_unique",
                 violation_error_message="There is a limit of this metric for these devices.",
             ),
         ]  # fmt: skip
