@@ -65,12 +65,16 @@ CACHES = {
 
 ROOT_URLCONF = "controller.urls"
 WSGI_APPLICATION = "controller.asgi.django_application"
+_LOADERS = ["controller.base.template_loader.Loader"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            # With DEBUG, a changed template shows without a restart.
+            "loaders": _LOADERS
+            if DEBUG
+            else [("django.template.loaders.cached.Loader", _LOADERS)],
             "context_processors": CONTEXT_PROCESSORS,
         },
     }

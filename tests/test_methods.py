@@ -122,7 +122,7 @@ def wrong_pages(world: World, template: str, path: str) -> Iterator[str]:
 def wrong_forms(
     world: World, path: str, actor: str, page: Answer, told: Answer
 ) -> Iterator[str]:
-    """Each change that OPTIONS tells of has a form with its fields, and one row's is filled."""
+    """Each change in OPTIONS has a form with its fields, and one row's is filled."""
     if not page.kind.startswith("text/html"):
         if not ALWAYS_JSON.fullmatch(path):
             yield "is no page"

@@ -16,6 +16,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.contrib.filters.admin.choice_filters import ChoicesCheckboxFilter
 from unfold.contrib.filters.admin.dropdown_filters import (
@@ -45,7 +46,14 @@ from unfold.widgets import (
 
 from controller.base.changelist import FastChangeList, LateJoinPaginator
 from controller.base.errors import Refused
-from controller.base.forms import RuleForm, VariablesWidget, hide_secrets
+from controller.base.forms import (
+    RuleForm,
+    VariablesWidget,
+    form_errors,
+    hide_secrets,
+    only_organization,
+    shows_form_again,
+)
 
 __all__ = [
     "AdminPasswordChangeForm",
@@ -76,6 +84,7 @@ __all__ = [
     "admin_url",
     "badge",
     "display",
+    "rule_attributes",
     "stacked_bar",
 ]
 
@@ -189,8 +198,7 @@ class ScopedAdmin(Permissions, ModelAdmin):
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
     }
 
-    # Text of an empty list; set by each admin class whose list may be empty.
-    empty_hint = ""
+    empty_hint = ""  # Text of an empty list.
     # Position of this model's matches in the global search; 0 leaves the model out.
     search_rank = 0
     search_icon = ""
@@ -205,14 +213,24 @@ class ScopedAdmin(Permissions, ModelAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "create")
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Preselect the organization if only one can be chosen."""
+        only = only_organization(self.opts, request.user)
+        return only | super().get_changeform_initial_data(request)
+
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        forms = [context["adminform"].form]
-        for inline in context.get("inline_admin_formsets", ()):
-            forms += inline.formset.forms
-        for form in forms:
+        main = context["adminform"].form
+        formsets = [inline.formset for inline in context.get("inline_admin_formsets", ())]
+        for form in [main, *(form for formset in formsets for form in formset.forms)]:
             hide_secrets(form, request.user)
+        if context.get("original") is not None and context.get("title") in {
+            f"{verb} {self.opts.verbose_name}" for verb in ("Change", "View")
+        }:
+            context["title"] = capfirst(str(self.opts.verbose_name))
+        if context.get("errors"):
+            context["form_errors"] = form_errors(main, formsets)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def row_for(self, request: HttpRequest, object_id: str, verb: str) -> Any:
@@ -223,15 +241,6 @@ class ScopedAdmin(Permissions, ModelAdmin):
         if not self.may(request, verb, row):
             raise PermissionDenied
         return row
-
-
-def shows_form_again(response: HttpResponse) -> bool:
-    """Return whether the response shows the submitted form again, with its errors.
-
-    Responses to a pop-up, and pages that show a new secret, are also 200 but have no form.
-    """
-    context = getattr(response, "context_data", None) or {}
-    return "adminform" in context and not getattr(response, "is_done", False)
 
 
 class RuleAdmin(ScopedAdmin):

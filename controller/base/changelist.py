@@ -123,6 +123,11 @@ class FastChangeList(ChangeList):
     show_header: ClassVar[Show]
     made_headers: ClassVar[Show]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_popup:
+            self.title = capfirst(str(self.opts.verbose_name_plural))
+
     @cached_property
     def headers(self) -> list[dict[str, Any]]:
         return list(type(self).made_headers(self))

@@ -18,7 +18,7 @@ else:
 
 
 class Canonical(DeferredAttribute):
-    """Makes an assigned text canonical at once; one that is none stays for the validation."""
+    """Makes an assigned text canonical at once; one that is invalid stays for the validation."""
 
     def __set__(self, instance: Any, value: Any) -> None:
         instance.__dict__[self.field.attname] = self.field.canonical(value)  # type: ignore[attr-defined]

@@ -1,14 +1,16 @@
 """Forms that save by calling a rule, and widgets for JSON fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from typing import Any, cast
 
 from django import forms
 from django.db import transaction
 from django.db.models import Model
+from django.forms.models import InlineForeignKeyField
 
 from controller.base.errors import ALL_FIELDS, Refused
+from controller.base.masking import MASK
 from controller.base.secret_fields import may_read_secrets, secret_fields, shown_value
 
 NO_ROLE_THERE = "Your role in this organization does not permit this."
@@ -26,6 +28,9 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
+        for name in secret_fields(self.instance).whole:
+            if values.get(name) == MASK and not self.instance._state.adding:
+                values[name] = getattr(self.instance, name)
         # A new row without a chosen organization is explicitly shared.
         says = self.instance._state.adding or "organization" in self.changed_data
         if says and "organization" in self.cleaned_data:
@@ -37,13 +42,23 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
         unchanged = not self.instance._state.adding and not self.changed_data
-        if self.errors or unchanged or self.cleaned_data.get("DELETE"):
+        if self.errors or unchanged or self.cleaned_data.get("DELETE") or self.lacks_parent():
             return
         try:
             with transaction.atomic():
-                self.instance = self.apply_rule()
+                stored = self.apply_rule()
         except Refused as error:
             self.add_error(None, self.as_form_error(error))
+            return
+        # Inlines of a new row were built with this instance, so it becomes the stored row.
+        self.instance.__dict__.update(stored.__dict__)
+
+    def lacks_parent(self) -> bool:
+        """Return whether this form is in an inline of a row that was not stored."""
+        return any(
+            isinstance(field, InlineForeignKeyField) and field.parent_instance._state.adding
+            for field in self.fields.values()
+        )
 
     def rule_values(self) -> dict[str, Any]:
         """Return the form's values without the fields added by the formset."""
@@ -90,6 +105,45 @@ def hide_secrets(form: Any, user: Any) -> None:
         setattr(shown, name, value)
         if name in form.initial:
             form.initial[name] = value
+
+
+def only_organization(opts: Any, user: Any) -> dict[str, Any]:
+    """Return the initial organization of a new row if the user can choose a single one."""
+    owner = next((field for field in opts.fields if field.name == "organization"), None)
+    if owner is None:
+        return {}
+    owners = owner.related_model._default_manager.visible_to(user)
+    found = list(owners.values_list("pk", flat=True)[:2])
+    return {"organization": found[0]} if len(found) == 1 else {}
+
+
+def shows_form_again(response: Any) -> bool:
+    """Return whether the response shows the submitted form again, with its errors.
+
+    Responses to a pop-up, and pages that show a new secret, are also 200 but have no form.
+    """
+    context = getattr(response, "context_data", None) or {}
+    return "adminform" in context and not getattr(response, "is_done", False)
+
+
+def form_errors(form: Any, formsets: Iterable[Any]) -> list[tuple[str, str]]:
+    """Return every error of a page's forms as label and message.
+
+    Errors of the main form as a whole are left out: the page shows them by themselves.
+    """
+    found = [one for one in _labelled_errors(form) if one[0]]
+    for formset in formsets:
+        found += [("", message) for message in formset.non_form_errors()]
+        found += [one for each in formset.forms for one in _labelled_errors(each)]
+    return found
+
+
+def _labelled_errors(form: Any) -> Iterator[tuple[str, str]]:
+    for name, errors in form.errors.items():
+        field = form.fields.get(name)
+        label = str(form[name].label) if field else ""
+        for message in errors:
+            yield label, message
 
 
 class VariablesWidget(forms.Textarea):

@@ -134,7 +134,7 @@ class CommandBatch(OrganizationOwned, Base):
     objects = CommandBatchQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
-        verbose_name_plural = "command batches"
+        verbose_name = "batch command"
         ordering = ["-created"]
 
     def __str__(self) -> str:

@@ -284,6 +284,7 @@ class Enrollment(OrganizationOwned, Base):
     )
 
     class Meta:
+        verbose_name = "pending device"
         ordering = ["-created"]
         indexes = [models.Index(fields=["organization", "state"])]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views import defaults
 
 from controller.accounts.models import User
 from controller.accounts.rules import audit, sessions
@@ -24,6 +23,7 @@ from controller.base.secrets import digest
 from controller.dialects import agent, balena, freesdn, husarnet, openwisp, rate_limit
 from controller.dialects.rate_limit import RateLimitResult
 from controller.dialects.request_metrics import TIMES
+from controller.error_pages import error_page, server_error_page
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
@@ -252,13 +252,23 @@ class OptionalSlashMiddleware:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if dialect_of(request.path_info) == "pages":
-        return defaults.page_not_found(request, exception)
+        return error_page(
+            request,
+            404,
+            "Page not found",
+            "The address is wrong, the entry was deleted, or your role does not show it to you.",
+        )
     return plain_error(request, 404, "Not found.")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if dialect_of(request.path_info) == "pages":
-        return defaults.bad_request(request, exception)
+        return error_page(
+            request,
+            400,
+            "The request is not valid",
+            "The portal cannot read this request. Go back and try again.",
+        )
     return plain_error(request, 400, "Bad request.")
 
 
@@ -272,7 +282,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
             detail=str(exception),
         )
     if dialect_of(request.path_info) == "pages":
-        return defaults.permission_denied(request, exception)
+        return error_page(
+            request,
+            403,
+            "You may not open this page",
+            str(exception) or "Your role does not permit it. Ask an administrator for access.",
+        )
     return plain_error(request, 403, "Permission denied.")
 
 
@@ -283,7 +298,7 @@ def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
         response["Retry-After"] = str(RETRY_SECONDS)
         return response
     if dialect_of(request.path_info) == "pages":
-        return defaults.server_error(request)
+        return server_error_page()
     return plain_error(
         request, 500, "Internal server error. The log has more under this request id."
     )

@@ -72,6 +72,7 @@ class Scan(OrganizationOwned, Leased, Base):
     trouble = models.CharField(max_length=255, blank=True, editable=False)
 
     class Meta:
+        verbose_name = "discovery scan"
         ordering = ["-created", "-id"]
         indexes = [
             models.Index(fields=["organization", "-created"], name="scan_newest"),

@@ -169,6 +169,7 @@ class Network(Told, Dated):
     objects = NetworkQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "overlay network"
         ordering = ["pk"]
         permissions = [
             ("member_network", "Adds devices, and removes their own"),

@@ -170,8 +170,8 @@ class Ca(Certified):
     ocsp_sha256 = models.CharField(max_length=128, editable=False, db_index=True)
 
     class Meta:
-        verbose_name = "CA"
-        verbose_name_plural = "CAs"
+        verbose_name = "certificate authority"
+        verbose_name_plural = "certificate authorities"
         ordering = ["-created", "-pk"]
         constraints = unique_names("ca")
 

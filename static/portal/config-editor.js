@@ -24,6 +24,9 @@ function sorted(value) {
 }
 const same = (one, other) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
 
+const isEmpty = (value) =>
+  value !== null && typeof value === "object" && !Object.keys(value).length;
+
 function parsed(text) {
   const value = JSON.parse(text.trim() || "{}");
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
@@ -51,6 +54,7 @@ class ConfigEditor {
     this.asForm.addEventListener("click", () => this.showForm());
     this.asJson.addEventListener("click", () => this.showJson());
     this.backend?.addEventListener("change", () => {
+      if (this.text.value === this.untouched) this.text.value = "{}";
       if (this.mode === "form") this.showForm();
     });
     this.showForm();
@@ -118,8 +122,12 @@ class ConfigEditor {
     const form = this.form;
     await form.promise;
     await new Promise((done) => form.on("ready", done));
-    if (!same(form.getValue(), value)) {
-      this.showJson("This configuration has values that the form cannot show, so it is edited as JSON.");
+    if (!Object.keys(value).length) {
+      // What the schema requires from the start, as of a VPN server.
+      this.write(form.getValue());
+      this.untouched = this.text.value;
+    } else if (!same(form.getValue(), value)) {
+      this.showJson("The form cannot show all values of this configuration, so you edit it as JSON.");
       return;
     }
     this.setMode("form");
@@ -154,8 +162,16 @@ class ConfigEditor {
     for (const name of present) {
       root.editors[name].container.hidden = name !== this.open;
     }
-    this.note.textContent = present.length ? "" : "Nothing is configured here yet. Choose a section to begin.";
+    this.note.textContent = this.hint(present);
     this.formBox.hidden = !present.length;
+  }
+
+  hint(present) {
+    if (!present.length) return "No configuration yet. Choose a section.";
+    const value = this.form.getValue();
+    const empty = present.filter((name) => isEmpty(value[name])).map((name) => this.title(name));
+    if (!empty.length) return "";
+    return `Not configured yet: ${empty.join(", ")}. Use “Choose fields…” or remove the section.`;
   }
 
   chip(name, present) {
@@ -182,7 +198,15 @@ class ConfigEditor {
 
   add(name) {
     this.form.root.addObjectProperty(name);
-    this.form.root.editors[name].setValue(this.form.root.editors[name].getDefault());
+    const section = this.form.root.editors[name];
+    section.setValue(section.getDefault());
+    // Fields with a usual value are shown at once; "Choose fields…" has the others.
+    for (const [field, schema] of Object.entries(section.schema.properties ?? {})) {
+      if (!section.editors?.[field] && (schema.default !== undefined || schema.type === "boolean")) {
+        section.addObjectProperty?.(field);
+      }
+    }
+    section.refreshValue?.();
     this.settle();
   }
 

@@ -6,8 +6,8 @@ export function defineTheme() {
   defined = true;
   const { AbstractTheme, defaults } = window.JSONEditor;
   Object.assign(defaults.languages.en, {
-    button_properties: "Settings",
-    button_object_properties: "Settings…",
+    button_properties: "Choose fields…",
+    button_object_properties: "Choose fields…",
     button_add_row_title: "Add {{0}}",
     button_delete_node_warning: "Remove this?",
   });

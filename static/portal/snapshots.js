@@ -1,6 +1,7 @@
 // Former configurations of a device: what going back to one would change, and going back.
 import { Files } from "./files.js";
 
+const DONE = "muster.restored";
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
 
 async function ask(url, method = "GET") {
@@ -25,20 +26,30 @@ for (const panel of document.querySelectorAll("[data-snapshots]")) {
     part("error").hidden = !text;
   };
 
+  const told = sessionStorage.getItem(DONE);
+  if (told) {
+    sessionStorage.removeItem(DONE);
+    panel.querySelector(".panel-head").after(
+      Object.assign(document.createElement("p"), { className: "done-note", textContent: told }),
+    );
+    panel.querySelector(".done-note").setAttribute("role", "status");
+  }
+
   const compare = async (id) => {
     const current = panel.dataset.current;
     const [one, now] = await Promise.all([ask(url(id)), id === current ? null : ask(url(current))]);
     chosen = id;
     part("box").hidden = false;
-    const changes = one.same ? "What going back would change" : "How it differs from what is wanted now";
+    const changes = one.same ? "Changes if you go back" : "Differences from the desired configuration";
     part("title").textContent = now ? changes : "Desired configuration";
     const notes = now ? one.notes : [];
-    part("notes").textContent = `Not all of it can come back. ${notes.join(" ")}`;
+    part("notes").textContent = `${one.restorable ? "Not everything can be restored. " : ""}${notes.join(" ")}`;
     part("notes").hidden = !notes.length;
     const back = part("restore");
     if (back) {
       back.hidden = !now || !one.restorable;
-      back.textContent = one.same ? "Go back to it" : "Go back as far as possible";
+      back.textContent = one.same ? "Go back to it" : "Restore what is possible";
+      back.classList.toggle("button-primary", one.same);
     }
     const before = now && Object.fromEntries(now.files.map((file) => [file.path, file.text]));
     if (before) files.path = one.files.find((file) => before[file.path] !== file.text)?.path;
@@ -58,6 +69,7 @@ for (const panel of document.querySelectorAll("[data-snapshots]")) {
     event.target.disabled = true;
     try {
       await ask(`${url(chosen)}restore/`, "POST");
+      sessionStorage.setItem(DONE, "The earlier configuration is restored and is being sent to the device.");
       location.hash = "history";
       location.reload();
     } catch (error) {

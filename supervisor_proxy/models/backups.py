@@ -90,6 +90,7 @@ class StoredBackup(OrganizationScoped, Leased, Base):
     fetched = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "backup"
         ordering = ["-created"]
         indexes = [
             models.Index(fields=["supervisor", "-created"]),

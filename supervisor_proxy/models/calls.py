@@ -43,7 +43,7 @@ class SupervisorBatch(OrganizationOwned, Base):
     objects = BatchQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
-        verbose_name_plural = "supervisor batches"
+        verbose_name = "batch call"
         ordering = ["-created"]
 
     def __str__(self) -> str:

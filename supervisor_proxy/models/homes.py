@@ -63,6 +63,7 @@ class HomeAlert(OrganizationScoped, Base):
     ended = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "Home Assistant alert"
         ordering = ["-created"]
         constraints = [
             models.UniqueConstraint(

@@ -68,8 +68,8 @@ class Supervisor(OrganizationScoped, Dated):
     )  # fmt: skip
     address = AddressField(
         null=True, blank=True,
-        help_text="Left empty, it is the device's address in a VPN, or the management address "
-        "if a person entered it. What a device tells of itself is never dialled.",
+        help_text="Leave empty to use the device's address in a VPN, or the management address "
+        "if a person entered it. The portal never connects to an address that a device reports itself.",
     )  # fmt: skip
     port = models.PositiveIntegerField(default=BALENA_PORT, validators=[valid_port])
     key = EncryptedTextField(

@@ -162,7 +162,7 @@ def test_errors_show_on_the_tab_that_has_them(
     page.click("[name=_save]")
     page.wait_for_load_state("networkidle")
     expect(page.locator("[data-tab=settings] .tab-errors")).to_have_text("1")
-    expect(page.get_by_text("Must be a valid mac address.")).to_be_visible()
+    expect(page.get_by_text("Must be a valid mac address.", exact=True)).to_be_visible()
 
 
 def test_a_change_of_a_template_says_how_many_devices_it_touches(
@@ -189,7 +189,7 @@ def test_everything_can_be_reached_with_the_keyboard(
     browse: Browse, admin: User, device: Device
 ) -> None:
     page = browse(admin).open("/admin/devices/device/")
-    page.locator("#changelist a", has_text="Filters").focus()
+    page.locator("#changelist button", has_text="Filters").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("Apply Filters")).to_be_visible()
     page.keyboard.press("Escape")
@@ -233,7 +233,7 @@ def test_a_former_configuration_is_compared_and_gone_back_to(
     devices.update_device(device, config={"config": factories.a_file("newer\n", "etc/own")})
     page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/#history")
     page.get_by_role("button", name="Compare").click()
-    expect(page.get_by_text("What going back would change")).to_be_visible()
+    expect(page.get_by_text("Changes if you go back")).to_be_visible()
     expect(page.locator(".snapshot .cm-deletedChunk")).to_have_text("newer")
     expect(page.locator(".snapshot .cm-changedLine")).to_have_text("former")
     page.get_by_role("button", name="Go back to it").click()

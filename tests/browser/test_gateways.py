@@ -61,26 +61,24 @@ def test_a_change_is_staged_by_a_form_reviewed_and_applied(
         "routes/routes", network="10.9.0.0/16", gateway="WAN_GW", descr="", disabled="0"
     )
     page = browse(admin).open(f"/admin/networks/gateway/{gateway.pk}/change/")
-    expect(page.get_by_text("Nothing waits.")).to_be_visible()
-    page.get_by_label("What to change").select_option(
-        label="Update opnsense.routing.static_route"
-    )
-    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("No pending changes.")).to_be_visible()
+    page.get_by_label("Search features").fill("static route")
+    page.get_by_role("button", name="Change static route").click()
     page.locator("[name='payload.network']").fill("not a network")
-    page.get_by_role("button", name="Stage it").click()
+    page.get_by_role("button", name="Stage change").click()
     expect(page.get_by_text("does not match")).to_be_visible()
     seen(page, "gateway-stage")
     page.locator("[name='payload.network']").fill("")
     page.locator("[name='payload.gateway']").fill("LTE_GW")
     page.locator("[name='notes']").fill("The fixed line is away until Monday")
-    page.get_by_role("button", name="Stage it").click()
+    page.get_by_role("button", name="Stage change").click()
     expect(page.get_by_role("button", name="Apply to the live gateway")).to_be_visible()
     look_ahead(page, target)
     device.rows["routes/routes"][target]["descr"] = "changed by hand"
-    page.get_by_role("link", name="Ask the gateway again").click()
-    expect(page.get_by_text("The gateway is not as it was")).to_be_visible()
+    page.get_by_role("link", name="Read the gateway again").click()
+    expect(page.get_by_text("The gateway has changed since")).to_be_visible()
     seen(page, "change-review")
-    page.get_by_label("Write over what is there now").check()
+    page.get_by_label("Overwrite what changed on the gateway").check()
     page.get_by_role("button", name="Apply to the live gateway").click()
     # The page follows the worker without a reload.
     expect(page.locator(".strip .badge", has_text="Scheduled")).to_be_visible()
@@ -88,7 +86,7 @@ def test_a_change_is_staged_by_a_form_reviewed_and_applied(
     expect(page.locator(".strip .badge", has_text="Applied")).to_be_visible()
     assert device.rows["routes/routes"][target]["gateway"] == "LTE_GW"
     seen(page, "change-applied")
-    expect(page.get_by_role("button", name="Stage the way back")).to_be_visible()
+    expect(page.get_by_role("button", name="Stage a rollback")).to_be_visible()
 
 
 def test_changes_of_the_drawer_become_a_set_that_somebody_else_approves(
@@ -104,14 +102,14 @@ def test_changes_of_the_drawer_become_a_set_that_somebody_else_approves(
             notes=f"Branch {number}",
         )  # fmt: skip
     page = browse(admin).open(f"/admin/networks/gateway/{gateway.pk}/change/")
-    for box in page.get_by_label("Choose create opnsense.routing.static_route").all():
+    for box in page.get_by_label("Select Add static route").all():
         box.check()
     page.get_by_label("Name of the set").fill("Two branches")
-    page.get_by_label("If one fails, take back the others").check()
+    page.get_by_label("If one fails, roll back the others").check()
     seen(page, "gateway-drawer")
-    page.get_by_role("button", name="Put the ticked ones into a set").click()
+    page.get_by_role("button", name="Create change set").click()
     expect(page.get_by_text("Needs approval").first).to_be_visible()
-    page.get_by_role("button", name="Approve all of it").click()
+    page.get_by_role("button", name="Approve all").click()
     expect(page.get_by_text("Needs approval")).to_have_count(0)
     seen(page, "change-set")
     page.get_by_role("button", name="Apply in this order").click()

@@ -117,7 +117,7 @@ def test_what_has_changed_since_is_told_before_going_back(
     assert (shown["restorable"], shown["same"]) == (True, False)
     assert shown["notes"] == [
         "The template Base has changed since.",
-        "The template Extra is gone; it is left out.",
+        "The template Extra was deleted, so it is left out.",
     ]
     told = api(admin).post(url_of(device, first, "restore/")).json()
     assert told["id"] != first.pk
@@ -133,7 +133,11 @@ def test_a_variable_from_elsewhere_that_changed_is_told_too(
     devices.update_group(group, context={"word": "changed"})
     render_stale()
     shown = api(admin).get(url_of(device, first)).json()
-    assert (shown["same"], shown["notes"]) == (False, [snapshots.NOT_HERE])
+    assert (shown["same"], shown["notes"]) == (
+        False,
+        [snapshots.NOT_HERE, snapshots.WOULD_CHANGE_NOTHING],
+    )
+    assert shown["restorable"] is False
 
 
 def test_one_comes_back_to_what_was_last_made_of(device: Device, template: Template) -> None:

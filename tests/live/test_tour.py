@@ -76,12 +76,12 @@ def test_a_network_gets_two_members(applied: Portal, walk: Watched) -> None:
 def test_a_change_of_a_gateway_is_reviewed_and_applied(applied: Portal, walk: Watched) -> None:
     page = walk.open("/admin/networks/gateway/")
     page.get_by_role("link", name="demo pfsense").click()
-    page.get_by_role("link", name="Create pfsense.firewall.alias").click()
+    page.get_by_role("link", name="Add firewall alias").click()
     expect(page.get_by_role("button", name="Apply to the live gateway")).to_be_visible()
     seen(page, "tour-change")
     page.get_by_role("button", name="Apply to the live gateway").click()
     expect(page.locator(".strip .badge", has_text="Applied")).to_be_visible()
-    expect(page.get_by_role("button", name="Stage the way back")).to_be_visible()
+    expect(page.get_by_role("button", name="Stage a rollback")).to_be_visible()
     seen(page, "tour-change-applied")
 
 

@@ -75,7 +75,7 @@ def test_where_one_fails_a_set_stops_or_goes_back(
     device.rows[ROUTES][target]["gateway"] = "SOMEBODY_ELSES"
     change_sets.apply_set(row, by=admin, force=True)
     assert run(row).state == state
-    assert "update opnsense.routing.static_route" in row.outcome
+    assert "Change static route" in row.outcome
     assert len(device.rows[ROUTES]) == 1 + held
     states = [Change.objects.get(pk=one.pk).state for one in parts]
     assert states == ["applied" if held else "rolled_back", "pending", "pending"]

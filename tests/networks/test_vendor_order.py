@@ -30,7 +30,7 @@ def desk(request: Any, admin: User) -> Iterator[Desk]:
 
 
 def make(desk: Desk, name: str, position: str = "") -> str:
-    """A rule of this name, and where it is to be."""
+    """A rule of this name, and its desired position."""
     feature = desk.feature
     named = next(
         n for n in ("comment", "descr", "description", "name") if n in feature.properties

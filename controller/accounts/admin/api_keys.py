@@ -26,7 +26,7 @@ class KeyForm(RuleForm):
     scopes = forms.CharField(
         required=False,
         help_text="Permissions, separated by spaces, such as device:read config:*. "
-        "None is all that you may do.",
+        "Leave empty for all of your permissions.",
         widget=UnfoldAdminTextInputWidget,
     )
     expires_in_days = forms.TypedChoiceField(label="Expires", choices=DAYS, coerce=int)
@@ -106,9 +106,9 @@ class ApiKeyAdmin(Own):
     def key_prefix(self, obj: ApiKey) -> str:
         return f"{obj.prefix}…"
 
-    @display(description="May do")
+    @display(description="Permissions")
     def narrowed(self, obj: ApiKey) -> str:
-        return ", ".join(obj.scopes) or "all that its owner may"
+        return ", ".join(obj.scopes) or "All of the owner"
 
 
 @admin.register(Session)

@@ -13,6 +13,7 @@ from controller.accounts import rules
 from controller.accounts.admin import mfa
 from controller.accounts.models import Membership, User
 from controller.accounts.rules import sessions
+from controller.accounts.rules.users import create_user
 from controller.base.admin import (
     AdminPasswordChangeForm,
     ModelAdmin,
@@ -23,7 +24,9 @@ from controller.base.admin import (
     UserCreationForm,
     badge,
     display,
+    rule_attributes,
 )
+from controller.base.errors import Refused
 
 # Permissions follow from roles in organizations; Django's groups would be a second source.
 admin.site.unregister(Group)
@@ -64,10 +67,35 @@ class PasswordForm(AdminPasswordChangeForm):
         return user
 
 
-class NewForm(UserCreationForm):
+NEW_USER_FIELDS = ["username", "email", "first_name", "last_name", "is_staff", "is_superuser"]
+
+
+class NewForm(UserCreationForm, RuleForm):
+    """Form of a new user, who can sign in unless the switch is turned off."""
+
+    user: User
+
     class Meta(UserCreationForm.Meta):
         model = User
-        fields = ["username", "email"]
+        fields = NEW_USER_FIELDS
+
+    def validate_password_for_user(self, *_: Any, **__: Any) -> None:
+        """Leave the check to the rule, which reports each problem once."""
+
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        return RuleForm.save(self, commit)
+
+    def apply_rule(self) -> User:
+        values = {name: self.cleaned_data[name] for name in NEW_USER_FIELDS}
+        usable = self.cleaned_data["set_usable_password"]
+        password = self.cleaned_data["password1"] if usable else None
+        try:
+            return create_user(by=self.user, password=password, **values)
+        except Refused as error:
+            named = {"password": "password1"}
+            raise Refused(
+                {named.get(field, field): said for field, said in error.by_field.items()}
+            ) from error
 
 
 @admin.register(User)
@@ -101,7 +129,9 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
         ),
     ]
     add_fieldsets = [
-        (None, {"fields": ["username", "email", "usable_password", "password1", "password2"]})
+        (None, {"fields": [("username", "email"), ("first_name", "last_name")]}),
+        ("Sign-in", {"fields": ["usable_password", "password1", "password2"]}),
+        ("Access", {"fields": ["is_staff", "is_superuser"]}),
     ]
 
     def get_urls(self) -> list[Any]:
@@ -121,12 +151,12 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
         self, request: HttpRequest, obj: Any = None, **kwargs: Any
     ) -> Any:
         if obj is None:
-            return DjangoUserAdmin.get_form(self, request, obj, **kwargs)
+            form = DjangoUserAdmin.get_form(self, request, obj, **kwargs)
+            return type(form.__name__, (form,), rule_attributes(self, request, "create"))
         return super().get_form(request, obj, **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        if not change:
-            obj.save()
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"is_staff": True} | super().get_changeform_initial_data(request)
 
     @display(description="User", header=True, ordering="username")
     def person(self, obj: User) -> list[str]:

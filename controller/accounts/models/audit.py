@@ -132,7 +132,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name = "audit entry"
-        verbose_name_plural = "audit"
+        verbose_name_plural = "audit log"
         ordering = ["-at", "-id"]
         indexes = [
             models.Index(fields=["organization", "-at", "-id"], name="audit_by_organization"),

@@ -45,6 +45,9 @@ class ApiToken(UserOwned, Dated):
 
     objects = UserOwnedQuerySet.as_manager()
 
+    class Meta:
+        verbose_name = "API token"
+
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"
 

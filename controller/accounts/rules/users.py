@@ -132,12 +132,15 @@ def update_self(*, by: User, **values: Any) -> User:
 def create_user(
     *,
     by: By,
-    password: str,
+    password: str | None,
     organization_users: Sequence[Mapping[str, Any]] = (),
     email_verified: bool = False,
     **values: Any,
 ) -> User:
-    """Create a user; callers below superusers name an organization that they manage."""
+    """Create a user; callers below superusers name an organization that they manage.
+
+    Without a password the user signs in by single sign-on only.
+    """
     refuse_keys(by)
     _check_expiry(None, values)
     if not is_administrator(by) and not organization_users:
@@ -145,7 +148,8 @@ def create_user(
     user = User(**{name: v for name, v in values.items() if name not in MANY})
     check_flags(by, User(), values)
     emails.refuse_taken(user.email)
-    passwords.check_password_strength(password, user, "password")
+    if password is not None:
+        passwords.check_password_strength(password, user, "password")
     user.set_password(password)
     _set(user, {name: values[name] for name in MANY if name in values})
     verified = email_verified and is_administrator(by)

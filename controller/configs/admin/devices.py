@@ -12,7 +12,6 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from controller.accounts.admin.versions import Versioned
-from controller.accounts.models import Organization
 from controller.base.admin import (
     LateJoinPaginator,
     RuleAdmin,
@@ -192,10 +191,8 @@ class DeviceAdmin(Versioned, Movable, ImportExportAdmin, Approvable, RuleAdmin):
         return sets
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        mine = list(Organization.objects.visible_to(request.user)[:2])
-        only = {"organization": mine[0].pk} if len(mine) == 1 else {}
-        told = super().get_changeform_initial_data(request)
-        return {"config_backend": Backend.OPENWRT} | only | told
+        initial = super().get_changeform_initial_data(request)
+        return {"config_backend": Backend.OPENWRT} | initial
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         # Changing the organization has side effects; the button "Move" shows them.

@@ -66,8 +66,7 @@ class DeviceBatch(Audited, Base):
     objects = DeviceBatchQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "change of many devices"
-        verbose_name_plural = "changes of many devices"
+        verbose_name = "bulk change"
         ordering = ["-created"]
 
     def __str__(self) -> str:

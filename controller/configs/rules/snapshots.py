@@ -27,10 +27,16 @@ GRACE = timedelta(hours=1)
 BATCH = 200
 REFERENCES = ("desired", "served", "applied", "failed")
 
-NOT_KNOWN = "What it was made of is not known, so there is no way back to it."
+NOT_KNOWN = (
+    "The templates and variables of this configuration are unknown, so it cannot be restored."
+)
 NOT_HERE = (
-    "What else it depends on has changed since: required templates, the device's own facts, "
-    "or variables of its group, its organization or its VPN servers."
+    "Something else has changed since: required templates, facts of the device, "
+    "or variables of its group, organization or VPN servers."
+)
+WOULD_CHANGE_NOTHING = (
+    "Going back would change nothing on this device, because the differences come from "
+    "elsewhere. Restore the earlier version there: for a template, on its Versions page."
 )
 
 
@@ -83,12 +89,17 @@ def preview_restore(snapshot: Snapshot) -> RestorePreview:
         context=made_of["context"],
     )
     try:
-        if wanted.render().checksum == snapshot.checksum:
-            return RestorePreview(is_possible=True, is_same=True, notes=())
+        checksum = wanted.render().checksum
     except Refused as refusal:
-        text = f"It cannot be rendered any more: {refusal}"
+        text = f"This configuration can no longer be rendered: {refusal}"
         return RestorePreview(is_possible=False, is_same=False, notes=(text,))
+    if checksum == snapshot.checksum:
+        return RestorePreview(is_possible=True, is_same=True, notes=())
     changes = tuple(_changes(made_of, templates)) or (NOT_HERE,)
+    desired = snapshot.config.desired
+    if desired is not None and desired.checksum == checksum:
+        notes = (*changes, WOULD_CHANGE_NOTHING)
+        return RestorePreview(is_possible=False, is_same=False, notes=notes)
     return RestorePreview(is_possible=True, is_same=False, notes=changes)
 
 
@@ -96,7 +107,7 @@ def _changes(made_of: dict[str, Any], templates: list[Template]) -> Iterable[str
     modified = {str(one.pk): one.modified.isoformat() for one in templates}
     for one in made_of["templates"]:
         if one["id"] not in modified:
-            yield f"The template {one['name']} is gone; it is left out."
+            yield f"The template {one['name']} was deleted, so it is left out."
         elif modified[one["id"]] != one["modified"]:
             yield f"The template {one['name']} has changed since."
 

@@ -166,7 +166,7 @@ def _leads_elsewhere(connection: DeviceConnection, before: DeviceConnection) -> 
 
 
 def checked_host_key(line: str) -> str:
-    """Return a host key as it is stored; raise Refused under ``host_key`` if it is none."""
+    """Return a host key as it is stored; raise Refused under ``host_key`` if it is invalid."""
     if not line.strip():
         return ""
     try:

@@ -33,7 +33,7 @@ def ssh_login(credentials: Credentials) -> Login:
 def ssh_target(connection: DeviceConnection) -> SshTarget:
     """Return where to connect and what to offer there.
 
-    Raises Refused where there is no address, where the pinned host key is none, and where
+    Raises Refused where there is no address, where the pinned host key is invalid, and where
     there is nothing but a password and the device may not be offered it.
     """
     device = connection.device

@@ -60,6 +60,7 @@ class Threshold(Shareable, Base):
     enabled = models.BooleanField(default=True, help_text="Off: the metric is not judged.")
 
     class Meta:
+        verbose_name = "limit"
         ordering = ["metric", "created"]
         constraints = [
             models.UniqueConstraint(

@@ -51,6 +51,20 @@ class VpnForm(RuleForm):
             "name", "organization", "host", "backend", "ca", "subnet", "key", "webhook_endpoint",
             "auth_token", "config", "notes",
         ]  # fmt: skip
+        labels = {
+            "backend": "Type",
+            "ca": "Certificate authority",
+            "webhook_endpoint": "Webhook URL",
+            "auth_token": "Webhook token",
+        }
+        help_texts = {
+            "host": "Host name or IP address that clients connect to.",
+            "backend": "",
+            "subnet": "Clients get addresses from this subnet.",
+            "key": "The agent on the server signs in with this key. Leave empty to create one.",
+            "webhook_endpoint": "Called when the server must fetch a new configuration.",
+            "auth_token": "Sent to the webhook, or to the API of ZeroTier.",
+        }
         widgets = {
             "config": ServerConfigWidget,
             "key": SecretWidget,
@@ -87,11 +101,11 @@ class VpnAdmin(Versioned, RuleAdmin):
         shown = [
             (None, {"fields": general}),
             ("Configuration", {"fields": ["config"]}),
-            ("Its own agent", {"fields": ["key", ("webhook_endpoint", "auth_token")]}),
+            ("Agent", {"fields": ["key", ("webhook_endpoint", "auth_token")]}),
             ("Notes", {"fields": ["notes"]}),
         ]
         if obj is not None:
-            shown.insert(1, ("What it was given", {"fields": ["given"]}))
+            shown.insert(1, ("Certificate and address", {"fields": ["given"]}))
             shown.append(("Clients", {"fields": ["clients"]}))
         return shown
 
@@ -150,7 +164,7 @@ class VpnAdmin(Versioned, RuleAdmin):
         text = json.dumps(masking.masked(obj.config), indent=2, ensure_ascii=False)
         return format_html('<pre class="file">{}</pre>', text)
 
-    @display(description="Made for it")
+    @display(description="Certificate and address")
     def given(self, obj: Vpn) -> str:
         lines = [
             ("Address", str(obj.ip or "")),

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path
 
+from controller.accounts.engine.permission_titles import permission_title
 from controller.base.admin import ChoicesDropdownFilter, ScopedRelatedFilter, admin_url
 from controller.base.errors import Refused
 from networks.gateways.admin.change_review import Reviewed, may, state_of
@@ -82,7 +83,11 @@ class ChangeAdmin(Reviewed):
         row, user = self.row_for(request, str(pk), "read"), request.user
         back = admin_url(Change, "change", row.pk)
         if not may(changes.may_write, user, row.gateway, row.what) or not is_amendable(row):
-            self.message_user(request, f"A change that is {row.state} is not amended.", "error")
+            self.message_user(
+                request,
+                f"This change is {row.get_state_display().lower()}, so it cannot be amended.",
+                "error",
+            )
             return HttpResponseRedirect(back)
         form = StageForm(
             request.POST or None, feature=row.what, operation=row.operation, amends=row
@@ -92,11 +97,11 @@ class ChangeAdmin(Reviewed):
         context = {
             **self.admin_site.each_context(request),
             "title": f"Amend: {row} on {row.gateway}",
-            "told": "Whoever approved it agreed to what it was; it has to be approved again."
+            "told": "The approval was for the previous values, so this change must be approved again."
             if row.state == Change.State.APPROVED
-            else "It goes on waiting; nothing is written now.",
+            else "The change stays pending; nothing is written to the gateway yet.",
             "form": form,
-            "button": "Keep it like this",
+            "button": "Save change",
             "back": back,
         }
         return render(request, "admin/pki/ask.html", context)
@@ -134,6 +139,7 @@ class ChangeAdmin(Reviewed):
             "is_amendable": is_amendable(row),
             "rivals": Change.objects.filter(pk__in=conflicts.conflicting_changes(row)),
             "zone": row.gateway.zone,
+            "permission": permission_title(row.what.permission),
             "read_only": settings.ADAPTER_READ_ONLY,
             "found": found,
             "hidden": sorted(row.secrets or {}),

@@ -101,7 +101,7 @@ class GatewayAdmin(RuleAdmin):
     @display(description="Status")
     def status(self, obj: Gateway) -> str:
         if obj.trouble:
-            return badge("Trouble", "bad", obj.trouble)
+            return badge("Problem", "bad", obj.trouble)
         if obj.caution:
             return badge("Read only", "warn", obj.caution)
         return badge("Online", "good") if obj.last_seen else badge("Never seen", "mute")
@@ -135,7 +135,7 @@ class GatewayAdmin(RuleAdmin):
             "gateway": gateway,
             "status": self.status(gateway),
             "seen": self.seen(gateway),
-            "features": choices(request.user, gateway),
+            "areas": choices(request.user, gateway),
             "drawer": drawer_of(rows.select_related("author")[:SHOWN]),
             "every": f"{admin_url(Change, 'changelist')}?gateway__id__exact={gateway.pk}",
             "history": gateway.statuses.all()[:SHOWN_HISTORY],
@@ -179,10 +179,10 @@ class GatewayAdmin(RuleAdmin):
             return HttpResponseRedirect(admin_url(Change, "change", row.pk))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{operation.capitalize()} {feature.key} on {gateway}",
-            "told": "It is kept until somebody applies it; nothing is written now.",
+            "title": f"{feature.phrase(operation)} on {gateway}",
+            "told": f"{feature.sentence} This only stages the change; nothing is written to the gateway yet.".strip(),
             "form": form,
-            "button": "Stage it",
+            "button": "Stage change",
             "back": back,
         }
         return render(request, "admin/pki/ask.html", context)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 
 from controller.accounts.models import User
 from controller.base.admin import (
@@ -15,6 +16,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import ALL_FIELDS, NotPermitted, Refused
 from networks.gateways.engine.features import FEATURES, Feature
+from networks.gateways.engine.features.titles import VERBS, area_title, field_label
 from networks.gateways.models import Change, Gateway
 from networks.gateways.rules import changes
 
@@ -23,16 +25,22 @@ SUMMED_UP, LONGEST = 4, 100
 FLAGS = [*UNSET, ("true", "Yes"), ("false", "No")]
 
 
-def choices(user: Any, gateway: Gateway) -> list[tuple[str, str]]:
-    """Return the operations the user may stage: (``feature:operation``, label)."""
+def choices(user: Any, gateway: Gateway) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the features the user may stage, by area, each with its operations."""
     if not isinstance(user, User):
         return []
-    return [
-        (f"{one.key}:{operation}", f"{operation.capitalize()} {one.key}")
-        for key, one in FEATURES.items()
-        if key == one.key and one.vendor == gateway.vendor and _may(user, gateway, one)
-        for operation in one.operations
-    ]
+    areas: dict[str, list[dict[str, Any]]] = {}
+    for key, one in FEATURES.items():
+        if key != one.key or one.vendor != gateway.vendor or not _may(user, gateway, one):
+            continue
+        verbs = [(f"{key}:{verb}", button_of(one, verb)) for verb in one.operations]
+        shown = {"feature": one, "title": capfirst(one.title), "operations": verbs}
+        areas.setdefault(area_title(one.area), []).append(shown)
+    return sorted(areas.items())
+
+
+def button_of(feature: Feature, operation: str) -> str:
+    return "Run" if feature.action else VERBS.get(operation, operation.capitalize())
 
 
 def _may(user: User, gateway: Gateway, feature: Feature) -> bool:
@@ -47,7 +55,7 @@ def chosen(gateway: Gateway, text: str) -> tuple[Feature, str]:
     key, _, operation = text.rpartition(":")
     feature = changes.feature_of(gateway, key)
     if operation not in feature.operations:
-        raise Refused(f"{feature.key} cannot be done that way.")
+        raise Refused(f"{capfirst(feature.title)}: the operation {operation!r} does not exist.")
     return feature, operation
 
 
@@ -130,14 +138,12 @@ def target_field(held: Sequence[Mapping[str, Any]] | None) -> forms.Field:
     """Return the target field: a selection if the objects are known, otherwise an id."""
     if held is None:
         return forms.CharField(
-            label="Id of what to change", required=False, max_length=64,
-            help_text="May be left out where there is one only.",
+            label="ID of the object", required=False, max_length=64,
+            help_text="Leave empty if there is only one.",
             widget=UnfoldAdminTextInputWidget,
         )  # fmt: skip
     options = [(one["target_id"], summary(one)) for one in held]
-    return forms.ChoiceField(
-        label="What to change", choices=options, widget=UnfoldAdminSelectWidget
-    )
+    return forms.ChoiceField(label="Object", choices=options, widget=UnfoldAdminSelectWidget)
 
 
 def summary(one: Mapping[str, Any]) -> str:
@@ -152,7 +158,7 @@ def kind_of(schema: Mapping[str, Any]) -> str:
 
 def field_for(name: str, schema: Mapping[str, Any], *, required: bool) -> forms.Field:
     common: dict[str, Any] = {
-        "label": name, "required": required, "help_text": schema.get("description", ""),
+        "label": field_label(name), "required": required, "help_text": schema.get("description", ""),
     }  # fmt: skip
     kind = kind_of(schema)
     if "enum" in schema:
@@ -166,7 +172,7 @@ def field_for(name: str, schema: Mapping[str, Any], *, required: bool) -> forms.
             widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}), **common,
         )  # fmt: skip
     if kind == "array":
-        common["help_text"] = common["help_text"] or "One on each line."
+        common["help_text"] = common["help_text"] or "One per line."
         widget: Any = UnfoldAdminTextareaWidget(attrs={"rows": 3})
     elif schema.get("writeOnly"):
         widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})

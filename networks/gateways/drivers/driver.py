@@ -51,7 +51,7 @@ class Driver(ABC):
         if reason := caution(self.vendor, self.version):
             raise Rejected(reason)
         given = values or {}
-        # Where one was is put back if it can be; where it is to be is asked for.
+        # Where one was is put back if it can be; the desired position is requested.
         where = given.get(positions.NAME, "")
         names = [n for n in given if n != positions.NAME or positions.is_asked_for(where)]
         if lacking := feature.lacking(self.parsed_version, names):

@@ -119,7 +119,7 @@ class Change(OrganizationScoped, Leased, Base):
     # Kind of error of the outcome, raised again to the caller of apply.
     trouble = models.CharField(max_length=16, blank=True)
     author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
-    # The ids of those who amended what is to be done.
+    # The ids of users who amended the change.
     writers = models.JSONField(default=list)
     applier = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     accepts_drift = models.BooleanField(default=False)
@@ -143,6 +143,7 @@ class Change(OrganizationScoped, Leased, Base):
     apply_key = models.CharField(max_length=64, blank=True)
 
     class Meta:
+        verbose_name = "gateway change"
         ordering = ["-created", "id"]
         indexes = [
             models.Index(fields=["gateway", "state"], name="change_by_gateway"),
@@ -207,7 +208,7 @@ class Change(OrganizationScoped, Leased, Base):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.operation} {self.feature}"
+        return self.what.phrase(self.operation) if self.feature in FEATURES else self.feature
 
     def is_written_by(self, user: User) -> bool:
         """Return whether this user staged the change, or amended what it does."""

@@ -16,13 +16,18 @@ from controller.base.secrets import EncryptedTextField
 from networks.gateways.engine import maintenance_windows
 from networks.gateways.engine.features import VENDORS, versions
 
+VENDOR_NAMES = {
+    "mikrotik": "MikroTik", "opnsense": "OPNsense", "pfsense": "pfSense", "openwrt": "OpenWrt",
+    "unifi": "UniFi", "omada": "Omada", "proxmox": "Proxmox VE",
+}  # fmt: skip
+
 
 def vendors() -> list[tuple[str, str]]:
     """Return the choices of vendors.
 
     A function, so that a new vendor needs no migration.
     """
-    return [(one, one) for one in VENDORS]
+    return [(one, VENDOR_NAMES.get(one, one)) for one in VENDORS]
 
 
 class Gateway(OrganizationOwned, Base):
@@ -40,8 +45,8 @@ class Gateway(OrganizationOwned, Base):
 
     class Approval(models.TextChoices):
         NOBODY = "nobody", "Nobody"
-        CATASTROPHIC = "catastrophic", "Somebody else, for catastrophic changes"
-        EVERY = "every", "Somebody else, for every change"
+        CATASTROPHIC = "catastrophic", "A second person, for catastrophic changes"
+        EVERY = "every", "A second person, for every change"
 
     site = models.ForeignKey(
         Site, models.PROTECT, null=True, blank=True, related_name="gateways"
@@ -50,22 +55,22 @@ class Gateway(OrganizationOwned, Base):
     vendor = models.CharField(max_length=16, choices=vendors, default=VENDORS[0])
     url = models.CharField(
         "address", max_length=255, validators=[URLValidator(["https", "http"])],
-        help_text="Of its API, as in https://192.0.2.1 or https://firewall.example.org:8443.",
+        help_text="Address of its API, such as https://192.0.2.1 or https://firewall.example.org:8443.",
     )  # fmt: skip
-    key = EncryptedTextField("API key or user", max_length=255)
+    key = EncryptedTextField("API key or user name", max_length=255)
     secret = EncryptedTextField("API secret or password", max_length=255)
     ca_certificate = models.TextField(
-        "certificate to trust", blank=True, max_length=20_000,
-        help_text="PEM; needed where the gateway made its certificate itself.",
+        "trusted certificate", blank=True, max_length=20_000,
+        help_text="PEM. Needed if the gateway has a self-signed certificate.",
     )  # fmt: skip
     approval = models.CharField(
-        "who approves", max_length=16, choices=Approval, default=Approval.NOBODY,
-        help_text="Who has to agree before a change is applied.",
+        "approval", max_length=16, choices=Approval, default=Approval.NOBODY,
+        help_text="Who must approve a change before it is applied.",
     )  # fmt: skip
     maintenance = models.CharField(
         "maintenance windows", max_length=255, blank=True,
-        help_text="When changes may be applied, in the time zone of the site: "
-        "Mon-Fri 22:00-06:00, Sun 00:00-24:00. Empty is always.",
+        help_text="When changes may be applied, in the time zone of the site, such as "
+        "Mon-Fri 22:00-06:00, Sun 00:00-24:00. Leave empty for always.",
     )  # fmt: skip
     version = models.CharField(max_length=64, blank=True, editable=False)
     polled = models.DateTimeField(null=True, editable=False)
@@ -116,7 +121,7 @@ class GatewayStatus(OrganizationScoped, models.Model):
 
     class State(models.TextChoices):
         ONLINE = "online", "Online"
-        TROUBLE = "trouble", "Trouble"
+        TROUBLE = "trouble", "Problem"
 
     gateway = models.ForeignKey(Gateway, models.CASCADE, related_name="statuses")
     state = models.CharField(max_length=8, choices=State.choices)

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.cache import cache
 
 from controller.base.errors import Refused
+from networks.gateways.engine.features.titles import field_label
 from networks.gateways.models import Change, Gateway
 from networks.gateways.rules.gateways import connect
 
@@ -24,6 +25,10 @@ class Difference:
     base: str | None
     live: str | None
     desired: str | None
+
+    @property
+    def label(self) -> str:
+        return field_label(self.name)
 
 
 def differences(change: Change) -> tuple[list[Difference], bool]:
@@ -99,7 +104,7 @@ def _looked_up(gateway: Gateway, parts: Sequence[Change]) -> dict[Any, tuple[Row
             for change in parts:
                 found[change.pk] = device.read(change.what, change.target_id), ""
     except Refused as error:
-        text = f"What it holds now is not known: {error}"
+        text = f"The current values are unknown: {error}"
         for change in parts:
             found.setdefault(change.pk, (change.before, text))
     return found

@@ -59,7 +59,7 @@ def log_event(
     )
     event = event_for(
         change, "change.progress", READ,
-        name=f"{change.feature} on {change.gateway}", state=change.state, feature=change.feature,
+        name=f"{change} on {change.gateway}", state=change.state, feature=change.feature,
     )  # fmt: skip
     publish(event)
     record_notices([event])

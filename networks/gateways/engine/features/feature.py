@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from networks.gateways.engine.features import positions
+from networks.gateways.engine.features.titles import VERBS, feature_title
 from networks.gateways.engine.features.values import meant
 from networks.gateways.engine.features.versions import Spelling, Version, is_at_least
 
@@ -103,6 +104,21 @@ class Feature:
     @property
     def area(self) -> str:
         return self.in_area or self.key.removeprefix(f"{self.vendor}.").split(".")[0]
+
+    @property
+    def title(self) -> str:
+        """Return what people call it, in lower case as in a sentence: "firewall alias"."""
+        return feature_title(self.vendor, self.key)[0]
+
+    @property
+    def sentence(self) -> str:
+        return feature_title(self.vendor, self.key)[1]
+
+    def phrase(self, operation: str) -> str:
+        """Return an operation for people: "Add firewall alias", "Start a service"."""
+        if self.action:
+            return self.title[:1].upper() + self.title[1:]
+        return f"{VERBS.get(operation, operation.capitalize())} {self.title}"
 
     @property
     def scope(self) -> tuple[str, ...]:

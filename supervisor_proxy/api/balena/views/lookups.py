@@ -56,7 +56,7 @@ def query_of(request: Request) -> odata.Query:
 
 
 class DeviceView(View):
-    """The devices that a call is to be for, as OData: read; renamed and given a note."""
+    """Target devices of calls, as OData: read, rename, add a note."""
 
     permission_classes = [IsAuthenticated]
     parser_classes = [LenientJSONParser]
