@@ -32,7 +32,7 @@ def user(organization: Organization, settings: Any) -> User:
 
 
 def browser(user: User) -> Client:
-    client = Client(HTTP_USER_AGENT="a browser")
+    client = Client(headers={"user-agent": "a browser"})
     client.force_login(user)
     assert client.get("/admin/").status_code == 200
     return client
