@@ -1,4 +1,4 @@
-"""Streams to a device over SSH: whole, and no more in memory than the device takes."""
+"""Streams to a device over SSH: whole, with bounded memory."""
 
 import asyncio
 import hashlib
@@ -27,7 +27,7 @@ def test_a_stream_waits_for_the_device_and_arrives_whole(tmp_path: Path) -> None
             yield part
 
     async def stands_still() -> int:
-        """Return what was sent once no more is."""
+        """Return what was sent, once nothing follows."""
         before = -1
         while before != sum(sent) or not sent:
             before = sum(sent)
