@@ -129,7 +129,7 @@ SIDEBAR: dict[str, Any] = {
                 page("Dashboard", "space_dashboard", "index", signed_in, key="h"),
                 page("Notifications", "notifications", "notifications_notification_changelist", signed_in, key="n"),
                 page("Limits", "tune", "monitoring_threshold_changelist", permitted("monitoring:read")),
-                page("Maintenance windows", "notifications_paused", "monitoring_silence_changelist", permitted("monitoring:read")),
+                page("Silences", "notifications_paused", "monitoring_silence_changelist", permitted("monitoring:read")),
                 page("Wi-Fi sessions", "wifi", "monitoring_wifisession_changelist", permitted("monitoring:read")),
                 page("Webhooks", "webhook", "notifications_webhook_changelist", permitted("webhook:read")),
             ],
