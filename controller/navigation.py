@@ -97,7 +97,7 @@ TABS: list[dict[str, Any]] = [
             {"title": "Builds", "link": linked("admin:firmware_build_changelist")},
             {"title": "Images", "link": linked("admin:firmware_image_changelist")},
             {"title": "Categories", "link": linked("admin:firmware_category_changelist")},
-            {"title": "Rollouts", "link": linked("admin:firmware_firmwarerollout_changelist")},
+            {"title": "Firmware rollouts", "link": linked("admin:firmware_firmwarerollout_changelist")},
             {"title": "Upgrades", "link": linked("admin:firmware_upgrade_changelist")},
         ],
     },
