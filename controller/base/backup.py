@@ -50,7 +50,13 @@ BATCH = 500
 # Sessions are not backed up: users sign in again after a restore. The other two tables are
 # filled by every migration.
 LEFT_OUT = {"sessions.session"}
-REPLACED = {"contenttypes.contenttype", "auth.permission"}
+# Rows that migrations and their signals create.
+REPLACED = {
+    "accounts.grouprole",
+    "auth.group",
+    "auth.permission",
+    "contenttypes.contenttype",
+}
 PLAIN = (bool, int, float, str, datetime, date, time, UUID, list, dict)
 
 

@@ -10,6 +10,8 @@ def archive_response(name: str, archive: bytes) -> HttpResponse:
         archive,
         content_type="application/octet-stream",
         headers={
-            "Content-Disposition": f"attachment; filename={get_valid_filename(name)}.tar.gz"
+            # Agents and scripts of OpenWISP tell the portal's answers by this header.
+            "X-Openwisp-Controller": "true",
+            "Content-Disposition": f"attachment; filename={get_valid_filename(name)}.tar.gz",
         },
     )

@@ -17,6 +17,7 @@ from controller.accounts.models import Membership, Organization, User
 from controller.base.admin import ScopedAdmin, admin_url
 from controller.connections.models import Credentials
 from controller.error_pages import server_error_page
+from controller.firmware.models import Category
 from controller.navigation import SIDEBAR, TABS
 from controller.vpn.models import Vpn
 from tests import demo_world, factories
@@ -108,6 +109,8 @@ def new_values(owner: Organization) -> dict[str, dict[str, Any]]:
             "subnet": str(factories.subnet(owner, "10.211.0.0/24").pk), "ca": str(ca.pk),
         },
         "location": of | {"type": "outdoor", "geometry": "POINT (1 2)"},
+        "category": of,
+        "build": {"category": str(Category.objects.get_or_create(name="Routers", organization=owner)[0].pk), "version": "9.9"},
         "device": of | {"mac_address": "02:aa:00:00:00:01", "config_backend": ""},
     }  # fmt: skip
 

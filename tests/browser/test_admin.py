@@ -189,7 +189,7 @@ def test_everything_can_be_reached_with_the_keyboard(
     browse: Browse, admin: User, device: Device
 ) -> None:
     page = browse(admin).open("/admin/devices/device/")
-    page.locator("#changelist button", has_text="Filters").focus()
+    page.get_by_role("button", name="Filters", exact=True).focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("Apply Filters")).to_be_visible()
     page.keyboard.press("Escape")

@@ -75,7 +75,7 @@ def test_a_campaign_is_begun_from_the_fleet_and_its_page_tells_of_each_device(
     in_background(home_assistant.look_at_all).join()
     page = browse(admin).open("/admin/supervisor_proxy/home/")
     expect(page.locator("#result_list")).to_contain_text("0.104.0 → 0.105.0")
-    page.get_by_role("link", name="Add-ons").first.click()
+    page.get_by_role("link", name="Add-on matrix").first.click()
     expect(page.locator(".matrix tbody tr")).to_have_count(3)
     page.go_back()
     page.locator("#action-toggle").check()

@@ -38,6 +38,12 @@ class SettingsSerializer(MasksSecrets, serializers.ModelSerializer[OrganizationS
         ]  # fmt: skip
         read_only_fields = ["organization"]
 
+    def validate_context(self, value: Any) -> Any:
+        """Refuse null, which is only read: it stands for variables that the reader may not see."""
+        if value is None:
+            self.fields["context"].fail("null")
+        return value
+
 
 class MoveSerializer(serializers.Serializer[Any]):
     organization = OrganizationField()
