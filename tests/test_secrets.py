@@ -59,6 +59,7 @@ PLAIN = {
     "discovery.scan.methods": "names of methods",
     "discovery.scan.ports": "numbers",
     "discovery.scan.targets": "networks",
+    "devices.organizationsettings.management_networks": "networks",
     "networks.change.after": "what the driver reads, which leaves secrets out",
     "networks.change.before": "what the driver reads, which leaves secrets out",
     "networks.change.intent": "what the driver reads, which leaves secrets out",

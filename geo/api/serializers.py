@@ -93,8 +93,11 @@ class FloorField(serializers.IntegerField):
 @extend_schema_field(
     {
         "anyOf": [
-            {"type": "object"},
-            {"type": "array", "items": {"type": "object"}},
+            {"type": "object", "properties": {"floor": {}, "image": {}}},
+            {
+                "type": "array",
+                "items": {"type": "object", "properties": {"floor": {}, "image": {}}},
+            },
             {"type": "null"},
         ]
     }
@@ -217,7 +220,14 @@ class Reference(serializers.ModelSerializer[Any]):
         return super().to_internal_value(data)
 
 
-@extend_schema_field(OpenApiTypes.OBJECT)
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {
+            name: {} for name in ("id", "name", "type", "is_mobile", "address", "geometry")
+        },
+    }
+)
 class LocationOfDevice(Reference):
     geometry = GeometryField(required=False, allow_null=True)
 

@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 from django.utils.crypto import constant_time_compare
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, status
 from rest_framework.generics import get_object_or_404
@@ -29,6 +28,17 @@ from geo.api.serializers import (
 from geo.rules import device_locations
 
 STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
+
+
+# A GeoJSON feature.
+COORDINATES = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "geometry": {},
+        "properties": {"type": "object", "properties": {"name": {}}},
+    },
+}
 
 
 class DeviceLocationViewSet(OwnedViewSet):
@@ -119,7 +129,7 @@ class DeviceCoordinates(View):
 
     @extend_schema(
         parameters=[OpenApiParameter("key", str, description="Of the device.")],
-        responses=OpenApiTypes.OBJECT,
+        responses={200: COORDINATES},
     )
     def get(self, request: Request, pk: str) -> Response:
         place = device_locations.place_of(self.device(request, pk))
@@ -127,7 +137,7 @@ class DeviceCoordinates(View):
 
     @extend_schema(
         parameters=[OpenApiParameter("key", str, description="Of the device.")],
-        responses=OpenApiTypes.OBJECT,
+        responses={200: COORDINATES},
     )
     def put(self, request: Request, pk: str) -> Response:
         """Report the device's coordinates. A mobile location is created if it has none."""
@@ -135,7 +145,7 @@ class DeviceCoordinates(View):
 
     @extend_schema(
         parameters=[OpenApiParameter("key", str, description="Of the device.")],
-        responses=OpenApiTypes.OBJECT,
+        responses={200: COORDINATES},
     )
     def patch(self, request: Request, pk: str) -> Response:
         return self._tell(request, pk, adding=False)
