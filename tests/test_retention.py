@@ -26,7 +26,9 @@ def test_every_table_is_pruned_or_named_as_inventory() -> None:
         *retention.INVENTORY,
     ]  # fmt: skip
     assert len(known) == len(set(known)), "a table is named twice"
-    assert set(known) == {model._meta.label for model in apps.get_models()}
+    # The database's own tables of reference systems are models once its backend is loaded.
+    models = {one._meta.label for one in apps.get_models() if one._meta.app_label != "gis"}
+    assert set(known) == models
 
 
 @pytest.mark.django_db
