@@ -238,7 +238,7 @@ def test_a_former_configuration_is_compared_and_gone_back_to(
     expect(page.locator(".snapshot .cm-changedLine")).to_have_text("former")
     page.get_by_role("button", name="Go back to it").click()
     page.wait_for_load_state("networkidle")
-    row = page.locator(".snapshots tr", has_text="Wanted now")
+    row = page.locator(".snapshots tr", has_text="Desired")
     expect(row).to_contain_text("On the device")
     assert Config.objects.get(device=device).config == factories.a_file("former\n", "etc/own")
 

@@ -14,6 +14,7 @@ import jinja2
 import netjsonconfig
 from netjsonconfig.backends.base.backend import BaseBackend
 from netjsonconfig.backends.openwrt import converters
+from netjsonconfig.backends.openwrt.timezones import timezones
 from netjsonconfig.schema import DEFAULT_FILE_MODE
 from netjsonconfig.utils import merge_config
 
@@ -28,6 +29,12 @@ FORMAT_VERSION = f"1+netjsonconfig-{version('netjsonconfig')}"
 
 # Checked by editors more strictly than by devices, and before variables are replaced.
 SERVER_FORMATS = {"cidr", "hostname", "ipv4", "ipv6"}
+
+# netjsonconfig knows this zone by its name before 2022 alone.
+timezones.setdefault("Europe/Kyiv", timezones["Europe/Kiev"])
+_ZONES = netjsonconfig.OpenWrt.schema["properties"]["general"]["properties"]["timezone"]["enum"]
+if "Europe/Kyiv" not in _ZONES:
+    _ZONES.append("Europe/Kyiv")
 
 OPENWRT_RELEASE = re.compile(r"\b(?:openwrt|lede)\b.*?\b(\d{2})\.\d{2}\b", re.IGNORECASE)
 FIRST_DSA_RELEASE = 21
