@@ -63,7 +63,7 @@ class TerminalConsumer(Consumer):
             self.session.typed(data)
 
     async def leave(self) -> None:
-        await self.ended()
+        await self.on_close()
         if self.holding is not None:
             await asyncio.wait({self.holding})
         await self.close(NORMAL)
