@@ -29,7 +29,7 @@ def test_many_devices_get_a_template_after_it_was_shown_what_changes(
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".chip-open")).to_contain_text("Access points")
 
-    page.keyboard.press("j")
+    press_after_load(page, "j")
     page.keyboard.press("x")
     expect(page.locator(".action-select:checked")).to_have_count(1)
     page.get_by_label("Select all objects on this page").check()
@@ -50,8 +50,14 @@ def test_many_devices_get_a_template_after_it_was_shown_what_changes(
     expect(page.locator(".chip")).to_contain_text("Access points")
 
 
+def press_after_load(page: Any, key: str) -> None:
+    # The scripts of a page run before its load event, and its elements are visible before that.
+    page.wait_for_load_state("load")
+    page.keyboard.press(key)
+
+
 def go_by_keyboard(page: Any) -> None:
-    page.keyboard.press("?")
+    press_after_load(page, "?")
     shortcuts = page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(shortcuts).to_be_visible()
     page.keyboard.press("Escape")

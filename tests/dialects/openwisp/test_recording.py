@@ -162,7 +162,7 @@ def applied(device: Device) -> None:
 def between(name: str, player: Player) -> None:
     """Apply what happened in the recorded fleet besides the requests."""
     if name == "cert_commonname_group":
-        issued = Cert.objects.get(common_name__startswith="00:16:3e:22:41:54-cap-224154")
+        issued = Cert.objects.get(common_name__istartswith="00:16:3e:22:41:54-cap-224154")
         player.known["00:16:3e:22:41:54-cap-224154-RvqQqMbe"] = issued.common_name
         change = {"group": "d5bba34f-b410-4f55-8094-fb06e2ccbc4b"}
         path = "/api/v1/controller/device/e27ab280-abc3-4554-a717-d60e96f0f528/"
