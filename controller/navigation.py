@@ -141,7 +141,7 @@ SIDEBAR: dict[str, Any] = {
                 page("Pending devices", "how_to_reg", "devices_enrollment_changelist", permitted("device:create")),
                 page("Commands", "terminal", "connections_command_changelist", permitted("command:read")),
                 page("Supervisors", "developer_board", "supervisor_proxy_supervisor_changelist", permitted("supervisor:read")),
-                page("Terminals", "keyboard_command_key", "supervisor_proxy_terminal_changelist", permitted("terminal:read")),
+                page("Terminals", "keyboard_command_key", "connections_terminal_changelist", permitted("terminal:read")),
                 page("Device groups", "workspaces", "devices_devicegroup_changelist", permitted("group:read")),
                 page("Locations", "location_on", "geo_location_changelist", permitted("location:read")),
                 page("Floor plans", "floor", "geo_floorplan_changelist", permitted("floorplan:read")),

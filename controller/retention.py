@@ -87,7 +87,7 @@ RULES = (
     Rule("supervisor_proxy.UpdateCampaign", CHANGES, "ended", ENDED, "ended"),
     Rule("supervisor_proxy.HomeAlert", HISTORY, "ended", ENDED, "ended"),
     Rule("supervisor_proxy.IngressSession", "", "expires", what="when they end"),
-    Rule("supervisor_proxy.Terminal", "MUSTER_RECORDING_DAYS", "created",
+    Rule("connections.Terminal", "MUSTER_RECORDING_DAYS", "created",
          ~Q(state="open"), "closed, with their recordings"),
 )  # fmt: skip
 
@@ -120,7 +120,7 @@ WITH: Mapping[str, str] = {
     "networks.ChangeEvent": "networks.Change",
     "pki.AcmeAuthorization": "pki.AcmeOrder",
     "supervisor_proxy.CampaignDevice": "supervisor_proxy.UpdateCampaign",
-    "supervisor_proxy.TerminalPart": "supervisor_proxy.Terminal",
+    "connections.TerminalPart": "connections.Terminal",
 }
 
 # What grows only with what people add, and stays until somebody removes it.

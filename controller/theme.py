@@ -51,7 +51,7 @@ UNFOLD: dict[str, Any] = {
     },
     "COMMAND": {
         # unfold's own search brings every match of every model.
-        "search_callback": "controller.base.admin.search_results",
+        "search_callback": "controller.base.admin.search.search_results",
         "show_history": False,
     },
     "TABS": TABS,

@@ -7,6 +7,7 @@ from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
 from controller.accounts import urls as accounts
+from controller.connections import urls as connections
 from controller.dialects import middleware
 from controller.dialects.consumers import NoSuchSocket
 from controller.dialects.health import health, live, ready
@@ -39,6 +40,11 @@ urlpatterns = [
     path("api/v1/docs/", Explorer.as_view(url_name="openapi"), name="docs"),
     path("api/v1/redoc/", Reference.as_view(url_name="openapi"), name="redoc"),
     path("favicon.ico", RedirectView.as_view(url=FAVICON)),
+    # Links that were made when terminals belonged to supervisors.
+    path(
+        "admin/supervisor_proxy/terminal/<path:rest>",
+        RedirectView.as_view(url="/admin/connections/terminal/%(rest)s", query_string=True),
+    ),
     path("admin/", admin.site.urls),
     path("health", health),
     path("health/", health),
@@ -52,6 +58,7 @@ urlpatterns = [
 # --- WebSockets
 sockets = [
     *accounts.sockets,
+    *connections.sockets,
     *supervisor_proxy.sockets,
     *firmware.sockets,
     re_path("", NoSuchSocket.as_asgi()),

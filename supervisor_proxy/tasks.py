@@ -7,7 +7,6 @@ from supervisor_proxy.rules import (
     call_verification,
     campaigns,
     home_assistant,
-    terminals,
 )
 
 
@@ -39,9 +38,3 @@ def look_at_homes() -> int:
 @shared_task
 def run_backups() -> int:
     return backup_queue.run_due()
-
-
-@shared_task
-def close_terminals() -> None:
-    """Close the terminals whose connection was lost without a word."""
-    terminals.forget_dead()

@@ -21,10 +21,8 @@ from supervisor_proxy.api.openwisp.views import (
     HomeViewSet,
     StoredBackupViewSet,
     SupervisorViewSet,
-    TerminalViewSet,
 )
 from supervisor_proxy.api.remote.views import HomeConsumer
-from supervisor_proxy.api.terminal.views import TerminalConsumer
 from supervisor_proxy.api.views import HassioView
 
 router = SimpleRouter()
@@ -36,7 +34,6 @@ router.register("home", HomeViewSet)
 router.register("home-alert", HomeAlertViewSet)
 router.register("backup-plan", BackupPlanViewSet)
 router.register("stored-backup", StoredBackupViewSet)
-router.register("terminal", TerminalViewSet)
 
 balena = [
     re_path(r"^supervisor/(?P<path>[\s\S]+)\Z", ProxyView.as_view()),
@@ -56,7 +53,6 @@ balena = [
     re_path(r"^device/v[23]/(?P<uuid>[0-9a-f]{32,62})/state$", ReportView.as_view()),
 ]
 sockets = [
-    path("api/v1/ws/terminal", TerminalConsumer.as_asgi()),
     re_path(
         r"^api/v1/controller/device/(?P<device_id>[0-9a-f-]{36})/hassio/"
         r"(?:core|homeassistant)/websocket$",

@@ -15,7 +15,7 @@ from controller.accounts.rules import api_keys, audit, emails, issue_token, sess
 from controller.accounts.rules.ranks import PORTAL
 from controller.configs.models import Rollout, Snapshot
 from controller.configs.rules import rollouts
-from controller.connections.models import Command, CommandBatch
+from controller.connections.models import Command, CommandBatch, Terminal
 from controller.devices.models import Device, Enrollment
 from controller.discovery.models import Scan
 from controller.firmware.models import (
@@ -43,7 +43,6 @@ from supervisor_proxy.models import (
     Supervisor,
     SupervisorBatch,
     SupervisorCall,
-    Terminal,
     UpdateCampaign,
 )
 from supervisor_proxy.rules.supervisors import add_supervisor

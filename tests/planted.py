@@ -16,7 +16,7 @@ from controller.accounts.models import Authenticator, Version
 from controller.base import archive
 from controller.base.secret_fields import NOTHING, secret_fields
 from controller.configs.models import Config, Rollout, Snapshot, Template
-from controller.connections.models import Command, Credentials
+from controller.connections.models import Command, Credentials, Terminal, TerminalPart
 from controller.vpn.models import Vpn, VpnClient
 from networks.gateways.models import Change
 from supervisor_proxy.models import (
@@ -24,8 +24,6 @@ from supervisor_proxy.models import (
     RememberedAnswer,
     StoredBackup,
     Supervisor,
-    Terminal,
-    TerminalPart,
 )
 from tests.demo_world import World
 

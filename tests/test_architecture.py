@@ -222,7 +222,7 @@ def test_modules_stay_small() -> None:
 
 def test_only_one_module_imports_the_admins_look() -> None:
     for path in CODE:
-        if path == ROOT / "controller/base/admin.py":
+        if path == ROOT / "controller/base/admin/unfold.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):

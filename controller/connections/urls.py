@@ -1,6 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from controller.connections.api.terminal.views import TerminalConsumer, TerminalViewSet
 from controller.connections.api.views import (
     BatchViewSet,
     CommandViewSet,
@@ -12,6 +13,9 @@ from controller.connections.api.views import (
 router = SimpleRouter()
 router.register("credential", CredentialsViewSet)
 
+terminals = SimpleRouter()
+terminals.register("terminal", TerminalViewSet)
+
 batches = SimpleRouter()
 batches.register("command-batch", BatchViewSet)
 
@@ -19,6 +23,7 @@ of_device = SimpleRouter()
 of_device.register("connection", ConnectionViewSet)
 of_device.register("command", CommandViewSet)
 
+sockets = [path("api/v1/ws/terminal", TerminalConsumer.as_asgi())]
 urlpatterns = [
     path(
         "api/v1/controller/batch-command/execute/",
@@ -31,6 +36,7 @@ urlpatterns = [
     ),
     path("api/v1/controller/", include(router.urls)),
     path("api/v1/controller/", include(batches.urls)),
+    path("api/v1/controller/", include(terminals.urls)),
     # Both paths exist in the original: one is documented, the other served.
     path("api/v1/connection/", include((router.urls, "documented"))),
     path("api/v1/controller/device/<uuid:device_id>/", include(of_device.urls)),

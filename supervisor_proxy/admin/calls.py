@@ -10,8 +10,8 @@ from django.urls import path
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
+    RecordAdmin,
     RuleTabularInline,
-    ScopedAdmin,
     ScopedRelatedFilter,
     admin_url,
     badge,
@@ -60,24 +60,9 @@ def shown_call(call: SupervisorCall) -> dict[str, Any]:
     }
 
 
-class Kept(ScopedAdmin):
-    """Read-only admin of records."""
-
-    resource = "supervisor"
-    warn_unsaved_form = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(SupervisorCall)
-class SupervisorCallAdmin(Kept):
+class SupervisorCallAdmin(RecordAdmin):
+    resource = "supervisor"
     empty_hint = (
         "Calls are made on a device's page, from the list of supervisors, and over the API."
     )
@@ -123,7 +108,8 @@ class SupervisorCallAdmin(Kept):
 
 
 @admin.register(SupervisorBatch)
-class SupervisorBatchAdmin(Kept):
+class SupervisorBatchAdmin(RecordAdmin):
+    resource = "supervisor"
     empty_hint = "Select supervisors in their list to call all of them at once."
     list_display = ["title", "organization", "progress", "actor", "sent"]
     list_filter = [("organization", ScopedRelatedFilter)]
@@ -226,7 +212,8 @@ class CampaignDeviceInline(RuleTabularInline):
 
 
 @admin.register(UpdateCampaign)
-class UpdateCampaignAdmin(Kept):
+class UpdateCampaignAdmin(RecordAdmin):
+    resource = "supervisor"
     empty_hint = "Select Home Assistant devices in their list to update them in waves."
     list_display = ["name", "organization", "state_shown", "wave", "begun", "reason"]
     list_filter = [("organization", ScopedRelatedFilter), ("state", ChoicesDropdownFilter)]

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
+    RecordAdmin,
     ScopedRelatedFilter,
     admin_url,
     badge,
@@ -21,7 +22,6 @@ from controller.base.admin import (
 from controller.base.errors import Refused
 from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
-from supervisor_proxy.admin.calls import Kept
 from supervisor_proxy.admin.home_tab import HomeTab
 from supervisor_proxy.admin.home_tables import table_of, version
 from supervisor_proxy.models import Home, HomeAlert, Supervisor, UpdateCampaign
@@ -37,7 +37,8 @@ PER_PAGE = 50
 
 
 @admin.register(Home)
-class HomeAdmin(HomeTab, Kept):
+class HomeAdmin(HomeTab, RecordAdmin):
+    resource = "supervisor"
     empty_hint = "Home Assistant devices appear here once their supervisor is added. They are checked every five minutes."
     list_display = [
         "on", "organization", "core_shown", "system_shown", "supervisor_shown", "updates",
@@ -166,7 +167,8 @@ class HomeAdmin(HomeTab, Kept):
 
 
 @admin.register(HomeAlert)
-class HomeAlertAdmin(Kept):
+class HomeAlertAdmin(RecordAdmin):
+    resource = "supervisor"
     empty_hint = "No device reports an issue, and no add-on has failed."
     list_display = ["on", "organization", "kind", "about", "text", "created", "ended"]
     list_filter = [("supervisor__device__organization", ScopedRelatedFilter), "kind"]

@@ -1,4 +1,4 @@
-"""Supervisors, their calls, terminals, Home Assistant state and backups."""
+"""Supervisors, their calls, Home Assistant state and backups."""
 
 from supervisor_proxy.models.backups import BACKUPS, BackupPlan, StoredBackup
 from supervisor_proxy.models.calls import (
@@ -11,7 +11,6 @@ from supervisor_proxy.models.campaigns import CAMPAIGNS, CampaignDevice, UpdateC
 from supervisor_proxy.models.homes import Home, HomeAlert
 from supervisor_proxy.models.ingress import IngressSession
 from supervisor_proxy.models.supervisors import Supervisor
-from supervisor_proxy.models.terminals import Terminal, TerminalPart
 
 __all__ = [
     "BACKUPS",
@@ -27,7 +26,5 @@ __all__ = [
     "Supervisor",
     "SupervisorBatch",
     "SupervisorCall",
-    "Terminal",
-    "TerminalPart",
     "UpdateCampaign",
 ]

@@ -1,1 +1,1 @@
-"""Rules of supervisors: calls, batches, terminals, ingress, updates and backups."""
+"""Rules of supervisors: calls, batches, ingress, updates and backups."""

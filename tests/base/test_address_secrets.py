@@ -53,7 +53,7 @@ STAY_HERE = {
     "supervisor_proxy.StoredBackup": "opens a backup that is kept here",
     "supervisor_proxy.BackupPlan": "opens a backup that is kept here",
     "supervisor_proxy.IngressSession": "is deleted when its supervisor moves",
-    "supervisor_proxy.TerminalPart": "is shown here",
+    "connections.TerminalPart": "is shown here",
     "supervisor_proxy.SupervisorCall": "goes to its supervisor",
     "supervisor_proxy.RememberedAnswer": "is compared here",
     "vpn.VpnClient": "is fetched by the device",

@@ -28,7 +28,7 @@ OTHERS = {
     "accounts.Session.address": "comes from the connection itself",
     "monitoring.WifiSession.mac_address": "engine/wireless.py writes one spelling",
     "networks.Node.address": "is made by the portal",
-    "supervisor_proxy.Terminal.address": "comes from the connection itself",
+    "connections.Terminal.address": "comes from the connection itself",
     "supervisor_proxy.SupervisorCall.address": "comes from the connection itself",
 }
 

@@ -12,7 +12,6 @@ from supervisor_proxy.models import (
     Supervisor,
     SupervisorBatch,
     SupervisorCall,
-    Terminal,
     UpdateCampaign,
 )
 
@@ -53,18 +52,6 @@ class BatchFilter(filters.FilterSet):
 
     class Meta:
         model = SupervisorBatch
-        fields: list[str] = []
-
-
-class TerminalFilter(filters.FilterSet):
-    organization = filters.ModelChoiceFilter(
-        "device__organization", queryset=visible_organizations
-    )
-    device = filters.UUIDFilter("device_id")
-    state = filters.ChoiceFilter(choices=Terminal.State.choices)
-
-    class Meta:
-        model = Terminal
         fields: list[str] = []
 
 

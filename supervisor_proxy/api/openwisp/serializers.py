@@ -14,7 +14,6 @@ from supervisor_proxy.models import (
     Supervisor,
     SupervisorBatch,
     SupervisorCall,
-    Terminal,
     UpdateCampaign,
 )
 from supervisor_proxy.rules.supervisors import address_of
@@ -74,28 +73,6 @@ class SupervisorBatchSerializer(serializers.ModelSerializer[SupervisorBatch]):
 
     def get_results(self, obj: Any) -> dict[str, int]:
         return {state: getattr(obj, state) for state in SupervisorCall.State.values}
-
-
-class TerminalSerializer(serializers.ModelSerializer[Terminal]):
-    """A terminal. The ticket is only returned on creation."""
-
-    device = VisibleRelatedField(queryset=Device.objects.all())
-    reason = serializers.CharField(max_length=200)
-    ticket = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Terminal
-        fields = [
-            "id", "device", "reason", "ticket", "state", "actor", "address", "opened", "closed",
-            "closed_because", "created",
-        ]  # fmt: skip
-        read_only_fields = [
-            "state", "actor", "address", "opened", "closed", "closed_because", "created",
-        ]  # fmt: skip
-
-    def get_ticket(self, row: Terminal) -> str | None:
-        """Return the ticket of a terminal that was just made; it is told once."""
-        return getattr(row, "ticket", None)
 
 
 class CampaignDeviceSerializer(serializers.ModelSerializer[CampaignDevice]):

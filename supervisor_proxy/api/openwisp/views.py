@@ -1,9 +1,9 @@
-"""Views of supervisors, their calls, terminals, update campaigns and backups."""
+"""Views of supervisors, their calls, update campaigns and backups."""
 
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -25,7 +25,6 @@ from supervisor_proxy.api.openwisp.filters import (
     PlanFilter,
     StoredBackupFilter,
     SupervisorFilter,
-    TerminalFilter,
 )
 from supervisor_proxy.api.openwisp.serializers import (
     BackupPlanSerializer,
@@ -37,7 +36,6 @@ from supervisor_proxy.api.openwisp.serializers import (
     SupervisorBatchSerializer,
     SupervisorCallSerializer,
     SupervisorSerializer,
-    TerminalSerializer,
 )
 from supervisor_proxy.models import (
     BackupPlan,
@@ -47,10 +45,9 @@ from supervisor_proxy.models import (
     Supervisor,
     SupervisorBatch,
     SupervisorCall,
-    Terminal,
     UpdateCampaign,
 )
-from supervisor_proxy.rules import backups, call_requests, campaigns, supervisors, terminals
+from supervisor_proxy.rules import backups, call_requests, campaigns, supervisors
 from supervisor_proxy.rules import ingress as remote
 
 
@@ -114,41 +111,6 @@ class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     resource = "supervisor"
     filterset_class = BatchFilter
     serializer_class = SupervisorBatchSerializer
-
-
-class TerminalViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):
-    """Terminals, opened with a ticket at ``/api/v1/ws/terminal``, and recordings."""
-
-    queryset = Terminal.objects.all()
-    resource = "terminal"
-    permissions = {
-        "create": "terminal:open", "close": "terminal:close", "recording": "terminal:replay",
-    }  # fmt: skip
-    filterset_class = TerminalFilter
-    serializer_class = TerminalSerializer
-
-    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        values = serializer.validated_data
-        terminal, ticket = terminals.create_ticket(
-            require_user(self.request), values["device"], reason=values["reason"]
-        )
-        terminal.ticket = ticket  # type: ignore[attr-defined]
-        serializer.instance = terminal
-
-    @extend_schema(request=None, responses={204: None})
-    @action(detail=True, methods=["post"])
-    def close(self, request: Request, pk: str) -> Response:
-        """Close the terminal, also another user's."""
-        terminals.ask_to_close(self.get_object())
-        return Response(status=204)
-
-    @extend_schema(responses={(200, "application/x-asciicast"): OpenApiTypes.STR})
-    @action(detail=True, methods=["get"])
-    def recording(self, request: Request, pk: str) -> HttpResponse:
-        """Return the recording in asciicast format."""
-        terminal = self.get_object()
-        record_audit("terminal.replayed", terminal)
-        return HttpResponse(terminals.played(terminal), content_type="application/x-asciicast")
 
 
 class CampaignViewSet(CreateModelMixin, ReadOnlyModelViewSet[Any], OwnedViewSet):

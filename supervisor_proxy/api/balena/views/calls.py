@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused, Unreachable
 from controller.base.leases import FREE, assign
+from controller.connections.rules import terminals
 from controller.dialects.balena import LenientJSONParser, View, relay_response, require_user
 from supervisor_proxy.api.balena.serializers import (
     AskSerializer,
@@ -30,7 +31,7 @@ from supervisor_proxy.engine.answers import TEXT
 from supervisor_proxy.engine.routes import LARGEST_DATA, MASK, CallRequest
 from supervisor_proxy.engine.versions import older
 from supervisor_proxy.models import Supervisor, SupervisorCall
-from supervisor_proxy.rules import idempotency, terminals
+from supervisor_proxy.rules import idempotency
 from supervisor_proxy.rules.batch_calls import ask_many, ask_many_later, visible
 from supervisor_proxy.rules.call_execution import ask
 from supervisor_proxy.rules.call_requests import (
@@ -138,7 +139,7 @@ def own_terminal(
         return relay_response(200, TEXT, b"OK", speaker="portal")
     terminals.may_open(user, supervisor.device)
     terminals.connection_for(supervisor.device)
-    page = f"/admin/supervisor_proxy/terminal/on/{supervisor.device_id}/"
+    page = f"/admin/connections/terminal/on/{supervisor.device_id}/"
     home = settings.MUSTER_PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
     return relay_response(200, TEXT, f"{home}{page}".encode(), speaker="portal")
 

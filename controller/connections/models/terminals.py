@@ -8,7 +8,7 @@ from controller.accounts.models import OrganizationScoped, User
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedBytesField
-from controller.connections.models import DeviceConnection
+from controller.connections.models.connections import DeviceConnection
 from controller.devices.models import Device
 
 
@@ -43,6 +43,7 @@ class Terminal(OrganizationScoped, Base):
     is_to_close = models.BooleanField(default=False)
 
     class Meta:
+        db_table = "supervisor_proxy_terminal"
         ordering = ["-created"]
         indexes = [
             models.Index(fields=["device", "-created"]),
@@ -71,6 +72,7 @@ class TerminalPart(OrganizationScoped):
     events = EncryptedBytesField()
 
     class Meta:
+        db_table = "supervisor_proxy_terminalpart"
         ordering = ["number"]
         constraints = [
             models.UniqueConstraint(fields=["terminal", "number"], name="terminal_part_once")

@@ -14,18 +14,18 @@ from django.views.decorators.http import require_POST
 from controller.accounts.rules.audit import record_audit
 from controller.base.admin import (
     ChoicesDropdownFilter,
+    RecordAdmin,
     ScopedRelatedFilter,
     admin_url,
     badge,
     display,
 )
 from controller.base.errors import Refused
-from controller.connections.models import DeviceConnection
+from controller.connections.models import DeviceConnection, Terminal
+from controller.connections.rules import recordings
+from controller.connections.rules import terminals as rules
 from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
-from supervisor_proxy.admin.calls import Kept
-from supervisor_proxy.models import Terminal
-from supervisor_proxy.rules import terminals as rules
 
 TONES = {
     Terminal.State.OFFERED: "mute",
@@ -36,7 +36,7 @@ LAST = 10
 
 
 @admin.register(Terminal)
-class TerminalAdmin(Kept):
+class TerminalAdmin(RecordAdmin):
     empty_hint = "Terminals are opened on a device's page."
     resource = "terminal"
     list_display = ["on", "organization", "actor", "reason", "shown_state", "begun", "play"]
@@ -122,7 +122,7 @@ class TerminalAdmin(Kept):
             "back": f"{admin_url(Device, 'change', device.pk)}#terminal",
             "ticket_url": reverse("admin:terminal_ticket", args=[device.pk]),
         }
-        return TemplateResponse(request, "admin/supervisor_proxy/terminal.html", context)
+        return TemplateResponse(request, "admin/connections/terminal.html", context)
 
     def ticket(self, request: HttpRequest, device_id: Any) -> JsonResponse:
         device = self.device_for(request, device_id)
@@ -144,12 +144,14 @@ class TerminalAdmin(Kept):
             "terminal": terminal,
             "recording": reverse("admin:terminal_recording", args=[terminal.pk]),
         }
-        return TemplateResponse(request, "admin/supervisor_proxy/recording.html", context)
+        return TemplateResponse(request, "admin/connections/recording.html", context)
 
     def recording(self, request: HttpRequest, pk: Any) -> HttpResponse:
         terminal = self.row_for(request, str(pk), "replay")
         record_audit("terminal.replayed", terminal)
-        answer = HttpResponse(rules.played(terminal), content_type="application/x-asciicast")
+        answer = HttpResponse(
+            recordings.played(terminal), content_type="application/x-asciicast"
+        )
         answer["Cache-Control"] = "no-store"
         return answer
 

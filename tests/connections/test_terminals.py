@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules import issue_token
+from controller.base.errors import Conflict
+from controller.connections.models import Terminal, TerminalPart
+from controller.connections.rules import terminal_session, terminals
+from controller.connections.rules.terminal_session import Session
 from controller.devices.models import Device
-from supervisor_proxy.models import Terminal, TerminalPart
-from supervisor_proxy.rules import terminals
 from tests import factories
-from tests.fleet.balena import BalenaSupervisor
 from tests.fleet.ssh import SshDevice
 from tests.sockets import Listener, played
 
@@ -119,6 +120,16 @@ def test_a_ticket_is_good_once_for_a_minute_and_for_one_user(
     assert Terminal.objects.filter(state="open").count() == 1
 
 
+def test_many_tickets_open_no_more_terminals_than_a_device_may_have(
+    person: User, offer: Any
+) -> None:
+    tickets = [offer().json()["ticket"] for _ in range(terminals.MOST_OF_A_DEVICE + 1)]
+    for ticket in tickets[:-1]:
+        terminals.redeem_ticket(person, ticket, **SIZE)
+    with pytest.raises(Conflict, match="Close one first"):
+        terminals.redeem_ticket(person, tickets[-1], **SIZE)
+
+
 @pytest.mark.parametrize(
     ("role", "status"), [("viewer", 403), ("operator", 403), ("org_admin", 201)]
 )
@@ -175,16 +186,14 @@ def test_it_ends_when_somebody_closes_it_or_the_right_to_it_is_gone(
 
 
 def test_an_idle_terminal_closes_by_itself(person: User, offer: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(terminals, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(terminal_session, "LOOK_SECONDS", 0.05)
     row = terminals.redeem_ticket(person, offer().json()["ticket"], **SIZE)
 
     async def scene() -> None:
         async def show(data: bytes) -> None:
             """Discard the output."""
 
-        assert await terminals.Session(row, idle=0.2).run(show) == (
-            "Nothing was typed for too long."
-        )
+        assert await Session(row, idle=0.2).run(show) == ("Nothing was typed for too long.")
 
     played(scene)
     row.refresh_from_db()
@@ -210,19 +219,9 @@ def test_another_host_key_is_told_and_nothing_is_opened(
     assert not TerminalPart.objects.exists()
 
 
-def test_spawn_tty_is_the_portals_own_terminal_on_devices_without_one(
-    api: Any, person: User, device: Device, offer: Any, run: Any
+def test_links_of_the_time_when_terminals_belonged_to_supervisors_still_lead_there(
+    client: Any, device: Device
 ) -> None:
-    balena: BalenaSupervisor = run("19.0.5")
-    row = factories.supervisor(balena, device.organization, device=device)
-    body = {"deviceId": row.pk, "appId": 42, "data": {"appId": 42}}
-    answer = api(person).post("/supervisor/v1/spawn-tty", body)
-    assert answer.status_code == 200
-    assert answer["X-Supervisor-Proxy"] == "portal"
-    assert answer.content.decode().endswith(f"/terminal/on/{device.pk}/")
-    opened = terminals.redeem_ticket(person, offer().json()["ticket"], **SIZE)
-    assert api(person).post("/supervisor/v1/despawn-tty", body).content == b"OK"
-    assert terminals.why_end(opened.pk)
-    operator = factories.user(device.organization, "operator")
-    assert api(operator).post("/supervisor/v1/spawn-tty", body).status_code == 403
-    assert not balena.requests
+    answer = client.get(f"/admin/supervisor_proxy/terminal/on/{device.pk}/?x=1")
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/admin/connections/terminal/on/{device.pk}/?x=1"
