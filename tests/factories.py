@@ -29,8 +29,8 @@ from networks.gateways.rules.gateways import create_gateway
 from networks.ipam.models import Subnet
 from networks.ipam.rules import create_subnet
 from networks.overlay.engine.keys import wireguard_pair
-from networks.overlay.models import Member, Network, Node
-from networks.overlay.rules import create_network
+from networks.overlay.models import Member, Network, Node, Share
+from networks.overlay.rules import accept, add_share, create_network, shares
 from networks.overlay.rules.members import add
 from networks.overlay.rules.plans import new_node
 from pki.models import Ca, Cert
@@ -261,6 +261,14 @@ def supervisor(stand_in: Any, organization: Organization, **values: Any) -> Supe
 
 def network(owner: User, name: str = "") -> Network:
     return create_network(owner, name=name or f"network {next(_count)}")
+
+
+def share(network: Network, user: User, permissions: str = "member") -> Share:
+    """Share a network with a user, who has accepted."""
+    row = add_share(network, by=network.owner, email=user.email, permissions=permissions)
+    accept(user, shares.token_of(row))
+    row.refresh_from_db()
+    return row
 
 
 def node(owner: User | None, name: str = "", **values: Any) -> Node:

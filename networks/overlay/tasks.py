@@ -1,11 +1,16 @@
-"""Periodic tasks of overlay networks."""
+"""Tasks of overlay networks."""
 
 from celery import shared_task
 
-from networks.overlay.rules import presence
+from networks.overlay.rules import presence, shares
 
 
 @shared_task(name="networks.tasks.look")
 def refresh_presence() -> int:
     """Expire members and refresh the presence of all others."""
     return presence.refresh_all()
+
+
+@shared_task(name="networks.tasks.mail_share")
+def mail_share(share_id: int) -> bool:
+    return shares.mail(share_id)

@@ -29,10 +29,13 @@ from controller.accounts.rules import (
     passwords,
     ranks,
     sites,
+    sso,
     users,
 )
 from controller.accounts.rules.ranks import PORTAL
-from controller.base.errors import NotPermitted
+from controller.base.errors import NotPermitted, Refused
+from networks.overlay.models import Share
+from networks.overlay.rules import waiting_for
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -451,16 +454,72 @@ def test_ones_own_new_address_counts_when_its_link_was_opened(
     assert emails.owner_of("NEW.CEO@b.example") == user
 
 
-# Addresses that a database takes for alice@github.com, or may.
+# What a database may take for each other: its own address, and what is looked for.
+ALICE = "alice@github.com"
 LOOK_ALIKES = (
-    "alice@g\u0131thub.com", "al\u0131ce@github.com", "\uff41lice@github.com",
-    "ALICE@GITHUB.COM", " alice@github.com ", "alice@githu\u0432.com",
+    (ALICE, "alice@g\u0131thub.com"),  # dotless i
+    (ALICE, "al\u0131ce@github.com"),
+    ("al\u0131ce@github.com", ALICE),
+    (ALICE, "ALICE@G\u0130THUB.COM"),  # dotted capital I
+    (ALICE, "alice@githu\u0432.com"),  # Cyrillic
+    (ALICE, "\u0430lice@github.com"),
+    (ALICE, "alice\u200b@github.com"),  # zero width
+    (ALICE, "alic\u00e9@github.com"),
+    (ALICE, "alice%@github.com"),
+    (ALICE, "_lice@github.com"),
+    ("alice@stra\u00dfe.example", "alice@strasse.example"),  # two domains
+    ("alice@strasse.example", "alice@stra\u00dfe.example"),
+    ("alice@STRASSE.example", "alice@stra\u1e9ee.example"),  # capital sharp s
+)
+SAME = (
+    (ALICE, "ALICE@GITHUB.COM"),
+    (ALICE, " alice@github.com "),
+    ("Alice@GitHub.com", ALICE),
+    (ALICE, "\uff41lice@github.com"),  # full width, which is the same letter to NFKC
+    ("kay@github.com", "\u212aay@github.com"),  # Kelvin sign
+    ("sam@github.com", "\u017fam@github.com"),  # long s
+    ("m\u00fcller@example.org", "M\u00dcLLER@example.org"),
+    ("m\u00fcller@example.org", "mu\u0308ller@example.org"),
 )  # fmt: skip
-SAME = {"\uff41lice@github.com", "ALICE@GITHUB.COM", " alice@github.com "}
 
 
-@pytest.mark.parametrize("email", LOOK_ALIKES)
-def test_addresses_that_look_alike_are_no_identity(email: str) -> None:
-    alice = factories.user(email="alice@github.com")
-    found = {emails.owner_of(email), emails.account_of(email)}
-    assert found == ({alice} if email in SAME else {None})
+def found_by(email: str) -> set[User | None]:
+    return {emails.owner_of(email), emails.account_of(email)}
+
+
+@pytest.mark.parametrize(("own", "email"), LOOK_ALIKES)
+def test_addresses_that_look_alike_are_no_identity(own: str, email: str) -> None:
+    factories.user(email=own)
+    assert found_by(email) == {None}
+
+
+@pytest.mark.parametrize(("own", "email"), SAME)
+def test_spellings_of_one_address_are_one_identity(own: str, email: str) -> None:
+    user = factories.user(email=own)
+    found = found_by(email)
+    # A database that does not know the letters finds nobody, which lets nobody in.
+    assert found == {user} or (not own.isascii() and found == {None})
+
+
+@pytest.mark.parametrize(
+    ("own", "email"),
+    [*SAME, *(pair for pair in LOOK_ALIKES if "stra" in pair[0].casefold())],
+)
+def test_an_address_in_another_spelling_is_taken(own: str, email: str) -> None:
+    factories.user(email=own)
+    with pytest.raises(Refused):
+        emails.refuse_taken(email)
+
+
+@pytest.mark.parametrize(("own", "email"), LOOK_ALIKES)
+def test_a_share_is_not_for_an_address_that_looks_alike(own: str, email: str) -> None:
+    network = factories.network(factories.user())
+    Share.objects.create(network=network, email=own)
+    assert waiting_for(factories.user(email=email)) == []
+
+
+@pytest.mark.parametrize(("own", "email"), LOOK_ALIKES)
+def test_single_sign_on_takes_no_look_alike_for_a_user(own: str, email: str) -> None:
+    factories.user(email=own)
+    with pytest.raises(NotPermitted):
+        sso.authenticate_subject("subject", email=email, is_verified=True)

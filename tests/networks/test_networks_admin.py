@@ -7,7 +7,6 @@ from django.test import Client
 
 from controller.accounts.models import Organization, User
 from networks.overlay.models import Network
-from networks.overlay.rules import add_share
 from tests import factories
 
 
@@ -29,7 +28,7 @@ def signed_in(user: User) -> Client:
 
 def sharing(network: Network, permissions: str) -> User:
     user = factories.user(network.owner.memberships.get().organization, is_staff=True)
-    add_share(network, by=network.owner, email=user.email, permissions=permissions)
+    factories.share(network, user, permissions)
     return user
 
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import AuditEntry, Organization, User
+from controller.base import mail_budget
 from controller.base.errors import Conflict
 from controller.base.redis_lock import turn
 from controller.configs.models import Config
@@ -16,7 +18,7 @@ from controller.configs.rules.devices import deactivate
 from controller.configs.rules.rendering import render_stale
 from controller.devices.models import Device
 from networks.overlay.models import JoinCode, Member, Network, Node
-from networks.overlay.rules import add_share, refresh
+from networks.overlay.rules import refresh, shares
 from networks.overlay.rules.members import add
 from networks.overlay.rules.presence import refresh_all
 from tests import factories
@@ -65,7 +67,7 @@ def test_strangers_see_nothing_and_members_change_nothing(
     network: Network, owner: User, call: Any
 ) -> None:
     member, stranger = factories.user(), factories.user()
-    add_share(network, by=owner, email=member.email, permissions="member")
+    factories.share(network, member)
     row = factories.member(network)
     at = f"/{network.pk}"
     for path in (
@@ -220,6 +222,61 @@ def test_an_invitation_makes_whoever_has_it_a_member_until_it_is_replaced(
     assert call(owner, "post", "/accept/", {"token": token})[0] == 404
 
 
+def test_nobody_joins_a_network_without_accepting(
+    network: Network, owner: User, call: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    guest, other = factories.user(), factories.user()
+    at, body = f"/{network.pk}", {"email": guest.email.upper(), "permissions": "admin"}
+    with django_capture_on_commit_callbacks(execute=True):
+        shown = call(owner, "post", f"{at}/shares/", body)[1]
+    assert (shown["is_pending"], shown["accepted_at"]) == (True, None)
+    assert call(guest, "get", f"{at}/")[0] == 404
+    assert call(guest, "get", "/")[1]["count"] == 0
+    assert call(other, "get", "/invitations/")[1]["results"] == []
+    (invited,) = call(guest, "get", "/invitations/")[1]["results"]
+    assert (invited["network"], invited["owner"]) == (network.name, owner.email)
+    shares.mail(shown["id"])
+    assert invited["token"] in mail.outbox[-1].body
+    assert mail.outbox[-1].to == [guest.email.upper()]
+    status, accepted = call(guest, "post", "/accept/", {"token": invited["token"]})
+    assert (status, accepted["role"]) == (200, "admin")
+    assert call(other, "post", "/accept/", {"token": invited["token"]})[0] == 404
+    assert not shares.mail(shown["id"])
+
+
+def test_an_invitation_into_a_network_is_declined(
+    network: Network, owner: User, call: Any
+) -> None:
+    guest = factories.user()
+    call(owner, "post", f"/{network.pk}/shares/", {"email": guest.email})
+    (invited,) = call(guest, "get", "/invitations/")[1]["results"]
+    assert call(guest, "post", "/decline/", {"token": "x"})[0] == 404
+    assert call(guest, "post", "/decline/", {"token": invited["token"]})[0] == 204
+    assert not network.shares.exists()
+    assert call(guest, "post", "/accept/", {"token": invited["token"]})[0] == 404
+
+
+def test_an_invitation_that_is_withdrawn_lets_nobody_in(
+    network: Network, owner: User, call: Any
+) -> None:
+    guest = factories.user()
+    shown = call(owner, "post", f"/{network.pk}/shares/", {"email": guest.email})[1]
+    (invited,) = call(guest, "get", "/invitations/")[1]["results"]
+    assert call(owner, "delete", f"/{network.pk}/shares/{shown['id']}/")[0] == 204
+    assert call(guest, "post", "/accept/", {"token": invited["token"]})[0] == 404
+
+
+def test_nobody_sends_mails_without_end(
+    network: Network, owner: User, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail_budget, "MOST_AN_HOUR", 2)
+    found = [
+        call(owner, "post", f"/{network.pk}/shares/", {"email": f"x{number}@example.org"})[0]
+        for number in range(3)
+    ]
+    assert found == [201, 201, 400]
+
+
 def test_a_phone_is_told_its_configuration_once(
     network: Network, owner: User, call: Any
 ) -> None:
@@ -255,7 +312,7 @@ def test_ones_own_device_is_renamed_and_reached(
     assert call(owner, "patch", at, {"name": "two"})[0] == 400
     assert call(owner, "patch", at, {"port": 80})[0] == 400
     guest = factories.user()
-    add_share(network, by=owner, email=guest.email, permissions="admin")
+    factories.share(network, guest, "admin")
     assert call(guest, "get", at)[0] == 200
     assert call(guest, "patch", at, {"name": "stolen"})[0] == 403
     assert call(factories.user(), "patch", at, {"name": "stolen"})[0] == 404

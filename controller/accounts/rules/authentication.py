@@ -13,11 +13,12 @@ from django.db.models import CharField, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
+from controller.accounts.engine.email_addresses import is_same_email
 from controller.accounts.engine.scopes import NO_SITE, SiteScope
 from controller.accounts.models import ApiToken, Membership, User
 from controller.accounts.rules import lockouts
 from controller.accounts.rules.audit import record_audit
-from controller.accounts.rules.emails import account_of
+from controller.accounts.rules.emails import account_of, candidates
 from controller.accounts.rules.lockouts import Kind
 from controller.base.compiled_queries import CompiledQuery
 from controller.base.errors import Locked, NotAuthenticated, NotPermitted
@@ -74,8 +75,11 @@ class EmailOrUsernameBackend(ModelBackend):
 
 def _note_refusal(name: str, why: str) -> None:
     """Record a refused sign-in, with one query in any case (constant time)."""
-    named = Q(user__email__iexact=name) if "@" in name else Q(user__username=name)
-    mine = list(Membership.objects.filter(named).values_list("organization", "user")[:2])
+    named = candidates(name, "user__email") if "@" in name else Q(user__username=name)
+    rows = Membership.objects.filter(named).values_list(
+        "organization", "user", "user__email", "user__username"
+    )
+    mine = [one for one in rows[:10] if name == one[3] or is_same_email(one[2], name)]
     record_audit(
         "sign_in",
         organization_id=mine[0][0] if len(mine) == 1 else None,

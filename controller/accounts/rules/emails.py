@@ -8,9 +8,13 @@ from django.conf import settings
 from django.core import signing
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from controller.accounts.engine.email_addresses import canonical_email, is_same_email
+from controller.accounts.engine.email_addresses import (
+    canonical_email,
+    is_like_email,
+    is_same_email,
+)
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
 from controller.accounts.rules.ranks import By, is_administrator, refuse_keys
@@ -30,6 +34,20 @@ def candidates(email: str, path: str = "email") -> Q:
     for one in forms:
         found |= Q(**{f"{path}__iexact": one})
     return found
+
+
+# Letters that no database compares as Python does.
+BEYOND_ASCII = r"[^ -~]"
+
+
+def _alike(rows: QuerySet[Any], email: str) -> bool:
+    """Return whether one of the rows has this address, or one that could be taken for it."""
+    found = rows.filter(
+        candidates(email)
+        | Q(email__iexact=canonical_email(email).casefold())
+        | Q(email__regex=BEYOND_ASCII)
+    )
+    return any(is_like_email(one, email) for one in found.values_list("email", flat=True))
 
 
 def _same(rows: Iterable[Any], email: str) -> list[Any]:
@@ -58,13 +76,13 @@ def refuse_taken(
     email: str, *, but: User | None = None, row: EmailAddress | None = None
 ) -> None:
     """Raise :class:`Refused` if somebody has this address already, in whatever spelling."""
-    users = User.objects.filter(candidates(email))
-    rows = EmailAddress.objects.filter(candidates(email))
+    users = User.objects.all()
+    rows = EmailAddress.objects.all()
     if but is not None:
         users = users.exclude(pk=but.pk)
     if row is not None:
         rows = rows.exclude(pk=row.pk)
-    if _same(users, email) or _same(rows, email):
+    if _alike(users, email) or _alike(rows, email):
         raise Refused({"email": [TAKEN]})
 
 

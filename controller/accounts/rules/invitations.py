@@ -16,6 +16,7 @@ from controller.accounts.rules.ranks import (
     refuse_keys,
 )
 from controller.base.errors import Conflict, Refused
+from controller.base.mail_budget import check_mail_budget
 from controller.celery import enqueue_on_commit
 
 SALT = "accounts.invitation"
@@ -38,7 +39,9 @@ def invite(
     row = Invitation(
         organization=organization, email=email, role=role, place=place, level=level, inviter=by
     )
-    row.checked().save()
+    row.checked()
+    check_mail_budget(by)
+    row.save()
     enqueue_on_commit("controller.accounts.tasks.mail_invitation", str(row.pk))
     return row
 

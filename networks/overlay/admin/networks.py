@@ -9,7 +9,7 @@ from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from controller.accounts.models import User
@@ -20,7 +20,7 @@ from networks.overlay import rules
 from networks.overlay.admin import graph
 from networks.overlay.engine.roles import can
 from networks.overlay.models import Member, Network
-from networks.overlay.rules import join_codes, plans
+from networks.overlay.rules import join_codes, plans, shares
 from networks.overlay.rules.graph import qr_code
 from networks.overlay.rules.members import ownership
 from networks.overlay.rules.networks import share_token
@@ -68,6 +68,7 @@ class NetworkAdmin(RuleAdmin):
     ordering = ["name"]
     fields = [("name", "master")]
     change_form_template = "admin/networks/network/change_form.html"
+    list_before_template = "portal/network_invitations.html"
     delete_rule = staticmethod(lambda _network: None)
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
@@ -86,7 +87,6 @@ class NetworkAdmin(RuleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         user: Any = request.user
-        rules.claim(user)
         active = Q(members__state=Member.State.ACTIVE)
         return (
             super().get_queryset(request)
@@ -96,6 +96,13 @@ class NetworkAdmin(RuleAdmin):
                 online_count=Count("members", filter=active & Q(members__node__online=True)),
             )
         )  # fmt: skip
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        waiting = [
+            {"row": row, "link": reverse("invitation", args=[shares.token_of(row)])}
+            for row in rules.waiting_for(as_user(request))
+        ]
+        return super().changelist_view(request, (extra_context or {}) | {"waiting": waiting})
 
     @display(description="Your part")
     def part(self, obj: Any) -> str:
@@ -297,7 +304,7 @@ def _add_share(network: Network, user: User, data: QueryDict) -> Said:
     rules.add_share(
         network, by=user, email=data.get("email"), permissions=data.get("permissions")
     )
-    return f"The network is shared with {data.get('email')}."
+    return f"{data.get('email')} is invited."
 
 
 def _remove_share(network: Network, user: User, data: QueryDict) -> Said:

@@ -21,7 +21,7 @@ from networks.overlay.rules.networks import (
 )
 from networks.overlay.rules.policies import matrix, set_policy
 from networks.overlay.rules.presence import look_at, refresh
-from networks.overlay.rules.shares import accept, add_share, claim, remove_share
+from networks.overlay.rules.shares import accept, add_share, decline, remove_share, waiting_for
 
 __all__ = [
     "accept",
@@ -32,8 +32,8 @@ __all__ = [
     "approve",
     "check",
     "check_scope",
-    "claim",
     "create_network",
+    "decline",
     "delete_network",
     "look_at",
     "matrix",
@@ -47,4 +47,5 @@ __all__ = [
     "update_member",
     "update_network",
     "update_node",
+    "waiting_for",
 ]

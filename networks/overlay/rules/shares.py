@@ -1,29 +1,39 @@
 """Sharing of networks by e-mail address or by invitation."""
 
+from django.conf import settings
+from django.core import signing
 from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 
 from controller.accounts.engine.email_addresses import canonical_email, is_same_email
 from controller.accounts.models import User
-from controller.accounts.rules.emails import candidates, owner_of, verified_of
+from controller.accounts.rules.emails import candidates, mark_verified, verified_of
 from controller.base.errors import Conflict, NotFound, Refused
+from controller.base.mail_budget import check_mail_budget
+from controller.celery import enqueue_on_commit
 from networks.overlay.engine.roles import Ownership
 from networks.overlay.models import PERMISSIONS, Network, Share
 from networks.overlay.rules.members import remove
 from networks.overlay.rules.networks import check, network_of_token
+
+SALT = "networks.share"
+OPEN_SECONDS = 30 * 24 * 3600
+BAD_LINK = "This invitation is not good, or not any more."
 
 
 @transaction.atomic
 def add_share(
     network: Network, *, by: User, email: object, permissions: object = "member"
 ) -> Share:
-    """Share a network by e-mail, or change the permissions of a share.
+    """Invite an e-mail address into a network, or change the permissions of a share.
 
-    The share is effective once a user has verified the address. The answer does not reveal
-    whether an account with the address exists.
+    The share takes effect when the invitation is accepted. The answer does not reveal whether
+    an account with the address exists.
     """
     check(by, network, "add_share")
     address = checked_email(email)
@@ -34,10 +44,12 @@ def add_share(
         raise Refused({"email": ["It is the owner's own."]})
     row = _share_of(network, address) or Share(network=network, email=address)
     row.permissions = str(permissions)
+    if row.user is not None:
+        _activate(row, row.user)
+        return row
+    check_mail_budget(by)
     row.save()
-    person = row.user or _person(address)
-    if person is not None:
-        _activate(row, person)
+    enqueue_on_commit("networks.tasks.mail_share", row.pk)
     return row
 
 
@@ -48,11 +60,6 @@ def checked_email(email: object) -> str:
     except ValidationError as error:
         raise Refused({"email": ["An e-mail address is expected."]}) from error
     return text
-
-
-def _person(email: str) -> User | None:
-    found = owner_of(email)
-    return found if found is not None and found.is_active else None
 
 
 def _share_of(network: Network, email: str) -> Share | None:
@@ -68,22 +75,61 @@ def _activate(row: Share, person: User) -> None:
         change(codename, person, row.network)
 
 
-def claim(user: User) -> int:
-    """Activate pending shares for the user's verified addresses. Returns their number."""
-    waiting = Share.objects.filter(user=None)
-    if not waiting.exists():
-        return 0
-    mine_verified = verified_of(user)
-    mine = [
-        one
-        for one in waiting.select_related("network")
-        if canonical_email(one.email) in mine_verified
+# --- invitations
+
+
+def token_of(row: Share) -> str:
+    """Return the token of the link that is mailed to the address of a share."""
+    return signing.dumps([row.pk, row.email], salt=SALT)
+
+
+def mail(pk: int) -> bool:
+    """Send the link. Returns whether the invitation is still open."""
+    row = Share.objects.filter(pk=pk, user=None).select_related("network__owner").first()
+    if row is None:
+        return False
+    send_mail(
+        f"An invitation to the network {row.network.name}",
+        f"{row.network.owner} shares the network {row.network.name} with you as "
+        f"{row.get_permissions_display()}.\n\nSign in and accept within thirty days:\n\n"
+        f"{settings.MUSTER_PUBLIC_URL}/invitation/{token_of(row)}\n\n"
+        "If you do not know them, do nothing.\n",
+        None,
+        [row.email],
+    )
+    return True
+
+
+def waiting_for(user: User) -> list[Share]:
+    """Return the open invitations to the user's verified addresses."""
+    mine = verified_of(user)
+    if not mine:
+        return []
+    found = Q()
+    for one in mine:
+        found |= candidates(one)
+    rows = Share.objects.filter(found, user=None).exclude(network__owner=user)
+    return [
+        row
+        for row in rows.select_related("network__owner").order_by("pk")
+        if canonical_email(row.email) in mine
     ]
-    with transaction.atomic():
-        for row in mine:
-            if row.network.owner_id != user.pk:
-                _activate(row, user)
-    return len(mine)
+
+
+def of_token(token: str) -> Share | None:
+    """Return the open invitation of a mailed link; None if it is not one."""
+    try:
+        pk, email = signing.loads(token, salt=SALT, max_age=OPEN_SECONDS)
+    except signing.BadSignature:
+        return None
+    rows = Share.objects.filter(pk=pk, email=email, user=None)
+    return rows.select_related("network__owner").first()
+
+
+def network_of(token: str) -> Network:
+    """Return the network of a mailed link, or of a share token. Raises NotFound."""
+    row = of_token(token)
+    return row.network if row is not None else network_of_token(token)
 
 
 @transaction.atomic
@@ -112,17 +158,38 @@ def _whose(network: Network, row: Share | None, address: str, by: User) -> Owner
 def accept(user: User, token: str) -> Network:
     """Accept an invitation: share its network with the user.
 
-    Raises NotFound or Conflict.
+    ``token`` is the one of a mailed link, or the share token of the network. Raises NotFound or
+    Conflict.
     """
-    network = network_of_token(token)
+    network = network_of(token)
     if network.owner_id == user.pk:
         raise Conflict("The network is your own.")
-    row = Share.objects.filter(network=network, user=user).first()
-    if row is None:
-        row = _share_of(network, user.email)
-        if row is not None and canonical_email(user.email) not in verified_of(user):
-            # It is of whoever really has this address, perhaps with an administrator's rights.
-            raise Refused("Confirm your e-mail address first, by the link that it was sent.")
-        row = row or Share(network=network, email=user.email)
+    if (row := of_token(token)) is not None:
+        if Share.objects.filter(network=network, user=user).exists():
+            raise Conflict("The network is shared with you already.")
+        # What was mailed to this address came back.
+        mark_verified(user, row.email)
         _activate(row, user)
+    elif not Share.objects.filter(network=network, user=user).exists():
+        _activate(_place_for(user, network), user)
     return network
+
+
+def _place_for(user: User, network: Network) -> Share:
+    """Return the share of whoever presents a share token: the one of their address, or another."""
+    mine = next((one for one in waiting_for(user) if one.network_id == network.pk), None)
+    if mine is not None:
+        return mine
+    if _share_of(network, user.email) is not None:
+        # It is of whoever really has this address, perhaps with an administrator's rights.
+        raise Refused("Confirm your e-mail address first, by the link that it was sent.")
+    return Share(network=network, email=user.email)
+
+
+@transaction.atomic
+def decline(user: User, token: str) -> None:
+    """Delete an invitation; whoever holds its link, or has its address, may. Raises NotFound."""
+    row = of_token(token)
+    if row is None or row.network.owner_id == user.pk:
+        raise NotFound(BAD_LINK)
+    row.delete()

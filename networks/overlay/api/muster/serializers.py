@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from controller.devices.models import Device
 from networks.overlay.models import JoinCode, Member, Network, Node, Share
-from networks.overlay.rules import networks, presence
+from networks.overlay.rules import networks, presence, shares
 
 
 class NodeSerializer(serializers.ModelSerializer[Node]):
@@ -126,6 +126,22 @@ class MatrixSerializer(serializers.Serializer[Any]):
 
 class Invitation(serializers.Serializer[Any]):
     token = serializers.CharField()
+
+
+class InvitationSerializer(serializers.ModelSerializer[Share]):
+    """An invitation that waits for the answer of the person that it is for."""
+
+    network = serializers.CharField(source="network.name", read_only=True)
+    owner = serializers.EmailField(source="network.owner.email", read_only=True)
+    token = serializers.SerializerMethodField(help_text="For `accept` and `decline`.")
+
+    class Meta:
+        model = Share
+        fields = ("network", "owner", "email", "permissions", "token", "created")
+        read_only_fields = fields
+
+    def get_token(self, row: Share) -> str:
+        return shares.token_of(row)
 
 
 class NewPhone(serializers.Serializer[Any]):

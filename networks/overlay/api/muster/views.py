@@ -20,6 +20,7 @@ from networks.overlay import rules
 from networks.overlay.api.muster.filters import MemberFilter, NetworkFilter
 from networks.overlay.api.muster.serializers import (
     Invitation,
+    InvitationSerializer,
     JoinCodeSerializer,
     MatrixSerializer,
     MemberSerializer,
@@ -55,7 +56,6 @@ class MeshView(View, GenericViewSet[Any]):
         rules.check_scope(
             self.user, f"network:{'read' if request.method in READS else 'update'}"
         )
-        rules.claim(self.user)
 
     def get_serializer_context(self) -> dict[str, Any]:
         found = dict(super().get_serializer_context())
@@ -153,10 +153,26 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
         shown = MemberSerializer(member, context=self.get_serializer_context()).data
         return Response({"member": shown, "config": text, "qr": qr_code(text)}, status=CREATED)
 
+    @extend_schema(responses=InvitationSerializer(many=True), filters=False)
+    @action(detail=False, methods=["get"], filterset_class=None)
+    def invitations(self, request: Request) -> Response:
+        """List the invitations to your verified addresses that wait for your answer."""
+        page = self.paginate_queryset(rules.waiting_for(self.user))  # type: ignore[arg-type]
+        return self.get_paginated_response(InvitationSerializer(page, many=True).data)
+
+    @extend_schema(request=Invitation, responses={204: None})
+    @action(detail=False, methods=["post"])
+    def decline(self, request: Request) -> Response:
+        """Decline an invitation to one address (its token)."""
+        shape = Invitation(data=request.data)
+        shape.is_valid(raise_exception=True)
+        rules.decline(self.user, shape.validated_data["token"])
+        return Response(status=NO_CONTENT)
+
     @extend_schema(request=Invitation, responses=NetworkSerializer)
     @action(detail=False, methods=["post"])
     def accept(self, request: Request) -> Response:
-        """Accept an invitation (share token) and become a member of its network."""
+        """Accept an invitation (its token, or a share token): become a member of its network."""
         shape = Invitation(data=request.data)
         shape.is_valid(raise_exception=True)
         network = rules.accept(self.user, shape.validated_data["token"])

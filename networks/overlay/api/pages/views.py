@@ -8,7 +8,7 @@ from controller.base.errors import Refused
 from networks.overlay import rules
 from networks.overlay.engine.overlay_names import parse_link
 from networks.overlay.models import Network
-from networks.overlay.rules.networks import network_of_token
+from networks.overlay.rules.shares import network_of, of_token
 
 
 class NetworkPage(LinkedPage):
@@ -47,7 +47,6 @@ class DevicePage(NetworkPage):
         return self.to(network)
 
     def page(self, request: HttpRequest, problem: str = "") -> HttpResponse:
-        rules.claim(self.user)
         _, address, _ = parse_link(request.build_absolute_uri())
         return self.shown(
             request,
@@ -59,20 +58,23 @@ class DevicePage(NetworkPage):
 
 
 class InvitationPage(NetworkPage):
-    """Page ``/invitation/<share token>``: accept a network's invitation."""
+    """Page ``/invitation/<token>``: accept or decline the invitation to a network."""
 
     title = "An invitation"
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         try:
-            network = network_of_token(token)
+            network = network_of(token)
         except Refused as error:
             return self.shown(request, str(error))
         self.title = f"You are invited to {network.name}"
-        return self.shown(request, network=network)
+        return self.shown(request, network=network, share=of_token(token))
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         try:
+            if "decline" in request.POST:
+                rules.decline(self.user, token)
+                return HttpResponseRedirect(admin_url(Network, "changelist"))
             return self.to(rules.accept(self.user, token))
         except Refused as error:
             return self.shown(request, str(error))

@@ -1,0 +1,32 @@
+"""How many mails with links one person may have the portal send to addresses of their choice."""
+
+import logging
+from typing import Any, cast
+
+from redis.exceptions import RedisError
+
+from controller.base.errors import Refused
+from controller.base.redis import quick_client
+
+MOST_AN_HOUR = 100
+HOUR = 3600
+
+log = logging.getLogger(__name__)
+
+
+def check_mail_budget(sender: Any) -> None:
+    """Count one mail of the user ``sender``; raise :class:`Refused` beyond the hourly number.
+
+    While Redis is away nothing is counted, as with all other limits.
+    """
+    key = f"mails:{sender.pk}"
+    try:
+        redis = quick_client()
+        sent = cast(int, redis.incr(key))
+        if sent == 1:
+            redis.expire(key, HOUR)
+    except (RedisError, OSError) as error:
+        log.warning("Redis is away, mails of %s are not counted: %s", sender.pk, error)
+        return
+    if sent > MOST_AN_HOUR:
+        raise Refused(f"At most {MOST_AN_HOUR} invitations an hour. Try again later.")
