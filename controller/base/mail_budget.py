@@ -1,7 +1,7 @@
 """How many mails with links one person may have the portal send to addresses of their choice."""
 
 import logging
-from typing import Any, cast
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -22,7 +22,7 @@ def check_mail_budget(sender: Any) -> None:
     key = f"mails:{sender.pk}"
     try:
         redis = quick_client()
-        sent = cast(int, redis.incr(key))
+        sent = redis.incr(key)
         if sent == 1:
             redis.expire(key, HOUR)
     except (RedisError, OSError) as error:

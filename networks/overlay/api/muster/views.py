@@ -157,7 +157,7 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
     @action(detail=False, methods=["get"], filterset_class=None)
     def invitations(self, request: Request) -> Response:
         """List the invitations to your verified addresses that wait for your answer."""
-        page = self.paginate_queryset(rules.waiting_for(self.user))  # type: ignore[arg-type]
+        page = self.paginate_queryset(rules.waiting_for(self.user))
         return self.get_paginated_response(InvitationSerializer(page, many=True).data)
 
     @extend_schema(request=Invitation, responses={204: None})
