@@ -14,7 +14,7 @@ from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules import issue_token
 from controller.base.secrets import digest
 from controller.configs.models import Backend, Template
-from controller.configs.rules import devices, templates
+from controller.configs.rules import devices, groups, templates
 from controller.connections.models import Credentials, DeviceConnection
 from controller.connections.rules import connect, create_credentials
 from controller.devices.models import Device, DeviceGroup
@@ -94,7 +94,7 @@ def device(
 
 
 def group(organization: Organization, **values: Any) -> DeviceGroup:
-    return devices.create_group(
+    return groups.create_group(
         organization=organization, name=values.pop("name", f"group {next(_count)}"), **values
     )
 

@@ -26,7 +26,9 @@ from controller.accounts.rules import (
     api_keys,
     emails,
     invitations,
+    memberships,
     passwords,
+    permission_groups,
     ranks,
     sites,
     sso,
@@ -104,12 +106,12 @@ def changes_of(organization: Organization, site: Site) -> Changes:
         by=owner, organization=organization, email="x@example.org", role="admin"
     )
     return {
-        "grant": lambda by: users.grant(
+        "grant": lambda by: memberships.grant(
             user=newcomer, organization=organization, role="admin", by=by
         ),
-        "change_role": lambda by: users.change_role(row, role="viewer", by=by),
-        "revoke": lambda by: users.revoke(row, by=by),
-        "add_member": lambda by: users.add_member(
+        "change_role": lambda by: memberships.change_role(row, role="viewer", by=by),
+        "revoke": lambda by: memberships.revoke(row, by=by),
+        "add_member": lambda by: memberships.add_member(
             newcomer, organization=organization, role="admin", by=by
         ),
         "update_user": lambda by: users.update_user(owner, bio="x", by=by),
@@ -124,7 +126,7 @@ def changes_of(organization: Organization, site: Site) -> Changes:
         ),
         "withdraw": lambda by: invitations.withdraw(asked, by=by),
         "site": lambda by: sites.grant(row, site, "full", by=by),
-        "group": lambda by: users.save_group(name="g", by=by),
+        "group": lambda by: permission_groups.save_group(name="g", by=by),
         "address": lambda by: ranks.check_can_manage_user(by, address.user),
     }
 
@@ -157,7 +159,7 @@ def test_a_permission_of_a_group_gives_no_rank(organization: Organization) -> No
     operator.groups.add(group)
     operator = User.objects.get(pk=operator.pk)
     with pytest.raises(NotPermitted):
-        users.change_role(operator.memberships.get(), role="org_admin", by=operator)
+        memberships.change_role(operator.memberships.get(), role="org_admin", by=operator)
     with pytest.raises(NotPermitted, match="more of a site"):
         sites.grant(operator.memberships.get(), site, "full", by=operator)
     sites.grant(operator.memberships.get(), site, "read", by=PORTAL)
@@ -376,7 +378,7 @@ def test_a_narrowed_key_of_a_superuser_takes_no_account_over(api: Any) -> None:
 def test_nobody_is_added_unasked(api: Any, organization: Organization) -> None:
     manager, stranger = member(organization, "org_admin"), factories.user()
     with pytest.raises(NotPermitted, match="unasked"):
-        users.grant(user=stranger, organization=organization, role="viewer", by=manager)
+        memberships.grant(user=stranger, organization=organization, role="viewer", by=manager)
     row = invitations.invite(
         by=manager, organization=organization, email=stranger.email, role="viewer"
     )

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization
 from controller.configs.models import Config
-from controller.configs.rules import devices, templates
+from controller.configs.rules import devices, organization_settings, templates
 from controller.devices.models import Device, Enrollment
 from controller.devices.rules import settings_of
 from tests import factories
@@ -34,7 +34,9 @@ def press(page: Any, name: str) -> None:
 @pytest.fixture
 def rooftops() -> Organization:
     organization = factories.organization("Rooftops")
-    devices.update_settings(settings_of(organization), context={"country": "Italy"})
+    organization_settings.update_settings(
+        settings_of(organization), context={"country": "Italy"}
+    )
     return organization
 
 

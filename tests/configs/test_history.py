@@ -13,7 +13,14 @@ from controller.accounts.models import Organization, User
 from controller.base.leases import LeaseHolder
 from controller.configs.drivers.contract import Outcome
 from controller.configs.models import PUSHES, Config, Push, Snapshot, Template
-from controller.configs.rules import devices, push_queue, push_results, snapshots, templates
+from controller.configs.rules import (
+    devices,
+    groups,
+    push_queue,
+    push_results,
+    snapshots,
+    templates,
+)
 from controller.configs.rules.rendering import render_stale
 from controller.devices.models import Device
 from tests import factories
@@ -130,7 +137,7 @@ def test_a_variable_from_elsewhere_that_changed_is_told_too(
     group = factories.group(organization, context={"word": "of the group"})
     device = factories.device(organization, group=group, config={"templates": [template]})
     first = wanted(device)
-    devices.update_group(group, context={"word": "changed"})
+    groups.update_group(group, context={"word": "changed"})
     render_stale()
     shown = api(admin).get(url_of(device, first)).json()
     assert (shown["same"], shown["notes"]) == (

@@ -5,7 +5,7 @@ import pytest
 from controller.accounts.models import Membership, Version
 from controller.base.errors import Conflict
 from controller.configs.models import Config
-from controller.configs.rules import devices, organization_transfer
+from controller.configs.rules import organization_settings, organization_transfer
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device
 from controller.devices.rules import settings_of
@@ -22,7 +22,7 @@ def other():
 def device(organization):
     """Return a device with every kind of row affected by a move."""
     shared_server = factories.openvpn(None, name="shared server")
-    devices.update_settings(settings_of(organization), context={"town": "Rome"})
+    organization_settings.update_settings(settings_of(organization), context={"town": "Rome"})
     templates = [
         factories.vpn_template(shared_server, name="tunnel"),
         factories.template(None, name="everybody", config=factories.a_file("{{ town }}\n")),

@@ -8,7 +8,7 @@ from controller.accounts.engine import diff
 from controller.accounts.models import Version
 from controller.base.errors import Conflict
 from controller.configs.models import Template
-from controller.configs.rules import devices, templates, versions
+from controller.configs.rules import devices, groups, templates, versions
 from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device, DeviceGroup
 from controller.vpn.models import Vpn
@@ -93,7 +93,7 @@ def test_what_is_gone_since_is_told_and_left_out(organization):
     version = kept(device)[0]
     devices.update_device(device, group=None, config={"templates": []})
     templates.delete_template(template)
-    devices.delete_group(group)
+    groups.delete_group(group)
 
     found = versions.preview_restore(version)
     assert found.notes == [
@@ -118,7 +118,7 @@ def test_templates_and_groups_go_back_and_their_devices_follow(organization):
     group = factories.group(organization, templates=[template])
     device = factories.device(organization, group=group)
     templates.update_template(template, config=factories.a_file("two\n"))
-    devices.update_group(group, templates=[])
+    groups.update_group(group, templates=[])
     assert not device.config.uses.exists()
 
     versions.restore(kept(template)[0])
@@ -133,7 +133,7 @@ def test_deleted_templates_groups_and_servers_come_back(organization):
     vpn = factories.openvpn(organization)
     ids = template.pk, group.pk, vpn.pk
     templates.delete_template(template)
-    devices.delete_group(group)
+    groups.delete_group(group)
     delete_vpn(vpn)
 
     for kind in ("template", "group", "vpn"):

@@ -12,7 +12,7 @@ from controller.configs.rules.agent_cache import publish_status
 from controller.devices.models import Device, Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Notice, Notification
-from controller.notifications.rules import dispatch, email, preferences
+from controller.notifications.rules import dispatch, email, mutes, preferences
 from pki.rules.expiry import tell_expiring
 from tests import factories
 
@@ -114,13 +114,13 @@ def test_who_has_no_grant_for_the_site_is_not_told(organization: Organization) -
 
 
 def test_what_was_muted_is_not_told(device: Device, operator: User) -> None:
-    preferences.mute(operator, device)
+    mutes.mute(operator, device)
     seen(device, Presence.State.OFFLINE)
     assert told(operator) == []
 
 
 def test_what_was_muted_until_yesterday_is_told(device: Device, operator: User) -> None:
-    preferences.mute(operator, device, until=timezone.now() - timedelta(days=1))
+    mutes.mute(operator, device, until=timezone.now() - timedelta(days=1))
     seen(device, Presence.State.OFFLINE)
     assert told(operator) == [OFFLINE]
 

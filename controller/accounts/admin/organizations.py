@@ -23,7 +23,7 @@ from controller.base.admin import (
     display,
 )
 from controller.base.forms import VariablesWidget
-from controller.configs.rules.devices import update_settings
+from controller.configs.rules.organization_settings import update_settings
 from controller.connections.engine.commands import KINDS
 from controller.devices.models import Device, OrganizationSettings
 from controller.devices.rules import rotate_shared_secret, settings_of

@@ -17,7 +17,14 @@ from rest_framework.viewsets import ModelViewSet
 
 from controller.accounts.api import serializers as shapes
 from controller.accounts.models import Organization, User
-from controller.accounts.rules import emails, passwords, users
+from controller.accounts.rules import (
+    emails,
+    organizations,
+    passwords,
+    permission_groups,
+    sign_in_tokens,
+    users,
+)
 from controller.accounts.rules.ranks import check_can_manage_user, refuse_keys
 from controller.base.errors import NotPermitted
 from controller.celery import enqueue_on_commit
@@ -44,7 +51,7 @@ class TokenView(View):
         sign_in = shapes.SignIn(data=request.data, context={"request": request})
         sign_in.is_valid(raise_exception=True)
         user = sign_in.validated_data["user"]
-        return Response({"token": users.token_for(user, name="API sign-in")})
+        return Response({"token": sign_in_tokens.token_for(user, name="API sign-in")})
 
 
 class OrganizationViewSet(RuleViewSet):
@@ -52,13 +59,13 @@ class OrganizationViewSet(RuleViewSet):
 
     queryset = Organization.objects.order_by("-created", "pk")
     resource = "organization"
-    create_rule = staticmethod(users.create_organization)
-    update_rule = staticmethod(users.update_organization)
-    delete_rule = staticmethod(users.delete_organization)
+    create_rule = staticmethod(organizations.create_organization)
+    update_rule = staticmethod(organizations.update_organization)
+    delete_rule = staticmethod(organizations.delete_organization)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         organization: Any = serializer.instance
-        serializer.instance = users.update_organization(
+        serializer.instance = organizations.update_organization(
             organization, by=require_user(self.request), **serializer.validated_data
         )
 
@@ -90,17 +97,17 @@ class GroupViewSet(View, ModelViewSet[Group]):
     pagination_class = Pagination
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        serializer.instance = users.save_group(
+        serializer.instance = permission_groups.save_group(
             by=require_user(self.request), **serializer.validated_data
         )
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        users.save_group(
+        permission_groups.save_group(
             serializer.instance, by=require_user(self.request), **serializer.validated_data
         )
 
     def perform_destroy(self, instance: Group) -> None:
-        users.delete_group(instance, by=require_user(self.request))
+        permission_groups.delete_group(instance, by=require_user(self.request))
 
 
 class MayManage(HasResourcePermission):

@@ -8,16 +8,13 @@ from controller.accounts.rules.authentication import (
     issue_token,
     revoke_token,
 )
-from controller.accounts.rules.users import (
-    change_role,
+from controller.accounts.rules.memberships import change_role, grant, revoke
+from controller.accounts.rules.organizations import (
     create_organization,
     delete_organization,
-    delete_user,
-    grant,
-    revoke,
     update_organization,
-    update_user,
 )
+from controller.accounts.rules.users import delete_user, update_user
 
 __all__ = [
     "EmailOrUsernameBackend",

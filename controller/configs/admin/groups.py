@@ -11,7 +11,7 @@ from controller.base.admin import RuleAdmin, ScopedRelatedFilter, display
 from controller.base.forms import RuleForm, VariablesWidget
 from controller.configs.admin.fields import TemplatesField
 from controller.configs.models import Template
-from controller.configs.rules import devices as rules
+from controller.configs.rules import groups
 from controller.devices.models import DeviceGroup
 
 
@@ -52,9 +52,9 @@ class DeviceGroupAdmin(Versioned, RuleAdmin):
     search_icon = "workspaces"
     resource = "group"
     form = GroupForm
-    create_rule = rules.create_group
-    update_rule = rules.update_group
-    delete_rule = rules.delete_group
+    create_rule = groups.create_group
+    update_rule = groups.update_group
+    delete_rule = groups.delete_group
     list_display = ["name", "organization", "devices", "modified"]
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]

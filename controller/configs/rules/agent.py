@@ -16,13 +16,14 @@ from controller.base.secrets import digest
 from controller.base.values import mac_spellings
 from controller.configs.models import Backend, Config, ConfigQuerySet, Push
 from controller.configs.rules.agent_cache import publish_checksums
-from controller.configs.rules.devices import add_config, render_or_refuse
+from controller.configs.rules.devices import add_config
 from controller.configs.rules.push_results import (
     close_pushes,
     mark_applied,
     mark_failed,
     save_progress,
 )
+from controller.configs.rules.template_assignment import render_or_refuse
 from controller.configs.rules.version_records import record_device
 from controller.devices import rules as devices
 from controller.devices.engine.identity import consistent_key, same_mac

@@ -37,8 +37,8 @@ from controller.configs.rules.bulk_actions import (
     bulk_candidates,
     templates_after,
 )
-from controller.configs.rules.devices import templates_after_group_change
 from controller.configs.rules.rendering import Inputs, inputs
+from controller.configs.rules.template_assignment import templates_after_group_change
 from controller.configs.rules.templates import with_required
 from controller.devices.models import Device, DeviceGroup
 

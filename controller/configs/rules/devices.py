@@ -1,38 +1,38 @@
-"""Devices and groups together with their configurations, in one transaction."""
+"""Devices together with their configurations, in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 
-from controller.accounts.models import Organization, Version
-from controller.accounts.rules.audit import has_actor, record_audit
-from controller.base.errors import NotPermitted, Refused
+from controller.accounts.models import Version
+from controller.base.errors import NotPermitted
 from controller.configs.models import (
     Backend,
     Config,
-    GroupTemplate,
     Template,
-    TemplateUse,
 )
 from controller.configs.rules import vpn_templates
 from controller.configs.rules.agent_cache import invalidate_checksums, publish_checksums
-from controller.configs.rules.group_assignment import reassign
-from controller.configs.rules.rendering import inputs, mark_stale, refresh
+from controller.configs.rules.rendering import inputs
+from controller.configs.rules.template_assignment import (
+    assign,
+    assigned_templates,
+    default_templates,
+    render_or_refuse,
+    templates_after_group_change,
+)
 from controller.configs.rules.templates import (
     check_usable,
     group_templates,
     initial_templates,
-    usable,
     with_required,
 )
-from controller.configs.rules.version_records import record_device, record_group
+from controller.configs.rules.version_records import record_device
 from controller.connections.rules import add_automatic, drop_foreign_connections
 from controller.devices import rules as devices
-from controller.devices.models import Device, DeviceGroup, OrganizationSettings
+from controller.devices.models import Device, DeviceGroup
 
-# Error code for a configuration that cannot be rendered.
-CANNOT_RENDER = "cannot_render"
 # Device fields that affect the rendering of its configuration.
 RENDERED_FIELDS = {"name", "mac_address", "key", "hardware_id", "os", "group", "organization"}
 
@@ -75,42 +75,6 @@ def add_config(
     return row
 
 
-def assign(config: Config, templates: Sequence[Template]) -> None:
-    """Assign these templates in order, required ones first, and render.
-
-    Raises Refused if a template is not usable or the result cannot be rendered.
-    """
-    organization = config.device.organization
-    check_usable(organization, config.backend, templates)
-    chosen = with_required(organization, config.backend, templates)
-    vpn_templates.check_once(chosen)
-    if has_actor():
-        before = [one.name for one in _templates(config)]
-        if before != (after := [one.name for one in chosen]):
-            record_audit(
-                "assign_templates",
-                config,
-                before={"templates": before},
-                after={"templates": after},
-            )
-    config.uses.all().delete()
-    TemplateUse.objects.bulk_create(
-        TemplateUse(config=config, template=template, position=position)
-        for position, template in enumerate(chosen)
-    )
-    vpn_templates.set_clients(config, chosen)
-    render_or_refuse(config)
-
-
-def render_or_refuse(config: Config) -> None:
-    """Render synchronously; raise Refused if rendering fails."""
-    Config.objects.filter(pk=config.pk).invalidate()
-    refresh([config.pk])
-    config.refresh_from_db()
-    if config.render_error:
-        raise Refused(config.render_error, code=CANNOT_RENDER)
-
-
 @transaction.atomic
 def update_device(
     device: Device, *, config: Mapping[str, Any] | None = None, **values: Any
@@ -148,7 +112,7 @@ def _follow(
         assign(
             row,
             templates_after_group_change(
-                _templates(row), row.backend, before.group, device.group
+                assigned_templates(row), row.backend, before.group, device.group
             ),
         )
     elif RENDERED_FIELDS & values.keys():
@@ -161,13 +125,9 @@ def _fresh(device: Device) -> Device:
     return fresh
 
 
-def _templates(config: Config) -> list[Template]:
-    return [use.template for use in config.uses.select_related("template")]
-
-
 def _change_config(row: Config, changes: Mapping[str, Any], before: Device) -> None:
     device = row.device
-    templates: list[Template] = list(changes.get("templates", _templates(row)))
+    templates: list[Template] = list(changes.get("templates", assigned_templates(row)))
     backend_before = row.backend
     for name in ("backend", "config", "context"):
         if name in changes:
@@ -186,25 +146,6 @@ def _change_config(row: Config, changes: Mapping[str, Any], before: Device) -> N
             templates = [one for one in templates if one.organization_id is None]
             templates = [*default_templates(device.organization, row.backend), *templates]
     assign(row, templates)
-
-
-def default_templates(organization: Organization, backend: str) -> list[Template]:
-    return list(usable(organization, backend).filter(default=True).order_by("name"))
-
-
-def templates_after_group_change(
-    templates: Sequence[Template],
-    backend: str,
-    old: DeviceGroup | None,
-    new: DeviceGroup | None,
-) -> list[Template]:
-    """Replace the former group's templates by the new group's, which come last."""
-    if old == new:
-        return list(templates)
-    leaving = set(group_templates(old, backend))
-    joining = group_templates(new, backend)
-    kept = [one for one in templates if one not in leaving or one in joining]
-    return list(dict.fromkeys([*kept, *joining]))
 
 
 @transaction.atomic
@@ -256,70 +197,6 @@ def delete_device(device: Device, *, force: bool = False) -> None:
     invalidate_checksums([device.pk])
     vpn_templates.leave_all(device)
     device.delete()
-
-
-@transaction.atomic
-def create_group(*, templates: Sequence[Template] = (), **values: Any) -> DeviceGroup:
-    group = devices.create_group(**values)
-    _set_group_templates(group, templates)
-    record_group(group)
-    return group
-
-
-@transaction.atomic
-def update_group(
-    group: DeviceGroup, *, templates: Sequence[Template] | None = None, **values: Any
-) -> DeviceGroup:
-    """Update a group and the templates and variables of its devices."""
-    context = group.context
-    group = devices.update_group(group, **values)
-    rows = Config.objects.filter(device__group=group, is_retired=False)
-    if templates is not None:
-        before = {backend: group_templates(group, backend) for backend in Backend.values}
-        _set_group_templates(group, templates)
-        reassign(rows, group, before)
-    if group.context != context:
-        mark_stale(rows)
-    record_group(group)
-    return group
-
-
-@transaction.atomic
-def update_settings(row: OrganizationSettings, **values: Any) -> OrganizationSettings:
-    """Update an organization's device settings; its devices are rendered again."""
-    context = row.context
-    row = devices.update_settings(row, **values)
-    if row.context != context:
-        mark_stale(
-            Config.objects.filter(device__organization=row.organization_id, is_retired=False)
-        )
-    return row
-
-
-def _set_group_templates(group: DeviceGroup, templates: Sequence[Template]) -> None:
-    for template in templates:
-        if template.organization_id not in {None, group.organization_id}:
-            raise Refused(
-                {"templates": [f"The template {template.name} is of another organization."]}
-            )
-    if has_actor():
-        record_audit(
-            "assign_templates", group, after={"templates": [one.name for one in templates]}
-        )
-    GroupTemplate.objects.filter(group=group).delete()
-    GroupTemplate.objects.bulk_create(
-        GroupTemplate(group=group, template=template, position=position)
-        for position, template in enumerate(dict.fromkeys(templates))
-    )
-
-
-@transaction.atomic
-def delete_group(group: DeviceGroup) -> None:
-    """Delete the group; its devices stay, without its templates and variables."""
-    record_group(group, Version.Verb.DELETED)
-    for device in group.devices.filter(is_deactivated=False):
-        update_device(device, group=None)
-    group.delete()
 
 
 def preview(

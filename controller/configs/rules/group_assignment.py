@@ -60,7 +60,7 @@ def _write_templates(
         batch_size=1000,
     )
     for row, now, chosen in changed:
-        if {one.vpn_id for one in now} != {one.vpn_id for one in chosen}:
+        if {one.vpn_id for one in now} - {None} != {one.vpn_id for one in chosen} - {None}:
             vpn_templates.set_clients(row, chosen)
         if has_actor():
             record_audit(

@@ -17,7 +17,7 @@ from controller.accounts.rules.versions import values_of
 from controller.base import masking
 from controller.base.errors import Conflict
 from controller.configs.models import Template
-from controller.configs.rules import devices, templates, version_records
+from controller.configs.rules import devices, groups, templates, version_records
 from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device, DeviceGroup
 from controller.vpn.models import Vpn
@@ -52,8 +52,8 @@ KINDS = {
         templates.update_template,
     ),
     "group": Kind(
-        DeviceGroup, version_records.group_values, version_records.record_group, devices.create_group,
-        devices.update_group,
+        DeviceGroup, version_records.group_values, version_records.record_group, groups.create_group,
+        groups.update_group,
     ),
     "vpn": Kind(
         Vpn, lambda vpn: values_of(vpn, KEPT), record_vpn, create_vpn, update_vpn,

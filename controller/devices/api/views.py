@@ -23,7 +23,13 @@ from controller.base.downloads import archive_response
 from controller.base.errors import NotFound, Refused
 from controller.base.secret_fields import shown_values
 from controller.configs.models import Config, TemplateUse
-from controller.configs.rules import devices, organization_transfer
+from controller.configs.rules import (
+    devices,
+    groups,
+    organization_settings,
+    organization_transfer,
+    template_assignment,
+)
 from controller.connections.rules.ssh_access import APPROVE, approval_kept, approve
 from controller.devices.api.filters import DeviceFilter, GroupFilter
 from controller.devices.api.serializers import (
@@ -179,7 +185,7 @@ class DeviceViewSet(RuleViewSet):
         return Response(shown | {"is_deactivated": deactivated})
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, Refused) and exc.code == devices.CANNOT_RENDER:
+        if isinstance(exc, Refused) and exc.code == template_assignment.CANNOT_RENDER:
             return super().handle_exception(ValidationError({"config": exc.by_field}))
         return super().handle_exception(exc)
 
@@ -275,9 +281,9 @@ class GroupViewSet(RuleViewSet):
     resource = "group"
     filterset_class = GroupFilter
     serializer_class = GroupSerializer
-    create_rule = staticmethod(devices.create_group)
-    update_rule = staticmethod(devices.update_group)
-    delete_rule = staticmethod(devices.delete_group)
+    create_rule = staticmethod(groups.create_group)
+    update_rule = staticmethod(groups.update_group)
+    delete_rule = staticmethod(groups.delete_group)
 
 
 # Required for writing as well: otherwise their contents would be lost unseen.
@@ -326,7 +332,7 @@ class OrganizationSettingsView(OfOrganization):
             )
         if SECRET_SETTINGS & given.validated_data.keys():
             self.settings_for("secret")
-        return self.shown(devices.update_settings(row, **given.validated_data))
+        return self.shown(organization_settings.update_settings(row, **given.validated_data))
 
     def shown(self, row: OrganizationSettings) -> Response:
         return Response(SettingsSerializer(row, context={"request": self.request}).data)

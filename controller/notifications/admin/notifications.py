@@ -14,8 +14,7 @@ from controller.base.admin import RuleAdmin, action, badge, display
 from controller.base.errors import NotFound
 from controller.notifications.admin import preferences
 from controller.notifications.models import KIND_CHOICES, Mute, Notification
-from controller.notifications.rules import dispatch
-from controller.notifications.rules import preferences as choosing
+from controller.notifications.rules import dispatch, mutes
 from controller.notifications.rules.links import path_to
 
 TONES = {"success": "good", "info": "mute", "warning": "warn", "error": "bad"}
@@ -129,10 +128,10 @@ class NotificationAdmin(RuleAdmin):
         for row in queryset.select_related("notice"):
             app, _, model = row.notice.object_type.partition(".")
             try:
-                found = choosing.target(app, model, row.notice.object_id, seen_by=user)
+                found = mutes.target(app, model, row.notice.object_id, seen_by=user)
             except NotFound:
                 continue
-            choosing.mute(user, found, until=until)
+            mutes.mute(user, found, until=until)
             done.add(str(found))
         told = (
             f"You are told nothing of {', '.join(sorted(done))}." if done else "Nothing to do."
@@ -144,7 +143,7 @@ class NotificationAdmin(RuleAdmin):
 class MuteAdmin(RuleAdmin):
     empty_hint = "Nothing is muted. Mute devices in the list of notifications."
     resource = "notification"
-    delete_rule = choosing.unmute
+    delete_rule = mutes.unmute
     list_display = ["object_name", "object_type", "valid_till", "created"]
     list_display_links = None
     search_fields = ["object_name"]

@@ -36,7 +36,7 @@ from controller.notifications.api.filters import (
     WebhookFilter,
 )
 from controller.notifications.models import Delivery, Mute, Notification, Preference, Webhook
-from controller.notifications.rules import dispatch, preferences, webhooks
+from controller.notifications.rules import dispatch, mutes, preferences, webhooks
 from controller.notifications.rules.links import path_to
 
 RESOURCE = "notification"
@@ -124,13 +124,11 @@ class MuteView(Own):
     serializer_class = shapes.MuteSerializer
 
     def row(self, request: Request, app_label: str, model_name: str, object_id: str) -> Any:
-        return preferences.target(
-            app_label, model_name, object_id, seen_by=require_user(request)
-        )
+        return mutes.target(app_label, model_name, object_id, seen_by=require_user(request))
 
     @extend_schema(responses=shapes.MuteSerializer)
     def get(self, request: Request, **which: str) -> Response:
-        muted = preferences.muted(require_user(request), self.row(request, **which))
+        muted = mutes.muted(require_user(request), self.row(request, **which))
         return Response(shapes.MuteSerializer(muted).data)
 
     @extend_schema(request=shapes.MuteSerializer, responses={201: shapes.MuteSerializer})
@@ -139,12 +137,12 @@ class MuteView(Own):
         given = shapes.MuteSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         until = given.validated_data.get("valid_till")
-        muted = preferences.mute(require_user(request), row, until=until)
+        muted = mutes.mute(require_user(request), row, until=until)
         return Response(shapes.MuteSerializer(muted).data, status=201)
 
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request, **which: str) -> Response:
-        preferences.unmute(preferences.muted(require_user(request), self.row(request, **which)))
+        mutes.unmute(mutes.muted(require_user(request), self.row(request, **which)))
         return Response(status=204)
 
 

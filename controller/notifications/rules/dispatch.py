@@ -21,7 +21,8 @@ from controller.notifications.models import (
     Webhook,
     emails_are_sent,
 )
-from controller.notifications.rules.preferences import PreferenceLookup, all_muted
+from controller.notifications.rules.mutes import all_muted
+from controller.notifications.rules.preferences import PreferenceLookup
 
 BATCH = 200
 MAIL = "controller.notifications.tasks.mail"

@@ -12,6 +12,7 @@ from django.utils import timezone
 from controller.accounts.models import Organization
 from controller.configs.models import Config, Push
 from controller.configs.rules import devices as inventory
+from controller.configs.rules import organization_settings
 from controller.devices import rules as devices
 from controller.devices.drivers import agent_cache
 from controller.devices.models import Device, Presence
@@ -43,7 +44,7 @@ def key_of(organization: Organization, base: str = MAC) -> str:
 
 
 def settle(organization: Organization, **values: Any) -> None:
-    inventory.update_settings(devices.settings_of(organization), **values)
+    organization_settings.update_settings(devices.settings_of(organization), **values)
 
 
 @pytest.fixture

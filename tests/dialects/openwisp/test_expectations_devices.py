@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization
 from controller.configs.models import Config, Push, Template
-from controller.configs.rules import devices
+from controller.configs.rules import devices, organization_settings
 from controller.configs.rules.push_queue import reconcile
 from controller.devices.models import Device
 from controller.devices.rules import settings_of
@@ -99,7 +99,7 @@ def test_38_beyond_the_limit_nothing_is_created(
     client: Client, organization: Organization, headers: dict[str, str]
 ) -> None:
     factories.device(organization)
-    devices.update_settings(settings_of(organization), device_limit=1)
+    organization_settings.update_settings(settings_of(organization), device_limit=1)
     assert post(client, headers, body(organization)).status_code == 400
     assert Device.objects.count() == 1
 

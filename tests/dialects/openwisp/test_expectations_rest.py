@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from controller.accounts.models import Organization
-from controller.configs.rules import devices
+from controller.configs.rules import devices, organization_settings
 from controller.devices.models import Device
 from controller.devices.rules import settings_of
 from pki.models import Cert
@@ -48,7 +48,7 @@ def test_57_a_kind_that_the_organization_does_not_permit_is_no_choice(
     client: Client, organization: Organization, device: Device
 ) -> None:
     headers = factories.bearer(factories.user(organization))
-    devices.update_settings(settings_of(organization), command_types=["reboot"])
+    organization_settings.update_settings(settings_of(organization), command_types=["reboot"])
     url = f"{DEVICE}{device.pk}/command/"
     custom = {"type": "custom", "input": {"command": "uptime"}}
     refused = client.post(url, custom, content_type=JSON, headers=headers)

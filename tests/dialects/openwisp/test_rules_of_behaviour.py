@@ -13,7 +13,7 @@ from django.test import Client
 
 from controller.accounts.models import Organization
 from controller.configs.models import Config, Push, Template
-from controller.configs.rules import devices, templates
+from controller.configs.rules import devices, groups, organization_settings, templates
 from controller.configs.rules.push_queue import reconcile
 from controller.configs.rules.rendering import inputs_of, render_stale, with_inputs
 from controller.configs.rules.vpn_servers import update_vpn
@@ -166,10 +166,10 @@ def test_b1_variables_of_the_group_and_of_the_organization_reach_all_that_use_th
     group = factories.group(organization, context={"a": "1"})
     device = factories.device(organization, group=group, config={"templates": [template]})
     seen = {config_of(device).desired_id}
-    devices.update_group(group, context={"a": "2"})
+    groups.update_group(group, context={"a": "2"})
     render_stale()
     seen.add(config_of(device).desired_id)
-    devices.update_settings(settings_of(organization), context={"b": "3"})
+    organization_settings.update_settings(settings_of(organization), context={"b": "3"})
     render_stale()
     seen.add(config_of(device).desired_id)
     assert len(seen) == 3
@@ -310,7 +310,7 @@ def test_b3_a_changed_group_reaches_all_its_devices_but_those_out_of_service(
     group = factories.group(organization, templates=[first])
     one, two, off = (factories.device(organization, group=group) for _ in range(3))
     devices.deactivate(off)
-    devices.update_group(group, templates=[second])
+    groups.update_group(group, templates=[second])
     assert [has(device) for device in (one, two, off)] == [[second], [second], []]
 
 
@@ -348,7 +348,7 @@ def test_b4_the_devices_own_variable_wins_over_every_other(
     template = factories.template(
         organization, default_values={"v": "template", "d": "template"}
     )
-    devices.update_settings(
+    organization_settings.update_settings(
         settings_of(organization), context={"v": "organization", "o": "organization"}
     )
     group = factories.group(organization, context={"v": "group", "o": "group"})

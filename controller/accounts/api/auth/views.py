@@ -21,6 +21,7 @@ from controller.accounts.rules import (
     mfa,
     passwords,
     sessions,
+    sign_in_tokens,
     users,
 )
 from controller.base.errors import NotAuthenticated, NotFound, NotPermitted, Refused
@@ -261,7 +262,7 @@ class LogoutView(OwnView):
         if isinstance(auth, Credential) and auth.session is not None:
             sessions.revoke(auth.session, because="signed out")
         elif isinstance(auth, Credential) and auth.secret:
-            users.forget_token(self.user, auth.secret)
+            sign_in_tokens.forget_token(self.user, auth.secret)
         return without_cookies(Response({"message": "Signed out."}))
 
 

@@ -11,7 +11,8 @@ from django.db import transaction
 from controller.accounts.models import Organization
 from controller.base.management.console import described, pause
 from controller.configs.models import Backend, Config, Template
-from controller.configs.rules.devices import create_device, create_group
+from controller.configs.rules.devices import create_device
+from controller.configs.rules.groups import create_group
 from controller.configs.rules.templates import create_template
 from controller.connections.models import Credentials
 from controller.connections.rules import connect, create_credentials

@@ -1,0 +1,50 @@
+"""Organizations: create, change and delete."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from controller.accounts.models import Membership, Organization
+from controller.accounts.rules.memberships import OWNER, change_role
+from controller.accounts.rules.ranks import (
+    By,
+)
+from controller.base.errors import Conflict, Refused
+
+
+def create_organization(**values: Any) -> Organization:
+    organization = Organization(**values).checked()
+    organization.save()
+    return organization
+
+
+@transaction.atomic
+def update_organization(
+    organization: Organization,
+    *,
+    owner: Membership | None = None,
+    by: By,
+    **values: Any,
+) -> Organization:
+    """Change an organization; ``owner`` names the membership that becomes its owner's."""
+    if owner is not None:
+        if owner.organization_id != organization.pk:
+            raise Refused({"owner": ["The owner is a member of the organization."]})
+        change_role(owner, role=OWNER, by=by)
+    for name, value in values.items():
+        setattr(organization, name, value)
+    organization.checked().save()
+    return organization
+
+
+@transaction.atomic
+def delete_organization(organization: Organization) -> None:
+    """Delete an organization; raise Conflict while rows belong to it."""
+    try:
+        organization.delete()
+    except ProtectedError as error:
+        kinds = sorted({str(row._meta.verbose_name_plural) for row in error.protected_objects})
+        raise Conflict(
+            f"{organization} still has {', '.join(kinds)}. Delete or move them first."
+        ) from error
