@@ -16,6 +16,7 @@ ROUTES = {
     "controller.configs.tasks.render_stale": {"queue": "render"},
     "controller.configs.tasks.follow_overlay": {"queue": "render"},
     "controller.configs.tasks.run_batches": {"queue": "render"},
+    "controller.accounts.tasks.run_imports": {"queue": "render"},
     "controller.connections.tasks.run_commands": {"queue": "command"},
     "controller.connections.tasks.*": {"queue": "poll"},
     "networks.tasks.apply_change": {"queue": "push"},
@@ -74,6 +75,9 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "forget old configurations": ("controller.configs.tasks.forget", HOUR, "default"),
         "change many devices that no message told of": (
             "controller.configs.tasks.run_batches", reconcile, "render",
+        ),
+        "import tables that no message told of": (
+            "controller.accounts.tasks.run_imports", reconcile, "render",
         ),
         "run commands that no message told of": (
             "controller.connections.tasks.run_commands", reconcile, "command",

@@ -51,6 +51,7 @@ ENDED = Q(ended__isnull=False)
 RULES = (
     Rule("accounts.Version", "MUSTER_VERSION_DAYS", "at", what="all"),
     Rule("accounts.Session", HISTORY, "expires", what="ended"),
+    Rule("accounts.TableImport", HISTORY, "ended", ENDED, "ended"),
     Rule("accounts.Invitation", HISTORY, "expires", what="expired"),
     Rule("accounts.Lockout", "MUSTER_LOCKOUT_DAYS", "last_failure", what="of names"),
     Rule("sessions.Session", "", "expire_date", what="of browsers, when they end"),

@@ -42,6 +42,7 @@ PLAIN = {
     "accounts.auditentry.after": "masked when it is written",
     "accounts.site.settings": "of the interface",
     "accounts.site.subnets": "networks",
+    "accounts.tableimport.found": "cells of a table, whose columns hold no secrets",
     "accounts.version.changed": "names of fields",
     "configs.config.drift": "names of files",
     "configs.devicebatch.values": "an id",

@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from controller.accounts.rules import audit, emails, invitations, passwords
+from controller.accounts.rules import audit, emails, invitations, passwords, table_imports
 from controller.base import health
 
 log = logging.getLogger(__name__)
@@ -44,3 +44,9 @@ def seal_audit() -> int:
 def beat() -> None:
     """Record that beat is alive, which /health/ready checks."""
     health.record_beat()
+
+
+@shared_task
+def run_imports() -> int:
+    """Read or write the tables that people uploaded."""
+    return table_imports.run_due()

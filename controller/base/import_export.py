@@ -1,72 +1,29 @@
-"""CSV and XLSX import and export in the admin; each row calls a rule after a preview."""
+"""Resources: the columns of a table, and the rules that a line of it calls."""
 
-import csv
-from collections.abc import Callable, Iterable
-from io import BytesIO, StringIO
-from itertools import islice
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from uuid import UUID
-from zipfile import BadZipFile, ZipFile
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest
-from import_export.admin import ImportExportMixin
-from import_export.resources import ModelResource
-from import_export.tmp_storages import CacheStorage
+from import_export.resources import Diff, ModelResource
 from import_export.widgets import ForeignKeyWidget
-from openpyxl import load_workbook  # type: ignore[import-untyped]
 
-from controller.base.admin import ExportForm, ImportForm
 from controller.base.errors import Refused
-from controller.base.tables import SpreadsheetCSV, SpreadsheetXLSX, as_text, column_name
+from controller.base.tables import as_text, column_name
 
-MOST_ROWS = 5000
-
-
-# Of what is inside a workbook, whatever it is packed to.
-MOST_UNPACKED = 20 * 1024 * 1024
+# The resource of each model whose tables are imported, by its label.
+RESOURCES: dict[str, type["RuleResource"]] = {}
 
 
-class TooLarge(Exception):
-    """The file is more than an import takes, or is no workbook."""
+class PairDiff(Diff):  # type: ignore[misc]
+    """Value of every column before and after a line."""
 
-
-def _check_rows(rows: Iterable[Any]) -> None:
-    """Raise TooLarge once there are more rows than an import takes; read no further."""
-    # The first one is of names.
-    if next(islice(rows, MOST_ROWS + 1, None), None) is not None:
-        raise TooLarge(f"At most {MOST_ROWS} rows at a time.")
-
-
-class LimitedCSV(SpreadsheetCSV):
-    """CSV whose rows are counted before they are kept."""
-
-    def create_dataset(self, in_stream: Any, **kwargs: Any) -> Any:
-        text = in_stream.decode(errors="replace") if isinstance(in_stream, bytes) else in_stream
-        _check_rows(csv.reader(StringIO(text)))
-        return super().create_dataset(in_stream, **kwargs)
-
-
-class LimitedXLSX(SpreadsheetXLSX):
-    """A workbook that is measured unpacked, and whose rows are counted, before it is read."""
-
-    def create_dataset(self, in_stream: bytes) -> Any:
-        try:
-            with ZipFile(BytesIO(in_stream)) as packed:
-                size = sum(one.file_size for one in packed.infolist())
-        except BadZipFile as error:
-            raise TooLarge("This is no workbook.") from error
-        if size > MOST_UNPACKED:
-            raise TooLarge(
-                f"Unpacked, this workbook has {size >> 20} MiB; the most is {MOST_UNPACKED >> 20}."
-            )
-        book = load_workbook(BytesIO(in_stream), read_only=True, data_only=True)
-        try:
-            _check_rows(book.active.iter_rows() if book.active is not None else iter(()))
-        finally:
-            book.close()
-        return super().create_dataset(in_stream)
+    def as_html(self) -> list[tuple[str, str]]:
+        return [
+            (str(before or ""), str(after or ""))
+            for before, after in zip(self.left, self.right, strict=True)
+        ]
 
 
 class ScopedWidget(ForeignKeyWidget):
@@ -145,8 +102,6 @@ class RuleResource(ModelResource):
 
     def problem_of(self, dataset: Any) -> str:
         """Return why a table is not taken as a whole; empty if its rows are looked at."""
-        if len(dataset) > MOST_ROWS:
-            return f"At most {MOST_ROWS} rows at a time; these are {len(dataset)}."
         known = {*self.columns, *(field.column_name for field in self.get_export_fields())}
         headers: list[str] = dataset.headers
         if not set(headers) & known:
@@ -160,6 +115,17 @@ class RuleResource(ModelResource):
         twice = sorted({name for name in headers if headers.count(name) > 1})
         return f"Columns that stand there twice: {', '.join(twice)}." if twice else ""
 
+    def same_row(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Return what tells the row that a line is of; None if it has an id."""
+        if row.get("id"):
+            return None
+        names = ("organization", *self.natural)
+        return tuple(str(row.get(name) or "").casefold() for name in names)
+
+    @classmethod
+    def get_diff_class(cls) -> type[PairDiff]:
+        return PairDiff
+
     def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
         return as_text(super().export_field(field, instance, **kwargs))
 
@@ -172,6 +138,19 @@ class RuleResource(ModelResource):
                 raise ValidationError({"id": "There is no row with this id."}) from error
         wanted = {f"{name}__iexact": str(row.get(name) or "") for name in self.natural}
         return rows.filter(organization__slug=row.get("organization") or "", **wanted).first()
+
+    def skip_row(
+        self, instance: Any, original: Any, row: Any, import_validation_errors: Any = None
+    ) -> bool:
+        """Return whether a line says what is stored already."""
+        if import_validation_errors or original.pk is None or original._state.adding:
+            return False
+        return all(
+            str(as_text(field.widget.render(field.get_value(instance))) or "")
+            == str(self.export_field(field, original) or "")
+            for field in self.get_import_fields()
+            if field.column_name in row and field.column_name != "id"
+        )
 
     def validate_instance(self, *args: Any, **kwargs: Any) -> None:
         errors = kwargs.get("import_validation_errors") or (args[1] if len(args) > 1 else None)
@@ -210,38 +189,3 @@ class RuleResource(ModelResource):
             raise ValidationError({"organization": "This field is required."})
         if not self.user.has_perm_on(f"{self.resource}:{verb}", instance):
             raise ValidationError({"organization": "You are not permitted to do this there."})
-
-
-class ImportExportAdmin(ImportExportMixin):
-    """Admin with Import and Export on the list page, as listed in ``resource_classes``."""
-
-    import_form_class = ImportForm
-    export_form_class = ExportForm
-    formats: ClassVar[list[Any]] = [LimitedCSV, LimitedXLSX]
-    # Uploads wait in the cache between preview and confirmation: every process can read it.
-    tmp_storage_class = CacheStorage
-    # Each row is recorded in the audit log.
-    skip_admin_log = True
-
-    def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
-        if isinstance(e, TooLarge):
-            form.add_error("import_file", str(e))
-        else:
-            super().add_data_read_fail_error_to_form(form, e)
-
-    def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return {"user": request.user}
-
-    def has_import_permission(self, request: HttpRequest) -> bool:
-        return bool(self.may(request, "create"))
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return bool(self.may(request, "read"))
-
-    def get_valid_export_item_pks(self, request: HttpRequest) -> Any:
-        return self.get_queryset(request).values_list("pk", flat=True)
-
-    def get_export_queryset(self, request: HttpRequest) -> Any:
-        """Return the filtered list, all pages, with the related rows its columns need."""
-        resource: Any = self.get_export_resource_classes(request)[0]
-        return super().get_export_queryset(request).select_related(*resource.related)

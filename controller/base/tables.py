@@ -1,10 +1,24 @@
 """Tables as spreadsheets write them: delimiters, headers, blank rows, and cells like formulas."""
 
+import csv
 import re
+from collections.abc import Iterable
+from io import BytesIO, StringIO
+from itertools import islice
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 from import_export.formats.base_formats import CSV, XLSX
+from openpyxl import load_workbook  # type: ignore[import-untyped]
 from tablib import Dataset
+
+from controller.base.errors import Refused
+
+MOST_ROWS = 5000
+MOST_BYTES = 8 * 1024 * 1024
+# Of what is inside a workbook, whatever it is packed to.
+MOST_UNPACKED = 20 * 1024 * 1024
+ZIP = b"PK\x03\x04"
 
 DELIMITERS = ",;\t"
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
@@ -62,3 +76,63 @@ def cleaned(data: Dataset) -> Dataset:
         if any(str(cell or "").strip() for cell in row):
             found.append([from_text(cell) for cell in row[:width]])
     return found
+
+
+def measure(data: bytes) -> None:
+    """Raise :class:`Refused` if a file is larger than an import takes; nothing is parsed."""
+    if not data.strip():
+        raise Refused({"import_file": ["The file is empty."]})
+    if len(data) > MOST_BYTES:
+        raise Refused({"import_file": [
+            f"This file has {len(data) >> 20} MiB; the most is {MOST_BYTES >> 20}."
+        ]})  # fmt: skip
+    if not data.startswith(ZIP):
+        return
+    try:
+        with ZipFile(BytesIO(data)) as packed:
+            size = sum(one.file_size for one in packed.infolist())
+    except BadZipFile as error:
+        raise Refused({"import_file": ["This is no workbook."]}) from error
+    if size > MOST_UNPACKED:
+        raise Refused({"import_file": [
+            f"Unpacked, this workbook has {size >> 20} MiB; the most is {MOST_UNPACKED >> 20}."
+        ]})  # fmt: skip
+
+
+def parse(data: bytes) -> Dataset:
+    """Return the table in a file, CSV or XLSX; raise :class:`Refused` if there is none.
+
+    Rows are counted before they are kept.
+    """
+    measure(data)
+    try:
+        found = _workbook(data) if data.startswith(ZIP) else _csv(data)
+    except Refused:
+        raise
+    except Exception as error:
+        # Whatever the libraries stumble over, the file is not one that they can read.
+        raise Refused("This is neither a CSV file in UTF-8 nor a workbook (XLSX).") from error
+    if not len(found):
+        raise Refused("There is no row below the names of the columns.")
+    return found
+
+
+def _csv(data: bytes) -> Dataset:
+    _count_rows(csv.reader(StringIO(data.decode("utf-8-sig"))))
+    return SpreadsheetCSV().create_dataset(data)
+
+
+def _workbook(data: bytes) -> Dataset:
+    book = load_workbook(BytesIO(data), read_only=True, data_only=True)
+    try:
+        _count_rows(book.active.iter_rows() if book.active is not None else iter(()))
+    finally:
+        book.close()
+    return SpreadsheetXLSX().create_dataset(data)
+
+
+def _count_rows(rows: Iterable[Any]) -> None:
+    """Raise :class:`Refused` once there are more rows than an import takes; read no further."""
+    # The first one is of names.
+    if next(islice(rows, MOST_ROWS + 1, None), None) is not None:
+        raise Refused(f"At most {MOST_ROWS} rows at a time.")

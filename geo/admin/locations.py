@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.html import format_html, format_html_join
 
+from controller.accounts.admin.table_imports import ImportExportAdmin
 from controller.base.admin import (
     RuleAdmin,
     RuleForm,
@@ -22,7 +23,6 @@ from controller.base.admin import (
     badge,
     display,
 )
-from controller.base.import_export import ImportExportAdmin
 from controller.devices.admin.badges import TONES, presence_badge
 from controller.devices.models import Device, Presence
 from geo.admin import maps

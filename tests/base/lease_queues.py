@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from controller.accounts.models import TableImport
 from controller.base.leases import Leased
 from controller.configs.models import Config, DeviceBatch, DeviceBatchRow, Push
 from controller.connections.models import Command
@@ -111,7 +112,14 @@ def upgrade() -> Upgrade:
     )  # fmt: skip
 
 
+def table_import() -> TableImport:
+    return TableImport.objects.create(
+        user=factories.user(), target="devices.device", name="a.csv", data=b"name\nx\n"
+    )
+
+
 NEW: dict[str, Callable[[], Leased]] = {
+    "imports": table_import,
     "upgrades": upgrade,
     "gateway_changes": gateway_change,
     "bulk_rows": bulk_row,
@@ -125,6 +133,7 @@ NEW: dict[str, Callable[[], Leased]] = {
     "campaigns": campaign,
 }
 ENDINGS: dict[str, dict[str, Any]] = {
+    "imports": {"state": TableImport.State.DONE},
     "upgrades": {"state": Upgrade.State.CONFIRMED},
     "gateway_changes": {"state": Change.State.APPLIED},
     "bulk_rows": {"state": DeviceBatchRow.State.DONE},

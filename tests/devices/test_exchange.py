@@ -2,16 +2,20 @@
 
 import csv
 import io
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from openpyxl import Workbook, load_workbook
 
-from controller.accounts.models import Organization, User
+from controller.accounts.models import Organization, TableImport, User
+from controller.accounts.rules import table_imports
 from controller.devices.models import Device
 from geo.models import Location
 from tests import factories
@@ -28,14 +32,32 @@ def signed_in(organization: Organization, role: str = "org_admin") -> Client:
     return client
 
 
-def upload(client: Client, url: str, data: bytes, kind: str = CSV) -> Any:
-    file = SimpleUploadedFile("table.csv" if kind == CSV else "table.xlsx", data)
-    return client.post(f"{url}import/", {"import_file": file, "format": kind, "resource": ""})
+def upload(client: Client, url: str, data: bytes, name: str = "table.csv") -> Any:
+    return client.post(f"{url}import/", {"import_file": SimpleUploadedFile(name, data)})
 
 
-def confirmed(client: Client, url: str, preview: Any) -> Any:
-    form = preview.context["confirm_form"]
-    return client.post(f"{url}process_import/", form.initial, follow=True)
+def previewed(client: Client, url: str, data: bytes, name: str = "table.csv") -> TableImport:
+    """Upload a table, and let the worker read it."""
+    answer = upload(client, url, data, name)
+    assert answer.status_code == 302, answer.content.decode()
+    row = TableImport.objects.get(pk=answer["Location"].rstrip("/").rpartition("/")[2])
+    assert row.state == "reading"
+    table_imports.run_due()
+    row.refresh_from_db()
+    return row
+
+
+def confirmed(client: Client, url: str, row: TableImport) -> TableImport:
+    client.post(f"{url}import/{row.pk}/confirm/")
+    table_imports.run_due()
+    row.refresh_from_db()
+    return row
+
+
+def page(client: Client, url: str, row: TableImport) -> str:
+    answer = client.get(f"{url}import/{row.pk}/")
+    assert answer.status_code == 200
+    return str(answer.content.decode())
 
 
 def test_devices_are_shown_first_and_made_when_that_is_confirmed(
@@ -49,11 +71,12 @@ def test_devices_are_shown_first_and_made_when_that_is_confirmed(
         f"ap-1,02:00:00:00:00:01,{organization.slug},Floor 1,netjsonconfig.OpenWrt,Quay,10.0.0.1\n"
         f"ap-2,02:00:00:00:00:02,{organization.slug},,,,\n"
     ).encode()
-    preview = upload(client, DEVICES, data)
-    assert preview.status_code == 200
+    preview = previewed(client, DEVICES, data)
     assert not Device.objects.exists()
-    assert "ap-1" in preview.content.decode()
-    confirmed(client, DEVICES, preview)
+    assert (preview.state, preview.found["counts"]) == ("ready", {"new": 2})
+    assert "ap-1" in page(client, DEVICES, preview)
+    ended = confirmed(client, DEVICES, preview)
+    assert (ended.state, ended.done, ended.data) == ("done", 2, b"")
     one, two = Device.objects.order_by("name")
     assert (str(one.group), one.management_ip, one.place.location.name) == (
         "Floor 1", "10.0.0.1", "Quay",
@@ -73,17 +96,17 @@ def test_every_bad_line_is_told_with_its_reason(organization: Organization) -> N
         f"ap-3,02:00:00:00:00:03,{organization.slug},Nowhere\n"
         f"ap-4,02:00:00:00:00:04,{organization.slug},\n"
     ).encode()
-    preview = upload(client, DEVICES, data)
-    rows = preview.context["result"].invalid_rows
-    assert [row.number for row in rows] == [1, 2, 3]
-    told = preview.content.decode()
+    preview = previewed(client, DEVICES, data)
+    assert [one["number"] for one in preview.found["refused"]] == [1, 2, 3]
+    told = page(client, DEVICES, preview)
     for words in (
         "Must be a valid mac address",
         "There is no organization",
         "There is no device group",
     ):
         assert words in told
-    assert "confirm_form" not in preview.context
+    assert f"{preview.pk}/confirm/" not in told
+    assert confirmed(client, DEVICES, preview).state == "ready"
     assert not Device.objects.exists()
 
 
@@ -95,7 +118,9 @@ def test_a_line_changes_the_device_that_it_is_of(organization: Organization) -> 
     data = (
         f"name,mac_address,organization\nnew,02:00:00:00:00:0a,{organization.slug}\n".encode()
     )
-    confirmed(client, DEVICES, upload(client, DEVICES, data))
+    preview = previewed(client, DEVICES, data)
+    assert "<del>old</del> <ins>new</ins>" in page(client, DEVICES, preview)
+    confirmed(client, DEVICES, preview)
     again = Device.objects.get()
     assert (again.pk, again.name, again.notes) == (device.pk, "new", "kept")
 
@@ -121,8 +146,7 @@ def test_what_was_exported_can_be_imported(
     assert {row["name"] for row in rows} == {"formula", *(f"ap-{n}" for n in range(5))}
     assert {row["location"] for row in rows if row["name"] != "formula"} == {"Quay"}
     assert "key" not in rows[0]
-    preview = upload(client, DEVICES, out.content)
-    assert not preview.context["result"].has_validation_errors()
+    assert previewed(client, DEVICES, out.content).found["counts"] == {"skip": 6}
     assert Device.objects.filter(organization=organization).count() == 6
 
 
@@ -132,7 +156,7 @@ def test_locations_come_from_a_spreadsheet(organization: Organization) -> None:
     book.active.append(["Quay", organization.slug, "outdoor", "Strandgaten 1", 5.3221, 60.3913])
     book.save(out)
     client = signed_in(organization)
-    confirmed(client, LOCATIONS, upload(client, LOCATIONS, out.getvalue(), XLSX))
+    confirmed(client, LOCATIONS, previewed(client, LOCATIONS, out.getvalue(), "a.xlsx"))
     place = Location.objects.get()
     assert (place.geometry.x, place.geometry.y) == (5.3221, 60.3913)
     answer = client.post(f"{LOCATIONS}export/", {"format": XLSX, "resource": ""})
@@ -143,14 +167,20 @@ def test_locations_come_from_a_spreadsheet(organization: Organization) -> None:
 @pytest.mark.parametrize("at", ["x,60", "181,60", "5,", "nan,1"])
 def test_a_place_that_is_none_is_refused(at: str, organization: Organization) -> None:
     data = f"name,organization,type,longitude,latitude\nQuay,{organization.slug},outdoor,{at}\n"
-    preview = upload(signed_in(organization), LOCATIONS, data.encode())
-    assert preview.context["result"].has_validation_errors()
+    preview = previewed(signed_in(organization), LOCATIONS, data.encode())
+    assert preview.found["counts"] == {"refused": 1}
 
 
 def test_a_file_that_is_no_table_is_refused(organization: Organization) -> None:
     client = signed_in(organization)
-    for data in (b"\x00\xff\xfe", b""):
-        assert upload(client, DEVICES, data, XLSX).status_code == 200
+    for data in (b"\x00\xff\xfe", b"PK\x03\x04", b"", b"name,mac_address\n"):
+        answer = upload(client, DEVICES, data, "a.xlsx")
+        if answer.status_code == 200:
+            assert "complaint" in answer.content.decode() or answer.context["form"].errors
+        else:
+            table_imports.run_due()
+            row = TableImport.objects.latest("created")
+            assert (row.state, bool(row.problem)) == ("refused", True)
     assert not Device.objects.exists()
 
 
@@ -170,14 +200,124 @@ def test_a_workbook_is_measured_unpacked_and_its_rows_are_counted_first(
         packed.writestr("xl/worksheets/sheet1.xml", b" " * 30_000_000)
     lines = b"name\n" + b"x\n" * 6000
     for name, data, said in (
-        ("a.xlsx", many.getvalue(), "At most 5000 rows"),
         ("a.xlsx", bomb.getvalue(), "Unpacked, this workbook has 28 MiB"),
-        ("a.xlsx", b"nonsense", "no workbook"),
-        ("a.csv", lines, "At most 5000 rows"),
+        ("a.xlsx", b"PK\x03\x04nonsense", "no workbook"),
+        ("a.csv", b"name\n" + b"x" * (9 * 1024 * 1024), "This file has 9 MiB"),
     ):
-        sent = {
-            "import_file": SimpleUploadedFile(name, data),
-            "format": XLSX if name == "a.xlsx" else CSV,
-        }
-        page = client.post("/admin/devices/device/import/", sent)
-        assert said in page.content.decode(), name
+        assert said in upload(client, DEVICES, data, name).content.decode(), name
+    assert not TableImport.objects.exists()
+    lines = b"name\n" + b"x\n" * 6000
+    for name, data in (("a.xlsx", many.getvalue()), ("a.csv", lines)):
+        row = previewed(client, DEVICES, data, name)
+        assert (row.state, row.problem) == ("refused", "At most 5000 rows at a time.")
+
+
+def many(organization: Organization, count: int, first: int = 0) -> bytes:
+    lines = [
+        f"quay {number},{organization.slug},outdoor,5,60" for number in range(first, first + count)
+    ]
+    return "\n".join(["name,organization,type,longitude,latitude", *lines]).encode()
+
+
+def test_a_preview_shows_the_first_rows_and_counts_all(organization: Organization) -> None:
+    client = signed_in(organization)
+    row = previewed(client, LOCATIONS, many(organization, 230))
+    assert (row.total, row.found["counts"], len(row.found["rows"])) == (230, {"new": 230}, 200)
+    shown = page(client, LOCATIONS, row)
+    assert ("quay 199" in shown, "quay 200" in shown, "and 30 more" in shown) == (
+        True, False, True,
+    )  # fmt: skip
+    part = client.get(f"{LOCATIONS}import/{row.pk}/progress/").content.decode()
+    assert "data-refresh-done" in part
+
+
+def test_a_row_that_stands_twice_in_a_table_is_refused(organization: Organization) -> None:
+    data = many(organization, 2) + b"\n" + many(organization, 1).splitlines()[1]
+    row = previewed(signed_in(organization), LOCATIONS, data)
+    assert [(one["number"], one["why"]) for one in row.found["refused"]] == [
+        (3, ["Row 1 is of the same one."])
+    ]
+
+
+def test_an_import_that_lost_its_worker_goes_on_where_it_was(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in(organization)
+    row = previewed(client, LOCATIONS, many(organization, 12))
+    seen: list[int] = []
+    progress = table_imports._progress
+
+    def dies(*args: Any, **values: Any) -> None:
+        progress(*args, **values)
+        seen.append(values["done"])
+        if len(seen) == 2:
+            raise SystemExit
+
+    monkeypatch.setattr(table_imports, "_progress", dies)
+    client.post(f"{LOCATIONS}import/{row.pk}/confirm/")
+    with pytest.raises(SystemExit):
+        table_imports.run_due()
+    # What the second transaction had done is taken back with it.
+    assert Location.objects.count() == 5
+    TableImport.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    table_imports.run_due()
+    TableImport.objects.update(not_before=timezone.now())
+    table_imports.run_due()
+    row.refresh_from_db()
+    assert (row.state, row.found["counts"]) == ("done", {"new": 12})
+    assert Location.objects.count() == 12
+
+
+def test_a_row_that_is_refused_after_the_preview_is_left_out_and_listed(
+    organization: Organization,
+) -> None:
+    client = signed_in(organization)
+    group = factories.group(organization, name="Floor 1")
+    lines = [
+        f"ap-{number},02:00:00:00:00:0{number},{organization.slug},{'Floor 1' if number == 3 else ''}"
+        for number in range(1, 8)
+    ]
+    data = "\n".join(["name,mac_address,organization,group", *lines]).encode()
+    row = previewed(client, DEVICES, data)
+    group.delete()
+    row = confirmed(client, DEVICES, row)
+    assert (row.state, row.found["counts"]) == ("done", {"new": 6, "refused": 1})
+    assert [one["number"] for one in row.found["refused"]] == [3]
+    assert Device.objects.count() == 6
+
+
+def test_nobody_opens_the_import_of_another(organization: Organization) -> None:
+    row = previewed(signed_in(organization), LOCATIONS, many(organization, 1))
+    other = signed_in(organization)
+    for method, rest in (("get", ""), ("get", "progress/"), ("post", "confirm/"),
+                         ("post", "discard/")):  # fmt: skip
+        answer = getattr(other, method)(f"{LOCATIONS}import/{row.pk}/{rest}")
+        assert answer.status_code == 404
+    assert other.get(f"{DEVICES}import/{row.pk}/").status_code == 404
+
+
+def test_who_lost_the_permission_meanwhile_writes_nothing(organization: Organization) -> None:
+    client = signed_in(organization)
+    row = previewed(client, LOCATIONS, many(organization, 1))
+    client.post(f"{LOCATIONS}import/{row.pk}/confirm/")
+    row.user.memberships.update(role="viewer")
+    table_imports.run_due()
+    row.refresh_from_db()
+    assert row.found["counts"] == {"refused": 1}
+    assert not Location.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_is_open_while_a_table_is_parsed(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, inside = signed_in(organization), []
+    parse = table_imports.parse
+
+    def watched(data: bytes) -> Any:
+        inside.append(connection.in_atomic_block)
+        return parse(data)
+
+    monkeypatch.setattr(table_imports, "parse", watched)
+    confirmed(client, LOCATIONS, previewed(client, LOCATIONS, many(organization, 1)))
+    assert inside == [False, False]

@@ -11,6 +11,7 @@ from controller.accounts.models.credentials import (
 )
 from controller.accounts.models.invitations import Invitation
 from controller.accounts.models.saved_filters import SavedFilter
+from controller.accounts.models.table_imports import TableImport
 from controller.accounts.models.tenancy import (
     OrganizationOwned,
     OrganizationScoped,
@@ -43,6 +44,7 @@ __all__ = [
     "Shareable",
     "Site",
     "SiteGrant",
+    "TableImport",
     "User",
     "Version",
 ]

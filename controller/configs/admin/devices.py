@@ -11,6 +11,7 @@ from django.urls import path
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from controller.accounts.admin.table_imports import ImportExportAdmin
 from controller.accounts.admin.versions import Versioned
 from controller.base.admin import (
     LateJoinPaginator,
@@ -21,7 +22,6 @@ from controller.base.admin import (
     display,
 )
 from controller.base.errors import Refused
-from controller.base.import_export import ImportExportAdmin
 from controller.configs.admin import preview
 from controller.configs.admin.bulk_actions import begin
 from controller.configs.admin.device_forms import CONFIG_FIELDS, DeviceForm
