@@ -118,6 +118,7 @@ def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
         "DeviceBatch", "DeviceBatchRow",  # of users who see all sites
         "SavedFilter",  # belongs to a user, or is shared by its row
         "Lockout",  # by name, whether or not the account exists
+        "TableImport",  # belongs to a user
         "RememberedAnswer",  # belongs to a user
         "AuditEntry", "AuditChain",  # are scoped, and survive their organization
         "TemplateUse", "GroupTemplate", "RolloutDevice",  # through-rows between two scoped ones

@@ -13,7 +13,7 @@ from controller.devices.models import Device
 from networks.ipam.models import IpAddress, Subnet
 from networks.ipam.rules.csv import as_csv, import_csv
 from tests import factories
-from tests.devices.test_exchange import CSV, DEVICES, XLSX, confirmed, signed_in, upload
+from tests.devices.test_exchange import CSV, DEVICES, XLSX, confirmed, previewed, signed_in
 
 INPUTS = Path(__file__).parents[1] / "inputs/csv"
 
@@ -53,8 +53,8 @@ def client(organization: Organization) -> Any:
 def test_a_spreadsheets_own_csv_is_taken(
     name: str, client: Any, organization: Organization
 ) -> None:
-    preview = upload(client, DEVICES, table(name, organization))
-    assert preview.context["result"].totals["new"] == 1
+    preview = previewed(client, DEVICES, table(name, organization))
+    assert preview.found["counts"] == {"new": 1}
     confirmed(client, DEVICES, preview)
     device = Device.objects.get()
     assert device.organization == organization
@@ -74,9 +74,9 @@ def test_a_spreadsheets_own_csv_is_taken(
 def test_what_is_no_column_is_told_and_nothing_is_offered(
     data: bytes, words: str, client: Any
 ) -> None:
-    preview = upload(client, DEVICES, data)
-    assert words in preview.content.decode()
-    assert "confirm_form" not in preview.context
+    preview = previewed(client, DEVICES, data)
+    assert preview.state == "refused"
+    assert words in preview.problem
     assert not Device.objects.exists()
 
 
@@ -85,7 +85,7 @@ def test_the_name_that_pages_show_is_a_name_of_the_column(
     client: Any, organization: Organization
 ) -> None:
     data = f"Name,MAC address,Organization,Serial number,Management address\na,020000000001,{organization.slug},S1,10.0.0.1\n"
-    confirmed(client, DEVICES, upload(client, DEVICES, data.encode()))
+    confirmed(client, DEVICES, previewed(client, DEVICES, data.encode()))
     device = Device.objects.get()
     assert (device.hardware_id, device.management_ip) == ("S1", "10.0.0.1")
 
@@ -100,7 +100,7 @@ def test_devices_go_out_and_come_in_as_they_were(
         factories.device(organization, notes=text)
     out = client.post(f"{DEVICES}export/", {"format": kind, "resource": ""})
     Device.objects.update(notes="lost")
-    confirmed(client, DEVICES, upload(client, DEVICES, out.content, kind))
+    confirmed(client, DEVICES, previewed(client, DEVICES, out.content))
     assert sorted(Device.objects.values_list("notes", flat=True)) == sorted(notes)
 
 
