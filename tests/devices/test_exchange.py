@@ -214,7 +214,8 @@ def test_a_workbook_is_measured_unpacked_and_its_rows_are_counted_first(
 
 def many(organization: Organization, count: int, first: int = 0) -> bytes:
     lines = [
-        f"quay {number},{organization.slug},outdoor,5,60" for number in range(first, first + count)
+        f"quay {number},{organization.slug},outdoor,5,60"
+        for number in range(first, first + count)
     ]
     return "\n".join(["name,organization,type,longitude,latitude", *lines]).encode()
 
