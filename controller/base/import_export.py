@@ -16,7 +16,7 @@ from controller.base.tables import as_text, column_name
 RESOURCES: dict[str, type["RuleResource"]] = {}
 
 
-class PairDiff(Diff):  # type: ignore[misc]
+class PairDiff(Diff):
     """Value of every column before and after a line."""
 
     def as_html(self) -> list[tuple[str, str]]:
