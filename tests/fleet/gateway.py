@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -49,6 +51,8 @@ class StandIn(Appliance):
         self.edit: Callable[[], Any] = lambda: None
         # Whether the next change locks everybody out, and whether one has.
         self.locks_out = self.is_locked = False
+        # From when on it is locked, by the clock of ``time.monotonic``.
+        self.locked_from = math.inf
         self.active: list[str] = []
         self.booted = 1
         self.clock = 0.0
@@ -110,7 +114,7 @@ class StandIn(Appliance):
 
     def pass_time(self, seconds: float) -> None:
         self.clock += seconds
-        self.is_locked = False
+        self.is_locked, self.locked_from = False, math.inf
 
     def refusal(self) -> Told:
         return {"message": "no"}, 400
@@ -131,7 +135,7 @@ class StandIn(Appliance):
         return status, "" if status == 204 else JSON, "" if status == 204 else json.dumps(body)
 
     async def respond(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        if self.is_locked:
+        if self.is_locked or time.monotonic() >= self.locked_from:
             return
         if not self.is_write(request):
             await self._send(writer, *self.answer(request))

@@ -9,6 +9,7 @@ import asyncio
 import copy
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -256,8 +257,7 @@ class OpenWrt(StandIn):
             self.files[package] = renamed(self.files[package])
             self.active.append(package)
         if self.locks_out:
-            loop = asyncio.get_running_loop()
-            loop.call_later(self.reload_delay, setattr, self, "is_locked", True)
+            self.locked_from = time.monotonic() + self.reload_delay
         return reply(OK)
 
     def uci_confirm(self, session: str, _args: Any) -> Any:

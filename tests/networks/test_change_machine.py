@@ -250,7 +250,6 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_sent_twice_whoever_is_killed_or_stalls(writes: Any) -> None:
-    writes.MUSTER_GATEWAY_SECONDS = 5
     writes.MUSTER_GATEWAY_SETTLE_SECONDS = 30
     writes.MUSTER_GATEWAY_WATCH_SECONDS = 10**7
     Machine.totals = {}

@@ -29,7 +29,6 @@ def page(change: Change, tail: str = "change") -> str:
 def test_a_dry_run_tells_every_request_and_sends_none(
     driver: str, admin: User, writes: Any
 ) -> None:
-    writes.MUSTER_GATEWAY_SECONDS = 20
     key, _ = DRIVERS[driver]
     with at_a_desk(key, admin, is_binary="binary" in driver) as desk:
         target = desk.do("create", desk.feature.example).target_id

@@ -20,6 +20,7 @@ from tests.fleet.gateways import VENDORS as STAND_INS
 from tests.fleet.http import JSON
 from tests.networks.applying import Desk, at_a_desk
 
+pytestmark = pytest.mark.usefixtures("writes")
 KEPT = {
     "mikrotik": "mikrotik.dhcp.lease_static", "omada": "dhcp.reservation",
     "openwrt": "openwrt.dhcp.static_host", "opnsense": "opnsense.routing.static_route",
@@ -27,11 +28,6 @@ KEPT = {
     "unifi": "unifi.dns.static",
 }  # fmt: skip
 ODD: list[Any] = [[], {}, None, "text", 7, {"data": None}, {"result": [0]}, {"rows": 1}]
-
-
-@pytest.fixture(autouse=True)
-def _patient(writes: Any) -> None:
-    writes.MUSTER_GATEWAY_SECONDS = 20
 
 
 @pytest.fixture

@@ -10,12 +10,8 @@ from controller.base.errors import Conflict, OutcomeUnknown, Refused
 from networks.gateways.rules import reconciliation
 from tests.networks.applying import Desk, at_a_desk
 
+pytestmark = pytest.mark.usefixtures("writes")
 RULE = "openwrt.firewall.rule"
-
-
-@pytest.fixture(autouse=True)
-def _patient(writes: Any) -> None:
-    writes.MUSTER_GATEWAY_SECONDS = 20
 
 
 @pytest.fixture
@@ -87,7 +83,7 @@ def test_it_is_confirmed_only_when_it_is_in_effect(
     """Services are reloaded after the apply: what locks the portal out does so only then."""
     there = desk.do("create", desk.feature.example).target_id
     files = {name: dict(row) for name, row in desk.device.files["firewall"].items()}
-    writes.MUSTER_GATEWAY_EFFECT_SECONDS = 0.8
+    writes.MUSTER_GATEWAY_EFFECT_SECONDS = 0.2
     desk.device.reload_delay, desk.device.locks_out = 0.05, True
     payload = {"create": desk.feature.example, "update": desk.feature.change}.get(operation)
     with pytest.raises(OutcomeUnknown):

@@ -14,13 +14,9 @@ from networks.gateways.rules.gateways import connect
 from networks.gateways.rules.scheduling import ApplyOptions
 from tests.networks.applying import Desk, at_a_desk
 
+pytestmark = pytest.mark.usefixtures("writes")
 ORDERED = [one.key for one in ALL if one.is_ordered]
 MOVED = [one.key for one in ALL if one.is_ordered and "update" in one.operations]
-
-
-@pytest.fixture(autouse=True)
-def _patient(writes: Any) -> None:
-    writes.MUSTER_GATEWAY_SECONDS = 20
 
 
 @pytest.fixture

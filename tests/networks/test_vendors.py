@@ -16,6 +16,7 @@ from tests.fleet.contract import contract_of, holds
 from tests.fleet.gateways import VENDORS
 from tests.networks.applying import Desk, at_a_desk
 
+pytestmark = pytest.mark.usefixtures("writes")
 # Versions with published, differing APIs; "" is the newest one.
 VERSIONS = {
     "opnsense": ("", "25.7", "26.1.9", "26.1.11"),
@@ -55,11 +56,6 @@ KEPT = [
     if is_other_in(one, version)
 ]
 DEEDS = [pytest.param((one.key, ""), id=one.key) for one in ALL if one.action]
-
-
-@pytest.fixture(autouse=True)
-def _patient(writes: Any) -> None:
-    writes.MUSTER_GATEWAY_SECONDS = 20
 
 
 @pytest.fixture
