@@ -89,7 +89,8 @@ class Contract:
         self.by_id = {one.id: one for one in self.calls}
 
     def all(self, method: str, path: str, version: str) -> Iterator[Call]:
-        for one in self.calls:
+        # Paths that are written out come before those with places in them.
+        for one in sorted(self.calls, key=lambda one: str(one.told["path"]).count("{")):
             verbs = {one.told["method"], *one.told.get("methods_also", [])}
             if method in verbs and one.pattern.fullmatch(path) and holds(one.told, version):
                 yield one

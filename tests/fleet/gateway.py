@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from networks.gateways.engine.features.feature import inside
 from networks.gateways.engine.features.versions import parsed
+from tests.fleet.answers import answer_problems
 from tests.fleet.contract import Call, Contract, contract_of
 from tests.fleet.http import JSON, Answer, Appliance, Request, Supervisors
 
@@ -22,6 +23,7 @@ TROUBLES = (
     "refuses", "error", "late before", "late after", "dropped after", "on its way", "slow",
     "edited after",
 )  # fmt: skip
+BAD_REQUEST = 400
 LOST = {"late after", "dropped after"}
 
 
@@ -39,6 +41,8 @@ class StandIn(Appliance):
         self.version = version or self.version
         # Requests outside of the vendor's published API.
         self.faults: list[str] = []
+        # The call of the request that is being answered, where the contract has no fault with it.
+        self.current: Call | None = None
         # Whether unknown fields are ignored, as by some vendors.
         self.is_lenient = False
         self.trouble = ""
@@ -88,8 +92,21 @@ class StandIn(Appliance):
                 found = [each for each in found if not each.endswith(": missing")]
             if call is None or not found:
                 call, problems = one, found
-        self.faults += [f"{self.version}: {method} {path}: {one}" for one in problems]
+            if not found:
+                break
+        self.note_faults(f"{method} {path}", problems)
+        self.current = call if not problems else None
         return call, problems
+
+    def note_faults(self, what: str, problems: list[str]) -> None:
+        self.faults += [f"{self.version}: {what}: {one}" for one in problems]
+
+    def judge_answer(self, request: str, status: int, body: Any) -> None:
+        """Record what of the answer to the current call the vendor would not give."""
+        if self.current is not None and status < BAD_REQUEST:
+            problems = answer_problems(self.current, status, body, self.version)
+            self.note_faults(request, problems)
+        self.current = None
 
     def told(self, feature: Any, row: dict[str, Any]) -> dict[str, str]:
         """Return a stored row with the portal's property names."""
@@ -132,6 +149,7 @@ class StandIn(Appliance):
 
     def answer(self, request: Request) -> Answer:
         body, status = self.tell(request)
+        self.judge_answer(f"{request.method} {request.path}", status, body)
         return status, "" if status == 204 else JSON, "" if status == 204 else json.dumps(body)
 
     async def respond(self, request: Request, writer: asyncio.StreamWriter) -> None:

@@ -280,6 +280,8 @@ class MikroTik(StandIn):
             if verb == "print":
                 asked = [w[5:] for w in sentence if w.startswith(("?.id=", "?=.id="))]
                 rows = [r for r in self.rows(menu) if not asked or r.get(".id") in asked]
+                whole: Any = rows if call.id.endswith(".list") else [*rows, {}][0]
+                self.judge_answer(command, 200, whole)
                 return [
                     *(["!re", *(f"={n}={v}" for n, v in r.items())] for r in rows),
                     ["!done"],

@@ -22,7 +22,7 @@ TOLD = {
     "lan-networks": {"primary": False},
 }
 # Endpoints that return the id of the created object.
-TELLS = {"vpn/wireguards", "lan-networks"}
+TELLS = {"vpn/wireguards", "vpn/wireguard-peers", "setting/service/dhcp"}
 DEEDS = {"block", "unblock", "reconnect", "reboot", "start-online-upgrade"}
 
 

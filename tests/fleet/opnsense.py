@@ -191,8 +191,14 @@ class OPNsense(StandIn):
         """Return the fields of an object in this version, from its create call."""
         call = self.contract.find("POST", f"/api/{kind}/add{noun}", self.version)
         assert call is not None
-        body = self.contract.body(call.told, self.version)[wrapper]
-        return self.contract.names(body, self.version)
+        return self.inner(self.contract.body(call.told, self.version)[wrapper])
+
+    def inner(self, field: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of an object in this version, at any depth."""
+        return {
+            name: {**one, "nested": self.inner(one)} if "nested" in one else one
+            for name, one in self.contract.names(field, self.version).items()
+        }
 
     def whole(self, kind: str, path: str) -> Told:
         """Return a whole model, as other clients request it; for source NAT its mode."""
@@ -228,7 +234,7 @@ class OPNsense(StandIn):
         if verb == "del":
             del rows[target]
             return {"result": "deleted"}
-        target = target or str(uuid.uuid4())
+        made = {} if target else {"uuid": (target := str(uuid.uuid4()))}
         kind, _, noun, _ = called(path)
         fields = self.fields(kind, noun, KINDS[kind][noun])
         unsaid = {n: one["default"] for n, one in fields.items() if "default" in one}
@@ -246,7 +252,7 @@ class OPNsense(StandIn):
         }
         if path.startswith("interfaces/vlan_settings"):
             rows[target]["vlanif"] = vlan_name(values, rows[target])
-        return {"result": "saved", "uuid": target}
+        return {"result": "saved", **made}
 
 
 def parts(path: str) -> tuple[str, str, str]:
@@ -296,7 +302,8 @@ def spelled(fields: dict[str, Any], row: dict[str, Any], kind: str) -> dict[str,
 
 def options(field: dict[str, Any], value: str) -> Any:
     chosen = [one for one in value.split(",") if one]
-    if not chosen and field.get("read_as_empty") == "[]" and "enum" not in field:
+    is_reference = "enum" not in field and "AllowDynamic" not in field.get("allows", [])
+    if not chosen and field.get("read_as_empty") == "[]" and is_reference:
         return []
     known = dict.fromkeys([*field.get("enum", []), *INTERFACES, *chosen])
     return {one: {"value": one, "selected": int(one in chosen)} for one in known}

@@ -51,6 +51,8 @@ class PfSense(StandIn):
         self.settings = {name: dict(row) for name, row in SETTINGS.items()}
         self.last = 1_700_000_000
         self.names_interfaces_by = "id"
+        # How often it is asked until what has changed is reloaded.
+        self.reloads_for = self.reloading = 0
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
         if feature.path in self.settings:
@@ -86,7 +88,8 @@ class PfSense(StandIn):
             # An asynchronous response does not show failures.
             self.faults += [] if sent.get("async") is False else [f"{path}: async"]
             self.active.append(path)
-            return said(200, {"applied": True})
+            self.reloading = self.reloads_for
+            return said(200, self.reloaded())
         if path in KINDS:
             return self.touch(method, path, sent)
         return self.do(method, path, sent)
@@ -97,7 +100,10 @@ class PfSense(StandIn):
     def get(self, path: str) -> Told:
         if path in PLURALS:
             rows = self.rows[PLURALS[path]]
-            return said(200, [{"id": at, **row} for at, row in enumerate(rows)])
+            return said(200, [self.shown(at, row) for at, row in enumerate(rows)])
+        if path in APPLIES:
+            self.reloading = max(self.reloading - 1, 0)
+            return said(200, self.reloaded())
         days = 10 // self.booted
         told: dict[str, Any] = {
             **self.settings,
@@ -110,6 +116,10 @@ class PfSense(StandIn):
         if path in told:
             return said(200, told[path])
         return said(404, None, "ENDPOINT_NOT_FOUND")
+
+    def reloaded(self) -> dict[str, Any]:
+        pending = ["filter"] if self.reloading else []
+        return self.known({"applied": not pending, "pending_subsystems": pending})
 
     def touch(self, method: str, path: str, sent: dict[str, Any]) -> Told:
         rows = self.rows[path]
@@ -128,7 +138,7 @@ class PfSense(StandIn):
             at = int(sent.pop("placement", len(rows)))
             rows.insert(at, {**self.unsaid(path), **sent, **made.get(path, {})})
             self.writes.append(f"POST {path}")
-            return said(200, {"id": at, **rows[at]})
+            return said(200, self.shown(at, rows[at]))
         at = int(sent.pop("id", -1))
         if not 0 <= at < len(rows):
             return said(404, None, "MODEL_OBJECT_NOT_FOUND")
@@ -136,14 +146,24 @@ class PfSense(StandIn):
             return said(400, None, "MODEL_PARENT_ID_REQUIRED")
         self.writes.append(f"{method} {path}")
         if method == "DELETE":
-            return said(200, rows.pop(at))
+            return said(200, self.shown(at, rows.pop(at)))
         placement = int(sent.pop("placement", at))
         rows[at].update(sent)
         rows.insert(placement, rows.pop(at))
         at = placement
         if path == "interface/vlan":
             rows[at]["vlanif"] = f"{rows[at]['if']}.{rows[at]['tag']}"
-        return said(200, {"id": at, **rows[at]})
+        return said(200, self.shown(at, rows[at]))
+
+    def shown(self, at: int, row: dict[str, Any]) -> dict[str, Any]:
+        return self.known({"id": at, **row})
+
+    def known(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return what the package tells of a row: some secrets are only written."""
+        assert self.current is not None
+        told = self.contract.spec(self.current.told["answer"]["data"])
+        names = self.contract.spec(told.get("items", told))["nested"]
+        return {n: v for n, v in row.items() if n in names}
 
     def unsaid(self, path: str) -> dict[str, Any]:
         """Return the defaults of omitted fields; null if that is the default."""

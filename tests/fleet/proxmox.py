@@ -76,6 +76,7 @@ class Proxmox(StandIn):
 
     def answer(self, request: Request) -> Answer:
         body, status = self.tell(request)
+        self.judge_answer(f"{request.method} {request.path}", status, body)
         return status, JSON, json.dumps(body)
 
     def tell(self, request: Request) -> Told:
@@ -139,8 +140,9 @@ class Proxmox(StandIn):
 
     def change(self, method: str, path: str, sent: dict[str, Any]) -> Told:
         if method == "PUT" and path in APPLIES:
+            # A task puts it into effect, after the answer.
             self.active.append(path)
-            return {"data": None}, 200
+            return self.begin("srvreload" if "sdn" not in path else "reloadnetworkall")
         if path in self.rows and method == "POST":
             return self.add(path, sent)
         if path in self.settings and method == "PUT":
@@ -184,20 +186,23 @@ class Proxmox(StandIn):
             self.writes.append(f"{sent['command']} {path}")
             return {"data": None}, 200
         if path in {"nodes/pve/vzdump", "nodes/pve/apt/update"}:
-            return self.begin("vzdump" if "vzdump" in path else "aptupdate", path)
+            return self.deed("vzdump" if "vzdump" in path else "aptupdate", path)
         if (
             guest
             and guest[3] in TASKS
             and (method == "DELETE") == (guest[3] in {None, "snapshot/first"})
         ):
             prefix = "qm" if guest[1] == "qemu" else "vz"
-            return self.begin(prefix + TASKS[guest[3]], path)
+            return self.deed(prefix + TASKS[guest[3]], path)
         return {"data": None, "message": f"Method '{method} /{path}' not implemented"}, 501
 
-    def begin(self, kind: str, path: str) -> Told:
+    def deed(self, kind: str, path: str) -> Told:
+        self.writes.append(path)
+        return self.begin(kind)
+
+    def begin(self, kind: str) -> Told:
         upid = f"UPID:pve:{len(self.tasks):08X}:0012ABCD:65A1B2C3:{kind}:100:{TOKEN}:"
         self.tasks.append({"upid": upid, "type": kind, "looks": 0})
-        self.writes.append(path)
         return {"data": upid}, 200
 
     def refusal(self) -> Told:

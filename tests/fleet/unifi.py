@@ -16,7 +16,15 @@ OFFICIAL = {
 TOLD = {
     "networks": {"default": False},
     "firewall/policies": {"index": 10000},
+    "hotspot/vouchers": {
+        "createdAt": "2026-11-26T12:00:00Z",
+        "code": "4861409510",
+        "expired": False,
+        "authorizedGuestCount": 0,
+    },
 }
+# Answers to a deletion.
+GONE = {"hotspot/vouchers": {"vouchersDeleted": 1}}
 AP_GROUP = "7" * 24
 # The older API returns some numbers as text.
 AS_TEXTS = {"static-route_distance", "rule_index"}
@@ -96,14 +104,18 @@ class UniFi(StandIn):
 
     def device(self, request: Request, path: str) -> Told:
         if path.endswith("/statistics/latest"):
-            return {"uptimeSec": 1_000_000 // self.booted}, 200
+            return {"uptimeSec": 1_000_000 // self.booted, "interfaces": {"radios": []}}, 200
         if path.endswith("/actions") and request.method == "POST":
             return self.acted(path, request.data.get("action"))
         return {"statusCode": 404, "code": "api.not-found"}, 404
 
     def made(self, kind: str, sent: dict[str, Any]) -> Told:
         name = str(uuid.uuid4())
-        told = {"id": name, "metadata": {"origin": "USER_DEFINED"}, **TOLD.get(kind, {})}
+        told = {"id": name, **TOLD.get(kind, {})}
+        if kind == "hotspot/vouchers":
+            sent = {n: v for n, v in sent.items() if n != "count"}
+        else:
+            told["metadata"] = {"origin": "USER_DEFINED"}
         self.rows[kind][name] = {**told, **sent}
         self.writes.append(f"POST {kind}")
         row = self.rows[kind][name]
@@ -121,7 +133,7 @@ class UniFi(StandIn):
         else:
             del rows[target]
         self.writes.append(f"{request.method} {kind}")
-        return {}, 200
+        return rows.get(target, GONE.get(kind, {})), 200
 
     def acted(self, path: str, action: Any) -> Told:
         if action == "RESTART":

@@ -9,9 +9,10 @@ import pytest
 from controller.accounts.models import User
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
 from networks.gateways.drivers.contract import Rejected
+from networks.gateways.drivers.waiting import is_done_within
 from networks.gateways.engine.features import FEATURES, VENDORS
 from networks.gateways.engine.features.versions import KNOWN, caution
-from networks.gateways.models import Gateway
+from networks.gateways.models import Change, Gateway
 from networks.gateways.rules import gateways
 from networks.gateways.rules.gateways import connect
 from tests import factories
@@ -184,3 +185,29 @@ def test_what_a_kind_needs_besides_is_told_at_staging() -> None:
     forward = FEATURES["pfsense.nat.port_forward"]
     payload = {n: v for n, v in forward.example.items() if n != "local_port"}
     assert list(forward.problems("create", payload)) == ["payload.local_port"]
+
+
+@pytest.mark.parametrize("desk", ["proxmox.sdn.zone", "proxmox.node.network"], indirect=True)
+def test_networks_are_applied_when_the_task_that_reloads_them_has_ended(desk: Desk) -> None:
+    desk.device.runs_for = 2
+    assert desk.do("create", desk.feature.example).state == "applied"
+    (task,) = desk.device.tasks
+    assert task["looks"] == 3
+    desk.device.exitstatus = "reload failed"
+    change = desk.stage("delete", target=Change.objects.get().target_id)
+    with pytest.raises(OutcomeUnknown, match="reload failed"):
+        desk.apply(change)
+
+
+@pytest.mark.parametrize("desk", ["pfsense.firewall.alias"], indirect=True)
+def test_what_pfsense_reloads_after_its_answer_is_waited_for(desk: Desk) -> None:
+    desk.device.reloads_for = 2
+    assert desk.do("create", desk.feature.example).state == "applied"
+    assert desk.device.reloading == 0
+    assert desk.device.paths.count(("GET", "/api/v2/firewall/apply")) == 2
+
+
+def test_what_takes_too_long_to_be_in_effect_is_not_waited_for_forever() -> None:
+    looks: list[int] = []
+    assert not is_done_within(0, lambda: bool(looks.append(1)))
+    assert looks == [1]

@@ -56,6 +56,7 @@ class Http:
         self.rehearses = endpoint.rehearses
         self.calls: list[Call] = []
         self.has_sent = False
+        self.seconds = endpoint.seconds
         self._make = partial(
             http.client,
             Kind.GATEWAY,

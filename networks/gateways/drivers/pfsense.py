@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from controller.base.outbound.http import Response
-from networks.gateways.drivers.contract import Endpoint, Rejected
+from networks.gateways.drivers.contract import Endpoint, Rejected, TimedOut
 from networks.gateways.drivers.driver import NEW, Driver
 from networks.gateways.drivers.http import BUSY, REFUSALS, Http, boot, decoded
 from networks.gateways.drivers.labels import Rows, is_ambiguous, name_of, named
+from networks.gateways.drivers.waiting import is_done_within
 from networks.gateways.engine.features import Feature
 
 BY_KEY = "api-key"
@@ -129,7 +130,14 @@ class PfSense(Http, Driver):
 
     def _activate(self, feature: Feature) -> None:
         if feature.activation:
-            self._tell("POST", feature.activation, AT_ONCE)
+            self._apply(feature.activation)
+
+    def _apply(self, path: str) -> None:
+        """Reload what has changed; a package may answer before that is over, and tells when."""
+        if self._tell("POST", path, AT_ONCE).get("applied") is False and not is_done_within(
+            self.seconds, lambda: self._get(path).get("applied") is not False
+        ):
+            raise TimedOut("It is still being applied.")
 
     def _check_names(self) -> None:
         """Refuse if the package is set to represent interfaces by other names than ids."""
@@ -143,9 +151,10 @@ class PfSense(Http, Driver):
             )
 
     def _do(self, feature: Feature, values: Mapping[str, str]) -> str:
-        sent: dict[str, Any] = {**feature.constants, **values}
         if feature.action.endswith("/apply"):
-            sent |= AT_ONCE
+            self._apply(feature.action)
+            return ""
+        sent: dict[str, Any] = {**feature.constants, **values}
         if feature.action == "status/service":
             services = self._get("status/services")
             sent["id"] = next(

@@ -6,16 +6,15 @@ pve.proxmox.com/pve-docs/api-viewer.
 """
 
 import re
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from controller.base.outbound.http import Response
-from networks.gateways.drivers.contract import Endpoint, Rejected
+from networks.gateways.drivers.contract import Endpoint, Rejected, TimedOut
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import SHOWN, Http, boot, decoded
 from networks.gateways.drivers.labels import is_ambiguous, named
+from networks.gateways.drivers.waiting import is_done_within
 from networks.gateways.engine.features import Feature
 
 # An error of the API's own code. Of these it is known that nothing was done.
@@ -24,8 +23,6 @@ NOTHING_DONE = re.compile(
     r"(?i)already (exists|defined|used)|does not exist|no such|not found|not running|is running"
     r"|can't lock|locked|detected modified configuration|invalid|not a template|unable to parse"
 )
-# Seconds between two polls of a task.
-PAUSE = 0.3
 # The API's own property with the position of an object without a name.
 BY_PLACE = "pos"
 
@@ -38,7 +35,6 @@ class Proxmox(Http, Driver):
         known = endpoint.credentials
         token = f"PVEAPIToken={known['key']}={known['secret']}"
         super().__init__(endpoint, "api2/json/", headers={"Authorization": token})
-        self._seconds = endpoint.seconds
         # Scope of the last read or write; `activate` applies to it.
         self._place: dict[str, str] = {}
 
@@ -96,7 +92,10 @@ class Proxmox(Http, Driver):
     def _activate(self, feature: Feature) -> None:
         if feature.activation:
             method, path = feature.activation.split()
-            self._tell(method, path.format(**self._place))
+            task = self._tell(method, path.format(**self._place))
+            # Networks are reloaded by a task: they are not in effect before its end.
+            if is_task(task) and not self._ends(task):
+                raise TimedOut("It is still being applied.")
 
     def _locate(self, feature: Feature, target: str) -> tuple[dict[str, str], str]:
         self._place, name = feature.located(target)
@@ -118,21 +117,24 @@ class Proxmox(Http, Driver):
         rest = {n: v for n, v in values.items() if f"{{{n}}}" not in path}
         sent = {**feature.constants, **rest}
         task = self._tell("".join(method) or "POST", path.format(**values), sent)
-        if not isinstance(task, str) or not task.startswith("UPID:"):
+        if not is_task(task):
             return ""
-        self._wait(values["node"], task)
-        return task[:128]
+        self._ends(task)
+        return str(task)[:128]
 
-    def _wait(self, node: str, task: str) -> None:
-        pause, end = threading.Event(), time.monotonic() + self._seconds
-        while time.monotonic() < end:
-            told = self._get(f"nodes/{node}/tasks/{task}/status")
-            if told.get("status") == "stopped":
-                outcome = str(told.get("exitstatus", ""))
-                if outcome != "OK" and not outcome.startswith("WARNINGS"):
-                    raise Rejected(f"The task failed: {outcome[:SHOWN]}")
-                return
-            pause.wait(PAUSE)
+    def _ends(self, task: str) -> bool:
+        """Return whether a task ends in time. Raises Rejected if it fails."""
+        return is_done_within(self.seconds, lambda: self._is_over(task))
+
+    def _is_over(self, task: str) -> bool:
+        # UPID:<node>:…
+        told = self._get(f"nodes/{task.split(':')[1]}/tasks/{task}/status")
+        if told.get("status") != "stopped":
+            return False
+        outcome = str(told.get("exitstatus", ""))
+        if outcome != "OK" and not outcome.startswith("WARNINGS"):
+            raise Rejected(f"The task failed: {outcome[:SHOWN]}")
+        return True
 
     def _last_part(self, feature: Feature, path: str, name: str) -> str:
         """Return the last path segment of an object: its name or current position."""
@@ -172,6 +174,10 @@ class Proxmox(Http, Driver):
             raise Rejected(f"Proxmox refuses: {reason(answer)[:SHOWN]}")
         self.checked(answer, is_write=True, reason=reason(answer))
         return (decoded(answer, is_write=True) or {}).get("data")
+
+
+def is_task(told: Any) -> bool:
+    return isinstance(told, str) and told.startswith("UPID:")
 
 
 def reason(answer: Response) -> str:
