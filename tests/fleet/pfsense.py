@@ -159,7 +159,7 @@ class PfSense(StandIn):
         return self.known({"id": at, **row})
 
     def known(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Return what the package tells of a row: some secrets are only written."""
+        """Return what the package reports of a row: some secrets are only written."""
         assert self.current is not None
         told = self.contract.spec(self.current.told["answer"]["data"])
         names = self.contract.spec(told.get("items", told))["nested"]
