@@ -82,3 +82,26 @@ def test_the_tests_that_the_documentation_names_exist() -> None:
     assert found
     for page, file, name in found:
         assert f"def {name}(" in (ROOT / file).read_text(), f"{page}: {file}::{name}"
+
+
+PROMISE = re.compile(r"`(?:tests/[\w/]+\.py::\w+|script/[\w -]+)`")
+
+
+def test_every_promise_about_security_names_its_test() -> None:
+    page = (ROOT / "docs/security.md").read_text()
+    table = page.partition("| threat |")[2].partition("\n\n")[0]
+    rows = table.splitlines()[2:]
+    assert len(rows) > 30
+    assert [row for row in rows if not PROMISE.search(row.rsplit("|", 2)[1])] == []
+
+
+@pytest.mark.parametrize("name", ["access.md", "security.md"])
+def test_every_chapter_about_access_and_security_names_a_test(name: str) -> None:
+    """A paragraph may promise several things; what it promises is tried by a test of its chapter."""
+    _, *chapters = re.split(r"^## ", (ROOT / "docs" / name).read_text(), flags=re.MULTILINE)
+    lacking = [
+        one.splitlines()[0]
+        for one in chapters
+        if not PROMISE.search(one) and not one.startswith("For developers")
+    ]
+    assert lacking == []

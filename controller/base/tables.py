@@ -2,9 +2,8 @@
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BytesIO, StringIO
-from itertools import islice
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -15,6 +14,7 @@ from tablib import Dataset
 from controller.base.errors import Refused
 
 MOST_ROWS = 5000
+MOST_COLUMNS = 200
 MOST_BYTES = 8 * 1024 * 1024
 # Of what is inside a workbook, whatever it is packed to.
 MOST_UNPACKED = 20 * 1024 * 1024
@@ -131,8 +131,14 @@ def _workbook(data: bytes) -> Dataset:
     return SpreadsheetXLSX().create_dataset(data)
 
 
-def _count_rows(rows: Iterable[Any]) -> None:
-    """Raise :class:`Refused` once there are more rows than an import takes; read no further."""
-    # The first one is of names.
-    if next(islice(rows, MOST_ROWS + 1, None), None) is not None:
-        raise Refused(f"At most {MOST_ROWS} rows at a time.")
+def _count_rows(rows: Iterable[Sequence[Any]]) -> None:
+    """Raise :class:`Refused` once there are more rows or columns than an import takes.
+
+    Every row is as wide as the widest in a table, so one long line would fill the memory.
+    """
+    for number, row in enumerate(rows):
+        # The first one is of names.
+        if number > MOST_ROWS:
+            raise Refused(f"At most {MOST_ROWS} rows at a time.")
+        if len(row) > MOST_COLUMNS:
+            raise Refused(f"At most {MOST_COLUMNS} columns; row {number} has more.")

@@ -1,9 +1,11 @@
 """Nobody gives, takes or changes more than they have: each role, each change inside an organization."""
 
 import inspect
+import os
 import pkgutil
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +38,7 @@ from controller.accounts.rules import (
 )
 from controller.accounts.rules.ranks import PORTAL
 from controller.base.errors import NotPermitted, Refused
+from controller.notifications.models import Webhook
 from networks.overlay.models import Share
 from networks.overlay.rules import waiting_for
 from tests import factories
@@ -171,34 +174,23 @@ def test_a_permission_of_a_group_gives_no_rank(organization: Organization) -> No
 
 # --- the matrix of writes, over the API
 
-# + is let in, - is refused, 0 finds nothing; the columns are ROLES. "key" is a key of an
-# administrator without scopes, "narrow" one of a superuser for users alone.
-MATRIX = {
-    "own password":          "+++++++--",
-    "own e-mail":            "+++++++--",
-    "own name":              "+++++++--",
-    "own key made":          "+++++++--",
-    "own key listed":        "+++++++--",
-    "own key deleted":       "+++++++--",
-    "viewer's password":     "0000+++--",
-    "viewer's e-mail":       "0000+++--",
-    "viewer's name":         "----++++-",
-    "viewer's role":         "----++++-",
-    "viewer deleted":        "----++++-",
-    "owner's password":      "0000-++--",
-    "owner's role":          "-----++--",
-    "owner deleted":         "-----++--",
-    "superuser made":        "------+--",
-    "member invited":        "----+++--",
-    "owner invited":         "-----++--",
-    "invitation withdrawn":  "----++++-",
-    "site granted":          "----++++0",
-    "grant taken away":      "----++++-",
-    "group made":            "------+--",
-    "settings":              "0---++++0",
-    "shared secret":         "0---++++0",
-    "organization renamed":  "----++++-",
-}  # fmt: skip
+# The table stands in docs/access.md. + is let in, - is refused, 0 finds nothing; the columns are
+# ROLES. "key" is a key of an administrator without scopes, "narrow" one of a superuser for users
+# alone. ACCESS=write writes it.
+DOCS = Path(__file__).parents[2] / "docs/access.md"
+HEAD = "| change | " + " | ".join(ROLES) + " |\n" + "|---" * (len(ROLES) + 1) + "|\n"
+
+
+def matrix() -> dict[str, str]:
+    text = DOCS.read_text().partition(HEAD)[2].partition("\n\n")[0]
+    rows = ([cell.strip() for cell in one.strip("|").split("|")] for one in text.splitlines())
+    return {name: "".join(cells) for name, *cells in rows}
+
+
+def write_matrix(found: dict[str, str]) -> None:
+    before, _, rest = DOCS.read_text().partition(HEAD)
+    lines = (f"| {name} | " + " | ".join(one) + " |" for name, one in found.items())
+    DOCS.write_text(before + HEAD + "\n".join(lines) + "\n\n" + rest.partition("\n\n")[2])
 
 
 def people(organization: Organization) -> dict[str, APIClient]:
@@ -224,7 +216,13 @@ def client_of(**headers: str) -> APIClient:
 
 def calls(organization: Organization) -> dict[str, Callable[[APIClient], Any]]:
     site = sites.create_site(organization=organization, name="Oslo", slug="oslo")
+    empty = sites.create_site(organization=organization, name="Bergen", slug="bergen")
     viewer, owner = member(organization, "viewer"), member(organization, "admin")
+    key = api_keys.create_key(viewer, name="viewer's")[0]
+    hook = Webhook.objects.create(
+        organization=organization, name="hook", url="https://hooks.example.org/"
+    )
+    credential = factories.credentials(organization)
     sites.grant(viewer.memberships.get(), site, "read", by=PORTAL)
     asked = invitations.invite(
         by=owner, organization=organization, email="x@example.org", role="viewer"
@@ -235,6 +233,8 @@ def calls(organization: Organization) -> dict[str, Callable[[APIClient], Any]]:
         f"/api/v1/controller/organization/{organization.pk}/settings/",
     )
     grants = f"/api/v1/sites/{site.pk}/grants/"
+
+    group = Group.objects.create(name="others")
 
     def own(client: APIClient) -> str:
         return str(client.get("/api/v1/auth/me").json()["id"])
@@ -287,6 +287,32 @@ def calls(organization: Organization) -> dict[str, Callable[[APIClient], Any]]:
         "settings": json("patch", settings, {"device_limit": 5}),
         "shared secret": json("post", f"{settings}rotate-secret/"),
         "organization renamed": json("patch", f"/api/v1/users/organization/{pk}/", {"name": "New"}),
+        "account made": json("post", USERS, {
+            "username": "new", "email": "new@example.org", "password": "Tester-12345",
+            "organization_users": [{"organization": pk, "role": "viewer"}]}),
+        "owner's account made": json("post", USERS, {
+            "username": "new", "email": "new@example.org", "password": "Tester-12345",
+            "organization_users": [{"organization": pk, "role": "admin"}]}),
+        "viewer's key deleted": json("delete", f"/api/v1/api-keys/{key.pk}/"),
+        "viewer deactivated": json("patch", f"{USERS}{viewer.pk}/", {"is_active": False}),
+        "viewer in a group": json("patch", f"{USERS}{viewer.pk}/", {"groups": [group.pk]}),
+        "site made": json("post", "/api/v1/sites/", {
+            "organization_id": pk, "name": "Rome", "slug": "rome"}),
+        "site renamed": json("patch", f"/api/v1/sites/{site.pk}/", {"name": "Roma"}),
+        "site deleted": json("delete", f"/api/v1/sites/{empty.pk}/"),
+        "webhook made": json("post", "/api/v1/notifications/webhook/", {
+            "organization": pk, "name": "x", "url": "https://x.example.org/"}),
+        "webhook's secret": json("post", f"/api/v1/notifications/webhook/{hook.pk}/rotate/"),
+        "credential made": json("post", "/api/v1/controller/credential/", {
+            "organization": pk, "name": "x", "connector": "openwisp_controller.connection.connectors.ssh.Ssh",
+            "params": {"username": "root", "password": "x"}}),
+        "credential changed": json(
+            "patch", f"/api/v1/controller/credential/{credential.pk}/", {"name": "y"}),
+        "messages of all": json(
+            "patch", f"/api/v1/notifications/organization/{pk}/setting/", {"email": False}),
+        "geocoder": json(
+            "patch", f"/api/v1/controller/organization/{pk}/geo-settings/",
+            {"estimated_location_enabled": False}),
     }  # fmt: skip
 
 
@@ -307,7 +333,9 @@ def test_each_role_changes_what_the_matrix_says(
                 transaction.set_rollback(True)
             seen += SIGNS.get(status, "+" if status < 300 else f"({status})")
         found[name] = seen
-    assert found == MATRIX
+    if os.environ.get("ACCESS") == "write":
+        write_matrix(found)
+    assert found == matrix()
 
 
 # --- the doors of the admin

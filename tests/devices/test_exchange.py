@@ -207,9 +207,14 @@ def test_a_workbook_is_measured_unpacked_and_its_rows_are_counted_first(
         assert said in upload(client, DEVICES, data, name).content.decode(), name
     assert not TableImport.objects.exists()
     lines = b"name\n" + b"x\n" * 6000
-    for name, data in (("a.xlsx", many.getvalue()), ("a.csv", lines)):
+    wide = b"name" + b"," * 2_000_000 + b"\n" + b"x\n" * 4000
+    for name, data, said in (
+        ("a.xlsx", many.getvalue(), "At most 5000 rows at a time."),
+        ("a.csv", lines, "At most 5000 rows at a time."),
+        ("a.csv", wide, "At most 200 columns; row 0 has more."),
+    ):
         row = previewed(client, DEVICES, data, name)
-        assert (row.state, row.problem) == ("refused", "At most 5000 rows at a time.")
+        assert (row.state, row.problem) == ("refused", said)
 
 
 def many(organization: Organization, count: int, first: int = 0) -> bytes:

@@ -235,7 +235,9 @@ def test_nobody_joins_a_network_without_accepting(
     assert call(other, "get", "/invitations/")[1]["results"] == []
     (invited,) = call(guest, "get", "/invitations/")[1]["results"]
     assert (invited["network"], invited["owner"]) == (network.name, owner.email)
+    Network.objects.filter(pk=network.pk).update(name="Robots\nBcc: all@example.org")
     shares.mail(shown["id"])
+    assert mail.outbox[-1].subject.endswith("Robots Bcc: all@example.org")
     assert invited["token"] in mail.outbox[-1].body
     assert mail.outbox[-1].to == [guest.email.upper()]
     status, accepted = call(guest, "post", "/accept/", {"token": invited["token"]})

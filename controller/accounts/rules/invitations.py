@@ -72,9 +72,11 @@ def mail(pk: str) -> bool:
     row = Invitation.objects.filter(pk=pk).select_related("organization", "inviter").first()
     if row is None or not row.is_open:
         return False
+    # On one line: it stands in a header.
+    name = " ".join(row.organization.name.split())
     send_mail(
-        f"An invitation to {row.organization}",
-        f"{row.inviter} invites you to {row.organization} as {row.get_role_display()}.\n\n"
+        f"An invitation to {name}",
+        f"{row.inviter} invites you to {name} as {row.get_role_display()}.\n\n"
         f"Sign in and accept within seven days:\n\n{link_of(row)}\n\n"
         "If you do not know them, do nothing.\n",
         None,

@@ -34,6 +34,7 @@ SHOWN = 200
 SLICE = 5
 MOST_ATTEMPTS = 3
 LONGEST_CELL = 200
+LONGEST_PROBLEM = 2000
 UNCONFIRMED_FOR = timedelta(days=1)
 WORKERS_DIED = "The import was cut off three times. Try a smaller table."
 FAILED = "The import failed. The portal's log says why."
@@ -113,7 +114,7 @@ def _run(row: TableImport, holder: Holder) -> None:
     except Lost:
         log.info("The import %s was discarded", row.pk)
     except Refused as refusal:
-        _end(row, holder, State.REFUSED, problem=str(refusal))
+        _end(row, holder, State.REFUSED, problem=str(refusal)[:LONGEST_PROBLEM])
     except Exception:
         log.exception("The import %s failed", row.pk)
         _end(row, holder, State.REFUSED, problem=FAILED)

@@ -88,9 +88,11 @@ def mail(pk: int) -> bool:
     row = Share.objects.filter(pk=pk, user=None).select_related("network__owner").first()
     if row is None:
         return False
+    # On one line: it stands in a header.
+    name = " ".join(row.network.name.split())
     send_mail(
-        f"An invitation to the network {row.network.name}",
-        f"{row.network.owner} shares the network {row.network.name} with you as "
+        f"An invitation to the network {name}",
+        f"{row.network.owner} shares the network {name} with you as "
         f"{row.get_permissions_display()}.\n\nSign in and accept within thirty days:\n\n"
         f"{settings.MUSTER_PUBLIC_URL}/invitation/{token_of(row)}\n\n"
         "If you do not know them, do nothing.\n",
