@@ -1,5 +1,6 @@
 """Stand-in Proxmox VE: guests, tasks, rules by position, and token permissions."""
 
+import hashlib
 import json
 import re
 from typing import Any
@@ -109,7 +110,10 @@ class Proxmox(StandIn):
         if path in self.rows:
             rows = self.rows[path]
             by_place = COLLECTIONS[path] == "pos"
-            found = [{**r, **({"pos": n} if by_place else {})} for n, r in enumerate(rows)]
+            mark = {"digest": digest(rows)} if by_place else {}
+            found = [
+                {**r, **mark, **({"pos": n} if by_place else {})} for n, r in enumerate(rows)
+            ]
             return {"data": found}, 200
         if path in self.settings:
             return {"data": self.settings[path]}, 200
@@ -164,11 +168,19 @@ class Proxmox(StandIn):
 
     def touch(self, method: str, path: str, name: str, sent: dict[str, Any]) -> Told:
         by_place = COLLECTIONS[path] == "pos"
+        if sent.pop("digest", (now := digest(self.rows[path]))) != now:
+            text = "detected modified configuration - file changed by other user? Try again.\n"
+            return {"data": None, "message": text}, 500
         for at, row in enumerate(self.rows[path]):
             if name == (str(at) if by_place else str(row[COLLECTIONS[path]])):
                 self.writes.append(f"{method} {path}")
                 if method == "DELETE":
                     del self.rows[path][at]
+                elif "moveto" in sent:
+                    rest = self.rows[path]
+                    ahead = [one for one in rest[: int(sent["moveto"])] if one is not row]
+                    behind = [one for one in rest[int(sent["moveto"]) :] if one is not row]
+                    self.rows[path] = [*ahead, row, *behind]
                 else:
                     self.put(row, sent)
                 return {"data": None}, 200
@@ -207,6 +219,10 @@ class Proxmox(StandIn):
 
     def refusal(self) -> Told:
         return {"data": None, "errors": {"cidr": "invalid format"}}, 400
+
+
+def digest(rows: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:40]
 
 
 def spelled(sent: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.utils.html import escape
 
 from controller.accounts.models import User
 from controller.base.errors import OutcomeUnknown, Refused
+from networks.gateways.drivers.contract import Rejected
 from networks.gateways.engine.features import ALL
 from networks.gateways.engine.features.positions import arranged, is_at, position_of
 from networks.gateways.rules import diff, dry_run, reconciliation, surroundings
@@ -39,8 +41,8 @@ def order(desk: Desk, of: list[str]) -> list[str]:
     """The rules of a test in the order of the gateway."""
     with connect(desk.gateway) as device:
         found = device.ids(desk.feature, {})
-        if desk.feature.vendor in {"unifi", "omada"}:
-            found = device._order(desk.feature, of[0])
+        if desk.feature.vendor in {"unifi", "omada", "proxmox"}:
+            found = device.ordered(desk.feature, of[0], {})
     return [one for one in found if one in of]
 
 
@@ -110,29 +112,22 @@ def test_a_position_is_a_place_among_the_others() -> None:
     assert is_at("after:gone before:gone", position_of(ids, "c"))
 
 
-@pytest.mark.parametrize(
-    "desk",
-    [
-        "mikrotik.firewall.filter_rule",
-        "openwrt.firewall.rule",
-        "opnsense.firewall.rule",
-        "pfsense.firewall.rule",
-    ],
-    indirect=True,
-)
+@pytest.mark.parametrize("desk", [one.key for one in ALL if one.final], indirect=True)
 def test_a_dry_run_shows_the_rules_around_and_warns_of_one_that_drops_everything(
-    desk: Desk,
+    desk: Desk, client: Any
 ) -> None:
+    client.force_login(desk.by)
     feature = desk.feature
     named = next(
         n for n in ("comment", "descr", "description", "name") if n in feature.properties
     )
-    same = {
-        n: v for n, v in feature.example.items() if n in {*feature.chain, *feature.required}
-    }
-    drop = {**same, feature.final[0]: feature.final[1], named: "the last"}
+    needed = {*feature.chain, *feature.required, *feature.everything}
+    same = {n: v for n, v in feature.example.items() if n in needed}
+    ends: Any = feature.final[1]
+    ends = int(ends) if ends.isdigit() else ends
+    drop = {**same, feature.final[0]: ends, named: "the last"}
     final = desk.do("create", drop).target_id
-    change = desk.stage("create", {**same, named: "behind"})
+    change = desk.stage("create", {**same, named: "behind", "position": "last"})
     found = surroundings.surroundings(change)
     assert [one["is_this"] for one in found.rules][-1]
     assert final in found.warning
@@ -141,6 +136,33 @@ def test_a_dry_run_shows_the_rules_around_and_warns_of_one_that_drops_everything
     found = surroundings.surroundings(ahead)
     assert found.warning == ""
     assert found.rules[-1]["target_id"] == final
+    page = client.get(f"/admin/networks/change/{change.pk}/change/").content.decode()
+    assert "Neighboring rules" in page
+    assert escape(surroundings.surroundings(change).warning) in page
+
+
+def test_every_vendor_with_rules_in_an_order_knows_what_ends_them() -> None:
+    assert {one.vendor for one in ALL if one.is_ordered} == {
+        one.vendor for one in ALL if one.final
+    }
+
+
+@pytest.mark.parametrize("desk", ["proxmox.firewall.guest_rule"], indirect=True)
+def test_a_rule_of_a_list_that_was_changed_meanwhile_is_not_moved(desk: Desk) -> None:
+    one, two = make(desk, "one", "last"), make(desk, "two", "last")
+    with connect(desk.gateway) as device:
+        rows = desk.device.rows["nodes/pve/qemu/100/firewall/rules"]
+        honest = device._sole  # type: ignore[attr-defined]
+
+        def looked_up(*args: Any) -> Any:
+            row = honest(*args)
+            rows.insert(0, {"type": "in", "action": "DROP", "enable": 1})
+            return row
+
+        device._sole = looked_up  # type: ignore[attr-defined]
+        with pytest.raises(Rejected, match="detected modified configuration"):
+            device.write(desk.feature, "update", two, {"position": f"before:{one}"})
+    assert order(desk, [one, two]) == [one, two]
 
 
 def test_the_binary_api_moves_too(admin: User) -> None:

@@ -85,7 +85,7 @@ def test_every_feature_goes_there_and_back(desk: Desk) -> None:
         target = made.target_id
         assert not lacks(device, feature, target, feature.example)
         assert_is_secret(feature, made)
-    if "update" in feature.operations:
+    if "update" in feature.operations and "position" not in feature.change:
         target = there_and_back(desk, target)
     if "delete" in feature.operations:
         gone = desk.do("delete", target=target)

@@ -21,6 +21,7 @@ from networks.gateways.models import Change
 from networks.gateways.rules import approvals, changes, conflicts, diff, scheduling
 from networks.gateways.rules import dry_run as rehearsing
 from networks.gateways.rules.scheduling import ApplyOptions
+from networks.gateways.rules.surroundings import cached_surroundings
 
 
 def how_of(request: HttpRequest, zone: ZoneInfo) -> ApplyOptions:
@@ -142,6 +143,7 @@ class ChangeAdmin(Reviewed):
             "permission": permission_title(row.what.permission),
             "read_only": settings.ADAPTER_READ_ONLY,
             "found": found,
+            "place": cached_surroundings(row, fresh="fresh" in request.GET),
             "hidden": sorted(row.secrets or {}),
             "may_write": may(changes.may_write, request.user, row.gateway, row.what),
             "needs_approval": approvals.is_needed(row),

@@ -77,6 +77,10 @@ class Gateway(Protocol):
         """Return the ids of the feature's objects. ``within`` may narrow the scope."""
         ...
 
+    def ordered(self, feature: Feature, target: str, within: Mapping[str, str]) -> list[str]:
+        """Return the ids among which the order of a rule counts, in their order."""
+        ...
+
     def read(self, feature: Feature, target: str) -> dict[str, str] | None:
         """Return one object without its secrets, or None if it does not exist."""
         ...

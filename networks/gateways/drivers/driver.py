@@ -72,6 +72,10 @@ class Driver(ABC):
         with self._guarded():
             return self._ids(self._spelled(feature), within)
 
+    def ordered(self, feature: Feature, target: str, within: Mapping[str, str]) -> list[str]:
+        with self._guarded():
+            return self._order(self._spelled(feature), target, within)
+
     def read(self, feature: Feature, target: str) -> dict[str, str] | None:
         with self._guarded():
             found = self._read(self._spelled(feature), target)
@@ -110,7 +114,7 @@ class Driver(ABC):
             position = ""
         if position:
             # A position that names no rule is refused before anything is written.
-            self._arranged(self._order(spelled, target), target or NEW, position)
+            self._arranged(self._order(spelled, target, values), target or NEW, position)
         if position and operation == "create":
             return self._create_at(spelled, sent, position)
         if sent or operation != "update":
@@ -126,7 +130,7 @@ class Driver(ABC):
     def _put(self, feature: Feature, target: str, position: str) -> None:
         """Move a rule that was just written to a position, unless it is there already."""
         try:
-            ids = self._order(feature, target)
+            ids = self._order(feature, target, {})
             self._move(feature, target, ids, self._arranged(ids, target, position))
         except Rejected as error:
             if self.has_sent:
@@ -152,11 +156,14 @@ class Driver(ABC):
     def _known_order(self, feature: Feature, target: str) -> list[str]:
         """Return the order as it was read on this connection since its last write."""
         if target not in self._orders.get(feature.key, []):
-            self._orders[feature.key] = self._order(feature, target)
+            self._orders[feature.key] = self._order(feature, target, {})
         return self._orders[feature.key]
 
-    def _order(self, feature: Feature, target: str) -> list[str]:
-        """Return the ids of all among which the order of this one counts, in their order."""
+    def _order(self, feature: Feature, target: str, within: Mapping[str, str]) -> list[str]:
+        """Return the ids of all among which the order of this one counts, in their order.
+
+        ``within`` are the values of one that is not made yet.
+        """
         return self._ids(feature, {})
 
     def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:

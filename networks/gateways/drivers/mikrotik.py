@@ -145,7 +145,7 @@ class MikroTik(Driver):
         return target
 
     def _create_at(self, feature: Feature, values: Mapping[str, Any], position: str) -> str:
-        new = self._arranged(self._order(feature, ""), NEW, position)
+        new = self._arranged(self._order(feature, "", {}), NEW, position)
         below = new[new.index(NEW) + 1 :]
         return self._write(feature, "create", "", {**values, **before(below)})
 

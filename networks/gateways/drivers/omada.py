@@ -75,7 +75,7 @@ class Omada(Http, Driver):
     def _activate(self, feature: Feature) -> None:
         """Do nothing: the controller provisions its devices by itself."""
 
-    def _order(self, feature: Feature, target: str) -> list[str]:
+    def _order(self, feature: Feature, target: str, within: Mapping[str, str]) -> list[str]:
         rows = self._rows(feature)
         return sorted(rows, key=lambda one: int(rows[one].get("index") or 0))
 

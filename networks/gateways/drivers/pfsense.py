@@ -109,7 +109,7 @@ class PfSense(Http, Driver):
         return target
 
     def _create_at(self, feature: Feature, values: Mapping[str, Any], position: str) -> str:
-        new = self._arranged(self._order(feature, ""), NEW, position)
+        new = self._arranged(self._order(feature, "", {}), NEW, position)
         sent = {**native(feature, values), "placement": new.index(NEW)}
         return self._create(feature, sent)
 

@@ -37,6 +37,8 @@ class Proxmox(Http, Driver):
         super().__init__(endpoint, "api2/json/", headers={"Authorization": token})
         # Scope of the last read or write; `activate` applies to it.
         self._place: dict[str, str] = {}
+        # Digest of a list, so that a write by position is refused if it has changed.
+        self._guard: dict[str, str] = {}
 
     def _version(self) -> str:
         return str(self._get("version").get("version", ""))
@@ -82,7 +84,7 @@ class Proxmox(Http, Driver):
         if feature.operations != ("update",):
             path = f"{path}/{self._last_part(feature, path, name)}"
         if operation == "delete":
-            self._tell("DELETE", path)
+            self._tell("DELETE", path, self._guard)
             return target
         kept = {n: v for n, v in values.items() if v}
         gone = ",".join(n for n, v in values.items() if not v)
@@ -96,6 +98,22 @@ class Proxmox(Http, Driver):
             # Networks are reloaded by a task: they are not in effect before its end.
             if is_task(task) and not self._ends(task):
                 raise TimedOut("It is still being applied.")
+
+    def _order(self, feature: Feature, target: str, within: Mapping[str, str]) -> list[str]:
+        """Return the rules of the cluster, or of one guest."""
+        place = feature.located(target)[0] if target else within
+        return self._ids(feature, {n: place[n] for n in feature.scope})
+
+    def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:
+        if new == old:
+            return
+        place, name = self._locate(feature, target)
+        path = feature.path.format(**place)
+        row = self._sole(feature, path, name)
+        was, at = old.index(target), new.index(target)
+        # It is put before what has that position now, itself counted.
+        sent = {"moveto": str(at if at < was else at + 1), **unchanged(row)}
+        self._tell("PUT", f"{path}/{row[BY_PLACE]}", sent)
 
     def _locate(self, feature: Feature, target: str) -> tuple[dict[str, str], str]:
         self._place, name = feature.located(target)
@@ -138,14 +156,21 @@ class Proxmox(Http, Driver):
 
     def _last_part(self, feature: Feature, path: str, name: str) -> str:
         """Return the last path segment of an object: its name or current position."""
+        self._guard = {}
         if feature.identity:
             return name
+        row = self._sole(feature, path, name)
+        self._guard = unchanged(row)
+        return str(row[BY_PLACE])
+
+    def _sole(self, feature: Feature, path: str, name: str) -> dict[str, Any]:
+        """Return an object that is named by what it holds, unless another holds the same."""
         found = named(feature, self._get(path))
         if name not in found:
             raise Rejected("It is not there any more.")
         if is_ambiguous(found, name):
             raise Rejected("There are several that hold the same: delete the last of them.")
-        return str(found[name][BY_PLACE])
+        return found[name]
 
     def _places(self, feature: Feature, within: Mapping[str, str]) -> list[dict[str, str]]:
         """Return the scopes to search: the given one, otherwise all nodes or guests."""
@@ -174,6 +199,10 @@ class Proxmox(Http, Driver):
             raise Rejected(f"Proxmox refuses: {reason(answer)[:SHOWN]}")
         self.checked(answer, is_write=True, reason=reason(answer))
         return (decoded(answer, is_write=True) or {}).get("data")
+
+
+def unchanged(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"digest": str(row["digest"])} if row.get("digest") else {}
 
 
 def is_task(told: Any) -> bool:

@@ -89,7 +89,7 @@ class UniFi(Http, Driver):
             self._tell("PUT" if operation == "update" else "DELETE", path, sent or None)
         return target
 
-    def _order(self, feature: Feature, target: str) -> list[str]:
+    def _order(self, feature: Feature, target: str, within: Mapping[str, str]) -> list[str]:
         if not target:
             return self._ids(feature, {})
         return [one for part in self._ordering(feature, target)[1].values() for one in part]

@@ -3,9 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.cache import cache
+
+from controller.base.errors import Refused
 from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.engine.features import Feature, positions
 from networks.gateways.models import Change
+from networks.gateways.rules.diff import KEPT_SECONDS
 from networks.gateways.rules.gateways import connect
 
 # Rules on each side that are shown, and those above that are looked at.
@@ -21,6 +25,25 @@ class Surroundings:
     warning: str = ""
 
 
+def cached_surroundings(change: Change, *, fresh: bool = False) -> Surroundings:
+    """Return the rules around a change that waits, as they were a moment ago.
+
+    Empty if the gateway cannot be read. ``fresh`` reads it again.
+    """
+    if not change.what.is_ordered or change.state not in {Change.State.DRAFT, *Change.WAITING}:
+        return Surroundings()
+    key = f"around:{change.pk}:{change.version}"
+    found: Surroundings | None = None if fresh else cache.get(key)
+    if found is None:
+        try:
+            found = surroundings(change)
+        except Refused:
+            # The comparison on the same page tells why.
+            found = Surroundings()
+        cache.set(key, found, KEPT_SECONDS)
+    return found
+
+
 def surroundings(change: Change) -> Surroundings:
     """Read the rules around the place that a change puts its rule to."""
     feature = change.what
@@ -28,9 +51,9 @@ def surroundings(change: Change) -> Surroundings:
         return Surroundings()
     wanted = feature.values(change.payload)
     with connect(change.gateway) as device:
-        ids = device.ids(feature, {})
+        ids = device.ordered(feature, change.target_id, wanted)
         target = change.target_id or NEW
-        place = wanted.get(positions.NAME) or ("" if target in ids else "last")
+        place = wanted.get(positions.NAME) or ("" if target in ids else feature.begins)
         order = positions.arranged(ids, target, place) if place else ids
         if not order:
             return Surroundings()
@@ -58,7 +81,9 @@ def _unreachable(
             feature.means(n, row.get(n, "")) == feature.means(n, own.get(n, ""))
             for n in feature.chain
         )
-        if is_same and positions.ends_all(feature.final, feature.chain, row):
+        if is_same and positions.ends_all(
+            feature.final, feature.chain, feature.everything, row
+        ):
             name = next(
                 (row[n] for n in ("comment", "descr", "description", "name") if row.get(n)), ""
             )

@@ -87,10 +87,14 @@ class Feature:
     is_ordered: bool = False
     # The first version that puts one to a position.
     moves_since: str = ""
+    # Where one is put that asks for no position.
+    begins: str = "last"
     # The property, and its values, by which a rule ends the way of whatever it matches; and the
     # properties that must be equal for one rule to come before another at all.
     final: tuple[str, ...] = ()
     chain: tuple[str, ...] = ()
+    # Values that stand for everything, besides the usual ones.
+    everything: Mapping[str, str] = field(default_factory=dict)
     # First version of the vendor's software with this feature.
     since: str = ""
     # Property names of later versions; the last matching entry counts.

@@ -76,7 +76,9 @@ OMADA = (
     ),
     Kind(
         "firewall.acl", "acls/osg-acls", aliases=("firewall.rule",), deleted_at="acls",
-        is_ordered=True,
+        is_ordered=True, final=("policy", "0"), everything={"protocols": "256"},
+        chain=("sourceType", "sourceIds", "destinationType", "destinationIds",
+               "direction.lanToWan", "direction.lanToLan", "direction.wanInIds"),
         kept=("stateMode", "states", "syslog", "timeRangeId"),
         properties={
             "description": TEXT, "status": FLAG, "policy": number(0, 1),

@@ -18,21 +18,31 @@ SCHEMA: dict[str, Any] = {
 # Values that match everything, and properties that match nothing.
 ANY = {"", "any", "all", "*", "0.0.0.0/0", "::/0", "0", "false"}
 NEUTRAL = {
-    NAME, "comment", "descr", "description", "name", "log", "loggingEnabled", "enabled", "disabled",
+    NAME, "enable", "status", "comment", "descr", "description", "name", "log", "loggingEnabled", "enabled", "disabled",
     "quick", "direction", "sequence", "ipprotocol", "family", "floating", "gateway", "passthrough",
     "ipProtocolScope.ipVersion", "action.allowReturnTraffic",
 }  # fmt: skip
-OFF = (("enabled", {"0", "false"}), ("disabled", {"1", "true"}))
+OFF = (
+    ("enabled", {"0", "false"}), ("enable", {"0"}), ("status", {"0", "false"}),
+    ("disabled", {"1", "true"}),
+)  # fmt: skip
 
 
-def ends_all(final: Sequence[str], chain: Sequence[str], row: Mapping[str, str]) -> bool:
+def ends_all(
+    final: Sequence[str], chain: Sequence[str], everything: Mapping[str, str],
+    row: Mapping[str, str],
+) -> bool:  # fmt: skip
     """Return whether nothing of its chain goes past a rule: it drops whatever comes."""
     if not final or row.get(final[0], "") not in final[1:]:
         return False
     if any(row.get(name, "") in values for name, values in OFF):
         return False
     known = {*NEUTRAL, *chain, final[0]}
-    return all(text in ANY for name, text in row.items() if name not in known)
+    return all(
+        text in ANY or text == everything.get(name)
+        for name, text in row.items()
+        if name not in known
+    )
 
 
 def position_of(ids: Sequence[str], target: str) -> str:

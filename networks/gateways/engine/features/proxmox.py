@@ -43,6 +43,11 @@ RULE = {
     "proto": WORD, "dport": PORTS, "sport": PORTS, "log": WORD,
 }  # fmt: skip
 POLICY = one_of("ACCEPT", "REJECT", "DROP")
+# Rules have no ids: they are named by what they hold, so that they are moved and not changed.
+Rule = partial(
+    Kind, is_ordered=True, begins="first", final=("action", "DROP", "REJECT"),
+    given_once=tuple(RULE), change={"position": "first"},
+)  # fmt: skip
 
 
 def guest(
@@ -65,14 +70,14 @@ def guest(
 
 SNAPSHOT = {"snapname": WORD}
 PROXMOX = (
-    Fixed(
+    Rule(
         "proxmox.firewall.cluster_rule", "cluster/firewall/rules", properties=RULE,
-        required=("type", "action"),
+        required=("type", "action"), chain=("type",),
         example={"type": "in", "action": "ACCEPT", "proto": "tcp", "dport": 8006, "enable": 1},
     ),
-    Fixed(
+    Rule(
         "proxmox.firewall.guest_rule", f"{VM}/firewall/rules", properties={**GUEST, **RULE},
-        required=("node", "vmid", "type", "action"),
+        required=("node", "vmid", "type", "action"), chain=("type", *GUEST),
         example={**HERE, "type": "in", "action": "DROP", "proto": "tcp", "dport": 23},
     ),
     Kind(
