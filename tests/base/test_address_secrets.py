@@ -107,6 +107,7 @@ WRITERS: dict[str, tuple[Callable[..., Any], tuple[str, ...], list[dict[str, Any
             {"url": "https://192.168.1.2"},
             {"url": "https://192.168.1.1:8443"},
             {"ca_certificate": "-----BEGIN CERTIFICATE-----"},
+            {"fingerprint": "ab" * 32},
         ],
         {"url": "https://192.168.1.1/other/path", "name": "renamed"},
     ),

@@ -32,12 +32,14 @@ from httpx import (
 
 from controller.base.errors import Unreachable
 from controller.base.outbound.kinds import Kind
+from controller.base.outbound.pinning import pinned
 from controller.base.outbound.resolve import resolve, resolve_async
 
 __all__ = [
     "URL", "AsyncClient", "Client", "ConnectError", "ConnectTimeout", "HTTPError", "InvalidURL",
     "PoolTimeout", "RemoteProtocolError", "Response", "Timeout", "TimeoutException", "TooLarge",
-    "async_client", "client", "codes", "hang_up", "trusted", "unchecked",
+    "async_client", "client", "codes", "hang_up", "trusted", "trusted_or_pinned",
+    "unchecked",
 ]  # fmt: skip
 
 SECONDS = 10.0
@@ -60,6 +62,11 @@ def trusted(ca_certificate: str = "") -> ssl.SSLContext:
     if ca_certificate:
         found.load_verify_locations(cadata=ca_certificate)
     return found
+
+
+def trusted_or_pinned(ca_certificate: str = "", fingerprint: str = "") -> ssl.SSLContext:
+    """Return a context for a pinned certificate, else for authorities and one more."""
+    return pinned(fingerprint) if fingerprint else trusted(ca_certificate)
 
 
 @lru_cache(maxsize=1)

@@ -37,7 +37,7 @@ class GatewayForm(RuleForm):
         model = Gateway
         fields = [
             "name", "organization", "site", "vendor", "url", "key", "secret", "ca_certificate",
-            "approval", "maintenance",
+            "fingerprint", "approval", "maintenance",
         ]  # fmt: skip
         widgets = {
             name: UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
@@ -92,7 +92,7 @@ class GatewayAdmin(RuleAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [
             ("name", "vendor"), ("organization", "site"), "url", ("key", "secret"),
-            "ca_certificate", ("approval", "maintenance"),
+            "ca_certificate", "fingerprint", ("approval", "maintenance"),
         ]  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

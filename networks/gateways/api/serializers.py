@@ -32,8 +32,8 @@ class GatewayShape(serializers.ModelSerializer[Gateway]):
     class Meta:
         model = Gateway
         fields = [
-            "id", "name", "vendor", "url", "key", "secret", "ca_certificate", "site_id",
-            "organization_id", "approval", "maintenance", "version", "caution", "last_seen",
+            "id", "name", "vendor", "url", "key", "secret", "ca_certificate", "fingerprint",
+            "site_id", "organization_id", "approval", "maintenance", "version", "caution", "last_seen",
             "trouble",
             "created_at", "updated_at",
         ]  # fmt: skip

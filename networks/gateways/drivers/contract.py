@@ -38,6 +38,8 @@ class Endpoint:
     url: str
     credentials: Mapping[str, str] = field(repr=False)
     ca_certificate: str = ""
+    # SHA-256 of the one certificate that is taken; then nothing else is trusted.
+    fingerprint: str = ""
     seconds: float = 10.0
     # How long what it was told takes to be in effect, where it does not wait for that itself.
     settles: float = 4.0

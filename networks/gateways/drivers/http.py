@@ -64,7 +64,7 @@ class Http:
             auth=auth,
             headers=headers,
             timeout=endpoint.seconds,
-            tls=http.trusted(endpoint.ca_certificate),
+            tls=http.trusted_or_pinned(endpoint.ca_certificate, endpoint.fingerprint),
         )
         self._client = self._make()
         # Lists read since the last write, so that ids and reads share one response.
@@ -96,7 +96,7 @@ class Http:
         except http.ConnectTimeout as error:
             raise TimedOut("The gateway does not answer in time.") from error
         except (http.ConnectError, http.PoolTimeout, http.InvalidURL) as error:
-            raise Unreachable("The gateway cannot be reached.") from error
+            raise Unreachable(unreached(error)) from error
         except http.HTTPError as error:
             self.has_sent = self.has_sent or is_write
             raise lost(error, is_write=is_write) from error
@@ -123,6 +123,17 @@ class Http:
         if not answer.is_success:
             kind = OutcomeUnknown if is_write else Unreachable
             raise kind(f"The gateway answers with status {status}.")
+
+
+def unreached(error: Exception) -> str:
+    """Return why nothing was sent; a certificate that is not taken is named."""
+    text = str(error)
+    if "fingerprint" in text:
+        return text[:SHOWN]
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        reason = text.partition("verify failed: ")[2].partition(" (_ssl")[0]
+        return f"The gateway's certificate is not trusted ({reason or 'verification failed'})."
+    return "The gateway cannot be reached."
 
 
 def later(answer: http.Response) -> str:

@@ -17,7 +17,7 @@ from networks.gateways.drivers.contract import (
     TimedOut,
     Unreachable,
 )
-from networks.gateways.drivers.http import SHOWN
+from networks.gateways.drivers.http import SHOWN, unreached
 
 PORTS = {8728, 8729}
 LARGEST = 1 << 20
@@ -56,13 +56,12 @@ class Binary:
                 Kind.GATEWAY, host, url.port or 0, seconds=endpoint.seconds
             )
             if url.scheme == "https":
-                self._socket = http.trusted(endpoint.ca_certificate).wrap_socket(
-                    self._socket, server_hostname=host
-                )
+                context = http.trusted_or_pinned(endpoint.ca_certificate, endpoint.fingerprint)
+                self._socket = context.wrap_socket(self._socket, server_hostname=host)
         except TimeoutError as error:
             raise TimedOut("The router does not answer in time.") from error
         except OSError as error:
-            raise Unreachable("The router cannot be reached.") from error
+            raise Unreachable(unreached(error).replace("gateway", "router")) from error
         self._buffer = b""
         who = {"name": endpoint.credentials["key"], "password": endpoint.credentials["secret"]}
         try:

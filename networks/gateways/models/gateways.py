@@ -11,6 +11,7 @@ from django.utils import timezone
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site
 from controller.base.address_secrets import AddressSecrets
 from controller.base.models import Base
+from controller.base.outbound.pinning import fingerprint_of
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
 from networks.gateways.engine import maintenance_windows
@@ -36,7 +37,7 @@ class Gateway(OrganizationOwned, Base):
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"key", "secret"}))
 
     address_secrets: ClassVar[AddressSecrets] = AddressSecrets(
-        address=("url", "ca_certificate"), secrets=("key", "secret")
+        address=("url", "ca_certificate", "fingerprint"), secrets=("key", "secret")
     )
 
     not_audited: ClassVar[frozenset[str]] = frozenset(
@@ -62,6 +63,11 @@ class Gateway(OrganizationOwned, Base):
     ca_certificate = models.TextField(
         "trusted certificate", blank=True, max_length=20_000,
         help_text="PEM. Needed if the gateway has a self-signed certificate.",
+    )  # fmt: skip
+    fingerprint = models.CharField(
+        "pinned fingerprint", blank=True, max_length=128,
+        help_text="SHA-256 fingerprint of the gateway's certificate. If set, that certificate is "
+        "accepted and no other, whatever names and dates it has.",
     )  # fmt: skip
     approval = models.CharField(
         "approval", max_length=16, choices=Approval, default=Approval.NOBODY,
@@ -91,6 +97,10 @@ class Gateway(OrganizationOwned, Base):
             raise ValidationError({"site": "The site belongs to another organization."})
         if "@" in self.url:
             raise ValidationError({"url": "Key and secret have fields of their own."})
+        try:
+            self.fingerprint = fingerprint_of(self.fingerprint)
+        except ValueError as error:
+            raise ValidationError({"fingerprint": str(error)}) from error
         try:
             maintenance_windows.parse(self.maintenance)
         except ValueError as error:

@@ -17,6 +17,7 @@ from controller.base.database import release_connections
 from controller.base.errors import Conflict, Refused, Unreachable
 from controller.base.events import event_for, publish
 from controller.base.leases import for_each
+from controller.base.outbound.pinning import fingerprint_of
 from networks.gateways import drivers
 from networks.gateways.drivers.contract import Endpoint
 from networks.gateways.drivers.contract import Gateway as Connection
@@ -44,6 +45,8 @@ def update_gateway(row: Gateway, /, **values: Any) -> Gateway:
         raise Refused({"organization": ["A gateway stays in its organization."]})
     if "vendor" in values and values["vendor"] != row.vendor and row.changes.exists():
         raise Refused({"vendor": ["It has changes for the vendor that it is of."]})
+    if "fingerprint" in values:
+        values["fingerprint"] = _fingerprint(values["fingerprint"])
     for name, value in values.items():
         setattr(row, name, value)
     drop_moved_secrets(row, values)
@@ -60,6 +63,13 @@ def delete_gateway(row: Gateway) -> None:
         row.delete()
         return
     raise Conflict("Something else refers to this gateway.")
+
+
+def _fingerprint(text: str) -> str:
+    try:
+        return fingerprint_of(text)
+    except ValueError as error:
+        raise Refused({"fingerprint": [str(error)]}) from error
 
 
 def _checked(row: Gateway) -> Gateway:
@@ -81,6 +91,7 @@ def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
                 gateway.url,
                 {"key": gateway.key, "secret": gateway.secret},
                 gateway.ca_certificate,
+                gateway.fingerprint,
                 settings.MUSTER_GATEWAY_SECONDS,
                 settles=settings.MUSTER_GATEWAY_EFFECT_SECONDS,
                 version=gateway.version,
