@@ -1,6 +1,8 @@
 """Devices and gateways by kind: FreeSDN's /switches/, /firewall/ etc."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from networks.gateways.models import Change, Gateway
 from tests import factories
 from tests.fleet import gateways as demo
 from tests.fleet.http import Supervisors
+from tests.networks.applying import work_off
 
 
 @pytest.fixture
@@ -91,21 +94,64 @@ def test_what_a_device_is_for_is_said_over_the_api(mixed: Organization, api: Any
     assert counts == {"other": 1, "switch": 1, "firewall": 1}
 
 
-def test_the_demo_has_a_gateway_of_each_vendor_with_a_change_to_review(
-    db: Any, tmp_path: Path, settings: Any
-) -> None:
-    settings.MUSTER_LOCAL_GATEWAYS = True
-    factories.superuser()
-    organization = factories.organization()
-    Organization.objects.filter(pk=organization.pk).update(slug="demo")
+@contextmanager
+def in_the_demo(folder: Path) -> Iterator[dict[str, Any]]:
+    """Run the demo's stand-ins, and tell the portal about them."""
+    Organization.objects.filter(pk=factories.organization().pk).update(slug="demo")
     devices = {vendor: kind() for vendor, kind in demo.VENDORS.items()}
+    demo.seed(devices)
     with Supervisors(*devices.values()):
         told = {
             vendor: {"url": one.url, "key": one.key, "secret": one.secret}
             for vendor, one in devices.items()
         }
-        (tmp_path / "gateways.json").write_text(json.dumps(told))
-        for _ in range(2):
-            call_command("demo_gateways", fleet=tmp_path, stdout=StringIO())
+        (folder / "gateways.json").write_text(json.dumps(told))
+        call_command("demo_gateways", fleet=folder, stdout=StringIO())
+        yield dict(devices)
+
+
+def test_the_demo_has_a_gateway_of_each_vendor_with_a_change_to_review(
+    db: Any, tmp_path: Path, settings: Any
+) -> None:
+    settings.MUSTER_LOCAL_GATEWAYS = True
+    factories.superuser()
+    with in_the_demo(tmp_path) as devices:
+        call_command("demo_gateways", fleet=tmp_path, stdout=StringIO())
     assert Change.objects.filter(state="pending").count() == len(devices)
     assert not Gateway.objects.filter(version="").exists()
+
+
+def test_the_demo_carries_the_staged_walk_as_it_is_printed(
+    db: Any, tmp_path: Path, settings: Any, api: Any, writes: Any
+) -> None:
+    owner = api(factories.superuser())
+    with in_the_demo(tmp_path) as devices:
+        firewall: Any = devices["opnsense"]
+        gateway = Gateway.objects.get(vendor="opnsense")
+        assert gateway.site is not None
+        staged = owner.post(
+            f"/api/v1/gateway-opnsense-vpn/{gateway.pk}/changes/opnsense.vpn.wireguard?operation=update",
+            {"payload": {"listen_port": 51820}, "notes": "Standardise WireGuard port"},
+            format="json",
+        )  # fmt: skip
+        assert staged.status_code == 201
+        change = staged.data["id"]
+        base = "/api/v1/gateway-vpn"
+        waiting = f"{base}/{gateway.pk}/sites/{gateway.site_id}/changes?status=pending"
+        drawer = f"{base}/changes/by-gateway/{gateway.pk}?vendor=opnsense&status=pending"
+        for path in (waiting, drawer):
+            assert change in [str(one["id"]) for one in owner.get(path).data]
+        settings.ADAPTER_READ_ONLY = True
+        path = f"{base}/changes/{change}"
+        refused = owner.post(f"{path}/apply", {"force": True}, format="json")
+        assert "ADAPTER_READ_ONLY" in refused.data["error"]["message"]
+        settings.ADAPTER_READ_ONLY = False
+        assert owner.post(f"{path}/apply", {"force": True}, format="json").status_code == 202
+        work_off()
+        (held,) = firewall.rows["wireguard/server"].values()
+        assert (held["name"], held["port"]) == ("wg0", "51820")
+        assert firewall.active == ["wireguard/service/reconfigure"]
+        assert owner.post(f"{path}/discard?force=false").status_code == 409
+        for other in Change.objects.filter(state="pending"):
+            gone = owner.post(f"{base}/changes/{other.pk}/discard?force=false")
+            assert gone.data["status"] == "discarded"

@@ -71,6 +71,11 @@ def operations(feature: Feature, device: StandIn, ours: Gateway) -> Iterator[Non
         yield
     if feature.action:
         return
+    if "create" in feature.operations:
+        hidden = {*feature.secret, *feature.identity, "position"}
+        sent = {n: v for n, v in values.items() if n not in hidden}
+        # The stand-in spells values as the vendor does: that is no difference.
+        assert not feature.differs(sent, ours.read(feature, target) or {})
     assert target or ours.ids(feature, values)
     (target,) = [target] if target else ours.ids(feature, values)[:1]
     assert target in ours.ids(feature, values)

@@ -121,6 +121,42 @@ def spellings_of(feature: Feature, name: str) -> Spellings:
     return st.lists(items, min_size=1, max_size=3, unique_by=lambda one: one[0]).map(joined)
 
 
+def enumerated(schema: Mapping[str, Any]) -> bool:
+    item = schema["items"] if schema.get("type") == "array" else schema
+    return "enum" in item
+
+
+KEPT = [pytest.param(one, id=one.key) for one in ALL if not one.action]
+
+
+@pytest.mark.parametrize("feature", KEPT)
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_no_field_of_any_feature_differs_by_its_spelling(
+    feature: Feature, data: st.DataObject
+) -> None:
+    names = [n for n, schema in feature.properties.items() if not enumerated(schema)]
+    drawn = {n: data.draw(spellings_of(feature, n), label=n) for n in names}
+    sent = {n: spelled[0] for n, spelled in drawn.items()}
+    assert not feature.differs(sent, {n: spelled[-1] for n, spelled in drawn.items()})
+    for name in names:
+        other = data.draw(spellings_of(feature, name), label=name)
+        if other[0] not in drawn[name] and drawn[name][0] not in other:
+            assert feature.differs(sent, {**sent, name: other[-1]}) == [name]
+
+
+@pytest.mark.parametrize("feature", KEPT)
+def test_each_choice_of_a_field_is_another_value(feature: Feature) -> None:
+    for name, schema in feature.properties.items():
+        if not enumerated(schema):
+            continue
+        item = schema["items"] if schema.get("type") == "array" else schema
+        choices = [feature.text(one) for one in item["enum"]]
+        for one in choices:
+            wrong = [n for n in choices if not feature.differs({name: one}, {name: n})]
+            assert wrong == [one]
+
+
 @pytest.mark.parametrize(("feature", "name"), kinds())
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
