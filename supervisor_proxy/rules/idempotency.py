@@ -1,5 +1,7 @@
 """Idempotency keys: a repeated request returns the first response."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import transaction
@@ -12,6 +14,21 @@ from supervisor_proxy.models import RememberedAnswer
 
 REMEMBERED = timedelta(hours=24)
 LONGEST_KEY = 255
+
+
+@contextmanager
+def claimed(user: User, key: str, request: str) -> Iterator[RememberedAnswer]:
+    """Yield the row of this key. If it has a status, its response must be repeated.
+
+    The key is released if the request is refused.
+    """
+    row = begin(user, key, request)
+    try:
+        yield row
+    except Refused:
+        if row.status is None:
+            row.delete()
+        raise
 
 
 @transaction.atomic
@@ -41,8 +58,3 @@ def begin(user: User, key: str, request: str) -> RememberedAnswer:
 def end(row: RememberedAnswer, *, status: int, content_type: str, body: str) -> None:
     row.status, row.content_type, row.body = status, content_type, body
     row.save()
-
-
-def give_up(row: RememberedAnswer) -> None:
-    """Release the key after a request without a response."""
-    row.delete()

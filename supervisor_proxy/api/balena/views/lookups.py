@@ -16,9 +16,9 @@ from controller.configs.rules import devices
 from controller.dialects.balena import LenientJSONParser, View, require_user
 from supervisor_proxy.api.balena.filters import application_of, as_q, named
 from supervisor_proxy.api.balena.serializers import application, chosen_of, looked_up
-from supervisor_proxy.api.balena.views.calls import BALENA, MOST_AT_ONCE
 from supervisor_proxy.engine import odata
 from supervisor_proxy.models import Supervisor
+from supervisor_proxy.rules.balena_calls import BALENA, MOST_AT_ONCE
 from supervisor_proxy.rules.call_execution import ask
 from supervisor_proxy.rules.call_requests import match_route
 
