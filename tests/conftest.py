@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -12,6 +13,7 @@ from rest_framework.test import APIClient
 
 import tests.plugins.truncation  # noqa: F401 - takes its place
 from controller.accounts.models import Organization, User
+from controller.base.outbound import transactions
 from controller.base.outbound.kinds import LOOPBACK
 from controller.base.redis import quick_client
 from tests import factories
@@ -40,6 +42,19 @@ def _fleet_may_be_reached(settings: Any) -> None:
     """Stand-ins are on loopback, which no usual setting opens."""
     for name in ("DEVICE", "MANAGEMENT", "GATEWAY", "VPN", "ACME"):
         setattr(settings, f"MUSTER_{name}_NETWORKS", ["private", "internet", *LOOPBACK])
+
+
+@pytest.fixture(autouse=True)
+def asked_inside_transactions(monkeypatch: Any) -> Iterator[list[str]]:
+    """Return what was asked inside a transaction; the test fails if anything is left in it."""
+    found: list[str] = []
+
+    def report(message: str) -> None:
+        found.append(message + "".join(traceback.format_stack()[-40:-2]))
+
+    monkeypatch.setattr(transactions, "reporters", [report])
+    yield found
+    assert not found, found[0]
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Forms that save by calling a rule, and widgets for JSON fields."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from copy import copy
 from typing import Any, cast
 
@@ -23,6 +24,8 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     """Model form that saves by calling a rule and shows the rule's errors."""
 
     rule: Callable[..., Any]
+    # Whether the rule runs in a transaction; others ask other machines first.
+    is_atomic = True
     # Whether the user has the permission in an organization (its id; None: shared).
     may_in: Callable[[Any], bool] = staticmethod(lambda _organization_id: True)
 
@@ -45,7 +48,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.errors or unchanged or self.cleaned_data.get("DELETE") or self.lacks_parent():
             return
         try:
-            with transaction.atomic():
+            with transaction.atomic() if self.is_atomic else nullcontext():
                 stored = self.apply_rule()
         except Refused as error:
             self.add_error(None, self.as_form_error(error))

@@ -5,24 +5,23 @@ import binascii
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, get_default_algorithms
+from jwt.exceptions import PyJWTError
 
 from pki.engine.errors import UNREADABLE, Rejected
 from pki.engine.keys import PublicKey, kind_of
 
 ALGORITHMS = ("ES256", "ES384", "ES512", "RS256", "EdDSA")
-_CURVES: dict[str, tuple[ec.EllipticCurve, int, str]] = {
-    "P-256": (ec.SECP256R1(), 32, "ES256"),
-    "P-384": (ec.SECP384R1(), 48, "ES384"),
-    "P-521": (ec.SECP521R1(), 66, "ES512"),
-}
-_HASHES = {"ES256": hashes.SHA256(), "ES384": hashes.SHA384(), "ES512": hashes.SHA512()}
+_ALGORITHMS = get_default_algorithms()
+_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+_READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "EC": ECAlgorithm.from_jwk, "RSA": RSAAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk,
+}  # fmt: skip
 _THUMBPRINT_FIELDS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"),
                       "OKP": ("crv", "kty", "x")}  # fmt: skip
 SMALLEST_RSA = 2048
@@ -71,16 +70,16 @@ def public_key(jwk: object) -> PublicKey:
     try:
         if not isinstance(jwk, dict):
             raise ValueError("it is not an object")  # noqa: TRY004
-        match jwk["kty"]:
-            case "RSA":
-                return _rsa(jwk)
-            case "EC":
-                return _ec(jwk)
-            case "OKP" if jwk["crv"] == "Ed25519":
-                return ed25519.Ed25519PublicKey.from_public_bytes(unpad(jwk["x"]))
-        raise ValueError("RSA, P-256, P-384, P-521 and Ed25519 are supported")
-    except (KeyError, AttributeError, *UNREADABLE) as error:
+        for name in _THUMBPRINT_FIELDS[jwk["kty"]]:
+            if name not in {"crv", "kty"}:
+                unpad(jwk[name])
+        key: PublicKey = _READERS[jwk["kty"]](jwk)
+        if isinstance(key, rsa.RSAPublicKey) and kind_of(key) and key.key_size < SMALLEST_RSA:
+            raise ValueError(f"RSA has at least {SMALLEST_RSA} bits")
+        _algorithm_of(key)
+    except (KeyError, AttributeError, PyJWTError, *UNREADABLE) as error:
         raise Rejected({"jwk": f"Not a usable key: {error}"}) from error
+    return key
 
 
 def thumbprint(jwk: dict[str, Any]) -> str:
@@ -96,19 +95,25 @@ def verify(message: Message, key: PublicKey) -> None:
     Raises `Rejected` under `jws` if key or algorithm do not match.
     """
     try:
-        match key:
-            case rsa.RSAPublicKey() if message.algorithm == "RS256":
-                key.verify(
-                    message.signature, message.signed, padding.PKCS1v15(), hashes.SHA256()
-                )
-            case ec.EllipticCurvePublicKey():
-                _verify_ec(message, key)
-            case ed25519.Ed25519PublicKey() if message.algorithm == "EdDSA":
-                key.verify(message.signature, message.signed)
-            case _:
-                raise ValueError("the algorithm does not go with the key")
-    except (InvalidSignature, *UNREADABLE) as error:
+        name = _algorithm_of(key)
+        if message.algorithm != name:
+            raise ValueError("the algorithm does not go with the key")
+        if not _ALGORITHMS[name].verify(message.signed, key, message.signature):
+            raise ValueError("the signature is another one")
+    except UNREADABLE as error:
         raise Rejected({"jws": "The signature is not of this key."}) from error
+
+
+def _algorithm_of(key: object) -> str:
+    """Return the one algorithm of a public key. Raises ValueError for other keys."""
+    match key:
+        case rsa.RSAPublicKey():
+            return "RS256"
+        case ec.EllipticCurvePublicKey() if key.curve.name in _CURVES:
+            return _CURVES[key.curve.name]
+        case ed25519.Ed25519PublicKey():
+            return "EdDSA"
+    raise ValueError("RSA, P-256, P-384, P-521 and Ed25519 are supported")
 
 
 def verify_shared(message: Message, secret: bytes) -> None:
@@ -141,35 +146,3 @@ def _object(data: bytes, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Rejected({"jws": f"The {name} is not a JSON object."})
     return found
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(unpad(text), "big")
-
-
-def _rsa(jwk: dict[str, Any]) -> rsa.RSAPublicKey:
-    key = rsa.RSAPublicNumbers(_number(jwk["e"]), _number(jwk["n"])).public_key()
-    kind_of(key)
-    if key.key_size < SMALLEST_RSA:
-        raise ValueError(f"RSA has at least {SMALLEST_RSA} bits")
-    return key
-
-
-def _ec(jwk: dict[str, Any]) -> ec.EllipticCurvePublicKey:
-    curve, _, _ = _CURVES[jwk["crv"]]
-    return ec.EllipticCurvePublicNumbers(
-        _number(jwk["x"]), _number(jwk["y"]), curve
-    ).public_key()
-
-
-def _verify_ec(message: Message, key: ec.EllipticCurvePublicKey) -> None:
-    size, algorithm = next(
-        (size, name) for curve, size, name in _CURVES.values() if curve.name == key.curve.name
-    )
-    if message.algorithm != algorithm or len(message.signature) != 2 * size:
-        raise ValueError("the algorithm does not go with the key")
-    first, second = message.signature[:size], message.signature[size:]
-    signature = encode_dss_signature(
-        int.from_bytes(first, "big"), int.from_bytes(second, "big")
-    )
-    key.verify(signature, message.signed, ec.ECDSA(_HASHES[algorithm]))

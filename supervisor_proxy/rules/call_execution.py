@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.utils import timezone
 
@@ -16,6 +16,7 @@ from controller.base.database import release_connections
 from controller.base.errors import NotPermitted, Refused, Unreachable
 from controller.base.leases import FREE, assign
 from controller.base.masking import masked_document
+from controller.base.outbound.transactions import blocking
 from supervisor_proxy.drivers.contract import BadAnswer, Driver, Order, Target
 from supervisor_proxy.engine import answers, hassio
 from supervisor_proxy.engine.answers import Answer, Reply
@@ -80,7 +81,7 @@ def execute_all(
     ``renew`` is called every few seconds, for what else the caller has leased.
     """
     release_connections()
-    async_to_sync(_drive)(jobs, seconds, renew, hand_over if hands_over else leave)
+    blocking(_drive)(jobs, seconds, renew, hand_over if hands_over else leave)
 
 
 async def _drive(

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from controller.base.database import release_connections
 from controller.base.errors import Refused, Unreachable
+from controller.base.outbound.transactions import blocking
 from supervisor_proxy.drivers.contract import Driver, Order, Target
 from supervisor_proxy.engine import answers, balena, hassio
 from supervisor_proxy.engine.answers import Answer, Reply
@@ -52,7 +52,7 @@ def probe(supervisors: Sequence[Supervisor]) -> list[Reply | Refused]:
     """Ask each a harmless question, with the key, or without where there was none before."""
     asked = [(row, question_for(row), _target(row)) for row in supervisors]
     release_connections()
-    return async_to_sync(_probe_all)(
+    return blocking(_probe_all)(
         [(driver_for(row), target, order) for row, order, target in asked]
     )
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Q
@@ -13,6 +12,7 @@ from django.utils import timezone
 
 from controller.base.errors import Refused, Unreachable
 from controller.base.events import event_for, publish
+from controller.base.outbound.transactions import blocking
 from supervisor_proxy.drivers.contract import BadAnswer, Order, Target
 from supervisor_proxy.engine import hassio, home_assistant_info
 from supervisor_proxy.engine.answers import Answer
@@ -50,7 +50,7 @@ def look_at(rows: Sequence[Supervisor]) -> dict[int, dict[str, Any]]:
     Polling is not recorded as calls.
     """
     targets: dict[int, Target | Refused] = {row.pk: _target(row) for row in rows}
-    found: dict[int, dict[str, Any] | Refused] = async_to_sync(_ask_all)(rows, targets)
+    found: dict[int, dict[str, Any] | Refused] = blocking(_ask_all)(rows, targets)
     told: dict[int, dict[str, Any]] = {}
     for row in rows:
         one = found[row.pk]
@@ -136,7 +136,7 @@ def icon_of(row: Supervisor, slug: str) -> bytes | None:
 def _icon(row: Supervisor, slug: str) -> bytes:
     try:
         wanted = match_route(row.flavor, method="GET", path=f"/addons/{slug}/icon")
-        answer: Answer = async_to_sync(quietly)(row, target_of(row), wanted)
+        answer: Answer = blocking(quietly)(row, target_of(row), wanted)
     except Refused:
         return b""
     return answer.body if answer.is_good else b""

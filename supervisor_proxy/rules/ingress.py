@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -16,6 +15,7 @@ from django.utils import timezone
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
 from controller.base.errors import NotAuthenticated, NotFound, NotPermitted, Refused
+from controller.base.outbound.transactions import blocking
 from controller.base.secrets import digest
 from supervisor_proxy.drivers.contract import Order, Target
 from supervisor_proxy.engine import hassio
@@ -127,7 +127,7 @@ def begin(user: User, row: Supervisor, *, addon: str) -> tuple[IngressSession, s
         raise NotPermitted(OFF, code="off")
     target = _reachable(user, row)
     info: dict[str, Any] = data_of(
-        async_to_sync(quietly)(
+        blocking(quietly)(
             row, target, match_route(row.flavor, method="GET", path=f"/addons/{addon}/info")
         )
     )
@@ -147,7 +147,7 @@ def begin(user: User, row: Supervisor, *, addon: str) -> tuple[IngressSession, s
 
 def _session(row: Supervisor, target: Target) -> str:
     order = Order("POST", "/ingress/session", data={}, seconds=hassio.READ)
-    answer = read(async_to_sync(driver_for(row).call)(target, order))
+    answer = read(blocking(driver_for(row).call)(target, order))
     found = str(data_of(answer).get("session", "")) if answer.is_good else ""
     if not re.fullmatch(r"[0-9a-f]{32,128}", found):
         raise Refused("The device lets the portal's key open no pages of add-ons.")

@@ -247,7 +247,8 @@ def test_the_second_factor_is_set_up_with_the_password_and_turned_on_by_a_code(
     csrf = {"X-CSRF-Token": client.cookies["freesdn_csrf"].value}
     assert post(client, "/api/v1/auth/mfa/setup", {"password": "x"}, **csrf).status_code == 403
     setup = post(client, "/api/v1/auth/mfa/setup", {"password": PASSWORD}, **csrf).json()
-    assert setup["uri"].startswith("otpauth://totp/Muster%3Abob%40example.org?secret=")
+    assert setup["uri"].startswith("otpauth://totp/Muster:bob%40example.org?")
+    assert f"secret={setup['secret']}&" in setup["uri"]
     assert setup["qr_svg"].startswith("<svg")
     assert len(setup["backup_codes"]) == 10
     assert not second_factor.is_enabled(user), "not before a code has proved the app"

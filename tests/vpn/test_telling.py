@@ -7,15 +7,17 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from controller.accounts.models import Organization
-from controller.base.errors import Refused
+from controller.accounts.models import Organization, Version
+from controller.base.errors import Conflict, Refused
 from controller.configs.models import Template
 from controller.configs.rules import devices as inventory
+from controller.configs.rules import versions
 from controller.configs.rules.templates import delete_template
 from controller.configs.rules.vpn_servers import update_vpn
 from controller.devices.models import Device
 from controller.vpn import rules
 from controller.vpn.models import Vpn, VpnClient
+from controller.vpn.rules.servers import moved_network
 from tests import factories
 from tests.fleet.zerotier import ZeroTier, zerotier
 from tests.vpn.test_clients import of_device, unpacked
@@ -71,6 +73,69 @@ def test_a_zerotier_server_is_a_network_of_its_controller(
     with django_capture_on_commit_callbacks(execute=True):
         rules.delete_vpn(Vpn.objects.get(pk=vpn.pk))
     assert not server.networks
+
+
+def test_a_server_that_moves_to_another_controller_gets_a_network_there(
+    organization: Organization, server: ZeroTier
+) -> None:
+    vpn = network(organization, server)
+    VpnClient.objects.update(is_told=True)
+    with zerotier() as other:
+        moved = update_vpn(vpn, host=other.host, auth_token=other.token)
+        assert list(other.networks) == [moved.network_id]
+        with pytest.raises(Refused):
+            update_vpn(Vpn.objects.get(), host=server.host, auth_token="wrong")
+    assert Vpn.objects.get().host == other.host
+    assert not VpnClient.objects.filter(is_told=True).exists()
+
+
+def test_a_network_that_was_made_for_a_refused_change_is_deleted_again(
+    organization: Organization, server: ZeroTier
+) -> None:
+    vpn = network(organization, server)
+    with zerotier() as other:
+        values = {"host": other.host, "auth_token": other.token}
+        with pytest.raises(Refused), moved_network(vpn, values) as network_there:
+            rules.update_vpn(vpn, network=network_there, **values, name="")
+        assert ("POST", "/controller/network/0123456789______") in other.requests
+        assert not other.networks
+
+
+def test_a_change_that_another_one_overtook_is_a_conflict(
+    organization: Organization, server: ZeroTier
+) -> None:
+    vpn = network(organization, server)
+    with pytest.raises(Conflict):
+        rules.update_vpn(vpn, host="127.0.0.1:1", auth_token=server.token)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pages_ask_the_controller_outside_of_a_transaction(
+    admin_client: Any, organization: Organization, server: ZeroTier
+) -> None:
+    subnet = factories.subnet(organization, "10.147.0.0/24")
+    sent = {
+        "name": "mesh", "organization": organization.pk, "host": server.host,
+        "backend": Vpn.Backend.ZEROTIER.value, "subnet": subnet.pk, "auth_token": server.token,
+        "config": '{"zerotier": [{"private": true}]}', "key": "", "ca": "", "notes": "",
+        "webhook_endpoint": "",
+    }  # fmt: skip
+    answer = admin_client.post("/admin/vpn/vpn/add/", sent)
+    assert answer.status_code == 302, answer.context["errors"]
+    vpn = Vpn.objects.get()
+    with zerotier() as other:
+        other.token = "another-token"
+        page = f"/admin/vpn/vpn/{vpn.pk}/change/"
+        changed = sent | {"host": other.host, "auth_token": other.token}
+        answer = admin_client.post(page, changed)
+        assert answer.status_code == 302, answer.context["errors"]
+        assert list(other.networks) == [Vpn.objects.get().network_id]
+    delete = admin_client.post(f"/admin/vpn/vpn/{vpn.pk}/delete/", {"post": "yes"})
+    assert delete.status_code == 302
+    assert not Vpn.objects.exists()
+    # Back to the first version, on the first controller.
+    versions.restore(Version.objects.filter(kind="vpn").earliest("number"))
+    assert Vpn.objects.get().network_id in server.networks
 
 
 def test_a_zerotier_server_whose_controller_is_gone_can_be_deleted(

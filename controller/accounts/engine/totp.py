@@ -3,8 +3,9 @@
 import base64
 import hmac
 import secrets
-import struct
-from urllib.parse import quote, urlencode
+
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 STEP_SECONDS = 30
 DIGITS = 6
@@ -19,10 +20,7 @@ def new_secret() -> str:
 
 
 def code_at(secret: str, step: int, digits: int = DIGITS) -> str:
-    mac = hmac.digest(base64.b32decode(secret), struct.pack(">Q", step), "sha1")
-    at = mac[-1] & 0x0F
-    number = struct.unpack(">I", mac[at : at + 4])[0] & 0x7FFF_FFFF
-    return str(number % 10**digits).zfill(digits)
+    return _generator(secret, digits).generate(step * STEP_SECONDS).decode()
 
 
 def step_of(secret: str, code: str, now: float, *, after: int = -1) -> int | None:
@@ -36,8 +34,8 @@ def step_of(secret: str, code: str, now: float, *, after: int = -1) -> int | Non
 
 def uri(secret: str, *, account: str, issuer: str) -> str:
     """Return the otpauth URI for the QR code."""
-    label = quote(f"{issuer}:{account}")
-    query = urlencode(
-        {"secret": secret, "issuer": issuer, "digits": DIGITS, "period": STEP_SECONDS}
-    )
-    return f"otpauth://totp/{label}?{query}"
+    return _generator(secret, DIGITS).get_provisioning_uri(account, issuer)
+
+
+def _generator(secret: str, digits: int) -> TOTP:
+    return TOTP(base64.b32decode(secret), digits, SHA1(), STEP_SECONDS)  # noqa: S303 - apps know SHA-1

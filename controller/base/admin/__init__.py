@@ -3,7 +3,7 @@
 from controller.base.admin.inlines import RuleStackedInline, RuleTabularInline
 from controller.base.admin.pages import SecretWidget, admin_url, badge, stacked_bar
 from controller.base.admin.permissions import ScopedRelatedFilter
-from controller.base.admin.rule_admin import RuleAdmin, rule_attributes
+from controller.base.admin.rule_admin import OwnTransactions, RuleAdmin, rule_attributes
 from controller.base.admin.scoped import RecordAdmin, ScopedAdmin
 from controller.base.admin.unfold import (
     AdminPasswordChangeForm,
@@ -38,6 +38,7 @@ __all__ = [
     "ImportForm",
     "LateJoinPaginator",
     "ModelAdmin",
+    "OwnTransactions",
     "RecordAdmin",
     "RelatedDropdownFilter",
     "RuleAdmin",

@@ -1,11 +1,13 @@
 """Admin class whose writes call rules."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from inspect import signature
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,6 +16,20 @@ from controller.base.admin.pages import admin_url
 from controller.base.admin.scoped import ScopedAdmin
 from controller.base.errors import Refused
 from controller.base.forms import RuleForm, shows_form_again
+
+# Attribute of a request with the rows that were saved.
+SAVED = "_muster_saved"
+
+
+class OwnTransactions(DjangoModelAdmin):  # type: ignore[type-arg]  # not generic when it runs
+    """Base for a RuleAdmin whose rules ask other machines, so that nothing waits with locks.
+
+    Its place in the order of bases is right before Django's class, whose transaction it leaves out.
+    """
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = self._changeform_view(request, *args, **kwargs)  # type: ignore[attr-defined]
+        return response
 
 
 class RuleAdmin(ScopedAdmin):
@@ -35,18 +51,27 @@ class RuleAdmin(ScopedAdmin):
             # writers.
             shown: HttpResponse = super().changeform_view(request, *args, **kwargs)
             return shown
+        saved: list[Any] = []
+        is_atomic = not isinstance(self, OwnTransactions)
+        setattr(request, SAVED, saved)
         try:
-            with transaction.atomic():
+            with transaction.atomic() if is_atomic else nullcontext():
                 response: HttpResponse = super().changeform_view(request, *args, **kwargs)
-                if shows_form_again(response):
+                if is_atomic and shows_form_again(response):
                     transaction.set_rollback(True)
         except Refused as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
+        for obj in saved:
+            self.run_buttons(request, obj)
         return response
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """Run the extra submit buttons; the form has already called the rule."""
+        """Remember the row for the extra submit buttons; the form has already called the rule."""
+        getattr(request, SAVED).append(obj)
+
+    def run_buttons(self, request: HttpRequest, obj: Any) -> None:
+        """Run the extra submit buttons, after the transaction: they may ask other machines."""
         for button in self.get_actions_submit_line(request, obj.pk):
             if button.action_name in request.POST:
                 button.method(request, obj)
@@ -105,4 +130,5 @@ def rule_attributes(admin: Any, request: HttpRequest, verb: str) -> dict[str, An
         "rule": staticmethod(with_actor(rule, user)) if rule else None,
         "may_in": staticmethod(lambda owner_id: user.has_perm_in(permission, owner_id)),
         "user": user,
+        "is_atomic": not isinstance(admin, OwnTransactions),
     }

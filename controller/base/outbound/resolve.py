@@ -11,6 +11,7 @@ from typing import Any
 from controller.base.errors import Unreachable
 from controller.base.outbound.addresses import parsed, unmapped
 from controller.base.outbound.kinds import Kind, check_address
+from controller.base.outbound.transactions import check_no_transaction
 
 SECONDS = 5.0
 # The library's own look-up has no timeout; a thread that waits for a dead resolver is left to it.
@@ -22,6 +23,7 @@ def resolve(kind: Kind, host: str, port: int, seconds: float = SECONDS) -> list[
 
     Raises OutOfBounds if any of them is refused, and Unreachable if there is none.
     """
+    check_no_transaction(host)
     if found := _literal(kind, host):
         return [found]
     try:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -15,6 +14,7 @@ from django.utils import timezone
 from controller.base.archive import File, unpacked
 from controller.base.errors import Conflict, Refused
 from controller.base.events import Event, publish_on_commit
+from controller.base.outbound.transactions import blocking
 from controller.configs.drivers.contract import Archive, Outcome
 from controller.configs.drivers.runner import PushOrder, PushResult, verify_many
 from controller.configs.models import Config, Push, Snapshot
@@ -88,7 +88,7 @@ def check(config_ids: Sequence[UUID]) -> int:
                 orders.append(_order(row, row.applied, connection))
         except Refused as refusal:
             outcomes[row.pk] = Outcome("unreachable", str(refusal))
-    results = async_to_sync(_ask)(orders)
+    results = blocking(_ask)(orders)
     record_attempts(
         {
             ways[rows[pk].device_id].pk: (

@@ -5,11 +5,12 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from controller.base.errors import Refused
 from controller.base.leases import LeaseHolder
+from controller.base.outbound.transactions import blocking
 from controller.celery import enqueue_on_commit
 from controller.configs.drivers.contract import Archive, Outcome
 from controller.configs.drivers.runner import PushOrder, PushResult, push_many, verify_many
@@ -36,7 +37,7 @@ def deliver() -> int:
     worker can
     be stopped.
     """
-    begun = async_to_sync(_deliver)()
+    begun = blocking(_deliver)()
     if is_work_due():
         enqueue_on_commit(DELIVER)
     return begun

@@ -10,17 +10,20 @@ from controller.configs.models import Config
 from controller.configs.rules.rendering import mark_stale
 from controller.vpn import rules as vpns
 from controller.vpn.models import Vpn, VpnClient
-from controller.vpn.rules.servers import TOLD_TO_CLIENTS
+from controller.vpn.rules.servers import TOLD_TO_CLIENTS, moved_network
 from networks.ipam import rules as addresses
 from networks.ipam.models import IpAddress, Subnet
 
 
-@transaction.atomic
 def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
-    """Update a server; its clients are rendered again if affected."""
-    vpn = vpns.update_vpn(vpn, **values)
-    if TOLD_TO_CLIENTS & values.keys():
-        mark_stale(Config.objects.filter(uses__template__vpn=vpn))
+    """Update a server; its clients are rendered again if affected.
+
+    A new controller is asked before the transaction.
+    """
+    with moved_network(vpn, values) as network, transaction.atomic():
+        vpn = vpns.update_vpn(vpn, network=network, **values)
+        if TOLD_TO_CLIENTS & values.keys():
+            mark_stale(Config.objects.filter(uses__template__vpn=vpn))
     return vpn
 
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.utils import timezone
 
 from controller.base.errors import Refused
 from controller.base.events import publish_on_commit
 from controller.base.leases import FREE, LeaseHolder, assign
+from controller.base.outbound.transactions import blocking
 from controller.celery import enqueue_on_commit
 from controller.connections.drivers.commands import CommandRequest, CommandResult, run
 from controller.connections.drivers.ssh import handshake_limit
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 def run_due() -> int:
     """Run the commands that wait, and those that come within a turn. Returns their number."""
     settle_lost()
-    begun = async_to_sync(_run_due)()
+    begun = blocking(_run_due)()
     if COMMANDS.due().exists():
         enqueue_on_commit(RUN)
     return begun

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.utils import timezone
 
+from controller.base.outbound.transactions import blocking
 from controller.connections.drivers.contract import Address
 from controller.connections.drivers.tcp import Probe, probe_many
 from controller.connections.models import Credentials, DeviceConnection
@@ -52,7 +52,7 @@ def poll(device_ids: Sequence[UUID]) -> list[UUID]:
             connection = connections.get(row.pk)
             port = connection.ssh_port if connection else DEFAULT_PORT
             asked[connection is not None][row.pk] = Address(row.management_ip, port)
-    answers = async_to_sync(_ask)(asked)
+    answers = blocking(_ask)(asked)
     now = timezone.now()
     return record_observations(
         _by_probe(row.pk, answers[row.pk]) if row.pk in answers else _by_agent(row, now)

@@ -1,6 +1,5 @@
 """Single hosts: probe, adopt, match drivers, test credentials."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from controller.accounts.models import Site, User
 from controller.base.database import release_connections
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
 from controller.base.outbound import Kind, policy_of
+from controller.base.outbound.transactions import blocking
 from controller.configs.rules import devices
 from controller.devices.models import Device
 from controller.discovery.drivers.contract import USUAL_METHODS, HostReport, Question
@@ -36,7 +36,7 @@ def look_at(address: str, *, ports: Sequence[int]) -> Finding:
     """Probe one host immediately; raise NotFound if it is silent. Nothing is stored."""
     check_permitted("ip_address", [targets.parse(address)])
     release_connections()
-    seen = asyncio.run(probe(address, Question(USUAL_METHODS, tuple(ports))))
+    seen = blocking(probe)(address, Question(USUAL_METHODS, tuple(ports)))
     if seen is None:
         raise NotFound(f"Nobody answers at {address}.")
     return as_finding(seen)

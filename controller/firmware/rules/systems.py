@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from controller.base.errors import Refused
+from controller.base.outbound.transactions import blocking
 from controller.celery import enqueue_on_commit
 from controller.configs.drivers.runner import Connector
 from controller.connections.drivers.ssh import handshake_limit
@@ -72,7 +72,7 @@ def read_soon(device: Device) -> None:
 def read_systems(device_ids: Iterable[UUID]) -> int:
     """Read the systems of these devices now. Returns the number of devices asked."""
     ways = usable_connections(list(device_ids))
-    found = async_to_sync(_read_all)(ways)
+    found = blocking(_read_all)(ways)
     for device_id, reading in found.items():
         record_system(device_id, reading)
     return len(found)

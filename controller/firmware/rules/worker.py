@@ -7,13 +7,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from controller.base.errors import Refused
 from controller.base.leases import LeaseHolder
+from controller.base.outbound.transactions import blocking
 from controller.celery import enqueue_on_commit
 from controller.configs.drivers.runner import Connector
 from controller.configs.models import Push
@@ -59,7 +60,7 @@ def run_upgrades() -> int:
     Returns the number of upgrades taken. Further turns are separate tasks, so that a worker
     can be stopped.
     """
-    taken = async_to_sync(_run)()
+    taken = blocking(_run)()
     if is_work_due():
         enqueue_on_commit(RUN)
     return taken

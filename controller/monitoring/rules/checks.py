@@ -10,13 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from controller.base.errors import Refused
+from controller.base.outbound.transactions import blocking
 from controller.connections.drivers.contract import Address
 from controller.connections.drivers.tcp import probe_many
 from controller.connections.models import DeviceConnection
@@ -102,7 +102,7 @@ def ping(devices: Sequence[UUID]) -> int:
         row.device_id: Address(addresses[row.device_id], row.ssh_port)
         for row in connections.select_related("credentials")
     }
-    reports = async_to_sync(measure)(addresses, ports)
+    reports = blocking(measure)(addresses, ports)
     now = now_seconds()
     kept = ingest(
         [
@@ -173,7 +173,7 @@ def pull(devices: Sequence[UUID]) -> int:
         target = target_of(device, way)
         if target is not None:
             targets.append(target)
-    found = async_to_sync(measure_many)(targets)
+    found = blocking(measure_many)(targets)
     record_attempts(
         {
             ways[UUID(one.id)].pk: (

@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from controller.accounts.admin.versions import Versioned
 from controller.base import masking
 from controller.base.admin import (
+    OwnTransactions,
     RuleAdmin,
     RuleForm,
     ScopedRelatedFilter,
@@ -76,7 +77,7 @@ class VpnForm(RuleForm):
 
 
 @admin.register(Vpn)
-class VpnAdmin(Versioned, RuleAdmin):
+class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # two classes of forms
     empty_hint = "Templates create the clients of a VPN server: each device gets a certificate or key, and an address."
     search_rank = 13
     search_icon = "vpn_lock"

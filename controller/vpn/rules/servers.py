@@ -2,6 +2,8 @@
 
 import re
 import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,7 +15,7 @@ from controller.accounts.models import Version
 from controller.accounts.rules import versions
 from controller.base import values as canonical
 from controller.base.address_secrets import drop_moved_secrets
-from controller.base.errors import Conflict, Refused
+from controller.base.errors import CONCURRENT_WRITE_MESSAGE, Conflict, Refused
 from controller.base.secrets import digest
 from controller.devices.engine.identity import random_key
 from controller.vpn.engine.contract import Invalid
@@ -67,11 +69,39 @@ def create_vpn(**values: Any) -> Vpn:
     return vpn
 
 
-@transaction.atomic
-def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
-    """Update a server. A new CA requires a new server certificate."""
-    before: Vpn = Vpn.objects.select_for_update(of=("self",)).get(pk=vpn.pk)
-    values = _without_blanks(values)
+@contextmanager
+def moved_network(vpn: Vpn, values: Mapping[str, Any]) -> Iterator[Vpn | None]:
+    """Yield a copy of the server with its network on the new controller, or None.
+
+    Asks the controller if ``values`` name another one, or another token, and so must be entered
+    before the transaction in which :func:`update_vpn` is called. A network that was created is
+    deleted again if the transaction fails.
+    """
+    before = Vpn.objects.get(pk=vpn.pk)
+    after = _changed(Vpn.objects.get(pk=vpn.pk), before, _without_blanks(dict(values)))
+    if not after.engine.has_controller or not _is_moved(after, before):
+        yield None
+        return
+    _check_change(after, before)
+    _check(after)
+    if after.host != before.host:
+        # Another controller does not know the network.
+        after.network_id = ""
+    create_remote_network(after)
+    try:
+        yield after
+    except Exception:
+        if after.host != before.host:
+            discard_remote_network(after)
+        raise
+
+
+def _is_moved(vpn: Vpn, before: Vpn) -> bool:
+    return (vpn.host, vpn.auth_token) != (before.host, before.auth_token)
+
+
+def _changed(vpn: Vpn, before: Vpn, values: Mapping[str, Any]) -> Vpn:
+    """Set the values, and drop what does not go with them."""
     for name, value in values.items():
         setattr(vpn, name, value)
     drop_moved_secrets(vpn, values)
@@ -81,16 +111,26 @@ def update_vpn(vpn: Vpn, /, **values: Any) -> Vpn:
         vpn.cert = None
     if vpn.subnet_id != before.subnet_id and vpn.ip_id == before.ip_id:
         vpn.ip = None
+    return vpn
+
+
+@transaction.atomic
+def update_vpn(vpn: Vpn, /, *, network: Vpn | None = None, **values: Any) -> Vpn:
+    """Update a server. A new CA requires a new server certificate.
+
+    ``network`` is what :func:`moved_network` yielded. Raises Conflict if the server was moved
+    meanwhile.
+    """
+    before: Vpn = Vpn.objects.select_for_update(of=("self",)).get(pk=vpn.pk)
+    _changed(vpn, before, _without_blanks(values))
     _check_change(vpn, before)
     _check(vpn)
-    if vpn.engine.has_controller and (vpn.host, vpn.auth_token) != (
-        before.host, before.auth_token
-    ):  # fmt: skip
+    if vpn.engine.has_controller and _is_moved(vpn, before):
+        if network is None or _is_moved(vpn, network):
+            raise Conflict(CONCURRENT_WRITE_MESSAGE)
         if vpn.host != before.host:
-            # Another controller does not know the network and its members.
-            vpn.network_id = ""
             vpn.clients.update(is_told=False)
-        create_remote_network(vpn)
+        vpn.node_id, vpn.network_id = network.node_id, network.network_id
     vpn.revision = before.revision + 1
     vpn.tell_after = None
     _complete(vpn)

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Iterable
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from controller.accounts.models import User
 from controller.base.errors import Refused, Unreachable
+from controller.base.outbound.transactions import blocking
 from controller.connections.drivers.commands import CommandRequest, CommandResult, run
 from controller.connections.drivers.contract import SshTarget
 from controller.connections.drivers.ssh import handshake_limit
@@ -73,7 +73,7 @@ def ask(
         target = ssh_target(connection)
     except Refused as refusal:
         raise Unreachable(str(refusal), code=CONNECT) from refusal
-    ending = async_to_sync(_run)(target, words, seconds, said)
+    ending = blocking(_run)(target, words, seconds, said)
     if ending.host_key is not None:
         record_attempts({connection.pk: ("", ending.host_key.line)})
     if ending.exit_status is None and not (partly and said):
