@@ -47,8 +47,8 @@ def due() -> QuerySet[Config]:
 def askable() -> Any:
     return Config.objects.filter(
         Exists(
-            DeviceConnection.objects.filter(
-                device=OuterRef("device"), enabled=True, device__management_ip__isnull=False
+            DeviceConnection.objects.by_ssh().filter(
+                device=OuterRef("device"), device__management_ip__isnull=False
             )
         ),
         applied__isnull=False,

@@ -61,10 +61,8 @@ def _due() -> ConfigQuerySet:
         Config.objects.filter(status__in=DELIVERABLE, desired__isnull=False)
         .filter(
             Exists(
-                DeviceConnection.objects.filter(
-                    device=OuterRef("device"),
-                    enabled=True,
-                    device__management_ip__isnull=False,
+                DeviceConnection.objects.by_ssh().filter(
+                    device=OuterRef("device"), device__management_ip__isnull=False
                 )
             )
         )

@@ -1,5 +1,6 @@
 """Admin of credentials; stored secrets can be replaced, never displayed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from controller.base.admin import (
     RuleForm,
     ScopedRelatedFilter,
     UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     badge,
@@ -20,23 +22,43 @@ from controller.base.admin import (
 from controller.connections import rules
 from controller.connections.models import Credentials
 
-SSH_PORT = 22
 KEEP = "Stored. Leave it empty to keep what is stored."
+SSH, SNMP = Credentials.Connector.SSH, Credentials.Connector.SNMP
+COMMON = ("username", "port")
+OF_SSH = ("password", "key", "passphrase")
+OF_SNMP = (
+    "version", "community", "auth_protocol", "auth_password", "privacy_protocol",
+    "privacy_password", "context",
+)  # fmt: skip
+FIELDS = {SSH: (*COMMON, *OF_SSH), SNMP: (*COMMON, *OF_SNMP)}
+PAIRS = (("auth_protocol", "auth_password"), ("privacy_protocol", "privacy_password"))
+PORTS = {SSH: rules.SSH_PORT, SNMP: rules.SNMP_PORT}
 
 
-OF_SSH = ("username", "port", "password", "key", "passphrase")
+def secret_field(help_text: str = "", label: str | None = None) -> forms.CharField:
+    return forms.CharField(
+        label=label, required=False, strip=False, help_text=help_text,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )  # fmt: skip
+
+
+def choice_field(values: Sequence[str], label: str, none: str = "") -> forms.ChoiceField:
+    choices = ([("", none)] if none else []) + [(one, one) for one in values]
+    return forms.ChoiceField(
+        label=label, required=False, choices=choices, widget=UnfoldAdminSelectWidget
+    )
 
 
 class CredentialsForm(RuleForm):
-    username = forms.CharField(max_length=256, widget=UnfoldAdminTextInputWidget)
+    username = forms.CharField(
+        max_length=256, required=False, widget=UnfoldAdminTextInputWidget,
+        help_text="Of the device (SSH), or of its SNMP agent (version 3).",
+    )  # fmt: skip
     port = forms.IntegerField(
-        min_value=1, max_value=65535, initial=SSH_PORT, widget=UnfoldAdminTextInputWidget
-    )
-    password = forms.CharField(
-        required=False,
-        strip=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-    )
+        min_value=1, max_value=65535, required=False, widget=UnfoldAdminTextInputWidget,
+        help_text="Leave empty for the usual one: 22 of SSH, 161 of SNMP.",
+    )  # fmt: skip
+    password = secret_field()
     key = forms.CharField(
         label="Private key",
         required=False,
@@ -45,12 +67,17 @@ class CredentialsForm(RuleForm):
             attrs={"rows": 4, "spellcheck": "false", "class": "mono"}
         ),
     )
-    passphrase = forms.CharField(
-        required=False,
-        strip=False,
-        help_text="Of the private key, if it has one.",
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-    )
+    passphrase = secret_field("Of the private key, if it has one.")
+    version = choice_field(rules.SNMP_VERSIONS, "SNMP version")
+    community = secret_field("Of version 2c. It is readable on its way: prefer version 3.")
+    auth_protocol = choice_field(rules.AUTH_PROTOCOLS, "Authentication", "none")
+    auth_password = secret_field(label="Authentication password")
+    privacy_protocol = choice_field(rules.PRIVACY_PROTOCOLS, "Privacy", "none")
+    privacy_password = secret_field(label="Privacy password")
+    context = forms.CharField(
+        max_length=32, required=False, widget=UnfoldAdminTextInputWidget,
+        help_text="Of version 3, where the agent has several.",
+    )  # fmt: skip
 
     class Meta:
         model = Credentials
@@ -58,29 +85,30 @@ class CredentialsForm(RuleForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.is_only_kept:
-            for name in OF_SSH:
+        is_new = self.instance._state.adding
+        wanted = {*OF_SSH, *OF_SNMP, *COMMON} if is_new else FIELDS.get(self.kind, ())
+        for name in (*COMMON, *OF_SSH, *OF_SNMP):
+            if name not in wanted:
                 del self.fields[name]
         connector: Any = self.fields.get("connector")
         if connector is not None:
-            # The other kinds are only kept for programs.
-            connector.disabled = self.is_only_kept
-            connector.choices = [
-                one for one in connector.choices if one[0] == self.instance.connector
-            ]
-        if self.is_only_kept:
-            return
-        stored = {} if self.instance._state.adding else self.instance.params or {}
-        self.initial["username"] = stored.get("username", "")
-        self.initial["port"] = stored.get("port", SSH_PORT)
-        for name in OF_SSH:
-            if name in rules.SECRETS and stored.get(name):
+            # Some kinds are only kept for programs; the kind of stored credentials stays.
+            kinds = FIELDS if is_new else {self.instance.connector}
+            connector.disabled = not is_new
+            connector.choices = [one for one in connector.choices if one[0] in kinds]
+        stored = {} if is_new else self.instance.params or {}
+        for name in wanted:
+            if name not in rules.SECRETS:
+                self.initial[name] = stored.get(name, "")
+            elif stored.get(name):
                 self.fields[name].help_text = KEEP
 
     @property
-    def is_only_kept(self) -> bool:
-        """Whether these are credentials that programs stored, and the portal cannot use."""
-        return self.instance.connector != Credentials.Connector.SSH
+    def kind(self) -> Any:
+        """The kind of these credentials: that of the row, or of what is sent for a new one."""
+        if self.instance._state.adding and self.is_bound:
+            return self.data.get(self.add_prefix("connector"), SSH)
+        return self.instance.connector
 
     def clean_key(self) -> str:
         text: str = self.cleaned_data["key"]
@@ -89,24 +117,29 @@ class CredentialsForm(RuleForm):
 
     def rule_values(self) -> dict[str, Any]:
         values = super().rule_values()
-        if self.is_only_kept:
+        given = {
+            name: values.pop(name)
+            for name in (*COMMON, *OF_SSH, *OF_SNMP)
+            if name in self.fields
+        }
+        wanted = FIELDS.get(self.kind)
+        if wanted is None:
             return values
-        params = {"username": values.pop("username"), "port": values.pop("port")}
-        secrets = {name: values.pop(name) for name in OF_SSH if name in rules.SECRETS}
-        return values | {"params": params | {k: v for k, v in secrets.items() if v}}
+        params = {name: given[name] for name in wanted if given.get(name)}
+        return values | {"params": {"port": PORTS[self.kind]} | params}
 
     def apply_rule(self) -> Any:
         values = self.rule_values()
         if self.instance._state.adding:
             return rules.create_credentials(**values)
-        if not set(OF_SSH) & set(self.changed_data):
+        if not {*COMMON, *OF_SSH, *OF_SNMP} & set(self.changed_data):
             values.pop("params", None)
         return rules.update_credentials(self.row(), **values)
 
 
 @admin.register(Credentials)
 class CredentialsAdmin(RuleAdmin):
-    empty_hint = "With a user name and a key or password, the portal reaches devices over SSH."
+    empty_hint = "With these the portal reaches devices over SSH, or measures them over SNMP."
     search_rank = 16
     search_icon = "key"
     resource = "connection"
@@ -121,16 +154,21 @@ class CredentialsAdmin(RuleAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         general = ["name", "organization", ("connector", "auto_add")]
-        kept = obj is not None and obj.connector != Credentials.Connector.SSH
-        if kept or (obj is not None and not self.has_change_permission(request, obj)):
+        sections = {
+            SSH: ("SSH", {"fields": [COMMON, *OF_SSH]}),
+            SNMP: ("SNMP", {"fields": [COMMON, ("version", "community"), *PAIRS, "context"]}),
+        }
+        if obj is None:
+            # One user name and port for both kinds; the kind says which of the rest counts.
+            return [
+                (None, {"fields": [*general, COMMON]}),
+                ("SSH", {"fields": list(OF_SSH)}),
+                ("SNMP", {"fields": [("version", "community"), *PAIRS, "context"]}),
+            ]
+        known = sections.get(obj.connector)
+        if known is None or not self.has_change_permission(request, obj):
             return [(None, {"fields": general})]
-        return [
-            (None, {"fields": general}),
-            (
-                "Sign in on devices with",
-                {"fields": [("username", "port"), "password", "key", "passphrase"]},
-            ),
-        ]
+        return [(None, {"fields": general}), known]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(use_count=Count("connections"))

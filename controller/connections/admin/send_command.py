@@ -52,7 +52,7 @@ def commands_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
     user: Any = request.user
     if not user.has_perm_on("command:read", device):
         return None
-    ways = DeviceConnection.objects.filter(device=device, enabled=True)
+    ways = DeviceConnection.objects.by_ssh().filter(device=device)
     return {
         "url": f"/api/v1/controller/device/{device.pk}/command/",
         "sends": user.has_perm_on("command:create", device) and not device.is_deactivated,

@@ -163,7 +163,7 @@ def terminals_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
     reads = user.has_perm_on("terminal:read", device)
     if not opens and not reads:
         return None
-    ways = DeviceConnection.objects.filter(device=device, enabled=True)
+    ways = DeviceConnection.objects.by_ssh().filter(device=device)
     rows = Terminal.objects.filter(device=device)[:LAST] if reads else []
     return {
         "page": reverse("admin:terminal_page", args=[device.pk]) if opens else "",

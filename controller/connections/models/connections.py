@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 
-from controller.accounts.models import OrganizationScoped, Shareable
+from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedJSONField
@@ -19,6 +19,8 @@ class Credentials(Shareable, Base):
     class Connector(models.TextChoices):
         # Value that OpenWISP's clients send and filter by.
         SSH = "openwisp_controller.connection.connectors.ssh.Ssh", "SSH"
+        # Devices are measured by it, and not changed.
+        SNMP = "snmp", "SNMP"
         # Kept for programs that read them again; the portal itself reaches nothing with these.
         OPENWRT_SNMP = (
             "openwisp_controller.connection.connectors.openwrt.snmp.OpenWRTSnmp",
@@ -35,7 +37,8 @@ class Credentials(Shareable, Base):
     )
     params = EncryptedJSONField(
         help_text="username, port, and a password or a private key (with its passphrase); "
-        "of SNMP, community, agent and port."
+        "of SNMP, version (2c or 3), port, and a community, or username, auth_protocol, "
+        "auth_password, privacy_protocol, privacy_password and context."
     )
     auto_add = models.BooleanField(
         default=False, help_text="Add these credentials to every device of the organization."
@@ -57,6 +60,15 @@ class Credentials(Shareable, Base):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DeviceConnectionQuerySet(OrganizationScopedQuerySet):
+    def by_ssh(self) -> "DeviceConnectionQuerySet":
+        """Return the enabled connections over which a device can be changed."""
+        found: DeviceConnectionQuerySet = self.filter(
+            enabled=True, credentials__connector=Credentials.Connector.SSH
+        )
+        return found
 
 
 class DeviceConnection(OrganizationScoped, Base):
@@ -86,6 +98,8 @@ class DeviceConnection(OrganizationScoped, Base):
     failure_reason = models.TextField(blank=True, editable=False)
     last_attempt = models.DateTimeField(null=True, editable=False)
 
+    objects = DeviceConnectionQuerySet.as_manager()  # type: ignore[misc]
+
     class Meta:
         ordering = ["created"]
         constraints = [
@@ -101,3 +115,8 @@ class DeviceConnection(OrganizationScoped, Base):
     def ssh_port(self) -> int:
         params: dict[str, Any] = self.credentials.params or {}
         return self.port or int(params.get("port", 22))
+
+    @property
+    def snmp_port(self) -> int:
+        params: dict[str, Any] = self.credentials.params or {}
+        return self.port or int(params.get("port", 161))

@@ -1,6 +1,6 @@
 """Rules of credentials and device connections."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +15,31 @@ from controller.connections.models import Credentials, DeviceConnection
 from controller.devices.models import Device
 from controller.devices.rules import set_approved
 
-SECRETS = ("password", "key", "passphrase", "community")
+SECRETS = (
+    "password", "key", "passphrase", "community", "auth_password", "privacy_password",
+)  # fmt: skip
 NAMES = {
     Credentials.Connector.SSH: {"username", "port", "password", "key", "passphrase"},
+    Credentials.Connector.SNMP: {
+        "version",
+        "port",
+        "community",
+        "username",
+        "auth_protocol",
+        "auth_password",
+        "privacy_protocol",
+        "privacy_password",
+        "context",
+    },
     Credentials.Connector.OPENWRT_SNMP: {"community", "agent", "port"},
     Credentials.Connector.AIROS_SNMP: {"community", "agent", "port"},
 }
 LARGEST_PORT = 65535
-SSH_PORT = 22
+SSH_PORT, SNMP_PORT = 22, 161
+SNMP_VERSIONS = ("2c", "3")
+AUTH_PROTOCOLS = ("MD5", "SHA", "SHA-224", "SHA-256", "SHA-384", "SHA-512")
+PRIVACY_PROTOCOLS = ("DES", "AES", "AES-192", "AES-256")
+SHORTEST_SNMP_PASSWORD = 8
 LONGEST_NAME = 256
 
 
@@ -42,7 +59,7 @@ def update_credentials(credentials: Credentials, **values: Any) -> Credentials:
     if "params" in values or "connector" in values:
         given = values.get("params", credentials.params)
         if isinstance(given, Mapping):
-            given = _kept_secrets(credentials.params, given)
+            given = _kept_secrets(credentials.params, given, credentials.connector)
         values["params"] = checked_params(given, values.get("connector", credentials.connector))
     was_automatic = credentials.auto_add
     for name, value in values.items():
@@ -53,12 +70,15 @@ def update_credentials(credentials: Credentials, **values: Any) -> Credentials:
     return credentials
 
 
-def _kept_secrets(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def _kept_secrets(
+    old: Mapping[str, Any], new: Mapping[str, Any], connector: str
+) -> dict[str, Any]:
     """Return the new parameters; keep the stored secrets if the new ones name none.
 
     Another port may be another service: the secrets have to be given again for it.
     """
-    moves = new.get("port", SSH_PORT) != old.get("port", SSH_PORT)
+    usual = SNMP_PORT if connector == Credentials.Connector.SNMP else SSH_PORT
+    moves = new.get("port", usual) != old.get("port", usual)
     if moves or any(new.get(name) for name in SECRETS):
         return dict(new)
     return {name: old[name] for name in SECRETS if name in old} | {
@@ -91,7 +111,7 @@ def checked_params(
         f"{name}: text is expected." for name, text in secrets.items() if type(text) is not str
     ]
     is_ssh = connector == Credentials.Connector.SSH
-    problems += _problems_of_ssh(params) if is_ssh else _problems_of_snmp(params)
+    problems += PROBLEMS.get(connector, _problems_of_kept_snmp)(params)
     if problems:
         raise Refused({"params": problems})
     if is_ssh and params.get("key"):
@@ -112,11 +132,51 @@ def _problems_of_ssh(params: Mapping[str, Any]) -> list[str]:
 
 
 def _problems_of_snmp(params: Mapping[str, Any]) -> list[str]:
+    version = params.get("version", "2c")
+    if version not in SNMP_VERSIONS:
+        return ["version: 2c or 3 is expected."]
+    if version == "2c":
+        is_given = isinstance(params.get("community"), str) and params["community"]
+        return [] if is_given else ["community: text is required."]
+    problems = []
+    username = params.get("username")
+    if not isinstance(username, str) or not 1 <= len(username) <= LONGEST_NAME:
+        problems.append("username: a user name of the agent is required.")
+    problems += _problems_of_protocol(params, "auth", AUTH_PROTOCOLS)
+    problems += _problems_of_protocol(params, "privacy", PRIVACY_PROTOCOLS)
+    if params.get("privacy_password") and not params.get("auth_password"):
+        problems.append("privacy_password: there is no privacy without auth_password.")
+    return problems
+
+
+def _problems_of_protocol(
+    params: Mapping[str, Any], kind: str, known: Sequence[str]
+) -> list[str]:
+    password, protocol = params.get(f"{kind}_password"), params.get(f"{kind}_protocol")
+    if protocol and protocol not in known:
+        return [f"{kind}_protocol: one of {', '.join(known)} is expected."]
+    if not password:
+        return []
+    problems = [] if protocol else [f"{kind}_protocol: one of {', '.join(known)} is required."]
+    if len(str(password)) < SHORTEST_SNMP_PASSWORD:
+        problems.append(
+            f"{kind}_password: at least {SHORTEST_SNMP_PASSWORD} characters are expected."
+        )
+    return problems
+
+
+def _problems_of_kept_snmp(params: Mapping[str, Any]) -> list[str]:
     return [
         f"{name}: text is required."
         for name in ("community", "agent")
         if not isinstance(params.get(name), str) or not params[name]
     ]
+
+
+PROBLEMS = {
+    Credentials.Connector.SSH: _problems_of_ssh,
+    Credentials.Connector.SNMP: _problems_of_snmp,
+}
 
 
 @transaction.atomic
@@ -216,14 +276,16 @@ def _connect_all(pairs: Iterable[tuple[UUID, Credentials]]) -> None:
     )
 
 
-def usable_connections(device_ids: Iterable[UUID]) -> dict[UUID, DeviceConnection]:
-    """Return the SSH connection to use per device: one that works, else an untried one."""
+def usable_connections(
+    device_ids: Iterable[UUID], connector: str = Credentials.Connector.SSH
+) -> dict[UUID, DeviceConnection]:
+    """Return the connection to use per device: one that works, else an untried one."""
     rows = (
         DeviceConnection.objects.filter(
             device__in=device_ids,
             enabled=True,
             device__management_ip__isnull=False,
-            credentials__connector=Credentials.Connector.SSH,
+            credentials__connector=connector,
         )
         .select_related("credentials", "device")
         # The last row of a device wins. Databases differ in where NULL sorts.

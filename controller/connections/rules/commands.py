@@ -41,7 +41,7 @@ def send(
         raise Refused({"connection": ["This connection is of another device."]})
     if connection is not None and not connection.enabled:
         raise Refused({"connection": ["This connection is disabled."]})
-    if not DeviceConnection.objects.filter(device=device, enabled=True).exists():
+    if not DeviceConnection.objects.by_ssh().filter(device=device).exists():
         raise Refused({"device": ["Device has no credentials assigned."]})
     command = build_command(type, input, device=device, connection=connection, batch=batch)
     command.save()
@@ -74,7 +74,7 @@ def partition_targets(user: User, devices: Any) -> tuple[list[Device], dict[str,
 
     The others are returned as names by reason.
     """
-    ways = DeviceConnection.objects.filter(device=OuterRef("pk"), enabled=True)
+    ways = DeviceConnection.objects.by_ssh().filter(device=OuterRef("pk"))
     rows: Any = (
         Device.objects.filter(pk__in=devices.values("pk"))
         .annotate(has_way=Exists(ways))
@@ -110,9 +110,9 @@ def send_to_many(
     if any(device.organization_id != organization.pk for device in chosen):
         raise Refused({"devices": ["All devices must be of the batch's organization."]})
     reachable = set(
-        DeviceConnection.objects.filter(
-            device__in=chosen, enabled=True, device__is_deactivated=False
-        ).values_list("device", flat=True)
+        DeviceConnection.objects.by_ssh()
+        .filter(device__in=chosen, device__is_deactivated=False)
+        .values_list("device", flat=True)
     )
     if not reachable:
         raise Refused({"devices": ["None of these devices has credentials assigned."]})

@@ -9,7 +9,7 @@ from django.utils import timezone
 from controller.base.outbound.transactions import blocking
 from controller.connections.drivers.contract import Address
 from controller.connections.drivers.tcp import Probe, probe_many
-from controller.connections.models import Credentials, DeviceConnection
+from controller.connections.models import DeviceConnection
 from controller.devices.models import Device, Presence
 from controller.devices.rules import Observation, record_observations
 
@@ -40,11 +40,9 @@ def poll(device_ids: Sequence[UUID]) -> list[UUID]:
     )
     connections = {
         row.device_id: row
-        for row in DeviceConnection.objects.filter(
-            device__in=device_ids,
-            enabled=True,
-            credentials__connector=Credentials.Connector.SSH,
-        ).select_related("credentials")
+        for row in DeviceConnection.objects.by_ssh()
+        .filter(device__in=device_ids)
+        .select_related("credentials")
     }
     asked: dict[bool, dict[UUID, Address]] = {True: {}, False: {}}
     for row in rows:

@@ -145,9 +145,7 @@ def start(rollout: FirmwareRollout) -> FirmwareRollout:
 
 
 def _upgrades(row: FirmwareRollout, found: Sequence[Match]) -> list[Upgrade]:
-    reachable = set(
-        DeviceConnection.objects.filter(enabled=True).values_list("device_id", flat=True)
-    )
+    reachable = set(DeviceConnection.objects.by_ssh().values_list("device_id", flat=True))
     fit = _canaries_first([one for one in found if one.fits and one.device.pk in reachable])
     limits = sizes(row.waves, len(fit))
     rows = []

@@ -49,9 +49,11 @@ def connector(connection: DeviceConnection, gate: asyncio.Semaphore) -> Connecto
 def due() -> QuerySet[Device]:
     """Return the online devices whose system is due to be read."""
     limit = timezone.now() - timedelta(seconds=settings.MUSTER_FIRMWARE_READ_SECONDS)
-    connections = DeviceConnection.objects.filter(
-        device=OuterRef("pk"), enabled=True, device__management_ip__isnull=False
-    ).exclude(update_strategy=DeviceConnection.Strategy.LINUX_FILES)
+    connections = (
+        DeviceConnection.objects.by_ssh()
+        .filter(device=OuterRef("pk"), device__management_ip__isnull=False)
+        .exclude(update_strategy=DeviceConnection.Strategy.LINUX_FILES)
+    )
     return (
         Device.objects.filter(Exists(connections), is_deactivated=False)
         .filter(presence__state=Presence.State.ONLINE)

@@ -88,7 +88,7 @@ def check_device(device: Device) -> None:
         raise NotPermitted(DEACTIVATED)
     if not device.organization.is_active:
         raise Refused("Firmware upgrades are not allowed for disabled organizations.")
-    if not DeviceConnection.objects.filter(device=device, enabled=True).exists():
+    if not DeviceConnection.objects.by_ssh().filter(device=device).exists():
         raise Refused(NO_CONNECTION)
 
 

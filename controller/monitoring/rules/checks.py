@@ -30,6 +30,7 @@ from controller.monitoring.engine.health import late_after
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import LatestSample, MonitoredDevice, Sample
+from controller.monitoring.rules import snmp
 from controller.monitoring.rules.history import now_seconds
 from controller.monitoring.rules.ingest import Arrival, ingest
 
@@ -97,7 +98,7 @@ def ping(devices: Sequence[UUID]) -> int:
             "pk", "management_ip"
         )
     )
-    connections = DeviceConnection.objects.filter(device__in=addresses, enabled=True)
+    connections = DeviceConnection.objects.by_ssh().filter(device__in=addresses)
     ports = {
         row.device_id: Address(addresses[row.device_id], row.ssh_port)
         for row in connections.select_related("credentials")
@@ -138,13 +139,19 @@ def put_pings(report: Report, pinged: icmp.Pinged) -> None:
 
 
 def pull_due() -> int:
-    """Fetch measurements over SSH from devices that do not report, and return how many told."""
+    """Fetch measurements from devices that do not report, and return how many told theirs.
+
+    Over SSH where a connection of that kind works or was never tried, else over SNMP.
+    """
     seconds = settings.MUSTER_PULL_SECONDS
     if not seconds:
         return 0
     done = 0
     while devices := lease_due("next_pull", seconds):
-        done += pull(silent(devices))
+        asked = silent(devices)
+        over_snmp = snmp.asked_over_snmp(asked)
+        done += pull([one for one in asked if one not in over_snmp])
+        done += snmp.pull(over_snmp)
         if len(devices) < BATCH:
             break
     return done
