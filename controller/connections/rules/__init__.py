@@ -111,7 +111,7 @@ def checked_params(
         f"{name}: text is expected." for name, text in secrets.items() if type(text) is not str
     ]
     is_ssh = connector == Credentials.Connector.SSH
-    problems += PROBLEMS.get(connector, _problems_of_kept_snmp)(params)
+    problems += PROBLEMS.get(Credentials.Connector(connector), _problems_of_kept_snmp)(params)
     if problems:
         raise Refused({"params": problems})
     if is_ssh and params.get("key"):
