@@ -7,7 +7,7 @@ import controller.base.secrets
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("connections", "0008_plain_names"),
+        ("connections", "0009_terminals"),
     ]
 
     operations = [
