@@ -130,6 +130,7 @@ SIDEBAR: dict[str, Any] = {
                 page("Notifications", "notifications", "notifications_notification_changelist", signed_in, key="n"),
                 page("Limits", "tune", "monitoring_threshold_changelist", permitted("monitoring:read")),
                 page("Silences", "notifications_paused", "monitoring_silence_changelist", permitted("monitoring:read")),
+                page("Measured gateways", "speed", "monitoring_monitoredgateway_changelist", permitted("monitoring:read")),
                 page("Wi-Fi sessions", "wifi", "monitoring_wifisession_changelist", permitted("monitoring:read")),
                 page("Webhooks", "webhook", "notifications_webhook_changelist", permitted("webhook:read")),
             ],

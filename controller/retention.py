@@ -171,6 +171,7 @@ INVENTORY = frozenset(
         "geo.OrganizationGeoSettings",
         "monitoring.LatestSample",
         "monitoring.MonitoredDevice",
+        "monitoring.MonitoredGateway",
         "monitoring.MonitoredOrganization",
         "monitoring.Silence",
         "monitoring.Snapshot",

@@ -3,8 +3,12 @@
 from celery import shared_task
 from django.conf import settings
 
-from controller.monitoring.rules import checks, history, totals, uplinks, wifi
+from controller.base.measurements import register_taker
+from controller.monitoring.rules import checks, gateways, history, told, totals, uplinks, wifi
 from controller.monitoring.rules.health import judge_all
+
+# What supervisors tell in this worker.
+register_taker(told.take)
 
 
 @shared_task
@@ -20,6 +24,11 @@ def ping() -> int:
 @shared_task
 def pull() -> int:
     return checks.pull_due()
+
+
+@shared_task
+def pull_gateways() -> int:
+    return gateways.pull_due()
 
 
 @shared_task

@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
+from controller.base.measurements import register_taker
 from controller.monitoring.api.views.dashboard import DashboardView, FleetView
 from controller.monitoring.api.views.devices import (
     DeviceHealthViewSet,
@@ -12,7 +13,11 @@ from controller.monitoring.api.views.limits import SilenceViewSet, ThresholdView
 from controller.monitoring.api.views.locations import MonitoredLocationViewSet
 from controller.monitoring.api.views.overview import OverviewView
 from controller.monitoring.api.views.sessions import WifiSessionViewSet
+from controller.monitoring.rules import told
 from geo.api.views.locations import FeaturePagination
+
+# What devices tell of themselves in requests to other apps.
+register_taker(told.take)
 
 router = SimpleRouter()
 router.register("location", MonitoredLocationViewSet, "monitored-location")

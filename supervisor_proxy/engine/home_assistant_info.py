@@ -8,7 +8,7 @@ from typing import Any
 # Polled paths; those unknown to older devices are skipped.
 PATHS = (
     "/info", "/core/info", "/supervisor/info", "/os/info", "/host/info", "/addons", "/backups",
-    "/resolution/info",
+    "/resolution/info", "/core/stats", "/supervisor/stats",
 )  # fmt: skip
 LONGEST = 32
 MOST_ADDONS = 200

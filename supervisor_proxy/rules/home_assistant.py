@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from controller.base.errors import Refused, Unreachable
 from controller.base.events import event_for, publish
+from controller.base.measurements import tell_measurements
 from controller.base.outbound.transactions import blocking
 from supervisor_proxy.drivers.contract import BadAnswer, Order, Target
-from supervisor_proxy.engine import hassio, home_assistant_info
+from supervisor_proxy.engine import hassio, home_assistant_info, measurements
 from supervisor_proxy.engine.answers import Answer
 from supervisor_proxy.engine.routes import CallRequest, gate
 from supervisor_proxy.models import Home, HomeAlert, Supervisor
@@ -165,6 +166,7 @@ def note(row: Supervisor, found: Mapping[str, Any] | Refused) -> Home:
     home.save()
     Supervisor.objects.filter(pk=row.pk).update(version=row.version)
     note_alerts(row, home_assistant_info.alerts(found))
+    tell_measurements({row.device_id: measurements.of_home(found)})
     return home
 
 

@@ -15,11 +15,13 @@ from controller.base.errors import (
     Refused,
     Unreachable,
 )
+from controller.base.measurements import tell_measurements
 from controller.base.outbound import Kind, OutOfBounds, check_address, check_host
 from controller.base.outbound.addresses import parsed
 from controller.base.secrets import digest
 from controller.devices.models import Device
 from supervisor_proxy.drivers.contract import Target
+from supervisor_proxy.engine import measurements
 from supervisor_proxy.engine.addresses import port_fits
 from supervisor_proxy.engine.answers import NEW_KEY
 from supervisor_proxy.models import IngressSession, Supervisor
@@ -179,6 +181,8 @@ def report(device: Device, *, uuid: str, facts: Mapping[str, Any]) -> Supervisor
     row.last_report = timezone.now()
     row.checked().save()
     record_presence(device)
+    if measurements.MEASURED & facts.keys():
+        tell_measurements({device.pk: measurements.of_balena(row.reported)})
     return row
 
 

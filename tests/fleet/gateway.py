@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from networks.gateways.engine.features.feature import inside
 from networks.gateways.engine.features.versions import parsed
+from tests.fleet import measurements
 from tests.fleet.answers import answer_problems
 from tests.fleet.contract import Call, Contract, contract_of
 from tests.fleet.http import JSON, Answer, Appliance, Request, Supervisors
@@ -60,6 +61,7 @@ class StandIn(Appliance):
         self.active: list[str] = []
         self.booted = 1
         self.clock = 0.0
+        self.counters = measurements.Counters()
         # Late answers wait for this event.
         self.released = asyncio.Event()
 
@@ -67,6 +69,11 @@ class StandIn(Appliance):
     def url(self) -> str:
         scheme = "https" if self.tls else "http"
         return f"{scheme}://{self.host}:{self.port}{self.base}"
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What it measures, by the path of the call that tells it."""
+        return measurements.answers(self.vendor, self.counters)
 
     @property
     def contract(self) -> Contract:

@@ -82,8 +82,12 @@ class MikroTik(StandIn):
     def rows(self, menu: str) -> list[dict[str, str]]:
         if menu == "system/resource":
             return [
-                {"uptime": f"{self.booted}w1d2h3m4s", "version": f"{self.version} (stable)"}
-            ]
+                {"uptime": f"{self.booted}w1d2h3m4s", "version": f"{self.version} (stable)",
+                 "cpu-load": "25", "cpu-count": "4", "total-memory": "1000",
+                 "free-memory": "700", "total-hdd-space": "1000", "free-hdd-space": "800"}
+            ]  # fmt: skip
+        if menu in self.measured:
+            return list(self.measured[menu])
         if menu in self.settings:
             return [self.settings[menu]]
         if menu not in self.menus:

@@ -96,7 +96,7 @@ class OpenWrt(StandIn):
         if session not in self.sessions:
             fault = {"code": -32002, "message": "Access denied"}
             return {"jsonrpc": "2.0", "id": 1, "error": fault}, 200
-        work = getattr(self, f"{name}_{method}".replace("-", "_"), None)
+        work = getattr(self, f"{name}_{method}".replace("-", "_").replace(".", "_"), None)
         return (work(session, args) if work else reply(NO_METHOD)), 200
 
     async def respond(self, request: Request, writer: asyncio.StreamWriter) -> None:
@@ -138,6 +138,12 @@ class OpenWrt(StandIn):
     def system_board(self, _session: str, _args: Any) -> Any:
         release = {"distribution": "OpenWrt", "version": self.version}
         return reply(OK, {"hostname": "OpenWrt", "release": release})
+
+    def system_info(self, _session: str, _args: Any) -> Any:
+        return reply(OK, self.measured["system info"])
+
+    def network_device_status(self, _session: str, _args: Any) -> Any:
+        return reply(OK, self.measured["network.device status"])
 
     def system_reboot(self, _session: str, _args: Any) -> Any:
         self.booted += 1

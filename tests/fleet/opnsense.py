@@ -102,7 +102,7 @@ class OPNsense(StandIn):
         if problems:
             told = {one.partition(":")[0]: one for one in problems}
             return {"result": "failed", "validations": told}, 200
-        found = self.simple(path)
+        found = self.measured.get(path) or self.simple(path)
         if found is not None:
             return found, 200
         return self.kind(path, body)
@@ -111,7 +111,10 @@ class OPNsense(StandIn):
         if path == "diagnostics/system/systemInformation":
             return {"name": "fw.example.org", "versions": [f"OPNsense {self.version}-amd64"]}
         if path == "diagnostics/system/systemTime":
-            return {"boottime": f"boot {self.booted}"}
+            return {
+                "boottime": f"boot {self.booted}", "uptime": "3 days, 04:05:06",
+                "loadavg": "0.50, 0.25, 0.10",
+            }  # fmt: skip
         if path in REBOOTS:
             self.booted += 1
             self.writes.append(path)

@@ -110,7 +110,11 @@ class PfSense(StandIn):
             "system/version": {"version": "2.8.1-RELEASE", "base": "2.8.1"},
             "system/restapi/version": {"current_version": f"v{self.version}"},
             "system/restapi/settings": {"represent_interfaces_as": self.names_interfaces_by},
-            "status/system": {"uptime": f"{days} Days 02 Hours 03 Minutes 04 Seconds"},
+            **self.measured,
+            "status/system": {
+                **self.measured["status/system"],
+                "uptime": f"{days} Days 02 Hours 03 Minutes 04 Seconds",
+            },
             "status/services": [{"id": 0, "name": "dhcpd"}, {"id": 1, "name": "unbound"}],
         }
         if path in told:

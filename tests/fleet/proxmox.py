@@ -124,7 +124,10 @@ class Proxmox(StandIn):
                 {"node": "pve", "vmid": 100, "type": "qemu"},
                 {"node": "pve", "vmid": 200, "type": "lxc"},
             ],
-            "nodes/pve/status": {"uptime": 1_000_000 // self.booted},
+            "nodes/pve/status": {
+                **self.measured["nodes/pve/status"],
+                "uptime": 1_000_000 // self.booted,
+            },
             "nodes/pve/tasks": [
                 t for t in reversed(self.tasks) if t["type"] == asked.get("typefilter")
             ][:1],

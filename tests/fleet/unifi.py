@@ -151,7 +151,7 @@ class UniFi(StandIn):
             return self.command(rest, request.data)
         if kind == "stat":
             told = {"version": f"7.{self.booted}", "uptime": 1_000_000 // self.booted}
-            return wrapped([told]), 200
+            return wrapped(self.measured.get(path, [told])), 200
         table, _, target = rest.partition("/")
         if kind != "rest" or table not in TABLES:
             return wrapped([], "api.err.NotFound"), 404

@@ -8,6 +8,10 @@ import pytest
 from django.utils import timezone
 
 from controller.accounts.models import Organization, User
+from controller.base.measurements import register_taker
+from controller.monitoring.engine.vectors import known
+from controller.monitoring.models import LatestSample
+from controller.monitoring.rules import told
 from supervisor_proxy.models import Home, HomeAlert, SupervisorCall, UpdateCampaign
 from supervisor_proxy.rules import home_assistant
 from tests import factories
@@ -150,3 +154,18 @@ def test_the_tab_of_a_device_is_for_those_who_may_see_it(
     device.download_size = 100_000
     fetched = client.get(f"{base}/backup/ab/")
     assert len(b"".join(fetched.streaming_content)) == 100_000
+
+
+def test_what_a_home_tells_of_its_containers_and_its_disk_is_measured(home: Any) -> None:
+    register_taker(told.take)
+    _, row = home()
+    home_assistant.look_at([row])
+    latest = LatestSample.objects.get(monitored__device=row.device)
+    found = dict(zip(latest.layout, known(latest.values, wide=True).values(), strict=True))
+    assert (found["cpu core"], found["memory core"]) == (1.5, 10)
+    assert (found["cpu supervisor"], found["memory supervisor"]) == (1.5, 10)
+    home_state = Home.objects.get(supervisor=row)
+    assert home_state.disk_total
+    assert home_state.disk_free is not None
+    full = 100 * (1 - home_state.disk_free / home_state.disk_total)
+    assert found["disk"] == pytest.approx(full, abs=1)

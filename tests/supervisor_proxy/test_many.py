@@ -11,6 +11,8 @@ import pytest
 from django.utils import timezone
 
 from controller.accounts.models import Organization, User
+from controller.monitoring.engine.vectors import known
+from controller.monitoring.models import LatestSample
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
 from supervisor_proxy.rules import (
     call_execution,
@@ -362,6 +364,19 @@ class TestReports:
         assert row.reported["ip_address"] == "192.0.2.7"
         assert balena.key not in str(row.reported)
         assert post("v1/blink", uuid="a" * 32).status_code == 200
+
+    def test_what_a_device_measures_comes_with_its_report(
+        self, report: Any, balena: BalenaSupervisor, organization: Organization
+    ) -> None:
+        device = factories.device(organization, management_ip="127.0.0.1")
+        told = balena.report() | {
+            "cpu_usage": 12, "cpu_temp": 51, "memory_usage": 250, "memory_total": 1000,
+            "storage_usage": 3000, "storage_total": 12_000,
+        }  # fmt: skip
+        assert report(device.key, {"a" * 32: told}).status_code == 200
+        latest = LatestSample.objects.get(monitored__device=device)
+        found = dict(zip(latest.layout, known(latest.values, wide=True).values(), strict=True))
+        assert found == {"cpu": 12, "memory": 25, "disk": 25, "temperature": 51}
 
     def test_a_new_key_comes_with_the_next_report(
         self, post: Any, report: Any, balena: BalenaSupervisor, row: Supervisor

@@ -49,6 +49,9 @@ def read(body: Any) -> Report:
     read_general(report, mapping(body.get("general")))
     read_resources(report, mapping(body.get("resources")))
     read_interfaces(report, body.get("interfaces"))
+    read_containers(report, body.get("containers"))
+    # Controllers know how many there are, and not who.
+    report.put(Metric.WIFI_CLIENTS, number(body.get("wifi_clients"), 0, 1e6))
     if report.complaints and not (report.values or report.counters or report.clients):
         raise NotAReport("", f"Nothing in it can be used: {'; '.join(report.complaints)}")
     return report
@@ -108,6 +111,14 @@ def read_disks(report: Report, disks: Any) -> None:
             continue
         fullest = max(fullest or 0, round(100 * min(used / size, 1), 2))
     report.put(Metric.DISK, fullest)
+
+
+def read_containers(report: Report, containers: Any) -> None:
+    """Keep what containers use, each under its name."""
+    for _, one in items(containers):
+        if name := label(one.get("name")):
+            report.put(Metric.CPU, number(one.get("cpu_percent"), 0, 1e6), name)
+            report.put(Metric.MEMORY, number(one.get("memory_percent"), 0, 1e3), name)
 
 
 def hottest(value: Any) -> float | None:

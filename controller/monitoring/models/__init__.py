@@ -1,3 +1,4 @@
+from controller.monitoring.models.gateways import MonitoredGateway
 from controller.monitoring.models.judgment import Condition, Silence, Threshold
 from controller.monitoring.models.samples import (
     Block,
@@ -15,6 +16,7 @@ __all__ = [
     "Condition",
     "LatestSample",
     "MonitoredDevice",
+    "MonitoredGateway",
     "MonitoredOrganization",
     "Reboot",
     "Sample",

@@ -52,7 +52,7 @@ def pull(devices: Sequence[UUID]) -> int:
 
 
 def target_of(way: DeviceConnection) -> Target:
-    """Return whom to ask and with what.
+    """Return where to ask, and with what.
 
     Raises Refused where there is no address, and where the device may not be sent a secret: a
     community is readable on its way, and whoever answers could keep it.

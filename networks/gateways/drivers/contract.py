@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self
 
 from controller.base.errors import OutcomeUnknown, Refused, TimedOut, Unreachable
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.measurements import Measured
 
 __all__ = [
     "Call",
@@ -73,6 +74,10 @@ class Gateway(Protocol):
 
     def facts(self) -> dict[str, str]:
         """Return the gateway's ``version`` and ``name``."""
+        ...
+
+    def measure(self) -> list[Measured]:
+        """Return what the gateway, and each device that it manages, measures."""
         ...
 
     def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:

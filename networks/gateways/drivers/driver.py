@@ -1,7 +1,7 @@
 """Base of all drivers: error mapping and version-dependent property names."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from networks.gateways.engine.features.versions import (
     is_at_least,
     parsed,
 )
+from networks.gateways.engine.measurements import Measured
 
 # What a rule is called that is not made yet.
 NEW = "{new}"
@@ -45,6 +46,10 @@ class Driver(ABC):
     def facts(self) -> dict[str, str]:
         with self._guarded():
             return {"version": self.version, "name": self._label()[:64]}
+
+    def measure(self) -> list[Measured]:
+        with self._guarded():
+            return self._measure()
 
     def check(self, feature: Feature, values: Mapping[str, str] | None = None) -> None:
         """Raise ``Rejected`` unless this version supports the feature and properties."""
@@ -197,6 +202,9 @@ class Driver(ABC):
         return target
 
     @abstractmethod
+    def _measure(self) -> list[Measured]: ...
+
+    @abstractmethod
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str: ...
 
     @abstractmethod
@@ -212,3 +220,11 @@ class Driver(ABC):
 
     @abstractmethod
     def _activate(self, feature: Feature) -> None: ...
+
+
+def if_told(read: Callable[[], Any], *, otherwise: Any) -> Any:
+    """Return what is read, or the other value where the version or the account does not tell it."""
+    try:
+        return read() or otherwise
+    except (Unreachable, Rejected):
+        return otherwise

@@ -6,15 +6,17 @@ select the binary API. Both use menus and items with ids such as ``*1A``.
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from networks.gateways.drivers.contract import Endpoint, OutcomeUnknown, Rejected
-from networks.gateways.drivers.driver import NEW, Driver
+from networks.gateways.drivers.driver import NEW, Driver, if_told
 from networks.gateways.drivers.http import Http, boot, decoded
 from networks.gateways.drivers.routeros import PORTS, Binary
 from networks.gateways.drivers.savepoints import Transport, WayBack, moved
 from networks.gateways.engine.features import MASK, Feature
+from networks.gateways.engine.measurements import Measured, of_mikrotik
 
 NOT_FOUND = 404
 CLOSED = "Session closed"
@@ -103,6 +105,15 @@ class MikroTik(Driver):
     def _label(self) -> str:
         (identity,) = self._router.rows("system/identity")
         return identity.get("name", "MikroTik")
+
+    def _measure(self) -> list[Measured]:
+        (resource,) = self._router.rows("system/resource")
+        health, arp, near = (
+            if_told(partial(self._router.rows, menu), otherwise=[])
+            for menu in ("system/health", "ip/arp", "ip/neighbor")
+        )
+        ports = self._router.rows("interface")
+        return [of_mikrotik(self._label(), resource, ports, health, arp, near)]
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if feature.path:

@@ -14,6 +14,7 @@ from networks.gateways.drivers.contract import Endpoint, OutcomeUnknown, Rejecte
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import SHOWN, Http, boot
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.measurements import Measured, of_omada
 
 PAGE = 500
 # Omada's error codes for invalid credentials or missing permissions.
@@ -35,6 +36,9 @@ class Omada(Http, Driver):
         found = self._checked(self.ask("GET", "api/info"))
         self._sign_in()
         return str(found.get("controllerVer", ""))
+
+    def _measure(self) -> list[Measured]:
+        return of_omada(self._name_of_site, self._list("devices"))
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if not feature.path:

@@ -19,9 +19,10 @@ from networks.gateways.drivers.contract import (
     Rejected,
     Unreachable,
 )
-from networks.gateways.drivers.driver import Driver
+from networks.gateways.drivers.driver import Driver, if_told
 from networks.gateways.drivers.http import Http
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.measurements import Measured, of_openwrt
 
 NOBODY = "0" * 32
 # ubus status codes and their meaning here.
@@ -57,6 +58,12 @@ class OpenWrt(Http, Driver):
         if "board" not in self._kept:
             self._kept["board"] = self._call("system", "board")[1]
         return dict(self._kept["board"])
+
+    def _measure(self) -> list[Measured]:
+        name = self._label()
+        told = self._tell("system", "info")
+        devices = if_told(lambda: self._tell("network.device", "status"), otherwise={})
+        return [of_openwrt(name, told, devices)]
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         return str(self._tell("file", "read", {"path": BOOT}).get("data", "")).strip()

@@ -6,13 +6,15 @@ themselves.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from networks.gateways.drivers.contract import Endpoint, Rejected, Unreachable
-from networks.gateways.drivers.driver import Driver
+from networks.gateways.drivers.driver import Driver, if_told
 from networks.gateways.drivers.http import SHOWN, Http, decoded
 from networks.gateways.engine.features import Feature
 from networks.gateways.engine.features.feature import inside
+from networks.gateways.engine.measurements import Measured, of_opnsense
 
 ALL_ROWS = -1
 UUID_LENGTH = 36
@@ -37,6 +39,29 @@ class OPNsense(Http, Driver):
         """Return the version of ``OPNsense 26.7.2-amd64``; core/firmware/info is slow."""
         told = self._ask("GET", "diagnostics/system/systemInformation").get("versions") or [""]
         return str(told[0]).removeprefix("OPNsense ").partition("-")[0].strip()
+
+    def _measure(self) -> list[Measured]:
+        name = str(self._ask("GET", "diagnostics/system/systemInformation").get("name", ""))
+        memory, disks, ports = (
+            if_told(partial(self._ask, "GET", f"diagnostics/{path}"), otherwise={})
+            for path in (
+                "system/systemResources", "system/systemDisk",
+                "interface/getInterfaceStatistics",
+            )
+        )  # fmt: skip
+        heat, arp = (
+            if_told(partial(self._listed, f"diagnostics/{path}"), otherwise=[])
+            for path in ("system/systemTemperature", "interface/getArp")
+        )
+        clock = self._ask("GET", "diagnostics/system/systemTime")
+        counters = ports.get("statistics") or {}
+        return [of_opnsense(name, clock, memory, disks, heat, counters, arp)]
+
+    def _listed(self, path: str) -> list[dict[str, Any]]:
+        answer = self.request("GET", path)
+        self.checked(answer, is_write=False)
+        found = decoded(answer)
+        return found if isinstance(found, list) else []
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if feature.action.startswith("core/firmware/"):

@@ -6,15 +6,17 @@ user and password or, with the user ``api-key``, a key created under *System →
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from controller.base.outbound.http import Response
 from networks.gateways.drivers.contract import Endpoint, Rejected, TimedOut
-from networks.gateways.drivers.driver import NEW, Driver
+from networks.gateways.drivers.driver import NEW, Driver, if_told
 from networks.gateways.drivers.http import BUSY, REFUSALS, Http, boot, decoded
 from networks.gateways.drivers.labels import Rows, is_ambiguous, name_of, named
 from networks.gateways.drivers.waiting import is_done_within
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.measurements import Measured, of_pfsense
 
 BY_KEY = "api-key"
 # Lists of objects in the API, written here with slashes, as in 10.0.0.0/24 or
@@ -64,6 +66,16 @@ class PfSense(Http, Driver):
             return self._version_before
         told = str(self._get("system/restapi/version").get("current_version") or "")
         return f"{told.removeprefix('v')} {system}" if told else system
+
+    def _measure(self) -> list[Measured]:
+        host = if_told(lambda: self._get("system/hostname"), otherwise={})
+        ports, arp = (
+            if_told(partial(self._get, path, {"limit": "0"}), otherwise=[])
+            for path in ("status/interfaces", "diagnostics/arp_table")
+        )
+        return [
+            of_pfsense(str(host.get("hostname", "")), self._get("status/system"), ports, arp)
+        ]
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if "diagnostics/" not in feature.action:

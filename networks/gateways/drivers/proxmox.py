@@ -7,15 +7,17 @@ pve.proxmox.com/pve-docs/api-viewer.
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from controller.base.outbound.http import Response
 from networks.gateways.drivers.contract import Endpoint, Rejected, TimedOut
-from networks.gateways.drivers.driver import Driver
+from networks.gateways.drivers.driver import Driver, if_told
 from networks.gateways.drivers.http import SHOWN, Http, boot, decoded
 from networks.gateways.drivers.labels import is_ambiguous, named
 from networks.gateways.drivers.waiting import is_done_within
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.measurements import Measured, of_proxmox
 
 # An error of the API's own code. Of these it is known that nothing was done.
 FAILED = 500
@@ -42,6 +44,14 @@ class Proxmox(Http, Driver):
 
     def _version(self) -> str:
         return str(self._get("version").get("version", ""))
+
+    def _measure(self) -> list[Measured]:
+        names = [str(one["node"]) for one in self._get("nodes")]
+        told = {
+            name: if_told(partial(self._get, f"nodes/{name}/status"), otherwise={})
+            for name in names
+        }
+        return of_proxmox(names[0] if names else "", {n: one for n, one in told.items() if one})
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         """Return the newest task of the action's type, or the node's boot time."""

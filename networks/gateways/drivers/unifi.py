@@ -14,6 +14,7 @@ from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import Http, boot, decoded
 from networks.gateways.engine.features import Feature
 from networks.gateways.engine.features.feature import inside
+from networks.gateways.engine.measurements import Measured, of_unifi
 
 MOST = 200
 NOT_THERE = {400, 404}
@@ -38,6 +39,9 @@ class UniFi(Http, Driver):
 
     def _version(self) -> str:
         return str(self._get("integration/v1/info").get("applicationVersion", ""))
+
+    def _measure(self) -> list[Measured]:
+        return of_unifi(self._site, self._table("stat/device"))
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if feature.key == "unifi.devices.restart":
