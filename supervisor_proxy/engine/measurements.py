@@ -54,7 +54,7 @@ def _part(name: str, stats: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_balena(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report of what a balena device tells of itself."""
+    """Return a report of what a balena device reported."""
     memory, memory_total, storage, storage_total, cpu, heat = (
         number(facts.get(name))
         for name in (
