@@ -62,6 +62,8 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "find uplinks": ("controller.monitoring.tasks.find_uplinks", HOUR, "default"),
         "ping devices": ("controller.monitoring.tasks.ping", 15, "poll"),
         "measure devices over SSH": ("controller.monitoring.tasks.pull", 15, "poll"),
+        "run checks of devices": ("controller.monitoring.tasks.run_checks", 15, "poll"),
+        "test bandwidth": ("controller.monitoring.tasks.test_bandwidth", 30, "command"),
         "measure gateways": ("controller.monitoring.tasks.pull_gateways", 30, "poll"),
         "end sessions of silent access points": (
             "controller.monitoring.tasks.close_sessions", 300, "default",

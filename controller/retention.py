@@ -169,6 +169,8 @@ INVENTORY = frozenset(
         "geo.FloorPlanImage",
         "geo.Location",
         "geo.OrganizationGeoSettings",
+        "monitoring.Check",
+        "monitoring.CheckRun",
         "monitoring.LatestSample",
         "monitoring.MonitoredDevice",
         "monitoring.MonitoredGateway",

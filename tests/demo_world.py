@@ -27,7 +27,7 @@ from controller.firmware.models import (
     Image,
     Upgrade,
 )
-from controller.monitoring.models import Silence, Threshold, WifiSession
+from controller.monitoring.models import Check, Silence, Threshold, WifiSession
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
 from controller.notifications.rules import preferences
 from geo.models import FloorPlan
@@ -184,7 +184,13 @@ def add_monitoring(world: World, device: Device) -> None:
         organization=owner, site=world.site, reason="works", ends=now + timedelta(hours=1)
     )
     threshold = Threshold.objects.create(organization=owner, metric="cpu", value=90)
-    world.rows |= {"wifi-session": session.pk, "silence": silence.pk, "threshold": threshold.pk}
+    check = Check.objects.create(
+        organization=owner, name="web", kind="http", seconds=0, enabled=False
+    )
+    world.rows |= {
+        "wifi-session": session.pk, "silence": silence.pk, "threshold": threshold.pk,
+        "check": check.pk,
+    }  # fmt: skip
 
 
 def add_firmware(world: World, device: Device) -> None:

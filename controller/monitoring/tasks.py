@@ -4,7 +4,16 @@ from celery import shared_task
 from django.conf import settings
 
 from controller.base.measurements import register_taker
-from controller.monitoring.rules import checks, gateways, history, told, totals, uplinks, wifi
+from controller.monitoring.rules import (
+    active,
+    checks,
+    gateways,
+    history,
+    told,
+    totals,
+    uplinks,
+    wifi,
+)
 from controller.monitoring.rules.health import judge_all
 
 # What supervisors tell in this worker.
@@ -24,6 +33,16 @@ def ping() -> int:
 @shared_task
 def pull() -> int:
     return checks.pull_due()
+
+
+@shared_task
+def run_checks() -> int:
+    return active.run_due()
+
+
+@shared_task
+def test_bandwidth() -> int:
+    return active.test_bandwidth_due()
 
 
 @shared_task

@@ -2,6 +2,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.routers import SimpleRouter
 
 from controller.base.measurements import register_taker
+from controller.monitoring.api.views.checks import CheckViewSet
 from controller.monitoring.api.views.dashboard import DashboardView, FleetView
 from controller.monitoring.api.views.devices import (
     DeviceHealthViewSet,
@@ -22,6 +23,7 @@ register_taker(told.take)
 router = SimpleRouter()
 router.register("location", MonitoredLocationViewSet, "monitored-location")
 router.register("wifi-session", WifiSessionViewSet)
+router.register("check", CheckViewSet)
 router.register("threshold", ThresholdViewSet)
 router.register("silence", SilenceViewSet)
 

@@ -9,8 +9,9 @@ from controller.accounts.api.filters import OwnedFilter, visible_organizations
 from controller.devices.api.filters import visible_groups
 from controller.devices.models import Device
 from controller.dialects.filters import MomentFilter
+from controller.monitoring.engine.active import Kind
 from controller.monitoring.engine.health import Health
-from controller.monitoring.models import Silence, Threshold, WifiSession
+from controller.monitoring.models import Check, Silence, Threshold, WifiSession
 
 HEALTH_CHOICES = [(one.value, one.value) for one in Health]
 
@@ -90,6 +91,16 @@ class ThresholdFilter(OwnedFilter):
 
     class Meta:
         model = Threshold
+        fields: list[str] = []
+
+
+class CheckFilter(OwnedFilter):
+    kind = filters.ChoiceFilter(choices=[(kind.value, kind.value) for kind in Kind])
+    device = filters.ModelChoiceFilter(queryset=visible_devices)
+    group = filters.ModelChoiceFilter(queryset=visible_groups)
+
+    class Meta:
+        model = Check
         fields: list[str] = []
 
 

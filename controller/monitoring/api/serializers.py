@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field, inline_serializer
@@ -6,9 +7,10 @@ from rest_framework import serializers
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.api.serializers import DeviceList, GroupField
 from controller.devices.models import Device
+from controller.dialects.fields import JSONObjectField
 from controller.dialects.masking import MasksSecrets
 from controller.monitoring.engine.health import Health
-from controller.monitoring.models import Silence, Threshold, WifiSession
+from controller.monitoring.models import Check, CheckRun, Silence, Threshold, WifiSession
 from controller.monitoring.rules.snapshots import vendor_of
 from geo.api.serializers import DeviceOfLocation, IndoorCoordinates
 from geo.models import DeviceLocation
@@ -150,6 +152,35 @@ class ThresholdSerializer(serializers.ModelSerializer[Threshold]):
         ]  # fmt: skip
         # The rule checks them, with words of its own.
         validators: list[Any] = []
+
+
+class CheckSerializer(serializers.ModelSerializer[Check]):
+    organization = OrganizationField()
+    group = GroupField(required=False, allow_null=True)
+    device = VisibleRelatedField(queryset=Device.objects.all(), required=False, allow_null=True)
+    parameters = JSONObjectField(required=False)
+
+    class Meta:
+        model = Check
+        fields = [
+            "id", "organization", "group", "device", "name", "kind", "parameters", "seconds",
+            "enabled", "created", "modified",
+        ]  # fmt: skip
+        # The rule checks them, with words of its own.
+        validators: list[Any] = []
+
+
+class CheckRunSerializer(serializers.ModelSerializer[CheckRun]):
+    device = serializers.UUIDField(source="monitored.device_id")
+    name = serializers.CharField(source="monitored.device.name")
+    at = serializers.SerializerMethodField(help_text="When it ran last; null is never.")
+
+    class Meta:
+        model = CheckRun
+        fields = ["device", "name", "at", "is_good", "milliseconds", "reason"]
+
+    def get_at(self, run: CheckRun) -> datetime | None:
+        return None if run.at is None else datetime.fromtimestamp(run.at, UTC)
 
 
 class SilenceSerializer(serializers.ModelSerializer[Silence]):

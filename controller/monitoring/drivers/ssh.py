@@ -42,6 +42,46 @@ async def measure_many(targets: Sequence[Target]) -> list[Measured]:
     return list(await asyncio.gather(*(_measure(one, gate) for one in targets)))
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command for one device, and after how many seconds it is given up."""
+
+    target: Target
+    command: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a command printed and how it ended, or why it did not run."""
+
+    id: str
+    status: int = 0
+    output: str = ""
+    reason: str = ""
+
+
+async def run_on_many(asked: Sequence[Asked]) -> list[Answered]:
+    """Run a command on each of these devices, side by side."""
+    gate = handshake_limit()
+    return list(await asyncio.gather(*(_answer(one, gate) for one in asked)))
+
+
+async def _answer(asked: Asked, gate: asyncio.Semaphore) -> Answered:
+    target = asked.target
+    try:
+        async with (
+            asyncio.timeout(asked.seconds + DEADLINE_SECONDS),
+            open_shell(target.address, target.login, target.host_key, gate=gate) as shell,
+        ):
+            found = await shell.run(asked.command, timeout=asked.seconds)
+            return Answered(target.id, found.exit_status, found.stdout)
+    except TimeoutError:
+        return Answered(target.id, reason="It took too long.")
+    except Refused as error:
+        return Answered(target.id, reason=str(error))
+
+
 async def _measure(target: Target, gate: asyncio.Semaphore) -> Measured:
     try:
         async with (

@@ -30,6 +30,14 @@ class Metric(StrEnum):
     SIGNAL_QUALITY = "signal_quality"
     SIGNAL_NOISE = "signal_noise"
     ACCESS_TECHNOLOGY = "access_technology"
+    # Of checks that the portal makes, by their names.
+    CHECK = "check"
+    CHECK_TIME = "check_time"
+    TCP_RATE = "tcp_rate"
+    UDP_RATE = "udp_rate"
+    RETRANSMITS = "retransmits"
+    JITTER = "jitter"
+    DATAGRAM_LOSS = "datagram_loss"
     # Of an organization: how many devices are measured, and how many of them answer or report.
     DEVICES = "devices"
     ONLINE = "online"
@@ -44,6 +52,11 @@ COUNTERS = frozenset({Metric.RX_BYTES, Metric.TX_BYTES, Metric.PACKETS, Metric.E
 CHECKED = frozenset(
     {Metric.REACHABLE, Metric.LOSS, Metric.RTT, Metric.RTT_MIN, Metric.RTT_MAX, Metric.PORT}
 )
+# Of checks with a name; each stays until the check runs again.
+ACTIVE = frozenset({
+    Metric.CHECK, Metric.CHECK_TIME, Metric.TCP_RATE, Metric.UDP_RATE, Metric.RETRANSMITS,
+    Metric.JITTER, Metric.DATAGRAM_LOSS,
+})  # fmt: skip
 
 
 class Operator(StrEnum):
@@ -141,6 +154,15 @@ ABOUT: Mapping[Metric, About] = {
         "Mobile signal", "dBm", "signal strength",
         Limit(Operator.BELOW, -120, 15, enabled=False), "Mobile signal is weak",
     ),
+    Metric.CHECK: About(
+        "Check", "", "check", Limit(Operator.BELOW, 1, 10), "A check fails",
+    ),
+    Metric.CHECK_TIME: About("Duration of checks", "ms", "check time"),
+    Metric.TCP_RATE: About("Bandwidth (TCP)", "bit/s", "iperf3 TCP"),
+    Metric.UDP_RATE: About("Bandwidth (UDP)", "bit/s", "iperf3 UDP"),
+    Metric.RETRANSMITS: About("Retransmits", "", "iperf3 retransmits"),
+    Metric.JITTER: About("Jitter", "ms", "iperf3 jitter"),
+    Metric.DATAGRAM_LOSS: About("Datagram loss", "%", "iperf3 datagram loss"),
     Metric.RX_BYTES: About("Traffic", "bit/s", "traffic"),
     Metric.TX_BYTES: About("Traffic", "bit/s", "traffic"),
     Metric.ERRORS: About("Interface errors", "", "interface errors"),

@@ -1,3 +1,4 @@
+from controller.monitoring.models.checks import Check, CheckRun
 from controller.monitoring.models.gateways import MonitoredGateway
 from controller.monitoring.models.judgment import Condition, Silence, Threshold
 from controller.monitoring.models.samples import (
@@ -13,6 +14,8 @@ from controller.monitoring.models.wifi import WifiSession
 
 __all__ = [
     "Block",
+    "Check",
+    "CheckRun",
     "Condition",
     "LatestSample",
     "MonitoredDevice",

@@ -128,7 +128,8 @@ class Sample(models.Model):
 
     class Kind(models.IntegerChoices):
         REPORT = 0, "Told by the device"
-        CHECK = 1, "Measured by the portal"
+        CHECK = 1, "Pings of the portal"
+        ACTIVE = 2, "Other checks of the portal"
 
     pk = models.CompositePrimaryKey("number", "at", "kind")
     number = models.BigIntegerField()

@@ -14,9 +14,10 @@ from controller.configs.models import Config
 from controller.devices.models import Device
 from controller.monitoring.engine import health, vectors
 from controller.monitoring.engine.health import late_after
-from controller.monitoring.engine.metrics import CHECKED, Limit, Metric, split_key
+from controller.monitoring.engine.metrics import ACTIVE, CHECKED, Limit, Metric, split_key
 from controller.monitoring.models import Condition, LatestSample, MonitoredDevice
 from controller.monitoring.rules import alerts
+from controller.monitoring.rules.active import measured
 from controller.monitoring.rules.alerts import Due
 from controller.monitoring.rules.thresholds import Limits
 
@@ -93,6 +94,7 @@ def looked_at(ids: Sequence[int], limits: Limits, now: int) -> Iterator[Judged]:
         .order_by("pk")
     )
     latest = {row.monitored_id: row for row in LatestSample.objects.filter(monitored__in=ids)}
+    active = measured(ids, now)
     configs = configs_of([row.device_id for row in rows])
     conditions: dict[int, dict[Key, Condition]] = {}
     for condition in Condition.objects.filter(monitored__in=ids, ended=None):
@@ -100,11 +102,11 @@ def looked_at(ids: Sequence[int], limits: Limits, now: int) -> Iterator[Judged]:
         found[condition.metric, condition.label] = condition
     for row in rows:
         device = row.device
-        measured = measured_of(latest.get(row.pk), now)
+        values = measured_of(latest.get(row.pk), now) | active.get(row.pk, {})
         if device.pk in configs:
-            measured[Metric.CONFIG_APPLIED, ""] = configs[device.pk], now
+            values[Metric.CONFIG_APPLIED, ""] = configs[device.pk], now
         in_force = limits.of(device.pk, device.group_id, device.organization_id)
-        yield Judged(row, measured, in_force, conditions.get(row.pk, {}))
+        yield Judged(row, values, in_force, conditions.get(row.pk, {}))
 
 
 def configs_of(devices: Sequence[UUID]) -> dict[UUID, float]:
@@ -128,6 +130,8 @@ def measured_of(latest: LatestSample | None, now: int) -> dict[Key, tuple[float,
     values = vectors.known(latest.values, wide=True)
     for slot, value in values.items():
         metric, label = split_key(latest.layout[slot])
+        if metric in ACTIVE:
+            continue  # judged by the rows of the checks
         if metric in CHECKED:
             at, fresh = latest.checked_at, CHECKS_FRESH_SECONDS
         else:
@@ -160,6 +164,8 @@ def judge_device(one: Judged, outcome: Outcome, now: int) -> None:
 
 def may_come_back(one: Judged, key: Key) -> bool:
     """Return whether a value is missing because nothing new has come, and not because it is gone."""
+    if key[0] == Metric.CHECK:
+        return False
     if key[0] in CHECKED:
         return (Metric.REACHABLE, "") not in one.measured
     return one.measured.get((Metric.DATA_RECEIVED, ""), (0.0, 0))[0] == 0

@@ -7,6 +7,7 @@ newest one moves what is shown and judged; a late one is history alone.
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from controller.devices.models import Device
 from controller.monitoring.engine import vectors
 from controller.monitoring.engine.counters import USUAL_SPEED, Moment, has_rebooted, increment
 from controller.monitoring.engine.health import interval_after
-from controller.monitoring.engine.metrics import CHECKED, MOST_SERIES, split_key
+from controller.monitoring.engine.metrics import ACTIVE, CHECKED, MOST_SERIES, split_key
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import (
     LatestSample,
@@ -31,6 +32,7 @@ MINUTE, DAY = 60, 86_400
 OLDEST_SECONDS, FUTURE_SECONDS = 30 * DAY, 10 * MINUTE
 FASTEST = 1  # deflate: the body is stored with each report, and read seldom
 BATCH = 500
+REPORT, PINGS = "report", "pings"
 WRONG_CLOCK = "Its clock is wrong: reports count from when they arrive."
 
 
@@ -122,7 +124,8 @@ def sample_of(row: LatestSample, arrival: Arrival, reboots: list[Reboot]) -> Sam
             move(row, arrival)
             remember(row, values)
     else:
-        row.checked_at = max(row.checked_at or 0, arrival.at)
+        if arrival.kind == Sample.Kind.CHECK:
+            row.checked_at = max(row.checked_at or 0, arrival.at)
         remember(row, values)
     return Sample(
         number=row.monitored_id, at=arrival.at, kind=arrival.kind, values=vectors.pack(values)
@@ -172,13 +175,24 @@ def move(row: LatestSample, arrival: Arrival) -> None:
 def remember(row: LatestSample, values: Mapping[int, float]) -> None:
     """Put these into the newest values. What a newer report no longer tells is gone.
 
-    Values of reports and those of the portal's checks do not replace each other.
+    Values of reports, of pings, and of each other check do not replace each other.
     """
-    checks = {slot for slot, key in enumerate(row.layout) if split_key(key)[0] in CHECKED}
-    is_check = bool(values) and next(iter(values)) in checks
-    kept = vectors.known(row.values, wide=True)
-    kept = {slot: one for slot, one in kept.items() if (slot in checks) != is_check}
+    told = {origin_of(row.layout[slot]) for slot in values} or {REPORT}
+    kept = {
+        slot: one
+        for slot, one in vectors.known(row.values, wide=True).items()
+        if slot not in values and origin_of(row.layout[slot]) not in told
+    }
     row.values = vectors.pack(kept | dict(values), wide=True)
+
+
+@lru_cache(maxsize=65_536)
+def origin_of(key: str) -> str:
+    """Return what tells a series: reports, pings, or the check of this name."""
+    metric, label = split_key(key)
+    if metric in ACTIVE:
+        return f"check {label}"
+    return PINGS if metric in CHECKED else REPORT
 
 
 def save_latest(rows: Iterable[LatestSample]) -> None:

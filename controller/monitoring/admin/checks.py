@@ -1,0 +1,67 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from controller.base.admin import RuleAdmin, ScopedRelatedFilter, action, badge, display
+from controller.base.errors import Refused
+from controller.devices.models import Device
+from controller.monitoring.models import Check
+from controller.monitoring.rules import active
+
+
+@admin.register(Check)
+class CheckAdmin(RuleAdmin):
+    """Checks that the portal makes of devices besides pings."""
+
+    empty_hint = "Pings need no check. Add one for a page, a name server, a port, SSH, or the bandwidth to an iperf3 server."
+    resource = "monitoring"
+    list_display = ["name", "kind", "applies_to", "rhythm", "state"]
+    list_filter = ["kind", ("organization", ScopedRelatedFilter)]
+    search_fields = ["name"]
+    autocomplete_fields = ["device"]
+    create_rule = staticmethod(active.create_check)
+    update_rule = staticmethod(active.update_check)
+    delete_rule = staticmethod(active.delete_check)
+    actions = ["run_checks"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request).select_related("organization", "group", "device")
+        found: QuerySet[Any] = rows.annotate(
+            bad=Count("runs", Q(runs__is_good=False)),
+            ran=Count("runs", Q(runs__at__isnull=False)),
+        )
+        return found
+
+    @display(description="Applies to")
+    def applies_to(self, obj: Check) -> str:
+        return obj.target
+
+    @display(description="Every", ordering="seconds")
+    def rhythm(self, obj: Check) -> str:
+        if not obj.enabled:
+            return "off"
+        return f"{obj.seconds} s" if obj.seconds else "on demand"
+
+    @display(description="Last run")
+    def state(self, obj: Any) -> str:
+        if not obj.ran:
+            return badge("Not run yet", "mute")
+        if obj.bad:
+            return badge(f"{obj.bad} of {obj.ran} failed", "bad")
+        return badge("All good", "good")
+
+    @action(description="Run now")
+    def run_checks(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        user: Any = request.user
+        for row in rows:
+            if not user.has_perm_on("monitoring:update", row):
+                messages.error(request, f"{row}: your role does not permit this.")
+                continue
+            try:
+                count = active.run_now(row, Device.objects.visible_to(user))
+            except Refused as error:
+                messages.error(request, f"{row}: {error}")
+            else:
+                messages.success(request, f"{row} runs on {count} devices now.")
