@@ -18,7 +18,7 @@ WORDS: Mapping[str, str] = {
 }  # fmt: skip
 NAMED = {"string": str, "integer": int, "boolean": bool, "object": dict, "array": list}
 # Answers of OPNsense and OpenWrt with names that the vendor lists among others.
-OPEN = {"uci.get", "rc.list", "session.login"}
+OPEN = {"uci.get", "rc.list", "session.login", "network.device.status"}
 
 
 def answer_problems(call: Call, status: int, body: Any, version: str) -> list[str]:
@@ -124,6 +124,9 @@ def printed_names(call: Call, version: str) -> set[str]:
 def opnsense(call: Call, told: Any, body: Any, version: str) -> Iterator[str]:
     if body == []:
         # PHP's empty object; the text of the description says when.
+        return
+    if "[]" in told:
+        yield from in_words(told, {"[]": body, "": body}, "")
         return
     for name, shape in told.items():
         if str(shape).startswith("fields of add"):

@@ -103,7 +103,7 @@ def answers(vendor: str, counters: Counters) -> dict[str, Any]:
             ],
             "diagnostics/arp_table": [
                 {"id": 0, "hostname": "", "ip_address": "192.168.1.9", "mac_address": HOST,
-                 "interface": "LAN", "permanent": False},
+                 "interface": "LAN"},
             ],
         },
         "proxmox": lambda: {
