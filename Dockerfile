@@ -7,6 +7,7 @@ RUN python3 -m venv /muster/.venv && /muster/.venv/bin/pip install --no-cache-di
 FROM debian:bookworm-slim
 RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends python3 libsqlite3-mod-spatialite gdal-bin \
+        ieee-data \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --create-home --home-dir /var/lib/muster muster
 COPY --from=build /muster/.venv /muster/.venv

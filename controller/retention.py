@@ -175,6 +175,7 @@ INVENTORY = frozenset(
         "monitoring.MonitoredDevice",
         "monitoring.MonitoredGateway",
         "monitoring.MonitoredOrganization",
+        "monitoring.MonitoredPart",
         "monitoring.Silence",
         "monitoring.Snapshot",
         "monitoring.Threshold",

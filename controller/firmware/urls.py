@@ -18,8 +18,13 @@ from controller.firmware.api.views.operations import (
     DeviceOperationViewSet,
     OperationViewSet,
 )
+from controller.firmware.rules.events import events_of
+from controller.monitoring.rules.pages import register_events
 
 PREFIX = "api/v1/firmware-upgrader/"
+
+# What is marked in the charts of a device.
+register_events(events_of)
 
 router = SimpleRouter()
 router.register("category", CategoryViewSet, "firmware-category")

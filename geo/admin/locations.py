@@ -85,6 +85,7 @@ class LocationAdmin(ImportExportAdmin, RuleAdmin):
     empty_hint = "Put devices on the map: add a location, or import a table."
     search_rank = 9
     search_icon = "location_on"
+    change_form_after_template = "portal/part_charts.html"
     resource = "location"
     form = LocationForm
     create_rule = locations.create_location

@@ -9,7 +9,7 @@ let colors = read();
 
 function read() {
   const style = getComputedStyle(document.documentElement);
-  const names = ["series-1", "series-2", "band-1", "mark-push", "mark-reboot", "mark-outage", "mark-none", "line", "faint", "ink", "warn", "good", "bad"];
+  const names = ["series-1", "series-2", "band-1", "mark-push", "mark-reboot", "mark-rollout", "mark-outage", "mark-none", "line", "faint", "ink", "warn", "good", "bad"];
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
@@ -179,6 +179,11 @@ function over(chart, one, answer, marked) {
       ctx.moveTo(at - 5, area.top - 6);
       ctx.lineTo(at + 5, area.top - 6);
       ctx.lineTo(at, area.top + 2);
+    } else if (event.kind === "rollout") {
+      ctx.moveTo(at, area.top - 8);
+      ctx.lineTo(at + 5, area.top - 2);
+      ctx.lineTo(at, area.top + 4);
+      ctx.lineTo(at - 5, area.top - 2);
     } else if (event.kind === "reboot") ctx.rect(at - 4, area.top - 6, 8, 8);
     else ctx.arc(at, area.top - 2, 4, 0, 7);
     ctx.fill();

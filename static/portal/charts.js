@@ -5,7 +5,7 @@ import { availabilityStrip, draw, place, redraw, theme } from "./chart-drawing.j
 import { shown, tableOf, csvOf } from "./chart-values.js";
 
 const EVERY = 60_000;
-const KINDS = { push: "Pushes", reboot: "Reboots", outage: "Outages", alert: "Alerts" };
+const KINDS = { push: "Pushes", reboot: "Reboots", outage: "Outages", alert: "Alerts", rollout: "Rollouts" };
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 for (const panel of document.querySelectorAll("[data-charts]")) start(panel);
@@ -15,7 +15,7 @@ function start(panel) {
   const grid = find("grid");
   const state = find("state");
   const asked = { range: "24h", start: null, end: null, interface: "" };
-  const marked = new Set(["push", "reboot", "outage"]);
+  const marked = new Set(["push", "reboot", "outage", "rollout"]);
   let charts = [];
   let answer = null;
   let asTable = false;
@@ -38,6 +38,11 @@ function start(panel) {
     lastAsked = Date.now();
     try {
       const got = await fetch(address(), { headers: { Accept: "application/json" } });
+      // Who may see some of the devices alone has no charts of all of them.
+      if (got.status === 403) {
+        panel.hidden = true;
+        return;
+      }
       if (!got.ok) throw new Error(`The portal answered ${got.status}.`);
       answer = await got.json();
       state.replaceChildren();

@@ -88,6 +88,7 @@ class SiteAdmin(RuleAdmin):
     empty_hint = "A site groups devices and people within an organization."
     search_rank = 12
     search_icon = "apartment"
+    change_form_after_template = "portal/part_charts.html"
     resource = "site"
     create_rule = sites.create_site
     update_rule = sites.update_site

@@ -50,6 +50,7 @@ class DeviceGroupAdmin(Versioned, RuleAdmin):
     empty_hint = "A group gives its devices the same templates and variables."
     search_rank = 8
     search_icon = "workspaces"
+    change_form_after_template = "portal/part_charts.html"
     resource = "group"
     form = GroupForm
     create_rule = groups.create_group

@@ -1,6 +1,7 @@
 from controller.monitoring.models.checks import Check, CheckRun
 from controller.monitoring.models.gateways import MonitoredGateway
 from controller.monitoring.models.judgment import Condition, Silence, Threshold
+from controller.monitoring.models.parts import MonitoredPart
 from controller.monitoring.models.samples import (
     Block,
     LatestSample,
@@ -21,6 +22,7 @@ __all__ = [
     "MonitoredDevice",
     "MonitoredGateway",
     "MonitoredOrganization",
+    "MonitoredPart",
     "Reboot",
     "Sample",
     "Silence",

@@ -12,7 +12,13 @@ from controller.monitoring.engine.buckets import Buckets
 from controller.monitoring.engine.points import Points
 from controller.monitoring.engine.storage import Archive, ArchiveUnavailable, Source
 from controller.monitoring.engine.storage import Sample as Stored
-from controller.monitoring.models import LatestSample, MonitoredOrganization, Sample
+from controller.monitoring.models import (
+    LatestSample,
+    MonitoredOrganization,
+    MonitoredPart,
+    Sample,
+)
+from controller.monitoring.models.parts import FIRST
 
 SHIPPED_AT_ONCE = 2000
 AWAY = "The metrics store does not answer. What is measured meanwhile is kept by the portal."
@@ -76,7 +82,9 @@ def stored(rows: Sequence[Sample]) -> list[Stored]:
         owner = str(device.organization_id)
         sources[latest.pk] = Source(latest.pk, str(device.pk), owner)
         layouts[latest.pk] = latest.layout
-    for total in MonitoredOrganization.objects.filter(pk__in=[-one for one in numbers]):
+    organizations = MonitoredOrganization.objects.filter(pk__in=[-one for one in numbers])
+    parts = MonitoredPart.objects.filter(pk__in=[-one - FIRST for one in numbers])
+    for total in (*organizations, *parts):
         sources[total.number] = Source(total.number, "", str(total.organization_id))
         layouts[total.number] = total.layout
     return [

@@ -14,11 +14,12 @@ from controller.configs.models import Config
 from controller.devices.models import Device
 from controller.monitoring.engine import health, vectors
 from controller.monitoring.engine.health import late_after
-from controller.monitoring.engine.metrics import ACTIVE, CHECKED, Limit, Metric, split_key
+from controller.monitoring.engine.metrics import CHECKED, Limit, Metric, split_key
 from controller.monitoring.models import Condition, LatestSample, MonitoredDevice
 from controller.monitoring.rules import alerts
 from controller.monitoring.rules.active import measured
 from controller.monitoring.rules.alerts import Due
+from controller.monitoring.rules.ingest import PINGS, REPORT, origin_of
 from controller.monitoring.rules.thresholds import Limits
 
 BATCH = 500
@@ -125,24 +126,38 @@ def measured_of(latest: LatestSample | None, now: int) -> dict[Key, tuple[float,
     """Return the values that are new enough to be judged, with when they were measured."""
     if latest is None:
         return {}
-    found: dict[Key, tuple[float, int]] = {}
     patience = late_after(latest.interval)
     values = vectors.known(latest.values, wide=True)
-    for slot, value in values.items():
+    found: dict[Key, tuple[float, int]] = {}
+    for slot, at in moments_of(latest).items():
         metric, label = split_key(latest.layout[slot])
-        if metric in ACTIVE:
-            continue  # judged by the rows of the checks
-        if metric in CHECKED:
-            at, fresh = latest.checked_at, CHECKS_FRESH_SECONDS
-        else:
-            at, fresh = latest.at, patience
-        if at is not None and now - at <= fresh:
-            found[metric, label] = value, at
+        if is_fresh(latest, slot, at, now):
+            found[metric, label] = values[slot], at
     if latest.arrived is not None:
         late = latest.arrived + patience
         is_late = now > late
         found[Metric.DATA_RECEIVED, ""] = (0.0, late) if is_late else (1.0, now)
     return found
+
+
+def moments_of(latest: LatestSample) -> dict[int, int]:
+    """Return when the value of each slot was measured; other checks have rows of their own."""
+    told = {REPORT: latest.at, PINGS: latest.checked_at}
+    moments = {
+        slot: told.get(origin_of(latest.layout[slot]))
+        for slot in vectors.known(latest.values, wide=True)
+    }
+    return {slot: at for slot, at in moments.items() if at is not None}
+
+
+def is_fresh(latest: LatestSample, slot: int, at: int, now: int) -> bool:
+    is_ping = origin_of(latest.layout[slot]) == PINGS
+    return now - at <= (CHECKS_FRESH_SECONDS if is_ping else late_after(latest.interval))
+
+
+def fresh_slots(latest: LatestSample, now: int) -> set[int]:
+    """Return the slots whose values are not outdated."""
+    return {slot for slot, at in moments_of(latest).items() if is_fresh(latest, slot, at, now)}
 
 
 def judge_device(one: Judged, outcome: Outcome, now: int) -> None:

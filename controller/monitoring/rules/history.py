@@ -18,6 +18,7 @@ from controller.monitoring.models import (
     Condition,
     MonitoredDevice,
     MonitoredOrganization,
+    MonitoredPart,
     Reboot,
     Sample,
 )
@@ -171,7 +172,8 @@ def forget_orphans() -> int:
         numbers = set(model.objects.values_list("number", flat=True).distinct())
         rows = MonitoredDevice.objects.filter(pk__in=numbers)
         known = set(rows.values_list("pk", flat=True))
-        known |= {one.number for one in MonitoredOrganization.objects.all()}
+        for totals in (MonitoredOrganization, MonitoredPart):
+            known |= {one.number for one in totals.objects.all()}
         gone = sorted(numbers - known)[:FORGOTTEN_AT_ONCE]
         removed += model.objects.filter(number__in=gone).delete()[0]
     return removed

@@ -1,11 +1,12 @@
 """What the overview of a device shows over time: charts, availability and what happened."""
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q
 
-from controller.configs.models import Push
+from controller.configs.models import Push, RolloutDevice
 from controller.devices.models import Device, Presence, StatusChange
 from controller.monitoring.engine import page_charts
 from controller.monitoring.engine.buckets import Buckets
@@ -15,6 +16,15 @@ from controller.monitoring.rules.charts import latest_of
 from controller.monitoring.rules.thresholds import limits_of
 
 MOST_EVENTS = 100
+# What upper apps mark in charts: a device, from and to in seconds → kind, at and text.
+Events = Callable[[Device, int, int], Iterable[dict[str, Any]]]
+EVENTS: list[Events] = []
+
+
+def register_events(build: Events) -> None:
+    """Have more marked in charts; registering twice is once."""
+    if build not in EVENTS:
+        EVENTS.append(build)
 
 
 def overview(device: Device, buckets: Buckets, interface: str = "") -> dict[str, Any]:
@@ -53,6 +63,8 @@ def events(device: Device, buckets: Buckets) -> list[dict[str, Any]]:
         *reboots(device, buckets),
         *outages(device, buckets),
         *alerts(device, buckets),
+        *rollouts(device, buckets),
+        *(one for more in EVENTS for one in more(device, buckets.start, buckets.end)),
     ]
     return sorted(found, key=lambda one: one["at"])[-MOST_EVENTS:]
 
@@ -73,6 +85,24 @@ def pushes(device: Device, buckets: Buckets) -> list[dict[str, Any]]:
         }
         for row in rows
         if row.ended is not None
+    ]
+
+
+def rollouts(device: Device, buckets: Buckets) -> list[dict[str, Any]]:
+    """Return when rollouts of templates reached the device."""
+    rows = RolloutDevice.objects.filter(
+        config__device=device,
+        released__gte=moment(buckets.start),
+        released__lt=moment(buckets.end),
+    ).select_related("rollout__template")
+    return [
+        {
+            "kind": "rollout",
+            "at": int(row.released.timestamp()),
+            "text": f"Rollout of {row.rollout.template.name}",
+        }
+        for row in rows[:MOST_EVENTS]
+        if row.released is not None
     ]
 
 

@@ -1,20 +1,33 @@
 """Totals of organizations, kept as series of their own: fleet charts read no devices."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from controller.accounts.models import User
+from django.db.models import F
+
+from controller.accounts.models import Site, User
+from controller.base.errors import NotFound, NotPermitted
+from controller.devices.models import DeviceGroup
 from controller.monitoring.engine import page_charts, vectors
 from controller.monitoring.engine.buckets import Buckets
 from controller.monitoring.engine.health import late_after
 from controller.monitoring.engine.metrics import Metric, series_key, split_key
 from controller.monitoring.engine.points import Points
-from controller.monitoring.models import LatestSample, MonitoredOrganization, Sample
+from controller.monitoring.models import (
+    LatestSample,
+    MonitoredOrganization,
+    MonitoredPart,
+    Sample,
+)
 from controller.monitoring.rules.health import CHECKS_FRESH_SECONDS
 from controller.monitoring.rules.history import now_seconds, read
+from geo.models import Location
 
+# An organization, what of it is added up, and which one.
+Whole = tuple[UUID, str, UUID]
+PARTS: Mapping[str, type[Any]] = {"site": Site, "group": DeviceGroup, "location": Location}
 STEP = 300
 BATCH = 1000
 # By these names an interface is the uplink; of a device that has none of them, the busiest is.
@@ -25,22 +38,42 @@ SERIES = (
 
 
 def record_totals(now: int | None = None) -> int:
-    """Add up the newest values of all devices by organization, and return of how many."""
+    """Add up the newest values of all devices, and return how many totals that made.
+
+    By organization, and by each site, group and location that has devices.
+    """
     moment = now_seconds() if now is None else now
-    sums: dict[UUID, Counter[str]] = {}
-    rows = LatestSample.objects.filter(
-        monitored__device__is_deactivated=False,
-        monitored__device__organization__is_active=True,
-    ).select_related("monitored__device")
+    sums: dict[Whole, Counter[str]] = {}
+    rows = (
+        LatestSample.objects.filter(
+            monitored__device__is_deactivated=False,
+            monitored__device__organization__is_active=True,
+        )
+        .select_related("monitored__device")
+        .annotate(location=F("monitored__device__place__location"))
+    )
     for row in rows.only(
         "layout", "at", "arrived", "checked_at", "interval", "values",
-        "monitored__device__organization",
+        "monitored__device__organization", "monitored__device__site", "monitored__device__group",
     ).iterator(BATCH):  # fmt: skip
-        owner = row.monitored.device.organization_id
-        sums.setdefault(owner, Counter()).update(part_of(row, moment))
-    samples = [sample_of(owner, found, moment) for owner, found in sums.items()]
+        found = part_of(row, moment)
+        for whole in wholes_of(row):
+            sums.setdefault(whole, Counter()).update(found)
+    samples = [sample_of(whole, total, moment) for whole, total in sums.items()]
     Sample.objects.bulk_create(samples, ignore_conflicts=True)
     return len(samples)
+
+
+def wholes_of(row: Any) -> Iterator[Whole]:
+    """Yield the organization, site, group and location that a device is part of."""
+    device = row.monitored.device
+    owner = device.organization_id
+    yield owner, "organization", owner
+    for name, pk in (
+        ("site", device.site_id), ("group", device.group_id), ("location", row.location),
+    ):  # fmt: skip
+        if pk is not None:
+            yield owner, name, pk
 
 
 def part_of(row: LatestSample, now: int) -> dict[str, float]:
@@ -71,10 +104,21 @@ def uplink_of(values: dict[tuple[str, str], float]) -> str:
     return named or max(carried, key=lambda label: carried[label], default="")
 
 
-def sample_of(owner: UUID, found: Counter[str], now: int) -> Sample:
-    row, _ = MonitoredOrganization.objects.get_or_create(
-        organization_id=owner, defaults={"layout": list(SERIES)}
-    )
+def total_row(whole: Whole) -> MonitoredOrganization | MonitoredPart:
+    """Return the row that totals are kept under, made if needed."""
+    owner, name, pk = whole
+    new = {"layout": list(SERIES)}
+    if name == "organization":
+        return MonitoredOrganization.objects.get_or_create(organization_id=pk, defaults=new)[0]
+    return MonitoredPart.objects.update_or_create(
+        **{f"{name}_id": pk},
+        defaults={"organization_id": owner},
+        create_defaults={**new, "organization_id": owner},
+    )[0]
+
+
+def sample_of(whole: Whole, found: Counter[str], now: int) -> Sample:
+    row = total_row(whole)
     values = {slot: float(found[key]) for slot, key in enumerate(row.layout)}
     return Sample(
         number=row.number, at=now - now % STEP, kind=Sample.Kind.CHECK,
@@ -95,7 +139,9 @@ def visible_totals(user: User) -> list[MonitoredOrganization]:
     ]
 
 
-def read_totals(rows: Iterable[MonitoredOrganization], buckets: Buckets) -> dict[str, Points]:
+def read_totals(
+    rows: Iterable[MonitoredOrganization | MonitoredPart], buckets: Buckets
+) -> dict[str, Points]:
     """Return the series of some organizations together."""
     found: dict[str, Points] = {}
     for row in rows:
@@ -122,7 +168,34 @@ def added(one: Points, other: Points) -> Points:
 
 def fleet(user: User, buckets: Buckets) -> dict[str, Any]:
     """Return the charts of the first page: availability, traffic and clients of the fleet."""
-    points = read_totals(visible_totals(user), buckets)
+    return drawn(read_totals(visible_totals(user), buckets), buckets)
+
+
+def part(user: User, name: str, pk: UUID, buckets: Buckets) -> dict[str, Any]:
+    """Return the charts of a site, group or location, of all of whose devices the user may see.
+
+    Raises NotFound of a part that the user may not see, and NotPermitted where the user may
+    see some of its devices alone.
+    """
+    model: Any = PARTS[name]
+    row = model.objects.visible_to(user).filter(pk=pk).first()
+    if row is None:
+        raise NotFound(f"There is no such {name}.")
+    place = row.pk if name == "site" else None
+    allowed = (
+        user.has_perm_in("monitoring:read", row.organization_id, place)
+        if place
+        else user.has_perm_in_every_site("monitoring:read", row.organization_id)
+    )
+    if not allowed:
+        raise NotPermitted(
+            "The totals of all its devices are not for those who see some of them."
+        )
+    rows = MonitoredPart.objects.filter(**{name: row})
+    return drawn(read_totals(rows, buckets), buckets)
+
+
+def drawn(points: dict[str, Points], buckets: Buckets) -> dict[str, Any]:
     charts = [availability(points), *page_charts.drawn(renamed(points), buckets, {}, "uplinks")]
     return {
         "x": list(buckets.edges[:-1]),

@@ -235,7 +235,7 @@ def of_opnsense(
 
 
 def of_pfsense(name: str, told: Row, ports: Sequence[Row], arp: Sequence[Row]) -> Measured:
-    """Return what pfSense's REST API tells of its system, interfaces and ARP table."""
+    """Return the system, interfaces and ARP table of pfSense's REST API."""
     interfaces = [
         interface(
             row.get("hwif") or row.get("name"),

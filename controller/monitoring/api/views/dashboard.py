@@ -1,6 +1,7 @@
 """Charts of all devices that somebody may see."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -29,10 +30,26 @@ class FleetView(View):
     permission_classes = [HasResourcePermission]
     resource = "monitoring"
 
-    @extend_schema(parameters=PAGE_RANGE, responses={200: OpenApiTypes.OBJECT})
+    @extend_schema(
+        parameters=[
+            *PAGE_RANGE,
+            *(
+                OpenApiParameter(name, UUID, description=f"The devices of this {name} alone.")
+                for name in totals.PARTS
+            ),
+        ],
+        responses={200: OpenApiTypes.OBJECT},
+    )
     def get(self, request: Request) -> Response:
-        """Charts of the portal's first page."""
-        return Response(totals.fleet(require_user(request), asked_page_range(request)))
+        """Charts of the portal's first page, or of a site, group or location."""
+        user, asked = require_user(request), asked_page_range(request)
+        for name in totals.PARTS:
+            if text := request.query_params.get(name, ""):
+                ids = uuids_of(text)
+                if not ids:
+                    raise Http404
+                return Response(totals.part(user, name, ids[0], asked))
+        return Response(totals.fleet(user, asked))
 
 
 class DashboardView(View):
