@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from controller.base.errors import Refused
+from controller.base.outbound.transactions import blocking
 from controller.connections.rules import usable_connections
 from controller.connections.rules.ssh_access import ssh_target
 from controller.devices.models import Device
@@ -109,7 +109,7 @@ def run_due() -> int:
                   run.parent.parameters)
             for run in runs
         ]  # fmt: skip
-        keep(runs, async_to_sync(run_many)(orders))
+        keep(runs, blocking(run_many)(orders))
         done += len(runs)
         if len(runs) < BATCH:
             break
@@ -197,7 +197,7 @@ def tested(runs: Sequence[CheckRun]) -> dict[int, Outcome]:
         command, seconds = iperf_command(run.parent.parameters)
         known = SshTarget(str(run.pk), target.address, target.login, target.host_key)
         orders.append(Asked(known, command, seconds))
-    for one in async_to_sync(run_on_many)(orders):
+    for one in blocking(run_on_many)(orders):
         found[int(one.id)] = (
             Outcome(is_good=False, reason=one.reason)
             if one.reason

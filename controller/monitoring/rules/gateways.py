@@ -148,27 +148,33 @@ def managed(gateway: Gateway, found: Sequence[Measured]) -> dict[UUID, Measured]
     return devices
 
 
-@transaction.atomic
-def add_to_inventory(row: MonitoredGateway, *, mac_address: str = "") -> Device:
-    """Add the device that a gateway is to the inventory, and measure it as that."""
-    gateway = row.gateway
+def add_to_inventory(row: MonitoredGateway) -> Device:
+    """Add the device that a gateway is to the inventory, and measure it as that.
+
+    The gateway is asked for its MAC address, so this is called outside of a transaction.
+    """
     if row.device is not None:
         raise Refused("It is a device of the inventory already.")
-    if not mac_address:
-        found = ask(row)
-        if isinstance(found, str):
-            raise Refused(f"Its MAC address cannot be read: {found}")
-        own = next((one for one in found if one.is_gateway and one.macs), None)
-        if own is None:
-            raise Refused("It tells no MAC address: add the device, and choose it here.")
-        mac_address = min(own.macs)
+    found = ask(row)
+    if isinstance(found, str):
+        raise Refused(f"Its MAC address cannot be read: {found}")
+    own = next((one for one in found if one.is_gateway and one.macs), None)
+    if own is None:
+        raise Refused("It tells no MAC address: add the device, and choose it here.")
+    return make_device(row, min(own.macs))
+
+
+@transaction.atomic
+def make_device(row: MonitoredGateway, mac_address: str) -> Device:
+    gateway = row.gateway
     device = create_device(
         organization=gateway.organization, site=gateway.site, name=device_name(gateway.name),
         mac_address=mac_address, management_ip=address_of(gateway) or None,
         kind=KINDS.get(gateway.vendor, Device.Kind.ROUTER),
         model=gateway.get_vendor_display(), os=gateway.version,
     )  # fmt: skip
-    return choose_device(row, device=device).device  # type: ignore[return-value]
+    choose_device(row, device=device)
+    return device
 
 
 def device_name(text: str) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import orjson
-from asgiref.sync import async_to_sync
 
 from controller.base.errors import Refused
+from controller.base.outbound.transactions import blocking
 from controller.connections.models import Credentials, DeviceConnection
 from controller.connections.rules import record_attempts, usable_connections
 from controller.connections.rules.ssh_access import NO_ADDRESS
@@ -43,7 +43,7 @@ def pull(devices: Sequence[UUID]) -> int:
             targets.append(target_of(way))
         except Refused as error:
             told.append(Told(str(device), reason=str(error)))
-    told += async_to_sync(ask_many)(targets)
+    told += blocking(ask_many)(targets)
     record_attempts({ways[UUID(one.id)].pk: (one.reason, "") for one in told})
     now = now_seconds()
     kept = ingest([arrival for one in told if (arrival := arrival_of(one, now))])
