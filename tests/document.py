@@ -1,0 +1,73 @@
+"""The OpenAPI document, and what of an answer is not as it says."""
+
+import re
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import jsonschema_rs
+
+from controller.dialects.openapi.views import document
+
+MOST = 4
+
+
+@cache
+def registry() -> jsonschema_rs.Registry:
+    return jsonschema_rs.Registry([("urn:document", document())])
+
+
+@cache
+def templates() -> list[tuple[re.Pattern[str], str]]:
+    """Return the paths of the document as patterns, those with the fewest parameters first."""
+    paths = sorted(document()["paths"], key=lambda path: (path.count("{"), -len(path)))
+    return [(re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), path) for path in paths]
+
+
+def operation_of(method: str, path: str) -> tuple[str, dict[str, Any]] | None:
+    """Return the template and the operation of this address, or None."""
+    plain = path.partition("?")[0]
+    for pattern, template in templates():
+        operation = document()["paths"][template].get(method.lower())
+        if operation is not None and pattern.fullmatch(plain):
+            return template, operation
+    return None
+
+
+def misfit(method: str, path: str, status: int, answer: Any) -> str:
+    """Return what of this JSON answer is not as the document says; empty if all is."""
+    found = operation_of(method, path)
+    if found is None:
+        return "" if status in {404, 405} else "the operation is not documented"
+    template, operation = found
+    if str(status) not in operation["responses"]:
+        return f"status {status} is not documented"
+    validator = validator_of(template, method.lower(), str(status))
+    if validator is None:
+        return "a JSON answer is not documented"
+    errors = [*validator.iter_errors(answer)][:MOST]
+    return "; ".join(f"{list(error.instance_path)} {error.message[:160]}" for error in errors)
+
+
+@cache
+def validator_of(template: str, method: str, status: str) -> Any:
+    """Return the validator of an operation's JSON answer, or None if it has no JSON."""
+    response = document()["paths"][template][method]["responses"][status]
+    pointer = f"/paths/{template.replace('~', '~0').replace('/', '~1')}/{method}/responses/{status}"
+    if "$ref" in response:
+        pointer = response["$ref"].removeprefix("#")
+        response = document()["components"]["responses"][pointer.rpartition("/")[2]]
+    if "application/json" not in response.get("content", {}):
+        return None
+    schema = {"$ref": f"urn:document#{quote(pointer)}/content/application~1json/schema"}
+    return jsonschema_rs.Draft202012Validator(
+        schema, registry=registry(), validate_formats=True
+    )
+
+
+def misfit_of(method: str, path: str, response: Any) -> str:
+    """Return what of an answer of the test client is not as the document says."""
+    kind = response.headers.get("Content-Type", "")
+    if response.streaming or not kind.startswith(("application/json", "application/geo+json")):
+        return ""
+    return misfit(method, path, response.status_code, response.json())
