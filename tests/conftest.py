@@ -17,6 +17,7 @@ from controller.base.outbound import transactions
 from controller.base.outbound.kinds import LOOPBACK
 from controller.base.redis import quick_client
 from tests import factories
+from tests.document import misfit_of
 
 # No deadline: the speed of a property test depends on the machine.
 hypothesis.settings.register_profile(
@@ -88,12 +89,24 @@ def admin(db: Any) -> User:
     return factories.superuser()
 
 
+class ConformingClient(APIClient):
+    def request(self, **kwargs: Any) -> Any:
+        answer = super().request(**kwargs)
+        method, path = kwargs["REQUEST_METHOD"], kwargs["PATH_INFO"]
+        problem = misfit_of(method, path, answer)
+        assert not problem, f"{method} {path} {answer.status_code}: {problem}"
+        return answer
+
+
 @pytest.fixture
 def api() -> Callable[[User | None], APIClient]:
-    """Return an API client authenticated as this user by a token."""
+    """Return an API client authenticated as this user by a token.
+
+    Each JSON answer that it gets has the shape that the OpenAPI document tells.
+    """
 
     def client(user: User | None) -> APIClient:
-        made = APIClient()
+        made = ConformingClient()
         if user is not None:
             made.credentials(HTTP_AUTHORIZATION=factories.bearer(user)["Authorization"])
         return made

@@ -21,12 +21,17 @@ def registry() -> jsonschema_rs.Registry:
 def templates() -> list[tuple[re.Pattern[str], str]]:
     """Return the paths of the document as patterns, those with the fewest parameters first."""
     paths = sorted(document()["paths"], key=lambda path: (path.count("{"), -len(path)))
-    return [(re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), path) for path in paths]
+    return [(as_pattern(path), path) for path in paths]
+
+
+def as_pattern(path: str) -> re.Pattern[str]:
+    """Return the pattern of a path, with or without the slash at its end."""
+    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path.rstrip("/"))))
 
 
 def operation_of(method: str, path: str) -> tuple[str, dict[str, Any]] | None:
     """Return the template and the operation of this address, or None."""
-    plain = path.partition("?")[0]
+    plain = path.partition("?")[0].rstrip("/")
     for pattern, template in templates():
         operation = document()["paths"][template].get(method.lower())
         if operation is not None and pattern.fullmatch(plain):
@@ -53,7 +58,9 @@ def misfit(method: str, path: str, status: int, answer: Any) -> str:
 def validator_of(template: str, method: str, status: str) -> Any:
     """Return the validator of an operation's JSON answer, or None if it has no JSON."""
     response = document()["paths"][template][method]["responses"][status]
-    pointer = f"/paths/{template.replace('~', '~0').replace('/', '~1')}/{method}/responses/{status}"
+    pointer = (
+        f"/paths/{template.replace('~', '~0').replace('/', '~1')}/{method}/responses/{status}"
+    )
     if "$ref" in response:
         pointer = response["$ref"].removeprefix("#")
         response = document()["components"]["responses"][pointer.rpartition("/")[2]]
@@ -66,8 +73,12 @@ def validator_of(template: str, method: str, status: str) -> Any:
 
 
 def misfit_of(method: str, path: str, response: Any) -> str:
-    """Return what of an answer of the test client is not as the document says."""
+    """Return what of an answer of the test client is not as the document says.
+
+    Addresses that are not in the document, and answers that are no JSON, are as they are.
+    """
     kind = response.headers.get("Content-Type", "")
-    if response.streaming or not kind.startswith(("application/json", "application/geo+json")):
+    is_json = kind.startswith(("application/json", "application/geo+json"))
+    if response.streaming or not is_json or operation_of(method, path) is None:
         return ""
     return misfit(method, path, response.status_code, response.json())

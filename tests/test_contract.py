@@ -14,7 +14,10 @@ from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as bounds
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from schemathesis.specs.openapi.checks import status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from supervisor_proxy.engine import balena, hassio
 from tests.demo_world import World, build
@@ -104,7 +107,9 @@ def exercise(operation: Any, world: World) -> None:
             transaction.set_rollback(True)
         # 501, 502 and 504 are documented answers.
         assert response.status_code != 500, response.text
-        case.validate_response(response, checks=[status_code_conformance])
+        case.validate_response(
+            response, checks=[status_code_conformance, response_schema_conformance]
+        )
 
     tried()
 
@@ -119,6 +124,32 @@ def test_every_operation_is_told_of_in_full(document: dict[str, Any]) -> None:
             for kind, content in body.get("content", {}).items():
                 told = "example" in content or "examples" in content
                 assert told or "json" not in kind, f"{name} has no example"
+
+
+# Anything that clients store, or that a device answers.
+UNTYPED = {"FieldChange.before", "FieldChange.after", "Geometry.coordinates"}
+
+
+def test_each_field_has_a_type(document: dict[str, Any]) -> None:
+    parts = [(name, schema) for name, schema in document["components"]["schemas"].items()]
+    for path, method, operation in operations(document):
+        if OF_DEVICES.match(path):
+            continue
+        for status, answer in operation["responses"].items():
+            for content in answer.get("content", {}).values():
+                parts.append((f"{method} {path} {status}", content["schema"]))
+    found = {name for where, schema in parts for name in untyped(schema, where)}
+    assert found <= UNTYPED, sorted(found - UNTYPED)
+
+
+def untyped(schema: dict[str, Any], where: str) -> Iterator[str]:
+    """Yield the names of the fields that may be anything."""
+    for name, inner in schema.get("properties", {}).items():
+        if not inner.keys() & {"type", "$ref", "allOf", "anyOf", "enum", "const"}:
+            yield f"{where}.{name}"
+        yield from untyped(inner, f"{where}.{name}")
+    for inner in (schema.get("items", {}), *schema.get("anyOf", ()), *schema.get("allOf", ())):
+        yield from untyped(inner, where)
 
 
 def test_the_document_is_small_and_sorted_into_areas(document: dict[str, Any]) -> None:

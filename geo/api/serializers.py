@@ -13,6 +13,7 @@ from rest_framework_gis import fields as gis
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.base.errors import Refused
 from controller.devices.models import Device
+from controller.dialects.openapi import shapes
 from geo.models import DeviceLocation, FloorPlan, Location, OrganizationGeoSettings, ordinal
 from geo.rules import geometry
 from geo.rules.locations import HIGHEST_FLOOR
@@ -41,6 +42,7 @@ def nested(data: Any) -> Any:
     return tree
 
 
+@extend_schema_field(shapes.GEOMETRY)
 class GeometryField(gis.GeometryField):  # type: ignore[misc]
     """GeoJSON or well-known text as input, GeoJSON as output; parsed without OGR."""
 
@@ -90,18 +92,16 @@ class FloorField(serializers.IntegerField):
         super().__init__(min_value=-HIGHEST_FLOOR - 1, max_value=HIGHEST_FLOOR, **kwargs)
 
 
-@extend_schema_field(
-    {
-        "anyOf": [
-            {"type": "object", "properties": {"floor": {}, "image": {}}},
-            {
-                "type": "array",
-                "items": {"type": "object", "properties": {"floor": {}, "image": {}}},
-            },
-            {"type": "null"},
-        ]
-    }
-)
+PLAN = {
+    "type": "object",
+    "properties": {
+        "floor": {"type": "integer"},
+        "image": {"type": ["string", "null"], "description": "The image, or its URL."},
+    },
+}
+PLANS = {"type": "array", "items": PLAN}
+
+
 class FloorPlanOfLocation(serializers.ModelSerializer[FloorPlan]):
     floor = FloorField(required=False)
     image = ImageField(required=False)
@@ -121,6 +121,8 @@ class FloorPlanOfLocation(serializers.ModelSerializer[FloorPlan]):
 
 
 class LocationSerializer(serializers.ModelSerializer[Location]):
+    answer_shapes = {"floorplan": PLANS}
+    body_shapes = {"floorplan": {"anyOf": [PLAN, PLANS, {"type": "null"}]}}
     organization = OrganizationField()
     geometry = GeometryField(required=False, allow_null=True)
     floorplan = FloorPlanOfLocation(required=False, allow_null=True, source="floor_plans")
@@ -220,14 +222,26 @@ class Reference(serializers.ModelSerializer[Any]):
         return super().to_internal_value(data)
 
 
-@extend_schema_field(
-    {
-        "type": "object",
-        "properties": {
-            name: {} for name in ("id", "name", "type", "is_mobile", "address", "geometry")
+TEXT = {"type": "string"}
+UUID_TEXT = {"type": "string", "format": "uuid"}
+KIND = {"type": "string", "enum": list(Location.Type.values)}
+PLACE = {"type": KIND, "is_mobile": {"type": "boolean"}, "name": TEXT, "address": TEXT}
+FEATURE = shapes.feature(**PLACE)
+# A feature as it was read, plain values, or the id of a location.
+GIVEN_PLACE = {
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {**PLACE, "geometry": shapes.nullable(shapes.GEOMETRY)},
         },
-    }
-)
+        FEATURE,
+        UUID_TEXT,
+        {"type": "null"},
+    ]
+}
+GIVEN_PLAN = {"anyOf": [PLAN, UUID_TEXT, {"type": "null"}]}
+
+
 class LocationOfDevice(Reference):
     geometry = GeometryField(required=False, allow_null=True)
 
@@ -260,6 +274,12 @@ class FloorPlanOfDevice(Reference):
 
 
 class DeviceLocationSerializer(serializers.ModelSerializer[DeviceLocation]):
+    answer_shapes = {
+        "location": shapes.nullable(
+            {**FEATURE, "properties": {"id": UUID_TEXT, **FEATURE["properties"]}}
+        )
+    }
+    body_shapes = {"location": GIVEN_PLACE, "floorplan": GIVEN_PLAN}
     location = LocationOfDevice(allow_null=True)
     floorplan = FloorPlanOfDevice(required=False, allow_null=True, source="floor_plan")
     indoor = serializers.CharField(

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.dialects.fields import SecretCharField
 from controller.dialects.masking import MasksSecrets
+from controller.dialects.openapi.shapes import OBJECTS
 from pki.engine import keys
 from pki.models import Ca, Cert, Reason
 
@@ -24,6 +25,8 @@ DATES = ["created", "modified"]
 
 class CertifiedSerializer(MasksSecrets, serializers.ModelSerializer[Any]):
     """Common fields of CAs and certificates on creation and import."""
+
+    shapes = {"extensions": OBJECTS}
 
     key_length = serializers.ChoiceField(
         choices=sorted(KEY_LENGTHS.items(), key=lambda item: (len(item[0]), item[0])),

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from controller.dialects.balena import require_user
 from controller.dialects.hassio import ORIGIN_HEADER, View, relay_response
 from controller.dialects.negotiation import OneFormat
 from supervisor_proxy.api.serializers import job as shown_job
-from supervisor_proxy.engine.hassio import LONG, RANGE, STREAMS
+from supervisor_proxy.engine.hassio import ENTRIES, LONG, RANGE, STREAMS
 from supervisor_proxy.engine.multipart import first_part
 from supervisor_proxy.engine.routes import LARGEST_DATA, CallRequest, parse_request
 from supervisor_proxy.models import Supervisor, SupervisorCall
@@ -35,7 +36,7 @@ BLOCK = 256 * 1024
 UPLOAD = re.compile(r"(?:snapshots|backups)/new/upload/?")
 DOWNLOAD = re.compile(r"(?:snapshots|backups)/([A-Za-z0-9_-]{1,128})/download/?")
 FOLLOW = re.compile(
-    r"[a-z]+(?:/[A-Za-z0-9_-]{1,128})?/logs(?:/(?:boots|identifiers)/[^/]{1,128})?/follow/?"
+    r"[a-z]+(?:/[A-Za-z0-9_-]{1,128})?/logs(?:/(?:boots|identifiers)/[^/]{1,128}){0,2}/follow/?"
 )
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 STDIN = re.compile(r"addons/[^/]+/stdin/?")
@@ -64,6 +65,8 @@ class HassioView(View):
         if own is not None and request.method == "GET":
             return portal({"result": "ok", "data": shown_job(own)})
         wanted = wanted_of(request, path, supervisor)
+        if wanted.route.kind == "text":
+            wanted = replace(wanted, entries=entries_of(request))
         if wanted.route.seconds > LONG:
             call = ask_later(user, supervisor, wanted)
             return portal({"result": "ok", "data": {"job_id": call.pk.hex}})
@@ -113,7 +116,7 @@ def streamed(
     if request.method == "GET" and FOLLOW.fullmatch(path):
         learn_version(user, supervisor)
         wanted = parse_request(STREAMS, method="GET", path=path, query=query_of(request))
-        log = follow(user, supervisor, wanted)
+        log = follow(user, supervisor, replace(wanted, entries=entries_of(request)))
         return streaming(log, "text/plain; charset=utf-8")
     found = DOWNLOAD.fullmatch(path)
     if found is None or request.method != "GET":
@@ -129,6 +132,14 @@ def streamed(
             response[name] = value
     response["Content-Disposition"] = f'attachment; filename="{found[1]}.tar"'
     return response
+
+
+def entries_of(request: Request) -> str:
+    """Return which part of a log is asked for. Raises Refused if that cannot be passed on."""
+    given = request.headers.get("range", "")
+    if given and not ENTRIES.fullmatch(given):
+        raise Refused("A part of a log is asked for by entries=… or realtime=… .")
+    return given
 
 
 def query_of(request: Request) -> dict[str, str]:

@@ -38,6 +38,7 @@ async def exchange(
         "Connection": "close",
         **headers,
         **({"X-Request-ID": order.request_id} if order.request_id else {}),
+        **({"Range": order.byte_range} if order.byte_range else {}),
     }
     body: dict[str, Any] = {"content": order.content} if order.content else {"json": order.data}
     if order.content:

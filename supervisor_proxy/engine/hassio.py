@@ -57,6 +57,7 @@ logs {READ}: GET supervisor/logs/boots/{{boot}}@2024.4=text, core/logs/boots/{{b
 logs {READ}: GET homeassistant/logs/boots/{{boot}}@2024.4=text, dns/logs/boots/{{boot}}@2024.4=text
 logs {READ}: GET audio/logs/boots/{{boot}}@2024.4=text, multicast/logs/boots/{{boot}}@2024.4=text
 logs {READ}: GET addons/{{addon}}/logs/boots/{{boot}}@2024.4=text
+logs {READ}: GET host/logs/boots/{{boot}}/identifiers/{{name}}@2022.10=text
 read {READ}: GET network/interface/{{name}}/accesspoints@2020.12, os/boards/{{board}}@2022.11
 read {READ}: GET os/boards/{{board}}/firmware@2026.7, store/repositories/{{slug}}@2021.2.12
 read {READ}: GET docker/info@2021.1, security/info@2021.9, supervisor/available_updates@2022.1
@@ -107,7 +108,8 @@ ROW = re.compile(
     r"(?P<path>[a-z_/{}-]+?)(?P<danger>!?)(?:@(?P<since>[\d.]+))?(?:-(?P<until>[\d.]+))?"
     r"(?:=(?P<kind>\w+))?"
 )
-PARAMETERS = ("lines", "no_colors", "verbose", "max_depth", "background")
+OF_LOGS = ("lines", "format", "no_colors", "verbose")
+PARAMETERS = (*OF_LOGS, "max_depth", "background")
 LEAVING = ("host/reboot", "host/shutdown", "supervisor/update", "hassos/update", "os/update")
 
 
@@ -167,7 +169,7 @@ DOWNLOAD = Route(
 FOLLOWED = tuple(
     Route(
         f"GET /{one}{log}/follow", "GET", f"/{one}{log}/follow", "logs", changes=False,
-        since=since, seconds=READ, kind="follow", query=("lines", "no_colors", "verbose"),
+        since=since, seconds=READ, kind="follow", query=OF_LOGS,
     )
     for log in ("/logs", "/logs/boots/{boot}")
     for one, since in (
@@ -176,12 +178,16 @@ FOLLOWED = tuple(
         ("addons/{addon}", (2024, 4)), ("host", (2022, 10)),
     )
 )  # fmt: skip
-FOLLOWED_BY_NAME = Route(
-    "GET /host/logs/identifiers/{name}/follow", "GET", "/host/logs/identifiers/{name}/follow",
-    "logs", changes=False, since=(2022, 10), seconds=READ, kind="follow",
-    query=("lines", "no_colors", "verbose"),
+FOLLOWED_BY_NAME = tuple(
+    Route(
+        f"GET /host/logs/{part}/follow", "GET", f"/host/logs/{part}/follow", "logs",
+        changes=False, since=(2022, 10), seconds=READ, kind="follow", query=OF_LOGS,
+    )
+    for part in ("identifiers/{name}", "boots/{boot}/identifiers/{name}")
 )  # fmt: skip
-STREAMS = (UPLOAD, DOWNLOAD, *FOLLOWED, FOLLOWED_BY_NAME)
+STREAMS = (UPLOAD, DOWNLOAD, *FOLLOWED, *FOLLOWED_BY_NAME)
+# Part of a log: entries=cursor:skip:count or realtime=from:to:count.
+ENTRIES = re.compile(r"(?:entries|realtime)=[\w=;:@+.-]{0,300}")
 FORM_SINCE: Version = (2020, 10)
 RANGE = re.compile(r"bytes=\d{0,18}-\d{0,18}")
 

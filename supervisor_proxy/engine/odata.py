@@ -21,7 +21,10 @@ CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 
 @dataclass(frozen=True)
 class Condition:
-    """``member verb value``, or with ``and``, ``or``, ``not`` and ``any`` of ``parts``."""
+    """``member verb value``, or with ``and``, ``or``, ``not`` and ``any`` of ``parts``.
+
+    ``and`` of nothing holds always.
+    """
 
     verb: str
     member: str = ""
@@ -171,6 +174,11 @@ class _Parser:
             inner = self.either()
             self.take(")")
             return inner
+        if kind == "number" and self.peek() == "eq":
+            self.take()
+            if self.value() != int(word):
+                raise refuse(self.text)
+            return Condition("and")
         if kind != "word":
             raise refuse(self.text)
         if word in FUNCTIONS:
@@ -233,12 +241,21 @@ def holds(condition: Condition | None, row: Mapping[str, Any]) -> bool:
     if condition is None:
         return True
     match condition.verb:
-        case "and":
-            return all(holds(one, row) for one in condition.parts)
-        case "or":
-            return any(holds(one, row) for one in condition.parts)
+        case "and" | "or":
+            found = (holds(one, row) for one in condition.parts)
+            return all(found) if condition.verb == "and" else any(found)
         case "not":
             return not holds(condition.parts[0], row)
+        case "any":
+            return _any_holds(condition, row)
     if condition.verb not in CHECKS:
         raise refuse(f"{condition.member} {condition.verb}")
     return CHECKS[condition.verb](row.get(condition.member), condition.value)
+
+
+def _any_holds(condition: Condition, row: Mapping[str, Any]) -> bool:
+    rows = row.get(condition.member)
+    alias, inner = f"{condition.value}/", condition.parts[0]
+    return isinstance(rows, list) and any(
+        holds(inner, {f"{alias}{name}": value for name, value in one.items()}) for one in rows
+    )

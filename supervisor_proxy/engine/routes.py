@@ -81,6 +81,8 @@ class CallRequest:
     """HEAD request: the answer's body is omitted."""
     content: bytes = field(default=b"", repr=False)
     """Body of a route with raw bytes."""
+    entries: str = ""
+    """Part of a log, as the value of a Range header."""
 
     @property
     def app(self) -> int | None:

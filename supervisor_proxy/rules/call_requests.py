@@ -136,6 +136,7 @@ def prepare(job: CallJob) -> None:
         LARGEST_JOURNAL if journal else LARGEST_ANSWER,
         current_context().request_id,
         accept="text/plain" if route.kind == "text" else "",
+        byte_range=job.wish.entries,
         content=job.wish.content,
         kind=route.kind,
     )

@@ -190,7 +190,8 @@ class BalenaSupervisor(Appliance):
     def _state(self) -> dict[str, Any]:
         containers = [
             {"status": status.capitalize(), "serviceName": name, "appId": self.app_id,
-             "imageId": 555, "serviceId": 7, "containerId": "deadbeef"}
+             "imageId": 555, "serviceId": 7, "containerId": "deadbeef",
+             "createdAt": "2026-11-01T09:00:00.000Z"}
             for name, status in self.services.items()
         ]  # fmt: skip
         return {

@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ STATS = {
 }  # fmt: skip
 INGRESS_SESSION = "ab" * 32
 INGRESS_ENTRY = "/api/hassio_ingress/" + "t" * 43
+LOG_TYPES = {"text/plain", "text/x-log", "*/*"}
 LATER = (
     "GET /jobs/info", "GET /available_updates", "GET /store", "GET /store/addons",
     "GET /resolution/info", "POST /resolution/healthcheck", "GET /mounts", "GET /backups/info",
@@ -66,7 +67,26 @@ def known(*, old: bool) -> list[tuple[str, re.Pattern[str]]]:
         for row in rows
         for call in re.findall(r"(?:GET|POST|PUT|PATCH|DELETE) /\S*", row["modern"] or "")
     ]
-    return [template(call) for call in (*calls, *LATER)]
+    return [template(call) for call in (*calls, *LATER, *logs())]
+
+
+def logs() -> Iterator[str]:
+    """Yield the calls of today's logs."""
+    parts = ("supervisor", "core", "dns", "audio", "multicast", "host", "addons/{addon}")
+    for part in parts:
+        for which in (
+            "",
+            "/boots/{boot}",
+            "/identifiers/{name}",
+            "/boots/{boot}/identifiers/{name}",
+        ):
+            if part == "host" or "identifiers" not in which:
+                yield f"GET /{part}/logs{which}"
+                yield f"GET /{part}/logs{which}/follow"
+        if part != "host":
+            yield f"GET /{part}/logs/latest"
+    yield "GET /host/logs/boots"
+    yield "GET /host/logs/identifiers"
 
 
 class HassioSupervisor(Appliance):
@@ -133,8 +153,10 @@ class HassioSupervisor(Appliance):
         for pattern, made in (
             (r"/ingress/session", lambda *_: envelope({"session": INGRESS_SESSION})),
             (r"/mounts(?:/(.+))?", self._mount),
-            (r".*/logs/follow", lambda *_: (200, PLAIN, self.following)),
-            (r".*/logs(/latest)?", lambda *_: self._logs()),
+            (r".*/logs(?:/.*)?/follow", lambda *_: (200, PLAIN, self.following)),
+            (r"/host/logs/boots", lambda *_: envelope({"boots": {"0": "ab" * 16}})),
+            (r"/host/logs/identifiers", lambda *_: envelope({"identifiers": ["kernel"]})),
+            (r".*/logs(?:/.*)?", self._logs),
             (r"/(store/)?addons/([^/]+)/(icon|logo)", self._icon),
             (r"/(store/)?addons/([^/]+)/(changelog|documentation)", lambda *_: self._text()),
             (r"/addons/([^/]+)/(\w+)", self._addon),
@@ -225,7 +247,11 @@ class HassioSupervisor(Appliance):
         newest = {"version_latest": "1.1", "update_available": True, "name": slug[5:].title()}
         return ADDON | newest | {"slug": slug, "state": self.addons[slug]}
 
-    def _logs(self) -> Answer:
+    def _logs(self, request: Request, *_: Any) -> Answer:
+        if not self.is_old and request.headers.get("accept") not in LOG_TYPES:
+            return error(400, "Invalid content type requested. Only text/plain and text/x-log")
+        if part := request.headers.get("range", ""):
+            return 200, PLAIN, f"{part}\n"
         text = "\x1b[32m09:00:00 INFO started\x1b[0m\n"
         return 200, OCTETS if self.is_old else PLAIN, text
 

@@ -1,6 +1,5 @@
 """Home Assistant through a running portal: client, backups of gigabytes."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -14,17 +13,12 @@ from typing import Any
 
 import pytest
 
+from tests import clients
 from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import BLOCK, Large, Supervisors
 from tests.live.conftest import Portal, eventually
-from tests.programs import find_python
 
 pytestmark = pytest.mark.live
-CLIENT = "aiohasupervisor==0.11.0"
-PYTHONS = [
-    *(f"python3.{minor}" for minor in (13, 14, 15)),
-    *(str(path) for path in Path.home().glob(".pyenv/versions/3.1[345]*/bin/python")),
-]
 # Memory was first measured with MUSTER_BACKUP_BYTES=2147483648.
 SIZE = int(os.environ.get("MUSTER_BACKUP_BYTES") or 256 * 1024 * 1024)
 FLAT = 96 * 1024 * 1024
@@ -32,20 +26,7 @@ FLAT = 96 * 1024 * 1024
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """Return a Python (3.13 or later) with the client, in a folder kept between runs."""
-    found = find_python(PYTHONS, minor=13)
-    if found is None:
-        pytest.skip("aiohasupervisor needs Python 3.13 or later, and there is none here")
-    cache = Path(__file__).parents[2] / ".cache" / CLIENT
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (cache / "done").exists():
-            subprocess.run([found, "-m", "venv", cache], check=True)
-            pip = [cache / "bin/python", "-m", "pip", "install", "--quiet", CLIENT]
-            subprocess.run(pip, check=True)
-            (cache / "done").touch()
-    return cache / "bin/python"
+    return clients.python("aiohasupervisor")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules import authenticate_password
 from controller.accounts.rules.ranks import can_manage_user
 from controller.base.errors import NotAuthenticated
+from controller.dialects.openapi.shapes import TEXTS
 
 
 class VisibleRelatedField(serializers.PrimaryKeyRelatedField[Any]):
@@ -77,6 +78,10 @@ class OrganizationDetail(OrganizationList):
         return values if owner is None else values | {"owner": owner["organization_user"]}
 
 
+# Numbers, or the texts in which they are told.
+NUMBERED = {"type": "array", "items": {"type": ["integer", "string"]}}
+
+
 class PermissionField(serializers.PrimaryKeyRelatedField[Permission]):
     def to_representation(self, value: Any) -> Any:
         permission: Permission = value
@@ -93,6 +98,9 @@ class PermissionField(serializers.PrimaryKeyRelatedField[Permission]):
 
 
 class GroupShape(serializers.ModelSerializer[Group]):
+    answer_shapes = {"permissions": TEXTS}
+    body_shapes = {"permissions": NUMBERED}
+
     permissions = PermissionField(
         many=True,
         required=False,
@@ -193,6 +201,12 @@ class UserList(serializers.ModelSerializer[User]):
 
 
 class UserDetail(UserList):
+    # Null for those whom it does not concern.
+    answer_shapes = {
+        name: {"type": ["string", "null"]}
+        for name in ("bio", "url", "company", "location", "notes", "date_joined")
+    }
+
     password = serializers.CharField(
         write_only=True, max_length=128, trim_whitespace=False, required=False
     )

@@ -11,6 +11,7 @@ from controller.configs.rules import drift, rollouts, snapshots, versions
 from controller.devices.models import DeviceGroup, Enrollment
 from controller.dialects.fields import JSONObjectField
 from controller.dialects.masking import MasksSecrets
+from controller.dialects.openapi.shapes import ANYTHING, OBJECT, TEXTS
 from controller.vpn.models import Vpn
 
 
@@ -173,6 +174,8 @@ class DriftSerializer(serializers.Serializer[Any]):
 
 
 class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
+    shapes = {"told": OBJECT}
+
     class Meta:
         model = Enrollment
         fields = [
@@ -195,6 +198,8 @@ class ApprovalSerializer(serializers.Serializer[Any]):
 
 
 class VersionSerializer(serializers.ModelSerializer[Version]):
+    shapes = {"changed": TEXTS, "values": OBJECT}
+
     class Meta:
         model = Version
         fields = [
@@ -204,6 +209,8 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
 
 
 class FieldChangeSerializer(serializers.Serializer[Any]):
+    shapes = {"before": ANYTHING, "after": ANYTHING}
+
     field = serializers.CharField()
     before = serializers.JSONField(help_text="What it is now.")
     after = serializers.JSONField(help_text="What going back makes of it.")

@@ -11,6 +11,7 @@ from controller.devices.api.filters import visible_groups
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 from controller.dialects.fields import IpAddressField, JSONObjectField, SecretCharField
 from controller.dialects.masking import MasksSecrets
+from controller.dialects.openapi.shapes import TEXTS
 
 
 @extend_schema_field(OpenApiTypes.UUID)
@@ -21,6 +22,8 @@ class GroupField(serializers.PrimaryKeyRelatedField[Any]):
 
 class SettingsSerializer(MasksSecrets, serializers.ModelSerializer[OrganizationSettings]):
     """Device settings of an organization; secret and variables for permitted readers only."""
+
+    shapes = {"management_networks": TEXTS}
 
     shared_secret = SecretCharField(required=False, help_text="Null for most readers.")
     command_types = serializers.MultipleChoiceField(
@@ -107,6 +110,9 @@ class ListConfig(serializers.ModelSerializer[Config]):
 
 
 class DetailConfig(MasksSecrets, ListConfig):
+    # Null for those who may not read configurations.
+    answer_shapes = {name: {"type": ["object", "null"]} for name in ("config", "context")}
+
     templates = VisibleRelatedField(many=True, queryset=Template.objects.all(), required=False)
     config = JSONObjectField(required=False)
     context = JSONObjectField(required=False)

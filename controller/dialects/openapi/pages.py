@@ -6,9 +6,6 @@ from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-# A plain list of objects of no further shape.
-OBJECTS = {"type": "array", "items": {"type": "object", "additionalProperties": {}}}
-
 
 def page_of(shape: type[serializers.BaseSerializer[Any]]) -> Any:
     """Return the shape of DRF's page of these."""

@@ -7,8 +7,10 @@ dialect's errors, and examples generated from the schemas.
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import append_meta
 from rest_framework.permissions import AllowAny
 
+from controller.dialects.openapi.shapes import SCHEMAS
 from controller.dialects.openwisp import permission_of
 
 DEEPEST = 6
@@ -18,7 +20,6 @@ ERRORS = {
     "401": "Not signed in, or no longer.",
     "403": "Not permitted, or the CSRF token is missing.",
     "404": "There is no such row, or none that one may know of.",
-    "405": "Not with this method.",
     "406": "Not in any format that is accepted.",
     "409": "The rows are in a state that forbids it now.",
     "413": "The body is too large.",
@@ -26,19 +27,24 @@ ERRORS = {
     "422": "A field is wrong; details tells which.",
     "423": "Locked after too many failures; see Retry-After.",
     "429": "Too many requests; see Retry-After.",
+    "501": "The device's version does not have it.",
     "502": "A device or service does not answer.",
+    "503": "The device is away; nothing was done.",
     "504": "A device did not answer in time: it may have been done.",
 }
-OF_READING = frozenset({"400", "401", "403", "404", "405", "406", "422", "429", "502", "504"})
+# Statuses of calls that are passed on to devices.
+OF_DEVICES = frozenset({"501", "503"})
+OF_READING = frozenset({"400", "401", "403", "404", "406", "422", "429", "502", "504"})
 SENTENCE = {"type": "string"}
 # The shape of an error, with an example, by dialect.
 SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
     "OpenWisp": (
         {
-            "type": "object",
+            "type": ["object", "array"],
             "properties": {"detail": SENTENCE},
             "additionalProperties": True,
-            "description": "A sentence under detail, or by field a list of sentences.",
+            "items": SENTENCE,
+            "description": "A sentence under detail, by field a list of sentences, or a list.",
         },
         {"detail": "You do not have permission to perform this action."},
     ),
@@ -142,6 +148,7 @@ def tag_of(path: str) -> str:
     return part.replace("-", " ").capitalize() or "Other"
 
 
+NULL = {"type": "null"}
 FORMATS: dict[str, Any] = {
     "uuid": "8d1c5b0e-6f0a-4b51-9e0a-0c6a3f6f2b11", "date-time": "2026-11-26T12:00:00Z",
     "email": "alice@example.com", "uri": "https://example.com", "ipv4": "192.0.2.1",
@@ -163,6 +170,13 @@ class Operations(AutoSchema):
             operation["x-permission"] = self.permission()
         return operation
 
+    def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Any:
+        known = shape_of(field, direction)
+        if known is None:
+            return super()._map_serializer_field(field, direction, *args)  # type: ignore[no-untyped-call]
+        meta = self._get_serializer_field_meta(field, direction)  # type: ignore[no-untyped-call]
+        return append_meta(dict(known), meta)
+
     def permission(self) -> str:
         if AllowAny in getattr(self.view, "permission_classes", []):
             return "public"
@@ -172,11 +186,22 @@ class Operations(AutoSchema):
         return permission_of(self.view, request)
 
 
+def shape_of(field: Any, direction: str) -> dict[str, Any] | None:
+    """Return the shape that the serializer of a field names for it, or None."""
+    kind = "body_shapes" if direction == "request" else "answer_shapes"
+    for names in (kind, "shapes"):
+        found: dict[str, Any] | None = getattr(field.parent, names, {}).get(field.field_name)
+        if found is not None:
+            return found
+    return None
+
+
 def describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add tags, errors and examples to all operations (a drf-spectacular hook)."""
     components = result["components"]
     modernize(result["paths"])
     modernize(components)
+    components["schemas"] |= SCHEMAS
     components["responses"] = shared_errors()
     schemas = components["schemas"]
     for path, methods in result["paths"].items():
@@ -218,10 +243,12 @@ def make_nullable(schema: dict[str, Any]) -> None:
     kind = schema.get("type")
     if isinstance(kind, str):
         schema["type"] = [kind, "null"]
+    elif "anyOf" in schema:
+        schema["anyOf"] = [*(one for one in schema["anyOf"] if one != NULL), NULL]
     elif kind is None and schema:
         inner = dict(schema)
         schema.clear()
-        schema["anyOf"] = [inner, {"type": "null"}]
+        schema["anyOf"] = [inner, NULL]
 
 
 def drop_foreign_parameters(path: str, operation: dict[str, Any]) -> None:
@@ -270,8 +297,10 @@ def takes_files(content: dict[str, Any], schemas: dict[str, Any]) -> bool:
 
 def add_errors(path: str, method: str, operation: dict[str, Any]) -> None:
     dialect = dialect_of(path)
+    relays = dialect in {"Balena", "Hassio"}
     for status in ERRORS:
-        if method != "get" or status in OF_READING:
+        common = method != "get" or status in OF_READING
+        if relays if status in OF_DEVICES else common:
             operation["responses"].setdefault(
                 status, {"$ref": f"#/components/responses/{dialect}{status}"}
             )

@@ -6,6 +6,7 @@ from django.contrib.contenttypes.models import ContentType
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controller.dialects.openapi.shapes import OBJECT, TEXTS
 from controller.notifications.engine.kinds import KINDS, LEVELS
 from controller.notifications.models import (
     KIND_CHOICES,
@@ -46,16 +47,14 @@ class NotificationListSerializer(serializers.ModelSerializer[Notification]):
 class NotificationSerializer(NotificationListSerializer):
     """Notification with its object under all names that clients look for."""
 
+    shapes = {"data": OBJECT}
+
     actor_content_type = serializers.CharField(source="notice.object_type", read_only=True)
     target_content_type = serializers.CharField(source="notice.object_type", read_only=True)
-    action_object_content_type = serializers.CharField(
-        default=None, read_only=True, allow_null=True
-    )
+    action_object_content_type = serializers.SerializerMethodField("nothing")
     actor_object_id = serializers.CharField(source="notice.object_id", read_only=True)
     target_object_id = serializers.CharField(source="notice.object_id", read_only=True)
-    action_object_object_id = serializers.CharField(
-        default=None, read_only=True, allow_null=True
-    )
+    action_object_object_id = serializers.SerializerMethodField("nothing")
     verb = serializers.CharField(source="notice.label", read_only=True)
     data = serializers.JSONField(source="notice.data", read_only=True)  # type: ignore[assignment]
     type = serializers.ChoiceField(KIND_CHOICES, source="notice.kind", read_only=True)
@@ -69,6 +68,9 @@ class NotificationSerializer(NotificationListSerializer):
             "message", "email_subject", "target_url",
         ]  # fmt: skip
         read_only_fields = ["emailed", "recipient"]
+
+    def nothing(self, row: Notification) -> str | None:
+        return None
 
 
 class MuteSerializer(serializers.ModelSerializer[Mute]):
@@ -132,6 +134,8 @@ class WaysSerializer(serializers.Serializer[Any]):
 
 
 class WebhookSerializer(serializers.ModelSerializer[Webhook]):
+    shapes = {"kinds": TEXTS}
+
     secret = serializers.CharField(write_only=True, required=False, trim_whitespace=False)
 
     class Meta:

@@ -17,6 +17,7 @@ from controller.accounts.models import Organization, User
 from controller.accounts.rules import authorize
 from controller.base.secrets import digest
 from controller.devices.models import Device
+from controller.dialects.openapi import shapes
 from controller.dialects.openwisp import ACTIONS, OwnedViewSet, View
 from controller.dialects.parsers import JSONParser
 from geo.api.serializers import (
@@ -30,15 +31,7 @@ from geo.rules import device_locations
 STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
 
 
-# A GeoJSON feature.
-COORDINATES = {
-    "type": "object",
-    "properties": {
-        "type": {"type": "string"},
-        "geometry": {},
-        "properties": {"type": "object", "properties": {"name": {}}},
-    },
-}
+COORDINATES = shapes.feature(name={"type": "string"})
 
 
 class DeviceLocationViewSet(OwnedViewSet):
@@ -54,6 +47,7 @@ class DeviceLocationViewSet(OwnedViewSet):
     def retrieve(self, request: Request, pk: str) -> Response:
         return self._shown(device_locations.place_of(self.get_object()))
 
+    @extend_schema(responses={200: DeviceLocationSerializer, 201: DeviceLocationSerializer})
     def update(self, request: Request, pk: str, *, partial: bool = False) -> Response:
         """Set the device's location. ``location`` and ``floorplan`` are ids or values."""
         device = self.get_object()
@@ -67,6 +61,7 @@ class DeviceLocationViewSet(OwnedViewSet):
             return Response({"location": None, "floorplan": None, "indoor": None})
         return self._shown(place, status.HTTP_200_OK if was_placed else status.HTTP_201_CREATED)
 
+    @extend_schema(responses={200: DeviceLocationSerializer})
     def partial_update(self, request: Request, pk: str) -> Response:
         return self.update(request, pk, partial=True)
 

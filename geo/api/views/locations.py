@@ -74,6 +74,7 @@ FEATURES = inline_serializer(
         "geometry": inline_serializer(
             "FeatureGeometry",
             {"type": serializers.CharField(), "coordinates": serializers.ListField()},
+            allow_null=True,
         ),
         "properties": inline_serializer(
             "LocationProperties",

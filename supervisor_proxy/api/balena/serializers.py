@@ -1,16 +1,18 @@
 """Request and response formats of balena's proxy API."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from django.utils.text import slugify
 from rest_framework import serializers
 
 from controller.base.errors import Refused
 from controller.dialects.balena import sentence_of, status_of
-from supervisor_proxy.engine.odata import Query
+from supervisor_proxy.engine.odata import Query, holds
 from supervisor_proxy.engine.routes import MASK
 from supervisor_proxy.models import Supervisor, SupervisorCall
 from supervisor_proxy.rules.call_requests import CallJob
+from supervisor_proxy.rules.running_services import Running, Service
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 A_DAY, A_WEEK = 86_400, 604_800
@@ -124,29 +126,79 @@ SELECTABLE: Mapping[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
+# Members of a device that its application is told with.
+OF_FLEET = ("id", "uuid", "device_name", "is_online")
+
+
 def application(number: int) -> dict[str, Any]:
     """Return an application as clients know it: its number, and names made from that."""
     name = f"app-{number}"
     return {"id": number, "app_name": name, "slug": f"muster/{name}", "is_archived": False,
-            "is_public": False, "is_host": False, "is_of__class": "fleet"}  # fmt: skip
+            "is_public": False, "is_host": False, "is_of__class": "fleet",
+            "is_directly_accessible_by__user": [{}],
+            "is_for__device_type": [device_type(number, "")]}  # fmt: skip
 
 
-def looked_up(row: Supervisor, query: Query) -> dict[str, Any]:
-    """Return a device with just the members that were selected and expanded."""
-    shown = {
-        name: SELECTABLE[name](row) if name in SELECTABLE else None
-        for name in query.select or SELECTABLE
+def with_devices(shown: dict[str, Any], rows: Iterable[Supervisor]) -> dict[str, Any]:
+    """Return an application with those of its devices that are here."""
+    devices = [{name: SELECTABLE[name](row) for name in OF_FLEET} for row in rows]
+    return shown | {"owns__device": devices}
+
+
+def device_type(number: int, model: str) -> dict[str, Any]:
+    """Return the type of a device: its model, as far as that is known."""
+    return {"id": number, "slug": slugify(model) or "unknown", "name": model or "Unknown"}
+
+
+def release(running: Running, app: int | None) -> list[dict[str, Any]]:
+    """Return the release that a device runs, which has the number of its application here."""
+    if not running.release or app is None:
+        return []
+    return [
+        {"id": app, "commit": running.release, "belongs_to__application": [application(app)]}
+    ]
+
+
+def installed(service: Service, running: Running) -> dict[str, Any]:
+    """Return the image of a service that runs on a device."""
+    built = [{"id": service.number, "service_name": service.name}]
+    return {
+        "id": service.image,
+        "status": service.status,
+        "install_date": service.started,
+        "installs__image": [{"id": service.image, "is_a_build_of__service": built}],
+        "is_provided_by__release": release(running, service.app),
     }
-    if "belongs_to__application" in (query.select or ("belongs_to__application",)):
-        shown["belongs_to__application"] = row.app_id and {"__id": row.app_id}
-    shown |= {name: [] for name in query.expand}
-    if "belongs_to__application" in query.expand and row.app_id is not None:
-        inner = query.expand["belongs_to__application"]
-        shown["belongs_to__application"] = [chosen_of(application(row.app_id), inner)]
+
+
+def looked_up(row: Supervisor, query: Query, running: Running) -> dict[str, Any]:
+    """Return a device with just the members that were selected and expanded."""
+    members: dict[str, Any] = {name: found(row) for name, found in SELECTABLE.items()}
+    members |= {
+        "belongs_to__application": [] if row.app_id is None else [application(row.app_id)],
+        "is_of__device_type": [device_type(row.pk, row.device.model)],
+        "is_running__release": release(running, row.app_id),
+        "image_install": [installed(one, running) for one in running.services],
+    }
+    return chosen_of(members, query)
+
+
+def chosen_of(members: Mapping[str, Any], query: Query) -> dict[str, Any]:
+    """Return what was selected, ``null`` where it is unknown, and the lists that were expanded.
+
+    A row that is named and not expanded is its number.
+    """
+    plain = [name for name, value in members.items() if not isinstance(value, list)]
+    whole = [*plain, *(name for name in members if name == "belongs_to__application")]
+    shown = {name: _plain(members.get(name)) for name in query.select or whole}
+    for name, inner in query.expand.items():
+        rows = members.get(name)
+        found = rows if isinstance(rows, list) else ()
+        shown[name] = [chosen_of(one, inner) for one in found if holds(inner.where, one)]
     return shown
 
 
-def chosen_of(row: Mapping[str, Any], query: Query) -> dict[str, Any]:
-    """Return of a row what was selected of it, and empty lists for what was expanded."""
-    shown = {name: row.get(name) for name in query.select or row}
-    return shown | {name: [] for name in query.expand}
+def _plain(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return {"__id": value[0].get("id")} if value else None

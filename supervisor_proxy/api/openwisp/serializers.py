@@ -5,6 +5,7 @@ from rest_framework import serializers
 from controller.accounts.api.serializers import OrganizationField, VisibleRelatedField
 from controller.devices.models import Device, DeviceGroup
 from controller.dialects.fields import IpAddressField
+from controller.dialects.openapi.shapes import OBJECT, OBJECTS
 from supervisor_proxy.models import (
     BackupPlan,
     CampaignDevice,
@@ -21,6 +22,8 @@ from supervisor_proxy.rules.supervisors import address_of
 
 class SupervisorSerializer(serializers.ModelSerializer[Supervisor]):
     """A supervisor and its connection. The key is write-only."""
+
+    shapes = {"reported": OBJECT}
 
     device = VisibleRelatedField(queryset=Device.objects.all())
     device_name = serializers.CharField(source="device.name", read_only=True)
@@ -43,6 +46,8 @@ class SupervisorSerializer(serializers.ModelSerializer[Supervisor]):
 
 
 class SupervisorCallSerializer(serializers.ModelSerializer[SupervisorCall]):
+    shapes = {"asked": OBJECT}
+
     device = serializers.UUIDField(source="supervisor.device_id", read_only=True)
 
     class Meta:
@@ -105,6 +110,8 @@ class CampaignSerializer(serializers.ModelSerializer[UpdateCampaign]):
 
 class HomeSerializer(serializers.ModelSerializer[Home]):
     """State of a Home Assistant device when it was last polled."""
+
+    shapes = {"addons": OBJECTS}
 
     device = serializers.UUIDField(source="supervisor.device_id", read_only=True)
     name = serializers.CharField(source="supervisor.device.name", read_only=True)

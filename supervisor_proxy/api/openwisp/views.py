@@ -75,7 +75,7 @@ class SupervisorViewSet(RuleViewSet):
         )
         serializer.instance = supervisors.add_supervisor(**values)
 
-    @extend_schema(request=IngressSerializer, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request=IngressSerializer, responses={201: OpenApiTypes.OBJECT})
     @action(detail=True, methods=["post"])
     def ingress(self, request: Request, pk: str) -> Response:
         """Open an add-on's page at its own host name. The returned link works once."""

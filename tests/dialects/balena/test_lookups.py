@@ -51,7 +51,7 @@ def test_members_are_those_that_were_named(client: APIClient, row: Supervisor) -
     assert found == {
         "id": row.pk,
         "belongs_to__application": [{"slug": "muster/app-42", "x": None}],
-        "image_install": [],
+        "image_install": [{"id": 555}],
     }
     (whole,) = client.get(url).json()["d"]
     assert whole["belongs_to__application"] == {"__id": 42}

@@ -1,6 +1,7 @@
 """Run the unmodified aiohasupervisor and print the result of each call as JSON.
 
-Usage: client.py BASE_URL TOKEN      (with a Python that has aiohasupervisor)
+Usage: client.py BASE_URL TOKEN         (with a Python that has aiohasupervisor)
+       client.py BASE_URL TOKEN logs    reads each log in each way
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import sys
 from typing import Any
 
 from aiohasupervisor import SupervisorClient
-from aiohasupervisor.models import FullBackupOptions, HostOptions
+from aiohasupervisor.models import FullBackupOptions, HostOptions, LogsOptions, Plugin
 
 
 async def chunks(data: bytes) -> Any:
@@ -56,5 +57,42 @@ async def main(url: str, token: str) -> dict[str, str]:
     return found
 
 
+async def logs(url: str, token: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    async with SupervisorClient(url, token) as client:
+
+        async def read(name: str, call: Any, *args: Any, **options: Any) -> None:
+            try:
+                lines = [line async for line in await call(*args, **options)]
+                found[name] = "ok " + "|".join(lines)
+            except Exception as error:  # noqa: BLE001 - what it raises is what is looked for
+                found[name] = f"{type(error).__name__}: {error}"
+
+        sources: dict[str, tuple[Any, ...]] = {
+            "supervisor": (client.supervisor.logs,),
+            "core": (client.homeassistant.logs,),
+            "host": (client.host.logs,),
+            "add-on": (client.addons.addon_logs, "core_ssh"),
+            **{str(one): (client.plugins.logs, one) for one in Plugin},
+        }
+        ways: dict[str, dict[str, Any]] = {
+            "": {}, "boot": {"boot": 0}, "latest": {"latest": True}, "follow": {"follow": True},
+            "followed boot": {"boot": -1, "follow": True},
+            "lines": {"options": LogsOptions(lines=5, no_colors=True)},
+            "part": {"options": LogsOptions(range="entries=:-9:10")},
+        }  # fmt: skip
+        for name, call in sources.items():
+            for way, options in ways.items():
+                if (name, way) != ("host", "latest"):
+                    await read(f"{name} {way}".strip(), *call, **options)
+        for way in ("", "follow", "boot", "followed boot"):
+            options = ways[way] | {"identifier": "kernel"}
+            await read(f"kernel {way}".strip(), client.host.logs, **options)
+        found["boots"] = f"ok {await client.host.log_boots()}"
+        found["identifiers"] = f"ok {await client.host.log_identifiers()}"
+    return found
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(main(*sys.argv[1:]))))  # noqa: T201
+    work = logs if sys.argv[3:] else main
+    print(json.dumps(asyncio.run(work(*sys.argv[1:3]))))  # noqa: T201

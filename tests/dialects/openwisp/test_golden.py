@@ -16,6 +16,7 @@ from controller.configs.rules.devices import deactivate
 from controller.configs.rules.push_results import mark_applied, save_progress
 from controller.connections.rules.commands import send
 from tests import factories
+from tests.document import misfit_of
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 
@@ -105,6 +106,8 @@ def test_a_recorded_exchange_is_answered_alike(
     recorded = json.loads(text)
     _before(path.stem, stage)
     answer = repeat(api, path.stem, recorded["request"])
+    request = recorded["request"]
+    assert not misfit_of(request["method"], request["path"], answer)
     assert answer.status_code == recorded["status"], answer.content
     for name in ("Content-Type", "WWW-Authenticate", "Content-Disposition"):
         if name in recorded["headers"]:

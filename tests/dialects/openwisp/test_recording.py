@@ -20,6 +20,7 @@ from controller.configs.rules.push_results import mark_applied, save_progress
 from controller.devices.models import Device
 from pki.models import Cert
 from tests import factories
+from tests.document import misfit_of
 
 RECORDING = [
     json.loads(line)
@@ -52,6 +53,7 @@ class Player:
         if recorded["method"] == "OPTIONS":
             assert set(expected) <= set(answer.json().get("actions", {}).get("POST", {}))
             return
+        assert not misfit_of(recorded["method"], self.ours(recorded["path"]), answer)
         found = answer.json()
         self.learn(expected, found, collection(recorded["path"]))
         lacking = list(missing(expected, found))

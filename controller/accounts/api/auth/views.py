@@ -284,7 +284,7 @@ class SessionsView(OwnView):
 
 
 class SessionView(OwnView):
-    @extend_schema(responses=shapes.Message, operation_id="auth_session_revoke")
+    @extend_schema(responses={200: shapes.Message}, operation_id="auth_session_revoke")
     def delete(self, request: Request, pk: str) -> Response:
         """Revoke one of the user's own sessions."""
         row = Session.objects.filter(user=self.user, pk=pk).first()

@@ -143,7 +143,7 @@ class AuditShape(serializers.ModelSerializer[AuditEntry]):
     status = serializers.ChoiceField(
         source="outcome", choices=AuditEntry.Outcome.choices, read_only=True
     )
-    organization_id = serializers.UUIDField(read_only=True)
+    organization_id = serializers.UUIDField(read_only=True, allow_null=True)
     before = serializers.DictField(read_only=True, allow_null=True)
     after = serializers.DictField(read_only=True, allow_null=True)
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from controller.accounts.models import Membership, Organization, Site
 from controller.devices.models import Device
 from controller.dialects.freesdn import Pagination, View, unavailable
-from controller.dialects.openapi.pages import OBJECTS
+from controller.dialects.openapi.shapes import OBJECTS
 from controller.dialects.openwisp import require_user
 
 # Each opens pages of the client that this portal can fill.

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from controller.accounts.models import Site
 from controller.devices.models import Device
 from controller.dialects.freesdn import HasResourcePermission, View
-from controller.dialects.openapi.pages import OBJECTS
+from controller.dialects.openapi.shapes import OBJECTS
 from controller.dialects.openwisp import require_user
 from networks.gateways.models import Gateway
 

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from controller.devices.api.filters import DeviceFilter
 from controller.devices.models import Device
-from controller.dialects.openapi.pages import OBJECTS
+from controller.dialects.openapi.shapes import OBJECTS
 from controller.dialects.openwisp import HasResourcePermission, View, require_user
 
 HIGHEST_PORT = 65535

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from controller.accounts.api.serializers import VisibleRelatedField
 from controller.accounts.models import Organization, Site
 from controller.dialects.fields import IpAddressField
+from controller.dialects.openapi.shapes import NUMBERS, OBJECT, TEXTS
 from controller.discovery.drivers.contract import USUAL_METHODS, USUAL_PORTS
 from controller.discovery.models import Finding, Scan
 
@@ -99,6 +100,8 @@ class ProgressShape(serializers.ModelSerializer[Scan]):
 
 
 class HistoryShape(serializers.ModelSerializer[Scan]):
+    shapes = {"targets": TEXTS}
+
     scan_id = serializers.UUIDField(source="pk")
     status = serializers.CharField(source="state")
     started_at = serializers.DateTimeField(source="began", allow_null=True)
@@ -111,6 +114,8 @@ class HistoryShape(serializers.ModelSerializer[Scan]):
 
 
 class FindingShape(serializers.ModelSerializer[Finding]):
+    shapes = {"open_ports": NUMBERS, "services": OBJECT, "discovered_via": TEXTS}
+
     ip_address = serializers.CharField(source="address")
     open_ports = serializers.JSONField(source="ports")
     discovered_via = serializers.JSONField(source="ways")

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from controller.accounts.api.serializers import VisibleRelatedField
 from controller.configs.models.rollouts import usual_waves, valid_waves
 from controller.devices.models import DeviceGroup
+from controller.dialects.openapi.shapes import OBJECT, TEXTS
 from controller.firmware.api.serializers.catalog import BuildSerializer
 from controller.firmware.engine.openwisp_words import PROGRESS, STATUS
 from controller.firmware.models import (
@@ -20,6 +21,8 @@ from geo.models import Location
 
 class OperationSerializer(serializers.ModelSerializer[Upgrade]):
     """Upgrade of a device: the keys of OpenWISP, then ours."""
+
+    shapes = {"upgrade_options": OBJECT}
 
     status = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
@@ -54,6 +57,8 @@ class DeviceOperationSerializer(OperationSerializer):
 
 
 class FirmwareBatchSerializer(serializers.ModelSerializer[FirmwareRollout]):
+    shapes = {"upgrade_options": OBJECT, "waves": TEXTS}
+
     build = BuildSerializer(read_only=True)
     status = serializers.CharField(source="dialect_status", read_only=True)
     upgrade_options = serializers.JSONField(source="options", read_only=True)

@@ -51,7 +51,10 @@ class DeviceFirmwareView(OneOfDevice):
     def get(self, request: Request, device_id: UUID) -> Response:
         return self.shown(self.row())
 
-    @extend_schema(request=DeviceFirmwareSerializer, responses=DeviceFirmwareSerializer)
+    @extend_schema(
+        request=DeviceFirmwareSerializer,
+        responses={200: DeviceFirmwareSerializer, 201: DeviceFirmwareSerializer},
+    )
     def put(self, request: Request, device_id: UUID) -> Response:
         return self.assign(request)
 

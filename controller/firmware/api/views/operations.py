@@ -34,7 +34,13 @@ from controller.firmware.models import FirmwareRollout, Upgrade
 from controller.firmware.rules import rollouts, upgrades
 
 State = FirmwareRollout.State
-MESSAGE = OpenApiResponse(description="{message}, or {error} with the reason.")
+MESSAGE = OpenApiResponse(
+    {
+        "type": "object",
+        "properties": {"message": {"type": "string"}, "error": {"type": "string"}},
+    },
+    description="What was done, or the reason why not.",
+)
 
 
 def with_status() -> Any:

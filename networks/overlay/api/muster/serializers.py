@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.devices.models import Device
+from controller.dialects.openapi.shapes import OBJECT, OBJECTS, TEXTS
 from networks.overlay.models import JoinCode, Member, Network, Node, Share
 from networks.overlay.rules import networks, presence, shares
 
@@ -30,6 +31,8 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
 
 
 class MemberSerializer(serializers.ModelSerializer[Member]):
+    shapes = {"tags": TEXTS}
+
     node = NodeSerializer(read_only=True)
 
     class Meta:
@@ -111,6 +114,8 @@ class NetworkSerializer(serializers.ModelSerializer[Network]):
 
 
 class PolicySerializer(serializers.Serializer[Any]):
+    shapes = {"policy": OBJECT, "tests": OBJECTS}
+
     policy = serializers.JSONField()
     tests = serializers.JSONField(required=False)
 

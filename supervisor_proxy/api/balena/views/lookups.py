@@ -1,8 +1,10 @@
 """What balena's clients look up before a call: who they are, devices and applications."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
@@ -13,20 +15,30 @@ from controller.accounts.models import User
 from controller.accounts.rules import authorize
 from controller.base.errors import NotFound, Refused
 from controller.configs.rules import devices
+from controller.devices.models import Device
 from controller.dialects.balena import LenientJSONParser, View, require_user
 from supervisor_proxy.api.balena.filters import application_of, as_q, named
-from supervisor_proxy.api.balena.serializers import application, chosen_of, looked_up
+from supervisor_proxy.api.balena.serializers import (
+    application,
+    chosen_of,
+    looked_up,
+    with_devices,
+)
 from supervisor_proxy.engine import odata
 from supervisor_proxy.models import Supervisor
 from supervisor_proxy.rules.balena_calls import BALENA, MOST_AT_ONCE
 from supervisor_proxy.rules.call_execution import ask
 from supervisor_proxy.rules.call_requests import match_route
+from supervisor_proxy.rules.running_services import Running, running_services
 
 ORDERS: Mapping[str, str] = {
     "id": "pk", "uuid": "uuid", "device_name": "device__name", "created_at": "created",
 }  # fmt: skip
 # What may be written of a device, and by which name it is kept here.
 WRITABLE: Mapping[str, str] = {"device_name": "name", "note": "notes"}
+# What a device itself is asked for.
+LIVE = frozenset({"image_install", "is_running__release"})
+EMPTY = frozenset({"device_config_variable", "application_config_variable"})
 # What JavaScript can count to.
 LARGEST_NUMBER = 2**53
 
@@ -73,29 +85,41 @@ class DeviceView(View):
         found = list(rows.select_related("device__presence"))
         if key is not None and "supervisor_version" in query.select:
             learn_versions(user, found)
-        return Response({"d": [looked_up(row, query) for row in found]})
+        runs = running_of(user, found) if key is not None and LIVE & set(query.expand) else {}
+        return Response(
+            {"d": [looked_up(row, query, runs.get(row.pk, Running())) for row in found]}
+        )
 
     @extend_schema(exclude=True)
     def patch(
         self, request: Request, key: str | None = None, *, counts: bool = False
     ) -> Response:
-        """Rename a device, or write its note; whatever else there is belongs to its own cloud."""
+        """Rename devices, or write their notes; whatever else there is belongs to their cloud."""
         values = request.data if isinstance(request.data, dict) else {}
-        if key is None or counts or not values:
+        where = query_of(request).where
+        if (key is None and where is None) or counts or not values:
             raise Refused("Name a device, and what of it is to change.", code="odata")
         if unknown := sorted(values.keys() - WRITABLE.keys()):
             raise Refused({unknown[0]: ["This cannot be changed here."]}, code="odata")
         user = require_user(request)
-        row = found_of(user, key).select_related("device").first()
-        if row is None:
+        rows = found_of(user, key).filter(as_q(where)).select_related("device").order_by("pk")
+        found = list(rows[: MOST_AT_ONCE + 1])
+        if not found:
             raise NotFound("There is no such device.")
-        device = row.device
-        authorize(user, "device:update", device.organization_id, device.site_scope)
-        wanted: dict[str, Any] = {
-            WRITABLE[name]: str(value or "") for name, value in values.items()
-        }
-        devices.update_device(device, **wanted)
+        if len(found) > MOST_AT_ONCE:
+            raise Refused(f"{MOST_AT_ONCE} devices are the most at once.", code="odata")
+        wanted = {WRITABLE[name]: str(value or "") for name, value in values.items()}
+        change_all(user, [row.device for row in found], wanted)
         return Response("OK")
+
+
+@transaction.atomic
+def change_all(user: User, rows: list[Device], wanted: dict[str, Any]) -> None:
+    """Change all of these devices, or none."""
+    for device in rows:
+        authorize(user, "device:update", device.organization_id, device.site_scope)
+    for device in rows:
+        devices.update_device(device, **wanted)
 
 
 def found_of(user: User, key: str | None) -> QuerySet[Supervisor]:
@@ -129,6 +153,14 @@ def learn_versions(user: User, rows: list[Supervisor]) -> None:
         row.refresh_from_db(fields=["version"])
 
 
+def running_of(user: User, rows: list[Supervisor]) -> dict[int, Running]:
+    return {
+        row.pk: running_services(user, row)
+        for row in rows
+        if user.has_perm_on("supervisor:read", row)
+    }
+
+
 class ApplicationView(View):
     """The applications that devices here run: their numbers, and names made from those."""
 
@@ -154,16 +186,35 @@ class ApplicationView(View):
         rows = [row for row in rows if odata.holds(query.where, row)]
         if counts:
             return Response({"d": len(rows)})
+        rows = in_order(rows, query)[query.skip :][: query.top or MOST_AT_ONCE]
+        if "owns__device" in query.expand:
+            devices = found_of(require_user(request), None).select_related("device__presence")
+            rows = [with_devices(row, devices.filter(app_id=row["id"])) for row in rows]
         return Response({"d": [chosen_of(row, query) for row in rows]})
 
 
+def in_order(rows: list[dict[str, Any]], query: odata.Query) -> list[dict[str, Any]]:
+    """Return applications in the order that is asked for; the first member counts most."""
+    for name, downward in reversed(query.order):
+        if name not in {"id", "app_name", "slug"}:
+            raise odata.refuse(f"an order by {name}")
+        rows = sorted(rows, key=itemgetter(name), reverse=downward)
+    return rows
+
+
 class NoSuchResourceView(View):
-    """Every other resource of balena's API: there is none here, said in JSON."""
+    """Every other resource of balena's API: there is none here, said in JSON.
+
+    Variables of the supervisor are looked up by clients in passing; there are none of those.
+    """
 
     permission_classes = [IsAuthenticated]
 
     @extend_schema(exclude=True)
     def get(self, request: Request, name: str, key: str | None = None) -> Response:
+        if name in EMPTY and request.method == "GET":
+            query_of(request)
+            return Response({"d": []})
         raise NotFound(
             f"This portal has no {name}: of balena's API it answers for devices, applications "
             "and calls of supervisors.",
