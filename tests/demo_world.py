@@ -132,6 +132,7 @@ def add_people(world: World, root: User) -> None:
     viewer = people["viewer"]
     world.rows |= {
         "user": viewer.pk,
+        "users": viewer.pk,
         "grants": viewer.pk,
         "email": emails.add(viewer, "second@example.org", by=PORTAL).pk,
         "api-keys": api_keys.create_key(viewer, name="viewer's")[0].pk,

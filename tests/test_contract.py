@@ -148,7 +148,8 @@ def untyped(schema: dict[str, Any], where: str) -> Iterator[str]:
         if not inner.keys() & {"type", "$ref", "allOf", "anyOf", "enum", "const"}:
             yield f"{where}.{name}"
         yield from untyped(inner, f"{where}.{name}")
-    for inner in (schema.get("items", {}), *schema.get("anyOf", ()), *schema.get("allOf", ())):
+    rows = [schema["items"]] if "items" in schema else []
+    for inner in (*rows, *schema.get("anyOf", ()), *schema.get("allOf", ())):
         yield from untyped(inner, where)
 
 

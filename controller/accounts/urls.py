@@ -40,6 +40,8 @@ router = SimpleRouter()
 router.register("audit/logs", freesdn.AuditViewSet, basename="audit")
 router.register("invitations", freesdn.InvitationViewSet, basename="invitation")
 router.register("sites", freesdn.SiteViewSet, basename="site")
+web_client_users = SimpleRouter(use_regex_path=False)
+web_client_users.register("users", web_client.UserViewSet, basename="web-client-user")
 
 # WebSockets; collected by controller/urls.py.
 sockets = [
@@ -65,6 +67,7 @@ for_web_client = [
     path("modules/org/<uuid:organization_id>", web_client.ModulesView.as_view()),
     path("modules/org/<uuid:organization_id>/navigation", web_client.NavigationView.as_view()),
     path("system/settings/adapter-read-only", web_client.ReadOnlyView.as_view()),
+    path("roles/", web_client.RolesView.as_view()),
     path("organizations", web_client.OrganizationsView.as_view()),
     path("access-control/<path:rest>", web_client.DoorView.as_view()),
 ]
@@ -85,6 +88,7 @@ urlpatterns = [
     path("api/v1/users/password/reset/confirm/", views.PasswordResetConfirmView.as_view()),
     path("api/v1/users/user/<uuid:user_id>/password/", views.PasswordView.as_view()),
     path("api/v1/users/", include(users.urls)),
+    path("api/v1/", include(web_client_users.urls)),
     path("admin/password_change/", pages.PasswordPage.as_view()),
     path("account/email/<str:token>/", pages.ConfirmationPage.as_view()),
     path("account/invitation/<str:token>/", pages.InvitationPage.as_view()),

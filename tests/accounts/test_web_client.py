@@ -74,6 +74,54 @@ def test_the_dashboard_tells_what_there_is(
     assert other.get(f"{BASE}/analytics/dashboard/summary").json()["total_devices"] == 0
 
 
+def test_users_are_listed_made_changed_and_removed(
+    api: Api, client: APIClient, organization: Organization
+) -> None:
+    manager = factories.user(organization, "org_admin")
+    mine = api(manager)
+    asked = {
+        "username": "carol", "email": "carol@example.org", "full_name": "Carol Danvers",
+        "password": "a-long-enough-Passw0rd", "role": "operator",
+        "organization_id": str(organization.pk),
+    }  # fmt: skip
+    made = mine.post(f"{BASE}/users", asked)
+    assert made.status_code == 201, made.content
+    row = made.json()
+    assert (row["role"], row["full_name"], row["organization_id"]) == (
+        "operator", "Carol Danvers", str(organization.pk),
+    )  # fmt: skip
+    assert mine.post(f"{BASE}/users", asked).json()["error"]["details"][0]["field"]
+    page = mine.get(f"{BASE}/users?page=1&per_page=100").json()
+    assert {one["role"] for one in page["items"]} == {"org_admin", "operator"}
+    assert page["total"] == 2
+    url = f"{BASE}/users/{row['id']}"
+    changed = mine.patch(url, {"role": "viewer", "full_name": "C D", "email": None}).json()
+    assert (changed["role"], changed["full_name"]) == ("viewer", "C D")
+    assert mine.patch(url, {"role": "super_admin"}).status_code == 403
+    assert client.get(f"{BASE}/users?per_page=100").json()["total"] >= 3
+    stranger = api(factories.user(factories.organization(), "org_admin"))
+    assert stranger.get(url).status_code == 404
+    assert api(factories.user(organization, "viewer")).get(f"{BASE}/users").status_code == 403
+    assert mine.delete(url).status_code == 204
+    assert mine.get(url).status_code == 404
+
+
+def test_roles_are_listed_with_their_permissions(
+    api: Api, client: APIClient, organization: Organization
+) -> None:
+    factories.user(organization, "operator")
+    found = client.get(f"{BASE}/roles?include_system=true").json()
+    rows = {one["slug"]: one for one in found["items"]}
+    assert found["total"] == len(rows) == 7
+    assert rows["operator"]["user_count"] == 1
+    assert rows["super_admin"]["user_count"] == 1
+    assert "device:read" in rows["viewer"]["permissions"]
+    assert "device:update" not in rows["viewer"]["permissions"]
+    assert rows["org_admin"]["level"] > rows["viewer"]["level"]
+    mine = api(factories.user(organization, "org_admin")).get(f"{BASE}/roles").json()
+    assert {one["slug"]: one["user_count"] for one in mine["items"]}["operator"] == 1
+
+
 def test_the_bell(api: Api, organization: Organization) -> None:
     user = factories.user(organization, "viewer")
     notice = Notice.objects.create(

@@ -10,7 +10,7 @@ from controller.accounts.rules.ranks import (
     can_manage_user,
     check_can_grant_role,
 )
-from controller.base.errors import NotPermitted
+from controller.base.errors import Conflict, NotPermitted
 
 OWNER, MANAGER, MEMBER = "admin", "org_admin", "viewer"
 # No role was named, which is not the same as none.
@@ -70,6 +70,17 @@ def change_role(row: Membership, *, role: str, by: By) -> Membership:
     row.role = role
     row.checked().save()
     return row
+
+
+def change_only_role(user: User, *, role: str, by: By) -> Membership:
+    """Change the role that a user has in their only organization.
+
+    Raises Conflict if there are several or none, as the role of one would have to be named.
+    """
+    rows = list(user.memberships.select_related("organization")[:2])
+    if len(rows) != 1:
+        raise Conflict("Name the organization: the user is a member of several, or of none.")
+    return change_role(rows[0], role=role, by=by)
 
 
 def revoke(row: Membership, *, by: By) -> None:

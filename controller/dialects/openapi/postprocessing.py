@@ -4,6 +4,7 @@ Adds a summary (the first sentence of the view's docstring), the required permis
 dialect's errors, and examples generated from the schemas.
 """
 
+import json
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
@@ -122,8 +123,12 @@ TAGS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 OPENWISP = (
     "/api/v1/controller/", "/api/v1/connection/", "/api/v1/users/", "/api/v1/ipam/",
-    "/api/v1/networks/", "/api/v1/monitoring/", "/api/v1/firmware",
+    "/api/v1/networks/", "/api/v1/monitoring/", "/api/v1/firmware", "/media/",
 )  # fmt: skip
+
+
+# Below a path of another dialect.
+FREESDN = frozenset({"/api/v1/users/", "/api/v1/users/{id}/"})
 
 
 def dialect_of(path: str) -> str:
@@ -134,6 +139,8 @@ def dialect_of(path: str) -> str:
         return "Balena"
     if path.startswith(("/api/network", "/api/status", "/api/join")):
         return "Husarnet"
+    if path in FREESDN:
+        return "FreeSdn"
     plain = path.startswith(OPENWISP) or (
         path.startswith("/api/v1/notifications/") and "/in-app" not in path
     )
@@ -198,10 +205,12 @@ def shape_of(field: Any, direction: str) -> dict[str, Any] | None:
 
 def describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add tags, errors and examples to all operations (a drf-spectacular hook)."""
+    # A copy without parts that stand in two places.
+    result = json.loads(json.dumps(result, default=str))
     components = result["components"]
+    components["schemas"] |= json.loads(json.dumps(SCHEMAS))
     modernize(result["paths"])
     modernize(components)
-    components["schemas"] |= SCHEMAS
     components["responses"] = shared_errors()
     schemas = components["schemas"]
     for path, methods in result["paths"].items():

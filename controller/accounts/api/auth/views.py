@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import segno
 from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -195,7 +196,7 @@ class ResetView(PublicView):
 
 class SamlView(PublicView):
     @extend_schema(
-        operation_id="auth_saml", request=None, responses={501: shapes.Message},
+        operation_id="auth_saml", request=None, responses={501: OpenApiTypes.OBJECT},
         parameters=[OpenApiParameter("rest", str, OpenApiParameter.PATH)],
     )  # fmt: skip
     def get(self, request: Request, rest: str = "") -> Response:

@@ -6,7 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import OrganizationField
-from controller.accounts.models import User
+from controller.accounts.engine.scopes import RANKS
+from controller.accounts.models import Membership, User
+from controller.accounts.rules.roles import SUPERUSER
 from controller.dialects.openapi.shapes import TEXTS
 
 # The client's roles, by the portal's where those have another name.
@@ -40,13 +42,20 @@ class UserShape(serializers.ModelSerializer[User]):
 
     @extend_schema_field({"type": "string", "enum": list(ROLES)})
     def get_role(self, user: User) -> str:
-        return WORDS.get(user.role, user.role)
+        """Return the highest role in the organizations that the caller shares."""
+        if user.is_superuser:
+            return SUPERUSER
+        roles = [row.role for row in self.shared(user)]
+        role = max(roles, key=lambda one: RANKS[one], default="guest")
+        return WORDS.get(role, role)
+
+    def shared(self, user: User) -> list[Membership]:
+        """Return the memberships in organizations that the caller may know of."""
+        rows, known = list(user.memberships.all()), self.context["organizations"]
+        return [row for row in rows if known is None or row.organization_id in known]
 
     def get_organization_id(self, user: User) -> str | None:
-        """Return the first organization that the caller and the user share."""
-        shown = self.context["organizations"]
-        found = (str(row.organization_id) for row in user.memberships.all())
-        return next((pk for pk in found if shown is None or pk in shown), None)
+        return next((str(row.organization_id) for row in self.shared(user)), None)
 
     def get_mfa_enabled(self, user: User) -> bool:
         return user.pk in self.context["with_mfa"]
@@ -79,7 +88,7 @@ class NewUser(UserChange):
     username = serializers.CharField(min_length=3, max_length=100)
     email = serializers.EmailField()
     password = serializers.CharField(max_length=128, trim_whitespace=False)
-    organization_id = OrganizationField(required=False)
+    organization_id = OrganizationField(required=False, source="organization")
     role = serializers.ChoiceField(choices=ROLES, default="viewer")
 
 

@@ -4,17 +4,28 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
 from rest_framework.generics import get_object_or_404
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controller.accounts.models import Membership, Organization, Site
+from controller.accounts.api.views import MayManage
+from controller.accounts.api.web_client import serializers as shapes
+from controller.accounts.engine.scopes import RANKS
+from controller.accounts.models import Membership, Organization, Site, User
+from controller.accounts.rules import roles, users
 from controller.devices.models import Device
-from controller.dialects.freesdn import Pagination, View, unavailable
+from controller.dialects.freesdn import (
+    HasResourcePermission,
+    Pagination,
+    RuleViewSet,
+    View,
+    unavailable,
+)
 from controller.dialects.openapi.shapes import OBJECTS
 from controller.dialects.openwisp import require_user
 
@@ -107,3 +118,80 @@ class DoorView(SignedIn):
     def post(self, request: Request, rest: str) -> Response:
         """Not available: the portal opens no doors."""
         return unavailable("Doors are not available in this release.")
+
+
+class UserViewSet(RuleViewSet):
+    """Users of the organizations that the caller manages."""
+
+    queryset = User.objects.order_by("-date_joined", "id")
+    resource = "user"
+    permission_classes = [MayManage]
+    serializer_class = shapes.UserShape
+    lookup_value_converter = "uuid"
+    http_method_names = ["get", "post", "patch", "delete", "options"]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset()
+        return rows.prefetch_related("memberships__organization")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        context = dict(super().get_serializer_context())
+        if getattr(self, "swagger_fake_view", False):
+            return context
+        user = require_user(self.request)
+        return context | {
+            "organizations": None if user.is_superuser else set(user.access_by_organization),
+            "with_mfa": roles.users_with_mfa(self.get_queryset()),
+        }
+
+    @extend_schema(request=shapes.NewUser, responses={201: shapes.UserShape})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Create a user with a role in one organization, the caller's own if none is named."""
+        given = shapes.NewUser(data=request.data, context={"request": request})
+        given.is_valid(raise_exception=True)
+        row = roles.create_user(by=require_user(request), **given.validated_data)
+        return Response(self.get_serializer(row).data, status=201)
+
+    @extend_schema(request=shapes.UserChange, responses=shapes.UserShape)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change a user; the role is that in their only organization."""
+        row = self.get_object()
+        given = shapes.UserChange(data=request.data)
+        given.is_valid(raise_exception=True)
+        roles.update_user(row, by=require_user(request), **given.validated_data)
+        return Response(self.get_serializer(self.get_queryset().get(pk=row.pk)).data)
+
+    def perform_destroy(self, instance: Any) -> None:
+        users.delete_user(instance, by=require_user(self.request))
+
+
+class RolesView(SignedIn):
+    permission_classes = [HasResourcePermission]
+    resource = "usergroup"
+
+    @extend_schema(
+        responses=inline_serializer(
+            "RoleShapeList",
+            {"items": shapes.RoleShape(many=True), "total": serializers.IntegerField()},
+        )
+    )
+    def get(self, request: Request) -> Response:
+        """Return the portal's roles, their permissions, and how many users have each."""
+        user = require_user(request)
+        rows = [role_row(name, count) for name, count in roles.users_by_role(user).items()]
+        return Response({"items": rows, "total": len(rows)})
+
+
+def role_row(name: str, count: int) -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": "Superuser" if name == roles.SUPERUSER else Membership.Role(name).label,
+        "slug": name,
+        "description": "",
+        "level": RANKS[name],
+        "is_system": True,
+        "is_default": name == Membership.Role.VIEWER,
+        "organization_id": None,
+        "permissions": roles.permissions_of(name),
+        "user_count": count,
+    }
