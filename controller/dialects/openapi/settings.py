@@ -26,6 +26,8 @@ SPECTACULAR_SETTINGS = {
         "SnapshotStateEnum": "controller.configs.models.Snapshot.State",
         "LocationTypeEnum": "geo.models.Location.Type",
         "BackendEnum": "controller.configs.models.Backend",
+        "RoleEnum": "controller.accounts.models.Membership.Role",
+        "WebClientRoleEnum": "controller.accounts.api.web_client.serializers.ROLES",
         "NotificationTypeEnum": "controller.notifications.models.KIND_CHOICES",
         "VpnBackendEnum": "controller.vpn.models.Vpn.Backend",
     },
