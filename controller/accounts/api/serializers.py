@@ -201,7 +201,7 @@ class UserList(serializers.ModelSerializer[User]):
 
 
 class UserDetail(UserList):
-    # Null for those whom it does not concern.
+    # Null for people that it does not concern.
     answer_shapes = {
         name: {"type": ["string", "null"]}
         for name in ("bio", "url", "company", "location", "notes", "date_joined")
