@@ -54,15 +54,20 @@ def push(router, config, *, window=5.0, strategy=UCI, by=None):
 
 
 def held(router):
-    """What the router has, byte by byte, but for what a push keeps for itself."""
+    """What the router has: bytes, modes and owners, but for what a push keeps for itself."""
     root = router.root
     return {
-        str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mode)
+        str(path.relative_to(root)): look(path)
         for path in sorted(root.rglob("*"))
         if path.is_file()
         and not path.is_relative_to(root / "tmp")
         and "muster/push" not in str(path)
     }
+
+
+def look(path):
+    told = path.stat()
+    return path.read_bytes(), told.st_mode, told.st_uid, told.st_gid
 
 
 def restart(router):
@@ -122,7 +127,7 @@ def test_it_is_confirmed_only_when_services_have_been_reloaded(router):
 
 def hooks(router):
     path = router.root / "etc/muster/reload.d/50-uci"
-    return {"etc/muster/reload.d/50-uci": (path.read_bytes(), path.stat().st_mode)}
+    return {"etc/muster/reload.d/50-uci": look(path)}
 
 
 def until(condition, seconds=20.0):
@@ -174,6 +179,29 @@ def test_packages_keep_their_modes(router):
     found = router.root / "etc/config/wireless"
     assert "another horse" in found.read_text()
     assert found.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_files_stay_with_their_owners_and_go_back_to_them(router):
+    wireless, banner = router.root / "etc/config/wireless", router.root / "etc/banner"
+    os.chown(wireless, 1042, 1043)
+    os.chown(banner, 1042, 1043)
+    banner.chmod(0o640)
+    before = held(router)["etc/banner"]
+    ours = "package wireless\n\nconfig wifi-iface 'ours'\n\toption key 'another horse'\n"
+    config = archive({"etc/config/wireless": ours, "etc/banner": "theirs\n"})
+    assert push(router, config).state == "applied"
+    for path in (wireless, banner):
+        assert (path.stat().st_uid, path.stat().st_gid) == (1042, 1043)
+    assert push(router, archive({})).state == "applied"
+    after = held(router)
+    assert after["etc/banner"] == before
+    # uci writes the package itself, with an empty line at its beginning.
+    assert look(wireless)[1:] == (0o100600, 1042, 1043)
+    assert wireless.read_text().strip() == WIRELESS.strip()
+    begin(router, config)
+    restart(router)
+    assert held(router) == after
 
 
 def test_linux_recovers_by_a_unit_of_systemd(router):

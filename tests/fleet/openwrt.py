@@ -51,6 +51,19 @@ class OpenWrt(StandIn):
         """Names of places are those that the file has now."""
         self.files[package] = renamed(self.files[package])
 
+    def text(self, package: str) -> str:
+        """Return a package as uci writes it to the router's file."""
+        lines = []
+        for name, row in self.files[package].items():
+            head = f"config {row['.type']}" + ("" if row[".anonymous"] else f" '{name}'")
+            lines += ["", head]
+            for key, value in row.items():
+                if isinstance(value, list):
+                    lines += [f"\tlist {key} '{one}'" for one in value]
+                elif not key.startswith("."):
+                    lines.append(f"\toption {key} '{value}'")
+        return "\n".join(lines) + "\n"
+
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
         return self.files[feature.path].get(target)
 

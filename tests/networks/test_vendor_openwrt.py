@@ -30,6 +30,20 @@ def rules(desk: Desk) -> list[str]:
     ]
 
 
+def file_of(*rules: tuple[str, dict[str, str]]) -> str:
+    """The file of the firewall, byte by byte."""
+    found = ""
+    for name, options in rules:
+        named = f" '{name}'" if name else ""
+        found += f"\nconfig rule{named}\n"
+        found += "".join(f"\toption {n} '{v}'\n" for n, v in options.items())
+    return found
+
+
+def accepting(name: str, **more: str) -> dict[str, str]:
+    return {"name": name, "target": "ACCEPT", **more}
+
+
 def held(desk: Desk) -> dict[str, dict[str, Any]]:
     rows = desk.device.files["firewall"].values()
     return {row["name"]: row for row in rows}
@@ -50,8 +64,10 @@ def test_sections_without_a_name_are_told_apart_after_one_is_deleted(
     assert {name: row["target"] for name, row in held(desk).items()} == {
         "R2": "ACCEPT", "R3": "DROP",
     }  # fmt: skip
-    assert held(desk)["R2"]["enabled"] == "0"
-    assert "enabled" not in held(desk)["R3"]
+    second, third = id_of(desk, "R2"), id_of(desk, "R3")
+    assert desk.device.text("firewall") == file_of(
+        (second, accepting("R2", enabled="0")), (third, {"name": "R3", "target": "DROP"})
+    )
 
 
 def test_deleting_a_section_without_a_name_leaves_the_one_that_takes_its_place(
@@ -59,10 +75,11 @@ def test_deleting_a_section_without_a_name_leaves_the_one_that_takes_its_place(
 ) -> None:
     change = desk.do("delete", target=rules[0])
     assert change.state == "applied"
-    assert list(held(desk)) == ["R2", "R3"]
+    assert desk.device.text("firewall") == file_of(("", accepting("R2")), ("", accepting("R3")))
     again = desk.undo(change)
-    assert held(desk)["R1"]["target"] == "ACCEPT"
-    assert desk.device.files["firewall"][again.target_id]["name"] == "R1"
+    assert desk.device.text("firewall") == file_of(
+        (again.target_id, accepting("R1")), ("", accepting("R2")), ("", accepting("R3"))
+    )
 
 
 def test_a_change_of_what_moved_meanwhile_is_not_written_to_its_neighbor(
@@ -73,7 +90,7 @@ def test_a_change_of_what_moved_meanwhile_is_not_written_to_its_neighbor(
     desk.device.reread("firewall")
     with pytest.raises(Conflict):
         desk.apply(change)
-    assert {row["target"] for row in held(desk).values()} == {"ACCEPT"}
+    assert desk.device.text("firewall") == file_of(("", accepting("R2")), ("", accepting("R3")))
 
 
 @pytest.mark.parametrize("operation", ["create", "update", "delete"])
@@ -82,14 +99,14 @@ def test_it_is_confirmed_only_when_it_is_in_effect(
 ) -> None:
     """Services are reloaded after the apply: what locks the portal out does so only then."""
     there = desk.do("create", desk.feature.example).target_id
-    files = {name: dict(row) for name, row in desk.device.files["firewall"].items()}
+    before = desk.device.text("firewall")
     writes.MUSTER_GATEWAY_EFFECT_SECONDS = 0.2
     desk.device.reload_delay, desk.device.locks_out = 0.05, True
     payload = {"create": desk.feature.example, "update": desk.feature.change}.get(operation)
     with pytest.raises(OutcomeUnknown):
         desk.do(operation, payload, "" if operation == "create" else there)
     desk.device.pass_time(60)
-    assert desk.device.files["firewall"] == files
+    assert desk.device.text("firewall") == before
     reconciliation.reconcile()
     assert desk.gateway.changes.latest("created").state == "failed"
 
