@@ -67,7 +67,8 @@ class Authority(Protocol):
     def chain(self) -> Sequence[x509.Certificate]:
         """Return the CA's own certificate, followed by its issuers."""
 
-    def sign(self, template: Template) -> x509.Certificate: ...
+    def sign(self, template: Template) -> x509.Certificate:
+        """Return a certificate. Raises Rejected for one that clients would refuse."""
 
     def revocation_list(
         self, revocations: Sequence[Revocation], *, number: int, period: Period

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ocsp
 
 from pki.engine import keys
+from pki.engine.acceptance import check_answer, check_certificate, check_list
 from pki.engine.certificates import complete, issuer_identifier
 from pki.engine.contract import Period, Revocation, Status, Template
 from pki.engine.ocsp import Question
@@ -33,6 +34,7 @@ class SoftwareAuthority:
         """Create a root, which signs its own certificate."""
         builder = complete(template, issuer=None)
         certificate = builder.sign(key, keys.digest_for(key, template.digest))
+        check_certificate(certificate, [])
         return cls(certificate, key, digest=template.digest)
 
     def chain(self) -> Sequence[x509.Certificate]:
@@ -40,7 +42,8 @@ class SoftwareAuthority:
 
     def sign(self, template: Template) -> x509.Certificate:
         builder = complete(template, issuer=self._certificate)
-        return builder.sign(self._key, keys.digest_for(self._key, template.digest))
+        signed = builder.sign(self._key, keys.digest_for(self._key, template.digest))
+        return check_certificate(signed, self.chain())
 
     def revocation_list(
         self, revocations: Sequence[Revocation], *, number: int, period: Period
@@ -55,7 +58,8 @@ class SoftwareAuthority:
         )
         for revocation in revocations:
             builder = builder.add_revoked_certificate(_entry(revocation))
-        return builder.sign(self._key, keys.digest_for(self._key, self._digest))
+        signed = builder.sign(self._key, keys.digest_for(self._key, self._digest))
+        return check_list(signed, self._certificate, period.this_update)
 
     def status(self, question: Question, status: Status, *, period: Period) -> bytes:
         revocation = status.revocation
@@ -75,7 +79,8 @@ class SoftwareAuthority:
         if question.nonce:
             builder = builder.add_extension(x509.OCSPNonce(question.nonce), critical=False)
         response = builder.sign(self._key, keys.digest_for(self._key, self._digest))
-        return response.public_bytes(serialization.Encoding.DER)
+        der = response.public_bytes(serialization.Encoding.DER)
+        return check_answer(der, self._certificate, question, period)
 
 
 def _entry(revocation: Revocation) -> x509.RevokedCertificate:

@@ -13,7 +13,7 @@ from pki.engine.importing import read_authority, to_pem
 from pki.engine.software_ca import SoftwareAuthority
 from pki.models import Ca, Reason
 from pki.rules.certificates import KEPT_ON_IMPORT, reissue_all
-from pki.rules.revocation import publish, revoke
+from pki.rules.revocation import publish_change, revoke
 from pki.rules.signing import (
     UNCHECKED_ON_IMPORT,
     check_common_name,
@@ -86,7 +86,7 @@ def renew_ca(ca: Ca, *, keep_key: bool = False) -> Ca:
         if not keep_key:
             _reissue_below(row)
         _hand_down_chain(row)
-        publish(row)
+        publish_change(row)
     return row
 
 
@@ -174,7 +174,7 @@ def _address(row: Ca) -> None:
 @transaction.atomic
 def _save_new(row: Ca) -> Ca:
     save_new(row, row.issuer)
-    publish(row)
+    publish_change(row)
     return row
 
 

@@ -8,7 +8,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 from django.utils import timezone
 
+from controller.base.errors import Conflict
 from pki.engine import ocsp
+from pki.engine.acceptance import may_sign_lists
 from pki.engine.contract import Period, Revocation, Status
 from pki.engine.errors import Rejected
 from pki.models import Ca, Cert, Issued, Reason, RevocationList
@@ -47,12 +49,23 @@ def revoke_all(rows: Iterable[Ca | Cert], *, reason: str = Reason.UNSPECIFIED) -
         row.serials.filter(revoked_at=None).update(revoked_at=now, reason=reason)
         signers[signer.pk] = signer
     for signer in signers.values():
-        publish(signer)
+        publish_change(signer)
+
+
+def publish_change(ca: Ca) -> None:
+    """Sign a new CRL, unless the CA's key usage lets it sign none."""
+    if may_sign_lists(ca.parsed):
+        publish(ca)
 
 
 @transaction.atomic
 def publish(ca: Ca) -> RevocationList:
     """Sign a new CRL with the next number."""
+    if not may_sign_lists(ca.parsed):
+        raise Conflict(
+            f"The key usage of {ca} has no cRLSign: clients would refuse its revocation list. "
+            "They learn by OCSP what it has revoked."
+        )
     now = timezone.now().replace(microsecond=0)
     before = RevocationList.objects.select_for_update().filter(ca=ca).first()
     number = before.number + 1 if before else 1
@@ -81,7 +94,7 @@ def publish_due() -> int:
     due = timezone.now() + LIST_LIFE - PUBLISH_EVERY
     authorities = list(Ca.objects.filter(revocation_list__next_update__lte=due))
     for ca in authorities:
-        publish(ca)
+        publish_change(ca)
     return len(authorities)
 
 

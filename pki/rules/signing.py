@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused
 from pki.engine import keys
+from pki.engine.acceptance import may_sign_lists
 from pki.engine.certificates import check_serial, check_validity, random_serial
 from pki.engine.contract import Points, Template
 from pki.engine.errors import Rejected
@@ -106,7 +107,7 @@ def points_of(ca: Ca) -> Points:
     if not portal:
         return Points()
     return Points(
-        crl=f"{portal}/pki/crl/{ca.pk}",
+        crl=f"{portal}/pki/crl/{ca.pk}" if may_sign_lists(ca.parsed) else "",
         ocsp=f"{portal}/pki/ocsp/",
         issuer=f"{portal}/pki/ca/{ca.pk}.crt",
     )

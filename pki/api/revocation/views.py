@@ -13,6 +13,7 @@ from django.utils.http import http_date, quote_etag
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from controller.base.errors import Conflict
 from pki import rules
 from pki.engine.ocsp import LARGEST_REQUEST, malformed
 from pki.models import Ca
@@ -26,7 +27,10 @@ class CrlView(View):
     """CRL of a CA: `/pki/crl/<ca>` in DER (RFC 5280), `/pki/crl/<ca>.pem` for OpenVPN."""
 
     def get(self, request: HttpRequest, pk: int, suffix: str = "") -> HttpResponse:
-        crl = rules.current_list(get_object_or_404(Ca, pk=pk))
+        try:
+            crl = rules.current_list(get_object_or_404(Ca, pk=pk))
+        except Conflict as error:
+            return HttpResponse(f"{error}\n", status=409, content_type="text/plain")
         as_pem = suffix == ".pem"
         response = HttpResponse(
             crl.pem if as_pem else crl.encoded,
