@@ -144,6 +144,7 @@ def build_rooms(threads: int) -> Sequence[WaitingRoom]:
             rf"{WRITES} /api/v1/notifications/webhook",
             rf"{WRITES} /admin/(?:vpn/vpn|networks/network|notifications/webhook)/",
             rf"{WRITES} /admin/(?:discovery/scan|geo/location)/",
+            r"POST /admin/devices/device/add/(?:ssh|uci)/",
             per_target=share,
         ),
     )

@@ -4,7 +4,14 @@ import logging
 
 from celery import shared_task
 
-from controller.accounts.rules import audit, emails, invitations, passwords, table_imports
+from controller.accounts.rules import (
+    audit,
+    emails,
+    invitations,
+    passwords,
+    people,
+    table_imports,
+)
 from controller.base import health
 
 log = logging.getLogger(__name__)
@@ -32,6 +39,11 @@ def mail_confirmation(email_id: int, primary: bool) -> bool:  # noqa: FBT001 - a
 @shared_task
 def mail_invitation(invitation_id: str) -> bool:
     return invitations.mail(invitation_id)
+
+
+@shared_task
+def mail_welcome(user_id: str, organization_id: str, inviter_id: str) -> bool:
+    return people.mail_welcome(user_id, organization_id, inviter_id)
 
 
 @shared_task

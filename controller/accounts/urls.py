@@ -90,6 +90,7 @@ urlpatterns = [
     path("api/v1/users/", include(users.urls)),
     path("api/v1/", include(web_client_users.urls)),
     path("admin/password_change/", pages.PasswordPage.as_view()),
+    path("admin/reset/<str:uid>/<str:token>/", pages.ChoosePasswordPage.as_view()),
     path("account/email/<str:token>/", pages.ConfirmationPage.as_view()),
     path("account/invitation/<str:token>/", pages.InvitationPage.as_view()),
     *(

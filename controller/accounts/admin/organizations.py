@@ -1,11 +1,14 @@
 """Admin of organizations with their members and device settings."""
 
 from typing import Any, cast
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from controller.accounts import rules
 from controller.accounts.models import Invitation, Membership, Organization, Site, User
@@ -176,6 +179,8 @@ class OrganizationAdmin(RuleAdmin):
     prepopulated_fields = {"slug": ["name"]}
     inlines = [DeviceSettingsInline, MemberInline, InvitationInline]
     actions_submit_line = ["rotate_secret"]
+    actions_list = ["invite_anywhere"]
+    actions_detail = ["invite"]
     fieldsets = [
         (None, {"fields": [("name", "slug"), ("email", "url"), "description", "is_active"]})
     ]
@@ -216,6 +221,21 @@ class OrganizationAdmin(RuleAdmin):
     @display(description="Devices")
     def devices(self, obj: Organization) -> int:
         return self.device_counts.get(obj.pk, 0)
+
+    def has_invite_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        user: Any = request.user
+        if object_id is None:
+            return bool(user.has_perm_anywhere("user:update"))
+        return bool(user.has_perm_in("user:update", UUID(str(object_id))))
+
+    @action(description="Invite a person", icon="person_add", permissions=["invite"])
+    def invite_anywhere(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:accounts_user_invite"))
+
+    @action(description="Invite a person", icon="person_add", permissions=["invite"])
+    def invite(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        url = reverse("admin:accounts_user_invite")
+        return HttpResponseRedirect(f"{url}?{urlencode({'organization': object_id})}")
 
     def has_rotate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         # Called with the row's id when the button is shown and when it is looked up, and

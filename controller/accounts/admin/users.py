@@ -1,16 +1,17 @@
 """Admin of users, for superusers; members are on their organization's page."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
-from django.urls import path
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
 
 from controller.accounts import rules
-from controller.accounts.admin import mfa
+from controller.accounts.admin import invite, mfa
 from controller.accounts.models import Membership, User
 from controller.accounts.rules import sessions
 from controller.accounts.rules.users import create_user
@@ -22,6 +23,7 @@ from controller.base.admin import (
     RuleTabularInline,
     UserChangeForm,
     UserCreationForm,
+    action,
     badge,
     display,
     rule_attributes,
@@ -114,6 +116,7 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
     readonly_fields = ["last_login", "date_joined"]
     filter_horizontal = []
     inlines = [MembershipInline]
+    actions_list = ["invite"]
     fieldsets = [
         (None, {"fields": [("username", "email"), ("first_name", "last_name"), "password"]}),
         (
@@ -135,8 +138,16 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
     ]
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(mfa.page)
-        return [path("second-factor/", view, name=mfa.NAME), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("second-factor/", view(mfa.page), name=mfa.NAME),
+            path("invite/", view(partial(invite.page, self)), name="accounts_user_invite"),
+            *super().get_urls(),
+        ]
+
+    @action(description="Invite a person", icon="person_add")
+    def invite(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:accounts_user_invite"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = ModelAdmin.get_queryset(self, request)

@@ -11,7 +11,12 @@ from django.utils import timezone
 
 from controller.accounts.engine.scopes import allows, every_permission, unknown
 from controller.accounts.models import ApiKey, User
-from controller.accounts.rules.ranks import By, is_administrator, refuse_keys
+from controller.accounts.rules.ranks import (
+    By,
+    check_can_manage_user,
+    is_administrator,
+    refuse_keys,
+)
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.secrets import digest
 
@@ -33,6 +38,36 @@ def create_key(
 ) -> tuple[ApiKey, str]:
     """Create a key of the caller and return it with its secret, which can only be read now."""
     refuse_keys(by)
+    return _create(
+        by, name=name, description=description, scopes=scopes, expires_in_days=expires_in_days
+    )
+
+
+@transaction.atomic
+def create_key_for(
+    user: User,
+    *,
+    by: By,
+    name: str,
+    scopes: Sequence[str] = (),
+    expires_in_days: int | None = None,
+) -> tuple[ApiKey, str]:
+    """Create a key for somebody who has never signed in, as who invites them may."""
+    refuse_keys(by)
+    check_can_manage_user(by, user)
+    if user.last_login is not None or user.has_usable_password():
+        raise NotPermitted("Only the owner of an account creates its API keys.")
+    return _create(user, name=name, scopes=scopes, expires_in_days=expires_in_days)
+
+
+def _create(
+    by: User,
+    *,
+    name: str,
+    description: str = "",
+    scopes: Sequence[str] = (),
+    expires_in_days: int | None = None,
+) -> tuple[ApiKey, str]:
     _check_scopes(by, scopes)
     # Row lock: two concurrent requests must not both pass the limit.
     User.objects.select_for_update().get(pk=by.pk)

@@ -83,6 +83,15 @@ def find_user(name: str) -> User | None:
     return named
 
 
+def user_of_link(uid: str, token: str) -> User | None:
+    """Return the active user of a reset link, None if the link is invalid or was used."""
+    try:
+        user = User.objects.get(pk=urlsafe_base64_decode(uid).decode(), is_active=True)
+    except (User.DoesNotExist, ValueError, ValidationError, OverflowError):
+        return None
+    return user if default_token_generator.check_token(user, token) else None
+
+
 def reset_password(uid: str, token: str, new: str, *, field: str = "new_password") -> None:
     """Set a new password from a reset link.
 

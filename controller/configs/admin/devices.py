@@ -23,6 +23,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import Refused
 from controller.configs.admin import preview
+from controller.configs.admin.add_device import AddsDevices
 from controller.configs.admin.bulk_actions import begin
 from controller.configs.admin.device_forms import CONFIG_FIELDS, DeviceForm
 from controller.configs.admin.import_export import DeviceResource
@@ -49,7 +50,7 @@ from controller.devices.models import Device
 
 
 @admin.register(Device)
-class DeviceAdmin(Versioned, Movable, ImportExportAdmin, Approvable, RuleAdmin):
+class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable, RuleAdmin):
     empty_hint = "Add a device here, import a table, or let devices register themselves with the shared secret of an organization."
     search_rank = 1
     search_icon = "router"

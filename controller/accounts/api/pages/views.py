@@ -1,9 +1,11 @@
 """Pages that mailed links lead to: whoever is signed in looks, and then says yes."""
 
-from typing import Any
+from typing import Any, cast
 
+from django.contrib import messages
 from django.contrib.admin import site
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -107,3 +109,41 @@ class InvitationPage(LinkedPage):
         except Refused as error:
             return self.shown(request, str(error))
         return HttpResponseRedirect(reverse("admin:index"))
+
+
+class ChoosePasswordPage(View):
+    """``/admin/reset/<uid>/<token>/``: whoever has the mailed link chooses a password."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response: Any = super().dispatch(request, *args, **kwargs)
+        # The address of the page is a secret.
+        response["Referrer-Policy"] = "no-referrer"
+        response["Cache-Control"] = "no-store"
+        return cast(HttpResponse, response)
+
+    def shown(self, request: HttpRequest, form: SetPasswordForm[User] | None) -> HttpResponse:
+        context = site.each_context(request) | {
+            "title": "Choose a password",
+            "form": form,
+            "problem": "" if form else passwords.BAD_LINK,
+        }
+        return TemplateResponse(request, "portal/choose_password.html", context)
+
+    def form(self, uid: str, token: str, data: Any = None) -> SetPasswordForm[User] | None:
+        user = passwords.user_of_link(uid, token)
+        return None if user is None else SetPasswordForm(user, data)
+
+    def get(self, request: HttpRequest, uid: str, token: str) -> HttpResponse:
+        return self.shown(request, self.form(uid, token))
+
+    def post(self, request: HttpRequest, uid: str, token: str) -> HttpResponse:
+        form = self.form(uid, token, request.POST)
+        if form is None or not form.is_valid():
+            return self.shown(request, form)
+        try:
+            passwords.reset_password(uid, token, form.cleaned_data["new_password1"])
+        except Refused as error:
+            form.add_error(None, str(error))
+            return self.shown(request, form)
+        messages.success(request, "Your password is set. Sign in with it.")
+        return HttpResponseRedirect(reverse("admin:login"))
