@@ -6,6 +6,7 @@ from django.db.models import Count, F, Q
 from django.http import HttpRequest
 from django.urls import reverse
 
+from controller.accounts.rules import mfa
 from controller.base.admin import admin_url, stacked_bar
 from controller.configs.models import Config, Push
 from controller.devices.admin.badges import (
@@ -48,7 +49,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "waiting": waiting(user),
     }
     if not context["total"]:
-        return context
+        return context | {"first_steps": first_steps(user)}
     reads_configs = user.has_perm_anywhere("config:read")
     context |= fleet_map(user)
     return context | {
@@ -59,12 +60,37 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def first_steps(user: Any) -> list[dict[str, Any]]:
+    """Return the steps from an empty portal to the first applied configuration."""
+    factor = reverse("admin:second_factor")
+    add = admin_url(Device, "add")
+    return [
+        {
+            "title": "Sign in", "text": f"You are signed in as {user}.", "state": "good",
+            "more": None if mfa.is_enabled(user) else (factor, "Set up a second factor"),
+        },
+        {
+            "title": "Add a device", "state": "busy", "button": (add, "Add a device"),
+            "text": "A Linux host, an OpenWrt router, a gateway or a supervisor. "
+            "The portal tests the connection first.",
+        },
+        {
+            "title": "Choose a template", "state": "later",
+            "text": "On the same page: one of yours, or an example with a welcome message.",
+        },
+        {
+            "title": "Push it", "state": "later",
+            "text": "The portal pushes the configuration and shows when it is applied.",
+        },
+    ]  # fmt: skip
+
+
 def waiting(user: Any) -> list[dict[str, Any]]:
     """Return the pending approvals visible to the user, by kind."""
     found = []
     for title, model, permission, query in (
-        ("Devices that ask to be added", Enrollment, "device:create", "state__exact=pending"),
-        ("Changes of gateways", Change, "network:update", "state__exact=pending"),
+        ("Pending devices", Enrollment, "device:create", "state__exact=pending"),
+        ("Gateway changes", Change, "network:update", "state__exact=pending"),
     ):
         if user.has_perm_anywhere(permission):
             rows: Any = model.objects.visible_to(user, permission)
@@ -82,7 +108,7 @@ def overlay_members(user: Any) -> list[dict[str, Any]]:
     counts = rows.order_by("network__name").values("network", "network__name")
     return [
         {
-            "title": f"Devices that want into {one['network__name']}",
+            "title": f"Devices for {one['network__name']}",
             "count": one["count"],
             "link": admin_url(Network, "change", one["network"]),
         }
@@ -114,7 +140,7 @@ def presence_card(user: Any) -> dict[str, Any]:
             part("Online", counts["online"], "good", "presence=online"),
             part("Offline", counts["offline"], "bad", "presence=offline"),
             part("Unknown", unknown, "mute", "presence=unknown"),
-            part("Out of service", counts["out"], "faint", "show=deactivated"),
+            part("Deactivated", counts["out"], "faint", "show=deactivated"),
         ]
     )
 

@@ -36,7 +36,7 @@ SHOWN_DEVICES = 50
 
 
 class LocationForm(RuleForm):
-    geometry = maps.GeometryFormField(label="Where it is", required=False)
+    geometry = maps.GeometryFormField(label="Position", required=False)
 
     class Meta:
         model = Location

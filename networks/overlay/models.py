@@ -192,7 +192,7 @@ class Member(Told, Dated):
 
     class State(models.TextChoices):
         ACTIVE = "active", "Active"
-        PENDING = "pending", "Waits for approval"
+        PENDING = "pending", "Pending approval"
 
     network = models.ForeignKey(Network, models.CASCADE, related_name="members")
     node = models.ForeignKey(Node, models.CASCADE, related_name="memberships")

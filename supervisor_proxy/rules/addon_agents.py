@@ -25,7 +25,7 @@ def enter(key: str) -> Supervisor:
     """
     device = device_of_key(key)
     if device.is_deactivated:
-        raise NotPermitted("The device is out of service.", code="out_of_service")
+        raise NotPermitted("The device is deactivated.", code="out_of_service")
     row: Supervisor | None = (
         Supervisor.objects.select_for_update(of=("self",)).filter(device=device).first()
     )

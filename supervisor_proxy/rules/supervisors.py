@@ -117,7 +117,7 @@ def _is_unapproved(supervisor: Supervisor, address: str) -> bool:
 def target_of(supervisor: Supervisor) -> Target:
     """Return the connection's target. Raises Refused if the address is not allowed."""
     if supervisor.device.is_deactivated:
-        raise NotPermitted("The device is out of service.", code="out_of_service")
+        raise NotPermitted("The device is deactivated.", code="out_of_service")
     if supervisor.transport == Supervisor.Transport.AGENT:
         return Target("", 0, version=supervisor.version, agent=str(supervisor.pk))
     address = address_of(supervisor)
@@ -167,7 +167,7 @@ def report(device: Device, *, uuid: str, facts: Mapping[str, Any]) -> Supervisor
     connects to.
     """
     if device.is_deactivated:
-        raise NotPermitted("The device is out of service.", code="out_of_service")
+        raise NotPermitted("The device is deactivated.", code="out_of_service")
     taken = Supervisor.objects.filter(Q(uuid=uuid) & ~Q(device=device))
     if taken.exists():
         raise NotFound("This key belongs to another device than the UUID.")

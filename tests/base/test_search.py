@@ -68,12 +68,12 @@ def test_the_dashboard_tells_what_waits_for_approval(
 ) -> None:
 
     factories.device(organization)
-    assert "Waits for approval" not in client.get("/admin/").content.decode()
+    assert "Pending approval" not in client.get("/admin/").content.decode()
     Change.objects.create(
         gateway=factories.gateway(organization), feature="opnsense.firewall.alias",
         operation="create", state="pending",
     )  # fmt: skip
-    assert "Waits for approval" in client.get("/admin/").content.decode()
+    assert "Pending approval" in client.get("/admin/").content.decode()
 
 
 def test_far_pages_show_the_right_devices(client: Client, organization: Organization) -> None:

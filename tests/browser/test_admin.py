@@ -110,7 +110,7 @@ def test_signing_in(browse: Browse, admin: User) -> None:
     page.fill("[name=password]", "a good password")
     page.keyboard.press("Enter")
     page.wait_for_url("**/admin/")
-    expect(page.get_by_text("No devices yet")).to_be_visible()
+    expect(page.get_by_text("Welcome to Muster")).to_be_visible()
 
 
 def test_the_preview_follows_the_form_and_saving_keeps_it(

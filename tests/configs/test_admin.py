@@ -150,7 +150,7 @@ def test_the_dashboard_asks_as_often_for_many_devices_as_for_few(
         client.get("/admin/")
         with CaptureQueriesContext(connection) as queries:
             shown = client.get("/admin/")
-        assert "Devices in trouble" in shown.content.decode()
+        assert "Problems" in shown.content.decode()
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 21
 
@@ -167,7 +167,7 @@ def test_the_dashboard_knows_only_what_its_reader_may(
     shown = signed_in(user).get("/admin/").content.decode()
     assert "of-theirs" not in shown
     assert ("Configurations" in shown) is False
-    assert ("Nothing to see yet" in shown) is (role is None)
+    assert ("You are in no organization" in shown) is (role is None)
     assert ("No devices yet" in shown) is (role == "viewer")
 
 

@@ -60,7 +60,7 @@ def test_taking_out_of_service_is_shown_confirmed_and_done_row_by_row(
     shown = propose(client, "deactivate", rows).content.decode()
     batch = DeviceBatch.objects.get()
     assert "2 of 3 devices" in shown
-    assert "It is out of service already." in shown
+    assert "The device is already deactivated." in shown
     assert Device.objects.filter(is_deactivated=True).count() == 1, "nothing is done yet"
 
     assert "type the number" in start(client, batch, 2, typed="3").content.decode()
@@ -143,7 +143,7 @@ def test_a_device_that_refuses_keeps_the_others_from_nothing(
     bulk_operations.run_due()
     told = results(batch)
     assert [told[row.name][0] for row in rows] == ["done", "refused", "done"]
-    assert "out of service" in told["ap-1"][1]
+    assert "deactivated" in told["ap-1"][1]
 
 
 def test_deleting_leaves_the_names_on_its_page(organization: Organization) -> None:
@@ -225,7 +225,7 @@ def test_a_viewer_is_offered_nothing_and_devices_of_others_are_not_taken_in(
 ) -> None:
     mine, theirs = devices(organization, 1), factories.device(factories.organization())
     viewer = signed_in(staff(organization, "viewer"))
-    assert "Take out of service" not in viewer.get(LIST).content.decode()
+    assert "Deactivate" not in viewer.get(LIST).content.decode()
     propose(viewer, "deactivate", mine)
     assert not DeviceBatch.objects.exists()
     propose(signed_in(staff(organization)), "deactivate", [*mine, theirs])

@@ -152,7 +152,7 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
             "opts": self.opts,
             "verb": verb,
             "row": row,
-            "wipes": verb.startswith("Take"),
+            "wipes": verb == "Deactivate",
             "approves": verb.startswith("Approve"),
         }
         return TemplateResponse(request, "admin/devices/device/confirm.html", context)
@@ -342,15 +342,13 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
             and self.may(request, "deactivate", row)
         )
 
-    @action(
-        description="Take out of service", icon="power_settings_new", permissions=["deactivate"]
-    )
+    @action(description="Deactivate", icon="power_settings_new", permissions=["deactivate"])
     def deactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.switch(request, object_id, rules.deactivate, "Take out of service")
+        return self.switch(request, object_id, rules.deactivate, "Deactivate")
 
-    @action(description="Bring back into service", icon="play_arrow", permissions=["activate"])
+    @action(description="Activate", icon="play_arrow", permissions=["activate"])
     def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.switch(request, object_id, rules.activate, "Bring back into service")
+        return self.switch(request, object_id, rules.activate, "Activate")
 
     def switch(
         self, request: HttpRequest, object_id: str, rule: Any, verb: str

@@ -34,6 +34,7 @@ from controller.base.admin import (
 from controller.base.errors import Refused
 from controller.base.forms import VariablesWidget
 from controller.configs.admin import preview
+from controller.configs.admin.assign_template import Assignable
 from controller.configs.admin.fields import ConfigWidget
 from controller.configs.engine.backends import schema
 from controller.configs.models import Backend, Rollout, Template
@@ -96,7 +97,7 @@ class TemplateForm(RuleForm):
 
 
 @admin.register(Template)
-class TemplateAdmin(Versioned, RuleAdmin):
+class TemplateAdmin(Assignable, Versioned, RuleAdmin):
     empty_hint = "A template is a part of a configuration that many devices share. Start with one for all: time zone, DNS, NTP."
     search_rank = 7
     search_icon = "description"
@@ -111,8 +112,9 @@ class TemplateAdmin(Versioned, RuleAdmin):
     search_fields = ["name", "tags"]
     ordering = ["name"]
     actions = ["clone"]
-    actions_detail = ["show_versions"]
+    actions_detail = ["assign", "show_versions"]
     actions_list = ["show_deleted"]
+    actions_submit_line = ["save_and_assign"]
     change_form_template = "admin/configs/template/change_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

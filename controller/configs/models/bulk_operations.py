@@ -41,8 +41,8 @@ class DeviceBatch(Audited, Base):
         GROUP = "group", "Change the group"
         ADD_TEMPLATE = "add_template", "Add a template"
         REMOVE_TEMPLATE = "remove_template", "Remove a template"
-        DEACTIVATE = "deactivate", "Take out of service"
-        ACTIVATE = "activate", "Bring back into service"
+        DEACTIVATE = "deactivate", "Deactivate"
+        ACTIVATE = "activate", "Activate"
         DELETE = "delete", "Delete"
 
     class State(models.TextChoices):

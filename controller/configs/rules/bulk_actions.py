@@ -12,7 +12,7 @@ from controller.configs.rules.push_queue import enqueue
 from controller.devices.models import Device, DeviceGroup
 
 Kind = DeviceBatch.Kind
-OUT = "It is out of service: bring it back first."
+OUT = "The device is deactivated. Activate it first."
 UNMANAGED = "Its configuration is not managed here."
 
 
@@ -74,16 +74,16 @@ def _config(one: BulkCandidate) -> Config:
 
 
 def _not_deactivate(one: BulkCandidate, _: BulkTarget) -> str:
-    return "It is out of service already." if one.device.is_deactivated else ""
+    return "The device is already deactivated." if one.device.is_deactivated else ""
 
 
 def _not_activate(one: BulkCandidate, _: BulkTarget) -> str:
-    return "" if one.device.is_deactivated else "It is in service."
+    return "" if one.device.is_deactivated else "The device is active."
 
 
 def _not_delete(one: BulkCandidate, _: BulkTarget) -> str:
     if not one.device.is_deactivated:
-        return "It is in service: take it out of service first."
+        return "The device is active. Deactivate it first."
     if one.config is not None and one.config.status != Config.Status.DEACTIVATED:
         return "It has not acknowledged yet that its configuration was taken off."
     return ""
@@ -185,7 +185,7 @@ BULK_ACTIONS: Mapping[str, BulkAction] = {
         lambda one, _: inventory.deactivate(one.device),
         ("Everything this portal configured is taken off the devices; their own templates, "
          "variables and settings are removed here. Keys, history and connections stay.",
-         "A device that is out of service can be deleted."),
+         "A deactivated device can be deleted."),
         is_dangerous=True,
     ),
     Kind.ACTIVATE: BulkAction(

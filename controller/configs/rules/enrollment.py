@@ -185,9 +185,7 @@ def _added(enrollment: Enrollment, name: str, group: DeviceGroup | None) -> Devi
 def reject(enrollment: Enrollment, *, by: User | None) -> Enrollment:
     """Reject the key. An approval later overrides this."""
     if enrollment.state == Enrollment.State.APPROVED:
-        raise Conflict(
-            "This device has been approved; deactivate it to take it out of service."
-        )
+        raise Conflict("This device has been approved; deactivate it instead.")
     return _decide(enrollment, Enrollment.State.REJECTED, by)
 
 

@@ -87,7 +87,7 @@ def partition_targets(user: User, devices: Any) -> tuple[list[Device], dict[str,
         if not user.has_perm_on("command:create", row):
             left["You may not run commands on it."].append(row.name)
         elif row.is_deactivated:
-            left["It is out of service."].append(row.name)
+            left["The device is deactivated."].append(row.name)
         elif not row.has_way:
             left["It has no enabled connection."].append(row.name)
         else:

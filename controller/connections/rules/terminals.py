@@ -27,7 +27,7 @@ SILENCE = timedelta(seconds=60)
 def connection_for(device: Device) -> DeviceConnection:
     """Return the device's SSH connection. The caller cannot choose an address."""
     if device.is_deactivated:
-        raise NotPermitted("The device is out of service.", code="out_of_service")
+        raise NotPermitted("The device is deactivated.", code="out_of_service")
     connection = usable_connections([device.pk]).get(device.pk)
     if connection is None:
         raise Refused("The device needs a management address and an enabled connection.")
@@ -139,7 +139,7 @@ def why_end(terminal_id: UUID) -> str:
     if row.is_to_close:
         return "An administrator closed it."
     if row.device.is_deactivated:
-        return "The device was taken out of service."
+        return "The device was deactivated."
     if row.user is None or not row.user.may_sign_in:
         return "You are no longer signed in."
     if not row.user.has_perm_on("terminal:open", row.device):

@@ -70,7 +70,7 @@ def health_badge(device: Device, title: str = "") -> str:
 def presence_badge(device: Device) -> str:
     presence = getattr(device, "presence", None)
     if device.is_deactivated:
-        return badge("Out of service", "mute")
+        return badge("Deactivated", "mute")
     if presence is None:
         return badge("Unknown", "mute", "It has never been heard of.")
     return badge(presence.get_state_display(), TONES[presence.state], presence.reason)

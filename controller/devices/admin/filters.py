@@ -26,7 +26,7 @@ class ShowFilter(DropdownFilter):
             ("problems", "Problems: offline, refused or not well"),
             ("drifted", "Drifted: changed on the device"),
             ("service", "In service"),
-            ("deactivated", "Out of service"),
+            ("deactivated", "Deactivated"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

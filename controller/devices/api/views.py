@@ -202,7 +202,7 @@ class DeviceViewSet(RuleViewSet):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("force", bool, description="Also a device that is in service.")
+            OpenApiParameter("force", bool, description="Also delete an active device.")
         ]
     )
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:

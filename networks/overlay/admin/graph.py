@@ -67,7 +67,7 @@ def arc(one: tuple[float, float], other: tuple[float, float]) -> str:
 
 def state(row: Member) -> str:
     if row.state == Member.State.PENDING:
-        return badge("Waits for approval", "warn")
+        return badge("Pending approval", "warn")
     return online_badge(row.node)
 
 

@@ -97,7 +97,7 @@ def add_device(
     if not by.has_perm_on("device:update", device):
         raise NotPermitted("Your role in the device's organization does not permit this.")
     if device.is_deactivated:
-        raise Conflict("The device is out of service.")
+        raise Conflict("The device is deactivated.")
     node = Node.objects.filter(device=device).first()
     if node is None:
         taken = network.members.values_list("node__name", flat=True)

@@ -1,5 +1,7 @@
 """Pages that mailed links lead to: whoever is signed in looks, and then says yes."""
 
+from __future__ import annotations
+
 from typing import Any, cast
 
 from django.contrib import messages
