@@ -110,14 +110,22 @@ def hide_secrets(form: Any, user: Any) -> None:
             form.initial[name] = value
 
 
-def only_organization(opts: Any, user: Any) -> dict[str, Any]:
-    """Return the initial organization of a new row if the user can choose a single one."""
-    owner = next((field for field in opts.fields if field.name == "organization"), None)
-    if owner is None:
-        return {}
-    owners = owner.related_model._default_manager.visible_to(user)
-    found = list(owners.values_list("pk", flat=True)[:2])
-    return {"organization": found[0]} if len(found) == 1 else {}
+def only_choices(opts: Any, user: Any) -> dict[str, Any]:
+    """Return initial values of a new row: each related row where the user can choose only one.
+
+    Optional relations stay empty, except the organization: empty would share the row.
+    """
+    found = {}
+    for field in opts.fields:
+        related = field.related_model._default_manager if field.many_to_one else None
+        if not (field.editable and hasattr(related, "visible_to")):
+            continue
+        if field.blank and field.name != "organization":
+            continue
+        rows = list(related.visible_to(user).values_list("pk", flat=True)[:2])
+        if len(rows) == 1:
+            found[field.name] = rows[0]
+    return found
 
 
 def shows_form_again(response: Any) -> bool:

@@ -57,7 +57,15 @@ class ConfigEditor {
       if (this.text.value === this.untouched) this.text.value = "{}";
       if (this.mode === "form") this.showForm();
     });
+    // The form reports a change a moment later; one that was typed just before Enter must not be lost.
+    this.text.form?.addEventListener("submit", () => this.flush(), true);
     this.showForm();
+  }
+
+  flush() {
+    if (this.mode !== "form" || !this.form) return;
+    const value = this.form.getValue();
+    if (!same(value, parsed(this.text.value))) this.write(value);
   }
 
   write(value) {

@@ -260,7 +260,7 @@ def test_a_user_with_a_weak_password_says_so_once(
     assert not User.objects.filter(username="reader").exists()
 
 
-def test_the_only_organization_is_preselected(
+def test_the_only_choices_is_preselected(
     client: Client, organization: Organization
 ) -> None:
     client.force_login(factories.user(organization, "admin", is_staff=True))

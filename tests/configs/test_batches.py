@@ -225,7 +225,7 @@ def test_a_viewer_is_offered_nothing_and_devices_of_others_are_not_taken_in(
 ) -> None:
     mine, theirs = devices(organization, 1), factories.device(factories.organization())
     viewer = signed_in(staff(organization, "viewer"))
-    assert "Deactivate" not in viewer.get(LIST).content.decode()
+    assert "Deactivate …" not in viewer.get(LIST).content.decode()
     propose(viewer, "deactivate", mine)
     assert not DeviceBatch.objects.exists()
     propose(signed_in(staff(organization)), "deactivate", [*mine, theirs])

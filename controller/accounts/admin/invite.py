@@ -149,7 +149,7 @@ def page(admin: Any, request: HttpRequest) -> HttpResponse:
     )
     form = InviteForm(request.POST or None, user=user, initial=wanted)
     context = admin.admin_site.each_context(request) | {
-        "title": "Invite a person", "form": form, "opts": admin.opts,
+        "title": "Invite a person", "crumb": "Invite a person", "form": form, "opts": admin.opts,
         "back": admin_url(Organization, "changelist"),
     }  # fmt: skip
     name = "invite.html"

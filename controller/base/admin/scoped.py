@@ -19,7 +19,7 @@ from controller.base.admin.unfold import (
     result_headers,
 )
 from controller.base.changelist import FastChangeList
-from controller.base.forms import VariablesWidget, form_errors, hide_secrets, only_organization
+from controller.base.forms import VariablesWidget, form_errors, hide_secrets, only_choices
 
 
 class RowList(FastChangeList):
@@ -59,7 +59,7 @@ class ScopedAdmin(Permissions, ModelAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Preselect the organization if only one can be chosen."""
-        only = only_organization(self.opts, request.user)
+        only = only_choices(self.opts, request.user)
         return only | super().get_changeform_initial_data(request)
 
     def render_change_form(

@@ -100,6 +100,7 @@ class AddsDevices(RuleAdmin):
     def add_page(self, request: HttpRequest, name: str, more: dict[str, Any]) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
             "title": "Add a device",
+            "crumb": "Add a device",
             "opts": self.opts,
         }
         response = TemplateResponse(request, f"admin/devices/device/{name}", context | more)

@@ -16,7 +16,6 @@ from controller.devices.models import Device
 
 KIND = DeviceBatch.Kind.ADD_TEMPLATE
 SHOWN = 200
-NEXT = "save_and_assign"
 
 
 class Assignable(RuleAdmin):
@@ -29,6 +28,16 @@ class Assignable(RuleAdmin):
             *super().get_urls(),
         ]
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:  # fmt: skip
+        more = dict(extra_context or {})
+        if not object_id:
+            # unfold leaves these buttons out of forms that add.
+            more["actions_submit_line"] = self.get_actions_submit_line(request, 0)
+        return super().changeform_view(request, object_id, form_url, more)
+
     def has_assign_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         user: Any = request.user
         return bool(user.has_perm_anywhere("config:update"))
@@ -39,17 +48,18 @@ class Assignable(RuleAdmin):
 
     @action(description="Save and assign to devices", permissions=["assign"])
     def save_and_assign(self, request: HttpRequest, obj: Any) -> None:
-        """Mark the button; the response leads to the page of the devices."""
+        """Lead from the saved template to the page of its devices."""
+        obj.leads_to_devices = True
 
     def response_add(
         self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
     ) -> HttpResponse:
-        if NEXT in request.POST:
+        if getattr(obj, "leads_to_devices", False):
             return self.assign(request, str(obj.pk))
         return super().response_add(request, obj, *args, **kw)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        if NEXT in request.POST:
+        if getattr(obj, "leads_to_devices", False):
             return self.assign(request, str(obj.pk))
         return super().response_change(request, obj)
 
@@ -71,7 +81,8 @@ class Assignable(RuleAdmin):
         term = request.GET.get("q", "").strip()
         found = devices.filter(name__icontains=term) if term else devices
         context = self.admin_site.each_context(request) | {
-            "title": f"Assign {template}", "opts": self.opts, "original": template,
+            "title": f"Assign {template}", "crumb": "Assign to devices", "opts": self.opts,
+            "original": template,
             "rows": found[:SHOWN], "count": found.count(), "shown": SHOWN, "term": term,
             "back": admin_url(Template, "change", template.pk),
         }  # fmt: skip
