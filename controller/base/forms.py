@@ -117,7 +117,7 @@ def only_choices(opts: Any, user: Any) -> dict[str, Any]:
     """
     found = {}
     for field in opts.fields:
-        related = field.related_model._default_manager if field.many_to_one else None
+        related: Any = field.related_model._default_manager if field.many_to_one else None
         if not (field.editable and hasattr(related, "visible_to")):
             continue
         if field.blank and field.name != "organization":

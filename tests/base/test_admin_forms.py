@@ -260,9 +260,7 @@ def test_a_user_with_a_weak_password_says_so_once(
     assert not User.objects.filter(username="reader").exists()
 
 
-def test_the_only_choices_is_preselected(
-    client: Client, organization: Organization
-) -> None:
+def test_the_only_choices_is_preselected(client: Client, organization: Organization) -> None:
     client.force_login(factories.user(organization, "admin", is_staff=True))
     for name in ("configs/template", "pki/ca", "connections/credentials", "networks/subnet"):
         form = client.get(f"/admin/{name}/add/").context["adminform"].form

@@ -16,6 +16,7 @@ from controller.devices.models import Device
 
 KIND = DeviceBatch.Kind.ADD_TEMPLATE
 SHOWN = 200
+NEXT = "configs_template_save_and_assign"
 
 
 class Assignable(RuleAdmin):
@@ -48,18 +49,17 @@ class Assignable(RuleAdmin):
 
     @action(description="Save and assign to devices", permissions=["assign"])
     def save_and_assign(self, request: HttpRequest, obj: Any) -> None:
-        """Lead from the saved template to the page of its devices."""
-        obj.leads_to_devices = True
+        """Do nothing more: the response leads to the page of the devices."""
 
     def response_add(
         self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
     ) -> HttpResponse:
-        if getattr(obj, "leads_to_devices", False):
+        if NEXT in request.POST:
             return self.assign(request, str(obj.pk))
         return super().response_add(request, obj, *args, **kw)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        if getattr(obj, "leads_to_devices", False):
+        if NEXT in request.POST:
             return self.assign(request, str(obj.pk))
         return super().response_change(request, obj)
 
