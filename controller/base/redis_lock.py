@@ -13,12 +13,14 @@ log = getLogger(__name__)
 
 
 @contextmanager
-def turn(name: str, *, seconds: float) -> Iterator[None]:
+def turn(name: str, *, seconds: float, lasts: float | None = None) -> Iterator[None]:
     """Hold the named lock; raise Conflict if it is not free within `seconds`.
+
+    It is lost after ``lasts`` seconds, by default soon after the same time.
 
     If Redis is unavailable, the body runs without the lock.
     """
-    lock = quick_client().lock(name, timeout=seconds + 1, blocking_timeout=seconds)
+    lock = quick_client().lock(name, timeout=(lasts or seconds) + 1, blocking_timeout=seconds)
     try:
         held = lock.acquire()
     except RedisError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from importlib import import_module
@@ -13,7 +14,9 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.db import DatabaseError
 from django.http import HttpRequest, parse_cookie
+from redis.exceptions import RedisError
 
 from controller.accounts.models import User
 from controller.accounts.rules.api_keys import authenticate_key
@@ -34,7 +37,12 @@ NOT_SIGNED_IN, NOT_PERMITTED, TOO_SLOW, BAD_MESSAGE = 4401, 4403, 4408, 4400
 SECONDS_TO_SIGN_IN = 10
 # Interval at which listeners' permissions are checked again.
 CHECK_SECONDS = 15
+# Checks that may fail in a row, because the database or Redis is away, before a socket is closed.
+MOST_FAILURES = 4
+TRY_AGAIN = 1013
 LONGEST_MESSAGE = 64 * 1024
+
+log = logging.getLogger(__name__)
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -166,16 +174,19 @@ class Consumer(AsyncWebsocketConsumer):
         await self.on_open()
 
     async def watch(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            user, _ = await user_of(self.credentials)
-            if user is None:
-                await self.refuse(NOT_SIGNED_IN, "The session has ended.")
-                return
-            self.user = user
-            if not await self.is_still_authorized():
-                await self.refuse(NOT_PERMITTED, "This is no longer permitted.")
-                return
+        await keep_checking(self, self.check)
+
+    async def check(self) -> bool:
+        """Look whether the socket may stay open; close it otherwise."""
+        user, _ = await user_of(self.credentials)
+        if user is None:
+            await self.refuse(NOT_SIGNED_IN, "The session has ended.")
+            return False
+        self.user = user
+        if not await self.is_still_authorized():
+            await self.refuse(NOT_PERMITTED, "This is no longer permitted.")
+            return False
+        return True
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None
@@ -214,6 +225,27 @@ class Consumer(AsyncWebsocketConsumer):
         if self.is_open:
             self.is_open = False
             await self.on_close()
+
+
+async def keep_checking(socket: Consumer, check: Callable[[], Awaitable[bool]]) -> None:
+    """Check every few seconds whether a socket may stay, until it may not.
+
+    A database or Redis that is away for a moment ends no check for good; a socket that cannot be
+    checked for longer is closed.
+    """
+    failures = 0
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        try:
+            if not await check():
+                return
+            failures = 0
+        except (DatabaseError, RedisError, OSError) as error:
+            failures += 1
+            log.warning("A socket could not be checked: %s", error)
+            if failures >= MOST_FAILURES:
+                await socket.close(TRY_AGAIN, reason="It cannot be checked who you are.")
+                return
 
 
 async def user_of(credentials: dict[str, str]) -> tuple[User | None, str]:

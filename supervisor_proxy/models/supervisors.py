@@ -102,6 +102,11 @@ class Supervisor(OrganizationScoped, Dated):
     class Meta:
         ordering = ["device__name"]
 
+    @property
+    def circuit(self) -> str:
+        """The name under which is known that it did not answer."""
+        return f"supervisor:{self.pk}"
+
     def __str__(self) -> str:
         return f"{self.get_flavor_display()} supervisor of {self.device}"
 

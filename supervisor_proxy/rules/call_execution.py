@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from controller.accounts.models import User
+from controller.base.circuit import close_circuit, open_circuit, refusal_of
 from controller.base.database import release_connections
 from controller.base.errors import NotPermitted, Refused, Unreachable
 from controller.base.leases import FREE, assign
@@ -48,6 +49,9 @@ RENEW_SECONDS = CALLS.seconds / 4
 FORBIDDEN = 403
 LONGEST_KEPT = 64 * 1024
 OFFLINE = {"offline", "no_address"}
+# How a read fails that was waited for in vain; a device that refuses at once costs no wait.
+SILENT = {"timeout", "offline"}
+QUICK_MILLISECONDS = 2000
 
 
 def ask(
@@ -60,11 +64,23 @@ def ask(
     """Make one call now. With ``queue_for``, queue it if the device is offline."""
     job = start(user, supervisor, wanted, queue=queue_for is not None)
     if job.is_ready:
-        execute_all([job])
+        _execute_for_somebody(job)
     away = isinstance(job.refusal, Unreachable) and job.refusal.code in OFFLINE
     if away and queue_for is not None:
         job.call = enqueue(job, until=queue_for)
     return job
+
+
+def _execute_for_somebody(job: CallJob) -> None:
+    """Make a call that somebody waits for, unless the device was silent a moment ago."""
+    if (known := refusal_of(job.supervisor.circuit, code="offline")) is not None:
+        release_lease(job.call)
+        refuse(job, known)
+        return
+    execute_all([job])
+    waited = (job.call.duration or 0) > QUICK_MILLISECONDS and not job.wish.route.changes
+    if waited and job.refusal is not None and job.refusal.code in SILENT:
+        open_circuit(job.supervisor.circuit, job.refusal)
 
 
 def execute_all(
@@ -241,6 +257,7 @@ def _answered(job: CallJob, reply: Reply) -> None:
     call = job.call
     call.status = reply.status
     record_presence(job.supervisor.device)
+    close_circuit(job.supervisor.circuit)
     if is_hassio(job) and (refusal := refusal_of_hassio(job, reply)) is not None:
         job.refusal = refusal
         _close(call, State.FAILED, refusal)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as portal
+from django.db import OperationalError
 
 from controller.accounts.models import Organization, Session, User
 from controller.accounts.rules import api_keys, issue_token, sessions, sites
@@ -270,3 +271,33 @@ def test_nothing_is_read_or_sent_while_nobody_listens(
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     with django_capture_on_commit_callbacks(execute=True):
         publish(Event("device.status", "device:read", organization.pk, device.pk))
+
+
+class Door:
+    """A socket that can be closed, and says with which code."""
+
+    code = 0
+
+    async def close(self, code: int, reason: str = "") -> None:
+        self.code = code
+
+
+@pytest.mark.parametrize(("failures", "code"), [(1, 0), (3, 0), (4, kit.TRY_AGAIN)])
+def test_a_database_that_is_away_for_a_moment_ends_no_check_of_a_socket(
+    failures: int, code: int, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(kit, "CHECK_SECONDS", 0.001)
+    door, asked = Door(), []
+
+    async def check() -> bool:
+        asked.append(1)
+        if len(asked) <= failures:
+            raise OperationalError("database is locked")
+        return len(asked) < failures + 5
+
+    async def scene() -> None:
+        await kit.keep_checking(door, check)  # type: ignore[arg-type]
+
+    played(scene)
+    assert door.code == code
+    assert len(asked) == (failures if code else failures + 5)

@@ -2,11 +2,14 @@
 
 import errno
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 from django.test import Client
 
 from controller.accounts.models import User
@@ -107,3 +110,74 @@ def test_request_times_of_all_processes_are_summed_up() -> None:
     assert values[("muster_request_seconds_bucket", "+Inf")] == 2
     assert values[("muster_request_seconds_count", None)] == 2
     assert values[("muster_request_seconds_sum", None)] == pytest.approx(0.201)
+
+
+WRITERS = 30
+ROUNDS = 3
+WRITES = (
+    # Path, body, and where the dialect says what is wrong.
+    ("/api/v1/controller/group/", lambda one, pk: {"name": one, "organization": pk, "templates": []},
+     "detail"),
+    ("/api/networks", lambda one, _: {"name": one}, "status"),
+    ("/api/v1/sites/", lambda one, pk: {"organization_id": pk, "name": one, "slug": one}, "error"),
+)  # fmt: skip
+
+
+def written_by_all(
+    headers: dict[str, str], pk: str
+) -> tuple[list[tuple[int, Any]], list[float]]:
+    """Have all writers write at the same time. Returns the answers, and the seconds of each."""
+    together = Barrier(WRITERS)
+
+    def write(number: int) -> list[tuple[int, Any, float]]:
+        client = Client(raise_request_exception=False, headers=headers)
+        path, body, _ = WRITES[number % len(WRITES)]
+        together.wait()
+        found = []
+        try:
+            for at in range(ROUNDS):
+                began = time.monotonic()
+                answer = client.post(
+                    path, body(f"x-{number}-{at}", pk), content_type="application/json"
+                )
+                found.append((answer.status_code, answer.json(), time.monotonic() - began))
+        finally:
+            connections.close_all()
+        return found
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        results = [one for some in pool.map(write, range(WRITERS)) for one in some]
+    return [(status, said) for status, said, _ in results], sorted(one[2] for one in results)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL takes many writers")
+def test_thirty_writers_wait_for_each_other(
+    admin: User, settings: Any, record_property: Any
+) -> None:
+    settings.MUSTER_REQUESTS_PER_MINUTE = settings.MUSTER_REQUESTS_PER_SECOND = 0
+    pk, headers = str(factories.organization().pk), factories.bearer(admin)
+    answers, seconds = written_by_all(headers, pk)
+    assert [one for one in answers if one[0] != 201] == []
+    record_property("median_seconds", seconds[len(seconds) // 2])
+    record_property("longest_seconds", seconds[-1])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL takes many writers")
+def test_writers_that_waited_in_vain_are_told_in_the_words_of_their_dialect(
+    admin: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MUSTER_REQUESTS_PER_MINUTE = settings.MUSTER_REQUESTS_PER_SECOND = 0
+    pk, headers = str(factories.organization().pk), factories.bearer(admin)
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.2)
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        answers, _ = written_by_all(headers, pk)
+    finally:
+        other.close()
+    assert {status for status, _ in answers} == {503}
+    for _, said in answers:
+        assert any(name in said for _, _, name in WRITES)
+        assert BUSY in str(said)

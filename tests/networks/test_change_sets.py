@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from controller.accounts.models import User
@@ -403,7 +404,7 @@ def test_a_set_with_a_part_that_was_discarded_meanwhile_is_not_called_applied(
 
 
 def test_a_change_whose_gateway_died_can_be_given_up(
-    staged: Any, admin: User, device: OPNsense, gateway: Gateway, settings: Any
+    client: Client, staged: Any, admin: User, device: OPNsense, gateway: Gateway, settings: Any
 ) -> None:
     settings.MUSTER_GATEWAY_SETTLE_SECONDS = 90
     change = staged("create", payload=route(7))
@@ -416,10 +417,17 @@ def test_a_change_whose_gateway_died_can_be_given_up(
         changes.discard(change, by=admin)
     Change.objects.filter(pk=change.pk).update(sent=timezone.now() - timedelta(hours=1))
     change.refresh_from_db()
-    operator = factories.user(gateway.organization, "operator")
+    page = f"/admin/networks/change/{change.pk}/"
+    operator = factories.user(gateway.organization, "operator", is_staff=True)
+    client.force_login(operator)
+    assert "Give up" not in client.get(f"{page}change/").content.decode()
     with pytest.raises(NotPermitted):
         changes.discard(change, by=operator)
-    assert changes.discard(change, by=admin).state == "failed"
+    client.force_login(admin)
+    assert "Give up" in client.get(f"{page}change/").content.decode()
+    client.post(f"{page}do/discard/")
+    change.refresh_from_db()
+    assert change.state == "failed"
     assert "Given up by" in change.outcome
     gateway_rules.delete_gateway(gateway)
 

@@ -151,6 +151,7 @@ class ChangeAdmin(Reviewed):
             "is_ready": not approvals.is_needed(row) or approvals.is_approved(row),
             "is_mine": row.is_written_by(user),
             "window": obstacle(row),
+            "may_give_up": changes.may_give_up(row, by=user),
         }
 
 

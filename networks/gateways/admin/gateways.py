@@ -26,6 +26,7 @@ from networks.gateways.engine.features import Feature
 from networks.gateways.models import Change, ChangeSet, Gateway
 from networks.gateways.rules import change_sets, changes, transitions
 from networks.gateways.rules import gateways as rules
+from networks.gateways.rules.visits import read_live
 
 SECRETS = ("key", "secret")
 SHOWN, SHOWN_HISTORY = 50, 10
@@ -208,6 +209,6 @@ class GatewayAdmin(RuleAdmin):
 def held_by(gateway: Gateway, feature: Feature) -> list[dict[str, Any]] | None:
     """Return the gateway's objects of the feature, or None if it cannot be read."""
     try:
-        return rules.read_live(gateway, feature, most=MOST_CHOICES)
+        return read_live(gateway, feature, most=MOST_CHOICES)
     except Refused:
         return None

@@ -107,6 +107,11 @@ class Gateway(OrganizationOwned, Base):
             raise ValidationError({"maintenance": str(error)}) from error
 
     @property
+    def circuit(self) -> str:
+        """The name under which is known that it did not answer."""
+        return f"gateway:{self.pk}"
+
+    @property
     def status(self) -> str:
         """Return the state of the last poll; empty before the first one."""
         if self.polled is None:

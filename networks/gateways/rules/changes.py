@@ -12,14 +12,14 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from controller.accounts.models import User
-from controller.base.errors import Conflict, NotPermitted, Refused, TimedOut, Unreachable
+from controller.base.errors import Conflict, NotPermitted, Refused, Unreachable
 from controller.base.secrets import digest
 from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.engine.features import CATASTROPHIC_ROLE, FEATURES, Feature
 from networks.gateways.models import Change, ChangeSet, Gateway
 from networks.gateways.rules.conflicts import conflict_key
-from networks.gateways.rules.gateways import connect
 from networks.gateways.rules.transitions import log_event, shown_payload, transition
+from networks.gateways.rules.visits import visit
 
 TARGET = re.compile(r"[A-Za-z0-9_.\-*:]{1,64}")
 LONGEST_KEY = 255
@@ -195,10 +195,10 @@ def _looked_up(
     if operation == "create":
         return "", None
     try:
-        with connect(gateway) as device:
+        with visit(gateway) as device:
             target = target or sole_id(device, feature)
             before = device.read(feature, target)
-    except (Unreachable, TimedOut):
+    except (Unreachable, Conflict):
         return target, None
     if before is None:
         raise Refused({"target_id": [f"The gateway has no {feature.key} of this id."]})
@@ -231,8 +231,13 @@ def discard(change: Change, *, by: User) -> Change:
     return change
 
 
+def may_give_up(change: Change, *, by: User) -> bool:
+    """Return whether somebody has the role to give up a change whose outcome stays unknown."""
+    return by.outranks(CATASTROPHIC_ROLE, change.gateway.organization_id)
+
+
 def _give_up(change: Change, by: User) -> Change:
-    if not by.outranks(CATASTROPHIC_ROLE, change.gateway.organization_id):
+    if not may_give_up(change, by=by):
         raise NotPermitted(f"To give up a change needs at least the role {CATASTROPHIC_ROLE}.")
     rested = timezone.now() - timedelta(seconds=settings.MUSTER_GATEWAY_SETTLE_SECONDS)
     if change.sent is not None and change.sent > rested:

@@ -10,7 +10,7 @@ from django.core.cache import cache
 from controller.base.errors import Refused
 from networks.gateways.engine.features.titles import field_label
 from networks.gateways.models import Change, Gateway
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.visits import visit
 
 KEPT_SECONDS = 30
 THREADS = 20
@@ -35,7 +35,7 @@ def differences(change: Change) -> tuple[list[Difference], bool]:
     """Return the diff against the live gateway, and whether it has drifted."""
     live = change.before
     if _is_there(change):
-        with connect(change.gateway) as device:
+        with visit(change.gateway) as device:
             live = device.read(change.what, change.target_id)
     return compared(change, live), drifted(change, live)
 
@@ -100,7 +100,7 @@ def _looked_up(gateway: Gateway, parts: Sequence[Change]) -> dict[Any, tuple[Row
     """Read the live values of each change over one connection, or why it failed."""
     found: dict[Any, tuple[Rows, str]] = {}
     try:
-        with connect(gateway) as device:
+        with visit(gateway) as device:
             for change in parts:
                 found[change.pk] = device.read(change.what, change.target_id), ""
     except Refused as error:

@@ -16,10 +16,10 @@ from networks.gateways.rules.approvals import is_approved, is_needed, ready
 from networks.gateways.rules.changes import may_write, sole_id
 from networks.gateways.rules.conflicts import conflicting_changes
 from networks.gateways.rules.diff import Difference, differences
-from networks.gateways.rules.gateways import connect
 from networks.gateways.rules.scheduling import ApplyOptions, next_start, permitted
 from networks.gateways.rules.surroundings import Surroundings, surroundings
 from networks.gateways.rules.transitions import shown_payload
+from networks.gateways.rules.visits import visit
 
 State = Change.State
 # Property names that are in no schema but may hold a secret.
@@ -127,7 +127,7 @@ def dry_run(change: Change) -> list[Call]:
     """
     feature, target = change.what, change.target_id
     values = {} if change.operation == "delete" else feature.values(shown_payload(change))
-    with connect(change.gateway, rehearses=True) as device:
+    with visit(change.gateway, rehearses=True) as device:
         if change.operation != "create":
             target = target or sole_id(device, feature)
         device.write(feature, change.operation, target, values)

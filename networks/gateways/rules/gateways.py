@@ -13,6 +13,7 @@ from django.db.models import F, ProtectedError, Q
 from django.utils import timezone
 
 from controller.base.address_secrets import drop_moved_secrets
+from controller.base.circuit import close_circuit, open_circuit
 from controller.base.database import release_connections
 from controller.base.errors import Conflict, Refused, Unreachable
 from controller.base.events import event_for, publish
@@ -21,7 +22,6 @@ from controller.base.outbound.pinning import fingerprint_of
 from networks.gateways import drivers
 from networks.gateways.drivers.contract import Endpoint
 from networks.gateways.drivers.contract import Gateway as Connection
-from networks.gateways.engine.features import Feature
 from networks.gateways.models import Change, Gateway
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def update_gateway(row: Gateway, /, **values: Any) -> Gateway:
         setattr(row, name, value)
     drop_moved_secrets(row, values)
     _checked(row).save()
+    close_circuit(row.circuit)
     return row
 
 
@@ -151,6 +152,10 @@ def _noted(gateway: Gateway, found: dict[str, str] | Refused) -> None:
     now = timezone.now()
     before = (gateway.status, gateway.trouble)
     values: dict[str, Any] = {"polled": now, "trouble": str(found)[:255]}
+    if isinstance(found, Unreachable):
+        open_circuit(gateway.circuit, found, seconds=settings.MUSTER_GATEWAY_POLL_SECONDS)
+    else:
+        close_circuit(gateway.circuit)
     if not isinstance(found, Refused):
         values |= {"version": found["version"], "last_seen": now, "trouble": ""}
     Gateway.objects.filter(pk=gateway.pk).update(**values)
@@ -164,12 +169,3 @@ def _remember(gateway: Gateway, now: datetime) -> None:
     kept = gateway.statuses.values("pk")[: HISTORY - 1]
     gateway.statuses.exclude(pk__in=[row["pk"] for row in kept]).delete()
     gateway.statuses.create(state=gateway.status, reason=gateway.trouble, at=now)
-
-
-def read_live(gateway: Gateway, feature: Feature, *, most: int) -> list[dict[str, Any]]:
-    """Read up to `most` objects of a feature from the gateway, without secrets."""
-    if feature.action:
-        raise Refused(f"{feature.key} is something to do: there is nothing to read.")
-    with connect(gateway) as device:
-        found = [(one, device.read(feature, one)) for one in device.ids(feature, {})[:most]]
-    return [{"target_id": one, "values": row} for one, row in found if row is not None]

@@ -10,7 +10,7 @@ from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.engine.features import Feature, positions
 from networks.gateways.models import Change
 from networks.gateways.rules.diff import KEPT_SECONDS
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.visits import visit
 
 # Rules on each side that are shown, and those above that are looked at.
 SHOWN, MOST = 2, 100
@@ -50,7 +50,7 @@ def surroundings(change: Change) -> Surroundings:
     if not feature.is_ordered or change.operation == "delete":
         return Surroundings()
     wanted = feature.values(change.payload)
-    with connect(change.gateway) as device:
+    with visit(change.gateway) as device:
         ids = device.ordered(feature, change.target_id, wanted)
         target = change.target_id or NEW
         place = wanted.get(positions.NAME) or ("" if target in ids else feature.begins)

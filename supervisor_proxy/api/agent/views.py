@@ -16,7 +16,6 @@ from controller.base.errors import NotAuthenticated, Refused
 from controller.base.redis import async_waiting_client
 from controller.dialects.consumers import (
     BAD_MESSAGE,
-    CHECK_SECONDS,
     NOT_PERMITTED,
     NOT_SIGNED_IN,
     Consumer,
@@ -56,21 +55,19 @@ class AgentConsumer(Consumer):
         name = relay.presence(self.agent)
         await self.redis.set(name, self.instance, ex=relay.PRESENT_SECONDS)
 
-    async def watch(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            stays = database_sync_to_async(addon_agents.may_stay)
-            if not await stays(self.key, self.number):
-                await self.refuse(NOT_SIGNED_IN, "The device may no longer be here.")
-                return
-            if await self.redis.get(relay.presence(self.agent)) not in {
-                None,
-                self.instance.encode(),
-            }:
-                # The add-on has reconnected; the newer socket is the live one.
-                await self.close()
-                return
-            await self.be_present()
+    async def check(self) -> bool:
+        present = await self.redis.get(relay.presence(self.agent))
+        if present not in {None, self.instance.encode()}:
+            # The add-on has reconnected; the newer socket is the live one.
+            await self.close()
+            return False
+        # First, so that it stays present while the database is busy.
+        await self.be_present()
+        stays = database_sync_to_async(addon_agents.may_stay)
+        if not await stays(self.key, self.number):
+            await self.refuse(NOT_SIGNED_IN, "The device may no longer be here.")
+            return False
+        return True
 
     # --- to the device
 

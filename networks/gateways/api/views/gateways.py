@@ -14,7 +14,7 @@ from networks.gateways.api.filters import GatewayFilter
 from networks.gateways.api.views.staging import Staging
 from networks.gateways.engine.features import FEATURES
 from networks.gateways.models import Gateway
-from networks.gateways.rules import changes, gateways
+from networks.gateways.rules import changes, gateways, visits
 
 MOST_READ, USUALLY_READ = 500, 100
 
@@ -85,7 +85,5 @@ class LiveView(Staging):
         """Read the objects of a feature from the gateway itself."""
         gateway = self.gateway(gateway_id)
         most = number(request, "limit", USUALLY_READ, MOST_READ)
-        found: Any = gateways.read_live(
-            gateway, changes.feature_of(gateway, feature), most=most
-        )
+        found: Any = visits.read_live(gateway, changes.feature_of(gateway, feature), most=most)
         return Response(shapes.HeldShape(found, many=True).data)
