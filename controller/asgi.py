@@ -21,6 +21,7 @@ from channels.routing import URLRouter  # noqa: E402 - the settings must be read
 from controller.base.encryption_check import check_keys  # noqa: E402
 from controller.dialects.agent import AgentHeader  # noqa: E402
 from controller.dialects.checksum_fast_path import ChecksumFastPath  # noqa: E402
+from controller.dialects.image_fast_path import ImageFastPath  # noqa: E402
 from controller.dialects.middleware import RequestMiddleware, body_limit, plain_error  # noqa: E402
 from controller.dialects.report_fast_path import ReportFastPath  # noqa: E402
 from controller.urls import sockets  # noqa: E402
@@ -75,7 +76,7 @@ async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
         await pages(scope, receive, send)
 
 
-application: Any = ChecksumFastPath(ReportFastPath(by_kind))
+application: Any = ChecksumFastPath(ReportFastPath(ImageFastPath(by_kind)))
 if settings.TRUSTED_PROXIES:
     application = wrap_asgi_with_proxy_headers(
         application, trusted_hosts=settings.TRUSTED_PROXIES

@@ -91,7 +91,7 @@ TABS: list[dict[str, Any]] = [
     {
         "models": [
             "firmware.category", "firmware.build", "firmware.image", "firmware.firmwarerollout",
-            "firmware.upgrade",
+            "firmware.upgrade", "firmware.firmwarepolicy", "firmware.trustedkey",
         ],
         "items": [
             {"title": "Builds", "link": linked("admin:firmware_build_changelist")},
@@ -99,6 +99,8 @@ TABS: list[dict[str, Any]] = [
             {"title": "Categories", "link": linked("admin:firmware_category_changelist")},
             {"title": "Firmware rollouts", "link": linked("admin:firmware_firmwarerollout_changelist")},
             {"title": "Upgrades", "link": linked("admin:firmware_upgrade_changelist")},
+            {"title": "Firmware policies", "link": linked("admin:firmware_firmwarepolicy_changelist")},
+            {"title": "Firmware keys", "link": linked("admin:firmware_trustedkey_changelist")},
         ],
     },
     {

@@ -227,6 +227,16 @@ MUSTER_FIRMWARE_LIMIT = env.int("MUSTER_FIRMWARE_LIMIT", 256 * 1024 * 1024)
 MUSTER_FIRMWARE_KEYS: list[str] = env.list("MUSTER_FIRMWARE_KEYS", [])
 # Interval at which each device's firmware is read over SSH, in seconds.
 MUSTER_FIRMWARE_READ_SECONDS = env.int("MUSTER_FIRMWARE_READ_SECONDS", 6 * 3600)
+# Whether devices that reach MUSTER_PUBLIC_URL download their images from there, which costs the
+# portal a fiftieth of the work of SSH. Others, and all if this is off, get them over SSH.
+MUSTER_FIRMWARE_DOWNLOADS = env.bool("MUSTER_FIRMWARE_DOWNLOADS", True)
+# How many devices may prepare and receive an image at the same time, in the whole portal.
+MUSTER_FIRMWARE_TRANSFERS = env.int("MUSTER_FIRMWARE_TRANSFERS", 20)
+# How many devices of one site may be upgraded at the same time, from the check to the return.
+# With 1, two neighbors are never away together.
+MUSTER_FIRMWARE_PER_SITE = env.int("MUSTER_FIRMWARE_PER_SITE", 1)
+# Bytes a second that all transfers of images to one site share; 0 is no limit.
+MUSTER_FIRMWARE_SITE_RATE = env.int("MUSTER_FIRMWARE_SITE_RATE", 0)
 # Days for which the history of upgrades is kept.
 MUSTER_FIRMWARE_HISTORY_DAYS = env.int("MUSTER_FIRMWARE_HISTORY_DAYS", 730)
 

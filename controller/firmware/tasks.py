@@ -1,11 +1,25 @@
 """Celery tasks of firmware; each finds its work on rows, and may run twice."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from celery import shared_task
 
 from controller.base.leases import for_each
-from controller.firmware.rules import history, queue, rollouts, storage, systems, worker
+from controller.firmware.rules import (
+    aftermath,
+    downloads,
+    history,
+    queue,
+    rollouts,
+    storage,
+    systems,
+    worker,
+)
+
+RECONCILED: tuple[Callable[[], object], ...] = (
+    aftermath.judge_watched, rollouts.advance_all, queue.reconcile,
+)  # fmt: skip
 
 
 @shared_task
@@ -17,9 +31,7 @@ def run_upgrades() -> int:
 @shared_task
 def reconcile() -> None:
     """Process missed work: lost messages, dead workers, devices that are back."""
-    for_each(
-        (rollouts.advance_all, queue.reconcile), lambda step: step(), name="firmware.reconcile"
-    )
+    for_each(RECONCILED, lambda step: step(), name="firmware.reconcile")
 
 
 @shared_task
@@ -37,4 +49,4 @@ def read_system(device_id: str) -> int:
 @shared_task
 def forget() -> int:
     """Delete old history, and files that no image has."""
-    return history.forget() + storage.forget_files()
+    return history.forget() + storage.forget_files() + downloads.forget_expired()

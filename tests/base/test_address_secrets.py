@@ -44,6 +44,7 @@ STAY_HERE = {
     "connections.Credentials": "params: see the test of connections",
     "devices.Device": "what the device signs in with here",
     "devices.OrganizationSettings": "what devices register with here",
+    "firmware.ConfigurationBackup": "is shown here",
     "discovery.Scan": "is the scan's own, which is never changed",
     "networks.Change": "goes to the gateway",
     "networks.JoinCode": "what devices join with here",

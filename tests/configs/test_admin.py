@@ -211,15 +211,15 @@ def test_a_change_in_waves_is_a_draft_first_and_started_by_a_button(
     assert (draft.waves, draft.pause) == (["1", "50%", "100%"], 30)
     wrong = client.post(f"{page}change/", form | {"waves": "1, x, 100%"})
     assert "is no wave" in wrong.content.decode()
-    assert client.get(f"{page}start/").status_code == 405
-    client.post(f"{page}start/")
+    assert client.get(f"{page}move/").status_code == 405
+    client.post(f"{page}move/", {"verb": "start"})
     shown = client.get(f"{page}progress/").content.decode()
     assert "Running" in shown
     assert client.post(f"{page}change/", form).status_code == 403
     assert client.post(f"{page}delete/", {"post": "yes"}).status_code == 403
-    again = client.post(f"{page}start/", follow=True).content.decode()
+    again = client.post(f"{page}move/", {"verb": "start"}, follow=True).content.decode()
     assert "It has been started before." in again
-    client.post(f"{page}roll-back/")
+    client.post(f"{page}move/", {"verb": "roll-back"})
     draft.refresh_from_db()
     assert draft.state == "rolled_back"
     assert client.post(f"{page}delete/", {"post": "yes"}).status_code == 302
@@ -246,6 +246,7 @@ def test_rollouts_of_others_are_not_there_and_viewers_only_look(
     assert "Of mine" in shown
     assert "Of theirs" not in shown
     assert "Start with" not in client.get(f"{ROLLOUTS}{mine.pk}/change/").content.decode()
-    assert client.post(f"{ROLLOUTS}{mine.pk}/start/").status_code == 403
-    assert client.post(f"{ROLLOUTS}{theirs.pk}/start/").status_code == 404
+    start = {"verb": "start"}
+    assert client.post(f"{ROLLOUTS}{mine.pk}/move/", start).status_code == 403
+    assert client.post(f"{ROLLOUTS}{theirs.pk}/move/", start).status_code == 404
     assert client.get(f"{ROLLOUTS}{theirs.pk}/progress/").status_code == 404

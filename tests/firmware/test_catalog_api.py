@@ -59,7 +59,7 @@ def test_categories_and_builds_have_the_shape_of_the_contract(
     shown = client.get(f"{API}/build/{build}/").data
     assert set(shown) == {
         "id", "category_relation", "created", "modified", "version", "os", "changelog",
-        "category",
+        "category", "is_step",
     }  # fmt: skip
     assert shown["category_relation"] == {
         "name": "access points",

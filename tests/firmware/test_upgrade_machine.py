@@ -105,24 +105,30 @@ class SimulatedShell:
         self.router = router
         self.is_dead = False
 
-    async def run(self, command: str, *, feed: Any = None, **_more: Any) -> Result:
+    async def run(
+        self, command: str, *, feed: Any = None, on_output: Any = None, **_more: Any
+    ) -> Result:
         if self.is_dead:
             raise Killed
         try:
             self.router.fail()
-            done = await self.carry_out(command, feed)
+            done = await self.carry_out(command, feed, on_output)
             self.router.fail()
         except Killed:
             self.is_dead = True
             raise
         return done
 
-    async def carry_out(self, command: str, feed: Any) -> Result:
+    async def carry_out(  # noqa: C901 - one branch for each command
+        self, command: str, feed: Any, on_output: Any
+    ) -> Result:
         router, said = self.router, ""
         if command == "sh -s":
             said = router.report()
         elif feed is not None:
             router.file = b"".join([part async for part in feed])
+        elif command.startswith("sysupgrade -b"):
+            on_output(b"\x1f\x8b settings")
         elif command.startswith("sha256sum"):
             said = f"{router.image.sha256}  file"
         elif found := re.search(r": >.*\.muster-upgrade-(\w+)", command):

@@ -25,7 +25,7 @@ SCRIPTS = Path(__file__).with_name("sysupgrade")
 BUSYBOX = shutil.which("busybox")
 APPLETS = (
     "cat", "cp", "cut", "find", "grep", "head", "mkdir", "mv", "od", "rm", "sed",
-    "sha256sum", "sleep", "sync", "tail", "tr", "wc", "echo", "dirname",
+    "sha256sum", "sleep", "tar", "gzip", "sync", "tail", "tr", "wc", "echo", "dirname",
 )  # fmt: skip
 RELEASES = {
     "old": {"version": "24.10.1", "revision": "r28000-old"},
@@ -72,6 +72,28 @@ class Router(SshDevice):
 
     def has(self, name: str) -> bool:
         return (self.root / name).exists()
+
+    def has_only(self, *names: str) -> None:
+        """Leave these programs for downloads: curl, wget."""
+        for name in ("curl", "wget"):
+            path = self.folder / "bin" / name
+            path.unlink(missing_ok=True)
+            if name not in names:
+                path.write_text("#!/bin/sh\nexit 127\n")
+                path.chmod(0o755)
+            elif name == "wget" and BUSYBOX:
+                path.symlink_to(BUSYBOX)
+
+    def log_arguments(self, name: str) -> None:
+        """Write the arguments of each call of a program to commands.log."""
+        path = self.folder / "bin" / name
+        real = path.readlink() if path.is_symlink() else shutil.which(name)
+        path.unlink(missing_ok=True)
+        call = f"{real} {name}" if path.name == "wget" and real == Path(BUSYBOX or "") else real
+        path.write_text(
+            f'#!/bin/sh\necho "$*" >>"{self.folder}/commands.log"\nexec {call} "$@"\n'
+        )
+        path.chmod(0o755)
 
     def run_release(self, release: dict[str, str]) -> None:
         """Boot this release."""

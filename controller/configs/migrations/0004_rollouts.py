@@ -7,7 +7,7 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import controller.configs.models.rollouts
+import controller.configs.models.waves
 import controller.devices.models
 
 
@@ -54,9 +54,9 @@ class Migration(migrations.Migration):
                 (
                     "waves",
                     models.JSONField(
-                        default=controller.configs.models.rollouts.usual_waves,
+                        default=controller.configs.models.waves.usual_waves,
                         help_text="Devices or shares of them, with commas between; the last is 100%.",
-                        validators=[controller.configs.models.rollouts.valid_waves],
+                        validators=[controller.configs.models.waves.valid_waves],
                     ),
                 ),
                 (

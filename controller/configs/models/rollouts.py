@@ -1,32 +1,18 @@
 """Rollouts of template changes in waves."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from controller.accounts.models import OrganizationScoped
-from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
-from controller.configs.engine import waves
 from controller.configs.models.configurations import Config, Template
+from controller.configs.models.waves import WaveRollout
 from controller.devices.models import valid_object
 
 
-def valid_waves(value: Any) -> None:
-    try:
-        waves.check(value)
-    except ValueError as error:
-        raise ValidationError(str(error)) from error
-
-
-def usual_waves() -> list[str]:
-    return ["1", "10%", "100%"]
-
-
-class Rollout(OrganizationScoped, Base):
+class Rollout(OrganizationScoped, WaveRollout):
     """Change of a template that is applied to its devices in waves.
 
     During a rollout the template is unchanged, and released devices are rendered with the
@@ -41,42 +27,11 @@ class Rollout(OrganizationScoped, Base):
     organization_path = "template__organization"
     is_shareable = True
 
-    class State(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        RUNNING = "running", "Running"
-        PAUSED = "paused", "Paused"
-        DONE = "done", "Done"
-        HALTED = "halted", "Halted"
-        ROLLED_BACK = "rolled_back", "Rolled back"
-
-    ACTIVE = (State.RUNNING, State.PAUSED)
-
     template = models.ForeignKey(Template, models.CASCADE, related_name="rollouts")
     config = models.JSONField("configuration", validators=[valid_object])
     default_values = models.JSONField(default=dict, blank=True, validators=[valid_object])
-    waves = models.JSONField(
-        default=usual_waves, validators=[valid_waves],
-        help_text="Devices or shares of them, with commas between; the last is 100%.",
-    )  # fmt: skip
-    pause = models.PositiveIntegerField(
-        default=600, validators=[MinValueValidator(1)],
-        help_text="Seconds that each wave has to take the change before the next one.",
-    )  # fmt: skip
-    allowed = models.PositiveSmallIntegerField(
-        default=0, validators=[MaxValueValidator(100)],
-        help_text="Percent of the reached devices that may refuse it, go offline by it or not "
-        "take it in time; with more it halts, and they go back.",
-    )  # fmt: skip
-    state = models.CharField(
-        max_length=12, choices=State.choices, default=State.DRAFT, editable=False
-    )
-    reason = models.TextField(blank=True, editable=False)
-    wave = models.PositiveSmallIntegerField(default=0, editable=False)
-    # Start of the wave, moved on by the time without workers.
-    wave_started = models.DateTimeField(null=True, editable=False)
+    # When it was looked at last; the start of the wave moves on by time without workers.
     advanced = models.DateTimeField(null=True, editable=False)
-    started = models.DateTimeField(null=True, editable=False)
-    ended = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["-created"]

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySet, Value, When
@@ -12,9 +12,8 @@ from django.utils import timezone
 
 from controller.base.errors import Conflict, Refused
 from controller.base.events import event_for, publish
-from controller.base.leases import for_each
-from controller.configs.engine.waves import sizes
 from controller.configs.models import PUSHES, Config, Push, Rollout, RolloutDevice, Template
+from controller.configs.rules import waves
 from controller.configs.rules.rendering import mark_stale
 from controller.configs.rules.templates import check, update_template
 from controller.devices.models import Presence
@@ -61,7 +60,7 @@ class Health:
         """
         counted = self.taken + self.failed + self.gone + self.waiting
         bad = self.failed + self.gone + (self.waiting if in_the_end else 0)
-        return -(-100 * bad // counted) if counted else 0
+        return waves.percent(bad, counted)
 
     def __str__(self) -> str:
         return (
@@ -121,8 +120,8 @@ def start(rollout: Rollout) -> Rollout:
     Raises Conflict if the rollout was started before or the template has another active
     one.
     """
-    row = _locked(rollout.pk)
-    if row.state != State.DRAFT:
+    row = CARGO.locked(rollout.pk)
+    if not row.is_draft:
         raise Conflict("It has been started before.")
     if Rollout.objects.filter(template=row.template_id, state__in=Rollout.ACTIVE).exists():
         raise Conflict("A rollout of this template is under way already.")
@@ -140,152 +139,91 @@ def start(rollout: Rollout) -> Rollout:
     )
     if not configs:
         raise Refused("No device has this template: change the template itself.")
-    ends = sizes(row.waves, len(configs))
     RolloutDevice.objects.bulk_create(
         (
             RolloutDevice(
-                rollout=row,
-                config_id=pk,
+                rollout=row, config_id=pk, wave=wave,
                 was_failing=status == Config.Status.ERROR,
-                wave=next(w for w, end in enumerate(ends) if at < end),
             )
-            for at, (pk, status) in enumerate(configs)
+            for wave, (pk, status) in waves.assign_waves(row.waves, configs)
         ),
         batch_size=500,
-    )
-    row.state, row.started = State.RUNNING, timezone.now()
-    _release(row, 0)
-    return row
+    )  # fmt: skip
+    return waves.start(CARGO, row)
 
 
-def _locked(pk: UUID) -> Rollout:
-    row: Rollout = Rollout.objects.select_for_update(of=("self",)).get(pk=pk)
-    return row
+class TemplateCargo(waves.Cargo[Rollout]):
+    """New version of a template; devices take it with their configuration."""
+
+    model = Rollout
+
+    def publish(self, row: Rollout) -> None:
+        event = event_for(
+            row, "rollout.progress", "template:read", name=str(row.template),
+            state=row.state, wave=row.wave, waves=len(row.waves), reason=row.reason,
+        )  # fmt: skip
+        publish(event)
+        record_notices([event])
+
+    def release(self, row: Rollout) -> None:
+        row.advanced = row.wave_started
+        row.save(update_fields=["advanced"])
+        reached = row.devices.filter(wave__lte=row.wave, released=None)
+        configs = list(reached.values_list("config", flat=True))
+        reached.update(released=timezone.now())
+        mark_stale(Config.objects.filter(pk__in=configs))
+
+    def begin_step(self, row: Rollout) -> None:
+        """Move the start of the wave on by the time without rendering or pushing.
+
+        An outage of the portal says nothing about the change, so it counts against no device.
+        """
+        now = timezone.now()
+        passed = now - (row.advanced or now)
+        counted = min(passed, LONGEST_STEP) if _is_served(row) else timedelta()
+        if row.wave_started is not None:
+            row.wave_started += passed - counted
+        row.advanced = now
+        row.save(update_fields=["wave_started", "advanced"])
+
+    def bad_percent(self, row: Rollout, *, is_over: bool) -> tuple[int, str]:
+        found = health(released(row))
+        return found.failure_percent(in_the_end=is_over), str(found)
+
+    def is_under_way(self, row: Rollout) -> bool:
+        configs = released(row).values("config")
+        owed = Push.objects.filter(config__in=configs, state__in=Push.OPEN, reason="")
+        return owed.exists()
+
+    def following(self, row: Rollout) -> int | None:
+        waiting = row.devices.filter(released=None).order_by("wave")
+        return waiting.values_list("wave", flat=True).first()
+
+    def finish(self, row: Rollout) -> None:
+        template: Template = Template.objects.get(pk=row.template_id)
+        update_template(template, config=row.config, default_values=row.default_values)
+
+    def give_up(self, row: Rollout) -> None:
+        """Give the former version back to the devices that were reached."""
+        reached = row.devices.filter(released__isnull=False).values("config")
+        mark_stale(Config.objects.filter(pk__in=reached))
 
 
-def _release(row: Rollout, wave: int) -> None:
-    now = timezone.now()
-    row.wave, row.wave_started, row.advanced = wave, now, now
-    row.save()
-    publish_progress(row)
-    reached = row.devices.filter(wave__lte=wave, released=None)
-    configs = list(reached.values_list("config", flat=True))
-    reached.update(released=now)
-    mark_stale(Config.objects.filter(pk__in=configs))
+CARGO = TemplateCargo()
+pause = partial(waves.pause, CARGO)
+resume = partial(waves.resume, CARGO)
+advance = partial(waves.advance, CARGO)
+advance_all = partial(waves.advance_all, CARGO)
 
 
-@transaction.atomic
-def pause(rollout: Rollout) -> Rollout:
-    """Release no further devices; released devices keep the new version."""
-    row = _locked(rollout.pk)
-    if row.state != State.RUNNING:
-        raise Conflict("It is not running.")
-    row.state = State.PAUSED
-    row.save()
-    publish_progress(row)
-    return row
-
-
-@transaction.atomic
-def resume(rollout: Rollout) -> Rollout:
-    """Resume a paused rollout; the current wave starts its waiting time again."""
-    row = _locked(rollout.pk)
-    if row.state != State.PAUSED:
-        raise Conflict("It is not paused.")
-    row.state, row.wave_started = State.RUNNING, timezone.now()
-    row.advanced = row.wave_started
-    row.save()
-    publish_progress(row)
-    return row
-
-
-@transaction.atomic
 def roll_back(rollout: Rollout) -> Rollout:
     """Give the former version back to all released devices."""
-    row = _locked(rollout.pk)
-    if row.state not in Rollout.ACTIVE:
-        raise Conflict("It is not under way.")
-    return _roll_back(row, State.ROLLED_BACK, "Rolled back by hand.")
-
-
-def publish_progress(row: Rollout) -> None:
-    event = event_for(
-        row, "rollout.progress", "template:read", name=str(row.template),
-        state=row.state, wave=row.wave, waves=len(row.waves), reason=row.reason,
-    )  # fmt: skip
-    publish(event)
-    record_notices([event])
-
-
-def _roll_back(row: Rollout, state: State, reason: str) -> Rollout:
-    row.state, row.reason, row.ended = state, reason, timezone.now()
-    row.save()
-    publish_progress(row)
-    reached = row.devices.filter(released__isnull=False).values("config")
-    mark_stale(Config.objects.filter(pk__in=reached))
-    return row
-
-
-def advance_all() -> None:
-    """Advance every running rollout; one that fails does not stop the others."""
-    running = list(Rollout.objects.filter(state=State.RUNNING).values_list("pk", flat=True))
-    for_each(running, advance, name="configs.rollouts")
-
-
-@transaction.atomic
-def advance(pk: UUID) -> Rollout:
-    """Halt on too many failures; otherwise release the next wave when it is due."""
-    row = _locked(pk)
-    if row.state != State.RUNNING or row.wave_started is None:
-        return row
-    now = timezone.now()
-    _skip_lost_time(row, now)
-    is_over = now >= row.wave_started + timedelta(seconds=row.pause)
-    is_over = is_over and not _is_under_way(row)
-    found = health(released(row))
-    if (bad := found.failure_percent(in_the_end=is_over)) > row.allowed:
-        reason = f"{bad} % of the devices are not well, {row.allowed} % are allowed: {found}"
-        return _roll_back(row, State.HALTED, reason)
-    if is_over:
-        following = row.devices.filter(released=None).order_by("wave").first()
-        if following is not None:
-            _release(row, following.wave)
-        else:
-            _finish(row)
-    return row
-
-
-def _skip_lost_time(row: Rollout, now: datetime) -> None:
-    """Move the start of the wave on by the time without rendering or pushing.
-
-    An outage of the portal says nothing about the change, so it counts against no device.
-    """
-    passed = now - (row.advanced or now)
-    counted = min(passed, LONGEST_STEP) if _is_served(row) else timedelta()
-    if row.wave_started is not None:
-        row.wave_started += passed - counted
-    row.advanced = now
-    row.save(update_fields=["wave_started", "advanced"])
+    return waves.stop(CARGO, rollout, State.ROLLED_BACK, "Rolled back by hand.")
 
 
 def _is_served(row: Rollout) -> bool:
     stale = released(row).filter(~IS_RENDERED)
     return PUSHES.oldest() < LONGEST_STEP.total_seconds() and not stale.exists()
-
-
-def _is_under_way(row: Rollout) -> bool:
-    """Return whether a device of this wave still lacks the outcome of its first attempt."""
-    configs = released(row).values("config")
-    owed = Push.objects.filter(config__in=configs, state__in=Push.OPEN, reason="")
-    return owed.exists()
-
-
-def _finish(row: Rollout) -> None:
-    row.state, row.ended = State.DONE, timezone.now()
-    row.save()
-    publish_progress(row)
-    template: Template = Template.objects.get(pk=row.template_id)
-    update_template(template, config=row.config, default_values=row.default_values)
 
 
 def released(rollout: Rollout) -> QuerySet[RolloutDevice]:

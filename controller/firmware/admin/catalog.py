@@ -27,7 +27,7 @@ from controller.firmware.admin.device_tab import device_urls
 from controller.firmware.engine.options import Options
 from controller.firmware.models import Build, Category, FirmwareRollout, Image
 from controller.firmware.rules import catalog, uploading
-from controller.firmware.rules.matching import match_device, with_systems
+from controller.firmware.rules.matching import Matcher, with_systems
 
 TONES: dict[str, str] = {
     Image.Signature.NONE: "mute",
@@ -79,7 +79,7 @@ class CategoryAdmin(RuleAdmin):
 class BuildForm(RuleForm):
     class Meta:
         model = Build
-        fields = ["category", "version", "os", "changelog"]
+        fields = ["category", "version", "os", "changelog", "is_step"]
 
     def clean_category(self) -> Category:
         category: Category = self.cleaned_data["category"]
@@ -222,9 +222,9 @@ class ImageAdmin(RuleAdmin):
         devices = devices.filter(firmware_system__isnull=False)
         if owner := image.build.category.organization_id:
             devices = devices.filter(organization=owner)
-        images = [image]
+        matcher = Matcher([image], Options())
         found = [
-            match_device(device, images, Options(), image.pk)
+            matcher.match(device, image.pk)
             for device in with_systems(devices.order_by("name"))[: MOST_SHOWN * 5]
         ]
         found.sort(key=lambda one: not one.fits)

@@ -4,16 +4,24 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path
+from django.urls import path, reverse
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
+from controller.accounts.rules.audit import record_audit
 from controller.base.admin import admin_url
 from controller.base.errors import Refused
 from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
 from controller.firmware.admin.upgrades import row_of
-from controller.firmware.engine.options import FLAGS, Options
-from controller.firmware.models import DeviceFirmware, DeviceSystem, Image, Upgrade
+from controller.firmware.engine.options import CHOICES, Options
+from controller.firmware.models import (
+    ConfigurationBackup,
+    DeviceFirmware,
+    DeviceSystem,
+    Image,
+    Upgrade,
+)
 from controller.firmware.rules import systems
 from controller.firmware.rules.matching import images_for, match_device
 from controller.firmware.rules.upgrades import assign_image
@@ -37,12 +45,28 @@ def firmware_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
         "firmware": firmware,
         "proved": relative_time(firmware.proved) if firmware and firmware.proved else "",
         "images": choices(device, system),
-        "flags": FLAGS,
+        "flags": CHOICES,
+        "backups": backups_of(user, device),
         "upgrades": [row_of(row) for row in rows[:MOST_UPGRADES]],
         "is_under_way": rows.filter(state__in=Upgrade.OPEN).exists(),
         "may_upgrade": user.has_perm_on("firmware:upgrade", device)
         and not device.is_deactivated,
     }
+
+
+def backups_of(user: Any, device: Device) -> list[dict[str, Any]]:
+    """Return the configuration backups of a device for those who may see its secrets."""
+    if not user.has_perm_on("device:secret", device):
+        return []
+    rows = ConfigurationBackup.objects.filter(device=device).defer("archive")
+    return [
+        {
+            "row": row,
+            "taken": relative_time(row.created),
+            "link": reverse("admin:firmware_device_backup", args=[device.pk, row.pk]),
+        }
+        for row in rows
+    ]
 
 
 def choices(device: Device, system: DeviceSystem | None) -> list[dict[str, Any]]:
@@ -74,13 +98,16 @@ def device_urls(view: Any) -> list[Any]:
             view(require_POST(upgrade)),
             name="firmware_device_upgrade",
         ),
+        path(
+            "device/<uuid:pk>/backup/<uuid:backup>/",
+            view(backup_file),
+            name="firmware_device_backup",
+        ),
     ]
 
 
-def device_for(request: HttpRequest, pk: Any) -> Device:
-    found: Device | None = (
-        Device.objects.visible_to(request.user, "firmware:upgrade").filter(pk=pk).first()
-    )
+def device_for(request: HttpRequest, pk: Any, to: str = "firmware:upgrade") -> Device:
+    found: Device | None = Device.objects.visible_to(request.user, to).filter(pk=pk).first()
     if found is None:
         raise Http404
     return found
@@ -116,3 +143,18 @@ def upgrade(request: HttpRequest, pk: Any) -> HttpResponse:
     except Refused as error:
         messages.error(request, str(error))
     return back(device)
+
+
+def backup_file(request: HttpRequest, pk: Any, backup: Any) -> HttpResponse:
+    """Return a configuration backup, which holds keys and passwords."""
+    device = device_for(request, pk, "device:secret")
+    row = ConfigurationBackup.objects.filter(device=device, pk=backup).first()
+    if row is None:
+        raise Http404
+    record_audit("firmware.backup.download", device, by=request.user)  # type: ignore[arg-type]
+    name = f"backup-{device.name}-{row.created:%Y-%m-%d-%H%M}.tar.gz"
+    headers = {
+        "Content-Disposition": content_disposition_header(as_attachment=True, filename=name)
+        or ""
+    }
+    return HttpResponse(row.archive, content_type="application/gzip", headers=headers)

@@ -5,42 +5,32 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
-from django.urls import path
-from django.views.decorators.http import require_POST
+from django.http import HttpRequest
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
-    RuleAdmin,
-    RuleForm,
     ScopedRelatedFilter,
-    UnfoldAdminTextInputWidget,
     admin_url,
     badge,
     display,
     stacked_bar,
 )
-from controller.base.errors import Refused
-from controller.configs.engine import waves
-from controller.devices.admin.badges import relative_time
+from controller.configs.admin.waves import LABELS, WaveAdmin, WaveForm
 from controller.devices.models import Device
 from controller.firmware.admin.upgrades import row_of
-from controller.firmware.engine.options import FLAGS
+from controller.firmware.engine.options import CHOICES
 from controller.firmware.models import Build, FirmwareRollout, Upgrade
-from controller.firmware.rules import rollouts
+from controller.firmware.rules import approvals, rollouts
 
 State = FirmwareRollout.State
 Of = Upgrade.State
-TONES: dict[str, str] = {
-    State.DRAFT: "mute", State.RUNNING: "busy", State.PAUSED: "warn", State.DONE: "good",
-    State.HALTED: "bad", State.STOPPED: "mute",
-}  # fmt: skip
 VERBS: dict[str, Any] = {
+    "approve": approvals.approve_rollout,
     "start": rollouts.start,
     "pause": rollouts.pause,
     "resume": rollouts.resume,
     "stop": rollouts.stop,
+    "retry": rollouts.retry_failed,
 }
 PARTS: list[tuple[tuple[str, ...], str, str]] = [
     ((Of.CONFIRMED,), "Installed", "good"), ((Of.FAILED, Of.ABORTED), "Failed", "bad"),
@@ -52,13 +42,9 @@ MOST_SHOWN = 200
 WORST_FIRST = (Of.UNKNOWN, Of.FAILED, Of.ABORTED, Of.LEFT)
 
 
-class RolloutForm(RuleForm):
-    waves = forms.CharField(
-        initial="1, 10%, 100%", widget=UnfoldAdminTextInputWidget,
-        help_text="Devices or shares of all, with commas between: 1, 10%, 100%.",
-    )  # fmt: skip
+class RolloutForm(WaveForm):
     flags = forms.MultipleChoiceField(
-        label="Options", required=False, choices=list(FLAGS.items()),
+        label="Options", required=False, choices=list(CHOICES.items()),
         widget=forms.CheckboxSelectMultiple,
         help_text="Without any, the settings that the devices name themselves are kept.",
     )  # fmt: skip
@@ -69,19 +55,13 @@ class RolloutForm(RuleForm):
             "build", "group", "location", "upgrade_all", "waves", "pause", "allowed",
             "is_persistent", "window",
         ]  # fmt: skip
-        labels = {"pause": "Seconds for each wave", "allowed": "Percent that may fail"}
+        labels = LABELS
 
     def clean_build(self) -> Build:
         build: Build = self.cleaned_data["build"]
         if not type(self).may_in(build.owner_id):
             raise forms.ValidationError("Your role there does not permit upgrades.")
         return build
-
-    def clean_waves(self) -> list[str]:
-        try:
-            return waves.parse(self.cleaned_data["waves"])
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
 
     def rule_values(self) -> dict[str, Any]:
         values = super().rule_values()
@@ -92,9 +72,12 @@ class RolloutForm(RuleForm):
 
 
 @admin.register(FirmwareRollout)
-class FirmwareRolloutAdmin(RuleAdmin):
+class FirmwareRolloutAdmin(WaveAdmin):
     empty_hint = "A rollout upgrades many devices to a build, a few first."
     resource = "firmware"
+    verbs = VERBS
+    move_action = "upgrade"
+    progress_template = "portal/firmware_rollout.html"
     form = RolloutForm
     create_rule = rollouts.create_rollout
     delete_rule = rollouts.discard
@@ -127,10 +110,6 @@ class FirmwareRolloutAdmin(RuleAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is None and self.may(request, "upgrade")
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        rests = obj is None or obj.state not in FirmwareRollout.ACTIVE
-        return rests and self.may(request, "upgrade", obj)
-
     @display(description="Build")
     def name(self, obj: FirmwareRollout) -> str:
         return str(obj.build)
@@ -139,48 +118,27 @@ class FirmwareRolloutAdmin(RuleAdmin):
     def owner(self, obj: FirmwareRollout) -> str:
         return str(obj.organization) if obj.organization else badge("All", "busy")
 
-    @display(description="State", ordering="state")
-    def status(self, obj: FirmwareRollout) -> str:
-        return badge(obj.get_state_display(), TONES[obj.state], obj.reason)
-
-    @display(description="Started", ordering="started")
-    def begun(self, obj: FirmwareRollout) -> str:
-        return relative_time(obj.started) if obj.started else "-"
-
-    @display(description="Ended", ordering="ended")
-    def over(self, obj: FirmwareRollout) -> str:
-        return relative_time(obj.ended) if obj.ended else "-"
-
-    def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view
-        name = "firmware_firmwarerollout"
-        return [
-            path("<uuid:pk>/progress/", view(self.progress), name=f"{name}_progress"),
-            path("<uuid:pk>/move/", view(require_POST(self.move)), name=f"{name}_move"),
-            *super().get_urls(),
-        ]
-
-    def render_change_form(
-        self, request: HttpRequest, context: Any, *args: Any, **kw: Any
-    ) -> Any:
-        rollout = kw.get("obj")
-        if rollout is not None:
-            context |= self.page_of(request, rollout)
-        return super().render_change_form(request, context, *args, **kw)
-
     def page_of(self, request: HttpRequest, rollout: FirmwareRollout) -> dict[str, Any]:
-        is_draft = rollout.state == State.DRAFT
-        return {
-            "rollout": rollout,
-            "status": self.status(rollout),
-            "begun": self.begun(rollout),
-            "over": self.over(rollout),
-            "moves": self.may(request, "upgrade", rollout),
-            "is_draft": is_draft,
-            "is_active": rollout.state in FirmwareRollout.ACTIVE,
-            "wave_shown": rollout.wave + 1,
-            "chosen": [FLAGS[one] for one in rollout.options if one in FLAGS],
-        } | (self.forecast(request, rollout) if is_draft else self.results(request, rollout))
+        shows = self.forecast if rollout.is_draft else self.results
+        user: Any = request.user
+        is_asked = rollout.is_draft and approvals.is_needed(rollout)
+        return (
+            super().page_of(request, rollout)
+            | {
+                "chosen": [CHOICES[one] for one in rollout.options if one in CHOICES],
+                "waits_for_approval": is_asked and rollout.approved_by is None,
+                "may_approve": is_asked and user.pk != rollout.author_id,
+            }
+            | shows(request, rollout)
+        )
+
+    def carry_out(self, request: HttpRequest, rollout: Any, do: Any) -> None:
+        if do is approvals.approve_rollout:
+            do(rollout, by=request.user)
+        elif do is rollouts.retry_failed:
+            do(rollout, author=request.user)
+        else:
+            do(rollout)
 
     def forecast(self, request: HttpRequest, rollout: FirmwareRollout) -> dict[str, Any]:
         """Return who would be reached, and who not and why."""
@@ -232,18 +190,3 @@ class FirmwareRolloutAdmin(RuleAdmin):
             "card": stacked_bar(parts),
             "rows": [row_of(row) for row in rows[:MOST_SHOWN]],
         }
-
-    def progress(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Return the part of the page that is refreshed."""
-        rollout = self.row_for(request, str(pk), "read")
-        return render(request, "portal/firmware_rollout.html", self.page_of(request, rollout))
-
-    def move(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        rollout = self.row_for(request, str(pk), "upgrade")
-        verb = request.POST.get("verb", "")
-        try:
-            if verb in VERBS:
-                VERBS[verb](rollout)
-        except Refused as error:
-            self.message_user(request, str(error), "error")
-        return HttpResponseRedirect(admin_url(FirmwareRollout, "change", rollout.pk))

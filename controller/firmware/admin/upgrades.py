@@ -21,19 +21,24 @@ from controller.base.errors import Refused
 from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
 from controller.firmware.engine.openwisp_words import PROGRESS
+from controller.firmware.engine.options import parse
 from controller.firmware.models import Upgrade
 from controller.firmware.rules import upgrades
+from controller.firmware.rules.approvals import approve_upgrade
 
 State = Upgrade.State
 TONES: dict[str, str] = {
     State.CONFIRMED: "good", State.FAILED: "bad", State.UNKNOWN: "warn", State.ABORTED: "bad",
     State.CANCELLED: "mute", State.LEFT: "mute", State.WAITING: "mute",
+    State.PROPOSED: "warn",
 }  # fmt: skip
 RETRIED = {State.FAILED, State.ABORTED, State.CANCELLED}
 VERBS: dict[str, Any] = {
     "cancel": upgrades.cancel,
     "ask": upgrades.ask_now,
     "give-up": upgrades.give_up,
+    "replaced": upgrades.replaced,
+    "accept-key": upgrades.accept_host_key,
 }
 
 
@@ -109,6 +114,13 @@ class UpgradeAdmin(ScopedAdmin):
             "may_cancel": moves and upgrade.may_be_cancelled,
             "may_ask": moves and upgrade.is_open,
             "may_give_up": moves and upgrade.state == State.UNKNOWN,
+            "may_accept_key": moves
+            and upgrade.sent
+            and upgrade.is_open
+            and parse(upgrade.options).resets,
+            "may_approve": moves
+            and upgrade.state == State.PROPOSED
+            and upgrade.author_id != request.user.pk,
             "may_retry": moves and upgrade.state in RETRIED and upgrade.image_id,
         }
 
@@ -123,6 +135,8 @@ class UpgradeAdmin(ScopedAdmin):
         try:
             if verb == "retry":
                 upgrade = upgrades.retry(upgrade, author=request.user)  # type: ignore[arg-type]
+            elif verb == "approve":
+                approve_upgrade(upgrade, by=request.user)  # type: ignore[arg-type]
             elif verb in VERBS:
                 VERBS[verb](upgrade)
         except Refused as error:

@@ -1,13 +1,16 @@
 """Contract of upgrades: plain values, no rows."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
-from controller.firmware.engine.matching import ImageFacts
+from controller.connections.drivers.contract import Result
+from controller.firmware.engine.matching import IGNORE, ImageFacts
 from controller.firmware.engine.options import Options
 from controller.firmware.engine.reports import SystemReport
+
+LONGEST_WORDS = 2000
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,15 @@ class UpgradeOrder:
     version: str
     revision: str
     options: Options
+    signatures: str = IGNORE
+    """What the organization demands of signatures."""
+    backup: str = "off"
+    """Whether the settings are backed up before the flash: off, try or required."""
+    download_url: str = ""
+    """Where the device may download the image; empty if it must be sent."""
+    lane: str = ""
+    rate: int = 0
+    """Bytes a second that transfers of one lane share; 0 is no limit."""
 
 
 class Phase(StrEnum):
@@ -65,5 +77,33 @@ class BeforeFlash:
     is_marked: bool
 
 
-OnPhase = Callable[[Phase, str], Awaitable[None]]
-MayFlash = Callable[[BeforeFlash], Awaitable[bool]]
+class NotFit(Exception):
+    """Device on which the image must not be installed, with the reason."""
+
+
+class Hooks(Protocol):
+    """What the caller of an upgrade is asked and told."""
+
+    async def on_phase(self, phase: Phase, text: str) -> None:
+        """Record that a phase begins."""
+
+    async def note(self, text: str) -> None:
+        """Add a line to the log."""
+
+    async def issue_download(self) -> str:
+        """Return a new token with which the device downloads its image."""
+
+    async def keep_backup(self, archive: bytes, version: str) -> None:
+        """Store an archive of the device's settings."""
+
+    async def may_flash(self, before: BeforeFlash) -> bool:
+        """Return whether the device may be told to flash.
+
+        Asked once, immediately before; False if the upgrade was cancelled meanwhile.
+        """
+
+
+def words(result: Result) -> str:
+    """Return what a command said, in one line."""
+    text = " ".join((result.stdout + " " + result.stderr).split())[-LONGEST_WORDS:]
+    return text or f"exit status {result.exit_status}."

@@ -4,50 +4,44 @@ Nothing is written to flash before everything was checked on the device. Exit st
 judged, never words: a successful flash ends with a lost connection or the status 10 of ubus.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from controller.base.errors import OutcomeUnknown, Refused, Unreachable
-from controller.connections.drivers.contract import Result, Shell, ShellFactory
+from controller.connections.drivers.contract import Shell, ShellFactory
+from controller.firmware.drivers.backup import back_up
 from controller.firmware.drivers.contract import (
     Attempt,
     BeforeFlash,
     End,
-    MayFlash,
-    OnPhase,
+    Hooks,
+    NotFit,
     Phase,
     UpgradeOrder,
+    words,
 )
-from controller.firmware.engine.matching import mismatches
+from controller.firmware.drivers.transfer import FILE, transfer
+from controller.firmware.engine.matching import Mismatch, mismatches
 from controller.firmware.engine.options import Options
 from controller.firmware.engine.reports import SystemReport, parse_report
 
 PROBE = Path(__file__).with_name("probe.sh").read_text()
+SERVICES = Path(__file__).with_name("services.sh").read_text()
 ROOT = "${MUSTER_ROOT:-}"
-# Of the device, where all of it is memory of root alone.
-TMP = f"{ROOT}/tmp"  # noqa: S108
-FILE = f"{TMP}/muster-firmware.bin"
+TMP = f"{ROOT}/tmp"  # noqa: S108 - of the device, where it is memory of root alone
 MARKER = f"{ROOT}/root/.muster-upgrade-"
 COMMAND_SECONDS = 30.0
 TEST_SECONDS = 120.0
 FLASH_SECONDS = 90.0
-# Slowest transfer that is waited for: dropbear's window over a satellite link.
-SLOWEST_BYTES = 8 * 1024
-PART = 256 * 1024
 # Statuses of sysupgrade with which it certainly did not begin: its own refusals, and those of
 # procd (invalid image, validation failed).
 NOT_BEGUN = {1, 2, 8, 9, 126, 127}
-LONGEST_WORDS = 2000
 FREE_MEMORY = (
     f'rm -rf "{TMP}/opkg-lists" "{FILE}"; sync; '
     f'echo 3 2>/dev/null >"{ROOT}/proc/sys/vm/drop_caches"; true'
 )
-
-
-class NotFit(Exception):
-    """Device on which the image must not be installed, with the reason."""
+STOP_SERVICES = f"{SERVICES}\nstop_services\n{FREE_MEMORY}"
+START_SERVICES = f"{SERVICES}\nstart_services"
 
 
 async def read_system(shell: Shell) -> SystemReport:
@@ -56,17 +50,11 @@ async def read_system(shell: Shell) -> SystemReport:
     return parse_report(result.stdout)
 
 
-async def upgrade(
-    order: UpgradeOrder, connect: ShellFactory, *, on_phase: OnPhase, may_flash: MayFlash
-) -> Attempt:
-    """Check, send, verify and flash; return how far it came.
-
-    ``may_flash`` is asked once, immediately before the device is told to flash; it returns
-    False if the upgrade was cancelled meanwhile.
-    """
+async def upgrade(order: UpgradeOrder, connect: ShellFactory, hooks: Hooks) -> Attempt:
+    """Check, send, verify and flash; return how far it came."""
     try:
         async with connect() as shell:
-            return await _upgrade(order, shell, on_phase, may_flash)
+            return await _upgrade(order, shell, hooks)
     except NotFit as error:
         return Attempt(End.ABORTED, str(error))
     except Refused as error:
@@ -74,21 +62,20 @@ async def upgrade(
         return Attempt(End.RETRY, str(error))
 
 
-async def _upgrade(
-    order: UpgradeOrder, shell: Shell, on_phase: OnPhase, may_flash: MayFlash
-) -> Attempt:
-    await on_phase(Phase.PREPARING, "Connected; checking the device.")
+async def _upgrade(order: UpgradeOrder, shell: Shell, hooks: Hooks) -> Attempt:
+    await hooks.on_phase(Phase.PREPARING, "Connected; checking the device.")
     report = await read_system(shell)
     if _is_installed(order, report):
         return Attempt(End.NOT_NEEDED, "The device runs this image already.", report)
-    report = await _check(order, shell, report)
-    await on_phase(Phase.SENDING, f"Sending {order.size} bytes.")
-    await _send(order, shell)
-    await on_phase(Phase.VERIFYING, "The image arrived; verifying it on the device.")
+    report = await _check(order, shell, report, hooks)
     try:
+        await back_up(order, shell, report, hooks)
+        await hooks.on_phase(Phase.SENDING, f"Sending {order.size} bytes.")
+        way = await transfer(order, shell, hooks)
+        await hooks.on_phase(Phase.VERIFYING, f"{way} Verifying it on the device.")
         await _verify(order, shell)
         before = BeforeFlash(report, await _mark(order, shell))
-        is_allowed = await may_flash(before)
+        is_allowed = await hooks.may_flash(before)
     except BaseException:
         await _clean(order, shell)
         raise
@@ -107,19 +94,49 @@ def _is_installed(order: UpgradeOrder, report: SystemReport) -> bool:
     return report.checksum == order.sha256 and is_same
 
 
-async def _check(order: UpgradeOrder, shell: Shell, report: SystemReport) -> SystemReport:
+async def _check(
+    order: UpgradeOrder, shell: Shell, report: SystemReport, hooks: Hooks
+) -> SystemReport:
     """Return the facts of the device; raise NotFit with every reason against the image."""
     if report.agent_id and report.agent_id.replace("-", "").lower() != order.device_id:
         raise NotFit(f"Another device answers at this address: its agent is {report.agent_id}.")
-    found = mismatches(order.image, report.facts, order.options, is_now=True)
-    if found and {one.code for one in found} <= {"memory", "tmp"}:
-        await shell.run(FREE_MEMORY, timeout=COMMAND_SECONDS)
-        report = await read_system(shell)
-        found = mismatches(order.image, report.facts, order.options, is_now=True)
-    if found:
-        raise NotFit(" ".join(one.text for one in found))
     await _check_flags(shell, order.options)
+    found = _mismatches(order, report)
+    for command, text in _ways_to_free(order):
+        if not found or not {one.code for one in found} <= {"memory", "tmp"}:
+            break
+        await hooks.note(text)
+        await shell.run(command, timeout=COMMAND_SECONDS)
+        report = await read_system(shell)
+        found = _mismatches(order, report)
+    if found:
+        await _start_services(order, shell)
+        raise NotFit(" ".join(one.text for one in found))
     return report
+
+
+def _mismatches(order: UpgradeOrder, report: SystemReport) -> list[Mismatch]:
+    return mismatches(
+        order.image, report.facts, order.options, signatures=order.signatures, is_now=True
+    )
+
+
+def _ways_to_free(order: UpgradeOrder) -> list[tuple[str, str]]:
+    """Return commands that free memory, the harmless one first, and what to say of each."""
+    ways = [(FREE_MEMORY, "Memory is short: clearing caches.")]
+    if "stop_services" in order.options.switches:
+        text = "Memory is short: stopping services. They start again within 20 minutes."
+        ways.append((STOP_SERVICES, text))
+    return ways
+
+
+async def _start_services(order: UpgradeOrder, shell: Shell) -> None:
+    """Start stopped services; if the connection is lost, they start by themselves."""
+    if "stop_services" in order.options.switches:
+        try:
+            await shell.run(START_SERVICES, timeout=COMMAND_SECONDS)
+        except Refused:
+            return
 
 
 async def _check_flags(shell: Shell, options: Options) -> None:
@@ -129,20 +146,6 @@ async def _check_flags(shell: Shell, options: Options) -> None:
     for flag in options.flags:
         if not re.search(rf"^\s*-{flag}\b", shown.stdout, re.MULTILINE):
             raise NotFit(f"The sysupgrade of the device has no option -{flag}.")
-
-
-async def _send(order: UpgradeOrder, shell: Shell) -> None:
-    seconds = COMMAND_SECONDS + order.size / SLOWEST_BYTES
-    command = f'umask 077; cat >"{FILE}"'
-    result = await shell.run(command, feed=_parts(order.path), timeout=seconds)
-    if result.exit_status:
-        raise NotFit(f"The device could not store the image: {_words(result)}")
-
-
-async def _parts(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while part := await asyncio.to_thread(file.read, PART):
-            yield part
 
 
 async def _verify(order: UpgradeOrder, shell: Shell) -> None:
@@ -156,7 +159,7 @@ async def _verify(order: UpgradeOrder, shell: Shell) -> None:
     flags = order.options.arguments
     result = await shell.run(f'sysupgrade -T {flags} "{FILE}" 2>&1', timeout=TEST_SECONDS)
     if result.exit_status:
-        raise NotFit(f"The device refuses the image: {_words(result)}")
+        raise NotFit(f"The device refuses the image: {words(result)}")
 
 
 async def _mark(order: UpgradeOrder, shell: Shell) -> bool:
@@ -174,6 +177,7 @@ async def _mark(order: UpgradeOrder, shell: Shell) -> bool:
 
 async def _clean(order: UpgradeOrder, shell: Shell) -> None:
     """Remove what was laid on the device; a lost connection changes nothing about it."""
+    await _start_services(order, shell)
     try:
         await shell.run(f'rm -f "{FILE}" "{MARKER}{order.id}"', timeout=COMMAND_SECONDS)
     except Refused:
@@ -190,7 +194,7 @@ async def _flash(order: UpgradeOrder, shell: Shell, report: SystemReport) -> Att
     if result.exit_status in NOT_BEGUN:
         await _clean(order, shell)
         return Attempt(
-            End.REFUSED, f"The device refused to flash the image: {_words(result)}", report
+            End.REFUSED, f"The device refused to flash the image: {words(result)}", report
         )
     return Attempt(End.ORDERED, f"sysupgrade ended with {result.exit_status}.", report)
 
@@ -202,8 +206,3 @@ async def finish(shell: Shell, *, sha256: str) -> None:
         f'; rm -f "{MARKER}"*',
         timeout=COMMAND_SECONDS,
     )
-
-
-def _words(result: Result) -> str:
-    text = " ".join((result.stdout + " " + result.stderr).split())[-LONGEST_WORDS:]
-    return text or f"exit status {result.exit_status}."

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from controller.firmware.engine.metadata import FIRST_COMPAT, compat_numbers
 from controller.firmware.engine.options import Options
+from controller.firmware.engine.versions import is_older
 
 MIB = 1024 * 1024
 # What sysupgrade needs besides the image: its own copy of programs, and the backup.
 MEMORY_RESERVE = 8 * MIB
 TMP_RESERVE = 2 * MIB
+IGNORE, IF_PRESENT, REQUIRED = "ignore", "if_present", "required"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class ImageFacts:
     compat_version: str = FIRST_COMPAT
     signature: str = "none"
     flash_limit: int | None = None
+    steps: tuple[str, ...] = ()
+    """Versions between older ones and this one that no device may skip."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,23 @@ class Mismatch:
 
 
 def mismatches(
-    image: ImageFacts, device: DeviceFacts, options: Options, *, is_now: bool = False
+    image: ImageFacts,
+    device: DeviceFacts,
+    options: Options,
+    *,
+    signatures: str = IGNORE,
+    is_now: bool = False,
 ) -> list[Mismatch]:
     """Return why this image must not be installed; an empty list if it may be.
 
-    Free memory counts only if the facts were read just now (``is_now``); before, the total
-    decides whether it can ever fit.
+    ``signatures`` says what the organization demands of them. Free memory counts only if the
+    facts were read just now (``is_now``); before, the total decides whether it can ever fit.
     """
     return [
         *_board(image, device),
         *_compat(image, device, options),
-        *_signature(image),
+        *_version(image, device, options),
+        *_signature(image, signatures),
         *_flash(image),
         *(_memory_now(image, device) if is_now else _memory_ever(image, device)),
     ]
@@ -101,9 +111,37 @@ def _compat(image: ImageFacts, device: DeviceFacts, options: Options) -> Iterato
         )
 
 
-def _signature(image: ImageFacts) -> Iterator[Mismatch]:
+def _version(image: ImageFacts, device: DeviceFacts, options: Options) -> Iterator[Mismatch]:
+    if is_older(image.version, device.version) and "downgrade" not in options.switches:
+        yield Mismatch(
+            "downgrade",
+            f"The device runs {device.version}; the image is older, {image.version}. Allow "
+            "downgrades to install it.",
+        )
+    skipped = [
+        step
+        for step in image.steps
+        if is_older(device.version, step) and is_older(step, image.version)
+    ]
+    if skipped:
+        yield Mismatch(
+            "step",
+            f"The device runs {device.version} and must not skip {skipped[0]}: install that "
+            "version first.",
+        )
+
+
+def _signature(image: ImageFacts, demanded: str) -> Iterator[Mismatch]:
     if image.signature == "broken":
         yield Mismatch("broken_signature", "The signature of the image is not valid.")
+    elif demanded == REQUIRED and image.signature != "valid":
+        yield Mismatch(
+            "signature",
+            "The organization requires signed firmware, and the image has no signature of a "
+            "trusted key.",
+        )
+    elif demanded == IF_PRESENT and image.signature == "unknown_key":
+        yield Mismatch("signature", "The image is signed with a key that is not trusted.")
 
 
 def _flash(image: ImageFacts) -> Iterator[Mismatch]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 # As clients of OpenWISP name them: one letter each.
 FLAGS: Mapping[str, str] = {
@@ -14,13 +13,20 @@ FLAGS: Mapping[str, str] = {
     "k": "Note the installed packages in the backup.",
 }
 FORCE = "F"
+# Of the portal, no flags of sysupgrade.
+SWITCHES: Mapping[str, str] = {
+    "downgrade": "Install a version that is older than the installed one.",
+    "stop_services": "Stop services if memory is short. They start again after 20 minutes.",
+}
+CHOICES: Mapping[str, str] = {**FLAGS, **SWITCHES}
 
 
 @dataclass(frozen=True)
 class Options:
-    """Chosen flags, in the order of sysupgrade's help."""
+    """Chosen flags, in the order of sysupgrade's help, and switches of the portal."""
 
     flags: tuple[str, ...] = ()
+    switches: frozenset[str] = frozenset()
 
     @property
     def resets(self) -> bool:
@@ -37,19 +43,15 @@ def parse(values: object) -> Options:
         raise ValueError(  # noqa: TRY004 - the callers show it
             'An object is expected, as in {"n": true}.'
         )
-    unknown = sorted(str(name) for name in values if name not in FLAGS)
+    unknown = sorted(str(name) for name in values if name not in CHOICES)
     if FORCE in unknown:
         raise ValueError("-F is not offered: it installs images that the device refuses.")
     if unknown:
-        raise ValueError(f"There is no option {unknown[0]!r}: {', '.join(FLAGS)} are known.")
+        raise ValueError(f"There is no option {unknown[0]!r}: {', '.join(CHOICES)} are known.")
     wrong = [name for name, value in values.items() if not isinstance(value, bool)]
     if wrong:
         raise ValueError(f"{wrong[0]} is either true or false.")
     chosen = tuple(name for name in FLAGS if values.get(name))
     if "n" in chosen and {"c", "o"} & {*chosen}:
         raise ValueError("Settings are either reset (n) or kept (c, o), not both.")
-    return Options(chosen)
-
-
-def as_object(options: Options) -> dict[str, Any]:
-    return dict.fromkeys(options.flags, True)
+    return Options(chosen, frozenset(name for name in SWITCHES if values.get(name)))

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import controller.accounts.models.audit
-import controller.configs.models.rollouts
+import controller.configs.models.waves
 import controller.firmware.models.rollouts
 
 
@@ -191,9 +191,9 @@ class Migration(migrations.Migration):
                 (
                     "waves",
                     models.JSONField(
-                        default=controller.configs.models.rollouts.usual_waves,
+                        default=controller.configs.models.waves.usual_waves,
                         help_text="Devices or shares of them, with commas between; the last is 100%.",
-                        validators=[controller.configs.models.rollouts.valid_waves],
+                        validators=[controller.configs.models.waves.valid_waves],
                     ),
                 ),
                 (

@@ -1,5 +1,8 @@
+from controller.firmware.models.backups import ConfigurationBackup
 from controller.firmware.models.catalog import Build, Category, Image, ImageBoard
 from controller.firmware.models.devices import DeviceFirmware, DeviceSystem
+from controller.firmware.models.downloads import ImageDownload
+from controller.firmware.models.policies import FirmwarePolicy, TrustedKey
 from controller.firmware.models.rollouts import FirmwareRollout
 from controller.firmware.models.upgrades import UPGRADES, Upgrade
 
@@ -7,10 +10,14 @@ __all__ = [
     "UPGRADES",
     "Build",
     "Category",
+    "ConfigurationBackup",
     "DeviceFirmware",
     "DeviceSystem",
+    "FirmwarePolicy",
     "FirmwareRollout",
     "Image",
     "ImageBoard",
+    "ImageDownload",
+    "TrustedKey",
     "Upgrade",
 ]

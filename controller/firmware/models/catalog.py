@@ -11,6 +11,7 @@ from controller.base.models import Base, Dated
 from controller.firmware.engine.matching import ImageFacts
 from controller.firmware.engine.metadata import FIRST_COMPAT
 from controller.firmware.engine.signatures import Verdict
+from controller.firmware.engine.versions import numbers
 
 FOLDER = "firmware"
 
@@ -53,6 +54,10 @@ class Build(OrganizationScoped, Base):
         help_text="What devices with this build report as their operating system.",
     )  # fmt: skip
     changelog = models.TextField(blank=True)
+    is_step = models.BooleanField(
+        "must not be skipped", default=False,
+        help_text="Devices with an older version install this build before any newer one.",
+    )  # fmt: skip
 
     class Meta:
         ordering = ["-created", "-version"]
@@ -132,7 +137,16 @@ class Image(OrganizationScoped, Base):
             compat_version=self.compat_version,
             signature=self.signature,
             flash_limit=self.flash_limit,
+            steps=self.steps(names) if self.version else (),
         )
+
+    def steps(self, boards: frozenset[str]) -> tuple[str, ...]:
+        """Return the versions of the category that devices of these boards may not skip."""
+        rows = Image.objects.filter(
+            build__category=self.build.category_id, build__is_step=True, boards__name__in=boards
+        ).exclude(build=self.build_id)
+        found = {version for version in rows.values_list("version", flat=True) if version}
+        return tuple(sorted(found, key=lambda one: numbers(one) or ()))
 
 
 class ImageBoard(OrganizationScoped, Dated):

@@ -3,12 +3,10 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from controller.accounts.models import Organization, OrganizationScoped, User
-from controller.base.models import Base
-from controller.configs.models.rollouts import usual_waves, valid_waves
+from controller.configs.models.waves import WaveRollout
 from controller.devices.models import DeviceGroup
 from controller.firmware.engine import options
 from controller.firmware.models.catalog import Build
@@ -30,21 +28,11 @@ def valid_window(value: str) -> None:
         raise ValidationError(str(error)) from error
 
 
-class FirmwareRollout(OrganizationScoped, Base):
+class FirmwareRollout(OrganizationScoped, WaveRollout):
     """Upgrade of many devices to a build, in waves.
 
     Rollouts of shared builds belong to no organization and are seen by superusers alone.
     """
-
-    class State(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        RUNNING = "running", "Running"
-        PAUSED = "paused", "Paused"
-        DONE = "done", "Done"
-        HALTED = "halted", "Halted"
-        STOPPED = "stopped", "Stopped"
-
-    ACTIVE = (State.RUNNING, State.PAUSED)
 
     organization = models.ForeignKey(
         Organization, models.PROTECT, null=True, blank=True, related_name="+"
@@ -63,18 +51,6 @@ class FirmwareRollout(OrganizationScoped, Base):
         help_text="Off: only devices that have been assigned firmware of the category.",
     )  # fmt: skip
     options = models.JSONField(default=dict, blank=True, validators=[valid_options])
-    waves = models.JSONField(
-        default=usual_waves, validators=[valid_waves],
-        help_text="Devices or shares of them, with commas between; the last is 100%.",
-    )  # fmt: skip
-    pause = models.PositiveIntegerField(
-        default=600, validators=[MinValueValidator(1)],
-        help_text="Seconds between the first devices of a wave and the next wave, at least.",
-    )  # fmt: skip
-    allowed = models.PositiveSmallIntegerField(
-        default=0, validators=[MaxValueValidator(100)],
-        help_text="Percent of the reached devices that may fail; with more the rollout halts.",
-    )  # fmt: skip
     is_persistent = models.BooleanField(
         "wait for devices that are away", default=True,
         help_text="Off: devices that are away for a day are given up.",
@@ -87,14 +63,9 @@ class FirmwareRollout(OrganizationScoped, Base):
     author = models.ForeignKey(
         User, models.SET_NULL, null=True, editable=False, related_name="+"
     )
-    state = models.CharField(
-        max_length=8, choices=State.choices, default=State.DRAFT, editable=False
+    approved_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, editable=False, related_name="+"
     )
-    reason = models.TextField(blank=True, editable=False)
-    wave = models.PositiveSmallIntegerField(default=0, editable=False)
-    wave_started = models.DateTimeField(null=True, editable=False)
-    started = models.DateTimeField(null=True, editable=False)
-    ended = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["-created"]

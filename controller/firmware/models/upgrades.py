@@ -25,6 +25,7 @@ class Upgrade(OrganizationScoped, Base, Leased):
     organization_path = "device__organization"
 
     class State(models.TextChoices):
+        PROPOSED = "proposed", "Waits for approval"
         WAITING = "waiting", "In a later wave"
         QUEUED = "queued", "Queued"
         PREPARING = "preparing", "Checking the device"
@@ -71,6 +72,11 @@ class Upgrade(OrganizationScoped, Base, Leased):
     old_version = models.CharField(max_length=128, blank=True)
     old_revision = models.CharField(max_length=128, blank=True)
     is_marked = models.BooleanField(default=False)
+    # Health and configuration before the flash, and until when they are watched after it.
+    health_before = models.CharField(max_length=12, blank=True)
+    had_config_error = models.BooleanField(default=False)
+    watched_until = models.DateTimeField(null=True)
+    is_well = models.BooleanField(null=True)
 
     class Meta:
         ordering = ["-created"]
@@ -98,6 +104,10 @@ class Upgrade(OrganizationScoped, Base, Leased):
             ),
             models.Index(fields=["device", "-created"]),
             models.Index(fields=["rollout", "wave"]),
+            models.Index(
+                fields=["watched_until"], name="watched_upgrades",
+                condition=Q(watched_until__isnull=False),
+            ),
             lease_index("upgrade_leased"),
         ]  # fmt: skip
 
@@ -110,7 +120,11 @@ class Upgrade(OrganizationScoped, Base, Leased):
 
     @property
     def may_be_cancelled(self) -> bool:
-        return self.sent is None and self.state in {self.State.WAITING, *self.BEFORE}
+        return self.sent is None and self.state in {
+            self.State.PROPOSED,
+            self.State.WAITING,
+            *self.BEFORE,
+        }
 
     @property
     def since_flash(self) -> timedelta:

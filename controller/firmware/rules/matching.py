@@ -10,6 +10,7 @@ from controller.devices.models import Device
 from controller.firmware.engine.matching import DeviceFacts, Mismatch, mismatches
 from controller.firmware.engine.options import Options
 from controller.firmware.models import Build, DeviceSystem, Image, ImageBoard
+from controller.firmware.rules.policies import policy_of
 
 
 @dataclass(frozen=True)
@@ -54,29 +55,48 @@ def with_systems(devices: QuerySet[Device]) -> QuerySet[Device]:
     return devices.prefetch_related(systems)
 
 
-def match_devices(
-    build: Build, devices: Iterable[Device], options: Options, *, assigned: dict[UUID, UUID]
-) -> list[Match]:
-    """Return for each device the image of the build, and the reasons against it.
+class Matcher:
+    """Images of one build, held against devices; facts are read once for all of them."""
 
-    ``assigned`` names the image that a device is to get, where a person chose one.
-    """
-    images = images_of(build)
-    return [
-        match_device(device, images, options, assigned.get(device.pk)) for device in devices
-    ]
+    def __init__(self, images: Iterable[Image], options: Options) -> None:
+        self.images, self.options = list(images), options
+        self.facts = {image.pk: image.facts for image in self.images}
+        self.signatures: dict[UUID, str] = {}
+
+    def match(self, device: Device, assigned: UUID | None = None) -> Match:
+        """Return the image for a device, and the reasons against it.
+
+        ``assigned`` names the image that a person chose for it.
+        """
+        system: DeviceSystem | None = getattr(device, "firmware_system", None)
+        facts = system.facts if system else DeviceFacts()
+        image = next((one for one in self.images if one.pk == assigned), None)
+        image = image or next((one for one in self.images if _names(one, facts.board)), None)
+        if image is None:
+            return Match(device, None, (_no_image(facts),))
+        found = mismatches(
+            self.facts[image.pk], facts, self.options,
+            signatures=self.demanded(device.organization_id),
+        )  # fmt: skip
+        return Match(device, image, tuple(found))
+
+    def demanded(self, organization_id: UUID) -> str:
+        """Return what an organization demands of signatures."""
+        if organization_id not in self.signatures:
+            self.signatures[organization_id] = policy_of(organization_id).signatures
+        return self.signatures[organization_id]
+
+
+def match_devices(build: Build, devices: Iterable[Device], options: Options) -> list[Match]:
+    """Return for each device the image of the build, and the reasons against it."""
+    matcher = Matcher(images_of(build), options)
+    return [matcher.match(device) for device in devices]
 
 
 def match_device(
-    device: Device, images: list[Image], options: Options, assigned: UUID | None = None
+    device: Device, images: Iterable[Image], options: Options, assigned: UUID | None = None
 ) -> Match:
-    system: DeviceSystem | None = getattr(device, "firmware_system", None)
-    facts = system.facts if system else DeviceFacts()
-    image = next((one for one in images if one.pk == assigned), None)
-    image = image or next((one for one in images if _names(one, facts.board)), None)
-    if image is None:
-        return Match(device, None, (_no_image(facts),))
-    return Match(device, image, tuple(mismatches(image.facts, facts, options)))
+    return Matcher(images, options).match(device, assigned)
 
 
 def _names(image: Image, board: str) -> bool:

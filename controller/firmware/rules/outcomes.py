@@ -14,6 +14,8 @@ from controller.firmware.engine.judging import Judgment, Verdict
 from controller.firmware.engine.options import parse
 from controller.firmware.engine.reports import SystemReport
 from controller.firmware.models import DeviceFirmware, Upgrade
+from controller.firmware.rules.aftermath import watched_until
+from controller.firmware.rules.downloads import revoke
 from controller.firmware.rules.systems import Reading, record_system
 from controller.firmware.rules.upgrades import appended, publish_progress
 
@@ -34,6 +36,7 @@ PATIENCE = timedelta(days=1)
 @transaction.atomic
 def record_attempt(holder: LeaseHolder[Upgrade], row: Upgrade, attempt: Attempt) -> None:
     """Record how far an attempt came; nothing if another worker has the row by now."""
+    revoke(row)
     if attempt.report is not None:
         record_system(row.device_id, Reading(attempt.report))
     match attempt.end:
@@ -106,15 +109,17 @@ def _verify_later(
         _tell(row)
 
 
-def _end(holder: LeaseHolder[Upgrade], row: Upgrade, state: State, reason: str) -> bool:
-    is_mine = holder.end(row, state=state, ended=timezone.now(), **_told(reason))
+def _end(
+    holder: LeaseHolder[Upgrade], row: Upgrade, state: State, reason: str, **values: Any
+) -> bool:
+    is_mine = holder.end(row, state=state, ended=timezone.now(), **_told(reason), **values)
     if is_mine:
         _tell(row)
     return is_mine
 
 
 def _confirm(holder: LeaseHolder[Upgrade], row: Upgrade, reason: str) -> None:
-    if not _end(holder, row, State.CONFIRMED, reason):
+    if not _end(holder, row, State.CONFIRMED, reason, watched_until=watched_until(row)):
         return
     now = timezone.now()
     if row.image_id:

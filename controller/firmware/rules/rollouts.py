@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Conflict, Refused
 from controller.base.leases import FREE, for_each
 from controller.celery import enqueue_on_commit
-from controller.configs.engine.waves import sizes
+from controller.configs.rules import waves
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device, DeviceGroup
 from controller.firmware.engine.options import parse
@@ -26,22 +26,27 @@ from controller.firmware.models import (
     ImageBoard,
     Upgrade,
 )
+from controller.firmware.rules.approvals import check_approved, is_needed
 from controller.firmware.rules.matching import Match, match_devices, with_systems
+from controller.firmware.rules.policies import check_switches
 from controller.firmware.rules.upgrades import (
     CLOSED,
     PUT_OFF,
     RUN,
+    UNDER_WAY,
     check_options,
     line,
     new_upgrade,
     publish_rollout,
+    retry,
+    tell_ended,
+    tell_proposed,
 )
 from geo.models import Location
 
 State = FirmwareRollout.State
 Of = Upgrade.State
 NOBODY = "No devices found matching the specified filters."
-UNDER_WAY = "Another upgrade of the device is under way."
 NO_CONNECTION = "The device has no enabled connection."
 
 
@@ -54,17 +59,23 @@ class Health:
     confirmed: int
     failed: int
     unknown: int
+    unwell: int
+    """Installed, but offline since, less healthy than before, or in error."""
     left: int
 
     @property
+    def bad(self) -> int:
+        return self.failed + self.unknown + self.unwell
+
+    @property
     def failure_percent(self) -> int:
-        """Return the share of devices that failed or are unknown, of those that were reached."""
-        bad = self.failed + self.unknown
-        return round(100 * bad / self.reached) if self.reached else 0
+        """Return the share of devices that are not well, of those that were reached."""
+        return waves.percent(self.bad, self.reached)
 
     def __str__(self) -> str:
         return (
             f"{self.confirmed} confirmed, {self.failed} failed, {self.unknown} unknown, "
+            f"{self.unwell} worse than before, "
             f"{self.left} left out, of {self.total}"
         )
 
@@ -104,7 +115,7 @@ def candidates(row: FirmwareRollout) -> list[Match]:
     if row.upgrade_all:
         wanted |= Q(pk__in=unassigned(row.build, row.group, row.location))
     devices = with_systems(Device.objects.filter(wanted).order_by("created", "pk"))
-    return match_devices(row.build, devices, parse(row.options), assigned={})
+    return match_devices(row.build, devices, parse(row.options))
 
 
 @transaction.atomic
@@ -112,8 +123,10 @@ def create_rollout(
     build: Build, *, author: User | None = None, **values: Any
 ) -> FirmwareRollout:
     """Create a draft; raise Refused if it would reach no device."""
-    check_options(values.get("options", {}))
+    options = check_options(values.get("options", {}))
     owner = build.category.organization
+    if owner is not None:
+        check_switches(options, owner.pk)
     row = FirmwareRollout(build=build, organization=owner, author=author, **values)
     for name in ("group", "location"):
         part = getattr(row, name)
@@ -123,35 +136,33 @@ def create_rollout(
     if not candidates(row):
         raise Refused(NOBODY)
     row.save()
+    if is_needed(row):
+        tell_proposed(row)
     return row
 
 
 @transaction.atomic
 def start(rollout: FirmwareRollout) -> FirmwareRollout:
     """Distribute the devices over the waves and release the first one."""
-    row = _locked(rollout.pk)
-    if row.state != State.DRAFT:
+    row = CARGO.locked(rollout.pk)
+    if not row.is_draft:
         raise Conflict("It has been started already.")
+    check_approved(row)
     found = candidates(row)
     if not found:
         raise Refused(NOBODY)
-    now = timezone.now()
-    row.state, row.started, row.wave_started = State.RUNNING, now, now
-    row.save()
     Upgrade.objects.bulk_create(_upgrades(row, found), batch_size=200)
     record_audit("firmware.rollout", row, after={"build": str(row.build)}, by=row.author)
-    _release(row, 0)
-    return row
+    return waves.start(CARGO, row)
 
 
 def _upgrades(row: FirmwareRollout, found: Sequence[Match]) -> list[Upgrade]:
     reachable = set(DeviceConnection.objects.by_ssh().values_list("device_id", flat=True))
     fit = _canaries_first([one for one in found if one.fits and one.device.pk in reachable])
-    limits = sizes(row.waves, len(fit))
-    rows = []
-    for at, one in enumerate(fit):
-        wave = next(number for number, limit in enumerate(limits) if at < limit)
-        rows.append(_upgrade(row, one, state=Of.WAITING, wave=wave))
+    rows = [
+        _upgrade(row, one, state=Of.WAITING, wave=wave)
+        for wave, one in waves.assign_waves(row.waves, fit)
+    ]
     now = timezone.now()
     chosen = {one.device.pk for one in fit}
     for one in found:
@@ -188,129 +199,100 @@ def _canaries_first(found: list[Match]) -> list[Match]:
     return first + rest
 
 
-def _release(row: FirmwareRollout, wave: int) -> None:
-    now = timezone.now()
-    row.wave, row.wave_started = wave, now
-    row.save()
-    waiting = Upgrade.objects.filter(rollout=row, state=Of.WAITING, wave__lte=wave)
-    busy = Upgrade.objects.filter(device=OuterRef("device"), state__in=Upgrade.OPEN)
-    waiting.filter(Exists(busy)).update(
-        state=Of.LEFT, reason=UNDER_WAY, log=line(UNDER_WAY), ended=now, modified=now
-    )
-    waiting.update(
-        state=Of.QUEUED, released=now, not_before=now, modified=now, log=line("Queued.")
-    )
-    enqueue_on_commit(RUN)
-    publish_rollout(row)
+class FirmwareCargo(waves.Cargo[FirmwareRollout]):
+    """Images; each device is an upgrade that workers carry out."""
 
+    model = FirmwareRollout
 
-def advance_all() -> None:
-    """Advance every running rollout; one that fails does not stop the others."""
-    running = list(
-        FirmwareRollout.objects.filter(state=State.RUNNING).values_list("pk", flat=True)
-    )
-    for_each(running, advance, name="firmware.rollouts")
-
-
-@transaction.atomic
-def advance(pk: UUID) -> FirmwareRollout:
-    """Halt on too many failures; otherwise release the next wave, or finish.
-
-    A wave is over when its pause has passed and each of its devices ended, is unknown, or
-    is away without having been sent anything.
-    """
-    row = _locked(pk)
-    if row.state != State.RUNNING or row.wave_started is None:
+    def locked(self, pk: UUID) -> FirmwareRollout:
+        rows = FirmwareRollout.objects.select_for_update(of=("self",))
+        row: FirmwareRollout = rows.select_related("build__category", "group", "location").get(
+            pk=pk
+        )
         return row
-    found = health(row)
-    if found.failure_percent > row.allowed:
-        _halt(row, found)
-    elif _is_over(row) and not _under_way(row).exists():
-        _next(row)
-    return row
+
+    def publish(self, row: FirmwareRollout) -> None:
+        publish_rollout(row)
+
+    def release(self, row: FirmwareRollout) -> None:
+        now = timezone.now()
+        waiting = Upgrade.objects.filter(rollout=row, state=Of.WAITING, wave__lte=row.wave)
+        busy = Upgrade.objects.filter(device=OuterRef("device"), state__in=Upgrade.OPEN)
+        waiting.filter(Exists(busy)).update(
+            state=Of.LEFT, reason=UNDER_WAY, log=line(UNDER_WAY), ended=now, modified=now
+        )
+        waiting.update(
+            state=Of.QUEUED, released=now, not_before=now, modified=now, log=line("Queued.")
+        )
+        enqueue_on_commit(RUN)
+
+    def bad_percent(self, row: FirmwareRollout, *, is_over: bool) -> tuple[int, str]:
+        found = health(row)
+        return found.failure_percent, str(found)
+
+    def is_under_way(self, row: FirmwareRollout) -> bool:
+        """Return whether a device has neither ended nor is away, or is still watched."""
+        mine = Upgrade.objects.filter(rollout=row)
+        open_ones = mine.filter(state__in=Upgrade.OPEN).exclude(state=Of.UNKNOWN)
+        # A device that waits for its window is not away: later waves wait for it.
+        is_away = Q(state=Of.QUEUED, attempts__gt=0, is_persistent=True)
+        is_away &= ~Q(reason__in=["", CLOSED, PUT_OFF])
+        watched = Q(state=Of.CONFIRMED, watched_until__isnull=False, is_well=None)
+        return open_ones.exclude(is_away).exists() or mine.filter(watched).exists()
+
+    def following(self, row: FirmwareRollout) -> int | None:
+        waiting = Upgrade.objects.filter(rollout=row, state=Of.WAITING).order_by("wave")
+        return waiting.values_list("wave", flat=True).first()
+
+    def waits_after_last(self) -> bool:
+        return False
+
+    def finish(self, row: FirmwareRollout) -> None:
+        """Tell people once of all devices that are not well."""
+        found = health(row)
+        if found.bad:
+            tell_ended(row, str(found))
+
+    def give_up(self, row: FirmwareRollout) -> None:
+        """Leave devices that were not told to flash as they are."""
+        now = timezone.now()
+        rest = Upgrade.objects.filter(
+            rollout=row, sent=None, state__in=(Of.WAITING, *Upgrade.BEFORE)
+        )
+        state = Of.CANCELLED if row.state == State.STOPPED else Of.LEFT
+        rest.update(
+            state=state,
+            reason=row.reason,
+            log=line(row.reason),
+            ended=now,
+            modified=now,
+            **FREE,
+        )
 
 
-def _is_over(row: FirmwareRollout) -> bool:
-    """Return whether the pause of the wave has passed, which the last one has none of."""
-    started = row.wave_started or timezone.now()
-    if timezone.now() >= started + timedelta(seconds=row.pause):
-        return True
-    return not Upgrade.objects.filter(rollout=row, state=Of.WAITING).exists()
+CARGO = FirmwareCargo()
+pause = partial(waves.pause, CARGO)
+resume = partial(waves.resume, CARGO)
+advance = partial(waves.advance, CARGO)
+advance_all = partial(waves.advance_all, CARGO)
 
 
-def _under_way(row: FirmwareRollout) -> QuerySet[Upgrade]:
-    open_ones = Upgrade.objects.filter(rollout=row, state__in=Upgrade.OPEN)
-    # A device that waits for its window is not away: later waves wait for it.
-    is_away = Q(state=Of.QUEUED, attempts__gt=0, is_persistent=True)
-    is_away &= ~Q(reason__in=["", CLOSED, PUT_OFF])
-    return open_ones.exclude(state=Of.UNKNOWN).exclude(is_away)
-
-
-def _next(row: FirmwareRollout) -> None:
-    following = Upgrade.objects.filter(rollout=row, state=Of.WAITING).order_by("wave").first()
-    if following is not None:
-        _release(row, following.wave)
-        return
-    row.state, row.ended = State.DONE, timezone.now()
-    row.save()
-    publish_rollout(row)
-
-
-def _halt(row: FirmwareRollout, found: Health) -> None:
-    reason = (
-        f"{found.failure_percent} % of the devices are not well, {row.allowed} % are allowed: "
-        f"{found}"
-    )
-    _close(row, State.HALTED, reason, Of.LEFT)
-
-
-def _close(
-    row: FirmwareRollout, state: FirmwareRollout.State, reason: str, of_rest: Upgrade.State
-) -> None:
-    """End a rollout; devices that were not told to flash keep what they have."""
-    now = timezone.now()
-    row.state, row.reason, row.ended = state, reason, now
-    row.save()
-    rest = Upgrade.objects.filter(
-        rollout=row, sent=None, state__in=(Of.WAITING, *Upgrade.BEFORE)
-    )
-    rest.update(state=of_rest, reason=reason, log=line(reason), ended=now, modified=now, **FREE)
-    publish_rollout(row)
-
-
-@transaction.atomic
-def pause(rollout: FirmwareRollout) -> FirmwareRollout:
-    """Start no further devices; those that were told to flash are looked after."""
-    row = _locked(rollout.pk)
-    if row.state != State.RUNNING:
-        raise Conflict("It is not running.")
-    row.state = State.PAUSED
-    row.save()
-    publish_rollout(row)
-    return row
-
-
-@transaction.atomic
-def resume(rollout: FirmwareRollout) -> FirmwareRollout:
-    """Resume a paused rollout; the current wave starts its waiting time again."""
-    row = _locked(rollout.pk)
-    if row.state != State.PAUSED:
-        raise Conflict("It is not paused.")
-    row.state, row.wave_started = State.RUNNING, timezone.now()
-    row.save()
-    enqueue_on_commit(RUN)
-    publish_rollout(row)
-    return row
-
-
-@transaction.atomic
 def stop(rollout: FirmwareRollout) -> FirmwareRollout:
     """Stop a rollout for good; devices that were told to flash are looked after."""
-    row = _locked(rollout.pk)
-    if row.state not in FirmwareRollout.ACTIVE:
-        raise Conflict("It is not under way.")
-    _close(row, State.STOPPED, "Stopped by a user.", Of.CANCELLED)
-    return row
+    return waves.stop(CARGO, rollout, State.STOPPED, "Stopped by a user.")
+
+
+def retryable(rollout: FirmwareRollout) -> QuerySet[Upgrade]:
+    """Return the upgrades of which nothing was written and that may be tried again."""
+    rows = Upgrade.objects.filter(rollout=rollout, sent=None, image__isnull=False)
+    return rows.filter(state__in=(Of.FAILED, Of.ABORTED))
+
+
+def retry_failed(rollout: FirmwareRollout, *, author: User) -> int:
+    """Queue these upgrades again, each as a new one. Returns their number."""
+    return for_each(
+        list(retryable(rollout)), lambda row: retry(row, author=author), name="firmware.retry"
+    )
 
 
 def discard(rollout: FirmwareRollout) -> None:
@@ -326,7 +308,8 @@ def health(row: FirmwareRollout) -> Health:
     counted: Any = Upgrade.objects.filter(rollout=row).aggregate(
         total=Count("pk"),
         reached=Count("pk", filter=Q(released__isnull=False) & ~Q(state=Of.LEFT)),
-        confirmed=Count("pk", filter=Q(state=Of.CONFIRMED)),
+        confirmed=Count("pk", filter=Q(state=Of.CONFIRMED) & ~Q(is_well=False)),
+        unwell=Count("pk", filter=Q(state=Of.CONFIRMED, is_well=False)),
         failed=Count("pk", filter=Q(state__in=(Of.FAILED, Of.ABORTED))),
         unknown=Count("pk", filter=Q(state=Of.UNKNOWN)),
         left=Count("pk", filter=Q(state=Of.LEFT)),
@@ -343,12 +326,3 @@ def by_wave(row: FirmwareRollout) -> list[dict[str, Any]]:
         counts[state] = count
         counts["total"] += count
     return list(found.values())
-
-
-def _locked(pk: UUID) -> FirmwareRollout:
-    row: FirmwareRollout = (
-        FirmwareRollout.objects.select_for_update(of=("self",))
-        .select_related("build__category", "group", "location")
-        .get(pk=pk)
-    )
-    return row

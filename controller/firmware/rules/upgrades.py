@@ -11,12 +11,12 @@ from django.utils import timezone
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Conflict, NotPermitted, Refused
-from controller.base.events import event_for, publish
+from controller.base.events import Event, event_for, publish
 from controller.base.leases import FREE
 from controller.celery import enqueue_on_commit
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device
-from controller.firmware.engine.options import parse
+from controller.firmware.engine.options import Options, parse
 from controller.firmware.models import (
     DeviceFirmware,
     DeviceSystem,
@@ -24,6 +24,7 @@ from controller.firmware.models import (
     Image,
     Upgrade,
 )
+from controller.firmware.rules.policies import check_switches, policy_of
 from controller.notifications.rules.notices import record_notices
 
 RUN = "controller.firmware.tasks.run_upgrades"
@@ -34,8 +35,11 @@ NO_CONNECTION = (
     "not be possible to upgrade it, please add one in the section named "
     '"DEVICE CONNECTIONS"'
 )
+UNDER_WAY = "Another upgrade of the device is under way."
 CLOSED = "The maintenance window is closed."
 PUT_OFF = "Put off before the flash: the window closed, or a configuration is being applied."
+LOST = "Given up by a user: the outcome is not known."
+REPLACED = "The device was replaced by another one: the outcome is not known."
 State = Upgrade.State
 
 
@@ -61,14 +65,20 @@ def start_upgrade(
     options: dict[str, Any] | None = None,
     author: User | None = None,
 ) -> Upgrade:
-    """Queue the upgrade of a device; raise Conflict if another one is under way."""
+    """Queue the upgrade of a device; raise Conflict if another one is under way.
+
+    Where the organization asks for a second person, it waits for an approval.
+    """
     check_device(device)
     check_image(device, image)
-    check_options(options or {})
+    check_switches(check_options(options or {}), device.organization_id)
     row = new_upgrade(device, image, options=options or {}, author=author)
-    if Upgrade.objects.filter(device=device, state__in=Upgrade.OPEN).exists():
-        raise Conflict("Another upgrade of the device is under way.")
-    row.log = line("Queued.")
+    waiting = (State.PROPOSED, *Upgrade.OPEN)
+    if Upgrade.objects.filter(device=device, state__in=waiting).exists():
+        raise Conflict(UNDER_WAY)
+    if policy_of(device.organization_id).needs_approval:
+        row.state = State.PROPOSED
+    row.log = line(f"{row.get_state_display()}.")
     row.save()
     record_audit("firmware.upgrade", device, after={"image": image.name}, by=author)
     publish_progress(row)
@@ -76,9 +86,10 @@ def start_upgrade(
     return row
 
 
-def check_options(options: object) -> None:
+def check_options(options: object) -> Options:
+    """Return the options; raise Refused with the reason if they cannot be."""
     try:
-        parse(options)
+        return parse(options)
     except ValueError as error:
         raise Refused({"upgrade_options": [str(error)]}) from error
 
@@ -138,7 +149,7 @@ def cancel(row: Upgrade, *, reason: str = "Cancelled by a user.") -> Upgrade:
     """
     now = timezone.now()
     stopped = Upgrade.objects.filter(
-        pk=row.pk, sent=None, state__in=(State.WAITING, *Upgrade.BEFORE)
+        pk=row.pk, sent=None, state__in=(State.PROPOSED, State.WAITING, *Upgrade.BEFORE)
     ).update(
         state=State.CANCELLED, reason=reason, ended=now, modified=now,
         log=appended(reason), **FREE,
@@ -163,10 +174,9 @@ def retry(row: Upgrade, *, author: User | None = None) -> Upgrade:
 
 
 @transaction.atomic
-def give_up(row: Upgrade) -> Upgrade:
-    """Close an upgrade of unknown outcome, as the device is lost or was replaced."""
+def give_up(row: Upgrade, reason: str = LOST) -> Upgrade:
+    """Close an upgrade of unknown outcome, as the device is lost."""
     now = timezone.now()
-    reason = "Given up by a user: the outcome is not known."
     closed = Upgrade.objects.filter(pk=row.pk, state=State.UNKNOWN).update(
         state=State.FAILED, reason=reason, ended=now, modified=now, log=appended(reason), **FREE
     )
@@ -175,6 +185,26 @@ def give_up(row: Upgrade) -> Upgrade:
         raise Conflict("Only upgrades of unknown outcome can be given up.")
     publish_progress(row)
     return row
+
+
+@transaction.atomic
+def replaced(row: Upgrade) -> Upgrade:
+    """Close an upgrade of unknown outcome, and accept the host key of the new device."""
+    row = give_up(row, REPLACED)
+    DeviceConnection.objects.filter(device=row.device_id).update(host_key="")
+    DeviceSystem.objects.filter(device=row.device_id).delete()
+    record_audit("firmware.replaced", row.device)
+    return row
+
+
+@transaction.atomic
+def accept_host_key(row: Upgrade) -> None:
+    """Forget the stored host key of a device whose reset made a new one, and ask it at once."""
+    if row.sent is None or not row.is_open or not parse(row.options).resets:
+        raise Conflict("Only a device that was reset by this upgrade shows a new host key.")
+    DeviceConnection.objects.filter(device=row.device_id).update(host_key="")
+    record_audit("firmware.accept_host_key", row.device)
+    ask_now(row)
 
 
 def ask_now(row: Upgrade) -> None:
@@ -194,19 +224,35 @@ def appended(text: str) -> Any:
 
 
 def publish_progress(row: Upgrade) -> None:
-    publish(
-        event_for(
-            row, "firmware.upgrade", "firmware:read", name=row.device.name, state=row.state,
-            reason=row.reason, device=row.device_id, rollout=row.rollout_id,
-            image=row.image_name,
-        )
+    event = event_for(
+        row, "firmware.upgrade", "firmware:read", name=row.device.name, state=row.state,
+        reason=row.reason, device=row.device_id, rollout=row.rollout_id,
+        image=row.image_name,
     )  # fmt: skip
+    publish(event)
+    # Of a rollout under way people are told once, when it halts or ends.
+    if row.rollout is None or row.rollout.state not in FirmwareRollout.ACTIVE:
+        record_notices([event])
 
 
 def publish_rollout(row: FirmwareRollout) -> None:
-    event = event_for(
-        row, "firmware.rollout", "firmware:read", name=str(row.build), state=row.state,
-        wave=row.wave, waves=len(row.waves), reason=row.reason,
-    )  # fmt: skip
+    event = _event(row, row.state, row.reason)
     publish(event)
     record_notices([event])
+
+
+def tell_ended(row: FirmwareRollout, reason: str) -> None:
+    """Tell people once that a rollout ended with devices that are not well."""
+    record_notices([_event(row, "incomplete", reason)])
+
+
+def tell_proposed(row: FirmwareRollout) -> None:
+    """Tell those who may approve a rollout that it waits for them."""
+    record_notices([_event(row, "asked", "")])
+
+
+def _event(row: FirmwareRollout, state: str, reason: str) -> Event:
+    return event_for(
+        row, "firmware.rollout", "firmware:read", name=str(row.build), state=state,
+        wave=row.wave, waves=len(row.waves), reason=reason,
+    )  # fmt: skip

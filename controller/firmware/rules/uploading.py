@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from controller.accounts.models import User
@@ -13,13 +12,10 @@ from controller.firmware.engine.formats import check_name
 from controller.firmware.engine.images import ImageReport, inspect
 from controller.firmware.engine.metadata import BOARD, Metadata
 from controller.firmware.engine.names import image_type, safe_name
-from controller.firmware.engine.signatures import PublicKey, Verdict, read_public_key
+from controller.firmware.engine.signatures import Verdict
 from controller.firmware.models import Build, Image, ImageBoard
+from controller.firmware.rules.policies import trusted_keys
 from controller.firmware.rules.storage import discard, keep, store
-
-
-def trusted_keys() -> list[PublicKey]:
-    return [read_public_key(line) for line in settings.MUSTER_FIRMWARE_KEYS]
 
 
 def add_image(
@@ -33,7 +29,7 @@ def add_image(
     _checked(check_name, name)
     stored = store(parts)
     try:
-        report = _checked(inspect, stored.path, trusted_keys())
+        report = _checked(inspect, stored.path, trusted_keys(build.category.organization_id))
         row = _row(build, report, kind or image_type(name), name=name, **values)
         row.size, row.sha256 = stored.size, stored.sha256
         with transaction.atomic():

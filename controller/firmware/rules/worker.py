@@ -4,34 +4,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
-from django.db.models import Exists, OuterRef
-from django.utils import timezone
+from django.conf import settings
 
 from controller.base.errors import Refused
 from controller.base.leases import LeaseHolder
 from controller.base.outbound.transactions import blocking
 from controller.celery import enqueue_on_commit
 from controller.configs.drivers.runner import Connector
-from controller.configs.models import Push
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.models import DeviceConnection
 from controller.connections.rules import record_attempts, usable_connections
-from controller.firmware.drivers.contract import (
-    Attempt,
-    BeforeFlash,
-    End,
-    Phase,
-    UpgradeOrder,
-)
+from controller.firmware.drivers.contract import Attempt, End, UpgradeOrder
 from controller.firmware.drivers.openwrt import finish, read_system, upgrade
 from controller.firmware.engine.judging import Before, Verdict, Wanted, judge
 from controller.firmware.engine.options import parse
 from controller.firmware.models import UPGRADES, Upgrade
+from controller.firmware.rules.downloads import download_url, lane_of
+from controller.firmware.rules.hooks import RowHooks, closed_until
 from controller.firmware.rules.outcomes import (
     postpone,
     record_attempt,
@@ -39,10 +30,10 @@ from controller.firmware.rules.outcomes import (
     record_silence,
     retry_later,
 )
+from controller.firmware.rules.policies import policy_of
 from controller.firmware.rules.queue import AT_ONCE, is_work_due, lease_due
 from controller.firmware.rules.systems import connector
-from controller.firmware.rules.upgrades import CLOSED, PUT_OFF, RUN, appended, publish_progress
-from networks.gateways.engine import maintenance_windows
+from controller.firmware.rules.upgrades import CLOSED, DEACTIVATED, RUN
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +42,6 @@ TICK_SECONDS = 0.5
 TURN_SECONDS = 30.0
 LOOK_SECONDS = 60.0
 NO_WAY = "There is no enabled connection with an address."
-SHORT_DELAY = timedelta(minutes=1)
 
 
 def run_upgrades() -> int:
@@ -116,53 +106,18 @@ class Turn:
             gone = Attempt(End.ABORTED, "The image was deleted.")
             await sync_to_async(record_attempt)(self.holder, row, gone)
             return
+        if row.device.is_deactivated:
+            gone = Attempt(End.ABORTED, DEACTIVATED)
+            await sync_to_async(record_attempt)(self.holder, row, gone)
+            return
         if connection is None:
             await sync_to_async(retry_later)(self.holder, row, NO_WAY)
             return
         connect = self.connect(connection, self.gate)
         order = await sync_to_async(order_for)(row)
-        attempt = await upgrade(
-            order, connect,
-            on_phase=lambda phase, text: sync_to_async(self.enter)(row, phase, text),
-            may_flash=lambda before: sync_to_async(self.may_flash)(row, before),
-        )  # fmt: skip
+        attempt = await upgrade(order, connect, RowHooks(self.holder, row))
         await sync_to_async(self.note)(connection, connect, attempt)
         await sync_to_async(record_attempt)(self.holder, row, attempt)
-
-    def enter(self, row: Upgrade, phase: Phase, text: str) -> None:
-        """Write that a phase begins, unless the upgrade was cancelled."""
-        now = timezone.now()
-        mine = self.holder.mine.filter(pk=row.pk, sent=None)
-        if mine.update(state=phase.value, reason="", modified=now, log=appended(text)):
-            row.refresh_from_db(fields=["state", "log"])
-            publish_progress(row)
-
-    @transaction.atomic
-    def may_flash(self, row: Upgrade, before: BeforeFlash) -> bool:
-        """Mark the upgrade as sent; from here on it is only asked about.
-
-        Returns False if it was cancelled or taken over, or if the window has closed.
-        """
-        pushing = Push.objects.filter(
-            config__device=OuterRef("device"), state=Push.State.APPLYING
-        )
-        if closed_until(row) or self.holder.mine.filter(Exists(pushing), pk=row.pk).exists():
-            postpone(self.holder, row, timezone.now() + SHORT_DELAY, PUT_OFF)
-            return False
-        if not self.holder.mark_sent(row.pk):
-            return False
-        self.holder.mine.filter(pk=row.pk).update(
-            boot_id=before.report.boot_id,
-            old_version=before.report.version,
-            old_revision=before.report.revision,
-            is_marked=before.is_marked,
-            state=Upgrade.State.FLASHING,
-            modified=timezone.now(),
-            log=appended("Flashing. From here on nothing is repeated."),
-        )
-        row.refresh_from_db()
-        publish_progress(row)
-        return True
 
     # --- after the flash
 
@@ -201,6 +156,7 @@ class Turn:
 def order_for(row: Upgrade) -> UpgradeOrder:
     if row.image is None:
         raise ValueError("An upgrade without image cannot be ordered.")
+    policy = policy_of(row.device.organization_id)
     return UpgradeOrder(
         id=row.pk.hex,
         device_id=row.device_id.hex,
@@ -211,6 +167,11 @@ def order_for(row: Upgrade) -> UpgradeOrder:
         version=row.version,
         revision=row.revision,
         options=parse(row.options),
+        signatures=policy.signatures,
+        backup=policy.backup,
+        download_url=download_url(),
+        lane=lane_of(row),
+        rate=settings.MUSTER_FIRMWARE_SITE_RATE,
     )
 
 
@@ -218,14 +179,3 @@ def before_of(row: Upgrade) -> Before:
     return Before(
         row.boot_id, row.old_revision, row.old_version, row.pk.hex if row.is_marked else ""
     )
-
-
-def closed_until(row: Upgrade) -> datetime | None:
-    """Return when the maintenance window opens; None if it is open."""
-    if row.rollout is None or not row.rollout.window:
-        return None
-    now = timezone.now()
-    zone = ZoneInfo(row.device.site.timezone if row.device.site else "UTC")
-    windows = maintenance_windows.parse(row.rollout.window)
-    opening = maintenance_windows.next_opening(windows, now, zone)
-    return opening if opening and opening > now else None

@@ -11,6 +11,10 @@ CONFIG_APPLIED = "config_applied"
 CERTIFICATE = "certificate_expiring"
 HALTED = "rollout_halted"
 APPROVAL = "approval_asked"
+FLASH_FAILED = "firmware_failed"
+FLASH_UNKNOWN = "firmware_unknown"
+FLASHED = "firmware_installed"
+ROLLOUT_ENDED = "firmware_rollout_ended"
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,20 @@ KINDS: Mapping[str, Kind] = {
     ),
     HALTED: Kind("Rollout halted", "error", "The rollout of {name} was halted{because}", "rollout"),
     APPROVAL: Kind("Approval asked", "info", "{name} waits for approval", "approval"),
+    FLASH_FAILED: Kind(
+        "Firmware upgrade failed", "error", "The upgrade of {name} failed{because}", "firmware"
+    ),
+    FLASH_UNKNOWN: Kind(
+        "Firmware upgrade unknown", "warning",
+        "{name} was told to flash and has not come back{because}", "firmware",
+    ),
+    FLASHED: Kind(
+        "Firmware upgrade confirmed after all", "success",
+        "{name} runs its new firmware after all", "firmware", is_recovery=True,
+    ),
+    ROLLOUT_ENDED: Kind(
+        "Firmware rollout ended", "warning", "The rollout of {name} has ended{because}", "rollout"
+    ),
     **_monitoring_kinds(),
 }  # fmt: skip
 LEVELS = ("success", "info", "warning", "error")
@@ -80,6 +98,12 @@ FOUND: Mapping[tuple[str, str], tuple[str, str]] = {
     ("certificate.expiring", ""): (CERTIFICATE, "cert:update"),
     ("rollout.progress", "halted"): (HALTED, "template:update"),
     ("firmware.rollout", "halted"): (HALTED, "firmware:update"),
+    ("firmware.rollout", "incomplete"): (ROLLOUT_ENDED, "firmware:update"),
+    ("firmware.rollout", "asked"): (APPROVAL, "firmware:upgrade"),
+    ("firmware.upgrade", "failed"): (FLASH_FAILED, "firmware:update"),
+    ("firmware.upgrade", "unknown"): (FLASH_UNKNOWN, "firmware:update"),
+    ("firmware.upgrade", "confirmed"): (FLASHED, "firmware:update"),
+    ("firmware.upgrade", "proposed"): (APPROVAL, "firmware:upgrade"),
     ("device.enrollment", "pending"): (APPROVAL, "device:create"),
     ("change.progress", "pending"): (APPROVAL, "network:update"),
 } | {
@@ -93,6 +117,7 @@ ABOUT: Mapping[str, str] = {
     "config.status": "devices.device",
     "rollout.progress": "configs.rollout",
     "firmware.rollout": "firmware.firmwarerollout",
+    "firmware.upgrade": "firmware.upgrade",
     "device.enrollment": "devices.enrollment",
     "change.progress": "networks.change",
 } | {f"monitoring.{name}": "devices.device" for name in MONITORED}

@@ -31,7 +31,7 @@ class BuildSerializer(serializers.ModelSerializer[Build]):
         model = Build
         fields = [
             "id", "category_relation", "created", "modified", "version", "os", "changelog",
-            "category",
+            "category", "is_step",
         ]  # fmt: skip
         validators: list[Any] = []
 

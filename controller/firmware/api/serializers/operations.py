@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controller.accounts.api.serializers import VisibleRelatedField
-from controller.configs.models.rollouts import usual_waves, valid_waves
+from controller.configs.models.waves import usual_waves, valid_waves
 from controller.devices.models import DeviceGroup
 from controller.dialects.openapi.shapes import OBJECT, TEXTS
 from controller.firmware.api.serializers.catalog import BuildSerializer

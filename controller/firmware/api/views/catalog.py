@@ -39,7 +39,7 @@ from controller.firmware.api.serializers.operations import (
     TargetSerializer,
 )
 from controller.firmware.models import Build, Category, FirmwareRollout, Image
-from controller.firmware.rules import catalog, rollouts, uploading
+from controller.firmware.rules import approvals, catalog, rollouts, uploading
 
 
 class CategoryViewSet(RuleViewSet):
@@ -84,7 +84,9 @@ class BuildViewSet(RuleViewSet):
                 row = rollouts.create_rollout(
                     build, author=require_user(request), **given.validated_data
                 )
-                rollouts.start(row)
+                # Where a second person is asked for, it stays a draft until then.
+                if not approvals.is_needed(row):
+                    rollouts.start(row)
         except Conflict:
             raise
         except Refused as error:

@@ -31,7 +31,7 @@ from controller.firmware.api.serializers.operations import (
 )
 from controller.firmware.engine.openwisp_words import states_of
 from controller.firmware.models import FirmwareRollout, Upgrade
-from controller.firmware.rules import rollouts, upgrades
+from controller.firmware.rules import approvals, rollouts, upgrades
 
 State = FirmwareRollout.State
 MESSAGE = OpenApiResponse(
@@ -68,7 +68,7 @@ class OperationViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
 
     queryset = Upgrade.objects.order_by("-created")
     resource = "firmware"
-    permissions = {"cancel": "firmware:upgrade", "retry": "firmware:upgrade"}
+    permissions = dict.fromkeys(("approve", "cancel", "retry"), "firmware:upgrade")
     filterset_class = OperationFilter
     serializer_class = OperationSerializer
 
@@ -85,6 +85,13 @@ class OperationViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
         except Conflict as error:
             return Response({"error": str(error)}, status.HTTP_409_CONFLICT)
         return Response({"message": "Upgrade operation cancelled successfully"})
+
+    @extend_schema(request=None, responses=OperationSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, pk: str) -> Response:
+        """Approve an upgrade that somebody else started."""
+        row = approvals.approve_upgrade(self.get_object(), by=require_user(request))
+        return Response(self.get_serializer(row).data)
 
     @extend_schema(request=None, responses={201: OperationSerializer})
     @action(detail=True, methods=["post"])
@@ -114,7 +121,9 @@ class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
 
     queryset = with_status().select_related("build__category").order_by("-created")
     resource = "firmware"
-    permissions = dict.fromkeys(("pause_it", "resume_it", "stop_it"), "firmware:upgrade")  # fmt: skip
+    permissions = dict.fromkeys(
+        ("approve", "start", "pause_it", "resume_it", "stop_it"), "firmware:upgrade"
+    )
     filterset_class = BatchFilter
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -134,6 +143,19 @@ class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
 
     def moved(self, row: FirmwareRollout) -> Response:
         return Response(self.get_serializer(self.get_queryset().get(pk=row.pk)).data)
+
+    @extend_schema(request=None, responses=FirmwareBatchSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, pk: str) -> Response:
+        """Approve a draft of somebody else, where the organization asks for that."""
+        row = self.get_object()
+        return self.moved(approvals.approve_rollout(row, by=require_user(request)))
+
+    @extend_schema(request=None, responses=FirmwareBatchSerializer)
+    @action(detail=True, methods=["post"])
+    def start(self, _request: Request, pk: str) -> Response:
+        """Start a draft with its first wave."""
+        return self.moved(rollouts.start(self.get_object()))
 
     @extend_schema(request=None, responses=FirmwareBatchSerializer)
     @action(detail=True, methods=["post"], url_path="pause")

@@ -1,0 +1,84 @@
+"""Devices after their upgrade: online, as healthy as before, and their configuration applied."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from controller.base.leases import for_each
+from controller.configs.models import Config
+from controller.devices.models import Presence
+from controller.firmware.models import Upgrade
+from controller.firmware.rules.policies import policy_of
+from controller.firmware.rules.upgrades import appended, publish_progress
+from controller.monitoring.engine.health import Health
+from controller.monitoring.models import MonitoredDevice
+
+WORSE = (Health.OK, Health.PROBLEM, Health.CRITICAL)
+# How much longer a device may take until it has been online for the whole time.
+GRACE = timedelta(minutes=15)
+
+
+def state_before(device_id: UUID) -> dict[str, Any]:
+    """Return what the state of a device after its upgrade is compared with."""
+    return {"health_before": _health(device_id), "had_config_error": _has_error(device_id)}
+
+
+def watched_until(row: Upgrade) -> Any:
+    """Return until when an upgraded device is watched; None if it was not flashed."""
+    if row.sent is None:
+        return None
+    minutes = policy_of(row.device.organization_id).watch_minutes
+    return timezone.now() + timedelta(minutes=minutes) if minutes else None
+
+
+def judge_watched() -> int:
+    """Judge the devices whose time is over. Returns their number."""
+    due = Upgrade.objects.filter(watched_until__lte=timezone.now(), is_well=None)
+    rows = due.filter(state=Upgrade.State.CONFIRMED).select_related("device", "rollout")
+    return for_each(rows, judge, name="firmware.aftermath")
+
+
+def judge(row: Upgrade) -> None:
+    """Record whether a device is as well as before; later, if that is not clear yet."""
+    presence = Presence.objects.filter(device=row.device_id).first()
+    if presence and _is_too_early(row, presence):
+        return
+    found = list(_troubles(row, presence))
+    reason = " ".join(found) or "The device is as well as before."
+    now = timezone.now()
+    mine = Upgrade.objects.filter(pk=row.pk, is_well=None)
+    values: dict[str, Any] = {"reason": f"{row.reason} {reason}"} if found else {}
+    if mine.update(is_well=not found, modified=now, log=appended(reason), **values):
+        row.refresh_from_db()
+        publish_progress(row)
+
+
+def _is_too_early(row: Upgrade, presence: Presence) -> bool:
+    if row.watched_until is None or row.ended is None:
+        return False
+    now, patience = timezone.now(), row.watched_until - row.ended
+    has_come_late = presence.state == Presence.State.ONLINE and presence.since > now - patience
+    return has_come_late and now < row.watched_until + GRACE
+
+
+def _troubles(row: Upgrade, presence: Presence | None) -> Any:
+    if presence and presence.state == Presence.State.OFFLINE:
+        yield "It has gone offline since."
+    before, after = row.health_before, _health(row.device_id)
+    if before in WORSE and after in WORSE and WORSE.index(after) > WORSE.index(before):
+        yield f"Its health was {before} before and is {after} now."
+    if _has_error(row.device_id) and not row.had_config_error:
+        yield "Its configuration is in error, which it was not before."
+
+
+def _health(device_id: UUID) -> str:
+    found = MonitoredDevice.objects.filter(device=device_id).values_list("health", flat=True)
+    return found.first() or ""
+
+
+def _has_error(device_id: UUID) -> bool:
+    return Config.objects.filter(
+        device=device_id, is_retired=False, status=Config.Status.ERROR
+    ).exists()
