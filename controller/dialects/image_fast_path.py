@@ -1,8 +1,8 @@
 """Serve firmware images to devices outside the threads of Django.
 
 A hundred slow downloads hold a hundred open files and no thread. The token is in the header
-``Authorization`` or is the whole body of a POST, for programs that can send a file only. HEAD
-without a token says that the portal is reached.
+``Authorization`` or is the whole body of a POST, for programs that can send a file only. A
+request without a token says that the portal is reached.
 """
 
 import asyncio
@@ -50,7 +50,11 @@ class ImageFastPath:
                 token = await token_of(scope, receive)
             except ClientGone:
                 return
-            await self.serve(token, scope, receive, send)
+            if token or scope["method"] == "POST":
+                await self.serve(token, scope, receive, send)
+            else:
+                # As some programs ask where others send HEAD.
+                await answer(send, HTTPStatus.OK)
         else:
             await answer(send, HTTPStatus.METHOD_NOT_ALLOWED)
 

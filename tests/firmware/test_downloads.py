@@ -127,7 +127,8 @@ def test_a_token_ends_with_its_hour_its_phase_and_the_next_token(
 @pytest.mark.parametrize("token", ["", "x" * 43, "x" * 100_000])
 def test_strangers_learn_nothing(application: Any, upgrade: Upgrade, token: str) -> None:
     downloads.issue(upgrade)
-    assert ask(application, token).status == 404
+    answer = ask(application, token)
+    assert (answer.status, answer.body) == (404 if token else 200, b"")
     assert ask(application, method="POST", body=token.encode()).status == 404
     assert ask(application, method="DELETE").status == 405
     assert ask(application, method="HEAD").status == 200
@@ -193,7 +194,7 @@ class Portal:
                 for name, value in found.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                cut = portal.cuts.pop(0) if portal.cuts and self.command != "HEAD" else None
+                cut = portal.cuts.pop(0) if portal.cuts and found.body else None
                 self.wfile.write(found.body[:cut])
                 self.close_connection = True
 
@@ -237,8 +238,9 @@ def test_a_device_that_reaches_the_portal_downloads_its_image(
     router.has_only(tool)
     upgrade = run(start_upgrade(a_device(organization, router), an_image(organization)))
     assert upgrade.state == State.AWAY, upgrade.log
-    assert "downloaded from the portal" in upgrade.log
-    assert portal.asked == ["HEAD", "GET" if tool == "curl" else "POST"]
+    assert "downloaded from the portal" in upgrade.log, upgrade.log
+    # The wget of busybox asks with GET where others send HEAD.
+    assert portal.asked == (["HEAD", "GET"] if tool == "curl" else ["GET", "POST"])
     assert not ImageDownload.objects.exists()
     assert not router.has("tmp/muster-firmware.bin.key")
     assert run_to_end(upgrade).state == State.CONFIRMED, upgrade.log

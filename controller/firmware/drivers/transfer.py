@@ -31,6 +31,8 @@ async def _download(order: UpgradeOrder, shell: Shell, hooks: Hooks) -> bool:
     seconds = COMMAND_SECONDS + order.size / SLOWEST_BYTES
     command = f'sh -c {shlex.quote(SCRIPT)} sh {shlex.quote(order.download_url)} "{FILE}"'
     result = await shell.run(command, stdin=f"{token}\n".encode(), timeout=seconds)
+    if result.exit_status:
+        await hooks.note(f"The device could not download it: {words(result)}")
     return result.exit_status == 0
 
 
