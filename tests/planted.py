@@ -17,6 +17,7 @@ from controller.base import archive
 from controller.base.secret_fields import NOTHING, secret_fields
 from controller.configs.models import Config, Rollout, Snapshot, Template
 from controller.connections.models import Command, Credentials, Terminal, TerminalPart
+from controller.firmware.models import ConfigurationBackup
 from controller.vpn.models import Vpn, VpnClient
 from networks.gateways.models import Change
 from supervisor_proxy.models import (
@@ -86,6 +87,7 @@ def add_rows(world: World) -> None:
     VpnClient.objects.create(vpn_id=world.rows["vpn"], device_id=world.rows["device"])
     Command.objects.update(type="change_password")
     StoredBackup.objects.update(password="x")
+    ConfigurationBackup.objects.create(device_id=world.rows["device"], size=1, archive=b"x")
 
 
 def wifi(marker: str) -> bytes:
@@ -108,6 +110,7 @@ SPECIAL: Mapping[tuple[type[Model], str], Callable[[Any, str], Any]] = {
         "username": "root", "password": marker, "key": marker,
     },
     (Snapshot, "archive"): lambda _, marker: wifi(marker),
+    (ConfigurationBackup, "archive"): lambda _, marker: wifi(marker),
     (Snapshot, "made_of"): ingredients,
     (Version, "values"): lambda row, marker: version(row.values, marker),
     (Template, "config"): lambda row, marker: configuration(row.config, marker),

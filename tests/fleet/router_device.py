@@ -5,7 +5,8 @@ without what sysupgrade does not keep, unless a trouble is set:
 
 ``never`` does not come back; ``reboot`` restarts without writing; ``slot`` comes back on an
 older system; ``other`` comes back with another release; ``refused`` refuses; ``nothing`` says
-that it flashes and does not.
+that it flashes and does not; ``hangs`` leaves the connection open and flashes later; ``moved``
+comes back at another address.
 """
 
 from __future__ import annotations
@@ -150,11 +151,16 @@ class Router(SshDevice):
         if "-n" in flags.split():
             shutil.rmtree(self.root / "etc")
             (self.root / "etc").mkdir()
-            for path in (self.host_key_path, self.host_key_path.with_suffix(".pub")):
-                path.unlink()
-            make_key(self.host_key_path)
+            self.new_host_key()
+        if self.trouble == "moved":
+            self.host = "127.0.0.2"
         release = {"slot": RELEASES["old"], "other": RELEASES["other"]}.get(self.trouble)
         self.run_release(release or self.image_release())
+
+    def new_host_key(self) -> None:
+        for path in (self.host_key_path, self.host_key_path.with_suffix(".pub")):
+            path.unlink()
+        make_key(self.host_key_path)
 
     def image_release(self) -> dict[str, str]:
         text = (self.folder / "flash.image").read_bytes().rpartition(b'{"metadata_version"')[2]

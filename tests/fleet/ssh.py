@@ -279,7 +279,7 @@ def _sessions(server: int) -> list[int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
-            if name.startswith("sshd") and int(rest.split()[1]) == server:
+            if name.startswith(("sshd", "dropbear")) and int(rest.split()[1]) == server:
                 pid = int(stat.parent.name)
                 found += [*_sessions(pid), pid]
     return found

@@ -34,7 +34,7 @@ class TrustedKeyAdmin(RuleAdmin):
     resource = "firmware"
     create_rule = policies.add_key
     delete_rule = policies.remove_key
-    fields = ["organization", "name", "key"]
+    fields = ["organization", "name", "public_key"]
     list_display = ["name", "owner", "created"]
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]

@@ -169,7 +169,7 @@ class Migration(migrations.Migration):
                 ),
                 ("name", models.CharField(max_length=64)),
                 (
-                    "key",
+                    "public_key",
                     models.TextField(
                         help_text="The usign public key: its file, or the base64 line of it.",
                         max_length=500,

@@ -68,8 +68,8 @@ class TrustedKey(Shareable, Base):
     """Public key whose signatures of images are trusted."""
 
     name = models.CharField(max_length=64)
-    key = models.TextField(
-        "public key", max_length=500, validators=[valid_key],
+    public_key = models.TextField(
+        max_length=500, validators=[valid_key],
         help_text="The usign public key: its file, or the base64 line of it.",
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ def check_switches(options: Options, organization_id: UUID) -> None:
 def trusted_keys(organization_id: UUID | None) -> list[PublicKey]:
     """Return the keys trusted for images of an organization: its own, and those of all."""
     rows = TrustedKey.objects.filter(Q(organization=None) | Q(organization=organization_id))
-    lines = [*settings.MUSTER_FIRMWARE_KEYS, *rows.values_list("key", flat=True)]
+    lines = [*settings.MUSTER_FIRMWARE_KEYS, *rows.values_list("public_key", flat=True)]
     return [read_public_key(line) for line in lines]
 
 
@@ -52,8 +52,8 @@ def add_key(**values: Any) -> TrustedKey:
     """Trust a key, and judge the signatures of stored images again."""
     row = TrustedKey(**values).checked()
     known = {one.id for one in trusted_keys(row.organization_id)}
-    if read_public_key(row.key).id in known:
-        raise Refused({"key": ["A key with this id is trusted already."]})
+    if read_public_key(row.public_key).id in known:
+        raise Refused({"public_key": ["A key with this id is trusted already."]})
     row.save()
     _judge_images(row.organization_id, Image.Signature.UNKNOWN_KEY)
     return row
