@@ -1,6 +1,8 @@
 from typing import Any
 from uuid import UUID
 
+from django.http import Http404
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import PermissionDenied
@@ -9,6 +11,7 @@ from rest_framework.response import Response
 
 from controller.base.errors import NotFound
 from controller.devices.api.views import OfDevice
+from controller.devices.models import Device
 from controller.dialects.openwisp import HasResourcePermission, View, require_user
 from controller.firmware.api.serializers.operations import (
     DeviceFirmwareSerializer,
@@ -18,7 +21,18 @@ from controller.firmware.models import DeviceFirmware, DeviceSystem, Upgrade
 from controller.firmware.rules.upgrades import DEACTIVATED, assign_image
 
 
-class OneOfDevice(OfDevice, View):
+class OfKnownDevice(OfDevice):
+    """Mixin that refuses unknown devices in the words of OpenWISP's firmware upgrader."""
+
+    @cached_property
+    def device(self) -> Device:
+        try:
+            return super().device
+        except Http404 as error:
+            raise NotFound("device not found") from error
+
+
+class OneOfDevice(OfKnownDevice, View):
     """Something that a device has once."""
 
     resource = "firmware"

@@ -20,7 +20,6 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from controller.base.errors import Conflict
-from controller.devices.api.views import OfDevice
 from controller.dialects.openwisp import OwnedViewSet, require_user
 from controller.firmware.api.filters.operations import BatchFilter, OperationFilter
 from controller.firmware.api.serializers.operations import (
@@ -29,6 +28,7 @@ from controller.firmware.api.serializers.operations import (
     FirmwareBatchSerializer,
     OperationSerializer,
 )
+from controller.firmware.api.views.devices import OfKnownDevice
 from controller.firmware.engine.openwisp_words import states_of
 from controller.firmware.models import FirmwareRollout, Upgrade
 from controller.firmware.rules import approvals, rollouts, upgrades
@@ -101,7 +101,7 @@ class OperationViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
         return Response(self.get_serializer(row).data, status.HTTP_201_CREATED)
 
 
-class DeviceOperationViewSet(OfDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):
+class DeviceOperationViewSet(OfKnownDevice, ReadOnlyModelViewSet[Any], OwnedViewSet):
     """Upgrades of one device, the newest first."""
 
     queryset = Upgrade.objects.order_by("-created")
