@@ -133,10 +133,11 @@ class FirmwareRolloutAdmin(WaveAdmin):
         )
 
     def carry_out(self, request: HttpRequest, rollout: Any, do: Any) -> None:
+        user: Any = request.user
         if do is approvals.approve_rollout:
-            do(rollout, by=request.user)
+            do(rollout, by=user)
         elif do is rollouts.retry_failed:
-            do(rollout, author=request.user)
+            do(rollout, author=user)
         else:
             do(rollout)
 
