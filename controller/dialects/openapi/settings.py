@@ -20,9 +20,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "HealthEnum": "controller.monitoring.api.filters.HEALTH_CHOICES",
-        "FirmwareRolloutStateEnum": "controller.firmware.models.FirmwareRollout.State",
         "UpgradeStateEnum": "controller.firmware.models.Upgrade.State",
-        "RolloutStateEnum": "controller.configs.models.Rollout.State",
+        "RolloutStateEnum": "controller.configs.models.waves.WaveRollout.State",
         "SnapshotStateEnum": "controller.configs.models.Snapshot.State",
         "LocationTypeEnum": "geo.models.Location.Type",
         "BackendEnum": "controller.configs.models.Backend",
