@@ -174,7 +174,6 @@ class Migration(migrations.Migration):
                         help_text="The usign public key: its file, or the base64 line of it.",
                         max_length=500,
                         validators=[controller.firmware.models.policies.valid_key],
-                        verbose_name="public key",
                     ),
                 ),
             ],
