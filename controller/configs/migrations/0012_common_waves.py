@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("configs", "0010_plain_names"),
+        ("configs", "0011_plain_states"),
     ]
 
     operations = [
