@@ -1,6 +1,6 @@
 """Waves of rollouts, the same for every cargo: gates, pauses, halts and the end.
 
-A cargo says what the kinds differ in: whom a wave reaches, how its devices are, and what happens
+A cargo says what the kinds differ in: the devices of a wave, how they are, and what happens
 at the end or when too many are not well.
 """
 
