@@ -168,8 +168,13 @@ def read_interface(report: Report, at: int, name: str, interface: Mapping[str, A
 
 def total(statistics: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
     """Return the sum of some counters; None where one of them is missing."""
-    found = [number(statistics.get(name), 0, LARGEST) for name in names]
-    return None if None in found else sum(one for one in found if one is not None)
+    found = 0.0
+    for name in names:
+        value = number(statistics.get(name), 0, LARGEST)
+        if value is None:
+            return None
+        found += value
+    return found
 
 
 def speed_of(value: Any) -> float | None:

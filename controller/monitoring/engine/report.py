@@ -14,7 +14,7 @@ MOST_COMPLAINTS = 20
 LONGEST_TEXT = 128
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Client:
     """A station of an access point."""
 

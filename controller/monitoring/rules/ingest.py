@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
+import orjson
 from django.db import transaction
 
 from controller.devices.models import Device
@@ -26,12 +27,12 @@ from controller.monitoring.models import (
     Snapshot,
 )
 from controller.monitoring.rules import wifi
+from controller.monitoring.rules.writing import upsert
 
 MINUTE, DAY = 60, 86_400
 # How far a device's clock is believed.
 OLDEST_SECONDS, FUTURE_SECONDS = 30 * DAY, 10 * MINUTE
 FASTEST = 1  # deflate: the body is stored with each report, and read seldom
-BATCH = 500
 REPORT, PINGS = "report", "pings"
 WRONG_CLOCK = "Its clock is wrong: reports count from when they arrive."
 
@@ -77,7 +78,7 @@ def ingest(arrivals: Sequence[Arrival]) -> set[UUID]:
         if row.at != before:
             newest[arrival.device] = arrival
             previous |= {} if before is None else {arrival.device: before}
-    Sample.objects.bulk_create(samples, batch_size=BATCH, ignore_conflicts=True)
+    save_samples(samples)
     Reboot.objects.bulk_create(reboots, ignore_conflicts=True)
     save_latest(rows.values())
     save_snapshots(rows, newest.values())
@@ -195,33 +196,47 @@ def origin_of(key: str) -> str:
     return PINGS if metric in CHECKED else REPORT
 
 
+SAMPLE = ("number", "at", "kind", "values")
+LATEST = (
+    "layout", "at", "arrived", "checked_at", "interval", "uptime", "values", "counters",
+    "complaints",
+)  # fmt: skip
+SNAPSHOT = ("at", "body")
+
+
+def save_samples(samples: Iterable[Sample]) -> None:
+    """Keep samples; one that is there already stays as it is."""
+    rows = [(one.number, one.at, int(one.kind), one.values) for one in samples]
+    upsert(Sample, SAMPLE, rows, unique=SAMPLE[:3])
+
+
 def save_latest(rows: Iterable[LatestSample]) -> None:
-    LatestSample.objects.bulk_create(
-        rows,
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["monitored"],
-        update_fields=[
-            "layout", "at", "arrived", "checked_at", "interval", "uptime", "values",
-            "counters", "complaints",
+    upsert(
+        LatestSample,
+        ("monitored_id", *LATEST),
+        [
+            (
+                row.monitored_id, json_text(row.layout), row.at, row.arrived, row.checked_at,
+                row.interval, row.uptime, bytes(row.values), bytes(row.counters),
+                json_text(row.complaints),
+            )
+            for row in rows
         ],
+        unique=["monitored_id"],
+        update=LATEST,
     )  # fmt: skip
+
+
+def json_text(value: list[str]) -> str:
+    return orjson.dumps(value).decode()
 
 
 def save_snapshots(rows: Mapping[UUID, LatestSample], newest: Iterable[Arrival]) -> None:
     found = [
-        Snapshot(
-            monitored_id=rows[one.device].monitored_id,
-            at=one.at,
-            body=zlib.compress(one.body, FASTEST),
-        )
+        (rows[one.device].monitored_id, one.at, zlib.compress(one.body, FASTEST))
         for one in newest
         if one.body
     ]
-    Snapshot.objects.bulk_create(
-        found,
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["monitored"],
-        update_fields=["at", "body"],
+    upsert(
+        Snapshot, ("monitored_id", *SNAPSHOT), found, unique=["monitored_id"], update=SNAPSHOT
     )
