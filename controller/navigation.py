@@ -130,6 +130,7 @@ SIDEBAR: dict[str, Any] = {
             "items": [
                 page("Dashboard", "space_dashboard", "index", signed_in, key="h"),
                 page("Notifications", "notifications", "notifications_notification_changelist", signed_in, key="n"),
+                page("Topology", "lan", "topology", permitted("monitoring:read")),
                 page("Checks", "fact_check", "monitoring_check_changelist", permitted("monitoring:read")),
                 page("Limits", "tune", "monitoring_threshold_changelist", permitted("monitoring:read")),
                 page("Silences", "notifications_paused", "monitoring_silence_changelist", permitted("monitoring:read")),

@@ -15,6 +15,7 @@ from controller.monitoring.api.views.locations import MonitoredLocationViewSet
 from controller.monitoring.api.views.metrics import MetricsView
 from controller.monitoring.api.views.overview import OverviewView
 from controller.monitoring.api.views.sessions import WifiSessionViewSet
+from controller.monitoring.api.views.topology import TopologyView
 from controller.monitoring.rules import told
 from geo.api.views.locations import FeaturePagination
 
@@ -47,6 +48,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/monitoring/device/<any_uuid:pk>/overview/", OverviewView.as_view()),
     path("api/v1/monitoring/dashboard/", DashboardView.as_view()),
     path("api/v1/monitoring/metrics/", MetricsView.as_view()),
+    path("api/v1/monitoring/topology/", TopologyView.as_view()),
     path("api/v1/monitoring/fleet/", FleetView.as_view()),
     path("api/v1/monitoring/geojson/", geojson),
     path("api/v1/monitoring/", include(router.urls)),

@@ -13,7 +13,7 @@ from controller.devices.models import Device
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Condition, MonitoredDevice, Sample
-from controller.monitoring.rules import reports, totals
+from controller.monitoring.rules import reports, told, totals
 from controller.monitoring.rules.demo import invent_history
 from controller.monitoring.rules.history import now_seconds
 from controller.monitoring.rules.ingest import Arrival, ingest
@@ -165,5 +165,84 @@ def test_the_dashboard_shows_the_health_of_the_fleet_over_time(
     page.get_by_role("link", name="Problem", exact=False).first.click()
     expect(page.locator("#result_list")).to_contain_text("lisbon-gateway")
     keep(page, "list")
+    page.evaluate(AXE_SCRIPT)
+    assert serious(page) == []
+
+
+@pytest.fixture
+def network(organization: Organization) -> Organization:
+    """A gateway, a switch that has a slow port, and access points of which one is away."""
+    names = {
+        "gateway": "router",
+        "switch": "switch",
+        "ap-hall": "",
+        "ap-roof": "",
+        "ap-yard": "",
+    }
+    rows = {
+        name: factories.device(organization, name=name, kind=kind)
+        for name, kind in names.items()
+    }
+    ports = [
+        {"name": f"ge{at}", "speed": "100F" if at == 2 else "1000F",
+         "link_supported": ["100baseT-F", "1000baseT-F"]}
+        for at in range(1, 5)
+    ]  # fmt: skip
+    heard = ["gateway", "ap-hall", "ap-roof", "ap-yard", "printer"]
+    lldp = [
+        {"interface": f"ge{at}", "name": name, "port": "eth0"}
+        for at, name in enumerate(heard, 1)
+    ]
+    base = {"type": "DeviceMonitoring", "general": {"uptime": 5}}
+    told.take({row.pk: base for row in rows.values()})
+    told.take({rows["switch"].pk: base | {"lldp": lldp, "interfaces": ports}})
+    healths = {"gateway": "ok", "switch": "ok", "ap-hall": "problem", "ap-roof": "critical",
+               "ap-yard": "ok"}  # fmt: skip
+    for name, health in healths.items():
+        MonitoredDevice.objects.filter(device=rows[name]).update(health=health)
+    return organization
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme", "options"),
+    [("light", 1440, "light", {}), ("dark", 1440, "dark", COLORS), ("phone", 390, "light", {})],
+)
+def test_the_topology_is_drawn_and_its_links_are_a_table(
+    browse: Browse, admin: User, network: Organization, name: str, width: int, scheme: str,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
+    page = browse(admin, width=width, scheme=scheme).open(
+        "/admin/monitoring/monitoreddevice/topology/"
+    )
+    page.evaluate(
+        "dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark"
+    )
+    page.wait_for_timeout(300)
+    keep(page, f"topology_{name}")
+    rows = page.locator("table tbody tr")
+    assert rows.count() == 5
+    expect(rows.nth(0)).to_contain_text("ap-roof")
+    expect(rows.nth(0)).to_contain_text("Gone")
+    expect(rows.nth(1)).to_contain_text("Slow")
+    assert page.locator("svg.topology").is_visible() == (width > 640)
+    if width > 640:
+        page.locator("svg.topology a").nth(1).focus()
+        expect(page.locator("svg.topology a").nth(1)).to_be_focused()
+    page.evaluate(AXE_SCRIPT)
+    assert serious(page, **options) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_group_has_charts_of_its_devices(
+    browse: Browse, admin: User, device: Device, organization: Organization
+) -> None:
+    group = factories.group(organization)
+    device.group = group
+    device.save()
+    totals.record_totals()
+    page = browse(admin).open(f"/admin/devices/devicegroup/{group.pk}/change/")
+    page.locator(".fleet-charts figure").first.wait_for()
+    expect(page.locator(".fleet-charts h3").first).to_have_text("Availability")
+    keep(page, "group")
     page.evaluate(AXE_SCRIPT)
     assert serious(page) == []

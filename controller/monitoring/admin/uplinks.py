@@ -3,8 +3,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import path
 
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, display
+from controller.monitoring.admin.topology import topology_page
 from controller.monitoring.models import MonitoredDevice
 from controller.monitoring.rules.uplinks import set_uplink
 
@@ -24,6 +26,10 @@ class MonitoredDeviceAdmin(RuleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("device", "uplink")
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [path("topology/", view(topology_page), name="topology"), *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
