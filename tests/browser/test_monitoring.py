@@ -194,8 +194,8 @@ def network(organization: Organization) -> Organization:
         for at, name in enumerate(heard, 1)
     ]
     base = {"type": "DeviceMonitoring", "general": {"uptime": 5}}
-    told.take({row.pk: base for row in rows.values()})
-    told.take({rows["switch"].pk: base | {"lldp": lldp, "interfaces": ports}})
+    bodies = {row.pk: base for row in rows.values()}
+    told.take(bodies | {rows["switch"].pk: base | {"lldp": lldp, "interfaces": ports}})
     healths = {"gateway": "ok", "switch": "ok", "ap-hall": "problem", "ap-roof": "critical",
                "ap-yard": "ok"}  # fmt: skip
     for name, health in healths.items():

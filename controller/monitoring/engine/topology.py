@@ -53,7 +53,7 @@ class Link:
     speed: float | None = None
     most: float | None = None
     is_gone: bool = False
-    # Whether only one of two managed ends tells of it.
+    # Whether only one of two managed ends reports it.
     is_one_sided: bool = True
 
     @property
