@@ -98,8 +98,12 @@ class Stage:
 
     def start_worker(self, concurrency: int = 2) -> None:
         self.run("worker", BIN / "celery", "--app", "controller", "worker", "--loglevel", "INFO", "--concurrency",
-                 str(concurrency), "--queues", "default,push,poll,render")  # fmt: skip
+                 str(concurrency), "--queues", "default,push,poll,render,command,proxy,scan,firmware")  # fmt: skip
         self.wait_for_worker("worker")
+
+    def start_beat(self) -> None:
+        self.run("beat", BIN / "celery", "--app", "controller", "beat", "--loglevel", "WARNING",
+                 "--schedule", self.folder / "beat", "--pidfile", "")  # fmt: skip
 
     def wait_for_worker(self, name: str) -> None:
         log = self.folder / f"{name}.log"

@@ -1,21 +1,24 @@
 """Benchmark of waiting: ``python -m benchmarks.waiting [silent] [seconds]``.
 
-One user asks silent gateways (by default 200) and follows logs of silent supervisors at the full
-rate limit. Meanwhile other callers measure an agent's poll, ``/health``, the sign-in page and
-an API list. Printed are the 99th percentiles, idle and under that load, and their ratio.
+Measured are the 99th percentiles of an agent's poll, ``/health``, the sign-in page and an API list,
+as other callers see them: idle, while one user asks silent gateways, supervisors and members of
+networks (by default 200) at the full rate limit, while 50 followers of logs come and leave without
+a word, and while a worker previews and writes the largest table that may be imported.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import statistics
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -28,6 +31,8 @@ FOLLOWED_SECONDS = 2.0
 CALLERS = 24
 # The rate limit of one user.
 REQUESTS_PER_SECOND = 10
+PASSWORD = "a good password"
+Ask = Callable[[httpx.Client, int], httpx.Response]
 
 
 def silent_server(ends: ExitStack) -> int:
@@ -46,9 +51,16 @@ def silent_server(ends: ExitStack) -> int:
     return int(server.getsockname()[1])
 
 
-def seed_silent(devices: list[Any], port: int, count: int) -> tuple[list[str], list[str]]:
-    """Create gateways and supervisors at a silent port; return the paths that wait for them."""
+def seed_silent(
+    devices: list[Any], owner: Any, port: int, count: int
+) -> tuple[list[str], list[str]]:
+    """Create what never answers; return the paths that wait for it, and those that follow logs.
+
+    Half of it are gateways; a quarter are supervisors, and a quarter networks whose members are
+    looked at.
+    """
     from networks.gateways.models import Gateway
+    from networks.overlay.rules import create_network
     from supervisor_proxy.rules.supervisors import add_supervisor
 
     organization = devices[0].organization
@@ -61,19 +73,19 @@ def seed_silent(devices: list[Any], port: int, count: int) -> tuple[list[str], l
             key="root",
             secret="x",
         )
-        for number in range(count)
+        for number in range(count // 2)
     )
-    for device in devices[:FOLLOWERS]:
+    for device in devices:
         add_supervisor(
             device=device, flavor="hassio", address="127.0.0.1", port=port, key="k" * 32
         )
-    return (
-        [f"/api/v1/gateways/{one.pk}/live/openwrt.dns.override/" for one in gateways],
-        [
-            f"/api/v1/controller/device/{one.pk}/hassio/core/logs/follow"
-            for one in devices[:FOLLOWERS]
-        ],
-    )
+    meshes = [create_network(owner, name=f"mesh {number}") for number in range(count // 4)]
+    base = "/api/v1/controller/device"
+    waits = [f"/api/v1/gateways/{one.pk}/live/openwrt.dns.override/" for one in gateways]
+    waits += [f"{base}/{one.pk}/hassio/info" for one in devices[: count // 4]]
+    waits += [f"/api/network/{one.pk}?refresh_devices=1" for one in meshes]
+    follows = [f"{base}/{one.pk}/hassio/core/logs/follow" for one in devices[:FOLLOWERS]]
+    return waits, follows
 
 
 def percentiles(
@@ -92,39 +104,89 @@ def percentiles(
     return {name: statistics.quantiles(found, n=100)[98] for name, found in times.items()}
 
 
-def waiters(
-    at: Stage, token: str, live: list[str], logs: list[str], over: threading.Event
-) -> Counter[int]:
-    """Ask silent machines until ``over``; a follower leaves without a word. Returns statuses."""
+@contextmanager
+def callers(
+    at: Stage, token: str, paths: list[str], count: int, timeout: float
+) -> Iterator[Counter[int]]:
+    """Have so many callers ask these paths at the full rate limit. Yields their statuses."""
     statuses: Counter[int] = Counter()
+    over = threading.Event()
     headers = {"Authorization": f"Bearer {token}"}
 
     def ask(number: int) -> None:
         with httpx.Client(base_url=at.url, headers=headers, trust_env=False) as client:
+            turn = number
             while not over.is_set():
-                follows = number % 2
-                path = (logs if follows else live)[number % len(logs if follows else live)]
                 try:
-                    timeout = FOLLOWED_SECONDS if follows else 60
-                    statuses[client.get(path, timeout=timeout).status_code] += 1
+                    answer = client.get(paths[turn % len(paths)], timeout=timeout)
+                    statuses[answer.status_code] += 1
                 except httpx.HTTPError:
                     statuses[0] += 1
-                over.wait(CALLERS / REQUESTS_PER_SECOND)
+                turn += count
+                over.wait(count / REQUESTS_PER_SECOND)
 
-    with ThreadPoolExecutor(CALLERS) as pool:
-        list(pool.map(ask, range(CALLERS)))
-    return statuses
+    with ThreadPoolExecutor(count) as pool:
+        asking = [pool.submit(ask, number) for number in range(count)]
+        time.sleep(3)
+        yield statuses
+        over.set()
+        for one in asking:
+            one.result()
+
+
+@contextmanager
+def browser(at: Stage) -> Iterator[httpx.Client]:
+    """Sign in to the admin, as who imports a table."""
+    with httpx.Client(
+        base_url=at.url, timeout=120, trust_env=False, follow_redirects=True
+    ) as client:
+        client.get("/admin/login/")
+        client.post(
+            "/admin/login/",
+            data={"username": "other", "password": PASSWORD, "next": "/admin/",
+                  "csrfmiddlewaretoken": client.cookies["csrftoken"]},
+            headers={"Referer": at.url},
+        )  # fmt: skip
+        yield client
+
+
+def upload(at: Stage, client: httpx.Client, slug: str) -> str:
+    """Upload the largest table of devices. Returns the address of its page."""
+    from controller.base.tables import MOST_ROWS
+
+    rows = "\n".join(
+        f"import-{number},02:{number >> 16 & 255:02X}:{number >> 8 & 255:02X}:{number & 255:02X}:00:01,"
+        f"{slug},10.9.{number >> 8}.{number & 255}"
+        for number in range(MOST_ROWS)
+    )
+    table = f"name,mac_address,organization,management_ip\n{rows}\n".encode()
+    answer = client.post(
+        "/admin/devices/device/import/",
+        data={"csrfmiddlewaretoken": client.cookies["csrftoken"]},
+        files={"import_file": ("largest.csv", table)},
+        headers={"Referer": at.url},
+    )
+    assert "/import/" in answer.url.path, answer.text[:500]
+    return answer.url.path
+
+
+def wait_for_import(client: httpx.Client, page: str, word: str) -> None:
+    deadline = time.monotonic() + 1800
+    while word not in (text := client.get(f"{page}progress/").text):
+        assert time.monotonic() < deadline, text
+        time.sleep(1)
 
 
 def measure(at: Stage, silent: int, seconds: float) -> None:
-    devices, token, _ = seed(FOLLOWERS)
+    devices, token, _ = seed(max(FOLLOWERS, silent // 4))
     from controller.accounts.models import User
     from controller.accounts.rules import issue_token
 
     with ExitStack() as ends:
-        live, logs = seed_silent(devices, silent_server(ends), silent)
+        other = User.objects.create_superuser("other", "other@example.org", PASSWORD)
+        waits, logs = seed_silent(devices, other, silent_server(ends), silent)
         at.start_web()
-        other = User.objects.create_superuser("other", "other@example.org", "a good password")
+        at.start_worker()
         reader = {"Authorization": f"Bearer {issue_token(other, name='other')}"}
         paths = {
             "agent's poll": f"/controller/checksum/{devices[0].pk.hex}/?key={devices[0].key}",
@@ -133,29 +195,45 @@ def measure(at: Stage, silent: int, seconds: float) -> None:
             "API list": "/api/v1/controller/device/",
         }
         percentiles(at, reader, paths, 3)
-        idle = percentiles(at, reader, paths, seconds)
-        memory = at.memory("web")
-        over = threading.Event()
-        found: list[Counter[int]] = []
-        asking = threading.Thread(
-            target=lambda: found.append(waiters(at, token, live, logs, over))
-        )
-        asking.start()
-        time.sleep(3)
-        loaded = percentiles(at, reader, paths, seconds)
-        grown = at.memory("web") - memory
-        over.set()
-        asking.join()
-    print(f"{'p99, ms':16}{'idle':>10}{'loaded':>10}{'ratio':>8}")
+        found = {"idle": percentiles(at, reader, paths, seconds)}
+        memory, told = at.memory("web"), []
+        with callers(at, token, waits, CALLERS, 60) as statuses:
+            found["silent"] = percentiles(at, reader, paths, seconds)
+        told.append(f"answers of silent targets: {dict(statuses)}")
+        with callers(at, token, logs, FOLLOWERS, FOLLOWED_SECONDS) as statuses:
+            found["leaving"] = percentiles(at, reader, paths, seconds)
+        told.append(f"answers to followers: {dict(statuses)} (0: left)")
+        with browser(at) as client:
+            page = upload(at, client, devices[0].organization.slug)
+            found["preview"] = percentiles(at, reader, paths, seconds)
+            wait_for_import(client, page, "/confirm/")
+            form = re.search(
+                r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get(page).text
+            )
+            assert form
+            client.post(
+                f"{page}confirm/", data={"csrfmiddlewaretoken": form[1]},
+                headers={"Referer": at.url},
+            )  # fmt: skip
+            found["import"] = percentiles(at, reader, paths, seconds)
+        told.append(f"web memory {at.memory('web') - memory:+d} MiB")
+    report(found, told)
+
+
+def report(found: dict[str, dict[str, float]], told: list[str]) -> None:
+    idle = found["idle"]
+    print(f"{'p99, ms':16}" + "".join(f"{name:>18}" for name in found))
     for name, value in idle.items():
-        print(f"{name:16}{value:10.1f}{loaded[name]:10.1f}{loaded[name] / value:7.1f}x")
-    print(f"answers to the waiting caller: {dict(found[0])}; web memory {grown:+d} MiB")
+        cells = (f"{one[name]:9.1f} {one[name] / value:6.1f}x" for one in found.values())
+        print(f"{name:16}" + "".join(f"{cell:>18}" for cell in cells))
+    print("\n".join(told))
 
 
 def main() -> None:
     silent = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 15.0
-    os.environ |= {"MUSTER_LOCAL_GATEWAYS": "1", "MUSTER_SUPERVISOR_NETWORKS": "127.0.0.0/8"}
+    os.environ |= {"MUSTER_LOCAL_GATEWAYS": "1", "MUSTER_SUPERVISOR_NETWORKS": "127.0.0.0/8",
+                   "MUSTER_GATEWAY_NETWORKS": "127.0.0.0/8"}  # fmt: skip
     with stage() as at:
         import django
         from django.core.management import call_command

@@ -6,6 +6,7 @@ from celery.schedules import schedule
 from kombu import Queue
 
 HOUR = 3600
+SHORTEST_EXPIRY = 30
 # One queue per kind of work, so that no kind can starve another.
 QUEUES = [
     Queue(name)
@@ -28,7 +29,11 @@ ROUTES = {
 
 
 def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
-    """Return Celery's beat schedule. Unsent messages expire after one period."""
+    """Return Celery's beat schedule. Messages that no worker takes expire after one period.
+
+    Never sooner than ``SHORTEST_EXPIRY``: where workers are late by more than a period, each
+    message would expire before its turn, and what is due every few seconds would never be done.
+    """
     lines = {
         "sign revocation lists": ("pki.tasks.publish_lists", HOUR, "default"),
         "ask names again": ("pki.tasks.validate_lost", 60, "default"),
@@ -107,7 +112,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         name: {
             "task": task,
             "schedule": schedule(seconds),
-            "options": {"queue": queue, "expires": seconds},
+            "options": {"queue": queue, "expires": max(seconds, SHORTEST_EXPIRY)},
         }
         for name, (task, seconds, queue) in lines.items()
     }

@@ -134,6 +134,8 @@ def build_rooms(threads: int) -> Sequence[WaitingRoom]:
             rf"{WRITES} /admin/networks/(?:gateway|change|changeset)/",
             per_target=share,
         ),
+        # A long list of addresses is read while somebody waits for the answer.
+        room("lists", r"POST /api/v1/ipam/import-subnet", size=share),
         room(
             "services",
             r"POST /api/v1/discovery/(?:fingerprint|test-credentials|adopt)",

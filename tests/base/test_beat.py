@@ -6,6 +6,7 @@ from pathlib import Path
 import time_machine
 
 from controller.beat import Scheduler
+from controller.beat_schedule import timetable
 from controller.celery import app
 
 
@@ -53,3 +54,8 @@ def test_what_ran_a_moment_ago_is_not_due_after_a_restart(tmp_path: Path) -> Non
     made = scheduler(tmp_path)
     assert not due(made)
     made.close()
+
+
+def test_a_worker_that_is_late_still_finds_what_is_due_every_few_seconds() -> None:
+    lines = timetable(poll=2, reconcile=1)
+    assert min(one["options"]["expires"] for one in lines.values()) >= 30

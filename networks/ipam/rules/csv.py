@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Iterator
 from itertools import islice
 
 from django.core.exceptions import ValidationError
@@ -63,47 +64,54 @@ def _first(row: list[str]) -> str:
     return row[0].strip() if row else ""
 
 
-@transaction.atomic
 def import_csv(text: str) -> int:
-    """Import addresses; create the subnet if needed. Returns the number of new ones."""
+    """Import addresses; create the subnet if needed. Returns the number of new ones.
+
+    Everything is read and checked before the transaction begins.
+    """
     owner = owner_in(text)
     rows = _rows(text)
     try:
-        net = str(addresses.network(_first(rows[1])))
+        net = addresses.network(_first(rows[1]))
     except ValueError as error:
         raise Refused(f"The second line is no network: {error}.") from error
-    subnet = Subnet.objects.select_for_update(of=("self",)).filter(
-        subnet=net, organization=owner
-    ).first() or create_subnet(name=_first(rows[0]), subnet=net, organization=owner)
-    known = set(subnet.addresses.values_list("number", flat=True))
-    fresh: dict[str, IpAddress] = {}
-    # Above the addresses stands a line of names, in any words.
+    found = list(_addresses(rows, net))
+    with transaction.atomic():
+        name = str(net)
+        subnet = Subnet.objects.select_for_update(of=("self",)).filter(
+            subnet=name, organization=owner
+        ).first() or create_subnet(name=_first(rows[0]), subnet=name, organization=owner)
+        known = set(subnet.addresses.values_list("number", flat=True))
+        fresh = {one.number: one for one in found if one.number not in known}
+        for one in fresh.values():
+            one.subnet = subnet
+        IpAddress.objects.bulk_create(fresh.values(), batch_size=500)
+    return len(fresh)
+
+
+def _addresses(rows: list[list[str]], net: addresses.Network) -> Iterator[IpAddress]:
+    """Yield the addresses of the lines; above them stands a line of names, in any words."""
     is_headed = False
     for line, row in enumerate(rows[3:], start=4):
         if not _first(row):
             continue
         names_columns = not is_headed and not re.search(r"\d", _first(row))
         is_headed = True
-        if names_columns:
-            continue
-        found = _address(subnet, row, line)
-        if found.number not in known:
-            fresh[found.number] = found
-    IpAddress.objects.bulk_create(fresh.values(), batch_size=500)
-    return len(fresh)
+        if not names_columns:
+            yield _address(net, row, line)
 
 
-def _address(subnet: Subnet, row: list[str], line: int) -> IpAddress:
+def _address(net: addresses.Network, row: list[str], line: int) -> IpAddress:
     found = IpAddress(
-        subnet=subnet,
-        ip_address=_first(row),
-        description=from_text(row[1].strip()) if len(row) > 1 else "",
+        ip_address=_first(row), description=from_text(row[1].strip()) if len(row) > 1 else ""
     )
     try:
-        found.clean_fields(exclude={"number"})
+        found.clean_fields(exclude={"number", "subnet"})
     except ValidationError as error:
         raise Refused(f"Line {line}: {' '.join(error.messages)}") from error
     found.number = addresses.key_of(found.ip_address)
-    if not subnet.first <= found.number <= subnet.last:
-        raise Refused(f"Line {line}: {found.ip_address} is not in {subnet.subnet}.")
+    span = addresses.whole(net)
+    first, last = (addresses.sort_key(net.version, at) for at in (span.first, span.last))
+    if not first <= found.number <= last:
+        raise Refused(f"Line {line}: {found.ip_address} is not in {net}.")
     return found
