@@ -8,7 +8,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.gis.db.models.functions import AsWKB
 from django.contrib.gis.geos import GEOSGeometry
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, F, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 from leaflet.forms.widgets import LeafletWidget
@@ -114,11 +114,36 @@ def sites_of(user: Any) -> list[list[Any]]:
     return [[*site, locations] for site, locations in sites.items()]
 
 
+def health_of(user: Any) -> dict[str, list[int]]:
+    """Return how many devices of each location are a problem, and how many are critical."""
+    rows = (
+        DeviceLocation.objects.visible_to(user, "monitoring:read")
+        .filter(
+            device__is_deactivated=False,
+            device__organization_id=F("location__organization_id"),
+            device__monitoring__health__in=["problem", "critical"],
+        )
+        .order_by()
+        .values_list("location", "device__monitoring__health")
+        .annotate(Count("pk"))
+    )
+    found: dict[str, list[int]] = {}
+    for location, health, count in rows:
+        counts = found.setdefault(str(location), [0, 0])
+        counts[health == "critical"] = count
+    return found
+
+
 def fleet(request: HttpRequest) -> HttpResponse:
     """Return the map's rows as JSON, or 304 if they are unchanged (ETag)."""
     user = request.user
     body = json.dumps(
-        {"states": STATES, "rows": rows_of(user), "sites": sites_of(user)}
+        {
+            "states": STATES,
+            "rows": rows_of(user),
+            "sites": sites_of(user),
+            "health": health_of(user),
+        }
     ).encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}

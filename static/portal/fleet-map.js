@@ -5,12 +5,15 @@ import { worldMap } from "./world.js";
 const L = window.L;
 const EVERY = 15_000;
 const LISTED = 40;
-const WORDS = { good: "all online", bad: "all offline", warn: "some offline", mute: "not heard of" };
+const WORDS = { good: "all well", bad: "critical or all offline", warn: "a problem or some offline", mute: "not heard of" };
 const ORDER = ["bad", "warn", "mute", "good"];
 
 for (const element of document.querySelectorAll("[data-fleet-map]")) start(element);
 
-function toneOf([online, offline, unknown]) {
+/** The worst of health and presence: both are told by words and by the shape of the ring, too. */
+function toneOf([online, offline, unknown, problem, critical]) {
+  if (critical) return "bad";
+  if (problem) return "warn";
   if (offline) return online + unknown ? "warn" : "bad";
   return online ? "good" : "mute";
 }
@@ -32,15 +35,16 @@ function start(element) {
   const siteList = panel.querySelector("[data-site-list]");
   let known = "";
 
-  const countsOf = (row) => row.slice(5);
+  let health = {};
+  const countsOf = (row) => [...row.slice(5, 8), ...(health[row[0]] ?? [0, 0])];
   function sum(children) {
-    const total = [0, 0, 0];
+    const total = [0, 0, 0, 0, 0];
     for (const { row } of children) countsOf(row).forEach((count, at) => (total[at] += count));
     return total;
   }
 
   function sentence(counts) {
-    const words = ["online", "offline", "unknown"];
+    const words = ["online", "offline", "unknown", "with a problem", "critical"];
     return counts.map((count, at) => count && `${count} ${words[at]}`).filter(Boolean).join(", ");
   }
 
@@ -78,10 +82,12 @@ function start(element) {
       const [id, name, , longitude, latitude] = row;
       const old = markers.get(id);
       gone.delete(id);
-      if (old && JSON.stringify(old.row) === JSON.stringify(row)) continue;
+      const shape = JSON.stringify([row, countsOf(row)]);
+      if (old?.shape === shape) continue;
       if (old) group.removeLayer(old);
       const marker = L.marker([latitude, longitude], { icon: sign(countsOf(row), name) });
       marker.row = row;
+      marker.shape = shape;
       marker.bindPopup(() => popup(marker.row));
       markers.set(id, marker);
       fresh.push(marker);
@@ -152,7 +158,8 @@ function start(element) {
     if (version === known) return;
     const first = !known;
     known = version;
-    const { rows, sites } = await answer.json();
+    const { rows, sites, health: judged } = await answer.json();
+    health = judged;
     if (first && rows.length) {
       const all = rows.map((row) => [row[4], row[3]]);
       map.fitBounds(all, { maxZoom: 6, padding: [30, 30], animate: false });

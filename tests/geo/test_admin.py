@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from controller.accounts.models import Organization, User
 from controller.devices.models import Presence
+from controller.monitoring.models import MonitoredDevice
 from geo.models import DeviceLocation, FloorPlan, Location
 from tests import factories
 
@@ -151,6 +152,15 @@ def test_the_maps_rows_count_and_tell_when_they_are_the_same(
     assert again.status_code == 304
     Presence.objects.filter(device=devices[2]).update(state="offline")
     assert client.get(f"{LIST}map/", HTTP_IF_NONE_MATCH=answer["ETag"]).status_code == 200
+
+
+def test_the_map_has_the_health_of_each_location(organization: Organization) -> None:
+    location = factories.location(organization, name="Depot")
+    for health in ("ok", "problem", "problem", "critical"):
+        MonitoredDevice.objects.create(device=factories.placed(location), health=health)
+    client = member(organization, "viewer")
+    found = json.loads(client.get(f"{LIST}map/").content)
+    assert found["health"] == {str(location.pk): [2, 1]}
 
 
 def maps_geometry(text: str) -> Any:

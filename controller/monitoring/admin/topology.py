@@ -20,6 +20,8 @@ WIDTH, ROW, COLUMN, TOP = 1180, 110, 130, 50
 # Beyond so many nodes, access devices without problems are one node.
 MOST_NODES = 60
 LONGEST_LABEL = 18
+# Layers are shifted, so that a link over two of them runs beside the node between.
+SHIFTS = (70, 0, -24, 24, 90)
 LAYERS = ("Overlay networks", "Gateways", "Switches", "Access", "Not managed")
 KINDS = {"lldp": "LLDP", "mesh": "Mesh", "uplink": "Uplink", "arp": "ARP", "overlay": "Overlay"}
 FOLDED = "folded"
@@ -86,7 +88,8 @@ def drawing(found: Graph) -> dict[str, Any]:
         for at, node in enumerate(some):
             row, column = divmod(at, columns)
             in_row = min(len(some) - row * columns, columns)
-            places[node.id] = placed(node, WIDTH * (column + 0.5) / in_row, y + row * ROW)
+            x = WIDTH * (column + 0.5) / in_row + SHIFTS[layer]
+            places[node.id] = placed(node, x, y + row * ROW)
         y += ROW * -(-len(some) // columns)
     lines = {}
     for link in found.links:
@@ -100,7 +103,8 @@ def drawing(found: Graph) -> dict[str, Any]:
             "one_sided": link.is_one_sided,
         }  # fmt: skip
     return {"width": WIDTH, "height": y, "nodes": list(places.values()),
-            "lines": list(lines.values()), "layers": layers}  # fmt: skip
+            # What is drawn last lies on top.
+            "lines": sorted(lines.values(), key=lambda one: one["tone"] in {"gone", "slow"}), "layers": layers}  # fmt: skip
 
 
 def placed(node: Node, x: float, y: float) -> dict[str, Any]:

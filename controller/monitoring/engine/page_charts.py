@@ -47,6 +47,11 @@ CHARTS: Sequence[Chart] = (
     Chart(
         "signal", "Mobile signal of {label}", "dBm", {Metric.SIGNAL_STRENGTH: "Signal"},
     ),
+    Chart("checks", "Duration of checks", "ms", {Metric.CHECK_TIME: "Duration"}),
+    Chart("tcp_rate", "Bandwidth (TCP)", "bit/s", {Metric.TCP_RATE: "TCP"}),
+    Chart("udp_rate", "Bandwidth (UDP)", "bit/s", {Metric.UDP_RATE: "UDP"}),
+    Chart("jitter", "Jitter", "ms", {Metric.JITTER: "Jitter"}),
+    Chart("datagram_loss", "Datagram loss", "%", {Metric.DATAGRAM_LOSS: "Lost"}),
 )  # fmt: skip
 SHOWN = frozenset({
     Metric.REACHABLE, *(metric for chart in CHARTS for metric in chart.metrics),
