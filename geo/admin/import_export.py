@@ -1,8 +1,9 @@
 """Import and export of locations as a table."""
 
+from math import isclose
 from typing import Any, ClassVar
 
-from django.contrib.gis.geos import Point
+from django.contrib.gis.geos import GEOSGeometry, Point
 from import_export.fields import Field
 
 from controller.accounts.models import Organization
@@ -11,6 +12,8 @@ from controller.base.import_export import RuleResource, ScopedWidget
 from geo.models import Location
 from geo.rules import locations
 
+# In degrees: what a spreadsheet may round.
+NEAR, PLACES = 1e-9, 9
 WORLD = {"longitude": 180, "latitude": 90}
 
 
@@ -44,7 +47,18 @@ def create(**values: Any) -> Location:
 
 
 def update(row: Location, **values: Any) -> Location:
-    return locations.update_location(row, **with_point(values))
+    wanted = with_point(values)
+    if row.geometry is not None and is_center(wanted.get("geometry"), row.geometry):
+        # Tables tell the middle of an area: it stays the area that it is.
+        del wanted["geometry"]
+    return locations.update_location(row, **wanted)
+
+
+def is_center(point: Point | None, shape: GEOSGeometry) -> bool:
+    if point is None:
+        return False
+    center = shape.centroid
+    return isclose(point.x, center.x, abs_tol=NEAR) and isclose(point.y, center.y, abs_tol=NEAR)
 
 
 class LocationResource(RuleResource):
@@ -67,7 +81,7 @@ class LocationResource(RuleResource):
         )  # fmt: skip
 
     def dehydrate_longitude(self, row: Location) -> float | str:
-        return row.geometry.centroid.x if row.geometry else ""
+        return round(row.geometry.centroid.x, PLACES) if row.geometry else ""
 
     def dehydrate_latitude(self, row: Location) -> float | str:
-        return row.geometry.centroid.y if row.geometry else ""
+        return round(row.geometry.centroid.y, PLACES) if row.geometry else ""

@@ -31,6 +31,8 @@ class VpnList(MasksSecrets, serializers.ModelSerializer[Vpn]):
             "notes", "dh", "config", "created", "modified",
         ]  # fmt: skip
         read_only_fields = ["ip"]
+        # PEM ends in a newline.
+        extra_kwargs = {"dh": {"trim_whitespace": False}}
         # Left to the rules, which report duplicates under the field.
         validators: list[Any] = []
 
