@@ -127,7 +127,7 @@ class Location(OrganizationOwned, Base):
         INDOOR = "indoor", "Indoor (building, subway, ship)"
 
     name = models.CharField(
-        max_length=75, db_index=True, help_text="Of the building, the company, the square."
+        max_length=75, db_index=True, help_text="Name of the building, company or place."
     )
     type = models.CharField(
         max_length=8, choices=Type.choices, help_text="Indoor locations can have floor plans."
@@ -135,13 +135,13 @@ class Location(OrganizationOwned, Base):
     is_mobile = models.BooleanField(
         "moves",
         default=False,
-        help_text="A vehicle, for example: its devices tell where it is.",
+        help_text="For vehicles: the devices report the position.",
     )
     address = models.CharField(max_length=256, blank=True)
     geometry = GeometryField(null=True, blank=True)
     is_estimated = models.BooleanField(
         "estimated", default=False,
-        help_text="A program put it where the address of its device seems to be.",
+        help_text="The position was estimated from the IP address of the device.",
     )  # fmt: skip
 
     class Meta:
@@ -172,8 +172,12 @@ class FloorPlan(OrganizationScoped, Base):
         help_text="0 is the ground floor; floors below it are negative."
     )
     kind = models.CharField(max_length=8, editable=False)
-    width = models.PositiveIntegerField(editable=False, help_text="Of the image, in pixels.")
-    height = models.PositiveIntegerField(editable=False, help_text="Of the image, in pixels.")
+    width = models.PositiveIntegerField(
+        editable=False, help_text="Size of the image in pixels."
+    )
+    height = models.PositiveIntegerField(
+        editable=False, help_text="Size of the image in pixels."
+    )
 
     class Meta:
         ordering = ["-created"]
@@ -233,8 +237,7 @@ class DeviceLocation(OrganizationScoped, Base):
         max_length=64,
         blank=True,
         validators=[valid_indoor],
-        help_text="Where on the floor plan, as y,x in pixels: 0,0 is its top left corner, and "
-        "y goes down from there through negative numbers.",
+        help_text="Position on the floor plan as y,x in pixels. 0,0 is the top left corner, and y is negative below it.",
     )
 
     class Meta:
@@ -275,7 +278,7 @@ class OrganizationGeoSettings(OrganizationOwned, Base):
         Organization, models.CASCADE, related_name="geo_settings"
     )
     estimated_location_enabled = models.BooleanField(
-        default=False, help_text="Whether the estimated location feature is enabled"
+        default=False, help_text="Estimate the positions of devices from their IP addresses."
     )
 
     class Meta:

@@ -79,43 +79,42 @@ class OrganizationSettings(OrganizationOwned, Base):
         Organization, models.CASCADE, related_name="device_settings"
     )
     registration_enabled = models.BooleanField(
-        default=True, help_text="Devices that know the shared secret may register themselves."
+        default=True, help_text="Devices can register themselves with the shared secret."
     )
     self_creation = models.BooleanField(
         "devices add themselves", default=True,
-        help_text="Off: only devices that somebody has added before may register.",
+        help_text="If off, only devices that were added before can register.",
     )  # fmt: skip
     consistent_keys = models.BooleanField(
         "keys made from the secret", default=True,
-        help_text="Off: new devices get a random key instead of the one their agent makes.",
+        help_text="If off, new devices get a random key instead of one derived from the secret.",
     )  # fmt: skip
     management_networks = models.JSONField(
         default=list, blank=True, validators=[valid_networks],
         help_text=(
-            "Where an address that a device claims for itself may lie, such as 10.0.0.0/8, "
-            "private or internet; empty for MUSTER_MANAGEMENT_NETWORKS."
+            "Networks from which devices may report their management address, such as 10.0.0.0/8, private or internet. Leave empty for MUSTER_MANAGEMENT_NETWORKS."
         ),
     )  # fmt: skip
     command_types = models.JSONField(
         default=list, blank=True, validators=[valid_list],
-        help_text="The only kinds of commands its devices may be sent; empty for all.",
+        help_text="Devices accept only these commands. Leave empty for all.",
     )  # fmt: skip
     enrollment_enabled = models.BooleanField(
         default=False,
-        help_text="Devices may ask to be added with a key of their own; a person approves each.",
+        help_text="Devices can enroll with their own key. A person approves each device.",
     )
     shared_secret = EncryptedTextField(
         default=random_key,
         validators=[valid_secret],
-        help_text="What new devices register with.",
+        help_text="New devices register with this secret.",
     )
     shared_secret_digest = models.CharField(max_length=64, unique=True, editable=False)
     context = models.JSONField(
         "variables", default=dict, blank=True, validators=[valid_object],
-        help_text="Variables for the configurations of all its devices.",
+        help_text="Variables for the configurations of all devices of the organization.",
     )  # fmt: skip
     device_limit = models.PositiveIntegerField(
-        default=0, help_text="How many devices it may have; 0 is no limit."
+        default=0, help_text="Maximum number of devices. 0 means no limit."
     )
 
     class Meta:
@@ -171,15 +170,15 @@ class Device(OrganizationOwned, Base):
 
     name = models.CharField(
         max_length=64, db_index=True, validators=[valid_name],
-        help_text="A host name; a MAC address until somebody names it.",
+        help_text="Host name. Devices that register have their MAC address as name at first.",
     )  # fmt: skip
     mac_address = MacAddressField(
         "MAC address", max_length=17, db_index=True,
-        help_text="Of its primary interface, such as 00:16:3e:22:41:54.",
+        help_text="MAC address of the primary interface, such as 00:16:3e:22:41:54.",
     )  # fmt: skip
     key = EncryptedTextField(
         blank=True, max_length=64, validators=[valid_key],
-        help_text="What the device signs in with; left empty, one is made.",
+        help_text="The device signs in with this key. Leave empty to create one.",
     )  # fmt: skip
     key_digest = models.CharField(max_length=64, unique=True, editable=False)
     hardware_id = models.CharField(  # noqa: DJ001 - unique, but for those that have none
@@ -190,19 +189,23 @@ class Device(OrganizationOwned, Base):
     )
     site = models.ForeignKey(
         Site, models.PROTECT, null=True, blank=True, related_name="devices",
-        help_text="Who has no grant for the site does not see the device.",
+        help_text="Only people with access to the site see the device.",
     )  # fmt: skip
     kind = models.CharField(
-        max_length=16, choices=Kind, blank=True, db_index=True, help_text="What it is for."
+        max_length=16,
+        choices=Kind,
+        blank=True,
+        db_index=True,
+        help_text="Purpose, such as “nightly report”.",
     )
-    model = models.CharField(max_length=64, blank=True, help_text="Told by the device.")
+    model = models.CharField(max_length=64, blank=True, help_text="Reported by the device.")
     os = models.CharField("operating system", max_length=128, blank=True)
     system = models.CharField(
-        "system on chip", max_length=128, blank=True, help_text="Told by the device."
+        "system on chip", max_length=128, blank=True, help_text="Reported by the device."
     )
     management_ip = AddressField(
         "management address", null=True, blank=True,
-        help_text="Where the portal reaches the device.",
+        help_text="The portal connects to this address.",
     )  # fmt: skip
     # An address reported by the agent is cleared when no longer reported; a manual one is kept.
     management_ip_is_told = models.BooleanField(default=False, editable=False)

@@ -51,7 +51,7 @@ class ScanForm(RuleForm):
     community = forms.CharField(
         label="SNMP community", required=False, max_length=64,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
-        help_text="Where it is another than usual. It is forgotten when the scan is over.",
+        help_text="Leave empty for the default community. The scan does not keep it.",
     )  # fmt: skip
 
     class Meta:

@@ -113,7 +113,7 @@ class Finding(OrganizationScoped, Base):
     device_type = models.CharField(max_length=32)
     ports = models.JSONField()
     ways = models.JSONField()
-    said = models.JSONField(help_text="What the host said of itself, by where it was said.")
+    said = models.JSONField(help_text="Answers of the host, by protocol.")
     # Device created from it.
     device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="+")
 

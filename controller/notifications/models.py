@@ -213,14 +213,17 @@ class Webhook(OrganizationOwned, Base):
     url = models.URLField(
         "URL",
         max_length=500,
-        help_text="Where to send to, such as https://hooks.example.org/muster.",
+        help_text="Receiver of the messages, such as https://hooks.example.org/muster.",
     )
     secret = EncryptedTextField(
         default=new_secret, validators=[valid_secret],
-        help_text="What messages are signed with; the receiver checks them with it.",
+        help_text="Secret that signs the messages, so that the receiver can verify them.",
     )  # fmt: skip
     kinds = models.JSONField(
-        default=list, blank=True, validators=[valid_kinds], help_text="Empty for all kinds."
+        default=list,
+        blank=True,
+        validators=[valid_kinds],
+        help_text="Leave empty for all kinds.",
     )
     is_active = models.BooleanField("active", default=True)
     failures = models.PositiveIntegerField("failures in a row", default=0, editable=False)

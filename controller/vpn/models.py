@@ -43,44 +43,44 @@ class Vpn(Shareable, Base):
         ZEROTIER = "openwisp_controller.vpn_backends.ZeroTier", "ZeroTier"
 
     name = models.CharField(max_length=64)
-    host = models.CharField(max_length=64, help_text="VPN server hostname or ip address")
+    host = models.CharField(
+        max_length=64, help_text="Host name or IP address of the VPN server."
+    )
     key = EncryptedTextField(
         default=random_key, blank=True, max_length=64, validators=[valid_key],
-        help_text="What the server's own agent signs in with; left empty, one is made.",
+        help_text="The agent of the server signs in with this key. Leave empty to create one.",
     )  # fmt: skip
     key_digest = models.CharField(max_length=64, unique=True, editable=False)
     backend = models.CharField(
         "VPN backend", max_length=128, choices=Backend,
-        help_text="Select VPN configuration backend",
+        help_text="Protocol of the VPN.",
     )  # fmt: skip
     ca = models.ForeignKey(
         Ca, models.PROTECT, null=True, blank=True, related_name="vpns",
-        verbose_name="Certification Authority",
+        verbose_name="certificate authority",
     )  # fmt: skip
     cert = models.ForeignKey(
         Cert, models.PROTECT, null=True, blank=True, related_name="vpns",
-        verbose_name="X509 Certificate", help_text="leave blank to create automatically",
+        verbose_name="certificate", help_text="Leave empty to create one.",
     )  # fmt: skip
     subnet = models.ForeignKey(
         Subnet, models.PROTECT, null=True, blank=True, related_name="vpns",
-        help_text="Subnet IP addresses used by VPN clients, if applicable",
+        help_text="Subnet that gives the clients their addresses, if the protocol needs one.",
     )  # fmt: skip
     ip = models.OneToOneField(
         IpAddress, models.PROTECT, null=True, blank=True, related_name="vpn",
-        verbose_name="IP address", help_text="Of the server; left empty, the next free one.",
+        verbose_name="IP address", help_text="Address of the server. Leave empty for the next free one.",
     )  # fmt: skip
     webhook_endpoint = models.URLField(  # noqa: DJ001 - clients see what they sent: null or ""
         "Webhook Endpoint", null=True, blank=True,
         help_text=(
-            "Webhook to trigger for updating server configuration "
-            "(e.g. https://openwisp2.mydomain.com:8081/trigger-update)"
+            "Address that the portal calls when the server's configuration changes, such as https://vpn.example.org:8081/update."
         ),
     )  # fmt: skip
     auth_token = EncryptedTextField(
         "Webhook AuthToken", max_length=128, null=True, blank=True,
         help_text=(
-            'Authentication token used for triggering "Webhook Endpoint" or for calling '
-            '"ZerotierService" API'
+            "Token for calls of the webhook, or for the API of a ZeroTier controller."
         ),
     )  # fmt: skip
     notes = models.TextField(blank=True)
@@ -172,7 +172,9 @@ class VpnClient(OrganizationScoped, Base):
     )
     public_key = models.CharField(max_length=44, blank=True)
     private_key = EncryptedTextField(blank=True)
-    secret = EncryptedTextField(blank=True, help_text="Of the device's ZeroTier identity.")
+    secret = EncryptedTextField(
+        blank=True, help_text="Secret part of the device's ZeroTier identity."
+    )
     vni = models.PositiveIntegerField(
         "VNI", null=True, validators=[MinValueValidator(1), MaxValueValidator(HIGHEST_VNI)]
     )

@@ -64,13 +64,13 @@ class FloorPlanAdmin(RuleAdmin):
     def size(self, obj: FloorPlan) -> str:
         return f"{obj.width} by {obj.height} pixels"
 
-    @display(description="Devices on it", ordering="device_count")
+    @display(description="Devices", ordering="device_count")
     def devices(self, obj: Any) -> int:
         return int(obj.device_count)
 
     def deletion_effects(self, obj: FloorPlan) -> list[str]:
         count = obj.places.count()
-        return [f"Its {count} devices stay at the location."] if count else []
+        return [f"{count} devices stay at the location."] if count else []
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kw: Any

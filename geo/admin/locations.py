@@ -70,7 +70,7 @@ class FloorPlanInline(RuleTabularInline):
     delete_rule = locations.delete_floor_plan
     ordering = ["floor"]
 
-    @display(description="Devices on it")
+    @display(description="Devices")
     def plan(self, obj: FloorPlan) -> str:
         if obj._state.adding:
             return "-"
@@ -175,7 +175,7 @@ class LocationAdmin(ImportExportAdmin, RuleAdmin):
 
     def deletion_effects(self, obj: Location) -> list[str]:
         count = obj.floor_plans.count()
-        return [f"Its {count} floor plans go with it."] if count else []
+        return [f"{count} floor plans are deleted too."] if count else []
 
     def get_urls(self) -> list[Any]:
         return [

@@ -78,7 +78,7 @@ class SubnetAdmin(RuleAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         general = ("name", "organization"), ("subnet", "master_subnet"), "description"
         shown = [(None, {"fields": general})]
-        return shown if obj is None else [*shown, ("Its addresses", {"fields": ["usage"]})]
+        return shown if obj is None else [*shown, ("Addresses", {"fields": ["usage"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [] if obj is None else ["usage"]
@@ -96,7 +96,7 @@ class SubnetAdmin(RuleAdmin):
         text = f"{obj.address_count} of {as_count(total)}"
         return badge(text, "warn") if obj.address_count > total * NEARLY_FULL else text
 
-    @display(description="Taken")
+    @display(description="Used")
     def usage(self, obj: Subnet) -> str:
         found = rules.allocation(obj)
         return format_html(
@@ -113,7 +113,9 @@ class SubnetAdmin(RuleAdmin):
     def deletion_effects(self, obj: Subnet) -> list[str]:
         parts, taken = obj.child_subnets.count(), obj.addresses.count()
         return (
-            [f"Its {parts} parts and {taken} addresses go with it."] if parts or taken else []
+            [f"{parts} smaller subnets and {taken} addresses are deleted too."]
+            if parts or taken
+            else []
         )
 
 

@@ -78,11 +78,11 @@ class Node(Told, Dated):
     )
     device = models.OneToOneField(
         Device, models.CASCADE, null=True, blank=True, related_name="overlay_node",
-        help_text="The device of the inventory that this is, and that is configured for it.",
+        help_text="Device of the inventory that the portal configures for this network.",
     )  # fmt: skip
-    name = models.CharField(max_length=63, help_text="Its host name in all its networks.")
+    name = models.CharField(max_length=63, help_text="Host name in all overlay networks.")
     is_fully_managed = models.BooleanField(
-        default=False, help_text="Whether the name becomes the device's own host name."
+        default=False, help_text="Also set the name as the host name of the device."
     )
     is_relay = models.BooleanField(default=False, editable=False)
     # Never recomputed: a device that changes its key keeps its address.
@@ -98,8 +98,7 @@ class Node(Told, Dated):
     )
     endpoint = models.CharField(
         max_length=128, blank=True,
-        help_text="Host and port where anybody can reach it, as in vpn.example.org:51820; "
-        "empty behind NAT.",
+        help_text="Public host and port, such as vpn.example.org:51820. Leave empty behind NAT.",
     )  # fmt: skip
     token_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, but for those that have none
     link_digest = models.CharField(max_length=64, blank=True, editable=False)
@@ -160,7 +159,7 @@ class Network(Told, Dated):
     share_nonce = models.CharField(max_length=22, default=new_code, editable=False)
     master = models.ForeignKey(
         "networks.Member", models.SET_NULL, null=True, blank=True, related_name="+",
-        help_text="The member that the name master leads to.",
+        help_text="Member that the name “master” resolves to.",
     )  # fmt: skip
     policy = models.JSONField(default=dict, blank=True)
     policy_tests = models.JSONField(default=list, blank=True)
@@ -244,21 +243,23 @@ class JoinCode(Told, Dated):
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"secret"}))
 
     network = models.ForeignKey(Network, models.CASCADE, related_name="codes")
-    label = models.CharField(max_length=64, blank=True, help_text="What it is for.")
+    label = models.CharField(
+        max_length=64, blank=True, help_text="Purpose, such as “nightly report”."
+    )
     secret = EncryptedTextField(default=new_code, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     creator = models.ForeignKey(
         User, models.CASCADE, editable=False, related_name="+",
-        help_text="Whose devices those are that join with it.",
+        help_text="Owner of the devices that join with the code.",
     )  # fmt: skip
     is_default = models.BooleanField(default=False, editable=False)
     uses = models.PositiveIntegerField(default=0, editable=False)
     max_uses = models.PositiveIntegerField(
-        "most uses", null=True, blank=True, help_text="Left empty, as many as come."
+        "most uses", null=True, blank=True, help_text="Leave empty for no limit."
     )
     expires_at = models.DateTimeField("expires", null=True, blank=True)
     needs_approval = models.BooleanField(
-        default=False, help_text="Whether somebody has to let each device in."
+        default=False, help_text="A person approves each device."
     )
     revoked = models.DateTimeField(null=True, editable=False)
 
@@ -291,7 +292,7 @@ class DirectPath(models.Model):
 
     low = models.ForeignKey(Node, models.CASCADE, related_name="+")
     high = models.ForeignKey(Node, models.CASCADE, related_name="+")
-    proven = models.DateTimeField(null=True, help_text="When a handshake was last seen.")
+    proven = models.DateTimeField(null=True, help_text="Time of the last handshake.")
 
     class Meta:
         constraints = [

@@ -38,12 +38,12 @@ class CaAdmin(CertifiedAdmin):
         return [
             (None, {"fields": [("name", "organization"), "notes", "auto_renew"]}),
             (
-                "Make a new one",
+                "New certificate",
                 {"fields": ["common_name", "issuer", ("key_length", "digest"), "validity_end",
                             "more_extensions"]},
             ),
             (
-                "Its holder",
+                "Subject",
                 {
                     "fields": [("country_code", "state"), ("city", "email"),
                                ("organization_name", "organizational_unit_name")],
@@ -51,7 +51,7 @@ class CaAdmin(CertifiedAdmin):
                 },
             ),
             (
-                "Or import one",
+                "Or import a certificate",
                 {"fields": ["certificate", "private_key", "passphrase"], "classes": ["collapse"]},
             ),
         ]  # fmt: skip

@@ -35,12 +35,12 @@ class CertAdmin(CertifiedAdmin):
         return [
             (None, {"fields": [("name", "organization"), "ca", "notes", "auto_renew"]}),
             (
-                "Make a new one",
+                "New certificate",
                 {"fields": ["common_name", "purpose", "names", ("key_length", "digest"),
                             "validity_end", "more_extensions"]},
             ),
             (
-                "Its holder",
+                "Subject",
                 {
                     "fields": [("country_code", "state"), ("city", "email"),
                                ("organization_name", "organizational_unit_name")],
@@ -48,7 +48,7 @@ class CertAdmin(CertifiedAdmin):
                 },
             ),
             (
-                "Or import one that the CA issued elsewhere",
+                "Or import a certificate of the CA",
                 {"fields": ["certificate", "private_key", "passphrase"], "classes": ["collapse"]},
             ),
         ]  # fmt: skip

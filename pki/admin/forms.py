@@ -35,7 +35,7 @@ class CertifiedForm(RuleForm):
         choices=[(kind, keys.describe(kind)) for kind in keys.KINDS],
         initial="256",
         widget=UnfoldAdminSelectWidget,
-        help_text="ECDSA is quick on small devices; RSA is read by the oldest ones too.",
+        help_text="ECDSA is fast on small devices. RSA also works on very old ones.",
     )
     digest = forms.ChoiceField(
         choices=[(name, name.upper()) for name in keys.DIGESTS],
@@ -45,13 +45,12 @@ class CertifiedForm(RuleForm):
     more_extensions = forms.CharField(
         required=False,
         widget=area(2),
-        help_text="As in OpenSSL's configuration, one a line: nsComment = made here, "
-        "keyUsage = critical, digitalSignature",
+        help_text="One extension per line, in OpenSSL's syntax, such as keyUsage = critical, digitalSignature.",
     )
     certificate = forms.CharField(
         required=False,
         widget=area(4),
-        help_text="PEM. The certificates of those above it may follow.",
+        help_text="PEM. The certificates of the issuers may follow.",
     )
     private_key = forms.CharField(required=False, widget=area(4), help_text="PEM.")
     passphrase = forms.CharField(
@@ -59,7 +58,7 @@ class CertifiedForm(RuleForm):
         strip=False,
         max_length=64,
         widget=UnfoldAdminPasswordWidget(attrs=NO_COMPLETION),
-        help_text="Of the private key, if it has one.",
+        help_text="Passphrase of the private key, if it has one.",
     )
 
     life: str
@@ -124,7 +123,7 @@ class CertForm(CertifiedForm):
         label="Host names and addresses",
         required=False,
         widget=area(2),
-        help_text="Of a server: DNS:vpn.example.org, IP:192.0.2.1. Clients compare with these.",
+        help_text="Names that clients check, such as DNS:vpn.example.org, IP:192.0.2.1.",
     )
 
     class Meta:
@@ -160,7 +159,7 @@ class Pkcs12Form(forms.Form):
         max_length=64,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs=NO_COMPLETION),
-        help_text="Whoever opens the file is asked for it. It is not stored.",
+        help_text="Needed to open the file. The portal does not store it.",
     )
 
 

@@ -86,9 +86,11 @@ class Certified(Shareable, Dated):
     private_key = EncryptedTextField(
         blank=True, help_text="PEM; empty where the device keeps its own"
     )
-    passphrase = EncryptedTextField(blank=True, help_text="Of the private key.")
+    passphrase = EncryptedTextField(blank=True, help_text="Passphrase of the private key.")
     auto_renew = models.BooleanField(
-        "renew automatically", default=False, help_text="In good time before it ends."
+        "renew automatically",
+        default=False,
+        help_text="Renew 30 days before the certificate expires, short-lived ones in their last third.",
     )
     revoked = models.BooleanField(default=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -158,12 +160,14 @@ class Ca(Certified):
 
     issuer = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="intermediates",
-        help_text="The authority above it, if that one is here too.",
+        help_text="Issuer, if it is in the portal.",
     )  # fmt: skip
-    chain = models.TextField(blank=True, help_text="PEM of those above it, nearest first.")
+    chain = models.TextField(
+        blank=True, help_text="PEM certificates of the issuers, nearest first."
+    )
     enrollment = models.CharField(
         max_length=8, choices=Enrollment, default=Enrollment.OFF,
-        help_text="Who may ask it for certificates over ACME and EST.",
+        help_text="Devices and programs that may request certificates over ACME and EST.",
     )  # fmt: skip
     # Hashes (hex) of name and key, by which OCSP requests identify the CA.
     ocsp_sha1 = models.CharField(max_length=80, editable=False, db_index=True)

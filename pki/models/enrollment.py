@@ -28,7 +28,7 @@ class AcmeAccount(OrganizationScoped, Base):
     ca = models.ForeignKey(Ca, models.CASCADE, related_name="acme_accounts")
     organization = models.ForeignKey(
         Organization, models.CASCADE, null=True, blank=True, related_name="+",
-        help_text="Of the certificates that it gets.",
+        help_text="Purpose of the certificates.",
     )  # fmt: skip
     jwk = models.JSONField()
     thumbprint = models.CharField(max_length=64)

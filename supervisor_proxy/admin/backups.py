@@ -64,7 +64,7 @@ class BackupPlanAdmin(RuleAdmin):
     search_fields = ["name"]
     fieldsets = [
         (None, {"fields": [("name", "organization"), "group", "enabled"]}),
-        ("How often, and how many", {"fields": ["hours", ("keep", "keep_on_device")]}),
+        ("Schedule", {"fields": ["hours", ("keep", "keep_on_device")]}),
     ]
     change_form_template = "admin/supervisor_proxy/backupplan/change_form.html"
 
@@ -82,7 +82,7 @@ class BackupPlanAdmin(RuleAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["organization"] if obj else []
 
-    @display(description="Of")
+    @display(description="Devices")
     def of(self, obj: BackupPlan) -> str:
         return f"Group {obj.group}" if obj.group else "All its devices"
 
@@ -90,7 +90,7 @@ class BackupPlanAdmin(RuleAdmin):
     def every(self, obj: BackupPlan) -> str:
         return f"{obj.hours} h"
 
-    @display(description="Kept here", ordering="stored")
+    @display(description="Stored", ordering="stored")
     def kept(self, obj: Any) -> int:
         return int(obj.stored)
 
@@ -179,7 +179,7 @@ class StoredBackupAdmin(RuleAdmin):
     def bytes(self, obj: StoredBackup) -> str:
         return filesizeformat(obj.size) if obj.size else "-"
 
-    @display(description="Made", ordering="created")
+    @display(description="Created", ordering="created")
     def made(self, obj: StoredBackup) -> str:
         return relative_time(obj.created)
 

@@ -162,7 +162,7 @@ def results_of(batch: Any) -> dict[str, Any]:
         "heading": f"{batch.method} {batch.path}",
         "about": f"{batch.organization}{f' · by {batch.actor}' if batch.actor else ''}",
         "total": batch.total,
-        "said": "What it said",
+        "said": "Message",
         "card": stacked_bar(
             [
                 {
@@ -236,6 +236,6 @@ class UpdateCampaignAdmin(RecordAdmin):
         tones = {"running": "busy", "halted": "bad", "done": "good"}
         return badge(obj.get_state_display().capitalize(), tones[obj.state], obj.reason)
 
-    @display(description="Begun", ordering="created")
+    @display(description="Started", ordering="created")
     def begun(self, obj: UpdateCampaign) -> str:
         return relative_time(obj.created)

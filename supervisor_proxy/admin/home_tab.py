@@ -39,7 +39,7 @@ CALLS: dict[str, tuple[str, str, str]] = {
     "update-core": ("POST core/update", "Update Home Assistant", "Automations stand still meanwhile."),
     "update-supervisor": ("POST supervisor/update", "Update supervisor", ""),
     "update-os": ("POST os/update", "Update the system", "The device downloads it and reboots."),
-    "backup": ("POST backups/new/full", "Make a backup", ""),
+    "backup": ("POST backups/new/full", "Create a backup", ""),
     "reboot": ("POST host/reboot", "Reboot", "The device is away for some minutes."),
     "shutdown": ("POST host/shutdown", "Shut down", "Nobody can switch it on again from here."),
     "start": ("POST addons/{}/start", "Start", ""),

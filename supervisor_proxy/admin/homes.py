@@ -94,7 +94,7 @@ class HomeAdmin(HomeTab, RecordAdmin):
     def backed_up(self, obj: Home) -> str:
         return relative_time(obj.last_backup)
 
-    @display(description="Looked at", ordering="seen")
+    @display(description="Checked", ordering="seen")
     def looked(self, obj: Home) -> str:
         return relative_time(obj.seen)
 

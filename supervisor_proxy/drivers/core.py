@@ -45,7 +45,9 @@ class Core:
         except (WebSocketException, OSError):
             raise OutcomeUnknown(BROKE, code="no_answer") from None
         except (ValueError, KeyError, AttributeError):
-            raise BadAnswer("What came is no Home Assistant's.", code="bad_answer") from None
+            raise BadAnswer(
+                "The answer is not from Home Assistant.", code="bad_answer"
+            ) from None
 
     @contextmanager
     def download(self, target: Target, order: Order) -> Iterator[Download]:

@@ -65,7 +65,7 @@ async def exchange(
             raise OutcomeUnknown(
                 "The device closed the connection without an answer.", code="no_answer"
             ) from None
-        raise BadAnswer("What the device sent is no HTTP.", code="bad_answer") from None
+        raise BadAnswer("The device did not answer with HTTP.", code="bad_answer") from None
     except http.TooLarge:
         raise BadAnswer("The device packed its answer unasked.", code="bad_answer") from None
     except (TimeoutError, http.TimeoutException):

@@ -46,7 +46,7 @@ async def open_socket(target: Target, path: str) -> tuple[ClientConnection, str]
     except (OSError, TimeoutError, WebSocketException, Unreachable):
         raise Unreachable("Home Assistant is not there.", code="offline") from None
     except (ValueError, KeyError, AttributeError):
-        raise BadAnswer("What came is no Home Assistant's.", code="bad_answer") from None
+        raise BadAnswer("The answer is not from Home Assistant.", code="bad_answer") from None
     raise BadAnswer("The device does not take the portal's key.", code="device_unauthorized")
 
 

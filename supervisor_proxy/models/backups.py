@@ -29,20 +29,20 @@ class BackupPlan(OrganizationOwned, Base):
     name = models.CharField(max_length=100)
     group = models.ForeignKey(
         DeviceGroup, models.CASCADE, null=True, blank=True, related_name="+",
-        help_text="Left empty, it is for all devices of the organization.",
+        help_text="Leave empty for all devices of the organization.",
     )  # fmt: skip
     enabled = models.BooleanField(default=True)
     hours = models.PositiveIntegerField(
         default=24, validators=[MinValueValidator(1), MaxValueValidator(24 * 31)],
-        help_text="From one backup to the next.",
+        help_text="Time between two backups.",
     )  # fmt: skip
     keep = models.PositiveIntegerField(
         default=7, validators=[MinValueValidator(1), MaxValueValidator(1000)],
-        help_text="How many of each device the portal keeps.",
+        help_text="Number of backups per device that the portal keeps.",
     )  # fmt: skip
     keep_on_device = models.PositiveIntegerField(
         default=1, validators=[MaxValueValidator(100)],
-        help_text="How many of them stay on the device too.",
+        help_text="Number of backups that also stay on the device.",
     )  # fmt: skip
     # Home Assistant encrypts the backup with it, so the portal's disk contains no plain
     # secrets.
@@ -80,7 +80,9 @@ class StoredBackup(OrganizationScoped, Leased, Base):
     plan = models.ForeignKey(BackupPlan, models.SET_NULL, null=True, related_name="backups")
     supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="backups")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
-    slug = models.CharField(max_length=64, blank=True, help_text="Its name on the device.")
+    slug = models.CharField(
+        max_length=64, blank=True, help_text="Name of the backup on the device."
+    )
     is_on_device = models.BooleanField(default=False)
     core = models.CharField(max_length=32, blank=True)
     size = models.PositiveBigIntegerField(null=True)

@@ -86,12 +86,12 @@ class SupervisorCall(OrganizationScoped, Leased, Base):
     name = models.CharField(max_length=64, blank=True, help_text="The call's row in the table.")
     method = models.CharField(max_length=8)
     path = models.CharField(max_length=512)
-    asked = models.JSONField(default=dict, help_text="What of the body is no secret.")
+    asked = models.JSONField(default=dict, help_text="Body of the call without secrets.")
     body_digest = models.CharField(max_length=64, blank=True)
     # Complete request while queued; cleared at the end.
     wish = EncryptedJSONField(null=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
-    status = models.PositiveSmallIntegerField(null=True, help_text="What the device answered.")
+    status = models.PositiveSmallIntegerField(null=True, help_text="Answer of the device.")
     answer = EncryptedTextField(blank=True)
     code = models.CharField(max_length=32, blank=True)
     reason = models.TextField(blank=True)
@@ -99,7 +99,7 @@ class SupervisorCall(OrganizationScoped, Leased, Base):
     ended = models.DateTimeField(null=True)
     duration = models.PositiveIntegerField(null=True, help_text="Milliseconds.")
     # Progress of long calls as reported by the device.
-    progress = models.PositiveSmallIntegerField(default=0, help_text="Per cent.")
+    progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
     stage = models.CharField(max_length=64, blank=True)
     # Expiry of a call queued for an offline device.
     expires = models.DateTimeField(null=True)
@@ -148,7 +148,7 @@ class RememberedAnswer(Dated):
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     key_digest = models.CharField(max_length=64)
     request_digest = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(null=True, help_text="None while it runs.")
+    status = models.PositiveSmallIntegerField(null=True, help_text="Empty while the call runs.")
     content_type = models.CharField(max_length=64, blank=True)
     body = EncryptedTextField(blank=True)
     expires = models.DateTimeField(default=timezone.now, db_index=True)

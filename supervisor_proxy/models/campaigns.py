@@ -20,7 +20,9 @@ class UpdateCampaign(OrganizationOwned, Leased, Base):
 
     name = models.CharField(max_length=100)
     version = models.CharField(
-        max_length=32, blank=True, help_text="Of Home Assistant Core; empty is the latest."
+        max_length=32,
+        blank=True,
+        help_text="Version of Home Assistant Core. Leave empty for the latest.",
     )
     user = models.ForeignKey(User, models.SET_NULL, null=True, editable=False, related_name="+")
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)

@@ -30,7 +30,7 @@ class Home(OrganizationScoped, Dated):
     system_latest = models.CharField(max_length=32, blank=True)
     supervisor_version = models.CharField(max_length=32, blank=True)
     supervisor_latest = models.CharField(max_length=32, blank=True)
-    updates = models.PositiveSmallIntegerField(default=0, help_text="Of all parts.")
+    updates = models.PositiveSmallIntegerField(default=0, help_text="Versions of all parts.")
     health = models.CharField(max_length=12, choices=Health.choices, default=Health.UNKNOWN)
     # slug, name, version, latest version and state of each installed add-on
     addons = models.JSONField(default=list)
@@ -39,7 +39,7 @@ class Home(OrganizationScoped, Dated):
     last_backup = models.DateTimeField(null=True)
     asked = models.DateTimeField(null=True, db_index=True)
     seen = models.DateTimeField(null=True)
-    reason = models.TextField(blank=True, help_text="Why the last look came to nothing.")
+    reason = models.TextField(blank=True, help_text="Reason why the last check failed.")
 
     class Meta:
         verbose_name = "Home Assistant device"

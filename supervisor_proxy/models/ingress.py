@@ -28,8 +28,8 @@ class IngressSession(OrganizationScoped, Base):
     # Valid once and for a minute; then the cookie replaces it.
     ticket_digest = models.CharField(max_length=64)
     cookie_digest = models.CharField(max_length=64, blank=True)
-    entry = EncryptedTextField(help_text="Where the add-on's page is at Home Assistant.")
-    session = EncryptedTextField(help_text="What Home Assistant lets it in with.")
+    entry = EncryptedTextField(help_text="Path of the add-on's page in Home Assistant.")
+    session = EncryptedTextField(help_text="Session of Home Assistant.")
     expires = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

@@ -64,7 +64,7 @@ class Supervisor(OrganizationScoped, Dated):
         validators=[RegexValidator(
             r"^([0-9a-f]{32}|[0-9a-f]{62})$", "32 or 62 hexadecimal digits are expected."
         )],
-        help_text="How the device calls itself; left empty, it is the id of the device here.",
+        help_text="UUID that the device reports. Leave empty to use the ID of the device.",
     )  # fmt: skip
     address = AddressField(
         null=True, blank=True,
@@ -78,7 +78,7 @@ class Supervisor(OrganizationScoped, Dated):
             r"^([A-Za-z0-9_]{16,128}|[A-Za-z0-9_-]{8,256}(\.[A-Za-z0-9_-]{8,256}){2})$",
             "16 to 128 letters, digits or underscores are expected, or a long-lived token.",
         )],
-        help_text="What the supervisor lets callers in with.",
+        help_text="API key of the supervisor.",
     )  # fmt: skip
     previous_key = EncryptedTextField(blank=True, editable=False)
     key_state = models.CharField(
@@ -87,10 +87,12 @@ class Supervisor(OrganizationScoped, Dated):
     key_changed = models.DateTimeField(null=True, editable=False)
     app_id = models.PositiveBigIntegerField(
         "application", null=True, blank=True, db_index=True,
-        help_text="The number of the application that the device runs (appId).",
+        help_text="Number of the device's application (appId).",
     )  # fmt: skip
     version = models.CharField(
-        max_length=32, blank=True, help_text="Of the supervisor; learned from the device."
+        max_length=32,
+        blank=True,
+        help_text="Version of the supervisor, as reported by the device.",
     )
     # Last report of the device: only displayed, never trusted or connected to.
     reported = models.JSONField(default=dict, blank=True, editable=False)

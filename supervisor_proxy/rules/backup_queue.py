@@ -124,7 +124,7 @@ def _job(row: StoredBackup, method: str, path: str, body: Any = None) -> CallJob
 
 def _user(row: StoredBackup) -> User:
     if row.plan is None or row.plan.user is None:
-        raise Refused("Who made the plan is gone.")
+        raise Refused("The user who created the plan was deleted.")
     return row.plan.user
 
 

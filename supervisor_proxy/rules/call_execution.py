@@ -215,7 +215,7 @@ def hand_over(job: CallJob) -> None:
 
 def leave(job: CallJob) -> None:
     release_lease(job.call)
-    refuse(job, Refused("Its turn did not come in time, so nothing was done.", code="late"))
+    refuse(job, Refused("The call waited too long, so nothing was done.", code="late"))
 
 
 # --- results

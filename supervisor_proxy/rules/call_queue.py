@@ -106,7 +106,7 @@ def still_permitted(job: CallJob) -> None:
         return
     user = User.objects.filter(pk=job.call.actor_id).first()
     if user is None or not user.may_sign_in:
-        raise NotPermitted("Who asked for it may not sign in any more.", code="forbidden")
+        raise NotPermitted("The user who started this can no longer sign in.", code="forbidden")
     check_permission(user, job.wish, job.supervisor)
 
 

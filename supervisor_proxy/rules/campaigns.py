@@ -136,7 +136,7 @@ class Wave:
         holder: LeaseHolder[UpdateCampaign],
     ) -> None:
         if campaign.user is None:
-            raise Refused("Who began the campaign is gone.")
+            raise Refused("The user who started the campaign was deleted.")
         self.campaign, self.rows, self.user = campaign, rows, campaign.user
         self.holder = holder
 
@@ -204,7 +204,7 @@ class Wave:
             elif not is_good(stats):
                 complaint = f"Core does not run: {why(stats)}"
             elif data(supervisor).get("healthy") is False:
-                complaint = "Its supervisor calls the system unhealthy."
+                complaint = "The supervisor reports an unhealthy system."
             self.move(row, State.BROKEN if complaint else State.DONE, complaint)
 
     def roll_back(self) -> None:

@@ -78,7 +78,7 @@ def test_a_change_is_staged_by_a_form_reviewed_and_applied(
     page.get_by_role("link", name="Read the gateway again").click()
     expect(page.get_by_text("The gateway has changed since")).to_be_visible()
     seen(page, "change-review")
-    page.get_by_label("Overwrite what changed on the gateway").check()
+    page.get_by_label("Overwrite changes on the gateway").check()
     page.get_by_role("button", name="Apply to the live gateway").click()
     # The page follows the worker without a reload.
     expect(page.locator(".strip .badge", has_text="Scheduled")).to_be_visible()

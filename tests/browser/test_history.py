@@ -111,7 +111,7 @@ def test_a_device_that_has_drifted_is_moved_away(
     shot(page, f"device-{width}")
     page = watched.open(f"{DEVICES}{device.pk}/move/")
     page.select_option("select[name=organization]", label="Elsewhere")
-    press(page, "Show what that leads to")
+    press(page, "Preview")
     assert page.get_by_text("Is left behind").is_visible()
     shot(page, f"move-{width}")
     press(page, "Move it")

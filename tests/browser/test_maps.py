@@ -251,7 +251,7 @@ def test_a_device_gets_its_location_on_its_own_page(
     place = DeviceLocation.objects.get(device=device)
     assert place.floor_plan == plan
     assert place.indoor
-    page.get_by_role("button", name="Take off the map").click()
+    page.get_by_role("button", name="Remove from map").click()
     expect(page.get_by_text("This device has no location yet.")).to_be_visible()
     assert not DeviceLocation.objects.filter(device=device).exists()
 

@@ -89,7 +89,7 @@ def test_a_template_is_added_with_what_it_changes_shown_before(
     inventory.update_device(rows[0], config={"templates": [template]})
     rows.append(factories.device(organization, name="unmanaged"))
     client = signed_in(staff(organization))
-    assert "Show what that leads to" in propose(client, "add_template", rows).content.decode()
+    assert "Preview" in propose(client, "add_template", rows).content.decode()
     batch = DeviceBatch.objects.get()
     answer = client.post(
         f"{BATCHES}{batch.pk}/choose/", {"chosen": str(template.pk)}, follow=True
@@ -97,7 +97,7 @@ def test_a_template_is_added_with_what_it_changes_shown_before(
     shown = answer.content.decode()
     assert "2 of 4 devices" in shown
     assert "It has the template already." in shown
-    assert "Its configuration is not managed here." in shown
+    assert "The portal does not manage its configuration." in shown
     told = client.get(f"{BATCHES}{batch.pk}/forecast/").json()
     (group,) = told["groups"]
     assert (group["devices"], group["added"]) == (["ap-1", "ap-2"], 1)

@@ -74,7 +74,7 @@ def give_all_a_template(portal: Portal, page: Any) -> None:
     page.locator("[name=action]").select_option("add_template")
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_label("Template").select_option(template)
-    page.get_by_role("button", name="Show what that leads to").click()
+    page.get_by_role("button", name="Preview").click()
     # All but devices with an unmanaged configuration.
     go = page.get_by_role("button", name=re.compile(r"Add a template: \d+ devices"))
     (count,) = map(int, re.findall(r"\d+", go.inner_text()))

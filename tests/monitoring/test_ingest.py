@@ -153,7 +153,9 @@ def test_a_wrong_clock_is_not_believed_and_is_told(device: Device, told: int) ->
     assert post(device, body(), told, NOON) == reports.TAKEN
     latest = LatestSample.objects.get()
     assert latest.at == NOON
-    assert latest.complaints == ["Its clock is wrong: reports count from when they arrive."]
+    assert latest.complaints == [
+        "The clock of the device is wrong, so its reports get the time of their arrival."
+    ]
 
 
 def test_the_key_is_compared_with_every_report(device: Device) -> None:

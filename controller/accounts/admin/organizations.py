@@ -91,7 +91,7 @@ class InvitationInline(RuleTabularInline):
     fields = ["email", "role", "place", "level"]
     resource = "user"
     verbose_name = "invitation"
-    verbose_name_plural = "Invitations that wait"
+    verbose_name_plural = "Open invitations"
     create_rule = invitations.invite
     delete_rule = invitations.withdraw
 
@@ -127,7 +127,7 @@ class DeviceSettingsForm(RuleForm):
         choices=[(name, kind.label) for name, kind in KINDS.items()],
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="The only ones that its devices may be sent; none ticked permits all.",
+        help_text="Devices accept only these commands. Choose none to allow all.",
     )
 
     class Meta:
@@ -247,7 +247,7 @@ class OrganizationAdmin(RuleAdmin):
         return self.may(request, "update", obj) and self.may(request, "secret", obj)
 
     @action(
-        description="Save and make a new shared secret",
+        description="Save and create a new shared secret",
         icon="autorenew",
         permissions=["rotate"],
     )
@@ -255,5 +255,5 @@ class OrganizationAdmin(RuleAdmin):
         rotate_shared_secret(settings_of(obj))
         self.message_user(
             request,
-            "The shared secret is a new one; devices that know the old one can no longer register.",
+            "The shared secret was replaced. Devices with the old one can no longer register.",
         )

@@ -67,7 +67,7 @@ class GrantInline(RuleTabularInline):
     resource = "user"
     verbose_name = "grant"
     delete_rule = sites.revoke_grant
-    verbose_name_plural = "Who may come here"
+    verbose_name_plural = "Access"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)

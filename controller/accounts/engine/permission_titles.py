@@ -24,7 +24,7 @@ WHOLE: Mapping[str, str] = {
     "supervisor:act": "Call supervisors", "supervisor:power": "Reboot and shut down",
     "supervisor:purge": "Purge data of applications", "supervisor:rotate": "Rotate supervisor keys",
     "supervisor:force": "Ignore update locks", "supervisor:terminal": "Use supervisor terminals",
-    "supervisor:logs": "View supervisor logs", "supervisor:backup": "Make and restore backups",
+    "supervisor:logs": "View supervisor logs", "supervisor:backup": "Create and restore backups",
     "supervisor:download": "Download backups", "supervisor:manage": "Manage supervisors",
     "supervisor:remote": "Open the web page of devices",
 }  # fmt: skip

@@ -39,7 +39,7 @@ class ApiToken(UserOwned, Dated):
     """API token. Only a hash is stored, so the token is shown once."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=64, help_text="What it is for.")
+    name = models.CharField(max_length=64, help_text="Purpose, such as “nightly report”.")
     digest = models.CharField(max_length=64, unique=True, editable=False)
     last_used = models.DateTimeField(null=True, editable=False)
 
@@ -56,12 +56,16 @@ class ApiKey(UserOwned, Base):
     """Long-lived API key, optionally restricted by scopes. Only a hash is stored."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
-    name = models.CharField(max_length=100, help_text="What it is for.")
+    name = models.CharField(max_length=100, help_text="Purpose, such as “nightly report”.")
     description = models.TextField(max_length=2000, blank=True)
-    prefix = models.CharField(max_length=12, editable=False, help_text="To tell keys apart.")
+    prefix = models.CharField(
+        max_length=12, editable=False, help_text="Name of the key, such as “nightly report”."
+    )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(
-        default=list, blank=True, help_text="Permissions; none means all of the owner's."
+        default=list,
+        blank=True,
+        help_text="Permissions. Leave empty for all permissions of the owner.",
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     is_active = models.BooleanField(default=True)

@@ -20,13 +20,13 @@ class Invitation(OrganizationScoped, Base):
     """Mailed to an address; whoever opens the link and is signed in becomes a member."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="invitations")
-    email = models.EmailField("e-mail", help_text="Where the link is sent.")
+    email = models.EmailField("e-mail", help_text="The invitation is sent to this address.")
     role = models.CharField(
         max_length=16, choices=Membership.Role.choices, default=Membership.Role.VIEWER
     )
     place = models.ForeignKey(
         Site, models.CASCADE, null=True, blank=True, related_name="+", verbose_name="site",
-        help_text="A site that they are let into at once.",
+        help_text="The person gets access to this site when they accept.",
     )  # fmt: skip
     level = models.CharField(
         max_length=8, choices=SiteGrant.Level.choices, default=SiteGrant.Level.READ

@@ -29,9 +29,11 @@ class SavedFilter(Audited, Base):
     user = models.ForeignKey(User, models.CASCADE, related_name="saved_filters")
     organization = models.ForeignKey(
         Organization, models.CASCADE, null=True, blank=True, related_name="+",
-        verbose_name="shared with", help_text="Its members see it above their lists too.",
+        verbose_name="shared with", help_text="Members of the organization also see the filter above their lists.",
     )  # fmt: skip
-    page = models.CharField("list", max_length=100, help_text="As devices.device.")
+    page = models.CharField(
+        "list", max_length=100, help_text="App and model, such as devices.device."
+    )
     name = models.CharField(max_length=60)
     query = models.CharField(max_length=2000)
 

@@ -19,9 +19,13 @@ class TableImport(Leased, Base):
         REFUSED = "refused", "Refused"
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+", editable=False)
-    target = models.CharField("list", max_length=100, help_text="As devices.device.")
+    target = models.CharField(
+        "list", max_length=100, help_text="App and model, such as devices.device."
+    )
     name = models.CharField("file", max_length=150)
-    data = models.BinaryField(help_text="The file; empty when the import has ended.")
+    data = models.BinaryField(
+        help_text="Contents of the file. Empty once the import has ended."
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.READING)
     total = models.PositiveIntegerField("rows", default=0)
     done = models.PositiveIntegerField(default=0)

@@ -161,7 +161,9 @@ class Site(OrganizationOwned, Base):
     )
     date_format = models.CharField(max_length=10, default="YYYY-MM-DD")
     subnets = models.JSONField(
-        default=list, blank=True, help_text="cidr, name, vlan_id and description of each."
+        default=list,
+        blank=True,
+        help_text="A list of objects with cidr, name, vlan_id and description.",
     )
     gateway_ip = models.GenericIPAddressField(null=True, blank=True)
     is_active = models.BooleanField(default=True)

@@ -82,7 +82,7 @@ class User(Audited, AbstractUser):
     notes = models.TextField(blank=True, help_text="Not shown to the user.")
     language = models.CharField(max_length=10, default="en")
     expiration_date = models.DateField(
-        null=True, blank=True, help_text="The last day on which signing in is possible."
+        null=True, blank=True, help_text="Last day on which the user can sign in."
     )
 
     # Part of every browser session's hash: a new number ends them all.
@@ -258,12 +258,10 @@ class Organization(Audited, Base):
     name = models.CharField(
         max_length=200, unique=True, help_text="The name of the organization"
     )
-    slug = models.SlugField(
-        max_length=200, unique=True, help_text="The name in lowercase, as URLs have it."
-    )
+    slug = models.SlugField(max_length=200, unique=True, help_text="Lowercase name for URLs.")
     is_active = models.BooleanField(
         default=True,
-        help_text="An inactive organization's devices and members are turned away.",
+        help_text="Devices and members of an inactive organization cannot sign in.",
     )
     description = models.TextField(blank=True)
     email = models.EmailField("e-mail", blank=True)

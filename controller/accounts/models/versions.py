@@ -27,14 +27,14 @@ class Version(Shareable):
     organization = models.ForeignKey(Organization, models.CASCADE, null=True, related_name="+")
     site = models.ForeignKey(Site, models.SET_NULL, null=True, related_name="+")
     kind = models.CharField(max_length=16, help_text="device, template, group or vpn")
-    row = models.UUIDField(help_text="Its id, also when it is gone.")
+    row = models.UUIDField(help_text="ID of the row, kept after the row is deleted.")
     number = models.PositiveIntegerField()
     name = models.CharField(max_length=255)
     verb = models.CharField(max_length=8, choices=Verb.choices)
-    changed = models.JSONField(default=list, help_text="The names of the fields that changed.")
+    changed = models.JSONField(default=list, help_text="Names of the changed fields.")
     values = EncryptedJSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)
-    actor = models.CharField(max_length=255, blank=True, help_text="Who changed it.")
+    actor = models.CharField(max_length=255, blank=True, help_text="User who made the change.")
 
     class Meta:
         ordering = ["-at", "-number"]

@@ -69,7 +69,7 @@ class DeviceBatchAdmin(ScopedAdmin):
                    ("organization", ScopedRelatedFilter)]  # fmt: skip
     list_select_related = ["organization", "user"]
     search_fields = ["title", "rows__name"]
-    search_help_text = "What was done, or name of a device"
+    search_help_text = "Action, or name of a device"
     change_form_template = "admin/configs/devicebatch/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -107,7 +107,7 @@ class DeviceBatchAdmin(ScopedAdmin):
         tone = "busy" if obj.waiting else "bad" if obj.refused else "good"
         return badge(f"{asked - obj.waiting} of {asked}{refused}", tone)
 
-    @display(description="Begun", ordering="created")
+    @display(description="Started", ordering="created")
     def begun(self, obj: DeviceBatch) -> str:
         return relative_time(obj.created)
 
@@ -174,12 +174,12 @@ class DeviceBatchAdmin(ScopedAdmin):
         return {
             "batch": batch,
             "heading": batch.title,
-            "about": f"{self.owner(batch)} · by {batch.user or 'somebody who is gone'}",
+            "about": f"{self.owner(batch)} · by {batch.user or 'a deleted user'}",
             "waits": batch.waiting if batch.state == State.RUNNING else 0,
             "total": batch.total - batch.left,
             "stops": batch.state == State.RUNNING and self.may(request, "delete", batch),
             "status": self.status(batch),
-            "said": "What was said of it",
+            "said": "Message",
             "card": stacked_bar([
                 {"label": state.label, "count": count, "tone": ROW_TONES[state], "link": here}
                 for state, count in counts

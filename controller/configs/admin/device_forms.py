@@ -19,7 +19,7 @@ NO_CONFIG = [("", "Not managed: inventory only"), *Backend.choices]
 class DeviceForm(RuleForm):
     config_backend = forms.ChoiceField(
         label="Backend", choices=NO_CONFIG, required=False, widget=UnfoldAdminSelectWidget,
-        help_text="What renders the configuration of this device.",
+        help_text="Format of the device's configuration files.",
     )  # fmt: skip
     config_templates = TemplatesField(
         label="Templates", queryset=Template.objects.none(), required=False

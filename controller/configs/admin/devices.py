@@ -185,7 +185,7 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
             about.append("key")
         sets = [
             (None, {"fields": [*identity]}),
-            ("About it", {"fields": [*about, "notes"]}),
+            ("Details", {"fields": [*about, "notes"]}),
         ]
         if self.edits_config(request, obj):
             sets.append(("Configuration", {"fields": list(CONFIG_FIELDS)}))

@@ -29,14 +29,14 @@ TONES = {
     Enrollment.State.REJECTED: "mute",
 }
 COMPARE = (
-    "Compare the fingerprint with the one that the device shows: only who holds its private key "
-    "can have asked."
+    "Compare the fingerprint with the one that the device shows. Only the holder of its private "
+    "key can have sent this request."
 )
 
 
 @admin.register(Enrollment)
 class EnrollmentAdmin(RuleAdmin):
-    empty_hint = "Devices that register with a key of their own wait here for approval, if the organization allows that."
+    empty_hint = "Devices that enroll with their own key wait here for approval. Turn enrollment on in the settings of the organization."
     search_rank = 6
     search_icon = "how_to_reg"
     resource = "device"
@@ -127,14 +127,16 @@ class EnrollmentAdmin(RuleAdmin):
         except Refused as error:
             self.message_user(request, str(error), "error")
             return HttpResponseRedirect(admin_url(Enrollment, "change", row.pk))
-        self.message_user(request, f"{device} is in; it gets its key when it asks next.")
+        self.message_user(
+            request, f"{device} is approved. It gets its key with its next request."
+        )
         return HttpResponseRedirect(admin_url(Device, "change", device.pk))
 
     @action(description="Reject", icon="block", permissions=["decide"])
     def reject(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row: Enrollment = self.row_for(request, object_id, "create")
         if request.method != "POST":
-            texts = [f"The key {row.fingerprint} is kept out, however often it asks."]
+            texts = [f"The key {row.fingerprint} is rejected, also in later requests."]
             return self.asked(request, row, "Reject", texts, is_dangerous=True)
         try:
             rules.reject(row, by=request.user)  # type: ignore[arg-type]

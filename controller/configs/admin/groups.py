@@ -19,7 +19,7 @@ class GroupForm(RuleForm):
     templates = TemplatesField(
         queryset=Template.objects.none(),
         required=False,
-        help_text="Devices get them by joining the group, in this order.",
+        help_text="Devices get these templates, in this order, when they join the group.",
     )
 
     class Meta:
@@ -71,7 +71,7 @@ class DeviceGroupAdmin(Versioned, RuleAdmin):
             (None, {"fields": [("name", "organization"), "description"]}),
             ("Templates", {"fields": ["templates"]}),
             ("Variables of its devices", {"fields": ["context"]}),
-            ("More about it", {"fields": ["meta_data"], "classes": ["collapse"]}),
+            ("More details", {"fields": ["meta_data"], "classes": ["collapse"]}),
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -84,5 +84,7 @@ class DeviceGroupAdmin(Versioned, RuleAdmin):
     def deletion_effects(self, obj: DeviceGroup) -> list[str]:
         count = obj.devices.count()
         return (
-            [f"Its {count} devices stay, without its templates and variables."] if count else []
+            [f"{count} devices stay, without the templates and variables of the group."]
+            if count
+            else []
         )

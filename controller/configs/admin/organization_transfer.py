@@ -28,7 +28,7 @@ class MoveForm(forms.Form):
     )
     group = forms.ModelChoiceField(
         DeviceGroup.objects.none(), required=False, widget=UnfoldAdminSelectWidget,
-        help_text="One of the new organization, or none.",
+        help_text="A group of the new organization. Leave empty for none.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, device: Device, user: Any, **kwargs: Any) -> None:

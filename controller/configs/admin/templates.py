@@ -53,7 +53,7 @@ class TemplateForm(RuleForm):
     tags = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Words with commas between; devices that register with one get it.",
+        help_text="Tags, separated by commas. Devices that register with one of the tags get the template.",
     )
 
     class Meta:

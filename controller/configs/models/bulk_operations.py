@@ -56,9 +56,9 @@ class DeviceBatch(Audited, Base):
     user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     organization = models.ForeignKey(
         Organization, models.CASCADE, null=True, related_name="+",
-        help_text="Of all of its devices; none where they are of several.",
+        help_text="Organization of all devices. Empty if the devices are in several organizations.",
     )  # fmt: skip
-    values = models.JSONField(default=dict, help_text="The id of the group or template.")
+    values = models.JSONField(default=dict, help_text="ID of the group or template.")
     title = models.CharField(max_length=200)
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)

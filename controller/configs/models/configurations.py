@@ -40,26 +40,29 @@ class Template(Shareable, Base):
     )  # fmt: skip
     auto_cert = models.BooleanField(
         "automatic provisioning", default=True,
-        help_text="Whether its devices are given keys, certificates and addresses.",
+        help_text="Create keys, certificates and addresses for the devices.",
     )  # fmt: skip
     tags = models.JSONField(
-        default=list, blank=True, help_text="Devices that register with a tag get it."
+        default=list,
+        blank=True,
+        help_text="Devices that register with one of these tags get the template.",
     )
     default = models.BooleanField(
         "by default",
         default=False,
-        help_text="New configurations of its backend start with it.",
+        help_text="New devices of this backend get the template. It can be removed from a device.",
     )
     required = models.BooleanField(
-        default=False, help_text="Every configuration of its backend has it."
+        default=False,
+        help_text="Every device of this backend has the template. It cannot be removed.",
     )
     default_values = models.JSONField(
         "default values", default=dict, blank=True, validators=[valid_object],
-        help_text="Of the variables it uses; every other source of variables goes before.",
+        help_text="Default values of the variables. Values of groups, organizations and devices override them.",
     )  # fmt: skip
     config = models.JSONField(
         "configuration", default=dict, blank=True, validators=[valid_object],
-        help_text="Of a VPN client, it is made from the server while it is empty.",
+        help_text="Leave empty on VPN client templates to create the client configuration from the server.",
     )  # fmt: skip
     notes = models.TextField(blank=True)
 
@@ -133,9 +136,11 @@ class Snapshot(OrganizationScoped):
     )
     created = models.DateTimeField(default=timezone.now)
     acknowledged = models.DateTimeField(
-        null=True, help_text="When the device last said that it has it."
+        null=True, help_text="Last acknowledgment by the device."
     )
-    refused = models.DateTimeField(null=True, help_text="When the device first refused it.")
+    refused = models.DateTimeField(
+        null=True, help_text="First time the device rejected the configuration."
+    )
 
     objects = SnapshotQuerySet.as_manager()  # type: ignore[misc]
 
@@ -217,11 +222,11 @@ class Config(OrganizationScoped, Base):
     render_error = models.TextField(blank=True, editable=False)
     applied_at = models.DateTimeField(null=True, editable=False)
     drift = models.JSONField(
-        default=list, editable=False, help_text="Files that were changed on the device since."
+        default=list, editable=False, help_text="Files that were changed on the device."
     )
     drift_reason = models.TextField(blank=True, editable=False)
     drifted_at = models.DateTimeField(
-        null=True, editable=False, help_text="When the device was first found to have drifted."
+        null=True, editable=False, help_text="Time at which the drift was first found."
     )
     drift_checked = models.DateTimeField(null=True, editable=False)
     is_retired = models.BooleanField(default=False, editable=False)

@@ -13,7 +13,7 @@ from controller.devices.models import Device, DeviceGroup
 
 Kind = DeviceBatch.Kind
 OUT = "The device is deactivated. Activate it first."
-UNMANAGED = "Its configuration is not managed here."
+UNMANAGED = "The portal does not manage its configuration."
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ BULK_ACTIONS: Mapping[str, BulkAction] = {
     Kind.ADD_TEMPLATE: BulkAction(
         "config:update", _not_add, _with_templates(Kind.ADD_TEMPLATE),
         ("It comes last among the templates of each device, so it wins over the others.",
-         "What a VPN client needs (keys, certificate, address) is made with it."),
+         "Keys, certificates and addresses of VPN clients are created with it."),
         asks="template",
     ),
     Kind.REMOVE_TEMPLATE: BulkAction(

@@ -147,7 +147,7 @@ def _why_not(batch: DeviceBatch, one: BulkCandidate | None, wanted: BulkTarget) 
     if one is None:
         return "It is gone."
     if batch.user is None or not batch.user.may_sign_in:
-        return "Who asked for it is gone."
+        return "The user who started this was deleted."
     if not batch.user.has_perm_on(action.permission, one.device):
         return "You may not do this to it."
     return action.why_not(one, wanted) if wanted.is_chosen else ""

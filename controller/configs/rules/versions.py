@@ -145,7 +145,7 @@ def _restore(version: Version, kind: Kind) -> Any:
     values = preview_restore(version).values
     if row is None:
         if version.organization_id is None and version.kind in {"device", "group"}:
-            raise Conflict("Its organization is gone.")
+            raise Conflict("Its organization was deleted.")
         row = kind.create(id=version.row, **{k: v for k, v in values.items() if v is not None})
     elif values:
         row = kind.update(row, **values)

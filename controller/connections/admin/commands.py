@@ -62,9 +62,7 @@ class ReadOnly(ScopedAdmin):
 
 @admin.register(Command)
 class CommandAdmin(ReadOnly):
-    empty_hint = (
-        "Commands are sent from a device's page, or from the list of devices to many at once."
-    )
+    empty_hint = "Send commands from the page of a device, or to many devices from their list."
     list_display = ["on", "organization", "kind", "asked", "state", "sent", "took"]
     list_filter = [
         ("device__organization", ScopedRelatedFilter), ("status", ChoicesDropdownFilter),

@@ -52,22 +52,22 @@ def choice_field(values: Sequence[str], label: str, none: str = "") -> forms.Cho
 class CredentialsForm(RuleForm):
     username = forms.CharField(
         max_length=256, required=False, widget=UnfoldAdminTextInputWidget,
-        help_text="Of the device (SSH), or of its SNMP agent (version 3).",
+        help_text="User on the device (SSH) or of its SNMP agent (version 3).",
     )  # fmt: skip
     port = forms.IntegerField(
         min_value=1, max_value=65535, required=False, widget=UnfoldAdminTextInputWidget,
-        help_text="Leave empty for the usual one: 22 of SSH, 161 of SNMP.",
+        help_text="Leave empty for the default: 22 for SSH, 161 for SNMP.",
     )  # fmt: skip
     password = secret_field()
     key = forms.CharField(
         label="Private key",
         required=False,
-        help_text="In OpenSSH or PEM form. With a key, the password is its alternative.",
+        help_text="OpenSSH or PEM format. The portal tries the key first, then the password.",
         widget=UnfoldAdminTextareaWidget(
             attrs={"rows": 4, "spellcheck": "false", "class": "mono"}
         ),
     )
-    passphrase = secret_field("Of the private key, if it has one.")
+    passphrase = secret_field("Passphrase of the private key, if it has one.")
     version = choice_field(rules.SNMP_VERSIONS, "SNMP version")
     community = secret_field("Of version 2c. It is readable on its way: prefer version 3.")
     auth_protocol = choice_field(rules.AUTH_PROTOCOLS, "Authentication", "none")
@@ -76,7 +76,7 @@ class CredentialsForm(RuleForm):
     privacy_password = secret_field(label="Privacy password")
     context = forms.CharField(
         max_length=32, required=False, widget=UnfoldAdminTextInputWidget,
-        help_text="Of version 3, where the agent has several.",
+        help_text="Only for SNMP version 3, if the agent has several contexts.",
     )  # fmt: skip
 
     class Meta:
@@ -139,7 +139,9 @@ class CredentialsForm(RuleForm):
 
 @admin.register(Credentials)
 class CredentialsAdmin(RuleAdmin):
-    empty_hint = "With these the portal reaches devices over SSH, or measures them over SNMP."
+    empty_hint = (
+        "The portal uses credentials to reach devices over SSH and to measure them over SNMP."
+    )
     search_rank = 16
     search_icon = "key"
     resource = "connection"

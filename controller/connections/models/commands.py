@@ -37,7 +37,9 @@ class CommandBatch(OrganizationOwned, Base):
     """One command for many devices, each with a command row of its own."""
 
     type = models.CharField(max_length=32)
-    label = models.CharField(max_length=128, blank=True, help_text="What it is for.")
+    label = models.CharField(
+        max_length=128, blank=True, help_text="Purpose, such as “nightly report”."
+    )
 
     objects = CommandBatchQuerySet.as_manager()  # type: ignore[misc]
 

@@ -87,10 +87,10 @@ class DeviceConnection(OrganizationScoped, Base):
     update_strategy = models.CharField(max_length=32, choices=Strategy.choices)
     enabled = models.BooleanField(default=True)
     port = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Where it differs from the port of the credentials."
+        null=True, blank=True, help_text="Leave empty for the port of the credentials."
     )
     host_key = models.TextField(
-        blank=True, help_text="Pinned at the first connection; empty it to accept a new one."
+        blank=True, help_text="Pinned at the first connection. Clear it to accept a new key."
     )
     # Whether passwords may be offered to the holder of the pinned key.
     is_host_key_trusted = models.BooleanField(default=False, editable=False)

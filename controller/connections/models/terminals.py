@@ -27,7 +27,11 @@ class Terminal(OrganizationScoped, Base):
     user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     actor = models.CharField(max_length=150, blank=True)
     address = models.GenericIPAddressField(null=True)
-    reason = models.CharField(max_length=200, blank=True, help_text="What it is opened for.")
+    reason = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Reason for opening the terminal, kept in the audit log.",
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.OFFERED)
     # Valid once, for a minute and for this user.
     ticket_digest = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - none once used

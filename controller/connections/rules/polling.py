@@ -78,4 +78,4 @@ def _by_agent(device: Device, now: datetime) -> Observation:
         return Observation(device.pk, Presence.State.UNKNOWN, "It has never been heard of.")
     if now - seen < AGENT_SILENCE:
         return Observation(device.pk, Presence.State.ONLINE, at=seen)
-    return Observation(device.pk, Presence.State.OFFLINE, "Its agent has gone silent.")
+    return Observation(device.pk, Presence.State.OFFLINE, "The agent no longer polls.")

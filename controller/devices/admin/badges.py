@@ -78,7 +78,7 @@ def presence_badge(device: Device) -> str:
 
 def status_badge(config: Config | None) -> str:
     if config is None:
-        return badge("None", "mute", "Its configuration is not managed here.")
+        return badge("None", "mute", "The portal does not manage its configuration.")
     if config.drifted_at and config.status == Config.Status.APPLIED:
         return badge("Drifted", "bad", config.drift_reason)
     label = Config.Status(config.status).label

@@ -133,7 +133,7 @@ class DeviceList(MasksSecrets, serializers.ModelSerializer[Device]):
     last_ip = serializers.CharField(source="presence.last_ip", read_only=True, allow_null=True)
     config = ListConfig(required=False, allow_null=True)
     management_ip = IpAddressField(
-        required=False, allow_null=True, help_text="Where the portal reaches the device."
+        required=False, allow_null=True, help_text="The portal connects to this address."
     )
 
     class Meta:

@@ -146,7 +146,7 @@ class ImageForm(RuleForm):
     )
     kind = forms.CharField(
         label="type", required=False, max_length=128, widget=UnfoldAdminTextInputWidget,
-        help_text="Derived from the name of the file if empty.",
+        help_text="Leave empty to use the file name.",
     )  # fmt: skip
 
     class Meta:
@@ -166,7 +166,7 @@ def upload(*, build: Build, file: Any, kind: str) -> Image:
 
 @admin.register(Image)
 class ImageAdmin(RuleAdmin):
-    empty_hint = "Upload images to a build: what they are for is read from them."
+    empty_hint = "Upload images to a build. The portal reads their boards from them."
     resource = "firmware"
     form = ImageForm
     create_rule = upload

@@ -51,7 +51,7 @@ class Build(OrganizationScoped, Base):
     version = models.CharField(max_length=32)
     os = models.CharField(  # noqa: DJ001 - clients send null
         "OS identifier", max_length=64, null=True, blank=True,
-        help_text="What devices with this build report as their operating system.",
+        help_text="Operating system that devices report with this build.",
     )  # fmt: skip
     changelog = models.TextField(blank=True)
     is_step = models.BooleanField(
@@ -101,7 +101,7 @@ class Image(OrganizationScoped, Base):
         max_length=12, choices=Signature.choices, default=Signature.NONE
     )
     flash_limit = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="Bytes of flash for the image, if it is known."
+        null=True, blank=True, help_text="Bytes of flash for the image, if known."
     )
 
     class Meta:

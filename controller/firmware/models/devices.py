@@ -36,7 +36,7 @@ class DeviceSystem(OrganizationScoped):
     )
     read_at = models.DateTimeField(null=True)
     tried_at = models.DateTimeField(default=timezone.now)
-    reason = models.TextField(blank=True, help_text="Why it could not be read.")
+    reason = models.TextField(blank=True, help_text="Reason why the system could not be read.")
 
     class Meta:
         ordering = ["device"]

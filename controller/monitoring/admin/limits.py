@@ -45,7 +45,7 @@ class ThresholdAdmin(RuleAdmin):
 @admin.register(Silence)
 class SilenceAdmin(RuleAdmin):
     empty_hint = (
-        "In a maintenance window devices are judged and shown as ever, and nobody is told."
+        "During a silence, checks continue and problems are shown, but nobody is notified."
     )
     resource = "monitoring"
     list_display = ["reason", "state", "applies_to", "metric", "starts", "ends"]

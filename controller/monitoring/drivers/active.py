@@ -86,7 +86,7 @@ async def _dns(host: str, parameters: Mapping[str, Any]) -> str:
     )
     answer = dns.message.from_wire(data)
     if not query.is_response(answer):
-        return "What it answers is no answer to the question."
+        return "The answer does not fit the question."
     if answer.rcode() != dns.rcode.NOERROR:
         return f"It answers {dns.rcode.to_text(answer.rcode())}."
     found = [str(one) for rows in answer.answer for one in rows]

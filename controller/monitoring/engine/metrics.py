@@ -116,7 +116,7 @@ ABOUT: Mapping[Metric, About] = {
     ),
     Metric.PORT: About(
         "Management port", "", "Port", Limit(Operator.BELOW, 1, 15),
-        "Its management port does not answer",
+        "The management port does not answer",
     ),
     Metric.DATA_RECEIVED: About(
         "Data received", "", "Monitoring Data Collected", Limit(Operator.BELOW, 1, 30),

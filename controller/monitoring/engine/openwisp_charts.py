@@ -163,7 +163,7 @@ GENERAL_CLIENTS = Chart(
 GENERAL_TRAFFIC = replace(
     next(chart for chart in CHARTS if chart.order == 240),  # noqa: PLR2004 - traffic
     title="General Traffic",
-    description="What was received and sent by the uplinks of the whole network.",
+    description="Traffic received and sent by all uplinks.",
 )
 
 

@@ -21,14 +21,14 @@ class Check(OrganizationOwned, Base):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     group = models.ForeignKey(
         DeviceGroup, models.CASCADE, null=True, blank=True, related_name="checks",
-        help_text="Of these devices alone.",
+        help_text="Only these devices.",
     )  # fmt: skip
     device = models.ForeignKey(
         Device, models.CASCADE, null=True, blank=True, related_name="checks",
-        help_text="Of this device alone.",
+        help_text="Only this device.",
     )  # fmt: skip
     name = models.CharField(
-        max_length=40, help_text="What charts and notifications call it, such as web."
+        max_length=40, help_text="Name in charts and notifications, such as web."
     )
     kind = models.CharField(
         max_length=8, choices=[(kind.value, title) for kind, title in TITLES.items()]
@@ -40,7 +40,7 @@ class Check(OrganizationOwned, Base):
     )  # fmt: skip
     seconds = models.PositiveIntegerField(
         "every", default=300,
-        help_text="Seconds between two runs; 0 runs it on demand alone.",
+        help_text="Seconds between two runs. 0 runs the check on demand only.",
     )  # fmt: skip
     enabled = models.BooleanField(default=True)
 

@@ -18,14 +18,14 @@ class MonitoredGateway(OrganizationScoped):
     gateway = models.OneToOneField(Gateway, models.CASCADE, related_name="monitoring")
     device = models.ForeignKey(
         Device, models.SET_NULL, null=True, blank=True, related_name="gateways",
-        help_text="Whose page shows what the gateway measures. Leave empty to have it found.",
+        help_text="Device whose page shows the measurements of the gateway. Leave empty to find it automatically.",
     )  # fmt: skip
     # A device that a person set stays; one found by its addresses follows them.
     device_is_found = models.BooleanField(default=True)
     next_pull = models.DateTimeField(null=True, db_index=True)
     measured_at = models.DateTimeField(null=True, editable=False)
     reason = models.CharField(
-        max_length=255, blank=True, editable=False, help_text="Why nothing was measured."
+        max_length=255, blank=True, editable=False, help_text="Reason why nothing was measured."
     )
 
     class Meta:

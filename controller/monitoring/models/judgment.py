@@ -39,25 +39,25 @@ class Threshold(Shareable, Base):
     )  # fmt: skip
     group = models.ForeignKey(
         DeviceGroup, models.CASCADE, null=True, blank=True, related_name="thresholds",
-        help_text="Of these devices alone.",
+        help_text="Only these devices.",
     )  # fmt: skip
     device = models.ForeignKey(
         Device, models.CASCADE, null=True, blank=True, related_name="thresholds",
-        help_text="Of this device alone.",
+        help_text="Only this device.",
     )  # fmt: skip
     metric = models.CharField(max_length=32, choices=METRICS)
     operator = models.CharField(
         max_length=5,
         choices=[(one.value, one.value.capitalize()) for one in Operator],
         default=Operator.ABOVE.value,
-        help_text="The value is bad on this side of the limit.",
+        help_text="Side of the limit on which the check fails.",
     )
     value = models.FloatField("limit")
     minutes = models.PositiveIntegerField(
         "tolerance", default=30, validators=[MaxValueValidator(LONGEST_TOLERANCE)],
-        help_text="For how many minutes the value has to be bad before people are told.",
+        help_text="Minutes beyond the limit before people are notified.",
     )  # fmt: skip
-    enabled = models.BooleanField(default=True, help_text="Off: the metric is not judged.")
+    enabled = models.BooleanField(default=True, help_text="If off, the metric is not checked.")
 
     class Meta:
         verbose_name = "limit"
@@ -142,7 +142,7 @@ class Silence(OrganizationOwned, Base):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     site = models.ForeignKey(
         Site, models.CASCADE, null=True, blank=True, related_name="silences",
-        help_text="Of the devices of this site alone.",
+        help_text="Only devices of this site.",
     )  # fmt: skip
     group = models.ForeignKey(
         DeviceGroup, models.CASCADE, null=True, blank=True, related_name="silences"

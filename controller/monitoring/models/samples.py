@@ -31,7 +31,7 @@ class MonitoredDevice(OrganizationScoped):
     # What leads it to the portal: while that is away, nothing is told of what is behind it.
     uplink = models.ForeignKey(
         Device, models.SET_NULL, null=True, blank=True, related_name="downlinks",
-        help_text="What leads it to the portal. Leave empty to have it found in reports.",
+        help_text="Uplink of the device. Leave empty to find it in the reports.",
     )  # fmt: skip
     # An uplink that a person set stays; one found in reports follows them.
     uplink_is_found = models.BooleanField(default=True)
@@ -63,7 +63,7 @@ class LatestSample(OrganizationScoped):
     arrived = models.BigIntegerField(null=True)
     # When the portal last checked it.
     checked_at = models.BigIntegerField(null=True)
-    interval = models.FloatField(default=0, help_text="Usual seconds between reports.")
+    interval = models.FloatField(default=0, help_text="Seconds between two reports, usually.")
     uptime = models.FloatField(null=True)
     values = models.BinaryField(default=b"")
     counters = models.BinaryField(default=b"")

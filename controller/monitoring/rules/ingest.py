@@ -34,7 +34,7 @@ MINUTE, DAY = 60, 86_400
 OLDEST_SECONDS, FUTURE_SECONDS = 30 * DAY, 10 * MINUTE
 FASTEST = 1  # deflate: the body is stored with each report, and read seldom
 REPORT, PINGS = "report", "pings"
-WRONG_CLOCK = "Its clock is wrong: reports count from when they arrive."
+WRONG_CLOCK = "The clock of the device is wrong, so its reports get the time of their arrival."
 
 
 @dataclass(slots=True)

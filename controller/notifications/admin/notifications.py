@@ -113,11 +113,11 @@ class NotificationAdmin(RuleAdmin):
     def mark_unread(self, request: HttpRequest, queryset: Any) -> None:
         queryset.update(unread=True)
 
-    @action(description="Tell me nothing of these for a day")
+    @action(description="Mute these for a day")
     def mute_day(self, request: HttpRequest, queryset: Any) -> None:
         self._mute(request, queryset, days=1)
 
-    @action(description="Tell me nothing of these any more")
+    @action(description="Mute these for good")
     def mute(self, request: HttpRequest, queryset: Any) -> None:
         self._mute(request, queryset, days=None)
 

@@ -41,7 +41,7 @@ def page(request: HttpRequest) -> HttpResponse:
         for row in rows
     ]
     context: dict[str, Any] = admin.site.each_context(request) | {
-        "title": "What I am told",
+        "title": "Notification settings",
         "lines": lines,
         "organizations": organizations,
         "chosen": chosen,

@@ -28,7 +28,7 @@ class WebhookForm(RuleForm):
         choices=KIND_CHOICES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="None is all of them.",
+        help_text="Leave empty for all.",
     )
 
     class Meta:

@@ -86,7 +86,7 @@ def written(rows: list[Notification], connection: Any = None) -> EmailMessage:
     lines += [
         "",
         f"All of them: {base}{reverse('admin:notifications_notification_changelist')}",
-        f"What you are told, and how: {base}{reverse('admin:notification_preferences')}",
+        f"Notification settings: {base}{reverse('admin:notification_preferences')}",
     ]
     return EmailMessage(
         subject_of(rows), "\n".join(lines), to=[rows[0].recipient.email], connection=connection

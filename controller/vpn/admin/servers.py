@@ -208,7 +208,7 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
         )
 
     def deletion_effects(self, obj: Vpn) -> list[str]:
-        return ["Its certificate is revoked."] if obj.cert_id else []
+        return ["The certificate is revoked."] if obj.cert_id else []
 
 
 def linked(cert: Cert) -> str:

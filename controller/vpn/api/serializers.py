@@ -15,11 +15,11 @@ class VpnList(MasksSecrets, serializers.ModelSerializer[Vpn]):
     ca = VisibleRelatedField(queryset=Ca.objects.all(), required=False, allow_null=True)
     cert = VisibleRelatedField(
         queryset=Cert.objects.all(), required=False, allow_null=True,
-        help_text="leave blank to create automatically",
+        help_text="Leave empty to create one.",
     )  # fmt: skip
     subnet = VisibleRelatedField(
         queryset=Subnet.objects.all(), required=False, allow_null=True,
-        help_text="Subnet IP addresses used by VPN clients, if applicable",
+        help_text="Subnet that gives the clients their addresses, if the protocol needs one.",
     )  # fmt: skip
     key = SecretCharField(required=False, allow_blank=True, max_length=64)
     config = JSONObjectField()

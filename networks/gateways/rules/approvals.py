@@ -46,7 +46,7 @@ def approve(change: Change, *, by: User) -> Change:
     may_write(by, change.gateway, change.what)
     if change.is_written_by(by):
         raise NotPermitted(
-            "Who staged or amended a change does not approve it: that takes somebody else."
+            "You staged or amended this change, so another person must approve it."
         )
     if by.scopes is not None:
         raise NotPermitted("A key of limited scope does not approve changes: a person does.")

@@ -271,7 +271,7 @@ def plan_inverse(change: Change, *, by: User, change_set: ChangeSet | None = Non
     before = (change.intent or {}).get("before") or {}
     operation = {"create": "delete", "update": "update", "delete": "create"}[change.operation]
     if operation == "create" and change.what.secret:
-        raise Refused("What was deleted had secrets, which cannot be read back.")
+        raise Refused("The deleted object had secrets, which cannot be read back.")
     # Use the vendor's raw values as they were read, which it accepts again.
     names = change.wanted if change.operation == "update" else before
     payload = {name: before.get(name, "") for name in names}

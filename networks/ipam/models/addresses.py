@@ -34,7 +34,7 @@ class Subnet(Shareable, Base):
     description = models.CharField(max_length=100, blank=True)
     master_subnet = models.ForeignKey(
         "self", models.CASCADE, null=True, blank=True, related_name="child_subnets",
-        help_text="The larger one that this is a part of.",
+        help_text="Larger subnet that contains this one.",
     )  # fmt: skip
     # Texts that sort like the addresses, so that an index finds overlaps and gaps.
     first = models.CharField(max_length=LONGEST_KEY, editable=False, db_index=True)

@@ -25,16 +25,22 @@ class DivisionRule(OrganizationOwned, Base):
     label = models.CharField(
         max_length=30,
         validators=[RegexValidator(r"^[A-Za-z_]\w*\Z", "Letters, digits and underscores.")],
-        help_text="Variables begin with it, as in lan_subnet1 and lan_subnet1_ip1.",
+        help_text="Prefix of the variables, such as lan in lan_subnet1 and lan_subnet1_ip1.",
     )
     number_of_subnets = models.PositiveSmallIntegerField(
-        default=1, validators=[MinValueValidator(1)], help_text="For each device."
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text="Number of subnets for each device.",
     )
     size = models.PositiveSmallIntegerField(
-        "prefix length", validators=[MinValueValidator(1)], help_text="Of each, such as 28."
+        "prefix length",
+        validators=[MinValueValidator(1)],
+        help_text="Prefix length of each subnet, such as 28.",
     )
     number_of_ips = models.PositiveSmallIntegerField(
-        "addresses", default=1, help_text="That the device takes in each of them."
+        "addresses",
+        default=1,
+        help_text="Number of addresses that the device gets in each subnet.",
     )
 
     class Meta:

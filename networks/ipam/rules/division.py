@@ -95,7 +95,7 @@ def _divide(rule: DivisionRule, master: Subnet, device_ids: list[UUID]) -> None:
         device, position = divmod(number, rule.number_of_subnets)
         subnet = Subnet(
             name=_name(rule, position + 1), subnet=str(net), master_subnet=master,
-            organization_id=rule.organization_id, description="Given by a division rule.",
+            organization_id=rule.organization_id, description="Assigned by a division rule.",
         )  # fmt: skip
         subnet.note_span()
         rows.append((device_ids[device], position + 1, subnet))

@@ -104,7 +104,7 @@ class NetworkAdmin(RuleAdmin):
         ]
         return super().changelist_view(request, (extra_context or {}) | {"waiting": waiting})
 
-    @display(description="Your part")
+    @display(description="Your role")
     def part(self, obj: Any) -> str:
         return badge("Shared with you", "busy") if obj.is_shared else "Owner"
 

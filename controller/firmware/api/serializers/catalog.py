@@ -42,7 +42,7 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
     file = serializers.FileField(help_text="In answers: where it can be downloaded.")
     type = serializers.CharField(
         required=False, allow_blank=True, max_length=128,
-        help_text="Derived from the name of the file if empty.",
+        help_text="Leave empty to use the file name.",
     )  # fmt: skip
     boards: Any = serializers.SlugRelatedField("name", many=True, read_only=True)
 
