@@ -76,7 +76,7 @@ def test_a_person_confirms_a_board_of_an_image_without_metadata(
     upload(client, fleet.build(organization), PAYLOAD)
     row = Image.objects.get()
     url = f"{ADMIN}/image/{row.pk}"
-    assert "names no devices" in shown(client, f"{url}/change/")
+    assert "names no boards" in shown(client, f"{url}/change/")
     assert client.post(f"{url}/confirm/", {"board": "pc-engines-apu2"}).status_code == 302
     assert row.facts.confirmed_boards == {"pc-engines-apu2"}
     assert "confirmed by" in shown(client, f"{url}/change/")
