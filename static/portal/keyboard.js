@@ -57,3 +57,14 @@ if (help) {
     press(event.key.toLowerCase(), event.timeStamp);
   });
 }
+
+// select2 draws a list of its own in place of a select; it gets the select's name.
+addEventListener("load", () => {
+  for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {
+    const label = document.querySelector(`label[for="${CSS.escape(select.id)}"]`)?.textContent.replace("*", "").trim();
+    const drawn = select.nextElementSibling;
+    for (const part of drawn?.querySelectorAll(".select2-selection, .select2-selection__rendered") ?? []) {
+      part.setAttribute("aria-label", label || select.name);
+    }
+  }
+});

@@ -20,6 +20,12 @@ from controller.base.forms import RuleForm
 class RuleFormSet(PaginationInlineFormSet):
     delete_rule: Callable[..., None]
 
+    def add_fields(self, form: Any, index: Any) -> None:
+        """Name each field: in a table, only the head of its column shows a label."""
+        super().add_fields(form, index)
+        for name, field in form.fields.items():
+            field.widget.attrs.setdefault("aria-label", str(field.label or name))
+
     def delete_existing(self, obj: Any, commit: bool = True) -> None:  # noqa: FBT001, FBT002 - Django's signature
         if commit:
             type(self).delete_rule(obj)

@@ -18,7 +18,8 @@ NO_CONFIG = [("", "Not managed: inventory only"), *Backend.choices]
 
 class DeviceForm(RuleForm):
     config_backend = forms.ChoiceField(
-        label="Backend", choices=NO_CONFIG, required=False, widget=UnfoldAdminSelectWidget,
+        label="Backend", choices=NO_CONFIG, required=False,
+        widget=UnfoldAdminSelectWidget(attrs={"aria-label": "Backend"}),
         help_text="Format of the device's configuration files.",
     )  # fmt: skip
     config_templates = TemplatesField(
