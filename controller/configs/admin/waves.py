@@ -35,7 +35,7 @@ class WaveForm(RuleForm):
 
     waves = forms.CharField(
         widget=UnfoldAdminTextInputWidget,
-        help_text="Devices or shares of all, with commas between: 1, 10%, 100%.",
+        help_text="Number or share of devices in each wave, separated by commas, such as 1, 10%, 100%.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

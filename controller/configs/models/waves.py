@@ -37,7 +37,7 @@ class WaveRollout(Base):
 
     waves = models.JSONField(
         default=usual_waves, validators=[valid_waves],
-        help_text="Devices or shares of them, with commas between; the last is 100%.",
+        help_text="Number or share of devices in each wave, separated by commas. The last is 100%.",
     )  # fmt: skip
     pause = models.PositiveIntegerField(
         default=600, validators=[MinValueValidator(1)],
@@ -45,7 +45,7 @@ class WaveRollout(Base):
     )  # fmt: skip
     allowed = models.PositiveSmallIntegerField(
         default=0, validators=[MaxValueValidator(100)],
-        help_text="Percent of the reached devices that may fail; with more the rollout halts.",
+        help_text="Percent of reached devices that may fail. Above it, the rollout halts.",
     )  # fmt: skip
     state = models.CharField(
         max_length=12, choices=State.choices, default=State.DRAFT, editable=False

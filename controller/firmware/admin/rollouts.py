@@ -46,7 +46,7 @@ class RolloutForm(WaveForm):
     flags = forms.MultipleChoiceField(
         label="Options", required=False, choices=list(CHOICES.items()),
         widget=forms.CheckboxSelectMultiple,
-        help_text="Without any, the settings that the devices name themselves are kept.",
+        help_text="Choose none to keep the settings that the device keeps by default.",
     )  # fmt: skip
 
     class Meta:
@@ -73,7 +73,7 @@ class RolloutForm(WaveForm):
 
 @admin.register(FirmwareRollout)
 class FirmwareRolloutAdmin(WaveAdmin):
-    empty_hint = "A rollout upgrades many devices to a build, a few first."
+    empty_hint = "A rollout upgrades devices to a build in waves, a few devices first."
     resource = "firmware"
     verbs = VERBS
     move_action = "upgrade"

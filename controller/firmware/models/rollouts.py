@@ -48,17 +48,16 @@ class FirmwareRollout(OrganizationScoped, WaveRollout):
     )  # fmt: skip
     upgrade_all = models.BooleanField(
         "devices without assigned firmware too", default=False,
-        help_text="Off: only devices that have been assigned firmware of the category.",
+        help_text="If off, only devices with firmware of the category are upgraded.",
     )  # fmt: skip
     options = models.JSONField(default=dict, blank=True, validators=[valid_options])
     is_persistent = models.BooleanField(
         "wait for devices that are away", default=True,
-        help_text="Off: devices that are away for a day are given up.",
+        help_text="If off, devices that stay offline for a day are left out.",
     )  # fmt: skip
     window = models.CharField(
         "maintenance window", max_length=255, blank=True, validators=[valid_window],
-        help_text="When devices may be flashed, in the time zone of their site: "
-        "Mon-Fri 22:00-06:00. Empty: always.",
+        help_text="When devices may be flashed, in the time zone of their site, such as Mon-Fri 22:00-06:00. Leave empty for always.",
     )  # fmt: skip
     author = models.ForeignKey(
         User, models.SET_NULL, null=True, editable=False, related_name="+"
