@@ -7,87 +7,150 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('devices', '0010_plain_help'),
-        ('networks', '0014_plain_states'),
+        ("devices", "0010_plain_help"),
+        ("networks", "0014_plain_states"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='directpath',
-            name='proven',
-            field=models.DateTimeField(help_text='Time of the last handshake.', null=True),
+            model_name="directpath",
+            name="proven",
+            field=models.DateTimeField(help_text="Time of the last handshake.", null=True),
         ),
         migrations.AlterField(
-            model_name='divisionrule',
-            name='label',
-            field=models.CharField(help_text='Prefix of the variables, such as lan in lan_subnet1 and lan_subnet1_ip1.', max_length=30, validators=[django.core.validators.RegexValidator('^[A-Za-z_]\\w*\\Z', 'Letters, digits and underscores.')]),
+            model_name="divisionrule",
+            name="label",
+            field=models.CharField(
+                help_text="Prefix of the variables, such as lan in lan_subnet1 and lan_subnet1_ip1.",
+                max_length=30,
+                validators=[
+                    django.core.validators.RegexValidator(
+                        "^[A-Za-z_]\\w*\\Z", "Letters, digits and underscores."
+                    )
+                ],
+            ),
         ),
         migrations.AlterField(
-            model_name='divisionrule',
-            name='number_of_ips',
-            field=models.PositiveSmallIntegerField(default=1, help_text='Number of addresses that the device gets in each subnet.', verbose_name='addresses'),
+            model_name="divisionrule",
+            name="number_of_ips",
+            field=models.PositiveSmallIntegerField(
+                default=1,
+                help_text="Number of addresses that the device gets in each subnet.",
+                verbose_name="addresses",
+            ),
         ),
         migrations.AlterField(
-            model_name='divisionrule',
-            name='number_of_subnets',
-            field=models.PositiveSmallIntegerField(default=1, help_text='Number of subnets for each device.', validators=[django.core.validators.MinValueValidator(1)]),
+            model_name="divisionrule",
+            name="number_of_subnets",
+            field=models.PositiveSmallIntegerField(
+                default=1,
+                help_text="Number of subnets for each device.",
+                validators=[django.core.validators.MinValueValidator(1)],
+            ),
         ),
         migrations.AlterField(
-            model_name='divisionrule',
-            name='size',
-            field=models.PositiveSmallIntegerField(help_text='Prefix length of each subnet, such as 28.', validators=[django.core.validators.MinValueValidator(1)], verbose_name='prefix length'),
+            model_name="divisionrule",
+            name="size",
+            field=models.PositiveSmallIntegerField(
+                help_text="Prefix length of each subnet, such as 28.",
+                validators=[django.core.validators.MinValueValidator(1)],
+                verbose_name="prefix length",
+            ),
         ),
         migrations.AlterField(
-            model_name='joincode',
-            name='creator',
-            field=models.ForeignKey(editable=False, help_text='Owner of the devices that join with the code.', on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="joincode",
+            name="creator",
+            field=models.ForeignKey(
+                editable=False,
+                help_text="Owner of the devices that join with the code.",
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AlterField(
-            model_name='joincode',
-            name='label',
-            field=models.CharField(blank=True, help_text='Purpose, such as “nightly report”.', max_length=64),
+            model_name="joincode",
+            name="label",
+            field=models.CharField(
+                blank=True, help_text="Purpose, such as “nightly report”.", max_length=64
+            ),
         ),
         migrations.AlterField(
-            model_name='joincode',
-            name='max_uses',
-            field=models.PositiveIntegerField(blank=True, help_text='Leave empty for no limit.', null=True, verbose_name='most uses'),
+            model_name="joincode",
+            name="max_uses",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Leave empty for no limit.",
+                null=True,
+                verbose_name="most uses",
+            ),
         ),
         migrations.AlterField(
-            model_name='joincode',
-            name='needs_approval',
-            field=models.BooleanField(default=False, help_text='A person approves each device.'),
+            model_name="joincode",
+            name="needs_approval",
+            field=models.BooleanField(
+                default=False, help_text="A person approves each device."
+            ),
         ),
         migrations.AlterField(
-            model_name='network',
-            name='master',
-            field=models.ForeignKey(blank=True, help_text='Member that the name “master” resolves to.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='networks.member'),
+            model_name="network",
+            name="master",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Member that the name “master” resolves to.",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="networks.member",
+            ),
         ),
         migrations.AlterField(
-            model_name='node',
-            name='device',
-            field=models.OneToOneField(blank=True, help_text='Device of the inventory that the portal configures for this network.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='overlay_node', to='devices.device'),
+            model_name="node",
+            name="device",
+            field=models.OneToOneField(
+                blank=True,
+                help_text="Device of the inventory that the portal configures for this network.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="overlay_node",
+                to="devices.device",
+            ),
         ),
         migrations.AlterField(
-            model_name='node',
-            name='endpoint',
-            field=models.CharField(blank=True, help_text='Public host and port, such as vpn.example.org:51820. Leave empty behind NAT.', max_length=128),
+            model_name="node",
+            name="endpoint",
+            field=models.CharField(
+                blank=True,
+                help_text="Public host and port, such as vpn.example.org:51820. Leave empty behind NAT.",
+                max_length=128,
+            ),
         ),
         migrations.AlterField(
-            model_name='node',
-            name='is_fully_managed',
-            field=models.BooleanField(default=False, help_text='Also set the name as the host name of the device.'),
+            model_name="node",
+            name="is_fully_managed",
+            field=models.BooleanField(
+                default=False, help_text="Also set the name as the host name of the device."
+            ),
         ),
         migrations.AlterField(
-            model_name='node',
-            name='name',
-            field=models.CharField(help_text='Host name in all overlay networks.', max_length=63),
+            model_name="node",
+            name="name",
+            field=models.CharField(
+                help_text="Host name in all overlay networks.", max_length=63
+            ),
         ),
         migrations.AlterField(
-            model_name='subnet',
-            name='master_subnet',
-            field=models.ForeignKey(blank=True, help_text='Larger subnet that contains this one.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='child_subnets', to='networks.subnet'),
+            model_name="subnet",
+            name="master_subnet",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Larger subnet that contains this one.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="child_subnets",
+                to="networks.subnet",
+            ),
         ),
     ]

@@ -5,95 +5,149 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0010_table_imports'),
+        ("accounts", "0010_table_imports"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='apikey',
-            name='name',
-            field=models.CharField(help_text='Purpose, such as “nightly report”.', max_length=100),
+            model_name="apikey",
+            name="name",
+            field=models.CharField(
+                help_text="Purpose, such as “nightly report”.", max_length=100
+            ),
         ),
         migrations.AlterField(
-            model_name='apikey',
-            name='prefix',
-            field=models.CharField(editable=False, help_text='Name of the key, such as “nightly report”.', max_length=12),
+            model_name="apikey",
+            name="prefix",
+            field=models.CharField(
+                editable=False,
+                help_text="Name of the key, such as “nightly report”.",
+                max_length=12,
+            ),
         ),
         migrations.AlterField(
-            model_name='apikey',
-            name='scopes',
-            field=models.JSONField(blank=True, default=list, help_text='Permissions. Leave empty for all permissions of the owner.'),
+            model_name="apikey",
+            name="scopes",
+            field=models.JSONField(
+                blank=True,
+                default=list,
+                help_text="Permissions. Leave empty for all permissions of the owner.",
+            ),
         ),
         migrations.AlterField(
-            model_name='apitoken',
-            name='name',
-            field=models.CharField(help_text='Purpose, such as “nightly report”.', max_length=64),
+            model_name="apitoken",
+            name="name",
+            field=models.CharField(
+                help_text="Purpose, such as “nightly report”.", max_length=64
+            ),
         ),
         migrations.AlterField(
-            model_name='invitation',
-            name='email',
-            field=models.EmailField(help_text='The invitation is sent to this address.', max_length=254, verbose_name='e-mail'),
+            model_name="invitation",
+            name="email",
+            field=models.EmailField(
+                help_text="The invitation is sent to this address.",
+                max_length=254,
+                verbose_name="e-mail",
+            ),
         ),
         migrations.AlterField(
-            model_name='invitation',
-            name='place',
-            field=models.ForeignKey(blank=True, help_text='The person gets access to this site when they accept.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.site', verbose_name='site'),
+            model_name="invitation",
+            name="place",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="The person gets access to this site when they accept.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="accounts.site",
+                verbose_name="site",
+            ),
         ),
         migrations.AlterField(
-            model_name='organization',
-            name='is_active',
-            field=models.BooleanField(default=True, help_text='Devices and members of an inactive organization cannot sign in.'),
+            model_name="organization",
+            name="is_active",
+            field=models.BooleanField(
+                default=True,
+                help_text="Devices and members of an inactive organization cannot sign in.",
+            ),
         ),
         migrations.AlterField(
-            model_name='organization',
-            name='slug',
-            field=models.SlugField(help_text='Lowercase name for URLs.', max_length=200, unique=True),
+            model_name="organization",
+            name="slug",
+            field=models.SlugField(
+                help_text="Lowercase name for URLs.", max_length=200, unique=True
+            ),
         ),
         migrations.AlterField(
-            model_name='savedfilter',
-            name='organization',
-            field=models.ForeignKey(blank=True, help_text='Members of the organization also see the filter above their lists.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization', verbose_name='shared with'),
+            model_name="savedfilter",
+            name="organization",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Members of the organization also see the filter above their lists.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="accounts.organization",
+                verbose_name="shared with",
+            ),
         ),
         migrations.AlterField(
-            model_name='savedfilter',
-            name='page',
-            field=models.CharField(help_text='App and model, such as devices.device.', max_length=100, verbose_name='list'),
+            model_name="savedfilter",
+            name="page",
+            field=models.CharField(
+                help_text="App and model, such as devices.device.",
+                max_length=100,
+                verbose_name="list",
+            ),
         ),
         migrations.AlterField(
-            model_name='site',
-            name='subnets',
-            field=models.JSONField(blank=True, default=list, help_text='A list of objects with cidr, name, vlan_id and description.'),
+            model_name="site",
+            name="subnets",
+            field=models.JSONField(
+                blank=True,
+                default=list,
+                help_text="A list of objects with cidr, name, vlan_id and description.",
+            ),
         ),
         migrations.AlterField(
-            model_name='tableimport',
-            name='data',
-            field=models.BinaryField(help_text='Contents of the file. Empty once the import has ended.'),
+            model_name="tableimport",
+            name="data",
+            field=models.BinaryField(
+                help_text="Contents of the file. Empty once the import has ended."
+            ),
         ),
         migrations.AlterField(
-            model_name='tableimport',
-            name='target',
-            field=models.CharField(help_text='App and model, such as devices.device.', max_length=100, verbose_name='list'),
+            model_name="tableimport",
+            name="target",
+            field=models.CharField(
+                help_text="App and model, such as devices.device.",
+                max_length=100,
+                verbose_name="list",
+            ),
         ),
         migrations.AlterField(
-            model_name='user',
-            name='expiration_date',
-            field=models.DateField(blank=True, help_text='Last day on which the user can sign in.', null=True),
+            model_name="user",
+            name="expiration_date",
+            field=models.DateField(
+                blank=True, help_text="Last day on which the user can sign in.", null=True
+            ),
         ),
         migrations.AlterField(
-            model_name='version',
-            name='actor',
-            field=models.CharField(blank=True, help_text='User who made the change.', max_length=255),
+            model_name="version",
+            name="actor",
+            field=models.CharField(
+                blank=True, help_text="User who made the change.", max_length=255
+            ),
         ),
         migrations.AlterField(
-            model_name='version',
-            name='changed',
-            field=models.JSONField(default=list, help_text='Names of the changed fields.'),
+            model_name="version",
+            name="changed",
+            field=models.JSONField(default=list, help_text="Names of the changed fields."),
         ),
         migrations.AlterField(
-            model_name='version',
-            name='row',
-            field=models.UUIDField(help_text='ID of the row, kept after the row is deleted.'),
+            model_name="version",
+            name="row",
+            field=models.UUIDField(help_text="ID of the row, kept after the row is deleted."),
         ),
     ]

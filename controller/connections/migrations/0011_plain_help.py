@@ -4,30 +4,40 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('connections', '0010_snmp_credentials'),
+        ("connections", "0010_snmp_credentials"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='commandbatch',
-            name='label',
-            field=models.CharField(blank=True, help_text='Purpose, such as “nightly report”.', max_length=128),
+            model_name="commandbatch",
+            name="label",
+            field=models.CharField(
+                blank=True, help_text="Purpose, such as “nightly report”.", max_length=128
+            ),
         ),
         migrations.AlterField(
-            model_name='deviceconnection',
-            name='host_key',
-            field=models.TextField(blank=True, help_text='Pinned at the first connection. Clear it to accept a new key.'),
+            model_name="deviceconnection",
+            name="host_key",
+            field=models.TextField(
+                blank=True,
+                help_text="Pinned at the first connection. Clear it to accept a new key.",
+            ),
         ),
         migrations.AlterField(
-            model_name='deviceconnection',
-            name='port',
-            field=models.PositiveIntegerField(blank=True, help_text='Leave empty for the port of the credentials.', null=True),
+            model_name="deviceconnection",
+            name="port",
+            field=models.PositiveIntegerField(
+                blank=True, help_text="Leave empty for the port of the credentials.", null=True
+            ),
         ),
         migrations.AlterField(
-            model_name='terminal',
-            name='reason',
-            field=models.CharField(blank=True, help_text='Reason for opening the terminal, kept in the audit log.', max_length=200),
+            model_name="terminal",
+            name="reason",
+            field=models.CharField(
+                blank=True,
+                help_text="Reason for opening the terminal, kept in the audit log.",
+                max_length=200,
+            ),
         ),
     ]

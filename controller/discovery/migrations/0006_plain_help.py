@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('discovery', '0005_plain_names'),
+        ("discovery", "0005_plain_names"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='finding',
-            name='said',
-            field=models.JSONField(help_text='Answers of the host, by protocol.'),
+            model_name="finding",
+            name="said",
+            field=models.JSONField(help_text="Answers of the host, by protocol."),
         ),
     ]

@@ -6,82 +6,155 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0011_plain_help'),
-        ('devices', '0010_plain_help'),
-        ('monitoring', '0009_parts'),
+        ("accounts", "0011_plain_help"),
+        ("devices", "0010_plain_help"),
+        ("monitoring", "0009_parts"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='check',
-            name='device',
-            field=models.ForeignKey(blank=True, help_text='Only this device.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='checks', to='devices.device'),
+            model_name="check",
+            name="device",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Only this device.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="checks",
+                to="devices.device",
+            ),
         ),
         migrations.AlterField(
-            model_name='check',
-            name='group',
-            field=models.ForeignKey(blank=True, help_text='Only these devices.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='checks', to='devices.devicegroup'),
+            model_name="check",
+            name="group",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Only these devices.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="checks",
+                to="devices.devicegroup",
+            ),
         ),
         migrations.AlterField(
-            model_name='check',
-            name='name',
-            field=models.CharField(help_text='Name in charts and notifications, such as web.', max_length=40),
+            model_name="check",
+            name="name",
+            field=models.CharField(
+                help_text="Name in charts and notifications, such as web.", max_length=40
+            ),
         ),
         migrations.AlterField(
-            model_name='check',
-            name='seconds',
-            field=models.PositiveIntegerField(default=300, help_text='Seconds between two runs. 0 runs the check on demand only.', verbose_name='every'),
+            model_name="check",
+            name="seconds",
+            field=models.PositiveIntegerField(
+                default=300,
+                help_text="Seconds between two runs. 0 runs the check on demand only.",
+                verbose_name="every",
+            ),
         ),
         migrations.AlterField(
-            model_name='latestsample',
-            name='interval',
-            field=models.FloatField(default=0, help_text='Seconds between two reports, usually.'),
+            model_name="latestsample",
+            name="interval",
+            field=models.FloatField(
+                default=0, help_text="Seconds between two reports, usually."
+            ),
         ),
         migrations.AlterField(
-            model_name='monitoreddevice',
-            name='uplink',
-            field=models.ForeignKey(blank=True, help_text='Uplink of the device. Leave empty to find it in the reports.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='downlinks', to='devices.device'),
+            model_name="monitoreddevice",
+            name="uplink",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Uplink of the device. Leave empty to find it in the reports.",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="downlinks",
+                to="devices.device",
+            ),
         ),
         migrations.AlterField(
-            model_name='monitoredgateway',
-            name='device',
-            field=models.ForeignKey(blank=True, help_text='Device whose page shows the measurements of the gateway. Leave empty to find it automatically.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='gateways', to='devices.device'),
+            model_name="monitoredgateway",
+            name="device",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Device whose page shows the measurements of the gateway. Leave empty to find it automatically.",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="gateways",
+                to="devices.device",
+            ),
         ),
         migrations.AlterField(
-            model_name='monitoredgateway',
-            name='reason',
-            field=models.CharField(blank=True, editable=False, help_text='Reason why nothing was measured.', max_length=255),
+            model_name="monitoredgateway",
+            name="reason",
+            field=models.CharField(
+                blank=True,
+                editable=False,
+                help_text="Reason why nothing was measured.",
+                max_length=255,
+            ),
         ),
         migrations.AlterField(
-            model_name='silence',
-            name='site',
-            field=models.ForeignKey(blank=True, help_text='Only devices of this site.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='silences', to='accounts.site'),
+            model_name="silence",
+            name="site",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Only devices of this site.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="silences",
+                to="accounts.site",
+            ),
         ),
         migrations.AlterField(
-            model_name='threshold',
-            name='device',
-            field=models.ForeignKey(blank=True, help_text='Only this device.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='thresholds', to='devices.device'),
+            model_name="threshold",
+            name="device",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Only this device.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="thresholds",
+                to="devices.device",
+            ),
         ),
         migrations.AlterField(
-            model_name='threshold',
-            name='enabled',
-            field=models.BooleanField(default=True, help_text='If off, the metric is not checked.'),
+            model_name="threshold",
+            name="enabled",
+            field=models.BooleanField(
+                default=True, help_text="If off, the metric is not checked."
+            ),
         ),
         migrations.AlterField(
-            model_name='threshold',
-            name='group',
-            field=models.ForeignKey(blank=True, help_text='Only these devices.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='thresholds', to='devices.devicegroup'),
+            model_name="threshold",
+            name="group",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Only these devices.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="thresholds",
+                to="devices.devicegroup",
+            ),
         ),
         migrations.AlterField(
-            model_name='threshold',
-            name='minutes',
-            field=models.PositiveIntegerField(default=30, help_text='Minutes beyond the limit before people are notified.', validators=[django.core.validators.MaxValueValidator(10080)], verbose_name='tolerance'),
+            model_name="threshold",
+            name="minutes",
+            field=models.PositiveIntegerField(
+                default=30,
+                help_text="Minutes beyond the limit before people are notified.",
+                validators=[django.core.validators.MaxValueValidator(10080)],
+                verbose_name="tolerance",
+            ),
         ),
         migrations.AlterField(
-            model_name='threshold',
-            name='operator',
-            field=models.CharField(choices=[('above', 'Above'), ('below', 'Below')], default='above', help_text='Side of the limit on which the check fails.', max_length=5),
+            model_name="threshold",
+            name="operator",
+            field=models.CharField(
+                choices=[("above", "Above"), ("below", "Below")],
+                default="above",
+                help_text="Side of the limit on which the check fails.",
+                max_length=5,
+            ),
         ),
     ]
