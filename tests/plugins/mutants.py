@@ -1,16 +1,19 @@
 """Try mutants in forks of one process of pytest, which has imported everything already.
 
 Loaded by script/mutate alone. A fork exchanges the code of the function in which the mutant is,
-and runs the tests that reach it.
+and runs tests until one fails: first those whose module names the function, then those that name
+its module, then all others.
 """
 
 import ast
 import gc
 import json
 import os
+import re
 import signal
 import sys
 import time
+from functools import cache, partial
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -19,7 +22,10 @@ import pytest
 
 from tests.plugins.mutations import mutated
 
-SECONDS = 240
+# Time of the processor that the tests of one mutant have, and time in which a fork must end.
+SECONDS = 45
+LONGEST_SECONDS = 600
+FAILED = Path("failed.txt")
 
 
 def codes(code: CodeType) -> dict[tuple[str, int], CodeType]:
@@ -64,47 +70,77 @@ def set_constants(module: str, assignment: ast.Assign) -> None:
                 setattr(other, name, space[name])
 
 
-def attempt(session: pytest.Session, mutant: dict[str, Any], items: list[pytest.Item]) -> int:
-    """Run the tests in a fork with the mutant. Returns 0 if all pass."""
+def relevance(mutant: dict[str, Any], item: pytest.Item) -> int:
+    """Return 0 for a test that names the mutant's function, 1 for its module, else 2."""
+    text = source(item.path)
+    module = mutant["path"].removesuffix(".py").removesuffix("/__init__").split("/")[-1]
+    words = [rf"\b{mutant['function'] or module}\b", rf"\b{module}\b"]
+    return next((rank for rank, word in enumerate(words) if re.search(word, text)), 2)
+
+
+@cache
+def source(path: Path) -> str:
+    return path.read_text()
+
+
+def failing(
+    session: pytest.Session, mutant: dict[str, Any] | None, items: list[pytest.Item]
+) -> str:
+    """Run the tests in a fork with the mutant. Returns the test that fails first, or ""."""
+    FAILED.unlink(missing_ok=True)
     pid = os.fork()
     if pid == 0:
         os.setsid()
-        status = 1
         try:
-            exchange(Path.cwd() / mutant["path"], mutant["number"])
-            for place, item in enumerate(items):
-                following = items[place + 1] if place + 1 < len(items) else None
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-                if session.testsfailed:
-                    break
-            status = int(session.testsfailed > 0)
+            run(session, mutant, items)
         finally:
-            os._exit(status)
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return status
+            os._exit(0)
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while not os.waitpid(pid, os.WNOHANG)[0]:
         time.sleep(0.05)
-    os.killpg(pid, signal.SIGKILL)
-    return os.waitpid(pid, 0)[1]
+        if time.monotonic() > deadline:
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return "a test that does not end"
+    return FAILED.read_text() if FAILED.exists() else ""
+
+
+def run(
+    session: pytest.Session, mutant: dict[str, Any] | None, items: list[pytest.Item]
+) -> None:
+    if mutant is not None:
+        exchange(Path.cwd() / mutant["path"], mutant["number"])
+    for place, item in enumerate(items):
+        following = items[place + 1] if place + 1 < len(items) else None
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            FAILED.write_text(item.nodeid)
+        if session.testsfailed or time.process_time() > SECONDS:
+            return
+
+
+def is_killed(session: pytest.Session, mutant: dict[str, Any]) -> bool:
+    """Return whether a test fails with the mutant that passes without it."""
+    while True:
+        items = sorted(session.items, key=partial(relevance, mutant))
+        name = failing(session, mutant, items)
+        alone = [item for item in items if item.nodeid == name]
+        if not alone or not failing(session, None, alone):
+            return bool(name)
+        session.items.remove(alone[0])
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     wanted = json.loads(Path(os.environ["MUTANTS"]).read_text())
-    known = {item.nodeid: item for item in session.items}
-    with_rows = [
-        item for item in session.items if "django_db_setup" in getattr(item, "fixturenames", ())
-    ]
     # Makes the database, which stays as another test of the session is said to follow.
-    for item in with_rows[:1]:
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=item)
+    for item in session.items:
+        if "django_db_setup" in getattr(item, "fixturenames", ()):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=item)
+            break
     session.testsfailed = 0
     with Path("results.jsonl").open("a") as results:
         for place, mutant in enumerate(wanted):
-            items = [known[name] for name in mutant["tests"] if name in known]
-            killed = bool(items) and attempt(session, mutant, items) != 0
-            results.write(json.dumps([place, killed]) + "\n")
+            results.write(json.dumps([place, is_killed(session, mutant)]) + "\n")
             results.flush()
     return True
