@@ -8,6 +8,8 @@ client::
         lambda pk: Device.objects.filter(pk=pk).values_list("name"), pk=UUIDField()
     )
     [(name,)] = names(pk=device_id)
+
+``benchmarks/compiled_queries.py`` measures it beside the plain query: 32 µs and 570 to 1,290 µs.
 """
 
 from collections.abc import Callable

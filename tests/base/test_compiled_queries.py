@@ -1,4 +1,4 @@
-"""Prepared queries return the same rows as the query itself, for every value."""
+"""Compiled queries return the same rows as the query itself, for every value."""
 
 import uuid
 from typing import Any
