@@ -41,6 +41,7 @@ function bounds(one) {
   return { max: roundTop(top), min: 0 };
 }
 
+/** @returns {[number[], number]} moments, and the seconds between them */
 function timeTicks(x, end) {
   const [start, length] = [x[0], end - x[0]];
   const steps = [900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 61 * 86400];

@@ -130,7 +130,7 @@ function start(panel) {
   /** Put the crosshair of all charts there; null takes it away. */
   function move(at) {
     for (const chart of charts) place(chart, at);
-    grid.querySelectorAll("figure").forEach((box, number) => write(box, answer.charts[number], at));
+    grid.querySelectorAll("figure").forEach((box, number) => { write(box, answer.charts[number], at); });
   }
 
   function zoom(start, end) {

@@ -11,7 +11,7 @@ for (const list of document.querySelectorAll("[data-features]")) {
       for (const one of area.querySelectorAll("[data-text]")) {
         const text = one.dataset.text.toLowerCase();
         one.hidden = !words.every((word) => text.includes(word));
-        count += !one.hidden;
+        if (!one.hidden) count += 1;
       }
       area.hidden = !count;
       area.open = words.length > 0 && count > 0;

@@ -11,6 +11,7 @@ const ORDER = ["bad", "warn", "mute", "good"];
 for (const element of document.querySelectorAll("[data-fleet-map]")) start(element);
 
 /** The worst of health and presence: both are told by words and by the shape of the ring, too. */
+/** @param {number[]} counts of the devices in each state */
 function toneOf([online, offline, unknown, problem, critical]) {
   if (critical) return "bad";
   if (problem) return "warn";
@@ -39,7 +40,9 @@ function start(element) {
   const countsOf = (row) => [...row.slice(5, 8), ...(health[row[0]] ?? [0, 0])];
   function sum(children) {
     const total = [0, 0, 0, 0, 0];
-    for (const { row } of children) countsOf(row).forEach((count, at) => (total[at] += count));
+    for (const { row } of children) {
+      for (const [at, count] of countsOf(row).entries()) total[at] += count;
+    }
     return total;
   }
 
@@ -85,9 +88,8 @@ function start(element) {
       const shape = JSON.stringify([row, countsOf(row)]);
       if (old?.shape === shape) continue;
       if (old) group.removeLayer(old);
-      const marker = L.marker([latitude, longitude], { icon: sign(countsOf(row), name) });
-      marker.row = row;
-      marker.shape = shape;
+      const icon = sign(countsOf(row), name);
+      const marker = Object.assign(L.marker([latitude, longitude], { icon }), { row, shape });
       marker.bindPopup(() => popup(marker.row));
       markers.set(id, marker);
       fresh.push(marker);

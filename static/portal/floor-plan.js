@@ -48,7 +48,7 @@ function start(element) {
     }).addTo(map);
     marker.bindTooltip(device.name, { permanent: board.devices.length <= 40, direction: "bottom", offset: [0, 14] });
     marker.on("dragend", () => put(device, marker.getLatLng()));
-    marker.on("dblclick", () => (location.href = device.link));
+    marker.on("dblclick", () => { location.href = device.link; });
     if (board.movable) keys(device, marker);
     markers.set(device.id, marker);
   }

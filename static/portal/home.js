@@ -8,9 +8,9 @@ const buttonsOf = (kind) => [...(document.querySelector(`template[data-of-${kind
 const FOLLOW_MS = 5000;
 
 /** The buttons of a row, made from the page's own. */
-function buttons(kind, place, wanted = () => true) {
+function buttons(kind, place, wanted = (_name) => true) {
   return buttonsOf(kind).filter((button) => wanted(button.dataset.name)).map((button) => {
-    const made = button.cloneNode(true);
+    const made = /** @type {HTMLElement} */ (button.cloneNode(true));
     Object.assign(made.dataset, { place, of: place });
     made.setAttribute("aria-label", `${made.textContent} ${place}`);
     return made;

@@ -13,9 +13,10 @@ function reachable(root) {
 
 document.addEventListener("keydown", (event) => {
   const pressed = event.key === "Enter" || event.key === " ";
-  if (!pressed || !event.target.matches?.(SWITCHES)) return;
+  const target = /** @type {HTMLElement} */ (event.target);
+  if (!pressed || !target.matches?.(SWITCHES)) return;
   event.preventDefault();
-  event.target.click();
+  target.click();
 });
 document.addEventListener("htmx:afterSettle", (event) => reachable(event.target));
 reachable(document);
@@ -52,7 +53,7 @@ function press(key, at) {
 if (help) {
   document.querySelector("[data-shortcuts]")?.addEventListener("click", () => help.showModal());
   document.addEventListener("keydown", (event) => {
-    const types = event.target.closest("input, textarea, select, [contenteditable], .xterm, dialog");
+    const types = /** @type {Element} */ (event.target).closest("input, textarea, select, [contenteditable], .xterm, dialog");
     if (types || event.ctrlKey || event.metaKey || event.altKey) return;
     press(event.key.toLowerCase(), event.timeStamp);
   });

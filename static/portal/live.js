@@ -64,7 +64,7 @@ let timer = null;
 
 function refresh(part) {
   stale.add(part);
-  timer ??= setTimeout(fetchParts, PAUSE);
+  if (timer === null) timer = setTimeout(fetchParts, PAUSE);
 }
 
 /** What was under way may have come to its end before this page could hear of it. */
@@ -95,7 +95,7 @@ async function fetchParts() {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && stale.size) timer ??= setTimeout(fetchParts, 0);
+  if (!document.hidden && stale.size && timer === null) timer = setTimeout(fetchParts, 0);
 });
 
 for (const [name, patterns] of Object.entries(LISTS)) {

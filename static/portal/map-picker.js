@@ -43,7 +43,7 @@ function start(box) {
       return;
     }
     if (!move) return;
-    if (isPoint) map.setView(shape.getLatLng(), Math.max(map.getZoom(), 6));
+    if ("getLatLng" in shape) map.setView(shape.getLatLng(), Math.max(map.getZoom(), 6));
     else map.fitBounds(shape.getBounds(), { padding: [20, 20] });
   }
 
@@ -83,7 +83,7 @@ function start(box) {
   part("here").addEventListener("click", () => {
     navigator.geolocation?.getCurrentPosition(
       ({ coords }) => put([coords.latitude, coords.longitude]),
-      () => (state.textContent = "The browser does not tell where it is."),
+      () => { state.textContent = "The browser does not tell where it is."; },
     );
   });
 

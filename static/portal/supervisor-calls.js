@@ -70,7 +70,7 @@ export function wireCalls(callUrl, word, done = () => {}) {
   }
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-name]");
+    const button = /** @type {Element} */ (event.target).closest("button[data-name]");
     if (!button) return;
     if ("serious" in button.dataset || "force" in button.dataset) confirm(button);
     else call(button, {});

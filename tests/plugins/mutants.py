@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import time
+import traceback
 from functools import cache, partial
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -23,9 +24,10 @@ import pytest
 from tests.plugins.mutations import mutated
 
 # Time of the processor that the tests of one mutant have, and time in which a fork must end.
-SECONDS = 45
-LONGEST_SECONDS = 600
+SECONDS = 30
+LONGEST_SECONDS = 300
 FAILED = Path("failed.txt")
+BROKEN = 3
 
 
 def codes(code: CodeType) -> dict[tuple[str, int], CodeType]:
@@ -44,7 +46,7 @@ def exchange(path: Path, number: int) -> None:
     tree = mutated(text, number)
     new = codes(compile(tree, str(path), "exec"))
     for one in gc.get_objects():
-        if isinstance(one, FunctionType) and one.__code__.co_filename == str(path):
+        if type(one) is FunctionType and one.__code__.co_filename == str(path):
             code = new.get((one.__code__.co_qualname, one.__code__.co_firstlineno))
             if code is not None and code != one.__code__:
                 one.__code__ = code
@@ -91,17 +93,23 @@ def failing(
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        status = BROKEN
         try:
             run(session, mutant, items)
+            status = 0
+        except Exception:  # noqa: BLE001 - told by the parent
+            traceback.print_exc()
         finally:
-            os._exit(0)
+            os._exit(status)
     deadline = time.monotonic() + LONGEST_SECONDS
-    while not os.waitpid(pid, os.WNOHANG)[0]:
+    while not (ended := os.waitpid(pid, os.WNOHANG))[0]:
         time.sleep(0.05)
         if time.monotonic() > deadline:
             os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return "a test that does not end"
+    if ended[1]:
+        raise RuntimeError(f"{mutant} could not be tried.")
     return FAILED.read_text() if FAILED.exists() else ""
 
 
@@ -111,12 +119,19 @@ def run(
     if mutant is not None:
         exchange(Path.cwd() / mutant["path"], mutant["number"])
     for place, item in enumerate(items):
-        following = items[place + 1] if place + 1 < len(items) else None
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        try_test(session, item, items[place + 1] if place + 1 < len(items) else None)
         if session.testsfailed:
             FAILED.write_text(item.nodeid)
         if session.testsfailed or time.process_time() > SECONDS:
             return
+
+
+def try_test(session: pytest.Session, item: pytest.Item, following: pytest.Item | None) -> None:
+    """Run a test; after the last one, what belongs to the session stays for other modules."""
+    elsewhere = (other for other in session.items if other.path != item.path)
+    item.config.hook.pytest_runtest_protocol(
+        item=item, nextitem=following or next(elsewhere, None)
+    )
 
 
 def is_killed(session: pytest.Session, mutant: dict[str, Any]) -> bool:
@@ -133,10 +148,10 @@ def is_killed(session: pytest.Session, mutant: dict[str, Any]) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     wanted = json.loads(Path(os.environ["MUTANTS"]).read_text())
-    # Makes the database, which stays as another test of the session is said to follow.
+    # Makes the database, which stays.
     for item in session.items:
         if "django_db_setup" in getattr(item, "fixturenames", ()):
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=item)
+            try_test(session, item, None)
             break
     session.testsfailed = 0
     with Path("results.jsonl").open("a") as results:
