@@ -73,6 +73,16 @@ class Stage:
             shutil.chown(data, "postgres")
             shutil.chown(self.folder, "postgres")
         as_postgres(tools / "initdb", "-D", data, "-U", "muster", "--auth", "trust")
+        self.start_postgres()
+        self.run("redis", "redis-server", "--port", "0", "--unixsocket",
+                 self.folder / "redis.sock", "--save", "")  # fmt: skip
+        wait_for("PostgreSQL", (self.folder / ".s.PGSQL.5432").exists)
+        wait_for("Redis", (self.folder / "redis.sock").exists)
+        wait_for("PostgreSQL", lambda: not as_postgres(
+            tools / "createdb", "-h", self.folder, "-U", "muster", "muster", check=False))  # fmt: skip
+
+    def start_postgres(self) -> None:
+        data, tools = self.folder / "data", postgres_tools()
         # As in the OpenWISP measurement.
         options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c shared_buffers=512MB"
         self.run(
@@ -83,12 +93,12 @@ class Stage:
             data,
             *options.replace("'", "").split(),
         )
-        self.run("redis", "redis-server", "--port", "0", "--unixsocket",
-                 self.folder / "redis.sock", "--save", "")  # fmt: skip
-        wait_for("PostgreSQL", (self.folder / ".s.PGSQL.5432").exists)
-        wait_for("Redis", (self.folder / "redis.sock").exists)
-        wait_for("PostgreSQL", lambda: not as_postgres(
-            tools / "createdb", "-h", self.folder, "-U", "muster", "muster", check=False))  # fmt: skip
+
+    def crash_postgres(self) -> None:
+        """Stop PostgreSQL at once, without an end of its transactions."""
+        process = self.processes.pop("postgres")
+        process.send_signal(signal.SIGQUIT)
+        process.wait(60)
 
     def start_web(self, workers: int = 2) -> None:
         self.run("web", BIN / "granian", "--interface", "asgi", "--host", "127.0.0.1",

@@ -1,4 +1,4 @@
-"""Benchmark of waiting: ``python -m benchmarks.waiting [silent] [seconds]``.
+"""Benchmark of waiting: ``python -m benchmarks.waiting [silent] [seconds] [rows]``.
 
 Measured are the 99th percentiles of an agent's poll, ``/health``, the sign-in page and an API list,
 as other callers see them: idle, while one user asks silent gateways, supervisors and members of
@@ -150,14 +150,12 @@ def browser(at: Stage) -> Iterator[httpx.Client]:
         yield client
 
 
-def upload(at: Stage, client: httpx.Client, slug: str) -> str:
-    """Upload the largest table of devices. Returns the address of its page."""
-    from controller.base.tables import MOST_ROWS
-
+def upload(at: Stage, client: httpx.Client, slug: str, count: int) -> str:
+    """Upload a table of devices. Returns the address of its page."""
     rows = "\n".join(
         f"import-{number},02:{number >> 16 & 255:02X}:{number >> 8 & 255:02X}:{number & 255:02X}:00:01,"
         f"{slug},10.9.{number >> 8}.{number & 255}"
-        for number in range(MOST_ROWS)
+        for number in range(count)
     )
     table = f"name,mac_address,organization,management_ip\n{rows}\n".encode()
     answer = client.post(
@@ -177,7 +175,7 @@ def wait_for_import(client: httpx.Client, page: str, word: str) -> None:
         time.sleep(1)
 
 
-def measure(at: Stage, silent: int, seconds: float) -> None:
+def measure(at: Stage, silent: int, seconds: float, rows: int) -> None:
     devices, token, _ = seed(max(FOLLOWERS, silent // 4))
     from controller.accounts.models import User
     from controller.accounts.rules import issue_token
@@ -204,7 +202,7 @@ def measure(at: Stage, silent: int, seconds: float) -> None:
             found["leaving"] = percentiles(at, reader, paths, seconds)
         told.append(f"answers to followers: {dict(statuses)} (0: left)")
         with browser(at) as client:
-            page = upload(at, client, devices[0].organization.slug)
+            page = upload(at, client, devices[0].organization.slug, rows)
             found["preview"] = percentiles(at, reader, paths, seconds)
             wait_for_import(client, page, "/confirm/")
             form = re.search(
@@ -232,6 +230,7 @@ def report(found: dict[str, dict[str, float]], told: list[str]) -> None:
 def main() -> None:
     silent = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 15.0
+    rows = int(sys.argv[3]) if len(sys.argv) > 3 else 5000
     os.environ |= {"MUSTER_LOCAL_GATEWAYS": "1", "MUSTER_SUPERVISOR_NETWORKS": "127.0.0.0/8",
                    "MUSTER_GATEWAY_NETWORKS": "127.0.0.0/8"}  # fmt: skip
     with stage() as at:
@@ -241,7 +240,7 @@ def main() -> None:
         django.setup()
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
-        measure(at, silent, seconds)
+        measure(at, silent, seconds, rows)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,13 @@ from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import Supervisors
 from tests.live.conftest import Portal, eventually
 
-pytestmark = pytest.mark.live
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(
+        os.environ.get("DATABASE_URL", "").startswith("postgis:"),
+        reason="it is tried once: connections are the same with any database",
+    ),
+]
 IDLE_SECONDS = 61
 SECONDS = 30
 OF_NOTHING = ["nothing.*"]
