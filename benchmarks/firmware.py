@@ -32,7 +32,7 @@ from typing import Any
 import django
 
 from controller.connections.drivers.contract import Address, Login
-from controller.connections.drivers.ssh import handshake_limit, open_shell
+from controller.connections.drivers.ssh import Timeouts, handshake_limit, open_shell
 from tests.fleet.ports import free_port
 from tests.fleet.ssh import SshDevice
 
@@ -56,7 +56,7 @@ def main() -> None:
         image.write_bytes(os.urandom(options.mib * MIB))
         say(f"{options.mib} MiB to each device")
         say("download", options.devices, *download(image, options.devices))
-        with SshDevice(Path(name) / "device", options=["MaxSessions 1"]) as device:
+        with SshDevice(Path(name) / "device", options=["MaxStartups 500"]) as device:
             say(
                 "ssh", options.devices, *measured(send_in_parts, device, image, options.devices)
             )
@@ -116,7 +116,8 @@ async def send_all(send: Send, device: SshDevice, image: Path, count: int) -> No
     gate = handshake_limit()
 
     async def one() -> None:
-        async with open_shell(address, login, gate=gate) as shell:
+        patient = Timeouts(socket=SECONDS, handshake=SECONDS)
+        async with open_shell(address, login, gate=gate, timeouts=patient) as shell:
             await send(shell, image)
 
     await asyncio.gather(*(one() for _ in range(count)))
@@ -154,7 +155,7 @@ def download(image: Path, count: int) -> tuple[float, float]:
     )  # fmt: skip
     try:
         subprocess.run(
-            ["curl", "-sS", "-o", "/dev/null", "--retry", "50", "--retry-connrefused",
+            ["curl", "-s", "-o", "/dev/null", "--retry", "50", "--retry-connrefused",
              "--retry-delay", "1", "-r", "0-0", url], check=True,
         )  # fmt: skip
         before, began = memory_of(server.pid), time.monotonic()

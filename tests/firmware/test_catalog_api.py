@@ -1,11 +1,14 @@
 """The catalog over the API of OpenWISP's firmware upgrader."""
 
 import os
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
@@ -14,6 +17,7 @@ from controller.firmware.models import Image, Upgrade
 from controller.firmware.rules import storage
 from tests import factories
 from tests.firmware.images import PAYLOAD, image, metadata, public_key, signed
+from tests.firmware.test_engine_images import BROKEN
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/firmware-upgrader"
@@ -201,3 +205,18 @@ def test_an_image_without_metadata_has_no_boards(
 ) -> None:
     shown = upload(client, new_build(client, organization), PAYLOAD).data
     assert (shown["has_metadata"], shown["boards"]) == (False, [])
+
+
+def test_every_broken_image_is_a_400_that_says_why_and_leaves_nothing(
+    client: APIClient, organization: Organization
+) -> None:
+    build = new_build(client, organization)
+    assert len(BROKEN) >= 30
+    for name, (data, words) in BROKEN.items():
+        answer = upload(client, build, data)
+        assert answer.status_code == 400, name
+        (text,) = answer.data["file"]
+        # An empty file is refused before it is read.
+        assert re.search(words, text) or name == "empty", (name, text)
+    assert not Image.objects.exists()
+    assert list((Path(settings.MEDIA_ROOT) / "firmware").glob("*")) == []
