@@ -92,12 +92,15 @@ TABS: list[dict[str, Any]] = [
         "models": [
             "firmware.category", "firmware.build", "firmware.image", "firmware.firmwarerollout",
             "firmware.upgrade", "firmware.firmwarepolicy", "firmware.trustedkey",
+            "firmware.gatewayrollout",
         ],
         "items": [
             {"title": "Builds", "link": linked("admin:firmware_build_changelist")},
             {"title": "Images", "link": linked("admin:firmware_image_changelist")},
             {"title": "Categories", "link": linked("admin:firmware_category_changelist")},
             {"title": "Firmware rollouts", "link": linked("admin:firmware_firmwarerollout_changelist")},
+            {"title": "Gateway rollouts", "link": linked("admin:firmware_gatewayrollout_changelist")},
+            {"title": "Home Assistant", "link": linked("admin:supervisor_proxy_updatecampaign_changelist")},
             {"title": "Upgrades", "link": linked("admin:firmware_upgrade_changelist")},
             {"title": "Firmware policies", "link": linked("admin:firmware_firmwarepolicy_changelist")},
             {"title": "Firmware keys", "link": linked("admin:firmware_trustedkey_changelist")},

@@ -52,6 +52,7 @@ PLAIN = {
     "devices.organizationsettings.command_types": "names",
     "firmware.firmwarerollout.options": "switches",
     "firmware.firmwarerollout.waves": "percentages",
+    "firmware.gatewayrollout.waves": "percentages",
     "firmware.upgrade.options": "switches",
     "discovery.finding.ports": "numbers",
     "discovery.finding.said": "answers of strangers, without credentials",

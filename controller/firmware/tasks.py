@@ -9,6 +9,7 @@ from controller.base.leases import for_each
 from controller.firmware.rules import (
     aftermath,
     downloads,
+    gateway_rollouts,
     history,
     queue,
     rollouts,
@@ -18,7 +19,9 @@ from controller.firmware.rules import (
 )
 
 RECONCILED: tuple[Callable[[], object], ...] = (
-    aftermath.judge_watched, rollouts.advance_all, queue.reconcile,
+    aftermath.judge_watched,
+    rollouts.advance_all,
+    gateway_rollouts.advance_all, queue.reconcile,
 )  # fmt: skip
 
 

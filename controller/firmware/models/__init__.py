@@ -2,6 +2,7 @@ from controller.firmware.models.backups import ConfigurationBackup
 from controller.firmware.models.catalog import Build, Category, Image, ImageBoard
 from controller.firmware.models.devices import DeviceFirmware, DeviceSystem
 from controller.firmware.models.downloads import ImageDownload
+from controller.firmware.models.gateways import GatewayRollout, GatewayUpgrade
 from controller.firmware.models.policies import FirmwarePolicy, TrustedKey
 from controller.firmware.models.rollouts import FirmwareRollout
 from controller.firmware.models.upgrades import UPGRADES, Upgrade
@@ -15,6 +16,8 @@ __all__ = [
     "DeviceSystem",
     "FirmwarePolicy",
     "FirmwareRollout",
+    "GatewayRollout",
+    "GatewayUpgrade",
     "Image",
     "ImageBoard",
     "ImageDownload",

@@ -5,7 +5,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from controller.firmware.models import FirmwareRollout, Upgrade
+from controller.firmware.models import (
+    FirmwareRollout,
+    GatewayRollout,
+    GatewayUpgrade,
+    Upgrade,
+)
 
 AT_ONCE = 500
 
@@ -17,5 +22,9 @@ def forget() -> int:
     limit = timezone.now() - timedelta(days=settings.MUSTER_FIRMWARE_HISTORY_DAYS)
     ended = Upgrade.objects.filter(state__in=Upgrade.ENDED, ended__lt=limit)
     count: int = Upgrade.objects.filter(pk__in=ended.values("pk")[:AT_ONCE]).delete()[0]
+    old = GatewayRollout.objects.filter(ended__lt=limit).exclude(
+        upgrades__state__in=GatewayUpgrade.OPEN
+    )
+    count += int(GatewayRollout.objects.filter(pk__in=old.values("pk")).delete()[0])
     empty = FirmwareRollout.objects.filter(ended__lt=limit, upgrades=None)
     return count + int(FirmwareRollout.objects.filter(pk__in=empty.values("pk")).delete()[0])

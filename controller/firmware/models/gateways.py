@@ -1,0 +1,71 @@
+"""Rollouts of the firmware of vendors' gateways, by calls of their own APIs."""
+
+from django.db import models
+
+from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
+from controller.base.models import Base
+from controller.configs.models.waves import WaveRollout
+from controller.firmware.engine.vendors import VENDORS
+from networks.gateways.models import Change, Gateway
+
+
+class GatewayRollout(OrganizationOwned, WaveRollout):
+    """Firmware updates of gateways of one vendor, in waves.
+
+    Each update is a staged change of its gateway, with the gateway's maintenance windows and
+    approval.
+    """
+
+    vendor = models.CharField(
+        max_length=16, choices=[(name, one.title) for name, one in VENDORS.items()]
+    )
+    targets = models.TextField(
+        max_length=100_000,
+        help_text="One per line: the name of a gateway; for UniFi and Omada also the MAC address "
+        "of the device behind it.",
+    )  # fmt: skip
+    author = models.ForeignKey(
+        User, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return f"{self.get_vendor_display()} of {self.organization}"
+
+
+class GatewayUpgrade(OrganizationScoped, Base):
+    """Firmware update of one gateway, or of one device behind a controller."""
+
+    is_audited = False  # the change is
+    organization_path = "rollout__organization"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "In a later wave"
+        ASKED = "asked", "Waits for approval"
+        QUEUED = "queued", "Queued"
+        AWAY = "away", "Restarting"
+        DONE = "done", "Updated"
+        FAILED = "failed", "Failed"
+        UNKNOWN = "unknown", "Unknown"
+        LEFT = "left", "Left out"
+
+    OPEN = (State.ASKED, State.QUEUED, State.AWAY, State.UNKNOWN)
+
+    rollout = models.ForeignKey(GatewayRollout, models.CASCADE, related_name="upgrades")
+    gateway = models.ForeignKey(Gateway, models.CASCADE, related_name="firmware_upgrades")
+    mac = models.CharField("device", max_length=17, blank=True)
+    wave = models.PositiveSmallIntegerField()
+    change = models.ForeignKey(Change, models.SET_NULL, null=True, related_name="+")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    reason = models.TextField(blank=True)
+    old_version = models.CharField(max_length=64, blank=True)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["wave", "gateway__name", "mac"]
+        indexes = [models.Index(fields=["rollout", "state"])]
+
+    def __str__(self) -> str:
+        return f"{self.gateway} {self.mac}".strip()
