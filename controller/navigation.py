@@ -16,6 +16,7 @@ Shown = Callable[[HttpRequest], bool]
 
 # unfold compares each link of the navigation many times on a page, and routes never change.
 linked = lazy(lru_cache(maxsize=None)(reverse), str)
+filtered = lazy(lambda view, query: f"{reverse(view)}?{query}", str)
 
 
 def permitted(permission: str) -> Shown:
@@ -102,6 +103,7 @@ TABS: list[dict[str, Any]] = [
             {"title": "Gateway rollouts", "link": linked("admin:firmware_gatewayrollout_changelist")},
             {"title": "Home Assistant", "link": linked("admin:supervisor_proxy_updatecampaign_changelist")},
             {"title": "Upgrades", "link": linked("admin:firmware_upgrade_changelist")},
+            {"title": "Unknown devices", "link": filtered("admin:firmware_upgrade_changelist", "state__exact=unknown")},
             {"title": "Firmware policies", "link": linked("admin:firmware_firmwarepolicy_changelist")},
             {"title": "Firmware keys", "link": linked("admin:firmware_trustedkey_changelist")},
         ],

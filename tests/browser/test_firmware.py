@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from controller.accounts.models import Organization
 from controller.firmware.models import Upgrade
+from controller.firmware.rules import rollouts
 from tests import factories
 from tests.firmware import fleet
 from tests.firmware.images import image
@@ -42,9 +43,12 @@ def test_an_image_is_uploaded_and_rolled_out(
     picture(page, "image")
     page.goto(page.url.partition("/admin/")[0] + f"/admin/firmware/build/{build.pk}/change/")
     picture(page, "build")
+    page.get_by_role("link", name="Show all").click()
+    expect(page.get_by_text("The build has no image for example,other.")).to_be_visible()
+    picture(page, "matches")
+    page.get_by_role("link", name="Back to the build").click()
     page.get_by_role("link", name="Roll out").click()
     page.check("[name=upgrade_all]")
-    picture(page, "new-rollout")
     page.click("[name=_continue]")
     expect(page.get_by_text("1 device will be upgraded")).to_be_visible()
     picture(page, "draft")
@@ -75,3 +79,36 @@ def test_a_device_is_upgraded_on_its_page(
     page.get_by_role("tab", name="Firmware").click()
     expect(page.get_by_text("An upgrade is under way.")).to_be_visible()
     assert Upgrade.objects.filter(state="queued").count() == 1
+
+
+def test_a_halted_rollout_says_what_needs_a_person(
+    browse: Callable[..., Any], organization: Organization, settings: Any, tmp_path: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    build = fleet.build(organization)
+    fleet.add_image(build)
+    for number in range(6):
+        fleet.device(organization, name=f"ap-{number}")
+    row = rollouts.start(rollouts.create_rollout(build, upgrade_all=True, waves=["4", "100%"]))
+    first, second, third, _ = Upgrade.objects.filter(state="queued")
+    now = timezone.now()
+    for upgrade, values in (
+        (first, {"state": "confirmed", "sent": now}),
+        (second, {"state": "aborted", "reason": "The device has too little memory."}),
+        (third, {"state": "unknown", "sent": now, "reason": "Not seen since the flash."}),
+    ):
+        Upgrade.objects.filter(pk=upgrade.pk).update(ended=now, **values)
+    rollouts.advance(row.pk)
+    owner = factories.user(organization, "admin", is_staff=True)
+    page = browse(owner).open(f"/admin/firmware/firmwarerollout/{row.pk}/change/")
+    expect(page.get_by_text("Needs attention 2")).to_be_visible()
+    expect(page.get_by_text("Not seen since the flash.")).to_be_visible()
+    picture(page, "halted")
+    page.get_by_role("button", name="Retry 1 device").click()
+    expect(page.get_by_text("Halted").first).to_be_visible()
+    assert Upgrade.objects.filter(rollout=None, state="queued").count() == 1
+    page.goto(page.url.partition("/admin/")[0] + f"/admin/firmware/upgrade/{third.pk}/change/")
+    expect(page.get_by_role("button", name="The device was replaced")).to_be_visible()
+    picture(page, "unknown")
+    page.goto(page.url.partition("/admin/")[0] + "/admin/firmware/firmwarepolicy/add/")
+    picture(page, "policy")

@@ -1,13 +1,17 @@
 """Admin of categories, builds and images: uploads, and what was read from them."""
 
+import csv
+import io
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import path
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
@@ -20,14 +24,22 @@ from controller.base.admin import (
     admin_url,
     badge,
     display,
+    stacked_bar,
 )
 from controller.base.errors import Refused
+from controller.base.tables import as_text
 from controller.devices.models import Device
 from controller.firmware.admin.device_tab import device_urls
 from controller.firmware.engine.options import Options
 from controller.firmware.models import Build, Category, FirmwareRollout, Image
 from controller.firmware.rules import catalog, uploading
-from controller.firmware.rules.matching import Matcher, with_systems
+from controller.firmware.rules.matching import (
+    Match,
+    Matcher,
+    match_devices,
+    summarize,
+    with_systems,
+)
 
 TONES: dict[str, str] = {
     Image.Signature.NONE: "mute",
@@ -37,6 +49,7 @@ TONES: dict[str, str] = {
 }
 NO_ROLE = "Your role in the organization of this firmware does not permit this."
 MOST_SHOWN = 100
+MOST_MATCHED = 10_000
 
 
 def size(image: Image) -> str:
@@ -106,6 +119,44 @@ class BuildAdmin(RuleAdmin):
         rows = super().get_queryset(request).select_related("category")
         return rows.annotate(image_count=Count("images"))
 
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.matches)
+        return [
+            path("<uuid:pk>/matches/", view, name="firmware_build_matches"),
+            *super().get_urls(),
+        ]
+
+    def matches(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """List the devices that a build fits or not, as a page or as CSV."""
+        build = self.row_for(request, str(pk), "read")
+        wanted = request.GET.get("reason", "")
+        devices = devices_for(request, build.category.organization_id)
+        found = match_devices(build, devices, Options())
+        rows = [
+            one
+            for one in found
+            if not wanted or wanted == (one.reasons[0].code if one.reasons else "fits")
+        ]
+        if "csv" in request.GET:
+            return matches_csv(build, rows)
+        shown = [
+            {
+                "device": one.device,
+                "link": admin_url(Device, "change", one.device.pk),
+                "board": one.device.firmware_system.board,
+                "image": one.image,
+                "reasons": " ".join(why.text for why in one.reasons),
+            }
+            for one in rows[:MOST_SHOWN]
+        ]
+        context = {
+            **self.admin_site.each_context(request), "title": f"Devices for {build}",
+            "opts": self.opts, "build": build, "rows": shown, "count": len(rows),
+            "most_shown": MOST_SHOWN, "csv": f"?reason={wanted}&csv",
+            "back": admin_url(Build, "change", build.pk),
+        }  # fmt: skip
+        return render(request, "admin/firmware/build/matches.html", context)
+
     @display(description="Category", ordering="category__name")
     def name(self, obj: Build) -> str:
         return obj.category.name
@@ -120,14 +171,32 @@ class BuildAdmin(RuleAdmin):
         build = kw.get("obj")
         if build is not None:
             rows = build.images.prefetch_related("boards")
+            found = summarize(build, devices_for(request, build.category.organization_id))
             context |= {
                 "build": build,
+                "summary": found,
+                "matches_link": admin_url(Build, "matches", build.pk),
+                "card": stacked_bar(
+                    [
+                        {
+                            "label": label,
+                            "count": count,
+                            "tone": tone,
+                            "link": admin_url(Build, "matches", build.pk) + f"?reason={code}",
+                        }
+                        for code, label, count, tone in [
+                            ("fits", "Ready", found.fitting, "good"),
+                            *((*one, "warn") for one in found.by_reason),
+                        ]
+                    ]
+                ),
                 "images": [
                     {
                         "row": row,
                         "link": admin_url(Image, "change", row.pk),
                         "size": size(row),
                         "signature": signature(row),
+                        "devices": found.by_image.get(row.pk, 0),
                     }
                     for row in rows
                 ],
@@ -137,6 +206,30 @@ class BuildAdmin(RuleAdmin):
                 "may_upgrade": self.may(request, "upgrade", build),
             }
         return super().render_change_form(request, context, *args, **kw)
+
+
+def matches_csv(build: Build, rows: list[Match]) -> HttpResponse:
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(["device", "board", "image", "reasons"])
+    for one in rows:
+        board = one.device.firmware_system.board
+        reasons = " ".join(why.text for why in one.reasons)
+        cells = [one.device.name, board, one.image.type if one.image else "", reasons]
+        writer.writerow([as_text(cell) for cell in cells])
+    name = content_disposition_header(as_attachment=True, filename=f"{build}.csv") or ""
+    return HttpResponse(
+        lines.getvalue(), content_type="text/csv", headers={"Content-Disposition": name}
+    )
+
+
+def devices_for(request: HttpRequest, owner: Any) -> QuerySet[Device]:
+    """Return the devices with firmware that the user may see and a build may be for."""
+    rows = Device.objects.visible_to(request.user).filter(
+        is_deactivated=False, firmware_system__isnull=False
+    )
+    rows = rows.filter(organization=owner) if owner else rows
+    return with_systems(rows.order_by("name"))[:MOST_MATCHED]
 
 
 class ImageForm(RuleForm):
@@ -218,15 +311,9 @@ class ImageAdmin(RuleAdmin):
 
     def matches(self, request: HttpRequest, image: Image) -> list[dict[str, Any]]:
         """Return devices with their reasons; those that the image fits come first."""
-        devices = Device.objects.visible_to(request.user).filter(is_deactivated=False)
-        devices = devices.filter(firmware_system__isnull=False)
-        if owner := image.build.category.organization_id:
-            devices = devices.filter(organization=owner)
+        devices = devices_for(request, image.build.category.organization_id)
         matcher = Matcher([image], Options())
-        found = [
-            matcher.match(device, image.pk)
-            for device in with_systems(devices.order_by("name"))[: MOST_SHOWN * 5]
-        ]
+        found = [matcher.match(device, image.pk) for device in devices]
         found.sort(key=lambda one: not one.fits)
         return [
             {

@@ -9,7 +9,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
 from controller.accounts.rules.audit import record_audit
-from controller.base.admin import admin_url
+from controller.base.admin import admin_url, badge
 from controller.base.errors import Refused
 from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
@@ -23,7 +23,7 @@ from controller.firmware.models import (
     Upgrade,
 )
 from controller.firmware.rules import systems
-from controller.firmware.rules.matching import images_for, match_device
+from controller.firmware.rules.matching import checks, images_for, match_device
 from controller.firmware.rules.upgrades import assign_image
 
 MOST_IMAGES, MOST_UPGRADES = 20, 10
@@ -74,14 +74,17 @@ def choices(device: Device, system: DeviceSystem | None) -> list[dict[str, Any]]
     if system is None:
         return []
     found = images_for(device).prefetch_related("boards")[:MOST_IMAGES]
+    matches = [match_device(device, [image], Options(), image.pk) for image in found]
     return [
         {
-            "row": image,
-            "reasons": " ".join(
-                why.text for why in match_device(device, [image], Options(), image.pk).reasons
-            ),
+            "row": one.image,
+            "reasons": " ".join(why.text for why in one.reasons),
+            "checks": [
+                (title, badge("OK", "good") if is_passed else badge("No", "warn"))
+                for title, is_passed in checks(one)
+            ],
         }
-        for image in found
+        for one in matches
     ]
 
 

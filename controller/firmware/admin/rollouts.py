@@ -34,12 +34,19 @@ VERBS: dict[str, Any] = {
 }
 PARTS: list[tuple[tuple[str, ...], str, str]] = [
     ((Of.CONFIRMED,), "Installed", "good"), ((Of.FAILED, Of.ABORTED), "Failed", "bad"),
-    ((Of.UNKNOWN,), "Unknown", "bad"), (tuple(Upgrade.BEFORE), "Being prepared", "busy"),
+    ((Of.UNKNOWN,), "Unknown", "warn"), (tuple(Upgrade.BEFORE), "Being prepared", "busy"),
     ((Of.FLASHING, Of.AWAY, Of.BACK), "Flashing", "busy"),
     ((Of.LEFT, Of.CANCELLED), "Left out", "mute"), ((Of.WAITING,), "In later waves", "faint"),
 ]  # fmt: skip
 MOST_SHOWN = 200
-WORST_FIRST = (Of.UNKNOWN, Of.FAILED, Of.ABORTED, Of.LEFT)
+ATTENTION = "Needs attention"
+TABS: dict[str, tuple[str, ...]] = {
+    ATTENTION: (Of.UNKNOWN, Of.FAILED, Of.ABORTED),
+    "In progress": (*Upgrade.BEFORE, Of.FLASHING, Of.AWAY, Of.BACK),
+    "Waiting": (Of.WAITING,),
+    "Done": (Of.CONFIRMED,),
+    "Left out": (Of.LEFT, Of.CANCELLED),
+}
 
 
 class RolloutForm(WaveForm):
@@ -176,18 +183,33 @@ class FirmwareRolloutAdmin(WaveAdmin):
             }
             for states, label, tone in PARTS
         ]
-        rows = list(mine.select_related("device").order_by("wave", "device__name"))
-        rows.sort(key=lambda row: row.state not in WORST_FIRST)
+        tab = request.GET.get("show", "")
+        counts = {name: mine.filter(state__in=states).count() for name, states in TABS.items()}
+        tab = tab if tab in TABS else next((one for one in TABS if counts[one]), ATTENTION)
+        rows = mine.filter(state__in=TABS[tab]).select_related("device")
+        rows = rows.order_by("wave", "device__name")
         return {
             "per_wave": [
                 {
                     "wave": row["wave"],
                     "total": row["total"],
-                    "counts": [sum(row.get(one, 0) for one in states) for states, *_ in PARTS],
+                    "card": stacked_bar(
+                        [
+                            {
+                                "label": label,
+                                "tone": tone,
+                                "link": every,
+                                "count": sum(row.get(one, 0) for one in states),
+                            }
+                            for states, label, tone in PARTS
+                        ]
+                    ),
                 }
                 for row in found
             ],
-            "labels": [label for _, label, _ in PARTS],
             "card": stacked_bar(parts),
             "rows": [row_of(row) for row in rows[:MOST_SHOWN]],
+            "tabs": [(name, counts[name], name == tab) for name in TABS],
+            "retryable": rollouts.retryable(rollout).count(),
+            "unwell": mine.filter(is_well=False).count(),
         }

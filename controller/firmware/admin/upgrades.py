@@ -69,11 +69,14 @@ class UpgradeAdmin(ScopedAdmin):
     ]
     list_select_related = ["device"]
     search_fields = ["device__name", "image_name"]
-    fields: list[str] = []
     change_form_template = "admin/firmware/upgrade/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("device", "rollout__build")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # The template shows everything.
+        return []
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

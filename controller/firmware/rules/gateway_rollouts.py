@@ -124,7 +124,7 @@ class GatewayCargo(waves.Cargo[GatewayRollout]):
         found = counts(row)
         text = (
             f"{found['done']} updated, {found['failed']} failed, {found['unknown']} unknown, "
-            f"of {found['reached']}"
+            f"of {found['reached']}."
         )
         return waves.percent(found["failed"] + found["unknown"], found["reached"]), text
 

@@ -1,6 +1,7 @@
 """Which devices an image fits, by what they reported."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -91,6 +92,60 @@ def match_devices(build: Build, devices: Iterable[Device], options: Options) -> 
     """Return for each device the image of the build, and the reasons against it."""
     matcher = Matcher(images_of(build), options)
     return [matcher.match(device) for device in devices]
+
+
+# What reasons against an image are called in lists.
+TITLES: Mapping[str, str] = {
+    "no_image": "Board in no image", "unknown_board": "Board not read yet",
+    "wrong_board": "Other board", "unconfirmed_board": "Board to be confirmed",
+    "wrong_target": "Other target", "compat_major": "Can only be installed by hand",
+    "compat_minor": "Needs a reset of settings", "downgrade": "Runs a newer version",
+    "step": "Must not skip a build", "signature": "Signature not as required",
+    "broken_signature": "Signature not valid", "flash": "Flash is too small",
+    "memory": "Too little memory", "tmp": "Too little room in /tmp",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many devices a build fits, by image, and how many it does not, by reason."""
+
+    fitting: int
+    by_image: Mapping[UUID, int]
+    by_reason: Sequence[tuple[str, str, int]]
+    """Code, title and number, the most frequent first."""
+
+
+def summarize(build: Build, devices: Iterable[Device]) -> Summary:
+    found = match_devices(build, devices, Options())
+    fitting = Counter(one.image.pk for one in found if one.image and one.fits)
+    reasons = Counter(one.reasons[0].code for one in found if one.reasons)
+    return Summary(
+        fitting.total(),
+        fitting,
+        [(code, TITLES.get(code, code), count) for code, count in reasons.most_common()],
+    )
+
+
+# What is checked before an upgrade, and the reasons that speak against each.
+CHECKS: Mapping[str, frozenset[str]] = {
+    "The board is in the image's list": frozenset(
+        {"unknown_board", "wrong_board", "unconfirmed_board", "wrong_target"}
+    ),
+    "Settings can be kept": frozenset({"compat_major", "compat_minor"}),
+    "The version is not older, and no build is skipped": frozenset({"downgrade", "step"}),
+    "The signature is as the organization requires": frozenset(
+        {"signature", "broken_signature"}
+    ),
+    "The image fits the flash": frozenset({"flash"}),
+    "The device has enough memory": frozenset({"memory", "tmp"}),
+}
+
+
+def checks(match: Match) -> list[tuple[str, bool]]:
+    """Return each check before an upgrade, and whether it is passed."""
+    against = {one.code for one in match.reasons}
+    return [(title, not codes & against) for title, codes in CHECKS.items()]
 
 
 def match_device(

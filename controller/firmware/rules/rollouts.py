@@ -76,7 +76,7 @@ class Health:
         return (
             f"{self.confirmed} confirmed, {self.failed} failed, {self.unknown} unknown, "
             f"{self.unwell} worse than before, "
-            f"{self.left} left out, of {self.total}"
+            f"{self.left} left out, of {self.total}."
         )
 
 
