@@ -16,7 +16,13 @@ Shown = Callable[[HttpRequest], bool]
 
 # unfold compares each link of the navigation many times on a page, and routes never change.
 linked = lazy(lru_cache(maxsize=None)(reverse), str)
-filtered = lazy(lambda view, query: f"{reverse(view)}?{query}", str)
+
+
+def _filtered(view: str, query: str) -> str:
+    return f"{reverse(view)}?{query}"
+
+
+filtered = lazy(_filtered, str)
 
 
 def permitted(permission: str) -> Shown:

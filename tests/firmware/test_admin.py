@@ -108,6 +108,7 @@ def test_a_rollout_shows_who_is_left_out_and_why_and_then_its_progress(
     assert client.post(f"{url}/move/", {"verb": "start"}).status_code == 302
     page = shown(client, f"{url}/progress/")
     assert "Running" in page
+    page = shown(client, f"{url}/progress/?show=Left%20out")
     assert "can only be installed by hand" in page
     client.post(f"{url}/move/", {"verb": "stop"})
     assert "Stopped" in shown(client, f"{url}/change/")
