@@ -15,7 +15,7 @@ import controller.configs.models.waves
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0010_table_imports"),
-        ("firmware", "0002_downloads_gates_backups"),
+        ("firmware", "0003_plain_help"),
         ("networks", "0014_plain_states"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
