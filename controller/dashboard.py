@@ -19,7 +19,10 @@ from controller.devices.admin.badges import (
 )
 from controller.devices.admin.filters import PROBLEM
 from controller.devices.models import Device, Enrollment, Presence, StatusChange
+from controller.monitoring.engine.units import duration
 from controller.monitoring.models import Condition, MonitoredDevice
+from controller.monitoring.rules.history import now_seconds
+from controller.monitoring.rules.incidents import Incident, incidents
 from geo.admin import maps
 from geo.models import DeviceLocation
 from networks.gateways.models import Change
@@ -53,6 +56,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     reads_configs = user.has_perm_anywhere("config:read")
     context |= fleet_map(user)
     return context | {
+        "problems": problems(user),
         "troubles": troubles(in_service),
         "trouble_count": in_service.filter(PROBLEM).count(),
         "configuration": config_card(user) if reads_configs else None,
@@ -190,6 +194,33 @@ def config_card(user: Any) -> dict[str, Any]:
 
 def part(label: str, count: int, tone: str, query: str) -> dict[str, Any]:
     return {"label": label, "count": count, "tone": tone, "link": linked(query)}
+
+
+def problems(user: Any) -> list[dict[str, Any]]:
+    """Return the causes that several devices have in common, each with where to look."""
+    if not user.has_perm_anywhere("monitoring:read"):
+        return []
+    now = now_seconds()
+    return [
+        {
+            "text": one.text,
+            "count": one.count,
+            "age": duration(now - one.since),
+            "icon": "dangerous" if one.is_critical else "warning",
+            "word": "Critical" if one.is_critical else "Problem",
+            "tone": "bad" if one.is_critical else "warn",
+            "link": link_of(one),
+        }
+        for one in incidents(user)
+    ]
+
+
+def link_of(one: Incident) -> str:
+    if one.device is not None:
+        return admin_url(Device, "change", one.device)
+    if one.site is not None:
+        return linked("health=critical")
+    return linked(f"condition={one.metric}")
 
 
 def troubles(in_service: Any) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
         "address",
     ]
     list_filter = [
-        filters.ShowFilter, filters.HealthFilter, filters.PresenceFilter, filters.ConfigFilter,
+        filters.ShowFilter, filters.HealthFilter, filters.ConditionFilter, filters.PresenceFilter, filters.ConfigFilter,
         ("organization", ScopedRelatedFilter), ("group", ScopedRelatedFilter),
         filters.TemplateFilter, filters.BackendFilter,
     ]  # fmt: skip

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from controller.base.admin import DropdownFilter
 from controller.configs.models import Backend, Config, Template
 from controller.devices.models import Presence
-from controller.monitoring.models import MonitoredDevice
+from controller.monitoring.engine.metrics import ABOUT, JUDGED
+from controller.monitoring.models import Condition, MonitoredDevice
 
 PROBLEM = (
     Q(config__status=Config.Status.ERROR)
@@ -54,6 +55,25 @@ class HealthFilter(DropdownFilter):
         if wanted == MonitoredDevice.State.UNKNOWN:
             found |= Q(monitoring=None)
         return queryset.filter(found, is_deactivated=False)
+
+
+class ConditionFilter(DropdownFilter):
+    """Devices by what is beyond its limit."""
+
+    title = "condition"
+    parameter_name = "condition"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(metric.value, ABOUT[metric].title) for metric in JUDGED]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        known = self.value() in {key for key, _ in self.lookup_choices}
+        if not known:
+            return queryset
+        rows = Condition.objects.filter(
+            monitored__device=OuterRef("pk"), metric=self.value(), ended=None, is_shown=True
+        )
+        return queryset.filter(Exists(rows), is_deactivated=False)
 
 
 class PresenceFilter(DropdownFilter):
