@@ -20,12 +20,16 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
                 "type": "apiKey",
                 "in": "cookie",
                 "name": ACCESS_COOKIE,
-                "description": "With X-CSRF-Token for whatever may change something.",
+                "description": (
+                    "For pages in a browser: it signs in to every operation, with X-CSRF-Token "
+                    "for whatever may change something."
+                ),
             },
         ]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> Any:
-        return [{name: []} for name in self.name]
+        # Generated clients would send the cookie beside the header, and then need the CSRF token.
+        return [{name: []} for name in self.name if name != "cookie"]
 
 
 class BrowserScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import append_meta
 from rest_framework.permissions import AllowAny
 
+from controller.dialects.openapi.partial import make_partial
 from controller.dialects.openapi.shapes import SCHEMAS
 from controller.dialects.openwisp import permission_of
 
@@ -119,6 +120,7 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("/api/v1/auth/", "Sign-in"), ("/api/v1/api-keys/", "API keys"),
     ("/api/v1/sites/", "Sites"), ("/api/v1/audit/", "Audit"),
     ("/api/v1/discovery/", "Discovery"), ("/api/v1/notifications/", "Notifications"),
+    ("/media/", "Places"),
     ("/api/v1/monitoring/", "Monitoring"), ("/api/v1/firmware", "Firmware"),
 )  # fmt: skip
 OPENWISP = (
@@ -155,6 +157,7 @@ def tag_of(path: str) -> str:
     return part.replace("-", " ").capitalize() or "Other"
 
 
+MULTIPART = "multipart/form-data"
 NULL = {"type": "null"}
 FORMATS: dict[str, Any] = {
     "uuid": "8d1c5b0e-6f0a-4b51-9e0a-0c6a3f6f2b11", "date-time": "2026-11-26T12:00:00Z",
@@ -211,6 +214,8 @@ def describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     components["schemas"] |= json.loads(json.dumps(SCHEMAS))
     modernize(result["paths"])
     modernize(components)
+    make_partial(components["schemas"])
+    components["schemas"] |= {f"{name}Error": shape for name, (shape, _) in SHAPES.items()}
     components["responses"] = shared_errors()
     schemas = components["schemas"]
     for path, methods in result["paths"].items():
@@ -219,7 +224,7 @@ def describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 continue
             operation["tags"] = [tag_of(path)]
             drop_foreign_parameters(path, operation)
-            only_json(operation.get("requestBody", {}), schemas)
+            only_one_format(operation.get("requestBody", {}), schemas)
             add_errors(path, method, operation)
             bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
             for body in bodies:
@@ -283,18 +288,26 @@ def shared_errors() -> dict[str, Any]:
     return {
         f"{dialect}{status}": {
             "description": about,
-            "content": {"application/json": {"schema": shape, "example": example}},
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": f"#/components/schemas/{dialect}Error"},
+                    "example": example,
+                }
+            },
         }
-        for dialect, (shape, example) in SHAPES.items()
+        for dialect, (_, example) in SHAPES.items()
         for status, about in ERRORS.items()
     }
 
 
-def only_json(body: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Leave forms out where JSON says the same: generators make one call of each."""
+def only_one_format(body: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Leave JSON, or the form where files are taken: generators make one call of each."""
     content = body.get("content", {})
-    if "application/json" in content and not takes_files(content["application/json"], schemas):
-        body["content"] = {"application/json": content["application/json"]}
+    if "application/json" not in content:
+        return
+    has_files = takes_files(content["application/json"], schemas)
+    kind = MULTIPART if has_files and MULTIPART in content else "application/json"
+    body["content"] = {kind: content[kind]}
 
 
 def takes_files(content: dict[str, Any], schemas: dict[str, Any]) -> bool:
