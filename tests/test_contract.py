@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as bounds
@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from supervisor_proxy.engine import balena, hassio
 from tests.demo_world import World, build
+from tests.rollback import rolled_back
 
 pytestmark = pytest.mark.django_db
 SHARES, EXAMPLES = 4, 2
@@ -102,9 +103,8 @@ def exercise(operation: Any, world: World) -> None:
             "Accept": "application/json",
         }
         case.cookies = {}
-        with transaction.atomic():
+        with rolled_back():
             response = case.call()
-            transaction.set_rollback(True)
         # 501, 502 and 504 are documented answers.
         assert response.status_code != 500, response.text
         case.validate_response(

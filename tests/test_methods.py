@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.db import transaction
 from rest_framework.test import APIClient
 
 from tests.demo_world import World, build
+from tests.rollback import rolled_back
 from tests.test_access import operations, template_of
 from tests.test_architecture import routes
 
@@ -52,7 +52,7 @@ def ask(world: World, actor: str, method: str, path: str, how: str = "json") -> 
         form = {"data": "", "content_type": "application/x-www-form-urlencoded"}
         body = {"data": {}, "format": "json"} if how == "json" else form
     CLIENT.cookies.clear()
-    with transaction.atomic():
+    with rolled_back():
         answer: Any = (
             getattr(CLIENT, method.lower())(
                 path, **body, HTTP_ACCEPT=accept, **world.headers[actor]
@@ -61,7 +61,6 @@ def ask(world: World, actor: str, method: str, path: str, how: str = "json") -> 
             else CLIENT.generic(method, path, HTTP_ACCEPT=accept, **world.headers[actor])
         )
         content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-        transaction.set_rollback(True)
     return Answer(
         answer.status_code, answer.get("Content-Type", ""), content.decode(errors="replace")
     )

@@ -37,6 +37,9 @@ users.register("group", views.GroupViewSet)
 users.register("user", views.UserViewSet)
 users.register(r"user/(?P<user_id>[0-9a-f-]{36})/email", views.EmailViewSet)
 router = SimpleRouter()
+router.register(
+    "audit/security-events", freesdn.SecurityEventViewSet, basename="security-event"
+)
 router.register("audit/logs", freesdn.AuditViewSet, basename="audit")
 router.register("invitations", freesdn.InvitationViewSet, basename="invitation")
 router.register("sites", freesdn.SiteViewSet, basename="site")
@@ -69,6 +72,7 @@ for_web_client = [
     path("system/settings/adapter-read-only", web_client.ReadOnlyView.as_view()),
     path("roles/", web_client.RolesView.as_view()),
     path("organizations", web_client.OrganizationsView.as_view()),
+    path("organizations/<uuid:organization_id>", web_client.OrganizationView.as_view()),
     path("access-control/<path:rest>", web_client.DoorView.as_view()),
 ]
 

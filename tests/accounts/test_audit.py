@@ -264,3 +264,20 @@ def test_a_managers_own_chains_are_validated_over_the_api(
     assert answer["valid"] is True
     assert [chain["chain"] for chain in answer["chains"]] == [str(organization.pk)]
     assert not Membership.objects.filter(role="super_admin").exists()
+
+
+def test_the_web_client_finds_security_events_and_outcomes(
+    api: Any, admin: User, organization: Organization
+) -> None:
+    audit.record_audit("sign_in", admin, by=admin, detail="with a password")
+    client = api(admin)
+    found = client.get("/api/v1/audit/security-events?per_page=50").json()
+    assert [(one["event_type"], one["success"]) for one in found["items"]] == [
+        ("sign_in", True)
+    ]
+    logged = client.get("/api/v1/audit/logs?status=success&action=sign_in").json()
+    assert [(one["status"], one["actor_type"]) for one in logged["items"]] == [
+        ("success", "user")
+    ]
+    viewer = api(factories.user(organization, "viewer"))
+    assert viewer.get("/api/v1/audit/security-events").status_code == 403

@@ -9,11 +9,13 @@ from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import issue_token, sites
+from controller.base.errors import Conflict
 from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Notice, Notification
 from networks.gateways.engine.features import FEATURES
 from networks.gateways.models import Change
+from networks.gateways.rules import changes, scheduling
 from tests import factories
 from tests.sockets import Listener, played
 
@@ -184,6 +186,21 @@ def test_null_is_nothing_in_a_change(client: APIClient, organization: Organizati
     assert Change.objects.get().notes == ""
     wrong = client.post(f"{url}?operation=explode", sent).json()
     assert wrong["error"]["details"][0]["field"] == "query.operation"
+
+
+def test_an_apply_that_loses_against_a_discard_is_a_conflict(
+    admin: User, organization: Organization
+) -> None:
+    feature = FEATURES["opnsense.firewall.alias"]
+    gateway = factories.gateway(organization)
+    for ends in (changes.discard, scheduling.unschedule):
+        change = changes.stage(
+            gateway, feature=feature, operation="create", payload=feature.example, by=admin
+        )
+        scheduling.schedule(change, by=admin, how=scheduling.ApplyOptions(force=True))
+        ends(Change.objects.get(pk=change.pk), by=admin)
+        with pytest.raises(Conflict, match="Nothing was written"):
+            scheduling.outcome(change, seconds=0)
 
 
 def test_its_socket(organization: Organization) -> None:

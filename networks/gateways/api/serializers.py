@@ -112,6 +112,10 @@ class EventShape(serializers.ModelSerializer[ChangeEvent]):
         fields = ["at", "state", "actor", "text"]
 
 
+# Fields that clients read, and the portal does not have.
+NOT_KEPT = ("omada_site_id", "applied_response")
+
+
 class ChangeShape(serializers.ModelSerializer[Change]):
     organization_id = serializers.UUIDField(source="gateway.organization_id", read_only=True)
     controller_id = serializers.UUIDField(source="gateway_id", read_only=True)
@@ -123,6 +127,9 @@ class ChangeShape(serializers.ModelSerializer[Change]):
     applied_at = serializers.DateTimeField(source="applied", read_only=True, allow_null=True)
     created_by = serializers.UUIDField(source="author_id", read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(source="created", read_only=True)
+    updated_at = serializers.DateTimeField(source="modified", read_only=True)
+    omada_site_id = serializers.SerializerMethodField("nothing")
+    applied_response = serializers.SerializerMethodField("nothing")
     conflicts_with = serializers.SerializerMethodField(
         help_text="Changes that wait for the same thing; the later one writes over the earlier."
     )
@@ -133,12 +140,15 @@ class ChangeShape(serializers.ModelSerializer[Change]):
             "id", "organization_id", "controller_id", "gateway_id", "site_id", "feature",
             "operation", "target_id", "payload", "notes", "status", "version", "failure_reason",
             "applied_at", "created_by", "created_at", "inverse_of", "change_set", "not_before",
-            "expires", "conflicts_with",
+            "expires", "conflicts_with", "updated_at", *NOT_KEPT,
         ]  # fmt: skip
         read_only_fields = fields
 
     def get_payload(self, row: Change) -> dict[str, Any]:
         return transitions.shown_payload(row)
+
+    def nothing(self, row: Change) -> str | None:
+        return None
 
     def get_conflicts_with(self, row: Change) -> list[UUID]:
         return conflicts.conflicting_changes(row)
@@ -151,7 +161,7 @@ PLAIN = {
     "status": "state", "version": "version", "failure_reason": "outcome",
     "applied_at": "applied", "created_by": "author_id", "created_at": "created",
     "inverse_of": "inverse_of_id", "change_set": "change_set_id", "not_before": "not_before",
-    "expires": "expires",
+    "expires": "expires", "updated_at": "modified",
 }  # fmt: skip
 
 
@@ -166,6 +176,7 @@ def as_rows(rows: QuerySet[Change]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {name: values[column] for name, column in PLAIN.items()}
         if values["secrets"]:
             row["payload"] = {**row["payload"], **dict.fromkeys(values["secrets"], MASK)}
+        row |= dict.fromkeys(NOT_KEPT)
         row["conflicts_with"] = others.get(values["id"], [])
         found.append(row)
     return found

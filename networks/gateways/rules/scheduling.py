@@ -29,6 +29,8 @@ from networks.gateways.rules.transitions import log_event, transition
 
 State = Change.State
 HOLDING = (ChangeSet.State.DRAFT, *ChangeSet.ACTIVE)
+# Reached from scheduled by somebody else, who was faster than the worker.
+GIVEN_UP = (State.DRAFT, State.PENDING, State.APPROVED, State.DISCARDED, State.EXPIRED)
 WORK = "networks.tasks.apply_change"
 # Most specific first: the first match counts.
 ERROR_KINDS: Mapping[str, type[Refused]] = {
@@ -139,6 +141,10 @@ def outcome(change: Change, *, seconds: float) -> Change:
     change.refresh_from_db()
     if change.trouble and change.state not in Change.MOVING:
         raise ERROR_KINDS[change.trouble](change.outcome)
+    if change.state in GIVEN_UP:
+        raise Conflict(
+            f"Nothing was written: the change is {change.get_state_display().lower()}."
+        )
     return change
 
 

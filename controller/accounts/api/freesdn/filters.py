@@ -42,7 +42,11 @@ class AuditFilter(filters.FilterSet):
     action = filters.CharFilter()
     resource_type = filters.CharFilter("object_type")
     resource_id = filters.CharFilter("object_id")
-    status = filters.ChoiceFilter(field_name="outcome", choices=AuditEntry.Outcome.choices)
+    status = filters.ChoiceFilter(
+        method="by_outcome",
+        choices=[("success", "Success"), *AuditEntry.Outcome.choices],
+        help_text="done is the same as success",
+    )
     ip_address = filters.CharFilter("address")
     request_id = filters.CharFilter()
     start_date = MomentFilter("at", "gte")
@@ -54,6 +58,9 @@ class AuditFilter(filters.FilterSet):
     class Meta:
         model = AuditEntry
         fields: list[str] = []
+
+    def by_outcome(self, rows: QuerySet[AuditEntry], _: str, name: str) -> QuerySet[AuditEntry]:
+        return rows.filter(outcome=AuditEntry.Outcome.DONE if name == "success" else name)
 
     def by_text(self, rows: QuerySet[AuditEntry], _: str, text: str) -> QuerySet[AuditEntry]:
         found = Q()

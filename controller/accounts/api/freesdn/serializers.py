@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.accounts.models import (
@@ -130,19 +131,24 @@ class MadeKey(KeyShape):
         fields = [*KeyShape.Meta.fields, "key"]
 
 
+# The outcome of what was done, in this dialect.
+SUCCESS = "success"
+
+
 class AuditShape(serializers.ModelSerializer[AuditEntry]):
     """Audit entry: actor, action, row and address; only changed fields are included."""
 
     timestamp = serializers.DateTimeField(source="at", read_only=True)
     user_id = serializers.UUIDField(source="actor_id", read_only=True, allow_null=True)
     username = serializers.CharField(source="actor", read_only=True)
+    actor_id = serializers.UUIDField(read_only=True, allow_null=True)
+    actor_name = serializers.CharField(source="actor", read_only=True)
+    actor_type = serializers.SerializerMethodField()
     ip_address = serializers.CharField(source="address", read_only=True, allow_null=True)
     resource_type = serializers.CharField(source="object_type", read_only=True)
     resource_id = serializers.CharField(source="object_id", read_only=True)
     resource_name = serializers.CharField(source="object_name", read_only=True)
-    status = serializers.ChoiceField(
-        source="outcome", choices=AuditEntry.Outcome.choices, read_only=True
-    )
+    status = serializers.SerializerMethodField()
     organization_id = serializers.UUIDField(read_only=True, allow_null=True)
     before = serializers.DictField(read_only=True, allow_null=True)
     after = serializers.DictField(read_only=True, allow_null=True)
@@ -150,11 +156,51 @@ class AuditShape(serializers.ModelSerializer[AuditEntry]):
     class Meta:
         model = AuditEntry
         fields = [
-            "id", "timestamp", "organization_id", "user_id", "username", "channel", "ip_address",
+            "id", "timestamp", "organization_id", "user_id", "username", "actor_id", "actor_name",
+            "actor_type", "channel", "ip_address",
             "request_id", "action", "status", "resource_type", "resource_id", "resource_name",
             "before", "after", "detail", "number", "seal",
         ]  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "enum": ["user", "system"]})
+    def get_actor_type(self, row: AuditEntry) -> str:
+        return "system" if row.actor_id is None else "user"
+
+    @extend_schema_field({"type": "string", "enum": [SUCCESS, "refused", "failed"]})
+    def get_status(self, row: AuditEntry) -> str:
+        return SUCCESS if row.outcome == AuditEntry.Outcome.DONE else row.outcome
+
+
+class SecurityEventShape(serializers.ModelSerializer[AuditEntry]):
+    """A sign-in, a refusal, or a change of how somebody signs in."""
+
+    event_type = serializers.CharField(source="action")
+    timestamp = serializers.DateTimeField(source="at")
+    user_id = serializers.UUIDField(source="actor_id", allow_null=True)
+    user_email = serializers.CharField(source="actor")
+    ip_address = serializers.CharField(source="address", allow_null=True)
+    success = serializers.SerializerMethodField()
+    risk_score = serializers.SerializerMethodField()
+    details = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AuditEntry
+        fields = [
+            "id", "event_type", "timestamp", "user_id", "user_email", "ip_address", "success",
+            "risk_score", "details",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    def get_success(self, row: AuditEntry) -> bool:
+        return row.outcome == AuditEntry.Outcome.DONE
+
+    def get_risk_score(self, row: AuditEntry) -> int:
+        """Return zero: the portal does not estimate risks."""
+        return 0
+
+    def get_details(self, row: AuditEntry) -> dict[str, str]:
+        return {"text": row.detail}
 
 
 class ChainShape(serializers.Serializer[Any]):

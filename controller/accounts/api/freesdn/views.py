@@ -204,6 +204,13 @@ class KeyView(OfPerson):
         return Response(status=204)
 
 
+OF_SECURITY = (
+    "sign_in", "sign_out", "register", "reset_password", "end_session", "end_sessions",
+    "turn_mfa_on", "turn_mfa_off", "add_email", "change_email", "remove_email", "verify_email",
+    "link_single_sign_on", "lock",
+)  # fmt: skip
+
+
 class AuditViewSet(OwnedViewSet, ReadOnlyModelViewSet[AuditEntry]):
     """Audit log, newest entries first, including refused attempts."""
 
@@ -212,6 +219,17 @@ class AuditViewSet(OwnedViewSet, ReadOnlyModelViewSet[AuditEntry]):
     resource = "audit"
     filterset_class = AuditFilter
     max_per_page = 200
+
+
+class SecurityEventViewSet(AuditViewSet):
+    """Sign-ins, their failures, and changes of how somebody signs in, newest first."""
+
+    serializer_class = shapes.SecurityEventShape  # type: ignore[assignment]
+    http_method_names = ["get", "head", "options"]
+
+    def get_queryset(self) -> QuerySet[AuditEntry]:
+        rows: QuerySet[AuditEntry] = super().get_queryset()
+        return rows.filter(action__in=OF_SECURITY)
 
 
 class AuditValidateView(View):

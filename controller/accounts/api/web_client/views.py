@@ -94,17 +94,28 @@ class OrganizationsView(SignedIn):
         rows = Organization.objects.visible_to(require_user(request))
         pages = Pagination()
         found = pages.paginate_queryset(rows.order_by("name", "pk"), request)
-        users, sites, devices = (counted(model, found) for model in (Membership, Site, Device))
-        return pages.get_paginated_response(
-            [
-                {"id": row.pk, "name": row.name, "slug": row.slug, "is_active": row.is_active,
-                 "description": row.description, "settings": {}, "user_count": users.get(row.pk, 0),
-                 "site_count": sites.get(row.pk, 0),
-                 "device_count": devices.get(row.pk, 0),
-                 "created_at": row.created, "updated_at": row.modified}
-                for row in found
-            ]
-        )  # fmt: skip
+        return pages.get_paginated_response(organization_rows(found))
+
+
+class OrganizationView(SignedIn):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, organization_id: UUID) -> Response:
+        """Return one of the user's organizations, with what it has."""
+        rows = Organization.objects.visible_to(require_user(request))
+        found = get_object_or_404(rows, pk=organization_id)
+        return Response(organization_rows([found])[0])
+
+
+def organization_rows(found: list[Organization]) -> list[dict[str, Any]]:
+    users, sites, devices = (counted(model, found) for model in (Membership, Site, Device))
+    return [
+        {"id": row.pk, "name": row.name, "slug": row.slug, "is_active": row.is_active,
+         "description": row.description, "contact_email": row.email or None, "settings": {},
+         "user_count": users.get(row.pk, 0), "site_count": sites.get(row.pk, 0),
+         "device_count": devices.get(row.pk, 0),
+         "created_at": row.created, "updated_at": row.modified}
+        for row in found
+    ]  # fmt: skip
 
 
 def counted(model: Any, organizations: list[Organization]) -> dict[UUID, int]:

@@ -15,6 +15,14 @@ TYPES = [*Device.Kind.choices, (OTHER, "Other")]
 STATUSES = [*Presence.State.choices, ("deactivated", "Deactivated")]
 
 
+# What clients read, and the portal does not know of a device.
+UNKNOWN: dict[str, Any] = {
+    "connection_type": None, "external_id": None, "active_port_count": 0, "port_count": 0,
+    "client_count": 0, "cpu_usage_percent": None, "memory_usage_percent": None,
+    "uptime_seconds": None, "vlan_id": None,
+}  # fmt: skip
+
+
 class DeviceShape(serializers.ModelSerializer[Device]):
     site_id = VisibleRelatedField(
         source="site", queryset=Site.objects.all(), required=False, allow_null=True
@@ -37,6 +45,16 @@ class DeviceShape(serializers.ModelSerializer[Device]):
     capabilities = serializers.ListField(child=serializers.CharField(), read_only=True)
     created_at = serializers.DateTimeField(source="created", read_only=True)
     updated_at = serializers.DateTimeField(source="modified", read_only=True)
+    connection_type = serializers.CharField(read_only=True, allow_null=True)
+    external_id = serializers.CharField(read_only=True, allow_null=True)
+    lifecycle_state = serializers.ChoiceField(choices=("active", "retired"), read_only=True)
+    active_port_count = serializers.IntegerField(read_only=True)
+    port_count = serializers.IntegerField(read_only=True)
+    client_count = serializers.IntegerField(read_only=True)
+    cpu_usage_percent = serializers.FloatField(read_only=True, allow_null=True)
+    memory_usage_percent = serializers.FloatField(read_only=True, allow_null=True)
+    uptime_seconds = serializers.IntegerField(read_only=True, allow_null=True)
+    vlan_id = serializers.IntegerField(read_only=True, allow_null=True)
 
     class Meta:
         model = Device
@@ -44,7 +62,7 @@ class DeviceShape(serializers.ModelSerializer[Device]):
             "id", "name", "device_type", "mac_address", "ip_address", "model", "manufacturer",
             "firmware_version", "serial_number", "site_id", "organization_id", "group_id",
             "status", "last_seen", "is_active", "is_managed", "config_status", "notes",
-            "metadata", "capabilities", "created_at", "updated_at",
+            "metadata", "capabilities", "created_at", "updated_at", "lifecycle_state", *UNKNOWN,
         ]  # fmt: skip
         read_only_fields = ["model"]
         validators: list[Any] = []
@@ -104,6 +122,8 @@ def as_item(row: tuple[Any, ...]) -> dict[str, Any]:
         "capabilities": [],
         "created_at": created,
         "updated_at": modified,
+        "lifecycle_state": "retired" if is_deactivated else "active",
+        **UNKNOWN,
     }
 
 
@@ -111,5 +131,8 @@ class Summary(serializers.Serializer[Any]):
     total = serializers.IntegerField()
     online = serializers.IntegerField()
     offline = serializers.IntegerField()
+    total_devices = serializers.IntegerField()
+    online_devices = serializers.IntegerField()
+    offline_devices = serializers.IntegerField()
     by_type = serializers.DictField(child=serializers.IntegerField())
     by_status = serializers.DictField(child=serializers.IntegerField())

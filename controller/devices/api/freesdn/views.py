@@ -83,6 +83,10 @@ class DeviceViewSet(RuleViewSet):
                 "total": total,
                 "online": counts.get("online", 0),
                 "offline": counts.get("offline", 0),
+                # By the names of the web client.
+                "total_devices": total,
+                "online_devices": counts.get("online", 0),
+                "offline_devices": counts.get("offline", 0),
                 "by_type": {name or OTHER: count for name, count in kinds.items()},
                 "by_status": counts,
             }

@@ -64,6 +64,13 @@ class StartedShape(serializers.ModelSerializer[Scan]):
         return f"Looking at {row.total} addresses."
 
 
+def elapsed(row: Scan) -> float:
+    """Return for how many seconds a scan has run."""
+    if row.began is None:
+        return 0.0
+    return round(((row.ended or timezone.now()) - row.began).total_seconds(), 1)
+
+
 class ProgressShape(serializers.ModelSerializer[Scan]):
     scan_id = serializers.UUIDField(source="pk")
     status = serializers.CharField(source="state")
@@ -75,19 +82,20 @@ class ProgressShape(serializers.ModelSerializer[Scan]):
     estimated_remaining_seconds = serializers.SerializerMethodField()
     started_at = serializers.DateTimeField(source="began", allow_null=True)
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]
+    # The portal looks at each address once: a scan has one phase.
+    current_phase = serializers.CharField(source="state")
+    phase_progress = serializers.FloatField(source="percent")
 
     class Meta:
         model = Scan
         fields = [
-            "scan_id", "status", "total_hosts", "scanned_hosts", "discovered_hosts",
+            "scan_id", "status", "current_phase", "phase_progress", "total_hosts", "scanned_hosts", "discovered_hosts",
             "progress_pct", "errors", "elapsed_seconds", "estimated_remaining_seconds",
             "started_at",
         ]  # fmt: skip
 
     def get_elapsed_seconds(self, row: Scan) -> float:
-        if row.began is None:
-            return 0.0
-        return round(((row.ended or timezone.now()) - row.began).total_seconds(), 1)
+        return elapsed(row)
 
     def get_estimated_remaining_seconds(self, row: Scan) -> float | None:
         if row.ended or not row.scanned:
@@ -140,11 +148,24 @@ class ResultsShape(serializers.ModelSerializer[Scan]):
     status = serializers.CharField(source="state")
     total_targets = serializers.IntegerField(source="total")
     total_discovered = serializers.IntegerField(source="found")
+    total_manageable = serializers.SerializerMethodField()
+    elapsed_seconds = serializers.SerializerMethodField()
+    started_at = serializers.DateTimeField(source="began", allow_null=True)
+    completed_at = serializers.DateTimeField(source="ended", allow_null=True)
     devices = serializers.SerializerMethodField()
 
     class Meta:
         model = Scan
-        fields = ["scan_id", "status", "total_targets", "total_discovered", "devices"]
+        fields = [
+            "scan_id", "status", "total_targets", "total_discovered", "total_manageable",
+            "elapsed_seconds", "started_at", "completed_at", "devices",
+        ]  # fmt: skip
+
+    def get_total_manageable(self, row: Scan) -> int:
+        return row.findings.exclude(vendor="").count()
+
+    def get_elapsed_seconds(self, row: Scan) -> float:
+        return elapsed(row)
 
     @extend_schema_field(FindingShape(many=True))
     def get_devices(self, row: Scan) -> Any:
