@@ -280,10 +280,13 @@ def add_rows(world: World, root: User) -> None:
     member = factories.member(network)
     gateway, change = add_gateway(world)
     audit.record_audit("test", organization)
+    audit.record_audit("sign_out", organization)
     entry = audit.AuditEntry.objects.get(action="test")
     add_monitoring(world, device)
     world.rows |= {
         "audit/logs": entry.pk,
+        "audit/security-events": audit.AuditEntry.objects.get(action="sign_out").pk,
+        "organizations": organization.pk,
         "sites": world.site.pk,
         "organization": organization.pk,
         "users/group": Group.objects.create(name="group").pk,

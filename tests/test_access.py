@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
 from rest_framework.test import APIClient
 
 from tests.demo_world import ACTORS, World, build
+from tests.rollback import rolled_back
 from tests.test_architecture import routes
 
 pytestmark = pytest.mark.django_db
@@ -74,11 +74,10 @@ def looked_at(world: World, method: str, template: str) -> str:
 
 def outcome(world: World, method: str, path: str, actor: str) -> str:
     CLIENT.cookies.clear()
-    with transaction.atomic():
+    with rolled_back():
         body = {} if method == "GET" else {"data": {}, "format": "json"}
         answer: Any = getattr(CLIENT, method.lower())(path, **body, **world.headers[actor])
         content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-        transaction.set_rollback(True)
     if answer.status_code == 500:
         return "X"
     if answer.status_code in STATUSES:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.admin import site
-from django.db import models, transaction
+from django.db import models
 from django.test import Client
 from rest_framework import serializers
 
@@ -27,6 +27,7 @@ from controller.base.secret_fields import secret_fields
 from controller.dialects.masking import MasksSecrets
 from tests import planted
 from tests.demo_world import ACTORS, World, build
+from tests.rollback import rolled_back
 from tests.test_access import CLIENT, operations, template_of
 from tests.test_architecture import routes
 
@@ -218,10 +219,9 @@ def answers(world: World) -> Iterator[tuple[str, str, set[str]]]:
 
 
 def markers(client: Any, path: str, **headers: Any) -> set[str]:
-    with transaction.atomic():
+    with rolled_back():
         answer = client.get(path, **headers)
         content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-        transaction.set_rollback(True)
     return planted.found_in(content)
 
 

@@ -189,8 +189,9 @@ def test_null_is_nothing_in_a_change(client: APIClient, organization: Organizati
 
 
 def test_an_apply_that_loses_against_a_discard_is_a_conflict(
-    admin: User, organization: Organization
+    admin: User, organization: Organization, settings: Any
 ) -> None:
+    settings.ADAPTER_READ_ONLY = False
     feature = FEATURES["opnsense.firewall.alias"]
     gateway = factories.gateway(organization)
     for ends in (changes.discard, scheduling.unschedule):
