@@ -98,7 +98,7 @@ class OrganizationsView(SignedIn):
 
 
 class OrganizationView(SignedIn):
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(responses=OpenApiTypes.OBJECT, operation_id="organization_summary")
     def get(self, request: Request, organization_id: UUID) -> Response:
         """Return one of the user's organizations, with what it has."""
         rows = Organization.objects.visible_to(require_user(request))
