@@ -14,7 +14,10 @@ from controller.base.admin import (
     RuleAdmin,
     RuleForm,
     ScopedRelatedFilter,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminPasswordWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
     admin_url,
     badge,
     display,
@@ -29,23 +32,39 @@ MOST_SHOWN = 500
 TONES = {"completed": "good", "running": "info", "failed": "bad"}
 
 
+METHOD_TITLES = {
+    "tcp_connect": "TCP connections to the ports below",
+    "icmp": "ICMP echo (ping)",
+    "arp": "ARP, in networks of the portal itself",
+    "mdns": "mDNS (Bonjour, Avahi)",
+    "ssdp": "SSDP (UPnP)",
+    "snmp": "SNMP, with the community below",
+    "dns": "Reverse DNS",
+}
+
+
 class ScanForm(RuleForm):
     user: User  # set by the admin
     targets = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "10.0.0.0/24"}),
-        help_text="Addresses, networks or ranges such as 10.0.0.10-20, a line each.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "10.0.0.0/24"}),
+        help_text="Addresses, networks or ranges such as 10.0.0.10-20, one per line.",
     )
     exclude_targets = forms.CharField(
-        label="except", required=False, widget=forms.Textarea(attrs={"rows": 2})
+        label="Exclude",
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="Addresses that the scan leaves out, one per line.",
     )
     scan_methods = forms.MultipleChoiceField(
-        label="methods", choices=[(one, one) for one in METHODS], initial=list(USUAL_METHODS),
-        widget=forms.CheckboxSelectMultiple,
+        label="Methods", choices=[(one, METHOD_TITLES[one]) for one in METHODS],
+        initial=list(USUAL_METHODS), widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )  # fmt: skip
     tcp_ports = forms.RegexField(
         r"^\d{1,5}([\s,]+\d{1,5})*$",
         label="TCP ports",
         initial=", ".join(map(str, USUAL_PORTS)),
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Numbers, separated by commas.",
     )
 
     community = forms.CharField(

@@ -11,6 +11,7 @@ from controller.accounts.engine.scopes import RANKS
 from controller.accounts.models import Membership, Organization, Site, SiteGrant
 from controller.accounts.rules.people import Invited, KeyOrder, invite_person
 from controller.base.admin import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     admin_url,
@@ -49,7 +50,7 @@ class InviteForm(forms.Form):
     )
     role = forms.ChoiceField(widget=forms.RadioSelect, initial=Membership.Role.VIEWER)
     sites = SiteChoices(
-        Site.objects.none(), required=False, widget=forms.CheckboxSelectMultiple,
+        Site.objects.none(), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Choose none for all present sites of the organization.",
     )  # fmt: skip
     level = forms.ChoiceField(
@@ -66,7 +67,7 @@ class InviteForm(forms.Form):
     )  # fmt: skip
     scopes = forms.MultipleChoiceField(
         label="The key may read", required=False, choices=SCOPES,
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Choose none for everything that the role permits.",
     )  # fmt: skip
     expires_in_days = forms.TypedChoiceField(

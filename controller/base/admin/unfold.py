@@ -20,6 +20,7 @@ from unfold.forms import (
 from unfold.templatetags.unfold_list import result_headers
 from unfold.utils import display_for_field, display_for_header, display_for_value
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
@@ -41,6 +42,7 @@ __all__ = [
     "SearchResult",
     "StackedInline",
     "TabularInline",
+    "UnfoldAdminCheckboxSelectMultipleWidget",
     "UnfoldAdminFileFieldWidget",
     "UnfoldAdminPasswordWidget",
     "UnfoldAdminSelectWidget",

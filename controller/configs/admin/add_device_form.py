@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from controller.accounts.models import Organization, Site
 from controller.base.admin import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -93,7 +94,7 @@ class SshDeviceForm(forms.Form):
         Site.objects.none(), required=False, widget=UnfoldAdminSelectWidget, empty_label="None"
     )
     templates = OwnedChoices(
-        Template.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+        Template.objects.none(), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     example = forms.BooleanField(
         label="Apply an example: a welcome message in /etc/motd", required=False
