@@ -218,6 +218,11 @@ def test_parameters_are_checked(kind: str, parameters: Any, problem: str) -> Non
     assert engine.problems(kind, parameters) == [problem]
 
 
+def test_an_unknown_kind_is_told_at_its_own_field() -> None:
+    assert engine.problems("", {}) == []
+    assert engine.problems("gopher", {"port": 70}) == []
+
+
 @contextmanager
 def iperf_server(host: str, space: str = "") -> Iterator[int]:
     port = free_port()

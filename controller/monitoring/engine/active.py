@@ -101,6 +101,8 @@ def problems(kind: str, parameters: Any) -> list[str]:
     """Return what is wrong with the parameters of a check, as sentences."""
     if not isinstance(parameters, dict):
         return ["An object is expected."]
+    if kind not in TITLES:
+        return []  # that it is no kind is told at its own field
     known = PARAMETERS[Kind(kind)]
     found = [f"There is no parameter {name!r}." for name in parameters.keys() - known.keys()]
     found += [
