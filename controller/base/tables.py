@@ -118,8 +118,12 @@ def parse(data: bytes) -> Dataset:
 
 
 def _csv(data: bytes) -> Dataset:
-    _count_rows(csv.reader(StringIO(data.decode("utf-8-sig"))))
-    return SpreadsheetCSV().create_dataset(data)
+    text = data.decode("utf-8-sig")
+    if "\n" not in text:
+        # As the "CSV (Macintosh)" of spreadsheets.
+        text = text.replace("\r", "\n")
+    _count_rows(csv.reader(StringIO(text)))
+    return SpreadsheetCSV().create_dataset(text)
 
 
 def _workbook(data: bytes) -> Dataset:

@@ -58,6 +58,8 @@ def _without_private_key(schema: Schema) -> Schema:
     _one(schema, "wireguard")
     item = schema["properties"]["wireguard"]["items"]
     del item["properties"]["private_key"]
+    # It names a file, too.
+    item["properties"]["name"]["pattern"] = r"^[^\s/]*$"
     item["required"] = [one for one in item["required"] if one != "private_key"]
     return schema
 

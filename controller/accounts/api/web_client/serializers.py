@@ -1,5 +1,6 @@
 """Users and roles in the words of FreeSDN's web client."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -75,9 +76,9 @@ class UserChange(serializers.Serializer[Any]):
     role = serializers.ChoiceField(choices=ROLES, required=False)
 
     def to_internal_value(self, data: Any) -> Any:
-        values: dict[str, Any] = super().to_internal_value(
-            {name: value for name, value in data.items() if value is not None}
-        )
+        if isinstance(data, Mapping):
+            data = {name: value for name, value in data.items() if value is not None}
+        values: dict[str, Any] = super().to_internal_value(data)
         if "full_name" in values:
             first, _, last = values.pop("full_name").partition(" ")
             values |= {"first_name": first, "last_name": last}
