@@ -20,7 +20,7 @@ from tests import factories
 from tests.pki.oracle import authority, pem
 
 NAMED = "name,notes\n"
-# Each table, and its rows as they are to be taken; None is a refusal.
+# Each table, and its rows as they must be taken; None is a refusal.
 TABLES: dict[str, tuple[bytes, list[list[Any]] | None]] = {
     "plain": (b"name,notes\na,b\n", [["a", "b"]]),
     "no newline at the end": (b"name,notes\na,b", [["a", "b"]]),
@@ -236,7 +236,7 @@ VPNS: dict[str, tuple[Any, dict[str, Any], bool]] = {
     "a bridge": (openvpn, {"openvpn": [{**SERVER, "dev_type": "tap", "dev": "tap0"}]}, True),
     "a port as text": (openvpn, {"openvpn": [{**SERVER, "port": "1194"}]}, False),
     "a port too high": (openvpn, {"openvpn": [{**SERVER, "port": 70000}]}, False),
-    "a mode that is none": (openvpn, {"openvpn": [{**SERVER, "mode": "p3p"}]}, False),
+    "an unknown mode": (openvpn, {"openvpn": [{**SERVER, "mode": "p3p"}]}, False),
     "no server": (openvpn, {}, False),
     "an empty list": (openvpn, {"openvpn": []}, False),
     "two servers": (openvpn, {"openvpn": [SERVER, {**SERVER, "name": "tun1"}]}, False),
