@@ -21,6 +21,7 @@ from controller.base.admin import (
 from controller.base.errors import NotPermitted, Refused
 from controller.devices.admin.badges import relative_time
 from networks.gateways.admin.change_review import drawer_of
+from networks.gateways.admin.connection_test import UNTESTED, TestedForm, TestsConnection
 from networks.gateways.admin.stage_change import StageForm, choices, chosen
 from networks.gateways.engine.features import Feature
 from networks.gateways.models import Change, ChangeSet, Gateway
@@ -33,7 +34,7 @@ SHOWN, SHOWN_HISTORY = 50, 10
 MOST_CHOICES = 200
 
 
-class GatewayForm(RuleForm):
+class GatewayForm(TestedForm, RuleForm):
     class Meta:
         model = Gateway
         fields = [
@@ -47,6 +48,8 @@ class GatewayForm(RuleForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.fields.pop(UNTESTED, None)
         for name in SECRETS:
             if name in self.fields and not self.instance._state.adding:
                 self.initial[name] = ""
@@ -55,6 +58,7 @@ class GatewayForm(RuleForm):
 
     def rule_values(self) -> dict[str, Any]:
         values = super().rule_values()
+        values.pop(UNTESTED, None)
         return {name: v for name, v in values.items() if v or name not in SECRETS}
 
     def _get_validation_exclusions(self) -> Any:
@@ -63,7 +67,7 @@ class GatewayForm(RuleForm):
 
 
 @admin.register(Gateway)
-class GatewayAdmin(RuleAdmin):
+class GatewayAdmin(TestsConnection, RuleAdmin):
     empty_hint = "Changes of a vendor gateway are staged and reviewed before they are applied. Add its address and API key."
     search_rank = 2
     search_icon = "router"
@@ -91,10 +95,11 @@ class GatewayAdmin(RuleAdmin):
     ordering = ["name"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [
+        fields: list[Any] = [
             ("name", "vendor"), ("organization", "site"), "url", ("key", "secret"),
             "ca_certificate", "fingerprint", ("approval", "maintenance"),
         ]  # fmt: skip
+        return fields if obj else [*fields, UNTESTED]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["organization"] if obj else []

@@ -135,6 +135,12 @@ def poll() -> int:
     return len(due)
 
 
+def why_unreachable(gateway: Gateway) -> str:
+    """Return why an unsaved gateway cannot be read with its credentials; empty if it can."""
+    found = _asked(gateway)
+    return str(found) if isinstance(found, Refused) else ""
+
+
 def _asked(gateway: Gateway) -> dict[str, str] | Refused:
     try:
         with connect(gateway) as device:
