@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from controller.devices.models import Device
@@ -150,3 +151,23 @@ def test_who_may_only_read_starts_nothing(organization: Organization, client: Cl
     assert answer.status_code in {302, 404}
     assert not Upgrade.objects.exists()
     assert Device.objects.count() == 1
+
+
+def test_only_those_who_may_change_connections_decide_on_host_keys(
+    organization: Organization,
+) -> None:
+    device = fleet.device(organization)
+    row = Upgrade.objects.create(
+        device=device, image_name="x", sha256="0" * 64, size=1, state="unknown",
+        sent=timezone.now(), options={"n": True},
+    )  # fmt: skip
+    viewer = factories.user(organization, "viewer", is_staff=True)
+    url = f"{ADMIN}/upgrade/{row.pk}/move/"
+    for verb in ("accept-key", "replaced"):
+        assert signed_in(viewer).post(url, {"verb": verb}).status_code == 403
+    owner = factories.user(organization, "admin", is_staff=True)
+    device.connections.update(host_key="ssh-ed25519 AAAA")
+    assert signed_in(owner).post(url, {"verb": "replaced"}).status_code == 302
+    assert device.connections.get().host_key == ""
+    row.refresh_from_db()
+    assert row.state == "failed"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -40,6 +41,10 @@ VERBS: dict[str, Any] = {
     "replaced": upgrades.replaced,
     "accept-key": upgrades.accept_host_key,
 }
+
+
+# They forget the host key of the device's connections.
+HOST_KEY_VERBS = {"replaced", "accept-key"}
 
 
 def state_badge(row: Upgrade) -> str:
@@ -127,6 +132,11 @@ class UpgradeAdmin(ScopedAdmin):
             "may_retry": moves and upgrade.state in RETRIED and upgrade.image_id,
         }
 
+    def may_trust(self, request: HttpRequest, upgrade: Upgrade) -> bool:
+        """Return whether the user may decide which host key the device has."""
+        user: Any = request.user
+        return bool(user.has_perm_on("connection:update", upgrade.device))
+
     def progress(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Return the part of the page that is refreshed."""
         upgrade = self.row_for(request, str(pk), "read")
@@ -135,6 +145,8 @@ class UpgradeAdmin(ScopedAdmin):
     def move(self, request: HttpRequest, pk: Any) -> HttpResponse:
         upgrade = self.row_for(request, str(pk), "upgrade")
         verb = request.POST.get("verb", "")
+        if verb in HOST_KEY_VERBS and not self.may_trust(request, upgrade):
+            raise PermissionDenied
         try:
             if verb == "retry":
                 upgrade = upgrades.retry(upgrade, author=request.user)  # type: ignore[arg-type]
