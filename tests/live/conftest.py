@@ -21,7 +21,7 @@ from tests.fleet.ssh import Fleet, SshDevice
 __all__ = ["chromium"]
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 600
+START_SECONDS = 900
 PATIENCE_SECONDS = 120
 
 

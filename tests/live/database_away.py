@@ -13,7 +13,7 @@ import httpx
 from benchmarks.stage import Stage, family, stage
 
 AWAY_SECONDS = 60.0
-RECOVERED_SECONDS = 90.0
+RECOVERED_SECONDS = 240.0
 ROWS = 600
 UNAVAILABLE = 503
 
@@ -32,9 +32,9 @@ def begin(user: Any, slug: str) -> Any:
     lines = [f"quay {number},{slug},outdoor,5,60" for number in range(ROWS)]
     data = "\n".join(["name,organization,type,longitude,latitude", *lines]).encode()
     row = table_imports.start(user, target="geo.location", name="quays.csv", data=data)
-    wait_for("the preview", lambda: has(row, "ready"), 300)
+    wait_for("the preview", lambda: has(row, "ready"), 600)
     table_imports.confirm(row)
-    wait_for("the first rows", lambda: has(row, "writing") and row.done > 0, 300)
+    wait_for("the first rows", lambda: has(row, "writing") and row.done > 0, 600)
     return row
 
 
@@ -86,7 +86,7 @@ def drill(at: Stage) -> None:
         at.start_postgres()
         wait_for("lists", lambda: status("/api/v1/controller/device/") == 200)
         wait_for("health", lambda: status("/health/ready") == 200)
-        wait_for("the import", lambda: has(row, "done"), 300)
+        wait_for("the import", lambda: has(row, "done"), 600)
     assert Location.objects.count() == ROWS
     assert row.found["counts"] == {"new": ROWS}
     for name, pid in programs.items():

@@ -25,7 +25,7 @@ pytestmark = [
         reason="it is tried on SQLite, where all of it waits for one writer",
     ),
 ]
-SECONDS = 120
+SECONDS = 240
 ROWS = 120
 # How a part is found among the processes.
 PARTS: dict[str, tuple[str, ...]] = {
