@@ -228,3 +228,28 @@ def test_only_one_module_imports_the_admins_look() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert not (node.module or "").startswith("unfold"), path
+
+
+def test_several_rows_are_always_locked_in_the_order_of_their_keys() -> None:
+    """Two transactions that lock the same rows in different orders wait for each other."""
+    locks = 0
+    for path in CODE:
+        source = path.read_text()
+        if "select_for_update" not in source:
+            continue
+        for function in ast.walk(ast.parse(source)):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            text = ast.unparse(function)
+            for statement in ast.walk(function):
+                if not isinstance(statement, ast.stmt) or statement is function:
+                    continue
+                line = ast.unparse(statement)
+                if "select_for_update" not in line or hasattr(statement, "body"):
+                    continue
+                locks += 1
+                name = line.partition(" =")[0].partition(":")[0]
+                single = rf"(select_for_update|\b{re.escape(name)}\b)[^\n]*\.(get|first|get_or_create)\("
+                ordered = "order_by('pk')" in line or "skip_locked" in line or "pk=" in line
+                assert ordered or re.search(single, text), f"{path}: {line}"
+    assert locks > 20

@@ -1,8 +1,13 @@
 """Connections to the database: released while a thread waits, and what to say while it is away."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db.models import ProtectedError
+
+from controller.base.errors import Conflict
 
 # SQLSTATE classes: no connection, no resources, shut down; and what another transaction caused.
 AWAY = ("08", "53", "57P", "40001", "40P01", "55P03")
@@ -23,6 +28,16 @@ def release_connections() -> None:
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
+
+
+@contextmanager
+def conflict_if_used(row: object, advice: str) -> Iterator[None]:
+    """Raise Conflict with the names of the rows that protect this one from being deleted."""
+    try:
+        yield
+    except ProtectedError as error:
+        users = ", ".join(sorted({str(one) for one in error.protected_objects}))
+        raise Conflict(f"{row} is in use by {users}; {advice}.") from error
 
 
 def outage(error: BaseException | None) -> str | None:

@@ -201,7 +201,11 @@ def record_observations(sightings: Iterable[Observation]) -> list[UUID]:
     """Record observed presences in bulk. Returns the ids of devices that came online."""
     found = {sighting.device_id: sighting for sighting in sightings}
     now = timezone.now()
-    rows = list(Presence.objects.select_for_update(of=("self",)).filter(device_id__in=found))
+    rows = list(
+        Presence.objects.select_for_update(of=("self",))
+        .filter(device_id__in=found)
+        .order_by("pk")
+    )
     changes, arrived = [], []
     for row in rows:
         seen = found[row.device_id]

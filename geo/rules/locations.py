@@ -4,10 +4,12 @@ from typing import IO, Any, TypedDict, cast
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
+from controller.accounts.models import User
 from controller.base.errors import Conflict, Refused
 from geo.engine.images import NotAPicture, Picture, cleaned
-from geo.models import FloorPlan, FloorPlanImage, Location
+from geo.models import DeviceLocation, FloorPlan, FloorPlanImage, Location
 
 # Range of the database column (smallint).
 HIGHEST_FLOOR = 32767
@@ -170,6 +172,19 @@ def delete_floor_plan(plan: FloorPlan) -> None:
     """Delete a floor plan. Its devices stay at the location."""
     plan.places.update(floor_plan=None, indoor="")
     plan.delete()
+
+
+def placed_on_plans(user: User, location: Location) -> QuerySet[Any]:
+    """Return the positions of the devices on the location's floor plans that the user sees."""
+    rows = DeviceLocation.objects.visible_to(user).filter(
+        location=location, device__organization=location.organization_id
+    )
+    found: QuerySet[Any] = rows.exclude(floor_plan=None).exclude(indoor="")
+    return found.select_related("device", "location", "floor_plan")
+
+
+def floors_of(placed: QuerySet[Any]) -> list[int]:
+    return sorted(placed.order_by().values_list("floor_plan__floor", flat=True).distinct())
 
 
 def floor_to_show(floors: list[int]) -> int | None:

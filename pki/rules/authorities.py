@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import ProtectedError, Q
+from django.db.models import Q
 from django.utils import timezone
 
+from controller.base.database import conflict_if_used
 from controller.base.errors import Conflict, Refused
 from pki.engine import keys, ocsp
 from pki.engine.importing import read_authority, to_pem
@@ -118,12 +119,9 @@ def delete_ca(ca: Ca) -> None:
         )
     if ca.issuer is not None and ca.validity_end > timezone.now():
         revoke(ca, reason=Reason.CESSATION)
-    try:
+    with conflict_if_used(ca, "take it out of there first"):
         ca.certs.all().delete()
         ca.delete()
-    except ProtectedError as error:
-        users = ", ".join(sorted(str(row) for row in error.protected_objects))
-        raise Conflict(f"{ca} is in use by {users}; take it out of there first.") from error
 
 
 def check_renewable(ca: Ca) -> None:

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import ProtectedError
 from django.utils import timezone
 
+from controller.base.database import conflict_if_used
 from controller.base.errors import Conflict, Refused
 from pki.engine import keys
 from pki.engine.importing import read_end_entity, to_pem
@@ -163,11 +163,8 @@ def delete_cert(cert: Cert) -> None:
     """Revoke and delete a certificate. Raises Conflict if it is in use."""
     if cert.validity_end > timezone.now():
         revoke(cert, reason=Reason.CESSATION)
-    try:
+    with conflict_if_used(cert, "take it out of there first"):
         cert.delete()
-    except ProtectedError as error:
-        users = ", ".join(sorted(str(row) for row in error.protected_objects))
-        raise Conflict(f"{cert} is in use by {users}; take it out of there first.") from error
 
 
 def check_renewable(cert: Cert) -> None:

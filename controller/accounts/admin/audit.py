@@ -10,7 +10,7 @@ from django.utils.timezone import localtime
 from controller.accounts.models import AuditEntry
 from controller.base.admin import (
     ChoicesDropdownFilter,
-    ScopedAdmin,
+    RecordAdmin,
     ScopedRelatedFilter,
     badge,
     display,
@@ -20,7 +20,7 @@ TONES = {"done": "good", "refused": "warn", "failed": "bad"}
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ScopedAdmin):
+class AuditEntryAdmin(RecordAdmin):
     empty_hint = "There are no changes yet."
     resource = "audit"
     list_display = ["when", "who", "what", "row", "result", "address"]
@@ -61,15 +61,6 @@ class AuditEntryAdmin(ScopedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["when", "result", "who", "address", "what", "row", "organization", "detail", "changes",
                 "request_id", "channel", "number", "seal"]  # fmt: skip
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @display(description="When", ordering="at")
     def when(self, obj: AuditEntry) -> str:

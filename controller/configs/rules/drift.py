@@ -128,7 +128,9 @@ async def _ask(orders: Sequence[PushOrder]) -> dict[UUID, PushResult]:
 @transaction.atomic
 def _note(outcomes: Mapping[UUID, tuple[int | None, Outcome]]) -> None:
     now = timezone.now()
-    rows = list(Config.objects.select_for_update(of=("self",)).filter(pk__in=outcomes))
+    rows = list(
+        Config.objects.select_for_update(of=("self",)).filter(pk__in=outcomes).order_by("pk")
+    )
     for row in rows:
         asked_of, outcome = outcomes[row.pk]
         row.drift_checked = now

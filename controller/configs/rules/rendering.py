@@ -257,7 +257,7 @@ def _refresh(ids: Sequence[UUID]) -> int:
 def _store(outcomes: Mapping[UUID, RenderResult]) -> int:
     rows = [
         row
-        for row in Config.objects.select_for_update().filter(pk__in=outcomes)
+        for row in Config.objects.select_for_update().filter(pk__in=outcomes).order_by("pk")
         # Another worker has rendered a newer revision meanwhile.
         if row.rendered_revision <= outcomes[row.pk].revision
     ]

@@ -157,7 +157,7 @@ def prune() -> int:
 @transaction.atomic
 def _prune(config_ids: list[UUID]) -> int:
     # Rendering looks up snapshots under the same lock, so it never finds one being deleted.
-    rows = Config.objects.select_for_update().filter(pk__in=config_ids)
+    rows = Config.objects.select_for_update().filter(pk__in=config_ids).order_by("pk")
     needed = {
         pk for row in rows.values_list(*(f"{name}_id" for name in REFERENCES)) for pk in row
     }

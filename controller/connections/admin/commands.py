@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
-    ScopedAdmin,
+    RecordAdmin,
     ScopedRelatedFilter,
     admin_url,
     badge,
@@ -46,22 +46,9 @@ def state_of(command: Command) -> str:
     return badge(label, TONES[Command.Status(command.status)])
 
 
-class ReadOnly(ScopedAdmin):
-    resource = "command"
-    warn_unsaved_form = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Command)
-class CommandAdmin(ReadOnly):
+class CommandAdmin(RecordAdmin):
+    resource = "command"
     empty_hint = "Send commands from the page of a device, or to many devices from their list."
     list_display = ["on", "organization", "kind", "asked", "state", "sent", "took"]
     list_filter = [
@@ -124,7 +111,8 @@ class CommandAdmin(ReadOnly):
 
 
 @admin.register(CommandBatch)
-class BatchAdmin(ReadOnly):
+class BatchAdmin(RecordAdmin):
+    resource = "command"
     empty_hint = "Select devices in their list to run a command on all of them."
     list_display = ["name", "organization", "kind", "progress", "sent"]
     list_filter = [("organization", ScopedRelatedFilter)]

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
-    ScopedAdmin,
+    RecordAdmin,
     ScopedRelatedFilter,
     admin_url,
     badge,
@@ -64,7 +64,7 @@ def row_of(row: Upgrade) -> dict[str, Any]:
 
 
 @admin.register(Upgrade)
-class UpgradeAdmin(ScopedAdmin):
+class UpgradeAdmin(RecordAdmin):
     empty_hint = "Upgrades start on the page of a device, or with the rollout of a build."
     resource = "firmware"
     list_display = ["device", "image_name", "status", "reason", "changed"]
@@ -82,15 +82,6 @@ class UpgradeAdmin(ScopedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # The template shows everything.
         return []
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @display(description="State", ordering="state")
     def status(self, obj: Upgrade) -> str:

@@ -43,7 +43,7 @@ def add_clients(vpn_id: UUID, device_ids: Iterable[UUID], *, auto_cert: bool = T
 @transaction.atomic
 def remove_clients(clients: QuerySet[VpnClient]) -> None:
     """Remove clients, revoke their certificates and release their addresses."""
-    rows = list(clients.select_for_update(of=("self",)))
+    rows = list(clients.select_for_update(of=("self",)).order_by("pk"))
     certs = Cert.objects.filter(vpn_client__in=rows).select_related("ca")
     pki.revoke_all(list(certs), reason=Reason.CESSATION)
     held = [row.ip_id for row in rows if row.ip_id]

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import ProtectedError
 from django.utils.text import slugify
 
 from controller.accounts.models import Version
 from controller.accounts.rules import versions
 from controller.base import values as canonical
 from controller.base.address_secrets import drop_moved_secrets
+from controller.base.database import conflict_if_used
 from controller.base.errors import CONCURRENT_WRITE_MESSAGE, Conflict, Refused
 from controller.base.secrets import digest
 from controller.devices.engine.identity import random_key
@@ -152,11 +152,8 @@ def delete_vpn(vpn: Vpn) -> None:
     """
     address, cert = vpn.ip, vpn.cert
     record_vpn(vpn, Version.Verb.DELETED)
-    try:
+    with conflict_if_used(vpn, "delete that first"):
         vpn.delete()
-    except ProtectedError as error:
-        users = ", ".join(sorted({str(row) for row in error.protected_objects}))
-        raise Conflict(f"{vpn} is in use by {users}; delete that first.") from error
     # After the commit: a controller that is gone must not keep the row.
     transaction.on_commit(partial(discard_remote_network, vpn))
     if address:

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controller.devices.models import Device
-from controller.dialects.openwisp import Pagination, RuleViewSet
+from controller.dialects.openwisp import Pagination, RuleViewSet, require_user
 from geo.api.filters.locations import LocationFilter
 from geo.api.serializers import (
     DeviceOfLocation,
@@ -164,19 +164,10 @@ class LocationViewSet(RuleViewSet):
     def indoor_coordinates(self, request: Request, pk: str) -> Response:
         """List the devices of one floor with their positions on its plan."""
         location = self.get_object()
-        placed = (
-            DeviceLocation.objects.visible_to(request.user)
-            .filter(location=location, device__organization=location.organization_id)
-            .exclude(floor_plan=None)
-            .exclude(indoor="")
-        )
-        floors = sorted(
-            placed.order_by().values_list("floor_plan__floor", flat=True).distinct()
-        )
+        placed = locations.placed_on_plans(require_user(request), location)
+        floors = locations.floors_of(placed)
         floor = asked_floor(request, locations.floor_to_show(floors))
-        rows = placed.filter(floor_plan__floor=floor).select_related(
-            "device", "location", "floor_plan"
-        )
+        rows = placed.filter(floor_plan__floor=floor)
         shown = IndoorCoordinates(
             self.paginate_queryset(rows), many=True, context=self.get_serializer_context()
         )

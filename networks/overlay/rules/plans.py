@@ -230,6 +230,6 @@ def take_outdated() -> list[UUID]:
     """Mark outdated nodes as processed; return the device ids to re-render."""
     rows = Node.objects.filter(followed_revision__lt=F("revision"))
     # Lock the rows, so that the revision stored below is the one read here.
-    found = dict(rows.select_for_update().values_list("pk", "device"))
+    found = dict(rows.select_for_update().order_by("pk").values_list("pk", "device"))
     Node.objects.filter(pk__in=found).update(followed_revision=F("revision"))
     return [device for device in found.values() if device is not None]

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controller.devices.models import Device
-from controller.dialects.openwisp import OwnedViewSet
+from controller.dialects.openwisp import OwnedViewSet, require_user
 from controller.monitoring.api.filters import with_health
 from controller.monitoring.api.serializers import DeviceOfPlace, MonitoredCoordinates
 from controller.monitoring.engine.health import Health
@@ -138,19 +138,10 @@ class MonitoredLocationViewSet(OwnedViewSet):
     def indoor_coordinates(self, request: Request, pk: str) -> Response:
         """Return the devices of a floor with their position on its plan and their health."""
         location = self.get_object()
-        placed = (
-            DeviceLocation.objects.visible_to(request.user)
-            .filter(location=location, device__organization=location.organization_id)
-            .exclude(floor_plan=None)
-            .exclude(indoor="")
-        )
-        floors = sorted(
-            placed.order_by().values_list("floor_plan__floor", flat=True).distinct()
-        )
+        placed = locations.placed_on_plans(require_user(request), location)
+        floors = locations.floors_of(placed)
         floor = asked_floor(request, locations.floor_to_show(floors))
-        rows = placed.filter(floor_plan__floor=floor).select_related(
-            "device", "location", "floor_plan"
-        )
+        rows = placed.filter(floor_plan__floor=floor)
         shown = MonitoredCoordinates(
             self.paginate_queryset(with_health(rows, "device__").order_by("pk")),
             many=True,
