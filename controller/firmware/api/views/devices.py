@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -75,7 +76,9 @@ class DeviceFirmwareView(OneOfDevice):
     @extend_schema(request=DeviceFirmwareSerializer, responses=DeviceFirmwareSerializer)
     def patch(self, request: Request, device_id: UUID) -> Response:
         row = self.row()
-        return self.assign(request) if "image" in request.data else self.shown(row)
+        if isinstance(request.data, Mapping) and "image" not in request.data:
+            return self.shown(row)
+        return self.assign(request)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, device_id: UUID) -> Response:
