@@ -9,7 +9,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from openpyxl import Workbook, load_workbook
@@ -272,6 +272,24 @@ def test_an_import_that_lost_its_worker_goes_on_where_it_was(
     row.refresh_from_db()
     assert (row.state, row.found["counts"]) == ("done", {"new": 12})
     assert Location.objects.count() == 12
+
+
+def test_a_database_that_is_away_for_a_moment_refuses_no_import(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in(organization)
+    row = previewed(client, LOCATIONS, many(organization, 6))
+    client.post(f"{LOCATIONS}import/{row.pk}/confirm/")
+
+    def away(*_: Any, **__: Any) -> None:
+        raise OperationalError("the connection is closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(table_imports, "_progress", away)
+        with pytest.raises(OperationalError):
+            table_imports.run_due()
+    row.refresh_from_db()
+    assert row.state == "writing"
 
 
 def test_a_row_that_is_refused_after_the_preview_is_left_out_and_listed(

@@ -20,6 +20,7 @@ from tablib import Dataset
 
 from controller.accounts.models import TableImport, User
 from controller.accounts.models.table_imports import IMPORTS
+from controller.base.database import outage
 from controller.base.errors import Conflict, Refused
 from controller.base.import_export import RESOURCES, RuleResource
 from controller.base.leases import LeaseHolder
@@ -115,7 +116,10 @@ def _run(row: TableImport, holder: Holder) -> None:
         log.info("The import %s was discarded", row.pk)
     except Refused as refusal:
         _end(row, holder, State.REFUSED, problem=str(refusal)[:LONGEST_PROBLEM])
-    except Exception:
+    except Exception as error:
+        if outage(error):
+            # Its lease runs out, and it goes on where it was.
+            raise
         log.exception("The import %s failed", row.pk)
         _end(row, holder, State.REFUSED, problem=FAILED)
 
