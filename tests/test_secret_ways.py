@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.contrib.admin import site
 from django.core import mail
-from django.db import models, transaction
+from django.db import models
 from django.test import Client
 from django_filters import FilterSet
 
@@ -29,6 +29,7 @@ from controller.notifications.rules import email, webhooks
 from controller.urls import sockets
 from tests import planted
 from tests.demo_world import ACTORS, World
+from tests.rollback import rolled_back
 from tests.sockets import Listener, played
 from tests.test_access import CLIENT, operations
 from tests.test_secrets import ANYWHERE, table, world
@@ -88,13 +89,12 @@ def test_what_answers_a_write_shows_a_secret_to_those_alone_who_may_read_it(
         body = body_of(world, method, path)
         for actor in ("anonymous", "guest", "viewer", "other", "read", "key", "operator"):
             CLIENT.cookies.clear()
-            with transaction.atomic():
+            with rolled_back():
                 answer = CLIENT.generic(
                     method, path, json.dumps(body), content_type="application/json",
                     **world.headers[actor],
                 )  # fmt: skip
                 found = markers(answer)
-                transaction.set_rollback(True)
             # Nobody is told what they sent themselves.
             found -= planted.found_in(json.dumps(body).encode())
             wrong += [
@@ -329,7 +329,7 @@ def test_nothing_that_others_read_holds_a_secret(
         CLIENT.cookies.clear()
         logged.clear()
         mail.outbox.clear()
-        with transaction.atomic():
+        with rolled_back():
             with django_capture_on_commit_callbacks(execute=True):
                 answer = CLIENT.generic(
                     method, path, json.dumps(body), content_type="application/json",
@@ -346,7 +346,6 @@ def test_nothing_that_others_read_holds_a_secret(
                 "an event": "\n".join(all_of(events)).encode(),
                 "the audit": repr(list(AuditEntry.objects.values())).encode(),
             }
-            transaction.set_rollback(True)
         heard += bool(told["an event"])
         done += answer.status_code < 300
         sent += b"send_task" in told["Redis"] or b"argsrepr" in told["Redis"]

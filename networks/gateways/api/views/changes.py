@@ -4,7 +4,11 @@ from collections.abc import Callable
 
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,6 +38,12 @@ ONCE = OpenApiParameter(
     "Idempotency-Key", OpenApiTypes.STR, "header",
     description="Sent again with the same request, it is done once.",
 )  # fmt: skip
+
+APPLIED_OR_PLANNED = PolymorphicProxySerializer(
+    component_name="AppliedOrPlanned",
+    serializers=[shapes.ChangeShape, shapes.PlanShape],
+    resource_type_field_name=None,
+)
 
 
 def listed(request: Request, rows: QuerySet[Change]) -> Response:
@@ -124,7 +134,7 @@ class ChangeView(Staging):
 class ApplyView(Staging):
     @extend_schema(
         request=shapes.Applied,
-        responses={200: shapes.ChangeShape, ACCEPTED: shapes.ChangeShape},
+        responses={200: APPLIED_OR_PLANNED, ACCEPTED: shapes.ChangeShape},
         parameters=[ONCE],
         operation_id="change_apply",
     )
