@@ -107,7 +107,7 @@ TABS: list[dict[str, Any]] = [
             {"title": "Categories", "link": linked("admin:firmware_category_changelist")},
             {"title": "Firmware rollouts", "link": linked("admin:firmware_firmwarerollout_changelist")},
             {"title": "Gateway rollouts", "link": linked("admin:firmware_gatewayrollout_changelist")},
-            {"title": "Home Assistant", "link": linked("admin:supervisor_proxy_updatecampaign_changelist")},
+            {"title": "Update campaigns", "link": linked("admin:supervisor_proxy_updatecampaign_changelist")},
             {"title": "Upgrades", "link": linked("admin:firmware_upgrade_changelist")},
             {"title": "Unknown devices", "link": filtered("admin:firmware_upgrade_changelist", "state__exact=unknown")},
             {"title": "Firmware policies", "link": linked("admin:firmware_firmwarepolicy_changelist")},

@@ -97,6 +97,7 @@ def write(lines: dict[tuple[str, str], str]) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.once
 @pytest.mark.parametrize("share", range(SHARES))
 def test_everybody_comes_as_far_as_the_table_says(share: int, settings: Any) -> None:
     for name in ("REQUESTS", "SIGN_INS", "TOKENS"):

@@ -78,6 +78,7 @@ def body_of(world: World, method: str, path: str) -> Any:
 
 
 @pytest.mark.long
+@pytest.mark.once
 @pytest.mark.parametrize("share", range(SHARES))
 def test_what_answers_a_write_shows_a_secret_to_those_alone_who_may_read_it(
     world: World, share: int
@@ -312,6 +313,7 @@ def all_of(events: Any) -> Iterator[str]:
 
 
 @pytest.mark.long
+@pytest.mark.once
 @pytest.mark.parametrize("share", range(SHARES))
 def test_nothing_that_others_read_holds_a_secret(
     world: World, share: int, logged: list[str], django_capture_on_commit_callbacks: Any

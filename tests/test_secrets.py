@@ -288,6 +288,7 @@ WALKS = (None, ("guest", "viewer", "other"), ("operator", "site_admin"), ("org_a
 
 
 @pytest.mark.long
+@pytest.mark.once
 @pytest.mark.parametrize("of", WALKS)
 def test_secrets_are_seen_by_those_alone_whom_the_table_names(
     world: World, of: tuple[str, ...] | None

@@ -250,6 +250,8 @@ def test_a_change_of_a_template_goes_out_in_waves(
     for number in range(3):
         factories.device(organization, name=f"ap-{number}", config={"templates": [template]})
     page = browse(admin).open(f"/admin/configs/template/{template.pk}/change/")
+    # The editor is made once it is seen.
+    page.locator("[data-config-editor]").scroll_into_view_if_needed()
     page.get_by_role("button", name="JSON", exact=True).click()
     page.locator(".cm-content").first.fill(json.dumps(factories.a_file("new\n")))
     page.click("[name=_save]")

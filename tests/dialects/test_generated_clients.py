@@ -20,7 +20,7 @@ from networks.gateways.models import Change
 from tests import clients, factories
 from tests.live.conftest import eventually
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long, pytest.mark.once]
 FLOWS = Path(clients.__file__).parent
 
 

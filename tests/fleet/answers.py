@@ -50,6 +50,9 @@ def proxmox(call: Call, told: Any, body: Any, version: str) -> Iterator[str]:
 def omada(call: Call, told: Any, body: Any, version: str) -> Iterator[str]:
     if not isinstance(body.get("errorCode"), int):
         yield ".errorCode: no number"
+    elif body["errorCode"]:
+        # A refusal has no result, and the status of a success.
+        return
     result = told.get("result")
     if result and not {"nested", "items"} & result.keys():
         yield from in_words(result, body.get("result"), ".result")

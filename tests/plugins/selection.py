@@ -30,11 +30,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    about = "leave out the tests that use no database, and so say the same with each"
+    about = "leave out the tests that say the same with each database"
     parser.addoption(OPTION, action="store_true", help=about)
 
 
 def uses_the_database(item: Any) -> bool:
+    if item.get_closest_marker("once") or item.get_closest_marker("browser"):
+        return False
     marked = item.get_closest_marker("django_db") or item.get_closest_marker("live")
     return bool(marked or ROWS.intersection(item.fixturenames))
 
@@ -61,5 +63,5 @@ LEFT_OUT = pytest.StashKey[int]()
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if number := config.stash.get(LEFT_OUT, 0):
         terminalreporter.write_line(
-            f"Left out: {number} tests that use no database, and so say the same with each."
+            f"Left out: {number} tests that say the same with each database."
         )

@@ -58,7 +58,7 @@ def test_a_plan_is_made_changed_and_deleted_and_says_what_it_made(
     assert client.post(f"{PLANS}add/", form(organization)).status_code == 302
     plan = BackupPlan.objects.get()
     page = f"{PLANS}{plan.pk}/change/"
-    assert "None yet" in client.get(page).content.decode()
+    assert "No backups yet" in client.get(page).content.decode()
     assert backup_queue.run_due() == 1
     assert (
         StoredBackup.objects.get().supervisor.device.name in client.get(page).content.decode()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django import forms
 from django.db import models
 from django.http import HttpRequest
 
@@ -21,9 +22,14 @@ class RuleFormSet(PaginationInlineFormSet):
     delete_rule: Callable[..., None]
 
     def add_fields(self, form: Any, index: Any) -> None:
-        """Name each field: in a table, only the head of its column shows a label."""
+        """Name each field: in a table, only the head of its column shows a label.
+
+        The boxes of a list of choices have labels of their own.
+        """
         super().add_fields(form, index)
         for name, field in form.fields.items():
+            if isinstance(field.widget, forms.RadioSelect):
+                continue
             field.widget.attrs.setdefault("aria-label", str(field.label or name))
 
     def delete_existing(self, obj: Any, commit: bool = True) -> None:  # noqa: FBT001, FBT002 - Django's signature

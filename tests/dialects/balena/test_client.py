@@ -17,7 +17,7 @@ from supervisor_proxy.rules.presence import record_presence
 from tests import clients, factories
 from tests.fleet.balena import BalenaSupervisor
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 GO = {"Data": "OK", "Error": None}
 Call = Callable[..., Any]
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ from controller.accounts.models import User
 from controller.accounts.rules import issue_token
 from tests import clients
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 # Parts of a system that have no log of their own in any supervisor.
 WITHOUT = ("cli", "observer")
 

@@ -40,22 +40,27 @@ def operations(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def fields(schema: Any, document: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted names of an object's fields, or of a list's items."""
-    if "$ref" in schema:
-        named = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-        yield from fields(named, document, prefix)
+def fields(
+    schema: Any, document: dict[str, Any], prefix: str = "", within: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """Yield the dotted names of an object's fields, or of a list's items.
+
+    A schema within itself, as of nested lists, is not followed.
+    """
+    if (name := schema.get("$ref", "").rpartition("/")[2]) and name not in within:
+        named = document["components"]["schemas"][name]
+        yield from fields(named, document, prefix, (*within, name))
     for part in ("allOf", "oneOf", "anyOf"):
         for one in schema.get(part, ()):
-            yield from fields(one, document, prefix)
+            yield from fields(one, document, prefix, within)
     if "items" in schema:
-        yield from fields(schema["items"], document, prefix)
+        yield from fields(schema["items"], document, prefix, within)
     properties = schema.get("properties", {})
     if {"next", "results"} <= properties.keys():
-        yield from fields(properties["results"], document, prefix)
+        yield from fields(properties["results"], document, prefix, within)
     for name, inner in properties.items():
         yield f"{prefix}{name}"
-        yield from fields(inner, document, f"{prefix}{name}.")
+        yield from fields(inner, document, f"{prefix}{name}.", within)
 
 
 def fields_of(body: Any, document: dict[str, Any]) -> set[str]:
