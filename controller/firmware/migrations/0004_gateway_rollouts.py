@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import controller.accounts.models.audit
+import controller.base.fields
 import controller.configs.models.waves
 
 
@@ -148,7 +149,12 @@ class Migration(migrations.Migration):
                         default=uuid.uuid4, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("mac", models.CharField(blank=True, max_length=17, verbose_name="device")),
+                (
+                    "mac",
+                    controller.base.fields.MacAddressField(
+                        blank=True, max_length=17, verbose_name="device"
+                    ),
+                ),
                 ("wave", models.PositiveSmallIntegerField()),
                 (
                     "state",

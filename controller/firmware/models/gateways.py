@@ -3,6 +3,7 @@
 from django.db import models
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
+from controller.base.fields import MacAddressField
 from controller.base.models import Base
 from controller.configs.models.waves import WaveRollout
 from controller.firmware.engine.vendors import VENDORS
@@ -55,7 +56,7 @@ class GatewayUpgrade(OrganizationScoped, Base):
 
     rollout = models.ForeignKey(GatewayRollout, models.CASCADE, related_name="upgrades")
     gateway = models.ForeignKey(Gateway, models.CASCADE, related_name="firmware_upgrades")
-    mac = models.CharField("device", max_length=17, blank=True)
+    mac = MacAddressField("device", max_length=17, blank=True)
     wave = models.PositiveSmallIntegerField()
     change = models.ForeignKey(Change, models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
