@@ -30,8 +30,9 @@ def test_a_program_hears_what_a_command_says_while_it_runs(applied: Portal) -> N
         said: list[Any] = []
         while not said or said[-1]["status"] == "in-progress":
             event = json.loads(socket.recv(SECONDS))
-            assert event["id"] == sent.json()["id"]
-            said.append(event["data"])
+            # Others may send commands meanwhile.
+            if event["id"] == sent.json()["id"]:
+                said.append(event["data"])
     assert "first\n" in [one["output"] for one in said if one["status"] == "in-progress"]
     assert (said[-1]["status"], said[-1]["output"]) == ("success", "first\nsecond")
 

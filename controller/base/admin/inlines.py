@@ -28,9 +28,11 @@ class RuleFormSet(PaginationInlineFormSet):
         """
         super().add_fields(form, index)
         for name, field in form.fields.items():
-            if isinstance(field.widget, forms.RadioSelect):
+            # Links to add or change the related row are around the widget itself.
+            widget = getattr(field.widget, "widget", field.widget)
+            if isinstance(widget, forms.RadioSelect):
                 continue
-            field.widget.attrs.setdefault("aria-label", str(field.label or name))
+            widget.attrs.setdefault("aria-label", str(field.label or name))
 
     def delete_existing(self, obj: Any, commit: bool = True) -> None:  # noqa: FBT001, FBT002 - Django's signature
         if commit:
