@@ -152,7 +152,7 @@ def test_the_dashboard_asks_as_often_for_many_devices_as_for_few(
             shown = client.get("/admin/")
         assert "Problems" in shown.content.decode()
         counts.append(len(queries))
-    assert counts[0] == counts[1] <= 21
+    assert counts[0] == counts[1] <= 22
 
 
 @pytest.mark.parametrize("role", [None, "viewer", "guest"])
