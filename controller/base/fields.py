@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import models
+from django.db.models.lookups import Exact, In
 from django.db.models.query_utils import DeferredAttribute
 
 from controller.base import values
@@ -85,3 +86,31 @@ class AddressField(CanonicalField, GenericIPAddressField):
     @staticmethod
     def parse(text: str) -> str:
         return values.ip(text)
+
+
+def is_address(text: Any) -> bool:
+    try:
+        values.ip(str(text))
+    except ValueError:
+        return False
+    return True
+
+
+@AddressField.register_lookup
+class SameAddress(Exact):
+    """Equality with a text; nothing equals a text that is not an address."""
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        if isinstance(self.rhs, str) and not is_address(self.rhs):
+            raise EmptyResultSet
+        return super().as_sql(compiler, connection)
+
+
+@AddressField.register_lookup
+class OneOfAddresses(In):
+    """Membership in a list of texts; those that are not addresses are passed over."""
+
+    def get_prep_lookup(self) -> Any:
+        if isinstance(self.rhs, list | tuple | set | frozenset):
+            self.rhs = [one for one in self.rhs if is_address(one)]
+        return super().get_prep_lookup()

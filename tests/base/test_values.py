@@ -106,6 +106,23 @@ def test_every_field_of_such_a_kind_keeps_the_canonical_value() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.django_db
+def test_a_text_that_is_no_address_is_found_nowhere() -> None:
+    looked_up = 0
+    for model in apps.get_models():
+        for field in model._meta.concrete_fields:
+            if isinstance(field, AddressField):
+                rows = model._default_manager
+                for text in ("_\x97Øaÿ", "10.0.0.256", "::1%eth0", "café"):
+                    assert not rows.filter(**{field.name: text}).exists()
+                    assert not rows.filter(
+                        **{f"{field.name}__in": [text, "192.0.2.1"]}
+                    ).exists()
+                    assert rows.exclude(**{field.name: text}).count() == rows.count()
+                looked_up += 1
+    assert looked_up > 3
+
+
 def test_a_device_is_found_by_each_spelling_of_its_mac_address(
     organization: Organization, api: Any, admin: User
 ) -> None:
