@@ -110,6 +110,28 @@ def test_alerts_fire_when_they_should() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.skipif(not works("promtool", "--version"), reason="promtool is not installed")
+def test_prometheus_understands_the_metrics_and_what_the_dashboard_asks(
+    admin_client: Client, tmp_path: Path
+) -> None:
+    panels = json.loads((DEPLOY / "grafana/muster.json").read_text())["panels"]
+    expressions = [one["expr"] for panel in panels for one in panel["targets"]]
+    rules = [{"record": f"panel:{at}", "expr": one} for at, one in enumerate(expressions)]
+    path = tmp_path / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    checked = subprocess.run(
+        ["promtool", "check", "rules", path], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=admin_client.get("/metrics").content,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    # 3: what it would name otherwise.
+    assert checked.returncode in {0, 3}, checked.stderr.decode()
+    assert b"error" not in checked.stderr
+
+
 def test_probes_are_answered_without_tls(client: Client, settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = True
     assert client.get("/health/live").status_code == 200
