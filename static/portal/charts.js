@@ -88,13 +88,13 @@ function start(panel) {
     canvas.setAttribute("aria-label", sentence(one));
     canvas.addEventListener("keydown", keys);
     const note = make("div", { className: "chart-note" });
-    const box = make("figure", { className: "chart" }, head(one, values), make("div", { className: "chart-plot" }, canvas), note);
+    const box = make("figure", { className: "time-chart" }, head(one, values), make("div", { className: "chart-plot" }, canvas), note);
     write(box, one, null);
     return box;
   }
 
   function figureOfTable(one) {
-    return make("figure", { className: "chart" }, head(one, ""), make("div", { className: "chart-table", tabIndex: 0 }, tableOf(one, answer)));
+    return make("figure", { className: "time-chart" }, head(one, ""), make("div", { className: "chart-table", tabIndex: 0 }, tableOf(one, answer)));
   }
 
   /** The values at a point of time (or the newest) in the heading of a chart. */

@@ -42,6 +42,7 @@ class ConfigEditor {
     this.urls = JSON.parse(box.querySelector("script").textContent);
     this.backend = box.closest("form").querySelector("[name=config_backend], [name=backend]");
     this.text.hidden = true;
+    this.turn = 0;
     this.modes = make("div", { className: "segmented", role: "group", aria: { label: "Edit as" } });
     this.asForm = make("button", { type: "button" }, "Form");
     this.asJson = make("button", { type: "button" }, "JSON");
@@ -83,6 +84,7 @@ class ConfigEditor {
   }
 
   showJson(note = "") {
+    this.turn += 1;
     this.setMode("json", note);
     this.form?.destroy();
     this.form = null;
@@ -99,16 +101,20 @@ class ConfigEditor {
       return;
     }
     this.setMode("form", "Loading the form…");
+    this.turn += 1;
+    const turn = this.turn;
     try {
       const url = this.urls[this.backend?.value || Object.keys(this.urls)[0]];
       if (!url) throw new Error("choose a backend first");
-      await this.build(await schemaOf(url), value);
+      const schema = await schemaOf(url);
+      // Somebody may have chosen the JSON, or another backend, meanwhile.
+      if (turn === this.turn) await this.build(schema, value, turn);
     } catch (error) {
       this.showJson(`No form: ${error.message}. Here is the JSON.`);
     }
   }
 
-  async build(schema, value) {
+  async build(schema, value, turn) {
     defineTheme();
     this.form?.destroy();
     this.formBox.replaceChildren();
@@ -130,6 +136,7 @@ class ConfigEditor {
     const form = this.form;
     await form.promise;
     await new Promise((done) => form.on("ready", done));
+    if (turn !== this.turn) return;
     if (!Object.keys(value).length) {
       // What the schema requires from the start, as of a VPN server.
       this.write(form.getValue());

@@ -262,7 +262,7 @@ def calls(organization: Organization) -> dict[str, Callable[[APIClient], Any]]:
 
     return {
         "own password": lambda client: client.post("/api/v1/auth/password", {
-            "current_password": "a good password", "new_password": "Tester-12345"}),
+            "current_password": "a good password", "new_password": "Blue-Heron-77"}),
         "own e-mail": lambda client: client.post(
             f"{USERS}{own(client)}/email/", {"email": "mine@example.org"}),
         "own name": json("patch", "/api/v1/auth/me", {"full_name": "Ann Other"}),
