@@ -96,7 +96,7 @@ def is_address(text: Any) -> bool:
     return True
 
 
-@AddressField.register_lookup
+@models.GenericIPAddressField.register_lookup
 class SameAddress(Exact):
     """Equality with a text; nothing equals a text that is not an address."""
 
@@ -106,7 +106,7 @@ class SameAddress(Exact):
         return super().as_sql(compiler, connection)
 
 
-@AddressField.register_lookup
+@models.GenericIPAddressField.register_lookup
 class OneOfAddresses(In):
     """Membership in a list of texts; those that are not addresses are passed over."""
 

@@ -111,7 +111,7 @@ def test_a_text_that_is_no_address_is_found_nowhere() -> None:
     looked_up = 0
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
-            if isinstance(field, AddressField):
+            if isinstance(field, models.GenericIPAddressField):
                 rows = model._default_manager
                 for text in ("_\x97Øaÿ", "10.0.0.256", "::1%eth0", "café"):
                     assert not rows.filter(**{field.name: text}).exists()
@@ -120,7 +120,7 @@ def test_a_text_that_is_no_address_is_found_nowhere() -> None:
                     ).exists()
                     assert rows.exclude(**{field.name: text}).count() == rows.count()
                 looked_up += 1
-    assert looked_up > 3
+    assert looked_up > 8
 
 
 def test_a_device_is_found_by_each_spelling_of_its_mac_address(
