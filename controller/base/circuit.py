@@ -1,6 +1,6 @@
-"""Circuit breaker: what did not answer a moment ago is not waited for again at once.
+"""Circuit breaker: a target that just failed to answer is refused at once for a while.
 
-Polls and people share what they found, through Redis. While Redis is away every call is tried.
+Polls and requests share the state through Redis. While Redis is away, every call is tried.
 """
 
 import json
@@ -15,14 +15,14 @@ from redis.exceptions import RedisError
 from controller.base.errors import TimedOut, Unreachable
 from controller.base.redis import quick_client
 
-# How long somebody who asks is spared the wait, unless a poll says for how long.
+# How long requests are refused at once, unless a poll gives the time of its next attempt.
 PAUSE_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
 
 
 def open_circuit(target: str, error: Exception, *, seconds: float = PAUSE_SECONDS) -> None:
-    """Remember for so many seconds that a target did not answer, and how that was said."""
+    """Record for this many seconds that a target did not answer, with the error's text."""
     if seconds <= 0:
         return
     told = {
@@ -33,19 +33,19 @@ def open_circuit(target: str, error: Exception, *, seconds: float = PAUSE_SECOND
     try:
         quick_client().set(_key(target), json.dumps(told), px=int(seconds * 1000))
     except (RedisError, OSError) as problem:
-        log.warning("Redis is away, nobody is spared %s: %s", target, problem)
+        log.warning("Redis is away, the failure of %s is not recorded: %s", target, problem)
 
 
 def close_circuit(target: str) -> None:
-    """Forget that a target did not answer: it did now."""
+    """Delete the record of a target that answers again."""
     try:
         quick_client().delete(_key(target))
     except (RedisError, OSError) as problem:
-        log.warning("Redis is away, %s is not known to answer: %s", target, problem)
+        log.warning("Redis is away, the recovery of %s is not recorded: %s", target, problem)
 
 
 def refusal_of(target: str, *, code: str = "") -> Unreachable | None:
-    """Return why a target is not asked now and when it is again; None if it may be asked."""
+    """Return the error for a target that is refused now; None if it may be asked."""
     try:
         known = quick_client().get(_key(target))
     except (RedisError, OSError):
@@ -60,7 +60,7 @@ def refusal_of(target: str, *, code: str = "") -> Unreachable | None:
 
 @contextmanager
 def circuit(target: str) -> Iterator[None]:
-    """Ask a target, unless it is known as away; raise Unreachable then, and remember it."""
+    """Run the block unless the target is known as away; raise Unreachable, and record it."""
     if (known := refusal_of(target)) is not None:
         raise known
     try:
