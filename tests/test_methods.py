@@ -19,7 +19,7 @@ from tests.rollback import rolled_back
 from tests.test_access import operations, template_of
 from tests.test_architecture import routes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.long]
+pytestmark = [pytest.mark.django_db, pytest.mark.long, pytest.mark.once]
 SHARES = 4
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 UNKNOWN = ("TRACE", "PROPFIND")

@@ -1,17 +1,14 @@
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from controller.configs.models import Config, Template
-from controller.configs.rules import devices, rollouts
+from controller.configs.rules import devices
 from controller.configs.rules.push_results import mark_applied, save_progress
-from controller.connections.rules import commands
 from controller.devices.models import Device
 from tests import factories
 
@@ -34,54 +31,6 @@ def device(organization: Organization) -> Device:
     )
     factories.connection(device, factories.credentials(organization))
     return device
-
-
-def paths(device: Device) -> list[str]:
-    organization = device.organization
-    rows = {
-        "devices/device": device,
-        "devices/devicegroup": factories.group(organization),
-        "configs/template": Template.objects.first(),
-        "configs/rollout": rollouts.create_draft(
-            Template.objects.get(name="Base"), config=factories.a_file("y\n", "etc/base")
-        ),
-        "connections/credentials": factories.credentials(organization),
-        "connections/command": commands.send(
-            device, type="custom", input={"command": "uptime"}
-        ),
-        "connections/commandbatch": commands.send_to_many(
-            [device], organization=organization, type="reboot"
-        ),
-        "pki/ca": (ca := factories.ca(organization)),
-        "pki/cert": factories.cert(ca, validity_end=timezone.now() + timedelta(days=5)),
-        "accounts/organization": organization,
-        "accounts/user": User.objects.first(),
-        "geo/location": factories.location(organization),
-        "vpn/vpn": (vpn := factories.wireguard(organization)),
-        "networks/subnet": vpn.subnet,
-        "networks/ipaddress": vpn.ip,
-        "geo/floorplan": factories.floor_plan(factories.location(organization)),
-    }
-    lists = ["", *(f"{name}/" for name in (*rows, "accounts/apitoken"))]
-    read_only = {"configs/rollout", "connections/command", "connections/commandbatch"}
-    adds = [f"{name}/add/" for name in (*rows, "accounts/apitoken") if name not in read_only]
-    changes = [f"{name}/{row.pk}/change/" for name, row in rows.items() if row]
-    deletes = [f"configs/template/{rows['configs/template'].pk}/delete/"]  # type: ignore[union-attr]
-    more = [f"devices/device/{device.pk}/deactivate/", "password_change/"]
-    more += [
-        f"pki/cert/{rows['pki/cert'].pk}/{page}/" for page in ("renew", "revoke", "pkcs12")
-    ]
-    return [f"/admin/{path}" for path in (*lists, *adds, *changes, *deletes, *more)]
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_every_page_is_free_of_complaints_and_fits_its_screen(
-    browse: Browse, admin: User, device: Device, width: int, scheme: str
-) -> None:
-    watched = browse(admin, width, scheme)
-    for path in paths(device):
-        page = watched.open(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
 def test_the_documentation_of_the_api_works_under_the_policy(

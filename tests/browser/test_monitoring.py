@@ -18,7 +18,7 @@ from controller.monitoring.rules.demo import invent_history
 from controller.monitoring.rules.history import now_seconds
 from controller.monitoring.rules.ingest import Arrival, ingest
 from tests import factories
-from tests.browser.test_accessibility import COLORS, serious
+from tests.browser.test_pages import COLORS, serious
 from tests.monitoring.test_engine_reports import PAYLOADS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

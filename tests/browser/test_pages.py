@@ -15,9 +15,10 @@ from axe_playwright_python.base import AXE_SCRIPT
 from django.contrib.admin import site
 
 from controller.base.admin import admin_url
+from controller.configs.models import Template
 from controller.devices.models import Device
+from pki.models import Cert
 from tests import demo_world
-from tests.browser.test_accessibility import COLORS, DARK, serious
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 PICTURES = os.environ.get("MUSTER_PICTURES", "")
@@ -25,6 +26,12 @@ PICTURES = os.environ.get("MUSTER_PICTURES", "")
 ONLY = re.compile(os.environ.get("MUSTER_PAGES", ""))
 SHARES = 3
 # Pages and parts that come from other projects as they are.
+DARK = "dark => document.documentElement.classList.toggle('dark', dark)"
+# Dark mode only differs in its colors.
+COLORS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+SERIOUS = {"serious", "critical"}
+# Pages that are looked at by axe on a phone as well.
+ON_A_PHONE = re.compile(r"^/admin/($|devices/device/|configs/template/|accounts/user/invite/)")
 FOREIGN = {"socialaccount", "account"}
 DRAWN_BY_SELECT2 = "select2-"
 # A busy machine may need long for a page with a map.
@@ -75,15 +82,19 @@ def page_kinds() -> Iterator[str]:
         yield admin_url(model, "add")
         if row := model._default_manager.first():
             yield admin_url(model, "change", row.pk)
+    yield admin_url(Template, "delete", Template.objects.first().pk)
+    cert = Cert.objects.first()
+    yield from (f"/admin/pki/cert/{cert.pk}/{page}/" for page in ("renew", "revoke", "pkcs12"))
     device = Device.objects.exclude(config=None).first()
     for path in (
         "devices/device/add/?kind=inventory", "devices/device/add/ssh/", "devices/device/add/agent/",
         "devices/device/import/", "accounts/user/invite/", "accounts/user/second-factor/",
-        "notifications/notification/preferences/", "nonsense/",
+        "notifications/notification/preferences/", "password_change/", "devices/device/?q=ap", "nonsense/",
     ):  # fmt: skip
         yield f"/admin/{path}"
     if device is not None:
         here = f"/admin/devices/device/{device.pk}/change/"
+        yield f"/admin/devices/device/{device.pk}/deactivate/"
         for tab in ("configuration", "connections", "location", "history", "settings"):
             yield f"{here}#{tab}"
 
@@ -93,6 +104,18 @@ def picture(page: Any, path: str, width: int, scheme: str) -> None:
         name = path.removeprefix("/admin/").replace("/", "_").replace("?", "_") or "dashboard"
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=f"{PICTURES}/{name}-{width}-{scheme}.png", full_page=True)
+
+
+def serious(page: Any, **options: Any) -> list[str]:
+    found = page.evaluate(
+        "options => axe.run(options)", {"resultTypes": ["violations"]} | options
+    )
+    return [
+        f"{one['id']}: {node['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in SERIOUS
+        for node in one["nodes"][:3]
+    ]
 
 
 def flaws_of(page: Any, path: str) -> Iterator[str]:
@@ -105,10 +128,10 @@ def flaws_of(page: Any, path: str) -> Iterator[str]:
         picture(page, path, width, scheme)
         if scheme == "light":
             yield from (f"{path} ({width}) {flaw}" for flaw in page.evaluate(FLAWS))
-        if width == 1440:
+        if width == 1440 or (scheme == "light" and ON_A_PHONE.search(path)):
             options = COLORS if scheme == "dark" else {}
             found = (line for line in serious(page, **options) if DRAWN_BY_SELECT2 not in line)
-            yield from (f"{path} ({scheme}) {line}" for line in found)
+            yield from (f"{path} ({width}, {scheme}) {line}" for line in found)
     page.set_viewport_size({"width": 1440, "height": 900})
 
 

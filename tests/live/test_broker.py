@@ -17,7 +17,7 @@ from controller.base import health
 from controller.celery import app
 from tests.live.conftest import ROOT, eventually
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.once]
 TIMES = 10
 
 

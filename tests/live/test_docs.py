@@ -17,7 +17,7 @@ from tests.fleet.namespaces import why_not
 from tests.fleet.overlay import NEEDED
 from tests.live.conftest import ROOT, Portal, eventually
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.once]
 BLOCK = re.compile(
     r"(?:^<!-- (?P<remark>.+?) -->\n)?^```sh\n(?P<code>.*?)^```\n(?:\n```text\n(?P<says>.*?)^```)?",
     re.MULTILINE | re.DOTALL,

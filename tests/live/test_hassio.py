@@ -18,7 +18,7 @@ from tests.fleet.hassio import HassioSupervisor
 from tests.fleet.http import BLOCK, Large, Supervisors
 from tests.live.conftest import Portal, eventually
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.once]
 # Memory was first measured with MUSTER_BACKUP_BYTES=2147483648.
 SIZE = int(os.environ.get("MUSTER_BACKUP_BYTES") or 256 * 1024 * 1024)
 FLAT = 96 * 1024 * 1024

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from tests import factories
 from tests.live.conftest import Portal
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.once]
 MAKE_USER = (
     "from controller.accounts.models import User; "
     "User.objects.create_superuser('looker', 'looker@example.org', 'a good password')"
