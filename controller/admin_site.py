@@ -23,7 +23,7 @@ def _parsed(link: str) -> tuple[str, Query]:
     return parts.path, parse_qs(parts.query)
 
 
-class PortalAdminSite(UnfoldAdminSite):
+class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         build = super().get_app_list
         return SimpleLazyObject(lambda: build(request, app_label))
