@@ -221,10 +221,10 @@ def test_modules_stay_small() -> None:
         assert len(path.read_text().splitlines()) <= 400, path
 
 
-def test_only_one_module_imports_the_admins_look() -> None:
-    for path in CODE:
-        if path == ROOT / "controller/base/admin/unfold.py":
-            continue
+def test_only_two_modules_import_the_admins_look() -> None:
+    # The look of pages, and the site that they belong to.
+    known = {ROOT / "controller/base/admin/unfold.py", ROOT / "controller/admin_site.py"}
+    for path in set(CODE) - known:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert not (node.module or "").startswith("unfold"), path
