@@ -164,7 +164,7 @@ def test_an_error_has_its_sentence_beside_it(client: APIClient) -> None:
 @pytest.mark.parametrize("operation", ["update", "delete"])
 def test_actions_are_asked_for_by_any_operation(key: str, operation: str) -> None:
     feature = FEATURES[key]
-    asked = feature.as_action(operation, feature.example, "")
+    asked = feature.as_asked(operation, feature.example, "")
     assert asked == ("create", feature.example, "")
     assert not feature.problems(asked[0], asked[1])
 
@@ -172,7 +172,7 @@ def test_actions_are_asked_for_by_any_operation(key: str, operation: str) -> Non
 def test_a_target_names_what_an_action_is_for() -> None:
     feature = FEATURES["unifi.clients.block"]
     name = next(iter(feature.example))
-    asked = feature.as_action("update", {}, str(feature.example[name]))
+    asked = feature.as_asked("update", {}, str(feature.example[name]))
     assert asked == ("create", {name: feature.example[name]}, "")
 
 

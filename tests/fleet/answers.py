@@ -95,7 +95,7 @@ def mikrotik(call: Call, told: Any, body: Any, version: str) -> Iterator[str]:
         if body != []:
             yield ": not []"
         return
-    is_list = shape == "array"
+    is_list = shape.startswith("array")
     if shape and isinstance(body, list) is not is_list:
         yield f": no {shape}"
         return
@@ -113,7 +113,7 @@ def printed_names(call: Call, version: str) -> set[str]:
     menu = call.id.rpartition(".")[0]
     calls = call.contract.by_id
     found = {".id", ".nextid", "comment", "dynamic", "invalid", "disabled"}
-    for verb in ("list", "read", "create", "set"):
+    for verb in ("list", "read", "create", "set", "update"):
         if one := calls.get(f"{menu}.{verb}"):
             found |= set(one.told.get("answer", {}).get("fields", []))
             found |= {

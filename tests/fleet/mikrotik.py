@@ -11,25 +11,30 @@ from typing import Any
 from tests.fleet.gateway import StandIn, Told
 from tests.fleet.http import Request
 
-SETTINGS = {
-    "ip/dns": {"servers": "", "allow-remote-requests": "false", "cache-size": "2048"},
-    "interface/l2tp-server/server": {"enabled": "false", "use-ipsec": "no"},
-    "snmp": {"enabled": "false", "contact": "", "location": ""},
+# What fresh settings hold besides flags that are off.
+SETTINGS: dict[str, dict[str, str]] = {
+    "ip/dns": {"servers": "", "cache-size": "2048"},
+    "interface/l2tp-server/server": {"use-ipsec": "no"},
+    "snmp": {"contact": "", "location": "", "trap-version": "1", "trap-community": "public"},
     "system/identity": {"name": "MikroTik"},
-    "system/ntp/client": {"enabled": "false", "servers": ""},
-    "system/clock": {"date": "2026-11-26", "time": "12:00:00"},
+    "system/ntp/client": {"servers": ""},
+    "system/package/update": {"channel": "stable", "installed-version": "7.24"},
 }
-MENUS = {
-    "ip/firewall/filter", "ip/firewall/nat", "ip/firewall/mangle", "ip/firewall/address-list",
-    "ip/route", "ip/dhcp-server/lease", "ip/dhcp-server", "ip/dhcp-server/network",
-    "ip/dns/static", "interface/wireguard", "interface/wireguard/peers", "ip/ipsec/peer",
-    "ip/ipsec/identity", "ip/ipsec/policy", "interface/vlan", "interface/bridge/vlan",
-    "ip/address", "ip/pool", "queue/simple", "ppp/secret", "ip/hotspot/user", "radius", "file",
-    "system/scheduler",
+# What only the router itself makes, or a test of settings of items begins with.
+ITEMS: dict[str, tuple[dict[str, str], ...]] = {
+    "ip/service": ({"name": "www-ssl", "port": "443"}, {"name": "ssh", "port": "22"}),
+    "interface": ({"name": "ether1"},),
+    "interface/ethernet": ({"name": "ether1", "poe-out": "auto-on"},),
+    "caps-man/interface": ({"name": "cap1"},),
+    "ip/firewall/filter": (
+        {"chain": "forward", "action": "accept"}, {"chain": "forward", "action": "drop"},
+    ),
 }  # fmt: skip
-DEEDS = {"system/reboot", "system/shutdown", "system/package/update/install"}
+REBOOTS = {
+    "system/reboot", "system/shutdown", "system/package/update/install", "system/backup/load",
+}  # fmt: skip
 SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
-WRITES = {"move", "add", "set", "remove", "save", "reboot", "shutdown", "install"}
+READS = {"print", "login"}
 
 
 class NoSuch(Exception):
@@ -41,13 +46,43 @@ class MikroTik(StandIn):
 
     def __init__(self, *, port: int = 0, version: str = "") -> None:
         super().__init__(port=port, version=version)
-        self.menus: dict[str, dict[str, dict[str, str]]] = {name: {} for name in MENUS}
-        self.settings = {name: dict(row) for name, row in SETTINGS.items()}
+        self.menus, self.settings = self.fresh()
         self.api_port = 0
         self.refusal_text = "invalid value"
         self.last = 0
 
+    def fresh(self) -> tuple[dict[str, dict[str, dict[str, str]]], dict[str, dict[str, str]]]:
+        """The menus of the contract: lists without items, and settings with all flags off."""
+        lists: dict[str, dict[str, dict[str, str]]] = {}
+        single: dict[str, dict[str, str]] = {}
+        calls = self.contract.by_id
+        for name, call in calls.items():
+            menu, _, verb = name.rpartition(".")
+            if verb == "list":
+                lists[menu.replace(".", "/")] = {}
+            elif verb == "update" and f"{menu}.list" not in calls:
+                path, fields = (
+                    menu.replace(".", "/"),
+                    self.contract.body(call.told, self.version),
+                )
+                flags = {
+                    n: "false" for n, one in fields.items() if one.get("type") == "boolean"
+                }
+                single[path] = {**flags, **SETTINGS.get(path, {})}
+        return lists, single
+
+    def sample(self, feature: Any) -> str:
+        if feature.noun == "settings" or "create" in feature.operations or feature.action:
+            return ""
+        if not self.menus[feature.path]:
+            for row in ITEMS[feature.path]:
+                self.last += 1
+                self.menus[feature.path][f"*{self.last:X}"] = {"disabled": "false", **row}
+        return "order" if feature.noun else next(iter(self.menus[feature.path]))
+
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
+        if feature.noun == "order":
+            return {"order": ",".join(self.menus[feature.path])}
         if feature.path in self.settings:
             return self.settings[feature.path]
         return self.menus[feature.path].get(target)
@@ -87,7 +122,8 @@ class MikroTik(StandIn):
                  "free-memory": "700", "total-hdd-space": "1000", "free-hdd-space": "800"}
             ]  # fmt: skip
         if menu in self.measured:
-            return list(self.measured[menu])
+            rows = self.measured[menu]
+            return [{**row, **self.menus.get(menu, {}).get(row[".id"], {})} for row in rows]
         if menu in self.settings:
             return [self.settings[menu]]
         if menu not in self.menus:
@@ -142,18 +178,17 @@ class MikroTik(StandIn):
             self.is_locked = self.locks_out
 
     def call(self, path: str, values: dict[str, str]) -> None:
-        if path == "system/backup/save":
-            self.last += 1
-            self.menus["file"][f"*{self.last:X}"] = {"name": f"{values['name']}.backup"}
-        elif path in DEEDS:
+        if path in REBOOTS:
             self.booted += 1
+        elif path in {"system/backup/save", "export"}:
+            self.last += 1
+            name = values.get("name") or values["file"]
+            self.menus["file"][f"*{self.last:X}"] = {"name": name}
         elif path.endswith("/move"):
             menu = path.removesuffix("/move")
             self.move(menu, values["numbers"], values.get("destination", ""))
             self.note(path)
             return
-        else:
-            raise NoSuch("no such command")
         self.writes.append(path)
 
     # --- REST
@@ -174,14 +209,8 @@ class MikroTik(StandIn):
 
     def spelled(self, menu: str, values: dict[str, str]) -> dict[str, str]:
         """Values as the router prints them."""
-        call = next(
-            one
-            for one in self.contract.calls
-            if one.pattern.fullmatch(
-                f"/rest/{menu}" if menu not in self.settings else f"/rest/{menu}/set"
-            )
-            and one.told["method"] in {"PUT", "POST"}
-        )
+        calls, name = self.contract.by_id, menu.replace("/", ".")
+        call = calls.get(f"{name}.create") or calls[f"{name}.update"]
         fields = self.contract.body(call.told, self.version)
         return {n: printed(fields.get(n, {}), str(v)) for n, v in values.items()}
 
@@ -244,7 +273,7 @@ class MikroTik(StandIn):
                 elif not known:
                     answer = [["!fatal", "not logged in"]]
                 else:
-                    is_write = command.rpartition("/")[2] in WRITES
+                    is_write = command.rpartition("/")[2] not in READS
                     answer = await self.troubled(command, told, sentence, is_write=is_write)
                 if answer is None:
                     break
@@ -294,7 +323,7 @@ class MikroTik(StandIn):
                 return [["!done", f"=ret={self.add(menu, told)}"]]
             if verb == "set":
                 self.put(menu, told.pop(".id", ""), told)
-            elif verb == "remove":
+            elif verb == "remove" and ".id" in told:
                 self.remove(menu, told[".id"])
             else:
                 self.call(command, told)
@@ -350,9 +379,9 @@ def as_rest(menu: str, verb: str, told: dict[str, str]) -> tuple[str, str]:
     methods = {"print": "GET", "add": "PUT", "remove": "DELETE"}
     if verb == "set" and target:
         return "PATCH", f"/rest/{menu}{target}"
-    if verb in methods:
+    if verb in methods and (verb != "remove" or target):
         return methods[verb], f"/rest/{menu}{target}"
-    return "POST", f"/rest/{menu}/{verb}"
+    return "POST", "/rest/" + f"{menu}/{verb}".lstrip("/")
 
 
 def framed(word: str) -> bytes:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from networks.gateways.engine.features import ALL, VENDORS, Feature
+from networks.gateways.engine.features import ALL, FEATURES, VENDORS, Feature
 from networks.gateways.engine.features.versions import KNOWN
 from tests.fleet.contract import contract_of
 
+FREESDN = Path(__file__).parents[1] / "contract" / "freesdn_features.json"
 PAGE = Path(__file__).parents[2] / "docs" / "vendors.md"
 BEGIN, END = "<!-- tables: python -m tests.fleet.vendor_tables -->", "<!-- end of tables -->"
 HEAD = "| feature | operations | versions | takes at the portal | needs at the vendor |"
@@ -74,8 +75,39 @@ def table(vendor: str) -> str:
     return "\n".join([f"### {vendor}", "", HEAD, "|---|---|---|---|---|", *rows])
 
 
+def freesdn_rows() -> list[tuple[str, str, str, str, str]]:
+    """FreeSDN's operations: vendor, feature, area, permission (! is of site_admin), operation."""
+    return [
+        (vendor, name, area.replace("_", "-"), permission, operation)
+        for vendor, features in json.loads(FREESDN.read_text()).items()
+        for name, (area, permission, operations) in features.items()
+        for operation in operations.split()
+    ]
+
+
+def is_taken(name: str, operation: str) -> bool:
+    """Whether the portal takes an operation under FreeSDN's name for it."""
+    one = FEATURES.get(name)
+    if one is None or (
+        operation == "create" and not one.action and not name.endswith("toggle")
+    ):
+        return one is not None and operation in one.operations
+    return one.as_asked(operation, {}, "")[0] in one.operations
+
+
+def freesdn_table() -> str:
+    rows = freesdn_rows()
+    lines = ["| vendor | FreeSDN's operations | taken here |", "|---|---|---|"]
+    for vendor in [*dict.fromkeys(row[0] for row in rows), ""]:
+        mine = [row for row in rows if vendor in {"", row[0]}]
+        count = sum(is_taken(name, operation) for _, name, _, _, operation in mine)
+        lines.append(f"| {f'`{vendor}`' if vendor else 'all'} | {len(mine)} | {count} |")
+    return "\n".join(lines)
+
+
 def tables() -> str:
-    return "\n\n".join(map(table, sorted(VENDORS)))
+    head = f"### FreeSDN\n\n{freesdn_table()}"
+    return "\n\n".join([*map(table, sorted(VENDORS)), head])
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from django.utils.html import escape
 from controller.accounts.models import User
 from controller.base.errors import OutcomeUnknown, Refused
 from networks.gateways.drivers.contract import Rejected
-from networks.gateways.engine.features import ALL
+from networks.gateways.engine.features import ALL, FEATURES
 from networks.gateways.engine.features.positions import arranged, is_at, position_of
 from networks.gateways.rules import diff, dry_run, reconciliation, surroundings
 from networks.gateways.rules.gateways import connect
@@ -190,3 +190,31 @@ def test_a_dry_run_warns_where_the_gateway_does_not_go_back_by_itself(admin: Use
             change.gateway.refresh_from_db()
             plan = dry_run.plan(change, by=admin, how=ApplyOptions())
             assert any("does not go back" in one for one in plan.warnings) is warned
+
+
+def test_all_filter_rules_of_a_router_are_ordered_at_once_and_put_back(admin: User) -> None:
+    with at_a_desk("mikrotik.firewall.filter_rule", admin) as rules:
+        made = [make(rules, name) for name in ("one", "two", "three", "four")]
+        one, two, three, four = made
+        whole = Desk(
+            FEATURES["mikrotik.firewall.filter_reorder"], rules.device, rules.gateway, admin
+        )
+        change = whole.do("update", {"order": [four, two, one, three]})
+        assert order(rules, made) == [four, two, one, three]
+        whole.undo(change)
+        assert order(rules, made) == made
+        with pytest.raises(Refused, match="name each rule"):
+            whole.do("update", {"order": [four, two, one]})
+        assert order(rules, made) == made
+
+
+def test_a_rule_is_turned_off_by_its_id_as_clients_of_freesdn_do(admin: User) -> None:
+    with at_a_desk("mikrotik.firewall.filter_rule", admin) as rules:
+        one = make(rules, "one")
+        toggle = Desk(
+            FEATURES["mikrotik.firewall.filter_toggle"], rules.device, rules.gateway, admin
+        )
+        change = toggle.do("create", {"disabled": True}, one)
+        assert rules.device.menus["ip/firewall/filter"][one]["disabled"] == "true"
+        toggle.undo(change)
+        assert rules.device.menus["ip/firewall/filter"][one]["disabled"] == "false"

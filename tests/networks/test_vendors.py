@@ -102,11 +102,13 @@ def test_every_feature_goes_there_and_back(desk: Desk) -> None:
 
 def assert_is_refused(desk: Desk) -> None:
     """Assert that an unsupported feature is refused and nothing is sent."""
-    change = desk.stage("create", desk.feature.example)
+    operation = desk.feature.operations[0]
+    payload = desk.feature.example if operation == "create" else desk.feature.change
     with pytest.raises(Refused, match=r"needs .* or newer"):
-        desk.apply(change)
-    change.refresh_from_db()
-    assert (change.state, desk.device.received) == ("pending", [])
+        desk.apply(desk.stage(operation, payload, desk.device.sample(desk.feature)))
+    # What is to change is read, and so refused, before it is staged.
+    assert [one.state for one in Change.objects.all()] == ["pending"] * (operation == "create")
+    assert desk.device.received == []
 
 
 def assert_is_secret(feature: Feature, made: Change) -> None:

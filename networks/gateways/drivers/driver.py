@@ -1,7 +1,7 @@
 """Base of all drivers: error mapping and version-dependent property names."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, ClassVar
@@ -59,6 +59,9 @@ class Driver(ABC):
         # Where one was is put back if it can be; the desired position is requested.
         where = given.get(positions.NAME, "")
         names = [n for n in given if n != positions.NAME or positions.is_asked_for(where)]
+        self._require(feature, names)
+
+    def _require(self, feature: Feature, names: Iterable[str] = ()) -> None:
         if lacking := feature.lacking(self.parsed_version, names):
             what, since = lacking
             raise Rejected(
@@ -75,6 +78,8 @@ class Driver(ABC):
 
     def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         with self._guarded():
+            if feature.since:
+                self._require(feature)
             return self._ids(self._spelled(feature), within)
 
     def ordered(self, feature: Feature, target: str, within: Mapping[str, str]) -> list[str]:
@@ -83,6 +88,8 @@ class Driver(ABC):
 
     def read(self, feature: Feature, target: str) -> dict[str, str] | None:
         with self._guarded():
+            if feature.since:
+                self._require(feature)
             found = self._read(self._spelled(feature), target)
             if found is None:
                 return None

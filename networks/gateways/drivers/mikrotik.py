@@ -7,6 +7,7 @@ select the binary API. Both use menus and items with ids such as ``*1A``.
 import hashlib
 from collections.abc import Mapping
 from functools import partial
+from itertools import pairwise
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -20,8 +21,8 @@ from networks.gateways.engine.measurements import Measured, of_mikrotik
 
 NOT_FOUND = 404
 CLOSED = "Session closed"
-# Id of a menu with a single item.
-SETTINGS = "settings"
+# Nouns of features without items of their own: a menu with a single item, and the order of a list.
+SETTINGS, ORDER = "settings", "order"
 UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 Rows = list[dict[str, str]]
 
@@ -123,12 +124,14 @@ class MikroTik(Driver):
         return boot(seconds(resource.get("uptime", "")))
 
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
-        if feature.operations == ("update",):
-            return [SETTINGS]
+        if feature.noun:
+            return [feature.noun]
         return [row[".id"] for row in self._list(feature) if ".id" in row]
 
     def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
-        found = self._router.rows(feature.path, "" if target == SETTINGS else target)
+        if feature.noun == ORDER:
+            return {ORDER: ",".join(self._movable(feature))}
+        found = self._router.rows(feature.path, "" if feature.noun else target)
         return feature.flat(found[0]) if found else None
 
     def _write(
@@ -143,8 +146,13 @@ class MikroTik(Driver):
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
-            self._router.call(feature.action, values)
+            self._router.call(
+                feature.action, {**feature.defaults, **feature.constants, **values}
+            )
             return ""
+        if feature.noun == ORDER:
+            self._reorder(feature, values[ORDER].split(","))
+            return target
         if feature.has_savepoint:
             return self._way_back.write(feature, operation, target, values)
         if operation == "create":
@@ -152,7 +160,7 @@ class MikroTik(Driver):
         if operation == "delete":
             self._router.remove(feature.path, target)
         else:
-            self._router.put(feature.path, "" if target == SETTINGS else target, values)
+            self._router.put(feature.path, "" if feature.noun else target, values)
         return target
 
     def _create_at(self, feature: Feature, values: Mapping[str, Any], position: str) -> str:
@@ -168,6 +176,22 @@ class MikroTik(Driver):
             self._way_back.move(feature, target, there, back)
         else:
             self._router.call(f"{feature.path}/move", moved(target, there))
+
+    def _movable(self, feature: Feature) -> list[str]:
+        """Return the ids of a list in their order, without those that the router makes."""
+        return [row[".id"] for row in self._list(feature) if row.get("dynamic") != "true"]
+
+    def _reorder(self, feature: Feature, wanted: list[str]) -> None:
+        """Move what is not ahead of its successor, from the last to the first."""
+        now = self._movable(feature)
+        if sorted(wanted) != sorted(now):
+            raise Rejected("The order has to name each rule that is there, once.")
+        for one, successor in reversed([*pairwise(wanted)]):
+            rest = [each for each in now if each != one]
+            at = rest.index(successor)
+            new = [*rest[:at], one, *rest[at:]]
+            self._move(feature, one, now, new)
+            now = new
 
     def _activate(self, feature: Feature) -> None:
         """Confirm guarded writes. All other writes are in effect at once."""

@@ -61,7 +61,7 @@ def stage(
     before. ``values`` are further fields: notes, state, inverse_of, change_set.
     """
     may_write(by, gateway, feature)
-    operation, payload, target_id = feature.as_action(operation, payload, target_id)
+    operation, payload, target_id = feature.as_asked(operation, payload, target_id)
     if not values.get("inverse_of"):
         _check(feature, operation, payload, target_id)
     asked = sealed(gateway, feature, operation, payload, target_id)

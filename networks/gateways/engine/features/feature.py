@@ -23,7 +23,10 @@ PERMISSIONS: Sequence[tuple[tuple[str, ...], str]] = (
     (
         (
             "mikrotik.security.", "mikrotik.system.reboot", "mikrotik.system.shutdown",
-            "mikrotik.system.firmware.install", "unifi.clients.forget", "unifi.devices.restart",
+            "mikrotik.system.firmware.install", "mikrotik.system.backup_load",
+            "mikrotik.system.export_config", "mikrotik.system.file_delete",
+            "mikrotik.system.package.uninstall", "mikrotik.system.tool_fetch",
+            "unifi.clients.forget", "unifi.devices.restart", "unifi.devices.disable",
         ),
         "controller:write",
     ),
@@ -129,14 +132,17 @@ class Feature:
         """Return the properties in the path, such as node or VM id."""
         return tuple(name for _, name, _, _ in Formatter().parse(self.path) if name)
 
-    def as_action(
+    def as_asked(
         self, operation: str, payload: Mapping[str, Any], target: str
     ) -> tuple[str, dict[str, Any], str]:
-        """Return operation, payload and target of an action that was asked for by another name.
+        """Return operation, payload and target of what was asked for by another name.
 
-        Clients block a device by an update, and destroy a VM by a delete of its id.
+        Clients block a device by an update, destroy a VM by a delete of its id, and create a
+        setting of an interface that is there.
         """
         given = dict(payload)
+        if self.operations == ("update",) and operation == "create":
+            return "update", given, target
         if not self.action or operation == "create" or operation in self.operations:
             return operation, given, target
         shape = self.schema("create")
@@ -355,6 +361,8 @@ class Feature:
 
 
 def inside(row: Mapping[str, Any], name: str) -> Any:
+    if name in row:
+        return row[name]
     found: Any = row
     for one in name.split("."):
         if not isinstance(found, Mapping):

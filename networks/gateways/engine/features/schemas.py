@@ -71,6 +71,11 @@ RATE: Schema = {
     "pattern": r"^[0-9kMG]{1,12}/[0-9kMG]{1,12}$",
     "compare": "rate",
 }
+SPEED: Schema = {"type": "string", "pattern": r"^[0-9]{1,11}[kMG]?$", "compare": "rate"}
+# Id of an item of RouterOS.
+ITEM: Schema = {"type": "string", "pattern": r"^\*[0-9A-F]{1,8}$"}
+FILE: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9_*./ -]{1,128}$"}
+WEB_ADDRESS: Schema = {"type": "string", "pattern": r"^[a-z]{3,5}://\S{1,500}$"}
 INTERFACE: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,15}$"}
 VLAN: Schema = {"type": "integer", "minimum": 1, "maximum": 4094}
 MTU: Schema = {"type": "integer", "minimum": 576, "maximum": 9300}

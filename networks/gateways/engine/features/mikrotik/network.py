@@ -1,11 +1,11 @@
-"""Features of MikroTik RouterOS 7 (and 6 by its binary API).
+"""RouterOS: firewall, addresses, DHCP, DNS, VPN, interfaces and queues."""
 
-``path`` is the menu. Values are texts as the router prints them.
-"""
-
-from functools import partial
-
-from networks.gateways.engine.features.feature import Feature
+from networks.gateways.engine.features.mikrotik.kinds import (
+    COMMENTED,
+    Fixed,
+    Menu,
+    Settings,
+)
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
     ADDRESSES,
@@ -13,6 +13,7 @@ from networks.gateways.engine.features.schemas import (
     DURATION,
     FLAG,
     HOST,
+    ITEM,
     KEY,
     MAC,
     MTU,
@@ -24,6 +25,7 @@ from networks.gateways.engine.features.schemas import (
     RATE,
     SECRET,
     SECRET_KEY,
+    SPEED,
     TEXT,
     VLAN,
     WHERE,
@@ -31,24 +33,25 @@ from networks.gateways.engine.features.schemas import (
     WORD,
     number,
     one_of,
+    ordered,
     several,
 )
 
-Menu = partial(Feature, "mikrotik", truth=("false", "true"))
-Settings = partial(Menu, operations=("update",))
-ActionFeature = partial(Feature, "mikrotik", operations=("create",))
 FILTER = {
     "disabled": FLAG, "comment": TEXT, "chain": WORD, "protocol": WORD, "src-address": WHERE,
     "dst-address": WHERE, "src-port": PORTS, "dst-port": PORTS, "in-interface": WHERE,
     "out-interface": WHERE, "src-address-list": WORD, "dst-address-list": WORD,
     "log": FLAG,
 }  # fmt: skip
+EDGES = ("auto", "no", "no-discover", "yes", "yes-discover")
+PCQ = ("src-address", "dst-address", "src-port", "dst-port")
+DH_GROUPS = ("x25519", "ecp256", "ecp384", "ecp521", "modp8192", "modp6144", "modp4096", "modp3072",
+             "modp2048", "modp1536", "modp1024")  # fmt: skip
 STATES = {
     "connection-state": several("established", "related", "new", "invalid", "untracked"),
 }  # fmt: skip
-COMMENTED = {"disabled": FLAG, "comment": TEXT}
 
-MIKROTIK = (
+NETWORKING = (
     Menu(
         "mikrotik.firewall.filter_rule", "ip/firewall/filter", is_ordered=True,
         final=("action", "drop", "reject"), chain=("chain",), has_savepoint=True,
@@ -59,6 +62,15 @@ MIKROTIK = (
         required=("chain", "action"),
         example={"chain": "forward", "protocol": "tcp", "dst-port": 443, "action": "accept"},
         change={"action": "drop"},
+    ),
+    Fixed(
+        "mikrotik.firewall.filter_toggle", "ip/firewall/filter", has_savepoint=True,
+        properties={"disabled": FLAG}, change={"disabled": True},
+    ),
+    Fixed(
+        "mikrotik.firewall.filter_reorder", "ip/firewall/filter", noun="order", has_savepoint=True,
+        properties={"order": ordered({"type": "array", "items": ITEM, "maxItems": 4096})},
+        required=("order",), change={"order": ["*2", "*1"]},
     ),
     Menu(
         "mikrotik.firewall.nat_rule", "ip/firewall/nat", is_ordered=True,
@@ -187,11 +199,70 @@ MIKROTIK = (
                  "dst-address": "192.168.99.0/24"},
         change={"dst-address": "192.168.98.0/24"},
     ),
+    Menu(
+        "mikrotik.vpn.ipsec.profile", "ip/ipsec/profile",
+        properties={
+            "name": WORD, "dh-group": several(*DH_GROUPS), "lifetime": DURATION,
+            "enc-algorithm": several("aes-256", "aes-192", "aes-128", "3des"),
+            "hash-algorithm": one_of("md5", "sha1", "sha256", "sha384", "sha512"),
+            "dpd-interval": DURATION, "dpd-maximum-failures": number(1, 100),
+            "nat-traversal": FLAG,
+        },
+        required=("name",),
+        example={"name": "branch", "dh-group": ["ecp256"], "enc-algorithm": ["aes-256"],
+                 "hash-algorithm": "sha256"},
+        change={"dh-group": ["ecp384", "ecp256"], "lifetime": "8h"},
+    ),
     Settings(
         "mikrotik.vpn.l2tp_server", "interface/l2tp-server/server",
         properties={"enabled": FLAG, "use-ipsec": one_of("yes", "no", "required"),
                     "ipsec-secret": SECRET, "default-profile": WORD},
         change={"use-ipsec": "required"},
+    ),
+    Settings(
+        "mikrotik.vpn.pptp_server", "interface/pptp-server/server",
+        properties={"enabled": FLAG, "default-profile": WORD,
+                    "authentication": several("pap", "chap", "mschap1", "mschap2")},
+        change={"enabled": True, "authentication": ["mschap2"]},
+    ),
+    Fixed(
+        "mikrotik.interfaces.toggle", "interface", has_savepoint=True,
+        properties=COMMENTED, change={"disabled": True, "comment": "Spare"},
+    ),
+    Fixed(
+        "mikrotik.interfaces.ethernet", "interface/ethernet", has_savepoint=True,
+        properties={
+            **COMMENTED, "name": WORD, "mtu": MTU, "auto-negotiation": FLAG,
+            "rx-flow-control": one_of("auto", "off", "on"), "loop-protect": one_of("default", "off", "on"),
+            "tx-flow-control": one_of("auto", "off", "on"), "advertise": WHERES, "speed": WORD,
+        },
+        change={"comment": "To the access point", "auto-negotiation": True},
+    ),
+    Fixed(
+        "mikrotik.interfaces.poe", "interface/ethernet",
+        properties={"poe-out": one_of("auto-on", "forced-on", "off"), "poe-priority": number(0, 99),
+                    "poe-voltage": one_of("auto", "high", "low")},
+        change={"poe-out": "off"},
+    ),
+    Menu(
+        "mikrotik.interfaces.bridge", "interface/bridge", has_savepoint=True,
+        properties={
+            **COMMENTED, "name": WORD, "vlan-filtering": FLAG, "pvid": VLAN, "igmp-snooping": FLAG,
+            "dhcp-snooping": FLAG, "protocol-mode": one_of("mstp", "none", "rstp", "stp"),
+        },
+        required=("name",), example={"name": "guests", "protocol-mode": "rstp"},
+        change={"igmp-snooping": True},
+    ),
+    Menu(
+        "mikrotik.interfaces.bridge_port", "interface/bridge/port", has_savepoint=True,
+        properties={
+            **COMMENTED, "bridge": WORD, "interface": WHERE, "pvid": VLAN, "horizon": WORD,
+            "ingress-filtering": FLAG, "bpdu-guard": FLAG, "trusted": FLAG, "edge": one_of(*EDGES),
+            "frame-types": one_of("admit-all", "admit-only-untagged-and-priority-tagged",
+                                  "admit-only-vlan-tagged"),
+        },
+        required=("bridge", "interface"),
+        example={"bridge": "guests", "interface": "ether5", "pvid": 20}, change={"pvid": 30},
     ),
     Menu(
         "mikrotik.interfaces.vlan", "interface/vlan",
@@ -230,54 +301,24 @@ MIKROTIK = (
         change={"max-limit": "5M/10M"},
     ),
     Menu(
-        "mikrotik.ppp.secret", "ppp/secret",
+        "mikrotik.queues.tree", "queue/tree",
+        properties={**COMMENTED, "name": NAME, "parent": WORD, "packet-mark": WORD, "queue": WORD,
+                    "priority": number(1, 8), "limit-at": SPEED, "max-limit": SPEED},
+        required=("name", "parent"),
+        example={"name": "voice", "parent": "global", "packet-mark": "voice", "priority": 1},
+        change={"max-limit": "10M"},
+    ),
+    Menu(
+        "mikrotik.queues.type", "queue/type",
         properties={
-            **COMMENTED, "name": WORD, "password": SECRET, "profile": WORD,
-            "service": one_of("any", "l2tp", "ovpn", "pppoe", "pptp", "sstp"),
-            "remote-address": ADDRESS,
+            "name": NAME, "kind": one_of("bfifo", "cake", "codel", "fq-codel", "mq-pfifo", "none",
+                                         "pcq", "pfifo", "red", "sfq"),
+            "pcq-rate": SPEED, "pcq-limit": TEXT, "pcq-classifier": several(*PCQ),
+            "cake-bandwidth": SPEED, "cake-nat": FLAG, "fq-codel-limit": number(1, 65535),
+            "pfifo-limit": number(1, 65535),
         },
-        required=("name", "password"),
-        example={"name": "anna", "password": "correct horse", "service": "l2tp"},
-        change={"remote-address": "10.8.0.5"},
-    ),
-    Menu(
-        "mikrotik.hotspot.user", "ip/hotspot/user",
-        properties={**COMMENTED, "name": WORD, "password": SECRET, "profile": WORD,
-                    "limit-uptime": DURATION},
-        required=("name",), example={"name": "guest7", "password": "correct horse"},
-        change={"limit-uptime": "1h"},
-    ),
-    Menu(
-        "mikrotik.security.radius_server", "radius",
-        properties={**COMMENTED, "address": ADDRESS, "secret": SECRET, "timeout": DURATION,
-                    "service": several("ppp", "login", "hotspot", "wireless", "dhcp", "ipsec")},
-        required=("address", "secret"),
-        example={"address": "192.168.88.9", "secret": "correct horse", "service": ["login"]},
-        change={"service": ["login", "ppp"]},
-    ),
-    Settings(
-        "mikrotik.security.snmp_settings", "snmp",
-        properties={"enabled": FLAG, "contact": TEXT, "location": TEXT},
-        aliases=("mikrotik.security.snmp.settings",), change={"location": "Rack 4"},
-    ),
-    Settings(
-        "mikrotik.system.identity", "system/identity", properties={"name": NAME},
-        change={"name": "gate"},
-    ),
-    Settings(
-        "mikrotik.system.ntp", "system/ntp/client",
-        properties={"enabled": FLAG, "servers": WHERES},
-        change={"enabled": True, "servers": ["192.0.2.123"]},
-    ),
-    ActionFeature("mikrotik.system.reboot", action="system/reboot", catastrophic=True),
-    ActionFeature("mikrotik.system.shutdown", action="system/shutdown", catastrophic=True),
-    ActionFeature(
-        "mikrotik.system.firmware.install", action="system/package/update/install",
-        catastrophic=True,
-    ),
-    ActionFeature(
-        "mikrotik.system.backup_create", "file", action="system/backup/save",
-        properties={"name": WORD, "password": SECRET}, required=("name",),
-        example={"name": "muster"},
+        required=("name", "kind"),
+        example={"name": "fair", "kind": "pcq", "pcq-classifier": ["dst-address"]},
+        change={"pcq-rate": "2M"},
     ),
 )  # fmt: skip
