@@ -39,6 +39,21 @@ def operation_of(method: str, path: str) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
+def status_in(operation: dict[str, Any], status: int) -> str | None:
+    """Return what an operation's answer with this status is told as: itself, or its family."""
+    told = operation["responses"]
+    return next((one for one in (str(status), f"{status // 100}XX") if one in told), None)
+
+
+def parameters_of(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the parameters of an operation, each written out."""
+    shared = document()["components"]["parameters"]
+    return [
+        shared[one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+        for one in operation.get("parameters", [])
+    ]
+
+
 def misfit(method: str, path: str, status: int, answer: Any) -> str:
     """Return what of this JSON answer is not as the document says; empty if all is."""
     found = operation_of(method, path)
@@ -48,9 +63,10 @@ def misfit(method: str, path: str, status: int, answer: Any) -> str:
     if status == 405:
         # Of an address that is a pattern, not every method is one of each path.
         return ""
-    if str(status) not in operation["responses"]:
+    told = status_in(operation, status)
+    if told is None:
         return f"status {status} is not documented"
-    validator = validator_of(template, method.lower(), str(status))
+    validator = validator_of(template, method.lower(), told)
     if validator is None:
         return "a JSON answer is not documented"
     errors = [*validator.iter_errors(answer)][:MOST]

@@ -17,6 +17,7 @@ declare global {
     Actions?: (boxes: NodeListOf<any>, options: object) => void;
     getCurrentTab(): string;
     searchCommand(): object;
+    portalDocumentation: () => object;
   }
   const Alpine: any;
   interface HTMLElement {

@@ -160,8 +160,9 @@ def drop_foreign_places(device: Device) -> None:
 
 
 def geo_settings_of(organization: Organization) -> OrganizationGeoSettings:
-    found, _ = OrganizationGeoSettings.objects.get_or_create(organization=organization)
-    return found
+    """Return the organization's settings, or the defaults, which are not stored."""
+    found = OrganizationGeoSettings.objects.filter(organization=organization).first()
+    return found or OrganizationGeoSettings(organization=organization)
 
 
 def update_geo_settings(

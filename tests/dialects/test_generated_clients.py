@@ -21,6 +21,7 @@ from tests import clients, factories
 from tests.live.conftest import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long, pytest.mark.once]
+KEPT = 6
 FLOWS = Path(clients.__file__).parent
 
 
@@ -40,13 +41,20 @@ def generated() -> Path:
     key = sha256(text + flows).hexdigest()[:16]
     folder = clients.folder() / "generated" / key
     if not folder.exists():
-        shutil.rmtree(folder.parent, ignore_errors=True)
         folder.mkdir(parents=True)
+        drop_old(folder.parent)
         (folder / "openapi.json").write_bytes(text)
         (folder / "config.yml").write_text("post_hooks: []\n")
         for name in names:
             shutil.copy(FLOWS / name, folder)
     return folder
+
+
+def drop_old(parent: Path) -> None:
+    """Remove all but the newest folders; another run on this machine may use one of those."""
+    folders = sorted(parent.iterdir(), key=lambda one: one.stat().st_mtime)
+    for folder in folders[:-KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def python_command(folder: Path) -> tuple[list[Any], dict[str, str]]:

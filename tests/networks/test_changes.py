@@ -22,6 +22,7 @@ from networks.gateways.engine.features import FEATURES, OPNSENSE
 from networks.gateways.models import Change, ChangeEvent, Gateway
 from networks.gateways.rules import changes, diff, execution, reconciliation
 from tests import factories
+from tests.document import parameters_of
 from tests.fleet.opnsense import OPNsense
 from tests.networks.applying import applied, ask, while_working, work_off
 
@@ -303,7 +304,7 @@ def test_openapi_names_every_vendor_and_area(client: Any) -> None:
     paths = client.get("/api/v1/openapi.json").json()["paths"]
     name = "/api/v1/gateway-{vendor}-{area}/{controller_id}/changes/{feature}"
     asked = next(paths[path]["post"] for path in paths if path.rstrip("/") == name)
-    known = {one["name"]: one["schema"].get("enum") for one in asked["parameters"]}
+    known = {one["name"]: one["schema"].get("enum") for one in parameters_of(asked)}
     assert set(known["vendor"]) == {vendor for vendor, _ in AREAS_OF}
     assert set(known["area"]) == {area for _, area in AREAS_OF}
     assert set(known["operation"]) == {"create", "update", "delete"}

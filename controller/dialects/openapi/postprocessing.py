@@ -11,83 +11,13 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import append_meta
 from rest_framework.permissions import AllowAny
 
+from controller.dialects.openapi.compact import METHODS, shorten
+from controller.dialects.openapi.errors import SHAPES, add_errors, shared_errors
 from controller.dialects.openapi.partial import make_partial
 from controller.dialects.openapi.shapes import SCHEMAS
 from controller.dialects.openwisp import permission_of
 
 DEEPEST = 6
-METHODS = frozenset({"get", "post", "put", "patch", "delete"})
-ERRORS = {
-    "400": "Something that was sent is wrong.",
-    "401": "Not signed in, or no longer.",
-    "403": "Not permitted, or the CSRF token is missing.",
-    "404": "There is no such row, or none that one may know of.",
-    "406": "Not in any format that is accepted.",
-    "409": "The rows are in a state that forbids it now.",
-    "413": "The body is too large.",
-    "415": "The body is of a type that is not read here.",
-    "422": "A field is wrong; details tells which.",
-    "423": "Locked after too many failures; see Retry-After.",
-    "429": "Too many requests; see Retry-After.",
-    "501": "The device's version does not have it.",
-    "502": "A device or service does not answer.",
-    "503": "The device is away; nothing was done.",
-    "504": "A device did not answer in time: it may have been done.",
-}
-# Statuses of calls that are passed on to devices.
-OF_DEVICES = frozenset({"501", "503"})
-OF_READING = frozenset({"400", "401", "403", "404", "406", "422", "429", "502", "504"})
-SENTENCE = {"type": "string"}
-# The shape of an error, with an example, by dialect.
-SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
-    "OpenWisp": (
-        {
-            "type": ["object", "array"],
-            "properties": {"detail": SENTENCE},
-            "additionalProperties": True,
-            "items": SENTENCE,
-            "description": "A sentence under detail, by field a list of sentences, or a list.",
-        },
-        {"detail": "You do not have permission to perform this action."},
-    ),
-    "FreeSdn": (
-        {
-            "type": "object",
-            "required": ["error", "detail"],
-            "properties": {
-                "detail": SENTENCE,
-                "error": {
-                    "type": "object",
-                    "required": ["code", "message", "request_id"],
-                    "properties": {
-                        "code": {"type": "integer"},
-                        "message": SENTENCE,
-                        "request_id": SENTENCE,
-                        "details": {"type": "array", "items": {"type": "object"}},
-                    },
-                },
-            },
-        },
-        {
-            "error": {"code": 403, "message": "Permission denied", "request_id": "ext-a1b2c3d4"},
-            "detail": "Permission denied",
-        },
-    ),
-    "Husarnet": (
-        {"type": "object", "required": ["status"], "properties": {"status": SENTENCE}},
-        {"status": "not-found", "detail": "Not found."},
-    ),
-    "Balena": (
-        {"type": "object", "required": ["message"], "properties": {"message": SENTENCE}},
-        {"message": "No online device(s) found", "detail": "No online device(s) found",
-         "code": "no_device", "request_id": "ext-a1b2c3d4"},
-    ),
-    "Hassio": (
-        {"type": "object", "required": ["result", "message"],
-         "properties": {"result": {"enum": ["error"]}, "message": SENTENCE}},
-        {"result": "error", "message": "There is no such call of a supervisor here."},
-    ),
-}  # fmt: skip
 # Tags, by the longest beginning of a path; what begins like none is of its third part.
 TAGS: tuple[tuple[str, str], ...] = (
     ("/api/v1/controller/device/{device_id}/hassio/", "Home Assistant: calls"),
@@ -123,30 +53,6 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("/media/", "Places"),
     ("/api/v1/monitoring/", "Monitoring"), ("/api/v1/firmware", "Firmware"),
 )  # fmt: skip
-OPENWISP = (
-    "/api/v1/controller/", "/api/v1/connection/", "/api/v1/users/", "/api/v1/ipam/",
-    "/api/v1/networks/", "/api/v1/monitoring/", "/api/v1/firmware", "/media/",
-)  # fmt: skip
-
-
-# Below a path of another dialect.
-FREESDN = frozenset({"/api/v1/users/", "/api/v1/users/{id}/"})
-
-
-def dialect_of(path: str) -> str:
-    """Return the dialect in whose words a path tells errors."""
-    if "/hassio/" in path:
-        return "Hassio"
-    if path.startswith(("/supervisor/", "/device/")):
-        return "Balena"
-    if path.startswith(("/api/network", "/api/status", "/api/join")):
-        return "Husarnet"
-    if path in FREESDN:
-        return "FreeSdn"
-    plain = path.startswith(OPENWISP) or (
-        path.startswith("/api/v1/notifications/") and "/in-app" not in path
-    )
-    return "OpenWisp" if plain else "FreeSdn"
 
 
 def tag_of(path: str) -> str:
@@ -225,12 +131,13 @@ def describe(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             operation["tags"] = [tag_of(path)]
             drop_foreign_parameters(path, operation)
             only_one_format(operation.get("requestBody", {}), schemas)
-            add_errors(path, method, operation)
+            add_errors(path, operation)
             bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
             for body in bodies:
                 add_examples(body, schemas)
     result["tags"] = [{"name": name} for name in sorted(tags_in(result["paths"]))]
     result["servers"] = [{"url": "/"}]
+    shorten(result)
     return result
 
 
@@ -283,23 +190,6 @@ def tags_in(paths: dict[str, Any]) -> set[str]:
     }
 
 
-def shared_errors() -> dict[str, Any]:
-    """Return the errors of each dialect, once for all operations."""
-    return {
-        f"{dialect}{status}": {
-            "description": about,
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": f"#/components/schemas/{dialect}Error"},
-                    "example": example,
-                }
-            },
-        }
-        for dialect, (_, example) in SHAPES.items()
-        for status, about in ERRORS.items()
-    }
-
-
 def only_one_format(body: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Leave JSON, or the form where files are taken: generators make one call of each."""
     content = body.get("content", {})
@@ -315,17 +205,6 @@ def takes_files(content: dict[str, Any], schemas: dict[str, Any]) -> bool:
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     return any(one.get("format") == "binary" for one in schema.get("properties", {}).values())
-
-
-def add_errors(path: str, method: str, operation: dict[str, Any]) -> None:
-    dialect = dialect_of(path)
-    relays = dialect in {"Balena", "Hassio"}
-    for status in ERRORS:
-        common = method != "get" or status in OF_READING
-        if relays if status in OF_DEVICES else common:
-            operation["responses"].setdefault(
-                status, {"$ref": f"#/components/responses/{dialect}{status}"}
-            )
 
 
 def add_examples(body: dict[str, Any], schemas: dict[str, Any]) -> None:

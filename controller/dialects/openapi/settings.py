@@ -10,6 +10,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     # JavaScript, for it opens the first area: all at once would take long to draw.
     "SWAGGER_UI_SETTINGS": """{
+        plugins: [window.portalDocumentation],
         docExpansion: "none", deepLinking: true, defaultModelsExpandDepth: -1, filter: true,
         onComplete: () => document.querySelector(".opblock-tag")?.click(),
     }""",

@@ -15,8 +15,9 @@ WAYS = ("web", "email")
 
 
 def settings_of(organization: Organization) -> OrganizationPreference:
-    found, _ = OrganizationPreference.objects.get_or_create(organization=organization)
-    return found
+    """Return the organization's defaults; those of the portal are not stored."""
+    found = OrganizationPreference.objects.filter(organization=organization).first()
+    return found or OrganizationPreference(organization=organization)
 
 
 def set_defaults(row: OrganizationPreference, **values: Any) -> OrganizationPreference:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from controller.dialects.openapi import views as serving
+from tests.document import parameters_of
 
 CONTRACT: dict[str, dict[str, str]] = json.loads(
     (Path(__file__).parent / "contract.json").read_text()
@@ -81,7 +82,7 @@ def test_an_operation_is_documented_with_all_its_parameters_and_fields(
     found = operations.get(f"{method} {anonymous(path)}")
     assert found is not None, "no such operation"
     wanted = {kind: set(names.split()) for kind, names in CONTRACT[operation].items()}
-    query = {one["name"] for one in found.get("parameters", ()) if one["in"] == "query"}
+    query = {one["name"] for one in parameters_of(found) if one["in"] == "query"}
     answers = {
         name
         for status, answer in found["responses"].items()

@@ -38,6 +38,7 @@ from controller.base.outbound.requests_adapter import session
 from controller.dialects import freesdn
 
 USER, DESTINATION = "sso_user", "sso_to"
+DESTINATIONS = ("api", "admin")
 BACKEND = "controller.accounts.rules.EmailOrUsernameBackend"
 
 
@@ -96,19 +97,22 @@ class OpenView(freesdn.View):
 class StartView(OpenView):
     @extend_schema(
         operation_id="auth_oidc_login", responses={302: None},
-        parameters=[OpenApiParameter("to", str, enum=["api", "admin"])],
+        parameters=[OpenApiParameter("to", str, enum=DESTINATIONS)],
     )  # fmt: skip
     def get(self, request: Request) -> HttpResponse:
         """Redirect to the OpenID Connect provider; afterwards the user is signed in.
 
         ``to`` selects the result: ``api`` returns tokens as ``/auth/login`` does, ``admin``
-        opens
-        the admin.
+        opens the admin.
         """
         plain = request._request
-        plain.session[DESTINATION] = request.query_params.get("to", "api")
+        provider = provider_for(plain)
+        destination = request.query_params.get("to", "api")
+        if destination not in DESTINATIONS:
+            raise Refused({"to": [f"One of {', '.join(DESTINATIONS)} is expected."]})
+        plain.session[DESTINATION] = destination
         try:
-            answer: HttpResponse = provider_for(plain).redirect(
+            answer: HttpResponse = provider.redirect(
                 plain, process=AuthProcess.REDIRECT, next_url=reverse("auth_oidc_done")
             )
         except ImmediateHttpResponse as immediate:
