@@ -40,13 +40,12 @@ def generated() -> Path:
     flows = b"".join((FLOWS / name).read_bytes() for name in names)
     key = sha256(text + flows).hexdigest()[:16]
     folder = clients.folder() / "generated" / key
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        drop_old(folder.parent)
-        (folder / "openapi.json").write_bytes(text)
-        (folder / "config.yml").write_text("post_hooks: []\n")
-        for name in names:
-            shutil.copy(FLOWS / name, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "openapi.json").write_bytes(text)
+    (folder / "config.yml").write_text("post_hooks: []\n")
+    for name in names:
+        shutil.copy(FLOWS / name, folder)
+    drop_old(folder.parent)
     return folder
 
 
