@@ -318,11 +318,14 @@ STORAGES = {
     },
 }
 
-LANGUAGE_CODE = "en-us"
-# Time zone of the admin.
+LANGUAGE_CODE = "en"
+# Languages of the pages; the APIs are always English.
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+# Time zone of pages for people who chose none and whose browser tells none.
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_TZ = True
-USE_I18N = False
+USE_I18N = True
 
 # --- background work
 # URL of the Celery broker; REDIS_URL by default.

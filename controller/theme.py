@@ -4,7 +4,9 @@ from typing import Any
 
 from django.templatetags.static import static
 
-from controller.navigation import SIDEBAR, TABS
+from django.utils.translation import gettext_lazy as _
+
+from controller.navigation import SIDEBAR, TABS, linked
 
 CONTEXT_PROCESSORS = [
     "django.template.context_processors.request",
@@ -53,6 +55,15 @@ UNFOLD: dict[str, Any] = {
         # unfold's own search brings every match of every model.
         "search_callback": "controller.base.admin.search.search_results",
         "show_history": False,
+    },
+    "ACCOUNT": {
+        "navigation": [
+            {
+                "title": _("Language and time zone"),
+                "link": linked("admin:user_preferences"),
+            },
+            {"title": _("Change password"), "link": linked("admin:password_change")},
+        ]
     },
     "TABS": TABS,
     "SIDEBAR": SIDEBAR,

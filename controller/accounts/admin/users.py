@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 
 from controller.accounts import rules
-from controller.accounts.admin import invite, mfa
+from controller.accounts.admin import invite, mfa, preferences
 from controller.accounts.models import Membership, User
 from controller.accounts.rules import sessions
 from controller.accounts.rules.users import create_user
@@ -141,6 +141,7 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
         view = self.admin_site.admin_view
         return [
             path("second-factor/", view(mfa.page), name=mfa.NAME),
+            path("preferences/", view(preferences.page), name=preferences.NAME),
             path("invite/", view(partial(invite.page, self)), name="accounts_user_invite"),
             *super().get_urls(),
         ]

@@ -80,7 +80,14 @@ class User(Audited, AbstractUser):
     company = models.CharField(max_length=30, blank=True)
     location = models.CharField(max_length=256, blank=True)
     notes = models.TextField(blank=True, help_text="Not shown to the user.")
-    language = models.CharField(max_length=10, default="en")
+    language = models.CharField(
+        max_length=10, default="", blank=True,
+        help_text="Code of the language of pages and e-mails. Empty follows the browser.",
+    )  # fmt: skip
+    time_zone = models.CharField(
+        max_length=64, default="", blank=True,
+        help_text="Zone in which times are shown, such as Europe/Berlin. Empty follows the browser.",
+    )  # fmt: skip
     expiration_date = models.DateField(
         null=True, blank=True, help_text="Last day on which the user can sign in."
     )

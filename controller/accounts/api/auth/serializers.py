@@ -88,6 +88,7 @@ class Me(serializers.ModelSerializer[User]):
     def to_representation(self, instance: User) -> dict[str, Any]:
         shown = super().to_representation(instance)
         shown["full_name"] = instance.get_full_name()
+        shown["language"] = instance.language or "en"
         if instance.scopes is None and (shown["is_org_admin"] or instance.is_superuser):
             # Names of FreeSDN for what follows from a role here.
             shown["permissions"] = [*shown["permissions"], "settings:read", "role:read"]

@@ -28,6 +28,7 @@ class UserShape(serializers.ModelSerializer[User]):
     is_org_admin = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="date_joined")
     updated_at = serializers.DateTimeField(source="date_joined")
+    language = serializers.SerializerMethodField()
 
     class Meta:
         model = User
@@ -37,6 +38,9 @@ class UserShape(serializers.ModelSerializer[User]):
             "language", "created_at", "updated_at",
         ]  # fmt: skip
         read_only_fields = fields
+
+    def get_language(self, user: User) -> str:
+        return user.language or "en"
 
     def get_full_name(self, user: User) -> str | None:
         return user.get_full_name() or None
