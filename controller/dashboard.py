@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Count, F, Q
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from controller.accounts.rules import mfa
 from controller.base.admin import admin_url, stacked_bar
@@ -70,21 +71,21 @@ def first_steps(user: Any) -> list[dict[str, Any]]:
     add = admin_url(Device, "add")
     return [
         {
-            "title": "Sign in", "text": f"You are signed in as {user}.", "state": "good",
+            "title": gettext("Sign in"), "text": gettext("You are signed in as %(user)s.") % {"user": user}, "state": "good",
             "more": None if mfa.is_enabled(user) else (factor, "Set up a second factor"),
         },
         {
-            "title": "Add a device", "state": "busy", "button": (add, "Add a device"),
-            "text": "A Linux host, an OpenWrt router, a gateway or a supervisor. "
-            "The portal tests the connection first.",
+            "title": gettext("Add a device"), "state": "busy", "button": (add, gettext("Add a device")),
+            "text": gettext("A Linux host, an OpenWrt router, a gateway or a supervisor. "
+            "The portal tests the connection first."),
         },
         {
-            "title": "Choose a template", "state": "later",
-            "text": "On the same page: one of yours, or an example with a welcome message.",
+            "title": gettext("Choose a template"), "state": "later",
+            "text": gettext("On the same page: one of yours, or an example with a welcome message."),
         },
         {
-            "title": "Push it", "state": "later",
-            "text": "The portal pushes the configuration and shows when it is applied.",
+            "title": gettext("Push it"), "state": "later",
+            "text": gettext("The portal pushes the configuration and shows when it is applied."),
         },
     ]  # fmt: skip
 
@@ -112,7 +113,7 @@ def overlay_members(user: Any) -> list[dict[str, Any]]:
     counts = rows.order_by("network__name").values("network", "network__name")
     return [
         {
-            "title": f"Devices for {one['network__name']}",
+            "title": gettext("Devices for %(one)s") % {"one": one["network__name"]},
             "count": one["count"],
             "link": admin_url(Network, "change", one["network"]),
         }

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.templatetags.static import static
-
 from django.utils.translation import gettext_lazy as _
 
 from controller.navigation import SIDEBAR, TABS, linked

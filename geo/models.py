@@ -14,6 +14,8 @@ from django.contrib.gis.measure import D
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
     Organization,
@@ -123,25 +125,27 @@ def _turned(longitude: float) -> float:
 
 class Location(OrganizationOwned, Base):
     class Type(models.TextChoices):
-        OUTDOOR = "outdoor", "Outdoor (street, square, land)"
-        INDOOR = "indoor", "Indoor (building, subway, ship)"
+        OUTDOOR = "outdoor", _("Outdoor (street, square, land)")
+        INDOOR = "indoor", _("Indoor (building, subway, ship)")
 
     name = models.CharField(
-        max_length=75, db_index=True, help_text="Name of the building, company or place."
+        max_length=75, db_index=True, help_text=_("Name of the building, company or place.")
     )
     type = models.CharField(
-        max_length=8, choices=Type.choices, help_text="Indoor locations can have floor plans."
+        max_length=8,
+        choices=Type.choices,
+        help_text=_("Indoor locations can have floor plans."),
     )
     is_mobile = models.BooleanField(
-        "moves",
+        _("moves"),
         default=False,
-        help_text="For vehicles: the devices report the position.",
+        help_text=_("For vehicles: the devices report the position."),
     )
     address = models.CharField(max_length=256, blank=True)
     geometry = GeometryField(null=True, blank=True)
     is_estimated = models.BooleanField(
-        "estimated", default=False,
-        help_text="The position was estimated from the IP address of the device.",
+        _("estimated"), default=False,
+        help_text=_("The position was estimated from the IP address of the device."),
     )  # fmt: skip
 
     class Meta:
@@ -154,7 +158,11 @@ class Location(OrganizationOwned, Base):
     def clean(self) -> None:
         if self.geometry is None and not self.is_mobile:
             raise ValidationError(
-                {"geometry": "A location that does not move needs a geometry: where it is."}
+                {
+                    "geometry": gettext(
+                        "A location that does not move needs a geometry: where it is."
+                    )
+                }
             )
 
     @property
@@ -169,14 +177,14 @@ class FloorPlan(OrganizationScoped, Base):
 
     location = models.ForeignKey(Location, models.CASCADE, related_name="floor_plans")
     floor = models.SmallIntegerField(
-        help_text="0 is the ground floor; floors below it are negative."
+        help_text=_("0 is the ground floor; floors below it are negative.")
     )
     kind = models.CharField(max_length=8, editable=False)
     width = models.PositiveIntegerField(
-        editable=False, help_text="Size of the image in pixels."
+        editable=False, help_text=_("Size of the image in pixels.")
     )
     height = models.PositiveIntegerField(
-        editable=False, help_text="Size of the image in pixels."
+        editable=False, help_text=_("Size of the image in pixels.")
     )
 
     class Meta:
@@ -185,7 +193,9 @@ class FloorPlan(OrganizationScoped, Base):
             models.UniqueConstraint(
                 fields=["location", "floor"],
                 name="one_plan_of_each_floor",
-                violation_error_message="This floor of this location has a floor plan already.",
+                violation_error_message=_(
+                    "This floor of this location has a floor plan already."
+                ),
             )
         ]
 
@@ -221,7 +231,7 @@ def valid_indoor(value: str) -> None:
     except ValueError:
         numbers = []
     if len(numbers) != SIDES_OF_PLANE or not all(map(math.isfinite, numbers)):
-        raise ValidationError("invalid value")
+        raise ValidationError(gettext("invalid value"))
 
 
 class DeviceLocation(OrganizationScoped, Base):
@@ -237,7 +247,9 @@ class DeviceLocation(OrganizationScoped, Base):
         max_length=64,
         blank=True,
         validators=[valid_indoor],
-        help_text="Position on the floor plan as y,x in pixels. 0,0 is the top left corner, and y is negative below it.",
+        help_text=_(
+            "Position on the floor plan as y,x in pixels. 0,0 is the top left corner, and y is negative below it."
+        ),
     )
 
     class Meta:
@@ -246,7 +258,7 @@ class DeviceLocation(OrganizationScoped, Base):
             models.CheckConstraint(
                 condition=Q(indoor="") | Q(floor_plan__isnull=False),
                 name="indoor_needs_floor_plan",
-                violation_error_message="Indoor coordinates need a floor plan.",
+                violation_error_message=_("Indoor coordinates need a floor plan."),
             )
         ]
 
@@ -257,10 +269,12 @@ class DeviceLocation(OrganizationScoped, Base):
         if self.indoor and self.floor_plan is None:
             raise ValidationError(
                 {
-                    "indoor": "Indoor coordinates are those of a point on a floor plan: name "
-                    "the floor plan too."
+                    "indoor": gettext(
+                        "Indoor coordinates are those of a point on a floor plan: name "
+                        "the floor plan too."
+                    )
                     if self.location.is_indoor
-                    else "An outdoor location has no indoor coordinates."
+                    else gettext("An outdoor location has no indoor coordinates.")
                 }
             )
 
@@ -278,11 +292,11 @@ class OrganizationGeoSettings(OrganizationOwned, Base):
         Organization, models.CASCADE, related_name="geo_settings"
     )
     estimated_location_enabled = models.BooleanField(
-        default=False, help_text="Estimate the positions of devices from their IP addresses."
+        default=False, help_text=_("Estimate the positions of devices from their IP addresses.")
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = "organization's geographic settings"
+        verbose_name = verbose_name_plural = _("organization's geographic settings")
 
     def __str__(self) -> str:
         return f"Geographic settings of {self.organization}"

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db.models import NOT_PROVIDED
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.base.masking import holds_mask
@@ -54,4 +55,6 @@ def _clear(row: Any, name: str) -> None:
     elif field.blank:
         setattr(row, name, None if field.null else "")
     else:
-        raise Refused({name: ["The address has changed: send this again for the new one."]})
+        raise Refused(
+            {name: [gettext("The address has changed: send this again for the new one.")]}
+        )

@@ -33,6 +33,7 @@ from django.core.management.color import no_style
 from django.db import connection, models, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller import __version__
 from controller.base.errors import Conflict, Refused
@@ -233,11 +234,16 @@ def restore(path: Path, *, prepare: Any = None) -> Manifest:
             with transaction.atomic():
                 load(archive, manifest)
     except FileNotFoundError as error:
-        raise Refused(f"There is no file {path}.") from error
+        raise Refused(gettext("There is no file %(path)s.") % {"path": path}) from error
     except (BadZipFile, zlib.error) as error:
-        raise Refused(f"{path} is no backup, or not a whole one: {error}") from error
+        raise Refused(
+            gettext("%(path)s is no backup, or not a whole one: %(error)s")
+            % {"path": path, "error": error}
+        ) from error
     except (OSError, SuspiciousFileOperation) as error:
-        raise Refused(f"The files cannot be written, so nothing was: {error}") from error
+        raise Refused(
+            gettext("The files cannot be written, so nothing was: %(error)s") % {"error": error}
+        ) from error
     return manifest
 
 
@@ -247,25 +253,35 @@ def validate_archive(archive: ZipFile) -> Manifest:
         manifest = Manifest(**json.loads(archive.read(MANIFEST)))
     except (KeyError, TypeError, ValueError) as error:
         raise Refused(
-            "This is no backup of Muster: it has no manifest that can be read."
+            gettext("This is no backup of Muster: it has no manifest that can be read.")
         ) from error
     if manifest.format != FORMAT:
-        raise Refused(f"This backup has format {manifest.format}; known here is {FORMAT}.")
+        raise Refused(
+            gettext("This backup has format %(format)s; known here is %(format_2)s.")
+            % {"format": manifest.format, "format_2": FORMAT}
+        )
     try:
         nonce = fernet().decrypt(manifest.sealed.encode()).decode()
     except InvalidToken as error:
         raise Refused(
-            "The encryption keys here do not open this backup. Set MUSTER_ENCRYPTION_KEYS to "
-            "those of the portal it was made on. Nothing was written."
+            gettext(
+                "The encryption keys here do not open this backup. Set MUSTER_ENCRYPTION_KEYS to "
+                "those of the portal it was made on. Nothing was written."
+            )
         ) from error
     if not hmac.compare_digest(audit_check(nonce), manifest.audit_check):
         raise Refused(
-            "The audit of this backup is sealed with another key. Set MUSTER_AUDIT_KEY to that "
-            "of the portal it was made on (by default the last of its MUSTER_ENCRYPTION_KEYS). "
-            "Nothing was written."
+            gettext(
+                "The audit of this backup is sealed with another key. Set MUSTER_AUDIT_KEY to that "
+                "of the portal it was made on (by default the last of its MUSTER_ENCRYPTION_KEYS). "
+                "Nothing was written."
+            )
         )
     if (broken := archive.testzip()) is not None:
-        raise Refused(f"{broken} in the backup is damaged. Nothing was written.")
+        raise Refused(
+            gettext("%(broken)s in the backup is damaged. Nothing was written.")
+            % {"broken": broken}
+        )
     return manifest
 
 
@@ -277,16 +293,22 @@ def check_empty(tables: Iterable[str]) -> None:
             continue
         if model._base_manager.exists():
             raise Conflict(
-                f"The database is not empty: it has {model._meta.verbose_name_plural}. A backup "
-                "is restored into an empty one only; nothing was written."
+                gettext(
+                    "The database is not empty: it has %(verbose_name_plural)s. A backup is "
+                    "restored into an empty one only; nothing was written."
+                )
+                % {"verbose_name_plural": model._meta.verbose_name_plural}
             )
 
 
 def check_migrations(manifest: Manifest) -> None:
     if differs := set(manifest.migrations) ^ set(applied_migrations()):
         raise Conflict(
-            f"The backup was made by version {manifest.portal} with other migrations "
-            f"({', '.join(sorted(differs)[:5])}). Restore it with that version, and upgrade then."
+            gettext(
+                "The backup was made by version %(portal)s with other migrations "
+                "(%(differs)s). Restore it with that version, and upgrade then."
+            )
+            % {"portal": manifest.portal, "differs": ", ".join(sorted(differs)[:5])}
         )
 
 
@@ -294,21 +316,28 @@ def load(archive: ZipFile, manifest: Manifest) -> None:
     known = {model._meta.label_lower: model for model in backup_models()}
     if strange := set(manifest.rows) - set(known):
         raise Refused(
-            f"The backup has rows that are unknown here: {', '.join(sorted(strange))}."
+            gettext("The backup has rows that are unknown here: %(strange)s.")
+            % {"strange": ", ".join(sorted(strange))}
         )
     # Other rows refer to these by primary keys, which differ between databases.
     for name in sorted(REPLACED):
         known[name]._base_manager.all().delete()
     for name, count in manifest.rows.items():
         if (found := read_rows(archive, known[name])) != count:
-            raise Refused(f"{name} has {found} rows, and its manifest says {count}.")
+            raise Refused(
+                gettext("%(name)s has %(found)s rows, and its manifest says %(count)s.")
+                % {"name": name, "found": found, "count": count}
+            )
     for statement in connection.ops.sequence_reset_sql(no_style(), list(known.values())):
         with connection.cursor() as cursor:
             cursor.execute(statement)
     ContentType.objects.clear_cache()
     # Last, so that a file that cannot be written rolls the rows back as well.
     if (files := read_media(archive)) != manifest.files:
-        raise Refused(f"The backup has {files} files, and its manifest says {manifest.files}.")
+        raise Refused(
+            gettext("The backup has %(files)s files, and its manifest says %(files_2)s.")
+            % {"files": files, "files_2": manifest.files}
+        )
 
 
 def read_rows(archive: ZipFile, model: Any) -> int:

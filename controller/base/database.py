@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.db.models import ProtectedError
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict
 
@@ -37,7 +38,10 @@ def conflict_if_used(row: object, advice: str) -> Iterator[None]:
         yield
     except ProtectedError as error:
         users = ", ".join(sorted({str(one) for one in error.protected_objects}))
-        raise Conflict(f"{row} is in use by {users}; {advice}.") from error
+        raise Conflict(
+            gettext("%(row)s is in use by %(users)s; %(advice)s.")
+            % {"row": row, "users": users, "advice": advice}
+        ) from error
 
 
 def outage(error: BaseException | None) -> str | None:

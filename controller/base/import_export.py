@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 from import_export.resources import Diff, ModelResource
 from import_export.widgets import ForeignKeyWidget
 
@@ -135,7 +136,9 @@ class RuleResource(ModelResource):
             try:
                 return rows.get(pk=UUID(str(given)))
             except (ValueError, rows.model.DoesNotExist) as error:
-                raise ValidationError({"id": "There is no row with this id."}) from error
+                raise ValidationError(
+                    {"id": gettext("There is no row with this id.")}
+                ) from error
         wanted = {f"{name}__iexact": str(row.get(name) or "") for name in self.natural}
         return rows.filter(organization__slug=row.get("organization") or "", **wanted).first()
 
@@ -186,6 +189,8 @@ class RuleResource(ModelResource):
 
     def check(self, instance: Any, verb: str) -> None:
         if instance.organization_id is None:
-            raise ValidationError({"organization": "This field is required."})
+            raise ValidationError({"organization": gettext("This field is required.")})
         if not self.user.has_perm_on(f"{self.resource}:{verb}", instance):
-            raise ValidationError({"organization": "You are not permitted to do this there."})
+            raise ValidationError(
+                {"organization": gettext("You are not permitted to do this there.")}
+            )

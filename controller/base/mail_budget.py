@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from django.utils.translation import gettext
 from redis.exceptions import RedisError
 
 from controller.base.errors import Refused
@@ -29,4 +30,7 @@ def check_mail_budget(sender: Any) -> None:
         log.warning("Redis is away, mails of %s are not counted: %s", sender.pk, error)
         return
     if sent > MOST_AN_HOUR:
-        raise Refused(f"At most {MOST_AN_HOUR} invitations an hour. Try again later.")
+        raise Refused(
+            gettext("At most %(most_an_hour)s invitations an hour. Try again later.")
+            % {"most_an_hour": MOST_AN_HOUR}
+        )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from logging import getLogger
 
+from django.utils.translation import gettext
 from redis.exceptions import LockError, RedisError
 
 from controller.base.errors import Conflict
@@ -27,7 +28,7 @@ def turn(name: str, *, seconds: float, lasts: float | None = None) -> Iterator[N
         log.warning("Redis does not answer, %s is not held: %s", name, error)
         held = None
     if held is False:
-        raise Conflict("Somebody else is at it still: try again in a moment.")
+        raise Conflict(gettext("Somebody else is at it still: try again in a moment."))
     try:
         yield
     finally:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext
+
 from controller.base.errors import Refused
 from controller.base.masking import MASK, holds_mask, masked, unmasked
 
@@ -72,5 +74,12 @@ def keep_masked(row: Any) -> None:
     for name in names:
         value = unmasked(getattr(row, name), getattr(stored, name, None))
         if holds_mask(value):
-            raise Refused({name: [f"{MASK} stands for a secret that is stored, and none is."]})
+            raise Refused(
+                {
+                    name: [
+                        gettext("%(mask)s stands for a secret that is stored, and none is.")
+                        % {"mask": MASK}
+                    ]
+                }
+            )
         setattr(row, name, value)

@@ -7,6 +7,7 @@ from io import BytesIO, StringIO
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+from django.utils.translation import gettext
 from import_export.formats.base_formats import CSV, XLSX
 from openpyxl import load_workbook  # type: ignore[import-untyped]
 from tablib import Dataset
@@ -81,10 +82,10 @@ def cleaned(data: Dataset) -> Dataset:
 def measure(data: bytes) -> None:
     """Raise :class:`Refused` if a file is larger than an import takes; nothing is parsed."""
     if not data.strip():
-        raise Refused({"import_file": ["The file is empty."]})
+        raise Refused({"import_file": [gettext("The file is empty.")]})
     if len(data) > MOST_BYTES:
         raise Refused({"import_file": [
-            f"This file has {len(data) >> 20} MiB; the most is {MOST_BYTES >> 20}."
+            gettext("This file has %(count)s MiB; the most is %(most_bytes)s.") % {"count": len(data) >> 20, "most_bytes": MOST_BYTES >> 20}
         ]})  # fmt: skip
     if not data.startswith(ZIP):
         return
@@ -92,10 +93,10 @@ def measure(data: bytes) -> None:
         with ZipFile(BytesIO(data)) as packed:
             size = sum(one.file_size for one in packed.infolist())
     except BadZipFile as error:
-        raise Refused({"import_file": ["This is no workbook."]}) from error
+        raise Refused({"import_file": [gettext("This is no workbook.")]}) from error
     if size > MOST_UNPACKED:
         raise Refused({"import_file": [
-            f"Unpacked, this workbook has {size >> 20} MiB; the most is {MOST_UNPACKED >> 20}."
+            gettext("Unpacked, this workbook has %(size)s MiB; the most is %(most_unpacked)s.") % {"size": size >> 20, "most_unpacked": MOST_UNPACKED >> 20}
         ]})  # fmt: skip
 
 
@@ -111,9 +112,11 @@ def parse(data: bytes) -> Dataset:
         raise
     except Exception as error:
         # Whatever the libraries stumble over, the file is not one that they can read.
-        raise Refused("This is neither a CSV file in UTF-8 nor a workbook (XLSX).") from error
+        raise Refused(
+            gettext("This is neither a CSV file in UTF-8 nor a workbook (XLSX).")
+        ) from error
     if not len(found):
-        raise Refused("There is no row below the names of the columns.")
+        raise Refused(gettext("There is no row below the names of the columns."))
     return found
 
 
@@ -143,6 +146,11 @@ def _count_rows(rows: Iterable[Sequence[Any]]) -> None:
     for number, row in enumerate(rows):
         # The first one is of names.
         if number > MOST_ROWS:
-            raise Refused(f"At most {MOST_ROWS} rows at a time.")
+            raise Refused(
+                gettext("At most %(most_rows)s rows at a time.") % {"most_rows": MOST_ROWS}
+            )
         if len(row) > MOST_COLUMNS:
-            raise Refused(f"At most {MOST_COLUMNS} columns; row {number} has more.")
+            raise Refused(
+                gettext("At most %(most_columns)s columns; row %(number)s has more.")
+                % {"most_columns": MOST_COLUMNS, "number": number}
+            )

@@ -6,6 +6,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
     Organization,
@@ -26,36 +28,39 @@ SHORTEST_SECRET = 16
 
 def valid_name(value: str) -> None:
     if not is_name(value):
-        raise ValidationError("Must be either a valid hostname or mac address.")
+        raise ValidationError(gettext("Must be either a valid hostname or mac address."))
 
 
 def valid_mac(value: str) -> None:
     """Refuse what is no MAC address; earlier migrations name this."""
     if not is_mac(value):
-        raise ValidationError("Must be a valid mac address.")
+        raise ValidationError(gettext("Must be a valid mac address."))
 
 
 def valid_key(value: str) -> None:
     if KEY.fullmatch(value) is None:
-        raise ValidationError("A key has no spaces, dots or slashes.")
+        raise ValidationError(gettext("A key has no spaces, dots or slashes."))
 
 
 def valid_secret(value: str) -> None:
     if KEY.fullmatch(value) is None or len(value) < SHORTEST_SECRET:
         raise ValidationError(
-            f"The shared secret has at least {SHORTEST_SECRET} characters, "
-            "and no spaces, dots or slashes."
+            gettext(
+                "The shared secret has at least %(shortest_secret)s characters, and no "
+                "spaces, dots or slashes."
+            )
+            % {"shortest_secret": SHORTEST_SECRET}
         )
 
 
 def valid_object(value: Any) -> None:
     if not isinstance(value, dict):
-        raise ValidationError('A JSON object is expected, as in {"name": "value"}.')
+        raise ValidationError(gettext('A JSON object is expected, as in {"name": "value"}.'))
 
 
 def valid_list(value: Any) -> None:
     if not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
-        raise ValidationError('A list of words is expected, as in ["reboot"].')
+        raise ValidationError(gettext('A list of words is expected, as in ["reboot"].'))
 
 
 def valid_networks(value: Any) -> None:
@@ -64,7 +69,8 @@ def valid_networks(value: Any) -> None:
         policy("", tuple(value))
     except ValueError as error:
         raise ValidationError(
-            f"Networks are written as 10.0.0.0/8, private or internet: {error}"
+            gettext("Networks are written as 10.0.0.0/8, private or internet: %(error)s")
+            % {"error": error}
         ) from error
 
 
@@ -79,46 +85,46 @@ class OrganizationSettings(OrganizationOwned, Base):
         Organization, models.CASCADE, related_name="device_settings"
     )
     registration_enabled = models.BooleanField(
-        default=True, help_text="Devices can register themselves with the shared secret."
+        default=True, help_text=_("Devices can register themselves with the shared secret.")
     )
     self_creation = models.BooleanField(
-        "devices add themselves", default=True,
-        help_text="If off, only devices that were added before can register.",
+        _("devices add themselves"), default=True,
+        help_text=_("If off, only devices that were added before can register."),
     )  # fmt: skip
     consistent_keys = models.BooleanField(
-        "keys made from the secret", default=True,
-        help_text="If off, new devices get a random key instead of one derived from the secret.",
+        _("keys made from the secret"), default=True,
+        help_text=_("If off, new devices get a random key instead of one derived from the secret."),
     )  # fmt: skip
     management_networks = models.JSONField(
         default=list, blank=True, validators=[valid_networks],
         help_text=(
-            "Networks from which devices may report their management address, such as 10.0.0.0/8, private or internet. Leave empty for MUSTER_MANAGEMENT_NETWORKS."
+            _("Networks from which devices may report their management address, such as 10.0.0.0/8, private or internet. Leave empty for MUSTER_MANAGEMENT_NETWORKS.")
         ),
     )  # fmt: skip
     command_types = models.JSONField(
         default=list, blank=True, validators=[valid_list],
-        help_text="Devices accept only these commands. Leave empty for all.",
+        help_text=_("Devices accept only these commands. Leave empty for all."),
     )  # fmt: skip
     enrollment_enabled = models.BooleanField(
         default=False,
-        help_text="Devices can enroll with their own key. A person approves each device.",
+        help_text=_("Devices can enroll with their own key. A person approves each device."),
     )
     shared_secret = EncryptedTextField(
         default=random_key,
         validators=[valid_secret],
-        help_text="New devices register with this secret.",
+        help_text=_("New devices register with this secret."),
     )
     shared_secret_digest = models.CharField(max_length=64, unique=True, editable=False)
     context = models.JSONField(
-        "variables", default=dict, blank=True, validators=[valid_object],
-        help_text="Variables for the configurations of all devices of the organization.",
+        _("variables"), default=dict, blank=True, validators=[valid_object],
+        help_text=_("Variables for the configurations of all devices of the organization."),
     )  # fmt: skip
     device_limit = models.PositiveIntegerField(
-        default=0, help_text="Maximum number of devices. 0 means no limit."
+        default=0, help_text=_("Maximum number of devices. 0 means no limit.")
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = "organization settings"
+        verbose_name = verbose_name_plural = _("organization settings")
 
     def __str__(self) -> str:
         return f"Settings of {self.organization}"
@@ -136,8 +142,8 @@ class DeviceGroup(OrganizationOwned, Base):
     name = models.CharField(max_length=60)
     description = models.TextField(blank=True)
     context = models.JSONField(
-        "variables", default=dict, blank=True, validators=[valid_object],
-        help_text="Variables for the configurations of the group's devices.",
+        _("variables"), default=dict, blank=True, validators=[valid_object],
+        help_text=_("Variables for the configurations of the group's devices."),
     )  # fmt: skip
     meta_data = models.JSONField(default=dict, blank=True, validators=[valid_object])
 
@@ -159,53 +165,53 @@ class Device(OrganizationOwned, Base):
     class Kind(models.TextChoices):
         """Purpose of the device; set by users, since agents do not report it."""
 
-        ROUTER = "router", "Router"
-        SWITCH = "switch", "Switch"
-        ACCESS_POINT = "access_point", "Access point"
-        FIREWALL = "firewall", "Firewall"
-        CAMERA = "camera", "Camera"
-        PHONE = "phone", "Phone"
-        HYPERVISOR = "hypervisor", "Hypervisor"
-        SERVER = "server", "Server"
+        ROUTER = "router", _("Router")
+        SWITCH = "switch", _("Switch")
+        ACCESS_POINT = "access_point", _("Access point")
+        FIREWALL = "firewall", _("Firewall")
+        CAMERA = "camera", _("Camera")
+        PHONE = "phone", _("Phone")
+        HYPERVISOR = "hypervisor", _("Hypervisor")
+        SERVER = "server", _("Server")
 
     name = models.CharField(
         max_length=64, db_index=True, validators=[valid_name],
-        help_text="Host name. Devices that register have their MAC address as name at first.",
+        help_text=_("Host name. Devices that register have their MAC address as name at first."),
     )  # fmt: skip
     mac_address = MacAddressField(
-        "MAC address", max_length=17, db_index=True,
-        help_text="MAC address of the primary interface, such as 00:16:3e:22:41:54.",
+        _("MAC address"), max_length=17, db_index=True,
+        help_text=_("MAC address of the primary interface, such as 00:16:3e:22:41:54."),
     )  # fmt: skip
     key = EncryptedTextField(
         blank=True, max_length=64, validators=[valid_key],
-        help_text="The device signs in with this key. Leave empty to create one.",
+        help_text=_("The device signs in with this key. Leave empty to create one."),
     )  # fmt: skip
     key_digest = models.CharField(max_length=64, unique=True, editable=False)
     hardware_id = models.CharField(  # noqa: DJ001 - unique, but for those that have none
-        "serial number", max_length=32, null=True, blank=True, default=None
+        _("serial number"), max_length=32, null=True, blank=True, default=None
     )
     group = models.ForeignKey(
         DeviceGroup, models.SET_NULL, null=True, blank=True, related_name="devices"
     )
     site = models.ForeignKey(
         Site, models.PROTECT, null=True, blank=True, related_name="devices",
-        help_text="Only people with access to the site see the device.",
+        help_text=_("Only people with access to the site see the device."),
     )  # fmt: skip
     kind = models.CharField(
         max_length=16,
         choices=Kind,
         blank=True,
         db_index=True,
-        help_text="Purpose, such as “nightly report”.",
+        help_text=_("Purpose, such as “nightly report”."),
     )
-    model = models.CharField(max_length=64, blank=True, help_text="Reported by the device.")
-    os = models.CharField("operating system", max_length=128, blank=True)
+    model = models.CharField(max_length=64, blank=True, help_text=_("Reported by the device."))
+    os = models.CharField(_("operating system"), max_length=128, blank=True)
     system = models.CharField(
-        "system on chip", max_length=128, blank=True, help_text="Reported by the device."
+        _("system on chip"), max_length=128, blank=True, help_text=_("Reported by the device.")
     )
     management_ip = AddressField(
-        "management address", null=True, blank=True,
-        help_text="The portal connects to this address.",
+        _("management address"), null=True, blank=True,
+        help_text=_("The portal connects to this address."),
     )  # fmt: skip
     # An address reported by the agent is cleared when no longer reported; a manual one is kept.
     management_ip_is_told = models.BooleanField(default=False, editable=False)
@@ -221,14 +227,16 @@ class Device(OrganizationOwned, Base):
                 Lower("name"),
                 "organization",
                 name="device_name_unique",
-                violation_error_message="Device with this Name and Organization already exists.",
+                violation_error_message=_(
+                    "Device with this Name and Organization already exists."
+                ),
             ),
             models.UniqueConstraint(
                 Upper("mac_address"),
                 "organization",
                 name="device_mac_unique",
                 violation_error_message=(
-                    "Device with this Mac address and Organization already exists."
+                    _("Device with this Mac address and Organization already exists.")
                 ),
             ),
             models.UniqueConstraint(
@@ -236,7 +244,7 @@ class Device(OrganizationOwned, Base):
                 "organization",
                 name="device_hardware_id_unique",
                 violation_error_message=(
-                    "Device with this Serial number and Organization already exists."
+                    _("Device with this Serial number and Organization already exists.")
                 ),
             ),
         ]
@@ -259,19 +267,21 @@ class Enrollment(OrganizationOwned, Base):
     """Request of a device to be added: it has proved possession of a key; a user decides."""
 
     class State(models.TextChoices):
-        PENDING = "pending", "Pending"
-        APPROVED = "approved", "Approved"
-        REJECTED = "rejected", "Rejected"
+        PENDING = "pending", _("Pending")
+        APPROVED = "approved", _("Approved")
+        REJECTED = "rejected", _("Rejected")
 
     public_key = models.CharField(
-        max_length=44, unique=True, editable=False, help_text="Ed25519, in base64."
+        max_length=44, unique=True, editable=False, help_text=_("Ed25519, in base64.")
     )
     fingerprint = models.CharField(
-        max_length=60, editable=False, help_text="SHA-256 of the key, as the device shows it."
+        max_length=60,
+        editable=False,
+        help_text=_("SHA-256 of the key, as the device shows it."),
     )
     # Facts reported by the device, as at registration.
     name = models.CharField(max_length=64, validators=[valid_name])
-    mac_address = MacAddressField("MAC address", max_length=17)
+    mac_address = MacAddressField(_("MAC address"), max_length=17)
     told = models.JSONField(default=dict, editable=False)
     address = AddressField(null=True, editable=False)
     state = models.CharField(
@@ -287,7 +297,7 @@ class Enrollment(OrganizationOwned, Base):
     )
 
     class Meta:
-        verbose_name = "pending device"
+        verbose_name = _("pending device")
         ordering = ["-created"]
         indexes = [models.Index(fields=["organization", "state"])]
 
@@ -302,9 +312,9 @@ class Presence(OrganizationScoped):
     organization_path = "device__organization"
 
     class State(models.TextChoices):
-        ONLINE = "online", "Online"
-        OFFLINE = "offline", "Offline"
-        UNKNOWN = "unknown", "Unknown"
+        ONLINE = "online", _("Online")
+        OFFLINE = "offline", _("Offline")
+        UNKNOWN = "unknown", _("Unknown")
 
     device = models.OneToOneField(
         Device, models.CASCADE, primary_key=True, related_name="presence"
@@ -318,7 +328,7 @@ class Presence(OrganizationScoped):
     last_ip = AddressField(null=True)
 
     class Meta:
-        verbose_name_plural = "presence"
+        verbose_name_plural = _("presence")
 
     def __str__(self) -> str:
         return f"{self.device}: {self.state}"

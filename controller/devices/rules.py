@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, Site
 from controller.base.errors import Conflict, Refused
@@ -73,22 +74,29 @@ def check_limit(settings: OrganizationSettings) -> None:
     limit = settings.device_limit
     if limit and Device.objects.filter(organization=settings.organization).count() >= limit:
         raise Refused(
-            f"The maximum number of devices of {settings.organization} is {limit}. "
-            "Raise the limit, or remove a device, to add another."
+            gettext(
+                "The maximum number of devices of %(organization)s is %(limit)s. Raise the "
+                "limit, or remove a device, to add another."
+            )
+            % {"organization": settings.organization, "limit": limit}
         )
 
 
 def check_group(group: DeviceGroup | None, organization: Organization) -> None:
     if group is not None and group.organization_id != organization.pk:
         raise Refused(
-            {"group": ["The organization of this device and of its group do not match."]}
+            {
+                "group": [
+                    gettext("The organization of this device and of its group do not match.")
+                ]
+            }
         )
 
 
 def check_site(site: Site | None, organization: Organization) -> None:
     if site is not None and site.organization_id != organization.pk:
         raise Refused(
-            {"site": ["The organization of this device and of its site do not match."]}
+            {"site": [gettext("The organization of this device and of its site do not match.")]}
         )
 
 
@@ -116,7 +124,7 @@ def _checked(device: Device) -> Device:
     device.checked(leave_out={"key_digest"})
     device.key_digest = digest(device.key)
     if Device.objects.filter(key_digest=device.key_digest).exclude(pk=device.pk).exists():
-        raise Refused({"key": ["Device with this Key already exists."]})
+        raise Refused({"key": [gettext("Device with this Key already exists.")]})
     return device
 
 
@@ -156,7 +164,7 @@ def _check_claim(device: Device, address: str) -> None:
     """Raise ClaimRefused for an address outside of the organization's management networks."""
     known = parsed(address)
     if known is None or "%" in address:
-        raise Refused("Enter a valid IPv4 or IPv6 address, without a zone.")
+        raise Refused(gettext("Enter a valid IPv4 or IPv6 address, without a zone."))
     words = settings_of(device.organization).management_networks
     setting = "the organization's management networks" if words else CLAIMS
     words = words or settings.MUSTER_MANAGEMENT_NETWORKS
@@ -179,7 +187,7 @@ def create_group(**values: Any) -> DeviceGroup:
 def update_group(group: DeviceGroup, **values: Any) -> DeviceGroup:
     organization = values.get("organization", group.organization)
     if organization.pk != group.organization_id and group.devices.exists():
-        raise Conflict("A group with devices cannot move to another organization.")
+        raise Conflict(gettext("A group with devices cannot move to another organization."))
     for name, value in values.items():
         setattr(group, name, value)
     group.checked().save()
@@ -297,7 +305,12 @@ def update_settings(settings: OrganizationSettings, **values: Any) -> Organizati
         count = Device.objects.filter(organization=settings.organization_id).count()
         if limit < count:
             raise Refused(
-                {"device_limit": [f"{settings.organization} has {count} devices already."]}
+                {
+                    "device_limit": [
+                        gettext("%(organization)s has %(count)s devices already.")
+                        % {"organization": settings.organization, "count": count}
+                    ]
+                }
             )
     for name, value in values.items():
         setattr(settings, name, value)

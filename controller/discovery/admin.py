@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.accounts.models import User
@@ -47,30 +49,30 @@ class ScanForm(RuleForm):
     user: User  # set by the admin
     targets = forms.CharField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "10.0.0.0/24"}),
-        help_text="Addresses, networks or ranges such as 10.0.0.10-20, one per line.",
+        help_text=_("Addresses, networks or ranges such as 10.0.0.10-20, one per line."),
     )
     exclude_targets = forms.CharField(
-        label="Exclude",
+        label=_("Exclude"),
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="Addresses that the scan leaves out, one per line.",
+        help_text=_("Addresses that the scan leaves out, one per line."),
     )
     scan_methods = forms.MultipleChoiceField(
-        label="Methods", choices=[(one, METHOD_TITLES[one]) for one in METHODS],
+        label=_("Methods"), choices=[(one, METHOD_TITLES[one]) for one in METHODS],
         initial=list(USUAL_METHODS), widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )  # fmt: skip
     tcp_ports = forms.RegexField(
         r"^\d{1,5}([\s,]+\d{1,5})*$",
-        label="TCP ports",
+        label=_("TCP ports"),
         initial=", ".join(map(str, USUAL_PORTS)),
         widget=UnfoldAdminTextInputWidget,
-        help_text="Numbers, separated by commas.",
+        help_text=_("Numbers, separated by commas."),
     )
 
     community = forms.CharField(
-        label="SNMP community", required=False, max_length=64,
+        label=_("SNMP community"), required=False, max_length=64,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
-        help_text="Leave empty for the default community. The scan does not keep it.",
+        help_text=_("Leave empty for the default community. The scan does not keep it."),
     )  # fmt: skip
 
     class Meta:
@@ -80,7 +82,7 @@ class ScanForm(RuleForm):
     def clean_tcp_ports(self) -> list[int]:
         ports = [int(one) for one in self.cleaned_data["tcp_ports"].replace(",", " ").split()]
         if not all(0 < port < 2**16 for port in ports):
-            raise forms.ValidationError("Ports are numbers from 1 to 65535.")
+            raise forms.ValidationError(gettext("Ports are numbers from 1 to 65535."))
         return ports
 
     def rule_values(self) -> dict[str, Any]:
@@ -127,17 +129,20 @@ class ScanAdmin(RuleAdmin):
             "community", ("at_once", "seconds"),
         ]  # fmt: skip
 
-    @display(description="Targets")
+    @display(description=_("Targets"))
     def name(self, obj: Scan) -> str:
         return str(obj)
 
-    @display(description="Status")
+    @display(description=_("Status"))
     def status(self, obj: Scan) -> str:
         return badge(obj.get_state_display(), TONES.get(obj.state, "mute"), obj.trouble)
 
-    @display(description="Progress")
+    @display(description=_("Progress"))
     def progress(self, obj: Scan) -> str:
-        return f"{obj.scanned} of {obj.total}"
+        return gettext("%(scanned)s of %(total)s") % {
+            "scanned": obj.scanned,
+            "total": obj.total,
+        }
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view

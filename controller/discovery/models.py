@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped, Site
 from controller.base.fields import AddressField, MacAddressField
@@ -38,11 +39,11 @@ class Scan(OrganizationOwned, Leased, Base):
     )
 
     class State(models.TextChoices):
-        PENDING = "pending", "Pending"
-        RUNNING = "running", "Running"
-        COMPLETED = "completed", "Completed"
-        CANCELLED = "cancelled", "Cancelled"
-        FAILED = "failed", "Failed"
+        PENDING = "pending", _("Pending")
+        RUNNING = "running", _("Running")
+        COMPLETED = "completed", _("Completed")
+        CANCELLED = "cancelled", _("Cancelled")
+        FAILED = "failed", _("Failed")
 
     ACTIVE: ClassVar[tuple[str, ...]] = (State.PENDING, State.RUNNING)
 
@@ -51,12 +52,12 @@ class Scan(OrganizationOwned, Leased, Base):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
     )
-    targets = models.JSONField(help_text="Addresses, networks and ranges.")
+    targets = models.JSONField(help_text=_("Addresses, networks and ranges."))
     excluded = models.JSONField(default=list, blank=True)
     methods = models.JSONField()
     ports = models.JSONField()
-    at_once = models.PositiveSmallIntegerField("hosts at once", default=50)
-    seconds = models.FloatField("seconds to wait for an answer", default=2.0)
+    at_once = models.PositiveSmallIntegerField(_("hosts at once"), default=50)
+    seconds = models.FloatField(_("seconds to wait for an answer"), default=2.0)
     # SNMP community if not the default; deleted when the scan ends.
     community = EncryptedTextField(blank=True, max_length=64)
     state = models.CharField(max_length=9, choices=State, default=State.PENDING, editable=False)
@@ -72,7 +73,7 @@ class Scan(OrganizationOwned, Leased, Base):
     trouble = models.CharField(max_length=255, blank=True, editable=False)
 
     class Meta:
-        verbose_name = "discovery scan"
+        verbose_name = _("discovery scan")
         ordering = ["-created", "-id"]
         indexes = [
             models.Index(fields=["organization", "-created"], name="scan_newest"),
@@ -113,7 +114,7 @@ class Finding(OrganizationScoped, Base):
     device_type = models.CharField(max_length=32)
     ports = models.JSONField()
     ways = models.JSONField()
-    said = models.JSONField(help_text="Answers of the host, by protocol.")
+    said = models.JSONField(help_text=_("Answers of the host, by protocol."))
     # Device created from it.
     device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="+")
 

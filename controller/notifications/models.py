@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
     Organization,
@@ -167,8 +169,8 @@ class Mute(UserOwned, Base):
     user = models.ForeignKey(User, models.CASCADE, related_name="mutes")
     object_type = models.CharField(max_length=64)
     object_id = models.CharField(max_length=64)
-    object_name = models.CharField("about", max_length=200, blank=True)
-    valid_till = models.DateTimeField("until", null=True, blank=True)
+    object_name = models.CharField(_("about"), max_length=200, blank=True)
+    valid_till = models.DateTimeField(_("until"), null=True, blank=True)
 
     objects = UserOwnedQuerySet.as_manager()
 
@@ -197,7 +199,10 @@ def valid_secret(value: str) -> None:
 
 def valid_kinds(value: Any) -> None:
     if not isinstance(value, list) or not set(map(str, value)) <= set(KINDS):
-        raise ValidationError(f"A list of some of these is expected: {', '.join(KINDS)}.")
+        raise ValidationError(
+            gettext("A list of some of these is expected: %(kinds)s.")
+            % {"kinds": ", ".join(KINDS)}
+        )
 
 
 class Webhook(OrganizationOwned, Base):
@@ -211,22 +216,22 @@ class Webhook(OrganizationOwned, Base):
 
     name = models.CharField(max_length=64)
     url = models.URLField(
-        "URL",
+        _("URL"),
         max_length=500,
-        help_text="Receiver of the messages, such as https://hooks.example.org/muster.",
+        help_text=_("Receiver of the messages, such as https://hooks.example.org/muster."),
     )
     secret = EncryptedTextField(
         default=new_secret, validators=[valid_secret],
-        help_text="Secret that signs the messages, so that the receiver can verify them.",
+        help_text=_("Secret that signs the messages, so that the receiver can verify them."),
     )  # fmt: skip
     kinds = models.JSONField(
         default=list,
         blank=True,
         validators=[valid_kinds],
-        help_text="Leave empty for all kinds.",
+        help_text=_("Leave empty for all kinds."),
     )
-    is_active = models.BooleanField("active", default=True)
-    failures = models.PositiveIntegerField("failures in a row", default=0, editable=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
     trouble = models.CharField(max_length=255, blank=True, editable=False)
     last_success = models.DateTimeField(null=True, editable=False)
 
@@ -247,9 +252,9 @@ class Delivery(OrganizationScoped, Leased, Base):
     organization_path = "webhook__organization"
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        DONE = "done", "Delivered"
-        FAILED = "failed", "Given up"
+        WAITING = "waiting", _("Waiting")
+        DONE = "done", _("Delivered")
+        FAILED = "failed", _("Given up")
 
     webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
     notice = models.ForeignKey(Notice, models.CASCADE, related_name="deliveries")
@@ -261,7 +266,7 @@ class Delivery(OrganizationScoped, Leased, Base):
 
     class Meta:
         ordering = ["-created"]
-        verbose_name_plural = "deliveries"
+        verbose_name_plural = _("deliveries")
         constraints = [
             models.UniqueConstraint(fields=["webhook", "notice"], name="delivered_once")
         ]

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.address_secrets import AddressSecrets
@@ -37,59 +38,59 @@ class Vpn(Shareable, Base):
     )
 
     class Backend(models.TextChoices):
-        OPENVPN = "openwisp_controller.vpn_backends.OpenVpn", "OpenVPN"
-        WIREGUARD = "openwisp_controller.vpn_backends.Wireguard", "WireGuard"
-        VXLAN = "openwisp_controller.vpn_backends.VxlanWireguard", "VXLAN over WireGuard"
-        ZEROTIER = "openwisp_controller.vpn_backends.ZeroTier", "ZeroTier"
+        OPENVPN = "openwisp_controller.vpn_backends.OpenVpn", _("OpenVPN")
+        WIREGUARD = "openwisp_controller.vpn_backends.Wireguard", _("WireGuard")
+        VXLAN = "openwisp_controller.vpn_backends.VxlanWireguard", _("VXLAN over WireGuard")
+        ZEROTIER = "openwisp_controller.vpn_backends.ZeroTier", _("ZeroTier")
 
     name = models.CharField(max_length=64)
     host = models.CharField(
-        max_length=64, help_text="Host name or IP address of the VPN server."
+        max_length=64, help_text=_("Host name or IP address of the VPN server.")
     )
     key = EncryptedTextField(
         default=random_key, blank=True, max_length=64, validators=[valid_key],
-        help_text="The agent of the server signs in with this key. Leave empty to create one.",
+        help_text=_("The agent of the server signs in with this key. Leave empty to create one."),
     )  # fmt: skip
     key_digest = models.CharField(max_length=64, unique=True, editable=False)
     backend = models.CharField(
-        "VPN backend", max_length=128, choices=Backend,
-        help_text="Protocol of the VPN.",
+        _("VPN backend"), max_length=128, choices=Backend,
+        help_text=_("Protocol of the VPN."),
     )  # fmt: skip
     ca = models.ForeignKey(
         Ca, models.PROTECT, null=True, blank=True, related_name="vpns",
-        verbose_name="certificate authority",
+        verbose_name=_("certificate authority"),
     )  # fmt: skip
     cert = models.ForeignKey(
         Cert, models.PROTECT, null=True, blank=True, related_name="vpns",
-        verbose_name="certificate", help_text="Leave empty to create one.",
+        verbose_name=_("certificate"), help_text=_("Leave empty to create one."),
     )  # fmt: skip
     subnet = models.ForeignKey(
         Subnet, models.PROTECT, null=True, blank=True, related_name="vpns",
-        help_text="Subnet that gives the clients their addresses, if the protocol needs one.",
+        help_text=_("Subnet that gives the clients their addresses, if the protocol needs one."),
     )  # fmt: skip
     ip = models.OneToOneField(
         IpAddress, models.PROTECT, null=True, blank=True, related_name="vpn",
-        verbose_name="IP address", help_text="Address of the server. Leave empty for the next free one.",
+        verbose_name=_("IP address"), help_text=_("Address of the server. Leave empty for the next free one."),
     )  # fmt: skip
     webhook_endpoint = models.URLField(  # noqa: DJ001 - clients see what they sent: null or ""
-        "Webhook Endpoint", null=True, blank=True,
+        _("Webhook Endpoint"), null=True, blank=True,
         help_text=(
-            "Address that the portal calls when the server's configuration changes, such as https://vpn.example.org:8081/update."
+            _("Address that the portal calls when the server's configuration changes, such as https://vpn.example.org:8081/update.")
         ),
     )  # fmt: skip
     auth_token = EncryptedTextField(
-        "Webhook AuthToken", max_length=128, null=True, blank=True,
+        _("Webhook AuthToken"), max_length=128, null=True, blank=True,
         help_text=(
-            "Token for calls of the webhook, or for the API of a ZeroTier controller."
+            _("Token for calls of the webhook, or for the API of a ZeroTier controller.")
         ),
     )  # fmt: skip
     notes = models.TextField(blank=True)
-    dh = models.TextField("DH parameters", blank=True)
+    dh = models.TextField(_("DH parameters"), blank=True)
     public_key = models.CharField(max_length=44, blank=True, editable=False)
     private_key = EncryptedTextField(blank=True, editable=False)
     node_id = models.CharField(max_length=10, blank=True, editable=False)
     network_id = models.CharField(max_length=16, blank=True, editable=False)
-    config = models.JSONField("configuration", default=dict, validators=[valid_object])
+    config = models.JSONField(_("configuration"), default=dict, validators=[valid_object])
 
     # Revisions that were rendered and sent; rendered data can be reproduced.
     revision = models.PositiveBigIntegerField(default=1, editable=False)
@@ -105,7 +106,7 @@ class Vpn(Shareable, Base):
     objects = VpnQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
-        verbose_name = "VPN server"
+        verbose_name = _("VPN server")
         ordering = ["-created"]
         constraints = [
             models.UniqueConstraint(fields=["organization", "name"], name="vpn_name_unique"),
@@ -163,20 +164,28 @@ class VpnClient(OrganizationScoped, Base):
 
     device = models.ForeignKey(Device, models.CASCADE, related_name="vpn_clients")
     vpn = models.ForeignKey(Vpn, models.PROTECT, related_name="clients")
-    auto_cert = models.BooleanField("automatic provisioning", default=True)
+    auto_cert = models.BooleanField(_("automatic provisioning"), default=True)
     cert = models.OneToOneField(
-        Cert, models.PROTECT, null=True, related_name="vpn_client", verbose_name="certificate"
+        Cert,
+        models.PROTECT,
+        null=True,
+        related_name="vpn_client",
+        verbose_name=_("certificate"),
     )
     ip = models.OneToOneField(
-        IpAddress, models.PROTECT, null=True, related_name="vpn_client", verbose_name="address"
+        IpAddress,
+        models.PROTECT,
+        null=True,
+        related_name="vpn_client",
+        verbose_name=_("address"),
     )
     public_key = models.CharField(max_length=44, blank=True)
     private_key = EncryptedTextField(blank=True)
     secret = EncryptedTextField(
-        blank=True, help_text="Secret part of the device's ZeroTier identity."
+        blank=True, help_text=_("Secret part of the device's ZeroTier identity.")
     )
     vni = models.PositiveIntegerField(
-        "VNI", null=True, validators=[MinValueValidator(1), MaxValueValidator(HIGHEST_VNI)]
+        _("VNI"), null=True, validators=[MinValueValidator(1), MaxValueValidator(HIGHEST_VNI)]
     )
     # True once everything the backend needs is provisioned.
     is_ready = models.BooleanField(default=False)
@@ -185,7 +194,7 @@ class VpnClient(OrganizationScoped, Base):
     cert_serial = models.CharField(max_length=50, blank=True)
 
     class Meta:
-        verbose_name = "VPN client"
+        verbose_name = _("VPN client")
         ordering = ["created"]
         constraints = [
             models.UniqueConstraint(fields=["device", "vpn"], name="one_client_each"),

@@ -7,6 +7,8 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, admin_url, display
 from controller.devices.models import Device, Presence
@@ -48,7 +50,7 @@ class FloorPlanAdmin(RuleAdmin):
         rows = super().get_queryset(request).select_related("location__organization")
         return rows.annotate(device_count=Count("places"))
 
-    @display(description="Floor plan", ordering="location__name")
+    @display(description=_("Floor plan"), ordering="location__name")
     def plan(self, obj: FloorPlan) -> str:
         return format_html(
             '<span class="two-lines">{}<small>Floor {}</small></span>',
@@ -56,21 +58,28 @@ class FloorPlanAdmin(RuleAdmin):
             obj.floor,
         )
 
-    @display(description="Organization", ordering="location__organization__name")
+    @display(description=_("Organization"), ordering="location__organization__name")
     def organization(self, obj: FloorPlan) -> str:
         return str(obj.location.organization)
 
-    @display(description="Size")
+    @display(description=_("Size"))
     def size(self, obj: FloorPlan) -> str:
-        return f"{obj.width} by {obj.height} pixels"
+        return gettext("%(width)s by %(height)s pixels") % {
+            "width": obj.width,
+            "height": obj.height,
+        }
 
-    @display(description="Devices", ordering="device_count")
+    @display(description=_("Devices"), ordering="device_count")
     def devices(self, obj: Any) -> int:
         return int(obj.device_count)
 
     def deletion_effects(self, obj: FloorPlan) -> list[str]:
         count = obj.places.count()
-        return [f"{count} devices stay at the location."] if count else []
+        return (
+            [gettext("%(count)s devices stay at the location.") % {"count": count}]
+            if count
+            else []
+        )
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kw: Any

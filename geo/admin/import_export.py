@@ -4,6 +4,7 @@ from math import isclose
 from typing import Any, ClassVar
 
 from django.contrib.gis.geos import GEOSGeometry, Point
+from django.utils.translation import gettext
 from import_export.fields import Field
 
 from controller.accounts.models import Organization
@@ -23,16 +24,23 @@ def number(name: str, value: Any) -> float | None:
     try:
         found = float(str(value))
     except ValueError:
-        raise Refused({name: ["A number is expected, as in 60.3913."]}) from None
+        raise Refused({name: [gettext("A number is expected, as in 60.3913.")]}) from None
     if not abs(found) <= WORLD[name]:
-        raise Refused({name: [f"It lies between -{WORLD[name]} and {WORLD[name]}."]})
+        raise Refused(
+            {
+                name: [
+                    gettext("It lies between -%(world)s and %(world)s.")
+                    % {"world": WORLD[name]}
+                ]
+            }
+        )
     return found
 
 
 def with_point(values: dict[str, Any]) -> dict[str, Any]:
     x, y = (number(name, values.pop(name, None)) for name in ("longitude", "latitude"))
     if (x is None) != (y is None):
-        raise Refused("Longitude and latitude go together.")
+        raise Refused(gettext("Longitude and latitude go together."))
     point = {} if x is None or y is None else {"geometry": Point(x, y, srid=4326)}
     texts = {"address": ""}
     return {

@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.admin.table_imports import ImportExportAdmin
 from controller.base.admin import (
@@ -36,7 +38,7 @@ SHOWN_DEVICES = 50
 
 
 class LocationForm(RuleForm):
-    geometry = maps.GeometryFormField(label="Position", required=False)
+    geometry = maps.GeometryFormField(label=_("Position"), required=False)
 
     class Meta:
         model = Location
@@ -46,7 +48,7 @@ class LocationForm(RuleForm):
 
 class FloorPlanForm(RuleForm):
     image = forms.FileField(
-        label="Image", required=False, help_text="PNG, JPEG or WebP.",
+        label=_("Image"), required=False, help_text=_("PNG, JPEG or WebP."),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )  # fmt: skip
 
@@ -70,7 +72,7 @@ class FloorPlanInline(RuleTabularInline):
     delete_rule = locations.delete_floor_plan
     ordering = ["floor"]
 
-    @display(description="Devices")
+    @display(description=_("Devices"))
     def plan(self, obj: FloorPlan) -> str:
         if obj._state.adding:
             return "-"
@@ -96,7 +98,7 @@ class LocationAdmin(ImportExportAdmin, RuleAdmin):
     list_filter = ["type", "is_mobile", ("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
     search_fields = ["name", "address"]
-    search_help_text = "Name or address"
+    search_help_text = _("Name or address")
     ordering = ["name"]
     fields = [("name", "organization"), ("type", "is_mobile"), "address", "geometry"]
     inlines = [FloorPlanInline]
@@ -114,17 +116,21 @@ class LocationAdmin(ImportExportAdmin, RuleAdmin):
             row.counts = counts[row.pk]
         return shown
 
-    @display(description="Location", ordering="name")
+    @display(description=_("Location"), ordering="name")
     def place(self, obj: Location) -> str:
         return format_html(
             '<span class="two-lines">{}<small>{}</small></span>', obj.name, obj.address
         )
 
-    @display(description="Type", ordering="type")
+    @display(description=_("Type"), ordering="type")
     def kind(self, obj: Location) -> str:
-        return f"{obj.type.capitalize()}, moves" if obj.is_mobile else obj.type.capitalize()
+        return (
+            gettext("%(capitalize)s, moves") % {"capitalize": obj.type.capitalize()}
+            if obj.is_mobile
+            else obj.type.capitalize()
+        )
 
-    @display(description="Devices")
+    @display(description=_("Devices"))
     def devices(self, obj: Any) -> str:
         badges = [
             (badge(f"{obj.counts[state]} {state}", TONES[state]),)
@@ -175,7 +181,11 @@ class LocationAdmin(ImportExportAdmin, RuleAdmin):
 
     def deletion_effects(self, obj: Location) -> list[str]:
         count = obj.floor_plans.count()
-        return [f"{count} floor plans are deleted too."] if count else []
+        return (
+            [gettext("%(count)s floor plans are deleted too.") % {"count": count}]
+            if count
+            else []
+        )
 
     def get_urls(self) -> list[Any]:
         return [

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.gis.geos import GEOSGeometry
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization
 from controller.base.errors import NotFound, NotPermitted, Refused
@@ -52,7 +53,7 @@ def place_device(device: Device, **changes: Any) -> DeviceLocation | None:
     """
     device = Device.objects.select_for_update().get(pk=device.pk)
     if device.is_deactivated:
-        raise NotPermitted("A deactivated device cannot be moved; activate it first.")
+        raise NotPermitted(gettext("A deactivated device cannot be moved; activate it first."))
     place = _place(device) or _fresh_place(device)
     if "location" in changes:
         if changes["location"] is None:
@@ -60,7 +61,7 @@ def place_device(device: Device, **changes: Any) -> DeviceLocation | None:
             return None
         _locate(place, changes["location"])
     elif place._state.adding:
-        raise Refused({"location": ["This field is required."]})
+        raise Refused({"location": [gettext("This field is required.")]})
     if not place.location.is_indoor:
         place.floor_plan, place.indoor = None, ""
     if "floorplan" in changes:
@@ -83,7 +84,9 @@ def _locate(place: DeviceLocation, wanted: Location | Mapping[str, Any]) -> None
             raise Refused(
                 {
                     "location": [
-                        "The organization of this device and of its location do not match."
+                        gettext(
+                            "The organization of this device and of its location do not match."
+                        )
                     ]
                 }
             )
@@ -103,10 +106,10 @@ def _on_floor(place: DeviceLocation, wanted: FloorPlan | Mapping[str, Any] | Non
     if wanted is None:
         place.floor_plan, place.indoor = None, ""
     elif not place.location.is_indoor:
-        raise Refused({"floorplan": ["Only an indoor location has floor plans."]})
+        raise Refused({"floorplan": [gettext("Only an indoor location has floor plans.")]})
     elif isinstance(wanted, FloorPlan):
         if wanted.location_id != place.location_id:
-            raise Refused({"floorplan": ["The floor plan is of another location."]})
+            raise Refused({"floorplan": [gettext("The floor plan is of another location.")]})
         if wanted.pk != place.floor_plan_id:
             place.floor_plan, place.indoor = wanted, ""
     else:
@@ -123,7 +126,7 @@ def remove(device: Device) -> None:
     """Remove the device from the map. Its location is kept."""
     place = place_of(device)
     if device.is_deactivated:
-        raise NotPermitted("A deactivated device cannot be moved; activate it first.")
+        raise NotPermitted(gettext("A deactivated device cannot be moved; activate it first."))
     place.delete()
 
 
@@ -172,8 +175,10 @@ def update_geo_settings(
         raise Refused(
             {
                 "estimated_location_enabled": [
-                    "Locations are estimated from a database of addresses, and this portal "
-                    "has none."
+                    gettext(
+                        "Locations are estimated from a database of addresses, and this portal "
+                        "has none."
+                    )
                 ]
             }
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core.cache import cache
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from geo.drivers.contract import Geocoder, Place
@@ -18,8 +19,10 @@ LONGEST_QUERY = 256
 def geocoder() -> Geocoder:
     if not settings.MUSTER_GEOCODER_URL:
         raise Refused(
-            "Addresses are not looked up: set MUSTER_GEOCODER_URL to a server that speaks "
-            "Nominatim's protocol, or place the location on the map."
+            gettext(
+                "Addresses are not looked up: set MUSTER_GEOCODER_URL to a server that speaks "
+                "Nominatim's protocol, or place the location on the map."
+            )
         )
     return Nominatim(settings.MUSTER_GEOCODER_URL)
 
@@ -28,7 +31,9 @@ def find(address: str) -> list[Place]:
     """Return the points of an address, the most likely first."""
     words = " ".join(address.split())[:LONGEST_QUERY]
     if not words:
-        raise Refused({"q": ["Name an address, or a point as point=longitude,latitude."]})
+        raise Refused(
+            {"q": [gettext("Name an address, or a point as point=longitude,latitude.")]}
+        )
     service = geocoder()
     return _once(f"find:{words.casefold()}", lambda: service.find(words))
 

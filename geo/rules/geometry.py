@@ -18,6 +18,7 @@ from django.contrib.gis.geos import (
     Polygon,
     WKTReader,
 )
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from geo.engine import geojson
@@ -41,13 +42,18 @@ def read(value: object) -> GEOSGeometry | None:
         raise Refused(str(error)) from None
     except (GEOSException, ValueError, TypeError):
         raise Refused(
-            "The geometry cannot be built: a line has two points or more, a ring has four or "
-            "more, and its last is its first."
+            gettext(
+                "The geometry cannot be built: a line has two points or more, a ring has four or "
+                "more, and its last is its first."
+            )
         ) from None
     if made.empty:
-        raise Refused("The geometry is empty.")
+        raise Refused(gettext("The geometry is empty."))
     if not made.valid:
-        raise Refused(f"The geometry is not valid: {made.valid_reason}.")
+        raise Refused(
+            gettext("The geometry is not valid: %(valid_reason)s.")
+            % {"valid_reason": made.valid_reason}
+        )
     made.srid = SRID
     return made
 
@@ -112,9 +118,13 @@ def box(text: str) -> tuple[float, float, float, float]:
         geojson.in_range(east, north)
     except ValueError as error:
         why = f" {error}" if isinstance(error, geojson.NotGeometry) else ""
-        raise Refused(f"A box is written west,south,east,north, in degrees.{why}") from None
+        raise Refused(
+            gettext("A box is written west,south,east,north, in degrees.%(why)s") % {"why": why}
+        ) from None
     if south > north:
-        raise Refused("A box is written west,south,east,north; its south is above its north.")
+        raise Refused(
+            gettext("A box is written west,south,east,north; its south is above its north.")
+        )
     return west, south, east, north
 
 
@@ -124,7 +134,9 @@ def point(text: str) -> Point:
         return Point(geojson.position(list(numbers(text))), srid=SRID)
     except ValueError as error:
         why = f" {error}" if isinstance(error, geojson.NotGeometry) else ""
-        raise Refused(f"A point is written longitude,latitude, in degrees.{why}") from None
+        raise Refused(
+            gettext("A point is written longitude,latitude, in degrees.%(why)s") % {"why": why}
+        ) from None
 
 
 def numbers(text: str) -> Iterator[float]:
@@ -135,5 +147,7 @@ def area(value: str) -> GEOSGeometry:
     """Parse a Polygon or MultiPolygon. Raises Refused."""
     shape = read(value)
     if shape is None or shape.geom_type not in {"Polygon", "MultiPolygon"}:
-        raise Refused("A Polygon or MultiPolygon is expected, as GeoJSON or well-known text.")
+        raise Refused(
+            gettext("A Polygon or MultiPolygon is expected, as GeoJSON or well-known text.")
+        )
     return shape

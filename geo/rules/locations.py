@@ -5,6 +5,7 @@ from typing import IO, Any, TypedDict, cast
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, Refused
@@ -34,7 +35,11 @@ def create_location(*, floorplan: FloorPlanValues | None = None, **values: Any) 
 def _check_floors(row: Location, floorplan: FloorPlanValues | None) -> None:
     if floorplan and not row.is_indoor:
         raise Refused(
-            {"floorplan": ["Floor plans are of indoor locations; this one is outdoor."]}
+            {
+                "floorplan": [
+                    gettext("Floor plans are of indoor locations; this one is outdoor.")
+                ]
+            }
         )
 
 
@@ -50,7 +55,11 @@ def update_location(
     organization = values.get("organization", location.organization)
     if organization.pk != location.organization_id and location.places.exists():
         raise Refused(
-            {"organization": ["A location with devices cannot move to another organization."]}
+            {
+                "organization": [
+                    gettext("A location with devices cannot move to another organization.")
+                ]
+            }
         )
     for name, value in values.items():
         setattr(location, name, value)
@@ -97,8 +106,15 @@ def delete_location(location: Location) -> None:
     count = location.places.count()
     if count:
         raise Conflict(
-            f"{count} device{'s stand' if count > 1 else ' stands'} at {location.name}. "
-            "Move them elsewhere before you delete it."
+            gettext(
+                "%(count)s device%(value)s at %(location)s. Move them elsewhere before you "
+                "delete it."
+            )
+            % {
+                "count": count,
+                "value": "s stand" if count > 1 else " stands",
+                "location": location.name,
+            }
         )
     location.delete()
 
@@ -130,7 +146,11 @@ def update_floor_plan(
     location: Location = values.get("location", plan.location)
     if location.pk != plan.location_id and plan.places.exists():
         raise Refused(
-            {"location": ["A floor plan with devices cannot move to another location."]}
+            {
+                "location": [
+                    gettext("A floor plan with devices cannot move to another location.")
+                ]
+            }
         )
     for name, value in values.items():
         setattr(plan, name, value)
@@ -140,7 +160,7 @@ def update_floor_plan(
 def _save(plan: FloorPlan, picture: Picture | None) -> FloorPlan:
     if not plan.location.is_indoor:
         raise Refused(
-            {"location": ["Floor plans are of indoor locations; this one is outdoor."]}
+            {"location": [gettext("Floor plans are of indoor locations; this one is outdoor.")]}
         )
     if picture is not None:
         plan.kind, plan.width, plan.height = picture.kind, picture.width, picture.height
@@ -160,7 +180,14 @@ def picture_of(upload: Any) -> Picture:
     limit = settings.MUSTER_IMAGE_BYTES
     raw = upload.read(limit + 1)
     if len(raw) > limit:
-        raise Refused({"image": [f"The file is larger than {limit // 1024:,} KiB."]})
+        raise Refused(
+            {
+                "image": [
+                    gettext("The file is larger than %(limit)s KiB.")
+                    % {"limit": format(limit // 1024, ",")}
+                ]
+            }
+        )
     try:
         return cleaned(raw, max_pixels=settings.MUSTER_IMAGE_PIXELS)
     except NotAPicture as error:

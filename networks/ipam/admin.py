@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     RuleAdmin,
@@ -78,7 +80,7 @@ class SubnetAdmin(RuleAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         general = ("name", "organization"), ("subnet", "master_subnet"), "description"
         shown = [(None, {"fields": general})]
-        return shown if obj is None else [*shown, ("Addresses", {"fields": ["usage"]})]
+        return shown if obj is None else [*shown, (gettext("Addresses"), {"fields": ["usage"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [] if obj is None else ["usage"]
@@ -86,17 +88,17 @@ class SubnetAdmin(RuleAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(address_count=Count("addresses"))
 
-    @display(description="Organization", ordering="organization__name")
+    @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Subnet) -> str:
         return str(obj.organization) if obj.organization else badge("Shared", "busy")
 
-    @display(description="Addresses", ordering="address_count")
+    @display(description=_("Addresses"), ordering="address_count")
     def taken(self, obj: Any) -> str:
         total = obj.hosts.count
         text = f"{obj.address_count} of {as_count(total)}"
         return badge(text, "warn") if obj.address_count > total * NEARLY_FULL else text
 
-    @display(description="Used")
+    @display(description=_("Used"))
     def usage(self, obj: Subnet) -> str:
         found = rules.allocation(obj)
         return format_html(
@@ -113,7 +115,10 @@ class SubnetAdmin(RuleAdmin):
     def deletion_effects(self, obj: Subnet) -> list[str]:
         parts, taken = obj.child_subnets.count(), obj.addresses.count()
         return (
-            [f"{parts} smaller subnets and {taken} addresses are deleted too."]
+            [
+                gettext("%(parts)s smaller subnets and %(taken)s addresses are deleted too.")
+                % {"parts": parts, "taken": taken}
+            ]
             if parts or taken
             else []
         )
@@ -171,7 +176,7 @@ class IpAddressAdmin(RuleAdmin):
     ordering = ["number"]
     fields = ["subnet", "ip_address", "description"]
 
-    @display(description="Used by")
+    @display(description=_("Used by"))
     def user(self, obj: IpAddress) -> str:
         for name in ("vpn", "vpn_client"):
             found = getattr(obj, name, None)

@@ -5,6 +5,8 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import ScopedRelatedFilter, action, display
 from pki import rules
@@ -38,12 +40,12 @@ class CaAdmin(CertifiedAdmin):
         return [
             (None, {"fields": [("name", "organization"), "notes", "auto_renew"]}),
             (
-                "New certificate",
+                gettext("New certificate"),
                 {"fields": ["common_name", "issuer", ("key_length", "digest"), "validity_end",
                             "more_extensions"]},
             ),
             (
-                "Subject",
+                gettext("Subject"),
                 {
                     "fields": [("country_code", "state"), ("city", "email"),
                                ("organization_name", "organizational_unit_name")],
@@ -51,7 +53,7 @@ class CaAdmin(CertifiedAdmin):
                 },
             ),
             (
-                "Or import a certificate",
+                gettext("Or import a certificate"),
                 {"fields": ["certificate", "private_key", "passphrase"], "classes": ["collapse"]},
             ),
         ]  # fmt: skip
@@ -60,11 +62,11 @@ class CaAdmin(CertifiedAdmin):
         live = Q(certs__revoked=False, certs__validity_end__gt=timezone.now())
         return super().get_queryset(request).annotate(live_count=Count("certs", live))
 
-    @display(description="Key", ordering="key_length")
+    @display(description=_("Key"), ordering="key_length")
     def key_kind(self, obj: Ca) -> str:
         return describe(obj.key_length)
 
-    @display(description="Live certificates", ordering="live_count")
+    @display(description=_("Live certificates"), ordering="live_count")
     def live(self, obj: Any) -> int:
         return int(obj.live_count)
 
@@ -106,7 +108,7 @@ class CaAdmin(CertifiedAdmin):
         row = self.get_object(request, str(object_id)) if object_id else None
         return bool(row and row.issuer_id) and self.may_change_signed(request, object_id)
 
-    @action(description="Renew", icon="autorenew", permissions=["renew"])
+    @action(description=_("Renew"), icon="autorenew", permissions=["renew"])
     def renew(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = self.row_for(request, object_id, "update")
         form = RenewForm(posted(request))
@@ -121,10 +123,15 @@ class CaAdmin(CertifiedAdmin):
             "needs its new certificate. With the key kept, both certificates are good."
         )
         return done or self.ask(
-            request, row, form, title=f"Renew {row}", button="Renew", told=told
+            request,
+            row,
+            form,
+            title=gettext("Renew %(row)s") % {"row": row},
+            button=gettext("Renew"),
+            told=told,
         )
 
-    @action(description="Revoke", icon="block", permissions=["revoke"])
+    @action(description=_("Revoke"), icon="block", permissions=["revoke"])
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = self.row_for(request, object_id, "update")
         form = RevokeForm(posted(request))
@@ -134,5 +141,11 @@ class CaAdmin(CertifiedAdmin):
         )  # fmt: skip
         told = "Nothing that it signed is good any more, and this cannot be taken back."
         return done or self.ask(
-            request, row, form, title=f"Revoke {row}", button="Revoke", told=told, danger=True
+            request,
+            row,
+            form,
+            title=gettext("Revoke %(row)s") % {"row": row},
+            button=gettext("Revoke"),
+            told=told,
+            danger=True,
         )

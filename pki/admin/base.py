@@ -11,6 +11,8 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 from django.utils.text import get_valid_filename
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import DropdownFilter, RuleAdmin, RuleForm, admin_url, badge, display
 from controller.base.errors import Refused
@@ -40,12 +42,12 @@ def expiry_badge(row: Ca | Cert) -> str:
 
 
 class ExpiryFilter(DropdownFilter):
-    title = "when it ends"
+    title = _("when it ends")
     parameter_name = "ends"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         spans = [(str(span.days), f"Within {span.days} d") for span in NOTICES]
-        return [*spans, ("ended", "Has ended"), ("revoked", "Is revoked")]
+        return [*spans, ("ended", gettext("Has ended")), ("revoked", gettext("Is revoked"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value, now = self.value(), timezone.now()
@@ -84,11 +86,11 @@ class CertifiedAdmin(RuleAdmin):
             rows = rows.defer(*SECRET_COLUMNS)
         return rows
 
-    @display(description="Validity", ordering="validity_end")
+    @display(description=_("Validity"), ordering="validity_end")
     def validity(self, obj: Ca | Cert) -> str:
         return expiry_badge(obj)
 
-    @display(description="Organization", ordering="organization__name")
+    @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Ca | Cert) -> str:
         return str(obj.organization) if obj.organization else badge("Shared", "busy")
 
@@ -137,7 +139,13 @@ class CertifiedAdmin(RuleAdmin):
         row = self.keyed_row(request, pk)
         form = Pkcs12Form(posted(request))
         if not form.is_valid():
-            return self.ask(request, row, form, title="Download as PKCS#12", button="Download")
+            return self.ask(
+                request,
+                row,
+                form,
+                title=gettext("Download as PKCS#12"),
+                button=gettext("Download"),
+            )
         own, *issuers = read_certificates(row.bundle)
         try:
             data = pkcs12_bundle(
@@ -145,7 +153,13 @@ class CertifiedAdmin(RuleAdmin):
             )
         except Rejected as rejected:
             form.add_error("passphrase", rejected.errors["passphrase"])
-            return self.ask(request, row, form, title="Download as PKCS#12", button="Download")
+            return self.ask(
+                request,
+                row,
+                form,
+                title=gettext("Download as PKCS#12"),
+                button=gettext("Download"),
+            )
         return download(data, "application/x-pkcs12", f"{row.name}.p12")
 
     def keyed_row(self, request: HttpRequest, pk: int) -> Any:

@@ -2,6 +2,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import ScopedRelatedFilter, action, display
 from pki import rules
@@ -35,12 +37,12 @@ class CertAdmin(CertifiedAdmin):
         return [
             (None, {"fields": [("name", "organization"), "ca", "notes", "auto_renew"]}),
             (
-                "New certificate",
+                gettext("New certificate"),
                 {"fields": ["common_name", "purpose", "names", ("key_length", "digest"),
                             "validity_end", "more_extensions"]},
             ),
             (
-                "Subject",
+                gettext("Subject"),
                 {
                     "fields": [("country_code", "state"), ("city", "email"),
                                ("organization_name", "organizational_unit_name")],
@@ -48,26 +50,30 @@ class CertAdmin(CertifiedAdmin):
                 },
             ),
             (
-                "Or import a certificate of the CA",
+                gettext("Or import a certificate of the CA"),
                 {"fields": ["certificate", "private_key", "passphrase"], "classes": ["collapse"]},
             ),
         ]  # fmt: skip
 
-    @display(description="Key", ordering="key_length")
+    @display(description=_("Key"), ordering="key_length")
     def key_kind(self, obj: Cert) -> str:
         return describe(obj.key_length)
 
-    @display(description="Renewal", ordering="auto_renew")
+    @display(description=_("Renewal"), ordering="auto_renew")
     def renewal(self, obj: Cert) -> str:
-        return "by itself" if obj.auto_renew else "by hand"
+        return gettext("by itself") if obj.auto_renew else gettext("by hand")
 
     def deletion_effects(self, obj: Cert) -> list[str]:
-        return [] if obj.revoked else ["It is revoked: whoever has it can no longer use it."]
+        return (
+            []
+            if obj.revoked
+            else [gettext("It is revoked: whoever has it can no longer use it.")]
+        )
 
     def has_renew_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self.may_change_signed(request, object_id)
 
-    @action(description="Renew", icon="autorenew", permissions=["renew"])
+    @action(description=_("Renew"), icon="autorenew", permissions=["renew"])
     def renew(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = self.row_for(request, object_id, "update")
         form = RenewForm(posted(request))
@@ -80,10 +86,15 @@ class CertAdmin(CertifiedAdmin):
         )
         told = "It gets a new certificate, valid as long again. The old one stays good till its end."
         return done or self.ask(
-            request, row, form, title=f"Renew {row}", button="Renew", told=told
+            request,
+            row,
+            form,
+            title=gettext("Renew %(row)s") % {"row": row},
+            button=gettext("Renew"),
+            told=told,
         )
 
-    @action(description="Revoke", icon="block", permissions=["renew"])
+    @action(description=_("Revoke"), icon="block", permissions=["renew"])
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = self.row_for(request, object_id, "update")
         form = RevokeForm(posted(request))
@@ -93,5 +104,11 @@ class CertAdmin(CertifiedAdmin):
         )  # fmt: skip
         told = "Nobody can use it any more, and this cannot be taken back."
         return done or self.ask(
-            request, row, form, title=f"Revoke {row}", button="Revoke", told=told, danger=True
+            request,
+            row,
+            form,
+            title=gettext("Revoke %(row)s") % {"row": row},
+            button=gettext("Revoke"),
+            told=told,
+            danger=True,
         )

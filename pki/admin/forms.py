@@ -3,6 +3,8 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     RuleForm,
@@ -31,11 +33,11 @@ class CertifiedForm(RuleForm):
     """Form of a new CA or certificate, created here or imported."""
 
     key_length = forms.ChoiceField(
-        label="Key",
+        label=_("Key"),
         choices=[(kind, keys.describe(kind)) for kind in keys.KINDS],
         initial="256",
         widget=UnfoldAdminSelectWidget,
-        help_text="ECDSA is fast on small devices. RSA also works on very old ones.",
+        help_text=_("ECDSA is fast on small devices. RSA also works on very old ones."),
     )
     digest = forms.ChoiceField(
         choices=[(name, name.upper()) for name in keys.DIGESTS],
@@ -45,20 +47,22 @@ class CertifiedForm(RuleForm):
     more_extensions = forms.CharField(
         required=False,
         widget=area(2),
-        help_text="One extension per line, in OpenSSL's syntax, such as keyUsage = critical, digitalSignature.",
+        help_text=_(
+            "One extension per line, in OpenSSL's syntax, such as keyUsage = critical, digitalSignature."
+        ),
     )
     certificate = forms.CharField(
         required=False,
         widget=area(4),
-        help_text="PEM. The certificates of the issuers may follow.",
+        help_text=_("PEM. The certificates of the issuers may follow."),
     )
-    private_key = forms.CharField(required=False, widget=area(4), help_text="PEM.")
+    private_key = forms.CharField(required=False, widget=area(4), help_text=_("PEM."))
     passphrase = forms.CharField(
         required=False,
         strip=False,
         max_length=64,
         widget=UnfoldAdminPasswordWidget(attrs=NO_COMPLETION),
-        help_text="Passphrase of the private key, if it has one.",
+        help_text=_("Passphrase of the private key, if it has one."),
     )
 
     life: str
@@ -73,7 +77,9 @@ class CertifiedForm(RuleForm):
             line for line in self.cleaned_data["more_extensions"].splitlines() if line.strip()
         ]
         if len(lines) > MOST_LINES:
-            raise forms.ValidationError(f"At most {MOST_LINES} lines.")
+            raise forms.ValidationError(
+                gettext("At most %(most_lines)s lines.") % {"most_lines": MOST_LINES}
+            )
         return [_extension(line) for line in lines]
 
     def rule_values(self) -> dict[str, Any]:
@@ -109,7 +115,7 @@ class CaForm(CertifiedForm):
     def clean_issuer(self) -> Ca | None:
         issuer: Ca | None = self.cleaned_data["issuer"]
         if issuer is not None and not type(self).may_in(issuer.owner_id):
-            raise forms.ValidationError("You may not sign authorities with this one.")
+            raise forms.ValidationError(gettext("You may not sign authorities with this one."))
         return issuer
 
 
@@ -120,10 +126,10 @@ class CertForm(CertifiedForm):
         choices=list(PURPOSES.items()), required=False, widget=UnfoldAdminSelectWidget
     )
     names = forms.CharField(
-        label="Host names and addresses",
+        label=_("Host names and addresses"),
         required=False,
         widget=area(2),
-        help_text="Names that clients check, such as DNS:vpn.example.org, IP:192.0.2.1.",
+        help_text=_("Names that clients check, such as DNS:vpn.example.org, IP:192.0.2.1."),
     )
 
     class Meta:
@@ -143,9 +149,9 @@ class CertForm(CertifiedForm):
 
 class RenewForm(forms.Form):
     keep_key = forms.BooleanField(
-        label="Keep the key",
+        label=_("Keep the key"),
         required=False,
-        help_text="The same key with a new certificate.",
+        help_text=_("The same key with a new certificate."),
     )
 
 
@@ -159,14 +165,16 @@ class Pkcs12Form(forms.Form):
         max_length=64,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs=NO_COMPLETION),
-        help_text="Needed to open the file. The portal does not store it.",
+        help_text=_("Needed to open the file. The portal does not store it."),
     )
 
 
 def _extension(line: str) -> dict[str, Any]:
     name, found, value = (part.strip() for part in line.partition("="))
     if not found or not value:
-        raise forms.ValidationError(f"{line[:80]}: write name = value.")
+        raise forms.ValidationError(
+            gettext("%(line)s: write name = value.") % {"line": line[:80]}
+        )
     words = [word.strip() for word in value.split(",")]
     critical = words[0] == "critical"
     key = "oid" if name[:1].isdigit() else "name"

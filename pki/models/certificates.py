@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.models import Dated
@@ -26,21 +27,21 @@ from pki.engine.summary import Line, summarize
 class Reason(models.TextChoices):
     """Revocation reasons of RFC 5280, 5.3.1, without those for reversible revocations."""
 
-    UNSPECIFIED = "unspecified", "Unspecified"
-    KEY_COMPROMISE = "keyCompromise", "The key was exposed"
-    CA_COMPROMISE = "cACompromise", "The authority's key was exposed"
-    AFFILIATION_CHANGED = "affiliationChanged", "Its holder changed"
-    SUPERSEDED = "superseded", "Replaced by another"
-    CESSATION = "cessationOfOperation", "No longer in use"
-    PRIVILEGE_WITHDRAWN = "privilegeWithdrawn", "Its holder may no longer use it"
+    UNSPECIFIED = "unspecified", _("Unspecified")
+    KEY_COMPROMISE = "keyCompromise", _("The key was exposed")
+    CA_COMPROMISE = "cACompromise", _("The authority's key was exposed")
+    AFFILIATION_CHANGED = "affiliationChanged", _("Its holder changed")
+    SUPERSEDED = "superseded", _("Replaced by another")
+    CESSATION = "cessationOfOperation", _("No longer in use")
+    PRIVILEGE_WITHDRAWN = "privilegeWithdrawn", _("Its holder may no longer use it")
 
 
 class Enrollment(models.TextChoices):
     """Who may request certificates over ACME and EST."""
 
-    OFF = "off", "Nobody"
-    DEVICES = "devices", "Devices, by their own key"
-    OPEN = "open", "Also whoever answers for a name over HTTP (ACME http-01)"
+    OFF = "off", _("Nobody")
+    DEVICES = "devices", _("Devices, by their own key")
+    OPEN = "open", _("Also whoever answers for a name over HTTP (ACME http-01)")
 
 
 class CertifiedQuerySet(OrganizationScopedQuerySet):
@@ -68,33 +69,35 @@ class Certified(Shareable, Dated):
     name = models.CharField(max_length=64)
     notes = models.TextField(blank=True)
     key_length = models.CharField(
-        "key", max_length=8, default="2048", help_text="bits, or the kind of key"
+        _("key"), max_length=8, default="2048", help_text=_("bits, or the kind of key")
     )
-    digest = models.CharField("digest algorithm", max_length=8, default="sha256")
+    digest = models.CharField(_("digest algorithm"), max_length=8, default="sha256")
     validity_start = models.DateTimeField()
     validity_end = models.DateTimeField(db_index=True)
     country_code = models.CharField(max_length=2, blank=True)
-    state = models.CharField("state or province", max_length=64, blank=True)
+    state = models.CharField(_("state or province"), max_length=64, blank=True)
     city = models.CharField(max_length=64, blank=True)
-    organization_name = models.CharField("organization", max_length=64, blank=True)
+    organization_name = models.CharField(_("organization"), max_length=64, blank=True)
     organizational_unit_name = models.CharField(max_length=64, blank=True)
-    email = models.EmailField("e-mail address", blank=True)
+    email = models.EmailField(_("e-mail address"), blank=True)
     common_name = models.CharField(max_length=64, blank=True)
     extensions = models.JSONField(default=list, blank=True, validators=[valid_extensions])
     serial_number = models.CharField(max_length=50)
-    certificate = models.TextField(help_text="PEM")
+    certificate = models.TextField(help_text=_("PEM"))
     private_key = EncryptedTextField(
-        blank=True, help_text="PEM; empty where the device keeps its own"
+        blank=True, help_text=_("PEM; empty where the device keeps its own")
     )
-    passphrase = EncryptedTextField(blank=True, help_text="Passphrase of the private key.")
+    passphrase = EncryptedTextField(blank=True, help_text=_("Passphrase of the private key."))
     auto_renew = models.BooleanField(
-        "renew automatically",
+        _("renew automatically"),
         default=False,
-        help_text="Renew 30 days before the certificate expires, short-lived ones in their last third.",
+        help_text=_(
+            "Renew 30 days before the certificate expires, short-lived ones in their last third."
+        ),
     )
     revoked = models.BooleanField(default=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    revocation_reason = models.CharField("reason", max_length=24, choices=Reason, blank=True)
+    revocation_reason = models.CharField(_("reason"), max_length=24, choices=Reason, blank=True)
 
     objects = CertifiedQuerySet.as_manager()  # type: ignore[misc]
 
@@ -160,22 +163,22 @@ class Ca(Certified):
 
     issuer = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="intermediates",
-        help_text="Issuer, if it is in the portal.",
+        help_text=_("Issuer, if it is in the portal."),
     )  # fmt: skip
     chain = models.TextField(
-        blank=True, help_text="PEM certificates of the issuers, nearest first."
+        blank=True, help_text=_("PEM certificates of the issuers, nearest first.")
     )
     enrollment = models.CharField(
         max_length=8, choices=Enrollment, default=Enrollment.OFF,
-        help_text="Devices and programs that may request certificates over ACME and EST.",
+        help_text=_("Devices and programs that may request certificates over ACME and EST."),
     )  # fmt: skip
     # Hashes (hex) of name and key, by which OCSP requests identify the CA.
     ocsp_sha1 = models.CharField(max_length=80, editable=False, db_index=True)
     ocsp_sha256 = models.CharField(max_length=128, editable=False, db_index=True)
 
     class Meta:
-        verbose_name = "certificate authority"
-        verbose_name_plural = "certificate authorities"
+        verbose_name = _("certificate authority")
+        verbose_name_plural = _("certificate authorities")
         ordering = ["-created", "-pk"]
         constraints = unique_names("ca")
 
@@ -198,10 +201,10 @@ class Cert(Certified):
         "cert:secret", whole=frozenset({"private_key", "passphrase"})
     )
 
-    ca = models.ForeignKey(Ca, models.PROTECT, related_name="certs", verbose_name="CA")
+    ca = models.ForeignKey(Ca, models.PROTECT, related_name="certs", verbose_name=_("CA"))
 
     class Meta:
-        verbose_name = "certificate"
+        verbose_name = _("certificate")
         ordering = ["-created", "-pk"]
         constraints = [
             *unique_names("cert"),

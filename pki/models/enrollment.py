@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, OrganizationScoped
 from controller.base.models import Base
@@ -22,13 +23,13 @@ class AcmeAccount(OrganizationScoped, Base):
     organization_path = "ca__organization"
 
     class Status(models.TextChoices):
-        VALID = "valid", "Valid"
-        DEACTIVATED = "deactivated", "Deactivated"
+        VALID = "valid", _("Valid")
+        DEACTIVATED = "deactivated", _("Deactivated")
 
     ca = models.ForeignKey(Ca, models.CASCADE, related_name="acme_accounts")
     organization = models.ForeignKey(
         Organization, models.CASCADE, null=True, blank=True, related_name="+",
-        help_text="Purpose of the certificates.",
+        help_text=_("Purpose of the certificates."),
     )  # fmt: skip
     jwk = models.JSONField()
     thumbprint = models.CharField(max_length=64)
@@ -50,13 +51,13 @@ class AcmeOrder(OrganizationScoped, Base):
     organization_path = "account__ca__organization"
 
     class Status(models.TextChoices):
-        PENDING = "pending", "Pending"
-        READY = "ready", "Ready"
-        VALID = "valid", "Valid"
-        INVALID = "invalid", "Invalid"
+        PENDING = "pending", _("Pending")
+        READY = "ready", _("Ready")
+        VALID = "valid", _("Valid")
+        INVALID = "invalid", _("Invalid")
 
     account = models.ForeignKey(AcmeAccount, models.CASCADE, related_name="orders")
-    identifiers = models.JSONField(help_text="DNS names, sorted.")
+    identifiers = models.JSONField(help_text=_("DNS names, sorted."))
     expires = models.DateTimeField(default=order_expiry)
     cert = models.ForeignKey(
         Cert, models.SET_NULL, null=True, blank=True, related_name="acme_orders"
@@ -83,10 +84,10 @@ class AcmeAuthorization(OrganizationScoped, Base):
     organization_path = "order__account__ca__organization"
 
     class Status(models.TextChoices):
-        PENDING = "pending", "Pending"
-        PROCESSING = "processing", "Processing"
-        VALID = "valid", "Valid"
-        INVALID = "invalid", "Invalid"
+        PENDING = "pending", _("Pending")
+        PROCESSING = "processing", _("Processing")
+        VALID = "valid", _("Valid")
+        INVALID = "invalid", _("Invalid")
 
     order = models.ForeignKey(AcmeOrder, models.CASCADE, related_name="authorizations")
     identifier = models.CharField(max_length=253)

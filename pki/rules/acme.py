@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict, NotPermitted, Refused, Unreachable
 from controller.celery import enqueue_on_commit
@@ -64,10 +65,16 @@ def update_contact(account: AcmeAccount, contact: object) -> None:
 
 def check_contact(contact: object) -> list[str]:
     if not isinstance(contact, list | tuple) or len(contact) > MOST_CONTACTS:
-        raise Refused(f"contact is a list of at most {MOST_CONTACTS}.", code="invalidContact")
+        raise Refused(
+            gettext("contact is a list of at most %(most_contacts)s.")
+            % {"most_contacts": MOST_CONTACTS},
+            code="invalidContact",
+        )
     for address in contact:
         if not isinstance(address, str) or not re.fullmatch(r"mailto:[^\s,?]{3,250}", address):
-            raise Refused("A contact reads mailto:user@host.", code="unsupportedContact")
+            raise Refused(
+                gettext("A contact reads mailto:user@host."), code="unsupportedContact"
+            )
     return list(contact)
 
 
@@ -82,7 +89,7 @@ def change_key(account: AcmeAccount, jwk: dict[str, Any]) -> None:
         with transaction.atomic():
             account.save(update_fields=["jwk", "thumbprint"])
     except IntegrityError as error:
-        raise Conflict("Another account has this key.", code="conflict") from error
+        raise Conflict(gettext("Another account has this key."), code="conflict") from error
 
 
 @transaction.atomic
@@ -90,7 +97,10 @@ def order(account: AcmeAccount, names: Collection[str], *, own: Collection[str])
     """Create an order for these names. The device's `own` names need no validation."""
     wanted = sorted({name.lower() for name in names})
     if not wanted or len(wanted) > MOST_NAMES:
-        raise Refused(f"An order is for 1 to {MOST_NAMES} names.", code="malformed")
+        raise Refused(
+            gettext("An order is for 1 to %(most_names)s names.") % {"most_names": MOST_NAMES},
+            code="malformed",
+        )
     for name in wanted:
         _check_name(account, name, own)
     unfinished = account.orders.filter(certificate="", expires__gt=timezone.now())
@@ -150,7 +160,10 @@ def finalize(made: AcmeOrder, csr: bytes) -> AcmeOrder:
     locked = AcmeOrder.objects.select_for_update(of=("self",)).select_related("account__ca")
     row: AcmeOrder = locked.get(pk=made.pk)
     if row.status != AcmeOrder.Status.READY:
-        raise NotPermitted(f"The order is {row.status}, not ready.", code="orderNotReady")
+        raise NotPermitted(
+            gettext("The order is %(status)s, not ready.") % {"status": row.status},
+            code="orderNotReady",
+        )
     account = row.account
     try:
         check_key(csr, jws.public_key(account.jwk))
@@ -170,19 +183,19 @@ def revoke_issued(
     """Revoke a certificate, authorized by its account or by its own key."""
     code = 0 if reason is None else reason
     if not isinstance(code, int) or code not in REASONS:
-        raise Refused("Not a reason that can be given.", code="badRevocationReason")
+        raise Refused(gettext("Not a reason that can be given."), code="badRevocationReason")
     try:
         serial, public_key = _identify(der)
     except Rejected as rejected:
-        raise Refused("Not a certificate.", code="malformed") from rejected
+        raise Refused(gettext("Not a certificate."), code="malformed") from rejected
     cert = Cert.objects.filter(ca=ca, serials__serial_number=serial).first()
     if cert is None:
-        raise Refused("Not a certificate of this authority.", code="malformed")
+        raise Refused(gettext("Not a certificate of this authority."), code="malformed")
     ordered = account is not None and cert.acme_orders.filter(account=account).exists()
     if not ordered and public_key != key:
-        raise NotPermitted("Neither your order nor your key.", code="unauthorized")
+        raise NotPermitted(gettext("Neither your order nor your key."), code="unauthorized")
     if cert.revoked:
-        raise Refused("It is revoked already.", code="alreadyRevoked")
+        raise Refused(gettext("It is revoked already."), code="alreadyRevoked")
     done: Cert = revoke(cert, reason=REASONS[code])
     return done
 
@@ -202,6 +215,7 @@ def _check_name(account: AcmeAccount, name: str, own: Collection[str]) -> None:
     if account.ca.enrollment != Enrollment.OPEN:
         told = ", ".join(sorted(own)) or "none"
         raise Refused(
-            f"{name} is not a name of this device, which are: {told}.",
+            gettext("%(name)s is not a name of this device, which are: %(told)s.")
+            % {"name": name, "told": told},
             code="rejectedIdentifier",
         )

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.database import conflict_if_used
 from controller.base.errors import Conflict, Refused
@@ -96,7 +97,10 @@ def update_ca(ca: Ca, **values: Any) -> Ca:
     organization = values.get("organization", ca.organization)
     below = (ca.certs.all(), ca.intermediates.all())
     if organization and any(rows.exclude(organization=organization).exists() for rows in below):
-        raise Conflict(f"{ca} has certificates of other organizations, so it cannot move.")
+        raise Conflict(
+            gettext("%(ca)s has certificates of other organizations, so it cannot move.")
+            % {"ca": ca}
+        )
     for name, value in values.items():
         setattr(ca, name, value)
     _check_place(ca)
@@ -114,8 +118,11 @@ def delete_ca(ca: Ca) -> None:
     live = ca.certs.live().count()
     if live:
         raise Conflict(
-            f"{ca} has {live} certificates that are neither revoked nor expired. "
-            "Revoke or delete those first."
+            gettext(
+                "%(ca)s has %(live)s certificates that are neither revoked nor expired. "
+                "Revoke or delete those first."
+            )
+            % {"ca": ca, "live": live}
         )
     if ca.issuer is not None and ca.validity_end > timezone.now():
         revoke(ca, reason=Reason.CESSATION)
@@ -126,15 +133,20 @@ def delete_ca(ca: Ca) -> None:
 
 def check_renewable(ca: Ca) -> None:
     if ca.revoked:
-        raise Conflict(f"{ca} is revoked, which is final: create another CA instead.")
+        raise Conflict(
+            gettext("%(ca)s is revoked, which is final: create another CA instead.")
+            % {"ca": ca}
+        )
     if ca.issuer is not None:
         check_signer(ca.issuer)
         return
     own = ca.parsed
     if own.issuer != own.subject:
         raise Refused(
-            "Its issuer is not here, so it cannot be renewed here: have its certificate renewed "
-            "there, and import it."
+            gettext(
+                "Its issuer is not here, so it cannot be renewed here: have its certificate renewed "
+                "there, and import it."
+            )
         )
 
 

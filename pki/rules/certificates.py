@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.database import conflict_if_used
 from controller.base.errors import Conflict, Refused
@@ -169,7 +170,10 @@ def delete_cert(cert: Cert) -> None:
 
 def check_renewable(cert: Cert) -> None:
     if cert.revoked:
-        raise Conflict(f"{cert} is revoked, which is final: issue a new certificate instead.")
+        raise Conflict(
+            gettext("%(cert)s is revoked, which is final: issue a new certificate instead.")
+            % {"cert": cert}
+        )
 
 
 def _sign_again(cert: Cert, ca: Ca, public_key: keys.PublicKey, *, ends: datetime) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from cryptography import x509
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization
 from controller.base.errors import Conflict, NotPermitted, Refused
@@ -32,9 +33,11 @@ class Holder:
 
 def check_holder(ca: Ca, holder: Holder) -> None:
     if ca.enrollment == Enrollment.OFF:
-        raise NotPermitted(f"{ca} is not open for enrollment.")
+        raise NotPermitted(gettext("%(ca)s is not open for enrollment.") % {"ca": ca})
     if ca.organization_id not in (None, holder.organization.pk):
-        raise NotPermitted(f"{ca} belongs to another organization than the device.")
+        raise NotPermitted(
+            gettext("%(ca)s belongs to another organization than the device.") % {"ca": ca}
+        )
 
 
 def enroll(
@@ -47,7 +50,14 @@ def enroll(
     fitting = [name for name in sorted(names) if len(name) <= LONGEST_COMMON_NAME]
     common_name = request.subject.common_name or (fitting or [""])[0]
     if not common_name:
-        raise Refused({"csr": [f"One name has at most {LONGEST_COMMON_NAME} characters."]})
+        raise Refused(
+            {
+                "csr": [
+                    gettext("One name has at most %(longest_common_name)s characters.")
+                    % {"longest_common_name": LONGEST_COMMON_NAME}
+                ]
+            }
+        )
     values = {
         "validity_end": min(timezone.now() + LIFE, ca.validity_end),
         "extensions": _extensions(names),
@@ -62,7 +72,10 @@ def enroll(
         )  # fmt: skip
     if present.private_key:
         raise Conflict(
-            f"{common_name} has a certificate whose key is kept here; revoke it first."
+            gettext(
+                "%(common_name)s has a certificate whose key is kept here; revoke it first."
+            )
+            % {"common_name": common_name}
         )
     return replace(present, request.public_key, **values)
 
@@ -70,17 +83,24 @@ def enroll(
 def check_names(request: SigningRequest, names: Collection[str]) -> None:
     if set(request.dns_names) != set(names):
         told = ", ".join(request.dns_names) or "none"
-        raise Refused({"csr": [f"The request names {told}; allowed are {', '.join(names)}."]})
+        raise Refused(
+            {
+                "csr": [
+                    gettext("The request names %(told)s; allowed are %(names)s.")
+                    % {"told": told, "names": ", ".join(names)}
+                ]
+            }
+        )
     alternatives = request.alternative_names or ()
     if not all(isinstance(name, x509.DNSName) for name in alternatives):
-        raise Refused({"csr": ["Only DNS names can be asked for."]})
+        raise Refused({"csr": [gettext("Only DNS names can be asked for.")]})
 
 
 def check_key(csr: bytes, account_key: PublicKey) -> None:
     """Refuse the account's own key in a certificate (RFC 8555, 11.1)."""
     with refusing():
         if read_request(csr).public_key == account_key:
-            raise Refused("The account's own key cannot be certified.")
+            raise Refused(gettext("The account's own key cannot be certified."))
 
 
 def _extensions(names: Collection[str]) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict
 from pki.engine import ocsp
@@ -63,8 +64,11 @@ def publish(ca: Ca) -> RevocationList:
     """Sign a new CRL with the next number."""
     if not may_sign_lists(ca.parsed):
         raise Conflict(
-            f"The key usage of {ca} has no cRLSign: clients would refuse its revocation list. "
-            "They learn by OCSP what it has revoked."
+            gettext(
+                "The key usage of %(ca)s has no cRLSign: clients would refuse its revocation "
+                "list. They learn by OCSP what it has revoked."
+            )
+            % {"ca": ca}
         )
     now = timezone.now().replace(microsecond=0)
     before = RevocationList.objects.select_for_update().filter(ca=ca).first()

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict, Refused
 from pki.engine import keys
@@ -143,7 +144,12 @@ def check_common_name(row: Ca | Cert) -> None:
     if others.exclude(pk=row.pk).exists():
         kind = row._meta.verbose_name
         raise Refused(
-            {"common_name": [f"A {kind} with this common name exists in this organization."]}
+            {
+                "common_name": [
+                    gettext("A %(kind)s with this common name exists in this organization.")
+                    % {"kind": kind}
+                ]
+            }
         )
 
 
@@ -158,9 +164,14 @@ def check_organization(row: Ca | Cert, ca: Ca, label: str) -> None:
 
 def check_signer(ca: Ca) -> None:
     if ca.revoked:
-        raise Conflict(f"{ca} is revoked: what it would sign, nobody would trust.")
+        raise Conflict(
+            gettext("%(ca)s is revoked: what it would sign, nobody would trust.") % {"ca": ca}
+        )
     if ca.validity_end <= timezone.now():
-        raise Conflict(f"{ca} ended on {ca.validity_end:%Y-%m-%d}: renew it first.")
+        raise Conflict(
+            gettext("%(ca)s ended on %(validity_end)s: renew it first.")
+            % {"ca": ca, "validity_end": format(ca.validity_end, "%Y-%m-%d")}
+        )
 
 
 def kind_for_renewal(row: Ca | Cert) -> str:

@@ -9,6 +9,8 @@ from django.http.response import HttpResponseBase
 from django.template.defaultfilters import filesizeformat
 from django.urls import path
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.accounts.rules.audit import record_audit
@@ -64,7 +66,7 @@ class BackupPlanAdmin(RuleAdmin):
     search_fields = ["name"]
     fieldsets = [
         (None, {"fields": [("name", "organization"), "group", "enabled"]}),
-        ("Schedule", {"fields": ["hours", ("keep", "keep_on_device")]}),
+        (_("Schedule"), {"fields": ["hours", ("keep", "keep_on_device")]}),
     ]
     change_form_template = "admin/supervisor_proxy/backupplan/change_form.html"
 
@@ -82,27 +84,31 @@ class BackupPlanAdmin(RuleAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["organization"] if obj else []
 
-    @display(description="Devices")
+    @display(description=_("Devices"))
     def of(self, obj: BackupPlan) -> str:
-        return f"Group {obj.group}" if obj.group else "All its devices"
+        return (
+            gettext("Group %(group)s") % {"group": obj.group}
+            if obj.group
+            else gettext("All its devices")
+        )
 
-    @display(description="Every", ordering="hours")
+    @display(description=_("Every"), ordering="hours")
     def every(self, obj: BackupPlan) -> str:
-        return f"{obj.hours} h"
+        return gettext("%(hours)s h") % {"hours": obj.hours}
 
-    @display(description="Stored", ordering="stored")
+    @display(description=_("Stored"), ordering="stored")
     def kept(self, obj: Any) -> int:
         return int(obj.stored)
 
-    @display(description="Failed", ordering="failed")
+    @display(description=_("Failed"), ordering="failed")
     def failures(self, obj: Any) -> str:
         return badge(str(obj.failed), "bad") if obj.failed else "0"
 
-    @display(description="Newest", ordering="newest")
+    @display(description=_("Newest"), ordering="newest")
     def last(self, obj: Any) -> str:
         return relative_time(obj.newest)
 
-    @display(description="State", ordering="enabled")
+    @display(description=_("State"), ordering="enabled")
     def state(self, obj: BackupPlan) -> str:
         return badge("On", "good") if obj.enabled else badge("Off", "mute")
 
@@ -147,7 +153,7 @@ class StoredBackupAdmin(RuleAdmin):
     ]  # fmt: skip
     list_select_related = ["supervisor__device__organization", "plan"]
     search_fields = ["supervisor__device__name", "slug", "sha256"]
-    search_help_text = "Device, or name or SHA-256 of the backup"
+    search_help_text = _("Device, or name or SHA-256 of the backup")
     change_form_template = "admin/supervisor_proxy/storedbackup/change_form.html"
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
@@ -159,36 +165,36 @@ class StoredBackupAdmin(RuleAdmin):
         rows = super().get_queryset(request).defer("password")
         return rows.select_related("supervisor__device__organization", "plan")
 
-    @display(description="Device", ordering="supervisor__device__name")
+    @display(description=_("Device"), ordering="supervisor__device__name")
     def on(self, obj: StoredBackup) -> str:
         return obj.supervisor.device.name
 
-    @display(description="Organization", ordering="supervisor__device__organization__name")
+    @display(description=_("Organization"), ordering="supervisor__device__organization__name")
     def organization(self, obj: StoredBackup) -> str:
         return obj.supervisor.device.organization.name
 
-    @display(description="Plan", ordering="plan__name")
+    @display(description=_("Plan"), ordering="plan__name")
     def of_plan(self, obj: StoredBackup) -> str:
         return str(obj.plan or "-")
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def state(self, obj: StoredBackup) -> str:
         return state_of(obj)
 
-    @display(description="Size", ordering="size")
+    @display(description=_("Size"), ordering="size")
     def bytes(self, obj: StoredBackup) -> str:
         return filesizeformat(obj.size) if obj.size else "-"
 
-    @display(description="Created", ordering="created")
+    @display(description=_("Created"), ordering="created")
     def made(self, obj: StoredBackup) -> str:
         return relative_time(obj.created)
 
-    @display(description="On the device", ordering="is_on_device", boolean=True)
+    @display(description=_("On the device"), ordering="is_on_device", boolean=True)
     def there(self, obj: StoredBackup) -> bool:
         return obj.is_on_device
 
     def deletion_effects(self, obj: StoredBackup) -> list[str]:
-        return ["The copy on its device stays."] if obj.is_on_device else []
+        return [gettext("The copy on its device stays.")] if obj.is_on_device else []
 
     # --- page
 
@@ -256,8 +262,10 @@ class StoredBackupAdmin(RuleAdmin):
             return self.told_on_page(request, row, refusal)
         self.message_user(
             request,
-            "It is on its device again: restore it there, under “Backups on the device”. "
-            "Home Assistant asks for its password.",
+            gettext(
+                "It is on its device again: restore it there, under “Backups on the device”. "
+                "Home Assistant asks for its password."
+            ),
         )
         link = admin_url(Device, "change", row.supervisor.device_id)
         return HttpResponseRedirect(f"{link}#home")

@@ -7,6 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
@@ -73,32 +75,36 @@ class SupervisorCallAdmin(RecordAdmin):
     ]
     list_select_related = ["supervisor__device"]
     search_fields = ["supervisor__device__name", "path", "actor", "request_id"]
-    search_help_text = "Device, path, user or request id"
+    search_help_text = _("Device, path, user or request id")
     fields = [
         "on", "what", "state_shown", "status", "reason", "verdict", "asked", "answer", "actor",
         "channel", "address", "request_id", "created", "started", "ended", "took",
     ]  # fmt: skip
     readonly_fields = fields
 
-    @display(description="Device", ordering="supervisor__device__name")
+    @display(description=_("Device"), ordering="supervisor__device__name")
     def on(self, obj: SupervisorCall) -> str:
         return obj.supervisor.device.name
 
-    @display(description="Call", ordering="path")
+    @display(description=_("Call"), ordering="path")
     def what(self, obj: SupervisorCall) -> str:
         return f"{obj.method} {obj.path}"
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def state_shown(self, obj: SupervisorCall) -> str:
         return state_badge(obj)
 
-    @display(description="Asked", ordering="created")
+    @display(description=_("Asked"), ordering="created")
     def sent(self, obj: SupervisorCall) -> str:
         return relative_time(obj.created)
 
-    @display(description="Took", ordering="duration")
+    @display(description=_("Took"), ordering="duration")
     def took(self, obj: SupervisorCall) -> str:
-        return "-" if obj.duration is None else f"{obj.duration} ms"
+        return (
+            "-"
+            if obj.duration is None
+            else gettext("%(duration)s ms") % {"duration": obj.duration}
+        )
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         return lookup in {
@@ -120,17 +126,17 @@ class SupervisorBatchAdmin(RecordAdmin):
         rows: Any = super().get_queryset(request)
         return rows.counted()
 
-    @display(description="Call", ordering="name")
+    @display(description=_("Call"), ordering="name")
     def title(self, obj: SupervisorBatch) -> str:
         return f"{obj.method} {obj.path}"
 
-    @display(description="Progress")
+    @display(description=_("Progress"))
     def progress(self, obj: Any) -> str:
         waits = obj.queued + obj.running
         tone = "busy" if waits else "good" if obj.succeeded == obj.total else "warn"
         return badge(f"{obj.total - waits} of {obj.total}, {obj.succeeded} succeeded", tone)
 
-    @display(description="Asked", ordering="created")
+    @display(description=_("Asked"), ordering="created")
     def sent(self, obj: SupervisorBatch) -> str:
         return relative_time(obj.created)
 
@@ -206,7 +212,7 @@ class CampaignDeviceInline(RuleTabularInline):
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.select_related("supervisor__device")
 
-    @display(description="Device")
+    @display(description=_("Device"))
     def on(self, obj: CampaignDevice) -> str:
         return obj.supervisor.device.name
 
@@ -231,11 +237,11 @@ class UpdateCampaignAdmin(RecordAdmin):
     readonly_fields = fields
     inlines = [CampaignDeviceInline]
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def state_shown(self, obj: UpdateCampaign) -> str:
         tones = {"running": "busy", "halted": "bad", "done": "good"}
         return badge(obj.get_state_display().capitalize(), tones[obj.state], obj.reason)
 
-    @display(description="Started", ordering="created")
+    @display(description=_("Started"), ordering="created")
     def begun(self, obj: UpdateCampaign) -> str:
         return relative_time(obj.created)

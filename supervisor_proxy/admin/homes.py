@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
@@ -51,50 +53,53 @@ class HomeAdmin(HomeTab, RecordAdmin):
     ]
     list_select_related = ["supervisor__device__organization"]
     search_fields = ["supervisor__device__name", "core"]
-    search_help_text = "Device or version of Home Assistant"
+    search_help_text = _("Device or version of Home Assistant")
     ordering = ["supervisor__device__name"]
     list_display_links = None
     actions = ["update_in_waves"]
 
-    @display(description="Device", ordering="supervisor__device__name")
+    @display(description=_("Device"), ordering="supervisor__device__name")
     def on(self, obj: Home) -> str:
         link = f"{admin_url(Device, 'change', obj.supervisor.device_id)}#home"
         name = obj.supervisor.device.name
         return format_html('<a class="two-lines" href="{}">{}</a>', link, name)
 
-    @display(description="Organization", ordering="supervisor__device__organization__name")
+    @display(description=_("Organization"), ordering="supervisor__device__organization__name")
     def organization(self, obj: Home) -> str:
         return obj.supervisor.device.organization.name
 
-    @display(description="Home Assistant", ordering="core")
+    @display(description=_("Home Assistant"), ordering="core")
     def core_shown(self, obj: Home) -> str:
         return version(obj.core, obj.core_latest)
 
-    @display(description="System", ordering="system")
+    @display(description=_("System"), ordering="system")
     def system_shown(self, obj: Home) -> str:
         return version(obj.system, obj.system_latest)
 
-    @display(description="Supervisor", ordering="supervisor_version")
+    @display(description=_("Supervisor"), ordering="supervisor_version")
     def supervisor_shown(self, obj: Home) -> str:
         return version(obj.supervisor_version, obj.supervisor_latest)
 
-    @display(description="Health", ordering="health")
+    @display(description=_("Health"), ordering="health")
     def health_shown(self, obj: Home) -> str:
         if obj.reason:
             return badge("Not reached", "bad", obj.reason)
         return badge(obj.get_health_display().capitalize(), HEALTHS[Home.Health(obj.health)])
 
-    @display(description="Disk free", ordering="disk_free")
+    @display(description=_("Disk free"), ordering="disk_free")
     def disk(self, obj: Home) -> str:
         if obj.disk_free is None or not obj.disk_total:
             return "-"
-        return f"{obj.disk_free:.0f} of {obj.disk_total:.0f} GB"
+        return gettext("%(disk_free)s of %(disk_total)s GB") % {
+            "disk_free": format(obj.disk_free, ".0f"),
+            "disk_total": format(obj.disk_total, ".0f"),
+        }
 
-    @display(description="Last backup", ordering="last_backup")
+    @display(description=_("Last backup"), ordering="last_backup")
     def backed_up(self, obj: Home) -> str:
         return relative_time(obj.last_backup)
 
-    @display(description="Checked", ordering="seen")
+    @display(description=_("Checked"), ordering="seen")
     def looked(self, obj: Home) -> str:
         return relative_time(obj.seen)
 
@@ -103,7 +108,7 @@ class HomeAdmin(HomeTab, RecordAdmin):
     def has_manage_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "manage")
 
-    @admin.action(description="Update Home Assistant in waves …", permissions=["manage"])
+    @admin.action(description=_("Update Home Assistant in waves …"), permissions=["manage"])
     def update_in_waves(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         rows = [
             home.supervisor
@@ -116,7 +121,7 @@ class HomeAdmin(HomeTab, RecordAdmin):
             except Refused as refusal:
                 error = str(refusal)
         context = self.admin_site.each_context(request) | {
-            "title": "Update Home Assistant in waves",
+            "title": gettext("Update Home Assistant in waves"),
             "opts": self.opts,
             "rows": rows,
             "selected": request.POST.getlist("_selected_action"),
@@ -128,9 +133,12 @@ class HomeAdmin(HomeTab, RecordAdmin):
     def begun(self, request: HttpRequest, rows: list[Supervisor]) -> HttpResponse:
         owners = {row.device.organization for row in rows}
         if len(owners) != 1:
-            raise Refused("Choose devices of one organization.")
+            raise Refused(gettext("Choose devices of one organization."))
         if request.POST.get("count") != str(len(rows)):
-            raise Refused(f"To confirm, type the number of devices: {len(rows)}.")
+            raise Refused(
+                gettext("To confirm, type the number of devices: %(count)s.")
+                % {"count": len(rows)}
+            )
         user: Any = request.user
         campaign = campaigns.start_campaign(
             user, rows, organization=owners.pop(), name=request.POST.get("name", ""),
@@ -160,7 +168,7 @@ class HomeAdmin(HomeTab, RecordAdmin):
             rows = rows.filter(supervisor__device__name__icontains=query)
         page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
         context = self.admin_site.each_context(request) | {
-            "title": "Add-ons of Home Assistant devices", "opts": self.opts, "query": query,
+            "title": gettext("Add-ons of Home Assistant devices"), "opts": self.opts, "query": query,
             "page": page, **table_of(list(page)),
         }  # fmt: skip
         return TemplateResponse(request, "admin/supervisor_proxy/home_matrix.html", context)
@@ -177,10 +185,10 @@ class HomeAlertAdmin(RecordAdmin):
     fields = ["on", "kind", "about", "text", "created", "seen", "ended"]
     readonly_fields = fields
 
-    @display(description="Device", ordering="supervisor__device__name")
+    @display(description=_("Device"), ordering="supervisor__device__name")
     def on(self, obj: HomeAlert) -> str:
         return obj.supervisor.device.name
 
-    @display(description="Organization", ordering="supervisor__device__organization__name")
+    @display(description=_("Organization"), ordering="supervisor__device__organization__name")
     def organization(self, obj: HomeAlert) -> str:
         return obj.supervisor.device.organization.name

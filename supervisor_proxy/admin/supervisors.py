@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
@@ -117,7 +119,7 @@ class SupervisorAdmin(RuleAdmin):
     ]
     list_select_related = ["device__organization"]
     search_fields = ["device__name", "uuid", "=app_id", "version"]
-    search_help_text = "Name, UUID, application or version"
+    search_help_text = _("Name, UUID, application or version")
     ordering = ["device__name"]
     actions = ["call_many"]
 
@@ -134,20 +136,20 @@ class SupervisorAdmin(RuleAdmin):
         ]
         return [*fields, "key_badge"] if obj else fields
 
-    @display(description="Device", ordering="device__name")
+    @display(description=_("Device"), ordering="device__name")
     def device_name(self, obj: Supervisor) -> str:
         return obj.device.name
 
-    @display(description="Organization", ordering="device__organization__name")
+    @display(description=_("Organization"), ordering="device__organization__name")
     def organization(self, obj: Supervisor) -> str:
         return obj.device.organization.name
 
-    @display(description="Key", ordering="key_state")
+    @display(description=_("Key"), ordering="key_state")
     def key_badge(self, obj: Supervisor) -> str:
         label = obj.get_key_state_display().capitalize()
         return badge(label, KEY_TONES[Supervisor.KeyState(obj.key_state)])
 
-    @display(description="Last report", ordering="last_report")
+    @display(description=_("Last report"), ordering="last_report")
     def reported_at(self, obj: Supervisor) -> str:
         return relative_time(obj.last_report)
 
@@ -156,7 +158,7 @@ class SupervisorAdmin(RuleAdmin):
     def has_act_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "act")
 
-    @admin.action(description="Call the selected devices …", permissions=["act"])
+    @admin.action(description=_("Call the selected devices …"), permissions=["act"])
     def call_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         rows = list(queryset.select_related("device__organization").order_by("device__name"))
         error = ""
@@ -166,7 +168,7 @@ class SupervisorAdmin(RuleAdmin):
             except Refused as refusal:
                 error = str(refusal)
         context = self.admin_site.each_context(request) | {
-            "title": "Call supervisors",
+            "title": gettext("Call supervisors"),
             "opts": self.opts,
             "rows": rows[:NAMED_MOST],
             "more": max(0, len(rows) - NAMED_MOST),
@@ -184,9 +186,12 @@ class SupervisorAdmin(RuleAdmin):
     def started(self, request: HttpRequest, rows: list[Supervisor]) -> HttpResponse:
         name = request.POST.get("name", "")
         if name not in OF_MANY:
-            raise Refused("Choose a call.")
+            raise Refused(gettext("Choose a call."))
         if is_serious(balena.BY_NAME[name]) and request.POST.get("count") != str(len(rows)):
-            raise Refused(f"To confirm, type the number of devices: {len(rows)}.")
+            raise Refused(
+                gettext("To confirm, type the number of devices: %(count)s.")
+                % {"count": len(rows)}
+            )
         user: Any = request.user
         data = {"force": True} if request.POST.get("force") else {}
         route = balena.BY_NAME[name]

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
 from controller.base.leases import Leased, LeaseQueue, lease_index
@@ -29,20 +30,20 @@ class BackupPlan(OrganizationOwned, Base):
     name = models.CharField(max_length=100)
     group = models.ForeignKey(
         DeviceGroup, models.CASCADE, null=True, blank=True, related_name="+",
-        help_text="Leave empty for all devices of the organization.",
+        help_text=_("Leave empty for all devices of the organization."),
     )  # fmt: skip
     enabled = models.BooleanField(default=True)
     hours = models.PositiveIntegerField(
         default=24, validators=[MinValueValidator(1), MaxValueValidator(24 * 31)],
-        help_text="Time between two backups.",
+        help_text=_("Time between two backups."),
     )  # fmt: skip
     keep = models.PositiveIntegerField(
         default=7, validators=[MinValueValidator(1), MaxValueValidator(1000)],
-        help_text="Number of backups per device that the portal keeps.",
+        help_text=_("Number of backups per device that the portal keeps."),
     )  # fmt: skip
     keep_on_device = models.PositiveIntegerField(
         default=1, validators=[MaxValueValidator(100)],
-        help_text="Number of backups that also stay on the device.",
+        help_text=_("Number of backups that also stay on the device."),
     )  # fmt: skip
     # Home Assistant encrypts the backup with it, so the portal's disk contains no plain
     # secrets.
@@ -72,16 +73,16 @@ class StoredBackup(OrganizationScoped, Leased, Base):
     is_audited = False
 
     class State(models.TextChoices):
-        WAITING = "waiting", "to be made"
-        MADE = "made", "made, to be fetched"
-        STORED = "stored", "stored"
-        FAILED = "failed", "failed"
+        WAITING = "waiting", _("to be made")
+        MADE = "made", _("made, to be fetched")
+        STORED = "stored", _("stored")
+        FAILED = "failed", _("failed")
 
     plan = models.ForeignKey(BackupPlan, models.SET_NULL, null=True, related_name="backups")
     supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="backups")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     slug = models.CharField(
-        max_length=64, blank=True, help_text="Name of the backup on the device."
+        max_length=64, blank=True, help_text=_("Name of the backup on the device.")
     )
     is_on_device = models.BooleanField(default=False)
     core = models.CharField(max_length=32, blank=True)
@@ -92,7 +93,7 @@ class StoredBackup(OrganizationScoped, Leased, Base):
     fetched = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = "backup"
+        verbose_name = _("backup")
         ordering = ["-created"]
         indexes = [
             models.Index(fields=["supervisor", "-created"]),

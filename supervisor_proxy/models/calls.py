@@ -4,6 +4,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
     OrganizationOwned,
@@ -43,7 +44,7 @@ class SupervisorBatch(OrganizationOwned, Base):
     objects = BatchQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
-        verbose_name = "batch call"
+        verbose_name = _("batch call")
         ordering = ["-created"]
 
     def __str__(self) -> str:
@@ -67,39 +68,41 @@ class SupervisorCall(OrganizationScoped, Leased, Base):
     is_audited = False
 
     class State(models.TextChoices):
-        QUEUED = "queued", "waiting"
-        RUNNING = "running", "running"
-        SUCCEEDED = "succeeded", "succeeded"
-        FAILED = "failed", "the device said no"
-        LOCKED = "locked", "locked by the application"
-        REFUSED = "refused", "refused by the portal"
-        UNREACHABLE = "unreachable", "not reached"
+        QUEUED = "queued", _("waiting")
+        RUNNING = "running", _("running")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("the device said no")
+        LOCKED = "locked", _("locked by the application")
+        REFUSED = "refused", _("refused by the portal")
+        UNREACHABLE = "unreachable", _("not reached")
         # Sent without an answer: it may have been executed.
-        UNKNOWN = "unknown", "unknown"
-        EXPIRED = "expired", "expired"
-        CANCELED = "canceled", "canceled"
+        UNKNOWN = "unknown", _("unknown")
+        EXPIRED = "expired", _("expired")
+        CANCELED = "canceled", _("canceled")
 
     OPEN = (State.QUEUED, State.RUNNING)
 
     supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="calls")
     batch = models.ForeignKey(SupervisorBatch, models.SET_NULL, null=True, related_name="calls")
-    name = models.CharField(max_length=64, blank=True, help_text="The call's row in the table.")
+    name = models.CharField(
+        max_length=64, blank=True, help_text=_("The call's row in the table.")
+    )
     method = models.CharField(max_length=8)
     path = models.CharField(max_length=512)
-    asked = models.JSONField(default=dict, help_text="Body of the call without secrets.")
+    asked = models.JSONField(default=dict, help_text=_("Body of the call without secrets."))
     body_digest = models.CharField(max_length=64, blank=True)
     # Complete request while queued; cleared at the end.
     wish = EncryptedJSONField(null=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
-    status = models.PositiveSmallIntegerField(null=True, help_text="Answer of the device.")
+    status = models.PositiveSmallIntegerField(null=True, help_text=_("Answer of the device."))
     answer = EncryptedTextField(blank=True)
     code = models.CharField(max_length=32, blank=True)
     reason = models.TextField(blank=True)
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
-    duration = models.PositiveIntegerField(null=True, help_text="Milliseconds.")
+    duration = models.PositiveIntegerField(null=True, help_text=_("Milliseconds."))
     # Progress of long calls as reported by the device.
-    progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
+    progress = models.PositiveSmallIntegerField(default=0, help_text=_("Percent."))
     stage = models.CharField(max_length=64, blank=True)
     # Expiry of a call queued for an offline device.
     expires = models.DateTimeField(null=True)
@@ -148,7 +151,9 @@ class RememberedAnswer(Dated):
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     key_digest = models.CharField(max_length=64)
     request_digest = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(null=True, help_text="Empty while the call runs.")
+    status = models.PositiveSmallIntegerField(
+        null=True, help_text=_("Empty while the call runs.")
+    )
     content_type = models.CharField(max_length=64, blank=True)
     body = EncryptedTextField(blank=True)
     expires = models.DateTimeField(default=timezone.now, db_index=True)

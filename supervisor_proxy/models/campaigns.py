@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
 from controller.base.leases import Leased, LeaseQueue, lease_index
@@ -14,15 +15,15 @@ class UpdateCampaign(OrganizationOwned, Leased, Base):
     """Core update of devices in waves: one first, then a tenth, then the rest."""
 
     class State(models.TextChoices):
-        RUNNING = "running", "running"
-        HALTED = "halted", "halted"
-        DONE = "done", "done"
+        RUNNING = "running", _("running")
+        HALTED = "halted", _("halted")
+        DONE = "done", _("done")
 
     name = models.CharField(max_length=100)
     version = models.CharField(
         max_length=32,
         blank=True,
-        help_text="Version of Home Assistant Core. Leave empty for the latest.",
+        help_text=_("Version of Home Assistant Core. Leave empty for the latest."),
     )
     user = models.ForeignKey(User, models.SET_NULL, null=True, editable=False, related_name="+")
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
@@ -50,14 +51,14 @@ class CampaignDevice(OrganizationScoped, Base):
     organization_path: ClassVar[str] = "campaign__organization"
 
     class State(models.TextChoices):
-        WAITING = "waiting", "waiting"
-        BACKED_UP = "backed_up", "backed up"
-        UPDATED = "updated", "updated, to be looked at"
-        DONE = "done", "updated"
-        FAILED = "failed", "failed before its update"
-        BROKEN = "broken", "not well after its update"
-        ROLLED_BACK = "rolled_back", "brought back from its backup"
-        LEFT = "left", "left as it was"
+        WAITING = "waiting", _("waiting")
+        BACKED_UP = "backed_up", _("backed up")
+        UPDATED = "updated", _("updated, to be looked at")
+        DONE = "done", _("updated")
+        FAILED = "failed", _("failed before its update")
+        BROKEN = "broken", _("not well after its update")
+        ROLLED_BACK = "rolled_back", _("brought back from its backup")
+        LEFT = "left", _("left as it was")
 
     campaign = models.ForeignKey(UpdateCampaign, models.CASCADE, related_name="devices")
     supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="+")

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped
 from controller.base.models import Base, Dated
@@ -18,31 +19,31 @@ class Home(OrganizationScoped, Dated):
     is_audited = False
 
     class Health(models.TextChoices):
-        UNKNOWN = "unknown", "not known"
-        WELL = "well", "well"
-        UNSUPPORTED = "unsupported", "unsupported"
-        UNHEALTHY = "unhealthy", "unhealthy"
+        UNKNOWN = "unknown", _("not known")
+        WELL = "well", _("well")
+        UNSUPPORTED = "unsupported", _("unsupported")
+        UNHEALTHY = "unhealthy", _("unhealthy")
 
     supervisor = models.OneToOneField(Supervisor, models.CASCADE, related_name="home")
     core = models.CharField(max_length=32, blank=True)
     core_latest = models.CharField(max_length=32, blank=True)
-    system = models.CharField("Home Assistant OS", max_length=32, blank=True)
+    system = models.CharField(_("Home Assistant OS"), max_length=32, blank=True)
     system_latest = models.CharField(max_length=32, blank=True)
     supervisor_version = models.CharField(max_length=32, blank=True)
     supervisor_latest = models.CharField(max_length=32, blank=True)
-    updates = models.PositiveSmallIntegerField(default=0, help_text="Versions of all parts.")
+    updates = models.PositiveSmallIntegerField(default=0, help_text=_("Versions of all parts."))
     health = models.CharField(max_length=12, choices=Health.choices, default=Health.UNKNOWN)
     # slug, name, version, latest version and state of each installed add-on
     addons = models.JSONField(default=list)
-    disk_free = models.FloatField(null=True, help_text="GB.")
-    disk_total = models.FloatField(null=True, help_text="GB.")
+    disk_free = models.FloatField(null=True, help_text=_("GB."))
+    disk_total = models.FloatField(null=True, help_text=_("GB."))
     last_backup = models.DateTimeField(null=True)
     asked = models.DateTimeField(null=True, db_index=True)
     seen = models.DateTimeField(null=True)
-    reason = models.TextField(blank=True, help_text="Reason why the last check failed.")
+    reason = models.TextField(blank=True, help_text=_("Reason why the last check failed."))
 
     class Meta:
-        verbose_name = "Home Assistant device"
+        verbose_name = _("Home Assistant device")
         ordering = ["supervisor__device__name"]
 
     def __str__(self) -> str:
@@ -56,14 +57,14 @@ class HomeAlert(OrganizationScoped, Base):
     is_audited = False
 
     supervisor = models.ForeignKey(Supervisor, models.CASCADE, related_name="alerts")
-    kind = models.CharField(max_length=32, help_text="issue, unhealthy, unsupported, addon.")
+    kind = models.CharField(max_length=32, help_text=_("issue, unhealthy, unsupported, addon."))
     about = models.CharField(max_length=200)
     text = models.TextField(blank=True)
     seen = models.DateTimeField(default=timezone.now)
     ended = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = "Home Assistant alert"
+        verbose_name = _("Home Assistant alert")
         ordering = ["-created"]
         constraints = [
             models.UniqueConstraint(

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, User
 from controller.base.models import Base
@@ -28,8 +29,8 @@ class IngressSession(OrganizationScoped, Base):
     # Valid once and for a minute; then the cookie replaces it.
     ticket_digest = models.CharField(max_length=64)
     cookie_digest = models.CharField(max_length=64, blank=True)
-    entry = EncryptedTextField(help_text="Path of the add-on's page in Home Assistant.")
-    session = EncryptedTextField(help_text="Session of Home Assistant.")
+    entry = EncryptedTextField(help_text=_("Path of the add-on's page in Home Assistant."))
+    session = EncryptedTextField(help_text=_("Session of Home Assistant."))
     expires = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

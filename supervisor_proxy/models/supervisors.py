@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped
 from controller.base.address_secrets import AddressSecrets
@@ -20,7 +22,7 @@ BALENA_PORT = 48484
 
 def valid_port(value: int) -> None:
     if not port_fits(value):
-        raise ValidationError("A port from 1024 to 65535 is expected, or 80.")
+        raise ValidationError(gettext("A port from 1024 to 65535 is expected, or 80."))
 
 
 class Supervisor(OrganizationScoped, Dated):
@@ -37,48 +39,48 @@ class Supervisor(OrganizationScoped, Dated):
     organization_path: ClassVar[str] = "device__organization"
 
     class Flavor(models.TextChoices):
-        BALENA = "balena", "balena"
-        HASSIO = "hassio", "Home Assistant"
+        BALENA = "balena", _("balena")
+        HASSIO = "hassio", _("Home Assistant")
 
     class Transport(models.TextChoices):
-        HTTP = "http", "the supervisor's HTTP"
-        AGENT = "agent", "the add-on on the device"
-        CORE = "core", "Home Assistant, with a long-lived token"
+        HTTP = "http", _("the supervisor's HTTP")
+        AGENT = "agent", _("the add-on on the device")
+        CORE = "core", _("Home Assistant, with a long-lived token")
 
     class KeyState(models.TextChoices):
-        MISSING = "missing", "missing"
-        UNPROVEN = "unproven", "not used yet"
-        GOOD = "good", "good"
-        INVALID = "invalid", "refused by the device"
+        MISSING = "missing", _("missing")
+        UNPROVEN = "unproven", _("not used yet")
+        GOOD = "good", _("good")
+        INVALID = "invalid", _("refused by the device")
         # The answer of a key rotation was lost: the device's new key is unknown here.
-        UNKNOWN = "unknown", "unknown since a rotation"
+        UNKNOWN = "unknown", _("unknown since a rotation")
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="supervisor")
     flavor = models.CharField(max_length=8, choices=Flavor.choices, default=Flavor.BALENA)
     transport = models.CharField(
-        "way", max_length=8, choices=Transport.choices, default=Transport.HTTP,
-        help_text="How a Home Assistant device is reached. The add-on signs in here by itself.",
+        _("way"), max_length=8, choices=Transport.choices, default=Transport.HTTP,
+        help_text=_("How a Home Assistant device is reached. The add-on signs in here by itself."),
     )  # fmt: skip
     uuid = models.CharField(
-        "UUID", max_length=62, unique=True, blank=True,
+        _("UUID"), max_length=62, unique=True, blank=True,
         validators=[RegexValidator(
-            r"^([0-9a-f]{32}|[0-9a-f]{62})$", "32 or 62 hexadecimal digits are expected."
+            r"^([0-9a-f]{32}|[0-9a-f]{62})$", _("32 or 62 hexadecimal digits are expected.")
         )],
-        help_text="UUID that the device reports. Leave empty to use the ID of the device.",
+        help_text=_("UUID that the device reports. Leave empty to use the ID of the device."),
     )  # fmt: skip
     address = AddressField(
         null=True, blank=True,
-        help_text="Leave empty to use the device's address in a VPN, or the management address "
-        "if a person entered it. The portal never connects to an address that a device reports itself.",
+        help_text=_("Leave empty to use the device's address in a VPN, or the management address "
+        "if a person entered it. The portal never connects to an address that a device reports itself."),
     )  # fmt: skip
     port = models.PositiveIntegerField(default=BALENA_PORT, validators=[valid_port])
     key = EncryptedTextField(
         blank=True, max_length=512,
         validators=[RegexValidator(
             r"^([A-Za-z0-9_]{16,128}|[A-Za-z0-9_-]{8,256}(\.[A-Za-z0-9_-]{8,256}){2})$",
-            "16 to 128 letters, digits or underscores are expected, or a long-lived token.",
+            _("16 to 128 letters, digits or underscores are expected, or a long-lived token."),
         )],
-        help_text="API key of the supervisor.",
+        help_text=_("API key of the supervisor."),
     )  # fmt: skip
     previous_key = EncryptedTextField(blank=True, editable=False)
     key_state = models.CharField(
@@ -86,13 +88,13 @@ class Supervisor(OrganizationScoped, Dated):
     )
     key_changed = models.DateTimeField(null=True, editable=False)
     app_id = models.PositiveBigIntegerField(
-        "application", null=True, blank=True, db_index=True,
-        help_text="Number of the device's application (appId).",
+        _("application"), null=True, blank=True, db_index=True,
+        help_text=_("Number of the device's application (appId)."),
     )  # fmt: skip
     version = models.CharField(
         max_length=32,
         blank=True,
-        help_text="Version of the supervisor, as reported by the device.",
+        help_text=_("Version of the supervisor, as reported by the device."),
     )
     # Last report of the device: only displayed, never trusted or connected to.
     reported = models.JSONField(default=dict, blank=True, editable=False)

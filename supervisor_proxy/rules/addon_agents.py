@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import NotAuthenticated, NotPermitted
 from supervisor_proxy.models import Supervisor
@@ -25,7 +26,7 @@ def enter(key: str) -> Supervisor:
     """
     device = device_of_key(key)
     if device.is_deactivated:
-        raise NotPermitted("The device is deactivated.", code="out_of_service")
+        raise NotPermitted(gettext("The device is deactivated."), code="out_of_service")
     row: Supervisor | None = (
         Supervisor.objects.select_for_update(of=("self",)).filter(device=device).first()
     )

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Refused
@@ -124,7 +125,7 @@ def _job(row: StoredBackup, method: str, path: str, body: Any = None) -> CallJob
 
 def _user(row: StoredBackup) -> User:
     if row.plan is None or row.plan.user is None:
-        raise Refused("The user who created the plan was deleted.")
+        raise Refused(gettext("The user who created the plan was deleted."))
     return row.plan.user
 
 
@@ -195,7 +196,10 @@ def _written_to(
             digest.update(one)
             size += len(one)
     if stream.size and int(stream.size) != size:
-        raise Refused(f"{size} of {stream.size} bytes came.")
+        raise Refused(
+            gettext("%(size)s of %(size_2)s bytes came.")
+            % {"size": size, "size_2": stream.size}
+        )
     return size, digest.hexdigest()
 
 

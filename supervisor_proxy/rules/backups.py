@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
@@ -40,7 +41,7 @@ def add_plan(user: User, **values: Any) -> BackupPlan:
 def update_plan(plan: BackupPlan, *, user: User, **values: Any) -> BackupPlan:
     """Change a plan. Its backups are made on behalf of `user` from now on."""
     if values.pop("organization", plan.organization) != plan.organization:
-        raise Refused({"organization": ["A plan stays with its organization."]})
+        raise Refused({"organization": [gettext("A plan stays with its organization.")]})
     for name, value in values.items():
         setattr(plan, name, value)
     plan.user = user
@@ -49,10 +50,13 @@ def update_plan(plan: BackupPlan, *, user: User, **values: Any) -> BackupPlan:
 
 def _written(user: User, plan: BackupPlan) -> BackupPlan:
     if plan.group is not None and plan.group.owner_id != plan.organization_id:
-        raise Refused({"group": ["The group is of another organization."]})
+        raise Refused({"group": [gettext("The group is of another organization.")]})
     for verb in ("backup", "download", "manage"):
         if not user.has_perm_in(f"supervisor:{verb}", plan.organization_id):
-            raise NotPermitted(f"It needs supervisor:{verb} in all of the organization.")
+            raise NotPermitted(
+                gettext("It needs supervisor:%(verb)s in all of the organization.")
+                % {"verb": verb}
+            )
     plan.checked().save()
     enqueue_on_commit(RUN)
     return plan
@@ -83,7 +87,7 @@ def remove(row: StoredBackup) -> None:
 def delete_stored(row: StoredBackup) -> None:
     """Delete a finished backup here; its copy on the device is kept. Raises Conflict."""
     if row.state in {State.WAITING, State.MADE}:
-        raise Conflict("It is being made: wait until it is stored or has failed.")
+        raise Conflict(gettext("It is being made: wait until it is stored or has failed."))
     record_audit("backup.deleted", row)
     remove(row)
 
@@ -96,7 +100,7 @@ def opened(row: StoredBackup) -> Iterator[bytes]:
     """Return the file's parts. Raises NotFound if it is not stored."""
     path = path_of(row)
     if row.state != State.STORED or not path.is_file():
-        raise NotFound("This backup is not stored here.")
+        raise NotFound(gettext("This backup is not stored here."))
 
     def parts() -> Iterator[bytes]:
         with path.open("rb") as file:

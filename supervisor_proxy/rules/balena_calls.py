@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.utils.timezone import now
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused
@@ -122,7 +123,8 @@ def check_confirmed(asked: Asked, wanted: CallRequest, supervisors: list[Supervi
     name = supervisors[0].uuid if asked.names_one_device else str(asked.body["appId"])
     if asked.confirmation != name:
         raise Refused(
-            f"Here, {wanted.path} is made only with the header X-Confirm: {name}.",
+            gettext("Here, %(path)s is made only with the header X-Confirm: %(name)s.")
+            % {"path": wanted.path, "name": name},
             code="confirm",
         )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import NotFound, Refused
@@ -99,17 +100,22 @@ def new_batch(
     supervisors: Sequence[Supervisor], wanted: CallRequest, *, app_id: int | None
 ) -> SupervisorBatch:
     if not supervisors:
-        raise NotFound("No online device(s) found", code="no_device")
+        raise NotFound(gettext("No online device(s) found"), code="no_device")
     if len(supervisors) > MOST_DEVICES:
         raise Refused(
-            f"{len(supervisors)} devices are too many for one call; {MOST_DEVICES} is the most.",
+            gettext(
+                "%(count)s devices are too many for one call; %(most_devices)s is the most."
+            )
+            % {"count": len(supervisors), "most_devices": MOST_DEVICES},
             code="too_many",
         )
     owners = {supervisor.device.organization_id for supervisor in supervisors}
     if len(owners) > 1:
         raise Refused(
-            "Devices of several organizations have this application. Name the device, or sign "
-            "in as somebody of one organization.",
+            gettext(
+                "Devices of several organizations have this application. Name the device, or sign "
+                "in as somebody of one organization."
+            ),
             code="ambiguous",
         )
     (owner,) = owners
@@ -136,5 +142,5 @@ def batch_of(user: User, pk: UUID) -> SupervisorBatch:
         SupervisorBatch.objects.visible_to(user, "supervisor:read").filter(pk=pk).first()
     )
     if found is None:
-        raise NotFound("There is no such operation.")
+        raise NotFound(gettext("There is no such operation."))
     return found

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import NotPermitted, Refused, Unreachable
@@ -106,7 +107,9 @@ def still_permitted(job: CallJob) -> None:
         return
     user = User.objects.filter(pk=job.call.actor_id).first()
     if user is None or not user.may_sign_in:
-        raise NotPermitted("The user who started this can no longer sign in.", code="forbidden")
+        raise NotPermitted(
+            gettext("The user who started this can no longer sign in."), code="forbidden"
+        )
     check_permission(user, job.wish, job.supervisor)
 
 

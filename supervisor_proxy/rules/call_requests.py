@@ -11,6 +11,7 @@ from uuid import uuid4
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused, Unreachable
@@ -71,7 +72,10 @@ def check_permission(user: User, wanted: CallRequest, supervisor: Supervisor) ->
     for verb in needed:
         if not user.has_perm_on(f"supervisor:{verb}", supervisor):
             raise NotPermitted(
-                f"You do not have permission to perform this action: it needs supervisor:{verb}.",
+                gettext(
+                    "You do not have permission to perform this action: it needs supervisor:%(verb)s."
+                )
+                % {"verb": verb},
                 code="forbidden",
             )
 
@@ -101,8 +105,10 @@ def check_carrier(supervisor: Supervisor, wanted: CallRequest) -> None:
     by_addon = supervisor.transport == Supervisor.Transport.AGENT
     if by_addon and hassio.ends_own_addon(wanted.path):
         raise Refused(
-            "This add-on connects the device with the portal: only somebody at the device may "
-            "end it.",
+            gettext(
+                "This add-on connects the device with the portal: only somebody at the device may "
+                "end it."
+            ),
             code="own_addon",
         )
 
@@ -110,7 +116,8 @@ def check_carrier(supervisor: Supervisor, wanted: CallRequest) -> None:
 def may_wait(wanted: CallRequest, *, queue: bool) -> None:
     if queue and not wanted.route.waits:
         raise Refused(
-            f"{wanted.path} is never kept for later: by then it would surprise.",
+            gettext("%(path)s is never kept for later: by then it would surprise.")
+            % {"path": wanted.path},
             code="not_queueable",
         )
 
@@ -157,12 +164,15 @@ def of_this_app(wanted: CallRequest, supervisor: Supervisor) -> dict[str, Any]:
     named, known = wanted.app, supervisor.app_id
     if named is not None and known is not None and named != known:
         raise NotFound(
-            f"This device does not run application {named}.", code="other_application"
+            gettext("This device does not run application %(named)s.") % {"named": named},
+            code="other_application",
         )
     needs = {"restart", "purge", "spawn-tty", "despawn-tty"}
     if wanted.route.takes_app and named is None and wanted.route.name in needs:
         if known is None:
-            raise Refused({"data": ["appId: the number of the application is required."]})
+            raise Refused(
+                {"data": [gettext("appId: the number of the application is required.")]}
+            )
         data["appId"] = known
     return data
 
@@ -304,7 +314,10 @@ def stored(wanted: CallRequest) -> dict[str, Any]:
 def restored(flavor: str, kept: Mapping[str, Any]) -> CallRequest:
     route = next((row for row in TABLES[flavor] if row.name == kept["name"]), None)
     if route is None:
-        raise Refused(f"There is no call {kept['name']} any more.", code="unsupported")
+        raise Refused(
+            gettext("There is no call %(kept)s any more.") % {"kept": kept["name"]},
+            code="unsupported",
+        )
     return CallRequest(route, kept["path"], kept["query"], kept["data"])
 
 
@@ -337,7 +350,8 @@ def cancel(call: SupervisorCall) -> SupervisorCall:
     row: SupervisorCall = SupervisorCall.objects.select_for_update(of=("self",)).get(pk=call.pk)
     if row.state != State.QUEUED:
         raise Conflict(
-            f"It is no longer queued: {row.get_state_display()}.", code="not_waiting"
+            gettext("It is no longer queued: %(state)s.") % {"state": row.get_state_display()},
+            code="not_waiting",
         )
     row.state, row.ended, row.wish = State.CANCELED, timezone.now(), None
     row.save()

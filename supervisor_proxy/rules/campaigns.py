@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import NotPermitted, Refused
@@ -51,13 +52,30 @@ def start_campaign(
 ) -> UpdateCampaign:  # fmt: skip
     """Start a Core update on these devices: one, then a tenth of them, then the rest."""
     if not 1 <= len(supervisors) <= MOST_DEVICES:
-        raise Refused({"devices": [f"1 to {MOST_DEVICES} devices are expected."]})
+        raise Refused(
+            {
+                "devices": [
+                    gettext("1 to %(most_devices)s devices are expected.")
+                    % {"most_devices": MOST_DEVICES}
+                ]
+            }
+        )
     for row in supervisors:
         if row.flavor != Supervisor.Flavor.HASSIO or row.owner_id != organization.pk:
-            raise Refused({"devices": [f"{row.device} is no Home Assistant device there."]})
+            raise Refused(
+                {
+                    "devices": [
+                        gettext("%(device)s is no Home Assistant device there.")
+                        % {"device": row.device}
+                    ]
+                }
+            )
         for verb in ("act", "backup", "manage"):
             if not user.has_perm_on(f"supervisor:{verb}", row):
-                raise NotPermitted(f"It needs supervisor:{verb} on {row.device}.")
+                raise NotPermitted(
+                    gettext("It needs supervisor:%(verb)s on %(device)s.")
+                    % {"verb": verb, "device": row.device}
+                )
     campaign = UpdateCampaign(
         organization=organization, name=name, version=version, user=user
     ).checked()
@@ -136,7 +154,7 @@ class Wave:
         holder: LeaseHolder[UpdateCampaign],
     ) -> None:
         if campaign.user is None:
-            raise Refused("The user who started the campaign was deleted.")
+            raise Refused(gettext("The user who started the campaign was deleted."))
         self.campaign, self.rows, self.user = campaign, rows, campaign.user
         self.holder = holder
 

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused, Unreachable
 from controller.base.events import event_for, publish
@@ -117,7 +118,7 @@ async def quietly(row: Supervisor, target: Target, wanted: CallRequest) -> Answe
     if reply.status in FORBIDDEN:
         raise BadAnswer("The device does not take the portal's key.", code="unauthorized")
     if hassio.not_ready(reply):
-        raise Unreachable("The supervisor starts or stops just now.", code="not_ready")
+        raise Unreachable(gettext("The supervisor starts or stops just now."), code="not_ready")
     answer = hassio.judged(wanted.route.kind, reply)
     if answer.bad_because:
         raise BadAnswer(answer.bad_because, code="bad_answer")

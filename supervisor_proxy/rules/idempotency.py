@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, Refused
@@ -35,7 +36,10 @@ def claimed(user: User, key: str, request: str) -> Iterator[RememberedAnswer]:
 def begin(user: User, key: str, request: str) -> RememberedAnswer:
     """Return the row of this key. If it has a status, its response must be repeated."""
     if not 1 <= len(key) <= LONGEST_KEY:
-        raise Refused(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
+        raise Refused(
+            gettext("An Idempotency-Key has 1 to %(longest_key)s characters.")
+            % {"longest_key": LONGEST_KEY}
+        )
     now = timezone.now()
     RememberedAnswer.objects.filter(user=user, expires__lt=now).delete()
     row, is_new = RememberedAnswer.objects.get_or_create(
@@ -47,11 +51,15 @@ def begin(user: User, key: str, request: str) -> RememberedAnswer:
         return row
     if row.request_digest != digest(request):
         raise Refused(
-            "This Idempotency-Key was used for another request. Take a new one for a new request.",
+            gettext(
+                "This Idempotency-Key was used for another request. Take a new one for a new request."
+            ),
             code="other_request",
         )
     if row.status is None:
-        raise Conflict("The request with this Idempotency-Key is still running.", code="busy")
+        raise Conflict(
+            gettext("The request with this Idempotency-Key is still running."), code="busy"
+        )
     return row
 
 

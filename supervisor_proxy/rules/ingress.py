@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
@@ -104,7 +105,9 @@ def socket_of(user: User, device_id: UUID) -> tuple[Supervisor, Target, str]:
         .first()
     )
     if row is None:
-        raise NotFound("There is no such device, or none with a Home Assistant supervisor.")
+        raise NotFound(
+            gettext("There is no such device, or none with a Home Assistant supervisor.")
+        )
     found = _reachable(user, row)
     record_audit("home.socket_opened", row)
     return row, found, SOCKETS[Transport(row.transport)]
@@ -112,7 +115,9 @@ def socket_of(user: User, device_id: UUID) -> tuple[Supervisor, Target, str]:
 
 def _reachable(user: User, row: Supervisor) -> Target:
     if not may_remotely(user, row):
-        raise NotPermitted(f"It needs {PERMISSION}.", code="forbidden")
+        raise NotPermitted(
+            gettext("It needs %(permission)s.") % {"permission": PERMISSION}, code="forbidden"
+        )
     if row.transport == Transport.AGENT:
         raise Refused(BY_AGENT, code="unsupported_by_device")
     return target_of(row)
@@ -133,7 +138,7 @@ def begin(user: User, row: Supervisor, *, addon: str) -> tuple[IngressSession, s
     )
     entry = ENTRY.fullmatch(str(info.get("ingress_entry") or ""))
     if entry is None:
-        raise Refused({"addon": ["This add-on has no page."]})
+        raise Refused({"addon": [gettext("This add-on has no page.")]})
     ticket = secrets.token_urlsafe(32)
     IngressSession.objects.filter(expires__lt=timezone.now()).delete()
     session = IngressSession.objects.create(
@@ -150,7 +155,7 @@ def _session(row: Supervisor, target: Target) -> str:
     answer = read(blocking(driver_for(row).call)(target, order))
     found = str(data_of(answer).get("session", "")) if answer.is_good else ""
     if not re.fullmatch(r"[0-9a-f]{32,128}", found):
-        raise Refused("The device lets the portal's key open no pages of add-ons.")
+        raise Refused(gettext("The device lets the portal's key open no pages of add-ons."))
     return found
 
 
@@ -163,7 +168,9 @@ def enter(label: str, ticket: str) -> str:
         .first()
     )
     if row is None or row.expires <= timezone.now():
-        raise NotAuthenticated("This link was used, or is too old. Open the page again.")
+        raise NotAuthenticated(
+            gettext("This link was used, or is too old. Open the page again.")
+        )
     cookie = secrets.token_urlsafe(32)
     row.cookie_digest, row.expires = digest(cookie), timezone.now() + LIFE
     row.save()
@@ -180,5 +187,5 @@ def entered(label: str, cookie: str) -> IngressSession:
         else None
     )
     if row is None or not row.user.may_sign_in or not may_remotely(row.user, row.supervisor):
-        raise NotAuthenticated("Open the page again from the portal.")
+        raise NotAuthenticated(gettext("Open the page again from the portal."))
     return row

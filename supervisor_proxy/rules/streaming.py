@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Refused
@@ -92,7 +93,7 @@ def download(
     """Start a download of a backup. Raises Refused if it cannot start."""
     job = start(user, supervisor, wanted)
     if job.target is None or job.order is None or job.refusal is not None:
-        raise job.refusal or Refused("It cannot be begun.")
+        raise job.refusal or Refused(gettext("It cannot be begun."))
     found, stack, began = open_stream(job, replace(job.order, byte_range=byte_range), TAR)
     return Stream(
         found.status,
@@ -106,7 +107,7 @@ def follow(user: User, supervisor: Supervisor, wanted: CallRequest) -> Iterator[
     """Follow a log by lines until the client disconnects or the log stays silent."""
     job = start(user, supervisor, wanted)
     if job.target is None or job.order is None or job.refusal is not None:
-        raise job.refusal or Refused("It cannot be begun.")
+        raise job.refusal or Refused(gettext("It cannot be begun."))
     order = replace(job.order, follows=True, accept="text/plain")
     found, stack, began = open_stream(job, order, LOGS)
     return LogLines(StreamedDownload(job, stack, found, began, is_log=True))

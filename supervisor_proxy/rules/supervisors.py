@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.address_secrets import drop_moved_secrets
 from controller.base.errors import (
@@ -42,7 +43,7 @@ FACTS = (
 def add_supervisor(*, device: Device, **values: Any) -> Supervisor:
     """Add a supervisor to a device. Raises Refused if the device already has one."""
     if Supervisor.objects.filter(device=device).exists():
-        raise Refused({"device": ["This device has a supervisor already."]})
+        raise Refused({"device": [gettext("This device has a supervisor already.")]})
     row = Supervisor(device=device)
     return _written(row, values)
 
@@ -51,7 +52,7 @@ def add_supervisor(*, device: Device, **values: Any) -> Supervisor:
 def update_supervisor(supervisor: Supervisor, **values: Any) -> Supervisor:
     """Change the connection settings. An omitted key stays unchanged."""
     if values.get("device", supervisor.device).pk != supervisor.device_id:
-        raise Refused({"device": ["A supervisor stays with its device."]})
+        raise Refused({"device": [gettext("A supervisor stays with its device.")]})
     row = Supervisor.objects.select_for_update(of=("self",)).get(pk=supervisor.pk)
     return _written(row, values)
 
@@ -117,24 +118,31 @@ def _is_unapproved(supervisor: Supervisor, address: str) -> bool:
 def target_of(supervisor: Supervisor) -> Target:
     """Return the connection's target. Raises Refused if the address is not allowed."""
     if supervisor.device.is_deactivated:
-        raise NotPermitted("The device is deactivated.", code="out_of_service")
+        raise NotPermitted(gettext("The device is deactivated."), code="out_of_service")
     if supervisor.transport == Supervisor.Transport.AGENT:
         return Target("", 0, version=supervisor.version, agent=str(supervisor.pk))
     address = address_of(supervisor)
     if address is None:
         raise Unreachable(
-            "The portal has assigned no address to this device. Enter one on its Supervisor "
-            "tab, or make it a client of a VPN.",
+            gettext(
+                "The portal has assigned no address to this device. Enter one on its Supervisor "
+                "tab, or make it a client of a VPN."
+            ),
             code="no_address",
         )
     if not supervisor.address and _is_unapproved(supervisor, address):
         raise Unreachable(
-            "The management address of the device was changed, and nobody has approved it since.",
+            gettext(
+                "The management address of the device was changed, and nobody has approved it since."
+            ),
             code="no_address",
         )
     known = parsed(address)
     if known is None:
-        raise Unreachable(f"{address!r} is no IP address.", code="no_address")
+        raise Unreachable(
+            gettext("%(address)s is no IP address.") % {"address": repr(address)},
+            code="no_address",
+        )
     try:
         check_address(Kind.SUPERVISOR, known)
     except OutOfBounds as error:
@@ -155,7 +163,7 @@ def device_of_key(key: str) -> Device:
         else None
     )
     if device is None:
-        raise NotAuthenticated("The key is none of a device here.")
+        raise NotAuthenticated(gettext("The key is none of a device here."))
     return device
 
 
@@ -167,10 +175,10 @@ def report(device: Device, *, uuid: str, facts: Mapping[str, Any]) -> Supervisor
     connects to.
     """
     if device.is_deactivated:
-        raise NotPermitted("The device is deactivated.", code="out_of_service")
+        raise NotPermitted(gettext("The device is deactivated."), code="out_of_service")
     taken = Supervisor.objects.filter(Q(uuid=uuid) & ~Q(device=device))
     if taken.exists():
-        raise NotFound("This key belongs to another device than the UUID.")
+        raise NotFound(gettext("This key belongs to another device than the UUID."))
     row = (
         Supervisor.objects.select_for_update(of=("self",)).filter(device=device).first()
         or Supervisor(device=device)
@@ -190,11 +198,15 @@ def _take_facts(row: Supervisor, facts: Mapping[str, Any]) -> None:
     key, port = facts.get("api_secret"), facts.get("api_port")
     if key is not None and key != row.key:
         if not isinstance(key, str) or not NEW_KEY.fullmatch(key):
-            raise Refused({"api_secret": ["16 to 128 letters, digits or underscores."]})
+            raise Refused(
+                {"api_secret": [gettext("16 to 128 letters, digits or underscores.")]}
+            )
         take_key(row, key)
     if port is not None:
         if not isinstance(port, int) or isinstance(port, bool) or not port_fits(port):
-            raise Refused({"api_port": ["A port from 1024 to 65535 is expected, or 80."]})
+            raise Refused(
+                {"api_port": [gettext("A port from 1024 to 65535 is expected, or 80.")]}
+            )
         row.port = port or BALENA_PORT
         drop_moved_secrets(row, {"key": key})
     version = facts.get("supervisor_version")

@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import ApiKey, Session
 from controller.accounts.rules import api_keys, sessions
@@ -25,11 +27,13 @@ DAYS = [(0, "Never"), (30, "In 30 days"), (90, "In 90 days"), (365, "In a year")
 class KeyForm(RuleForm):
     scopes = forms.CharField(
         required=False,
-        help_text="Permissions, separated by spaces, such as device:read config:*. "
-        "Leave empty for all of your permissions.",
+        help_text=_(
+            "Permissions, separated by spaces, such as device:read config:*. "
+            "Leave empty for all of your permissions."
+        ),
         widget=UnfoldAdminTextInputWidget,
     )
-    expires_in_days = forms.TypedChoiceField(label="Expires", choices=DAYS, coerce=int)
+    expires_in_days = forms.TypedChoiceField(label=_("Expires"), choices=DAYS, coerce=int)
     user: Any = None
 
     class Meta:
@@ -90,7 +94,7 @@ class ApiKeyAdmin(Own):
         self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
     ) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
-            "title": "New API key",
+            "title": gettext("New API key"),
             "opts": self.opts,
             "token": obj.plain_secret,
             "name": obj.name,
@@ -102,13 +106,13 @@ class ApiKeyAdmin(Own):
         response.is_done = True  # type: ignore[attr-defined]
         return response
 
-    @display(description="Key", ordering="prefix")
+    @display(description=_("Key"), ordering="prefix")
     def key_prefix(self, obj: ApiKey) -> str:
         return f"{obj.prefix}…"
 
-    @display(description="Permissions")
+    @display(description=_("Permissions"))
     def narrowed(self, obj: ApiKey) -> str:
-        return ", ".join(obj.scopes) or "All of the owner"
+        return ", ".join(obj.scopes) or gettext("All of the owner")
 
 
 @admin.register(Session)
@@ -130,7 +134,7 @@ class SessionAdmin(Own):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @display(description="State")
+    @display(description=_("State"))
     def state(self, obj: Session) -> str:
         if obj.revoked is not None:
             return badge("Ended", "mute", obj.revoked_because)

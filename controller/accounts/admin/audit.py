@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import AuditEntry
 from controller.base.admin import (
@@ -55,35 +56,35 @@ class AuditEntryAdmin(RecordAdmin):
                 ]
             },
         ),
-        ("Trace", {"fields": [("request_id", "channel"), "number", "seal"]}),
+        (_("Trace"), {"fields": [("request_id", "channel"), "number", "seal"]}),
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["when", "result", "who", "address", "what", "row", "organization", "detail", "changes",
                 "request_id", "channel", "number", "seal"]  # fmt: skip
 
-    @display(description="When", ordering="at")
+    @display(description=_("When"), ordering="at")
     def when(self, obj: AuditEntry) -> str:
         return f"{localtime(obj.at):%Y-%m-%d %H:%M:%S}"
 
-    @display(description="Who", ordering="actor")
+    @display(description=_("Who"), ordering="actor")
     def who(self, obj: AuditEntry) -> str:
         return obj.actor or "-"
 
-    @display(description="What", ordering="action")
+    @display(description=_("What"), ordering="action")
     def what(self, obj: AuditEntry) -> str:
         return obj.action.replace("_", " ")
 
-    @display(description="Row")
+    @display(description=_("Row"))
     def row(self, obj: AuditEntry) -> str:
         kind = obj.object_type.rpartition(".")[2]
         return f"{kind} {obj.object_name or obj.object_id}".strip() or "-"
 
-    @display(description="Outcome", ordering="outcome")
+    @display(description=_("Outcome"), ordering="outcome")
     def result(self, obj: AuditEntry) -> str:
         return badge(obj.get_outcome_display(), TONES[obj.outcome])
 
-    @display(description="Changes")
+    @display(description=_("Changes"))
     def changes(self, obj: AuditEntry) -> str:
         before, after = obj.before or {}, obj.after or {}
         names = list(dict.fromkeys([*before, *after]))

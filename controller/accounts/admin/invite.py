@@ -6,6 +6,8 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.engine.scopes import RANKS
 from controller.accounts.models import Membership, Organization, Site, SiteGrant
@@ -40,10 +42,10 @@ class SiteChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(label="E-mail address", widget=UnfoldAdminTextInputWidget)
+    email = forms.EmailField(label=_("E-mail address"), widget=UnfoldAdminTextInputWidget)
     full_name = forms.CharField(
-        label="Name", required=False, max_length=150, widget=UnfoldAdminTextInputWidget,
-        help_text="Shown in the audit log.",
+        label=_("Name"), required=False, max_length=150, widget=UnfoldAdminTextInputWidget,
+        help_text=_("Shown in the audit log."),
     )  # fmt: skip
     organization = forms.ModelChoiceField(
         Organization.objects.none(), widget=UnfoldAdminSelectWidget
@@ -51,27 +53,27 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(widget=forms.RadioSelect, initial=Membership.Role.VIEWER)
     sites = SiteChoices(
         Site.objects.none(), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Choose none for all present sites of the organization.",
+        help_text=_("Choose none for all present sites of the organization."),
     )  # fmt: skip
     level = forms.ChoiceField(
-        label="Access to these sites", choices=SiteGrant.Level.choices,
-        widget=UnfoldAdminSelectWidget, help_text="Never more than the role permits.",
+        label=_("Access to these sites"), choices=SiteGrant.Level.choices,
+        widget=UnfoldAdminSelectWidget, help_text=_("Never more than the role permits."),
     )  # fmt: skip
     signs_in = forms.BooleanField(
-        label="Sign in to the portal", required=False, initial=True,
-        help_text="By a link that is valid for three days. The person chooses a password there.",
+        label=_("Sign in to the portal"), required=False, initial=True,
+        help_text=_("By a link that is valid for three days. The person chooses a password there."),
     )  # fmt: skip
     has_key = forms.BooleanField(
-        label="Create an API key", required=False,
-        help_text="The key never permits more than the role. It is shown once, to you.",
+        label=_("Create an API key"), required=False,
+        help_text=_("The key never permits more than the role. It is shown once, to you."),
     )  # fmt: skip
     scopes = forms.MultipleChoiceField(
-        label="The key may read", required=False, choices=SCOPES,
+        label=_("The key may read"), required=False, choices=SCOPES,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Choose none for everything that the role permits.",
+        help_text=_("Choose none for everything that the role permits."),
     )  # fmt: skip
     expires_in_days = forms.TypedChoiceField(
-        label="The key expires", choices=DAYS, coerce=int, widget=UnfoldAdminSelectWidget
+        label=_("The key expires"), choices=DAYS, coerce=int, widget=UnfoldAdminSelectWidget
     )
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
@@ -102,9 +104,13 @@ class InviteForm(forms.Form):
         owner = values.get("organization")
         foreign = [one for one in values.get("sites", ()) if one.organization_id != owner.pk] if owner else []  # fmt: skip
         if foreign:
-            self.add_error("sites", f"{foreign[0]} is a site of another organization.")
+            self.add_error(
+                "sites",
+                gettext("%(foreign)s is a site of another organization.")
+                % {"foreign": foreign[0]},
+            )
         if not (values.get("signs_in") or values.get("has_key")):
-            self.add_error("signs_in", "Choose a sign-in, an API key, or both.")
+            self.add_error("signs_in", gettext("Choose a sign-in, an API key, or both."))
         return values
 
     def invite(self) -> Invited:
@@ -150,7 +156,7 @@ def page(admin: Any, request: HttpRequest) -> HttpResponse:
     )
     form = InviteForm(request.POST or None, user=user, initial=wanted)
     context = admin.admin_site.each_context(request) | {
-        "title": "Invite a person", "crumb": "Invite a person", "form": form, "opts": admin.opts,
+        "title": gettext("Invite a person"), "crumb": "Invite a person", "form": form, "opts": admin.opts,
         "back": admin_url(Organization, "changelist"),
     }  # fmt: skip
     name = "invite.html"

@@ -5,6 +5,8 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import User
 from controller.accounts.rules import mfa
@@ -17,10 +19,10 @@ class SignInForm(AuthenticationForm):
     """Sign-in form with a code field for everyone, so it does not reveal who uses MFA."""
 
     code = forms.CharField(
-        label="Code",
+        label=_("Code"),
         required=False,
         max_length=16,
-        help_text="Of your authenticator app, if you have set one up.",
+        help_text=_("Of your authenticator app, if you have set one up."),
         widget=UnfoldAdminTextInputWidget(
             attrs={"autocomplete": "one-time-code", "inputmode": "text"}
         ),
@@ -43,7 +45,9 @@ class SignInForm(AuthenticationForm):
         code = str(self.data.get(self.add_prefix("code"), "")).strip()
         try:
             if not code:
-                raise Refused("Enter the code of your authenticator app, or a backup code.")  # noqa: TRY301
+                raise Refused(
+                    gettext("Enter the code of your authenticator app, or a backup code.")
+                )  # noqa: TRY301
             mfa.verify_code(user, code)
         except Refused as error:
             raise forms.ValidationError(str(error)) from error

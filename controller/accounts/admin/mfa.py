@@ -8,6 +8,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
 from controller.accounts.models import User
@@ -21,7 +22,9 @@ NAME = "second_factor"
 def page(request: HttpRequest) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - admin_view has let it in
-    context: dict[str, Any] = admin.site.each_context(request) | {"title": "Second factor"}
+    context: dict[str, Any] = admin.site.each_context(request) | {
+        "title": gettext("Second factor")
+    }
     if request.method == "POST":
         try:
             shown = act(request, user)

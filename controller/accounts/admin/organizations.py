@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts import rules
 from controller.accounts.models import Invitation, Membership, Organization, Site, User
@@ -36,7 +38,7 @@ class MemberForm(RuleForm):
     """Form of a member, entered by name or e-mail; a list would expose other tenants."""
 
     person = forms.CharField(
-        label="User", help_text="User name or e-mail.", widget=UnfoldAdminTextInputWidget
+        label=_("User"), help_text=_("User name or e-mail."), widget=UnfoldAdminTextInputWidget
     )
 
     class Meta:
@@ -56,7 +58,7 @@ class MemberForm(RuleForm):
         else:
             user = User.objects.filter(username=name).first()
         if user is None:
-            raise forms.ValidationError("Nobody has this user name or e-mail.")
+            raise forms.ValidationError(gettext("Nobody has this user name or e-mail."))
         return user
 
     def rule_values(self) -> dict[str, Any]:
@@ -69,7 +71,7 @@ class MemberInline(RuleTabularInline):
     model = Membership
     form = MemberForm
     resource = "organization"
-    verbose_name = "member"
+    verbose_name = _("member")
     create_rule = rules.grant
     update_rule = rules.change_role
     delete_rule = rules.revoke
@@ -90,8 +92,8 @@ class InvitationInline(RuleTabularInline):
     model = Invitation
     fields = ["email", "role", "place", "level"]
     resource = "user"
-    verbose_name = "invitation"
-    verbose_name_plural = "Open invitations"
+    verbose_name = _("invitation")
+    verbose_name_plural = _("Open invitations")
     create_rule = invitations.invite
     delete_rule = invitations.withdraw
 
@@ -123,11 +125,11 @@ class InvitationInline(RuleTabularInline):
 
 class DeviceSettingsForm(RuleForm):
     command_types = forms.MultipleChoiceField(
-        label="Kinds of commands",
+        label=_("Kinds of commands"),
         choices=[(name, kind.label) for name, kind in KINDS.items()],
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Devices accept only these commands. Choose none to allow all.",
+        help_text=_("Devices accept only these commands. Choose none to allow all."),
     )
 
     class Meta:
@@ -139,7 +141,7 @@ class DeviceSettingsInline(RuleStackedInline):
     model = OrganizationSettings
     form = DeviceSettingsForm
     resource = "organization"
-    verbose_name = verbose_name_plural = "device settings"
+    verbose_name = verbose_name_plural = _("device settings")
     fields = [
         "registration_enabled", "self_creation", "consistent_keys", "enrollment_enabled",
         "device_limit", "shared_secret", "context", "command_types", "management_networks",
@@ -210,15 +212,15 @@ class OrganizationAdmin(RuleAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else dict(self.prepopulated_fields)
 
-    @display(description="State", ordering="is_active")
+    @display(description=_("State"), ordering="is_active")
     def state(self, obj: Organization) -> str:
         return badge("Active", "good") if obj.is_active else badge("Inactive", "mute")
 
-    @display(description="Members", ordering="member_count")
+    @display(description=_("Members"), ordering="member_count")
     def members(self, obj: Any) -> int:
         return int(obj.member_count)
 
-    @display(description="Devices")
+    @display(description=_("Devices"))
     def devices(self, obj: Organization) -> int:
         return self.device_counts.get(obj.pk, 0)
 
@@ -228,11 +230,11 @@ class OrganizationAdmin(RuleAdmin):
             return bool(user.has_perm_anywhere("user:update"))
         return bool(user.has_perm_in("user:update", UUID(str(object_id))))
 
-    @action(description="Invite a person", icon="person_add", permissions=["invite"])
+    @action(description=_("Invite a person"), icon="person_add", permissions=["invite"])
     def invite_anywhere(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:accounts_user_invite"))
 
-    @action(description="Invite a person", icon="person_add", permissions=["invite"])
+    @action(description=_("Invite a person"), icon="person_add", permissions=["invite"])
     def invite(self, request: HttpRequest, object_id: str) -> HttpResponse:
         url = reverse("admin:accounts_user_invite")
         return HttpResponseRedirect(f"{url}?{urlencode({'organization': object_id})}")
@@ -247,7 +249,7 @@ class OrganizationAdmin(RuleAdmin):
         return self.may(request, "update", obj) and self.may(request, "secret", obj)
 
     @action(
-        description="Save and create a new shared secret",
+        description=_("Save and create a new shared secret"),
         icon="autorenew",
         permissions=["rotate"],
     )
@@ -255,5 +257,7 @@ class OrganizationAdmin(RuleAdmin):
         rotate_shared_secret(settings_of(obj))
         self.message_user(
             request,
-            "The shared secret was replaced. Devices with the old one can no longer register.",
+            gettext(
+                "The shared secret was replaced. Devices with the old one can no longer register."
+            ),
         )

@@ -31,7 +31,9 @@ class PreferencesForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         by_browser = ("", gettext("As the browser asks"))
-        languages = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
+        languages = [
+            (code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES
+        ]
         fields: dict[str, Any] = self.fields
         fields["language"].choices = [by_browser, *languages]
         fields["time_zone"].choices = [

@@ -10,6 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.accounts.models import Organization, SavedFilter, User
@@ -111,17 +113,17 @@ class SavedFilterAdmin(RuleAdmin):
             return False
         return verb == "read" or obj is None or rules.may_delete(user, obj)
 
-    @display(description="Name", ordering="name")
+    @display(description=_("Name"), ordering="name")
     def opens(self, obj: SavedFilter) -> str:
         shown = list_of(obj.page)
         link = f"{admin_url(shown.model, 'changelist')}?{obj.query}"
         return format_html('<a class="two-lines" href="{}">{}</a>', link, obj.name)
 
-    @display(description="List", ordering="page")
+    @display(description=_("List"), ordering="page")
     def of_list(self, obj: SavedFilter) -> str:
         return str(list_of(obj.page).opts.verbose_name_plural).capitalize()
 
-    @display(description="Shared with", ordering="organization__name")
+    @display(description=_("Shared with"), ordering="organization__name")
     def shared(self, obj: SavedFilter) -> str:
         return str(obj.organization) if obj.organization else badge("Nobody", "mute")
 
@@ -143,7 +145,10 @@ class SavedFilterAdmin(RuleAdmin):
         if form.is_valid():
             try:
                 row = rules.save_filter(user, **form.cleaned_data)
-                self.message_user(request, f"“{row}” is saved: it stands above this list.")
+                self.message_user(
+                    request,
+                    gettext("“%(row)s” is saved: it stands above this list.") % {"row": row},
+                )
             except Refused as error:
                 self.message_user(request, str(error), messages.ERROR)
         else:
@@ -155,6 +160,8 @@ class SavedFilterAdmin(RuleAdmin):
     def drop(self, request: HttpRequest, pk: Any) -> HttpResponse:
         row = self.row_for(request, str(pk), "delete")
         rules.delete_filter(row)
-        self.message_user(request, f"“{row}” is deleted; the list is as it was.")
+        self.message_user(
+            request, gettext("“%(row)s” is deleted; the list is as it was.") % {"row": row}
+        )
         back = admin_url(list_of(row.page).model, "changelist")
         return HttpResponseRedirect(f"{back}?{row.query}")

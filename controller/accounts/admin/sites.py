@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.engine.email_addresses import is_same_email
 from controller.accounts.models import Membership, Site, SiteGrant
@@ -26,7 +28,9 @@ class GrantForm(RuleForm):
     """Form of a grant; the member is entered by name or e-mail."""
 
     person = forms.CharField(
-        label="Member", help_text="User name or e-mail.", widget=UnfoldAdminTextInputWidget
+        label=_("Member"),
+        help_text=_("User name or e-mail."),
+        widget=UnfoldAdminTextInputWidget,
     )
     user: Any = None
 
@@ -51,7 +55,7 @@ class GrantForm(RuleForm):
         if member is not None and "@" in name and not is_same_email(member.user.email, name):
             member = None
         if member is None:
-            raise forms.ValidationError("The organization has no such member.")
+            raise forms.ValidationError(gettext("The organization has no such member."))
         return member
 
     def apply_rule(self) -> SiteGrant:
@@ -65,9 +69,9 @@ class GrantInline(RuleTabularInline):
     model = SiteGrant
     form = GrantForm
     resource = "user"
-    verbose_name = "grant"
+    verbose_name = _("grant")
     delete_rule = sites.revoke_grant
-    verbose_name_plural = "Access"
+    verbose_name_plural = _("Access")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
@@ -127,14 +131,14 @@ class SiteAdmin(RuleAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"slug": ["name"]}
 
-    @display(description="Where")
+    @display(description=_("Where"))
     def where(self, obj: Site) -> str:
         return ", ".join(filter(None, [obj.city, obj.country])) or "-"
 
-    @display(description="Devices", ordering="number")
+    @display(description=_("Devices"), ordering="number")
     def device_count(self, obj: Any) -> int:
         return int(obj.number)
 
-    @display(description="State", ordering="is_active")
+    @display(description=_("State"), ordering="is_active")
     def state(self, obj: Site) -> str:
         return badge("Active", "good") if obj.is_active else badge("Inactive", "mute")

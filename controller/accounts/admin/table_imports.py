@@ -10,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from import_export.admin import ExportMixin
 
@@ -27,7 +29,7 @@ LATEST = 5
 
 class UploadForm(forms.Form):
     import_file = forms.FileField(
-        label="File",
+        label=_("File"),
         widget=UnfoldAdminFileFieldWidget,
         help_text=f"CSV or XLSX, at most {MOST_ROWS} rows and {MOST_BYTES >> 20} MiB.",
     )
@@ -121,7 +123,8 @@ class ImportExportAdmin(ExportMixin):
                 form.add_error("import_file", str(error))
         own = TableImport.objects.filter(user=user, target=self.target).defer("data", "found")
         context = self.admin_site.each_context(request) | {
-            "title": f"Import {self.model._meta.verbose_name_plural}",
+            "title": gettext("Import %(verbose_name_plural)s")
+            % {"verbose_name_plural": self.model._meta.verbose_name_plural},
             "opts": self.model._meta,
             "form": form,
             "columns": self.resource_classes[0](user=user).columns,

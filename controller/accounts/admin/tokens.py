@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts import rules
 from controller.accounts.models import ApiToken, User
@@ -60,7 +62,7 @@ class ApiTokenAdmin(RuleAdmin):
         self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
     ) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
-            "title": "New API token",
+            "title": gettext("New API token"),
             "opts": self.opts,
             "token": obj.plain_token,
             "name": obj.name,
@@ -71,6 +73,6 @@ class ApiTokenAdmin(RuleAdmin):
         response.is_done = True  # type: ignore[attr-defined]
         return response
 
-    @display(description="Last used", ordering="last_used", empty_value="never")
+    @display(description=_("Last used"), ordering="last_used", empty_value=_("never"))
     def used(self, obj: ApiToken) -> Any:
         return obj.last_used

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts import rules
 from controller.accounts.admin import invite, mfa, preferences
@@ -120,7 +121,7 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
     fieldsets = [
         (None, {"fields": [("username", "email"), ("first_name", "last_name"), "password"]}),
         (
-            "Access",
+            _("Access"),
             {
                 "fields": [
                     "is_active",
@@ -133,8 +134,8 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
     ]
     add_fieldsets = [
         (None, {"fields": [("username", "email"), ("first_name", "last_name")]}),
-        ("Sign-in", {"fields": ["usable_password", "password1", "password2"]}),
-        ("Access", {"fields": ["is_staff", "is_superuser"]}),
+        (_("Sign-in"), {"fields": ["usable_password", "password1", "password2"]}),
+        (_("Access"), {"fields": ["is_staff", "is_superuser"]}),
     ]
 
     def get_urls(self) -> list[Any]:
@@ -146,7 +147,7 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
             *super().get_urls(),
         ]
 
-    @action(description="Invite a person", icon="person_add")
+    @action(description=_("Invite a person"), icon="person_add")
     def invite(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:accounts_user_invite"))
 
@@ -170,16 +171,16 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"is_staff": True} | super().get_changeform_initial_data(request)
 
-    @display(description="User", header=True, ordering="username")
+    @display(description=_("User"), header=True, ordering="username")
     def person(self, obj: User) -> list[str]:
         return [obj.username, obj.get_full_name()]
 
-    @display(description="Kind")
+    @display(description=_("Kind"))
     def kind(self, obj: User) -> str:
         if not obj.is_active:
             return badge("Inactive", "mute")
         return badge("Superuser", "busy") if obj.is_superuser else badge("User", "good")
 
-    @display(description="Organizations", ordering="organization_count")
+    @display(description=_("Organizations"), ordering="organization_count")
     def organizations(self, obj: Any) -> int:
         return int(obj.organization_count)

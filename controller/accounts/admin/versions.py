@@ -8,6 +8,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.engine.diff import Change
 from controller.accounts.engine.scopes import NO_SITE
@@ -51,11 +53,11 @@ class Versioned:
             *super().get_urls(),  # type: ignore[misc]
         ]
 
-    @action(description="Versions", icon="history")
+    @action(description=_("Versions"), icon="history")
     def show_versions(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(admin_url(self.model, "versions", object_id))
 
-    @action(description="Deleted", icon="restore_from_trash")
+    @action(description=_("Deleted"), icon="restore_from_trash")
     def show_deleted(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(admin_url(self.model, "deleted"))
 
@@ -145,5 +147,9 @@ class Versioned:
         except Refused as error:
             self.message_user(request, str(error), "error")
             return HttpResponseRedirect(request.path)
-        self.message_user(request, f"{row} is what it was in version {version.number}.")
+        self.message_user(
+            request,
+            gettext("%(row)s is what it was in version %(number)s.")
+            % {"row": row, "number": version.number},
+        )
         return HttpResponseRedirect(admin_url(self.model, "change", row.pk))

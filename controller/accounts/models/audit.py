@@ -13,6 +13,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.engine import audit_chain
 from controller.accounts.engine.scopes import NO_SITE, SiteScope
@@ -97,9 +99,9 @@ class AuditEntry(models.Model):
     """Audit entry: an action that was done, refused or failed. Immutable."""
 
     class Outcome(models.TextChoices):
-        DONE = "done", "Done"
-        REFUSED = "refused", "Refused"
-        FAILED = "failed", "Failed"
+        DONE = "done", _("Done")
+        REFUSED = "refused", _("Refused")
+        FAILED = "failed", _("Failed")
 
     # Kept when the organization is deleted.
     organization = models.ForeignKey(
@@ -131,8 +133,8 @@ class AuditEntry(models.Model):
     objects = AuditQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "audit entry"
-        verbose_name_plural = "audit log"
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit log")
         ordering = ["-at", "-id"]
         indexes = [
             models.Index(fields=["organization", "-at", "-id"], name="audit_by_organization"),
@@ -148,11 +150,11 @@ class AuditEntry(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
-            raise Conflict("An entry of the audit is never changed.")
+            raise Conflict(gettext("An entry of the audit is never changed."))
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> Any:
-        raise Conflict("An entry of the audit is never deleted.")
+        raise Conflict(gettext("An entry of the audit is never deleted."))
 
     @property
     def owner_id(self) -> UUID | None:

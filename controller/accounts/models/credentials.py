@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models.audit import Audited
 from controller.accounts.models.users import User
@@ -39,14 +40,14 @@ class ApiToken(UserOwned, Dated):
     """API token. Only a hash is stored, so the token is shown once."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=64, help_text="Purpose, such as “nightly report”.")
+    name = models.CharField(max_length=64, help_text=_("Purpose, such as “nightly report”."))
     digest = models.CharField(max_length=64, unique=True, editable=False)
     last_used = models.DateTimeField(null=True, editable=False)
 
     objects = UserOwnedQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "API token"
+        verbose_name = _("API token")
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"
@@ -56,16 +57,16 @@ class ApiKey(UserOwned, Base):
     """Long-lived API key, optionally restricted by scopes. Only a hash is stored."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
-    name = models.CharField(max_length=100, help_text="Purpose, such as “nightly report”.")
+    name = models.CharField(max_length=100, help_text=_("Purpose, such as “nightly report”."))
     description = models.TextField(max_length=2000, blank=True)
     prefix = models.CharField(
-        max_length=12, editable=False, help_text="Name of the key, such as “nightly report”."
+        max_length=12, editable=False, help_text=_("Name of the key, such as “nightly report”.")
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(
         default=list,
         blank=True,
-        help_text="Permissions. Leave empty for all permissions of the owner.",
+        help_text=_("Permissions. Leave empty for all permissions of the owner."),
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
@@ -74,7 +75,7 @@ class ApiKey(UserOwned, Base):
     objects = UserOwnedQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "API key"
+        verbose_name = _("API key")
         ordering = ["-created"]
 
     def __str__(self) -> str:

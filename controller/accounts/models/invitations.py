@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models.tenancy import OrganizationScoped, Site, SiteGrant
 from controller.accounts.models.users import Membership, Organization, User
@@ -20,13 +21,15 @@ class Invitation(OrganizationScoped, Base):
     """Mailed to an address; whoever opens the link and is signed in becomes a member."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="invitations")
-    email = models.EmailField("e-mail", help_text="The invitation is sent to this address.")
+    email = models.EmailField(
+        _("e-mail"), help_text=_("The invitation is sent to this address.")
+    )
     role = models.CharField(
         max_length=16, choices=Membership.Role.choices, default=Membership.Role.VIEWER
     )
     place = models.ForeignKey(
-        Site, models.CASCADE, null=True, blank=True, related_name="+", verbose_name="site",
-        help_text="The person gets access to this site when they accept.",
+        Site, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("site"),
+        help_text=_("The person gets access to this site when they accept."),
     )  # fmt: skip
     level = models.CharField(
         max_length=8, choices=SiteGrant.Level.choices, default=SiteGrant.Level.READ

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models.audit import Audited
 from controller.accounts.models.users import Organization, User
@@ -29,10 +30,10 @@ class SavedFilter(Audited, Base):
     user = models.ForeignKey(User, models.CASCADE, related_name="saved_filters")
     organization = models.ForeignKey(
         Organization, models.CASCADE, null=True, blank=True, related_name="+",
-        verbose_name="shared with", help_text="Members of the organization also see the filter above their lists.",
+        verbose_name=_("shared with"), help_text=_("Members of the organization also see the filter above their lists."),
     )  # fmt: skip
     page = models.CharField(
-        "list", max_length=100, help_text="App and model, such as devices.device."
+        _("list"), max_length=100, help_text=_("App and model, such as devices.device.")
     )
     name = models.CharField(max_length=60)
     query = models.CharField(max_length=2000)
@@ -45,7 +46,7 @@ class SavedFilter(Audited, Base):
             models.UniqueConstraint(
                 fields=["user", "page", "name"],
                 name="saved_filter_name_once",
-                violation_error_message="You have a filter of this name on this list.",
+                violation_error_message=_("You have a filter of this name on this list."),
             )
         ]
 

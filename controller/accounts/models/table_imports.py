@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models.users import User
 from controller.base.leases import Leased, LeaseQueue, lease_index
@@ -12,25 +13,26 @@ class TableImport(Leased, Base):
     """One uploaded table, and how far the worker has come with it."""
 
     class State(models.TextChoices):
-        READING = "reading", "Being read"
-        READY = "ready", "Previewed"
-        WRITING = "writing", "Being imported"
-        DONE = "done", "Imported"
-        REFUSED = "refused", "Refused"
+        READING = "reading", _("Being read")
+        READY = "ready", _("Previewed")
+        WRITING = "writing", _("Being imported")
+        DONE = "done", _("Imported")
+        REFUSED = "refused", _("Refused")
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+", editable=False)
     target = models.CharField(
-        "list", max_length=100, help_text="App and model, such as devices.device."
+        _("list"), max_length=100, help_text=_("App and model, such as devices.device.")
     )
-    name = models.CharField("file", max_length=150)
+    name = models.CharField(_("file"), max_length=150)
     data = models.BinaryField(
-        help_text="Contents of the file. Empty once the import has ended."
+        help_text=_("Contents of the file. Empty once the import has ended.")
     )
     state = models.CharField(max_length=8, choices=State.choices, default=State.READING)
-    total = models.PositiveIntegerField("rows", default=0)
+    total = models.PositiveIntegerField(_("rows"), default=0)
     done = models.PositiveIntegerField(default=0)
     found = models.JSONField(
-        default=dict, help_text="Columns, numbers by outcome, and the first rows and refusals."
+        default=dict,
+        help_text=_("Columns, numbers by outcome, and the first rows and refusals."),
     )
     problem = models.TextField(blank=True)
     ended = models.DateTimeField(null=True)

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import FieldDoesNotExist
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.engine.scopes import BOUND_TO_SITES, NO_SITE, SiteScope
 from controller.accounts.models.audit import Audited
@@ -132,7 +133,7 @@ class Shareable(OrganizationScoped):
         related_name="+",
         null=True,
         blank=True,
-        help_text="Leave empty to share it with all organizations.",
+        help_text=_("Leave empty to share it with all organizations."),
     )
 
     class Meta:
@@ -143,13 +144,13 @@ class Site(OrganizationOwned, Base):
     """Location of an organization; groups devices and staff."""
 
     class TimeFormat(models.TextChoices):
-        TWELVE = "12h", "12 hours"
-        TWENTY_FOUR = "24h", "24 hours"
+        TWELVE = "12h", _("12 hours")
+        TWENTY_FOUR = "24h", _("24 hours")
 
     name = models.CharField(max_length=255)
     slug = models.CharField(
         max_length=100,
-        validators=[RegexValidator(r"\A[a-z0-9-]+\Z", "Use a-z, 0-9 and dashes.")],
+        validators=[RegexValidator(r"\A[a-z0-9-]+\Z", _("Use a-z, 0-9 and dashes."))],
     )
     description = models.TextField(blank=True)
     address = models.CharField(max_length=255, blank=True)
@@ -163,7 +164,7 @@ class Site(OrganizationOwned, Base):
     subnets = models.JSONField(
         default=list,
         blank=True,
-        help_text="A list of objects with cidr, name, vlan_id and description.",
+        help_text=_("A list of objects with cidr, name, vlan_id and description."),
     )
     gateway_ip = models.GenericIPAddressField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
@@ -175,7 +176,7 @@ class Site(OrganizationOwned, Base):
             models.UniqueConstraint(
                 fields=["organization", "slug"],
                 name="site_slug_unique",
-                violation_error_message="A site with this slug exists already.",
+                violation_error_message=_("A site with this slug exists already."),
             )
         ]
 
@@ -187,9 +188,9 @@ class SiteGrant(Audited, Dated):
     """Grant of read, write or full access to a site, up to the member's role."""
 
     class Level(models.TextChoices):
-        READ = "read", "Read"
-        WRITE = "write", "Write"
-        FULL = "full", "Full"
+        READ = "read", _("Read")
+        WRITE = "write", _("Write")
+        FULL = "full", _("Full")
 
     membership = models.ForeignKey(Membership, models.CASCADE, related_name="grants")
     site = models.ForeignKey(Site, models.CASCADE, related_name="grants")

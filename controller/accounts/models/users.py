@@ -13,6 +13,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.engine.scopes import (
     NO_SITE,
@@ -65,31 +67,31 @@ class User(Audited, AbstractUser):
             # A user name that looks like another user's e-mail could sign in as that user.
             RegexValidator(
                 "@",
-                "A user name has no @; the e-mail has a field of its own.",
+                _("A user name has no @; the e-mail has a field of its own."),
                 inverse_match=True,
             ),
         ],
     )
-    email = models.EmailField("e-mail", unique=True)
+    email = models.EmailField(_("e-mail"), unique=True)
     phone_number = models.CharField(  # noqa: DJ001 - clients tell none from empty
         max_length=32, null=True, blank=True
     )
     birth_date = models.DateField(null=True, blank=True)
     bio = models.TextField(blank=True)
-    url = models.URLField("URL", blank=True)
+    url = models.URLField(_("URL"), blank=True)
     company = models.CharField(max_length=30, blank=True)
     location = models.CharField(max_length=256, blank=True)
-    notes = models.TextField(blank=True, help_text="Not shown to the user.")
+    notes = models.TextField(blank=True, help_text=_("Not shown to the user."))
     language = models.CharField(
         max_length=10, default="", blank=True,
-        help_text="Code of the language of pages and e-mails. Empty follows the browser.",
+        help_text=_("Code of the language of pages and e-mails. Empty follows the browser."),
     )  # fmt: skip
     time_zone = models.CharField(
         max_length=64, default="", blank=True,
-        help_text="Zone in which times are shown, such as Europe/Berlin. Empty follows the browser.",
+        help_text=_("Zone in which times are shown, such as Europe/Berlin. Empty follows the browser."),
     )  # fmt: skip
     expiration_date = models.DateField(
-        null=True, blank=True, help_text="Last day on which the user can sign in."
+        null=True, blank=True, help_text=_("Last day on which the user can sign in.")
     )
 
     # Part of every browser session's hash: a new number ends them all.
@@ -107,7 +109,7 @@ class User(Audited, AbstractUser):
             models.UniqueConstraint(
                 Lower("email"),
                 name="user_email_any_case",
-                violation_error_message="A user with this e-mail exists already.",
+                violation_error_message=_("A user with this e-mail exists already."),
             )
         ]
 
@@ -213,7 +215,9 @@ class User(Audited, AbstractUser):
         others = User.objects.exclude(pk=self.pk).filter(username__iregex=f"^{pattern}$")
         names = others.exclude(username=self.username).values_list("username", flat=True)
         if any(name_key(one) == name_key(self.username) for one in names):
-            raise ValidationError({"username": ["A user with that username already exists."]})
+            raise ValidationError(
+                {"username": [gettext("A user with that username already exists.")]}
+            )
 
     def has_perm_on(self, permission: str, row: Any) -> bool:
         """Return whether this is permitted on a row owned by an organization."""
@@ -263,16 +267,18 @@ class Organization(Audited, Base):
     """Tenant: rows belong to one organization or are shared by all."""
 
     name = models.CharField(
-        max_length=200, unique=True, help_text="The name of the organization"
+        max_length=200, unique=True, help_text=_("The name of the organization")
     )
-    slug = models.SlugField(max_length=200, unique=True, help_text="Lowercase name for URLs.")
+    slug = models.SlugField(
+        max_length=200, unique=True, help_text=_("Lowercase name for URLs.")
+    )
     is_active = models.BooleanField(
         default=True,
-        help_text="Devices and members of an inactive organization cannot sign in.",
+        help_text=_("Devices and members of an inactive organization cannot sign in."),
     )
     description = models.TextField(blank=True)
-    email = models.EmailField("e-mail", blank=True)
-    url = models.URLField("URL", blank=True)
+    email = models.EmailField(_("e-mail"), blank=True)
+    url = models.URLField(_("URL"), blank=True)
 
     objects = OrganizationQuerySet.as_manager()
 
@@ -302,12 +308,12 @@ class Organization(Audited, Base):
 
 class Membership(Audited, Dated):
     class Role(models.TextChoices):
-        ADMIN = "admin", "Owner"
-        ORG_ADMIN = "org_admin", "Administrator"
-        SITE_ADMIN = "site_admin", "Site administrator"
-        OPERATOR = "operator", "Operator"
-        VIEWER = "viewer", "Viewer"
-        GUEST = "guest", "Guest"
+        ADMIN = "admin", _("Owner")
+        ORG_ADMIN = "org_admin", _("Administrator")
+        SITE_ADMIN = "site_admin", _("Site administrator")
+        OPERATOR = "operator", _("Operator")
+        VIEWER = "viewer", _("Viewer")
+        GUEST = "guest", _("Guest")
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships")

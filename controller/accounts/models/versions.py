@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models.tenancy import Shareable, Site
 from controller.accounts.models.users import Organization
@@ -19,22 +20,24 @@ class Version(Shareable):
     is_audited = False
 
     class Verb(models.TextChoices):
-        CREATED = "created", "Created"
-        CHANGED = "changed", "Changed"
-        RESTORED = "restored", "Restored"
-        DELETED = "deleted", "Deleted"
+        CREATED = "created", _("Created")
+        CHANGED = "changed", _("Changed")
+        RESTORED = "restored", _("Restored")
+        DELETED = "deleted", _("Deleted")
 
     organization = models.ForeignKey(Organization, models.CASCADE, null=True, related_name="+")
     site = models.ForeignKey(Site, models.SET_NULL, null=True, related_name="+")
-    kind = models.CharField(max_length=16, help_text="device, template, group or vpn")
-    row = models.UUIDField(help_text="ID of the row, kept after the row is deleted.")
+    kind = models.CharField(max_length=16, help_text=_("device, template, group or vpn"))
+    row = models.UUIDField(help_text=_("ID of the row, kept after the row is deleted."))
     number = models.PositiveIntegerField()
     name = models.CharField(max_length=255)
     verb = models.CharField(max_length=8, choices=Verb.choices)
-    changed = models.JSONField(default=list, help_text="Names of the changed fields.")
+    changed = models.JSONField(default=list, help_text=_("Names of the changed fields."))
     values = EncryptedJSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)
-    actor = models.CharField(max_length=255, blank=True, help_text="User who made the change.")
+    actor = models.CharField(
+        max_length=255, blank=True, help_text=_("User who made the change.")
+    )
 
     class Meta:
         ordering = ["-at", "-number"]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.engine.scopes import allows, every_permission, unknown
 from controller.accounts.models import ApiKey, User
@@ -56,7 +57,7 @@ def create_key_for(
     refuse_keys(by)
     check_can_manage_user(by, user)
     if user.last_login is not None or user.has_usable_password():
-        raise NotPermitted("Only the owner of an account creates its API keys.")
+        raise NotPermitted(gettext("Only the owner of an account creates its API keys."))
     return _create(user, name=name, scopes=scopes, expires_in_days=expires_in_days)
 
 
@@ -76,8 +77,11 @@ def _create(
         >= settings.MUSTER_KEYS_PER_USER
     ):
         raise Conflict(
-            f"You have {settings.MUSTER_KEYS_PER_USER} API keys, which is the most. "
-            "Delete one that is no longer used."
+            gettext(
+                "You have %(muster_keys_per_user)s API keys, which is the most. Delete one "
+                "that is no longer used."
+            )
+            % {"muster_keys_per_user": settings.MUSTER_KEYS_PER_USER}
         )
     secret = PREFIX + secrets.token_hex(KEY_BYTES)
     days = timedelta(days=expires_in_days) if expires_in_days else None
@@ -96,16 +100,26 @@ def _create(
 
 def _check_scopes(user: User, scopes: Sequence[str]) -> None:
     if len(scopes) > MOST_SCOPES:
-        raise Refused({"scopes": [f"A key has at most {MOST_SCOPES} scopes."]})
+        raise Refused(
+            {
+                "scopes": [
+                    gettext("A key has at most %(most_scopes)s scopes.")
+                    % {"most_scopes": MOST_SCOPES}
+                ]
+            }
+        )
     if strange := list(unknown(scopes)):
         raise Refused({"scopes": [f"There is no permission {one}." for one in strange]})
     if user.scopes is not None and not scopes:
-        raise NotPermitted("A key with scopes cannot make one without.")
+        raise NotPermitted(gettext("A key with scopes cannot make one without."))
     held = set(user.permissions)
     for scope in scopes:
         covered = [one for one in every_permission() if allows({scope}, one)]
         if not held.issuperset(covered):
-            raise NotPermitted(f"Permission denied: you do not hold '{scope}' yourself")
+            raise NotPermitted(
+                gettext("Permission denied: you do not hold '%(scope)s' yourself")
+                % {"scope": scope}
+            )
 
 
 def _normalized_scopes(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
@@ -116,7 +130,7 @@ def delete_key(key: ApiKey, *, by: By) -> None:
     """Delete a key of one's own; superusers delete those of others."""
     refuse_keys(by)
     if not is_administrator(by) and getattr(by, "pk", None) != key.user_id:
-        raise NotPermitted("This key is somebody else's.")
+        raise NotPermitted(gettext("This key is somebody else's."))
     key.delete()
 
 

@@ -12,6 +12,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import CharField, Q
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.engine.email_addresses import is_same_email
 from controller.accounts.engine.scopes import NO_SITE, SiteScope
@@ -114,7 +115,7 @@ def authorize(
 ) -> None:
     """Raise :class:`NotPermitted` unless the user has the permission there."""
     if not user.has_perm_in(permission, organization_id, place):
-        raise NotPermitted("You do not have permission to perform this action.")
+        raise NotPermitted(gettext("You do not have permission to perform this action."))
 
 
 def issue_token(user: User, *, name: str) -> str:

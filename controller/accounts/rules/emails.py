@@ -9,6 +9,7 @@ from django.core import signing
 from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from controller.accounts.engine.email_addresses import (
     canonical_email,
@@ -117,7 +118,9 @@ def change(
     if email is not None and email != row.email:
         if own and row.primary:
             raise Conflict(
-                "Add the new address and open the link that it is sent; then make it primary."
+                gettext(
+                    "Add the new address and open the link that it is sent; then make it primary."
+                )
             )
         refuse_taken(email, but=row.user, row=row)
         before, row.email, row.verified = row.email, email, False
@@ -128,7 +131,9 @@ def change(
         _send_link(row, primary=bool(primary) and own)
     if primary and not row.primary:
         if own and not row.verified:
-            raise Refused({"primary": ["Open the link that was sent to this address first."]})
+            raise Refused(
+                {"primary": [gettext("Open the link that was sent to this address first.")]}
+            )
         _make_primary(row)
         record_audit("change_email", row.user, after={"email": row.email, "primary": True})
     return row
@@ -161,7 +166,7 @@ def set_account_email(user: User, email: str, *, by: By) -> None:
 def remove(row: EmailAddress, *, by: By) -> None:
     refuse_keys(by)
     if row.primary:
-        raise Conflict("The primary e-mail stays; make another one primary first.")
+        raise Conflict(gettext("The primary e-mail stays; make another one primary first."))
     record_audit("remove_email", row.user, before={"email": row.email})
     row.delete()
 

@@ -5,6 +5,7 @@ from django.core import signing
 from django.core.mail import send_mail
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import Invitation, Membership, Organization, Site, User
 from controller.accounts.rules import emails, sites
@@ -53,7 +54,7 @@ def _check(
     if place is None:
         return
     if place.organization_id != organization.pk:
-        raise Refused({"place": ["The site is of another organization."]})
+        raise Refused({"place": [gettext("The site is of another organization.")]})
     check_can_grant_site(by, role, place, level)
 
 
@@ -107,7 +108,10 @@ def accept(token: str, *, by: User) -> Membership:
     if not row.is_open:
         raise Refused({"token": [BAD_LINK]})
     if Membership.objects.filter(user=by, organization=row.organization_id).exists():
-        raise Conflict(f"You are a member of {row.organization} already.")
+        raise Conflict(
+            gettext("You are a member of %(organization)s already.")
+            % {"organization": row.organization}
+        )
     if not row.inviter.may_sign_in:
         raise Refused({"token": [BAD_LINK]})
     _check(row.inviter, row.organization, row.role, row.place, row.level)

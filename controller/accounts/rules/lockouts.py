@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.engine.email_addresses import canonical_email
 from controller.accounts.models import Lockout
@@ -49,7 +50,8 @@ def raise_if_locked(kind: Kind, name: str) -> None:
     left = (until - timezone.now()).total_seconds() if until else 0
     if left > 0:
         raise Locked(
-            "Too many failed attempts to sign in. Try again later.", retry_after=int(left) + 1
+            gettext("Too many failed attempts to sign in. Try again later."),
+            retry_after=int(left) + 1,
         )
 
 

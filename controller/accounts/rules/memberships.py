@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules.ranks import (
@@ -51,7 +52,9 @@ def grant(*, user: User, organization: Organization, role: str, by: By) -> Membe
     """Make a user a member in this role; accounts that others manage are invited instead."""
     check_can_grant_role(by, role, organization)
     if not can_manage_user(by, user):
-        raise NotPermitted("Nobody is added unasked: invite them by their e-mail address.")
+        raise NotPermitted(
+            gettext("Nobody is added unasked: invite them by their e-mail address.")
+        )
     return create_membership(user, organization=organization, role=role, by=by)
 
 
@@ -79,7 +82,9 @@ def change_only_role(user: User, *, role: str, by: By) -> Membership:
     """
     rows = list(user.memberships.select_related("organization")[:2])
     if len(rows) != 1:
-        raise Conflict("Name the organization: the user is a member of several, or of none.")
+        raise Conflict(
+            gettext("Name the organization: the user is a member of several, or of none.")
+        )
     return change_role(rows[0], role=role, by=by)
 
 

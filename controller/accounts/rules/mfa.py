@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.engine import totp
 from controller.accounts.models import Authenticator, BackupCode, User
@@ -41,7 +42,7 @@ def start_setup(user: User) -> Setup:
     Raises Conflict if MFA is already enabled.
     """
     if is_enabled(user):
-        raise Conflict("MFA is already on. Turn it off first to set it up again.")
+        raise Conflict(gettext("MFA is already on. Turn it off first to set it up again."))
     secret = totp.new_secret()
     Authenticator.objects.update_or_create(
         user=user, defaults={"secret": secret, "confirmed": None, "last_step": -1}
@@ -65,7 +66,7 @@ def enable(user: User, code: str) -> None:
     """
     row = Authenticator.objects.filter(user=user, confirmed=None).first()
     if row is None:
-        raise Conflict("There is nothing to turn on; set MFA up first.")
+        raise Conflict(gettext("There is nothing to turn on; set MFA up first."))
     _take_step(row, code)
     Authenticator.objects.filter(pk=row.pk).update(confirmed=timezone.now())
     record_audit("turn_mfa_on", user)
@@ -76,7 +77,7 @@ def disable(user: User, code: str) -> None:
     """Disable MFA. It takes a code, for a stolen session or password has none."""
     refuse_keys(user)
     if not is_enabled(user):
-        raise Conflict("MFA is not on.")
+        raise Conflict(gettext("MFA is not on."))
     verify_code(user, code)
     Authenticator.objects.filter(user=user).delete()
     BackupCode.objects.filter(user=user).delete()

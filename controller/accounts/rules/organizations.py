@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import ProtectedError
+from django.utils.translation import gettext
 
 from controller.accounts.models import Membership, Organization
 from controller.accounts.rules.memberships import OWNER, change_role
@@ -30,7 +31,7 @@ def update_organization(
     """Change an organization; ``owner`` names the membership that becomes its owner's."""
     if owner is not None:
         if owner.organization_id != organization.pk:
-            raise Refused({"owner": ["The owner is a member of the organization."]})
+            raise Refused({"owner": [gettext("The owner is a member of the organization.")]})
         change_role(owner, role=OWNER, by=by)
     for name, value in values.items():
         setattr(organization, name, value)
@@ -46,5 +47,6 @@ def delete_organization(organization: Organization) -> None:
     except ProtectedError as error:
         kinds = sorted({str(row._meta.verbose_name_plural) for row in error.protected_objects})
         raise Conflict(
-            f"{organization} still has {', '.join(kinds)}. Delete or move them first."
+            gettext("%(organization)s still has %(kinds)s. Delete or move them first.")
+            % {"organization": organization, "kinds": ", ".join(kinds)}
         ) from error

@@ -8,6 +8,7 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.translation import gettext
 
 from controller.accounts.models import Session, User
 from controller.accounts.rules import emails, lockouts, sessions
@@ -36,7 +37,7 @@ def change_password(
     lockouts.raise_if_locked(*key)
     if not user.check_password(current):
         lockouts.record_failure(*key)
-        raise Refused({fields[0]: ["You have entered an invalid password."]})
+        raise Refused({fields[0]: [gettext("You have entered an invalid password.")]})
     lockouts.reset_failures(*key)
     _store(user, new, field=fields[1], but=session)
 
@@ -100,9 +101,9 @@ def reset_password(uid: str, token: str, new: str, *, field: str = "new_password
     try:
         user = User.objects.get(pk=urlsafe_base64_decode(uid).decode(), is_active=True)
     except (User.DoesNotExist, ValueError, ValidationError, OverflowError):
-        raise Refused({"uid": ["Invalid value"]}) from None
+        raise Refused({"uid": [gettext("Invalid value")]}) from None
     if not default_token_generator.check_token(user, token):
-        raise Refused({"token": ["Invalid value"]})
+        raise Refused({"token": [gettext("Invalid value")]})
     _store(user, new, field=field)
     emails.mark_verified(user, user.email)
     record_audit("reset_password", user, by=user)

@@ -6,6 +6,8 @@ somebody takes who does it as ``by``. The portal itself is :data:`PORTAL`; there
 
 from typing import Any
 
+from django.utils.translation import gettext
+
 from controller.accounts.models import Organization, Site, User
 from controller.base.errors import NotPermitted
 
@@ -34,12 +36,12 @@ def refuse_keys(by: By) -> None:
     Keys, passwords, addresses and second factors are managed by people.
     """
     if isinstance(by, User) and by.is_api_key:
-        raise NotPermitted("An API key cannot do this; sign in.")
+        raise NotPermitted(gettext("An API key cannot do this; sign in."))
 
 
 def check_administrator(by: By, what: str) -> None:
     if not is_administrator(by):
-        raise NotPermitted(f"Only superusers {what}.")
+        raise NotPermitted(gettext("Only superusers %(what)s.") % {"what": what})
 
 
 def check_can_grant_role(by: By, role: str, organization: Organization) -> None:
@@ -48,9 +50,13 @@ def check_can_grant_role(by: By, role: str, organization: Organization) -> None:
         return
     assert isinstance(by, User)  # noqa: S101 - the portal is above all ranks
     if not by.has_perm_in("user:update", organization.pk):
-        raise NotPermitted(f"You do not manage {organization}.")
+        raise NotPermitted(
+            gettext("You do not manage %(organization)s.") % {"organization": organization}
+        )
     if not by.outranks(role, organization.pk):
-        raise NotPermitted("Nobody gives or takes a role that is higher than their own.")
+        raise NotPermitted(
+            gettext("Nobody gives or takes a role that is higher than their own.")
+        )
 
 
 def check_can_grant_site(by: By, role: str, site: Site, level: str) -> None:
@@ -63,7 +69,7 @@ def check_can_grant_site(by: By, role: str, site: Site, level: str) -> None:
     held = own.grants.get(site.pk, "") if own else ""
     has_it = held in LEVELS and LEVELS.index(held) >= LEVELS.index(level)
     if own is None or not (own.covers_every_site or has_it):
-        raise NotPermitted("Nobody gives more of a site than they have.")
+        raise NotPermitted(gettext("Nobody gives more of a site than they have."))
 
 
 def can_manage_user(by: By, user: User) -> bool:
@@ -84,7 +90,9 @@ def check_can_manage_user(by: By, user: User) -> None:
     if isinstance(by, User) and by.pk == user.pk and by.scopes is None:
         return
     if not can_manage_user(by, user):
-        raise NotPermitted("This user belongs to organizations that you do not manage.")
+        raise NotPermitted(
+            gettext("This user belongs to organizations that you do not manage.")
+        )
 
 
 def check_flags(by: By, user: User, values: dict[str, Any]) -> None:

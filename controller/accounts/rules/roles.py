@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count
+from django.utils.translation import gettext
 
 from controller.accounts.engine.scopes import every_permission, role_allows
 from controller.accounts.models import Authenticator, Membership, Organization, User
@@ -46,7 +47,7 @@ def create_user(
     if organization is None and len(mine) == 1:
         organization = Organization.objects.get(pk=mine[0])
     if organization is None:
-        raise Refused({"organization_id": ["Name the organization of the user."]})
+        raise Refused({"organization_id": [gettext("Name the organization of the user.")]})
     member = {"organization": organization, "role": role}
     return users.create_user(by=by, organization_users=[member], **values)
 

@@ -2,6 +2,8 @@
 
 from urllib.parse import parse_qsl, urlencode
 
+from django.utils.translation import gettext
+
 from controller.accounts.models import Organization, SavedFilter, User
 from controller.base.errors import Conflict, NotPermitted, Refused
 
@@ -22,12 +24,18 @@ def save_filter(
 ) -> SavedFilter:
     """Save a list's filters; with an organization, shared with its members."""
     if organization is not None and not user.has_perm_in(SHARE, organization.pk):
-        raise NotPermitted(f"Your role in {organization} does not permit this.")
+        raise NotPermitted(
+            gettext("Your role in %(organization)s does not permit this.")
+            % {"organization": organization}
+        )
     kept = canonical(query)
     if not kept:
-        raise Refused("Filter, search or sort the list first: this shows all of it.")
+        raise Refused(gettext("Filter, search or sort the list first: this shows all of it."))
     if SavedFilter.objects.filter(user=user, page=page).count() >= MOST:
-        raise Conflict(f"You have {MOST} filters on this list, which is the most. Delete one.")
+        raise Conflict(
+            gettext("You have %(most)s filters on this list, which is the most. Delete one.")
+            % {"most": MOST}
+        )
     row = SavedFilter(user=user, page=page, name=name, query=kept, organization=organization)
     row.checked().save()
     return row

@@ -16,6 +16,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import ApiToken, Session, User
 from controller.accounts.rules.audit import record_audit
@@ -108,13 +109,13 @@ def refresh(token: str) -> Tokens:
     claims = _claims(token, "refresh", "Invalid refresh token")
     row = _live().filter(pk=claims["sid"]).first()
     if row is None:
-        raise NotAuthenticated("Session has been revoked")
+        raise NotAuthenticated(gettext("Session has been revoked"))
     now, old, new = timezone.now(), UUID(claims["jti"]), uuid4()
     expires = now + (REMEMBERED_FOR if row.is_remembered else REFRESH_FOR)
     taken = Session.objects.filter(pk=row.pk, refresh_id=old, revoked=None)
     if not taken.update(refresh_id=new, expires=expires, last_seen=now):
         revoke(row, because="a refresh token was used twice")
-        raise NotAuthenticated("Refresh token has already been used")
+        raise NotAuthenticated(gettext("Refresh token has already been used"))
     row.refresh_id, row.expires = new, expires
     return _tokens(row)
 
@@ -226,7 +227,7 @@ def authenticate_second_factor_token(token: str) -> tuple[User, bool]:
     claims = _claims(token, "mfa", "Invalid or expired MFA token")
     user = User.objects.filter(pk=claims["sub"]).first()
     if user is None or not user.may_sign_in or claims.get("at") != _password(user):
-        raise NotAuthenticated("Invalid or expired MFA token")
+        raise NotAuthenticated(gettext("Invalid or expired MFA token"))
     return user, claims.get("remember") == "True"
 
 

@@ -1,6 +1,7 @@
 """API tokens that programs get by signing in with a password."""
 
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 
 from controller.accounts.models import ApiToken, User
 from controller.accounts.rules import mfa
@@ -16,8 +17,10 @@ def token_for(user: User, *, name: str) -> str:
     """Create an API token after a password sign-in; refused if MFA is enabled."""
     if mfa.is_enabled(user):
         raise NotPermitted(
-            "This account has MFA enabled: sign in by /api/v1/auth/login, "
-            "or make an API token or an API key."
+            gettext(
+                "This account has MFA enabled: sign in by /api/v1/auth/login, "
+                "or make an API token or an API key."
+            )
         )
     token = issue_token(user, name=name)
     _forget_oldest(user, name)

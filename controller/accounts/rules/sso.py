@@ -3,6 +3,7 @@
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules import emails
@@ -36,7 +37,7 @@ def authenticate_subject(
     else:
         user = row.user
     if not user.may_sign_in:
-        raise NotPermitted("This account may not sign in.")
+        raise NotPermitted(gettext("This account may not sign in."))
     return user
 
 
@@ -47,13 +48,17 @@ def _by_email(email: str) -> User | None:
 def _made(email: str, is_verified: bool, username: str, first: str, last: str) -> User:  # noqa: FBT001
     if not settings.MUSTER_OIDC_CREATES_USERS or not (email and is_verified):
         raise NotPermitted(
-            "Nobody here has the e-mail that the provider told (verified). "
-            "Ask an administrator for an account."
+            gettext(
+                "Nobody here has the e-mail that the provider told (verified). "
+                "Ask an administrator for an account."
+            )
         )
     if emails.account_of(email) is not None:
         raise NotPermitted(
-            "An account here has this e-mail and has not proved it yet. Sign in with its password "
-            "and open the link that is sent to the address, or ask an administrator."
+            gettext(
+                "An account here has this e-mail and has not proved it yet. Sign in with its password "
+                "and open the link that is sent to the address, or ask an administrator."
+            )
         )
     name = (username or email).partition("@")[0][:100] or "user"
     if User.objects.filter(username=name).exists():

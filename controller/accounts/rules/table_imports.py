@@ -15,6 +15,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 from import_export.results import RowResult
 from tablib import Dataset
 
@@ -57,7 +58,7 @@ def start(user: User, *, target: str, name: str, data: bytes) -> TableImport:
     measure(data)
     own = TableImport.objects.filter(user=user, target=target)
     if own.filter(state=State.WRITING).exists():
-        raise Conflict("Another import of yours is under way.")
+        raise Conflict(gettext("Another import of yours is under way."))
     with transaction.atomic():
         own.filter(state__in=[State.READING, State.READY]).delete()
         row = TableImport.objects.create(user=user, target=target, name=name[:150], data=data)
@@ -70,9 +71,9 @@ def confirm(row: TableImport) -> None:
     """Have the previewed rows written; raise Refused if one of them cannot be."""
     row = TableImport.objects.select_for_update().get(pk=row.pk)
     if row.state != State.READY:
-        raise Conflict("It is not waiting for this.")
+        raise Conflict(gettext("It is not waiting for this."))
     if row.found["counts"].get("refused"):
-        raise Refused("Correct the rows that are refused, and upload the table again.")
+        raise Refused(gettext("Correct the rows that are refused, and upload the table again."))
     row.state, row.done, row.attempts, row.not_before = State.WRITING, 0, 0, timezone.now()
     row.found = {"headers": row.found["headers"], "counts": {}, "rows": [], "refused": []}
     row.save()
@@ -81,7 +82,7 @@ def confirm(row: TableImport) -> None:
 
 def discard(row: TableImport) -> None:
     if row.state == State.WRITING:
-        raise Conflict("It is being written.")
+        raise Conflict(gettext("It is being written."))
     row.delete()
 
 
@@ -133,7 +134,7 @@ def _opened(row: TableImport) -> tuple[RuleResource, Dataset]:
     if row.attempts > MOST_ATTEMPTS:
         raise Refused(WORKERS_DIED)
     if not row.user.may_sign_in:
-        raise Refused("Whoever uploaded it may not sign in any more.")
+        raise Refused(gettext("Whoever uploaded it may not sign in any more."))
     resource, table = RESOURCES[row.target](user=row.user), parse(bytes(row.data))
     table.headers = [resource.renamed(name) for name in table.headers or []]
     if problem := resource.problem_of(table):

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules import emails, lockouts, passwords, sessions
@@ -56,7 +57,7 @@ def confirm_password(user: User, password: str) -> None:
     lockouts.raise_if_locked(*key)
     if not user.check_password(password):
         lockouts.record_failure(*key)
-        raise NotPermitted("Enter your present password to do this.")
+        raise NotPermitted(gettext("Enter your present password to do this."))
     lockouts.reset_failures(*key)
 
 
@@ -68,7 +69,7 @@ def update_self(*, by: User, **values: Any) -> User:
         values |= {"first_name": first, "last_name": last}
     name = values.get("username")
     if name and User.objects.filter(username=name).exclude(pk=by.pk).exists():
-        raise Conflict("This user name is taken.")
+        raise Conflict(gettext("This user name is taken."))
     for field, value in values.items():
         setattr(by, field, value)
     by.checked().save()
@@ -91,7 +92,9 @@ def create_user(
     refuse_keys(by)
     _check_expiry(None, values)
     if not is_administrator(by) and not organization_users:
-        raise Refused({"organization_users": ["Choose an organization that you manage."]})
+        raise Refused(
+            {"organization_users": [gettext("Choose an organization that you manage.")]}
+        )
     user = User(**{name: v for name, v in values.items() if name not in MANY})
     check_flags(by, User(), values)
     emails.refuse_taken(user.email)
@@ -148,14 +151,14 @@ def _set(user: User, values: dict[str, Any]) -> None:
 def _check_expiry(before: date | None, values: Mapping[str, Any]) -> None:
     wanted = values.get("expiration_date")
     if wanted is not None and wanted != before and wanted < timezone.localdate():
-        raise Refused({"expiration_date": ["Expiration date cannot be in the past."]})
+        raise Refused({"expiration_date": [gettext("Expiration date cannot be in the past.")]})
 
 
 @transaction.atomic
 def delete_user(user: User, *, by: By) -> None:
     check_can_manage_user(by, user)
     if isinstance(by, User) and user.pk == by.pk:
-        raise Conflict("You cannot delete your own account.")
+        raise Conflict(gettext("You cannot delete your own account."))
     ensure_superuser_remains(user)
     user.delete()
 
@@ -164,4 +167,4 @@ def ensure_superuser_remains(leaving: User) -> None:
     others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=leaving.pk)
     was = User.objects.filter(pk=leaving.pk, is_superuser=True).exists()
     if was and not others.exists():
-        raise Conflict("This is the last superuser; make somebody else one first.")
+        raise Conflict(gettext("This is the last superuser; make somebody else one first."))

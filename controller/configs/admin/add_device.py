@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization
 from controller.base.admin import RuleAdmin, admin_url
@@ -99,7 +100,7 @@ class AddsDevices(RuleAdmin):
 
     def add_page(self, request: HttpRequest, name: str, more: dict[str, Any]) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
-            "title": "Add a device",
+            "title": gettext("Add a device"),
             "crumb": "Add a device",
             "opts": self.opts,
         }
@@ -161,7 +162,9 @@ class AddsDevices(RuleAdmin):
         if "part" in request.GET:
             return render(request, "portal/first_push.html", context)
         return self.add_page(
-            request, "first_push.html", context | {"title": f"{device.name} is added"}
+            request,
+            "first_push.html",
+            context | {"title": gettext("%(device)s is added") % {"device": device.name}},
         )
 
     # --- agent

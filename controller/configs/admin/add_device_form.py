@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, Site
 from controller.base.admin import (
@@ -58,20 +59,20 @@ class OwnedChoices(OwnedChoice, forms.ModelMultipleChoiceField):  # type: ignore
 class SshDeviceForm(forms.Form):
     """Address, login and first templates of a device that is reached over SSH."""
 
-    address = forms.GenericIPAddressField(label="Address", widget=UnfoldAdminTextInputWidget)
+    address = forms.GenericIPAddressField(label=_("Address"), widget=UnfoldAdminTextInputWidget)
     port = forms.IntegerField(
-        label="Port", min_value=1, max_value=65535, initial=SSH_PORT,
+        label=_("Port"), min_value=1, max_value=65535, initial=SSH_PORT,
         widget=UnfoldAdminTextInputWidget,
     )  # fmt: skip
     credentials = OwnedChoice(
         Credentials.objects.none(), required=False, widget=UnfoldAdminSelectWidget,
-        empty_label="New user name and secret",
+        empty_label=_("New user name and secret"),
     )  # fmt: skip
     username = text_field("User name", max_length=256)
     password = secret_field("Password")
     key = forms.CharField(
-        label="Private key", required=False,
-        help_text="The whole file, in OpenSSH or PEM format.",
+        label=_("Private key"), required=False,
+        help_text=_("The whole file, in OpenSSH or PEM format."),
         widget=UnfoldAdminTextareaWidget(
             attrs={"rows": 3, "spellcheck": "false", "class": "mono"}
         ),
@@ -81,23 +82,26 @@ class SshDeviceForm(forms.Form):
         Organization.objects.none(), widget=UnfoldAdminSelectWidget
     )
     name = text_field(
-        "Name", max_length=64, help_text="Leave empty to use the device's host name."
+        "Name", max_length=64, help_text=_("Leave empty to use the device's host name.")
     )
     mac_address = text_field(
-        "MAC address", max_length=17, help_text="Leave empty to read it from the device."
+        "MAC address", max_length=17, help_text=_("Leave empty to read it from the device.")
     )
     group = OwnedChoice(
         DeviceGroup.objects.none(), required=False, widget=UnfoldAdminSelectWidget,
-        empty_label="None",
+        empty_label=_("None"),
     )  # fmt: skip
     site = OwnedChoice(
-        Site.objects.none(), required=False, widget=UnfoldAdminSelectWidget, empty_label="None"
+        Site.objects.none(),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        empty_label=_("None"),
     )
     templates = OwnedChoices(
         Template.objects.none(), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     example = forms.BooleanField(
-        label="Apply an example: a welcome message in /etc/motd", required=False
+        label=_("Apply an example: a welcome message in /etc/motd"), required=False
     )
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:

@@ -7,6 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, action, admin_url
 from controller.base.errors import Refused
@@ -43,11 +45,11 @@ class Assignable(RuleAdmin):
         user: Any = request.user
         return bool(user.has_perm_anywhere("config:update"))
 
-    @action(description="Assign to devices", icon="router", permissions=["assign"])
+    @action(description=_("Assign to devices"), icon="router", permissions=["assign"])
     def assign(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:configs_template_assign", args=[object_id]))
 
-    @action(description="Save and assign to devices", permissions=["assign"])
+    @action(description=_("Save and assign to devices"), permissions=["assign"])
     def save_and_assign(self, request: HttpRequest, obj: Any) -> None:
         """Do nothing more: the response leads to the page of the devices."""
 
@@ -81,7 +83,7 @@ class Assignable(RuleAdmin):
         term = request.GET.get("q", "").strip()
         found = devices.filter(name__icontains=term) if term else devices
         context = self.admin_site.each_context(request) | {
-            "title": f"Assign {template}", "crumb": "Assign to devices", "opts": self.opts,
+            "title": gettext("Assign %(template)s") % {"template": template}, "crumb": "Assign to devices", "opts": self.opts,
             "original": template,
             "rows": found[:SHOWN], "count": found.count(), "shown": SHOWN, "term": term,
             "back": admin_url(Template, "change", template.pk),

@@ -11,6 +11,8 @@ from django.db.models import Case, F, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
@@ -69,7 +71,7 @@ class DeviceBatchAdmin(ScopedAdmin):
                    ("organization", ScopedRelatedFilter)]  # fmt: skip
     list_select_related = ["organization", "user"]
     search_fields = ["title", "rows__name"]
-    search_help_text = "Action, or name of a device"
+    search_help_text = _("Action, or name of a device")
     change_form_template = "admin/configs/devicebatch/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -90,24 +92,24 @@ class DeviceBatchAdmin(ScopedAdmin):
 
     # --- list
 
-    @display(description="Organization", ordering="organization__name")
+    @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: DeviceBatch) -> str:
         return str(obj.organization or "several")
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def status(self, obj: DeviceBatch) -> str:
         return badge(obj.get_state_display(), TONES[State(obj.state)])
 
-    @display(description="Progress")
+    @display(description=_("Progress"))
     def progress(self, obj: Any) -> str:
         if obj.state == State.DRAFT:
-            return f"{obj.total} devices"
+            return gettext("%(total)s devices") % {"total": obj.total}
         asked = obj.total - obj.left
         refused = f", {obj.refused} refused" if obj.refused else ""
         tone = "busy" if obj.waiting else "bad" if obj.refused else "good"
         return badge(f"{asked - obj.waiting} of {asked}{refused}", tone)
 
-    @display(description="Started", ordering="created")
+    @display(description=_("Started"), ordering="created")
     def begun(self, obj: DeviceBatch) -> str:
         return relative_time(obj.created)
 
@@ -216,7 +218,10 @@ class DeviceBatchAdmin(ScopedAdmin):
         form = ChooseForm(request.POST, batch=batch, action=BULK_ACTIONS[batch.kind])
         if not form.is_valid():
             self.message_user(
-                request, f"Choose a {BULK_ACTIONS[batch.kind].asks} of the list.", "error"
+                request,
+                gettext("Choose a %(asks)s of the list.")
+                % {"asks": BULK_ACTIONS[batch.kind].asks},
+                "error",
             )
             return self.back(batch)
         return self.done(
@@ -228,7 +233,10 @@ class DeviceBatchAdmin(ScopedAdmin):
         shown, typed = request.POST.get("count", ""), request.POST.get("typed")
         if BULK_ACTIONS[batch.kind].is_dangerous and typed != shown:
             self.message_user(
-                request, f"To confirm, type the number of devices: {shown}.", "error"
+                request,
+                gettext("To confirm, type the number of devices: %(shown)s.")
+                % {"shown": shown},
+                "error",
             )
             return self.back(batch)
         number = int(shown) if shown.isdecimal() else -1

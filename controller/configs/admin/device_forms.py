@@ -3,6 +3,8 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import SecretWidget, UnfoldAdminSelectWidget
 from controller.base.forms import RuleForm, VariablesWidget
@@ -18,15 +20,19 @@ NO_CONFIG = [("", "Not managed: inventory only"), *Backend.choices]
 
 class DeviceForm(RuleForm):
     config_backend = forms.ChoiceField(
-        label="Backend", choices=NO_CONFIG, required=False,
+        label=_("Backend"), choices=NO_CONFIG, required=False,
         widget=UnfoldAdminSelectWidget(attrs={"aria-label": "Backend"}),
-        help_text="Format of the device's configuration files.",
+        help_text=_("Format of the device's configuration files."),
     )  # fmt: skip
     config_templates = TemplatesField(
-        label="Templates", queryset=Template.objects.none(), required=False
+        label=_("Templates"), queryset=Template.objects.none(), required=False
     )
-    config_context = forms.JSONField(label="Variables", required=False, widget=VariablesWidget)
-    config_config = forms.JSONField(label="Configuration", required=False, widget=ConfigWidget)
+    config_context = forms.JSONField(
+        label=_("Variables"), required=False, widget=VariablesWidget
+    )
+    config_config = forms.JSONField(
+        label=_("Configuration"), required=False, widget=ConfigWidget
+    )
 
     class Meta:
         model = Device
@@ -79,7 +85,9 @@ class DeviceForm(RuleForm):
     def _object(self, name: str) -> dict[str, Any]:
         value = self.cleaned_data.get(name) or {}
         if not isinstance(value, dict):
-            raise forms.ValidationError('A JSON object is expected, as in {"name": "value"}.')
+            raise forms.ValidationError(
+                gettext('A JSON object is expected, as in {"name": "value"}.')
+            )
         return value
 
     def apply_rule(self) -> Device:

@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.accounts.admin.table_imports import ImportExportAdmin
@@ -76,7 +78,7 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
     search_fields = [
         "name", "mac_address", "management_ip", "presence__last_ip", "hardware_id", "model",
     ]  # fmt: skip
-    search_help_text = "Name, MAC address, IP address, serial number or model"
+    search_help_text = _("Name, MAC address, IP address, serial number or model")
     ordering = ["name"]
     paginator = LateJoinPaginator
     inlines = [ConnectionInline]
@@ -97,7 +99,7 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
 
     # --- list
 
-    @display(description="Device", ordering="name")
+    @display(description=_("Device"), ordering="name")
     def device(self, obj: Device) -> str:
         return format_html(
             '<span class="two-lines">{}<small class="mono">{}</small></span>',
@@ -105,25 +107,29 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
             obj.mac_address if obj.mac_address.lower() != obj.name.lower() else obj.model,
         )
 
-    @display(description="Health", ordering="monitoring__health")
+    @display(description=_("Health"), ordering="monitoring__health")
     def health_state(self, obj: Device) -> str:
         row = getattr(obj, "monitoring", None)
         since = f"Since {row.since:%Y-%m-%d %H:%M} UTC" if row else "It was never measured."
         return health_badge(obj, since)
 
-    @display(description="Presence", ordering="presence__state")
+    @display(description=_("Presence"), ordering="presence__state")
     def presence_state(self, obj: Device) -> str:
         return presence_badge(obj)
 
-    @display(description="Configuration", ordering="config__status")
+    @display(description=_("Configuration"), ordering="config__status")
     def config_state(self, obj: Device) -> str:
         return status_badge(getattr(obj, "config", None))
 
-    @display(description="Last seen", ordering="presence__last_seen")
+    @display(description=_("Last seen"), ordering="presence__last_seen")
     def seen(self, obj: Device) -> str:
-        return relative_time(obj.presence.last_seen) if hasattr(obj, "presence") else "never"
+        return (
+            relative_time(obj.presence.last_seen)
+            if hasattr(obj, "presence")
+            else gettext("never")
+        )
 
-    @display(description="Address", ordering="management_ip")
+    @display(description=_("Address"), ordering="management_ip")
     def address(self, obj: Device) -> str:
         told = obj.presence.last_ip if hasattr(obj, "presence") else None
         return obj.management_ip or told or "-"
@@ -142,7 +148,7 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
         user: Any = request.user
         return bool(user.has_perm_anywhere("command:create"))
 
-    @admin.action(description="Run a command …", permissions=["command"])
+    @admin.action(description=_("Run a command …"), permissions=["command"])
     def run_command(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         return run_on_many(self, request, queryset)
 
@@ -185,10 +191,10 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
             about.append("key")
         sets = [
             (None, {"fields": [*identity]}),
-            ("Details", {"fields": [*about, "notes"]}),
+            (gettext("Details"), {"fields": [*about, "notes"]}),
         ]
         if self.edits_config(request, obj):
-            sets.append(("Configuration", {"fields": list(CONFIG_FIELDS)}))
+            sets.append((gettext("Configuration"), {"fields": list(CONFIG_FIELDS)}))
         return sets
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -298,12 +304,17 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
         if not self.can_push(request, device, config):
             raise PermissionDenied
         if enqueue([device.config.pk]):
-            self.message_user(request, f"The configuration of {device} is on its way.")
+            self.message_user(
+                request,
+                gettext("The configuration of %(device)s is on its way.") % {"device": device},
+            )
         else:
             self.message_user(
                 request,
-                "It cannot be pushed: the device needs a management address and an enabled "
-                "connection. Its agent will fetch the configuration by itself.",
+                gettext(
+                    "It cannot be pushed: the device needs a management address and an enabled "
+                    "connection. Its agent will fetch the configuration by itself."
+                ),
                 "warning",
             )
         return HttpResponseRedirect(admin_url(Device, "change", device.pk))
@@ -317,11 +328,18 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
         try:
             if verb == "repair":
                 drifting.repair(config)
-                self.message_user(request, f"The configuration of {device} is pushed again.")
+                self.message_user(
+                    request,
+                    gettext("The configuration of %(device)s is pushed again.")
+                    % {"device": device},
+                )
             elif drifting.request_check(config).drifted_at:
                 self.message_user(request, config.drift_reason, "warning")
             else:
-                self.message_user(request, f"{device} was asked; no drift is known.")
+                self.message_user(
+                    request,
+                    gettext("%(device)s was asked; no drift is known.") % {"device": device},
+                )
         except Refused as error:
             self.message_user(request, str(error), "error")
         return HttpResponseRedirect(admin_url(Device, "change", device.pk))
@@ -342,11 +360,11 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
             and self.may(request, "deactivate", row)
         )
 
-    @action(description="Deactivate", icon="power_settings_new", permissions=["deactivate"])
+    @action(description=_("Deactivate"), icon="power_settings_new", permissions=["deactivate"])
     def deactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.switch(request, object_id, rules.deactivate, "Deactivate")
 
-    @action(description="Activate", icon="play_arrow", permissions=["activate"])
+    @action(description=_("Activate"), icon="play_arrow", permissions=["activate"])
     def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.switch(request, object_id, rules.activate, "Activate")
 

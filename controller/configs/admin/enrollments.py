@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
@@ -47,7 +49,7 @@ class EnrollmentAdmin(RuleAdmin):
     ]  # fmt: skip
     list_select_related = ["organization"]
     search_fields = ["name", "mac_address", "fingerprint"]
-    search_help_text = "Name, MAC address or fingerprint"
+    search_help_text = _("Name, MAC address or fingerprint")
     actions = ["approve_many", "reject_many"]
     actions_detail = ["approve", "reject"]
     fields = [
@@ -72,27 +74,27 @@ class EnrollmentAdmin(RuleAdmin):
         approved = Enrollment.State.APPROVED
         return row is not None and row.state != approved and self.may(request, "create", row)
 
-    @display(description="Fingerprint", ordering="fingerprint")
+    @display(description=_("Fingerprint"), ordering="fingerprint")
     def key(self, obj: Enrollment) -> str:
         return obj.fingerprint
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def status(self, obj: Enrollment) -> str:
         return badge(obj.get_state_display(), TONES[Enrollment.State(obj.state)])
 
-    @display(description="Asked", ordering="asked")
+    @display(description=_("Asked"), ordering="asked")
     def last_asked(self, obj: Enrollment) -> str:
         return relative_time(obj.asked)
 
-    @display(description="Reported facts")
+    @display(description=_("Reported facts"))
     def facts(self, obj: Enrollment) -> str:
         return ", ".join(f"{name} {value}" for name, value in obj.told.items()) or "-"
 
-    @admin.action(description="Approve selected devices", permissions=["decide"])
+    @admin.action(description=_("Approve selected devices"), permissions=["decide"])
     def approve_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self.for_many(request, queryset, rules.approve, "Approved")
 
-    @admin.action(description="Reject selected devices", permissions=["decide"])
+    @admin.action(description=_("Reject selected devices"), permissions=["decide"])
     def reject_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self.for_many(request, queryset, rules.reject, "Rejected")
 
@@ -108,9 +110,12 @@ class EnrollmentAdmin(RuleAdmin):
             raise PermissionDenied
         for row in rows:
             rule(row, by=request.user)
-        self.message_user(request, f"{done}: {len(rows)} devices.")
+        self.message_user(
+            request,
+            gettext("%(done)s: %(count)s devices.") % {"done": done, "count": len(rows)},
+        )
 
-    @action(description="Approve", icon="check", permissions=["decide"])
+    @action(description=_("Approve"), icon="check", permissions=["decide"])
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row: Enrollment = self.row_for(request, object_id, "create")
         there = rules.same_mac(row)
@@ -128,11 +133,13 @@ class EnrollmentAdmin(RuleAdmin):
             self.message_user(request, str(error), "error")
             return HttpResponseRedirect(admin_url(Enrollment, "change", row.pk))
         self.message_user(
-            request, f"{device} is approved. It gets its key with its next request."
+            request,
+            gettext("%(device)s is approved. It gets its key with its next request.")
+            % {"device": device},
         )
         return HttpResponseRedirect(admin_url(Device, "change", device.pk))
 
-    @action(description="Reject", icon="block", permissions=["decide"])
+    @action(description=_("Reject"), icon="block", permissions=["decide"])
     def reject(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row: Enrollment = self.row_for(request, object_id, "create")
         if request.method != "POST":

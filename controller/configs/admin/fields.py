@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from controller.base.forms import SchemaWidget
 from controller.configs.models import Backend, Template
@@ -84,6 +85,8 @@ def chosen(rows: QuerySet[Template], text: str) -> list[Template]:
         known = {str(pk): row for pk, row in rows.in_bulk(ids).items()}
         return [known[pk] for pk in dict.fromkeys(ids)]
     except (ValueError, TypeError, forms.ValidationError) as error:
-        raise forms.ValidationError("A list of template ids is expected.") from error
+        raise forms.ValidationError(gettext("A list of template ids is expected.")) from error
     except KeyError as error:
-        raise forms.ValidationError(f"There is no template {error}.") from error
+        raise forms.ValidationError(
+            gettext("There is no template %(error)s.") % {"error": error}
+        ) from error

@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.admin.versions import Versioned
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, display
@@ -19,7 +21,7 @@ class GroupForm(RuleForm):
     templates = TemplatesField(
         queryset=Template.objects.none(),
         required=False,
-        help_text="Devices get these templates, in this order, when they join the group.",
+        help_text=_("Devices get these templates, in this order, when they join the group."),
     )
 
     class Meta:
@@ -69,22 +71,27 @@ class DeviceGroupAdmin(Versioned, RuleAdmin):
             return [(None, {"fields": [("name", "organization"), "description"]})]
         return [
             (None, {"fields": [("name", "organization"), "description"]}),
-            ("Templates", {"fields": ["templates"]}),
-            ("Variables of its devices", {"fields": ["context"]}),
-            ("More details", {"fields": ["meta_data"], "classes": ["collapse"]}),
+            (gettext("Templates"), {"fields": ["templates"]}),
+            (gettext("Variables of its devices"), {"fields": ["context"]}),
+            (gettext("More details"), {"fields": ["meta_data"], "classes": ["collapse"]}),
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(device_count=Count("devices"))
 
-    @display(description="Devices", ordering="device_count")
+    @display(description=_("Devices"), ordering="device_count")
     def devices(self, obj: Any) -> int:
         return int(obj.device_count)
 
     def deletion_effects(self, obj: DeviceGroup) -> list[str]:
         count = obj.devices.count()
         return (
-            [f"{count} devices stay, without the templates and variables of the group."]
+            [
+                gettext(
+                    "%(count)s devices stay, without the templates and variables of the group."
+                )
+                % {"count": count}
+            ]
             if count
             else []
         )

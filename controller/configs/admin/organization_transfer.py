@@ -7,6 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization
 from controller.base.admin import UnfoldAdminSelectWidget, action, admin_url
@@ -28,7 +30,7 @@ class MoveForm(forms.Form):
     )
     group = forms.ModelChoiceField(
         DeviceGroup.objects.none(), required=False, widget=UnfoldAdminSelectWidget,
-        help_text="A group of the new organization. Leave empty for none.",
+        help_text=_("A group of the new organization. Leave empty for none."),
     )  # fmt: skip
 
     def __init__(self, *args: Any, device: Device, user: Any, **kwargs: Any) -> None:
@@ -69,14 +71,15 @@ class Movable:
             row and not row.is_deactivated and self.may(request, "update", row)
         )
 
-    @action(description="Move …", icon="move_item", permissions=["move"])
+    @action(description=_("Move …"), icon="move_item", permissions=["move"])
     def move(self, request: HttpRequest, object_id: str) -> HttpResponse:
         device: Device = self.row_for(request, object_id, "update")
         if not self.has_move_permission(request, object_id):
             raise PermissionDenied
         form = MoveForm(request.POST or None, device=device, user=request.user)
         context: dict[str, Any] = self.admin_site.each_context(request) | {
-            "title": f"Move {device.name} to another organization",
+            "title": gettext("Move %(device)s to another organization")
+            % {"device": device.name},
             "opts": self.opts,
             "form": form,
             "back": admin_url(Device, "change", device.pk),
@@ -100,7 +103,11 @@ class Movable:
         try:
             with transaction.atomic():
                 drop_foreign_places(rules.transfer(device, **where))
-            self.message_user(request, f"{device} belongs to {where['organization']} now.")
+            self.message_user(
+                request,
+                gettext("%(device)s belongs to %(where)s now.")
+                % {"device": device, "where": where["organization"]},
+            )
         except Refused as error:
             self.message_user(request, str(error), "error")
         return HttpResponseRedirect(admin_url(Device, "change", device.pk))

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
@@ -67,11 +68,11 @@ class RolloutAdmin(WaveAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return (obj is None or obj.is_draft) and self.may(request, "update", obj)
 
-    @display(description="Template", ordering="template__name")
+    @display(description=_("Template"), ordering="template__name")
     def name(self, obj: Rollout) -> str:
         return obj.template.name
 
-    @display(description="Organization", ordering="template__organization__name")
+    @display(description=_("Organization"), ordering="template__organization__name")
     def owner(self, obj: Rollout) -> str:
         shared = badge("Shared", "busy")
         return str(obj.template.organization) if obj.template.organization else shared

@@ -18,6 +18,8 @@ from django.http import (
 )
 from django.urls import path
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.accounts.admin.versions import Versioned
@@ -53,7 +55,9 @@ class TemplateForm(RuleForm):
     tags = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Tags, separated by commas. Devices that register with one of the tags get the template.",
+        help_text=_(
+            "Tags, separated by commas. Devices that register with one of the tags get the template."
+        ),
     )
 
     class Meta:
@@ -82,8 +86,11 @@ class TemplateForm(RuleForm):
         if changes:
             names = ", ".join(sorted(changes)).replace("_", " ")
             raise Refused(
-                "Only the configuration and its default values go out in waves. "
-                f"Save this by itself first: {names}."
+                gettext(
+                    "Only the configuration and its default values go out in waves. Save this by "
+                    "itself first: %(names)s."
+                )
+                % {"names": names}
             )
         row.proposed = create_draft(row, **wanted)
         return row
@@ -126,13 +133,13 @@ class TemplateAdmin(Assignable, Versioned, RuleAdmin):
         return [
             (None, {"fields": [*general, "tags"]}),
             # Displayed in boxes of their own.
-            ("Contents", {"fields": ["config", "default_values", "notes"]}),
+            (gettext("Contents"), {"fields": ["config", "default_values", "notes"]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["content"] if obj and not self.has_change_permission(request, obj) else []
 
-    @display(description="Configuration")
+    @display(description=_("Configuration"))
     def content(self, obj: Template) -> str:
         """Return the configuration without secrets, for read-only users."""
         text = json.dumps(masking.masked(obj.config), indent=2, ensure_ascii=False)
@@ -146,31 +153,31 @@ class TemplateAdmin(Assignable, Versioned, RuleAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(device_count=Count("uses"))
 
-    @display(description="Organization", ordering="organization__name")
+    @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Template) -> str:
         return str(obj.organization) if obj.organization else badge("Shared", "busy")
 
-    @display(description="Backend", ordering="backend")
+    @display(description=_("Backend"), ordering="backend")
     def backend_name(self, obj: Template) -> str:
         return obj.get_backend_display()
 
-    @display(description="Role", ordering="-required")
+    @display(description=_("Role"), ordering="-required")
     def role(self, obj: Template) -> str:
         if obj.required:
             return badge("Required", "warn")
         return badge("By default", "good") if obj.default else "-"
 
-    @display(description="Devices", ordering="device_count")
+    @display(description=_("Devices"), ordering="device_count")
     def used(self, obj: Any) -> int:
         return int(obj.device_count)
 
-    @admin.action(description="Clone selected templates", permissions=["clone"])
+    @admin.action(description=_("Clone selected templates"), permissions=["clone"])
     def clone(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         rows = list(queryset)
         if not all(self.may(request, "create", row) for row in rows):
             raise PermissionDenied
         made = ", ".join(rules.clone_template(row).name for row in rows)
-        self.message_user(request, f"Made: {made}.")
+        self.message_user(request, gettext("Made: %(made)s.") % {"made": made})
 
     def has_clone_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "create")
@@ -178,7 +185,10 @@ class TemplateAdmin(Assignable, Versioned, RuleAdmin):
     def deletion_effects(self, obj: Template) -> list[str]:
         count = rules.affected_configs(obj)
         return (
-            [f"It is taken off {count} devices; they are configured without it."]
+            [
+                gettext("It is taken off %(count)s devices; they are configured without it.")
+                % {"count": count}
+            ]
             if count
             else []
         )
@@ -196,7 +206,7 @@ class TemplateAdmin(Assignable, Versioned, RuleAdmin):
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         if rollout := getattr(obj, "proposed", None):
-            self.message_user(request, "This is a draft: nothing has changed yet.")
+            self.message_user(request, gettext("This is a draft: nothing has changed yet."))
             return HttpResponseRedirect(admin_url(Rollout, "change", rollout.pk))
         return super().response_change(request, obj)
 

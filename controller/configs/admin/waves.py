@@ -7,6 +7,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
@@ -35,7 +36,9 @@ class WaveForm(RuleForm):
 
     waves = forms.CharField(
         widget=UnfoldAdminTextInputWidget,
-        help_text="Number or share of devices in each wave, separated by commas, such as 1, 10%, 100%.",
+        help_text=_(
+            "Number or share of devices in each wave, separated by commas, such as 1, 10%, 100%."
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -57,15 +60,15 @@ class WaveAdmin(RuleAdmin):
     move_action: ClassVar[str] = "update"
     progress_template: ClassVar[str]
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def status(self, obj: Any) -> str:
         return badge(obj.get_state_display(), TONES[obj.state], obj.reason)
 
-    @display(description="Started", ordering="started")
+    @display(description=_("Started"), ordering="started")
     def begun(self, obj: Any) -> str:
         return relative_time(obj.started) if obj.started else "-"
 
-    @display(description="Ended", ordering="ended")
+    @display(description=_("Ended"), ordering="ended")
     def over(self, obj: Any) -> str:
         return relative_time(obj.ended) if obj.ended else "-"
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Count, Q
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, User
 from controller.accounts.models.audit import Audited
@@ -37,28 +38,28 @@ class DeviceBatch(Audited, Base):
     """Bulk operation on devices: previewed as a draft, then executed."""
 
     class Kind(models.TextChoices):
-        PUSH = "push", "Push the configuration"
-        GROUP = "group", "Change the group"
-        ADD_TEMPLATE = "add_template", "Add a template"
-        REMOVE_TEMPLATE = "remove_template", "Remove a template"
-        DEACTIVATE = "deactivate", "Deactivate"
-        ACTIVATE = "activate", "Activate"
-        DELETE = "delete", "Delete"
+        PUSH = "push", _("Push the configuration")
+        GROUP = "group", _("Change the group")
+        ADD_TEMPLATE = "add_template", _("Add a template")
+        REMOVE_TEMPLATE = "remove_template", _("Remove a template")
+        DEACTIVATE = "deactivate", _("Deactivate")
+        ACTIVATE = "activate", _("Activate")
+        DELETE = "delete", _("Delete")
 
     class State(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        STOPPED = "stopped", "Stopped"
+        DRAFT = "draft", _("Draft")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        STOPPED = "stopped", _("Stopped")
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)
     user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     organization = models.ForeignKey(
         Organization, models.CASCADE, null=True, related_name="+",
-        help_text="Organization of all devices. Empty if the devices are in several organizations.",
+        help_text=_("Organization of all devices. Empty if the devices are in several organizations."),
     )  # fmt: skip
-    values = models.JSONField(default=dict, help_text="ID of the group or template.")
+    values = models.JSONField(default=dict, help_text=_("ID of the group or template."))
     title = models.CharField(max_length=200)
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
@@ -66,7 +67,7 @@ class DeviceBatch(Audited, Base):
     objects = DeviceBatchQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "bulk change"
+        verbose_name = _("bulk change")
         ordering = ["-created"]
 
     def __str__(self) -> str:
@@ -82,10 +83,10 @@ class DeviceBatchRow(Leased):
     """Device of a bulk operation; its name is kept when the device is deleted."""
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waits"
-        DONE = "done", "Done"
-        REFUSED = "refused", "Refused"
-        LEFT = "left", "Left out"
+        WAITING = "waiting", _("Waits")
+        DONE = "done", _("Done")
+        REFUSED = "refused", _("Refused")
+        LEFT = "left", _("Left out")
 
     batch = models.ForeignKey(DeviceBatch, models.CASCADE, related_name="rows")
     device = models.ForeignKey(Device, models.SET_NULL, null=True, related_name="batch_rows")

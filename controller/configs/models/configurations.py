@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.leases import Leased, LeaseQueue, lease_index
@@ -16,8 +17,8 @@ from controller.vpn.models import Vpn
 
 
 class Backend(models.TextChoices):
-    OPENWRT = "netjsonconfig.OpenWrt", "OpenWrt"
-    OPENWISP = "netjsonconfig.OpenWisp", "OpenWISP Firmware 1.x"
+    OPENWRT = "netjsonconfig.OpenWrt", _("OpenWrt")
+    OPENWISP = "netjsonconfig.OpenWisp", _("OpenWISP Firmware 1.x")
 
 
 class Template(Shareable, Base):
@@ -28,41 +29,43 @@ class Template(Shareable, Base):
     )
 
     class Type(models.TextChoices):
-        GENERIC = "generic", "Generic"
-        VPN = "vpn", "VPN client"
+        GENERIC = "generic", _("Generic")
+        VPN = "vpn", _("VPN client")
 
     name = models.CharField(max_length=64)
     type = models.CharField(max_length=16, choices=Type.choices, default=Type.GENERIC)
     backend = models.CharField(max_length=128, choices=Backend)
     vpn = models.ForeignKey(
         Vpn, models.PROTECT, null=True, blank=True, related_name="templates",
-        verbose_name="VPN server", help_text="Devices with this template are its clients.",
+        verbose_name=_("VPN server"), help_text=_("Devices with this template are its clients."),
     )  # fmt: skip
     auto_cert = models.BooleanField(
-        "automatic provisioning", default=True,
-        help_text="Create keys, certificates and addresses for the devices.",
+        _("automatic provisioning"), default=True,
+        help_text=_("Create keys, certificates and addresses for the devices."),
     )  # fmt: skip
     tags = models.JSONField(
         default=list,
         blank=True,
-        help_text="Devices that register with one of these tags get the template.",
+        help_text=_("Devices that register with one of these tags get the template."),
     )
     default = models.BooleanField(
-        "by default",
+        _("by default"),
         default=False,
-        help_text="New devices of this backend get the template. It can be removed from a device.",
+        help_text=_(
+            "New devices of this backend get the template. It can be removed from a device."
+        ),
     )
     required = models.BooleanField(
         default=False,
-        help_text="Every device of this backend has the template. It cannot be removed.",
+        help_text=_("Every device of this backend has the template. It cannot be removed."),
     )
     default_values = models.JSONField(
-        "default values", default=dict, blank=True, validators=[valid_object],
-        help_text="Default values of the variables. Values of groups, organizations and devices override them.",
+        _("default values"), default=dict, blank=True, validators=[valid_object],
+        help_text=_("Default values of the variables. Values of groups, organizations and devices override them."),
     )  # fmt: skip
     config = models.JSONField(
-        "configuration", default=dict, blank=True, validators=[valid_object],
-        help_text="Leave empty on VPN client templates to create the client configuration from the server.",
+        _("configuration"), default=dict, blank=True, validators=[valid_object],
+        help_text=_("Leave empty on VPN client templates to create the client configuration from the server."),
     )  # fmt: skip
     notes = models.TextField(blank=True)
 
@@ -118,28 +121,32 @@ class Snapshot(OrganizationScoped):
     is_audited = False
 
     class State(models.TextChoices):
-        APPLIED = "applied", "On the device"
-        FAILED = "failed", "Refused by the device"
-        REPLACED = "replaced", "Was on the device"
-        REFUSED = "refused", "Was refused"
-        UNUSED = "unused", "Not delivered"
+        APPLIED = "applied", _("On the device")
+        FAILED = "failed", _("Refused by the device")
+        REPLACED = "replaced", _("Was on the device")
+        REFUSED = "refused", _("Was refused")
+        UNUSED = "unused", _("Not delivered")
 
     organization_path = "config__device__organization"
 
     config = models.ForeignKey("configs.Config", models.CASCADE, related_name="snapshots")
-    checksum = models.CharField(max_length=32, help_text="md5 of the archive, for the agents")
+    checksum = models.CharField(
+        max_length=32, help_text=_("md5 of the archive, for the agents")
+    )
     sha256 = models.CharField(max_length=64)
-    archive = EncryptedBytesField(help_text="tar.gz")
+    archive = EncryptedBytesField(help_text=_("tar.gz"))
     made_of = EncryptedJSONField(
         null=True,
-        help_text="Backend, templates, config and context it was rendered from, and its secrets.",
+        help_text=_(
+            "Backend, templates, config and context it was rendered from, and its secrets."
+        ),
     )
     created = models.DateTimeField(default=timezone.now)
     acknowledged = models.DateTimeField(
-        null=True, help_text="Last acknowledgment by the device."
+        null=True, help_text=_("Last acknowledgment by the device.")
     )
     refused = models.DateTimeField(
-        null=True, help_text="First time the device rejected the configuration."
+        null=True, help_text=_("First time the device rejected the configuration.")
     )
 
     objects = SnapshotQuerySet.as_manager()  # type: ignore[misc]
@@ -186,20 +193,22 @@ class Config(OrganizationScoped, Base):
     })  # fmt: skip
 
     class Status(models.TextChoices):
-        MODIFIED = "modified", "Modified"
-        APPLIED = "applied", "Applied"
-        ERROR = "error", "Error"
-        DEACTIVATING = "deactivating", "Deactivating"
-        DEACTIVATED = "deactivated", "Deactivated"
+        MODIFIED = "modified", _("Modified")
+        APPLIED = "applied", _("Applied")
+        ERROR = "error", _("Error")
+        DEACTIVATING = "deactivating", _("Deactivating")
+        DEACTIVATED = "deactivated", _("Deactivated")
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="config")
     backend = models.CharField(
         max_length=128, choices=Backend, default=Backend.OPENWRT, db_index=True
     )
     config = models.JSONField(
-        "configuration", default=dict, blank=True, validators=[valid_object]
+        _("configuration"), default=dict, blank=True, validators=[valid_object]
     )
-    context = models.JSONField("variables", default=dict, blank=True, validators=[valid_object])
+    context = models.JSONField(
+        _("variables"), default=dict, blank=True, validators=[valid_object]
+    )
     templates = models.ManyToManyField(
         Template, through="configs.TemplateUse", related_name="configs"
     )
@@ -222,11 +231,11 @@ class Config(OrganizationScoped, Base):
     render_error = models.TextField(blank=True, editable=False)
     applied_at = models.DateTimeField(null=True, editable=False)
     drift = models.JSONField(
-        default=list, editable=False, help_text="Files that were changed on the device."
+        default=list, editable=False, help_text=_("Files that were changed on the device.")
     )
     drift_reason = models.TextField(blank=True, editable=False)
     drifted_at = models.DateTimeField(
-        null=True, editable=False, help_text="Time at which the drift was first found."
+        null=True, editable=False, help_text=_("Time at which the drift was first found.")
     )
     drift_checked = models.DateTimeField(null=True, editable=False)
     is_retired = models.BooleanField(default=False, editable=False)
@@ -302,12 +311,12 @@ class Push(OrganizationScoped, Leased):
     organization_path = "config__device__organization"
 
     class State(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        APPLYING = "applying", "Applying"
-        APPLIED = "applied", "Applied"
-        FAILED = "failed", "Failed"
-        UNKNOWN = "unknown", "Unknown"
-        SUPERSEDED = "superseded", "Superseded"
+        QUEUED = "queued", _("Queued")
+        APPLYING = "applying", _("Applying")
+        APPLIED = "applied", _("Applied")
+        FAILED = "failed", _("Failed")
+        UNKNOWN = "unknown", _("Unknown")
+        SUPERSEDED = "superseded", _("Superseded")
 
     OPEN = (State.QUEUED, State.APPLYING, State.UNKNOWN)
 
@@ -324,7 +333,7 @@ class Push(OrganizationScoped, Leased):
     ended = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name_plural = "pushes"
+        verbose_name_plural = _("pushes")
         ordering = ["-created"]
         constraints = [
             models.UniqueConstraint(

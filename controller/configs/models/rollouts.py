@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped
 from controller.base.secret_fields import SecretFields
@@ -28,7 +29,7 @@ class Rollout(OrganizationScoped, WaveRollout):
     is_shareable = True
 
     template = models.ForeignKey(Template, models.CASCADE, related_name="rollouts")
-    config = models.JSONField("configuration", validators=[valid_object])
+    config = models.JSONField(_("configuration"), validators=[valid_object])
     default_values = models.JSONField(default=dict, blank=True, validators=[valid_object])
     # When it was looked at last; the start of the wave moves on by time without workers.
     advanced = models.DateTimeField(null=True, editable=False)
@@ -39,7 +40,7 @@ class Rollout(OrganizationScoped, WaveRollout):
             models.UniqueConstraint(
                 fields=["template"], name="one_active_rollout",
                 condition=Q(state__in=["running", "paused"]),
-                violation_error_message="A rollout of this template is under way already.",
+                violation_error_message=_("A rollout of this template is under way already."),
             )
         ]  # fmt: skip
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.models import Base
 from controller.configs.engine import waves
@@ -25,27 +26,27 @@ class WaveRollout(Base):
     """Rollout that reaches devices in waves; halts when too many are not well."""
 
     class State(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        RUNNING = "running", "Running"
-        PAUSED = "paused", "Paused"
-        DONE = "done", "Done"
-        HALTED = "halted", "Halted"
-        STOPPED = "stopped", "Stopped"
-        ROLLED_BACK = "rolled_back", "Rolled back"
+        DRAFT = "draft", _("Draft")
+        RUNNING = "running", _("Running")
+        PAUSED = "paused", _("Paused")
+        DONE = "done", _("Done")
+        HALTED = "halted", _("Halted")
+        STOPPED = "stopped", _("Stopped")
+        ROLLED_BACK = "rolled_back", _("Rolled back")
 
     ACTIVE = (State.RUNNING, State.PAUSED)
 
     waves = models.JSONField(
         default=usual_waves, validators=[valid_waves],
-        help_text="Number or share of devices in each wave, separated by commas. The last is 100%.",
+        help_text=_("Number or share of devices in each wave, separated by commas. The last is 100%."),
     )  # fmt: skip
     pause = models.PositiveIntegerField(
         default=600, validators=[MinValueValidator(1)],
-        help_text="Seconds between the start of a wave and the next one, at least.",
+        help_text=_("Seconds between the start of a wave and the next one, at least."),
     )  # fmt: skip
     allowed = models.PositiveSmallIntegerField(
         default=0, validators=[MaxValueValidator(100)],
-        help_text="Percent of reached devices that may fail. Above it, the rollout halts.",
+        help_text=_("Percent of reached devices that may fail. Above it, the rollout halts."),
     )  # fmt: skip
     state = models.CharField(
         max_length=12, choices=State.choices, default=State.DRAFT, editable=False

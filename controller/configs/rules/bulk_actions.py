@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from controller.base.errors import Conflict, Refused
 from controller.configs.models import Config, DeviceBatch, Template, TemplateUse
 from controller.configs.rules import devices as inventory
@@ -153,8 +155,10 @@ def _with_templates(kind: str) -> Callable[[BulkCandidate, BulkTarget], Any]:
 def _push(one: BulkCandidate, _: BulkTarget) -> None:
     if not enqueue([_config(one).pk]):
         raise Refused(
-            "Nothing was queued: it is being pushed to, or lacks a management address or an "
-            "enabled connection. Its agent fetches the configuration by itself."
+            gettext(
+                "Nothing was queued: it is being pushed to, or lacks a management address or an "
+                "enabled connection. Its agent fetches the configuration by itself."
+            )
         )
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict, NotPermitted, Refused
@@ -72,7 +73,7 @@ def create_draft(user: User, kind: str, devices: Any) -> DeviceBatch:
     """Create a draft for these devices (a queryset); raise Refused if it is empty."""
     chosen = list(devices.order_by("name").values_list("pk", "name", "organization"))
     if not chosen:
-        raise Refused("Select devices first.")
+        raise Refused(gettext("Select devices first."))
     owners = {owner for _, _, owner in chosen}
     batch = DeviceBatch(
         kind=kind,
@@ -104,7 +105,7 @@ def choices(batch: DeviceBatch, user: User) -> Any:
 def set_target(batch: DeviceBatch, row: DeviceGroup | Template | None) -> DeviceBatch:
     """Set the target group or template of a draft; raise Conflict if it was started."""
     if batch.state != State.DRAFT:
-        raise Conflict("It has been started before.")
+        raise Conflict(gettext("It has been started before."))
     batch.values = {BULK_ACTIONS[batch.kind].asks: str(row.pk) if row else None}
     batch.title = f"{Kind(batch.kind).label}: {row or 'none'}"[:200]
     batch.save()
@@ -123,7 +124,7 @@ def target_of(batch: DeviceBatch) -> BulkTarget:
     model: Any = DeviceGroup if asks == "group" else Template
     row = model.objects.filter(pk=pk).first()
     if row is None:
-        raise Refused(f"The {asks} is gone.")
+        raise Refused(gettext("The %(asks)s is gone.") % {"asks": asks})
     return BulkTarget(**{asks: row})
 
 
@@ -189,7 +190,7 @@ def _inputs_after(config: Config, kind: str, wanted: BulkTarget) -> Inputs:
 
 def discard(batch: DeviceBatch) -> None:
     if batch.state == State.RUNNING:
-        raise Conflict("It is under way: stop it first.")
+        raise Conflict(gettext("It is under way: stop it first."))
     batch.delete()
 
 
@@ -201,13 +202,15 @@ def start(batch: DeviceBatch, *, shown: int) -> DeviceBatch:
     """
     row: DeviceBatch = DeviceBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
     if row.state != State.DRAFT:
-        raise Conflict("It has been started before.")
+        raise Conflict(gettext("It has been started before."))
     if not target_of(row).is_chosen:
-        raise Refused(f"Choose a {BULK_ACTIONS[row.kind].asks} first.")
+        raise Refused(
+            gettext("Choose a %(asks)s first.") % {"asks": BULK_ACTIONS[row.kind].asks}
+        )
     found = eligibilities(row)
     accepted = sum(not one.reason for one in found)
     if not accepted:
-        raise Refused("There is no device that it can be done to.")
+        raise Refused(gettext("There is no device that it can be done to."))
     if accepted != shown:
         raise Conflict(CHANGED.format(accepted, shown))
     now = timezone.now()
@@ -228,7 +231,7 @@ def stop(batch: DeviceBatch) -> DeviceBatch:
     """Stop the operation; waiting rows are skipped."""
     row: DeviceBatch = DeviceBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
     if row.state != State.RUNNING:
-        raise Conflict("It is not under way.")
+        raise Conflict(gettext("It is not under way."))
     row.state, row.ended = State.STOPPED, timezone.now()
     row.save()
     # A worker that executes a row just now rolls its change back.
@@ -291,7 +294,7 @@ def execute_once(row: DeviceBatchRow, holder: LeaseHolder[DeviceBatchRow]) -> No
         raise Refused(WORKERS_DIED)
     execute_row(row)
     if not holder.end(row, state=RowState.DONE, ended=timezone.now()):
-        raise Conflict("It was stopped while it was executed.")
+        raise Conflict(gettext("It was stopped while it was executed."))
 
 
 def finish_completed() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import Version
 from controller.base.errors import NotPermitted
@@ -81,7 +82,7 @@ def update_device(
 ) -> Device:
     """Update a device, its configuration or both; omitted values are unchanged."""
     if device.is_deactivated:
-        raise NotPermitted("You do not have permission to perform this action.")
+        raise NotPermitted(gettext("You do not have permission to perform this action."))
     before = Device.objects.select_related("group", "organization").get(pk=device.pk)
     device = devices.change_device(device, **values)
     if before.organization_id != device.organization_id:
@@ -192,7 +193,7 @@ def delete_device(device: Device, *, force: bool = False) -> None:
     row = Config.objects.filter(device=device).first()
     ended = device.is_deactivated and (row is None or row.status == Config.Status.DEACTIVATED)
     if not (ended or force):
-        raise NotPermitted("The device must be deactivated prior to deletion")
+        raise NotPermitted(gettext("The device must be deactivated prior to deletion"))
     record_device(device, Version.Verb.DELETED)
     invalidate_checksums([device.pk])
     vpn_templates.leave_all(device)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.archive import File, unpacked
 from controller.base.errors import Conflict, Refused
@@ -171,7 +172,7 @@ def repair(config: Config) -> int:
     """
     row: Config = Config.objects.select_for_update(of=("self",)).get(pk=config.pk)
     if row.drifted_at is None:
-        raise Conflict("No drift of this device is known. Have it checked first.")
+        raise Conflict(gettext("No drift of this device is known. Have it checked first."))
     row.applied_id = None
     reset(row)
     save_progress([row])

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict, NotPermitted, Refused
@@ -53,14 +54,16 @@ def request_enrollment(
     try:
         _signer().unsign(told.get("challenge", ""), max_age=CHALLENGE_SECONDS)
     except SignatureExpired as error:
-        raise Refused("error: the challenge is too old, ask for another one") from error
+        raise Refused(
+            gettext("error: the challenge is too old, ask for another one")
+        ) from error
     except BadSignature as error:
-        raise Refused("error: the challenge is none of ours, ask for one") from error
+        raise Refused(gettext("error: the challenge is none of ours, ask for one")) from error
     try:
         key = proof.public_key(told.get("public_key", ""))
         proof.check(key, signature, message)
     except proof.BadProof as error:
-        raise Refused(f"error: {error}") from error
+        raise Refused(gettext("error: %(error)s") % {"error": error}) from error
     known = (
         Enrollment.objects.select_related("organization", "device__organization")
         .filter(public_key=proof.written(key))
@@ -100,13 +103,13 @@ def _noted(
     if row._state.adding:
         waiting = Enrollment.objects.filter(organization=owner, state=Enrollment.State.PENDING)
         if waiting.count() >= PENDING_MOST:
-            raise NotPermitted("error: too many devices wait for approval already")
+            raise NotPermitted(gettext("error: too many devices wait for approval already"))
     row.organization = owner
     if row.state == Enrollment.State.PENDING:
         row.name, row.mac_address = told["name"], told["mac_address"]
         row.told = {name: told[name][:LONGEST_FACT] for name in REPORTED if told.get(name)}
         if told.get("backend", Backend.OPENWRT) not in Backend.values:
-            raise NotPermitted("error: wrong backend")
+            raise NotPermitted(gettext("error: wrong backend"))
     is_new = row._state.adding
     row.asked, row.address = timezone.now(), address
     row.checked().save()
@@ -141,12 +144,15 @@ def approve(
     already approved, or if the MAC address exists and ``replaces`` is False.
     """
     if enrollment.state == Enrollment.State.APPROVED:
-        raise Conflict("This device has been approved already.")
+        raise Conflict(gettext("This device has been approved already."))
     there = same_mac(enrollment)
     if there is not None and not replaces:
         raise Conflict(
-            f"{there} has this MAC address already. Approve it as a replacement of that device, "
-            "which then gets a new key, or reject it."
+            gettext(
+                "%(there)s has this MAC address already. Approve it as a replacement of that "
+                "device, which then gets a new key, or reject it."
+            )
+            % {"there": there}
         )
     device = _taken_over(there) if there else _added(enrollment, name or enrollment.name, group)
     Enrollment.objects.filter(device=device).exclude(pk=enrollment.pk).update(
@@ -185,7 +191,7 @@ def _added(enrollment: Enrollment, name: str, group: DeviceGroup | None) -> Devi
 def reject(enrollment: Enrollment, *, by: User | None) -> Enrollment:
     """Reject the key. An approval later overrides this."""
     if enrollment.state == Enrollment.State.APPROVED:
-        raise Conflict("This device has been approved; deactivate it instead.")
+        raise Conflict(gettext("This device has been approved; deactivate it instead."))
     return _decide(enrollment, Enrollment.State.REJECTED, by)
 
 
@@ -200,7 +206,9 @@ def _decide(enrollment: Enrollment, state: str, by: User | None) -> Enrollment:
 def dismiss(enrollment: Enrollment) -> None:
     """Delete the request; the device may ask again. Raises Conflict if approved."""
     if enrollment.state == Enrollment.State.APPROVED:
-        raise Conflict("This is how the device proves who it is; delete the device instead.")
+        raise Conflict(
+            gettext("This is how the device proves who it is; delete the device instead.")
+        )
     enrollment.delete()
 
 

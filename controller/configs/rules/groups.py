@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import Version
 from controller.accounts.rules.audit import has_actor, record_audit
@@ -54,7 +55,12 @@ def _set_group_templates(group: DeviceGroup, templates: Sequence[Template]) -> N
     for template in templates:
         if template.organization_id not in {None, group.organization_id}:
             raise Refused(
-                {"templates": [f"The template {template.name} is of another organization."]}
+                {
+                    "templates": [
+                        gettext("The template %(template)s is of another organization.")
+                        % {"template": template.name}
+                    ]
+                }
             )
     if has_actor():
         record_audit(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import NotPermitted, Refused
@@ -48,7 +49,9 @@ def example_template(organization: Organization, *, by: User) -> Template:
     if found is not None:
         return found
     if not by.has_perm_in("template:create", organization.pk):
-        raise NotPermitted("Your role may not create templates. Choose an existing template.")
+        raise NotPermitted(
+            gettext("Your role may not create templates. Choose an existing template.")
+        )
     return create_template(
         organization=organization, name=EXAMPLE, backend=Backend.OPENWRT, config=EXAMPLE_CONFIG
     )
@@ -100,7 +103,10 @@ def add_ssh_device(
 def _check_permissions(by: User, organization: Organization) -> None:
     for permission in ("device:create", "config:create", "connection:create"):
         if not by.has_perm_in(permission, organization.pk):
-            raise NotPermitted(f"Permission denied: requires '{permission}'")
+            raise NotPermitted(
+                gettext("Permission denied: requires '%(permission)s'")
+                % {"permission": permission}
+            )
 
 
 def _completed(values: Mapping[str, Any], report: ConnectionReport) -> dict[str, Any]:

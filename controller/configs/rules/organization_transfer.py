@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization
 from controller.base.errors import Conflict, Refused
@@ -66,7 +67,10 @@ def transfer(
     client. Raises Conflict if it already belongs to the organization.
     """
     if organization.pk == device.organization_id:
-        raise Conflict(f"{device} belongs to {organization} already.")
+        raise Conflict(
+            gettext("%(device)s belongs to %(organization)s already.")
+            % {"device": device, "organization": organization}
+        )
     fresh = Device.objects.select_related("organization", "group").get(pk=device.pk)
     moved = update_device(fresh, organization=organization, group=group)
     Enrollment.objects.filter(device=moved).update(organization=organization)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotPermitted
@@ -35,9 +36,13 @@ def set_relay(device: Device | None, *, by: User, endpoint: str, **values: Any) 
     Raises NotPermitted except for superusers, Conflict if the device has no configuration.
     """
     if not by.is_superuser:
-        raise NotPermitted("Only a superuser chooses the relay: it serves every network.")
+        raise NotPermitted(
+            gettext("Only a superuser chooses the relay: it serves every network.")
+        )
     if device is not None and not hasattr(device, "config"):
-        raise Conflict("The device has no configuration: give it one, so that it can be told.")
+        raise Conflict(
+            gettext("The device has no configuration: give it one, so that it can be told.")
+        )
     hub = plans.relay()
     former = hub.device_id
     hub.device, hub.endpoint = device, endpoint

@@ -7,6 +7,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.base.leases import LeaseHolder
@@ -135,8 +136,10 @@ class PushBatch:
 def order_for(push: Push, connection: DeviceConnection, snapshot: Snapshot) -> PushOrder:
     if connection.update_strategy == DeviceConnection.Strategy.OPENWISP_1:
         raise Refused(
-            "OpenWISP Firmware 1.x takes no configuration from this portal: choose another "
-            "update strategy for the connection."
+            gettext(
+                "OpenWISP Firmware 1.x takes no configuration from this portal: choose another "
+                "update strategy for the connection."
+            )
         )
     target = ssh_target(connection)
     return PushOrder(

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySet, Value, When
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict, Refused
 from controller.base.events import event_for, publish
@@ -85,7 +86,7 @@ def create_draft(template: Template, **values: Any) -> Rollout:
 def adjust(rollout: Rollout, **values: Any) -> Rollout:
     """Update a draft; raise Conflict if it was started."""
     if rollout.state != State.DRAFT:
-        raise Conflict("Only a draft can be changed.")
+        raise Conflict(gettext("Only a draft can be changed."))
     for name, value in values.items():
         setattr(rollout, name, value)
     return _checked(rollout)
@@ -109,7 +110,7 @@ def _as_template(row: Rollout) -> Template:
 
 def discard(rollout: Rollout) -> None:
     if rollout.state in Rollout.ACTIVE:
-        raise Conflict("It is under way: roll it back first.")
+        raise Conflict(gettext("It is under way: roll it back first."))
     rollout.delete()
 
 
@@ -122,9 +123,9 @@ def start(rollout: Rollout) -> Rollout:
     """
     row = CARGO.locked(rollout.pk)
     if not row.is_draft:
-        raise Conflict("It has been started before.")
+        raise Conflict(gettext("It has been started before."))
     if Rollout.objects.filter(template=row.template_id, state__in=Rollout.ACTIVE).exists():
-        raise Conflict("A rollout of this template is under way already.")
+        raise Conflict(gettext("A rollout of this template is under way already."))
     here = Case(
         When(device__presence__state=Presence.State.ONLINE, then=Value(0)),
         When(device__presence__state=Presence.State.OFFLINE, then=Value(2)),
@@ -138,7 +139,7 @@ def start(rollout: Rollout) -> Rollout:
         .values_list("pk", "status")
     )
     if not configs:
-        raise Refused("No device has this template: change the template itself.")
+        raise Refused(gettext("No device has this template: change the template itself."))
     RolloutDevice.objects.bulk_create(
         (
             RolloutDevice(

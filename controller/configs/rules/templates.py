@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Max, Q
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, Version
 from controller.base import masking
@@ -66,8 +67,10 @@ def update_template(template: Template, **values: Any) -> Template:
     )  # fmt: skip
     if moved and template.uses.exists():
         raise Conflict(
-            "A template in use keeps its organization and its backend. Clone it instead, "
-            "or take it off its devices first."
+            gettext(
+                "A template in use keeps its organization and its backend. Clone it instead, "
+                "or take it off its devices first."
+            )
         )
     if (template.config, template.default_values) != (before.config, before.default_values):
         _not_in_waves(template)
@@ -96,7 +99,9 @@ def delete_template(template: Template) -> None:
 def _not_in_waves(template: Template) -> None:
     if template.rollouts.filter(state__in=Rollout.ACTIVE).exists():
         raise Conflict(
-            "A rollout of this template is under way: wait for its end, or roll it back first."
+            gettext(
+                "A rollout of this template is under way: wait for its end, or roll it back first."
+            )
         )
 
 
@@ -144,7 +149,7 @@ def check(template: Template) -> None:
     if template.type == Template.Type.GENERIC:
         template.auto_cert = False
     if not template.config and template.type == Template.Type.GENERIC:
-        raise Refused({"config": ["The configuration field cannot be empty."]})
+        raise Refused({"config": [gettext("The configuration field cannot be empty.")]})
     try:
         validate(
             template.backend,
@@ -163,7 +168,7 @@ def _check_name(template: Template) -> None:
     if template.organization_id is not None:
         namesakes = namesakes.filter(organization=None)
     if namesakes.exists():
-        raise Refused({"name": ["There is already another template with this name."]})
+        raise Refused({"name": [gettext("There is already another template with this name.")]})
 
 
 def usable(organization: Organization, backend: str) -> Any:
@@ -211,13 +216,23 @@ def check_usable(
             raise Refused(
                 {
                     "config": [
-                        "The following templates are owned by organizations which do not "
-                        f"match the organization of this configuration: {template.name}"
+                        gettext(
+                            "The following templates are owned by organizations which do not match the "
+                            "organization of this configuration: %(template)s"
+                        )
+                        % {"template": template.name}
                     ]
                 }
             )
         if template.backend != backend:
-            raise Refused({"config": [f"The template {template.name} is for another backend."]})
+            raise Refused(
+                {
+                    "config": [
+                        gettext("The template %(template)s is for another backend.")
+                        % {"template": template.name}
+                    ]
+                }
+            )
 
 
 def assign_to_all(template: Template) -> None:

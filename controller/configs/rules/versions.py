@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Model
+from django.utils.translation import gettext
 
 from controller.accounts.engine.diff import Change, changes
 from controller.accounts.models import Version
@@ -145,7 +146,7 @@ def _restore(version: Version, kind: Kind) -> Any:
     values = preview_restore(version).values
     if row is None:
         if version.organization_id is None and version.kind in {"device", "group"}:
-            raise Conflict("Its organization was deleted.")
+            raise Conflict(gettext("Its organization was deleted."))
         row = kind.create(id=version.row, **{k: v for k, v in values.items() if v is not None})
     elif values:
         row = kind.update(row, **values)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.configs.models import Config
@@ -50,7 +51,9 @@ def update_address(row: IpAddress, /, **values: Any) -> IpAddress:
         return row
     servers = Vpn.objects.filter(Q(ip=row) | Q(clients__ip=row))
     if row.subnet_id != before[1] and servers.exists():
-        raise Refused({"subnet": ["A VPN server or client has it, so it stays in its subnet."]})
+        raise Refused(
+            {"subnet": [gettext("A VPN server or client has it, so it stays in its subnet.")]}
+        )
     VpnClient.objects.filter(ip=row).update(is_told=False)
     Vpn.objects.filter(pk__in=[one.pk for one in servers]).touch()
     mark_stale(

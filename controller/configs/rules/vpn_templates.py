@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization
 from controller.base.errors import Conflict, Refused
@@ -70,7 +71,7 @@ def check(template: Template, organization: Organization | None) -> None:
             raise Refused({"vpn": [text]})
         return
     if template.vpn is None:
-        raise Refused({"vpn": ["A VPN must be selected when template type is VPN"]})
+        raise Refused({"vpn": [gettext("A VPN must be selected when template type is VPN")]})
     if template.vpn.organization_id not in {None, organization.pk if organization else None}:
         text = (
             "Please ensure that the organization of this template and the organization of the "
@@ -145,6 +146,6 @@ def move(template: Template, before: Template) -> None:
     configs = list(template.uses.values_list("config_id", flat=True))
     twins = Template.objects.filter(vpn=template.vpn_id, uses__config__in=configs)
     if template.vpn_id is not None and twins.exclude(pk=template.pk).exists():
-        raise Conflict("Some of its devices have another template of this VPN server.")
+        raise Conflict(gettext("Some of its devices have another template of this VPN server."))
     remove_clients(before.vpn, configs)
     add_clients(template, configs)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict
 from controller.base.leases import for_each
@@ -97,7 +98,7 @@ def pause(cargo: Cargo[Row], rollout: Row) -> Row:
     """Release no further devices; those that were reached go on."""
     row = cargo.locked(rollout.pk)
     if row.state != State.RUNNING:
-        raise Conflict("It is not running.")
+        raise Conflict(gettext("It is not running."))
     row.state = State.PAUSED
     row.save()
     cargo.publish(row)
@@ -109,7 +110,7 @@ def resume(cargo: Cargo[Row], rollout: Row) -> Row:
     """Resume a paused rollout; the current wave starts its waiting time again."""
     row = cargo.locked(rollout.pk)
     if row.state != State.PAUSED:
-        raise Conflict("It is not paused.")
+        raise Conflict(gettext("It is not paused."))
     row.state = State.RUNNING
     return release(cargo, row, row.wave)
 
@@ -119,7 +120,7 @@ def stop(cargo: Cargo[Row], rollout: Row, state: str, reason: str) -> Row:
     """End an active rollout by hand."""
     row = cargo.locked(rollout.pk)
     if not row.is_active:
-        raise Conflict("It is not under way.")
+        raise Conflict(gettext("It is not under way."))
     return close(cargo, row, state, reason)
 
 

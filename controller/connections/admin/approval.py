@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import User
 from controller.base.admin import RuleAdmin, action
@@ -26,7 +27,9 @@ class Approvable(RuleAdmin):
         user = cast(User, request.user)
         return row is not None and not row.is_approved and user.has_perm_on(APPROVE, row)
 
-    @action(description="Approve for passwords", icon="verified_user", permissions=["approve"])
+    @action(
+        description=_("Approve for passwords"), icon="verified_user", permissions=["approve"]
+    )
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.switch(request, object_id, approve, "Approve for passwords")
 

@@ -10,6 +10,8 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.timesince import timesince
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
@@ -57,7 +59,7 @@ class CommandAdmin(RecordAdmin):
     ]  # fmt: skip
     list_select_related = ["device__organization"]
     search_fields = ["device__name", "device__mac_address"]
-    search_help_text = "Name or MAC address of the device"
+    search_help_text = _("Name or MAC address of the device")
     fields = ["where", "kind", "sent", "live"]
     readonly_fields = fields
 
@@ -68,43 +70,47 @@ class CommandAdmin(RecordAdmin):
         rows = super().get_queryset(request).defer("output", "device__key", "device__notes")
         return rows.select_related("device__organization")
 
-    @display(description="Device", ordering="device__name")
+    @display(description=_("Device"), ordering="device__name")
     def on(self, obj: Command) -> str:
         return obj.device.name
 
-    @display(description="Device")
+    @display(description=_("Device"))
     def where(self, obj: Command) -> str:
         link = admin_url(Device, "change", obj.device_id)
         return format_html('<a class="link" href="{}#commands">{}</a>', link, obj.device)
 
-    @display(description="Organization", ordering="device__organization__name")
+    @display(description=_("Organization"), ordering="device__organization__name")
     def organization(self, obj: Command) -> str:
         return obj.device.organization.name
 
-    @display(description="Command", ordering="type")
+    @display(description=_("Command"), ordering="type")
     def kind(self, obj: Command) -> str:
         return obj.get_type_display()
 
-    @display(description="Input")
+    @display(description=_("Input"))
     def asked(self, obj: Command) -> str:
         return format_html('<code class="mono clipped">{}</code>', obj.shown_input or "-")
 
-    @display(description="State", ordering="status")
+    @display(description=_("State"), ordering="status")
     def state(self, obj: Command) -> str:
         return state_of(obj)
 
-    @display(description="Sent", ordering="created")
+    @display(description=_("Sent"), ordering="created")
     def sent(self, obj: Command) -> str:
         return relative_time(obj.created)
 
-    @display(description="Took")
+    @display(description=_("Took"))
     def took(self, obj: Command) -> str:
         if obj.started is None or obj.ended is None:
             return "-"
         seconds = (obj.ended - obj.started).total_seconds()
-        return f"{seconds:.1f} s" if seconds < 60 else timesince(obj.started, obj.ended)  # noqa: PLR2004
+        return (
+            gettext("%(seconds)s s") % {"seconds": format(seconds, ".1f")}
+            if seconds < 60
+            else timesince(obj.started, obj.ended)
+        )  # noqa: PLR2004
 
-    @display(description="Output")
+    @display(description=_("Output"))
     def live(self, obj: Command) -> str:
         url = f"/api/v1/controller/device/{obj.device_id}/command/{obj.pk}/"
         return format_html('<div class="command-list" data-command="{}"></div>', url)
@@ -124,15 +130,15 @@ class BatchAdmin(RecordAdmin):
         rows: Any = super().get_queryset(request)
         return rows.counted()
 
-    @display(description="For", ordering="label")
+    @display(description=_("For"), ordering="label")
     def name(self, obj: CommandBatch) -> str:
         return str(obj)
 
-    @display(description="Command", ordering="type")
+    @display(description=_("Command"), ordering="type")
     def kind(self, obj: CommandBatch) -> str:
         return label_of(obj.type)
 
-    @display(description="Progress")
+    @display(description=_("Progress"))
     def progress(self, obj: Any) -> str:
         ended = obj.total - obj.in_progress
         troubled = obj.failed + obj.unknown
@@ -140,7 +146,7 @@ class BatchAdmin(RecordAdmin):
         more = f", {troubled} in trouble" if troubled else ""
         return badge(f"{ended} of {obj.total}{more}", tone)
 
-    @display(description="Sent", ordering="created")
+    @display(description=_("Sent"), ordering="created")
     def sent(self, obj: CommandBatch) -> str:
         return relative_time(obj.created)
 

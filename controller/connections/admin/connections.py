@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleForm, RuleStackedInline, badge, display
 from controller.connections import rules
@@ -46,7 +47,7 @@ class ConnectionInline(RuleStackedInline):
             kwargs["queryset"] = Credentials.objects.visible_to(request.user).only("name")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    @display(description="Last attempt")
+    @display(description=_("Last attempt"))
     def last(self, obj: DeviceConnection) -> str:
         if obj.last_attempt is None:
             return badge("Not tried yet", "mute")

@@ -7,6 +7,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     RuleAdmin,
@@ -52,17 +54,19 @@ def choice_field(values: Sequence[str], label: str, none: str = "") -> forms.Cho
 class CredentialsForm(RuleForm):
     username = forms.CharField(
         max_length=256, required=False, widget=UnfoldAdminTextInputWidget,
-        help_text="User on the device (SSH) or of its SNMP agent (version 3).",
+        help_text=_("User on the device (SSH) or of its SNMP agent (version 3)."),
     )  # fmt: skip
     port = forms.IntegerField(
         min_value=1, max_value=65535, required=False, widget=UnfoldAdminTextInputWidget,
-        help_text="Leave empty for the default: 22 for SSH, 161 for SNMP.",
+        help_text=_("Leave empty for the default: 22 for SSH, 161 for SNMP."),
     )  # fmt: skip
     password = secret_field()
     key = forms.CharField(
-        label="Private key",
+        label=_("Private key"),
         required=False,
-        help_text="OpenSSH or PEM format. The portal tries the key first, then the password.",
+        help_text=_(
+            "OpenSSH or PEM format. The portal tries the key first, then the password."
+        ),
         widget=UnfoldAdminTextareaWidget(
             attrs={"rows": 4, "spellcheck": "false", "class": "mono"}
         ),
@@ -71,12 +75,12 @@ class CredentialsForm(RuleForm):
     version = choice_field(rules.SNMP_VERSIONS, "SNMP version")
     community = secret_field("Of version 2c. It is readable on its way: prefer version 3.")
     auth_protocol = choice_field(rules.AUTH_PROTOCOLS, "Authentication", "none")
-    auth_password = secret_field(label="Authentication password")
+    auth_password = secret_field(label=_("Authentication password"))
     privacy_protocol = choice_field(rules.PRIVACY_PROTOCOLS, "Privacy", "none")
-    privacy_password = secret_field(label="Privacy password")
+    privacy_password = secret_field(label=_("Privacy password"))
     context = forms.CharField(
         max_length=32, required=False, widget=UnfoldAdminTextInputWidget,
-        help_text="Only for SNMP version 3, if the agent has several contexts.",
+        help_text=_("Only for SNMP version 3, if the agent has several contexts."),
     )  # fmt: skip
 
     class Meta:
@@ -157,15 +161,18 @@ class CredentialsAdmin(RuleAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         general = ["name", "organization", ("connector", "auto_add")]
         sections = {
-            SSH: ("SSH", {"fields": [COMMON, *OF_SSH]}),
-            SNMP: ("SNMP", {"fields": [COMMON, ("version", "community"), *PAIRS, "context"]}),
+            SSH: (gettext("SSH"), {"fields": [COMMON, *OF_SSH]}),
+            SNMP: (
+                gettext("SNMP"),
+                {"fields": [COMMON, ("version", "community"), *PAIRS, "context"]},
+            ),
         }
         if obj is None:
             # One user name and port for both kinds; the kind says which of the rest counts.
             return [
                 (None, {"fields": [*general, COMMON]}),
-                ("SSH", {"fields": list(OF_SSH)}),
-                ("SNMP", {"fields": [("version", "community"), *PAIRS, "context"]}),
+                (gettext("SSH"), {"fields": list(OF_SSH)}),
+                (gettext("SNMP"), {"fields": [("version", "community"), *PAIRS, "context"]}),
             ]
         known = sections.get(obj.connector)
         if known is None or not self.has_change_permission(request, obj):
@@ -175,18 +182,18 @@ class CredentialsAdmin(RuleAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(use_count=Count("connections"))
 
-    @display(description="Organization", ordering="organization__name")
+    @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Credentials) -> str:
         return str(obj.organization) if obj.organization else badge("Shared", "busy")
 
-    @display(description="Kind", ordering="connector")
+    @display(description=_("Kind"), ordering="connector")
     def connector_name(self, obj: Credentials) -> str:
         return obj.get_connector_display()
 
-    @display(description="Added to every device", ordering="auto_add")
+    @display(description=_("Added to every device"), ordering="auto_add")
     def automatic(self, obj: Credentials) -> str:
         return badge("Yes", "good") if obj.auto_add else "-"
 
-    @display(description="Devices", ordering="use_count")
+    @display(description=_("Devices"), ordering="use_count")
     def used(self, obj: Any) -> int:
         return int(obj.use_count)

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization
 from controller.base.admin import admin_url
@@ -37,7 +38,7 @@ def fields_of(kind: Kind) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "title": "Once more" if name.startswith("confirm_") else about["title"],
+            "title": gettext("Once more") if name.startswith("confirm_") else about["title"],
             "pattern": about.get("pattern"),
             "minLength": about["minLength"],
             "maxLength": about["maxLength"],
@@ -74,7 +75,7 @@ def run_on_many(
         except Refused as refusal:
             error = str(refusal)
     context = model_admin.admin_site.each_context(request) | {
-        "title": "Run a command",
+        "title": gettext("Run a command"),
         "opts": model_admin.opts,
         "devices": devices[:NAMED_MOST],
         "count": len(devices),
@@ -92,14 +93,14 @@ def started(
     model_admin: Any, request: HttpRequest, devices: list[Device]
 ) -> HttpResponseRedirect:
     if not devices:
-        raise Refused("There is no device that it can be sent to.")
+        raise Refused(gettext("There is no device that it can be sent to."))
     shown = request.POST.get("count", "")
     if shown != str(len(devices)):
         raise Refused(CHANGED.format(len(devices), shown))
     try:
         given = json.loads(request.POST.get("input") or "null")
     except ValueError as error:
-        raise Refused("The input is not JSON.") from error
+        raise Refused(gettext("The input is not JSON.")) from error
     by_owner: dict[Organization, list[Device]] = defaultdict(list)
     for device in devices:
         by_owner[device.organization].append(device)
@@ -114,6 +115,8 @@ def started(
     if len(batches) == 1:
         return HttpResponseRedirect(admin_url(CommandBatch, "change", batches[0].pk))
     model_admin.message_user(
-        request, f"The command is on its way, in {len(batches)} organizations."
+        request,
+        gettext("The command is on its way, in %(count)s organizations.")
+        % {"count": len(batches)},
     )
     return HttpResponseRedirect(admin_url(CommandBatch, "changelist"))

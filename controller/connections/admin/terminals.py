@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.accounts.rules.audit import record_audit
@@ -45,7 +47,7 @@ class TerminalAdmin(RecordAdmin):
     ]  # fmt: skip
     list_select_related = ["device__organization"]
     search_fields = ["device__name", "actor", "reason"]
-    search_help_text = "Device, user or reason"
+    search_help_text = _("Device, user or reason")
     fields = [
         "on", "actor", "address", "reason", "shown_state", "opened", "closed", "closed_because",
         "play",
@@ -53,24 +55,24 @@ class TerminalAdmin(RecordAdmin):
     readonly_fields = fields
     actions = ["close_many"]
 
-    @display(description="Device", ordering="device__name")
+    @display(description=_("Device"), ordering="device__name")
     def on(self, obj: Terminal) -> str:
         return obj.device.name
 
-    @display(description="Organization", ordering="device__organization__name")
+    @display(description=_("Organization"), ordering="device__organization__name")
     def organization(self, obj: Terminal) -> str:
         return obj.device.organization.name
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def shown_state(self, obj: Terminal) -> str:
         tone = TONES[Terminal.State(obj.state)]
         return badge(obj.get_state_display().capitalize(), tone, obj.closed_because)
 
-    @display(description="Opened", ordering="created")
+    @display(description=_("Opened"), ordering="created")
     def begun(self, obj: Terminal) -> str:
         return relative_time(obj.opened or obj.created)
 
-    @display(description="Recording")
+    @display(description=_("Recording"))
     def play(self, obj: Terminal) -> str:
         if obj.opened is None:
             return "-"
@@ -80,14 +82,16 @@ class TerminalAdmin(RecordAdmin):
     def has_close_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "close")
 
-    @admin.action(description="Close selected terminals", permissions=["close"])
+    @admin.action(description=_("Close selected terminals"), permissions=["close"])
     def close_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         rows = list(queryset.select_related("device"))
         if not all(self.may(request, "close", row) for row in rows):
             raise PermissionDenied
         for row in rows:
             rules.ask_to_close(row)
-        self.message_user(request, f"{len(rows)} terminals are being closed.")
+        self.message_user(
+            request, gettext("%(count)s terminals are being closed.") % {"count": len(rows)}
+        )
 
     # --- pages
 
@@ -116,7 +120,7 @@ class TerminalAdmin(RecordAdmin):
     def page(self, request: HttpRequest, device_id: Any) -> HttpResponse:
         device = self.device_for(request, device_id)
         context = self.admin_site.each_context(request) | {
-            "title": f"Terminal on {device}",
+            "title": gettext("Terminal on %(device)s") % {"device": device},
             "opts": self.opts,
             "device": device,
             "back": f"{admin_url(Device, 'change', device.pk)}#terminal",
@@ -139,7 +143,11 @@ class TerminalAdmin(RecordAdmin):
     def player(self, request: HttpRequest, pk: Any) -> HttpResponse:
         terminal = self.row_for(request, str(pk), "replay")
         context = self.admin_site.each_context(request) | {
-            "title": f"Terminal on {terminal.device}, {terminal.created:%Y-%m-%d %H:%M}",
+            "title": gettext("Terminal on %(device)s, %(created)s")
+            % {
+                "device": terminal.device,
+                "created": format(terminal.created, "%Y-%m-%d %H:%M"),
+            },
             "opts": self.opts,
             "terminal": terminal,
             "recording": reverse("admin:terminal_recording", args=[terminal.pk]),

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
     OrganizationOwned,
@@ -38,13 +39,13 @@ class CommandBatch(OrganizationOwned, Base):
 
     type = models.CharField(max_length=32)
     label = models.CharField(
-        max_length=128, blank=True, help_text="Purpose, such as “nightly report”."
+        max_length=128, blank=True, help_text=_("Purpose, such as “nightly report”.")
     )
 
     objects = CommandBatchQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
-        verbose_name = "batch command"
+        verbose_name = _("batch command")
         ordering = ["-created"]
 
     def __str__(self) -> str:
@@ -61,12 +62,12 @@ class Command(OrganizationScoped, Leased, Base):
     organization_path = "device__organization"
 
     class Status(models.TextChoices):
-        IN_PROGRESS = "in-progress", "in progress"
-        SUCCESS = "success", "success"
-        FAILED = "failed", "failed"
-        CANCELLED = "cancelled", "cancelled"
+        IN_PROGRESS = "in-progress", _("in progress")
+        SUCCESS = "success", _("success")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
         # Sent, but without an answer: it may have been executed.
-        UNKNOWN = "unknown", "unknown"
+        UNKNOWN = "unknown", _("unknown")
 
     device = models.ForeignKey(Device, models.CASCADE, related_name="commands")
     connection = models.ForeignKey(

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
 from controller.base.models import Base
@@ -18,17 +19,17 @@ class Credentials(Shareable, Base):
 
     class Connector(models.TextChoices):
         # Value that OpenWISP's clients send and filter by.
-        SSH = "openwisp_controller.connection.connectors.ssh.Ssh", "SSH"
+        SSH = "openwisp_controller.connection.connectors.ssh.Ssh", _("SSH")
         # Devices are measured by it, and not changed.
-        SNMP = "snmp", "SNMP"
+        SNMP = "snmp", _("SNMP")
         # Kept for programs that read them again; the portal itself reaches nothing with these.
         OPENWRT_SNMP = (
             "openwisp_controller.connection.connectors.openwrt.snmp.OpenWRTSnmp",
-            "SNMP of OpenWrt (only kept)",
+            _("SNMP of OpenWrt (only kept)"),
         )
         AIROS_SNMP = (
             "openwisp_controller.connection.connectors.airos.snmp.AirOsSnmp",
-            "SNMP of airOS (only kept)",
+            _("SNMP of airOS (only kept)"),
         )
 
     name = models.CharField(max_length=64)
@@ -36,16 +37,18 @@ class Credentials(Shareable, Base):
         max_length=128, choices=Connector.choices, default=Connector.SSH
     )
     params = EncryptedJSONField(
-        help_text="username, port, and a password or a private key (with its passphrase); "
-        "of SNMP, version (2c or 3), port, and a community, or username, auth_protocol, "
-        "auth_password, privacy_protocol, privacy_password and context."
+        help_text=_(
+            "username, port, and a password or a private key (with its passphrase); "
+            "of SNMP, version (2c or 3), port, and a community, or username, auth_protocol, "
+            "auth_password, privacy_protocol, privacy_password and context."
+        )
     )
     auto_add = models.BooleanField(
-        default=False, help_text="Add these credentials to every device of the organization."
+        default=False, help_text=_("Add these credentials to every device of the organization.")
     )
 
     class Meta:
-        verbose_name_plural = "credentials"
+        verbose_name_plural = _("credentials")
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
@@ -77,20 +80,20 @@ class DeviceConnection(OrganizationScoped, Base):
     organization_path = "device__organization"
 
     class Strategy(models.TextChoices):
-        LINUX_FILES = "linux-files", "Linux host: write its files"
-        OPENWRT_AGENT = "openwrt-agent", "OpenWrt: wake its agent"
-        OPENWRT_UCI = "openwrt-uci", "OpenWrt: set its UCI, without an agent"
-        OPENWISP_1 = "openwisp-1", "OpenWISP Firmware 1.x (commands only)"
+        LINUX_FILES = "linux-files", _("Linux host: write its files")
+        OPENWRT_AGENT = "openwrt-agent", _("OpenWrt: wake its agent")
+        OPENWRT_UCI = "openwrt-uci", _("OpenWrt: set its UCI, without an agent")
+        OPENWISP_1 = "openwisp-1", _("OpenWISP Firmware 1.x (commands only)")
 
     device = models.ForeignKey(Device, models.CASCADE, related_name="connections")
     credentials = models.ForeignKey(Credentials, models.PROTECT, related_name="connections")
     update_strategy = models.CharField(max_length=32, choices=Strategy.choices)
     enabled = models.BooleanField(default=True)
     port = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Leave empty for the port of the credentials."
+        null=True, blank=True, help_text=_("Leave empty for the port of the credentials.")
     )
     host_key = models.TextField(
-        blank=True, help_text="Pinned at the first connection. Clear it to accept a new key."
+        blank=True, help_text=_("Pinned at the first connection. Clear it to accept a new key.")
     )
     # Whether passwords may be offered to the holder of the pinned key.
     is_host_key_trusted = models.BooleanField(default=False, editable=False)

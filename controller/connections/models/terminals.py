@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, User
 from controller.base.models import Base
@@ -18,9 +19,9 @@ class Terminal(OrganizationScoped, Base):
     organization_path: ClassVar[str] = "device__organization"
 
     class State(models.TextChoices):
-        OFFERED = "offered", "not opened"
-        OPEN = "open", "open"
-        CLOSED = "closed", "closed"
+        OFFERED = "offered", _("not opened")
+        OPEN = "open", _("open")
+        CLOSED = "closed", _("closed")
 
     device = models.ForeignKey(Device, models.CASCADE, related_name="terminals")
     connection = models.ForeignKey(DeviceConnection, models.SET_NULL, null=True)
@@ -30,7 +31,7 @@ class Terminal(OrganizationScoped, Base):
     reason = models.CharField(
         max_length=200,
         blank=True,
-        help_text="Reason for opening the terminal, kept in the audit log.",
+        help_text=_("Reason for opening the terminal, kept in the audit log."),
     )
     state = models.CharField(max_length=8, choices=State.choices, default=State.OFFERED)
     # Valid once, for a minute and for this user.

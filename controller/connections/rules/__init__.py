@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Case, Q, When
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict, Refused
 from controller.connections.drivers import ssh
@@ -89,7 +90,9 @@ def _kept_secrets(
 def delete_credentials(credentials: Credentials) -> None:
     if credentials.connections.exists():
         raise Conflict(
-            "Devices are reached with these credentials. Remove their connections first."
+            gettext(
+                "Devices are reached with these credentials. Remove their connections first."
+            )
         )
     credentials.delete()
 
@@ -99,7 +102,9 @@ def checked_params(
 ) -> dict[str, Any]:
     """Validate parameters of a connector; raise Refused with errors under ``params``."""
     if not isinstance(params, dict):
-        raise Refused({"params": ["An object with username and password or key is expected."]})
+        raise Refused(
+            {"params": [gettext("An object with username and password or key is expected.")]}
+        )
     allowed = NAMES[Credentials.Connector(connector)]
     unknown = params.keys() - allowed
     problems = [f"There is no parameter {name!r}." for name in sorted(unknown)]
@@ -117,7 +122,7 @@ def checked_params(
     if is_ssh and params.get("key"):
         why = ssh.why_not_a_key(params["key"], params.get("passphrase"))
         if why:
-            raise Refused({"params": [f"key: {why}"]})
+            raise Refused({"params": [gettext("key: %(why)s") % {"why": why}]})
     return dict(params)
 
 
@@ -186,7 +191,9 @@ def connect(device: Device, *, credentials: Credentials, **values: Any) -> Devic
         raise Refused(
             {
                 "credentials": [
-                    "The organization of the device and of the credentials do not match."
+                    gettext(
+                        "The organization of the device and of the credentials do not match."
+                    )
                 ]
             }
         )

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, User
 from controller.accounts.rules.audit import record_audit
@@ -36,13 +37,13 @@ def send(
     """
     check(type, input, device.organization_id)
     if device.is_deactivated:
-        raise NotPermitted("You do not have permission to perform this action.")
+        raise NotPermitted(gettext("You do not have permission to perform this action."))
     if connection is not None and connection.device_id != device.pk:
-        raise Refused({"connection": ["This connection is of another device."]})
+        raise Refused({"connection": [gettext("This connection is of another device.")]})
     if connection is not None and not connection.enabled:
-        raise Refused({"connection": ["This connection is disabled."]})
+        raise Refused({"connection": [gettext("This connection is disabled.")]})
     if not DeviceConnection.objects.by_ssh().filter(device=device).exists():
-        raise Refused({"device": ["Device has no credentials assigned."]})
+        raise Refused({"device": [gettext("Device has no credentials assigned.")]})
     command = build_command(type, input, device=device, connection=connection, batch=batch)
     command.save()
     record_audit("run_command", device, after={"type": type, "input": command.shown_input})
@@ -64,7 +65,7 @@ def kinds_for(organization_id: UUID) -> list[str]:
 
 def check(kind: str, given: Any, organization_id: UUID) -> None:
     if kind not in kinds_for(organization_id):
-        raise Refused({"type": [f'"{kind}" is not a valid choice.']})
+        raise Refused({"type": [gettext('"%(kind)s" is not a valid choice.') % {"kind": kind}]})
     if wrong := problems(kind, given):
         raise Refused({"input": wrong})
 
@@ -108,14 +109,16 @@ def send_to_many(
     check(type, input, organization.pk)
     chosen = list(devices)
     if any(device.organization_id != organization.pk for device in chosen):
-        raise Refused({"devices": ["All devices must be of the batch's organization."]})
+        raise Refused(
+            {"devices": [gettext("All devices must be of the batch's organization.")]}
+        )
     reachable = set(
         DeviceConnection.objects.by_ssh()
         .filter(device__in=chosen, device__is_deactivated=False)
         .values_list("device", flat=True)
     )
     if not reachable:
-        raise Refused({"devices": ["None of these devices has credentials assigned."]})
+        raise Refused({"devices": [gettext("None of these devices has credentials assigned.")]})
     batch = CommandBatch.objects.create(organization=organization, type=type, label=label)
     Command.objects.bulk_create(
         (
@@ -141,7 +144,9 @@ def cancel(command: Command) -> Command:
     """
     row: Command = Command.objects.select_for_update(of=("self",)).get(pk=command.pk)
     if row.status != Command.Status.IN_PROGRESS:
-        raise Conflict(f"The command has ended already: {row.status}.")
+        raise Conflict(
+            gettext("The command has ended already: %(status)s.") % {"status": row.status}
+        )
     row.is_cancelled = True
     if row.started is None:
         row.status, row.ended = Command.Status.CANCELLED, timezone.now()

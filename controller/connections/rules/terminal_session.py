@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from channels.db import database_sync_to_async as in_database
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.connections.drivers.contract import SshTarget
@@ -25,7 +26,7 @@ MOST_EARLY = 4096
 def target_of(terminal: Terminal) -> tuple[SshTarget, UUID]:
     """Return the terminal's target as plain values, and the connection's id, before any await."""
     if terminal.connection is None:
-        raise Refused("The connection of this device has been removed.")
+        raise Refused(gettext("The connection of this device has been removed."))
     return ssh_target(terminal.connection), terminal.connection.pk
 
 

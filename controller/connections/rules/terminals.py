@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotAuthenticated, NotPermitted, Refused
@@ -27,10 +28,12 @@ SILENCE = timedelta(seconds=60)
 def connection_for(device: Device) -> DeviceConnection:
     """Return the device's SSH connection. The caller cannot choose an address."""
     if device.is_deactivated:
-        raise NotPermitted("The device is deactivated.", code="out_of_service")
+        raise NotPermitted(gettext("The device is deactivated."), code="out_of_service")
     connection = usable_connections([device.pk]).get(device.pk)
     if connection is None:
-        raise Refused("The device needs a management address and an enabled connection.")
+        raise Refused(
+            gettext("The device needs a management address and an enabled connection.")
+        )
     return connection
 
 
@@ -41,7 +44,14 @@ def create_ticket(user: User, device: Device, *, reason: str) -> tuple[Terminal,
     connection = connection_for(device)
     reason = reason.strip()
     if not 1 <= len(reason) <= LONGEST_REASON:
-        raise Refused({"reason": [f"Say in 1 to {LONGEST_REASON} characters what it is for."]})
+        raise Refused(
+            {
+                "reason": [
+                    gettext("Say in 1 to %(longest_reason)s characters what it is for.")
+                    % {"longest_reason": LONGEST_REASON}
+                ]
+            }
+        )
     forget_dead()
     check_limits(user, device)
     ticket = secrets.token_urlsafe(32)
@@ -60,17 +70,23 @@ def create_ticket(user: User, device: Device, *, reason: str) -> tuple[Terminal,
 
 def may_open(user: User, device: Device) -> None:
     if not user.has_perm_on("terminal:open", device):
-        raise NotPermitted("You do not have permission to open terminals on this device.")
+        raise NotPermitted(
+            gettext("You do not have permission to open terminals on this device.")
+        )
 
 
 def check_limits(user: User, device: Device) -> None:
     """Raise Conflict if the user or the device has as many open terminals as permitted."""
     is_open = Terminal.objects.filter(state=State.OPEN)
     if is_open.filter(user=user).count() >= MOST_OF_A_USER:
-        raise Conflict(f"You have {MOST_OF_A_USER} terminals open. Close one first.")
+        raise Conflict(
+            gettext("You have %(most_of_a_user)s terminals open. Close one first.")
+            % {"most_of_a_user": MOST_OF_A_USER}
+        )
     if is_open.filter(device=device).count() >= MOST_OF_A_DEVICE:
         raise Conflict(
-            f"{MOST_OF_A_DEVICE} terminals are open on this device. Close one first."
+            gettext("%(most_of_a_device)s terminals are open on this device. Close one first.")
+            % {"most_of_a_device": MOST_OF_A_DEVICE}
         )
 
 
@@ -85,7 +101,9 @@ def redeem_ticket(user: User, ticket: str, *, columns: int, rows: int) -> Termin
     )
     now = timezone.now()
     if found is None or found.user_id != user.pk or (found.ticket_expires or now) <= now:
-        raise NotAuthenticated("The ticket is used, expired or somebody else's. Open it again.")
+        raise NotAuthenticated(
+            gettext("The ticket is used, expired or somebody else's. Open it again.")
+        )
     may_open(user, found.device)
     # Two tickets of one device are redeemed one after the other.
     Device.objects.select_for_update(of=("self",)).get(pk=found.device_id)

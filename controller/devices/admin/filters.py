@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import DropdownFilter
 from controller.configs.models import Backend, Config, Template
@@ -19,15 +21,15 @@ PROBLEM = (
 
 
 class ShowFilter(DropdownFilter):
-    title = "what to show"
+    title = _("what to show")
     parameter_name = "show"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("problems", "Problems: offline, refused or not well"),
-            ("drifted", "Drifted: changed on the device"),
-            ("service", "In service"),
-            ("deactivated", "Deactivated"),
+            ("problems", gettext("Problems: offline, refused or not well")),
+            ("drifted", gettext("Drifted: changed on the device")),
+            ("service", gettext("In service")),
+            ("deactivated", gettext("Deactivated")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -41,7 +43,7 @@ class ShowFilter(DropdownFilter):
 
 
 class HealthFilter(DropdownFilter):
-    title = "health"
+    title = _("health")
     parameter_name = "health"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -60,7 +62,7 @@ class HealthFilter(DropdownFilter):
 class ConditionFilter(DropdownFilter):
     """Devices by what is beyond its limit."""
 
-    title = "condition"
+    title = _("condition")
     parameter_name = "condition"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -77,7 +79,7 @@ class ConditionFilter(DropdownFilter):
 
 
 class PresenceFilter(DropdownFilter):
-    title = "presence"
+    title = _("presence")
     parameter_name = "presence"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -90,11 +92,11 @@ class PresenceFilter(DropdownFilter):
 
 
 class ConfigFilter(DropdownFilter):
-    title = "configuration"
+    title = _("configuration")
     parameter_name = "config"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [*Config.Status.choices, ("none", "Not managed")]
+        return [*Config.Status.choices, ("none", gettext("Not managed"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "none":
@@ -104,7 +106,7 @@ class ConfigFilter(DropdownFilter):
 
 
 class BackendFilter(DropdownFilter):
-    title = "backend"
+    title = _("backend")
     parameter_name = "backend"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -116,7 +118,7 @@ class BackendFilter(DropdownFilter):
 
 
 class TemplateFilter(DropdownFilter):
-    title = "template"
+    title = _("template")
     parameter_name = "template"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import Site, User
 from controller.base.database import release_connections
@@ -38,7 +39,7 @@ def look_at(address: str, *, ports: Sequence[int]) -> Finding:
     release_connections()
     seen = blocking(probe)(address, Question(USUAL_METHODS, tuple(ports)))
     if seen is None:
-        raise NotFound(f"Nobody answers at {address}.")
+        raise NotFound(gettext("Nobody answers at %(address)s.") % {"address": address})
     return as_finding(seen)
 
 
@@ -76,13 +77,16 @@ def adopt(
     place = site or finding.scan.organization
     for permission in (WRITE, "device:create"):
         if not by.has_perm_on(permission, place):
-            raise NotPermitted(f"Permission denied: requires '{permission}'")
+            raise NotPermitted(
+                gettext("Permission denied: requires '%(permission)s'")
+                % {"permission": permission}
+            )
     finding = Finding.objects.select_for_update().get(pk=finding.pk)
     if finding.device_id is not None:
-        raise Conflict("It is in the inventory already.")
+        raise Conflict(gettext("It is in the inventory already."))
     mac_address = mac_address or finding.mac_address
     if not mac_address:
-        raise Refused({"mac_address": ["It was not seen from here. Say what it is."]})
+        raise Refused({"mac_address": [gettext("It was not seen from here. Say what it is.")]})
     device = devices.create_device(
         organization=finding.scan.organization, site=site, name=name,
         mac_address=mac_address, management_ip=finding.address,
@@ -109,7 +113,13 @@ def try_credentials(
     """Test a login on a vendor's gateway; nothing is stored or changed."""
     check_permitted("ip_address", [targets.parse(address)])
     if vendor not in VENDORS:
-        raise Refused({"driver_id": [f"This is none of {', '.join(VENDORS)}."]})
+        raise Refused(
+            {
+                "driver_id": [
+                    gettext("This is none of %(vendors)s.") % {"vendors": ", ".join(VENDORS)}
+                ]
+            }
+        )
     host = f"[{address}]" if ":" in address else address
     gateway = Gateway(
         vendor=vendor, url=f"https://{host}:{port}", key=key, secret=secret,

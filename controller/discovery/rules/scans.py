@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, Site, User
 from controller.base.errors import Conflict, NotPermitted, Refused
@@ -50,23 +51,39 @@ def start(
 ) -> Scan:
     """Start a scan; ``pace`` may contain ``at_once`` (hosts) and ``seconds`` (timeout)."""
     if not by.has_perm_on(RUN, site or organization):
-        raise NotPermitted(f"Permission denied: requires '{RUN}'")
+        raise NotPermitted(gettext("Permission denied: requires '%(run)s'") % {"run": RUN})
     if site and site.organization_id != organization.pk:
-        raise Refused({"site_id": ["The site belongs to another organization."]})
+        raise Refused({"site_id": [gettext("The site belongs to another organization.")]})
     ranges = _ranges("targets", wanted)
     without = _ranges("exclude_targets", excluded)
     check_permitted("targets", ranges)
     if unknown := set(methods) - set(METHODS):
-        raise Refused({"scan_methods": [f"{min(unknown)} is none of {', '.join(METHODS)}."]})
+        raise Refused(
+            {
+                "scan_methods": [
+                    gettext("%(min)s is none of %(methods)s.")
+                    % {"min": min(unknown), "methods": ", ".join(METHODS)}
+                ]
+            }
+        )
     if len(ports) > MOST_PORTS:
-        raise Refused({"tcp_ports": [f"These are more than {MOST_PORTS}."]})
+        raise Refused(
+            {
+                "tcp_ports": [
+                    gettext("These are more than %(most_ports)s.") % {"most_ports": MOST_PORTS}
+                ]
+            }
+        )
     # Row lock: of two concurrent starts, the second sees the first.
     Organization.objects.select_for_update().get(pk=organization.pk)
     if (
         Scan.objects.filter(organization=organization, state__in=Scan.ACTIVE).count()
         >= MOST_ACTIVE
     ):
-        raise Conflict(f"{MOST_ACTIVE} scans are under way; wait for one, or cancel it.")
+        raise Conflict(
+            gettext("%(most_active)s scans are under way; wait for one, or cancel it.")
+            % {"most_active": MOST_ACTIVE}
+        )
     scan = Scan(
         organization=organization, site=site, author=by, targets=list(wanted),
         excluded=list(excluded), methods=list(methods), ports=sorted(set(ports)),
@@ -79,7 +96,14 @@ def start(
 
 def _ranges(name: str, texts: Sequence[str]) -> list[targets.Range]:
     if len(texts) > MOST_TARGETS:
-        raise Refused({name: [f"These are more than {MOST_TARGETS}."]})
+        raise Refused(
+            {
+                name: [
+                    gettext("These are more than %(most_targets)s.")
+                    % {"most_targets": MOST_TARGETS}
+                ]
+            }
+        )
     try:
         return [targets.parse(text) for text in texts]
     except ValueError as error:
@@ -93,7 +117,9 @@ def cancel(scan: Scan, *, by: User) -> Scan:
         state=Scan.State.CANCELLED, ended=timezone.now(), community="", **FREE
     )
     if not stopped:
-        raise Conflict(f"The scan is {_state_of(scan)} already.")
+        raise Conflict(
+            gettext("The scan is %(state_of)s already.") % {"state_of": _state_of(scan)}
+        )
     scan.refresh_from_db()
     _tell(scan)
     return scan
@@ -107,13 +133,13 @@ def _state_of(scan: Scan) -> str:
 def remove(scan: Scan, *, by: User) -> None:
     _check_may(by, scan)
     if scan.state in Scan.ACTIVE:
-        raise Conflict("The scan is under way. Cancel it first.")
+        raise Conflict(gettext("The scan is under way. Cancel it first."))
     scan.delete()
 
 
 def _check_may(by: User, scan: Scan) -> None:
     if not by.has_perm_on(RUN, scan):
-        raise NotPermitted(f"Permission denied: requires '{RUN}'")
+        raise NotPermitted(gettext("Permission denied: requires '%(run)s'") % {"run": RUN})
 
 
 def _active(scan: Scan) -> Any:

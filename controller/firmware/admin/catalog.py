@@ -12,6 +12,8 @@ from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import path
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
@@ -77,11 +79,11 @@ class CategoryAdmin(RuleAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(build_count=Count("builds"))
 
-    @display(description="Organization", ordering="organization__name")
+    @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Category) -> str:
         return str(obj.organization) if obj.organization else badge("Shared", "busy")
 
-    @display(description="Builds")
+    @display(description=_("Builds"))
     def builds(self, obj: Any) -> str:
         return str(obj.build_count)
 
@@ -150,18 +152,18 @@ class BuildAdmin(RuleAdmin):
             for one in rows[:MOST_SHOWN]
         ]
         context = {
-            **self.admin_site.each_context(request), "title": f"Devices for {build}",
+            **self.admin_site.each_context(request), "title": gettext("Devices for %(build)s") % {"build": build},
             "opts": self.opts, "build": build, "rows": shown, "count": len(rows),
             "most_shown": MOST_SHOWN, "csv": f"?reason={wanted}&csv",
             "back": admin_url(Build, "change", build.pk),
         }  # fmt: skip
         return render(request, "admin/firmware/build/matches.html", context)
 
-    @display(description="Category", ordering="category__name")
+    @display(description=_("Category"), ordering="category__name")
     def name(self, obj: Build) -> str:
         return obj.category.name
 
-    @display(description="Images")
+    @display(description=_("Images"))
     def images(self, obj: Any) -> str:
         return str(obj.image_count)
 
@@ -235,11 +237,11 @@ def devices_for(request: HttpRequest, owner: Any) -> QuerySet[Device]:
 class ImageForm(RuleForm):
     file = forms.FileField(
         widget=UnfoldAdminFileFieldWidget,
-        help_text="The sysupgrade image, as it was built.",
+        help_text=_("The sysupgrade image, as it was built."),
     )
     kind = forms.CharField(
-        label="type", required=False, max_length=128, widget=UnfoldAdminTextInputWidget,
-        help_text="Leave empty to use the file name.",
+        label=_("type"), required=False, max_length=128, widget=UnfoldAdminTextInputWidget,
+        help_text=_("Leave empty to use the file name."),
     )  # fmt: skip
 
     class Meta:
@@ -276,11 +278,11 @@ class ImageAdmin(RuleAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [] if obj else ["build", "file", "kind"]
 
-    @display(description="Size", ordering="size")
+    @display(description=_("Size"), ordering="size")
     def size_shown(self, obj: Image) -> str:
         return size(obj)
 
-    @display(description="Signature", ordering="signature")
+    @display(description=_("Signature"), ordering="signature")
     def signature_shown(self, obj: Image) -> str:
         return signature(obj)
 

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from controller.accounts.rules.audit import record_audit
@@ -124,7 +125,7 @@ def read_now(request: HttpRequest, pk: Any) -> HttpResponse:
     """Have the system of the device read by a worker."""
     device = device_for(request, pk)
     systems.read_soon(device)
-    messages.info(request, "The device is being asked. Look again in a moment.")
+    messages.info(request, gettext("The device is being asked. Look again in a moment."))
     return back(device)
 
 
@@ -133,7 +134,7 @@ def chosen_image(device: Device, pk: str) -> Image:
     for image in images_for(device):
         if str(image.pk) == pk:
             return image
-    raise Refused("Choose an image.")
+    raise Refused(gettext("Choose an image."))
 
 
 def upgrade(request: HttpRequest, pk: Any) -> HttpResponse:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
@@ -77,7 +78,7 @@ class GatewayRolloutAdmin(WaveAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is None and self.may(request, "upgrade")
 
-    @display(description="Firmware of")
+    @display(description=_("Firmware of"))
     def name(self, obj: GatewayRollout) -> str:
         return obj.get_vendor_display()
 

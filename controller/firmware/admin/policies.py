@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, badge, display
 from controller.firmware.models import FirmwarePolicy, TrustedKey
@@ -43,6 +44,6 @@ class TrustedKeyAdmin(RuleAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is None and self.may(request, "update", obj)
 
-    @display(description="Organization", ordering="organization__name")
+    @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: TrustedKey) -> str:
         return str(obj.organization) if obj.organization else badge("Shared", "busy")

@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     ChoicesDropdownFilter,
@@ -51,9 +53,9 @@ TABS: dict[str, tuple[str, ...]] = {
 
 class RolloutForm(WaveForm):
     flags = forms.MultipleChoiceField(
-        label="Options", required=False, choices=list(CHOICES.items()),
+        label=_("Options"), required=False, choices=list(CHOICES.items()),
         widget=forms.CheckboxSelectMultiple,
-        help_text="Choose none to keep the settings that the device keeps by default.",
+        help_text=_("Choose none to keep the settings that the device keeps by default."),
     )  # fmt: skip
 
     class Meta:
@@ -67,7 +69,7 @@ class RolloutForm(WaveForm):
     def clean_build(self) -> Build:
         build: Build = self.cleaned_data["build"]
         if not type(self).may_in(build.owner_id):
-            raise forms.ValidationError("Your role there does not permit upgrades.")
+            raise forms.ValidationError(gettext("Your role there does not permit upgrades."))
         return build
 
     def rule_values(self) -> dict[str, Any]:
@@ -117,11 +119,11 @@ class FirmwareRolloutAdmin(WaveAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is None and self.may(request, "upgrade")
 
-    @display(description="Build")
+    @display(description=_("Build"))
     def name(self, obj: FirmwareRollout) -> str:
         return str(obj.build)
 
-    @display(description="Organization", ordering="organization__name")
+    @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: FirmwareRollout) -> str:
         return str(obj.organization) if obj.organization else badge("All", "busy")
 

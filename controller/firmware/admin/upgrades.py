@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
@@ -83,11 +84,11 @@ class UpgradeAdmin(RecordAdmin):
         # The template shows everything.
         return []
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def status(self, obj: Upgrade) -> str:
         return state_badge(obj)
 
-    @display(description="Changed", ordering="modified")
+    @display(description=_("Changed"), ordering="modified")
     def changed(self, obj: Upgrade) -> str:
         return relative_time(obj.modified)
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, Shareable, User
 from controller.base.models import Base, Dated
@@ -23,17 +24,17 @@ class Category(Shareable, Base):
     description = models.TextField(blank=True)
 
     class Meta:
-        verbose_name_plural = "categories"
+        verbose_name_plural = _("categories")
         ordering = ["-name", "-created"]
         constraints = [
             models.UniqueConstraint(
                 fields=["name", "organization"], name="firmware_category_unique",
-                violation_error_message="A category with this name exists already.",
+                violation_error_message=_("A category with this name exists already."),
             ),
             models.UniqueConstraint(
                 fields=["name"], name="shared_firmware_category_unique",
                 condition=models.Q(organization=None),
-                violation_error_message="A shared category with this name exists already.",
+                violation_error_message=_("A shared category with this name exists already."),
             ),
         ]  # fmt: skip
 
@@ -50,13 +51,13 @@ class Build(OrganizationScoped, Base):
     category = models.ForeignKey(Category, models.CASCADE, related_name="builds")
     version = models.CharField(max_length=32)
     os = models.CharField(  # noqa: DJ001 - clients send null
-        "OS identifier", max_length=64, null=True, blank=True,
-        help_text="Operating system that devices report with this build.",
+        _("OS identifier"), max_length=64, null=True, blank=True,
+        help_text=_("Operating system that devices report with this build."),
     )  # fmt: skip
     changelog = models.TextField(blank=True)
     is_step = models.BooleanField(
-        "must not be skipped", default=False,
-        help_text="Devices with an older version install this build before any newer one.",
+        _("must not be skipped"), default=False,
+        help_text=_("Devices with an older version install this build before any newer one."),
     )  # fmt: skip
 
     class Meta:
@@ -64,7 +65,7 @@ class Build(OrganizationScoped, Base):
         constraints = [
             models.UniqueConstraint(
                 fields=["category", "version"], name="firmware_build_unique",
-                violation_error_message="The category has a build of this version already.",
+                violation_error_message=_("The category has a build of this version already."),
             )
         ]  # fmt: skip
 
@@ -79,18 +80,18 @@ class Image(OrganizationScoped, Base):
     is_shareable: ClassVar[bool] = True
 
     class Signature(models.TextChoices):
-        NONE = Verdict.NONE.value, "Not signed"
-        VALID = Verdict.VALID.value, "Valid"
-        UNKNOWN_KEY = Verdict.UNKNOWN_KEY.value, "Signed with an unknown key"
-        BROKEN = Verdict.BROKEN.value, "Not valid"
+        NONE = Verdict.NONE.value, _("Not signed")
+        VALID = Verdict.VALID.value, _("Valid")
+        UNKNOWN_KEY = Verdict.UNKNOWN_KEY.value, _("Signed with an unknown key")
+        BROKEN = Verdict.BROKEN.value, _("Not valid")
 
     build = models.ForeignKey(Build, models.CASCADE, related_name="images")
-    name = models.CharField("file name", max_length=180)
+    name = models.CharField(_("file name"), max_length=180)
     type = models.CharField(
-        max_length=128, help_text="File name without distribution and version."
+        max_length=128, help_text=_("File name without distribution and version.")
     )
-    size = models.PositiveBigIntegerField(help_text="Bytes")
-    sha256 = models.CharField("SHA-256", max_length=64, db_index=True)
+    size = models.PositiveBigIntegerField(help_text=_("Bytes"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
     has_metadata = models.BooleanField()
     compat_version = models.CharField(max_length=9, default=FIRST_COMPAT)
     compat_message = models.TextField(blank=True)
@@ -101,7 +102,7 @@ class Image(OrganizationScoped, Base):
         max_length=12, choices=Signature.choices, default=Signature.NONE
     )
     flash_limit = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="Bytes of flash for the image, if known."
+        null=True, blank=True, help_text=_("Bytes of flash for the image, if known.")
     )
 
     class Meta:
@@ -109,11 +110,11 @@ class Image(OrganizationScoped, Base):
         constraints = [
             models.UniqueConstraint(
                 fields=["build", "type"], name="firmware_type_unique",
-                violation_error_message="Firmware image with this Build and Type already exists.",
+                violation_error_message=_("Firmware image with this Build and Type already exists."),
             ),
             models.UniqueConstraint(
                 fields=["build", "sha256"], name="firmware_file_unique",
-                violation_error_message="The build has an image with the same content already.",
+                violation_error_message=_("The build has an image with the same content already."),
             ),
         ]  # fmt: skip
 

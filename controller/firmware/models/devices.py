@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped
 from controller.base.models import Base
@@ -32,11 +33,13 @@ class DeviceSystem(OrganizationScoped):
     memory_available = models.PositiveBigIntegerField(null=True)
     tmp_free = models.PositiveBigIntegerField(null=True)
     checksum = models.CharField(
-        max_length=64, blank=True, help_text="SHA-256 of the image installed last."
+        max_length=64, blank=True, help_text=_("SHA-256 of the image installed last.")
     )
     read_at = models.DateTimeField(null=True)
     tried_at = models.DateTimeField(default=timezone.now)
-    reason = models.TextField(blank=True, help_text="Reason why the system could not be read.")
+    reason = models.TextField(
+        blank=True, help_text=_("Reason why the system could not be read.")
+    )
 
     class Meta:
         ordering = ["device"]

@@ -1,6 +1,7 @@
 """Rollouts of the firmware of vendors' gateways, by calls of their own APIs."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
 from controller.base.fields import MacAddressField
@@ -22,8 +23,8 @@ class GatewayRollout(OrganizationOwned, WaveRollout):
     )
     targets = models.TextField(
         max_length=100_000,
-        help_text="One per line: the name of a gateway; for UniFi and Omada also the MAC address "
-        "of the device behind it.",
+        help_text=_("One per line: the name of a gateway; for UniFi and Omada also the MAC address "
+        "of the device behind it."),
     )  # fmt: skip
     author = models.ForeignKey(
         User, models.SET_NULL, null=True, editable=False, related_name="+"
@@ -43,20 +44,20 @@ class GatewayUpgrade(OrganizationScoped, Base):
     organization_path = "rollout__organization"
 
     class State(models.TextChoices):
-        WAITING = "waiting", "In a later wave"
-        ASKED = "asked", "Waits for approval"
-        QUEUED = "queued", "Queued"
-        AWAY = "away", "Restarting"
-        DONE = "done", "Updated"
-        FAILED = "failed", "Failed"
-        UNKNOWN = "unknown", "Unknown"
-        LEFT = "left", "Left out"
+        WAITING = "waiting", _("In a later wave")
+        ASKED = "asked", _("Waits for approval")
+        QUEUED = "queued", _("Queued")
+        AWAY = "away", _("Restarting")
+        DONE = "done", _("Updated")
+        FAILED = "failed", _("Failed")
+        UNKNOWN = "unknown", _("Unknown")
+        LEFT = "left", _("Left out")
 
     OPEN = (State.ASKED, State.QUEUED, State.AWAY, State.UNKNOWN)
 
     rollout = models.ForeignKey(GatewayRollout, models.CASCADE, related_name="upgrades")
     gateway = models.ForeignKey(Gateway, models.CASCADE, related_name="firmware_upgrades")
-    mac = MacAddressField("device", max_length=17, blank=True)
+    mac = MacAddressField(_("device"), max_length=17, blank=True)
     wave = models.PositiveSmallIntegerField()
     change = models.ForeignKey(Change, models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, OrganizationScoped, User
 from controller.configs.models.waves import WaveRollout
@@ -40,24 +41,24 @@ class FirmwareRollout(OrganizationScoped, WaveRollout):
     build = models.ForeignKey(Build, models.CASCADE, related_name="rollouts")
     group = models.ForeignKey(
         DeviceGroup, models.SET_NULL, null=True, blank=True, related_name="+",
-        help_text="Only devices of this group.",
+        help_text=_("Only devices of this group."),
     )  # fmt: skip
     location = models.ForeignKey(
         Location, models.SET_NULL, null=True, blank=True, related_name="+",
-        help_text="Only devices at this location.",
+        help_text=_("Only devices at this location."),
     )  # fmt: skip
     upgrade_all = models.BooleanField(
-        "devices without assigned firmware too", default=False,
-        help_text="If off, only devices with firmware of the category are upgraded.",
+        _("devices without assigned firmware too"), default=False,
+        help_text=_("If off, only devices with firmware of the category are upgraded."),
     )  # fmt: skip
     options = models.JSONField(default=dict, blank=True, validators=[valid_options])
     is_persistent = models.BooleanField(
-        "wait for devices that are away", default=True,
-        help_text="If off, devices that stay offline for a day are left out.",
+        _("wait for devices that are away"), default=True,
+        help_text=_("If off, devices that stay offline for a day are left out."),
     )  # fmt: skip
     window = models.CharField(
-        "maintenance window", max_length=255, blank=True, validators=[valid_window],
-        help_text="When devices may be flashed, in the time zone of their site, such as Mon-Fri 22:00-06:00. Leave empty for always.",
+        _("maintenance window"), max_length=255, blank=True, validators=[valid_window],
+        help_text=_("When devices may be flashed, in the time zone of their site, such as Mon-Fri 22:00-06:00. Leave empty for always."),
     )  # fmt: skip
     author = models.ForeignKey(
         User, models.SET_NULL, null=True, editable=False, related_name="+"

@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, User
 from controller.base.leases import Leased, LeaseQueue, lease_index
@@ -25,21 +26,21 @@ class Upgrade(OrganizationScoped, Base, Leased):
     organization_path = "device__organization"
 
     class State(models.TextChoices):
-        PROPOSED = "proposed", "Waits for approval"
-        WAITING = "waiting", "In a later wave"
-        QUEUED = "queued", "Queued"
-        PREPARING = "preparing", "Checking the device"
-        SENDING = "sending", "Sending the image"
-        VERIFYING = "verifying", "Verifying on the device"
-        FLASHING = "flashing", "Flashing"
-        AWAY = "away", "Restarting"
-        BACK = "back", "Back, being checked"
-        CONFIRMED = "confirmed", "Installed"
-        FAILED = "failed", "Failed"
-        ABORTED = "aborted", "Not started"
-        CANCELLED = "cancelled", "Cancelled"
-        LEFT = "left", "Left out"
-        UNKNOWN = "unknown", "Unknown"
+        PROPOSED = "proposed", _("Waits for approval")
+        WAITING = "waiting", _("In a later wave")
+        QUEUED = "queued", _("Queued")
+        PREPARING = "preparing", _("Checking the device")
+        SENDING = "sending", _("Sending the image")
+        VERIFYING = "verifying", _("Verifying on the device")
+        FLASHING = "flashing", _("Flashing")
+        AWAY = "away", _("Restarting")
+        BACK = "back", _("Back, being checked")
+        CONFIRMED = "confirmed", _("Installed")
+        FAILED = "failed", _("Failed")
+        ABORTED = "aborted", _("Not started")
+        CANCELLED = "cancelled", _("Cancelled")
+        LEFT = "left", _("Left out")
+        UNKNOWN = "unknown", _("Unknown")
 
     BEFORE = (State.QUEUED, State.PREPARING, State.SENDING, State.VERIFYING)
     AFTER = (State.FLASHING, State.AWAY, State.BACK, State.UNKNOWN)
@@ -89,7 +90,7 @@ class Upgrade(OrganizationScoped, Base, Leased):
                         "back", "unknown",
                     ]
                 ),
-                violation_error_message="Another upgrade of the device is under way.",
+                violation_error_message=_("Another upgrade of the device is under way."),
             )
         ]  # fmt: skip
         indexes = [

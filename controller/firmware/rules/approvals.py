@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
@@ -42,7 +43,7 @@ def approve_rollout(rollout: FirmwareRollout, *, by: User) -> FirmwareRollout:
         pk=rollout.pk
     )
     if row.state != FirmwareRollout.State.DRAFT:
-        raise Conflict("It has been started already.")
+        raise Conflict(gettext("It has been started already."))
     row.approved_by = by
     row.save()
     record_audit("firmware.approve", row, after={"build": str(row.build)}, by=by)
@@ -61,7 +62,7 @@ def approve_upgrade(row: Upgrade, *, by: User) -> Upgrade:
     if not proposed.update(
         state=Upgrade.State.QUEUED, not_before=now, modified=now, log=appended(text)
     ):
-        raise Conflict("It does not wait for an approval.")
+        raise Conflict(gettext("It does not wait for an approval."))
     row.refresh_from_db()
     record_audit("firmware.approve", row.device, after={"image": row.image_name}, by=by)
     publish_progress(row)
@@ -71,6 +72,8 @@ def approve_upgrade(row: Upgrade, *, by: User) -> Upgrade:
 
 def _check_person(by: User, author_id: object) -> None:
     if by.pk == author_id:
-        raise NotPermitted("The author does not approve it: that takes somebody else.")
+        raise NotPermitted(gettext("The author does not approve it: that takes somebody else."))
     if by.scopes is not None:
-        raise NotPermitted("A key of limited scope does not approve upgrades: a person does.")
+        raise NotPermitted(
+            gettext("A key of limited scope does not approve upgrades: a person does.")
+        )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict, Refused
 from controller.firmware.models import Build, Category, Image, Upgrade
@@ -20,7 +21,9 @@ def create_category(**values: Any) -> Category:
 def update_category(row: Category, **values: Any) -> Category:
     owner = values.get("organization", row.organization)
     if owner != row.organization and row.builds.exists():
-        raise Refused({"organization": ["A category with builds stays with its organization."]})
+        raise Refused(
+            {"organization": [gettext("A category with builds stays with its organization.")]}
+        )
     for name, value in values.items():
         setattr(row, name, value)
     row.checked().save()
@@ -44,7 +47,9 @@ def create_build(**values: Any) -> Build:
 def update_build(row: Build, **values: Any) -> Build:
     category = values.get("category", row.category)
     if category.organization_id != row.category.organization_id and row.images.exists():
-        raise Refused({"category": ["A build with images stays with its organization."]})
+        raise Refused(
+            {"category": [gettext("A build with images stays with its organization.")]}
+        )
     for name, value in values.items():
         setattr(row, name, value)
     row.checked()
@@ -61,7 +66,9 @@ def _check_os(row: Build) -> None:
         os=row.os, category__organization=row.category.organization_id
     ).exclude(pk=row.pk)
     if other := others.select_related("category").first():
-        raise Refused({"os": [f"{other} has this OS identifier already."]})
+        raise Refused(
+            {"os": [gettext("%(other)s has this OS identifier already.") % {"other": other}]}
+        )
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
@@ -62,10 +63,17 @@ def targets_of(row: GatewayRollout) -> list[tuple[Gateway, str]]:
     for line in filter(None, map(str.strip, row.targets.splitlines())):
         name, mac = _parts(line) if kind.names_device else (line, "")
         if name not in known:
-            raise Refused({"targets": [f"There is no {kind.title} gateway named {name!r}."]})
+            raise Refused(
+                {
+                    "targets": [
+                        gettext("There is no %(title)s gateway named %(name)s.")
+                        % {"title": kind.title, "name": repr(name)}
+                    ]
+                }
+            )
         found[name, mac] = known[name], mac
     if not found:
-        raise Refused({"targets": ["Name at least one gateway."]})
+        raise Refused({"targets": [gettext("Name at least one gateway.")]})
     return list(found.values())
 
 
@@ -75,7 +83,12 @@ def _parts(line: str) -> tuple[str, str]:
         return name.strip(), mac_address(mac)
     except ValueError as error:
         raise Refused(
-            {"targets": [f"{line!r} does not end with the MAC address of a device."]}
+            {
+                "targets": [
+                    gettext("%(line)s does not end with the MAC address of a device.")
+                    % {"line": repr(line)}
+                ]
+            }
         ) from error
 
 
@@ -84,7 +97,7 @@ def start(rollout: GatewayRollout) -> GatewayRollout:
     """Distribute the gateways over the waves and stage the changes of the first."""
     row = CARGO.locked(rollout.pk)
     if not row.is_draft:
-        raise Conflict("It has been started already.")
+        raise Conflict(gettext("It has been started already."))
     GatewayUpgrade.objects.bulk_create(
         GatewayUpgrade(
             rollout=row, gateway=gateway, mac=mac, wave=wave, old_version=gateway.version
@@ -163,7 +176,7 @@ def stop(rollout: GatewayRollout) -> GatewayRollout:
 
 def discard(rollout: GatewayRollout) -> None:
     if rollout.is_active:
-        raise Conflict("It is under way: stop it first.")
+        raise Conflict(gettext("It is under way: stop it first."))
     rollout.delete()
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from controller.base.errors import NotPermitted, Refused
 from controller.firmware.engine.images import inspect
@@ -37,7 +38,9 @@ def check_switches(options: Options, organization_id: UUID) -> None:
     """Raise NotPermitted for switches that the organization does not allow."""
     wanted = "stop_services" in options.switches
     if wanted and not policy_of(organization_id).may_stop_services:
-        raise NotPermitted("The organization does not allow that services are stopped.")
+        raise NotPermitted(
+            gettext("The organization does not allow that services are stopped.")
+        )
 
 
 def trusted_keys(organization_id: UUID | None) -> list[PublicKey]:
@@ -53,7 +56,7 @@ def add_key(**values: Any) -> TrustedKey:
     row = TrustedKey(**values).checked()
     known = {one.id for one in trusted_keys(row.organization_id)}
     if read_public_key(row.public_key).id in known:
-        raise Refused({"public_key": ["A key with this id is trusted already."]})
+        raise Refused({"public_key": [gettext("A key with this id is trusted already.")]})
     row.save()
     _judge_images(row.organization_id, Image.Signature.UNKNOWN_KEY)
     return row

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
@@ -131,7 +132,7 @@ def create_rollout(
     for name in ("group", "location"):
         part = getattr(row, name)
         if part is not None and owner is not None and part.organization_id != owner.pk:
-            raise Refused({name: ["It is of another organization than the build."]})
+            raise Refused({name: [gettext("It is of another organization than the build.")]})
     row.checked(leave_out={"organization", "author"})
     if not candidates(row):
         raise Refused(NOBODY)
@@ -146,7 +147,7 @@ def start(rollout: FirmwareRollout) -> FirmwareRollout:
     """Distribute the devices over the waves and release the first one."""
     row = CARGO.locked(rollout.pk)
     if not row.is_draft:
-        raise Conflict("It has been started already.")
+        raise Conflict(gettext("It has been started already."))
     check_approved(row)
     found = candidates(row)
     if not found:
@@ -298,9 +299,11 @@ def retry_failed(rollout: FirmwareRollout, *, author: User) -> int:
 def discard(rollout: FirmwareRollout) -> None:
     """Delete a draft or an ended rollout with its history; raise Conflict otherwise."""
     if rollout.state in FirmwareRollout.ACTIVE:
-        raise Conflict("It is under way: stop it first.")
+        raise Conflict(gettext("It is under way: stop it first."))
     if Upgrade.objects.filter(rollout=rollout, state__in=Upgrade.OPEN).exists():
-        raise Conflict("Some of its devices were told to flash and have not come back.")
+        raise Conflict(
+            gettext("Some of its devices were told to flash and have not come back.")
+        )
     rollout.delete()
 
 

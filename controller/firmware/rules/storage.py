@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.firmware.models import Image
@@ -53,7 +54,14 @@ def store(parts: Iterable[bytes]) -> StoredFile:
 
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
-        raise Refused({"file": [f"The file is larger than {limit} bytes, the limit here."]})
+        raise Refused(
+            {
+                "file": [
+                    gettext("The file is larger than %(limit)s bytes, the limit here.")
+                    % {"limit": limit}
+                ]
+            }
+        )
 
 
 def keep(file: StoredFile) -> None:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Concat, Right
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
@@ -98,7 +99,7 @@ def check_device(device: Device) -> None:
     if device.is_deactivated:
         raise NotPermitted(DEACTIVATED)
     if not device.organization.is_active:
-        raise Refused("Firmware upgrades are not allowed for disabled organizations.")
+        raise Refused(gettext("Firmware upgrades are not allowed for disabled organizations."))
     if not DeviceConnection.objects.by_ssh().filter(device=device).exists():
         raise Refused(NO_CONNECTION)
 
@@ -109,14 +110,16 @@ def check_image(device: Device, image: Image) -> None:
         raise Refused(
             {
                 "image": [
-                    "The organization of the image doesn't match the organization of the device"
+                    gettext(
+                        "The organization of the image doesn't match the organization of the device"
+                    )
                 ]
             }
         )
     system = DeviceSystem.objects.filter(device=device).first()
     is_known = system is not None and system.board and image.has_metadata
     if system and is_known and not image.boards.filter(name=system.board).exists():
-        raise Refused("Device model and image model do not match")
+        raise Refused(gettext("Device model and image model do not match"))
 
 
 @transaction.atomic
@@ -157,8 +160,10 @@ def cancel(row: Upgrade, *, reason: str = "Cancelled by a user.") -> Upgrade:
     row.refresh_from_db()
     if not stopped:
         if row.is_open:
-            raise Conflict("Cannot cancel: reflashing has already started.")
-        raise Conflict(f"Cannot cancel operation with status: {row.state}")
+            raise Conflict(gettext("Cannot cancel: reflashing has already started."))
+        raise Conflict(
+            gettext("Cannot cancel operation with status: %(state)s") % {"state": row.state}
+        )
     record_audit("firmware.cancel", row.device, after={"image": row.image_name})
     publish_progress(row)
     return row
@@ -167,9 +172,9 @@ def cancel(row: Upgrade, *, reason: str = "Cancelled by a user.") -> Upgrade:
 def retry(row: Upgrade, *, author: User | None = None) -> Upgrade:
     """Queue a failed, aborted or cancelled upgrade again, as a new one."""
     if row.state not in {State.FAILED, State.ABORTED, State.CANCELLED, State.LEFT}:
-        raise Conflict("Only upgrades that did not succeed can be retried.")
+        raise Conflict(gettext("Only upgrades that did not succeed can be retried."))
     if row.image is None:
-        raise Conflict("The image of this upgrade was deleted.")
+        raise Conflict(gettext("The image of this upgrade was deleted."))
     return start_upgrade(row.device, row.image, options=row.options, author=author)
 
 
@@ -182,7 +187,7 @@ def give_up(row: Upgrade, reason: str = LOST) -> Upgrade:
     )
     row.refresh_from_db()
     if not closed:
-        raise Conflict("Only upgrades of unknown outcome can be given up.")
+        raise Conflict(gettext("Only upgrades of unknown outcome can be given up."))
     publish_progress(row)
     return row
 
@@ -201,7 +206,9 @@ def replaced(row: Upgrade) -> Upgrade:
 def accept_host_key(row: Upgrade) -> None:
     """Forget the stored host key of a device whose reset made a new one, and ask it at once."""
     if row.sent is None or not row.is_open or not parse(row.options).resets:
-        raise Conflict("Only a device that was reset by this upgrade shows a new host key.")
+        raise Conflict(
+            gettext("Only a device that was reset by this upgrade shows a new host key.")
+        )
     DeviceConnection.objects.filter(device=row.device_id).update(host_key="")
     record_audit("firmware.accept_host_key", row.device)
     ask_now(row)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, Refused
@@ -54,7 +55,13 @@ def _checked(check: Any, *args: Any) -> Any:
 def _row(build: Build, report: ImageReport, kind: str, **values: Any) -> Image:
     if report.signature == Verdict.BROKEN:
         raise Refused(
-            {"file": ["The signature of the image is not valid: it was changed after signing."]}
+            {
+                "file": [
+                    gettext(
+                        "The signature of the image is not valid: it was changed after signing."
+                    )
+                ]
+            }
         )
     found = report.metadata or Metadata()
     return Image(
@@ -74,9 +81,11 @@ def _row(build: Build, report: ImageReport, kind: str, **values: Any) -> Image:
 def confirm_board(image: Image, *, board: str, user: User) -> ImageBoard:
     """Record that a person vouches for an image without metadata on this board."""
     if image.has_metadata:
-        raise Conflict("The image names its devices itself; nothing can be added to them.")
+        raise Conflict(
+            gettext("The image names its devices itself; nothing can be added to them.")
+        )
     if BOARD.fullmatch(board) is None:
-        raise Refused({"board": ["A board has a name such as pc-engines-apu2."]})
+        raise Refused({"board": [gettext("A board has a name such as pc-engines-apu2.")]})
     row, _ = ImageBoard.objects.get_or_create(
         image=image, name=board, defaults={"confirmed_by": user}
     )

@@ -3,6 +3,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, action, badge, display
 from controller.base.errors import Refused
@@ -34,17 +36,21 @@ class CheckAdmin(RuleAdmin):
         )
         return found
 
-    @display(description="Applies to")
+    @display(description=_("Applies to"))
     def applies_to(self, obj: Check) -> str:
         return obj.target
 
-    @display(description="Every", ordering="seconds")
+    @display(description=_("Every"), ordering="seconds")
     def rhythm(self, obj: Check) -> str:
         if not obj.enabled:
-            return "off"
-        return f"{obj.seconds} s" if obj.seconds else "on demand"
+            return gettext("off")
+        return (
+            gettext("%(seconds)s s") % {"seconds": obj.seconds}
+            if obj.seconds
+            else gettext("on demand")
+        )
 
-    @display(description="Last run")
+    @display(description=_("Last run"))
     def state(self, obj: Any) -> str:
         if not obj.ran:
             return badge("Not run yet", "mute")
@@ -52,16 +58,22 @@ class CheckAdmin(RuleAdmin):
             return badge(f"{obj.bad} of {obj.ran} failed", "bad")
         return badge("All good", "good")
 
-    @action(description="Run now")
+    @action(description=_("Run now"))
     def run_checks(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
         user: Any = request.user
         for row in rows:
             if not user.has_perm_on("monitoring:update", row):
-                messages.error(request, f"{row}: your role does not permit this.")
+                messages.error(
+                    request, gettext("%(row)s: your role does not permit this.") % {"row": row}
+                )
                 continue
             try:
                 count = active.run_now(row, Device.objects.visible_to(user))
             except Refused as error:
                 messages.error(request, f"{row}: {error}")
             else:
-                messages.success(request, f"{row} runs on {count} devices now.")
+                messages.success(
+                    request,
+                    gettext("%(row)s runs on %(count)s devices now.")
+                    % {"row": row, "count": count},
+                )

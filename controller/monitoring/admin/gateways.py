@@ -3,6 +3,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, action, display
 from controller.base.changelist import relative_time
@@ -34,20 +36,26 @@ class MonitoredGatewayAdmin(RuleAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @display(description="Measured", ordering="measured_at")
+    @display(description=_("Measured"), ordering="measured_at")
     def measured(self, obj: MonitoredGateway) -> str:
-        return relative_time(obj.measured_at) if obj.measured_at else "never"
+        return relative_time(obj.measured_at) if obj.measured_at else gettext("never")
 
-    @action(description="Add to the inventory")
+    @action(description=_("Add to the inventory"))
     def add_devices(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
         user: Any = request.user
         for row in rows:
             if not user.has_perm_in("device:create", row.gateway.organization_id):
-                messages.error(request, f"{row.gateway}: your role does not permit this.")
+                messages.error(
+                    request,
+                    gettext("%(gateway)s: your role does not permit this.")
+                    % {"gateway": row.gateway},
+                )
                 continue
             try:
                 device = add_to_inventory(row)
             except Refused as error:
                 messages.error(request, f"{row.gateway}: {error}")
             else:
-                messages.success(request, f"{device} is in the inventory now.")
+                messages.success(
+                    request, gettext("%(device)s is in the inventory now.") % {"device": device}
+                )

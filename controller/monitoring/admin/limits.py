@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, badge, display
 from controller.monitoring.models import Silence, Threshold
@@ -29,15 +31,15 @@ class ThresholdAdmin(RuleAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("organization", "group", "device")
 
-    @display(description="Limit", ordering="value")
+    @display(description=_("Limit"), ordering="value")
     def side(self, obj: Threshold) -> str:
         return f"{obj.operator} {obj.value:g}"
 
-    @display(description="Tolerance", ordering="minutes")
+    @display(description=_("Tolerance"), ordering="minutes")
     def tolerance(self, obj: Threshold) -> str:
-        return f"{obj.minutes} min"
+        return gettext("%(minutes)s min") % {"minutes": obj.minutes}
 
-    @display(description="Applies to")
+    @display(description=_("Applies to"))
     def applies_to(self, obj: Threshold) -> str:
         return str(obj.device) if obj.device else obj.source
 
@@ -63,14 +65,14 @@ class SilenceAdmin(RuleAdmin):
         ends = timezone.now() + timedelta(hours=SILENCE_HOURS)
         return {"ends": ends} | super().get_changeform_initial_data(request)
 
-    @display(description="State")
+    @display(description=_("State"))
     def state(self, obj: Silence) -> str:
         now = timezone.now()
         if obj.ends <= now:
             return badge("Over", "mute")
         return badge("In force", "busy") if obj.starts <= now else badge("Planned", "mute")
 
-    @display(description="Applies to")
+    @display(description=_("Applies to"))
     def applies_to(self, obj: Silence) -> str:
         found = obj.device or obj.group or obj.site or obj.organization
         return str(found)

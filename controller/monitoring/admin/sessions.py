@@ -3,6 +3,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import ScopedAdmin, ScopedRelatedFilter, display
 from controller.base.changelist import relative_time
@@ -28,10 +30,10 @@ class WifiSessionAdmin(ScopedAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @display(description="Made by")
+    @display(description=_("Made by"))
     def vendor(self, obj: WifiSession) -> str:
         return vendor_of(obj.mac_address) or "-"
 
-    @display(description="Disconnected", ordering="stop_time")
+    @display(description=_("Disconnected"), ordering="stop_time")
     def stopped(self, obj: WifiSession) -> str:
-        return relative_time(obj.stop_time) if obj.stop_time else "connected"
+        return relative_time(obj.stop_time) if obj.stop_time else gettext("connected")

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, Site
 from controller.base.admin import admin_url
@@ -45,7 +46,7 @@ def topology_page(request: HttpRequest) -> HttpResponse:
         only["site"] = site
     found, left_out = topology(user, **only)
     context = admin.site.each_context(request) | {
-        "title": "Topology", "organizations": organizations, "sites": sites,
+        "title": gettext("Topology"), "organizations": organizations, "sites": sites,
         "organization": organization, "site": site, "left_out": left_out, "most": MOST_DEVICES,
         "drawing": drawing(found), "links": rows(found), "node_count": len(found.nodes),
     }  # fmt: skip

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, display
 from controller.monitoring.admin.topology import topology_page
@@ -37,6 +39,6 @@ class MonitoredDeviceAdmin(RuleAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @display(description="Set by")
+    @display(description=_("Set by"))
     def origin(self, obj: MonitoredDevice) -> str:
-        return "its reports" if obj.uplink_is_found else "a person"
+        return gettext("its reports") if obj.uplink_is_found else gettext("a person")

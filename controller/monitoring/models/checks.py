@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped
 from controller.base.models import Base
@@ -21,26 +22,26 @@ class Check(OrganizationOwned, Base):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     group = models.ForeignKey(
         DeviceGroup, models.CASCADE, null=True, blank=True, related_name="checks",
-        help_text="Only these devices.",
+        help_text=_("Only these devices."),
     )  # fmt: skip
     device = models.ForeignKey(
         Device, models.CASCADE, null=True, blank=True, related_name="checks",
-        help_text="Only this device.",
+        help_text=_("Only this device."),
     )  # fmt: skip
     name = models.CharField(
-        max_length=40, help_text="Name in charts and notifications, such as web."
+        max_length=40, help_text=_("Name in charts and notifications, such as web.")
     )
     kind = models.CharField(
         max_length=8, choices=[(kind.value, title) for kind, title in TITLES.items()]
     )
     parameters = models.JSONField(
         default=dict, blank=True,
-        help_text="HTTP: port, path, tls, status, text. DNS: name, record, port, answer. "
-        "TCP and SSH: port. iperf3: server, port, protocol (tcp, udp), seconds, bandwidth, reverse.",
+        help_text=_("HTTP: port, path, tls, status, text. DNS: name, record, port, answer. "
+        "TCP and SSH: port. iperf3: server, port, protocol (tcp, udp), seconds, bandwidth, reverse."),
     )  # fmt: skip
     seconds = models.PositiveIntegerField(
-        "every", default=300,
-        help_text="Seconds between two runs. 0 runs the check on demand only.",
+        _("every"), default=300,
+        help_text=_("Seconds between two runs. 0 runs the check on demand only."),
     )  # fmt: skip
     enabled = models.BooleanField(default=True)
 

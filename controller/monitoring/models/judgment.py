@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
     Organization,
@@ -35,32 +36,34 @@ class Threshold(Shareable, Base):
 
     organization = models.ForeignKey(
         Organization, models.CASCADE, null=True, blank=True, related_name="+",
-        help_text="Leave empty for all organizations.",
+        help_text=_("Leave empty for all organizations."),
     )  # fmt: skip
     group = models.ForeignKey(
         DeviceGroup, models.CASCADE, null=True, blank=True, related_name="thresholds",
-        help_text="Only these devices.",
+        help_text=_("Only these devices."),
     )  # fmt: skip
     device = models.ForeignKey(
         Device, models.CASCADE, null=True, blank=True, related_name="thresholds",
-        help_text="Only this device.",
+        help_text=_("Only this device."),
     )  # fmt: skip
     metric = models.CharField(max_length=32, choices=METRICS)
     operator = models.CharField(
         max_length=5,
         choices=[(one.value, one.value.capitalize()) for one in Operator],
         default=Operator.ABOVE.value,
-        help_text="Side of the limit on which the check fails.",
+        help_text=_("Side of the limit on which the check fails."),
     )
-    value = models.FloatField("limit")
+    value = models.FloatField(_("limit"))
     minutes = models.PositiveIntegerField(
-        "tolerance", default=30, validators=[MaxValueValidator(LONGEST_TOLERANCE)],
-        help_text="Minutes beyond the limit before people are notified.",
+        _("tolerance"), default=30, validators=[MaxValueValidator(LONGEST_TOLERANCE)],
+        help_text=_("Minutes beyond the limit before people are notified."),
     )  # fmt: skip
-    enabled = models.BooleanField(default=True, help_text="If off, the metric is not checked.")
+    enabled = models.BooleanField(
+        default=True, help_text=_("If off, the metric is not checked.")
+    )
 
     class Meta:
-        verbose_name = "limit"
+        verbose_name = _("limit")
         ordering = ["metric", "created"]
         constraints = [
             models.UniqueConstraint(
@@ -72,7 +75,7 @@ class Threshold(Shareable, Base):
                 ),
                 "metric",
                 name="threshold_unique",
-                violation_error_message="There is a limit of this metric for these devices.",
+                violation_error_message=_("There is a limit of this metric for these devices."),
             ),
         ]  # fmt: skip
 
@@ -142,7 +145,7 @@ class Silence(OrganizationOwned, Base):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     site = models.ForeignKey(
         Site, models.CASCADE, null=True, blank=True, related_name="silences",
-        help_text="Only devices of this site.",
+        help_text=_("Only devices of this site."),
     )  # fmt: skip
     group = models.ForeignKey(
         DeviceGroup, models.CASCADE, null=True, blank=True, related_name="silences"
@@ -151,7 +154,7 @@ class Silence(OrganizationOwned, Base):
         Device, models.CASCADE, null=True, blank=True, related_name="silences"
     )
     metric = models.CharField(
-        max_length=32, choices=METRICS, blank=True, help_text="Leave empty for all metrics."
+        max_length=32, choices=METRICS, blank=True, help_text=_("Leave empty for all metrics.")
     )
     starts = models.DateTimeField(default=timezone.now)
     ends = models.DateTimeField()
@@ -166,7 +169,7 @@ class Silence(OrganizationOwned, Base):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(ends__gt=models.F("starts")), name="silence_ends_later",
-                violation_error_message="A maintenance window ends after it starts.",
+                violation_error_message=_("A maintenance window ends after it starts."),
             ),
         ]  # fmt: skip
 

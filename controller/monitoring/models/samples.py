@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, OrganizationOwned, OrganizationScoped
 from controller.devices.models import Device
@@ -20,10 +21,10 @@ class MonitoredDevice(OrganizationScoped):
     is_audited: ClassVar[bool] = False
 
     class State(models.TextChoices):
-        OK = Health.OK.value, "OK"
-        PROBLEM = Health.PROBLEM.value, "Problem"
-        CRITICAL = Health.CRITICAL.value, "Critical"
-        UNKNOWN = Health.UNKNOWN.value, "Unknown"
+        OK = Health.OK.value, _("OK")
+        PROBLEM = Health.PROBLEM.value, _("Problem")
+        CRITICAL = Health.CRITICAL.value, _("Critical")
+        UNKNOWN = Health.UNKNOWN.value, _("Unknown")
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="monitoring")
     health = models.CharField(max_length=8, choices=State, default=State.UNKNOWN, db_index=True)
@@ -31,7 +32,7 @@ class MonitoredDevice(OrganizationScoped):
     # What leads it to the portal: while that is away, nothing is told of what is behind it.
     uplink = models.ForeignKey(
         Device, models.SET_NULL, null=True, blank=True, related_name="downlinks",
-        help_text="Uplink of the device. Leave empty to find it in the reports.",
+        help_text=_("Uplink of the device. Leave empty to find it in the reports."),
     )  # fmt: skip
     # An uplink that a person set stays; one found in reports follows them.
     uplink_is_found = models.BooleanField(default=True)
@@ -63,7 +64,9 @@ class LatestSample(OrganizationScoped):
     arrived = models.BigIntegerField(null=True)
     # When the portal last checked it.
     checked_at = models.BigIntegerField(null=True)
-    interval = models.FloatField(default=0, help_text="Seconds between two reports, usually.")
+    interval = models.FloatField(
+        default=0, help_text=_("Seconds between two reports, usually.")
+    )
     uptime = models.FloatField(null=True)
     values = models.BinaryField(default=b"")
     counters = models.BinaryField(default=b"")
@@ -127,9 +130,9 @@ class Sample(models.Model):
     """The values of one device at one moment; until they are sealed into blocks."""
 
     class Kind(models.IntegerChoices):
-        REPORT = 0, "Told by the device"
-        CHECK = 1, "Pings of the portal"
-        ACTIVE = 2, "Other checks of the portal"
+        REPORT = 0, _("Told by the device")
+        CHECK = 1, _("Pings of the portal")
+        ACTIVE = 2, _("Other checks of the portal")
 
     pk = models.CompositePrimaryKey("number", "at", "kind")
     number = models.BigIntegerField()
@@ -149,7 +152,7 @@ class Block(models.Model):
 
     pk = models.CompositePrimaryKey("number", "resolution", "start")
     number = models.BigIntegerField()
-    resolution = models.IntegerField(help_text="Seconds of a bucket.")
+    resolution = models.IntegerField(help_text=_("Seconds of a bucket."))
     start = models.BigIntegerField()
     data = models.BinaryField()
 

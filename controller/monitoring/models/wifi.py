@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped
 from controller.devices.models import Device
@@ -19,23 +20,23 @@ class WifiSession(OrganizationScoped):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     device = models.ForeignKey(Device, models.CASCADE, related_name="wifi_sessions")
     interface_name = models.CharField(max_length=64)
-    ssid = models.CharField("network", max_length=32, blank=True)
-    mac_address = models.CharField("MAC address", max_length=17, db_index=True)
-    wifi4 = models.BooleanField("Wi-Fi 4", null=True)
-    wifi5 = models.BooleanField("Wi-Fi 5", null=True)
-    wifi6 = models.BooleanField("Wi-Fi 6", null=True)
+    ssid = models.CharField(_("network"), max_length=32, blank=True)
+    mac_address = models.CharField(_("MAC address"), max_length=17, db_index=True)
+    wifi4 = models.BooleanField(_("Wi-Fi 4"), null=True)
+    wifi5 = models.BooleanField(_("Wi-Fi 5"), null=True)
+    wifi6 = models.BooleanField(_("Wi-Fi 6"), null=True)
     wmm = models.BooleanField(default=False)
     wds = models.BooleanField(default=False)
     wps = models.BooleanField(default=False)
-    start_time = models.DateTimeField("connected")
-    stop_time = models.DateTimeField("disconnected", null=True)
+    start_time = models.DateTimeField(_("connected"))
+    stop_time = models.DateTimeField(_("disconnected"), null=True)
     # How many reports in a row did not name the client, and when the last one was that did.
     last_report = models.DateTimeField()
     missed = models.PositiveSmallIntegerField(default=0)
     modified = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = "Wi-Fi session"
+        verbose_name = _("Wi-Fi session")
         ordering = ["-start_time", "-id"]
         indexes = [
             models.Index(fields=["device", "-start_time"], name="session_newest"),

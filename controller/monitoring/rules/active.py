@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.base.outbound.transactions import blocking
@@ -56,9 +57,18 @@ def check_owner(row: Check) -> None:
     for name in ("group", "device"):
         target = getattr(row, name)
         if target is not None and target.organization_id != row.organization_id:
-            raise Refused({name: [f"The {name} belongs to another organization."]})
+            raise Refused(
+                {
+                    name: [
+                        gettext("The %(name)s belongs to another organization.")
+                        % {"name": name}
+                    ]
+                }
+            )
     if row.group is not None and row.device is not None:
-        raise Refused({"device": ["A check is of a group or of a device, not of both."]})
+        raise Refused(
+            {"device": [gettext("A check is of a group or of a device, not of both.")]}
+        )
 
 
 def run_now(row: Check, devices: QuerySet[Device] | None = None) -> int:
@@ -69,7 +79,7 @@ def run_now(row: Check, devices: QuerySet[Device] | None = None) -> int:
         runs = runs.filter(monitored__device__in=devices)
     count = runs.update(next_run=timezone.now())
     if not count:
-        raise Refused("There is no device with a management address to check.")
+        raise Refused(gettext("There is no device with a management address to check."))
     return count
 
 

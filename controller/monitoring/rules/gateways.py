@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.base.leases import for_each
@@ -154,13 +155,13 @@ def add_to_inventory(row: MonitoredGateway) -> Device:
     The gateway is asked for its MAC address, so this is called outside of a transaction.
     """
     if row.device is not None:
-        raise Refused("It is a device of the inventory already.")
+        raise Refused(gettext("It is a device of the inventory already."))
     found = ask(row)
     if isinstance(found, str):
-        raise Refused(f"Its MAC address cannot be read: {found}")
+        raise Refused(gettext("Its MAC address cannot be read: %(found)s") % {"found": found})
     own = next((one for one in found if one.is_gateway and one.macs), None)
     if own is None:
-        raise Refused("It tells no MAC address: add the device, and choose it here.")
+        raise Refused(gettext("It tells no MAC address: add the device, and choose it here."))
     return make_device(row, min(own.macs))
 
 
@@ -186,7 +187,7 @@ def device_name(text: str) -> str:
 def choose_device(row: MonitoredGateway, *, device: Device | None) -> MonitoredGateway:
     """Set the device that a gateway is; None leaves it to be found by its addresses."""
     if device is not None and device.organization_id != row.gateway.organization_id:
-        raise Refused({"device": ["The device belongs to another organization."]})
+        raise Refused({"device": [gettext("The device belongs to another organization.")]})
     row.device, row.device_is_found = device, device is None
     row.next_pull = None
     row.save(update_fields=["device", "device_is_found", "next_pull"])

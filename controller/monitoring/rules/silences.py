@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
+
 from controller.base.errors import Refused
 from controller.monitoring.models import Silence
 
@@ -30,4 +32,11 @@ def check_owner(row: Silence) -> None:
     for name in ("site", "group", "device"):
         target = getattr(row, name)
         if target is not None and target.organization_id != row.organization_id:
-            raise Refused({name: [f"The {name} belongs to another organization."]})
+            raise Refused(
+                {
+                    name: [
+                        gettext("The %(name)s belongs to another organization.")
+                        % {"name": name}
+                    ]
+                }
+            )

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.devices.models import Device
@@ -92,6 +93,15 @@ def check_owner(row: Threshold) -> None:
     for name in ("group", "device"):
         target = getattr(row, name)
         if target is not None and target.organization_id != row.organization_id:
-            raise Refused({name: [f"The {name} belongs to another organization."]})
+            raise Refused(
+                {
+                    name: [
+                        gettext("The %(name)s belongs to another organization.")
+                        % {"name": name}
+                    ]
+                }
+            )
     if row.group is not None and row.device is not None:
-        raise Refused({"device": ["A limit is of a group or of a device, not of both."]})
+        raise Refused(
+            {"device": [gettext("A limit is of a group or of a device, not of both.")]}
+        )

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F
+from django.utils.translation import gettext
 
 from controller.accounts.models import Site, User
 from controller.base.errors import NotFound, NotPermitted
@@ -180,7 +181,7 @@ def part(user: User, name: str, pk: UUID, buckets: Buckets) -> dict[str, Any]:
     model: Any = PARTS[name]
     row = model.objects.visible_to(user).filter(pk=pk).first()
     if row is None:
-        raise NotFound(f"There is no such {name}.")
+        raise NotFound(gettext("There is no such %(name)s.") % {"name": name})
     place = row.pk if name == "site" else None
     allowed = (
         user.has_perm_in("monitoring:read", row.organization_id, place)
@@ -189,7 +190,7 @@ def part(user: User, name: str, pk: UUID, buckets: Buckets) -> dict[str, Any]:
     )
     if not allowed:
         raise NotPermitted(
-            "The totals of all its devices are not for those who see some of them."
+            gettext("The totals of all its devices are not for those who see some of them.")
         )
     rows = MonitoredPart.objects.filter(**{name: row})
     return drawn(read_totals(rows, buckets), buckets)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.devices.models import Device
@@ -95,9 +96,9 @@ def set_uplink(row: MonitoredDevice, *, uplink: Device | None) -> MonitoredDevic
     """Set what a device is behind; None leaves it to be found in reports again."""
     if uplink is not None:
         if uplink.organization_id != row.device.organization_id:
-            raise Refused({"uplink": ["The uplink belongs to another organization."]})
+            raise Refused({"uplink": [gettext("The uplink belongs to another organization.")]})
         if leads_back(row.device_id, uplink.pk):
-            raise Refused({"uplink": ["The device would be behind itself."]})
+            raise Refused({"uplink": [gettext("The device would be behind itself.")]})
     row.uplink = uplink
     row.uplink_is_found = uplink is None
     row.save(update_fields=["uplink", "uplink_is_found"])

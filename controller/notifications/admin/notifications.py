@@ -9,6 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, action, badge, display
 from controller.base.errors import NotFound
@@ -21,11 +23,11 @@ TONES = {"success": "good", "info": "mute", "warning": "warn", "error": "bad"}
 
 
 class UnreadFilter(admin.SimpleListFilter):
-    title = "read"
+    title = _("read")
     parameter_name = "unread"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("1", "Unread"), ("0", "Read")]
+        return [("1", gettext("Unread")), ("0", gettext("Read"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() in {"0", "1"}:
@@ -34,7 +36,7 @@ class UnreadFilter(admin.SimpleListFilter):
 
 
 class KindFilter(admin.SimpleListFilter):
-    title = "kind"
+    title = _("kind")
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -77,7 +79,7 @@ class NotificationAdmin(RuleAdmin):
         if request.method != "POST":
             raise PermissionDenied
         count = dispatch.mark_all_read(self.get_queryset(request))
-        self.message_user(request, f"{count} marked as read.")
+        self.message_user(request, gettext("%(count)s marked as read.") % {"count": count})
         return HttpResponseRedirect("..")
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kw: Any) -> Any:
@@ -88,36 +90,36 @@ class NotificationAdmin(RuleAdmin):
         dispatch.set_unread(row, unread=False)
         return HttpResponseRedirect(path_to(row.notice))
 
-    @display(description="Kind", ordering="notice__kind")
+    @display(description=_("Kind"), ordering="notice__kind")
     def what(self, obj: Notification) -> str:
         return badge(obj.notice.label, TONES[obj.notice.level])
 
-    @display(description="About")
+    @display(description=_("About"))
     def about(self, obj: Notification) -> str:
         tag = "<b>{}</b>" if obj.unread else "{}"
         return format_html(tag, obj.notice.text)
 
-    @display(description="Organization")
+    @display(description=_("Organization"))
     def organization(self, obj: Notification) -> str:
         return str(obj.notice.organization or "shared")
 
-    @display(description="When", ordering="created")
+    @display(description=_("When"), ordering="created")
     def when(self, obj: Notification) -> Any:
         return obj.created
 
-    @action(description="Mark as read")
+    @action(description=_("Mark as read"))
     def mark_read(self, request: HttpRequest, queryset: Any) -> None:
         queryset.update(unread=False)
 
-    @action(description="Mark as unread")
+    @action(description=_("Mark as unread"))
     def mark_unread(self, request: HttpRequest, queryset: Any) -> None:
         queryset.update(unread=True)
 
-    @action(description="Mute these for a day")
+    @action(description=_("Mute these for a day"))
     def mute_day(self, request: HttpRequest, queryset: Any) -> None:
         self._mute(request, queryset, days=1)
 
-    @action(description="Mute these for good")
+    @action(description=_("Mute these for good"))
     def mute(self, request: HttpRequest, queryset: Any) -> None:
         self._mute(request, queryset, days=None)
 

@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
 from controller.accounts.models import Organization, User
@@ -26,13 +27,13 @@ def page(request: HttpRequest) -> HttpResponse:
     rows = rows.filter(organization=chosen)
     if request.method == "POST":
         save(rows, request.POST)
-        messages.success(request, "Saved.")
+        messages.success(request, gettext("Saved."))
         return HttpResponseRedirect(f"{reverse(f'admin:{NAME}')}?{request.GET.urlencode()}")
     choices = PreferenceLookup([user])
     lines = [
         {
             "row": row,
-            "label": KINDS[row.kind].label if row.kind else "All notifications",
+            "label": KINDS[row.kind].label if row.kind else gettext("All notifications"),
             "ways": [
                 (way, choices.enabled(way, user.pk, row.organization_id, row.kind))
                 for way in WAYS
@@ -41,7 +42,7 @@ def page(request: HttpRequest) -> HttpResponse:
         for row in rows
     ]
     context: dict[str, Any] = admin.site.each_context(request) | {
-        "title": "Notification settings",
+        "title": gettext("Notification settings"),
         "lines": lines,
         "organizations": organizations,
         "chosen": chosen,

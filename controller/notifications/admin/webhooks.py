@@ -5,6 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
     RuleAdmin,
@@ -28,7 +30,7 @@ class WebhookForm(RuleForm):
         choices=KIND_CHOICES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Leave empty for all.",
+        help_text=_("Leave empty for all."),
     )
 
     class Meta:
@@ -53,18 +55,20 @@ class WebhookAdmin(RuleAdmin):
     readonly_fields = ["trouble"]
     actions_submit_line = ["save_and_test"]
 
-    @display(description="State")
+    @display(description=_("State"))
     def shown_state(self, obj: Webhook) -> str:
         if not obj.is_active:
             return badge("Off", "faint", obj.trouble)
         return badge("Failing", "bad", obj.trouble) if obj.failures else badge("On", "good")
 
-    @action(description="Save and send a test")
+    @action(description=_("Save and send a test"))
     def save_and_test(self, request: HttpRequest, obj: Webhook) -> HttpResponse | None:
         try:
             self.message_user(request, webhooks.test(obj))
         except Refused as error:
-            self.message_user(request, f"Saved, but: {error}", messages.WARNING)
+            self.message_user(
+                request, gettext("Saved, but: %(error)s") % {"error": error}, messages.WARNING
+            )
         return None
 
 
@@ -86,12 +90,12 @@ class DeliveryAdmin(ScopedAdmin):
         """Deny editing: deliveries are records, which can only be retried."""
         return obj is None and self.may(request, "update")
 
-    @display(description="State")
+    @display(description=_("State"))
     def shown_state(self, obj: Delivery) -> str:
         return badge(obj.get_state_display(), TONES[obj.state])
 
-    @action(description="Send again", permissions=["change"])
+    @action(description=_("Send again"), permissions=["change"])
     def retry(self, request: HttpRequest, queryset: Any) -> None:
         for row in queryset:
             webhooks.retry(row)
-        self.message_user(request, "They are sent in a moment.")
+        self.message_user(request, gettext("They are sent in a moment."))

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.engine.scopes import NO_SITE, SiteScope
 from controller.accounts.models import Membership, User
@@ -134,7 +135,7 @@ def of_user(user: User, pk: UUID) -> Notification:
         Notification.objects.visible_to(user).filter(pk=pk).select_related("notice").first()
     )
     if found is None:
-        raise NotFound("There is no such notification.")
+        raise NotFound(gettext("There is no such notification."))
     return found
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import OrganizationScoped, User
 from controller.base.errors import NotFound
@@ -32,7 +33,7 @@ def target(app: str, model: str, object_id: str, *, seen_by: User) -> Organizati
     if found is not None and issubclass(found, OrganizationScoped):
         row = found.objects.visible_to(seen_by).filter(pk=pk).first()
     if row is None:
-        raise NotFound("There is nothing of this kind with this id.")
+        raise NotFound(gettext("There is nothing of this kind with this id."))
     return row
 
 
@@ -52,7 +53,7 @@ def muted(user: User, row: Any) -> Mute:
         user=user, object_type=row._meta.label_lower, object_id=str(row.pk)
     ).first()
     if found is None or found.is_over:
-        raise NotFound("You are told of this.")
+        raise NotFound(gettext("You are told of this."))
     return found
 
 

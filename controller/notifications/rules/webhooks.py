@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.address_secrets import drop_moved_secrets
 from controller.base.errors import Refused
@@ -58,7 +59,9 @@ def rotate_secret(row: Webhook) -> Webhook:
 def _checked(row: Webhook) -> Webhook:
     parts = urlsplit(row.url)
     if parts.username or parts.password:
-        raise Refused({"url": ["No user and password in it: messages are signed instead."]})
+        raise Refused(
+            {"url": [gettext("No user and password in it: messages are signed instead.")]}
+        )
     row.checked()
     return row
 

@@ -8,6 +8,8 @@ from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.admin.versions import Versioned
 from controller.base import masking
@@ -53,18 +55,20 @@ class VpnForm(RuleForm):
             "auth_token", "config", "notes",
         ]  # fmt: skip
         labels = {
-            "backend": "Type",
-            "ca": "Certificate authority",
-            "webhook_endpoint": "Webhook URL",
-            "auth_token": "Webhook token",
+            "backend": _("Type"),
+            "ca": _("Certificate authority"),
+            "webhook_endpoint": _("Webhook URL"),
+            "auth_token": _("Webhook token"),
         }
         help_texts = {
-            "host": "Host name or IP address that clients connect to.",
+            "host": _("Host name or IP address that clients connect to."),
             "backend": "",
-            "subnet": "Clients get addresses from this subnet.",
-            "key": "The agent on the server signs in with this key. Leave empty to create one.",
-            "webhook_endpoint": "Called when the server must fetch a new configuration.",
-            "auth_token": "Sent to the webhook, or to the API of ZeroTier.",
+            "subnet": _("Clients get addresses from this subnet."),
+            "key": _(
+                "The agent on the server signs in with this key. Leave empty to create one."
+            ),
+            "webhook_endpoint": _("Called when the server must fetch a new configuration."),
+            "auth_token": _("Sent to the webhook, or to the API of ZeroTier."),
         }
         widgets = {
             "config": ServerConfigWidget,
@@ -98,16 +102,16 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
         general = [("name", "organization"), ("host", "backend"), ("ca", "subnet")]
         if obj is not None and not self.has_change_permission(request, obj):
             fields = [*general, "notes", "content"]
-            return [(None, {"fields": fields}), ("Clients", {"fields": ["clients"]})]
+            return [(None, {"fields": fields}), (gettext("Clients"), {"fields": ["clients"]})]
         shown = [
             (None, {"fields": general}),
-            ("Configuration", {"fields": ["config"]}),
-            ("Agent", {"fields": ["key", ("webhook_endpoint", "auth_token")]}),
-            ("Notes", {"fields": ["notes"]}),
+            (gettext("Configuration"), {"fields": ["config"]}),
+            (gettext("Agent"), {"fields": ["key", ("webhook_endpoint", "auth_token")]}),
+            (gettext("Notes"), {"fields": ["notes"]}),
         ]
         if obj is not None:
-            shown.insert(1, ("Certificate and address", {"fields": ["given"]}))
-            shown.append(("Clients", {"fields": ["clients"]}))
+            shown.insert(1, (gettext("Certificate and address"), {"fields": ["given"]}))
+            shown.append((gettext("Clients"), {"fields": ["clients"]}))
         return shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -147,25 +151,25 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
         vpn = rules.rendered(self.row_for(request, object_id, "secret"))
         return archive_response(vpn.name, bytes(vpn.archive))
 
-    @display(description="Organization", ordering="organization__name")
+    @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Vpn) -> str:
         return str(obj.organization) if obj.organization else badge("Shared", "busy")
 
-    @display(description="Kind", ordering="backend")
+    @display(description=_("Kind"), ordering="backend")
     def kind(self, obj: Vpn) -> str:
         return obj.get_backend_display()
 
-    @display(description="Clients", ordering="client_count")
+    @display(description=_("Clients"), ordering="client_count")
     def joined(self, obj: Any) -> int:
         return int(obj.client_count)
 
-    @display(description="Configuration")
+    @display(description=_("Configuration"))
     def content(self, obj: Vpn) -> str:
         """Return the configuration without secrets, for read-only users."""
         text = json.dumps(masking.masked(obj.config), indent=2, ensure_ascii=False)
         return format_html('<pre class="file">{}</pre>', text)
 
-    @display(description="Certificate and address")
+    @display(description=_("Certificate and address"))
     def given(self, obj: Vpn) -> str:
         lines = [
             ("Address", str(obj.ip or "")),
@@ -178,7 +182,7 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
         url = reverse("admin:vpn_vpn_archive", args=[obj.pk])
         return format_html('{}<a href="{}">Download its configuration</a>', shown, url)
 
-    @display(description="Devices")
+    @display(description=_("Devices"))
     def clients(self, obj: Any) -> str:
         rows = obj.clients.select_related("device", "ip", "cert").defer(
             "private_key", "secret", "device__key", "cert__private_key"
@@ -208,7 +212,7 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
         )
 
     def deletion_effects(self, obj: Vpn) -> list[str]:
-        return ["The certificate is revoked."] if obj.cert_id else []
+        return [gettext("The certificate is revoked.")] if obj.cert_id else []
 
 
 def linked(cert: Cert) -> str:

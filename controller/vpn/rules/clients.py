@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.devices.engine.identity import same_mac
@@ -180,7 +181,9 @@ def _identify(rows: Sequence[VpnClient]) -> None:
 def _number(vpn: Vpn, rows: Sequence[VpnClient]) -> None:
     highest = VpnClient.objects.filter(vpn=vpn).aggregate(highest=Max("vni"))["highest"] or 0
     if highest + len(rows) > HIGHEST_VNI:
-        raise Refused({"vni": [f"{vpn} has no VXLAN identifier left."]})
+        raise Refused(
+            {"vni": [gettext("%(vpn)s has no VXLAN identifier left.") % {"vpn": vpn}]}
+        )
     for vni, row in enumerate(rows, start=highest + 1):
         row.vni = vni
 

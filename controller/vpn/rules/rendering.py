@@ -4,6 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import F, Q
+from django.utils.translation import gettext
 
 from controller.base.errors import NotFound, NotPermitted, Refused
 from controller.base.secrets import digest
@@ -68,9 +69,9 @@ def _asked(vpn_id: UUID, key: str) -> Vpn:
         askable.select_related("ca", "cert", "ip", "subnet").filter(pk=vpn_id).first()
     )
     if vpn is None:
-        raise NotFound("error: not found")
+        raise NotFound(gettext("error: not found"))
     if digest(key) != vpn.key_digest:
-        raise NotPermitted("error: wrong key")
+        raise NotPermitted(gettext("error: wrong key"))
     return vpn
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.database import release_connections
 from controller.base.errors import NotFound, Refused, Unreachable
@@ -79,7 +80,9 @@ def controller_errors(vpn: Vpn) -> Iterator[Controller]:
 def create_remote_network(vpn: Vpn) -> None:
     """Create the network of a new server, or check that its controller is reachable."""
     if not vpn.auth_token:
-        raise Refused({"auth_token": ["A ZeroTier controller is asked with its token."]})
+        raise Refused(
+            {"auth_token": [gettext("A ZeroTier controller is asked with its token.")]}
+        )
     with controller_errors(vpn) as controller:
         if vpn.network_id:
             controller.node_id()

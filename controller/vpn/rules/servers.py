@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from controller.accounts.models import Version
 from controller.accounts.rules import versions
@@ -184,7 +185,7 @@ def _check(vpn: Vpn) -> None:
     _check_name(vpn)
     twins = Vpn.objects.filter(key_digest=digest(vpn.key)).exclude(pk=vpn.pk)
     if twins.exists():
-        raise Refused({"key": ["VPN server with this Key already exists."]})
+        raise Refused({"key": [gettext("VPN server with this Key already exists.")]})
     try:
         vpn.engine.check(vpn.config)
     except Invalid as error:
@@ -225,18 +226,22 @@ def _check_name(vpn: Vpn) -> None:
     if vpn.organization_id is not None:
         namesakes = namesakes.filter(organization=None)
     if namesakes.exists():
-        raise Refused({"name": ["There is already another VPN server with this name."]})
+        raise Refused(
+            {"name": [gettext("There is already another VPN server with this name.")]}
+        )
 
 
 def _check_relations(vpn: Vpn) -> None:
     if not vpn.engine.needs_ca:
         vpn.ca = vpn.cert = None
     elif vpn.ca is None:
-        raise Refused({"ca": ["CA is required with this VPN backend"]})
+        raise Refused({"ca": [gettext("CA is required with this VPN backend")]})
     if vpn.cert and vpn.cert.ca_id != vpn.ca_id:
-        raise Refused({"cert": ["The selected certificate must match the selected CA."]})
+        raise Refused(
+            {"cert": [gettext("The selected certificate must match the selected CA.")]}
+        )
     if vpn.engine.needs_subnet and vpn.subnet is None:
-        raise Refused({"subnet": ["Subnet is required for this VPN backend."]})
+        raise Refused({"subnet": [gettext("Subnet is required for this VPN backend.")]})
     for name in ("ca", "cert", "subnet"):
         row = getattr(vpn, name)
         if row is not None and row.organization_id not in {None, vpn.organization_id}:
@@ -246,7 +251,7 @@ def _check_relations(vpn: Vpn) -> None:
             )
             raise Refused({"organization": [text]})
     if vpn.ip and vpn.ip.subnet_id != vpn.subnet_id:
-        raise Refused({"ip": ["VPN IP address must be within the VPN subnet"]})
+        raise Refused({"ip": [gettext("VPN IP address must be within the VPN subnet")]})
 
 
 def _make_certificate(vpn: Vpn) -> None:

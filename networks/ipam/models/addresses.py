@@ -4,6 +4,8 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, Shareable
 from controller.base.fields import AddressField
@@ -22,7 +24,10 @@ def valid_network(value: str) -> None:
         addresses.network(value)
     except ValueError as error:
         raise ValidationError(
-            f"{value!r} is no network: write its address and prefix length, as in 10.0.0.0/24."
+            gettext(
+                "%(value)s is no network: write its address and prefix length, as in 10.0.0.0/24."
+            )
+            % {"value": repr(value)}
         ) from error
 
 
@@ -34,7 +39,7 @@ class Subnet(Shareable, Base):
     description = models.CharField(max_length=100, blank=True)
     master_subnet = models.ForeignKey(
         "self", models.CASCADE, null=True, blank=True, related_name="child_subnets",
-        help_text="Larger subnet that contains this one.",
+        help_text=_("Larger subnet that contains this one."),
     )  # fmt: skip
     # Texts that sort like the addresses, so that an index finds overlaps and gaps.
     first = models.CharField(max_length=LONGEST_KEY, editable=False, db_index=True)
@@ -92,19 +97,19 @@ class IpAddress(OrganizationScoped, Base):
     is_shareable: ClassVar[bool] = True
 
     subnet = models.ForeignKey(Subnet, models.CASCADE, related_name="addresses")
-    ip_address = AddressField("address")
+    ip_address = AddressField(_("address"))
     description = models.CharField(max_length=100, blank=True)
     number = models.CharField(max_length=LONGEST_KEY, editable=False)
 
     class Meta:
-        verbose_name = "IP address"
-        verbose_name_plural = "IP addresses"
+        verbose_name = _("IP address")
+        verbose_name_plural = _("IP addresses")
         ordering = ["number"]
         constraints = [
             models.UniqueConstraint(
                 fields=["subnet", "number"],
                 name="address_once",
-                violation_error_message="IP address already used.",
+                violation_error_message=_("IP address already used."),
             )
         ]
 

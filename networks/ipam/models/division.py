@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped
 from controller.base.models import Base
@@ -15,36 +16,36 @@ class DivisionRule(OrganizationOwned, Base):
     """Number and size of the subnets that each device of an organization gets."""
 
     class Type(models.TextChoices):
-        DEVICE = "device", "Every device with a configuration"
-        VPN = "vpn", "Every client of a VPN server in this subnet"
+        DEVICE = "device", _("Every device with a configuration")
+        VPN = "vpn", _("Every client of a VPN server in this subnet")
 
     type = models.CharField(max_length=8, choices=Type, default=Type.DEVICE)
     master_subnet = models.ForeignKey(
-        Subnet, models.PROTECT, related_name="division_rules", verbose_name="subnet"
+        Subnet, models.PROTECT, related_name="division_rules", verbose_name=_("subnet")
     )
     label = models.CharField(
         max_length=30,
-        validators=[RegexValidator(r"^[A-Za-z_]\w*\Z", "Letters, digits and underscores.")],
-        help_text="Prefix of the variables, such as lan in lan_subnet1 and lan_subnet1_ip1.",
+        validators=[RegexValidator(r"^[A-Za-z_]\w*\Z", _("Letters, digits and underscores."))],
+        help_text=_("Prefix of the variables, such as lan in lan_subnet1 and lan_subnet1_ip1."),
     )
     number_of_subnets = models.PositiveSmallIntegerField(
         default=1,
         validators=[MinValueValidator(1)],
-        help_text="Number of subnets for each device.",
+        help_text=_("Number of subnets for each device."),
     )
     size = models.PositiveSmallIntegerField(
-        "prefix length",
+        _("prefix length"),
         validators=[MinValueValidator(1)],
-        help_text="Prefix length of each subnet, such as 28.",
+        help_text=_("Prefix length of each subnet, such as 28."),
     )
     number_of_ips = models.PositiveSmallIntegerField(
-        "addresses",
+        _("addresses"),
         default=1,
-        help_text="Number of addresses that the device gets in each subnet.",
+        help_text=_("Number of addresses that the device gets in each subnet."),
     )
 
     class Meta:
-        verbose_name = "division rule"
+        verbose_name = _("division rule")
         ordering = ["label"]
         constraints = [
             models.UniqueConstraint(fields=["organization", "label"], name="division_label"),

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Max, ProtectedError, Q, QuerySet
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict, Refused
 from networks.ipam.engine import addresses
@@ -58,11 +59,11 @@ def update_subnet(subnet: Subnet, /, **values: Any) -> Subnet:
     _check(subnet)
     outside = Q(number__lt=subnet.first) | Q(number__gt=subnet.last)
     if subnet.addresses.filter(outside).exists():
-        raise Refused({"subnet": ["It has addresses that would be outside of it."]})
+        raise Refused({"subnet": [gettext("It has addresses that would be outside of it.")]})
     if subnet.child_subnets.exclude(first__gte=subnet.first, last__lte=subnet.last).exists():
-        raise Refused({"subnet": ["It has parts that would be outside of it."]})
+        raise Refused({"subnet": [gettext("It has parts that would be outside of it.")]})
     if owner != subnet.organization_id and subnet.child_subnets.exists():
-        raise Conflict("A subnet with parts stays in its organization.")
+        raise Conflict(gettext("A subnet with parts stays in its organization."))
     subnet.save()
     return subnet
 
@@ -74,7 +75,10 @@ def delete_subnet(subnet: Subnet) -> None:
         subnet.delete()
     except ProtectedError as error:
         users = ", ".join(sorted({str(row) for row in error.protected_objects}))
-        raise Conflict(f"{subnet} is in use by {users}; take it out of there first.") from error
+        raise Conflict(
+            gettext("%(subnet)s is in use by %(users)s; take it out of there first.")
+            % {"subnet": subnet, "users": users}
+        ) from error
 
 
 def _check(subnet: Subnet) -> Subnet:
@@ -113,7 +117,7 @@ def _check_master(subnet: Subnet) -> None:
         raise Refused({"master_subnet": [text]})
     inside = master.first <= subnet.first and subnet.last <= master.last
     if master.pk == subnet.pk or subnet.pk in _ancestors(master) or not inside:
-        raise Refused({"master_subnet": ["Invalid master subnet."]})
+        raise Refused({"master_subnet": [gettext("Invalid master subnet.")]})
 
 
 def _check_overlaps(subnet: Subnet) -> None:
@@ -134,7 +138,9 @@ def _check_overlaps(subnet: Subnet) -> None:
             continue
         mine = other.organization_id in {None, subnet.organization_id}
         named = other.subnet if mine else "a subnet of another organization"
-        raise Refused({"subnet": [f"Subnet overlaps with {named}."]})
+        raise Refused(
+            {"subnet": [gettext("Subnet overlaps with %(named)s.") % {"named": named}]}
+        )
 
 
 def _ancestors(subnet: Subnet) -> list[UUID]:
@@ -183,10 +189,10 @@ def _checked(row: IpAddress) -> IpAddress:
     row.checked(leave_out={"number"})
     row.number = addresses.key_of(row.ip_address)
     if not row.subnet.first <= row.number <= row.subnet.last:
-        raise Refused({"ip_address": ["IP address does not belong to the subnet"]})
+        raise Refused({"ip_address": [gettext("IP address does not belong to the subnet")]})
     same = IpAddress.objects.filter(subnet=row.subnet, number=row.number)
     if same.exclude(pk=row.pk).exists():
-        raise Refused({"ip_address": ["IP address already used."]})
+        raise Refused({"ip_address": [gettext("IP address already used.")]})
     return row
 
 
@@ -195,7 +201,10 @@ def delete_address(row: IpAddress) -> None:
         row.delete()
     except ProtectedError as error:
         users = ", ".join(sorted({str(one) for one in error.protected_objects}))
-        raise Conflict(f"{row} is in use by {users}; take it out of there first.") from error
+        raise Conflict(
+            gettext("%(row)s is in use by %(users)s; take it out of there first.")
+            % {"row": row, "users": users}
+        ) from error
 
 
 @transaction.atomic
@@ -210,7 +219,14 @@ def allocate(
     found = free(held, many)
     if len(found) < many:
         left = f"{len(found)} free addresses" if found else "no free address"
-        raise Refused({"subnet": [f"{subnet} has {left} left, and {many} are needed."]})
+        raise Refused(
+            {
+                "subnet": [
+                    gettext("%(subnet)s has %(left)s left, and %(many)s are needed.")
+                    % {"subnet": subnet, "left": left, "many": many}
+                ]
+            }
+        )
     texts = descriptions or [""] * many
     return IpAddress.objects.bulk_create(
         (

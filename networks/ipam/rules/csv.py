@@ -8,6 +8,7 @@ from itertools import islice
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import Organization
 from controller.base.errors import Refused
@@ -36,7 +37,10 @@ def _rows(text: str) -> list[list[str]]:
     lines = io.StringIO(text.replace("\x00", ""))
     rows = list(islice(csv.reader(lines, delimiter=_delimiter_in(text)), MOST_ROWS + 6))
     if len(rows) > MOST_ROWS + 5:
-        raise Refused(f"More than {MOST_ROWS} addresses: split the file.")
+        raise Refused(
+            gettext("More than %(most_rows)s addresses: split the file.")
+            % {"most_rows": MOST_ROWS}
+        )
     return rows
 
 
@@ -50,13 +54,15 @@ def owner_in(text: str) -> Organization | None:
     """Return the organization named in the file; None (shared) if its line is empty."""
     rows = _rows(text)
     if len(rows) < 3:  # noqa: PLR2004 - the three that stand above the addresses
-        raise Refused("Invalid data format")
+        raise Refused(gettext("Invalid data format"))
     slug = _first(rows[2])
     if not slug:
         return None
     owner = Organization.objects.filter(slug=slug).first()
     if owner is None:
-        raise Refused("The import of subnet failed because the organization does not exist.")
+        raise Refused(
+            gettext("The import of subnet failed because the organization does not exist.")
+        )
     return owner
 
 
@@ -74,7 +80,9 @@ def import_csv(text: str) -> int:
     try:
         net = addresses.network(_first(rows[1]))
     except ValueError as error:
-        raise Refused(f"The second line is no network: {error}.") from error
+        raise Refused(
+            gettext("The second line is no network: %(error)s.") % {"error": error}
+        ) from error
     found = list(_addresses(rows, net))
     with transaction.atomic():
         name = str(net)
@@ -108,10 +116,16 @@ def _address(net: addresses.Network, row: list[str], line: int) -> IpAddress:
     try:
         found.clean_fields(exclude={"number", "subnet"})
     except ValidationError as error:
-        raise Refused(f"Line {line}: {' '.join(error.messages)}") from error
+        raise Refused(
+            gettext("Line %(line)s: %(messages)s")
+            % {"line": line, "messages": " ".join(error.messages)}
+        ) from error
     found.number = addresses.key_of(found.ip_address)
     span = addresses.whole(net)
     first, last = (addresses.sort_key(net.version, at) for at in (span.first, span.last))
     if not first <= found.number <= last:
-        raise Refused(f"Line {line}: {found.ip_address} is not in {net}.")
+        raise Refused(
+            gettext("Line %(line)s: %(ip_address)s is not in %(net)s.")
+            % {"line": line, "ip_address": found.ip_address, "net": net}
+        )
     return found

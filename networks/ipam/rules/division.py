@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from controller.base.errors import Conflict, Refused
 from controller.devices.models import Device
@@ -30,9 +31,11 @@ def update_division_rule(rule: DivisionRule, /, **values: Any) -> DivisionRule:
     """Rename a rule or raise its addresses per device. Assigned subnets are kept."""
     for name in FROZEN:
         if name in values and values[name] != getattr(rule, name):
-            raise Refused({name: ["It stays as it is: make another rule instead."]})
+            raise Refused({name: [gettext("It stays as it is: make another rule instead.")]})
     if values.get("number_of_ips", rule.number_of_ips) < rule.number_of_ips:
-        raise Refused({"number_of_ips": ["Devices may have more addresses, and not fewer."]})
+        raise Refused(
+            {"number_of_ips": [gettext("Devices may have more addresses, and not fewer.")]}
+        )
     for name, value in values.items():
         setattr(rule, name, value)
     _check(rule).save()
@@ -53,14 +56,20 @@ def _check(rule: DivisionRule) -> DivisionRule:
     rule.checked()
     master = rule.master_subnet
     if master.organization_id not in {None, rule.organization_id}:
-        raise Refused({"master_subnet": ["It is of another organization."]})
+        raise Refused({"master_subnet": [gettext("It is of another organization.")]})
     net = master.network
     if not net.prefixlen < rule.size <= net.max_prefixlen:
         text = f"It is longer than that of {net}, and at most {net.max_prefixlen}."
         raise Refused({"size": [text]})
     room = 1 << (net.max_prefixlen - rule.size)
     if rule.number_of_ips > room:
-        raise Refused({"number_of_ips": [f"A subnet of this size has {room} addresses."]})
+        raise Refused(
+            {
+                "number_of_ips": [
+                    gettext("A subnet of this size has %(room)s addresses.") % {"room": room}
+                ]
+            }
+        )
     return rule
 
 
@@ -148,7 +157,9 @@ def take_back(divisions: QuerySet[Division]) -> None:
     """
     subnets = list(divisions.values_list("subnet", flat=True))
     if IpAddress.objects.filter(subnet__in=subnets, vpn_client__isnull=False).exists():
-        raise Conflict("VPN clients have addresses of these subnets: take them out first.")
+        raise Conflict(
+            gettext("VPN clients have addresses of these subnets: take them out first.")
+        )
     divisions.delete()
     IpAddress.objects.filter(subnet__in=subnets).delete()
     Subnet.objects.filter(pk__in=subnets).delete()
