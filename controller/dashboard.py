@@ -38,7 +38,7 @@ NETWORKS = 5
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     user: Any = request.user
-    context["title"] = "Dashboard"
+    context["title"] = gettext("Dashboard")
     if not user.has_perm_anywhere("device:read"):
         return context | {"sees_devices": False}
     in_service = Device.objects.visible_to(user).filter(is_deactivated=False)
@@ -72,7 +72,7 @@ def first_steps(user: Any) -> list[dict[str, Any]]:
     return [
         {
             "title": gettext("Sign in"), "text": gettext("You are signed in as %(user)s.") % {"user": user}, "state": "good",
-            "more": None if mfa.is_enabled(user) else (factor, "Set up a second factor"),
+            "more": None if mfa.is_enabled(user) else (factor, gettext("Set up a second factor")),
         },
         {
             "title": gettext("Add a device"), "state": "busy", "button": (add, gettext("Add a device")),
@@ -94,8 +94,8 @@ def waiting(user: Any) -> list[dict[str, Any]]:
     """Return the pending approvals visible to the user, by kind."""
     found = []
     for title, model, permission, query in (
-        ("Pending devices", Enrollment, "device:create", "state__exact=pending"),
-        ("Gateway changes", Change, "network:update", "state__exact=pending"),
+        (gettext("Pending devices"), Enrollment, "device:create", "state__exact=pending"),
+        (gettext("Gateway changes"), Change, "network:update", "state__exact=pending"),
     ):
         if user.has_perm_anywhere(permission):
             rows: Any = model.objects.visible_to(user, permission)
@@ -142,10 +142,10 @@ def presence_card(user: Any) -> dict[str, Any]:
     unknown = counts["total"] - counts["online"] - counts["offline"] - counts["out"]
     return stacked_bar(
         [
-            part("Online", counts["online"], "good", "presence=online"),
-            part("Offline", counts["offline"], "bad", "presence=offline"),
-            part("Unknown", unknown, "mute", "presence=unknown"),
-            part("Deactivated", counts["out"], "faint", "show=deactivated"),
+            part(gettext("Online"), counts["online"], "good", "presence=online"),
+            part(gettext("Offline"), counts["offline"], "bad", "presence=offline"),
+            part(gettext("Unknown"), unknown, "mute", "presence=unknown"),
+            part(gettext("Deactivated"), counts["out"], "faint", "show=deactivated"),
         ]
     )
 
@@ -169,10 +169,10 @@ def health_card(user: Any) -> dict[str, Any]:
     return stacked_bar(
         [
             part("OK", counts[state.OK], "good", "health=ok"),
-            part("Problem", counts[state.PROBLEM], "warn", "health=problem"),
-            part("Critical", counts[state.CRITICAL], "bad", "health=critical"),
-            part("Unknown", unknown, "mute", "health=unknown"),
-            part("Deactivated", counts["out"], "faint", "show=deactivated"),
+            part(gettext("Problem"), counts[state.PROBLEM], "warn", "health=problem"),
+            part(gettext("Critical"), counts[state.CRITICAL], "bad", "health=critical"),
+            part(gettext("Unknown"), unknown, "mute", "health=unknown"),
+            part(gettext("Deactivated"), counts["out"], "faint", "show=deactivated"),
         ]
     )
 
@@ -184,11 +184,21 @@ def config_card(user: Any) -> dict[str, Any]:
     )
     return stacked_bar(
         [
-            part("Applied", counts[status.APPLIED], "good", "config=applied"),
-            part("Modified", counts[status.MODIFIED], "warn", "config=modified"),
-            part("Error", counts[status.ERROR], "bad", "config=error"),
-            part("Deactivating", counts[status.DEACTIVATING], "busy", "config=deactivating"),
-            part("Deactivated", counts[status.DEACTIVATED], "faint", "config=deactivated"),
+            part(gettext("Applied"), counts[status.APPLIED], "good", "config=applied"),
+            part(gettext("Modified"), counts[status.MODIFIED], "warn", "config=modified"),
+            part(gettext("Error"), counts[status.ERROR], "bad", "config=error"),
+            part(
+                gettext("Deactivating"),
+                counts[status.DEACTIVATING],
+                "busy",
+                "config=deactivating",
+            ),
+            part(
+                gettext("Deactivated"),
+                counts[status.DEACTIVATED],
+                "faint",
+                "config=deactivated",
+            ),
         ]
     )
 
@@ -208,7 +218,7 @@ def problems(user: Any) -> list[dict[str, Any]]:
             "count": one.count,
             "age": duration(now - one.since),
             "icon": "dangerous" if one.is_critical else "warning",
-            "word": "Critical" if one.is_critical else "Problem",
+            "word": gettext("Critical") if one.is_critical else gettext("Problem"),
             "tone": "bad" if one.is_critical else "warn",
             "link": link_of(one),
         }

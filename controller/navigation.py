@@ -9,7 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.functional import lazy
+from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy as _
 
 Shown = Callable[[HttpRequest], bool]
@@ -44,7 +44,9 @@ def superuser(request: HttpRequest) -> bool:
     return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
 
 
-def page(title: str, icon: str, view: str, shown: Shown, **more: Any) -> dict[str, Any]:
+def page(
+    title: str | Promise, icon: str, view: str, shown: Shown, **more: Any
+) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
@@ -53,7 +55,7 @@ def page(title: str, icon: str, view: str, shown: Shown, **more: Any) -> dict[st
     } | more
 
 
-def device_tab(title: str, query: str) -> dict[str, Any]:
+def device_tab(title: str | Promise, query: str) -> dict[str, Any]:
     """Return a tab above the list of devices, active while the list has this filter."""
 
     def link(_request: HttpRequest) -> str:

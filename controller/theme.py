@@ -19,7 +19,7 @@ CONTEXT_PROCESSORS = [
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Muster",
     "SITE_HEADER": "Muster",
-    "SITE_SUBHEADER": "Device controller",
+    "SITE_SUBHEADER": _("Device controller"),
     "SITE_SYMBOL": "hub",
     "SITE_URL": None,
     "SITE_FAVICONS": [

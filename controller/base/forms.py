@@ -9,12 +9,13 @@ from django import forms
 from django.db import transaction
 from django.db.models import Model
 from django.forms.models import InlineForeignKeyField
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.errors import ALL_FIELDS, Refused
 from controller.base.masking import MASK
 from controller.base.secret_fields import may_read_secrets, secret_fields, shown_value
 
-NO_ROLE_THERE = "Your role in this organization does not permit this."
+NO_ROLE_THERE = _("Your role in this organization does not permit this.")
 
 # Fields added by the formset; not passed to rules.
 OF_THE_FORMSET = {"DELETE", "ORDER"}

@@ -35,13 +35,13 @@ TONES = {"completed": "good", "running": "info", "failed": "bad"}
 
 
 METHOD_TITLES = {
-    "tcp_connect": "TCP connections to the ports below",
-    "icmp": "ICMP echo (ping)",
-    "arp": "ARP, in networks of the portal itself",
+    "tcp_connect": _("TCP connections to the ports below"),
+    "icmp": _("ICMP echo (ping)"),
+    "arp": _("ARP, in networks of the portal itself"),
     "mdns": "mDNS (Bonjour, Avahi)",
     "ssdp": "SSDP (UPnP)",
-    "snmp": "SNMP, with the community below",
-    "dns": "Reverse DNS",
+    "snmp": _("SNMP, with the community below"),
+    "dns": _("Reverse DNS"),
 }
 
 
@@ -103,7 +103,7 @@ class ScanForm(RuleForm):
 
 @admin.register(Scan)
 class ScanAdmin(RuleAdmin):
-    empty_hint = "A scan finds devices in your networks. You choose which of them to add."
+    empty_hint = _("A scan finds devices in your networks. You choose which of them to add.")
     change_form_template = "admin/discovery/scan/change_form.html"
     resource = "discovery"
     form = ScanForm

@@ -23,7 +23,7 @@ MOST_DEVICES = 500
 
 @admin.register(FloorPlan)
 class FloorPlanAdmin(RuleAdmin):
-    empty_hint = (
+    empty_hint = _(
         "A floor plan is an image on which devices are placed. Add one to an indoor location."
     )
     search_rank = 10

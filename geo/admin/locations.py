@@ -84,7 +84,7 @@ class FloorPlanInline(RuleTabularInline):
 
 @admin.register(Location)
 class LocationAdmin(ImportExportAdmin, RuleAdmin):
-    empty_hint = "Put devices on the map: add a location, or import a table."
+    empty_hint = _("Put devices on the map: add a location, or import a table.")
     search_rank = 9
     search_icon = "location_on"
     change_form_after_template = "portal/part_charts.html"
@@ -147,7 +147,10 @@ class LocationAdmin(ImportExportAdmin, RuleAdmin):
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         response = super().changelist_view(request, *args, **kwargs)
         if hasattr(response, "context_data"):
-            response.context_data |= {"ground": maps.ground(), "map_title": "All locations"}
+            response.context_data |= {
+                "ground": maps.ground(),
+                "map_title": gettext("All locations"),
+            }
         return response
 
     def render_change_form(
@@ -213,7 +216,9 @@ def devices_at(location: Location, user: Any) -> dict[str, Any]:
                 "name": place.device.name,
                 "link": admin_url(Device, "change", place.device_id),
                 "presence": presence_badge(place.device),
-                "floor": "" if place.floor_plan is None else f"Floor {place.floor_plan.floor}",
+                "floor": ""
+                if place.floor_plan is None
+                else gettext("Floor %(floor)s") % {"floor": place.floor_plan.floor},
             }
             for place in rows[:SHOWN_DEVICES]
         ],

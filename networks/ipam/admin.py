@@ -62,7 +62,7 @@ class DivisionInline(RuleTabularInline):
 
 @admin.register(Subnet)
 class SubnetAdmin(RuleAdmin):
-    empty_hint = "A subnet assigns addresses to VPN clients and devices."
+    empty_hint = _("A subnet assigns addresses to VPN clients and devices.")
     search_rank = 14
     search_icon = "lan"
     resource = "subnet"
@@ -90,7 +90,7 @@ class SubnetAdmin(RuleAdmin):
 
     @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Subnet) -> str:
-        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+        return str(obj.organization) if obj.organization else badge(gettext("Shared"), "busy")
 
     @display(description=_("Addresses"), ordering="address_count")
     def taken(self, obj: Any) -> str:
@@ -138,7 +138,7 @@ class AddressForm(RuleForm):
         super().__init__(*args, **kwargs)
         if self.instance._state.adding and "ip_address" in self.fields:
             self.fields["ip_address"].required = False
-            self.fields["ip_address"].help_text = "Left empty, the next that is free."
+            self.fields["ip_address"].help_text = gettext("Left empty, the next that is free.")
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
@@ -161,7 +161,9 @@ class AddressForm(RuleForm):
 
 @admin.register(IpAddress)
 class IpAddressAdmin(RuleAdmin):
-    empty_hint = "Subnets assign addresses to VPN clients and devices. Addresses can also be reserved here."
+    empty_hint = _(
+        "Subnets assign addresses to VPN clients and devices. Addresses can also be reserved here."
+    )
     search_rank = 15
     search_icon = "pin"
     resource = "address"

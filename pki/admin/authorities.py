@@ -20,7 +20,9 @@ SHOWN_MOST = 20
 
 @admin.register(Ca)
 class CaAdmin(CertifiedAdmin):
-    empty_hint = "A certificate authority signs the certificates of devices and VPN servers. Create or import one."
+    empty_hint = _(
+        "A certificate authority signs the certificates of devices and VPN servers. Create or import one."
+    )
     search_rank = 17
     search_icon = "account_balance"
     resource = "ca"
@@ -115,13 +117,14 @@ class CaAdmin(CertifiedAdmin):
         keep = request.POST.get("keep_key") == "on"
         done = self.answered(
             request, form, lambda: rules.renew_ca(row, keep_key=keep),
-            f"{row} has a new certificate.",
+            gettext("%(row)s has a new certificate.") % {"row": row},
         )  # fmt: skip
         live = row.certs.live().count()
-        told = (
-            f"With a new key, {live} certificates are signed again, and whoever trusts this CA "
-            "needs its new certificate. With the key kept, both certificates are good."
-        )
+        told = gettext(
+            "With a new key, %(live)s certificates are signed again, and whoever trusts "
+            "this CA needs its new certificate. With the key kept, both certificates are "
+            "good."
+        ) % {"live": live}
         return done or self.ask(
             request,
             row,
@@ -137,9 +140,11 @@ class CaAdmin(CertifiedAdmin):
         form = RevokeForm(posted(request))
         done = self.answered(
             request, form, lambda: rules.revoke(row, reason=form.cleaned_data["reason"]),
-            f"{row} is revoked.",
+            gettext("%(row)s is revoked.") % {"row": row},
         )  # fmt: skip
-        told = "Nothing that it signed is good any more, and this cannot be taken back."
+        told = gettext(
+            "Nothing that it signed is good any more, and this cannot be taken back."
+        )
         return done or self.ask(
             request,
             row,

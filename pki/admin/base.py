@@ -30,15 +30,26 @@ SECRET_COLUMNS = ("private_key", "passphrase", "certificate")
 
 
 def expiry_badge(row: Ca | Cert) -> str:
-    ends = f"Ends on {timezone.localtime(row.validity_end):%Y-%m-%d %H:%M %Z}"
+    ends = gettext("Ends on %(localtime)s") % {
+        "localtime": format(timezone.localtime(row.validity_end), "%Y-%m-%d %H:%M %Z")
+    }
     if row.revoked:
-        return badge("Revoked", "bad", row.get_revocation_reason_display())
+        return badge(gettext("Revoked"), "bad", row.get_revocation_reason_display())
     if row.days_left < 0:
-        return badge("Expired", "bad", ends)
+        return badge(gettext("Expired"), "bad", ends)
     if row.days_left <= LATER:
         days = "today" if row.days_left == 0 else f"in {row.days_left} d"
-        return badge(f"Ends {days}", "bad" if row.days_left <= SOON else "warn", ends)
-    return badge(f"Until {row.validity_end:%Y-%m-%d}", "good", ends)
+        return badge(
+            gettext("Ends %(days)s") % {"days": days},
+            "bad" if row.days_left <= SOON else "warn",
+            ends,
+        )
+    return badge(
+        gettext("Until %(validity_end)s")
+        % {"validity_end": format(row.validity_end, "%Y-%m-%d")},
+        "good",
+        ends,
+    )
 
 
 class ExpiryFilter(DropdownFilter):
@@ -46,7 +57,10 @@ class ExpiryFilter(DropdownFilter):
     parameter_name = "ends"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        spans = [(str(span.days), f"Within {span.days} d") for span in NOTICES]
+        spans = [
+            (str(span.days), gettext("Within %(days)s d") % {"days": span.days})
+            for span in NOTICES
+        ]
         return [*spans, ("ended", gettext("Has ended")), ("revoked", gettext("Is revoked"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -92,7 +106,7 @@ class CertifiedAdmin(RuleAdmin):
 
     @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Ca | Cert) -> str:
-        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+        return str(obj.organization) if obj.organization else badge(gettext("Shared"), "busy")
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kw: Any

@@ -15,7 +15,9 @@ from pki.models import Cert
 
 @admin.register(Cert)
 class CertAdmin(CertifiedAdmin):
-    empty_hint = "Certificates are created here, by VPN templates, and by devices over ACME and EST. Create a certificate authority first."
+    empty_hint = _(
+        "Certificates are created here, by VPN templates, and by devices over ACME and EST. Create a certificate authority first."
+    )
     search_rank = 18
     search_icon = "verified_user"
     resource = "cert"
@@ -82,9 +84,11 @@ class CertAdmin(CertifiedAdmin):
             request,
             form,
             lambda: rules.renew(row, keep_key=keep),
-            f"{row} has a new certificate.",
+            gettext("%(row)s has a new certificate.") % {"row": row},
         )
-        told = "It gets a new certificate, valid as long again. The old one stays good till its end."
+        told = gettext(
+            "It gets a new certificate, valid as long again. The old one stays good till its end."
+        )
         return done or self.ask(
             request,
             row,
@@ -100,9 +104,9 @@ class CertAdmin(CertifiedAdmin):
         form = RevokeForm(posted(request))
         done = self.answered(
             request, form, lambda: rules.revoke(row, reason=form.cleaned_data["reason"]),
-            f"{row} is revoked.",
+            gettext("%(row)s is revoked.") % {"row": row},
         )  # fmt: skip
-        told = "Nobody can use it any more, and this cannot be taken back."
+        told = gettext("Nobody can use it any more, and this cannot be taken back.")
         return done or self.ask(
             request,
             row,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -16,10 +17,10 @@ from pki.engine import keys
 from pki.models import Ca, Cert, Reason
 
 PURPOSES = {
-    "": "Anything",
-    "clientAuth": "A client, such as a device that connects to a VPN",
+    "": _("Anything"),
+    "clientAuth": _("A client, such as a device that connects to a VPN"),
     "serverAuth": "A server",
-    "serverAuth,clientAuth": "Both, such as a mesh node",
+    "serverAuth,clientAuth": _("Both, such as a mesh node"),
 }
 MOST_LINES = 64
 NO_COMPLETION = {"autocomplete": "new-password"}
@@ -65,12 +66,14 @@ class CertifiedForm(RuleForm):
         help_text=_("Passphrase of the private key, if it has one."),
     )
 
-    life: str
+    life: str | Promise
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["validity_end"].required = False
-        self.fields["validity_end"].help_text = f"Left empty, it is good for {self.life}."
+        self.fields["validity_end"].help_text = gettext(
+            "Left empty, it is good for %(life)s."
+        ) % {"life": self.life}
 
     def clean_more_extensions(self) -> list[dict[str, Any]]:
         lines = [
@@ -102,7 +105,7 @@ class CertifiedForm(RuleForm):
 
 
 class CaForm(CertifiedForm):
-    life = "ten years"
+    life: str | Promise = _("ten years")
 
     class Meta:
         model = Ca
@@ -120,7 +123,7 @@ class CaForm(CertifiedForm):
 
 
 class CertForm(CertifiedForm):
-    life = "a year"
+    life: str | Promise = _("a year")
 
     purpose = forms.ChoiceField(
         choices=list(PURPOSES.items()), required=False, widget=UnfoldAdminSelectWidget

@@ -56,7 +56,9 @@ class PlanForm(RuleForm):
 
 @admin.register(BackupPlan)
 class BackupPlanAdmin(RuleAdmin):
-    empty_hint = "A plan backs up all Home Assistant devices of an organization or a group, and keeps the newest backups here."
+    empty_hint = _(
+        "A plan backs up all Home Assistant devices of an organization or a group, and keeps the newest backups here."
+    )
     resource = "supervisor"
     form = PlanForm
     delete_rule = rules.remove_plan
@@ -110,10 +112,10 @@ class BackupPlanAdmin(RuleAdmin):
 
     @display(description=_("State"), ordering="enabled")
     def state(self, obj: BackupPlan) -> str:
-        return badge("On", "good") if obj.enabled else badge("Off", "mute")
+        return badge(gettext("On"), "good") if obj.enabled else badge(gettext("Off"), "mute")
 
     def deletion_effects(self, obj: BackupPlan) -> list[str]:
-        return ["The backups it made stay, as long as their devices do."]
+        return [gettext("The backups it made stay, as long as their devices do.")]
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kw: Any
@@ -142,7 +144,9 @@ def told(row: StoredBackup) -> dict[str, Any]:
 
 @admin.register(StoredBackup)
 class StoredBackupAdmin(RuleAdmin):
-    empty_hint = "Plans make backups. Add a plan, and the first backups start within a minute."
+    empty_hint = _(
+        "Plans make backups. Add a plan, and the first backups start within a minute."
+    )
     resource = "supervisor"
     delete_rule = rules.delete_stored
     warn_unsaved_form = False

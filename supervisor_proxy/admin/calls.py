@@ -65,7 +65,7 @@ def shown_call(call: SupervisorCall) -> dict[str, Any]:
 @admin.register(SupervisorCall)
 class SupervisorCallAdmin(RecordAdmin):
     resource = "supervisor"
-    empty_hint = (
+    empty_hint = _(
         "Calls are made on a device's page, from the list of supervisors, and over the API."
     )
     list_display = ["on", "what", "state_shown", "status", "actor", "sent", "took"]
@@ -116,7 +116,7 @@ class SupervisorCallAdmin(RecordAdmin):
 @admin.register(SupervisorBatch)
 class SupervisorBatchAdmin(RecordAdmin):
     resource = "supervisor"
-    empty_hint = "Select supervisors in their list to call all of them at once."
+    empty_hint = _("Select supervisors in their list to call all of them at once.")
     list_display = ["title", "organization", "progress", "actor", "sent"]
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
@@ -168,7 +168,7 @@ def results_of(batch: Any) -> dict[str, Any]:
         "heading": f"{batch.method} {batch.path}",
         "about": f"{batch.organization}{f' · by {batch.actor}' if batch.actor else ''}",
         "total": batch.total,
-        "said": "Message",
+        "said": gettext("Message"),
         "card": stacked_bar(
             [
                 {
@@ -220,7 +220,7 @@ class CampaignDeviceInline(RuleTabularInline):
 @admin.register(UpdateCampaign)
 class UpdateCampaignAdmin(RecordAdmin):
     resource = "supervisor"
-    empty_hint = "Select Home Assistant devices in their list to update them in waves."
+    empty_hint = _("Select Home Assistant devices in their list to update them in waves.")
     list_display = ["name", "organization", "state_shown", "wave", "begun", "reason"]
     list_filter = [("organization", ScopedRelatedFilter), ("state", ChoicesDropdownFilter)]
     list_select_related = ["organization"]

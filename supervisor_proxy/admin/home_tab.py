@@ -15,6 +15,9 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import admin_url
@@ -33,21 +36,21 @@ from supervisor_proxy.rules.streaming import backup_of, download
 from supervisor_proxy.rules.supervisors import address_of
 
 # name: call, label, effect in words if it must be confirmed by the device's name.
-CALLS: dict[str, tuple[str, str, str]] = {
-    "check": ("POST core/check", "Check configuration", ""),
-    "restart-core": ("POST core/restart", "Restart Home Assistant", ""),
-    "update-core": ("POST core/update", "Update Home Assistant", "Automations stand still meanwhile."),
-    "update-supervisor": ("POST supervisor/update", "Update supervisor", ""),
-    "update-os": ("POST os/update", "Update the system", "The device downloads it and reboots."),
-    "backup": ("POST backups/new/full", "Create a backup", ""),
-    "reboot": ("POST host/reboot", "Reboot", "The device is away for some minutes."),
-    "shutdown": ("POST host/shutdown", "Shut down", "Nobody can switch it on again from here."),
-    "start": ("POST addons/{}/start", "Start", ""),
-    "stop": ("POST addons/{}/stop", "Stop", ""),
-    "restart": ("POST addons/{}/restart", "Restart", ""),
-    "update": ("POST addons/{}/update", "Update", ""),
-    "restore": ("POST backups/{}/restore/full", "Restore", "Everything on the device becomes as it was then."),
-    "remove": ("POST backups/{}/remove", "Remove", "The backup is gone for good."),
+CALLS: dict[str, tuple[str, str | Promise, str | Promise]] = {
+    "check": ("POST core/check", _("Check configuration"), ""),
+    "restart-core": ("POST core/restart", _("Restart Home Assistant"), ""),
+    "update-core": ("POST core/update", _("Update Home Assistant"), _("Automations stand still meanwhile.")),
+    "update-supervisor": ("POST supervisor/update", _("Update supervisor"), ""),
+    "update-os": ("POST os/update", _("Update the system"), _("The device downloads it and reboots.")),
+    "backup": ("POST backups/new/full", _("Create a backup"), ""),
+    "reboot": ("POST host/reboot", _("Reboot"), _("The device is away for some minutes.")),
+    "shutdown": ("POST host/shutdown", _("Shut down"), _("Nobody can switch it on again from here.")),
+    "start": ("POST addons/{}/start", _("Start"), ""),
+    "stop": ("POST addons/{}/stop", _("Stop"), ""),
+    "restart": ("POST addons/{}/restart", _("Restart"), ""),
+    "update": ("POST addons/{}/update", _("Update"), ""),
+    "restore": ("POST backups/{}/restore/full", _("Restore"), _("Everything on the device becomes as it was then.")),
+    "remove": ("POST backups/{}/remove", _("Remove"), _("The backup is gone for good.")),
 }  # fmt: skip
 OF_DEVICE = tuple(name for name, (call, *_) in CALLS.items() if "{}" not in call)
 LOGS = ("core", "supervisor", "host")
@@ -168,18 +171,22 @@ class HomeTab:
             sent = json.loads(request.body or b"{}")
             name, place = str(sent.get("name", "")), str(sent.get("place", "x"))
         except (ValueError, AttributeError):
-            return JsonResponse({"error": "JSON is expected."}, status=400)
+            return JsonResponse({"error": gettext("JSON is expected.")}, status=400)
         if name not in CALLS:
             raise PermissionDenied
         if is_serious(name) and sent.get("confirm") != row.device.name:
-            said = f"To confirm, type the name of the device: {row.device.name}."
+            said = gettext("To confirm, type the name of the device: %(name)s.") % {
+                "name": row.device.name
+            }
             return JsonResponse({"error": said}, status=400)
         user: Any = request.user
         try:
             one = wanted(name, place)
             if one.route.seconds > LONG:
                 ask_later(user, row, one)
-                shown: dict[str, Any] = {"value": "It is being done; see below how far it is."}
+                shown: dict[str, Any] = {
+                    "value": gettext("It is being done; see below how far it is.")
+                }
             else:
                 shown = told(ask(user, row, one))
         except Refused as refusal:

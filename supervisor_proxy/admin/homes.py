@@ -41,7 +41,9 @@ PER_PAGE = 50
 @admin.register(Home)
 class HomeAdmin(HomeTab, RecordAdmin):
     resource = "supervisor"
-    empty_hint = "Home Assistant devices appear here once their supervisor is added. They are checked every five minutes."
+    empty_hint = _(
+        "Home Assistant devices appear here once their supervisor is added. They are checked every five minutes."
+    )
     list_display = [
         "on", "organization", "core_shown", "system_shown", "supervisor_shown", "updates",
         "health_shown", "disk", "backed_up", "looked",
@@ -83,7 +85,7 @@ class HomeAdmin(HomeTab, RecordAdmin):
     @display(description=_("Health"), ordering="health")
     def health_shown(self, obj: Home) -> str:
         if obj.reason:
-            return badge("Not reached", "bad", obj.reason)
+            return badge(gettext("Not reached"), "bad", obj.reason)
         return badge(obj.get_health_display().capitalize(), HEALTHS[Home.Health(obj.health)])
 
     @display(description=_("Disk free"), ordering="disk_free")
@@ -177,7 +179,7 @@ class HomeAdmin(HomeTab, RecordAdmin):
 @admin.register(HomeAlert)
 class HomeAlertAdmin(RecordAdmin):
     resource = "supervisor"
-    empty_hint = "No device reports an issue, and no add-on has failed."
+    empty_hint = _("No device reports an issue, and no add-on has failed.")
     list_display = ["on", "organization", "kind", "about", "text", "created", "ended"]
     list_filter = [("supervisor__device__organization", ScopedRelatedFilter), "kind"]
     list_select_related = ["supervisor__device__organization"]

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -47,23 +48,25 @@ KEY_TONES = {
     Supervisor.KeyState.UNKNOWN: "bad",
 }
 # Buttons of the page, and which of them need confirmation.
-BUTTONS: Mapping[str, str] = {
-    "ping": "Ping",
-    "blink": "Identify",
-    "update": "Check for updates",
-    "restart": "Restart application",
-    "reboot": "Reboot",
-    "shutdown": "Shut down",
-    "purge": "Purge data",
-    "regenerate-api-key": "New key",
+BUTTONS: Mapping[str, str | Promise] = {
+    "ping": _("Ping"),
+    "blink": _("Identify"),
+    "update": _("Check for updates"),
+    "restart": _("Restart application"),
+    "reboot": _("Reboot"),
+    "shutdown": _("Shut down"),
+    "purge": _("Purge data"),
+    "regenerate-api-key": _("New key"),
 }
 OF_MANY = ("blink", "update", "restart", "reboot", "shutdown", "purge")
-EFFECTS: Mapping[str, str] = {
-    "restart": "The containers of the application stop and start again.",
-    "reboot": "The device is away for a while.",
-    "shutdown": "Nobody can switch it on again from here.",
-    "purge": "Everything in the application's /data is removed.",
-    "regenerate-api-key": "The application is restarted with the new key at its next update.",
+EFFECTS: Mapping[str, str | Promise] = {
+    "restart": _("The containers of the application stop and start again."),
+    "reboot": _("The device is away for a while."),
+    "shutdown": _("Nobody can switch it on again from here."),
+    "purge": _("Everything in the application's /data is removed."),
+    "regenerate-api-key": _(
+        "The application is restarted with the new key at its next update."
+    ),
 }
 
 
@@ -85,7 +88,9 @@ class SupervisorForm(RuleForm):
         super().__init__(*args, **kwargs)
         if "key" in self.fields and self.instance.key:
             self.initial["key"] = ""
-            self.fields["key"].help_text = "Stored. Leave it empty to keep what is stored."
+            self.fields["key"].help_text = gettext(
+                "Stored. Leave it empty to keep what is stored."
+            )
 
     def rule_values(self) -> dict[str, Any]:
         values = super().rule_values()
@@ -96,7 +101,9 @@ class SupervisorForm(RuleForm):
 
 @admin.register(Supervisor)
 class SupervisorAdmin(RuleAdmin):
-    empty_hint = "The portal calls balena and Home Assistant supervisors. Add the address and key of a device."
+    empty_hint = _(
+        "The portal calls balena and Home Assistant supervisors. Add the address and key of a device."
+    )
     search_rank = 5
     search_icon = "developer_board"
     resource = "supervisor"
@@ -244,12 +251,14 @@ class SupervisorAdmin(RuleAdmin):
             sent = json.loads(request.body or b"{}")
             name, force = str(sent.get("name", "")), sent.get("force") is True
         except (ValueError, AttributeError):
-            return JsonResponse({"error": "JSON is expected."}, status=400)
+            return JsonResponse({"error": gettext("JSON is expected.")}, status=400)
         if name not in BUTTONS:
             raise PermissionDenied
         route = balena.BY_NAME[name]
         if (is_serious(route) or force) and sent.get("confirm") != row.device.name:
-            said = f"To confirm, type the name of the device: {row.device.name}."
+            said = gettext("To confirm, type the name of the device: %(name)s.") % {
+                "name": row.device.name
+            }
             return JsonResponse({"error": said}, status=400)
         data = {"force": True} if force and route.takes_force else {}
         try:
@@ -264,9 +273,12 @@ def told(job: CallJob) -> dict[str, Any]:
         return {"error": str(job.refusal)}
     answer = job.answer
     if answer is None:
-        return {"error": "It is not done yet."}
+        return {"error": gettext("It is not done yet.")}
     if answer.is_locked:
-        return {"error": "An application on the device holds its lock.", "locked": True}
+        return {
+            "error": gettext("An application on the device holds its lock."),
+            "locked": True,
+        }
     value = MASK if job.wish.route.secret else answer.value
     return {"value": value} if answer.is_good else {"error": f"{answer.status}: {answer.text}"}
 

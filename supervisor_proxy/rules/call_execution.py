@@ -10,7 +10,6 @@ from datetime import timedelta
 from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.circuit import close_circuit, open_circuit, refusal_of
@@ -216,7 +215,7 @@ def hand_over(job: CallJob) -> None:
 
 def leave(job: CallJob) -> None:
     release_lease(job.call)
-    refuse(job, Refused(gettext("The call waited too long, so nothing was done."), code="late"))
+    refuse(job, Refused("The call waited too long, so nothing was done.", code="late"))
 
 
 # --- results
@@ -309,15 +308,11 @@ def refusal_of_hassio(job: CallJob, reply: Reply) -> Refused | None:
     """Return why a supervisor refused, where that is not about the portal's key."""
     if reply.status == FORBIDDEN and job.is_let_in:
         return NotPermitted(
-            gettext(
-                "The device does not allow this to the role that the portal's key has there."
-            ),
+            "The device does not allow this to the role that the portal's key has there.",
             code="device_role",
         )
     if hassio.not_ready(reply):
-        return Unreachable(
-            gettext("The supervisor starts or stops just now."), code="not_ready"
-        )
+        return Unreachable("The supervisor starts or stops just now.", code="not_ready")
     return None
 
 
@@ -358,8 +353,7 @@ def unreadable_answer(job: CallJob, answer: Answer) -> None:
     """Handle an answer that is not JSON, e.g. an HTML error page."""
     if answer.status == answers.NOT_FOUND:
         job.refusal = Refused(
-            gettext("The device does not know %(path)s.") % {"path": job.wish.path},
-            code="unsupported_by_device",
+            f"The device does not know {job.wish.path}.", code="unsupported_by_device"
         )
     else:
         job.refusal = BadAnswer(

@@ -21,7 +21,7 @@ from controller.base.admin import (
     display,
 )
 
-DAYS = [(0, "Never"), (30, "In 30 days"), (90, "In 90 days"), (365, "In a year")]
+DAYS = [(0, _("Never")), (30, _("In 30 days")), (90, _("In 90 days")), (365, _("In a year"))]
 
 
 class KeyForm(RuleForm):
@@ -62,7 +62,7 @@ class Own(RuleAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(Own):
-    empty_hint = "An API key has some of your permissions: choose the ones it needs."
+    empty_hint = _("An API key has some of your permissions: choose the ones it needs.")
     resource = "key"
     form = KeyForm
     delete_rule = api_keys.delete_key
@@ -117,7 +117,7 @@ class ApiKeyAdmin(Own):
 
 @admin.register(Session)
 class SessionAdmin(Own):
-    empty_hint = "Programs that sign in over the API appear here."
+    empty_hint = _("Programs that sign in over the API appear here.")
     resource = "session"
     list_display = ["user", "state", "address", "user_agent", "created", "last_seen"]
     list_select_related = ["user"]
@@ -137,5 +137,9 @@ class SessionAdmin(Own):
     @display(description=_("State"))
     def state(self, obj: Session) -> str:
         if obj.revoked is not None:
-            return badge("Ended", "mute", obj.revoked_because)
-        return badge("Open", "good") if obj.expires > timezone.now() else badge("Over", "mute")
+            return badge(gettext("Ended"), "mute", obj.revoked_because)
+        return (
+            badge(gettext("Open"), "good")
+            if obj.expires > timezone.now()
+            else badge(gettext("Over"), "mute")
+        )

@@ -22,7 +22,7 @@ TONES = {"done": "good", "refused": "warn", "failed": "bad"}
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(RecordAdmin):
-    empty_hint = "There are no changes yet."
+    empty_hint = _("There are no changes yet.")
     resource = "audit"
     list_display = ["when", "who", "what", "row", "result", "address"]
     list_filter = [

@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -21,18 +22,20 @@ from controller.base.admin import (
 from controller.base.errors import Refused
 
 INVITE = "user:update"
-DAYS = [(90, "In 90 days"), (30, "In 30 days"), (365, "In a year"), (0, "Never")]
+DAYS = [(90, _("In 90 days")), (30, _("In 30 days")), (365, _("In a year")), (0, _("Never"))]
 ROLES = {
-    Membership.Role.VIEWER: "Sees devices, charts and configurations. Changes nothing.",
-    Membership.Role.OPERATOR: "Also edits devices, pushes configurations and runs commands.",
-    Membership.Role.SITE_ADMIN: "Also opens terminals and manages gateways of the chosen sites.",
-    Membership.Role.ORG_ADMIN: "Everything in the organization, people included.",
-    Membership.Role.ADMIN: "Everything, and can hand over the organization.",
-    Membership.Role.GUEST: "Sees names and states of devices only.",
+    Membership.Role.VIEWER: _("Sees devices, charts and configurations. Changes nothing."),
+    Membership.Role.OPERATOR: _("Also edits devices, pushes configurations and runs commands."),
+    Membership.Role.SITE_ADMIN: _(
+        "Also opens terminals and manages gateways of the chosen sites."
+    ),
+    Membership.Role.ORG_ADMIN: _("Everything in the organization, people included."),
+    Membership.Role.ADMIN: _("Everything, and can hand over the organization."),
+    Membership.Role.GUEST: _("Sees names and states of devices only."),
 }
 SCOPES = [
-    ("device:read", "Devices"), ("monitoring:read", "Monitoring"), ("config:read", "Configurations"),
-    ("gateway:read", "Gateways"), ("location:read", "Locations"), ("command:read", "Commands"),
+    ("device:read", _("Devices")), ("monitoring:read", _("Monitoring")), ("config:read", _("Configurations")),
+    ("gateway:read", _("Gateways")), ("location:read", _("Locations")), ("command:read", _("Commands")),
 ]  # fmt: skip
 
 
@@ -94,7 +97,7 @@ class InviteForm(forms.Form):
             fields["organization"].widget = forms.HiddenInput()
             fields["sites"].label_from_instance = str
 
-    def roles(self) -> list[tuple[forms.boundfield.BoundWidget, str]]:
+    def roles(self) -> list[tuple[forms.boundfield.BoundWidget, str | Promise]]:
         """Return the choices of the role with their descriptions."""
         texts = {str(role): text for role, text in ROLES.items()}
         return [(one, texts[str(one.data["value"])]) for one in self["role"].subwidgets]
@@ -156,7 +159,7 @@ def page(admin: Any, request: HttpRequest) -> HttpResponse:
     )
     form = InviteForm(request.POST or None, user=user, initial=wanted)
     context = admin.admin_site.each_context(request) | {
-        "title": gettext("Invite a person"), "crumb": "Invite a person", "form": form, "opts": admin.opts,
+        "title": gettext("Invite a person"), "crumb": gettext("Invite a person"), "form": form, "opts": admin.opts,
         "back": admin_url(Organization, "changelist"),
     }  # fmt: skip
     name = "invite.html"

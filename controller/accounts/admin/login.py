@@ -45,9 +45,9 @@ class SignInForm(AuthenticationForm):
         code = str(self.data.get(self.add_prefix("code"), "")).strip()
         try:
             if not code:
-                raise Refused(
+                raise Refused(  # noqa: TRY301
                     gettext("Enter the code of your authenticator app, or a backup code.")
-                )  # noqa: TRY301
+                )
             mfa.verify_code(user, code)
         except Refused as error:
             raise forms.ValidationError(str(error)) from error

@@ -214,7 +214,11 @@ class OrganizationAdmin(RuleAdmin):
 
     @display(description=_("State"), ordering="is_active")
     def state(self, obj: Organization) -> str:
-        return badge("Active", "good") if obj.is_active else badge("Inactive", "mute")
+        return (
+            badge(gettext("Active"), "good")
+            if obj.is_active
+            else badge(gettext("Inactive"), "mute")
+        )
 
     @display(description=_("Members"), ordering="member_count")
     def members(self, obj: Any) -> int:

@@ -99,7 +99,9 @@ def list_of(page: str) -> Any:
 
 @admin.register(SavedFilter)
 class SavedFilterAdmin(RuleAdmin):
-    empty_hint = "Filter, search or sort any list, and save the result under a name above it."
+    empty_hint = _(
+        "Filter, search or sort any list, and save the result under a name above it."
+    )
     resource = "filter"
     delete_rule = rules.delete_filter
     list_display = ["opens", "of_list", "shared", "user", "created"]
@@ -125,7 +127,7 @@ class SavedFilterAdmin(RuleAdmin):
 
     @display(description=_("Shared with"), ordering="organization__name")
     def shared(self, obj: SavedFilter) -> str:
-        return str(obj.organization) if obj.organization else badge("Nobody", "mute")
+        return str(obj.organization) if obj.organization else badge(gettext("Nobody"), "mute")
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view

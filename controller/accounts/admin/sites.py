@@ -89,7 +89,7 @@ class GrantInline(RuleTabularInline):
 
 @admin.register(Site)
 class SiteAdmin(RuleAdmin):
-    empty_hint = "A site groups devices and people within an organization."
+    empty_hint = _("A site groups devices and people within an organization.")
     search_rank = 12
     search_icon = "apartment"
     change_form_after_template = "portal/part_charts.html"
@@ -141,4 +141,8 @@ class SiteAdmin(RuleAdmin):
 
     @display(description=_("State"), ordering="is_active")
     def state(self, obj: Site) -> str:
-        return badge("Active", "good") if obj.is_active else badge("Inactive", "mute")
+        return (
+            badge(gettext("Active"), "good")
+            if obj.is_active
+            else badge(gettext("Inactive"), "mute")
+        )

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -31,7 +32,11 @@ class UploadForm(forms.Form):
     import_file = forms.FileField(
         label=_("File"),
         widget=UnfoldAdminFileFieldWidget,
-        help_text=f"CSV or XLSX, at most {MOST_ROWS} rows and {MOST_BYTES >> 20} MiB.",
+        help_text=format_lazy(
+            _("CSV or XLSX, at most {rows} rows and {size} MiB."),
+            rows=MOST_ROWS,
+            size=MOST_BYTES >> 20,
+        ),
     )
 
 

@@ -26,7 +26,7 @@ class TokenForm(RuleForm):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(RuleAdmin):
-    empty_hint = "A program signs in with a token. The token is shown once."
+    empty_hint = _("A program signs in with a token. The token is shown once.")
     resource = "token"
     form = TokenForm
     delete_rule = rules.revoke_token

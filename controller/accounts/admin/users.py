@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts import rules
@@ -178,8 +179,12 @@ class UserAdmin(DjangoUserAdmin, RuleAdmin):  # type: ignore[misc, type-arg]
     @display(description=_("Kind"))
     def kind(self, obj: User) -> str:
         if not obj.is_active:
-            return badge("Inactive", "mute")
-        return badge("Superuser", "busy") if obj.is_superuser else badge("User", "good")
+            return badge(gettext("Inactive"), "mute")
+        return (
+            badge(gettext("Superuser"), "busy")
+            if obj.is_superuser
+            else badge(gettext("User"), "good")
+        )
 
     @display(description=_("Organizations"), ordering="organization_count")
     def organizations(self, obj: Any) -> int:

@@ -69,12 +69,17 @@ class Versioned:
         row = self.row_for(request, str(pk), "read")
         rows = self.mine(request).filter(row=pk).defer("values").order_by("-number")
         return self.listed(
-            request, f"Versions of {row}", rows, admin_url(self.model, "change", pk)
+            request,
+            gettext("Versions of %(row)s") % {"row": row},
+            rows,
+            admin_url(self.model, "change", pk),
         )
 
     def deleted(self, request: HttpRequest) -> HttpResponse:
         rows = rules.latest_of_deleted(self.resource) & self.mine(request)
-        title = f"Deleted {self.opts.verbose_name_plural}"
+        title = gettext("Deleted %(verbose_name_plural)s") % {
+            "verbose_name_plural": self.opts.verbose_name_plural
+        }
         return self.listed(request, title, rows, admin_url(self.model, "changelist"))
 
     def listed(

@@ -4,20 +4,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0011_plain_help'),
+        ("accounts", "0011_plain_help"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='user',
-            name='time_zone',
-            field=models.CharField(blank=True, default='', help_text='Zone in which times are shown, such as Europe/Berlin. Empty follows the browser.', max_length=64),
+            model_name="user",
+            name="time_zone",
+            field=models.CharField(
+                blank=True,
+                default="",
+                help_text="Zone in which times are shown, such as Europe/Berlin. Empty follows the browser.",
+                max_length=64,
+            ),
         ),
         migrations.AlterField(
-            model_name='user',
-            name='language',
-            field=models.CharField(blank=True, default='', help_text='Code of the language of pages and e-mails. Empty follows the browser.', max_length=10),
+            model_name="user",
+            name="language",
+            field=models.CharField(
+                blank=True,
+                default="",
+                help_text="Code of the language of pages and e-mails. Empty follows the browser.",
+                max_length=10,
+            ),
         ),
     ]

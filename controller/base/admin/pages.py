@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.db.models import Model
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 
 from controller.base.admin.unfold import UnfoldAdminTextInputWidget
@@ -15,7 +16,7 @@ def admin_url(model: type[Model], page: str, *args: object) -> str:
     return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)
 
 
-def badge(text: str, tone: str, title: str = "") -> str:
+def badge(text: str | Promise, tone: str, title: str | Promise = "") -> str:
     """Return a status badge; `tone` is ``good``, ``bad``, ``warn``, ``busy`` or ``mute``."""
     return format_html('<span class="badge badge-{}" title="{}">{}</span>', tone, title, text)
 

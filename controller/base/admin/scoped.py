@@ -7,7 +7,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
+from django.utils.functional import Promise
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from controller.base.admin.permissions import Permissions
 from controller.base.admin.unfold import (
@@ -42,7 +44,7 @@ class ScopedAdmin(Permissions, ModelAdmin):
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
     }
 
-    empty_hint = ""  # Text of an empty list.
+    empty_hint: str | Promise = ""  # Text of an empty list.
     # Position of this model's matches in the global search; 0 leaves the model out.
     search_rank = 0
     search_icon = ""
@@ -70,7 +72,7 @@ class ScopedAdmin(Permissions, ModelAdmin):
         for form in [main, *(form for formset in formsets for form in formset.forms)]:
             hide_secrets(form, request.user)
         if context.get("original") is not None and context.get("title") in {
-            f"{verb} {self.opts.verbose_name}" for verb in ("Change", "View")
+            f"{verb} {self.opts.verbose_name}" for verb in (gettext("Change"), gettext("View"))
         }:
             context["title"] = capfirst(str(self.opts.verbose_name))
         if context.get("errors"):

@@ -10,7 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization
 from controller.base.admin import RuleAdmin, admin_url
@@ -33,8 +35,8 @@ class DeviceKind:
     """A kind of device, with the page that adds it."""
 
     key: str
-    title: str
-    text: str
+    title: str | Promise
+    text: str | Promise
     icon: str
     view: str = ""
     permission: str = ADD
@@ -51,34 +53,34 @@ class DeviceKind:
 
 KINDS = (
     DeviceKind(
-        "ssh", "Linux host over SSH",
-        "Debian, Ubuntu, Alpine and others. The portal signs in and writes files. "
-        "Nothing is installed.",
+        "ssh", _("Linux host over SSH"),
+        _("Debian, Ubuntu, Alpine and others. The portal signs in and writes files. "
+        "Nothing is installed."),
         "terminal", strategy=DeviceConnection.Strategy.LINUX_FILES,
     ),
     DeviceKind(
         "agent", "OpenWrt with its agent",
-        "The device calls the portal, so this works behind NAT. You paste one command.",
+        _("The device calls the portal, so this works behind NAT. You paste one command."),
         "router",
     ),
     DeviceKind(
         "uci", "OpenWrt without an agent",
-        "The portal signs in over SSH and sets UCI. Nothing is installed.",
+        _("The portal signs in over SSH and sets UCI. Nothing is installed."),
         "router", strategy=DeviceConnection.Strategy.OPENWRT_UCI,
     ),
     DeviceKind(
-        "appliance", "balena or Home Assistant",
-        "The portal calls the supervisor of the device, directly or through its add-on.",
+        "appliance", _("balena or Home Assistant"),
+        _("The portal calls the supervisor of the device, directly or through its add-on."),
         "developer_board", "supervisor_proxy_supervisor_add", "supervisor:create",
     ),
     DeviceKind(
-        "gateway", "Gateway of a vendor",
+        "gateway", _("Gateway of a vendor"),
         "MikroTik, OPNsense, pfSense, UniFi, Omada or Proxmox, through its API.",
         "security", "networks_gateway_add", "gateway:create",
     ),
     DeviceKind(
-        "scan", "Find devices on a network",
-        "Scan addresses, then choose which of the devices found to add.",
+        "scan", _("Find devices on a network"),
+        _("Scan addresses, then choose which of the devices found to add."),
         "radar", "discovery_scan_add", "discovery:run",
     ),
 )  # fmt: skip
@@ -101,7 +103,7 @@ class AddsDevices(RuleAdmin):
     def add_page(self, request: HttpRequest, name: str, more: dict[str, Any]) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
             "title": gettext("Add a device"),
-            "crumb": "Add a device",
+            "crumb": gettext("Add a device"),
             "opts": self.opts,
         }
         response = TemplateResponse(request, f"admin/devices/device/{name}", context | more)
@@ -240,31 +242,47 @@ def first_steps(device: Device) -> list[dict[str, Any]]:
     """Return the steps from the new device to its applied configuration."""
     config: Config | None = Config.objects.filter(device=device).first()
     push = Push.objects.filter(config__device=device).first()
-    steps = [step("Device added", relative_time(device.created))]
+    steps = [step(gettext("Device added"), relative_time(device.created))]
     if config is None or config.desired is None:
-        return [*steps, step("No configuration", "Choose templates on the device's page.")]
-    steps.append(step("Configuration prepared", prepared(config.desired)))
+        return [
+            *steps,
+            step(
+                gettext("No configuration"), gettext("Choose templates on the device's page.")
+            ),
+        ]
+    steps.append(step(gettext("Configuration prepared"), prepared(config.desired)))
     if config.status == Config.Status.APPLIED:
-        return [*steps, step("Pushed"), step("Applied", "The device has its configuration.")]
+        return [
+            *steps,
+            step(gettext("Pushed")),
+            step(gettext("Applied"), gettext("The device has its configuration.")),
+        ]
     if config.status == Config.Status.ERROR:
         reason = config.render_error or config.error_reason
-        return [*steps, step("Not applied", reason, state="bad")]
+        return [*steps, step(gettext("Not applied"), reason, state="bad")]
     if push is None:
-        waits = "The device has no working connection, so nothing is pushed."
-        return [*steps, step("Not pushed", waits, state="bad")]
+        waits = gettext("The device has no working connection, so nothing is pushed.")
+        return [*steps, step(gettext("Not pushed"), waits, state="bad")]
     if push.reason and push.state == Push.State.QUEUED:
-        return [*steps, step("Waiting for the next attempt", push.reason, is_open=True)]
+        return [
+            *steps,
+            step(gettext("Waiting for the next attempt"), push.reason, is_open=True),
+        ]
     sending = push.state == Push.State.APPLYING
     return [
         *steps,
-        step("Pushing" if sending else "Waiting for a worker", is_open=True),
-        step("Applied", state="later"),
+        step(gettext("Pushing") if sending else gettext("Waiting for a worker"), is_open=True),
+        step(gettext("Applied"), state="later"),
     ]
 
 
 def prepared(snapshot: Snapshot) -> str:
     count = len(list(unpacked(bytes(snapshot.archive))))
-    return f"{count} file{'s'[: count != 1]}" if count else "No template is chosen: no files."
+    return (
+        f"{count} file{'s'[: count != 1]}"
+        if count
+        else gettext("No template is chosen: no files.")
+    )
 
 
 def step(

@@ -28,16 +28,16 @@ SSH_PORT = 22
 PLACE = (
     "organization", "name", "mac_address", "group", "site", "templates", "example",
 )  # fmt: skip
-NEEDS_LOGIN = "Choose credentials, or enter a user name with a password or a private key."
+NEEDS_LOGIN = _("Choose credentials, or enter a user name with a password or a private key.")
 
 
-def text_field(label: str, *, required: bool = False, **more: Any) -> forms.CharField:
+def text_field(label: Any, *, required: bool = False, **more: Any) -> forms.CharField:
     return forms.CharField(
         label=label, required=required, widget=UnfoldAdminTextInputWidget, **more
     )
 
 
-def secret_field(label: str, **more: Any) -> forms.CharField:
+def secret_field(label: Any, **more: Any) -> forms.CharField:
     widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
     return forms.CharField(label=label, required=False, strip=False, widget=widget, **more)
 
@@ -68,8 +68,8 @@ class SshDeviceForm(forms.Form):
         Credentials.objects.none(), required=False, widget=UnfoldAdminSelectWidget,
         empty_label=_("New user name and secret"),
     )  # fmt: skip
-    username = text_field("User name", max_length=256)
-    password = secret_field("Password")
+    username = text_field(_("User name"), max_length=256)
+    password = secret_field(_("Password"))
     key = forms.CharField(
         label=_("Private key"), required=False,
         help_text=_("The whole file, in OpenSSH or PEM format."),
@@ -77,15 +77,15 @@ class SshDeviceForm(forms.Form):
             attrs={"rows": 3, "spellcheck": "false", "class": "mono"}
         ),
     )  # fmt: skip
-    passphrase = secret_field("Passphrase of the key")
+    passphrase = secret_field(_("Passphrase of the key"))
     organization = forms.ModelChoiceField(
         Organization.objects.none(), widget=UnfoldAdminSelectWidget
     )
     name = text_field(
-        "Name", max_length=64, help_text=_("Leave empty to use the device's host name.")
+        _("Name"), max_length=64, help_text=_("Leave empty to use the device's host name.")
     )
     mac_address = text_field(
-        "MAC address", max_length=17, help_text=_("Leave empty to read it from the device.")
+        _("MAC address"), max_length=17, help_text=_("Leave empty to read it from the device.")
     )
     group = OwnedChoice(
         DeviceGroup.objects.none(), required=False, widget=UnfoldAdminSelectWidget,

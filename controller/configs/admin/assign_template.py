@@ -83,7 +83,7 @@ class Assignable(RuleAdmin):
         term = request.GET.get("q", "").strip()
         found = devices.filter(name__icontains=term) if term else devices
         context = self.admin_site.each_context(request) | {
-            "title": gettext("Assign %(template)s") % {"template": template}, "crumb": "Assign to devices", "opts": self.opts,
+            "title": gettext("Assign %(template)s") % {"template": template}, "crumb": gettext("Assign to devices"), "opts": self.opts,
             "original": template,
             "rows": found[:SHOWN], "count": found.count(), "shown": SHOWN, "term": term,
             "back": admin_url(Template, "change", template.pk),

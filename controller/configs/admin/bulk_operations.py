@@ -54,7 +54,7 @@ class ChooseForm(forms.Form):
         field: Any = self.fields["chosen"]
         field.label, field.queryset = action.asks.capitalize(), rules.choices(batch, batch.user)
         if action.asks == "group":
-            field.required, field.empty_label = False, "No group"
+            field.required, field.empty_label = False, gettext("No group")
         several = batch.organization_id is None
         field.label_from_instance = lambda row: (
             f"{row} ({row.organization or 'shared'})" if several else str(row)
@@ -64,7 +64,9 @@ class ChooseForm(forms.Form):
 
 @admin.register(DeviceBatch)
 class DeviceBatchAdmin(ScopedAdmin):
-    empty_hint = "Select devices in their list and choose an action. A draft shows its effect before anything changes."
+    empty_hint = _(
+        "Select devices in their list and choose an action. A draft shows its effect before anything changes."
+    )
     resource = "device"
     list_display = ["title", "owner", "user", "status", "progress", "begun"]
     list_filter = [("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter),
@@ -176,12 +178,12 @@ class DeviceBatchAdmin(ScopedAdmin):
         return {
             "batch": batch,
             "heading": batch.title,
-            "about": f"{self.owner(batch)} · by {batch.user or 'a deleted user'}",
+            "about": f"{self.owner(batch)} · by {batch.user or gettext('a deleted user')}",
             "waits": batch.waiting if batch.state == State.RUNNING else 0,
             "total": batch.total - batch.left,
             "stops": batch.state == State.RUNNING and self.may(request, "delete", batch),
             "status": self.status(batch),
-            "said": "Message",
+            "said": gettext("Message"),
             "card": stacked_bar([
                 {"label": state.label, "count": count, "tone": ROW_TONES[state], "link": here}
                 for state, count in counts

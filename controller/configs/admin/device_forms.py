@@ -15,13 +15,13 @@ from controller.devices.models import Device
 
 PREFIX = "config_"
 CONFIG_FIELDS = [f"{PREFIX}{name}" for name in ("backend", "templates", "context", "config")]
-NO_CONFIG = [("", "Not managed: inventory only"), *Backend.choices]
+NO_CONFIG = [("", _("Not managed: inventory only")), *Backend.choices]
 
 
 class DeviceForm(RuleForm):
     config_backend = forms.ChoiceField(
         label=_("Backend"), choices=NO_CONFIG, required=False,
-        widget=UnfoldAdminSelectWidget(attrs={"aria-label": "Backend"}),
+        widget=UnfoldAdminSelectWidget(attrs={"aria-label": _("Backend")}),
         help_text=_("Format of the device's configuration files."),
     )  # fmt: skip
     config_templates = TemplatesField(

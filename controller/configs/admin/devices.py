@@ -53,7 +53,9 @@ from controller.devices.models import Device
 
 @admin.register(Device)
 class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable, RuleAdmin):
-    empty_hint = "Add a device here, import a table, or let devices register themselves with the shared secret of an organization."
+    empty_hint = _(
+        "Add a device here, import a table, or let devices register themselves with the shared secret of an organization."
+    )
     search_rank = 1
     search_icon = "router"
     resource = "device"
@@ -110,7 +112,11 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
     @display(description=_("Health"), ordering="monitoring__health")
     def health_state(self, obj: Device) -> str:
         row = getattr(obj, "monitoring", None)
-        since = f"Since {row.since:%Y-%m-%d %H:%M} UTC" if row else "It was never measured."
+        since = (
+            gettext("Since %(since)s UTC") % {"since": format(row.since, "%Y-%m-%d %H:%M")}
+            if row
+            else gettext("It was never measured.")
+        )
         return health_badge(obj, since)
 
     @display(description=_("Presence"), ordering="presence__state")
@@ -255,9 +261,9 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
         user: Any = request.user
         if config is None or not user.has_perm_on("config:update", device):
             return []
-        verbs = [("repair", "Push again")] if config.drifted_at else []
+        verbs = [("repair", gettext("Push again"))] if config.drifted_at else []
         asks = config.applied_id and not config.is_retired and device.management_ip
-        return [*verbs, ("check", "Check for drift")] if asks else verbs
+        return [*verbs, ("check", gettext("Check for drift"))] if asks else verbs
 
     def response_add(
         self, request: HttpRequest, obj: Any, *args: Any, **kw: Any
@@ -362,11 +368,11 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
 
     @action(description=_("Deactivate"), icon="power_settings_new", permissions=["deactivate"])
     def deactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.switch(request, object_id, rules.deactivate, "Deactivate")
+        return self.switch(request, object_id, rules.deactivate, gettext("Deactivate"))
 
     @action(description=_("Activate"), icon="play_arrow", permissions=["activate"])
     def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.switch(request, object_id, rules.activate, "Activate")
+        return self.switch(request, object_id, rules.activate, gettext("Activate"))
 
     def switch(
         self, request: HttpRequest, object_id: str, rule: Any, verb: str

@@ -30,7 +30,7 @@ TONES = {
     Enrollment.State.APPROVED: "good",
     Enrollment.State.REJECTED: "mute",
 }
-COMPARE = (
+COMPARE = _(
     "Compare the fingerprint with the one that the device shows. Only the holder of its private "
     "key can have sent this request."
 )
@@ -38,7 +38,9 @@ COMPARE = (
 
 @admin.register(Enrollment)
 class EnrollmentAdmin(RuleAdmin):
-    empty_hint = "Devices that enroll with their own key wait here for approval. Turn enrollment on in the settings of the organization."
+    empty_hint = _(
+        "Devices that enroll with their own key wait here for approval. Turn enrollment on in the settings of the organization."
+    )
     search_rank = 6
     search_icon = "how_to_reg"
     resource = "device"
@@ -92,11 +94,11 @@ class EnrollmentAdmin(RuleAdmin):
 
     @admin.action(description=_("Approve selected devices"), permissions=["decide"])
     def approve_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.for_many(request, queryset, rules.approve, "Approved")
+        self.for_many(request, queryset, rules.approve, gettext("Approved"))
 
     @admin.action(description=_("Reject selected devices"), permissions=["decide"])
     def reject_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.for_many(request, queryset, rules.reject, "Rejected")
+        self.for_many(request, queryset, rules.reject, gettext("Rejected"))
 
     def for_many(
         self,
@@ -119,14 +121,27 @@ class EnrollmentAdmin(RuleAdmin):
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row: Enrollment = self.row_for(request, object_id, "create")
         there = rules.same_mac(row)
-        texts = [f"{row.name} ({row.mac_address}) has the key {row.fingerprint}.", COMPARE]
+        texts: list[Any] = [
+            gettext("%(name)s (%(mac_address)s) has the key %(fingerprint)s.")
+            % {
+                "name": row.name,
+                "mac_address": row.mac_address,
+                "fingerprint": row.fingerprint,
+            },
+            COMPARE,
+        ]
         if there is not None:
             texts.append(
-                f"{there.name} has this MAC address already: the one that asks takes its place "
-                "and configuration, and the former one's key is worth nothing any more."
+                gettext(
+                    "%(there)s has this MAC address already: the one that asks takes its place "
+                    "and configuration, and the former one's key is worth nothing any more."
+                )
+                % {"there": there.name}
             )
         if request.method != "POST":
-            return self.asked(request, row, "Approve", texts, is_dangerous=there is not None)
+            return self.asked(
+                request, row, gettext("Approve"), texts, is_dangerous=there is not None
+            )
         try:
             device = rules.approve(row, by=request.user, replaces=there is not None)  # type: ignore[arg-type]
         except Refused as error:
@@ -143,8 +158,11 @@ class EnrollmentAdmin(RuleAdmin):
     def reject(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row: Enrollment = self.row_for(request, object_id, "create")
         if request.method != "POST":
-            texts = [f"The key {row.fingerprint} is rejected, also in later requests."]
-            return self.asked(request, row, "Reject", texts, is_dangerous=True)
+            texts: list[Any] = [
+                gettext("The key %(fingerprint)s is rejected, also in later requests.")
+                % {"fingerprint": row.fingerprint}
+            ]
+            return self.asked(request, row, gettext("Reject"), texts, is_dangerous=True)
         try:
             rules.reject(row, by=request.user)  # type: ignore[arg-type]
         except Refused as error:
@@ -156,7 +174,7 @@ class EnrollmentAdmin(RuleAdmin):
         request: HttpRequest,
         row: Enrollment,
         verb: str,
-        texts: list[str],
+        texts: list[Any],
         *,
         is_dangerous: bool,
     ) -> TemplateResponse:

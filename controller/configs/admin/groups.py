@@ -49,7 +49,7 @@ class GroupForm(RuleForm):
 
 @admin.register(DeviceGroup)
 class DeviceGroupAdmin(Versioned, RuleAdmin):
-    empty_hint = "A group gives its devices the same templates and variables."
+    empty_hint = _("A group gives its devices the same templates and variables.")
     search_rank = 8
     search_icon = "workspaces"
     change_form_after_template = "portal/part_charts.html"

@@ -18,9 +18,9 @@ from controller.devices.models import Device, DeviceGroup
 from geo.rules.device_locations import drop_foreign_places
 
 PARTS = [
-    ("kept", "Stays with it"), ("added", "Comes with the new organization"),
-    ("dropped", "Is left behind"), ("revoked", "Is revoked"),
-    ("undefined", "Variables that nothing would define then"),
+    ("kept", _("Stays with it")), ("added", _("Comes with the new organization")),
+    ("dropped", _("Is left behind")), ("revoked", _("Is revoked")),
+    ("undefined", _("Variables that nothing would define then")),
 ]  # fmt: skip
 
 

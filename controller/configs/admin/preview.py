@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, JsonResponse
+from django.utils.translation import gettext
 
 from controller.base import masking
 from controller.base.errors import Refused
@@ -29,18 +30,18 @@ class BadRequest(Exception):
 def read(request: HttpRequest) -> dict[str, Any]:
     """Parse the unsaved state sent by a page; raise BadRequest if malformed."""
     if len(request.body) > LARGEST_REQUEST:
-        raise BadRequest("This configuration is too large to preview.")
+        raise BadRequest(gettext("This configuration is too large to preview."))
     try:
         sent = json.loads(request.body or b"{}")
     except ValueError as error:
-        raise BadRequest("The configuration is not JSON.") from error
+        raise BadRequest(gettext("The configuration is not JSON.")) from error
     if not isinstance(sent, dict):
-        raise BadRequest("An object is expected.")
+        raise BadRequest(gettext("An object is expected."))
     for name in ("config", "context", "default_values"):
         if not isinstance(sent.get(name, {}), dict):
-            raise BadRequest(f"{name}: a JSON object is expected.")
+            raise BadRequest(gettext("%(name)s: a JSON object is expected.") % {"name": name})
     if sent.get("backend", Backend.OPENWRT) not in Backend.values:
-        raise BadRequest("There is no such backend.")
+        raise BadRequest(gettext("There is no such backend."))
     return sent
 
 
@@ -78,7 +79,7 @@ def of_template(sent: Mapping[str, Any], device: Device | None, user: Any) -> Js
     """Preview a template by itself, or with the variables of a device."""
     backend = str(sent.get("backend") or Backend.OPENWRT)
     draft = Template(
-        name=str(sent.get("name") or "this template"),
+        name=str(sent.get("name") or gettext("this template")),
         backend=backend,
         config=sent.get("config", {}),
         default_values=sent.get("default_values", {}),

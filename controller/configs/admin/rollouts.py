@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
@@ -28,9 +29,9 @@ VERBS: dict[str, Any] = {
     "roll-back": rules.roll_back,
 }
 PARTS = [
-    ("taken", "Have it", "good"), ("failed", "Refused it", "bad"),
-    ("gone", "Offline since", "bad"), ("waiting", "Not yet", "busy"),
-    ("left_out", "Away or in error before", "mute"), ("later", "In later waves", "faint"),
+    ("taken", _("Have it"), "good"), ("failed", _("Refused it"), "bad"),
+    ("gone", _("Offline since"), "bad"), ("waiting", _("Not yet"), "busy"),
+    ("left_out", _("Away or in error before"), "mute"), ("later", _("In later waves"), "faint"),
 ]  # fmt: skip
 NAMED_MOST = 50
 
@@ -44,7 +45,9 @@ class RolloutForm(WaveForm):
 
 @admin.register(Rollout)
 class RolloutAdmin(WaveAdmin):
-    empty_hint = "A rollout applies a template's new version to a few devices first. Start one on the template's page."
+    empty_hint = _(
+        "A rollout applies a template's new version to a few devices first. Start one on the template's page."
+    )
     resource = "template"
     verbs = VERBS
     progress_template = "portal/rollout.html"
@@ -74,7 +77,7 @@ class RolloutAdmin(WaveAdmin):
 
     @display(description=_("Organization"), ordering="template__organization__name")
     def owner(self, obj: Rollout) -> str:
-        shared = badge("Shared", "busy")
+        shared = badge(gettext("Shared"), "busy")
         return str(obj.template.organization) if obj.template.organization else shared
 
     def page_of(self, request: HttpRequest, rollout: Rollout) -> dict[str, Any]:

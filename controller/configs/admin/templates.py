@@ -105,7 +105,9 @@ class TemplateForm(RuleForm):
 
 @admin.register(Template)
 class TemplateAdmin(Assignable, Versioned, RuleAdmin):
-    empty_hint = "A template is a part of a configuration that many devices share. Start with one for all: time zone, DNS, NTP."
+    empty_hint = _(
+        "A template is a part of a configuration that many devices share. Start with one for all: time zone, DNS, NTP."
+    )
     search_rank = 7
     search_icon = "description"
     resource = "template"
@@ -155,7 +157,7 @@ class TemplateAdmin(Assignable, Versioned, RuleAdmin):
 
     @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Template) -> str:
-        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+        return str(obj.organization) if obj.organization else badge(gettext("Shared"), "busy")
 
     @display(description=_("Backend"), ordering="backend")
     def backend_name(self, obj: Template) -> str:
@@ -164,8 +166,8 @@ class TemplateAdmin(Assignable, Versioned, RuleAdmin):
     @display(description=_("Role"), ordering="-required")
     def role(self, obj: Template) -> str:
         if obj.required:
-            return badge("Required", "warn")
-        return badge("By default", "good") if obj.default else "-"
+            return badge(gettext("Required"), "warn")
+        return badge(gettext("By default"), "good") if obj.default else "-"
 
     @display(description=_("Devices"), ordering="device_count")
     def used(self, obj: Any) -> int:
@@ -246,7 +248,7 @@ class TemplateAdmin(Assignable, Versioned, RuleAdmin):
         )
         device = rows.filter(pk=str(pk)).first()
         if device is None or not user.has_perm_on("device:secret", device):
-            raise preview.BadRequest("You may not see the variables of this device.")
+            raise preview.BadRequest(gettext("You may not see the variables of this device."))
         return device
 
     def schema(self, request: HttpRequest, backend: str) -> HttpResponse:

@@ -28,7 +28,7 @@ TONES: dict[str, str] = {
     State.DRAFT: "mute", State.RUNNING: "busy", State.PAUSED: "warn", State.DONE: "good",
     State.HALTED: "bad", State.STOPPED: "mute", State.ROLLED_BACK: "mute",
 }  # fmt: skip
-LABELS = {"pause": "Seconds for each wave", "allowed": "Percent that may fail"}
+LABELS = {"pause": _("Seconds for each wave"), "allowed": _("Percent that may fail")}
 
 
 class WaveForm(RuleForm):

@@ -79,7 +79,7 @@ def create_draft(user: User, kind: str, devices: Any) -> DeviceBatch:
         kind=kind,
         user=user,
         organization=Organization.objects.get(pk=owners.pop()) if len(owners) == 1 else None,
-        title=Kind(kind).label,
+        title=str(Kind(kind).label),
     )
     batch.save()
     DeviceBatchRow.objects.bulk_create(

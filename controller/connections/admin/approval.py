@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import User
@@ -31,7 +32,7 @@ class Approvable(RuleAdmin):
         description=_("Approve for passwords"), icon="verified_user", permissions=["approve"]
     )
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.switch(request, object_id, approve, "Approve for passwords")
+        return self.switch(request, object_id, approve, gettext("Approve for passwords"))
 
     def switch(
         self, request: HttpRequest, object_id: str, rule: Any, verb: str

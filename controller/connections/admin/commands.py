@@ -36,6 +36,7 @@ TONES = {
 }
 # Failures first; a batch's page shows this many results.
 RESULTS = 200
+MINUTE = 60
 WORST_FIRST = [
     Command.Status.FAILED, Command.Status.UNKNOWN, Command.Status.IN_PROGRESS,
     Command.Status.CANCELLED, Command.Status.SUCCESS,
@@ -51,7 +52,9 @@ def state_of(command: Command) -> str:
 @admin.register(Command)
 class CommandAdmin(RecordAdmin):
     resource = "command"
-    empty_hint = "Send commands from the page of a device, or to many devices from their list."
+    empty_hint = _(
+        "Send commands from the page of a device, or to many devices from their list."
+    )
     list_display = ["on", "organization", "kind", "asked", "state", "sent", "took"]
     list_filter = [
         ("device__organization", ScopedRelatedFilter), ("status", ChoicesDropdownFilter),
@@ -104,11 +107,9 @@ class CommandAdmin(RecordAdmin):
         if obj.started is None or obj.ended is None:
             return "-"
         seconds = (obj.ended - obj.started).total_seconds()
-        return (
-            gettext("%(seconds)s s") % {"seconds": format(seconds, ".1f")}
-            if seconds < 60
-            else timesince(obj.started, obj.ended)
-        )  # noqa: PLR2004
+        if seconds < MINUTE:
+            return f"{seconds:.1f} s"
+        return timesince(obj.started, obj.ended)
 
     @display(description=_("Output"))
     def live(self, obj: Command) -> str:
@@ -119,7 +120,7 @@ class CommandAdmin(RecordAdmin):
 @admin.register(CommandBatch)
 class BatchAdmin(RecordAdmin):
     resource = "command"
-    empty_hint = "Select devices in their list to run a command on all of them."
+    empty_hint = _("Select devices in their list to run a command on all of them.")
     list_display = ["name", "organization", "kind", "progress", "sent"]
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
@@ -143,7 +144,7 @@ class BatchAdmin(RecordAdmin):
         ended = obj.total - obj.in_progress
         troubled = obj.failed + obj.unknown
         tone = "busy" if obj.in_progress else "bad" if troubled else "good"
-        more = f", {troubled} in trouble" if troubled else ""
+        more = gettext(", %(troubled)s in trouble") % {"troubled": troubled} if troubled else ""
         return badge(f"{ended} of {obj.total}{more}", tone)
 
     @display(description=_("Sent"), ordering="created")
@@ -188,7 +189,7 @@ def results_of(request: HttpRequest, batch: Any) -> dict[str, Any]:
         "heading": label_of(batch.type),
         "about": str(batch.organization),
         "total": batch.total,
-        "said": "Last line of its output",
+        "said": gettext("Last line of its output"),
         "card": stacked_bar(
             [
                 {

@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleForm, RuleStackedInline, badge, display
@@ -50,8 +51,12 @@ class ConnectionInline(RuleStackedInline):
     @display(description=_("Last attempt"))
     def last(self, obj: DeviceConnection) -> str:
         if obj.last_attempt is None:
-            return badge("Not tried yet", "mute")
-        shown = badge("Working", "good") if obj.is_working else badge("Failed", "bad")
+            return badge(gettext("Not tried yet"), "mute")
+        shown = (
+            badge(gettext("Working"), "good")
+            if obj.is_working
+            else badge(gettext("Failed"), "bad")
+        )
         when = obj.last_attempt.strftime("%Y-%m-%d %H:%M:%S %Z")
         return format_html(
             "{} {} <span class='subtle'>{}</span>", shown, obj.failure_reason, when

@@ -24,7 +24,7 @@ from controller.base.admin import (
 from controller.connections import rules
 from controller.connections.models import Credentials
 
-KEEP = "Stored. Leave it empty to keep what is stored."
+KEEP = _("Stored. Leave it empty to keep what is stored.")
 SSH, SNMP = Credentials.Connector.SSH, Credentials.Connector.SNMP
 COMMON = ("username", "port")
 OF_SSH = ("password", "key", "passphrase")
@@ -37,14 +37,14 @@ PAIRS = (("auth_protocol", "auth_password"), ("privacy_protocol", "privacy_passw
 PORTS = {SSH: rules.SSH_PORT, SNMP: rules.SNMP_PORT}
 
 
-def secret_field(help_text: str = "", label: str | None = None) -> forms.CharField:
+def secret_field(help_text: Any = "", label: Any = None) -> forms.CharField:
     return forms.CharField(
         label=label, required=False, strip=False, help_text=help_text,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
     )  # fmt: skip
 
 
-def choice_field(values: Sequence[str], label: str, none: str = "") -> forms.ChoiceField:
+def choice_field(values: Sequence[str], label: Any, none: str = "") -> forms.ChoiceField:
     choices = ([("", none)] if none else []) + [(one, one) for one in values]
     return forms.ChoiceField(
         label=label, required=False, choices=choices, widget=UnfoldAdminSelectWidget
@@ -71,12 +71,12 @@ class CredentialsForm(RuleForm):
             attrs={"rows": 4, "spellcheck": "false", "class": "mono"}
         ),
     )
-    passphrase = secret_field("Passphrase of the private key, if it has one.")
-    version = choice_field(rules.SNMP_VERSIONS, "SNMP version")
-    community = secret_field("Of version 2c. It is readable on its way: prefer version 3.")
-    auth_protocol = choice_field(rules.AUTH_PROTOCOLS, "Authentication", "none")
+    passphrase = secret_field(_("Passphrase of the private key, if it has one."))
+    version = choice_field(rules.SNMP_VERSIONS, _("SNMP version"))
+    community = secret_field(_("Of version 2c. It is readable on its way: prefer version 3."))
+    auth_protocol = choice_field(rules.AUTH_PROTOCOLS, _("Authentication"), "none")
     auth_password = secret_field(label=_("Authentication password"))
-    privacy_protocol = choice_field(rules.PRIVACY_PROTOCOLS, "Privacy", "none")
+    privacy_protocol = choice_field(rules.PRIVACY_PROTOCOLS, _("Privacy"), "none")
     privacy_password = secret_field(label=_("Privacy password"))
     context = forms.CharField(
         max_length=32, required=False, widget=UnfoldAdminTextInputWidget,
@@ -143,7 +143,7 @@ class CredentialsForm(RuleForm):
 
 @admin.register(Credentials)
 class CredentialsAdmin(RuleAdmin):
-    empty_hint = (
+    empty_hint = _(
         "The portal uses credentials to reach devices over SSH and to measure them over SNMP."
     )
     search_rank = 16
@@ -184,7 +184,7 @@ class CredentialsAdmin(RuleAdmin):
 
     @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Credentials) -> str:
-        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+        return str(obj.organization) if obj.organization else badge(gettext("Shared"), "busy")
 
     @display(description=_("Kind"), ordering="connector")
     def connector_name(self, obj: Credentials) -> str:
@@ -192,7 +192,7 @@ class CredentialsAdmin(RuleAdmin):
 
     @display(description=_("Added to every device"), ordering="auto_add")
     def automatic(self, obj: Credentials) -> str:
-        return badge("Yes", "good") if obj.auto_add else "-"
+        return badge(gettext("Yes"), "good") if obj.auto_add else "-"
 
     @display(description=_("Devices"), ordering="use_count")
     def used(self, obj: Any) -> int:

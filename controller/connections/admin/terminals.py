@@ -39,7 +39,7 @@ LAST = 10
 
 @admin.register(Terminal)
 class TerminalAdmin(RecordAdmin):
-    empty_hint = "Terminals are opened on a device's page."
+    empty_hint = _("Terminals are opened on a device's page.")
     resource = "terminal"
     list_display = ["on", "organization", "actor", "reason", "shown_state", "begun", "play"]
     list_filter = [

@@ -3,7 +3,10 @@
 from itertools import chain
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import badge
 from controller.base.changelist import relative_time
@@ -39,12 +42,12 @@ TONES: dict[str, str] = {
     Push.State.SUPERSEDED: "mute",
 }
 # Word, shape and tone of each health: none of the three is needed alone.
-HEALTH: dict[str, tuple[str, str, str]] = {
+HEALTH: dict[str, tuple[str | Promise, str, str]] = {
     Health.OK: ("OK", "check_circle", "good"),
-    Health.PROBLEM: ("Problem", "warning", "warn"),
-    Health.CRITICAL: ("Critical", "dangerous", "bad"),
-    Health.UNKNOWN: ("Unknown", "help", "mute"),
-    Health.DEACTIVATED: ("Deactivated", "do_not_disturb_on", "mute"),
+    Health.PROBLEM: (_("Problem"), "warning", "warn"),
+    Health.CRITICAL: (_("Critical"), "dangerous", "bad"),
+    Health.UNKNOWN: (_("Unknown"), "help", "mute"),
+    Health.DEACTIVATED: (_("Deactivated"), "do_not_disturb_on", "mute"),
 }
 HISTORY = 30
 SNAPSHOTS = 50
@@ -70,17 +73,19 @@ def health_badge(device: Device, title: str = "") -> str:
 def presence_badge(device: Device) -> str:
     presence = getattr(device, "presence", None)
     if device.is_deactivated:
-        return badge("Deactivated", "mute")
+        return badge(gettext("Deactivated"), "mute")
     if presence is None:
-        return badge("Unknown", "mute", "It has never been heard of.")
+        return badge(gettext("Unknown"), "mute", gettext("It has never been heard of."))
     return badge(presence.get_state_display(), TONES[presence.state], presence.reason)
 
 
 def status_badge(config: Config | None) -> str:
     if config is None:
-        return badge("None", "mute", "The portal does not manage its configuration.")
+        return badge(
+            gettext("None"), "mute", gettext("The portal does not manage its configuration.")
+        )
     if config.drifted_at and config.status == Config.Status.APPLIED:
-        return badge("Drifted", "bad", config.drift_reason)
+        return badge(gettext("Drifted"), "bad", config.drift_reason)
     label = Config.Status(config.status).label
     return badge(label, TONES[config.status], config.render_error or config.error_reason)
 
@@ -97,7 +102,7 @@ def of_change(row: StatusChange) -> dict[str, Any]:
     return {
         "at": row.at,
         "ago": relative_time(row.at),
-        "what": "Presence",
+        "what": gettext("Presence"),
         "badge": badge(row.get_state_display(), TONES[row.state]),
         "reason": row.reason,
     }
@@ -109,7 +114,7 @@ def of_push(row: Push) -> dict[str, Any]:
     return {
         "at": at,
         "ago": relative_time(at),
-        "what": "Configuration push",
+        "what": gettext("Configuration push"),
         "badge": badge(row.get_state_display(), TONES.get(row.state, "good")),
         "reason": " · ".join(part for part in (row.reason, attempts) if part),
     }

@@ -24,7 +24,7 @@ class ShowFilter(DropdownFilter):
     title = _("what to show")
     parameter_name = "show"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
             ("problems", gettext("Problems: offline, refused or not well")),
             ("drifted", gettext("Drifted: changed on the device")),
@@ -46,7 +46,7 @@ class HealthFilter(DropdownFilter):
     title = _("health")
     parameter_name = "health"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return list(MonitoredDevice.State.choices)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -65,7 +65,7 @@ class ConditionFilter(DropdownFilter):
     title = _("condition")
     parameter_name = "condition"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [(metric.value, ABOUT[metric].title) for metric in JUDGED]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -82,7 +82,7 @@ class PresenceFilter(DropdownFilter):
     title = _("presence")
     parameter_name = "presence"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return list(Presence.State.choices)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -95,7 +95,7 @@ class ConfigFilter(DropdownFilter):
     title = _("configuration")
     parameter_name = "config"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [*Config.Status.choices, ("none", gettext("Not managed"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -109,7 +109,7 @@ class BackendFilter(DropdownFilter):
     title = _("backend")
     parameter_name = "backend"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return list(Backend.choices)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -121,7 +121,7 @@ class TemplateFilter(DropdownFilter):
     title = _("template")
     parameter_name = "template"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         rows = Template.objects.visible_to(request.user).order_by("name")
         return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
 

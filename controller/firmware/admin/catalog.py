@@ -49,7 +49,7 @@ TONES: dict[str, str] = {
     Image.Signature.UNKNOWN_KEY: "warn",
     Image.Signature.BROKEN: "bad",
 }
-NO_ROLE = "Your role in the organization of this firmware does not permit this."
+NO_ROLE = _("Your role in the organization of this firmware does not permit this.")
 MOST_SHOWN = 100
 MOST_MATCHED = 10_000
 
@@ -64,7 +64,9 @@ def signature(image: Image) -> str:
 
 @admin.register(Category)
 class CategoryAdmin(RuleAdmin):
-    empty_hint = "A category is a line of firmware, such as all images for your access points."
+    empty_hint = _(
+        "A category is a line of firmware, such as all images for your access points."
+    )
     resource = "firmware"
     create_rule = catalog.create_category
     update_rule = catalog.update_category
@@ -81,14 +83,17 @@ class CategoryAdmin(RuleAdmin):
 
     @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Category) -> str:
-        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+        return str(obj.organization) if obj.organization else badge(gettext("Shared"), "busy")
 
     @display(description=_("Builds"))
     def builds(self, obj: Any) -> str:
         return str(obj.build_count)
 
     def deletion_effects(self, obj: Category) -> list[str]:
-        return [f"{obj.builds.count()} builds with their images are deleted as well."]
+        return [
+            gettext("%(count)s builds with their images are deleted as well.")
+            % {"count": obj.builds.count()}
+        ]
 
 
 class BuildForm(RuleForm):
@@ -105,7 +110,7 @@ class BuildForm(RuleForm):
 
 @admin.register(Build)
 class BuildAdmin(RuleAdmin):
-    empty_hint = "A build is a version of a category, with an image for each type of device."
+    empty_hint = _("A build is a version of a category, with an image for each type of device.")
     resource = "firmware"
     form = BuildForm
     create_rule = catalog.create_build
@@ -187,7 +192,7 @@ class BuildAdmin(RuleAdmin):
                             "link": admin_url(Build, "matches", build.pk) + f"?reason={code}",
                         }
                         for code, label, count, tone in [
-                            ("fits", "Ready", found.fitting, "good"),
+                            ("fits", gettext("Ready"), found.fitting, "good"),
                             *((*one, "warn") for one in found.by_reason),
                         ]
                     ]
@@ -261,7 +266,7 @@ def upload(*, build: Build, file: Any, kind: str) -> Image:
 
 @admin.register(Image)
 class ImageAdmin(RuleAdmin):
-    empty_hint = "Upload images to a build. The portal reads their boards from them."
+    empty_hint = _("Upload images to a build. The portal reads their boards from them.")
     resource = "firmware"
     form = ImageForm
     create_rule = upload
@@ -321,7 +326,9 @@ class ImageAdmin(RuleAdmin):
             {
                 "device": one.device,
                 "link": admin_url(Device, "change", one.device.pk),
-                "fits": badge("Fits", "good") if one.fits else badge("Does not fit", "mute"),
+                "fits": badge(gettext("Fits"), "good")
+                if one.fits
+                else badge(gettext("Does not fit"), "mute"),
                 "reasons": " ".join(why.text for why in one.reasons),
             }
             for one in found[:MOST_SHOWN]

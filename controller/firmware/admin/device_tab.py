@@ -81,7 +81,7 @@ def choices(device: Device, system: DeviceSystem | None) -> list[dict[str, Any]]
             "row": one.image,
             "reasons": " ".join(why.text for why in one.reasons),
             "checks": [
-                (title, badge("OK", "good") if is_passed else badge("No", "warn"))
+                (title, badge("OK", "good") if is_passed else badge(gettext("No"), "warn"))
                 for title, is_passed in checks(one)
             ],
         }

@@ -45,7 +45,9 @@ class GatewayRolloutForm(WaveForm):
 
 @admin.register(GatewayRollout)
 class GatewayRolloutAdmin(WaveAdmin):
-    empty_hint = "A rollout updates RouterOS, OPNsense, UniFi or Omada gateways, a few first."
+    empty_hint = _(
+        "A rollout updates RouterOS, OPNsense, UniFi or Omada gateways, a few first."
+    )
     resource = "firmware"
     verbs = VERBS
     move_action = "upgrade"

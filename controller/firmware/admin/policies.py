@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, badge, display
@@ -13,7 +14,9 @@ from controller.firmware.rules import policies
 
 @admin.register(FirmwarePolicy)
 class FirmwarePolicyAdmin(RuleAdmin):
-    empty_hint = "Without a policy, signatures are not required and nobody approves upgrades."
+    empty_hint = _(
+        "Without a policy, signatures are not required and nobody approves upgrades."
+    )
     resource = "firmware"
     create_rule = policies.create_policy
     update_rule = policies.update_policy
@@ -31,7 +34,7 @@ class FirmwarePolicyAdmin(RuleAdmin):
 
 @admin.register(TrustedKey)
 class TrustedKeyAdmin(RuleAdmin):
-    empty_hint = "Public keys that your builds are signed with, as usign has them."
+    empty_hint = _("Public keys that your builds are signed with, as usign has them.")
     resource = "firmware"
     create_rule = policies.add_key
     delete_rule = policies.remove_key
@@ -46,4 +49,4 @@ class TrustedKeyAdmin(RuleAdmin):
 
     @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: TrustedKey) -> str:
-        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+        return str(obj.organization) if obj.organization else badge(gettext("Shared"), "busy")

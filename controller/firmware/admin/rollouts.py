@@ -6,7 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import (
@@ -34,20 +35,20 @@ VERBS: dict[str, Any] = {
     "stop": rollouts.stop,
     "retry": rollouts.retry_failed,
 }
-PARTS: list[tuple[tuple[str, ...], str, str]] = [
-    ((Of.CONFIRMED,), "Installed", "good"), ((Of.FAILED, Of.ABORTED), "Failed", "bad"),
-    ((Of.UNKNOWN,), "Unknown", "warn"), (tuple(Upgrade.BEFORE), "Being prepared", "busy"),
-    ((Of.FLASHING, Of.AWAY, Of.BACK), "Flashing", "busy"),
-    ((Of.LEFT, Of.CANCELLED), "Left out", "mute"), ((Of.WAITING,), "In later waves", "faint"),
+PARTS: list[tuple[tuple[str, ...], str | Promise, str]] = [
+    ((Of.CONFIRMED,), _("Installed"), "good"), ((Of.FAILED, Of.ABORTED), _("Failed"), "bad"),
+    ((Of.UNKNOWN,), _("Unknown"), "warn"), (tuple(Upgrade.BEFORE), _("Being prepared"), "busy"),
+    ((Of.FLASHING, Of.AWAY, Of.BACK), _("Flashing"), "busy"),
+    ((Of.LEFT, Of.CANCELLED), _("Left out"), "mute"), ((Of.WAITING,), _("In later waves"), "faint"),
 ]  # fmt: skip
 MOST_SHOWN = 200
-ATTENTION = "Needs attention"
+ATTENTION = gettext_noop("Needs attention")
 TABS: dict[str, tuple[str, ...]] = {
     ATTENTION: (Of.UNKNOWN, Of.FAILED, Of.ABORTED),
-    "In progress": (*Upgrade.BEFORE, Of.FLASHING, Of.AWAY, Of.BACK),
-    "Waiting": (Of.WAITING,),
-    "Done": (Of.CONFIRMED,),
-    "Left out": (Of.LEFT, Of.CANCELLED),
+    gettext_noop("In progress"): (*Upgrade.BEFORE, Of.FLASHING, Of.AWAY, Of.BACK),
+    gettext_noop("Waiting"): (Of.WAITING,),
+    gettext_noop("Done"): (Of.CONFIRMED,),
+    gettext_noop("Left out"): (Of.LEFT, Of.CANCELLED),
 }
 
 
@@ -82,7 +83,7 @@ class RolloutForm(WaveForm):
 
 @admin.register(FirmwareRollout)
 class FirmwareRolloutAdmin(WaveAdmin):
-    empty_hint = "A rollout upgrades devices to a build in waves, a few devices first."
+    empty_hint = _("A rollout upgrades devices to a build in waves, a few devices first.")
     resource = "firmware"
     verbs = VERBS
     move_action = "upgrade"
@@ -125,7 +126,7 @@ class FirmwareRolloutAdmin(WaveAdmin):
 
     @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: FirmwareRollout) -> str:
-        return str(obj.organization) if obj.organization else badge("All", "busy")
+        return str(obj.organization) if obj.organization else badge(gettext("All"), "busy")
 
     def page_of(self, request: HttpRequest, rollout: FirmwareRollout) -> dict[str, Any]:
         shows = self.forecast if rollout.is_draft else self.results
@@ -211,7 +212,7 @@ class FirmwareRolloutAdmin(WaveAdmin):
             ],
             "card": stacked_bar(parts),
             "rows": [row_of(row) for row in rows[:MOST_SHOWN]],
-            "tabs": [(name, counts[name], name == tab) for name in TABS],
+            "tabs": [(name, gettext(name), counts[name], name == tab) for name in TABS],
             "retryable": rollouts.retryable(rollout).count(),
             "unwell": mine.filter(is_well=False).count(),
         }

@@ -66,7 +66,7 @@ def row_of(row: Upgrade) -> dict[str, Any]:
 
 @admin.register(Upgrade)
 class UpgradeAdmin(RecordAdmin):
-    empty_hint = "Upgrades start on the page of a device, or with the rollout of a build."
+    empty_hint = _("Upgrades start on the page of a device, or with the rollout of a build.")
     resource = "firmware"
     list_display = ["device", "image_name", "status", "reason", "changed"]
     list_filter = [

@@ -17,7 +17,9 @@ from controller.monitoring.rules import active
 class CheckAdmin(RuleAdmin):
     """Checks that the portal makes of devices besides pings."""
 
-    empty_hint = "Pings need no check. Add one for a page, a name server, a port, SSH, or the bandwidth to an iperf3 server."
+    empty_hint = _(
+        "Pings need no check. Add one for a page, a name server, a port, SSH, or the bandwidth to an iperf3 server."
+    )
     resource = "monitoring"
     list_display = ["name", "kind", "applies_to", "rhythm", "state"]
     list_filter = ["kind", ("organization", ScopedRelatedFilter)]
@@ -53,10 +55,10 @@ class CheckAdmin(RuleAdmin):
     @display(description=_("Last run"))
     def state(self, obj: Any) -> str:
         if not obj.ran:
-            return badge("Not run yet", "mute")
+            return badge(gettext("Not run yet"), "mute")
         if obj.bad:
             return badge(f"{obj.bad} of {obj.ran} failed", "bad")
-        return badge("All good", "good")
+        return badge(gettext("All good"), "good")
 
     @action(description=_("Run now"))
     def run_checks(self, request: HttpRequest, rows: QuerySet[Any]) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from controller.base.admin import admin_url
 from controller.base.changelist import relative_time
@@ -225,7 +226,9 @@ def client(
 ) -> dict[str, Any]:
     signal = number(told.get("signal"), -130, 0)
     name = names.get(row.mac_address, "")
-    vendor = "random address" if is_random(row.mac_address) else vendor_of(row.mac_address)
+    vendor = (
+        gettext("random address") if is_random(row.mac_address) else vendor_of(row.mac_address)
+    )
     rate = number(mapping(told.get("rate")).get("tx"), 0)
     return {
         "name": name if name != "*" else "",
@@ -245,8 +248,8 @@ def grade(signal: float | None) -> str:
     if signal is None:
         return ""
     if signal < WEAK_SIGNAL:
-        return "Weak"
-    return "Fair" if signal < FAIR_SIGNAL else "Good"
+        return gettext("Weak")
+    return gettext("Fair") if signal < FAIR_SIGNAL else gettext("Good")
 
 
 def neighbors(user: Any, device: Device, body: Mapping[str, Any]) -> list[dict[str, Any]]:

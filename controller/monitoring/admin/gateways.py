@@ -17,7 +17,7 @@ from controller.monitoring.rules.gateways import add_to_inventory, choose_device
 class MonitoredGatewayAdmin(RuleAdmin):
     """The device of the inventory that each gateway is, and how measuring it went."""
 
-    empty_hint = "Gateways are listed here once the portal has measured them."
+    empty_hint = _("Gateways are listed here once the portal has measured them.")
     resource = "monitoring"
     fields = ["device"]
     list_display = ["gateway", "device", "measured", "reason"]

@@ -19,7 +19,9 @@ SILENCE_HOURS = 8
 
 @admin.register(Threshold)
 class ThresholdAdmin(RuleAdmin):
-    empty_hint = "Every metric has its usual limit. Add one here to change it for all devices, an organization, a group or one device."
+    empty_hint = _(
+        "Every metric has its usual limit. Add one here to change it for all devices, an organization, a group or one device."
+    )
     resource = "monitoring"
     list_display = ["metric", "side", "tolerance", "applies_to", "enabled"]
     list_filter = ["metric", ("organization", ScopedRelatedFilter)]
@@ -46,7 +48,7 @@ class ThresholdAdmin(RuleAdmin):
 
 @admin.register(Silence)
 class SilenceAdmin(RuleAdmin):
-    empty_hint = (
+    empty_hint = _(
         "During a silence, checks continue and problems are shown, but nobody is notified."
     )
     resource = "monitoring"
@@ -69,8 +71,12 @@ class SilenceAdmin(RuleAdmin):
     def state(self, obj: Silence) -> str:
         now = timezone.now()
         if obj.ends <= now:
-            return badge("Over", "mute")
-        return badge("In force", "busy") if obj.starts <= now else badge("Planned", "mute")
+            return badge(gettext("Over"), "mute")
+        return (
+            badge(gettext("In force"), "busy")
+            if obj.starts <= now
+            else badge(gettext("Planned"), "mute")
+        )
 
     @display(description=_("Applies to"))
     def applies_to(self, obj: Silence) -> str:

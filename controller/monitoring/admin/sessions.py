@@ -14,7 +14,7 @@ from controller.monitoring.rules.snapshots import vendor_of
 
 @admin.register(WifiSession)
 class WifiSessionAdmin(ScopedAdmin):
-    empty_hint = "Access points that report their Wi-Fi clients fill this list."
+    empty_hint = _("Access points that report their Wi-Fi clients fill this list.")
     resource = "monitoring"
     list_display = ["mac_address", "vendor", "device", "ssid", "start_time", "stopped"]
     list_filter = [("device__organization", ScopedRelatedFilter)]

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, Site
 from controller.base.admin import admin_url
@@ -23,8 +24,14 @@ MOST_NODES = 60
 LONGEST_LABEL = 18
 # Layers are shifted, so that a link over two of them runs beside the node between.
 SHIFTS = (70, 0, -24, 24, 90)
-LAYERS = ("Overlay networks", "Gateways", "Switches", "Access", "Not managed")
-KINDS = {"lldp": "LLDP", "mesh": "Mesh", "uplink": "Uplink", "arp": "ARP", "overlay": "Overlay"}
+LAYERS = (_("Overlay networks"), _("Gateways"), _("Switches"), _("Access"), _("Not managed"))
+KINDS = {
+    "lldp": "LLDP",
+    "mesh": _("Mesh"),
+    "uplink": _("Uplink"),
+    "arp": "ARP",
+    "overlay": _("Overlay"),
+}
 FOLDED = "folded"
 
 
@@ -72,7 +79,14 @@ def folded(found: Graph) -> tuple[list[Node], dict[str, str]]:
     if not away:
         return found.nodes, {}
     left = [one for one in found.nodes if one not in away]
-    left.append(Node(FOLDED, f"{len(away)} devices without problems", "ok", ACCESS))
+    left.append(
+        Node(
+            FOLDED,
+            gettext("%(count)s devices without problems") % {"count": len(away)},
+            "ok",
+            ACCESS,
+        )
+    )
     return left, {one.id: FOLDED for one in away}
 
 
@@ -111,7 +125,7 @@ def drawing(found: Graph) -> dict[str, Any]:
 def placed(node: Node, x: float, y: float) -> dict[str, Any]:
     label = node.label
     is_device = node.is_managed and node.id != FOLDED
-    word = HEALTH[node.health][0] if node.health in HEALTH else "not managed"
+    word = HEALTH[node.health][0] if node.health in HEALTH else gettext("not managed")
     return {
         "x": round(x), "y": round(y), "text_y": round(y + 32), "name": label, "word": word,
         "label": label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…",
@@ -137,7 +151,7 @@ def rows(found: Graph) -> list[dict[str, Any]]:
             "kind": KINDS[link.kind],
             "speed": bits(link.speed),
             "most": bits(link.most) if link.is_slow else "",
-            "state": "Gone" if link.is_gone else "Slow" if link.is_slow else "Up",
+            "state": gettext("Gone") if link.is_gone else gettext("Slow") if link.is_slow else gettext("Up"),
             "tone": "bad" if link.is_gone else "warn" if link.is_slow else "good",
             "icon": "cancel" if link.is_gone else "warning" if link.is_slow else "check_circle",
             "one_sided": link.is_one_sided and link.kind == "lldp",

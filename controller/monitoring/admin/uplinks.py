@@ -17,7 +17,7 @@ from controller.monitoring.rules.uplinks import set_uplink
 class MonitoredDeviceAdmin(RuleAdmin):
     """What leads a device to the portal; all else of the row follows from measurements."""
 
-    empty_hint = "Devices appear here after their first measurement."
+    empty_hint = _("Devices appear here after their first measurement.")
     resource = "monitoring"
     fields = ["uplink"]
     list_display = ["device", "uplink", "origin"]

@@ -48,7 +48,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Notification)
 class NotificationAdmin(RuleAdmin):
-    empty_hint = "There are no notifications."
+    empty_hint = _("There are no notifications.")
     resource = "notification"
     delete_rule = dispatch.delete
     list_display = ["what", "about", "organization", "when"]
@@ -136,14 +136,16 @@ class NotificationAdmin(RuleAdmin):
             mutes.mute(user, found, until=until)
             done.add(str(found))
         told = (
-            f"You are told nothing of {', '.join(sorted(done))}." if done else "Nothing to do."
+            gettext("You are told nothing of %(done)s.") % {"done": ", ".join(sorted(done))}
+            if done
+            else gettext("Nothing to do.")
         )
         self.message_user(request, told, messages.SUCCESS)
 
 
 @admin.register(Mute)
 class MuteAdmin(RuleAdmin):
-    empty_hint = "Nothing is muted. Mute devices in the list of notifications."
+    empty_hint = _("Nothing is muted. Mute devices in the list of notifications.")
     resource = "notification"
     delete_rule = mutes.unmute
     list_display = ["object_name", "object_type", "valid_till", "created"]

@@ -41,7 +41,7 @@ class WebhookForm(RuleForm):
 
 @admin.register(Webhook)
 class WebhookAdmin(RuleAdmin):
-    empty_hint = "A webhook reports events to a program. Add its https:// address."
+    empty_hint = _("A webhook reports events to a program. Add its https:// address.")
     resource = "webhook"
     form = WebhookForm
     create_rule = webhooks.create_webhook
@@ -58,8 +58,12 @@ class WebhookAdmin(RuleAdmin):
     @display(description=_("State"))
     def shown_state(self, obj: Webhook) -> str:
         if not obj.is_active:
-            return badge("Off", "faint", obj.trouble)
-        return badge("Failing", "bad", obj.trouble) if obj.failures else badge("On", "good")
+            return badge(gettext("Off"), "faint", obj.trouble)
+        return (
+            badge(gettext("Failing"), "bad", obj.trouble)
+            if obj.failures
+            else badge(gettext("On"), "good")
+        )
 
     @action(description=_("Save and send a test"))
     def save_and_test(self, request: HttpRequest, obj: Webhook) -> HttpResponse | None:
@@ -74,7 +78,7 @@ class WebhookAdmin(RuleAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ScopedAdmin):
-    empty_hint = "Nothing has been sent to a webhook yet."
+    empty_hint = _("Nothing has been sent to a webhook yet.")
     resource = "webhook"
     list_display = ["notice", "webhook", "shown_state", "attempts", "answer", "created"]
     list_display_links = None

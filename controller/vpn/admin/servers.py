@@ -82,7 +82,9 @@ class VpnForm(RuleForm):
 
 @admin.register(Vpn)
 class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # two classes of forms
-    empty_hint = "Templates create the clients of a VPN server: each device gets a certificate or key, and an address."
+    empty_hint = _(
+        "Templates create the clients of a VPN server: each device gets a certificate or key, and an address."
+    )
     search_rank = 13
     search_icon = "vpn_lock"
     resource = "vpn"
@@ -153,7 +155,7 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
 
     @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: Vpn) -> str:
-        return str(obj.organization) if obj.organization else badge("Shared", "busy")
+        return str(obj.organization) if obj.organization else badge(gettext("Shared"), "busy")
 
     @display(description=_("Kind"), ordering="backend")
     def kind(self, obj: Vpn) -> str:
@@ -172,11 +174,11 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
     @display(description=_("Certificate and address"))
     def given(self, obj: Vpn) -> str:
         lines = [
-            ("Address", str(obj.ip or "")),
-            ("Public key", obj.public_key),
-            ("Certificate", linked(obj.cert) if obj.cert else ""),
-            ("Network", obj.network_id),
-            ("Trouble", badge(obj.trouble, "bad") if obj.trouble else ""),
+            (gettext("Address"), str(obj.ip or "")),
+            (gettext("Public key"), obj.public_key),
+            (gettext("Certificate"), linked(obj.cert) if obj.cert else ""),
+            (gettext("Network"), obj.network_id),
+            (gettext("Trouble"), badge(obj.trouble, "bad") if obj.trouble else ""),
         ]
         shown = format_html_join("", "{}: {}<br>", [line for line in lines if line[1]])
         url = reverse("admin:vpn_vpn_archive", args=[obj.pk])
@@ -194,7 +196,9 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
                 row.ip or "-",
                 row.vni or "-",
                 f"until {row.cert.validity_end:%Y-%m-%d}" if row.cert else "-",
-                badge("Ready", "good") if row.is_ready else badge("Not ready", "warn"),
+                badge(gettext("Ready"), "good")
+                if row.is_ready
+                else badge(gettext("Not ready"), "warn"),
             )
             for row in rows
         ]
@@ -208,7 +212,11 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
             '<table class="table"><thead><tr><th>Device</th><th>Address</th><th>VNI</th>'
             "<th>Certificate</th><th>State</th></tr></thead><tbody>{}</tbody></table>{}",
             body,
-            f"and {more} more" if more > 0 else "" if lines else "No device has joined yet.",
+            f"and {more} more"
+            if more > 0
+            else ""
+            if lines
+            else gettext("No device has joined yet."),
         )
 
     def deletion_effects(self, obj: Vpn) -> list[str]:
