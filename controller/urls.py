@@ -7,6 +7,7 @@ from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
 from controller.accounts import urls as accounts
+from controller.base.derived_names import translate_derived_names
 from controller.connections import urls as connections
 from controller.dialects import middleware
 from controller.dialects.consumers import NoSuchSocket
@@ -18,6 +19,9 @@ from supervisor_proxy import urls as supervisor_proxy
 
 # Lazy: the hashed file name is known only after collectstatic.
 FAVICON = lazy(static, str)("portal/favicon.svg")
+
+# Here, as all models and admin classes are loaded, and no page is shown yet.
+translate_derived_names()
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -1,0 +1,42 @@
+"""Names of fields that follow from the names of their attributes, ready for translation.
+
+What is written out in the code is marked there; these names stand nowhere.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.admin import site
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+
+def shown_models() -> set[type[Any]]:
+    """Return the models of lists and forms of the admin."""
+    models = set(site._registry)
+    for model_admin in site._registry.values():
+        models |= {inline.model for inline in model_admin.inlines if inline.model}
+    return models
+
+
+def named_parts() -> Iterator[tuple[Any, str]]:
+    """Return pairs of a field or model options, and the attribute with an untranslated name."""
+    for model in sorted(shown_models(), key=lambda model: str(model._meta)):
+        meta = model._meta
+        parts: list[tuple[Any, str]] = [(field, "verbose_name") for field in meta.fields]
+        parts += [(field, "verbose_name") for field in meta.many_to_many]
+        parts += [(meta, "verbose_name"), (meta, "verbose_name_plural")]
+        for part, attribute in parts:
+            if not isinstance(getattr(part, attribute), Promise):
+                yield part, attribute
+
+
+def translate_derived_names() -> None:
+    """Make the names lazy translations; called once, before the first page is shown."""
+    for part, attribute in list(named_parts()):
+        setattr(part, attribute, gettext_lazy(getattr(part, attribute)))
+
+
+def derived_names() -> list[str]:
+    """Return the names, to be collected into the catalogs."""
+    return sorted({str(getattr(part, attribute)) for part, attribute in named_parts()})
