@@ -7,7 +7,7 @@ RUN python3 -m venv /muster/.venv && /muster/.venv/bin/pip install --no-cache-di
 FROM debian:bookworm-slim
 RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends python3 libsqlite3-mod-spatialite gdal-bin \
-        ieee-data \
+        ieee-data gettext tzdata \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --create-home --home-dir /var/lib/muster muster
 COPY --from=build /muster/.venv /muster/.venv
@@ -15,6 +15,7 @@ COPY . /muster
 WORKDIR /muster
 ENV PATH=/muster/.venv/bin:$PATH PYTHONUNBUFFERED=1 LOG_FORMAT=json \
     MUSTER_DATA_DIR=/var/lib/muster MUSTER_STATIC_DIR=/muster/static.collected
+RUN script/translate compile
 # These files hold no secrets, but the settings want some to start at all.
 RUN SECRET_KEY=only-to-collect-files MUSTER_ENCRYPTION_KEYS=only-to-collect-files \
     MUSTER_DATA_DIR=/tmp/data python manage.py collectstatic --noinput --verbosity 0 \

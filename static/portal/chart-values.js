@@ -1,10 +1,11 @@
 // Values of charts as people read them: with their unit, as a table and as a file.
 import { make } from "./make.js";
+import { gettext } from "./words.js";
 
 const PREFIXES = ["", "k", "M", "G", "T"];
 
 export function shown(value, unit) {
-  if (value === null || value === undefined || Number.isNaN(value)) return "no data";
+  if (value === null || value === undefined || Number.isNaN(value)) return gettext("no data");
   if (unit === "bit/s") return `${scaled(Math.abs(value))}b/s`;
   return `${plain(value)}${unit ? ` ${unit}` : ""}`;
 }
@@ -29,7 +30,7 @@ function eventsIn(answer, at) {
 }
 
 export function tableOf(one, answer) {
-  const heads = ["Time", ...one.traces.flatMap((trace) => (trace.high.length ? [trace.name, "Lowest", "Highest"] : [trace.name])), "Event"];
+  const heads = [gettext("Time"), ...one.traces.flatMap((trace) => (trace.high.length ? [trace.name, gettext("Lowest"), gettext("Highest")] : [trace.name])), gettext("Event")];
   const rows = answer.x
     .map((seconds, at) => {
       const cells = one.traces.flatMap((trace) => [trace.mean, ...(trace.high.length ? [trace.low, trace.high] : [])].map((values) => shown(values[at], one.unit)));

@@ -3,9 +3,12 @@
 import { make } from "./make.js";
 import { availabilityStrip, draw, place, redraw, theme } from "./chart-drawing.js";
 import { shown, tableOf, csvOf } from "./chart-values.js";
+import { filled, gettext } from "./words.js";
 
 const EVERY = 60_000;
-const KINDS = { push: "Pushes", reboot: "Reboots", outage: "Outages", alert: "Alerts", rollout: "Rollouts" };
+const KINDS = {
+  push: gettext("Pushes"), reboot: gettext("Reboots"), outage: gettext("Outages"), alert: gettext("Alerts"), rollout: gettext("Rollouts"),
+};
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 for (const panel of document.querySelectorAll("[data-charts]")) start(panel);
@@ -22,7 +25,7 @@ function start(panel) {
   let lastAsked = 0;
 
   const zoneText = find("zone");
-  if (zoneText) zoneText.textContent = `Your time: ${zone.replace("_", " ")}`;
+  if (zoneText) zoneText.textContent = filled(gettext("Your time: %(zone)s"), { zone: zone.replace("_", " ") });
 
   function address() {
     const query = new URLSearchParams({ timezone: zone });
@@ -49,7 +52,7 @@ function start(panel) {
     } catch (error) {
       const again = make("button", { type: "button", className: "button" }, "Try again");
       again.addEventListener("click", load);
-      state.replaceChildren(`The charts could not be loaded: ${error.message} `, again);
+      state.replaceChildren(`${filled(gettext("The charts could not be loaded: %(reason)s"), { reason: error.message })} `, again);
       return;
     }
     show();
@@ -67,7 +70,7 @@ function start(panel) {
       if (answer.availability) strip.replaceChildren(availabilityStrip(answer));
     }
     if (!answer.charts.length) {
-      state.textContent = "No data in this range of time.";
+      state.textContent = gettext("No data in this range of time.");
       return;
     }
     for (const one of answer.charts) grid.append(asTable ? figureOfTable(one) : figure(one));

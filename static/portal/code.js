@@ -4,6 +4,7 @@ import {
   drawSelection, foldGutter, history, historyKeymap, indentOnInput, json, keymap, lineNumbers,
   syntaxHighlighting, tags, unifiedMergeView,
 } from "../vendor/codemirror-6.43.15/codemirror.js";
+import { gettext } from "./words.js";
 
 // UCI, shell scripts and keys are close enough: words, quoted text, comments.
 const uci = StreamLanguage.define({
@@ -61,7 +62,7 @@ export function showFile(parent, text, before) {
     doc: text,
     extensions: [
       ...common, uci, EditorState.readOnly.of(true), EditorView.editable.of(false),
-      EditorView.contentAttributes.of({ "aria-label": "File", tabindex: "0" }), ...compared,
+      EditorView.contentAttributes.of({ "aria-label": gettext("File"), tabindex: "0" }), ...compared,
     ],
   });
 }
@@ -74,7 +75,7 @@ export function editJson(parent, text, changed) {
     extensions: [
       ...common, json(), foldGutter(), history(), indentOnInput(), bracketMatching(),
       keymap.of([...defaultKeymap, ...historyKeymap]),
-      EditorView.contentAttributes.of({ "aria-label": "Configuration as JSON" }),
+      EditorView.contentAttributes.of({ "aria-label": gettext("Configuration as JSON") }),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) changed(update.state.doc.toString());
       }),

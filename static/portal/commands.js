@@ -1,6 +1,7 @@
 // Commands: asked for by their kind's inputs, sent over the API, and watched while they run.
 import { isServed, listen } from "./live.js";
 import { make, whenShown } from "./make.js";
+import { filled, gettext } from "./words.js";
 
 // What a command says is told while it runs; where nobody tells, it is asked for.
 const PAUSE = isServed ? 10000 : 1000;
@@ -53,10 +54,10 @@ class Kinds {
   confirmation() {
     const { word } = this.box.dataset;
     const input = make("input", { className: "input mono", type: "text", required: true, autocomplete: "off" });
-    const check = () => input.setCustomValidity(input.value === word ? "" : `Type “${word}” to confirm.`);
+    const check = () => input.setCustomValidity(input.value === word ? "" : filled(gettext("Type “%(word)s” to confirm."), { word }));
     input.addEventListener("input", check);
     check();
-    return make("label", {}, "To confirm, type ", make("b", {}, word), input);
+    return make("label", {}, `${gettext("To confirm, type")} `, make("b", {}, word), input);
   }
 
   keep() {

@@ -4,6 +4,7 @@
 import { editJson } from "./code.js";
 import { make, whenShown } from "./make.js";
 import { defineTheme } from "./editor-theme.js";
+import { filled, gettext } from "./words.js";
 
 const schemas = new Map();
 
@@ -44,7 +45,7 @@ class ConfigEditor {
     this.text.hidden = true;
     this.turn = 0;
     this.modes = make("div", { className: "segmented", role: "group", aria: { label: "Edit as" } });
-    this.asForm = make("button", { type: "button" }, "Form");
+    this.asForm = make("button", { type: "button" }, gettext("Form"));
     this.asJson = make("button", { type: "button" }, "JSON");
     this.modes.append(this.asForm, this.asJson);
     this.note = make("p", { className: "subtle", role: "status" });
@@ -97,10 +98,10 @@ class ConfigEditor {
     try {
       value = parsed(this.text.value);
     } catch (error) {
-      this.showJson(`Correct the JSON first: ${error.message}.`);
+      this.showJson(filled(gettext("Correct the JSON first: %(reason)s."), { reason: error.message }));
       return;
     }
-    this.setMode("form", "Loading the form…");
+    this.setMode("form", gettext("Loading the form…"));
     this.turn += 1;
     const turn = this.turn;
     try {
@@ -110,7 +111,7 @@ class ConfigEditor {
       // Somebody may have chosen the JSON, or another backend, meanwhile.
       if (turn === this.turn) await this.build(schema, value, turn);
     } catch (error) {
-      this.showJson(`No form: ${error.message}. Here is the JSON.`);
+      this.showJson(filled(gettext("No form: %(reason)s. Here is the JSON."), { reason: error.message }));
     }
   }
 
@@ -119,7 +120,7 @@ class ConfigEditor {
     this.form?.destroy();
     this.formBox.replaceChildren();
     this.form = new window.JSONEditor(this.formBox, {
-      schema: { ...schema, title: "Configuration", options: { compact: true } },
+      schema: { ...schema, title: gettext("Configuration"), options: { compact: true } },
       startval: value,
       theme: "portal",
       ajax: false,
@@ -142,7 +143,7 @@ class ConfigEditor {
       this.write(form.getValue());
       this.untouched = this.text.value;
     } else if (!same(form.getValue(), value)) {
-      this.showJson("The form cannot show all values of this configuration, so you edit it as JSON.");
+      this.showJson(gettext("The form cannot show all values of this configuration, so you edit it as JSON."));
       return;
     }
     this.setMode("form");
@@ -182,11 +183,11 @@ class ConfigEditor {
   }
 
   hint(present) {
-    if (!present.length) return "No configuration yet. Choose a section.";
+    if (!present.length) return gettext("No configuration yet. Choose a section.");
     const value = this.form.getValue();
     const empty = present.filter((name) => isEmpty(value[name])).map((name) => this.title(name));
     if (!empty.length) return "";
-    return `Not configured yet: ${empty.join(", ")}. Use “Choose fields…” or remove the section.`;
+    return filled(gettext("Not configured yet: %(sections)s. Use “Choose fields…” or remove the section."), { sections: empty.join(", ") });
   }
 
   chip(name, present) {

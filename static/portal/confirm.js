@@ -1,4 +1,5 @@
 // Before a change that touches devices is saved: say how many, and ask once.
+import { gettext } from "./words.js";
 const dialog = document.querySelector("[data-confirm]");
 const banner = document.querySelector("[data-affected]");
 const form = document.querySelector("#template_form");
@@ -24,8 +25,7 @@ if (dialog && form) {
     if (spreading) {
       dialog.querySelector("h2").textContent = "Apply to every device it belongs to?";
       dialog.querySelector("[data-confirm-text]").textContent =
-        "A template that is required or by default joins every configuration of its backend " +
-        "in its organization, or in all of them where it is shared.";
+        gettext("A template that is required or by default joins every configuration of its backend in its organization, or in all of them where it is shared.");
       dialog.querySelector("[data-confirm-yes]").textContent = "Save and apply";
     }
     dialog.showModal();

@@ -1,4 +1,5 @@
 // The form that adds a device over SSH: what was typed, secrets too, stays while the portal tests it.
+import { gettext } from "./words.js";
 const form = document.querySelector("[data-connection-test]");
 
 form?.addEventListener("submit", async (event) => {
@@ -8,7 +9,7 @@ form?.addEventListener("submit", async (event) => {
   const body = new FormData(form, button);
   const label = button?.textContent;
   for (const one of buttons) one.disabled = true;
-  if (button) button.textContent = "Testing…";
+  if (button) button.textContent = gettext("Testing…");
   const answer = await fetch(form.action, { method: "POST", body, credentials: "same-origin" }).catch(() => null);
   if (answer?.ok && answer.redirected) {
     location.assign(answer.url);
@@ -18,7 +19,7 @@ form?.addEventListener("submit", async (event) => {
   if (button) button.textContent = label;
   const report = document.getElementById("report");
   if (!answer) {
-    report.textContent = "The portal did not answer. Try again.";
+    report.textContent = gettext("The portal did not answer. Try again.");
     return;
   }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -1,4 +1,5 @@
 // json-editor in the portal's clothes.
+import { gettext } from "./words.js";
 let defined = false;
 
 export function defineTheme() {
@@ -6,10 +7,10 @@ export function defineTheme() {
   defined = true;
   const { AbstractTheme, defaults } = window.JSONEditor;
   Object.assign(defaults.languages.en, {
-    button_properties: "Choose fields…",
-    button_object_properties: "Choose fields…",
+    button_properties: gettext("Choose fields…"),
+    button_object_properties: gettext("Choose fields…"),
     button_add_row_title: "Add {{0}}",
-    button_delete_node_warning: "Remove this?",
+    button_delete_node_warning: gettext("Remove this?"),
   });
 
   defaults.themes.portal = class extends AbstractTheme {

@@ -1,11 +1,14 @@
 // The fleet on a map: a mark for each location, clusters of them, colored by the worst state.
 import { make } from "./make.js";
 import { worldMap } from "./world.js";
+import { gettext } from "./words.js";
 
 const L = window.L;
 const EVERY = 15_000;
 const LISTED = 40;
-const WORDS = { good: "all well", bad: "critical or all offline", warn: "a problem or some offline", mute: "not heard of" };
+const WORDS = {
+  good: gettext("all well"), bad: gettext("critical or all offline"), warn: gettext("a problem or some offline"), mute: gettext("not heard of"),
+};
 const ORDER = ["bad", "warn", "mute", "good"];
 
 for (const element of document.querySelectorAll("[data-fleet-map]")) start(element);
@@ -47,7 +50,7 @@ function start(element) {
   }
 
   function sentence(counts) {
-    const words = ["online", "offline", "unknown", "with a problem", "critical"];
+    const words = [gettext("online"), gettext("offline"), gettext("unknown"), gettext("with a problem"), gettext("critical")];
     return counts.map((count, at) => count && `${count} ${words[at]}`).filter(Boolean).join(", ");
   }
 
@@ -128,7 +131,7 @@ function start(element) {
       list.append(make("li", {}, link));
     }
     if (!rows.length) {
-      const link = make("a", { href: `${element.dataset.change}add/` }, "Add a location");
+      const link = make("a", { href: `${element.dataset.change}add/` }, gettext("Add a location"));
       list.append(make("li", { className: "subtle" }, "No device has a place yet. ", link));
     }
   }
@@ -176,7 +179,7 @@ function start(element) {
       if (!document.hidden) await load();
       state.textContent = "";
     } catch {
-      state.textContent = "The portal does not answer; the map shows what was.";
+      state.textContent = gettext("The portal does not answer; the map shows what was.");
     }
     setTimeout(again, EVERY);
   }

@@ -1,6 +1,7 @@
 // Devices on a floor plan: dragged, or moved with the arrow keys; each move is saved at once.
 import { make, whenShown } from "./make.js";
 import { pin } from "./world.js";
+import { filled, gettext } from "./words.js";
 
 const L = window.L;
 const TONES = { online: "good", offline: "bad", unknown: "mute" };
@@ -28,7 +29,7 @@ function start(element) {
     attributionControl: false,
     maxBounds: bounds.pad(0.5),
   });
-  L.imageOverlay(board.image, bounds, { alt: "Floor plan" }).addTo(map);
+  L.imageOverlay(board.image, bounds, { alt: gettext("Floor plan") }).addTo(map);
   map.fitBounds(bounds);
   new ResizeObserver(() => map.invalidateSize()).observe(plan);
   const markers = new Map();
@@ -56,7 +57,7 @@ function start(element) {
   function keys(device, marker) {
     let waiting;
     const icon = marker.getElement();
-    icon.setAttribute("aria-label", `${device.name}, ${device.state}. Arrow keys move it.`);
+    icon.setAttribute("aria-label", filled(gettext("%(device)s, %(state)s. Arrow keys move it."), { device: device.name, state: device.state }));
     icon.addEventListener("keydown", (event) => {
       const by = ARROWS[event.key];
       if (event.key === "Delete") {
@@ -76,7 +77,7 @@ function start(element) {
   }
 
   async function save(device, body) {
-    state.textContent = "Saving …";
+    state.textContent = gettext("Saving …");
     const answer = await fetch(device.save, {
       method: "PATCH",
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token },
@@ -95,10 +96,10 @@ function start(element) {
     try {
       await save(device, body);
     } catch (error) {
-      failed = `${device.name} was not moved: ${error.message}`;
+      failed = filled(gettext("%(device)s was not moved: %(reason)s"), { device: device.name, reason: error.message });
       Object.assign(device, before);
     }
-    state.textContent = failed || "Saved";
+    state.textContent = failed || gettext("Saved");
     state.classList.toggle("complaint", Boolean(failed));
     if (draw || failed) show(device);
     write();
@@ -118,7 +119,7 @@ function start(element) {
   function write() {
     list.replaceChildren(
       ...board.devices.map((device) => {
-        const note = device.at ? "" : device.elsewhere ? "on another floor" : "not placed";
+        const note = device.at ? "" : device.elsewhere ? gettext("on another floor") : gettext("not placed");
         const item = make(
           "li",
           { draggable: board.movable && !device.at, data: { device: device.id } },
@@ -126,8 +127,8 @@ function start(element) {
           make("a", { href: device.link }, device.name),
           make("small", { className: "subtle" }, note),
         );
-        if (board.movable) item.append(device.at ? button("Take off", () => off(device), device)
-          : button("Place", () => place(device), device));
+        if (board.movable) item.append(device.at ? button(gettext("Take off"), () => off(device), device)
+          : button(gettext("Place"), () => place(device), device));
         item.addEventListener("dragstart", (event) => {
           event.dataTransfer.setData("text/plain", device.id);
           event.dataTransfer.effectAllowed = "move";

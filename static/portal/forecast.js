@@ -1,6 +1,7 @@
 // What a rollout would change: devices by groups of the same change, each with its files.
 import { Files } from "./files.js";
 import { make, whenShown } from "./make.js";
+import { filled, gettext } from "./words.js";
 
 const NAMED = 8;
 
@@ -24,12 +25,14 @@ function shown(group, open) {
 
 for (const box of document.querySelectorAll("[data-forecast]")) {
   const state = box.querySelector("[data-forecast-state]");
-  state.textContent = "Rendering …";
+  state.textContent = gettext("Rendering …");
   fetch(box.dataset.forecast, { credentials: "same-origin", headers: { Accept: "application/json" } })
     .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`The server answered ${answer.status}.`))))
     .then((told) => {
-      const part = told.looked_at < told.total ? `the first ${told.looked_at} of ${told.total}` : told.total;
-      state.textContent = `${part} devices looked at, ${told.unchanged} would stay as they are`;
+      const text = told.looked_at < told.total
+        ? gettext("The first %(seen)s of %(total)s devices looked at, %(unchanged)s would stay as they are")
+        : gettext("%(total)s devices looked at, %(unchanged)s would stay as they are");
+      state.textContent = filled(text, { seen: told.looked_at, total: told.total, unchanged: told.unchanged });
       box.querySelector("[data-forecast-groups]").replaceChildren(...told.groups.map((group, at) => shown(group, at === 0)));
     })
     .catch((error) => {

@@ -1,6 +1,7 @@
 // A device with Home Assistant: what it says now, its add-ons, backups and logs, and its buttons.
 import { make, whenShown } from "./make.js";
 import { ask, badge, one, showCalls, wireCalls } from "./supervisor-calls.js";
+import { gettext } from "./words.js";
 
 const box = one("home");
 const { home: lookUrl, logs: logsUrl, icon: iconUrl, backup: backupUrl, call: callUrl, word } = box.dataset;
@@ -71,7 +72,7 @@ async function look() {
     showBackups(told.backups);
     showAlerts(told.alerts);
     showCalls(told.calls);
-    one("home-status").replaceChildren(told.error ? badge(told.error, "bad") : badge("It answers", "good"));
+    one("home-status").replaceChildren(told.error ? badge(told.error, "bad") : badge(gettext("It answers"), "good"));
     // What takes long is followed until it is over.
     if (told.calls.some((call) => call.progress !== undefined)) again = setTimeout(look, FOLLOW_MS);
   } catch (error) {

@@ -1,6 +1,7 @@
 // Where a location is: clicked on a map, typed as numbers, or found by its address.
 import { make, whenShown } from "./make.js";
 import { pin, worldMap } from "./world.js";
+import { gettext } from "./words.js";
 
 const L = window.L;
 const GEOCODE = "/api/v1/controller/location/geocode/";
@@ -31,7 +32,7 @@ function start(box) {
     shape?.remove();
     shape = null;
     const geometry = written();
-    state.textContent = text.value.trim() && !geometry ? "Shown on the map once it is saved." : "";
+    state.textContent = text.value.trim() && !geometry ? gettext("Shown on the map once it is saved.") : "";
     const isPoint = geometry?.type === "Point";
     [longitude.value, latitude.value] = isPoint ? geometry.coordinates : ["", ""];
     if (!geometry) return;
@@ -39,7 +40,7 @@ function start(box) {
       shape = isPoint ? marker(geometry.coordinates) : L.geoJSON(geometry);
       shape.addTo(map);
     } catch {
-      state.textContent = "This is not a geometry.";
+      state.textContent = gettext("This is not a geometry.");
       return;
     }
     if (!move) return;
@@ -52,7 +53,7 @@ function start(box) {
       icon: pin("accent", ""),
       draggable: !text.readOnly,
       autoPan: true,
-      title: "The location; drag it, or type its coordinates",
+      title: gettext("The location; drag it, or type its coordinates"),
     });
     made.on("dragend", () => put(made.getLatLng(), { move: false }));
     return made;
@@ -83,7 +84,7 @@ function start(box) {
   part("here").addEventListener("click", () => {
     navigator.geolocation?.getCurrentPosition(
       ({ coords }) => put([coords.latitude, coords.longitude]),
-      () => { state.textContent = "The browser does not tell where it is."; },
+      () => { state.textContent = gettext("The browser does not tell where it is."); },
     );
   });
 

@@ -1,6 +1,7 @@
 // The location of a device, on its own page: shown on a map, chosen from a list.
 import { whenShown } from "./make.js";
 import { pin, worldMap } from "./world.js";
+import { gettext } from "./words.js";
 
 const L = window.L;
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
@@ -13,7 +14,7 @@ function start(panel) {
   if (element) whenShown(element, () => show(element));
 
   async function send(method, body) {
-    part("state").textContent = "Saving …";
+    part("state").textContent = gettext("Saving …");
     const answer = await fetch(panel.dataset.place, {
       method,
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token },

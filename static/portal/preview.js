@@ -1,6 +1,7 @@
 // What the configuration on the page comes to, rendered by the server while it is edited.
 import { Files } from "./files.js";
 import { make, whenShown } from "./make.js";
+import { filled, gettext } from "./words.js";
 
 const PAUSE = 300;
 const JSON_FIELDS = new Set(["templates", "config", "context", "default_values"]);
@@ -53,7 +54,7 @@ class Preview {
     this.asked = body;
     this.flight?.abort();
     this.flight = new AbortController();
-    this.part("state").textContent = "Rendering…";
+    this.part("state").textContent = gettext("Rendering…");
     const start = performance.now();
     try {
       const answer = await fetch(this.box.dataset.preview, {
@@ -90,18 +91,18 @@ class Preview {
     this.complain(error);
     if (!error) {
       const count = `${files.length} file${files.length === 1 ? "" : "s"}`;
-      this.part("state").textContent = `${count} in ${this.took} ms${masked ? " · secrets hidden" : ""}`;
+      this.part("state").textContent = `${filled(gettext("%(count)s in %(time)s ms"), { count, time: this.took })}${masked ? ` · ${gettext("secrets hidden")}` : ""}`;
     }
     const warning = this.part("undefined");
     warning.hidden = !missing.length;
     warning.replaceChildren(
-      make("b", {}, "Not defined: "), missing.map((name) => `{{ ${name} }}`).join(", "),
-      ". They are left as they are.");
+      make("b", {}, `${gettext("Not defined:")} `), missing.map((name) => `{{ ${name} }}`).join(", "),
+      `. ${gettext("They are left as they are.")}`);
     this.drawVariables(variables);
     if (error) return;
     const compare = this.part("compare");
     compare.hidden = applied === undefined;
-    compare.textContent = this.compare ? "Show the files" : "Compare with the device";
+    compare.textContent = this.compare ? gettext("Show the files") : gettext("Compare with the device");
     this.files.show(files, this.compare && applied ? applied : undefined);
   }
 

@@ -1,5 +1,6 @@
 // Plays an asciicast: at the speed it had, long pauses shortened, or at once to its end.
 import { screen } from "./screen.js";
+import { filled, gettext } from "./words.js";
 
 const LONGEST_PAUSE = 1.5;
 const box = document.querySelector("[data-recording]");
@@ -22,7 +23,7 @@ function start() {
 
 function play(at = 0) {
   if (at === events.length) {
-    status.textContent = "Its end.";
+    status.textContent = gettext("Its end.");
     return;
   }
   const pause = events[at][0] - (at ? events[at - 1][0] : 0);
@@ -34,13 +35,13 @@ function play(at = 0) {
 
 document.querySelector("[data-play]").addEventListener("click", () => {
   start();
-  status.textContent = "Playing …";
+  status.textContent = gettext("Playing …");
   play();
 });
 document.querySelector("[data-end]").addEventListener("click", () => {
   start();
   for (const event of events) show(event);
-  status.textContent = "Its end.";
+  status.textContent = gettext("Its end.");
 });
 for (const button of document.querySelectorAll("[data-play], [data-end]")) button.disabled = false;
-status.textContent = events.length ? `${Math.round(events.at(-1)[0])} seconds` : "It showed nothing.";
+status.textContent = events.length ? filled(gettext("%(count)s seconds"), { count: Math.round(events.at(-1)[0]) }) : gettext("It showed nothing.");

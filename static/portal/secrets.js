@@ -1,5 +1,6 @@
 // Fields marked data-secret show dots until somebody asks for the text.
 import { make } from "./make.js";
+import { gettext } from "./words.js";
 
 for (const input of document.querySelectorAll("input[data-secret]")) {
   if (input.readOnly || input.disabled) continue;
@@ -8,14 +9,14 @@ for (const input of document.querySelectorAll("input[data-secret]")) {
   const copy = make("button", { type: "button", className: "button" }, "Copy");
   show.addEventListener("click", () => {
     input.type = input.type === "password" ? "text" : "password";
-    show.textContent = input.type === "password" ? "Show" : "Hide";
+    show.textContent = input.type === "password" ? gettext("Show") : gettext("Hide");
   });
   copy.addEventListener("click", async () => {
     input.type = "text";
     input.select();
     try {
       await navigator.clipboard.writeText(input.value);
-      copy.textContent = "Copied";
+      copy.textContent = gettext("Copied");
     } catch {
       copy.textContent = "Press Ctrl+C";
     }

@@ -1,5 +1,6 @@
 // Former configurations of a device: what going back to one would change, and going back.
 import { Files } from "./files.js";
+import { gettext } from "./words.js";
 
 const DONE = "muster.restored";
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
@@ -40,15 +41,15 @@ for (const panel of document.querySelectorAll("[data-snapshots]")) {
     const [one, now] = await Promise.all([ask(url(id)), id === current ? null : ask(url(current))]);
     chosen = id;
     part("box").hidden = false;
-    const changes = one.same ? "Changes if you go back" : "Differences from the desired configuration";
-    part("title").textContent = now ? changes : "Desired configuration";
+    const changes = one.same ? gettext("Changes if you go back") : gettext("Differences from the desired configuration");
+    part("title").textContent = now ? changes : gettext("Desired configuration");
     const notes = now ? one.notes : [];
-    part("notes").textContent = `${one.restorable ? "Not everything can be restored. " : ""}${notes.join(" ")}`;
+    part("notes").textContent = `${one.restorable ? `${gettext("Not everything can be restored.")} ` : ""}${notes.join(" ")}`;
     part("notes").hidden = !notes.length;
     const back = part("restore");
     if (back) {
       back.hidden = !now || !one.restorable;
-      back.textContent = one.same ? "Go back to it" : "Restore what is possible";
+      back.textContent = one.same ? gettext("Go back to it") : gettext("Restore what is possible");
       back.classList.toggle("button-primary", one.same);
     }
     const before = now && Object.fromEntries(now.files.map((file) => [file.path, file.text]));
@@ -69,7 +70,7 @@ for (const panel of document.querySelectorAll("[data-snapshots]")) {
     event.target.disabled = true;
     try {
       await ask(`${url(chosen)}restore/`, "POST");
-      sessionStorage.setItem(DONE, "The earlier configuration is restored and is being sent to the device.");
+      sessionStorage.setItem(DONE, gettext("The earlier configuration is restored and is being sent to the device."));
       location.hash = "history";
       location.reload();
     } catch (error) {

@@ -1,5 +1,6 @@
 // What the tabs of supervisors share: asking the portal, the last calls, and buttons of calls.
 import { make } from "./make.js";
+import { filled, gettext } from "./words.js";
 
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
 export const one = (name) => document.querySelector(`[data-${name}]`);
@@ -79,7 +80,7 @@ export function wireCalls(callUrl, word, done = () => {}) {
     event.preventDefault();
     const { confirm: typed, force } = form.elements;
     if (typed.value !== word) {
-      say(`To confirm, type the name of the device: ${word}.`, true);
+      say(filled(gettext("To confirm, type the name of the device: %(name)s."), { name: word }), true);
       return;
     }
     form.hidden = true;

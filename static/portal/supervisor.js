@@ -1,6 +1,7 @@
 // A balena device's supervisor: what it says now, its buttons, and what was asked of it.
 import { make, whenShown } from "./make.js";
 import { ask, badge, one, showCalls, wireCalls } from "./supervisor-calls.js";
+import { gettext } from "./words.js";
 
 const box = one("supervisor");
 const { supervisor: lookUrl, call: callUrl, word } = box.dataset;
@@ -11,7 +12,7 @@ function showState({ device, state, version, key, calls }) {
   one("key").innerHTML = key;
   const told = device.value ?? {};
   if (told.os_version) one("os").textContent = told.os_version;
-  const text = device.error ?? [told.status, told.update_pending && "update pending"].filter(Boolean).join(", ");
+  const text = device.error ?? [told.status, told.update_pending && gettext("update pending")].filter(Boolean).join(", ");
   one("status").replaceChildren(badge(text || "answers", device.error ? "bad" : "good"));
   const containers = state.value?.containers ?? [];
   one("services").hidden = containers.length === 0;

@@ -1,5 +1,6 @@
 // Tabs over panels of one form: [data-tabs] holds buttons data-tab, panels are data-panel.
 // The open one is kept for the page while the browser's tab lives; arrow keys move.
+import { filled, gettext } from "./words.js";
 const list = document.querySelector("[data-tabs]");
 const tabs = [...list.querySelectorAll("[data-tab]")];
 const memory = `tab:${location.pathname}`;
@@ -34,7 +35,7 @@ for (const tab of tabs) {
     const count = document.createElement("span");
     count.className = "tab-errors";
     count.textContent = errors;
-    count.title = `${errors} to correct`;
+    count.title = filled(gettext("%(count)s to correct"), { count: errors });
     tab.append(count);
   }
   tab.addEventListener("click", () => open(tab));

@@ -1,6 +1,7 @@
 // Templates to tick and to order; the hidden input holds a JSON list of ids. Required ones
 // come first and cannot be left out; only those of the chosen organization and backend show.
 import { make } from "./make.js";
+import { gettext } from "./words.js";
 
 function enhance(box) {
   const input = box.querySelector("input[type=hidden]");
@@ -10,8 +11,8 @@ function enhance(box) {
   const organization = form.querySelector("[name=organization]");
   let chosen = JSON.parse(input.value || "[]");
 
-  const filter = make("input", { type: "search", className: "input", placeholder: "Find a template" });
-  filter.setAttribute("aria-label", "Find a template");
+  const filter = make("input", { type: "search", className: "input", placeholder: gettext("Find a template") });
+  filter.setAttribute("aria-label", gettext("Find a template"));
   const list = make("ol", { className: "picked" });
   const rest = make("ul", { className: "pickable" });
   const empty = make("p", { className: "subtle" });
@@ -95,7 +96,7 @@ function enhance(box) {
     }));
     filter.hidden = fitting.length - shown.length < 8;
     empty.hidden = shown.length + open.length > 0;
-    empty.textContent = words ? "No template has this in its name." : "There are no templates for this backend yet.";
+    empty.textContent = words ? gettext("No template has this in its name.") : gettext("There are no templates for this backend yet.");
   }
 
   function settle() {

@@ -1,5 +1,6 @@
 // A terminal on a device: a ticket first, then a socket that carries what is typed and shown.
 import { screen } from "./screen.js";
+import { filled, gettext } from "./words.js";
 
 const one = (name) => document.querySelector(`[data-terminal${name}]`);
 const form = one("-form");
@@ -15,23 +16,26 @@ function connect(ticket) {
   const size = () => ({ columns: terminal.cols, rows: terminal.rows });
   const status = one("-status");
   const typed = new TextEncoder();
+  let said = "";
   fit.fit();
-  status.textContent = "Connecting …";
+  status.textContent = gettext("Connecting …");
   socket = new WebSocket(`${location.origin.replace("http", "ws")}/api/v1/ws/terminal`);
   socket.binaryType = "arraybuffer";
   socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "open", ticket, ...size() })));
   socket.addEventListener("message", ({ data }) => {
     if (typeof data !== "string") {
-      status.textContent = "Open";
+      status.textContent = gettext("Open");
       terminal.write(new Uint8Array(data));
       return;
     }
     const { type, message } = JSON.parse(data);
     if (type === "error") complain(message);
-    if (message) status.textContent = message;
+    if (!message) return;
+    said = message;
+    status.textContent = message;
   });
   socket.addEventListener("close", () => {
-    if (/^(Open|Connecting)/.test(status.textContent)) status.textContent = "Closed";
+    if (!said) status.textContent = gettext("Closed");
     one("-close").hidden = true;
     one("-play").hidden = false;
     terminal.options.disableStdin = true;
@@ -51,7 +55,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   complain("");
   const answer = await fetch(form.action, { method: "POST", body: new FormData(form), credentials: "same-origin" });
-  const told = await answer.json().catch(() => ({ error: `The portal answered ${answer.status}.` }));
+  const told = await answer.json().catch(() => ({ error: filled(gettext("The portal answered %(status)s."), { status: answer.status }) }));
   if (!answer.ok) {
     complain(told.error);
     return;

@@ -1,16 +1,17 @@
 // A JSON object of variables as rows of name and value. The textarea stays the form's field:
-// rows write to it, and "Edit as JSON" shows it.
+// rows write to it, and gettext("Edit as JSON") shows it.
 import { make } from "./make.js";
+import { gettext } from "./words.js";
 
 const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
 function row(name, value, original, changed) {
   const nameInput = make("input", { className: "input", value: name, placeholder: "name" });
   const valueInput = make("input", { className: "input", value: shown(value), placeholder: "value" });
-  nameInput.setAttribute("aria-label", "Name of the variable");
-  valueInput.setAttribute("aria-label", "Value of the variable");
+  nameInput.setAttribute("aria-label", gettext("Name of the variable"));
+  valueInput.setAttribute("aria-label", gettext("Value of the variable"));
   const remove = make("button", { type: "button", className: "icon-button", title: "Remove" }, "close");
-  remove.setAttribute("aria-label", "Remove this variable");
+  remove.setAttribute("aria-label", gettext("Remove this variable"));
   const line = make("div", { className: "variable-row" }, nameInput, valueInput, remove);
   // What was not a text stays what it was, as long as nobody types over it.
   line.read = () => [
@@ -32,7 +33,7 @@ function enhance(box) {
   const rows = make("div", { className: "variable-rows" });
   const empty = make("p", { className: "subtle" }, "No variables yet.");
   const add = make("button", { type: "button", className: "button" }, "Add variable");
-  const mode = make("button", { type: "button", className: "button button-quiet" }, "Edit as JSON");
+  const mode = make("button", { type: "button", className: "button button-quiet" }, gettext("Edit as JSON"));
   const complaint = make("p", { className: "complaint", hidden: true });
   complaint.setAttribute("role", "alert");
 
@@ -49,7 +50,7 @@ function enhance(box) {
       values = JSON.parse(text.value || "{}");
       if (values === null || typeof values !== "object" || Array.isArray(values)) throw new Error();
     } catch {
-      complaint.textContent = 'This is not a JSON object such as {"name": "value"}.';
+      complaint.textContent = gettext('This is not a JSON object such as {"name": "value"}.');
       complaint.hidden = false;
       return false;
     }
@@ -65,7 +66,7 @@ function enhance(box) {
     text.hidden = !on;
     rows.hidden = add.hidden = on;
     if (on) empty.hidden = true;
-    mode.textContent = on ? "Edit as rows" : "Edit as JSON";
+    mode.textContent = on ? gettext("Edit as rows") : gettext("Edit as JSON");
   }
 
   add.addEventListener("click", () => {
