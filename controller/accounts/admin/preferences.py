@@ -12,10 +12,10 @@ from django.utils import translation
 from django.utils.translation import get_language_info, gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from unfold.widgets import UnfoldAdminSelectWidget
 
 from controller.accounts.models import User
 from controller.accounts.rules.preferences import set_preferences, zone_names
+from controller.base.admin import UnfoldAdminSelectWidget
 
 NAME = "user_preferences"
 
