@@ -1,8 +1,8 @@
 """Benchmark of flatness: ``python -m benchmarks.flatness [minutes]`` (by default 30).
 
 A hundred agents poll, a dashboard is loaded again every five seconds, and twenty programs hear the
-events. Printed are memory and descriptors of every part at the beginning and at the end, and the
-tables that have more rows.
+events. Printed are memory and descriptors of every part, once the start is over and five times
+until the end, the kinds of descriptors that are more, and the tables that have more rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +31,34 @@ AGENTS, STREAMS = 100, 20
 POLL_SECONDS, RELOAD_SECONDS = 5.0, 5.0
 # What is filled once, after the start, is no growth: processes have seen all of it by then.
 WARM_PART = 0.2
+SAMPLES = 5
 PARTS = ("web", "worker", "beat", "redis")
 DASHBOARD = ("/admin/", "/api/v1/monitoring/dashboard/", "/admin/devices/device/")
 
 
-def state(at: Stage) -> dict[str, tuple[int, int]]:
-    """Return MiB and open descriptors of each part."""
+def kinds_of_descriptors(pids: list[int]) -> Counter[str]:
+    """Return how many descriptors these processes hold, by kind: socket, anon_inode or a path."""
+    found: Counter[str] = Counter()
+    for pid in pids:
+        with suppress(OSError):
+            for one in Path(f"/proc/{pid}/fd").iterdir():
+                found[str(one.readlink()).partition(":")[0]] += 1
+    return found
+
+
+@dataclass
+class State:
+    memory: int
+    """In MiB, without files that are shared with other programs of the machine."""
+    descriptors: Counter[str]
+
+
+def states(at: Stage) -> dict[str, State]:
     found = {}
     for part in PARTS:
         pids = family(at.processes[part].pid)
-        open_files = 0
-        for pid in pids:
-            with suppress(OSError):
-                open_files += len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        found[part] = (sum(proportional(pid) for pid in pids), open_files)
+        memory = sum(proportional(pid, "Pss_Anon") for pid in pids)
+        found[part] = State(memory, kinds_of_descriptors(pids))
     return found
 
 
@@ -103,24 +119,34 @@ def measure(at: Stage, minutes: float) -> None:
     ]
     for one in threads:
         one.start()
+    series, counted = [], {}
     try:
         time.sleep(60 * minutes * WARM_PART)
-        first, counted = state(at), rows()
-        time.sleep(60 * minutes * (1 - WARM_PART))
-        last, grown = state(at), rows()
+        counted = rows()
+        series = [states(at)]
+        for _ in range(SAMPLES):
+            time.sleep(60 * minutes * (1 - WARM_PART) / SAMPLES)
+            series.append(states(at))
+        grown = rows()
     finally:
         over.set()
         for one in threads:
             one.join()
     print(f"{minutes:g} minutes, measured from {60 * minutes * WARM_PART:.0f} s on")
-    print(f"{'':10}{'MiB':>14}{'descriptors':>18}")
-    for part in PARTS:
-        (memory, files), (memory_2, files_2) = first[part], last[part]
-        print(f"{part:10}{memory:6d} -> {memory_2:<6d}{files:8d} -> {files_2}")
+    report(series)
     print("tables with more rows:")
     for table, number in grown.items():
         if number > counted[table]:
             print(f"  {table}: {counted[table]} -> {number}")
+
+
+def report(series: list[dict[str, State]]) -> None:
+    for part in PARTS:
+        row = [one[part] for one in series]
+        print(f"{part:8} MiB", *(f"{one.memory:4d}" for one in row))
+        print(f"{'':8} fds", *(f"{one.descriptors.total():4d}" for one in row))
+        if more := row[-1].descriptors - row[0].descriptors:
+            print(f"{'':12} more:", ", ".join(f"{kind} {count}" for kind, count in more.items()))
 
 
 def main() -> None:

@@ -176,13 +176,13 @@ def cpu_of(pid: int) -> float:
     return sum(int(fields[at]) for at in (11, 12, 13, 14)) / TICKS
 
 
-def proportional(pid: int) -> int:
+def proportional(pid: int, of: str = "Pss") -> int:
     """Return the PSS in MiB, which counts shared memory proportionally."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    found = re.search(rf"^{of}:\s+(\d+) kB", text, re.MULTILINE)
     return int(found[1]) // 1024 if found else 0
 
 
