@@ -146,7 +146,9 @@ def report(series: list[dict[str, State]]) -> None:
         print(f"{part:8} MiB", *(f"{one.memory:4d}" for one in row))
         print(f"{'':8} fds", *(f"{one.descriptors.total():4d}" for one in row))
         if more := row[-1].descriptors - row[0].descriptors:
-            print(f"{'':12} more:", ", ".join(f"{kind} {count}" for kind, count in more.items()))
+            print(
+                f"{'':12} more:", ", ".join(f"{kind} {count}" for kind, count in more.items())
+            )
 
 
 def main() -> None:

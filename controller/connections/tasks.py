@@ -2,19 +2,19 @@ from uuid import UUID
 
 from celery import shared_task
 
-from controller.connections.rules import command_worker, polling, terminals
+from controller.connections.rules import command_worker, presence_polling, terminals
 
 
 @shared_task
 def sweep() -> None:
     """Enqueue presence polls of all active devices, in batches."""
-    for batch in polling.batches():
+    for batch in presence_polling.batches():
         poll.delay([device.hex for device in batch])
 
 
 @shared_task
 def poll(device_ids: list[str]) -> None:
-    polling.poll([UUID(device) for device in device_ids])
+    presence_polling.poll([UUID(device) for device in device_ids])
 
 
 @shared_task

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509 import ocsp
 
 from pki.engine import keys
-from pki.engine.certificates import LONGEST_SERIAL_BITS, extension_of, is_authority
+from pki.engine.certificates import LONGEST_SERIAL_BITS, is_authority
 from pki.engine.contract import Period
 from pki.engine.errors import Rejected
+from pki.engine.extensions import extension_of
 from pki.engine.importing import issued_by
 from pki.engine.ocsp import Question
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -11,10 +10,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from pki.engine.contract import Points, Template
 from pki.engine.errors import Rejected
 from pki.engine.extension_values import key_usage
-from pki.engine.extensions import Extension, find
-from pki.engine.keys import PublicKey
-
-ExtensionValue = TypeVar("ExtensionValue", bound=x509.ExtensionType)
+from pki.engine.extensions import Extension, extension_of, find, issuer_identifier
 
 LONGEST_SERIAL_BITS = 159
 # Range of dates in X.509 (RFC 5280, 4.1.2.5).
@@ -137,15 +133,6 @@ def _defaults(template: Template, *, root: bool) -> list[Extension]:
     ]
 
 
-def issuer_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    """Return the issuer's key identifier, computed if the (imported) issuer has none."""
-    own = extension_of(issuer, x509.SubjectKeyIdentifier)
-    if own is not None:
-        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
-    key: PublicKey = issuer.public_key()  # type: ignore[assignment]
-    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
-
-
 def _points(points: Points) -> Iterable[Extension]:
     if points.crl:
         name = x509.UniformResourceIdentifier(points.crl)
@@ -162,12 +149,3 @@ def _points(points: Points) -> Iterable[Extension]:
     ]
     if access:
         yield Extension(x509.AuthorityInformationAccess(access))
-
-
-def extension_of(
-    certificate: x509.Certificate, kind: type[ExtensionValue]
-) -> ExtensionValue | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None

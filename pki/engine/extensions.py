@@ -8,7 +8,7 @@ with the value in the syntax of OpenSSL's configuration; any other extension is 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import jsonschema_rs
 from cryptography import x509
@@ -16,8 +16,10 @@ from cryptography.x509.oid import ExtensionOID
 
 from pki.engine import asn1, extension_values
 from pki.engine.errors import UNREADABLE, Rejected
+from pki.engine.keys import PublicKey
 
 Json: TypeAlias = Mapping[str, Any]
+ExtensionValue = TypeVar("ExtensionValue", bound=x509.ExtensionType)
 
 NS_CERT_TYPE = x509.ObjectIdentifier("2.16.840.1.113730.1.1")
 NS_COMMENT = x509.ObjectIdentifier("2.16.840.1.113730.1.13")
@@ -248,3 +250,21 @@ def _dotted(extension: Extension) -> str:
 
 def _rejected(problem: str) -> Rejected:
     return Rejected({"extensions": problem})
+
+
+def extension_of(
+    certificate: x509.Certificate, kind: type[ExtensionValue]
+) -> ExtensionValue | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def issuer_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """Return the issuer's key identifier, computed if the (imported) issuer has none."""
+    own = extension_of(issuer, x509.SubjectKeyIdentifier)
+    if own is not None:
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+    key: PublicKey = issuer.public_key()  # type: ignore[assignment]
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from pki.engine import keys
-from pki.engine.certificates import extension_of, is_authority
+from pki.engine.certificates import is_authority
 from pki.engine.errors import UNREADABLE, Collector, Rejected
+from pki.engine.extensions import extension_of
 
 LONGEST_CHAIN = 8
 UNREAD = (

@@ -8,8 +8,9 @@ from cryptography.x509 import ocsp
 
 from pki.engine import keys
 from pki.engine.acceptance import check_answer, check_certificate, check_list
-from pki.engine.certificates import complete, issuer_identifier
+from pki.engine.certificates import complete
 from pki.engine.contract import Period, Revocation, Status, Template
+from pki.engine.extensions import issuer_identifier
 from pki.engine.ocsp import Question
 
 REASONS = {reason.value: reason for reason in x509.ReasonFlags}

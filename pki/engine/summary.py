@@ -7,8 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from pki.engine import keys
-from pki.engine.certificates import extension_of
-from pki.engine.extensions import from_certificate
+from pki.engine.extensions import extension_of, from_certificate
 
 _PURPOSES = {
     "serverAuth": "prove a server's identity",

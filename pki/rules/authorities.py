@@ -15,11 +15,11 @@ from pki.engine.importing import read_authority, to_pem
 from pki.engine.software_ca import SoftwareAuthority
 from pki.models import Ca, Reason
 from pki.rules.certificates import KEPT_ON_IMPORT, reissue_all
+from pki.rules.importing import check_key_length, take_over
 from pki.rules.revocation import publish_change, revoke
 from pki.rules.signing import (
     UNCHECKED_ON_IMPORT,
     check_common_name,
-    check_key_length,
     check_organization,
     check_signer,
     digest_for_renewal,
@@ -29,7 +29,6 @@ from pki.rules.signing import (
     record,
     refusing,
     save_new,
-    take_over,
     template_of,
 )
 

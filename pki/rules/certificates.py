@@ -13,11 +13,11 @@ from pki.engine import keys
 from pki.engine.importing import read_end_entity, to_pem
 from pki.engine.requests import SigningRequest
 from pki.models import Ca, Cert, Issued, Reason
+from pki.rules.importing import check_key_length, take_over
 from pki.rules.revocation import revoke
 from pki.rules.signing import (
     UNCHECKED_ON_IMPORT,
     check_common_name,
-    check_key_length,
     check_organization,
     check_signer,
     digest_for_renewal,
@@ -28,7 +28,6 @@ from pki.rules.signing import (
     record,
     refusing,
     save_new,
-    take_over,
     template_of,
 )
 

@@ -19,9 +19,7 @@ from pki.engine.acceptance import may_sign_lists
 from pki.engine.certificates import check_serial, check_validity, random_serial
 from pki.engine.contract import Points, Template
 from pki.engine.errors import Rejected
-from pki.engine.extensions import from_certificate
 from pki.engine.extensions import parse as parse_extensions
-from pki.engine.importing import to_pem
 from pki.engine.names import Subject, from_name, to_name
 from pki.models import Ca, Cert, Issued
 
@@ -91,12 +89,12 @@ def subject_of(row: Ca | Cert) -> x509.Name:
 
     The fields of the row hold only a part of what other authorities write into a subject.
     """
-    if row.certificate and _fields(row.parsed) == row.subject:
+    if row.certificate and subject_fields(row.parsed) == row.subject:
         return row.parsed.subject
     return to_name(row.subject)
 
 
-def _fields(certificate: x509.Certificate) -> Subject:
+def subject_fields(certificate: x509.Certificate) -> Subject:
     """Return the fields that a row has of a certificate's subject."""
     subject = from_name(certificate.subject)
     return replace(subject, email=subject.email[:LONGEST_EMAIL])
@@ -112,26 +110,6 @@ def points_of(ca: Ca) -> Points:
         ocsp=f"{portal}/pki/ocsp/",
         issuer=f"{portal}/pki/ca/{ca.pk}.crt",
     )
-
-
-def take_over(row: Ca | Cert, certificate: x509.Certificate, digest: str) -> None:
-    """Copy an imported certificate's values to the row."""
-    for name, text in asdict(_fields(certificate)).items():
-        setattr(row, name, text)
-    row.key_length = keys.kind_of(certificate.public_key())
-    row.digest = digest
-    row.validity_start = certificate.not_valid_before_utc
-    row.validity_end = certificate.not_valid_after_utc
-    row.extensions = from_certificate(certificate.extensions)
-    row.serial_number = str(certificate.serial_number)
-    row.certificate = to_pem([certificate])
-
-
-def check_key_length(given: str | None, certificate: x509.Certificate) -> None:
-    """Refuse an import with another kind of key than the client stated."""
-    found = keys.kind_of(certificate.public_key())
-    if given and not keys.same_family(given, found):
-        raise Rejected({"key_length": f"The certificate's key is {keys.describe(found)}."})
 
 
 def check_common_name(row: Ca | Cert) -> None:

@@ -16,6 +16,7 @@ LOCKED_ONCE = re.compile(r"updates are locked", re.IGNORECASE)
 MARKUP = re.compile(r"<\s*[!/a-zA-Z]")
 UNAUTHORIZED, NOT_FOUND, LOCKED, UNAVAILABLE = 401, 404, 423, 503
 LOWEST_ERROR = 400
+LONGEST_ERROR = 2000
 REDIRECTS = range(300, 400)
 STATUSES = range(200, 600)
 # Harmless environment variables of containers; all others may be secrets.
@@ -124,3 +125,11 @@ def masked_environment(answer: Answer, mask: str) -> Answer:
         name: text if HARMLESS.fullmatch(name) else mask for name, text in value["env"].items()
     }
     return Answer(answer.status, JSON, json.dumps(value).encode())
+
+
+def in_error_envelope(answer: Answer) -> Answer:
+    """Return an error in Home Assistant's error envelope, also where a device sent plain text."""
+    if answer.is_good or answer.bad_because or answer.content_type == JSON:
+        return answer
+    told = {"result": "error", "message": answer.text[:LONGEST_ERROR] or "Unknown error"}
+    return Answer(answer.status, JSON, json.dumps(told).encode())

@@ -4,13 +4,19 @@ Not proxied: authentication and passwords of users, credentials of services, pro
 add-ons, registries, discovery secrets, ingress and Core's own API.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from controller.base.masking import looks_secret
-from supervisor_proxy.engine.answers import JSON, LOWEST_ERROR, TEXT, Answer, Reply, read
+from supervisor_proxy.engine.answers import (
+    LOWEST_ERROR,
+    TEXT,
+    Answer,
+    Reply,
+    in_error_envelope,
+    read,
+)
 from supervisor_proxy.engine.routes import MASK, Route
 from supervisor_proxy.engine.versions import Version, older
 
@@ -21,7 +27,6 @@ LONG = 60.0
 PNG = b"\x89PNG\r\n\x1a\n"
 ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 NOT_READY = b"System is not ready"
-LONGEST_ERROR = 2000
 # The add-on that connects a device calls itself by this, behind the hash of its repository.
 OWN_SLUG = "muster"
 ENDS_ADDON = re.compile(r"/addons/(?P<slug>[^/]+)/(?:stop|restart|uninstall)")
@@ -249,7 +254,7 @@ def judged(kind: str, reply: Reply) -> Answer:
             return Answer(200, "image/png", reply.body)
         if reply.status >= LOWEST_ERROR:
             # The device says why there is none.
-            return enveloped(read(reply))
+            return in_error_envelope(read(reply))
         return Answer(reply.status, bad_because="It is no picture.")
     if kind == "text" and not reply.content_type.startswith("application/json"):
         text = ANSI.sub(b"", reply.body).decode("utf-8", "replace")
@@ -257,15 +262,7 @@ def judged(kind: str, reply: Reply) -> Answer:
     answer = read(reply)
     if answer.is_good and not (isinstance(value := answer.value, dict) and "result" in value):
         return Answer(reply.status, bad_because="It is no envelope of a supervisor.")
-    return enveloped(answer)
-
-
-def enveloped(answer: Answer) -> Answer:
-    """Return an error in the envelope of all errors, also where a device sent plain text."""
-    if answer.is_good or answer.bad_because or answer.content_type == JSON:
-        return answer
-    told = {"result": "error", "message": answer.text[:LONGEST_ERROR] or "Unknown error"}
-    return Answer(answer.status, JSON, json.dumps(told).encode())
+    return in_error_envelope(answer)
 
 
 def shaped(asked: str, value: dict[str, Any], *, opens: bool) -> dict[str, Any]:

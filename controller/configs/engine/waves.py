@@ -2,8 +2,10 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
+Item = TypeVar("Item")
 COUNT = re.compile(r"[1-9]\d{0,6}")
 SHARE = re.compile(r"([1-9]\d?|100)%")
 EVERYBODY = "100%"
@@ -44,3 +46,10 @@ def sizes(waves: Sequence[str], total: int) -> list[int]:
         wanted = math.ceil(total * int(share[1]) / 100) if share else int(wave)
         reached.append(min(total, max(wanted, reached[-1] if reached else 0)))
     return reached
+
+
+def assign_waves(waves: Sequence[str], items: Sequence[Item]) -> Iterator[tuple[int, Item]]:
+    """Yield each item with the number of its wave."""
+    limits = sizes(waves, len(items))
+    for at, item in enumerate(items):
+        yield next(number for number, limit in enumerate(limits) if at < limit), item

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from controller.base.errors import Conflict, Refused
 from controller.base.events import event_for, publish
+from controller.configs.engine.waves import assign_waves
 from controller.configs.models import PUSHES, Config, Push, Rollout, RolloutDevice, Template
 from controller.configs.rules import waves
 from controller.configs.rules.rendering import mark_stale
@@ -146,7 +147,7 @@ def start(rollout: Rollout) -> Rollout:
                 rollout=row, config_id=pk, wave=wave,
                 was_failing=status == Config.Status.ERROR,
             )
-            for wave, (pk, status) in waves.assign_waves(row.waves, configs)
+            for wave, (pk, status) in assign_waves(row.waves, configs)
         ),
         batch_size=500,
     )  # fmt: skip

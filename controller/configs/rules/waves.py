@@ -5,7 +5,6 @@ at the end or when too many are not well.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -16,12 +15,10 @@ from django.utils.translation import gettext
 
 from controller.base.errors import Conflict
 from controller.base.leases import for_each
-from controller.configs.engine.waves import sizes
 from controller.configs.models.waves import WaveRollout
 
 State = WaveRollout.State
 Row = TypeVar("Row", bound=WaveRollout)
-Item = TypeVar("Item")
 
 
 class Cargo(ABC, Generic[Row]):
@@ -70,13 +67,6 @@ class Cargo(ABC, Generic[Row]):
     def locked(self, pk: UUID) -> Row:
         row: Row = self.model._default_manager.select_for_update(of=("self",)).get(pk=pk)
         return row
-
-
-def assign_waves(waves: Sequence[str], items: Sequence[Item]) -> Iterator[tuple[int, Item]]:
-    """Yield each item with the number of its wave."""
-    limits = sizes(waves, len(items))
-    for at, item in enumerate(items):
-        yield next(number for number, limit in enumerate(limits) if at < limit), item
 
 
 def start(cargo: Cargo[Row], row: Row) -> Row:

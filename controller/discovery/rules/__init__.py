@@ -1,6 +1,12 @@
 """Rules of scans, and of adding found hosts to the inventory."""
 
-from controller.discovery.rules.hosts import WRITE, adopt, look_at, matches, try_credentials
+from controller.discovery.rules.host_probes import (
+    WRITE,
+    adopt,
+    look_at,
+    matches,
+    try_credentials,
+)
 from controller.discovery.rules.scans import (
     MOST_ACTIVE,
     RUN,

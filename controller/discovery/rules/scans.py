@@ -26,7 +26,7 @@ from controller.discovery.drivers.contract import (
 from controller.discovery.drivers.prober import Probing
 from controller.discovery.engine import targets
 from controller.discovery.models import SCANS, Finding, Scan
-from controller.discovery.rules.hosts import as_finding, check_permitted
+from controller.discovery.rules.host_probes import as_finding, check_permitted
 
 RUN = "discovery:run"
 # Per organization; more would only delay each other.

@@ -15,6 +15,7 @@ from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.events import event_for, publish
 from controller.base.values import mac_address
+from controller.configs.engine.waves import assign_waves
 from controller.configs.rules import waves
 from controller.firmware.engine.vendors import VENDORS, spelled
 from controller.firmware.models import GatewayRollout, GatewayUpgrade
@@ -102,7 +103,7 @@ def start(rollout: GatewayRollout) -> GatewayRollout:
         GatewayUpgrade(
             rollout=row, gateway=gateway, mac=mac, wave=wave, old_version=gateway.version
         )
-        for wave, (gateway, mac) in waves.assign_waves(row.waves, targets_of(row))
+        for wave, (gateway, mac) in assign_waves(row.waves, targets_of(row))
     )
     record_audit("firmware.rollout", row, after={"vendor": row.vendor}, by=row.author)
     return waves.start(CARGO, row)

@@ -16,6 +16,7 @@ from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Conflict, Refused
 from controller.base.leases import FREE, for_each
 from controller.celery import enqueue_on_commit
+from controller.configs.engine.waves import assign_waves
 from controller.configs.rules import waves
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device, DeviceGroup
@@ -162,7 +163,7 @@ def _upgrades(row: FirmwareRollout, found: Sequence[Match]) -> list[Upgrade]:
     fit = _canaries_first([one for one in found if one.fits and one.device.pk in reachable])
     rows = [
         _upgrade(row, one, state=Of.WAITING, wave=wave)
-        for wave, one in waves.assign_waves(row.waves, fit)
+        for wave, one in assign_waves(row.waves, fit)
     ]
     now = timezone.now()
     chosen = {one.device.pk for one in fit}

@@ -20,7 +20,7 @@ from controller.base.errors import CONCURRENT_WRITE_MESSAGE, Conflict, Refused
 from controller.base.secrets import digest
 from controller.devices.engine.identity import random_key
 from controller.vpn.engine.contract import Invalid
-from controller.vpn.engine.keys import DH_PARAMETERS
+from controller.vpn.engine.dh_parameters import DH_PARAMETERS
 from controller.vpn.models import Vpn
 from controller.vpn.rules.rendering import enqueue_sync
 from controller.vpn.rules.server_sync import (
