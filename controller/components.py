@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "controller.dialects.middleware.RequestMiddleware",
     "controller.dialects.agent.AgentHeader",
     "django.middleware.security.SecurityMiddleware",
+    "controller.dialects.repeated_reads.RepeatedReads",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -3,6 +3,7 @@
 import hmac
 from dataclasses import dataclass
 
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.authentication import SessionAuthentication as DjangoSessions
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
@@ -52,7 +53,7 @@ class TokenAuthentication(BaseAuthentication):
             or self.by_key(request.headers.get("x-api-key", ""))
         )
         if found is not None:
-            accept(request, *found)
+            accept(request._request, *found)
         return found
 
     def authenticate_header(self, request: Request) -> str:
@@ -85,10 +86,10 @@ class TokenAuthentication(BaseAuthentication):
         return user, Credential("key")
 
 
-def accept(request: Request, user: User, credential: Credential) -> None:
+def accept(request: HttpRequest, user: User, credential: Credential) -> None:
     """Record the authenticated user for audit, logs and rate limits."""
     current_context().name(user, credential.kind)
-    remember_caller(request._request, user.pk)
+    remember_caller(request, user.pk)
 
 
 def user_of_bearer(token: str) -> tuple[User, Credential] | None:
@@ -127,5 +128,5 @@ class SessionAuthentication(DjangoSessions):
         if not user.may_sign_in:
             return None
         credential = Credential("browser")
-        accept(request, user, credential)
+        accept(request._request, user, credential)
         return user, credential

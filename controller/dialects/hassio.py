@@ -42,7 +42,7 @@ class LegacyKeyAuthentication(BaseAuthentication):
         found = user_of_bearer(key)
         if found is None:
             raise exceptions.AuthenticationFailed("Invalid token.")
-        accept(request, *found)
+        accept(request._request, *found)
         return found
 
     def authenticate_header(self, request: Request) -> str:

@@ -7,13 +7,13 @@ Errors are ``{"detail": …}`` or field → list of sentences; lists are pages o
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.db import IntegrityError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse, QueryDict
 from django.utils.functional import cached_property
 from rest_framework import exceptions, status
 from rest_framework.pagination import PageNumberPagination
@@ -46,19 +46,36 @@ ACTIONS = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "POST": "create", "
            "PATCH": "update", "DELETE": "delete"}  # fmt: skip
 
 
-# Lists of at least this many rows may have a count that is some seconds old.
-MANY = 10_000
+# The count of a list may be as many seconds old as it has thousands of rows, but not older.
+MANY = 1000
 COUNT_SECONDS = 10
 MOST_COUNTED = 1000
 # Query parameters common to all lists, which do not filter rows.
 NOT_FILTERS = frozenset({"page", "page_size", "per_page", "format"})
 
 
-class CachedCountPaginator(Paginator):  # type: ignore[type-arg]
-    """Paginator that caches counts of long lists; counting dominates their cost."""
+# By list: expiry (monotonic) and count.
+known_counts: dict[Any, tuple[float, int]] = {}
 
-    # By list: expiry (monotonic) and count.
-    known: ClassVar[dict[Any, tuple[float, int]]] = {}
+
+def cached_count(name: Any, count: Callable[[], int]) -> int:
+    """Count the rows of a list, but those of a long list only now and then.
+
+    Counting dominates the cost of their pages.
+    """
+    until, known = known_counts.get(name, (0.0, 0))
+    if until > time.monotonic():
+        return known
+    found = count()
+    if found >= MANY:
+        if len(known_counts) > MOST_COUNTED:
+            known_counts.clear()
+        known_counts[name] = time.monotonic() + min(found / MANY, COUNT_SECONDS), found
+    return found
+
+
+class CachedCountPaginator(Paginator):  # type: ignore[type-arg]
+    """Paginator that caches counts of long lists."""
 
     def __init__(self, *args: Any, name: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -66,15 +83,7 @@ class CachedCountPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        until, known = self.known.get(self.name, (0.0, 0))
-        if until > time.monotonic():
-            return known
-        found: int = super().count
-        if found >= MANY:
-            if len(self.known) > MOST_COUNTED:
-                self.known.clear()
-            self.known[self.name] = time.monotonic() + COUNT_SECONDS, found
-        return found
+        return cached_count(self.name, lambda: super(CachedCountPaginator, self).count)
 
 
 class Pagination(PageNumberPagination):
@@ -85,15 +94,15 @@ class Pagination(PageNumberPagination):
     def paginate_queryset(
         self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any] | None:
-        self.django_paginator_class = partial(CachedCountPaginator, name=list_name(request))  # type: ignore[assignment]
+        name = list_name(require_user(request), request.path, request.query_params)
+        self.django_paginator_class = partial(CachedCountPaginator, name=name)  # type: ignore[assignment]
         return super().paginate_queryset(queryset, request, view)
 
 
-def list_name(request: Request) -> Any:
+def list_name(user: User, path: str, query: QueryDict) -> Any:
     """Return a key that is equal for requests for pages of the same list."""
-    user = require_user(request)
-    filters = [(name, one) for name, one in request.query_params.lists() if name != "page"]
-    return user.pk, user.scopes, request.path, repr(sorted(filters))
+    filters = [(name, one) for name, one in query.lists() if name != "page"]
+    return user.pk, user.scopes, path, repr(sorted(filters))
 
 
 # HTTP status by refusal; all others are a 400 with field errors.

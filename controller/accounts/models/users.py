@@ -1,6 +1,7 @@
 """Users, organizations and memberships, with permission checks."""
 
 import re
+from collections.abc import Hashable
 from functools import cached_property
 from typing import Any, ClassVar, Self
 from uuid import UUID, uuid4
@@ -26,6 +27,7 @@ from controller.accounts.engine.scopes import (
     role_allows,
 )
 from controller.accounts.models.audit import Audited
+from controller.base.compiled_queries import CompiledQuery
 from controller.base.errors import Refused
 from controller.base.models import Base, Dated
 from controller.base.secret_fields import SecretFields
@@ -140,11 +142,8 @@ class User(Audited, AbstractUser):
     @cached_property
     def access_by_organization(self) -> dict[UUID, OrganizationAccess]:
         """Return role and sites per active organization; read once per request."""
-        rows = self.memberships.filter(organization__is_active=True).values_list(
-            "organization_id", "role", "grants__site_id", "grants__level"
-        )
         found: dict[UUID, OrganizationAccess] = {}
-        for organization, role, site, level in rows:
+        for organization, role, site, level in MEMBERSHIPS(user=self.pk):
             standing = found.setdefault(organization, OrganizationAccess(role, {}))
             if site is not None:
                 standing.grants[site] = level  # type: ignore[index]
@@ -154,6 +153,17 @@ class User(Audited, AbstractUser):
     def roles(self) -> dict[UUID, str]:
         """Return the role per active organization."""
         return {pk: standing.role for pk, standing in self.access_by_organization.items()}
+
+    @property
+    def access_key(self) -> tuple[Hashable, ...]:
+        """Return a key that is equal for users who may do and see the same."""
+        if self.is_superuser:
+            return self.is_active, self.scopes
+        accesses = frozenset(
+            (pk, one.role, frozenset(one.grants.items()))
+            for pk, one in self.access_by_organization.items()
+        )
+        return self.is_active, self.scopes, accesses, self.group_permissions
 
     @property
     def audit_organization_id(self) -> UUID | None:
@@ -171,11 +181,8 @@ class User(Audited, AbstractUser):
     @cached_property
     def group_permissions(self) -> frozenset[str]:
         """Return permissions by groups, valid in each of the user's organizations."""
-        rows = Group.objects.filter(user=self).values_list(
-            "permissions__codename", "permissions__content_type__model", "of_role__role"
-        )
         found = set()
-        for codename, model, role in rows:
+        for codename, model, role in GROUPS(user=self.pk):
             verb = codename.partition("_")[0] if codename else ""
             if verb in ACTIONS:
                 found.add(f"{RESOURCES.get(model, model)}:{ACTIONS[verb]}")
@@ -347,3 +354,18 @@ class GroupRole(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group} has the permissions of {self.get_role_display()}"
+
+
+# Compiled: asked for every request of every API client that is no superuser.
+MEMBERSHIPS = CompiledQuery(
+    lambda user: Membership.objects.filter(user=user, organization__is_active=True).values_list(
+        "organization_id", "role", "grants__site_id", "grants__level"
+    ),
+    user=models.UUIDField(),
+)
+GROUPS = CompiledQuery(
+    lambda user: Group.objects.filter(user=user).values_list(
+        "permissions__codename", "permissions__content_type__model", "of_role__role"
+    ),
+    user=models.UUIDField(),
+)

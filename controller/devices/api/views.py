@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
@@ -22,7 +23,7 @@ from controller.base.compiled_queries import CompiledQuery
 from controller.base.downloads import archive_response
 from controller.base.errors import NotFound, Refused
 from controller.base.secret_fields import shown_values
-from controller.configs.models import Config, TemplateUse
+from controller.configs.models import Config
 from controller.configs.rules import (
     devices,
     groups,
@@ -42,7 +43,16 @@ from controller.devices.api.serializers import (
 )
 from controller.devices.models import Device, DeviceGroup, OrganizationSettings
 from controller.devices.rules import rotate_shared_secret, settings_of
-from controller.dialects.openwisp import ACTIONS, RuleViewSet, View, permission_of, require_user
+from controller.dialects.openwisp import (
+    ACTIONS,
+    Pagination,
+    RuleViewSet,
+    View,
+    permission_of,
+    require_user,
+)
+from controller.dialects.repeated_lists import OpenWispPages, RepeatedList
+from controller.dialects.repeated_reads import register_read
 from geo.rules.device_locations import drop_foreign_places
 
 # Lists read these columns instead of model instances, which would take most of the time.
@@ -57,17 +67,14 @@ owner_of = itemgetter(COLUMNS.index("organization_id"), COLUMNS.index("site_id")
 # Additional columns of the detail page.
 DETAIL_COLUMNS = ("is_deactivated", "config__config", "config__context")
 
+# One row for each template of the device.
 DETAIL = CompiledQuery(
-    lambda pk: Device.objects.filter(pk=pk).values_list(*COLUMNS, *DETAIL_COLUMNS),
-    pk=UUIDField(),
-)
-TEMPLATES = CompiledQuery(
-    lambda config: (
-        TemplateUse.objects.filter(config=config)
-        .order_by("position")
-        .values_list("template_id")
+    lambda pk: (
+        Device.objects.filter(pk=pk)
+        .order_by("config__uses__position")
+        .values_list(*COLUMNS, *DETAIL_COLUMNS, "config__uses__template")
     ),
-    config=UUIDField(),
+    pk=UUIDField(),
 )
 
 
@@ -148,41 +155,13 @@ class DeviceViewSet(RuleViewSet):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         found: Any = Joined(self.filter_queryset(self.get_queryset()))
         page: list[Any] | None = self.paginate_queryset(found)
-        user = request.user
-        openable: dict[Any, bool] = {}
-        shown = []
-        for row in page or []:
-            owner = owner_of(row)
-            if owner not in openable:
-                openable[owner] = isinstance(user, User) and user.has_perm_in(
-                    "device:secret", *owner
-                )
-            shown.append(as_listed(row, with_key=openable[owner]))
-        return self.get_paginated_response(shown)
+        return self.get_paginated_response(as_list(require_user(request), page or []))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        user = require_user(request)
-        try:
-            key = UUID(kwargs["pk"])
-        except ValueError:
-            raise Http404 from None
-        rows = [
-            row for row in DETAIL(pk=key) if user.has_perm_in("device:read", *owner_of(row))
-        ]
-        if not rows:
+        shown = device_detail(require_user(request), kwargs["pk"])
+        if shown is None:
             raise Http404
-        deactivated, own, context = rows[0][len(COLUMNS) :]
-        listed = rows[0][: len(COLUMNS)]
-        is_open = user.has_perm_in("device:secret", *owner_of(listed))
-        shown = as_listed(listed, with_key=is_open)
-        if shown["config"]:
-            reads = user.has_perm_in("config:read", *owner_of(listed))
-            values = shown_values(Config, {"context": context, "config": own}, is_open=is_open)
-            shown["config"] |= {
-                "templates": [pk for (pk,) in TEMPLATES(config=listed[12])],
-                **(values if reads else dict.fromkeys(values)),
-            }
-        return Response(shown | {"is_deactivated": deactivated})
+        return Response(shown)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, Refused) and exc.code == template_assignment.CANNOT_RENDER:
@@ -257,6 +236,40 @@ class DeviceViewSet(RuleViewSet):
         return archive_response(device.name, config.desired.archive)
 
 
+def as_list(user: User, rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return the devices of a list as this user sees them."""
+    openable: dict[Any, bool] = {}
+    shown = []
+    for row in rows:
+        owner = owner_of(row)
+        if owner not in openable:
+            openable[owner] = user.has_perm_in("device:secret", *owner)
+        shown.append(as_listed(row, with_key=openable[owner]))
+    return shown
+
+
+def device_detail(user: User, pk: str) -> dict[str, Any] | None:
+    """Return the device as this user sees it, or None if there is none for the user."""
+    try:
+        rows = DETAIL(pk=UUID(pk))
+    except ValueError:
+        return None
+    if not rows or not user.has_perm_in("device:read", *owner_of(rows[0])):
+        return None
+    listed = rows[0][: len(COLUMNS)]
+    deactivated, own, context, _ = rows[0][len(COLUMNS) :]
+    is_open = user.has_perm_in("device:secret", *owner_of(listed))
+    shown = as_listed(listed, with_key=is_open)
+    if shown["config"]:
+        reads = user.has_perm_in("config:read", *owner_of(listed))
+        values = shown_values(Config, {"context": context, "config": own}, is_open=is_open)
+        shown["config"] |= {
+            "templates": [row[-1] for row in rows if row[-1] is not None],
+            **(values if reads else dict.fromkeys(values)),
+        }
+    return shown | {"is_deactivated": deactivated}
+
+
 def as_listed(row: tuple[Any, ...], *, with_key: bool) -> dict[str, Any]:
     """Return a device of a list in this dialect's format."""
     shown = dict(zip(DeviceList.Meta.fields[:12], row, strict=False))
@@ -270,6 +283,23 @@ def as_listed(row: tuple[Any, ...], *, with_key: bool) -> dict[str, Any]:
     }
     shown["created"], shown["modified"] = created, modified
     return shown
+
+
+register_read(
+    "/api/v1/controller/device/",
+    RepeatedList(
+        permission="device:read",
+        rows=lambda user: Device.objects.visible_to(user, "device:read"),
+        filters=DeviceFilter,
+        parts=[lambda keys: Device.objects.filter(pk__in=keys).values_list(*COLUMNS)],
+        show=as_list,
+        pages=OpenWispPages(Pagination.page_size, Pagination.max_page_size),
+    ),
+)
+register_read(
+    "/api/v1/controller/device/(?P<pk>[0-9a-f-]{32,36})/",
+    lambda user, request, pk: None if request.GET else device_detail(user, pk),
+)
 
 
 class GroupViewSet(RuleViewSet):

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.contrib.gis.db.models.functions import AsWKB
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
@@ -10,8 +10,11 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from controller.accounts.models import User
 from controller.devices.models import Device
 from controller.dialects.openwisp import Pagination, RuleViewSet, require_user
+from controller.dialects.repeated_lists import OpenWispPages, RepeatedList
+from controller.dialects.repeated_reads import register_read
 from geo.api.filters.locations import LocationFilter
 from geo.api.serializers import (
     DeviceOfLocation,
@@ -21,7 +24,7 @@ from geo.api.serializers import (
 )
 from geo.models import DeviceLocation, Location
 from geo.rules import geocoding, geometry, locations
-from geo.rules.statistics import device_counts
+from geo.rules.statistics import as_counts, counted, device_counts
 
 
 class FeaturePagination(Pagination):
@@ -118,11 +121,8 @@ class LocationViewSet(RuleViewSet):
     @action(detail=False, pagination_class=FeaturePagination)
     def geojson(self, request: Request) -> Response:
         """Return locations with devices as GeoJSON."""
-        rows = self.filter_queryset(self.get_queryset().prefetch_related(None))
-        found = rows.filter(Exists(DeviceLocation.objects.filter(location=OuterRef("pk"))))
-        page: Any = self.paginate_queryset(
-            found.select_related(None).annotate(binary=AsWKB("geometry")).values_list(*FEATURE)
-        )
+        found = with_devices(self.filter_queryset(self.get_queryset().prefetch_related(None)))
+        page: Any = self.paginate_queryset(features(found.select_related(None)))
         counts = device_counts(found if len(page) > MOST_NAMED else [row[0] for row in page])
         return self.get_paginated_response([feature(row, counts[row[0]]) for row in page])
 
@@ -231,6 +231,19 @@ PROPERTIES = (
 MOST_NAMED = 1000
 
 
+def with_devices(rows: QuerySet[Location]) -> QuerySet[Location]:
+    return rows.filter(Exists(DeviceLocation.objects.filter(location=OuterRef("pk"))))
+
+
+def features(rows: QuerySet[Location]) -> QuerySet[Location, tuple[Any, ...]]:
+    return rows.annotate(binary=AsWKB("geometry")).values_list(*FEATURE)
+
+
+def feature_list(_: User, rows: list[Any], counts: list[Any]) -> list[dict[str, Any]]:
+    by_location = as_counts(counts)
+    return [feature(row, by_location[row[0]]) for row in rows]
+
+
 def feature(row: tuple[Any, ...], states: dict[str, int]) -> dict[str, Any]:
     return {
         "id": row[0],
@@ -242,3 +255,21 @@ def feature(row: tuple[Any, ...], states: dict[str, int]) -> dict[str, Any]:
             **dict(zip(PROPERTIES, row[2:], strict=True)),
         },
     }
+
+
+register_read(
+    "/api/v1/controller/location/geojson/",
+    RepeatedList(
+        permission="location:read",
+        rows=lambda user: with_devices(Location.objects.visible_to(user, "location:read")),
+        filters=LocationFilter,
+        parts=[lambda keys: features(Location.objects.filter(pk__in=keys)), counted],
+        show=feature_list,
+        pages=OpenWispPages(
+            FeaturePagination.page_size,
+            FeaturePagination.max_page_size,
+            head={"type": "FeatureCollection"},
+            name="features",
+        ),
+    ),
+)

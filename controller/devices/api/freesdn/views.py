@@ -24,6 +24,30 @@ from controller.devices.api.freesdn.serializers import (
 from controller.devices.models import Device
 from controller.dialects.freesdn import RuleViewSet
 from controller.dialects.openwisp import permission_of, require_user
+from controller.dialects.repeated_lists import FreeSdnPages, RepeatedList
+from controller.dialects.repeated_reads import register_read
+
+
+def seen(user: User) -> QuerySet[Device]:
+    # The id makes paging stable if two organizations have equal names.
+    return Device.objects.visible_to(user, "device:read").order_by("name", "id")
+
+
+register_read(
+    "/api/v1/devices/?",
+    RepeatedList(
+        permission="device:read",
+        rows=seen,
+        filters=DeviceFilter,
+        parts=[
+            lambda keys: (
+                Device.objects.filter(pk__in=keys).order_by("name", "id").values_list(*COLUMNS)
+            )
+        ],
+        show=lambda _, rows: [as_item(row) for row in rows],
+        pages=FreeSdnPages(),
+    ),
+)
 
 
 class DeviceViewSet(RuleViewSet):
