@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from copy import deepcopy
 from typing import Any
 
 from tests.fleet.gateway import StandIn, Told
@@ -30,10 +31,26 @@ AP_GROUP = "7" * 24
 AS_TEXTS = {"static-route_distance", "rule_index"}
 TABLES = {
     "firewallgroup", "firewallrule", "portforward", "routing", "user", "wlanconf", "networkconf",
-    "account", "portconf",
+    "account", "portconf", "dynamicdns", "hotspotop", "wlangroup", "device",
 }  # fmt: skip
-NEWER = {"static-dns", "trafficrules"}
-COMMANDS = {"upgrade", "adopt", "set-locate", "block-sta", "unblock-sta", "kick-sta"}
+NEWER = {"static-dns", "trafficrules", "trafficroutes", "apgroups"}
+COMMANDS = {
+    "upgrade", "adopt", "set-locate", "force-provision", "block-sta", "unblock-sta", "kick-sta",
+}  # fmt: skip
+# Own settings of devices.
+GATEWAY, ACCESS_POINT = "a" * 24, "b" * 24
+DEVICES: dict[str, dict[str, Any]] = {
+    GATEWAY: {
+        "name": "gateway",
+        "port_overrides": [{"port_idx": 1, "name": "Uplink", "poe_mode": "auto"}],
+    },
+    ACCESS_POINT: {
+        "radio_table": [{"radio": "na", "channel": "auto", "ht": 40, "tx_power_mode": "auto"}],
+    },
+}
+SAMPLES = {
+    "port_overrides": f"{GATEWAY}:1", "radio_table": f"{ACCESS_POINT}:na", "": GATEWAY,
+}  # fmt: skip
 
 
 class UniFi(StandIn):
@@ -46,11 +63,26 @@ class UniFi(StandIn):
         self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in kinds}
         self.ahead: list[str] = []
         self.rows["networkconf"]["6" * 24] = {"_id": "6" * 24, "purpose": "wan", "name": "WAN"}
+        self.rows["device"] = {n: {"_id": n, **deepcopy(one)} for n, one in DEVICES.items()}
+        self.rows["apgroups"][AP_GROUP] = {
+            "_id": AP_GROUP,
+            "name": "All APs",
+            "device_macs": [],
+        }
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
+        if feature.noun == "device":
+            name, _, part = target.partition(":")
+            device = self.rows["device"][name]
+            rows = device.get(feature.wrapper, [])
+            mine = [row for row in rows if str(row.get(feature.identity[0])) == part]
+            return mine[0] if part else device
         row = self.rows[feature.path].get(target)
         is_gone = feature.path == "user" and row and not row.get("use_fixedip")
         return None if is_gone else row
+
+    def sample(self, feature: Any) -> str:
+        return SAMPLES[feature.wrapper] if feature.noun == "device" else ""
 
     def tell(self, request: Request) -> Told:
         if request.headers.get("x-api-key") != self.secret:
@@ -151,7 +183,10 @@ class UniFi(StandIn):
             return self.command(rest, request.data)
         if kind == "stat":
             told = {"version": f"7.{self.booted}", "uptime": 1_000_000 // self.booted}
-            return wrapped(self.measured.get(path, [told])), 200
+            found = self.measured.get(path, [told])
+            return wrapped(
+                [{**one, **self.rows["device"].get(one.get("_id"), {})} for one in found]
+            ), 200
         table, _, target = rest.partition("/")
         if kind != "rest" or table not in TABLES:
             return wrapped([], "api.err.NotFound"), 404
@@ -190,7 +225,7 @@ class UniFi(StandIn):
             gone = [name for name, row in users.items() if row["mac"] in sent["macs"]]
             for name in gone:
                 del users[name]
-        elif command in COMMANDS and sent.get("mac"):
+        elif command in COMMANDS and (sent.get("mac") or sent.get("macs")):
             self.booted += command == "upgrade"
         else:
             return wrapped([], "api.err.UnknownCommand"), 400
@@ -199,8 +234,6 @@ class UniFi(StandIn):
 
     def newer(self, request: Request, path: str) -> Told:
         kind, _, target = path.partition("/")
-        if path == "apgroups":
-            return [{"_id": AP_GROUP, "name": "All APs", "device_macs": []}], 200
         if kind not in NEWER:
             return {"code": "api.err.NotFound"}, 404
         rows = self.rows[kind]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from controller.base.outbound.http import Response
+from networks.gateways.drivers import unifi_devices
 from networks.gateways.drivers.contract import Endpoint, Rejected, Unreachable
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import Http, boot, decoded
@@ -17,6 +18,8 @@ from networks.gateways.engine.features.feature import inside
 from networks.gateways.engine.measurements import Measured, of_unifi
 
 MOST = 200
+# Noun of features that are settings of a device.
+DEVICE = "device"
 NOT_THERE = {400, 404}
 # Read-only fields of the official API, which rejects them in writes.
 TOLD_ONLY = {"id", "metadata", "index", "default"}
@@ -53,6 +56,8 @@ class UniFi(Http, Driver):
         return ""
 
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        if feature.noun == DEVICE:
+            return unifi_devices.ids(feature, self._table("stat/device"))
         if feature.noun == "v1":
             return [str(row["id"]) for row in self._pages(f"{self._official}/{feature.path}")]
         return [
@@ -62,6 +67,9 @@ class UniFi(Http, Driver):
         ]
 
     def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
+        if feature.noun == DEVICE:
+            one = unifi_devices.found(feature, self._table("stat/device"), target)
+            return None if one is None else feature.flat(one[2])
         row = self._row(feature, target)
         return None if row is None or not is_meant(feature, row) else feature.flat(row)
 
@@ -71,6 +79,8 @@ class UniFi(Http, Driver):
         if feature.action:
             self._do(feature, lower_macs(feature, values))
             return ""
+        if feature.noun == DEVICE:
+            return self._write_device(feature, target, values)
         sent = feature.typed(lower_macs(feature, values))
         if operation == "create":
             sent = merged(feature.defaults, {**feature.constants, **sent})
@@ -91,6 +101,15 @@ class UniFi(Http, Driver):
             self._tell("PUT", path, {"use_fixedip": False})
         else:
             self._tell("PUT" if operation == "update" else "DELETE", path, sent or None)
+        return target
+
+    def _write_device(self, feature: Feature, target: str, values: Mapping[str, str]) -> str:
+        one = unifi_devices.found(feature, self._table("stat/device"), target)
+        if one is None:
+            raise Rejected("There is no such device, port or radio.")
+        device, part, _ = one
+        body = unifi_devices.written(feature, device, part, values)
+        self._tell("PUT", f"{self._older}/rest/device/{device['_id']}", body)
         return target
 
     def _order(self, feature: Feature, target: str, within: Mapping[str, str]) -> list[str]:
@@ -201,7 +220,9 @@ class UniFi(Http, Driver):
         if feature.noun == "v1":
             self._tell("POST", f"{self._official}/{path.format(**values)}", {"action": command})
         else:
-            self._tell("POST", f"{self._older}/cmd/{path}", {"cmd": command, **values})
+            self._tell(
+                "POST", f"{self._older}/cmd/{path}", {"cmd": command, **feature.typed(values)}
+            )
 
     def _get(self, path: str, asked: Mapping[str, Any] | None = None) -> Any:
         answer = self.request("GET", path, params=asked)
@@ -247,9 +268,13 @@ def is_meant(feature: Feature, row: Mapping[str, Any]) -> bool:
 
 def lower_macs(feature: Feature, values: Mapping[str, str]) -> dict[str, str]:
     return {
-        name: text.lower() if feature.properties.get(name, {}).get("compare") == "mac" else text
+        name: text.lower() if is_mac(feature.properties.get(name, {})) else text
         for name, text in values.items()
     }
+
+
+def is_mac(schema: Mapping[str, Any]) -> bool:
+    return "mac" in {schema.get("compare"), (schema.get("items") or {}).get("compare")}
 
 
 def reason(answer: Response) -> str:

@@ -143,6 +143,10 @@ class Feature:
         given = dict(payload)
         if self.operations == ("update",) and operation == "create":
             return "update", given, target
+        if operation == "update" and self.scope and target:
+            # The id of a part of a device may be told in two.
+            inner = [str(given.pop(name)) for name in self.identity if name in given]
+            return operation, given, ":".join([target, *inner])
         if not self.action or operation == "create" or operation in self.operations:
             return operation, given, target
         shape = self.schema("create")
@@ -153,7 +157,8 @@ class Feature:
             # The only one may have colons of its own, as a MAC address has.
             values = target.rsplit(":", len(lacking) - 1)
             given |= {
-                name: number_or_text(text) for name, text in zip(lacking, values, strict=False)
+                name: [text] if self.is_list(name) else number_or_text(text)
+                for name, text in zip(lacking, values, strict=False)
             }
         return "create", given, ""
 

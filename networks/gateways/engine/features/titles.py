@@ -11,11 +11,11 @@ AREAS: Mapping[str, str] = {
     "dns": "DNS", "firewall": "Firewall", "firmware": "Firmware", "ha": "High availability",
     "capsman": "CAPsMAN", "hotspot": "Hotspot", "interfaces": "Interfaces", "ip": "IP addresses", "nat": "NAT",
     "network": "Networks", "networks": "Networks", "node": "Nodes",
-    "port-profiles": "Port profiles", "ppp": "PPP", "queues": "Queues", "radius": "RADIUS",
+    "port-profiles": "Port profiles", "ppp": "PPP", "queues": "Queues", "radios": "Radios", "radius": "RADIUS",
     "routing": "Routing", "sdn": "Software-defined network", "security": "Security",
     "services": "Services", "shaper": "Traffic shaper", "snapshot": "Snapshots",
     "switch": "Switches", "system": "System", "traffic": "Traffic", "vm": "Virtual machines",
-    "vpn": "VPN", "wifi": "Wi-Fi", "wlans": "Wi-Fi",
+    "vpn": "VPN", "wifi": "Wi-Fi", "wlan-groups": "Wireless network groups", "wlans": "Wi-Fi",
 }  # fmt: skip
 
 ACRONYMS: Mapping[str, str] = {

@@ -1,13 +1,5 @@
-"""Features of UniFi Network, by its official integration API or its older one.
+"""UniFi: networks, firewall, DNS, VPN and Wi-Fi."""
 
-``noun`` selects the API: ``v1`` the official one, ``rest`` the older one's tables, ``v2``
-its newer part. FreeSDN's keys contain the operation; they are aliases here.
-"""
-
-from collections.abc import Sequence
-from functools import partial
-
-from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
     CIDR,
@@ -16,6 +8,7 @@ from networks.gateways.engine.features.schemas import (
     MAC,
     NAME,
     NETWORK,
+    OFF,
     PORT,
     PORTS,
     SECRET,
@@ -27,16 +20,17 @@ from networks.gateways.engine.features.schemas import (
     one_of,
     several,
 )
+from networks.gateways.engine.features.unifi.kinds import (
+    ID,
+    IDS,
+    UUIDS,
+    Newer,
+    Official,
+    Table,
+    verbs,
+)
 from networks.gateways.engine.features.versions import Spelling
 
-Kind = partial(Feature, "unifi")
-ActionFeature = partial(Kind, operations=("create",))
-Official, Table, Newer = (partial(Kind, noun=one) for one in ("v1", "rest", "v2"))
-ID = {"type": "string", "pattern": r"^[0-9a-f]{24}$"}
-IDS = {"type": "array", "items": ID, "maxItems": 64}
-UUIDS = {"type": "array", "items": UUID, "maxItems": 64}
-DEVICE = {"device": UUID}
-GIVEN = {"device": "0a0a0a0a-0000-4000-8000-000000000001"}
 ZONE = "0b0b0b0b-0000-4000-8000-00000000000"
 SUBNET = tuple(
     f"ipv4Configuration.{name}"
@@ -45,14 +39,7 @@ SUBNET = tuple(
 ENDS = ("source.zoneId", "destination.zoneId")
 OLD_ENDS = {name: name.replace("zoneId", "firewallZoneId") for name in ENDS}
 
-
-def verbs(stem: str, thing: str = "") -> Sequence[str]:
-    """Return FreeSDN's keys for creating, updating and deleting."""
-    end = f"_{thing}" if thing else ""
-    return tuple(f"unifi.{stem}.{verb}{end}" for verb in ("create", "update", "delete"))
-
-
-UNIFI = (
+NETWORKS = (
     Official(
         "unifi.networks.vlan", "networks", in_area="networks", since="10.0.162",
         properties={
@@ -135,7 +122,7 @@ UNIFI = (
                     "dataUsageLimitMBytes": number(1, 1_048_576)},
         required=("name", "timeLimitMinutes"), names={"expire_minutes": "timeLimitMinutes",
                                                       "note": "name"},
-        aliases=("unifi.hotspot.create_voucher",), wrapper="vouchers",
+        aliases=("unifi.hotspot.create_voucher", "unifi.hotspot.revoke_voucher"), wrapper="vouchers",
         example={"name": "Conference", "timeLimitMinutes": 480},
     ),
     Table(
@@ -210,7 +197,10 @@ UNIFI = (
             "name": {"type": "string", "minLength": 1, "maxLength": 32}, "enabled": FLAG,
             "security": one_of("open", "wpapsk", "wpaeap"), "wpa_mode": one_of("wpa2", "auto"),
             "x_passphrase": SECRET, "networkconf_id": ID, "hide_ssid": FLAG, "is_guest": FLAG,
-            "ap_group_ids": IDS,
+            "ap_group_ids": IDS, "ap_group_mode": one_of("all", "groups", "devices"),
+            "wlan_band": one_of("2g", "5g", "both"), "l2_isolation": FLAG,
+            "fast_roaming_enabled": FLAG, "wpa3_support": FLAG, "wpa3_transition": FLAG,
+            "pmf_mode": one_of("disabled", "optional", "required"),
         },
         required=("name", "security"), names={"new_psk": "x_passphrase"},
         aliases=("unifi.wlans.create_ssid", "unifi.wlans.update", "unifi.wlans.delete_ssid",
@@ -218,6 +208,18 @@ UNIFI = (
         example={"name": "Guests", "enabled": True, "security": "wpapsk",
                  "x_passphrase": "correct horse"},
         change={"name": "Visitors", "enabled": False},
+    ),
+    Newer(
+        "unifi.wlans.ap_group", "apgroups",
+        properties={"name": NAME, "device_macs": {"type": "array", "items": MAC, "maxItems": 512}},
+        required=("name", "device_macs"),
+        example={"name": "Halls", "device_macs": ["02:00:00:00:00:02"]},
+        change={"name": "Halls and stairs"},
+    ),
+    Table(
+        "unifi.wlangroups.group", "wlangroup", in_area="wlan-groups", properties={"name": NAME},
+        required=("name",), aliases=tuple(verbs("wlangroups")), example={"name": "Upstairs"},
+        change={"name": "Downstairs"},
     ),
     Table(
         "unifi.vpn.network", "networkconf", constants={"purpose": "vpn-client"},
@@ -279,35 +281,32 @@ UNIFI = (
                  "matching_target": "INTERNET"},
         change={"enabled": False},
     ),
-    ActionFeature(
-        "unifi.devices.restart", noun="v1", action="devices/{device}/actions RESTART",
-        properties=DEVICE, required=("device",), example=GIVEN, catastrophic=True,
+    Table(
+        "unifi.dns.dynamic", "dynamicdns",
+        properties={"service": WORD, "host_name": HOST, "login": WORD, "x_password": SECRET,
+                    "server": HOST, "interface": {"type": "string", "pattern": r"^wan[2-9]?$"}},
+        required=("service", "host_name"), aliases=tuple(verbs("dns", "dynamic")),
+        example={"service": "dyndns", "host_name": "home.example.org", "login": "anna",
+                 "x_password": "correct-horse", "interface": "wan"},
+        change={"host_name": "house.example.org"},
     ),
-    ActionFeature(
-        "unifi.switch.power_cycle", noun="v1", in_area="switch",
-        action="devices/{device}/interfaces/ports/{port_idx}/actions POWER_CYCLE",
-        properties={**DEVICE, "port_idx": number(1, 128)}, required=("device", "port_idx"),
-        example={**GIVEN, "port_idx": 4},
+    Table(
+        "unifi.hotspot.operator", "hotspotop",
+        properties={"name": NAME, "x_password": SECRET, "note": TEXT}, required=("name", "x_password"),
+        aliases=tuple(verbs("hotspot", "operator")),
+        example={"name": "reception", "x_password": "correct horse"}, change={"note": "Day shift"},
     ),
-    ActionFeature(
-        "unifi.devices.upgrade", noun="cmd", action="devmgr upgrade", properties={"mac": MAC},
-        required=("mac",), example={"mac": "02:00:00:00:00:01"}, catastrophic=True,
-    ),
-    ActionFeature(
-        "unifi.devices.adopt", noun="cmd", action="devmgr adopt", properties={"mac": MAC},
-        required=("mac",), example={"mac": "02:00:00:00:00:01"},
-    ),
-    ActionFeature(
-        "unifi.devices.locate", noun="cmd", action="devmgr set-locate", properties={"mac": MAC},
-        required=("mac",), example={"mac": "02:00:00:00:00:01"},
-    ),
-    *(
-        ActionFeature(
-            f"unifi.clients.{name}", noun="cmd", action=f"stamgr {command}",
-            properties={"mac": MAC}, required=("mac",), example={"mac": "02:00:00:00:00:05"},
-        )
-        for name, command in (
-            ("block", "block-sta"), ("unblock", "unblock-sta"), ("reconnect", "kick-sta"),
-        )
+    Newer(
+        "unifi.traffic.route", "trafficroutes",
+        properties={
+            "description": TEXT, "enabled": FLAG, "network_id": ID, "next_hop": ADDRESS,
+            "matching_target": one_of("INTERNET"), "kill_switch_enabled": OFF,
+        },
+        required=("description", "matching_target", "network_id"),
+        defaults={"target_devices": [{"type": "ALL_CLIENTS"}], "enabled": True},
+        aliases=tuple(verbs("traffic", "route")),
+        example={"description": "All by the tunnel", "matching_target": "INTERNET",
+                 "network_id": "6" * 24},
+        change={"kill_switch_enabled": True},
     ),
 )  # fmt: skip

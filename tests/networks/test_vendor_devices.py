@@ -1,0 +1,64 @@
+"""Ports and radios of UniFi devices: rows of a list that the console takes only as a whole."""
+
+from typing import Any
+
+import pytest
+
+from controller.accounts.models import User
+from controller.base.errors import Refused
+from networks.gateways.rules.gateways import connect
+from tests.fleet.unifi import ACCESS_POINT, GATEWAY
+from tests.networks.applying import at_a_desk
+
+pytestmark = pytest.mark.usefixtures("writes")
+MAC = "02:00:00:00:00:01"
+
+
+def overrides(device: Any) -> dict[int, Any]:
+    return {row["port_idx"]: row for row in device.rows["device"][GATEWAY]["port_overrides"]}
+
+
+def test_a_port_is_changed_and_the_others_stay(admin: User) -> None:
+    with at_a_desk("unifi.switch.set_poe", admin) as desk:
+        rows = desk.device.rows["device"][GATEWAY]["port_overrides"]
+        rows.append({"port_idx": 7, "name": "Camera", "poe_mode": "auto"})
+        desk.do("update", {"poe_mode": "off"}, f"{GATEWAY}:1")
+        assert overrides(desk.device)[1] == {"port_idx": 1, "name": "Uplink", "poe_mode": "off"}
+        assert overrides(desk.device)[7] == {
+            "port_idx": 7,
+            "name": "Camera",
+            "poe_mode": "auto",
+        }
+
+
+def test_a_port_without_settings_of_its_own_gets_them(admin: User) -> None:
+    with at_a_desk("unifi.switch.port", admin) as desk:
+        del desk.device.rows["device"][GATEWAY]["port_overrides"]
+        change = desk.do("update", {"poe_mode": "off", "isolation": True}, f"{GATEWAY}:1")
+        assert overrides(desk.device)[1] == {
+            "port_idx": 1,
+            "poe_mode": "off",
+            "isolation": True,
+        }
+        desk.undo(change)
+        assert overrides(desk.device)[1] == {"port_idx": 1, "isolation": False}
+
+
+def test_a_port_is_named_by_device_and_number_as_clients_of_freesdn_do(admin: User) -> None:
+    with at_a_desk("unifi.devices.set_port_poe", admin) as desk:
+        for target in (GATEWAY, MAC):
+            change = desk.do("update", {"port_idx": 1, "poe_mode": "off"}, target)
+            assert change.target_id == f"{target}:1"
+            assert overrides(desk.device)[1]["poe_mode"] == "off"
+            desk.undo(change)
+        for unknown in (f"{GATEWAY}:9", f"{'d' * 24}:1", GATEWAY):
+            with pytest.raises(Refused):
+                desk.stage("update", {"poe_mode": "off"}, unknown)
+
+
+def test_ports_and_radios_are_listed_by_their_device(admin: User) -> None:
+    with at_a_desk("unifi.radios.update", admin) as desk, connect(desk.gateway) as device:
+        assert device.ids(desk.feature, {}) == [f"{ACCESS_POINT}:na"]
+        assert device.read(desk.feature, f"{ACCESS_POINT}:na") == {
+            "radio": "na", "channel": "auto", "ht": "40", "tx_power_mode": "auto",
+        }  # fmt: skip
