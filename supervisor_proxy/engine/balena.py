@@ -5,7 +5,8 @@ Versions are taken from the supervisors' changelogs; calls without one have alwa
 
 from typing import Any
 
-from supervisor_proxy.engine.routes import Route
+from controller.base.errors import NotFound, Refused
+from supervisor_proxy.engine.routes import CallRequest, Route
 
 APP = {"type": "integer", "minimum": 1}
 FORCE = {"type": "boolean"}
@@ -130,3 +131,19 @@ TABLE: tuple[Route, ...] = (
 )  # fmt: skip
 
 BY_NAME = {row.name: row for row in TABLE}
+
+NEEDS_APPLICATION = {"restart", "purge", "spawn-tty", "despawn-tty"}
+
+
+def with_application(wanted: CallRequest, known: int | None) -> dict[str, Any]:
+    """Return the body with the device's application filled in; reject another one."""
+    data, named = dict(wanted.data), wanted.app
+    if named is not None and known is not None and named != known:
+        raise NotFound(
+            f"This device does not run application {named}.", code="other_application"
+        )
+    if wanted.route.takes_app and named is None and wanted.route.name in NEEDS_APPLICATION:
+        if known is None:
+            raise Refused({"data": ["appId: the number of the application is required."]})
+        data["appId"] = known
+    return data

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from controller.accounts.models import User
-from controller.base.errors import Conflict, NotFound, NotPermitted, Refused, Unreachable
+from controller.base.errors import Conflict, NotPermitted, Refused, Unreachable
 from controller.base.leases import FREE, assign
 from controller.base.request_context import current_context
 from supervisor_proxy.drivers.contract import Order, Target
@@ -127,7 +127,9 @@ def prepare(job: CallJob) -> None:
     supervisor, route = job.supervisor, job.wish.route
     check_carrier(supervisor, job.wish)
     gate(route, supervisor.version)
-    data = of_this_app(job.wish, supervisor)
+    data = dict(job.wish.data)
+    if supervisor.flavor == Supervisor.Flavor.BALENA:
+        data = balena.with_application(job.wish, supervisor.app_id)
     method, path = on_device(job.wish, supervisor)
     target = target_of(supervisor)
     if route.changes and not acquire_lease(supervisor, job.call):
@@ -154,27 +156,6 @@ def on_device(wanted: CallRequest, supervisor: Supervisor) -> tuple[str, str]:
     if supervisor.flavor == Supervisor.Flavor.HASSIO:
         return hassio.on_device(wanted.route.method, wanted.path, supervisor.version)
     return wanted.route.method, wanted.path
-
-
-def of_this_app(wanted: CallRequest, supervisor: Supervisor) -> dict[str, Any]:
-    """Return the body with the device's application filled in; reject another one."""
-    data = dict(wanted.data)
-    if supervisor.flavor != Supervisor.Flavor.BALENA:
-        return data
-    named, known = wanted.app, supervisor.app_id
-    if named is not None and known is not None and named != known:
-        raise NotFound(
-            gettext("This device does not run application %(named)s.") % {"named": named},
-            code="other_application",
-        )
-    needs = {"restart", "purge", "spawn-tty", "despawn-tty"}
-    if wanted.route.takes_app and named is None and wanted.route.name in needs:
-        if known is None:
-            raise Refused(
-                {"data": [gettext("appId: the number of the application is required.")]}
-            )
-        data["appId"] = known
-    return data
 
 
 def record(
