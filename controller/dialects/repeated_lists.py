@@ -160,7 +160,7 @@ class RepeatedList:
 
     def queries(self, user: User, query: QueryDict, names: set[str]) -> Queries | None:
         filters = tuple((name, tuple(query.getlist(name))) for name in sorted(names))
-        key = (user.access_key, filters)
+        key = (user.access_key(self.permission), filters)
         if key not in self.kept:
             made = self.compiled(user, query)
             if made is None:

@@ -154,16 +154,21 @@ class User(Audited, AbstractUser):
         """Return the role per active organization."""
         return {pk: standing.role for pk, standing in self.access_by_organization.items()}
 
-    @property
-    def access_key(self) -> tuple[Hashable, ...]:
-        """Return a key that is equal for users who may do and see the same."""
+    def access_key(self, permission: str) -> tuple[Hashable, ...]:
+        """Return a key that is equal for users with this permission on the same rows."""
         if self.is_superuser:
             return self.is_active, self.scopes
         accesses = frozenset(
             (pk, one.role, frozenset(one.grants.items()))
             for pk, one in self.access_by_organization.items()
         )
-        return self.is_active, self.scopes, accesses, self.group_permissions
+        by_role = all(role_allows(role, permission) for _, role, _ in accesses)
+        return (
+            self.is_active,
+            self.scopes,
+            accesses,
+            frozenset() if by_role else self.group_permissions,
+        )
 
     @property
     def audit_organization_id(self) -> UUID | None:
