@@ -42,7 +42,7 @@ def nodes(count: int) -> dict[int, Node]:
 
 def world(known: dict[int, Node], count: int) -> Topology:
     network = Network(1, "robots-1", tuple(range(1, count + 1)))
-    return Topology(known, (network,), known[0], PREFIX, "mesh")
+    return Topology(known, (network,), (known[0],), PREFIX, "mesh")
 
 
 def resident() -> float:

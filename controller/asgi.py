@@ -24,6 +24,7 @@ from controller.dialects.checksum_fast_path import ChecksumFastPath  # noqa: E40
 from controller.dialects.image_fast_path import ImageFastPath  # noqa: E402
 from controller.dialects.middleware import RequestMiddleware, body_limit, plain_error  # noqa: E402
 from controller.dialects.report_fast_path import ReportFastPath  # noqa: E402
+from controller.dialects.ways_fast_path import WaysFastPath  # noqa: E402
 from controller.urls import sockets  # noqa: E402
 from controller.waiting_rooms import build_rooms  # noqa: E402
 from controller.wsgi_bridge import Bridge, Receive, Scope, Send  # noqa: E402
@@ -76,7 +77,7 @@ async def by_kind(scope: Scope, receive: Receive, send: Send) -> None:
         await pages(scope, receive, send)
 
 
-application: Any = ChecksumFastPath(ReportFastPath(ImageFastPath(by_kind)))
+application: Any = ChecksumFastPath(ReportFastPath(ImageFastPath(WaysFastPath(by_kind))))
 if settings.TRUSTED_PROXIES:
     application = wrap_asgi_with_proxy_headers(
         application, trusted_hosts=settings.TRUSTED_PROXIES

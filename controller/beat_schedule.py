@@ -53,6 +53,7 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "seal the audit": ("controller.accounts.tasks.seal_audit", 3, "default"),
         "reconcile configurations": ("controller.configs.tasks.reconcile", reconcile, "default"),
         "look who is in the overlay": ("networks.tasks.look", 60, "poll"),
+        "advance direct ways of the overlay": ("networks.tasks.advance_ways", 5, "default"),
         "reconcile changes of gateways": (
             "networks.tasks.reconcile_changes", reconcile, "poll",
         ),

@@ -9,7 +9,16 @@ from networks.gateways.models import (
     GatewayStatus,
 )
 from networks.ipam.models import Division, DivisionRule, IpAddress, Subnet
-from networks.overlay.models import Account, DirectPath, JoinCode, Member, Network, Node, Share
+from networks.overlay.models import (
+    Account,
+    JoinCode,
+    Member,
+    Network,
+    Node,
+    Pair,
+    Share,
+    Sighting,
+)
 
 __all__ = [
     "Account",
@@ -17,7 +26,6 @@ __all__ = [
     "ChangeApproval",
     "ChangeEvent",
     "ChangeSet",
-    "DirectPath",
     "Division",
     "DivisionRule",
     "Gateway",
@@ -27,6 +35,8 @@ __all__ = [
     "Member",
     "Network",
     "Node",
+    "Pair",
     "Share",
+    "Sighting",
     "Subnet",
 ]

@@ -8,10 +8,12 @@ from networks.gateways.tasks import (
     poll_gateways,
     reconcile_changes,
 )
+from networks.overlay.tasks import advance_ways
 from networks.overlay.tasks import refresh_presence as look
 
 __all__ = [
     "advance_set",
+    "advance_ways",
     "apply_change",
     "apply_due",
     "expire_changes",

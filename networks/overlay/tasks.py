@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from networks.overlay.rules import presence, shares
+from networks.overlay.rules import presence, shares, ways
 
 
 @shared_task(name="networks.tasks.look")
@@ -14,3 +14,9 @@ def refresh_presence() -> int:
 @shared_task(name="networks.tasks.mail_share")
 def mail_share(share_id: int) -> bool:
     return shares.mail(share_id)
+
+
+@shared_task(name="networks.tasks.advance_ways")
+def advance_ways() -> int:
+    """Advance the pairs of overlay devices whose time has come."""
+    return ways.advance_due()

@@ -24,6 +24,7 @@ urlpatterns = [
     path("api/join/", devices.JoinView.as_view()),
     path("api/join/register/", devices.RegisterView.as_view()),
     path("api/join/config/", devices.ConfigView.as_view()),
+    path("api/join/ways/", devices.WaysView.as_view()),
     path("api/join/leave/", devices.LeaveView.as_view()),
     path("api/join/muster-join", devices.client, name="muster-join"),
     re_path(r"^husarnet/(?P<digits>[0-9a-fA-F]{56})/?$", pages.DevicePage.as_view()),

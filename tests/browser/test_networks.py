@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from controller.configs.rules import overlay_sync
-from networks.overlay.models import DirectPath, Network, Node
+from networks.overlay.models import Network, Node, Pair
 from networks.overlay.rules import add_share, set_policy, update_member
 from networks.overlay.rules.join_codes import create_code
 from tests import factories
@@ -33,9 +33,10 @@ def network(organization: Organization, admin: User) -> Network:
         Node.objects.filter(pk=one.node_id).update(
             online=latency is not None, latency=latency, checked_at=one.created
         )
-    DirectPath.objects.create(
-        low=members[1].node, high=members[3].node, proven=members[0].created
-    )
+    Pair.objects.create(
+        low=members[1].node, high=members[3].node, state=Pair.State.DIRECT,
+        used=members[0].created, since=members[0].created,
+    )  # fmt: skip
     add_share(network, by=owner, email="partner@example.org", permissions="member")
     create_code(network, by=owner, label="Factory floor", max_uses=20, needs_approval=True)
     set_policy(

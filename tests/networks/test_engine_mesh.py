@@ -1,3 +1,4 @@
+from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
@@ -30,6 +31,7 @@ def node(number: int, **values: object) -> Node:
             "address": f"fc94::{number + 1:x}",
             "public_key": f"key-{number}",
             "port": 20000 + number,
+            "direct_port": 30000 + number,
         }
         | values  # type: ignore[arg-type]
     )
@@ -44,7 +46,7 @@ def world(*networks: tuple[int, ...], count: int = 8, **values: object) -> Topol
     )
     return Topology(
         **{
-            "nodes": nodes, "networks": made, "relay": nodes[RELAY],
+            "nodes": nodes, "networks": made, "relays": (nodes[RELAY],),
             "prefix": PREFIX, "suffix": "mesh",
         } | values  # type: ignore[arg-type]
     )  # fmt: skip
@@ -53,43 +55,25 @@ def world(*networks: tuple[int, ...], count: int = 8, **values: object) -> Topol
 memberships = st.lists(
     st.sets(st.integers(1, 7), max_size=7).map(lambda one: tuple(sorted(one))), max_size=4
 )
-some_pairs = st.frozensets(
-    st.tuples(st.integers(1, 7), st.integers(1, 7)).filter(lambda one: one[0] < one[1]),
-    max_size=10,
-)
 
 
-@given(memberships, some_pairs, some_pairs)
-def test_a_device_has_paths_only_to_those_it_shares_a_network_with(
-    networks: list[tuple[int, ...]], proven: frozenset, candidates: frozenset
+@given(memberships)
+def test_a_member_has_no_permanent_peer_but_its_relays(
+    networks: list[tuple[int, ...]],
 ) -> None:
-    made = world(*networks, proven=proven, candidates=candidates)
-    acquainted = topology.pairs(made.networks)
+    made = world(*networks)
     for number, plan in topology.plans(made).items():
-        if number == RELAY:
-            continue
-        for peer in plan.peers[1:]:
-            other = int(peer.public_key.removeprefix("key-"))
-            assert topology.pair(number, other) in acquainted
-            assert topology.pair(number, other) in proven | candidates
+        if number != RELAY:
+            assert [peer.public_key for peer in plan.peers] == ["key-0"]
+            assert plan.direct is not None
+            assert plan.direct.observers == (("key-0", "192.0.2.1:61820"),)
 
 
-@given(memberships, some_pairs)
-def test_paths_are_symmetric(networks: list[tuple[int, ...]], proven: frozenset) -> None:
-    found = topology.plans(world(*networks, proven=proven))
-    keys = {n: {peer.public_key for peer in plan.peers[1:]} for n, plan in found.items()}
-    for number in found.keys() - {RELAY}:
-        for other in found.keys() - {RELAY}:
-            assert (f"key-{other}" in keys[number]) == (f"key-{number}" in keys[other])
-
-
-@given(memberships, some_pairs, some_pairs)
-def test_no_address_is_given_to_two_peers(
-    networks: list[tuple[int, ...]], proven: frozenset, candidates: frozenset
-) -> None:
-    for plan in topology.plans(world(*networks, proven=proven, candidates=candidates)).values():
-        allowed = [one for peer in plan.peers for one in peer.allowed_ips]
-        assert len(allowed) == len(set(allowed))
+@given(st.sets(st.integers(1, 2**64), min_size=2, max_size=2))
+def test_link_local_addresses_are_as_different_as_addresses(numbers: set[int]) -> None:
+    one, other = (str(IPv6Address((0xFC94 << 112) | number)) for number in numbers)
+    assert topology.link_address(one) != topology.link_address(other)
+    assert IPv6Address(topology.link_address(one)).is_link_local
 
 
 @given(memberships, st.data())
@@ -153,7 +137,8 @@ def test_the_relay_lets_each_member_speak_as_itself_alone(
     made = world(*networks)
     members = {one for network in networks for one in network}
     assert {
-        (peer.public_key, peer.allowed_ips) for peer in topology.relay_plan(made).peers
+        (peer.public_key, peer.allowed_ips)
+        for peer in topology.relay_plan(made, made.nodes[RELAY]).peers
     } == {(f"key-{one}", (f"{made.nodes[one].address}/128",)) for one in members}
 
 
@@ -165,36 +150,47 @@ def test_a_join_changes_its_own_network_and_the_relay_alone() -> None:
     assert [peer.public_key for peer in changed[RELAY].peers_added] == ["key-5"]
 
 
-def test_a_path_carries_nothing_until_both_sides_have_shaken_hands() -> None:
-    trying = topology.plan(world((1, 2), candidates=frozenset({(1, 2)})), 1)
-    assert trying.peers[1].allowed_ips == ()
-    proven = topology.plan(world((1, 2), proven=frozenset({(1, 2)})), 1)
-    assert proven.peers[1].allowed_ips == ("fc94::3/128",)
-
-
 def test_master_leads_to_the_member_it_names_else_to_oneself() -> None:
     nodes = {number: node(number) for number in range(4)}
     first = Network(1, "first", (1, 2))
     second = Network(2, "second", (1, 3), master=3)
-    made = Topology(nodes, (first, second), nodes[RELAY], PREFIX, "mesh")
+    made = Topology(nodes, (first, second), (nodes[RELAY],), PREFIX, "mesh")
     assert "fc94::4 master\n" in configs.hosts(topology.plan(made, 1))
     assert "::1 master\n" in configs.hosts(topology.plan(made, 2))
 
 
 def test_a_plan_as_wg_reads_it() -> None:
-    made = world((1, 2), proven=frozenset({(1, 2)}))
+    made = world((1, 2))
     assert configs.wg_config(topology.plan(made, 1)) == (
         "[Interface]\nListenPort = 20001\n\n"
         "[Peer]\nPublicKey = key-0\nAllowedIPs = fc94::/16\nEndpoint = 192.0.2.1:51820\n"
-        "PersistentKeepalive = 25\n\n"
-        "[Peer]\nPublicKey = key-2\nAllowedIPs = fc94::3/128\n"
+        "PersistentKeepalive = 25\n"
+    )
+
+
+def test_a_relay_is_given_no_endpoints_for_it_knows_better() -> None:
+    made = world((1, 2))
+    nodes = {**made.nodes, 1: replace(made.nodes[1], endpoint="203.0.113.1:20001")}
+    plan = topology.relay_plan(replace(made, nodes=nodes), nodes[RELAY])
+    assert "Endpoint" not in configs.wg_config(plan, is_relay=True)
+    assert configs.observer_config(plan) == (
+        "[Interface]\nListenPort = 30000\n"
+        "\n[Peer]\nPublicKey = key-1\n\n[Peer]\nPublicKey = key-2\n"
+    )
+
+
+def test_what_a_member_knows_of_the_interface_for_direct_ways() -> None:
+    plan = topology.plan(world((1, 2)), 1)
+    assert plan.direct is not None
+    assert configs.direct_lines(plan.direct) == (
+        "port 30001\nlink fe80::2\nobserver key-0 192.0.2.1:61820\n"
     )
 
 
 def test_a_plan_as_openwrt_has_it() -> None:
     private, public = wireguard_pair()
     nodes = {1: node(1), 0: node(0, public_key=public, endpoint="192.0.2.1:51820")}
-    made = Topology(nodes, (Network(1, "one", (1,)),), nodes[0], PREFIX, "mesh")
+    made = Topology(nodes, (Network(1, "one", (1,)),), (nodes[0],), PREFIX, "mesh")
     config = configs.netjson(topology.plan(made, 1))
     text = OpenWrt(config, context={configs.KEY_VARIABLE: private}).render()
     assert "option proto 'wireguard'" in text

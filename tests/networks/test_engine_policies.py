@@ -184,6 +184,48 @@ def test_the_firewall_does_what_the_policy_says(
     assert passes(table, source, target, protocol, port) == (said == "allow")
 
 
+@given(some_policy, some_policy, st.permutations(EVERYBODY),
+       st.sampled_from(["tcp", "udp", "icmp"]), st.sampled_from([22, 79, 80, 91]))  # fmt: skip
+def test_a_member_lets_in_directly_what_the_relay_lets_through(
+    first: Any, second: Any, order: list[Member], protocol: str, port: int
+) -> None:
+    source, target, _ = order
+    both = [
+        Segment(1, tuple(EVERYBODY), parse(first)), Segment(2, (source, target), parse(second))
+    ]  # fmt: skip
+    relayed = passes(relay_table(both, "muster0"), source, target, protocol, port)
+    assert passes(member_table(both, target.address), source, target, protocol, port) == relayed
+
+
+@given(some_policy)
+def test_a_pair_is_let_through_exactly_if_something_is_allowed_in_a_direction(
+    data: Any,
+) -> None:
+    policy = parse(data)
+    everything = [
+        policies.decision(policy, *ends, protocol, port)[0]
+        for ends in ((LAPTOP, SERVER), (SERVER, LAPTOP))
+        for protocol in ("tcp", "udp", "icmp")
+        for port in range(1, 100)
+    ]
+    assert policies.lets_through(policy, LAPTOP, SERVER) == ("allow" in everything)
+
+
+def test_a_member_is_told_only_of_rules_that_lead_to_it() -> None:
+    policy = parse(
+        {
+            "default": "deny",
+            "rules": [
+                {"action": "allow", "from": ["tag:staff"], "to": ["server"]},
+                {"action": "allow", "from": ["guest"], "to": ["laptop"]},
+            ],
+        }
+    )
+    table = member_table([Segment(1, tuple(EVERYBODY), policy)], SERVER.address)
+    chain = table.split("chain n1 {")[1].split("}")[0]
+    assert chain.count("accept") == 1
+
+
 def test_what_one_network_denies_another_may_allow() -> None:
     deny = Segment(1, (LAPTOP, SERVER), parse({"default": "deny"}))
     allow = Segment(2, (SERVER, LAPTOP))
@@ -194,5 +236,10 @@ def test_what_one_network_denies_another_may_allow() -> None:
 
 def test_members_of_different_networks_are_kept_apart() -> None:
     apart = [Segment(1, (LAPTOP,)), Segment(2, (SERVER,))]
-    for table in (relay_table(apart, "m"), member_table(apart, "m")):
-        assert not passes(table, LAPTOP, SERVER, "icmp", 0)
+    assert not passes(relay_table(apart, "m"), LAPTOP, SERVER, "icmp", 0)
+
+
+def test_a_direct_peer_reaches_nothing_but_the_member_itself() -> None:
+    table = member_table([Segment(1, (LAPTOP, SERVER))], SERVER.address)
+    assert f'iifname "muster*" ip6 daddr != {SERVER.address} drop' in table
+    assert 'hook forward priority 0; policy accept;\n\t\tiifname "muster*" drop' in table

@@ -18,7 +18,7 @@ def world(count: int) -> Topology:
         for number in range(count + 1)
     }  # fmt: skip
     networks = Network(1, "one", tuple(range(1, count + 1))), Network(2, "two", (1, 2))
-    return Topology(nodes, networks, nodes[0], "fc94::/16", "mesh")
+    return Topology(nodes, networks, (nodes[0],), "fc94::/16", "mesh")
 
 
 def test_planning_and_comparing_takes_less_than_a_second() -> None:

@@ -14,8 +14,8 @@ from controller.accounts.models import Organization, User
 from controller.configs.models import Push
 from controller.configs.rules import overlay_sync, push_worker
 from controller.devices.models import Device
-from networks.overlay.models import DirectPath, Member, Network, Node
-from networks.overlay.rules import add_device, refresh, set_policy, update_node
+from networks.overlay.models import Member, Network, Node
+from networks.overlay.rules import add_device, refresh, set_policy
 from networks.overlay.rules.join_codes import static_member
 from tests import factories
 from tests.fleet.namespaces import run, why_not
@@ -177,36 +177,6 @@ def test_members_behind_nat_reach_each_other_and_a_relay_that_restarts_finds_the
     until(lambda: a.sees("beta", wait=1))
     # Without stored endpoints, WireGuard needs 15 seconds or more.
     assert time.monotonic() - began < 14
-
-
-def test_a_direct_path_is_used_once_it_is_proven_and_the_relay_when_it_is_gone(
-    lab: Lab, hub: Host, devices: Any, owner: User, network: Network
-) -> None:
-    a, b = lab.host(), lab.host(nat=True)
-    joined(network, devices(a, "alpha"))
-    joined(network, devices(b, "beta"))
-    update_node(
-        Node.objects.get(name="alpha"), by=owner, endpoint=f"{a.public}:21000", port=21000
-    )
-    deliver()
-    until(lambda: b.sees("alpha"))
-    assert DirectPath.objects.get().proven is None
-    until(lambda: bool(a.wg("latest-handshakes").count("\t0") == 0))
-    refresh(network)
-    assert DirectPath.objects.get().proven is not None
-    deliver()
-    carried = _carried(hub)
-    assert b.sees("alpha", count=5)
-    assert _carried(hub) - carried < 1000
-    DirectPath.objects.update(proven=None)
-    Node.objects.touch()
-    deliver()
-    assert reaches(b, "alpha")
-
-
-def _carried(hub: Host) -> int:
-    """Return the bytes forwarded by the relay."""
-    return sum(int(line.split("\t")[2]) for line in hub.wg("transfer").splitlines())
 
 
 def test_a_policy_is_kept_by_the_relay(

@@ -3,22 +3,24 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from networks.overlay.engine.topology import Name, Peer, Plan
+from networks.overlay.engine.topology import Direct, Name, Peer, Plan
 
-INTERFACE = "muster0"
+INTERFACE, DIRECT_INTERFACE = "muster0", "muster1"
 FOLDER = "etc/muster/overlay"
 SCRIPT = "usr/lib/muster/overlay"
 HOOK = "etc/muster/reload.d/50-overlay"
 AGENT_HOOK = "etc/openwisp/post-reload-hook"
 # Variable that stands for a private key stored in the portal.
 KEY_VARIABLE = "overlay_private_key"
+# Variable that stands for the token with which the device reports to the portal.
+TOKEN_VARIABLE = "overlay_token"  # noqa: S105 - its name
 LOWEST_MTU, USUAL_MTU = 1280, 1420
 
 Json = dict[str, Any]
 
 
-def wg_config(plan: Plan, *, private_key: str = "") -> str:
-    """Return the configuration for `wg syncconf`.
+def wg_config(plan: Plan, *, private_key: str = "", is_relay: bool = False) -> str:
+    """Return the configuration for `wg syncconf`: of a member, with its first relay.
 
     Without a key, the device inserts its own.
     """
@@ -26,15 +28,34 @@ def wg_config(plan: Plan, *, private_key: str = "") -> str:
     if private_key:
         lines.append(f"PrivateKey = {private_key}")
     lines.append(f"ListenPort = {plan.port}")
-    for peer in plan.peers:
+    for peer in plan.peers if is_relay else plan.peers[:1]:
         lines += _peer(peer)
+    return "\n".join(lines) + "\n"
+
+
+def observer_config(plan: Plan) -> str:
+    """Return the configuration of a relay's observing interface.
+
+    Its peers may not send anything: a handshake shows where a member's interface for direct
+    ways is seen.
+    """
+    assert plan.direct is not None  # noqa: S101 - relays have one
+    lines = ["[Interface]", f"ListenPort = {plan.direct.port}"]
+    for peer in plan.peers:
+        lines += ["", "[Peer]", f"PublicKey = {peer.public_key}"]
+    return "\n".join(lines) + "\n"
+
+
+def direct_lines(direct: Direct) -> str:
+    """Return what the join client has to know about the interface for direct ways."""
+    lines = [f"port {direct.port}", f"link {direct.link}"]
+    lines += [f"observer {key} {endpoint}" for key, endpoint in direct.observers]
     return "\n".join(lines) + "\n"
 
 
 def _peer(peer: Peer) -> list[str]:
     lines = ["", "[Peer]", f"PublicKey = {peer.public_key}"]
     if peer.allowed_ips:
-        # Without allowed IPs the peer can handshake but carries no traffic yet.
         lines.append(f"AllowedIPs = {', '.join(peer.allowed_ips)}")
     if peer.endpoint:
         lines.append(f"Endpoint = {peer.endpoint}")
@@ -75,7 +96,7 @@ def parts(plan: Plan, *, firewall: str = "", is_relay: bool = False) -> dict[str
     found = {
         "address": f"{plan.address}\n",
         "prefix": f"{plan.prefix}\n",
-        "wg.conf": wg_config(plan),
+        "wg.conf": wg_config(plan, is_relay=is_relay),
         "hosts": hosts(plan),
     }
     if plan.hostname:
@@ -83,7 +104,9 @@ def parts(plan: Plan, *, firewall: str = "", is_relay: bool = False) -> dict[str
     if firewall:
         found["firewall"] = firewall
     if is_relay:
-        found["relay"] = "yes\n"
+        found |= {"relay": "yes\n", "observer.conf": observer_config(plan)}
+    if plan.direct is not None:
+        found["direct"] = direct_lines(plan.direct)
     return found
 
 
@@ -130,7 +153,7 @@ def netjson(plan: Plan) -> Json:
                 ],
             }
         ],
-        "wireguard_peers": [_netjson_peer(peer) for peer in plan.peers],
+        "wireguard_peers": [_netjson_peer(peer) for peer in plan.peers[:1]],
     }
 
 

@@ -225,6 +225,15 @@ def matrix(
     return rows
 
 
+def lets_through(policy: Policy, one: Member, other: Member) -> bool:
+    """Return whether any traffic is allowed in at least one direction."""
+    return any(
+        decision(policy, source, target, *probe)[0] == "allow"
+        for source, target in ((one, other), (other, one))
+        for probe in _probes(policy)
+    )
+
+
 def _probes(policy: Policy) -> list[tuple[str, int]]:
     """Return one (protocol, port) for each interval distinguished by the rules."""
     edges = {1}

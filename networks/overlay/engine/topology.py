@@ -1,15 +1,16 @@
 """Topology of an overlay, and the plan (peers and names) of each device.
 
 Pure: members of networks → desired state of a device (its plan) → difference between plans.
-Every device has one address for all its networks and one permanent peer, the relay. Two
-devices are peers if they share a network; a direct path between two devices is an addition
-that can be dropped at any time, because the relay's wider allowed range takes over.
+Every device has one address for all its networks, and an interface for each relay, whose only
+peer is that relay. Direct ways between two devices change by themselves and are no part of a
+plan: a plan names the interface that they use, and the relays that observe it.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import IPv6Address
 from itertools import combinations
 from typing import TypeVar
 
@@ -32,8 +33,8 @@ class Node:
     port: int
     endpoint: str = ""
     """Public host:port; empty behind NAT."""
-    observed: str = ""
-    """host:port last seen by the relay."""
+    direct_port: int = 0
+    """Port of the interface for direct ways, and of a relay's for observing members."""
     is_fully_managed: bool = False
 
 
@@ -47,18 +48,19 @@ class Network:
 
 @dataclass(frozen=True)
 class Topology:
-    """Input of the planning: nodes, networks, relay and direct paths."""
+    """Input of the planning: nodes, networks and relays."""
 
     nodes: Mapping[int, Node]
     networks: tuple[Network, ...]
-    relay: Node | None
+    relays: tuple[Node, ...]
+    """All relays; members use the first until they have measured the others."""
     prefix: str
     suffix: str
     """DNS suffix of full names."""
-    proven: frozenset[Pair] = frozenset()
-    """Pairs with a handshake on both sides, which send directly."""
-    candidates: frozenset[Pair] = frozenset()
-    """Pairs that try a handshake while the relay forwards their traffic."""
+
+    @cached_property
+    def relay_ids(self) -> frozenset[int]:
+        return frozenset(one.id for one in self.relays)
 
     @cached_property
     def networks_of(self) -> Mapping[int, tuple[Network, ...]]:
@@ -69,24 +71,9 @@ class Topology:
         return {node: tuple(networks) for node, networks in found.items()}
 
     @cached_property
-    def direct(self) -> Mapping[int, tuple[tuple[int, bool], ...]]:
-        """Return, by node, its (other node, is proven) direct paths."""
-        found: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
-        for pair in sorted(self.proven | self.candidates):
-            if self.acquainted(*pair):
-                for one, other in (pair, pair[::-1]):
-                    found[one].append((other, pair in self.proven))
-        return {node: tuple(others) for node, others in found.items()}
-
-    @cached_property
     def names(self) -> Mapping[int, tuple["Name", ...]]:
         """Return, by network, the hosts lines of its members, shared by all plans."""
         return {network.id: tuple(_names(self, network)) for network in self.networks}
-
-    def acquainted(self, one: int, other: int) -> bool:
-        """Return whether two nodes share a network."""
-        mine = {network.id for network in self.networks_of.get(one, ())}
-        return any(network.id in mine for network in self.networks_of.get(other, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +92,17 @@ class Name:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """The interface for direct ways."""
+
+    port: int
+    link: str
+    """Its link-local address, which answers to nobody but direct peers."""
+    observers: tuple[tuple[str, str], ...] = ()
+    """Public key and endpoint of each relay's observing interface."""
+
+
 NO_MASTER = Name("::1", ("master",))
 
 
@@ -119,6 +117,7 @@ class Plan:
     """Blocks of lines, one per network; earlier blocks take precedence."""
     hostname: str | None = None
     prefix: str = ""
+    direct: Direct | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,53 +177,62 @@ def plan(world: Topology, node_id: int) -> Plan:
         hosts=blocks if has_master else (*blocks, (NO_MASTER,)),
         hostname=node.name if node.is_fully_managed else None,
         prefix=world.prefix,
+        direct=_direct(world, node),
     )
 
 
 def _peers(world: Topology, node: Node) -> Iterator[Peer]:
-    keepalive = 0 if node.endpoint else KEEPALIVE_SECONDS
-    relay = world.relay
-    if relay is not None and relay.id != node.id:
-        yield Peer(relay.public_key, (world.prefix,), relay.endpoint, keepalive)
-    for other_id, is_proven in world.direct.get(node.id, ()):
-        other = world.nodes[other_id]
-        if relay is not None and relay.id in {node.id, other.id}:
-            continue
-        allowed = (f"{other.address}/128",) if is_proven else ()
-        to = other.endpoint or other.observed
-        # Also for publicly reachable peers: a path without handshakes counts as down.
-        yield Peer(other.public_key, allowed, to, KEEPALIVE_SECONDS if to else 0)
+    for relay in world.relays:
+        # Always kept alive: that the relay reaches a device must not depend on its router.
+        yield Peer(relay.public_key, (world.prefix,), relay.endpoint, KEEPALIVE_SECONDS)
 
 
-def relay_plan(world: Topology) -> Plan:
-    """Compute the relay's plan: every member as a peer restricted to its own address.
+def _direct(world: Topology, node: Node) -> Direct:
+    observers = tuple(
+        (one.public_key, with_port(one.endpoint, shift=one.direct_port - one.port))
+        for one in world.relays
+        if one.endpoint
+    )
+    return Direct(node.direct_port, link_address(node.address), observers)
 
+
+def with_port(endpoint: str, *, shift: int) -> str:
+    """Return the endpoint with its port moved by `shift`."""
+    host, _, port = endpoint.rpartition(":")
+    return f"{host}:{int(port) + shift}"
+
+
+def link_address(address: str) -> str:
+    """Return the link-local address on the interface for direct ways."""
+    return str(IPv6Address((0xFE80 << 112) | int(IPv6Address(address)) % 2**64))
+
+
+def relay_plan(world: Topology, relay: Node) -> Plan:
+    """Compute a relay's plan: every member as a peer restricted to its own address.
+
+    The peers have no endpoints: WireGuard knows better where a member was last heard from.
     A relay that is a member too gets the names of its networks like any other member.
     """
-    relay = world.relay
-    if relay is None:
-        return NOTHING
     own = plan(world, relay.id)
     return Plan(
         address=relay.address,
         port=relay.port,
         peers=tuple(
-            Peer(node.public_key, (f"{node.address}/128",), node.endpoint)
+            Peer(node.public_key, (f"{node.address}/128",))
             for node in sorted(world.nodes.values(), key=lambda one: one.id)
-            if node.id != relay.id and node.id in world.networks_of
+            if node.id not in world.relay_ids and node.id in world.networks_of
         ),
         hosts=own.hosts,
         hostname=own.hostname,
         prefix=world.prefix,
+        direct=Direct(relay.direct_port, link_address(relay.address)),
     )
 
 
 def plans(world: Topology) -> dict[int, Plan]:
     """Compute the plans of all members. Name blocks of a network are shared objects."""
     found = {node_id: plan(world, node_id) for node_id in world.networks_of}
-    if world.relay is not None:
-        found[world.relay.id] = relay_plan(world)
-    return found
+    return found | {relay.id: relay_plan(world, relay) for relay in world.relays}
 
 
 def diff(old: Plan | None, new: Plan | None) -> Changes:
@@ -258,7 +266,7 @@ def _diff(
         removed += known[at][1]
     others = tuple(
         name
-        for name in ("address", "port", "hostname", "prefix")
+        for name in ("address", "port", "hostname", "prefix", "direct")
         if getattr(old, name) != getattr(new, name)
     )
     stay = set(added) & set(removed)

@@ -5,7 +5,7 @@ from typing import Any
 
 import segno
 
-from networks.overlay.models import DirectPath, Network
+from networks.overlay.models import Network, Pair
 from networks.overlay.rules import presence
 from networks.overlay.rules.plans import relay
 
@@ -33,7 +33,7 @@ def picture(network: Network) -> dict[str, Any]:
         .order_by("node__name")[:MOST_DRAWN]
     )
     ids = [one.node_id for one in rows]
-    direct = DirectPath.objects.filter(low__in=ids, high__in=ids, proven__isnull=False)
+    direct = Pair.objects.filter(low__in=ids, high__in=ids, state=Pair.State.DIRECT)
     return {
         "relay": {
             "name": hub.name if hub.device_id is None else str(hub.device),
@@ -51,5 +51,5 @@ def picture(network: Network) -> dict[str, Any]:
             }
             for one in rows
         ],
-        "direct": [[path.low_id, path.high_id] for path in direct],
+        "direct": [[pair.low_id, pair.high_id] for pair in direct],
     }

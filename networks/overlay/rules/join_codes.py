@@ -22,7 +22,8 @@ from networks.overlay.engine.overlay_names import (
 )
 from networks.overlay.engine.topology import plan
 from networks.overlay.models import JoinCode, Member, Network, Node
-from networks.overlay.rules.members import add, find_paths, networks_of
+from networks.overlay.rules import agent_tokens, ways
+from networks.overlay.rules.members import add, networks_of
 from networks.overlay.rules.networks import check
 from networks.overlay.rules.plans import (
     load_topology,
@@ -192,6 +193,8 @@ def websetup_link(joined: JoinResult, base: str) -> str:
 def node_of_token(token: str) -> Node:
     rows = Node.objects.filter(token_digest=digest(token))
     found: Node | None = rows.first() if token else None
+    if found is None and token:
+        found = agent_tokens.node_of(token)
     if found is None:
         raise NotAuthenticated("No device has this token.")
     return found
@@ -216,7 +219,7 @@ def leave(node: Node) -> None:
     """Remove the node from all its networks, on its own request."""
     mark_outdated(networks_of(node), also=[node.pk])
     node.memberships.all().delete()
-    find_paths(node)
+    ways.forget_strangers([node.pk])
 
 
 @transaction.atomic

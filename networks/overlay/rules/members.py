@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -17,8 +17,8 @@ from controller.devices.models import Device
 from networks.overlay.engine.overlay_names import free_name, is_hostname, parse_link
 from networks.overlay.engine.policies import SELECTOR
 from networks.overlay.engine.roles import Ownership
-from networks.overlay.models import DirectPath, Member, Network, Node
-from networks.overlay.rules import ssh
+from networks.overlay.models import Member, Network, Node
+from networks.overlay.rules import ssh, ways
 from networks.overlay.rules.networks import check, check_scope
 from networks.overlay.rules.plans import mark_outdated
 
@@ -137,32 +137,11 @@ def _add(network: Network, node: Node, *, by: User | None, pending: bool = False
     if not made and not pending and row.state == Member.State.PENDING:
         row.state = Member.State.ACTIVE
         row.save(update_fields=["state"])
-    if not pending:
-        find_paths(node)
     mark_outdated([network.pk], also=[node.pk])
     return row
 
 
 add = _add
-
-
-def find_paths(node: Node) -> None:
-    """Create candidate direct paths to nodes, if either end has a public endpoint."""
-    acquainted = Node.objects.filter(
-        memberships__network__in=networks_of(node), memberships__state=Member.State.ACTIVE
-    ).exclude(pk=node.pk)
-    others = acquainted.filter(is_relay=False).distinct()
-    if node.is_relay:
-        return
-    if not node.endpoint:
-        others = others.exclude(endpoint="")
-    DirectPath.objects.bulk_create(
-        (
-            DirectPath(low_id=min(node.pk, other), high_id=max(node.pk, other))
-            for other in others.values_list("pk", flat=True)
-        ),
-        ignore_conflicts=True,
-    )
 
 
 def remove_member(member: Member, *, by: User) -> None:
@@ -185,16 +164,7 @@ def remove(members: Iterable[Member]) -> None:
     mark_outdated(networks, also=[row.node_id for row in rows])
     for row in rows:
         row.delete()
-    _forget_paths({row.node_id for row in rows})
-
-
-def _forget_paths(node_ids: set[int]) -> None:
-    """Delete direct paths of these nodes between ends that no longer share a network."""
-    active = Member.objects.active()
-    of_high_end = active.filter(node=OuterRef(OuterRef("high"))).values("network")
-    shared = active.filter(node=OuterRef("low"), network__in=of_high_end)
-    paths = DirectPath.objects.filter(Q(low__in=node_ids) | Q(high__in=node_ids))
-    paths.exclude(Exists(shared)).delete()
+    ways.forget_strangers({row.node_id for row in rows})
 
 
 @transaction.atomic
@@ -212,6 +182,7 @@ def update_member(member: Member, *, by: User, **values: Any) -> Member:
     if "expires_at" in values:
         member.expires_at = values["expires_at"]
     member.save()
+    ways.forget_forbidden([member.network_id])
     mark_outdated([member.network_id])
     return member
 
@@ -240,8 +211,7 @@ def update_node(node: Node, *, by: User, **values: Any) -> Node:
     for name, value in values.items():
         setattr(node, name, value)
     node.checked(leave_out={"device", "owner"}).save()
-    if "endpoint" in values:
-        find_paths(node)
+    ways.reconsider([node.pk])
     mark_outdated(networks_of(node), also=[node.pk])
     return node
 

@@ -1,7 +1,7 @@
 """Load topologies from the database and compute the devices' plans."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,8 @@ from networks.overlay.engine import configs, firewall, policies, topology
 from networks.overlay.engine.firewall import Segment
 from networks.overlay.engine.keys import overlay_address, wireguard_pair
 from networks.overlay.engine.topology import Plan, Topology
-from networks.overlay.models import DirectPath, Member, Network, Node
+from networks.overlay.models import Member, Network, Node
+from networks.overlay.rules import agent_tokens
 
 # Tasks of upper apps that configure the nodes of outdated plans; each adds its own.
 FOLLOWERS: set[str] = set()
@@ -45,7 +46,7 @@ def relay() -> Node:
     The key must exist before a device is the relay: join codes contain the address derived
     from it.
     """
-    found = Node.objects.filter(is_relay=True).first()
+    found: Node | None = Node.objects.filter(is_relay=True).order_by("rank").first()
     if found is None:
         private, public = wireguard_pair()
         made = new_node(
@@ -53,7 +54,7 @@ def relay() -> Node:
             is_relay=True,
         )  # fmt: skip
         Node.objects.bulk_create([made], ignore_conflicts=True)
-        found = Node.objects.get(is_relay=True)
+        return relay()
     return found
 
 
@@ -124,9 +125,8 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
         one.pk: _node(one)
         for one in Node.objects.filter(pk__in=set(node_of.values())).defer("private_key")
     }
-    hub = _node(relay())
-    nodes.setdefault(hub.id, hub)
-    paths = list(DirectPath.objects.filter(low__in=nodes, high__in=nodes))
+    hubs = tuple(_node(one) for one in relays())
+    nodes = {one.id: one for one in hubs} | nodes
     return Topology(
         nodes=nodes,
         networks=tuple(
@@ -138,23 +138,27 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
             )
             for one in rows
         ),
-        relay=hub,
+        relays=hubs,
         prefix=settings.MUSTER_OVERLAY_PREFIX,
         suffix=settings.MUSTER_OVERLAY_SUFFIX,
-        proven=frozenset((one.low_id, one.high_id) for one in paths if one.proven),
-        candidates=frozenset((one.low_id, one.high_id) for one in paths if not one.proven),
     )
 
 
+def relays() -> list[Node]:
+    """Return all relays, the first of which members use until they have measured others."""
+    return list(Node.objects.filter(is_relay=True).order_by("rank")) or [relay()]
+
+
 def _node(row: Node) -> topology.Node:
+    port, direct_port = row.ports
     return topology.Node(
         id=row.pk,
         name=row.name,
         address=str(row.address),
         public_key=row.public_key,
-        port=row.port,
+        port=port,
         endpoint=row.endpoint,
-        observed=row.observed,
+        direct_port=direct_port,
         is_fully_managed=row.is_fully_managed,
     )
 
@@ -180,19 +184,28 @@ def as_policy_member(row: Member) -> policies.Member:
     return policies.Member(row.node.name, str(row.node.address), frozenset(row.tags))
 
 
-def script_parts(made: Topology, node: Node) -> tuple[Plan, dict[str, str]]:
-    """Return a node's plan and its files for the join client."""
+def script_parts(
+    made: Topology, node: Node, walls: Mapping[int, Segment] | None = None
+) -> tuple[Plan, dict[str, str]]:
+    """Return a node's plan and its files for the join client.
+
+    `walls` are the segments by network, where several nodes need them.
+    """
     if node.is_relay:
-        plan = topology.relay_plan(made)
+        plan = topology.relay_plan(made, made.nodes[node.pk])
         table = firewall.relay_table(segments(), configs.INTERFACE)
         return plan, configs.parts(plan, firewall=table, is_relay=True)
     plan = topology.plan(made, node.pk)
     table = ""
-    if plan is not topology.NOTHING and made.direct.get(node.pk):
-        mine = segments(network.id for network in made.networks_of[node.pk])
-        if any(not one.policy.is_open for one in mine):
-            table = firewall.member_table(mine, configs.INTERFACE)
+    if plan is not topology.NOTHING:
+        ids = [network.id for network in made.networks_of[node.pk]]
+        walls = by_network(ids) if walls is None else walls
+        table = firewall.member_table([walls[one] for one in ids], str(node.address))
     return plan, configs.parts(plan, firewall=table)
+
+
+def by_network(network_ids: Iterable[int]) -> dict[int, Segment]:
+    return {one.id: one for one in segments(network_ids)}
 
 
 def contributions(device_ids: Collection[UUID]) -> dict[UUID, Contribution]:
@@ -202,11 +215,14 @@ def contributions(device_ids: Collection[UUID]) -> dict[UUID, Contribution]:
         return {}
     everything = any(row.is_relay for row in rows)
     made = load_topology(None if everything else [row.pk for row in rows])
-    return {row.device_id: _contribution(made, row) for row in rows}
+    walls = by_network(one.id for one in made.networks)
+    return {row.device_id: _contribution(made, row, walls) for row in rows}
 
 
-def _contribution(made: Topology, node: Node) -> Contribution:
-    plan, found = script_parts(made, node)
+def _contribution(made: Topology, node: Node, walls: Mapping[int, Segment]) -> Contribution:
+    plan, found = script_parts(made, node, walls)
+    reporting = agent_tokens.reporting(node) if found else {}
+    found |= reporting
     if not found:
         # The script must stay on the device until it has removed the interface.
         return Contribution(configs.netjson_files({}, script=script(), holds_key=False))
@@ -216,6 +232,8 @@ def _contribution(made: Topology, node: Node) -> Contribution:
         netjson |= configs.netjson(plan)
         netjson["files"].append(configs.agent_hook())
     variables = {configs.KEY_VARIABLE: node.private_key} if holds_key else {}
+    if reporting:
+        variables[configs.TOKEN_VARIABLE] = agent_tokens.token_of(node)
     return Contribution(netjson, variables)
 
 

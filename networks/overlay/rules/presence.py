@@ -1,6 +1,6 @@
 """Presence of members, read from the relay for all of them at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,10 +12,10 @@ from controller.base.redis_lock import turn
 from controller.connections.rules import usable_connections
 from networks.overlay.engine import relay_status
 from networks.overlay.engine.relay_status import Seen
-from networks.overlay.models import DirectPath, Member, Network, Node
+from networks.overlay.models import Member, Network, Node, Pair
 from networks.overlay.rules import ssh
 from networks.overlay.rules.members import SILENT_ROUNDS, end_expired
-from networks.overlay.rules.plans import mark_outdated, relay, tell_changed
+from networks.overlay.rules.plans import relay, tell_changed
 
 # Includes the SSH login on the relay, two seconds of pings, and the writes.
 REFRESH_SECONDS = 3.4
@@ -24,7 +24,6 @@ VISIT_SECONDS = 2.6
 FRESH = timedelta(seconds=2)
 # A presence older than this is reported as unknown.
 VALID = timedelta(minutes=5)
-HANDSHAKE_VALID = timedelta(minutes=3)
 ADDRESSES_AT_ONCE = 1000
 
 
@@ -72,7 +71,6 @@ def look_at(rows: Iterable[Node]) -> None:
     changed = [one.pk for one in nodes if one.online != before[one.pk]]
     if changed:
         tell_changed(Member.objects.filter(node__in=changed).values_list("network", flat=True))
-    _follow_paths(nodes)
 
 
 def _visit(nodes: list[Node]) -> RelayStatus:
@@ -122,47 +120,8 @@ def via(node: Node) -> str | None:
         return None
     if node.is_relay:
         return "direct"
-    paths = DirectPath.objects.filter(low=node) | DirectPath.objects.filter(high=node)
-    return "direct" if paths.exclude(proven=None).exists() else "relay"
-
-
-# --- direct paths
-
-
-def _follow_paths(nodes: list[Node]) -> None:
-    """Read the handshakes of publicly reachable nodes and switch their paths over."""
-    hubs = {one.device_id: one for one in nodes if one.endpoint and one.device_id}
-    connections = usable_connections(hubs)
-    for device, hub in hubs.items():
-        connection = connections.get(device)
-        if connection is None or not DirectPath.objects.filter(low=hub).union(DirectPath.objects.filter(high=hub)).exists():  # fmt: skip
-            continue
-        try:
-            peers, _ = relay_status.read(ssh.ask(connection, "status", seconds=VISIT_SECONDS))
-        except Refused:
-            continue
-        note_handshakes(hub, {key: one.handshake for key, one in peers.items()})
-
-
-def note_handshakes(node: Node, handshakes: Mapping[str, int]) -> None:
-    """Update direct paths from a node's handshakes.
-
-    A recent handshake proves a path in both directions; an old one means that the path is
-    down and the relay takes over again.
-    """
-    paths = DirectPath.objects.filter(low=node) | DirectPath.objects.filter(high=node)
-    changed, now = [], timezone.now()
-    for path in paths.select_related("low", "high"):
-        other = path.high if path.low_id == node.pk else path.low
-        at = handshakes.get(other.public_key, 0)
-        is_young = bool(at) and now - datetime.fromtimestamp(at, UTC) < HANDSHAKE_VALID
-        if is_young != (path.proven is not None):
-            changed += [path.low_id, path.high_id]
-        if is_young or path.proven is not None:
-            path.proven = now if is_young else None
-            path.save(update_fields=["proven"])
-    if changed:
-        mark_outdated([], also=changed)
+    direct = Pair.objects.of_nodes([node.pk]).filter(state=Pair.State.DIRECT)
+    return "direct" if direct.exists() else "relay"
 
 
 def refresh_all() -> int:

@@ -1,25 +1,30 @@
 """Endpoints of the join client on devices: join, register, poll, leave."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import Throttled
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from controller.dialects import rate_limit
 from controller.dialects.husarnet import View
 from networks.overlay.api.views import body
+from networks.overlay.engine import ways_lines
 from networks.overlay.models import Node
-from networks.overlay.rules import join_codes, plans, presence
+from networks.overlay.rules import join_codes, plans, way_reports, ways
 from networks.overlay.rules.join_codes import JoinResult
 
 ACCEPTED = 202
-MOST_HANDSHAKES = 5000
+NO_CONTENT = 204
+# Reports of one agent per minute.
+MOST_REPORTS = 240
 TOKEN_KEYWORD = "device "  # noqa: S105 - the word before it
 
 
@@ -83,30 +88,40 @@ class RegisterView(DeviceView):
 class ConfigView(DeviceView):
     @extend_schema(exclude=True)
     def post(self, request: Request) -> HttpResponse:
-        """Return the device's configuration if it is newer than the device's revision.
-
-        ``handshakes`` takes the output of ``wg show latest-handshakes``, which proves
-        direct paths.
-        """
+        """Return the device's configuration if it is newer than the device's revision."""
         node = self.node(request)
-        with transaction.atomic():
-            join_codes.record_heartbeat(node)
-            seen = str(body(request).get("handshakes") or "")
-            presence.note_handshakes(node, read_handshakes(seen))
-        node.refresh_from_db()
+        join_codes.record_heartbeat(node)
         if str(body(request).get("revision", "")) == str(node.revision):
             return HttpResponse("same\n", content_type="text/plain")
         return HttpResponse(join_codes.document(node), content_type="text/plain")
 
 
-def read_handshakes(text: str) -> dict[str, int]:
-    """Parse `wg show latest-handshakes` into {public key: Unix time}."""
-    found = {}
-    for line in text.splitlines()[:MOST_HANDSHAKES]:
-        key, _, at = line.partition("\t")
-        if at.isascii() and at.isdecimal() and len(at) < len(str(2**40)):
-            found[key] = int(at)
-    return found
+class WaysView(DeviceView):
+    @extend_schema(exclude=True)
+    def post(self, request: Request) -> HttpResponse:
+        """Take what an agent reports about direct ways, and tell it what is new.
+
+        ``report`` has lines, ``seen`` names the last answer. Answers 204 if nothing is new;
+        with ``?wait=1`` the web server then holds the question until something is.
+        """
+        node = self.node(request)
+        check_pace(node)
+        data = body(request)
+        join_codes.record_heartbeat(node)
+        report = ways_lines.read(str(data.get("report") or ""), time.time())
+        way_reports.receive(node, report)
+        text = ways.ways_text(node)
+        if text.split(maxsplit=2)[1] == str(data.get("seen", "")):
+            waiting = {"Muster-Wait": f"{node.pk} {ways.wait_seconds()}"}
+            return HttpResponse(status=NO_CONTENT, headers=waiting)
+        return HttpResponse(text, content_type="text/plain")
+
+
+def check_pace(node: Node) -> None:
+    """Raise Throttled if the node's agent reports too often."""
+    verdict = rate_limit.limiter().hit(f"ways:{node.pk}", MOST_REPORTS)
+    if verdict is not None and not verdict.allowed:
+        raise Throttled(verdict.retry_after)
 
 
 class LeaveView(DeviceView):

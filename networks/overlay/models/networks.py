@@ -26,6 +26,10 @@ PERMISSIONS = {"member": "member_network", "admin": "admin_network"}
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 
 
+def neighbor_of(port: int) -> int:
+    return port + 1 if port < HIGHEST_PORT else port - 1
+
+
 class Told(Audited):
     """Base of overlay models. Their audit entries belong to no organization."""
 
@@ -70,8 +74,11 @@ class Node(Told, Dated):
         STATIC = "static", "Made here, shown once and forgotten"
 
     not_audited: ClassVar[frozenset[str]] = frozenset(
-        {"revision", "followed_revision", "last_seen", "checked_at", "received", "observed"}
-    )
+        {
+            "revision", "followed_revision", "last_seen", "checked_at", "received", "observed",
+            "offers", "reported_at",
+        }
+    )  # fmt: skip
 
     owner = models.ForeignKey(
         User, models.SET_NULL, null=True, blank=True, related_name="overlay_nodes"
@@ -85,6 +92,8 @@ class Node(Told, Dated):
         default=False, help_text="Also set the name as the host name of the device."
     )
     is_relay = models.BooleanField(default=False, editable=False)
+    # Order among relays; the address of the first is in all join codes.
+    rank = models.PositiveSmallIntegerField(default=0, editable=False)
     # Never recomputed: a device that changes its key keeps its address.
     address = models.GenericIPAddressField(protocol="IPv6", unique=True, editable=False)
     public_key = models.CharField(max_length=44, unique=True, editable=False)
@@ -113,6 +122,10 @@ class Node(Told, Dated):
     received = models.BigIntegerField(null=True, editable=False)
     latency = models.FloatField("latency in ms", null=True, editable=False)
 
+    # What its agent says about direct ways: addresses, port mapping, what it lacks.
+    offers = models.JSONField(default=dict, editable=False)
+    reported_at = models.DateTimeField(null=True, editable=False)
+
     # Revision of the plan, and the revision already handed to the device's configuration.
     revision = models.PositiveBigIntegerField(default=1, editable=False)
     followed_revision = models.PositiveBigIntegerField(default=0, editable=False)
@@ -124,7 +137,7 @@ class Node(Told, Dated):
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
-                fields=["is_relay"], condition=Q(is_relay=True), name="one_relay"
+                fields=["rank"], condition=Q(is_relay=True), name="relay_rank_once"
             )
         ]
         indexes = [
@@ -136,6 +149,17 @@ class Node(Told, Dated):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Return the ports of its interface for the relay, and of that for direct ways.
+
+        The configured endpoint is where others reach it: a relay's leads to the first, any
+        other device's to the second.
+        """
+        other = neighbor_of(self.port)
+        is_public = bool(self.endpoint) and not self.is_relay
+        return (other, self.port) if is_public else (self.port, other)
 
 
 class NetworkQuerySet(models.QuerySet[Any]):
@@ -285,20 +309,3 @@ class JoinCode(Told, Dated):
         expired = self.expires_at is not None and self.expires_at <= timezone.now()
         used_up = self.max_uses is not None and self.uses >= self.max_uses
         return self.revoked is None and not expired and not used_up
-
-
-class DirectPath(models.Model):
-    """A direct path between two nodes, proven or still being tried."""
-
-    low = models.ForeignKey(Node, models.CASCADE, related_name="+")
-    high = models.ForeignKey(Node, models.CASCADE, related_name="+")
-    proven = models.DateTimeField(null=True, help_text="Time of the last handshake.")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["low", "high"], name="path_once"),
-            models.CheckConstraint(condition=Q(low__lt=F("high")), name="path_low_high"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.low} to {self.high}"

@@ -1,0 +1,176 @@
+"""Lines that agents and the portal exchange about direct ways.
+
+Numbers and addresses are parsed strictly; a line that does not fit is left out.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import get_args
+
+from networks.overlay.engine.ways import (
+    Candidate,
+    Evidence,
+    Said,
+    join_endpoint,
+    split_endpoint,
+)
+
+MOST_LINES = 5000
+MOST_ADDRESSES = 16
+HIGHEST_PORT = 65535
+LONGEST_LEASE = 86400
+KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
+NUMBER = re.compile(r"[0-9]{1,12}")
+MILLISECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
+BYTES = re.compile(r"([0-9]{1,18}) ([0-9]{1,18})")
+UNABLE = frozenset({"nft"})
+
+
+@dataclass(frozen=True, slots=True)
+class PairReport:
+    pair: int
+    evidence: Evidence
+    is_used: bool
+
+
+@dataclass(slots=True)
+class Report:
+    """What one agent said at once."""
+
+    addresses: tuple[str, ...] | None = None
+    mapped: tuple[int, int] | None = None
+    """Port and seconds of a port mapping."""
+    unable: str | None = None
+    pairs: list[PairReport] = field(default_factory=list)
+    sightings: dict[str, str] = field(default_factory=dict)
+    """Endpoints by public key, from a relay."""
+    talks: set[tuple[str, str]] = field(default_factory=set)
+    """Overlay addresses that talk through a relay."""
+    carried: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Bytes from and to a member, by public key, from a relay."""
+    round_trips: dict[str, float] = field(default_factory=dict)
+    """Milliseconds to relays, by public key."""
+
+
+def read(text: str, now: float) -> Report:
+    """Parse a report."""
+    report = Report()
+    for line in text.splitlines()[:MOST_LINES]:
+        _read(report, line.split(), now)
+    return report
+
+
+def _read(report: Report, words: list[str], now: float) -> None:
+    match words:
+        case ["at", *addresses]:
+            found = [ip for one in addresses[:MOST_ADDRESSES] if (ip := _own(one))]
+            report.addresses = tuple(dict.fromkeys(found))
+        case ["mapped", port, seconds] if _port(port) is not None and NUMBER.fullmatch(seconds):
+            report.mapped = int(port), min(int(seconds), LONGEST_LEASE)
+        case ["able"]:
+            report.unable = ""
+        case ["unable", why] if why in UNABLE:
+            report.unable = why
+        case ["pair", pair, round_, said, *rest] if _fits(pair, round_, said):
+            report.pairs.append(_pair(int(pair), int(round_), said, rest, now))
+        case _:
+            _read_relay(report, words)
+
+
+def _read_relay(report: Report, words: list[str]) -> None:
+    match words:
+        case ["sight", key, at] if KEY.fullmatch(key) and (endpoint := checked_endpoint(at)):
+            report.sightings[key] = endpoint
+        case ["talk", source, target] if _is_v6(source) and _is_v6(target):
+            report.talks.add((str(IPv6Address(source)), str(IPv6Address(target))))
+        case ["carried", key, *_] if KEY.fullmatch(key) and (
+            fit := BYTES.fullmatch(" ".join(words[2:]))
+        ):
+            report.carried[key] = int(fit[1]), int(fit[2])
+        case ["trip", key, time] if KEY.fullmatch(key) and MILLISECONDS.fullmatch(time):
+            report.round_trips[key] = float(time)
+
+
+def _fits(pair: str, round_: str, said: str) -> bool:
+    return bool(
+        NUMBER.fullmatch(pair) and NUMBER.fullmatch(round_) and said in get_args(Said) and said
+    )
+
+
+def _pair(pair: int, round_: int, said: str, rest: list[str], now: float) -> PairReport:
+    endpoint, rtt, used = [*rest, "", "", ""][:3]
+    evidence = Evidence(
+        said,  # type: ignore[arg-type]  # checked by _fits
+        round_,
+        now,
+        checked_endpoint(endpoint),
+        float(rtt) if MILLISECONDS.fullmatch(rtt) else None,
+    )
+    return PairReport(pair, evidence, used == "used")
+
+
+def checked_endpoint(text: str) -> str:
+    """Return the canonical address and port; empty if it is none that can be sent to."""
+    try:
+        host, port = split_endpoint(text)
+        ip = ip_address(host)
+    except ValueError:
+        return ""
+    is_fit = 0 < port <= HIGHEST_PORT and _is_unicast(ip)
+    return join_endpoint(str(ip), port) if is_fit else ""
+
+
+def _own(text: str) -> str:
+    """Return the canonical address that a member may offer of itself, else an empty string.
+
+    A public IPv4 address is not believed: relays see it, if it is the member's.
+    """
+    try:
+        ip = ip_address(text)
+    except ValueError:
+        return ""
+    if not _is_unicast(ip) or ip.is_link_local:
+        return ""
+    return str(ip)
+
+
+def _is_unicast(ip: IPv4Address | IPv6Address) -> bool:
+    is_odd = ip.is_multicast or ip.is_unspecified or ip.is_loopback
+    return not (is_odd or getattr(ip, "scope_id", None) or str(ip) == "255.255.255.255")
+
+
+def _port(text: str) -> int | None:
+    return int(text) if NUMBER.fullmatch(text) and int(text) <= HIGHEST_PORT else None
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        return IPv6Address(text).scope_id is None
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one end is told about a pair."""
+
+    pair: int
+    public_key: str
+    address: str
+    link: str
+    round: int
+    delay: int
+    candidates: tuple[Candidate, ...]
+
+    def line(self) -> str:
+        ways = ",".join(f"{one.kind}={one.endpoint}" for one in self.candidates)
+        words = (
+            self.pair, self.public_key, self.address, self.link, self.round, self.delay, ways
+        )  # fmt: skip
+        return " ".join(["pair", *map(str, words)])
+
+
+def lines(told: Iterable[Told]) -> Iterator[str]:
+    return (one.line() for one in sorted(told, key=lambda each: each.pair))

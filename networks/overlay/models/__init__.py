@@ -1,0 +1,28 @@
+"""Models of overlay networks."""
+
+from networks.overlay.models.networks import (
+    PERMISSIONS,
+    Account,
+    JoinCode,
+    Member,
+    Network,
+    Node,
+    Share,
+    Told,
+    neighbor_of,
+)
+from networks.overlay.models.ways import Pair, Sighting
+
+__all__ = [
+    "PERMISSIONS",
+    "Account",
+    "JoinCode",
+    "Member",
+    "Network",
+    "Node",
+    "Pair",
+    "Share",
+    "Sighting",
+    "Told",
+    "neighbor_of",
+]

@@ -1,0 +1,77 @@
+"""Ways between members, as last reported. They change by themselves and are not audited."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import F, Q
+
+from networks.overlay.models.networks import Node
+
+
+class PairQuerySet(models.QuerySet[Any]):
+    def of_nodes(self, ids: Iterable[int]) -> Self:
+        nodes = list(ids)
+        return self.filter(Q(low__in=nodes) | Q(high__in=nodes))
+
+    def told(self) -> Self:
+        """Filter to the pairs whose ends are told of each other."""
+        return self.filter(state__in=[Pair.State.TRYING, Pair.State.DIRECT])
+
+    def due(self, now: datetime) -> Self:
+        return self.filter(due_at__lte=now)
+
+
+class Pair(models.Model):
+    """Two members that talk to each other, and how."""
+
+    class State(models.TextChoices):
+        IDLE = "idle", "New"
+        TRYING = "trying", "Trying a direct way"
+        DIRECT = "direct", "Direct"
+        RELAY = "relay", "By the relay"
+
+    low = models.ForeignKey(Node, models.CASCADE, related_name="+")
+    high = models.ForeignKey(Node, models.CASCADE, related_name="+")
+    state = models.CharField(max_length=6, choices=State, default=State.IDLE)
+    round = models.PositiveIntegerField(default=0, help_text="Number of the current try.")
+    started = models.DateTimeField(null=True, help_text="Begin of the current try.")
+    since = models.DateTimeField(null=True, help_text="Time of the last change of the state.")
+    tries = models.PositiveIntegerField(default=0, help_text="Failed tries in a row.")
+    next_try = models.DateTimeField(null=True)
+    used = models.DateTimeField(help_text="Last time that traffic was seen.")
+    due_at = models.DateTimeField(null=True, help_text="When the pair is looked at next.")
+    reason = models.CharField(max_length=24, blank=True)
+    signature = models.TextField(blank=True)
+    # Evidence of each end: what it says, about which try, when, where, and the round trip.
+    low_evidence = models.JSONField(default=dict)
+    high_evidence = models.JSONField(default=dict)
+
+    objects = PairQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "pair of overlay devices"
+        constraints = [
+            models.UniqueConstraint(fields=["low", "high"], name="pair_once"),
+            models.CheckConstraint(condition=Q(low__lt=F("high")), name="pair_low_high"),
+        ]
+        indexes = [models.Index(fields=["due_at"], name="pair_due")]
+
+    def __str__(self) -> str:
+        return f"{self.low} and {self.high}"
+
+
+class Sighting(models.Model):
+    """Address and port at which a relay sees a member's interface for direct ways."""
+
+    node = models.ForeignKey(Node, models.CASCADE, related_name="sightings")
+    relay = models.ForeignKey(Node, models.CASCADE, related_name="+")
+    endpoint = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node", "relay"], name="sighted_once")]
+
+    def __str__(self) -> str:
+        return f"{self.node} at {self.endpoint}"

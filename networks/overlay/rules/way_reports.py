@@ -1,0 +1,105 @@
+"""Reports of agents about direct ways: of members about themselves, of relays about members."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from ipaddress import IPv6Network, ip_address
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from networks.overlay.engine.ways_lines import PairReport, Report
+from networks.overlay.models import Node, Pair, Sighting
+from networks.overlay.rules import ways
+
+# A report that says nothing new is stored this often.
+RENEWED = timedelta(seconds=20)
+AT_ONCE = 500
+
+
+@transaction.atomic
+def receive(node: Node, report: Report) -> None:
+    """Store a report, and let the pairs follow from it."""
+    if node.is_relay:
+        _sight(node, report.sightings)
+        ways.note_talks(report.talks)
+        _keep_alive(node)
+        return
+    _note_offers(node, report)
+    _note_pairs(node, report.pairs)
+
+
+def _keep_alive(node: Node) -> None:
+    now = timezone.now()
+    if node.reported_at is None or now - node.reported_at > RENEWED:
+        Node.objects.filter(pk=node.pk).update(reported_at=now)
+
+
+def _note_offers(node: Node, report: Report) -> None:
+    now = timezone.now()
+    offers = dict(node.offers)
+    if report.addresses is not None:
+        overlay = IPv6Network(settings.MUSTER_OVERLAY_PREFIX)
+        offers["addresses"] = [
+            one for one in report.addresses if ip_address(one) not in overlay
+        ]
+    if report.mapped is not None:
+        port, seconds = report.mapped
+        offers |= {"mapped_port": port, "mapped_until": int(now.timestamp()) + seconds}
+    if report.unable is not None:
+        offers["unable"] = report.unable
+    was_silent = ways.is_silent(node, now)
+    is_new = offers != node.offers
+    if is_new or node.reported_at is None or now - node.reported_at > RENEWED:
+        Node.objects.filter(pk=node.pk).update(offers=offers, reported_at=now)
+    if is_new or was_silent:
+        ways.reconsider([node.pk])
+
+
+def _note_pairs(node: Node, reports: list[PairReport]) -> None:
+    """Store one end's evidence. Reports about pairs of others are left out."""
+    by_id = {one.pair: one for one in reports}
+    rows = list(
+        Pair.objects.of_nodes([node.pk])
+        .filter(pk__in=by_id).select_for_update().order_by("pk")
+    )  # fmt: skip
+    now = timezone.now()
+    for row in rows:
+        report = by_id[row.pk]
+        side = "low_evidence" if row.low_id == node.pk else "high_evidence"
+        setattr(row, side, asdict(report.evidence))
+        if report.is_used:
+            row.used = now
+    Pair.objects.bulk_update(
+        rows, ["low_evidence", "high_evidence", "used"], batch_size=AT_ONCE
+    )
+    ways.advance([row.pk for row in rows])
+
+
+def _sight(relay: Node, seen: dict[str, str]) -> None:
+    """Store where a relay sees members, and let the pairs of those that moved follow."""
+    nodes = dict(
+        Node.objects.filter(public_key__in=seen, is_relay=False).values_list("public_key", "pk")
+    )
+    known = dict(
+        Sighting.objects.filter(relay=relay, node__in=nodes.values()).values_list(
+            "node", "endpoint"
+        )
+    )
+    now = timezone.now()
+    rows = [
+        Sighting(node_id=nodes[key], relay=relay, endpoint=endpoint, at=now)
+        for key, endpoint in seen.items()
+        if key in nodes
+    ]
+    Sighting.objects.bulk_create(
+        rows, batch_size=AT_ONCE, update_conflicts=True,
+        unique_fields=["node", "relay"], update_fields=["endpoint", "at"],
+    )  # fmt: skip
+    moved = {row.node_id for row in rows if known.get(row.node_id) != row.endpoint}
+    waiting = Pair.objects.filter(reason__startswith="udp").filter(
+        Q(low__in=nodes.values()) | Q(high__in=nodes.values())
+    )
+    ids = set(Pair.objects.of_nodes(moved).values_list("pk", flat=True))
+    ways.advance(ids | set(waiting.values_list("pk", flat=True)))

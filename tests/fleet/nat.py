@@ -1,0 +1,280 @@
+"""Overlay members behind routers of many kinds, in network namespaces.
+
+A bridge is the internet. On it are the portal (a forwarder to a server on loopback), relays,
+and routers, each with a member behind. The members run the real agent.
+"""
+
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from tests.fleet.namespaces import cable, entered, give_address, make_space, run, tried
+
+CLIENT = Path(__file__).parents[2] / "agents/muster-join"
+PORTAL = "198.51.100.250"
+PORTAL_PORT = 8000
+INSIDE = "10.9.0.2"
+CHUNK = 65536
+
+# Rules of a router whose outer interface is `wan` and whose member has the address `inside`.
+# What comes in without having been asked for is dropped, except where it says so.
+STRANGERS = 'chain in { type filter hook input priority 0; iifname "wan" ct state new drop; }'
+OUT = 'chain out { type nat hook postrouting priority 100; oifname "wan" masquerade; }'
+RANDOM = OUT.replace("masquerade", "masquerade fully-random")
+ALL_UDP = 'iifname "wan" meta l4proto udp'
+TO_MEMBER = "chain pre { type nat hook prerouting priority -100; WHICH dnat to INSIDE; }"
+SENT = (
+    "set sent { type ipv4_addr; flags dynamic,timeout; timeout 60s; }; "
+    "chain fwd { type filter hook forward priority 0; "
+    'oifname "wan" update @sent { ip daddr } }'
+)
+KINDS: dict[str, tuple[str, ...]] = {
+    "cone": (OUT, TO_MEMBER.replace("WHICH", ALL_UDP)),
+    "address": (SENT, OUT, TO_MEMBER.replace("WHICH", f"{ALL_UDP} ip saddr @sent"), STRANGERS),
+    "port": (OUT, STRANGERS),
+    "accept": (OUT,),
+    "symmetric": (RANDOM, STRANGERS),
+    "blocked": (
+        OUT,
+        "chain fwd { type filter hook forward priority 0; meta l4proto udp drop; }",
+    ),
+}  # fmt: skip
+
+
+class Machine:
+    """A namespace with the agent, as a member or a relay."""
+
+    def __init__(self, lab: "NatLab", name: str) -> None:
+        self.lab, self.name = lab, name
+        self.number = len(lab.machines) + 1
+        self.space = lab.new_space(f"h{self.number}")
+        self.interface = f"mn{lab.tag}n{self.number}"
+        self.direct = f"{self.interface}d"
+        self.root = lab.folder / f"{name}-{self.number}"
+        self.folder = self.root / "etc/muster/overlay"
+        self.folder.mkdir(parents=True)
+        (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n")
+        self.agent: subprocess.Popen[bytes] | None = None
+        lab.machines.append(self)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "MUSTER_ROOT": str(self.root),
+            "MUSTER_OVERLAY_INTERFACE": self.interface,
+            "MUSTER_OVERLAY_MTU": "1280",
+        }
+
+    def inside(self, *command: str) -> tuple[str, ...]:
+        return ("ip", "netns", "exec", self.space, *command)
+
+    def client(self, *words: str) -> str:
+        exports = [f"{name}={value}" for name, value in self.environment.items()]
+        return run(*self.inside("env", "-i", *exports, "sh", str(CLIENT), *words))
+
+    def start_agent(self) -> None:
+        log = (self.root / "agent.log").open("ab")
+        self.agent = subprocess.Popen(
+            self.inside("sh", str(CLIENT), "run"),
+            env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def stop_agent(self) -> None:
+        if self.agent is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.agent.pid, signal.SIGKILL)
+            self.agent.wait()
+            self.agent = None
+
+    def kill(self) -> None:
+        """Let the machine vanish from the network."""
+        self.stop_agent()
+        for end in ("wan", "eth0"):
+            tried("ip", "-n", self.space, "link", "set", end, "down")
+
+    def sees(self, target: str, *, count: int = 1, wait: int = 2) -> bool:
+        words = ("ping", "-6", "-c", str(count), "-i", "0.2", "-W", str(wait), target)
+        return tried(*self.inside(*words)).returncode == 0
+
+    def sends_directly(self, target: str) -> bool:
+        return self.direct in run(*self.inside("ip", "-6", "route", "get", target))
+
+    def pinging(self, target: str) -> "Pinging":
+        return Pinging(self, target)
+
+
+class Pinging:
+    """Twenty pings a second, each of which is looked for afterwards."""
+
+    INTERVAL = 0.05
+
+    def __init__(self, machine: Machine, target: str) -> None:
+        self.process = subprocess.Popen(
+            machine.inside("ping", "-6", "-i", str(self.INTERVAL), target),
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def longest_silence(self) -> float:
+        """End it, and return the seconds of the longest run of unanswered pings."""
+        self.process.send_signal(signal.SIGINT)
+        said, _ = self.process.communicate(timeout=20)
+        numbers = [
+            int(line.split("icmp_seq=")[1].split()[0])
+            for line in said.splitlines()
+            if " time=" in line
+        ]
+        assert numbers, said
+        gaps = [after - before - 1 for before, after in itertools.pairwise(numbers)]
+        return max(gaps, default=0) * self.INTERVAL
+
+
+class NatLab:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tag = f"{os.getpid() % 1000}"
+        self.spaces: list[str] = []
+        self.machines: list[Machine] = []
+        self.routers = 0
+        self.closing: list[Callable[[], None]] = []
+
+    def __enter__(self) -> Self:
+        self.internet = self.new_space("net")
+        run("ip", "-n", self.internet, "link", "add", "lan", "type", "bridge")
+        give_address(self.internet, "lan", f"{PORTAL}/24")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_agents()
+        for space in self.spaces:
+            for pid in tried("ip", "netns", "pids", space).stdout.split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            shutil.rmtree(Path("/etc/netns") / space, ignore_errors=True)
+            tried("ip", "netns", "del", space)
+        for machine in self.machines:
+            for name in (machine.interface, machine.direct):
+                Path(f"/var/run/wireguard/{name}.sock").unlink(missing_ok=True)
+
+    def stop_agents(self) -> None:
+        for machine in self.machines:
+            machine.stop_agent()
+        for close in self.closing:
+            close()
+        self.closing.clear()
+
+    def new_space(self, name: str) -> str:
+        space = f"n{self.tag}{name}"
+        make_space(space)
+        self.spaces.append(space)
+        return space
+
+    def plug(self, space: str, address: str, *, end: str = "wan") -> None:
+        """Connect a namespace with the internet."""
+        port = f"p{len(self.spaces)}{address.rpartition('.')[2]}"
+        cable(space, end, self.internet, port)
+        run("ip", "-n", self.internet, "link", "set", port, "master", "lan", "up")
+        give_address(space, end, f"{address}/24")
+
+    def serve(self, host: str, port: int) -> str:
+        """Make the server on loopback reachable in the internet. Returns its URL."""
+        with entered(self.internet):
+            listener = socket.create_server((PORTAL, PORTAL_PORT))
+        self.closing.append(listener.close)
+        threading.Thread(target=_accept, args=(listener, (host, port)), daemon=True).start()
+        return f"http://{PORTAL}:{PORTAL_PORT}"
+
+    def relay(self, name: str = "hub") -> Machine:
+        made = Machine(self, name)
+        self.plug(made.space, f"198.51.100.{made.number}")
+        return made
+
+    def public(self, made: Machine) -> str:
+        return f"198.51.100.{made.number}"
+
+    def member(self, name: str, *kinds: str, hairpin: bool = False) -> Machine:
+        """Return a member behind routers of these kinds, the outermost last."""
+        made = Machine(self, name)
+        if not kinds:
+            self.plug(made.space, self.public(made), end="eth0")
+            return made
+        inner, address = made.space, INSIDE
+        for level, kind in enumerate(kinds):
+            is_last = level == len(kinds) - 1
+            outer = self.public(made) if is_last else "100.64.0.2"
+            router = self.router(kind, address, outer if is_last else "", hairpin=hairpin)
+            self.join_router(inner, address, router, end="eth0" if level == 0 else "wan")
+            inner, address = router, outer
+        return made
+
+    def router(self, kind: str, inside: str, outer: str, *, hairpin: bool = False) -> str:
+        self.routers += 1
+        router = self.new_space(f"r{self.routers}")
+        if outer:
+            self.plug(router, outer)
+        run("ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        run("ip", "netns", "exec", router, "nft", _rules(kind, inside))
+        if hairpin:
+            rules = (
+                "table ip hairpin { "
+                f"chain pre {{ type nat hook prerouting priority -101; ip daddr {outer} "
+                f'meta l4proto udp iifname != "wan" dnat to {inside}; }} '
+                "chain out { type nat hook postrouting priority 99; "
+                'ct status dnat oifname != "wan" masquerade; } }'
+            )
+            run("ip", "netns", "exec", router, "nft", rules)
+        return router
+
+    def join_router(self, space: str, address: str, router: str, *, end: str) -> None:
+        """Put a namespace behind a router, which is the next address below."""
+        network, _, host = address.rpartition(".")
+        gateway = f"{network}.{int(host) - 1}"
+        port = f"l{len(self.spaces)}{self.routers}"
+        cable(space, end, router, port)
+        give_address(space, end, f"{address}/24")
+        give_address(router, port, f"{gateway}/24")
+        run("ip", "-n", space, "route", "add", "default", "via", gateway)
+
+
+def _rules(kind: str, inside: str) -> str:
+    rules = "; ".join(KINDS[kind]).replace("INSIDE", inside)
+    return f"table ip home {{ {rules}; }}"
+
+
+def _accept(listener: socket.socket, target: tuple[str, int]) -> None:
+    while True:
+        try:
+            client, _ = listener.accept()
+            server = socket.create_connection(target)
+        except OSError:
+            return
+        for one, other in ((client, server), (server, client)):
+            threading.Thread(target=_forward, args=(one, other), daemon=True).start()
+
+
+def _forward(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(CHUNK):
+            target.sendall(data)
+    for end in (source, target):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def until(happened: Callable[[], bool], seconds: float = 30) -> float:
+    """Wait until it happened. Returns the seconds that it took."""
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() - began < seconds, f"not within {seconds} seconds"
+        time.sleep(0.1)
+    return time.monotonic() - began
