@@ -112,7 +112,7 @@ def _pair(pair: int, round_: int, said: str, rest: list[str], now: float) -> Pai
 
 
 def checked_endpoint(text: str) -> str:
-    """Return the canonical address and port; empty if it is none that can be sent to."""
+    """Return the canonical address and port; empty if nothing can be sent there."""
     try:
         host, port = split_endpoint(text)
         ip = ip_address(host)
