@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from tests.fleet.gateway import StandIn, Told
 from tests.fleet.http import JSON, Answer, Request
@@ -18,6 +18,7 @@ COLLECTIONS = {
     "cluster/sdn/zones": "zone",
     "cluster/sdn/vnets": "vnet",
     "cluster/ha/resources": "sid",
+    "cluster/ha/groups": "group",
     "cluster/backup": "id",
     "nodes/pve/network": "iface",
     "nodes/pve/qemu/100/firewall/rules": "pos",
@@ -35,7 +36,8 @@ TASKS = {
     "status/start": "start", "status/stop": "stop", "status/shutdown": "shutdown",
     "status/reboot": "reboot", "status/suspend": "suspend", "status/resume": "resume",
     "clone": "clone", "snapshot": "snapshot", "snapshot/first/rollback": "rollback",
-    "snapshot/first": "delsnapshot", "migrate": "igrate", None: "destroy",
+    "snapshot/first": "delsnapshot", "migrate": "igrate", "remote_migrate": "igrate",
+    "template": "template", None: "destroy",
 }  # fmt: skip
 
 
@@ -91,7 +93,7 @@ class Proxmox(StandIn):
             sent = request.data
         query = dict(request.query)
         body = {n: v for n, v in sent.items() if n not in query}
-        call, problems = self.judged(request.method, request.path, body, query)
+        call, problems = self.judged(request.method, urlsplit(request.target).path, body, query)
         if call is None:
             text = f"Method '{request.method} /{path}' not implemented"
             return {"data": None, "message": text}, 501
@@ -208,8 +210,22 @@ class Proxmox(StandIn):
             and (method == "DELETE") == (guest[3] in {None, "snapshot/first"})
         ):
             prefix = "qm" if guest[1] == "qemu" else "vz"
-            return self.deed(prefix + TASKS[guest[3]], path)
-        return {"data": None, "message": f"Method '{method} /{path}' not implemented"}, 501
+            name = TASKS[guest[3]]
+            is_moved = (prefix, name) == ("vz", "igrate")
+            return self.deed("vzmigrate" if is_moved else prefix + name, path)
+        return self.other(path, sent)
+
+    def other(self, path: str, sent: dict[str, Any]) -> Told:
+        """What the contract knows besides: a task, an object, or nothing is told."""
+        assert self.current is not None
+        kind = self.current.told["answer"]["data"]["type"]
+        if kind == "string":
+            made = {"nodes/pve/qemu": "qmcreate", "nodes/pve/lxc": "vzcreate"}
+            restored = "qmrestore" if "archive" in sent else ""
+            return self.deed(restored or made.get(path, path.rpartition("/")[2]), path)
+        self.writes.append(path)
+        told = {"pid": 77} if path.endswith("exec") else {}
+        return {"data": told if kind == "object" else None}, 200
 
     def deed(self, kind: str, path: str) -> Told:
         self.writes.append(path)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from controller.base.outbound.http import Response
 from networks.gateways.drivers.contract import Endpoint, Rejected, TimedOut
@@ -57,7 +58,8 @@ class Proxmox(Http, Driver):
         """Return the newest task of the action's type, or the node's boot time."""
         node = values.get("node", "")
         if feature.noun:
-            asked = {"limit": "1", "typefilter": feature.noun, "source": "all"}
+            kind = feature.noun.format(**values)
+            asked = {"limit": "1", "typefilter": kind, "source": "all"}
             asked |= {"vmid": values["vmid"]} if "vmid" in values else {}
             found = self._get(f"nodes/{node}/tasks", asked)
             return str(found[0]["upid"]) if found else "none"
@@ -142,9 +144,15 @@ class Proxmox(Http, Driver):
 
     def _do(self, feature: Feature, values: Mapping[str, str]) -> str:
         *method, path = feature.action.split()
-        rest = {n: v for n, v in values.items() if f"{{{n}}}" not in path}
+        rest: dict[str, Any] = {
+            n: v.split(feature.separator) if feature.is_list(n) else v
+            for n, v in values.items()
+            if f"{{{n}}}" not in path
+        }
+        # A volume has slashes of its own.
+        place = {name: quote(value, safe=":@!+") for name, value in values.items()}
         sent = {**feature.constants, **rest}
-        task = self._tell("".join(method) or "POST", path.format(**values), sent)
+        task = self._tell("".join(method) or "POST", path.format(**place), sent)
         if not is_task(task):
             return ""
         self._ends(task)
@@ -202,7 +210,7 @@ class Proxmox(Http, Driver):
         self.checked(answer, is_write=False)
         return (decoded(answer) or {}).get("data")
 
-    def _tell(self, method: str, path: str, sent: Mapping[str, str] | None = None) -> Any:
+    def _tell(self, method: str, path: str, sent: Mapping[str, Any] | None = None) -> Any:
         how = {"params": sent} if method == "DELETE" else {"data": sent}
         answer = self.request(method, path, is_write=True, **how)
         if answer.status_code == FAILED and NOTHING_DONE.search(reason(answer)):
