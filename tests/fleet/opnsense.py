@@ -27,9 +27,26 @@ KINDS = {
     "cron/settings": {"Job": "job"},
     "trafficshaper/settings": {"Pipe": "pipe", "Queue": "queue", "Rule": "rule"},
     "openvpn/instances": {"": "instance"},
+    "ipsec/connections": {
+        "Connection": "connection",
+        "Local": "local",
+        "Remote": "remote",
+        "Child": "child",
+    },
+    "ipsec/pre_shared_keys": {"Item": "preSharedKey"},
+    "ids/settings": {"UserRule": "rule", "Policy": "policy"},
+    "dnsmasq/settings": {"Host": "host", "Range": "range"},
 }
 VERBS = ("search", "get", "add", "set", "del", "moveRuleBefore")
 FIREWALL = {"firewall/filter", "firewall/d_nat", "firewall/source_nat", "firewall/one_to_one"}
+# Calls that do something to one of a kind, and how they tell it.
+DEEDS = {
+    "ids/settings/toggleRule": {}, "ids/service/dropAlertLog": {"status": "ok"},
+    "core/backup/deleteBackup": {"status": "deleted"},
+    "core/backup/revertBackup": {"status": "reverted"},
+    "ipsec/sessions/connect": {"result": "ok"}, "ipsec/sessions/disconnect": {"result": "ok"},
+}  # fmt: skip
+SINGLE = "ids/settings ids"
 REBOOTS = {"core/system/reboot", "core/system/halt", "core/firmware/update"}
 INTERFACES = ("lan", "wan", "opt1")
 BUILT_IN = ("bogons", "sshlockout", "__lan_network")
@@ -46,6 +63,9 @@ class OPNsense(StandIn):
             kind if len(nouns) == 1 else f"{kind} {wrapper}": {}
             for kind, nouns in KINDS.items()
             for wrapper in nouns.values()
+        }
+        self.rows[SINGLE] = {
+            "settings": {"general": {"enabled": "0", "mode": "pcap", "interfaces": "wan"}}
         }
         self.revisions: set[str] = set()
         # State to roll back to unless confirmed.
@@ -93,7 +113,12 @@ class OPNsense(StandIn):
             return {"status": 401, "message": "Authentication Failed"}, 401
         path = camel(request.path.removeprefix("/api/"))
         kind, verb, noun, _ = called(path)
-        if (verb, noun) == ("get", "") and "" not in KINDS.get(kind, {"": ""}):
+        is_single = path in {"ids/settings/get", "ids/settings/set"}
+        if (
+            not is_single
+            and (verb, noun) == ("get", "")
+            and "" not in KINDS.get(kind, {"": ""})
+        ):
             return self.whole(kind, path)
         body = request.data or {}
         call, problems = self.judged(request.method, f"/api/{path}", body, dict(request.query))
@@ -102,10 +127,23 @@ class OPNsense(StandIn):
         if problems:
             told = {one.partition(":")[0]: one for one in problems}
             return {"result": "failed", "validations": told}, 200
-        found = self.measured.get(path) or self.simple(path)
+        found = self.measured.get(path) or (
+            self.single(verb, body) if is_single else self.simple(path)
+        )
         if found is not None:
             return found, 200
         return self.kind(path, body)
+
+    def single(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Handle settings of which there is one: of intrusion detection."""
+        row = self.rows[SINGLE]["settings"]
+        if verb == "set":
+            row["general"] = {**row.get("general", {}), **body["ids"]["general"]}
+            self.writes.append("ids/settings/set")
+            return {"result": "saved"}
+        call = self.contract.by_id["ids.settings.set"]
+        fields = self.inner(self.contract.body(call.told, self.version)["ids"])
+        return {"ids": spelled({"general": fields["general"]}, row, "ids/settings")}
 
     def simple(self, path: str) -> dict[str, Any] | None:
         if path == "diagnostics/system/systemInformation":
@@ -119,6 +157,12 @@ class OPNsense(StandIn):
             self.booted += 1
             self.writes.append(path)
             return {"status": "ok"}
+        if path.startswith(tuple(DEEDS)):
+            self.writes.append(path)
+            return next(dict(told) for deed, told in DEEDS.items() if path.startswith(deed))
+        return self.service(path)
+
+    def service(self, path: str) -> dict[str, Any] | None:
         if path.startswith("core/service/") and path.count("/") == 3:
             is_known = path.endswith("/unbound")
             self.active += [path] if is_known else []

@@ -23,6 +23,9 @@ FAILED = 500
 TELLS_MODE, LISTS_ALL = (26, 7), (26, 1)
 # Modes of source NAT in which own rules are used.
 OWN_RULES = {"hybrid", "advanced"}
+# Operations of what there is one of.
+SETTINGS = ("update",)
+REFUSED = {"failed", "failure", "error", "not_found"}
 
 
 class OPNsense(Http, Driver):
@@ -69,6 +72,8 @@ class OPNsense(Http, Driver):
         return str(self._ask("GET", "diagnostics/system/systemTime").get("boottime", ""))
 
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        if feature.operations == SETTINGS:
+            return ["settings"]
         places = [""]
         if feature.path == "firewall/filter" and self.parsed_version < LISTS_ALL:
             # Without an interface only rules of none or several interfaces are listed.
@@ -109,7 +114,8 @@ class OPNsense(Http, Driver):
         }
 
     def _row(self, feature: Feature, target: str) -> dict[str, Any] | None:
-        answer = self.request("GET", f"{feature.path}/get{feature.noun}/{target}")
+        place = "" if feature.operations == SETTINGS else f"/{target}"
+        answer = self.request("GET", f"{feature.path}/get{feature.noun}{place}")
         if answer.status_code == FAILED:
             # Some versions answer with status 500 for a missing object.
             if target in self._ids(feature, {}):
@@ -126,7 +132,8 @@ class OPNsense(Http, Driver):
         self, feature: Feature, operation: str, target: str, values: Mapping[str, Any]
     ) -> str:
         if feature.action:
-            self._do(feature.action.format(**values))
+            rest = {n: v for n, v in values.items() if f"{{{n}}}" not in feature.action}
+            self._do(feature.action.format(**values), rest)
             return ""
         if feature.path == "firewall/source_nat" and operation != "delete":
             self._check_mode()
@@ -140,7 +147,8 @@ class OPNsense(Http, Driver):
             # The savepoint must be created before the change.
             self._savepoint = self._new_savepoint(feature)
         verb = {"create": "add", "update": "set", "delete": "del"}[operation]
-        path = f"{feature.path}/{verb}{feature.noun}" + (f"/{target}" if target else "")
+        place = "" if feature.operations == SETTINGS or not target else f"/{target}"
+        path = f"{feature.path}/{verb}{feature.noun}{place}"
         answer = self._tell(path, {} if verb == "del" else {feature.wrapper: nested(sent)})
         if answer.get("result") not in {"saved", "deleted"}:
             raise Rejected(reason(answer))
@@ -201,9 +209,9 @@ class OPNsense(Http, Driver):
     def _new_savepoint(self, feature: Feature) -> str:
         return str(self._tell(f"{feature.path}/savepoint").get("revision", ""))
 
-    def _do(self, path: str) -> None:
-        answer = self._tell(path)
-        if str(answer.get("result") or answer.get("status")) in {"failed", "failure", "error"}:
+    def _do(self, path: str, sent: Mapping[str, Any] | None = None) -> None:
+        answer = self._tell(path, sent)
+        if str(answer.get("result") or answer.get("status")) in REFUSED:
             raise Rejected(reason(answer))
 
     def _tell(self, path: str, sent: Mapping[str, Any] | None = None) -> dict[str, Any]:

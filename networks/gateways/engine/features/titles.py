@@ -9,7 +9,7 @@ AREAS: Mapping[str, str] = {
     "backup": "Backup", "bulk": "Many at once", "clients": "Clients", "cluster": "Cluster",
     "container": "Containers", "cron": "Scheduled jobs", "devices": "Devices", "dhcp": "DHCP",
     "dns": "DNS", "firewall": "Firewall", "firmware": "Firmware", "ha": "High availability",
-    "capsman": "CAPsMAN", "hotspot": "Hotspot", "interfaces": "Interfaces", "ip": "IP addresses", "nat": "NAT",
+    "capsman": "CAPsMAN", "hotspot": "Hotspot", "ids": "Intrusion detection", "interfaces": "Interfaces", "ip": "IP addresses", "nat": "NAT",
     "network": "Networks", "networks": "Networks", "node": "Nodes",
     "port-profiles": "Port profiles", "ppp": "PPP", "queues": "Queues", "radios": "Radios", "radius": "RADIUS",
     "routing": "Routing", "sdn": "Software-defined network", "security": "Security",

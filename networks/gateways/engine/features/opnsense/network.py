@@ -1,4 +1,4 @@
-"""Features of OPNsense's REST API."""
+"""OPNsense: WireGuard, OpenVPN, firewall, NAT, routes, Kea, DNS, VLANs, shaper and the system."""
 
 from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.schemas import (
@@ -23,11 +23,12 @@ from networks.gateways.engine.features.schemas import (
 )
 from networks.gateways.engine.features.versions import Spelling
 
+BACKUP = {"type": "string", "pattern": r"^config-\d{1,12}(\.\d{1,8})?\.xml$"}
 FAMILY = one_of("inet", "inet6", "inet46")
 # Some calls return upper case, others lower case.
 PROTOCOL = {**WHERE, "compare": "case"}
 
-OPNSENSE = (
+NETWORKING = (
     Feature(
         "opnsense", "opnsense.vpn.wireguard.server", "wireguard/server", "Server", "server",
         activation="wireguard/service/reconfigure",
@@ -262,8 +263,8 @@ OPNSENSE = (
         Feature("opnsense", f"opnsense.{key}", action=deed, operations=("create",))
         for key, deed in (
             ("firewall.apply", "firewall/filter/apply"),
+            ("nat.source_apply", "firewall/source_nat/apply"),
             ("dns.apply", "unbound/service/reconfigure"),
-            ("dhcp.kea_apply", "kea/service/reconfigure"),
             ("routing.apply", "routes/routes/reconfigure"),
             ("interfaces.vlan_apply", "interfaces/vlan_settings/reconfigure"),
             ("shaper.apply", "trafficshaper/service/reconfigure"),
@@ -272,6 +273,22 @@ OPNSENSE = (
             ("vpn.openvpn.apply", "openvpn/service/reconfigure"),
             ("system.firmware_check", "core/firmware/check"),
         )
+    ),
+    Feature(
+        "opnsense", "opnsense.nat.port_forward_apply", action="firewall/d_nat/apply", since="26.1",
+        operations=("create",),
+    ),
+    Feature(
+        "opnsense", "opnsense.dhcp.kea_apply", action="kea/service/reconfigure",
+        operations=("create",), aliases=("opnsense.dhcp.apply",),
+    ),
+    *(
+        Feature(
+            "opnsense", f"opnsense.system.{key}", action=f"core/backup/{call}/{{backup}}",
+            operations=("create",), properties={"backup": BACKUP}, required=("backup",),
+            example={"backup": "config-1796083200.1234.xml"}, catastrophic=key == "backup_restore",
+        )
+        for key, call in (("backup_delete", "deleteBackup"), ("backup_restore", "revertBackup"))
     ),
     *(
         Feature(
