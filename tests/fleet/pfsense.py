@@ -27,6 +27,8 @@ KINDS = {
     "vpn/ipsec/phase1": "vpn/ipsec/phase1s",
     "vpn/ipsec/phase2": "vpn/ipsec/phase2s",
 }
+# What there is one of for each interface, named by it.
+BY_NAME = {"services/dhcp_server": "services/dhcp_servers"}
 SETTINGS = {
     "system/hostname": {"hostname": "pfSense", "domain": "home.arpa"},
     "system/dns": {"dnsserver": [], "dnsallowoverride": True},
@@ -36,7 +38,7 @@ APPLIES = {
     "services/dhcp_server/apply", "vpn/wireguard/apply", "vpn/ipsec/apply",
 }  # fmt: skip
 EMPTY = {"string": "", "array": []}
-PLURALS = {plural: one for one, plural in KINDS.items()}
+PLURALS = {plural: one for one, plural in {**KINDS, **BY_NAME}.items()}
 
 
 class PfSense(StandIn):
@@ -48,6 +50,10 @@ class PfSense(StandIn):
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in KINDS}
         # An existing object, so that positions and ids differ.
         self.rows["firewall/rule"].append({"type": "pass", "tracker": 1, "interface": ["lan"]})
+        self.rows["services/dhcp_server"] = [
+            {"id": "lan", "interface": "lan", "enable": False, "range_from": "192.168.1.10",
+             "range_to": "192.168.1.99", "defaultleasetime": 7200},
+        ]  # fmt: skip
         self.settings = {name: dict(row) for name, row in SETTINGS.items()}
         self.last = 1_700_000_000
         self.names_interfaces_by = "id"
@@ -178,6 +184,11 @@ class PfSense(StandIn):
         return {n: f.get("default", EMPTY.get(f["type"])) for n, f in there.items()}
 
     def do(self, method: str, path: str, sent: dict[str, Any]) -> Told:
+        if method == "PATCH" and path in BY_NAME:
+            row = next(one for one in self.rows[path] if one["id"] == sent["id"])
+            row.update(sent)
+            self.writes.append(f"PATCH {path}")
+            return said(200, self.known(row))
         if method == "PATCH" and path in self.settings:
             self.settings[path].update(sent)
         elif method == "POST" and path in {"diagnostics/reboot", "diagnostics/halt_system"}:

@@ -249,6 +249,17 @@ PFSENSE = (
         change={"remote_gateway": "198.51.100.10"},
     ),
     Kind(
+        "pfsense.dhcp.server", "services/dhcp_server", "services/dhcp_servers",
+        activation="services/dhcp_server/apply", identity=("interface",), operations=("update",),
+        properties={
+            "interface": WORD, "enable": FLAG, "range_from": ADDRESS, "range_to": ADDRESS,
+            "domain": HOST, "gateway": ADDRESS, "dnsserver": ordered(ADDRESSES),
+            "ntpserver": WHERES, "defaultleasetime": number(60, 31536000),
+            "maxleasetime": number(60, 31536000), "denyunknown": one_of("enabled", "class"),
+        },
+        change={"enable": True, "range_from": "192.168.1.100", "range_to": "192.168.1.150"},
+    ),
+    Kind(
         "pfsense.vpn.ipsec.phase2", "vpn/ipsec/phase2", "vpn/ipsec/phase2s",
         activation=IPSEC, identity=("uniqid",),
         properties={
