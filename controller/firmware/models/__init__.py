@@ -4,7 +4,7 @@ from controller.firmware.models.devices import DeviceFirmware, DeviceSystem
 from controller.firmware.models.downloads import ImageDownload
 from controller.firmware.models.gateways import GatewayRollout, GatewayUpgrade
 from controller.firmware.models.policies import FirmwarePolicy, TrustedKey
-from controller.firmware.models.rollouts import FirmwareRollout
+from controller.firmware.models.rollouts import FirmwareRollout, Packages
 from controller.firmware.models.upgrades import UPGRADES, Upgrade
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Image",
     "ImageBoard",
     "ImageDownload",
+    "Packages",
     "TrustedKey",
     "Upgrade",
 ]

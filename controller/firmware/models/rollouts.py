@@ -9,10 +9,12 @@ from django.utils.translation import gettext_lazy as _
 from controller.accounts.models import Organization, OrganizationScoped, User
 from controller.configs.models.waves import WaveRollout
 from controller.devices.models import DeviceGroup
-from controller.firmware.engine import options
+from controller.firmware.engine import apt, options
 from controller.firmware.models.catalog import Build
 from geo.models import Location
 from networks.gateways.engine import maintenance_windows
+
+PACKAGES_HELP = _("Which packages of Debian hosts are updated by apt.")
 
 
 def valid_options(value: Any) -> None:
@@ -29,8 +31,15 @@ def valid_window(value: str) -> None:
         raise ValidationError(str(error)) from error
 
 
+class Packages(models.TextChoices):
+    """Updates of the packages of a host, instead of an image."""
+
+    SECURITY = apt.SECURITY, _("Security updates")
+    ALL = apt.ALL, _("All updates")
+
+
 class FirmwareRollout(OrganizationScoped, WaveRollout):
-    """Upgrade of many devices to a build, in waves.
+    """Upgrade of many devices in waves: to a build, or by packages of Debian.
 
     Rollouts of shared builds belong to no organization and are seen by superusers alone.
     """
@@ -38,7 +47,13 @@ class FirmwareRollout(OrganizationScoped, WaveRollout):
     organization = models.ForeignKey(
         Organization, models.PROTECT, null=True, blank=True, related_name="+"
     )
-    build = models.ForeignKey(Build, models.CASCADE, related_name="rollouts")
+    build = models.ForeignKey(Build, models.CASCADE, null=True, related_name="rollouts")
+    packages = models.CharField(
+        _("updates"), max_length=8, blank=True, choices=Packages, help_text=PACKAGES_HELP
+    )
+    may_restart = models.BooleanField(
+        _("may restart"), default=False, help_text=_("Hosts restart where an update needs it.")
+    )
     group = models.ForeignKey(
         DeviceGroup, models.SET_NULL, null=True, blank=True, related_name="+",
         help_text=_("Only devices of this group."),
@@ -75,6 +90,18 @@ class FirmwareRollout(OrganizationScoped, WaveRollout):
                 condition=models.Q(state="running"),
             )
         ]  # fmt: skip
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(build__isnull=False, packages="")
+                | models.Q(build__isnull=True) & ~models.Q(packages=""),
+                name="firmware_rollout_one_cargo",
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"Rollout of {self.build}"
+        return f"Rollout of {self.cargo}"
+
+    @property
+    def cargo(self) -> str:
+        """Return what is rolled out."""
+        return str(self.build) if self.build else str(self.get_packages_display())

@@ -16,7 +16,7 @@ from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.devices.models import Device
 from controller.firmware.models.catalog import Image
-from controller.firmware.models.rollouts import FirmwareRollout, valid_options
+from controller.firmware.models.rollouts import FirmwareRollout, Packages, valid_options
 
 
 class Upgrade(OrganizationScoped, Base, Leased):
@@ -55,6 +55,10 @@ class Upgrade(OrganizationScoped, Base, Leased):
     size = models.PositiveBigIntegerField()
     version = models.CharField(max_length=128, blank=True)
     revision = models.CharField(max_length=128, blank=True)
+    # Updates of packages instead of an image, and what apt planned to install.
+    packages = models.CharField(max_length=8, blank=True, choices=Packages)
+    may_restart = models.BooleanField(default=False)
+    planned = models.JSONField(default=list, blank=True)
     rollout = models.ForeignKey(
         FirmwareRollout, models.CASCADE, null=True, blank=True, related_name="upgrades"
     )
@@ -116,6 +120,13 @@ class Upgrade(OrganizationScoped, Base, Leased):
         return f"{self.device}: {self.image_name}"
 
     @property
+    def state_label(self) -> str:
+        """Return the state in words that fit what is installed."""
+        if self.packages and self.state in PACKAGE_STATES:
+            return str(PACKAGE_STATES[self.State(self.state)])
+        return str(self.get_state_display())
+
+    @property
     def is_open(self) -> bool:
         return self.state in self.OPEN
 
@@ -131,6 +142,14 @@ class Upgrade(OrganizationScoped, Base, Leased):
     def since_flash(self) -> timedelta:
         return timezone.now() - (self.sent or timezone.now())
 
+
+PACKAGE_STATES = {
+    Upgrade.State.PREPARING: _("Checking the host"),
+    Upgrade.State.SENDING: _("Downloading packages"),
+    Upgrade.State.VERIFYING: _("Waiting for dpkg"),
+    Upgrade.State.FLASHING: _("Installing packages"),
+    Upgrade.State.AWAY: _("Installing packages"),
+}
 
 UPGRADES = LeaseQueue(
     "upgrades", Upgrade, waits=Q(state__in=Upgrade.OPEN),

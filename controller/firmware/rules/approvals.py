@@ -46,7 +46,7 @@ def approve_rollout(rollout: FirmwareRollout, *, by: User) -> FirmwareRollout:
         raise Conflict(gettext("It has been started already."))
     row.approved_by = by
     row.save()
-    record_audit("firmware.approve", row, after={"build": str(row.build)}, by=by)
+    record_audit("firmware.approve", row, after={"build": row.cargo}, by=by)
     publish_rollout(row)
     return row
 

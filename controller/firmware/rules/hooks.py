@@ -29,6 +29,8 @@ class RowHooks:
     def __init__(self, holder: LeaseHolder[Upgrade], row: Upgrade) -> None:
         self.holder, self.row = holder, row
 
+    sent_text = "Flashing. From here on nothing is repeated."
+
     async def on_phase(self, phase: Phase, text: str) -> None:
         await sync_to_async(self.write)(text, state=phase.value, reason="")
         if phase == Phase.VERIFYING:
@@ -76,7 +78,7 @@ class RowHooks:
             is_marked=before.is_marked,
             state=Upgrade.State.FLASHING,
             modified=timezone.now(),
-            log=appended("Flashing. From here on nothing is repeated."),
+            log=appended(self.sent_text),
             **state_before(row.device_id),
         )
         row.refresh_from_db()

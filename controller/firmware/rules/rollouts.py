@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from controller.accounts.models import User
+from controller.accounts.models import Organization, User
 from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Conflict, Refused
 from controller.base.leases import FREE, for_each
@@ -26,8 +26,10 @@ from controller.firmware.models import (
     DeviceFirmware,
     FirmwareRollout,
     ImageBoard,
+    Packages,
     Upgrade,
 )
+from controller.firmware.rules import packages as package_rules
 from controller.firmware.rules.approvals import check_approved, is_needed
 from controller.firmware.rules.matching import Match, match_devices, with_systems
 from controller.firmware.rules.policies import check_switches
@@ -38,6 +40,7 @@ from controller.firmware.rules.upgrades import (
     UNDER_WAY,
     check_options,
     line,
+    new_package_upgrade,
     new_upgrade,
     publish_rollout,
     retry,
@@ -113,11 +116,44 @@ def _devices(
 
 def candidates(row: FirmwareRollout) -> list[Match]:
     """Return all devices that a rollout is about, with images and reasons against them."""
+    if row.build is None:
+        return [Match(device, None) for device in package_rules.candidates(row)]
     wanted = Q(firmware__in=assigned(row.build, row.group, row.location))
     if row.upgrade_all:
         wanted |= Q(pk__in=unassigned(row.build, row.group, row.location))
     devices = with_systems(Device.objects.filter(wanted).order_by("created", "pk"))
     return match_devices(row.build, devices, parse(row.options))
+
+
+@transaction.atomic
+def create_package_rollout(
+    organization: Organization, packages: str, *, author: User | None = None, **values: Any
+) -> FirmwareRollout:
+    """Create a draft for the Debian hosts of an organization; raise Refused if it has none."""
+    row = FirmwareRollout(organization=organization, packages=packages, author=author, **values)
+    _check_parts(row, organization)
+    if packages not in Packages:
+        raise Refused({"packages": [f"Either {' or '.join(Packages)} is expected."]})
+    return _save_draft(row, leave_out={"organization", "author", "build"})
+
+
+def _check_parts(row: FirmwareRollout, owner: Organization) -> None:
+    for name in ("group", "location"):
+        part = getattr(row, name)
+        if part is not None and part.organization_id != owner.pk:
+            raise Refused(
+                {name: [gettext("It is of another organization than the rollout.")]}
+            )
+
+
+def _save_draft(row: FirmwareRollout, leave_out: set[str]) -> FirmwareRollout:
+    row.checked(leave_out=leave_out)
+    if not candidates(row):
+        raise Refused(NOBODY)
+    row.save()
+    if is_needed(row):
+        tell_proposed(row)
+    return row
 
 
 @transaction.atomic
@@ -130,17 +166,9 @@ def create_rollout(
     if owner is not None:
         check_switches(options, owner.pk)
     row = FirmwareRollout(build=build, organization=owner, author=author, **values)
-    for name in ("group", "location"):
-        part = getattr(row, name)
-        if part is not None and owner is not None and part.organization_id != owner.pk:
-            raise Refused({name: [gettext("It is of another organization than the build.")]})
-    row.checked(leave_out={"organization", "author"})
-    if not candidates(row):
-        raise Refused(NOBODY)
-    row.save()
-    if is_needed(row):
-        tell_proposed(row)
-    return row
+    if owner is not None:
+        _check_parts(row, owner)
+    return _save_draft(row, leave_out={"organization", "author"})
 
 
 @transaction.atomic
@@ -154,13 +182,15 @@ def start(rollout: FirmwareRollout) -> FirmwareRollout:
     if not found:
         raise Refused(NOBODY)
     Upgrade.objects.bulk_create(_upgrades(row, found), batch_size=200)
-    record_audit("firmware.rollout", row, after={"build": str(row.build)}, by=row.author)
+    record_audit("firmware.rollout", row, after={"build": row.cargo}, by=row.author)
     return waves.start(CARGO, row)
 
 
 def _upgrades(row: FirmwareRollout, found: Sequence[Match]) -> list[Upgrade]:
     reachable = set(DeviceConnection.objects.by_ssh().values_list("device_id", flat=True))
-    fit = _canaries_first([one for one in found if one.fits and one.device.pk in reachable])
+    fit = _canaries_first(
+        [one for one in found if fits(row, one) and one.device.pk in reachable]
+    )
     rows = [
         _upgrade(row, one, state=Of.WAITING, wave=wave)
         for wave, one in assign_waves(row.waves, fit)
@@ -176,11 +206,20 @@ def _upgrades(row: FirmwareRollout, found: Sequence[Match]) -> list[Upgrade]:
     return rows
 
 
+def fits(row: FirmwareRollout, match: Match) -> bool:
+    """Return whether a device will be upgraded, as far as it is known before it is asked."""
+    return match.fits if row.build else not match.reasons
+
+
 def _upgrade(row: FirmwareRollout, match: Match, **values: Any) -> Upgrade:
     of_all = {
         "rollout": row, "author": row.author, "options": row.options,
         "is_persistent": row.is_persistent,
     }  # fmt: skip
+    if row.packages:
+        return new_package_upgrade(
+            match.device, row.packages, may_restart=row.may_restart, **of_all, **values
+        )
     if match.image is None:
         return Upgrade(
             device=match.device, image_name="", sha256="", size=0, **of_all, **values
@@ -286,7 +325,8 @@ def stop(rollout: FirmwareRollout) -> FirmwareRollout:
 
 def retryable(rollout: FirmwareRollout) -> QuerySet[Upgrade]:
     """Return the upgrades of which nothing was written and that may be tried again."""
-    rows = Upgrade.objects.filter(rollout=rollout, sent=None, image__isnull=False)
+    rows = Upgrade.objects.filter(rollout=rollout, sent=None)
+    rows = rows.exclude(image=None, packages="")
     return rows.filter(state__in=(Of.FAILED, Of.ABORTED))
 
 

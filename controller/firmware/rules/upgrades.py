@@ -17,6 +17,7 @@ from controller.base.leases import FREE
 from controller.celery import enqueue_on_commit
 from controller.connections.models import DeviceConnection
 from controller.devices.models import Device
+from controller.firmware.engine.apt import TITLES
 from controller.firmware.engine.options import Options, parse
 from controller.firmware.models import (
     DeviceFirmware,
@@ -58,6 +59,13 @@ def new_upgrade(device: Device, image: Image, **values: Any) -> Upgrade:
     )
 
 
+def new_package_upgrade(device: Device, which: str, **values: Any) -> Upgrade:
+    """Return an unsaved update of the packages of a host."""
+    if which not in TITLES:
+        raise Refused({"packages": [f"Either {' or '.join(TITLES)} is expected."]})
+    return Upgrade(device=device, packages=which, image_name=TITLES[which], size=0, **values)
+
+
 @transaction.atomic
 def start_upgrade(
     device: Device,
@@ -73,7 +81,15 @@ def start_upgrade(
     check_device(device)
     check_image(device, image)
     check_switches(check_options(options or {}), device.organization_id)
-    row = new_upgrade(device, image, options=options or {}, author=author)
+    return queue_upgrade(
+        new_upgrade(device, image, options=options or {}, author=author), author
+    )
+
+
+@transaction.atomic
+def queue_upgrade(row: Upgrade, author: User | None) -> Upgrade:
+    """Save a new upgrade, due or to be approved; raise Conflict if another one is under way."""
+    device = row.device
     waiting = (State.PROPOSED, *Upgrade.OPEN)
     if Upgrade.objects.filter(device=device, state__in=waiting).exists():
         raise Conflict(UNDER_WAY)
@@ -81,7 +97,7 @@ def start_upgrade(
         row.state = State.PROPOSED
     row.log = line(f"{row.get_state_display()}.")
     row.save()
-    record_audit("firmware.upgrade", device, after={"image": image.name}, by=author)
+    record_audit("firmware.upgrade", device, after={"image": row.image_name}, by=author)
     publish_progress(row)
     enqueue_on_commit(RUN)
     return row
@@ -173,6 +189,12 @@ def retry(row: Upgrade, *, author: User | None = None) -> Upgrade:
     """Queue a failed, aborted or cancelled upgrade again, as a new one."""
     if row.state not in {State.FAILED, State.ABORTED, State.CANCELLED, State.LEFT}:
         raise Conflict(gettext("Only upgrades that did not succeed can be retried."))
+    if row.packages:
+        again = new_package_upgrade(
+            row.device, row.packages, may_restart=row.may_restart, author=author
+        )
+        check_device(row.device)
+        return queue_upgrade(again, author)
     if row.image is None:
         raise Conflict(gettext("The image of this upgrade was deleted."))
     return start_upgrade(row.device, row.image, options=row.options, author=author)
@@ -260,6 +282,6 @@ def tell_proposed(row: FirmwareRollout) -> None:
 
 def _event(row: FirmwareRollout, state: str, reason: str) -> Event:
     return event_for(
-        row, "firmware.rollout", "firmware:read", name=str(row.build), state=state,
+        row, "firmware.rollout", "firmware:read", name=row.cargo, state=state,
         wave=row.wave, waves=len(row.waves), reason=reason,
     )  # fmt: skip

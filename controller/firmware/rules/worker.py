@@ -13,14 +13,18 @@ from controller.base.leases import LeaseHolder
 from controller.base.outbound.transactions import blocking
 from controller.celery import enqueue_on_commit
 from controller.configs.drivers.runner import Connector
+from controller.connections.drivers.contract import Shell
 from controller.connections.drivers.ssh import handshake_limit
 from controller.connections.models import DeviceConnection
 from controller.connections.rules import record_attempts, usable_connections
 from controller.firmware.drivers.contract import Attempt, End, UpgradeOrder
+from controller.firmware.drivers.debian import update
 from controller.firmware.drivers.openwrt import finish, read_system, upgrade
-from controller.firmware.engine.judging import Before, Verdict, Wanted, judge
+from controller.firmware.engine.judging import Before, Judgment, Verdict, Wanted, judge
 from controller.firmware.engine.options import parse
+from controller.firmware.engine.reports import SystemReport
 from controller.firmware.models import UPGRADES, Upgrade
+from controller.firmware.rules import packages
 from controller.firmware.rules.downloads import download_url, lane_of
 from controller.firmware.rules.hooks import RowHooks, closed_until
 from controller.firmware.rules.outcomes import (
@@ -30,6 +34,7 @@ from controller.firmware.rules.outcomes import (
     record_silence,
     retry_later,
 )
+from controller.firmware.rules.packages import PackageRowHooks
 from controller.firmware.rules.policies import policy_of
 from controller.firmware.rules.queue import AT_ONCE, is_work_due, lease_due
 from controller.firmware.rules.systems import connector
@@ -102,7 +107,7 @@ class Turn:
         if (opening := closed_until(row)) is not None:
             await sync_to_async(postpone)(self.holder, row, opening, CLOSED)
             return
-        if row.image is None:
+        if row.image is None and not row.packages:
             gone = Attempt(End.ABORTED, "The image was deleted.")
             await sync_to_async(record_attempt)(self.holder, row, gone)
             return
@@ -114,10 +119,16 @@ class Turn:
             await sync_to_async(retry_later)(self.holder, row, NO_WAY)
             return
         connect = self.connect(connection, self.gate)
-        order = await sync_to_async(order_for)(row)
-        attempt = await upgrade(order, connect, RowHooks(self.holder, row))
+        attempt = await self.carry_out(row, connect)
         await sync_to_async(self.note)(connection, connect, attempt)
         await sync_to_async(record_attempt)(self.holder, row, attempt)
+
+    async def carry_out(self, row: Upgrade, connect: Connector) -> Attempt:
+        if row.packages:
+            hooks = PackageRowHooks(self.holder, row)
+            return await update(packages.order_for(row), connect, hooks)
+        order = await sync_to_async(order_for)(row)
+        return await upgrade(order, connect, RowHooks(self.holder, row))
 
     # --- after the flash
 
@@ -129,13 +140,8 @@ class Turn:
         connect = self.connect(connection, self.gate)
         try:
             async with asyncio.timeout(LOOK_SECONDS), connect() as shell:
-                report = await read_system(shell)
-                judgment = judge(
-                    before_of(row), Wanted(row.version, row.revision), report,
-                    since_flash=row.since_flash,
-                )  # fmt: skip
-                if judgment.verdict == Verdict.CONFIRMED:
-                    await finish(shell, sha256=row.sha256)
+                ask = packages.ask if row.packages else ask_system
+                report, judgment = await ask(shell, row)
         except TimeoutError:
             await sync_to_async(record_silence)(
                 self.holder, row, f"The device did not answer within {LOOK_SECONDS:g} s."
@@ -151,6 +157,17 @@ class Turn:
         reason = attempt.reason if attempt.end == End.RETRY else ""
         key = connect.host_key.line if connect.host_key else ""
         record_attempts({connection.pk: (reason, key)})
+
+
+async def ask_system(shell: Shell, row: Upgrade) -> tuple[SystemReport, Judgment]:
+    """Ask a device what runs on it, and note on it the image that it proved to run."""
+    report = await read_system(shell)
+    judgment = judge(
+        before_of(row), Wanted(row.version, row.revision), report, since_flash=row.since_flash
+    )
+    if judgment.verdict == Verdict.CONFIRMED:
+        await finish(shell, sha256=row.sha256)
+    return report, judgment
 
 
 def order_for(row: Upgrade) -> UpgradeOrder:
