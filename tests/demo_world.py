@@ -24,6 +24,7 @@ from controller.firmware.models import (
     DeviceFirmware,
     DeviceSystem,
     FirmwareRollout,
+    GatewayRollout,
     Image,
     Upgrade,
 )
@@ -206,11 +207,17 @@ def add_firmware(world: World, device: Device) -> None:
         device=device, image=image, image_name="image.bin", sha256="0" * 64, size=1
     )
     rollout = FirmwareRollout.objects.create(organization=device.organization, build=build)
+    updates = FirmwareRollout.objects.create(organization=device.organization, packages="all")
+    gateways = GatewayRollout.objects.create(
+        organization=device.organization, vendor="opnsense", targets="office"
+    )
     DeviceFirmware.objects.create(device=device, image=image)
     DeviceSystem.objects.create(device=device, board="example,router-v1")
     world.rows |= {
         "upgrade-operation": upgrade.pk,
         "batch-upgrade-operation": rollout.pk,
+        "package-rollout": updates.pk,
+        "gateway-rollout": gateways.pk,
         "firmware-upgrader/category": category.pk,
         "firmware-upgrader/build": build.pk,
         "image": image.pk,

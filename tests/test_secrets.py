@@ -55,6 +55,7 @@ PLAIN = {
     "firmware.firmwarerollout.waves": "percentages",
     "firmware.gatewayrollout.waves": "percentages",
     "firmware.upgrade.options": "switches",
+    "firmware.upgrade.planned": "names and versions of packages",
     "discovery.finding.ports": "numbers",
     "discovery.finding.said": "answers of strangers, without credentials",
     "discovery.finding.ways": "names of methods",

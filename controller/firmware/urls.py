@@ -18,6 +18,11 @@ from controller.firmware.api.views.operations import (
     DeviceOperationViewSet,
     OperationViewSet,
 )
+from controller.firmware.api.views.rollouts import (
+    GatewayRolloutViewSet,
+    PackageRolloutViewSet,
+    PackageUpgradeView,
+)
 from controller.firmware.rules.events import events_of
 from controller.monitoring.rules.pages import register_events
 
@@ -31,6 +36,8 @@ router.register("category", CategoryViewSet, "firmware-category")
 router.register("build", BuildViewSet, "firmware-build")
 
 router.register("upgrade-operation", OperationViewSet, "firmware-operation")
+router.register("gateway-rollout", GatewayRolloutViewSet, "firmware-gateway-rollout")
+router.register("package-rollout", PackageRolloutViewSet, "firmware-package-rollout")
 router.register("batch-upgrade-operation", BatchViewSet, "firmware-batch")
 
 images = ImageViewSet.as_view({"get": "list", "post": "create"})
@@ -55,6 +62,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         DeviceOperationViewSet.as_view({"get": "list"}),
     ),
     path(f"{PREFIX}device/<uuid:device_id>/firmware/", DeviceFirmwareView.as_view()),
+    path(f"{PREFIX}device/<uuid:device_id>/package-upgrade/", PackageUpgradeView.as_view()),
     path(f"{PREFIX}device/<uuid:device_id>/system/", DeviceSystemView.as_view()),
     path("firmware/<uuid:build_id>/<str:name>", StoredImageView.as_view()),
     path(PREFIX, include(router.urls)),

@@ -119,7 +119,12 @@ class DeviceOperationViewSet(OfKnownDevice, ReadOnlyModelViewSet[Any], OwnedView
 class BatchViewSet(ReadOnlyModelViewSet[Any], OwnedViewSet):
     """Rollouts of builds, in waves."""
 
-    queryset = with_status().select_related("build__category").order_by("-created")
+    queryset = (
+        with_status()
+        .filter(build__isnull=False)
+        .select_related("build__category")
+        .order_by("-created")
+    )
     resource = "firmware"
     permissions = dict.fromkeys(
         ("approve", "start", "pause_it", "resume_it", "stop_it"), "firmware:upgrade"
