@@ -7,6 +7,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from controller.accounts.models import Organization, User
 from controller.base.errors import Refused
@@ -22,7 +23,9 @@ from controller.firmware.models import FirmwareRollout, Upgrade
 from controller.firmware.rules.hooks import RowHooks
 from controller.firmware.rules.upgrades import check_device, new_package_upgrade, queue_upgrade
 
-NO_HOST = (
+NO_HOST = gettext_lazy(
+    "Updates by apt are for devices whose files are pushed over SSH, as Debian hosts' are."
+)
     "Updates by apt are for devices whose files are pushed over SSH, as Debian hosts' are."
 )
 
@@ -56,7 +59,7 @@ def start_update(
     """
     check_device(device)
     if not hosts().filter(pk=device.pk).exists():
-        raise Refused(NO_HOST)
+        raise Refused(str(NO_HOST))
     row = new_package_upgrade(device, which, may_restart=may_restart, author=author)
     return queue_upgrade(row, author)
 

@@ -141,9 +141,7 @@ def _check_parts(row: FirmwareRollout, owner: Organization) -> None:
     for name in ("group", "location"):
         part = getattr(row, name)
         if part is not None and part.organization_id != owner.pk:
-            raise Refused(
-                {name: [gettext("It is of another organization than the rollout.")]}
-            )
+            raise Refused({name: [gettext("It is of another organization than the rollout.")]})
 
 
 def _save_draft(row: FirmwareRollout, leave_out: set[str]) -> FirmwareRollout:
