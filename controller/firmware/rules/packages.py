@@ -26,8 +26,6 @@ from controller.firmware.rules.upgrades import check_device, new_package_upgrade
 NO_HOST = gettext_lazy(
     "Updates by apt are for devices whose files are pushed over SSH, as Debian hosts' are."
 )
-    "Updates by apt are for devices whose files are pushed over SSH, as Debian hosts' are."
-)
 
 
 def hosts(organization: Organization | None = None) -> QuerySet[Device]:
