@@ -22,6 +22,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "HealthEnum": "controller.monitoring.api.filters.HEALTH_CHOICES",
         "UpgradeStateEnum": "controller.firmware.models.Upgrade.State",
+        "FirmwareVendorEnum": "controller.firmware.engine.vendors.CHOICES",
         "RolloutStateEnum": "controller.configs.models.waves.WaveRollout.State",
         "SnapshotStateEnum": "controller.configs.models.Snapshot.State",
         "LocationTypeEnum": "geo.models.Location.Type",

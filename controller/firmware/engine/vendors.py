@@ -19,6 +19,7 @@ VENDORS: Mapping[str, VendorFirmware] = {
     "unifi": VendorFirmware("UniFi", "unifi.devices.upgrade", names_device=True),
     "omada": VendorFirmware("Omada", "firmware.upgrade", names_device=True),
 }
+CHOICES = [(name, one.title) for name, one in VENDORS.items()]
 
 
 def spelled(vendor: str, mac: str) -> str:

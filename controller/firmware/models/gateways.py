@@ -7,7 +7,7 @@ from controller.accounts.models import OrganizationOwned, OrganizationScoped, Us
 from controller.base.fields import MacAddressField
 from controller.base.models import Base
 from controller.configs.models.waves import WaveRollout
-from controller.firmware.engine.vendors import VENDORS
+from controller.firmware.engine.vendors import CHOICES
 from networks.gateways.models import Change, Gateway
 
 
@@ -18,9 +18,7 @@ class GatewayRollout(OrganizationOwned, WaveRollout):
     approval.
     """
 
-    vendor = models.CharField(
-        max_length=16, choices=[(name, one.title) for name, one in VENDORS.items()]
-    )
+    vendor = models.CharField(max_length=16, choices=CHOICES)
     targets = models.TextField(
         max_length=100_000,
         help_text=_("One per line: the name of a gateway; for UniFi and Omada also the MAC address "

@@ -2,13 +2,13 @@ from django_filters import rest_framework as filters
 
 from controller.dialects.filters import MomentFilter
 from controller.firmware.api.filters.catalog import OrganizationFilter
-from controller.firmware.engine.vendors import VENDORS
+from controller.firmware.engine.vendors import CHOICES
 from controller.firmware.models import FirmwareRollout, GatewayRollout, Packages
 
 
 class GatewayRolloutFilter(filters.FilterSet):
     organization = OrganizationFilter("organization")
-    vendor = filters.ChoiceFilter(choices=[(name, one.title) for name, one in VENDORS.items()])
+    vendor = filters.ChoiceFilter(choices=CHOICES)
     state = filters.ChoiceFilter(choices=GatewayRollout.State.choices)
     created = MomentFilter()
     ordering = filters.OrderingFilter(fields=["created", "modified"])

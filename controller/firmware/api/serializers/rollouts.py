@@ -9,7 +9,7 @@ from controller.configs.models.waves import WaveRollout, usual_waves, valid_wave
 from controller.devices.models import DeviceGroup
 from controller.dialects.openapi.shapes import TEXTS
 from controller.firmware.api.serializers.operations import OperationSerializer
-from controller.firmware.engine.vendors import VENDORS
+from controller.firmware.engine.vendors import CHOICES
 from controller.firmware.models import (
     FirmwareRollout,
     GatewayRollout,
@@ -41,9 +41,7 @@ class GatewayRolloutSerializer(Waves):
 
     shapes = Waves.shapes | {"targets": TEXTS}
 
-    vendor = serializers.ChoiceField(
-        choices=[(name, one.title) for name, one in VENDORS.items()]
-    )
+    vendor = serializers.ChoiceField(choices=CHOICES)
     targets = serializers.ListField(
         child=serializers.CharField(max_length=255), min_length=1, max_length=1000,
         help_text="Names of gateways; for UniFi and Omada each with a blank and the MAC address "
