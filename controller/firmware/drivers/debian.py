@@ -126,7 +126,7 @@ async def _apt(shell: Shell, arguments: str, seconds: float) -> Result:
 
 
 async def _plan(order: PackageOrder, shell: Shell) -> Plan:
-    """Return what is to be installed, as a simulation says; raise NotFit for a bad one."""
+    """Return the desired packages, by a simulation; raise NotFit for a bad one."""
     plan = await _simulate(shell, "upgrade --with-new-pkgs")
     if order.which == SECURITY:
         chosen = plan.only_security()
@@ -140,7 +140,7 @@ async def _plan(order: PackageOrder, shell: Shell) -> Plan:
 
 
 async def _simulate(shell: Shell, arguments: str) -> Plan:
-    """Return what apt-get would do; a refusal is none that passes by itself."""
+    """Return what apt-get would do; raise NotFit if it finds no way."""
     result = await shell.run(f"{APT} -s {arguments}", timeout=APT_SECONDS)
     if result.exit_status:
         raise NotFit(f"apt-get finds no way: {words(result)}")

@@ -48,7 +48,7 @@ class Plan:
 
 
 def parse_plan(text: str) -> Plan:
-    """Parse what a simulated ``apt-get`` says; raise ValueError for a name that is none."""
+    """Parse what a simulated ``apt-get`` says; raise ValueError for an invalid name."""
     packages, removed = [], []
     for line in text.splitlines():
         if found := PLANNED.match(line):
