@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from celery.beat import PersistentScheduler
+from celery.beat import PersistentScheduler, ScheduleEntry
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ LONGEST_PERIOD = timedelta(days=1)
 
 
 class Scheduler(PersistentScheduler):
-    """Treats tasks whose last run lies in the future as due.
+    """Sends what has work, and treats tasks whose last run lies in the future as due.
 
     Celery waits until the clock has caught up with the last run. A clock that was a day ahead
     (before its first synchronization, or of a resumed virtual machine) would stop all periodic
@@ -29,6 +29,13 @@ class Scheduler(PersistentScheduler):
         if self.forget_future_runs():
             self._heap = None
         return super().tick(*args, **kwargs)
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        # Imported here: Celery imports this module before Django's apps are ready.
+        from controller.due_work import is_needed
+
+        if is_needed(entry.task, entry.total_run_count):
+            super().apply_entry(entry, producer)
 
     def forget_future_runs(self) -> int:
         """Make tasks due whose last run lies in the future. Returns their number."""

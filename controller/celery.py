@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from controller import broker
 from controller.base import health
+from controller.base.database import renew_connections
 from controller.base.encryption_check import check_keys
 from controller.base.request_context import RequestContext, context_or_none, use_context
 
@@ -18,9 +19,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controller.settings")
 
 
 class TracedTask(Task):  # type: ignore[type-arg]
-    """Task that passes its name and the requesting request id to logs and audit."""
+    """Task that passes its name and the requesting request id to logs and audit.
+
+    It begins with a database connection that works, as a request does.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        renew_connections()
         request_id = (self.request.headers or {}).get("request_id") or self.request.id
         with use_context(RequestContext(request_id=str(request_id), channel=self.name)):
             return super().__call__(*args, **kwargs)

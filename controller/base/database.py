@@ -31,6 +31,16 @@ def release_connections() -> None:
             connection.close()
 
 
+def renew_connections() -> None:
+    """Close this thread's database connections that the server has ended.
+
+    The next query opens a new one. A connection with an open transaction stays.
+    """
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
 @contextmanager
 def conflict_if_used(row: object, advice: str) -> Iterator[None]:
     """Raise Conflict with the names of the rows that protect this one from being deleted."""

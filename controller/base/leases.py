@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from controller.base.compiled_queries import CompiledQuery
 from controller.base.counters import count
 
 log = logging.getLogger(__name__)
@@ -97,6 +99,24 @@ class LeaseQueue(Generic[Row]):
         return self.rows.filter(
             self.waits, not_before__lte=now or timezone.now(), leased_until=None, sent=None
         )
+
+    @cached_property
+    def _work(self) -> CompiledQuery:
+        return CompiledQuery(
+            lambda now: (
+                self.rows.filter(
+                    Q(leased_until__lt=now)
+                    | Q(self.waits, leased_until=None, not_before__lte=now)
+                )
+                .order_by()
+                .values_list("pk")[:1]
+            ),
+            now=models.DateTimeField(),
+        )
+
+    def has_work(self) -> bool:
+        """Return whether a row is due, doubtful or has an expired lease."""
+        return bool(self._work(now=timezone.now()))
 
     def expired(self, now: datetime | None = None) -> QuerySet[Row]:
         """Return the rows whose lease has expired."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from controller.base.database import release_connections
@@ -25,6 +26,14 @@ LOOK_AFTER = timedelta(seconds=5)
 LOOK_UNTIL = timedelta(minutes=15)
 
 
+def unknown_calls() -> QuerySet[SupervisorCall]:
+    """Return the calls whose outcome is unknown, and which are to be asked for now."""
+    now = timezone.now()
+    return SupervisorCall.objects.filter(
+        state=State.UNKNOWN, verified=None, ended__lt=now - LOOK_AFTER, not_before__lte=now
+    )
+
+
 def verify_unknown() -> int:
     """Ask the devices of calls whose outcome is unknown. Returns the number asked.
 
@@ -32,11 +41,7 @@ def verify_unknown() -> int:
     """
     now = timezone.now()
     calls = list(
-        SupervisorCall.objects.filter(
-            state=State.UNKNOWN, verified=None, ended__lt=now - LOOK_AFTER, not_before__lte=now
-        )
-        .select_related("supervisor__device")
-        .order_by("not_before")[:MOST]
+        unknown_calls().select_related("supervisor__device").order_by("not_before")[:MOST]
     )
     # Asked by this worker alone, for as long as the pause.
     for call in calls:

@@ -3,11 +3,16 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import time_machine
 
+from controller.accounts.models import AuditEntry, Organization
 from controller.beat import Scheduler
 from controller.beat_schedule import timetable
 from controller.celery import app
+from controller.connections.models import Command
+from controller.due_work import ANYWAY_EVERY, HAS_WORK
+from tests import factories
 
 
 def scheduler(folder: Path) -> Scheduler:
@@ -59,3 +64,28 @@ def test_what_ran_a_moment_ago_is_not_due_after_a_restart(tmp_path: Path) -> Non
 def test_a_worker_that_is_late_still_finds_what_is_due_every_few_seconds() -> None:
     lines = timetable(poll=2, reconcile=1)
     assert min(one["options"]["expires"] for one in lines.values()) >= 30
+
+
+def sent(made: Scheduler, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Run all tasks once, and return those for which beat sent a message."""
+    found: list[str] = []
+    monkeypatch.setattr(made, "apply_async", lambda entry, **_: found.append(entry.task))
+    for entry in list(made.schedule.values()):
+        made.apply_entry(made.reserve(entry))
+    return found
+
+
+@pytest.mark.django_db
+def test_no_message_is_sent_for_queues_without_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, organization: Organization
+) -> None:
+    made = scheduler(tmp_path)
+    AuditEntry.objects.all().delete()
+    assert HAS_WORK.keys() <= {one["task"] for one in app.conf.beat_schedule.values()}
+    assert not HAS_WORK.keys() & set(sent(made, monkeypatch))
+    Command.objects.create(device=factories.device(organization), type="reboot")
+    assert "controller.connections.tasks.run_commands" in sent(made, monkeypatch)
+    # Now and then each is sent anyway.
+    everything = {task for _ in range(ANYWAY_EVERY) for task in sent(made, monkeypatch)}
+    assert everything >= {one["task"] for one in app.conf.beat_schedule.values()}
+    made.close()

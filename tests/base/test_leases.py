@@ -242,3 +242,31 @@ def test_counters_of_one_name_are_told_by_label() -> None:
     count("a", "y", 3)
     count("b", "x")
     assert counted("a") == {"x": 1, "y": 3}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_has_work_while_a_row_is_due_or_abandoned(name: str) -> None:
+    queue = leases.QUEUES[name]
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        assert not queue.has_work()
+        new_row(name)
+        clock.shift(1)
+        assert queue.has_work()
+        LeaseHolder(queue).lease(1)
+        assert not queue.has_work()
+        clock.shift(queue.seconds + 1)
+        assert queue.has_work()
+        assert queue.put_back() == 1
+        assert not queue.has_work()
+        clock.shift(queue.longest_pause)
+        holder = LeaseHolder(queue)
+        (row,) = holder.lease(1)
+        assert holder.mark_sent(row.pk) == 1
+        clock.shift(queue.seconds + 1)
+        assert queue.doubtful().exists()
+        assert queue.has_work()
+        (row,) = holder.adopt(1)
+        holder.end(row, **ENDINGS[name])
+        clock.shift(queue.seconds + 1)
+        assert not queue.has_work()

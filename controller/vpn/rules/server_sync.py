@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
@@ -30,14 +30,18 @@ TROUBLE_LENGTH = 255
 HTTP_PORT_OF_ZEROTIER = 9993
 
 
+def due_servers() -> QuerySet[Vpn]:
+    """Return the servers with pending changes, unless they failed a moment ago."""
+    reachable = Q(backend=Vpn.Backend.ZEROTIER) | Q(webhook_endpoint__gt="")
+    return Vpn.objects.filter(reachable, told_revision__lt=F("revision")).filter(
+        Q(tell_after=None) | Q(tell_after__lte=timezone.now())
+    )
+
+
 def sync_servers() -> int:
     """Synchronize all servers with pending changes. Returns the number of successes."""
     told: list[bool] = []
-    reachable = Q(backend=Vpn.Backend.ZEROTIER) | Q(webhook_endpoint__gt="")
-    due = Vpn.objects.filter(reachable, told_revision__lt=F("revision")).filter(
-        Q(tell_after=None) | Q(tell_after__lte=timezone.now())
-    )
-    rows = due.select_related("ca", "cert", "ip", "subnet")
+    rows = due_servers().select_related("ca", "cert", "ip", "subnet")
     for_each(rows, lambda vpn: told.append(_sync(vpn)), name="vpn.servers")
     return sum(told)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from controller.accounts.models import User
@@ -164,12 +164,17 @@ def error_kind(error: Refused) -> str:
 # --- periodic tasks
 
 
+def scheduled_and_due() -> QuerySet[Change]:
+    return Change.objects.filter(state=State.SCHEDULED, not_before__lte=timezone.now())
+
+
 def wake_due() -> int:
     """Enqueue due changes, in case their message was lost. Returns their number."""
-    rows = Change.objects.filter(state=State.SCHEDULED, not_before__lte=timezone.now())
     busy = Change.objects.filter(state__in=Change.OPEN).values("gateway")
-    due = rows.exclude(gateway__in=busy).order_by(
-        F("not_before").asc(nulls_first=True), "created", "pk"
+    due = (
+        scheduled_and_due()
+        .exclude(gateway__in=busy)
+        .order_by(F("not_before").asc(nulls_first=True), "created", "pk")
     )
     # One per gateway: changes of a gateway are applied one at a time.
     firsts: dict[Any, Any] = {}
