@@ -27,7 +27,7 @@ LOOK_UNTIL = timedelta(minutes=15)
 
 
 def unknown_calls() -> QuerySet[SupervisorCall]:
-    """Return the calls whose outcome is unknown, and which are to be asked for now."""
+    """Return the calls with an unknown outcome that are due for a question to the device."""
     now = timezone.now()
     return SupervisorCall.objects.filter(
         state=State.UNKNOWN, verified=None, ended__lt=now - LOOK_AFTER, not_before__lte=now
