@@ -108,6 +108,7 @@ TABS: list[dict[str, Any]] = [
             {"title": _("Builds"), "link": linked("admin:firmware_build_changelist")},
             {"title": _("Images"), "link": linked("admin:firmware_image_changelist")},
             {"title": _("Categories"), "link": linked("admin:firmware_category_changelist")},
+            {"title": _("All rollouts"), "link": linked("admin:firmware_all_rollouts")},
             {"title": _("Firmware rollouts"), "link": linked("admin:firmware_firmwarerollout_changelist")},
             {"title": _("Gateway rollouts"), "link": linked("admin:firmware_gatewayrollout_changelist")},
             {"title": _("Update campaigns"), "link": linked("admin:supervisor_proxy_updatecampaign_changelist")},

@@ -112,3 +112,33 @@ def test_a_halted_rollout_says_what_needs_a_person(
     picture(page, "unknown")
     page.goto(page.url.partition("/admin/")[0] + "/admin/firmware/firmwarepolicy/add/")
     picture(page, "policy")
+
+
+def test_hosts_are_updated_by_clicks(
+    browse: Callable[..., Any], organization: Organization
+) -> None:
+    host = factories.device(organization, management_ip="127.0.0.1", name="server")
+    factories.connection(
+        host, factories.credentials(organization), port=9, update_strategy="linux-files"
+    )
+    owner = factories.user(organization, "admin", is_staff=True)
+    page = browse(owner).open("/admin/firmware/firmwarerollout/")
+    page.get_by_role("link", name="Update Debian hosts").click()
+    page.select_option("[name=packages]", "security")
+    picture(page, "packages-form")
+    page.click("[name=_continue]")
+    expect(page.get_by_text("1 device will be upgraded")).to_be_visible()
+    page.get_by_role("button", name="Start with the first wave").click()
+    expect(page.get_by_text("Security updates").first).to_be_visible()
+    picture(page, "packages")
+    page.get_by_role("button", name="Stop").click()
+    page.goto(page.url.partition("/admin/")[0] + "/admin/firmware/firmwarerollout/all/")
+    expect(page.get_by_role("link", name="Security updates")).to_be_visible()
+    picture(page, "all")
+    page.goto(page.url.partition("/admin/")[0] + f"/admin/devices/device/{host.pk}/change/")
+    page.get_by_role("tab", name="Firmware").click()
+    picture(page, "packages-tab")
+    page.get_by_role("button", name="Update", exact=True).click()
+    page.get_by_role("tab", name="Firmware").click()
+    expect(page.get_by_text("An upgrade is under way.")).to_be_visible()
+    assert Upgrade.objects.filter(state="queued", packages="security").count() == 1

@@ -21,9 +21,10 @@ from controller.firmware.models import (
     DeviceFirmware,
     DeviceSystem,
     Image,
+    Packages,
     Upgrade,
 )
-from controller.firmware.rules import systems
+from controller.firmware.rules import packages, systems
 from controller.firmware.rules.matching import checks, images_for, match_device
 from controller.firmware.rules.upgrades import assign_image
 
@@ -47,12 +48,17 @@ def firmware_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
         "proved": relative_time(firmware.proved) if firmware and firmware.proved else "",
         "images": choices(device, system),
         "flags": CHOICES,
+        "package_kinds": Packages.choices if is_host(device) else [],
         "backups": backups_of(user, device),
         "upgrades": [row_of(row) for row in rows[:MOST_UPGRADES]],
         "is_under_way": rows.filter(state__in=Upgrade.OPEN).exists(),
         "may_upgrade": user.has_perm_on("firmware:upgrade", device)
         and not device.is_deactivated,
     }
+
+
+def is_host(device: Device) -> bool:
+    return packages.hosts().filter(pk=device.pk).exists()
 
 
 def backups_of(user: Any, device: Device) -> list[dict[str, Any]]:
@@ -103,6 +109,11 @@ def device_urls(view: Any) -> list[Any]:
             name="firmware_device_upgrade",
         ),
         path(
+            "device/<uuid:pk>/packages/",
+            view(require_POST(update_packages)),
+            name="firmware_device_packages",
+        ),
+        path(
             "device/<uuid:pk>/backup/<uuid:backup>/",
             view(backup_file),
             name="firmware_device_backup",
@@ -144,6 +155,18 @@ def upgrade(request: HttpRequest, pk: Any) -> HttpResponse:
         image = chosen_image(device, request.POST.get("image", ""))
         options = dict.fromkeys(request.POST.getlist("flags"), True)
         assign_image(device, image, options=options, author=user)
+    except Refused as error:
+        messages.error(request, str(error))
+    return back(device)
+
+
+def update_packages(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Start the update of a Debian host."""
+    device = device_for(request, pk)
+    user: Any = request.user
+    which, may_restart = request.POST.get("packages", ""), "may_restart" in request.POST
+    try:
+        packages.start_update(device, which, may_restart=may_restart, author=user)
     except Refused as error:
         messages.error(request, str(error))
     return back(device)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
@@ -13,17 +14,25 @@ from django.utils.translation import gettext_lazy as _
 from controller.base.admin import (
     ChoicesDropdownFilter,
     ScopedRelatedFilter,
+    action,
     admin_url,
     badge,
     display,
     stacked_bar,
 )
-from controller.configs.admin.waves import LABELS, WaveAdmin, WaveForm
+from controller.configs.admin.waves import WaveAdmin
 from controller.devices.models import Device
+from controller.firmware.admin import all_rollouts
+from controller.firmware.admin.rollout_forms import (
+    BUILD_FIELDS,
+    PACKAGE_FIELDS,
+    PackageRolloutForm,
+    RolloutForm,
+)
 from controller.firmware.admin.upgrades import row_of
 from controller.firmware.engine.options import CHOICES
-from controller.firmware.models import Build, FirmwareRollout, Upgrade
-from controller.firmware.rules import approvals, rollouts
+from controller.firmware.models import FirmwareRollout, Upgrade
+from controller.firmware.rules import aftermath, approvals, rollouts
 
 State = FirmwareRollout.State
 Of = Upgrade.State
@@ -52,33 +61,21 @@ TABS: dict[str, tuple[str, ...]] = {
 }
 
 
-class RolloutForm(WaveForm):
-    flags = forms.MultipleChoiceField(
-        label=_("Options"), required=False, choices=list(CHOICES.items()),
-        widget=forms.CheckboxSelectMultiple,
-        help_text=_("Choose none to keep the settings that the device keeps by default."),
-    )  # fmt: skip
+def parts_of(rollout: FirmwareRollout) -> list[tuple[tuple[str, ...], str | Promise, str]]:
+    """Return the states with their names and tones; packages are not flashed."""
+    if not rollout.packages:
+        return PARTS
+    return [
+        (states, _("Installing") if Of.FLASHING in states else label, tone)
+        for states, label, tone in PARTS
+    ]
 
-    class Meta:
-        model = FirmwareRollout
-        fields = [
-            "build", "group", "location", "upgrade_all", "waves", "pause", "allowed",
-            "is_persistent", "window",
-        ]  # fmt: skip
-        labels = LABELS
 
-    def clean_build(self) -> Build:
-        build: Build = self.cleaned_data["build"]
-        if not type(self).may_in(build.owner_id):
-            raise forms.ValidationError(gettext("Your role there does not permit upgrades."))
-        return build
-
-    def rule_values(self) -> dict[str, Any]:
-        values = super().rule_values()
-        chosen = dict.fromkeys(values.pop("flags"), True)
-        return values | {"options": chosen, "author": self.user}
-
-    user: Any = None  # set by the admin
+def create(**values: Any) -> FirmwareRollout:
+    """Create a draft of either kind."""
+    if "packages" in values:
+        return rollouts.create_package_rollout(**values)
+    return rollouts.create_rollout(**values)
 
 
 @admin.register(FirmwareRollout)
@@ -89,19 +86,22 @@ class FirmwareRolloutAdmin(WaveAdmin):
     move_action = "upgrade"
     progress_template = "portal/firmware_rollout.html"
     form = RolloutForm
-    create_rule = rollouts.create_rollout
+    create_rule = create
     delete_rule = rollouts.discard
     list_display = ["name", "owner", "status", "begun", "over"]
     list_filter = [("organization", ScopedRelatedFilter), ("state", ChoicesDropdownFilter)]
     list_select_related = ["build__category", "organization"]
     search_fields = ["build__version", "build__category__name"]
     change_form_template = "admin/firmware/rollout/change_form.html"
+    actions_list = ["update_hosts"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         return rows.select_related("build__category", "organization", "group", "location")
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        if obj is None and "packages" in request.GET:
+            kwargs["form"] = PackageRolloutForm
         form, user = super().get_form(request, obj, **kwargs), request.user
         may_in = staticmethod(lambda owner: user.has_perm_in("firmware:upgrade", owner))  # type: ignore[union-attr]
         return type(form.__name__, (form,), {"may_in": may_in})
@@ -109,10 +109,21 @@ class FirmwareRolloutAdmin(WaveAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj:
             return []
-        return [
-            "build", ("group", "location"), "upgrade_all", "flags", "waves",
-            ("pause", "allowed"), "is_persistent", "window",
-        ]  # fmt: skip
+        return PACKAGE_FIELDS if "packages" in request.GET else BUILD_FIELDS
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.all_rollouts)
+        return [path("all/", view, name="firmware_all_rollouts"), *super().get_urls()]
+
+    def all_rollouts(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return all_rollouts.page(request, self.admin_site)
+
+    @action(description=_("Update Debian hosts"), icon="deployed_code_update")
+    def update_hosts(self, request: HttpRequest) -> HttpResponse:
+        """Lead to the form of a rollout of packages."""
+        return HttpResponseRedirect(f"{admin_url(FirmwareRollout, 'add')}?packages=")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "upgrade")
@@ -120,9 +131,9 @@ class FirmwareRolloutAdmin(WaveAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is None and self.may(request, "upgrade")
 
-    @display(description=_("Build"))
+    @display(description=_("Firmware"))
     def name(self, obj: FirmwareRollout) -> str:
-        return str(obj.build)
+        return obj.cargo
 
     @display(description=_("Organization"), ordering="organization__name")
     def owner(self, obj: FirmwareRollout) -> str:
@@ -184,7 +195,7 @@ class FirmwareRolloutAdmin(WaveAdmin):
                 "tone": tone,
                 "link": every,
             }
-            for states, label, tone in PARTS
+            for states, label, tone in parts_of(rollout)
         ]
         tab = request.GET.get("show", "")
         counts = {name: mine.filter(state__in=states).count() for name, states in TABS.items()}
@@ -204,7 +215,7 @@ class FirmwareRolloutAdmin(WaveAdmin):
                                 "link": every,
                                 "count": sum(row.get(one, 0) for one in states),
                             }
-                            for states, label, tone in PARTS
+                            for states, label, tone in parts_of(rollout)
                         ]
                     ),
                 }
@@ -214,5 +225,7 @@ class FirmwareRolloutAdmin(WaveAdmin):
             "rows": [row_of(row) for row in rows[:MOST_SHOWN]],
             "tabs": [(name, gettext(name), counts[name], name == tab) for name in TABS],
             "retryable": rollouts.retryable(rollout).count(),
+            "unit": gettext("devices"),
+            "health": aftermath.compare(mine),
             "unwell": mine.filter(is_well=False).count(),
         }

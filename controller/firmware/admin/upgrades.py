@@ -49,7 +49,7 @@ HOST_KEY_VERBS = {"replaced", "accept-key"}
 
 
 def state_badge(row: Upgrade) -> str:
-    return badge(row.get_state_display(), TONES.get(row.state, "busy"), row.reason)
+    return badge(row.state_label, TONES.get(row.state, "busy"), row.reason)
 
 
 def row_of(row: Upgrade) -> dict[str, Any]:

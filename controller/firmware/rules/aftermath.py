@@ -1,9 +1,13 @@
 """Devices after their upgrade: online, as healthy as before, and their configuration applied."""
 
+from collections import Counter
+from dataclasses import dataclass
 from datetime import timedelta
+from statistics import median
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from controller.base.leases import for_each
@@ -82,3 +86,25 @@ def _has_error(device_id: UUID) -> bool:
     return Config.objects.filter(
         device=device_id, is_retired=False, status=Config.Status.ERROR
     ).exists()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Health of upgraded devices before their upgrade and now."""
+
+    rows: list[tuple[str, int, int]]
+    """Health, with the numbers of devices before and now."""
+    away: timedelta | None
+    """How long it took from the order to the proof, the median."""
+
+
+def compare(upgrades: QuerySet[Upgrade]) -> Comparison:
+    """Compare the devices of these upgrades that were flashed and came back."""
+    back = upgrades.filter(state=Upgrade.State.CONFIRMED, sent__isnull=False)
+    found = list(back.values_list("device", "health_before", "sent", "ended"))
+    known = {device: health for device, health, *_ in found if health in WORSE}
+    now = MonitoredDevice.objects.filter(device__in=known).values_list("health", flat=True)
+    before, after = Counter(known.values()), Counter(now)
+    spans = [(ended - sent).total_seconds() for *_, sent, ended in found if ended and sent]
+    rows = [(health.value, before[health], after[health]) for health in WORSE] if known else []
+    return Comparison(rows, timedelta(seconds=round(median(spans))) if spans else None)
