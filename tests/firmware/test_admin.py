@@ -1,5 +1,7 @@
 """Firmware in the admin: uploads, who fits, rollouts, upgrades, the device's tab."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +11,10 @@ from django.utils import timezone
 
 from controller.accounts.models import Organization, User
 from controller.devices.models import Device
-from controller.firmware.models import Build, FirmwareRollout, Image, Upgrade
+from controller.firmware.models import Build, FirmwareRollout, GatewayRollout, Image, Upgrade
+from controller.firmware.rules import rollouts
+from controller.monitoring.models import MonitoredDevice
+from supervisor_proxy.models import UpdateCampaign
 from tests import factories
 from tests.firmware import fleet
 from tests.firmware.images import PAYLOAD, image
@@ -171,3 +176,33 @@ def test_only_those_who_may_change_connections_decide_on_host_keys(
     assert device.connections.get().host_key == ""
     row.refresh_from_db()
     assert row.state == "failed"
+
+
+def test_health_before_and_now_is_compared_and_all_kinds_stand_on_one_page(
+    client: Client, organization: Organization, owner: User
+) -> None:
+    build = fleet.build(organization)
+    fleet.add_image(build)
+    devices = [fleet.device(organization) for _ in range(3)]
+    row = rollouts.start(rollouts.create_rollout(build, upgrade_all=True, waves=["100%"]))
+    now = timezone.now()
+    Upgrade.objects.update(
+        state="confirmed", sent=now - timedelta(seconds=90), ended=now, health_before="ok"
+    )
+    for device, health in zip(devices, ("ok", "critical", "ok"), strict=True):
+        MonitoredDevice.objects.update_or_create(device=device, defaults={"health": health})
+    client.force_login(owner)
+    shown = client.get(f"/admin/firmware/firmwarerollout/{row.pk}/progress/").content.decode()
+    table = re.sub(r"<[^>]+>|\s+", " ", shown).split("Now", 1)[1]
+    assert re.match(r"[\s]*OK\s+3\s+2\s+Problem\s+0\s+0\s+Critical\s+0\s+1", table), table
+    assert "0:01:30" in shown
+    UpdateCampaign.objects.create(organization=organization, name="Homes of June")
+    GatewayRollout.objects.create(organization=organization, vendor="opnsense", targets="a")
+    page = client.get("/admin/firmware/firmwarerollout/all/").content.decode()
+    for words in ("Homes of June", "OPNsense", build.version):
+        assert words in page
+    stranger = factories.user(factories.organization(), "admin", is_staff=True)
+    client.force_login(stranger)
+    page = client.get("/admin/firmware/firmwarerollout/all/").content.decode()
+    assert "Homes of June" not in page
+    assert "There is no rollout yet." in page

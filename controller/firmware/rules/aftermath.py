@@ -106,5 +106,9 @@ def compare(upgrades: QuerySet[Upgrade]) -> Comparison:
     now = MonitoredDevice.objects.filter(device__in=known).values_list("health", flat=True)
     before, after = Counter(known.values()), Counter(now)
     spans = [(ended - sent).total_seconds() for *_, sent, ended in found if ended and sent]
-    rows = [(health.value, before[health], after[health]) for health in WORSE] if known else []
+    rows = [
+        (str(MonitoredDevice.State(health.value).label), before[health], after[health])
+        for health in WORSE
+        if known
+    ]
     return Comparison(rows, timedelta(seconds=round(median(spans))) if spans else None)
