@@ -1,6 +1,8 @@
 """Stand-in Omada controller with its Open API: status 200, errors by number."""
 
+import re
 import secrets
+from copy import deepcopy
 from typing import Any
 
 from tests.fleet.gateway import StandIn, Told
@@ -10,6 +12,9 @@ CONTROLLER, SITE, TOKEN = "c" * 32, "5" * 24, "AT-" + "t" * 32
 KINDS = (
     "vpn/wireguards", "vpn/wireguard-peers", "nat/port-forwardings", "nat/one-to-one-nat",
     "acls/osg-acls", "routing/static-routings", "setting/service/dhcp", "lan-networks",
+    "profiles/groups", "oui-profiles", "rate-limit-profiles", "profiles/ldap", "url-filters",
+    "vpn/users", "vpn/ssl-vpn-server/users", "hotspot/operators", "upgrade-schedules",
+    "reboot-schedules", "setting/lan/dns",
 )  # fmt: skip
 # What is told of one besides: some of it is lost unless it is sent back, some is not taken back.
 TOLD = {
@@ -20,10 +25,59 @@ TOLD = {
     "acls/osg-acls": {"index": 1},
     "setting/service/dhcp": {"netName": "LAN", "clientName": "printer"},
     "lan-networks": {"primary": False},
+    "vpn/ssl-vpn-server/users": {"name": ""},
+}
+# What a site has one of.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "upnp": {"enable": False},
+    "nat/alg": {"ftp": True, "h323": True, "ipSec": True, "pptp": True, "sip": True,
+                "ftpPorts": [21], "existFtpAlgConfig": True},
+    "attack-defense": {
+        **dict.fromkeys(
+            ("icmpConnEnable", "icmpSrcEnable", "largePingEnable", "pingDeathEnable", "pingWanEnable",
+             "specifiedOptionEnable", "tcpConnEnable", "tcpFinNoAckEnable", "tcpScanEnable",
+             "tcpSrcEnable", "tcpSynFinEnable", "udpConnEnable", "udpSrcEnable",
+             "winNukeAttackEnable"), False),
+        "supportTcpScanReject": True, "tcpConnLimit": 1000,
+    },
+    "network-security/ips": {"enable": False, "ipsMode": 0, "dpLevel": 0},
+    "network-security/wireless-ids": {"status": False, "level": 1},
+    "mesh": {"mesh": {"meshEnable": True, "defGatewayEnable": True}},
+    "setting/service/snmp": {"snmpV1V2CEnable": False, "snmpV3Enable": False, "username": "omada"},
+    "remote-logging": {"remoteLog": {"enable": False, "resource": 0, "host": "192.0.2.49", "port": 514}},
+    "vpn/ssl-vpn-server/setting": {"id": "s" * 24, "status": True, "servicePort": 1194,
+                                   "primaryDns": "192.168.0.1", "supportLDAP": True},
+    "vpn/gre-tunnel": {"greEnable": False, "tunnelMtu": 1400, "primaryAddress": "192.0.2.19"},
+}  # fmt: skip
+# Names of ids, and where one is changed, if not as usual.
+IDS = {
+    "profiles/groups": "groupId",
+    "rate-limit-profiles": "profileId",
+    "profiles/ldap": "ldapProfileId",
+}
+EACH = {"rate-limit-profile": "rate-limit-profiles", "acls": "acls/osg-acls"}
+LISTS = {"url-filters/gateway": "url-filters"}
+# Lists without pages.
+WHOLE = {
+    "profiles/groups",
+    "rate-limit-profiles",
+    "profiles/ldap",
+    "upgrade-schedules",
+    "reboot-schedules",
 }
 # Endpoints that return the id of the created object.
-TELLS = {"vpn/wireguards", "vpn/wireguard-peers", "setting/service/dhcp"}
-DEEDS = {"block", "unblock", "reconnect", "reboot", "start-online-upgrade"}
+TELLS = {
+    "vpn/wireguards",
+    "vpn/wireguard-peers",
+    "setting/service/dhcp",
+    "profiles/groups",
+    "profiles/ldap",
+    "url-filters",
+}
+DEEDS = {
+    "block", "unblock", "reconnect", "reboot", "start-online-upgrade", "start-adopt", "forget",
+    "locate", "site-move",
+}  # fmt: skip
 
 
 class Omada(StandIn):
@@ -34,9 +88,13 @@ class Omada(StandIn):
     def __init__(self, *, port: int = 0, version: str = "") -> None:
         super().__init__(port=port, version=version)
         self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in KINDS}
+        self.settings = {name: deepcopy(row) for name, row in SETTINGS.items()}
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
-        return self.rows[feature.path].get(target)
+        if feature.path in self.settings:
+            return self.settings[feature.path]
+        row = self.rows[feature.path].get(target)
+        return None if row is None else {**row, **joined(row)}
 
     def is_write(self, request: Request) -> bool:
         return request.method != "GET" and "/authorize/" not in request.path
@@ -74,12 +132,12 @@ class Omada(StandIn):
         if path == "devices":
             first, *others = self.measured["devices"]
             return said(page([first | self.device(), *others]))
-        if path in KINDS:
-            if request.method == "GET":
-                return said(page(list(self.rows[path].values())))
-            return self.made(path, request.data)
+        if path in self.settings:
+            return self.single(request, path)
+        if request.method == "GET" or path in KINDS:
+            return self.listed(request, LISTS.get(path, path))
         kind, _, target = path.rpartition("/")
-        kind = "acls/osg-acls" if kind == "acls" else kind
+        kind = EACH.get(kind, re.sub(r"^(profiles/groups)/\d$", r"\1", kind))
         if kind in KINDS and request.method != "GET":
             return self.touched(request, kind, target)
         if target in DEEDS and request.method == "POST":
@@ -87,6 +145,29 @@ class Omada(StandIn):
             self.writes.append(path)
             return said(None)
         return said(None, -1600, "Unsupported request path.")
+
+    def listed(self, request: Request, path: str) -> Told:
+        if path not in KINDS:
+            return said(None, -1600, "Unsupported request path.")
+        if request.method != "GET":
+            return self.made(path, request.data)
+        rows = list(self.rows[path].values())
+        return said(rows if path in WHOLE else page(rows))
+
+    def single(self, request: Request, path: str) -> Told:
+        row = self.settings[path]
+        if request.method == "GET":
+            return said(row)
+        # What is not sent back is lost, but for what is only told.
+        told = {n: v for n, v in row.items() if n not in self.sendable}
+        self.settings[path] = {**told, **request.data}
+        self.writes.append(f"{request.method} {path}")
+        return said(None)
+
+    @property
+    def sendable(self) -> set[str]:
+        assert self.current is not None
+        return set(self.contract.body(self.current.told, self.version))
 
     def device(self) -> dict[str, Any]:
         return {
@@ -105,7 +186,7 @@ class Omada(StandIn):
         told = TOLD.get(kind, {})
         if "index" in told:
             told = {**told, "index": len(self.rows[kind]) + 1}
-        self.rows[kind][name] = {"id": name, **told, **sent}
+        self.rows[kind][name] = {IDS.get(kind, "id"): name, **told, **sent}
         self.writes.append(f"POST {kind}")
         return said({"id": name} if kind in TELLS else None)
 
@@ -121,12 +202,21 @@ class Omada(StandIn):
             # What is not sent back is lost, but for what nobody sends.
             kept = {n: rows[target].get(n) for n in TOLD.get(kind, {})}
             told = {n: v for n, v in kept.items() if n != "wanIps"}
-            rows[target] = {"id": target, **told, **request.data}
+            rows[target] = {IDS.get(kind, "id"): target, **told, **request.data}
         self.writes.append(f"{request.method} {kind}")
         return said(None)
 
     def refusal(self) -> Told:
         return said(None, -33515, "This IP address conflicts with another one.")
+
+
+def joined(row: dict[str, Any]) -> dict[str, Any]:
+    """Lists of objects in our notation."""
+    return {
+        name: ["/".join(map(str, one.values())) for one in rows]
+        for name, rows in row.items()
+        if isinstance(rows, list) and rows and isinstance(rows[0], dict)
+    }
 
 
 def said(result: Any, code: int = 0, text: str = "Success.") -> Told:

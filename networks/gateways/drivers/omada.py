@@ -19,6 +19,18 @@ from networks.gateways.engine.measurements import Measured, of_omada
 PAGE = 500
 # Omada's error codes for invalid credentials or missing permissions.
 NOT_ALLOWED = {-1005, -1505, -44106, -44109, -44112, -44113, -44116, -44118}
+# Lists that are told whole, without pages.
+WHOLE = {
+    "profiles/groups", "rate-limit-profiles", "profiles/ldap", "upgrade-schedules", "reboot-schedules",
+}  # fmt: skip
+SETTINGS = "settings"
+# Lists of objects, which are told in one text each: the fields in their order.
+OBJECTS: Mapping[str, tuple[str, ...]] = {
+    "macAddressList": ("macAddress", "name"), "ouiCombine": ("oui", "description"),
+    "domainNamePort": ("address", "port"), "ipList": ("ip", "mask"),
+    "userRemoteSubnets": ("ip", "mask"),
+}  # fmt: skip
+NUMBERS = {"mask"}
 UNITS = {"day": 86400, "h": 3600, "m": 60, "s": 1}
 
 
@@ -49,31 +61,42 @@ class Omada(Http, Driver):
         return f"{device.get('firmwareVersion', '')} {boot(uptime)}"
 
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
-        return list(self._rows(feature))
+        return [SETTINGS] if feature.noun == SETTINGS else list(self._rows(feature))
 
     def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
-        row = self._rows(feature).get(target)
-        return None if row is None else feature.flat(row)
+        row = self._row(feature, target)
+        return None if row is None else feature.flat(flattened(row))
+
+    def _row(self, feature: Feature, target: str) -> dict[str, Any] | None:
+        if feature.noun == SETTINGS:
+            return dict(self._get(self._place + feature.path, None))
+        return self._rows(feature).get(target)
 
     def _write(
         self, feature: Feature, operation: str, target: str, values: Mapping[str, str]
     ) -> str:
         if feature.action:
-            self._tell("POST", feature.action.format(**values), {})
+            rest = {n: v for n, v in values.items() if f"{{{n}}}" not in feature.action}
+            sent = {**feature.defaults, **feature.typed(rest)}
+            self._tell("POST", feature.action.format(**values), sent)
             return ""
         if operation == "create":
             return self._create(feature, values)
         if operation == "delete":
-            self._tell("DELETE", f"{feature.deleted_at or feature.path}/{target}")
+            place = feature.deleted_at or feature.changed_at or feature.path
+            self._tell("DELETE", f"{place}/{target}")
             return target
-        row = self._rows(feature).get(target)
+        row = self._row(feature, target)
         if row is None:
             raise Rejected("It is not there any more.")
         # Updates need the complete object, without its read-only fields.
         known = {*feature.kept, *(name.split(".")[0] for name in feature.properties)}
-        whole = {name: value for name, value in row.items() if name in known}
-        sent = deep(whole, feature.typed(values))
-        self._tell(feature.changed_by, f"{feature.path}/{target}", sent)
+        known -= {*feature.given_once} - feature.constants.keys()
+        whole = {name: writable(name, value) for name, value in row.items() if name in known}
+        sent = deep(whole, native(feature, values))
+        place = feature.changed_at or feature.path
+        name = "" if feature.noun == SETTINGS else f"/{target}"
+        self._tell(feature.changed_by, f"{place}{name}", sent)
         return target
 
     def _activate(self, feature: Feature) -> None:
@@ -90,7 +113,8 @@ class Omada(Http, Driver):
 
     def _create(self, feature: Feature, values: Mapping[str, str]) -> str:
         known = set(self._rows(feature))
-        sent = deep(feature.defaults, feature.typed(values))
+        given = deep(feature.defaults, feature.typed(feature.constants))
+        sent = deep(given, native(feature, values))
         made = self._tell("POST", feature.path, sent)
         if feature.identity:
             return values[feature.identity[0]]
@@ -98,18 +122,23 @@ class Omada(Http, Driver):
             return str(made["id"])
         shown = {n: v for n, v in values.items() if n not in feature.secret}
         for name, row in self._rows(feature).items():
-            if name not in known and not feature.differs(shown, feature.flat(row)):
+            if name not in known and not feature.differs(shown, feature.flat(flattened(row))):
                 return name
         raise OutcomeUnknown("The controller says that it is made, and does not list it.")
 
     def _rows(self, feature: Feature) -> dict[str, dict[str, Any]]:
-        name = (*feature.identity, "id")[0]
-        if feature.path not in self._kept:
-            self._kept[feature.path] = self._list(feature.path)
-        return {str(row[name]): row for row in self._kept[feature.path] if name in row}
+        name = (*feature.identity, feature.noun or "id")[0]
+        path = feature.listed or feature.path
+        if path not in self._kept:
+            self._kept[path] = self._list(path)
+        return {
+            str(row[name]): row for row in self._kept[path] if name in row and feature.fits(row)
+        }
 
     def _list(self, path: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
+        if path in WHOLE:
+            return list(self._get(self._place + path, None))
         for number in range(1, PAGE):
             page = self._get(self._place + path, {"page": number, "pageSize": PAGE})
             rows = page.get("data") or []
@@ -147,7 +176,7 @@ class Omada(Http, Driver):
             raise Unreachable(f"Say which site at the end of the address. There are: {names}.")
         self._root = f"{base}/{fitting[0]['siteId']}/"
 
-    def _get(self, path: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def _get(self, path: str, asked: Mapping[str, Any] | None) -> Any:
         head = {"Authorization": f"AccessToken={self._token}"}
         return self._checked(self.ask("GET", path, params=asked, headers=head))
 
@@ -158,7 +187,7 @@ class Omada(Http, Driver):
         answer = self.ask(method, place + path, is_write=True, headers=head, **how)
         return self._checked(answer, is_write=True)
 
-    def _checked(self, answer: Any, *, is_write: bool = False) -> dict[str, Any]:
+    def _checked(self, answer: Any, *, is_write: bool = False) -> Any:
         told = answer if isinstance(answer, dict) else {}
         code = int(told.get("errorCode", 0))
         if code in NOT_ALLOWED:
@@ -169,7 +198,37 @@ class Omada(Http, Driver):
             kind = Rejected if is_write else Unreachable
             raise kind(f"Omada answers {code}: {str(told.get('msg', ''))[:SHOWN]}")
         found = told.get("result")
-        return found if isinstance(found, dict) else {}
+        return found if isinstance(found, dict | list) else {}
+
+
+def native(feature: Feature, values: Mapping[str, str]) -> dict[str, Any]:
+    """Return values with Omada's types; lists of objects are made of their texts."""
+    found = feature.typed(values)
+    for name in OBJECTS.keys() & found.keys():
+        found[name] = [as_object(OBJECTS[name], text) for text in found[name]]
+    return found
+
+
+def as_object(names: tuple[str, ...], text: str) -> dict[str, Any]:
+    parts = dict(zip(names, text.split("/", 1), strict=False))
+    return {n: int(part) if n in NUMBERS else part for n, part in parts.items()}
+
+
+def writable(name: str, value: Any) -> Any:
+    """Return a told value without what is only told in it."""
+    if name not in OBJECTS or not isinstance(value, list):
+        return value
+    return [{n: one[n] for n in OBJECTS[name] if one.get(n)} for one in value]
+
+
+def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with its lists of objects as texts."""
+    told = {
+        name: ["/".join(str(one[n]) for n in names if one.get(n)) for one in row[name]]
+        for name, names in OBJECTS.items()
+        if row.get(name)
+    }
+    return {**row, **told}
 
 
 def deep(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,8 +77,10 @@ class Feature:
     # What goes with every update, changed or not; what is no property, and goes back as told.
     always: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    # How one is changed, and where it is deleted, if that is not where it is changed.
+    # How one is changed; where it is changed, if not below the list; where it is deleted, if that
+    # is not where it is changed.
     changed_by: str = "PUT"
+    changed_at: str = ""
     deleted_at: str = ""
     separator: str = ","
     truth: tuple[str, str] = ("0", "1")

@@ -11,7 +11,7 @@ AREAS: Mapping[str, str] = {
     "dns": "DNS", "firewall": "Firewall", "firmware": "Firmware", "ha": "High availability",
     "capsman": "CAPsMAN", "hotspot": "Hotspot", "ids": "Intrusion detection", "interfaces": "Interfaces", "ip": "IP addresses", "nat": "NAT",
     "network": "Networks", "networks": "Networks", "node": "Nodes",
-    "port-profiles": "Port profiles", "ppp": "PPP", "queues": "Queues", "radios": "Radios", "radius": "RADIUS",
+    "port-profiles": "Port profiles", "ppp": "PPP", "profiles": "Profiles", "queues": "Queues", "radios": "Radios", "radius": "RADIUS",
     "routing": "Routing", "sdn": "Software-defined network", "security": "Security",
     "services": "Services", "shaper": "Traffic shaper", "snapshot": "Snapshots",
     "storage": "Storage", "switch": "Switches", "system": "System", "traffic": "Traffic", "vm": "Virtual machines",

@@ -1,11 +1,12 @@
-"""Features of TP-Link Omada's Open API on a site.
+"""Omada: WireGuard, firewall and NAT, routes, reservations, networks, and actions."""
 
-Their keys have no vendor prefix.
-"""
-
-from functools import partial
-
-from networks.gateways.engine.features.feature import Feature
+from networks.gateways.engine.features.omada.kinds import (
+    MAC,
+    PASSWORD,
+    WORDS,
+    ActionFeature,
+    Kind,
+)
 from networks.gateways.engine.features.schemas import (
     ADDRESS,
     CIDR,
@@ -21,14 +22,9 @@ from networks.gateways.engine.features.schemas import (
     number,
 )
 
-Kind = partial(Feature, "omada")
-ActionFeature = partial(Kind, operations=("create",))
-# Omada writes MAC addresses with dashes.
-MAC = {"type": "string", "pattern": r"^([0-9A-F]{2}-){5}[0-9A-F]{2}$", "compare": "mac"}
-WORDS = {"type": "array", "items": WORD, "maxItems": 64}
 RANGE = {"type": "string", "pattern": r"^\d{1,5}(-\d{1,5})?$"}
 
-OMADA = (
+NETWORKING = (
     Kind(
         "vpn.wireguard.server", "vpn/wireguards",
         properties={"name": NAME, "status": FLAG, "listenPort": PORT, "localIp": ADDRESS,
@@ -137,6 +133,26 @@ OMADA = (
     ActionFeature(
         "bulk.device.reboot", "devices", action="devices/{mac}/reboot", properties={"mac": MAC},
         required=("mac",), example={"mac": "02-00-00-00-00-01"}, catastrophic=True,
+    ),
+    ActionFeature(
+        "bulk.device.adopt", action="devices/{mac}/start-adopt",
+        properties={"mac": MAC, "username": TEXT, "password": PASSWORD}, required=("mac",),
+        example={"mac": "02-00-00-00-00-04"},
+    ),
+    ActionFeature(
+        "bulk.device.forget", "devices", action="devices/{mac}/forget", properties={"mac": MAC},
+        required=("mac",), example={"mac": "02-00-00-00-00-01"}, catastrophic=True,
+    ),
+    ActionFeature(
+        "bulk.device.locate", action="devices/{mac}/locate",
+        properties={"mac": MAC, "locateEnable": FLAG}, required=("mac",),
+        defaults={"locateEnable": True}, example={"mac": "02-00-00-00-00-01"},
+    ),
+    ActionFeature(
+        "bulk.device.move_site", "devices", action="devices/{mac}/site-move",
+        properties={"mac": MAC, "targetSite": WORD}, required=("mac", "targetSite"),
+        names={"target_site": "targetSite"},
+        example={"mac": "02-00-00-00-00-01", "targetSite": "6" * 24},
     ),
     ActionFeature(
         "firmware.upgrade", "devices", action="devices/{mac}/start-online-upgrade",

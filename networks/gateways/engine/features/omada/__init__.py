@@ -1,0 +1,12 @@
+"""Features of TP-Link Omada's Open API on a site.
+
+Their keys have no vendor prefix.
+"""
+
+from networks.gateways.engine.features.omada.network import NETWORKING
+from networks.gateways.engine.features.omada.profiles import PROFILES
+from networks.gateways.engine.features.omada.site import SITE
+
+OMADA = (*NETWORKING, *PROFILES, *SITE)
+
+__all__ = ["OMADA"]
