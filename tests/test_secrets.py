@@ -44,6 +44,7 @@ PLAIN = {
     "accounts.site.settings": "of the interface",
     "accounts.site.subnets": "networks",
     "accounts.tableimport.found": "cells of a table, whose columns hold no secrets",
+    "accounts.user.list_layouts": "names of columns",
     "accounts.version.changed": "names of fields",
     "configs.config.drift": "names of files",
     "configs.devicebatch.values": "an id",

@@ -5,6 +5,7 @@ cell; the cells here look the same with a single class.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.core.paginator import Paginator
 from django.db.models import Field, Model
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -21,6 +23,7 @@ from django.utils.text import capfirst
 from django.utils.timesince import timesince
 
 CHECKBOX = "action_checkbox"
+PAGE_SIZES = (25, 50, 100, 200)
 
 A_MOMENT = timedelta(seconds=30)
 
@@ -61,6 +64,20 @@ def field_of(model: type[Model], name: str) -> "Field[Any, Any] | None":
     except FieldDoesNotExist:
         return None
     return found if isinstance(found, Field) else None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a person chose for a list: columns to hide, and rows per page (0: as usual)."""
+
+    hidden: frozenset[str] = frozenset()
+    page_size: int = 0
+
+
+def layout_of(user: Any, page: str) -> Layout:
+    """Return the user's layout of a list; `page` is its app and model."""
+    kept = getattr(user, "list_layouts", {}).get(page, {})
+    return Layout(frozenset(kept.get("hidden", ())), kept.get("page_size", 0))
 
 
 class Column:
@@ -128,9 +145,43 @@ class FastChangeList(ChangeList):
         if not self.is_popup:
             self.title = capfirst(str(self.opts.verbose_name_plural))
 
+    def get_results(self, request: HttpRequest) -> None:
+        self.layout = layout_of(request.user, self.opts.label_lower)
+        self.list_per_page = self.layout.page_size or self.list_per_page
+        super().get_results(request)
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        names = [str(name) for name in self.list_display if name != CHECKBOX]
+        return [Column(self, name, is_first=at == 0) for at, name in enumerate(names)]
+
+    def hides(self, name: str) -> bool:
+        """Return whether the person hid the column. Those that link to the row always show."""
+        return name in self.layout.hidden and name in {
+            one.name for one in self.optional_columns
+        }
+
+    @cached_property
+    def optional_columns(self) -> list[Column]:
+        return [one for at, one in enumerate(self.columns) if at and not one.is_link]
+
+    @property
+    def choices_of_columns(self) -> list[tuple[str, str, bool]]:
+        """Return name, label and whether it shows, of each column that can be hidden."""
+        return [
+            (one.name, one.label, not self.hides(one.name)) for one in self.optional_columns
+        ]
+
+    @property
+    def page_sizes(self) -> list[int]:
+        return sorted({*PAGE_SIZES, self.list_per_page})
+
     @cached_property
     def headers(self) -> list[dict[str, Any]]:
-        return list(type(self).made_headers(self))
+        # Numbers in links that sort count hidden columns as well.
+        names = [str(name) for name in self.list_display]
+        made = zip(names, type(self).made_headers(self), strict=True)
+        return [header for name, header in made if not self.hides(name)]
 
     @property
     def sorted_by(self) -> int:
@@ -143,8 +194,7 @@ class FastChangeList(ChangeList):
     def rows(self) -> Iterator[SafeString]:
         """Yield the cells of each row."""
         rows = list(self.result_list)
-        names = [str(name) for name in self.list_display if name != CHECKBOX]
-        columns = [Column(self, name, is_first=at == 0) for at, name in enumerate(names)]
+        columns = [one for one in self.columns if not self.hides(one.name)]
         # The checkbox is rendered once; rows differ only in the id.
         selects = CHECKBOX in self.list_display
         box = self.model_admin.action_checkbox(rows[0]) if selects else ""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from controller.accounts.admin.list_layouts import save_list_layout
 from controller.accounts.models import Organization, SavedFilter, User
 from controller.accounts.rules import saved_filters as rules
 from controller.base.admin import RuleAdmin, admin_url, badge, display
@@ -133,9 +134,14 @@ class SavedFilterAdmin(RuleAdmin):
         view = self.admin_site.admin_view
         return [
             path("save/", view(require_POST(self.save)), name="save_filter"),
+            path("layout/", view(self.save_layout), name="save_list_layout"),
             path("<uuid:pk>/drop/", view(require_POST(self.drop)), name="drop_filter"),
             *super().get_urls(),
         ]
+
+    def save_layout(self, request: HttpRequest) -> HttpResponse:
+        shown = list_of(request.POST.get("page", "")) if request.method == "POST" else self
+        return save_list_layout(request, shown)
 
     def save(self, request: HttpRequest) -> HttpResponse:
         user: Any = request.user

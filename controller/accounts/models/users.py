@@ -92,6 +92,10 @@ class User(Audited, AbstractUser):
         max_length=64, default="", blank=True,
         help_text=_("Zone in which times are shown, such as Europe/Berlin. Empty follows the browser."),
     )  # fmt: skip
+    list_layouts = models.JSONField(
+        default=dict, blank=True, editable=False,
+        help_text=_("Hidden columns and rows per page of each list, by app and model."),
+    )  # fmt: skip
     expiration_date = models.DateField(
         null=True, blank=True, help_text=_("Last day on which the user can sign in.")
     )
