@@ -4,15 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0012_language_and_time_zone'),
+        ("accounts", "0012_language_and_time_zone"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='user',
-            name='list_layouts',
-            field=models.JSONField(blank=True, default=dict, editable=False, help_text='Hidden columns and rows per page of each list, by app and model.'),
+            model_name="user",
+            name="list_layouts",
+            field=models.JSONField(
+                blank=True,
+                default=dict,
+                editable=False,
+                help_text="Hidden columns and rows per page of each list, by app and model.",
+            ),
         ),
     ]
