@@ -40,6 +40,7 @@ class DeviceBatch(Audited, Base):
     class Kind(models.TextChoices):
         PUSH = "push", _("Push the configuration")
         GROUP = "group", _("Change the group")
+        SITE = "site", _("Change the site")
         ADD_TEMPLATE = "add_template", _("Add a template")
         REMOVE_TEMPLATE = "remove_template", _("Remove a template")
         DEACTIVATE = "deactivate", _("Deactivate")

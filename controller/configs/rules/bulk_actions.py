@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext
 
+from controller.accounts.models import Site
 from controller.base.errors import Conflict, Refused
 from controller.configs.models import Config, DeviceBatch, Template, TemplateUse
 from controller.configs.rules import devices as inventory
@@ -29,9 +30,10 @@ class BulkCandidate:
 
 @dataclass(frozen=True)
 class BulkTarget:
-    """Target group or template; ``is_chosen`` is False while none was selected."""
+    """Target group, site or template; ``is_chosen`` is False while none was selected."""
 
     group: DeviceGroup | None = None
+    site: Site | None = None
     template: Template | None = None
     is_chosen: bool = True
 
@@ -45,12 +47,12 @@ class BulkAction:
     texts: tuple[str, ...]
     """What else it means."""
     asks: str = ""
-    """``group`` or ``template``, where the action asks for one."""
+    """``group``, ``site`` or ``template``, where the action asks for one."""
     is_dangerous: bool = field(default=False)
 
     @property
     def changes_configurations(self) -> bool:
-        return bool(self.asks)
+        return self.asks in {"group", "template"}
 
 
 def bulk_candidates(devices: Any) -> list[BulkCandidate]:
@@ -100,6 +102,13 @@ def _not_group(one: BulkCandidate, wanted: BulkTarget) -> str:
     if one.device.group_id == (group.pk if group else None):
         return "It is in this group already." if group else "It is in no group."
     return ""
+
+
+def _not_site(one: BulkCandidate, wanted: BulkTarget) -> str:
+    assert wanted.site is not None  # noqa: S101 - it was chosen
+    if wanted.site.organization_id != one.device.organization_id:
+        return "The site is of another organization."
+    return "It is in this site already." if one.device.site_id == wanted.site.pk else ""
 
 
 def _not_template(one: BulkCandidate, template: Template) -> str:
@@ -172,6 +181,12 @@ BULK_ACTIONS: Mapping[str, BulkAction] = {
         lambda one, wanted: inventory.update_device(one.device, group=wanted.group),
         ("Templates and variables of the group come with it, those of the former go.",),
         asks="group",
+    ),
+    Kind.SITE: BulkAction(
+        "device:update", _not_site,
+        lambda one, wanted: inventory.update_device(one.device, site=wanted.site),
+        ("Only people with access to the site see and change the devices from then on.",),
+        asks="site",
     ),
     Kind.ADD_TEMPLATE: BulkAction(
         "config:update", _not_add, _with_templates(Kind.ADD_TEMPLATE),

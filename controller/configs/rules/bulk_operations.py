@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from controller.accounts.models import Organization, User
+from controller.accounts.models import Organization, Site, User
 from controller.base.errors import Conflict, NotPermitted, Refused
 from controller.base.events import Event, publish
 from controller.base.leases import FREE, LeaseHolder
@@ -90,11 +90,18 @@ def create_draft(user: User, kind: str, devices: Any) -> DeviceBatch:
 
 
 def choices(batch: DeviceBatch, user: User) -> Any:
-    """Return the groups or templates that may be the target, as a queryset."""
+    """Return the groups, sites or templates that may be the target, as a queryset."""
     owners = Device.objects.filter(batch_rows__batch=batch).values("organization")
     if BULK_ACTIONS[batch.kind].asks == "group":
         groups = DeviceGroup.objects.visible_to(user).filter(organization__in=owners)
         return groups.select_related("organization").order_by("organization__name", "name")
+    if BULK_ACTIONS[batch.kind].asks == "site":
+        sites = Site.objects.visible_to(user).filter(organization__in=owners)
+        # Seeing a site is not enough to bring devices into it.
+        own = [
+            s.pk for s in sites if user.has_perm_in("device:update", s.organization_id, s.pk)
+        ]
+        return sites.filter(pk__in=own).select_related("organization").order_by("name")
     templates: Any = Template.objects.visible_to(user)
     if batch.kind == Kind.REMOVE_TEMPLATE:
         uses = TemplateUse.objects.filter(config__device__batch_rows__batch=batch)
@@ -102,8 +109,8 @@ def choices(batch: DeviceBatch, user: User) -> Any:
     return templates.select_related("organization").order_by("name")
 
 
-def set_target(batch: DeviceBatch, row: DeviceGroup | Template | None) -> DeviceBatch:
-    """Set the target group or template of a draft; raise Conflict if it was started."""
+def set_target(batch: DeviceBatch, row: DeviceGroup | Site | Template | None) -> DeviceBatch:
+    """Set the target group, site or template of a draft; raise Conflict if it was started."""
     if batch.state != State.DRAFT:
         raise Conflict(gettext("It has been started before."))
     batch.values = {BULK_ACTIONS[batch.kind].asks: str(row.pk) if row else None}
@@ -121,8 +128,8 @@ def target_of(batch: DeviceBatch) -> BulkTarget:
     pk = batch.values[asks]
     if asks == "group" and pk is None:
         return BulkTarget()
-    model: Any = DeviceGroup if asks == "group" else Template
-    row = model.objects.filter(pk=pk).first()
+    models: dict[str, Any] = {"group": DeviceGroup, "site": Site, "template": Template}
+    row = models[asks].objects.filter(pk=pk).first()
     if row is None:
         raise Refused(gettext("The %(asks)s is gone.") % {"asks": asks})
     return BulkTarget(**{asks: row})
