@@ -22,6 +22,7 @@ ROUTES = {
     "controller.connections.tasks.*": {"queue": "poll"},
     "networks.tasks.apply_change": {"queue": "push"},
     "networks.tasks.advance_set": {"queue": "push"},
+    "networks.tasks.back_up_gateways": {"queue": "proxy"},
     "supervisor_proxy.tasks.*": {"queue": "proxy"},
     "controller.firmware.tasks.run_upgrades": {"queue": "firmware"},
     "controller.discovery.tasks.*": {"queue": "scan"},
@@ -63,6 +64,10 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "give up changes that nobody applied": ("networks.tasks.expire_changes", 60, "default"),
         "go on with lost scans": ("controller.discovery.tasks.find_lost", reconcile, "scan"),
         "poll gateways": ("networks.tasks.poll_gateways", 30, "poll"),
+        "back up gateways": ("networks.tasks.back_up_gateways", 60, "proxy"),
+        "delete old backups of gateways": (
+            "networks.tasks.prune_gateway_backups", HOUR, "default",
+        ),
         "judge devices": ("controller.monitoring.tasks.judge", 30, "default"),
         "add up organizations": ("controller.monitoring.tasks.add_up", 300, "default"),
         "find uplinks": ("controller.monitoring.tasks.find_uplinks", HOUR, "default"),

@@ -119,6 +119,13 @@ TABS: list[dict[str, Any]] = [
         ],
     },
     {
+        "models": ["networks.gatewaybackup", "networks.gatewaybackuppolicy"],
+        "items": [
+            {"title": _("Gateway backups"), "link": linked("admin:networks_gatewaybackup_changelist")},
+            {"title": _("Gateway backup policies"), "link": linked("admin:networks_gatewaybackuppolicy_changelist")},
+        ],
+    },
+    {
         "models": ["notifications.webhook", "notifications.delivery"],
         "items": [
             {"title": _("Webhooks"), "link": linked("admin:notifications_webhook_changelist")},
@@ -198,6 +205,7 @@ SIDEBAR: dict[str, Any] = {
                 page(_("Gateways"), "router", "networks_gateway_changelist", permitted("gateway:read"), key="y"),
                 page(_("Gateway changes"), "rule", "networks_change_changelist", permitted("network:read")),
                 page(_("Change sets"), "checklist", "networks_changeset_changelist", permitted("network:read")),
+                page(_("Gateway backups"), "settings_backup_restore", "networks_gatewaybackup_changelist", permitted("gateway:read")),
                 page(_("Discovery scans"), "radar", "discovery_scan_changelist", permitted("discovery:run")),
                 page(_("VPN servers"), "vpn_lock", "vpn_vpn_changelist", permitted("vpn:read")),
                 page(_("Subnets"), "lan", "networks_subnet_changelist", permitted("subnet:read")),

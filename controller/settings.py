@@ -269,6 +269,10 @@ MUSTER_APPLY_WAIT_SECONDS = env.float("MUSTER_APPLY_WAIT_SECONDS", 20.0)
 MUSTER_CHANGE_DAYS = env.int("MUSTER_CHANGE_DAYS", 7)
 # Interval at which each gateway's presence is checked, in seconds.
 MUSTER_GATEWAY_POLL_SECONDS = env.int("MUSTER_GATEWAY_POLL_SECONDS", 60)
+# Seconds for which the live view of a gateway shows what it read.
+MUSTER_GATEWAY_LIVE_SECONDS = env.int("MUSTER_GATEWAY_LIVE_SECONDS", 10)
+# Hours between two backups of a gateway without a backup policy; 0 for none on a schedule.
+MUSTER_GATEWAY_BACKUP_HOURS = env.int("MUSTER_GATEWAY_BACKUP_HOURS", 24)
 
 # --- overlay networks
 # Prefix of device addresses; fc94::/16 is the one of Husarnet.

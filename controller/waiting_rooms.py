@@ -123,9 +123,9 @@ def build_rooms(threads: int) -> Sequence[WaitingRoom]:
         ),
         room(
             "gateways",
-            rf"[A-Z]+ /api/v1/gateways/(?P<target>{UUID})/(?:live|check|backup)",
+            rf"[A-Z]+ /api/v1/gateways/(?P<target>{UUID})/(?:live|check|status/|ping|traceroute)",
             rf"GET /api/v1/gateway-vpn/changes/{UUID}/(?:diff|dry-run)",
-            rf"GET {GATEWAY_PAGE}/(?:drawer|stage)/",
+            rf"GET {GATEWAY_PAGE}/(?:drawer|stage|live/.+)/",
             rf"GET {CHANGE_PAGE}/(?:change|amend|dry-run|progress)/",
         ),
         room(

@@ -6,7 +6,10 @@ from networks.gateways.models import (
     ChangeEvent,
     ChangeSet,
     Gateway,
+    GatewayBackup,
+    GatewayBackupPolicy,
     GatewayStatus,
+    StoredConfiguration,
 )
 from networks.ipam.models import Division, DivisionRule, IpAddress, Subnet
 from networks.overlay.models import (
@@ -29,6 +32,8 @@ __all__ = [
     "Division",
     "DivisionRule",
     "Gateway",
+    "GatewayBackup",
+    "GatewayBackupPolicy",
     "GatewayStatus",
     "IpAddress",
     "JoinCode",
@@ -38,5 +43,6 @@ __all__ = [
     "Pair",
     "Share",
     "Sighting",
+    "StoredConfiguration",
     "Subnet",
 ]

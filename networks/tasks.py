@@ -4,8 +4,10 @@ from networks.gateways.tasks import (
     advance_set,
     apply_change,
     apply_due,
+    back_up_gateways,
     expire_changes,
     poll_gateways,
+    prune_gateway_backups,
     reconcile_changes,
 )
 from networks.overlay.tasks import advance_ways
@@ -16,8 +18,10 @@ __all__ = [
     "advance_ways",
     "apply_change",
     "apply_due",
+    "back_up_gateways",
     "expire_changes",
     "look",
     "poll_gateways",
+    "prune_gateway_backups",
     "reconcile_changes",
 ]

@@ -33,7 +33,14 @@ from controller.notifications.models import Delivery, Notice, Notification, Webh
 from controller.notifications.rules import preferences
 from geo.models import FloorPlan
 from geo.rules.device_locations import place_device
-from networks.gateways.models import Change, ChangeSet, Gateway
+from networks.gateways.models import (
+    Change,
+    ChangeSet,
+    Gateway,
+    GatewayBackup,
+    GatewayBackupPolicy,
+    StoredConfiguration,
+)
 from networks.ipam.rules.addresses import add_address
 from networks.overlay.rules import add_share
 from supervisor_proxy.models import (
@@ -171,6 +178,14 @@ def add_gateway(world: World) -> tuple[Gateway, Change]:
     )
     of = {"gateway": gateway, "feature": "opnsense.firewall.alias", "operation": "create"}
     Change.objects.create(**of, change_set=change_set, position=0)
+    GatewayBackupPolicy.objects.create(organization=world.organization, hours=0)
+    held = StoredConfiguration.objects.create(
+        gateway=gateway, digest="0" * 64, name="config.xml", kind="text", size=1, contents=b"x",
+        settings=b"x",
+    )  # fmt: skip
+    GatewayBackup.objects.create(
+        gateway=gateway, state="stored", configuration=held, taken=timezone.now()
+    )
     return gateway, Change.objects.create(**of)
 
 
@@ -357,6 +372,9 @@ def add_rows(world: World, root: User) -> None:
         "gateways": gateway.pk,
         "discovery/scan": scan_of(world).pk,
         "gateway-vpn/changes": change.pk,
+        "gateway-backups": GatewayBackup.objects.get().pk,
+        "gateway-backup-policies": GatewayBackupPolicy.objects.get().pk,
+        "{other}": GatewayBackup.objects.get().pk,
         "change-sets": ChangeSet.objects.get().pk,
         "modules/org": organization.pk,
         "{app_label}": "config",
@@ -367,6 +385,8 @@ def add_rows(world: World, root: User) -> None:
         "{vendor}": "opnsense",
         "{area}": "firewall",
         "{feature}": "opnsense.firewall.alias",
+        "{part}": "log",
+        "{tool}": "ping",
     }
     add_exact(world, supervisor, cert, device)
     for name in ("checksum", "download-config", "report-status", "update-info"):

@@ -19,7 +19,7 @@ from controller.configs.models import Config, Rollout, Snapshot, Template
 from controller.connections.models import Command, Credentials, Terminal, TerminalPart
 from controller.firmware.models import ConfigurationBackup
 from controller.vpn.models import Vpn, VpnClient
-from networks.gateways.models import Change
+from networks.gateways.models import Change, StoredConfiguration
 from supervisor_proxy.models import (
     IngressSession,
     RememberedAnswer,
@@ -106,6 +106,8 @@ def ingredients(row: Snapshot, marker: str) -> dict[str, Any]:
 # Where a marker goes in fields that hold something of their own.
 SPECIAL: Mapping[tuple[type[Model], str], Callable[[Any, str], Any]] = {
     (Command, "input"): lambda _, marker: {"password": marker, "confirm_password": marker},
+    (StoredConfiguration, "contents"): lambda _, marker: f"<key>{marker}</key>".encode(),
+    (StoredConfiguration, "settings"): lambda _, marker: marker.encode(),
     (Credentials, "params"): lambda _, marker: {
         "username": "root", "password": marker, "key": marker,
     },

@@ -15,3 +15,15 @@ def archive_response(name: str, archive: bytes) -> HttpResponse:
             "Content-Disposition": f"attachment; filename={get_valid_filename(name)}.tar.gz",
         },
     )
+
+
+def file_response(name: str, contents: bytes) -> HttpResponse:
+    """Return contents as a download that no browser shows or keeps."""
+    return HttpResponse(
+        contents,
+        content_type="application/octet-stream",
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": f"attachment; filename={get_valid_filename(name)}",
+        },
+    )

@@ -28,6 +28,25 @@ UCI_QUOTE = "'\\''"
 ASSIGNMENT = re.compile(
     r"^(\s*(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[=:]\s*)(?!{{)(\S[^\n]*)$", re.MULTILINE
 )
+# A setting in XML, as a word of a command line, and in JSON.
+XML_ELEMENT = re.compile(
+    r"(?P<head><(?P<name>[\w.-]+)(?:\s[^<>]*)?>)(?P<value>[^<]+|<!\[CDATA\[.*?\]\]>)(?P<tail></(?P=name)>)",
+    re.DOTALL,
+)
+WORD_VALUE = re.compile(
+    r"(?P<head>(?<=[\s(])(?P<name>[a-zA-Z][\w.-]*)=)"
+    r"(?P<value>\"(?:[^\"\\]|\\.)*\"|[^\s\"]+)(?P<tail>)",
+    re.DOTALL,
+)
+JSON_VALUE = re.compile(
+    r'(?P<head>"(?P<name>[\w.-]+)":\s*")(?P<value>(?:[^"\\]|\\.)+)(?P<tail>")'
+)
+# Names of secrets that only configurations of gateways have: hashes, private keys, communities.
+CONFIGURED_SECRET = re.compile(
+    r"(^|_)(prv|privkey|bindpw|hash|rocommunity|rwcommunity|community|otp_seed|seed|tls|apikeys"
+    r"|sharedkey|psks?|presharedkey|authkey|radius_key|wpa2?_key)$|passwd|_hash$",
+    re.IGNORECASE,
+)
 # Long enough not to hide every "1" and "lan" of a file because a password is as short.
 SHORTEST = 4
 # What tells two entries of a list apart, so that one that moved keeps its own secrets.
@@ -77,6 +96,25 @@ def masked_text(text: str, secrets: Iterable[str] = ()) -> str:
         for written in {secret, secret.replace("'", UCI_QUOTE)}:
             text = text.replace(written, MASK)
     return _masked_lines(text)
+
+
+def masked_configuration(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return a gateway's configuration without its secrets, line for line.
+
+    Texts of UCI, RouterOS exports, XML and JSON; `secrets` are masked wherever they stand.
+    """
+    text = masked_text(text, secrets)
+    for pattern in (XML_ELEMENT, WORD_VALUE, JSON_VALUE):
+        text = pattern.sub(_configured, text)
+    return text
+
+
+def _configured(found: re.Match[str]) -> str:
+    name = found["name"].replace("-", "_")
+    is_secret = looks_secret(name) or CONFIGURED_SECRET.search(name)
+    if not is_secret or found["value"].strip("\"' ") in {"", "yes", "no", "true", "false"}:
+        return found[0]
+    return f"{found['head']}{MASK}{found['tail']}"
 
 
 def masked_document(text: str) -> str:

@@ -5,7 +5,14 @@ from uuid import UUID
 from celery import shared_task
 
 from networks.gateways.models import Change, ChangeSet
-from networks.gateways.rules import change_sets, execution, gateways, reconciliation, scheduling
+from networks.gateways.rules import (
+    backup_queue,
+    change_sets,
+    execution,
+    gateways,
+    reconciliation,
+    scheduling,
+)
 
 
 @shared_task(name="networks.tasks.apply_change")
@@ -40,6 +47,18 @@ def reconcile_changes() -> int:
 def expire_changes() -> int:
     """Expire stale changes."""
     return scheduling.expire()
+
+
+@shared_task(name="networks.tasks.back_up_gateways")
+def back_up_gateways() -> int:
+    """Take the backups of gateways that are due."""
+    return backup_queue.run_due()
+
+
+@shared_task(name="networks.tasks.prune_gateway_backups")
+def prune_gateway_backups() -> int:
+    """Delete backups that are older, or more, than their policies keep."""
+    return backup_queue.prune_all()
 
 
 @shared_task(name="networks.tasks.poll_gateways")

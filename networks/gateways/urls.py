@@ -6,6 +6,10 @@ from networks.gateways.engine.features import AREAS, VENDORS
 
 gateways = SimpleRouter()
 gateways.register("change-sets", views.ChangeSetViewSet, basename="change-set")
+gateways.register("gateway-backups", views.BackupViewSet, basename="gateway-backup")
+gateways.register(
+    "gateway-backup-policies", views.BackupPolicyViewSet, basename="gateway-backup-policy"
+)
 gateways.register("gateways", views.GatewayViewSet, basename="gateway")
 
 # The same views serve every vendor and area. Some URLs contain the site.
@@ -15,6 +19,7 @@ of_site = (
     rf"^api/v1/gateway-(?P<area>{'|'.join(AREAS)})/(?P<controller_id>[0-9a-f-]{{36}})"
     r"/sites/(?P<site_id>[0-9a-f-]{36})/changes"
 )
+a_gateway = r"^api/v1/gateways/(?P<gateway_id>[0-9a-f-]{36})"
 a_change = r"^api/v1/gateway-vpn/changes/(?P<pk>[0-9a-f-]{36})"
 feature = r"/(?P<feature>[a-z0-9_.]{1,128})/?$"
 
@@ -37,9 +42,12 @@ urlpatterns = [
     re_path(rf"{a_change}/stage-again/?$", views.StageAgainView.as_view()),
     re_path(rf"{a_change}/submit/?$", views.SubmitView.as_view()),
     re_path(
-        rf"^api/v1/gateways/(?P<gateway_id>[0-9a-f-]{{36}})/live{feature}",
+        rf"{a_gateway}/live{feature}",
         views.LiveView.as_view(),
     ),
+    re_path(rf"{a_gateway}/status/?$", views.StatusView.as_view()),
+    re_path(rf"{a_gateway}/status/(?P<part>[a-z]{{1,32}})/?$", views.StatusPartView.as_view()),
+    re_path(rf"{a_gateway}/(?P<tool>ping|traceroute)/?$", views.ToolView.as_view()),
     *(
         re_path(rf"^api/v1/{kind}/?$", views.KindView.as_view(), {"kind": kind})
         for kind in views.KINDS

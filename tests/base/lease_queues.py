@@ -13,7 +13,7 @@ from controller.connections.models import Command
 from controller.discovery.models import Scan
 from controller.firmware.models import Upgrade
 from controller.notifications.models import Delivery, Notice, Notification, Webhook
-from networks.gateways.models import Change, Gateway
+from networks.gateways.models import Change, Gateway, GatewayBackup
 from supervisor_proxy.models import (
     BackupPlan,
     StoredBackup,
@@ -105,6 +105,14 @@ def gateway_change() -> Change:
     )  # fmt: skip
 
 
+def gateway_backup() -> GatewayBackup:
+    gateway = Gateway.objects.create(
+        organization=factories.organization(), name="edge", vendor="opnsense",
+        url="https://192.0.2.1",
+    )  # fmt: skip
+    return GatewayBackup.objects.create(gateway=gateway)
+
+
 def upgrade() -> Upgrade:
     return Upgrade.objects.create(
         device=factories.device(factories.organization()), image_name="sysupgrade.bin",
@@ -122,6 +130,7 @@ NEW: dict[str, Callable[[], Leased]] = {
     "imports": table_import,
     "upgrades": upgrade,
     "gateway_changes": gateway_change,
+    "gateway_backups": gateway_backup,
     "bulk_rows": bulk_row,
     "scans": scan,
     "commands": command,
@@ -136,6 +145,7 @@ ENDINGS: dict[str, dict[str, Any]] = {
     "imports": {"state": TableImport.State.DONE},
     "upgrades": {"state": Upgrade.State.CONFIRMED},
     "gateway_changes": {"state": Change.State.APPLIED},
+    "gateway_backups": {"state": GatewayBackup.State.FAILED},
     "bulk_rows": {"state": DeviceBatchRow.State.DONE},
     "scans": {"state": Scan.State.COMPLETED},
     "commands": {"status": Command.Status.SUCCESS},

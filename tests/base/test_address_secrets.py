@@ -47,6 +47,7 @@ STAY_HERE = {
     "firmware.ConfigurationBackup": "is shown here",
     "discovery.Scan": "is the scan's own, which is never changed",
     "networks.Change": "goes to the gateway",
+    "networks.StoredConfiguration": "goes back to its gateway, when somebody restores it",
     "networks.JoinCode": "what devices join with here",
     "networks.Node": "is fetched by the device",
     "pki.Ca": "signs here",

@@ -113,6 +113,7 @@ def printed_names(call: Call, version: str) -> set[str]:
     menu = call.id.rpartition(".")[0]
     calls = call.contract.by_id
     found = {".id", ".nextid", "comment", "dynamic", "invalid", "disabled"}
+    found |= set(call.told.get("answer", {}).get("fields", []))
     for verb in ("list", "read", "create", "set", "update"):
         if one := calls.get(f"{menu}.{verb}"):
             found |= set(one.told.get("answer", {}).get("fields", []))
@@ -197,7 +198,8 @@ def openwrt(call: Call, told: Any, body: Any, version: str) -> Iterator[str]:
     (body,) = data or [{}]
     yield from in_words({n: one for n, one in told.items() if n[0] != "<"}, body, "")
     if call.id not in OPEN:
-        yield from (f".{name}: unknown" for name in body.keys() - told.keys())
+        known = {name.removesuffix("[]") for name in told}
+        yield from (f".{name}: unknown" for name in body.keys() - known)
 
 
 def in_words(shapes: Mapping[str, Any], body: Any, at: str) -> Iterator[str]:

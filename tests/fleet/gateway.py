@@ -156,6 +156,9 @@ class StandIn(Appliance):
 
     def answer(self, request: Request) -> Answer:
         body, status = self.tell(request)
+        if isinstance(body, bytes):
+            self.current = None
+            return status, "application/octet-stream", body
         self.judge_answer(f"{request.method} {request.path}", status, body)
         return status, "" if status == 204 else JSON, "" if status == 204 else json.dumps(body)
 

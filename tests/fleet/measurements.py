@@ -43,8 +43,49 @@ def answers(vendor: str, counters: Counters) -> dict[str, Any]:
                  "mac-address": HOST.upper(), "interface-name": "ge-0/0/1"},
             ],
             "system/health": [{".id": "*1", "name": "temperature", "value": "41", "type": "C"}],
+            "interface/wifi/registration-table": [
+                {".id": "*1", "interface": "wifi1", "mac-address": HOST.upper(), "ssid": "Office",
+                 "signal": "-52", "bytes": f"{rx},{tx}", "uptime": "1h2m3s"},
+            ],
+            "interface/wireless/registration-table": [],
+            "ppp/active": [
+                {".id": "*1", "name": "anna", "service": "l2tp", "address": "10.8.0.5",
+                 "uptime": "5m"},
+            ],
+            "ip/ipsec/active-peers": [
+                {".id": "*1", "remote-address": "198.51.100.9", "state": "established",
+                 "rx-bytes": str(rx), "tx-bytes": str(tx), "uptime": "2h"},
+            ],
+            "log": [
+                {".id": "*1", "time": "nov/26 12:00:00", "topics": "system,info",
+                 "message": "router rebooted"},
+                {".id": "*2", "time": "nov/26 12:00:05", "topics": "dhcp,info",
+                 "message": "lease assigned"},
+            ],
         },
         "openwrt": lambda: {
+            "network.interface dump": {
+                "interface": [
+                    {"interface": "wan", "up": True, "proto": "dhcp", "device": "wan",
+                     "uptime": 4000, "ipv4-address": [{"address": "192.0.2.1", "mask": 24}],
+                     "route": [{"target": "::", "mask": 0, "nexthop": "2001:db8::1"}]},
+                    {"interface": "lan", "up": True, "proto": "static", "device": "br-lan"},
+                ],
+            },
+            "luci-rpc getDHCPLeases": {
+                "dhcp_leases": [{"expires": 4000, "hostname": "printer",
+                                 "macaddr": HOST.upper(), "ipaddr": "192.168.1.9"}],
+            },
+            "iwinfo devices": {"devices": ["phy0-ap0"]},
+            "iwinfo info": {"phy": "phy0", "ssid": "Office", "channel": 36},
+            "iwinfo assoclist": {
+                "results": [{"mac": HOST.upper(), "signal": -52, "connected_time": 3723,
+                             "rx": {"bytes": rx, "packets": 1}, "tx": {"bytes": tx}}],
+            },
+            "log read": {
+                "log": [{"msg": "dnsmasq[1]: lease assigned", "id": 1, "priority": 30,
+                         "source": 3, "time": 1_790_000_000_000}],
+            },
             "system info": {
                 "localtime": 1_790_000_000, "uptime": 4000, "load": [32768, 16384, 8192],
                 "memory": {"total": 1000, "free": 100, "shared": 0, "buffered": 50,
@@ -60,6 +101,39 @@ def answers(vendor: str, counters: Counters) -> dict[str, Any]:
             },
         },
         "opnsense": lambda: {
+            "routes/gateway/status": {
+                "items": [{"name": "WAN_DHCP", "address": "192.0.2.254", "status": "none",
+                           "loss": "0.0 %", "delay": "4.2 ms", "stddev": "0.1 ms",
+                           "monitor": "~"}],
+                "status": "ok",
+            },
+            "kea/leases4/search": {
+                "rows": [{"address": "192.168.1.9", "hwaddr": HOST, "valid_lifetime": 4000,
+                          "expire": 1_790_000_000, "hostname": "printer", "state": 0,
+                          "if": "vtnet1", "if_name": "lan", "if_descr": "LAN",
+                          "is_reserved": False, "mac_info": ""}],
+                "total": 1, "stats": {"active": 1, "inactive": 0, "total": 1}, "interfaces": {},
+            },
+            "wireguard/service/show": {
+                "rows": [{"if": "wg0", "ifname": "wg0", "type": "peer", "public-key": "k",
+                          "endpoint": "198.51.100.7:51820", "latest-handshake": 1_790_000_000,
+                          "latest-handshake-age": 60, "peer-status": "online",
+                          "transfer-rx": rx, "transfer-tx": tx}],
+            },
+            "openvpn/service/searchSessions": {
+                "rows": [{"id": "1", "type": "server", "status": "connected",
+                          "common_name": "anna", "real_address": "198.51.100.8:1194",
+                          "virtual_address": "10.8.0.5", "bytes_received": rx, "bytes_sent": tx,
+                          "connected_since": "2026-11-26 12:00:00", "description": ""}],
+                "total": 1,
+            },
+            "ipsec/sessions/searchPhase1": {"rows": [], "total": 0},
+            "diagnostics/log/core/system": {
+                "rows": [{"timestamp": "2026-11-26T12:00:00", "severity": "Notice",
+                          "process_name": "kernel", "pid": "1", "line": "link state is up",
+                          "rnum": 1}],
+                "total": 1, "total_rows": 1, "origin": "system",
+            },
             "diagnostics/system/systemResources": {
                 "memory": {"total": "4000", "used": 1000, "arc": "0"},
             },
@@ -101,12 +175,51 @@ def answers(vendor: str, counters: Counters) -> dict[str, Any]:
                  "inerrs": 0, "outerrs": 0, "collisions": 0, "inbytes": rx, "outbytes": tx,
                  "inpkts": 9, "outpkts": 8},
             ],
+            "status/gateways": [
+                {"id": 0, "name": "WAN_DHCP", "srcip": "192.0.2.1", "monitorip": "192.0.2.254",
+                 "delay": 4.2, "stddev": 0.1, "loss": 0.0, "status": "online",
+                 "substatus": "none"},
+            ],
+            "status/dhcp_server/leases": [
+                {"id": 0, "ip": "192.168.1.9", "mac": HOST, "hostname": "printer", "if": "lan",
+                 "starts": "2026/11/26 12:00:00", "ends": "2026/11/26 14:00:00",
+                 "active_status": "active", "online_status": "active/online", "descr": ""},
+            ],
+            "status/openvpn/servers": [
+                {"id": 0, "name": "remote users", "mode": "server_tls", "port": "1194",
+                 "vpnid": 1, "mgmt": "server1", "routes": [],
+                 "conns": [{"common_name": "anna", "remote_host": "198.51.100.8",
+                            "virtual_addr": "10.8.0.5", "bytes_recv": rx, "bytes_sent": tx,
+                            "connect_time": "2026-11-26 12:00:00"}]},
+            ],
+            "status/ipsec/sas": [],
+            "status/logs/system": [
+                {"id": 0, "text": "Nov 26 12:00:00 fw kernel[1]: link state is up"},
+            ],
             "diagnostics/arp_table": [
                 {"id": 0, "hostname": "", "ip_address": "192.168.1.9", "mac_address": HOST,
                  "interface": "LAN"},
             ],
         },
         "proxmox": lambda: {
+            "nodes/pve/qemu": [
+                {"vmid": 100, "name": "web", "status": "running", "cpu": 0.05, "cpus": 2,
+                 "mem": 1_000_000, "maxmem": 2_000_000, "uptime": 4000},
+            ],
+            "nodes/pve/lxc": [
+                {"vmid": 200, "name": "dns", "status": "stopped", "maxmem": 1_000_000},
+            ],
+            "nodes/pve/storage": [
+                {"storage": "local", "type": "dir", "content": "iso", "active": 1, "enabled": 1,
+                 "used": 300, "total": 1000, "avail": 700},
+            ],
+            "nodes/pve/journal": [
+                "s=1;i=1", "Nov 26 12:00:00 pve pvedaemon[1]: started", "s=1;i=2",
+            ],
+            "cluster/status": [
+                {"id": "node/pve", "name": "pve", "type": "node", "ip": "192.168.1.5",
+                 "online": 1, "local": 1, "nodeid": 0, "level": ""},
+            ],
             "nodes/pve/status": {
                 "uptime": 1_000_000, "cpu": 0.125, "cpuinfo": {"cpus": 8},
                 "memory": {"total": 4000, "used": 3000, "free": 900, "available": 1000},
@@ -114,6 +227,25 @@ def answers(vendor: str, counters: Counters) -> dict[str, Any]:
             },
         },
         "unifi": lambda: {
+            "stat/sta": [
+                {"_id": "d" * 24, "mac": HOST, "ip": "192.168.1.9", "hostname": "phone",
+                 "is_wired": False, "essid": "Office", "ap_mac": "02:00:00:00:00:02",
+                 "signal": -52, "rx_bytes": rx, "tx_bytes": tx, "uptime": 3723,
+                 "network": "LAN"},
+                {"_id": "e" * 24, "mac": "02:00:00:00:00:98", "ip": "192.168.1.8",
+                 "name": "printer", "is_wired": True, "use_fixedip": True, "network": "LAN",
+                 "uptime": 9000},
+            ],
+            "stat/health": [
+                {"subsystem": "wan", "status": "ok", "wan_ip": "192.0.2.1"},
+                {"subsystem": "www", "status": "ok", "latency": 4, "drops": 0},
+                {"subsystem": "vpn", "status": "ok", "remote_user_num_active": 1,
+                 "site_to_site_num_active": 2},
+            ],
+            "stat/event": [
+                {"key": "EVT_WU_Connected", "msg": "phone has connected to Office",
+                 "time": 1_790_000_000_000},
+            ],
             "stat/device": [
                 {"_id": "a" * 24, "mac": MAC, "name": "gateway", "type": "udm", "state": 1,
                  "ip": "192.168.1.1", "uptime": 1_000_000, "num_sta": 12,
@@ -129,6 +261,28 @@ def answers(vendor: str, counters: Counters) -> dict[str, Any]:
             ],
         },
         "omada": lambda: {
+            "gateways/02-00-00-00-00-01/wan-status": [
+                {"name": "WAN1", "status": 1, "internetState": 1, "ip": "192.0.2.1",
+                 "mac": MAC.replace(":", "-"), "rx": rx, "tx": tx, "rxErrorPkts": 0,
+                 "txErrorPkts": 0, "latency": 4, "loss": 0.0},
+            ],
+            "setting/service/dhcp/user-list": [
+                {"ipAddress": "192.168.0.9", "macAddress": "02-00-00-00-00-99",
+                 "name": "printer", "leftLeaseTime": "1h 2m", "status": 0, "type": 1},
+            ],
+            "clients": [
+                {"mac": "02-00-00-00-00-99", "name": "phone", "ip": "192.168.0.9",
+                 "connectType": 1, "ssid": "Office", "apName": "ap-hall", "rssi": -52,
+                 "networkName": "LAN", "trafficDown": tx, "trafficUp": rx, "uptime": 3723},
+            ],
+            "setting/vpn/stats/tunnel": [
+                {"vpnName": "branch", "remoteIp": "198.51.100.9", "downBytes": rx,
+                 "upBytes": tx, "uptime": "2h"},
+            ],
+            "logs/events": [
+                {"id": "1", "key": "x", "module": "Client", "time": 1_790_000_000_000,
+                 "content": "phone is connected"},
+            ],
             "devices": [
                 {"mac": "02-00-00-00-00-01", "name": "gateway", "type": "gateway", "status": 1,
                  "cpuUtil": 9, "memUtil": 33, "uptime": "10day(s) 2h 3m 4s"},

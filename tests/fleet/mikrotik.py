@@ -10,6 +10,9 @@ from typing import Any
 
 from tests.fleet.gateway import StandIn, Told
 from tests.fleet.http import Request
+from tests.fleet.routeros_export import commands, export
+from tests.fleet.routeros_tools import printed as told_by
+from tests.fleet.routeros_tools import sentences
 
 # What fresh settings hold besides flags that are off.
 SETTINGS: dict[str, dict[str, str]] = {
@@ -178,7 +181,9 @@ class MikroTik(StandIn):
             self.is_locked = self.locks_out
 
     def call(self, path: str, values: dict[str, str]) -> None:
-        if path in REBOOTS:
+        if path == "system/reset-configuration":
+            self.reset(values["run-after-reset"])
+        elif path in REBOOTS:
             self.booted += 1
         elif path in {"system/backup/save", "export"}:
             self.last += 1
@@ -190,6 +195,21 @@ class MikroTik(StandIn):
             self.note(path)
             return
         self.writes.append(path)
+
+    def export(self) -> str:
+        return export(f"of RouterOS {self.version}, {self.booted}", self.settings, self.menus)
+
+    def reset(self, name: str) -> None:
+        """Erase the configuration, and run the export of this name."""
+        (file,) = (row for row in self.menus["file"].values() if row["name"] == name)
+        self.menus, self.settings = self.fresh()
+        for menu, verb, row in commands(file["contents"]):
+            if verb == "set":
+                self.settings[menu] = row
+            else:
+                self.last += 1
+                self.menus[menu][f"*{self.last:X}"] = row
+        self.booted += 1
 
     # --- REST
 
@@ -216,11 +236,12 @@ class MikroTik(StandIn):
 
     def rest(self, method: str, path: str, values: dict[str, str]) -> Told:
         menu, _, last = path.rpartition("/")
+        found: Any = []
         if method == "GET" and last.startswith("*"):
             row = self.one(menu, last)
             return row, 200
         if method == "GET":
-            found: Any = self.rows(path)
+            found = self.rows(path)
             single = path in self.settings or path == "system/resource"
             return (found[0] if single else found), 200
         if method == "PUT":
@@ -231,11 +252,13 @@ class MikroTik(StandIn):
         if method == "DELETE":
             self.remove(menu, last)
             return {}, 204
-        if last == "set":
+        if (told := told_by(self, path, values)) is not None:
+            found = told
+        elif last == "set":
             self.put(menu, values.pop(".id", ""), values)
         else:
             self.call(path, values)
-        return [], 200
+        return found, 200
 
     def one(self, menu: str, target: str) -> dict[str, str]:
         for row in self.rows(menu):
@@ -313,12 +336,15 @@ class MikroTik(StandIn):
             if verb == "print":
                 asked = [w[5:] for w in sentence if w.startswith(("?.id=", "?=.id="))]
                 rows = [r for r in self.rows(menu) if not asked or r.get(".id") in asked]
-                whole: Any = rows if call.id.endswith(".list") else [*rows, {}][0]
+                whole: Any = (
+                    rows
+                    if call.told.get("answer", {}).get("json") == "array"
+                    else [*rows, {}][0]
+                )
                 self.judge_answer(command, 200, whole)
-                return [
-                    *(["!re", *(f"={n}={v}" for n, v in r.items())] for r in rows),
-                    ["!done"],
-                ]
+                return sentences(rows)
+            if (answer := told_by(self, command, told)) is not None:
+                return sentences(answer)
             if verb == "add":
                 return [["!done", f"=ret={self.add(menu, told)}"]]
             if verb == "set":

@@ -6,18 +6,34 @@ anonymous sections are named by their place and their kind, so that names are an
 """
 
 import asyncio
+import base64
 import copy
 import hashlib
+import io
 import secrets
+import shlex
+import tarfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from controller.base.archive import unpacked
 from tests.fleet.gateway import StandIn, Told
 from tests.fleet.http import Request
 
 OK, INVALID, NO_METHOD, NOT_FOUND, NO_DATA, DENIED = 0, 2, 3, 4, 5, 6
+NOT_SUPPORTED = 8
+# What its commands print.
+PRINTED = {
+    "/bin/ping": "64 bytes from {host}: seq=0 ttl=64 time=1.250 ms\n",
+    "/usr/bin/traceroute": " 1  192.0.2.254  0.400 ms\n 2  {host}  12.500 ms\n",
+}
+ARP = """IP address       HW type     Flags       HW address            Mask     Device
+192.168.1.9      0x1         0x2         02:00:00:00:00:99     *        br-lan
+"""
+# rpcd tells no larger file.
+LARGEST_READ = 256 * 1024
 PACKAGES = ("dhcp", "firewall", "network", "system", "wireless")
 Sections = dict[str, dict[str, Any]]
 Edit = Callable[[Sections], None]
@@ -33,6 +49,8 @@ class OpenWrt(StandIn):
         self.put("system", "system", hostname="OpenWrt", timezone="UTC")
         self.put("system", "timeserver", "ntp", enabled="1", server=["0.openwrt.pool.ntp.org"])
         self.put("network", "interface", "lan", proto="static", ipaddr="192.168.1.1")
+        # Files besides those of uci.
+        self.disk: dict[str, bytes] = {}
         # Staged changes by session.
         self.sessions: dict[str, list[tuple[str, Edit]]] = {}
         # State to roll back to, the applying session, and the deadline.
@@ -110,6 +128,8 @@ class OpenWrt(StandIn):
             fault = {"code": -32002, "message": "Access denied"}
             return {"jsonrpc": "2.0", "id": 1, "error": fault}, 200
         work = getattr(self, f"{name}_{method}".replace("-", "_").replace(".", "_"), None)
+        if work is None and f"{name} {method}" in self.measured:
+            return reply(OK, self.measured[f"{name} {method}"]), 200
         return (work(session, args) if work else reply(NO_METHOD)), 200
 
     async def respond(self, request: Request, writer: asyncio.StreamWriter) -> None:
@@ -183,7 +203,47 @@ class OpenWrt(StandIn):
         del self.sessions[session]
         return reply(OK)
 
+    def archive(self) -> bytes:
+        """Return what sysupgrade backs up, as it is: a tar.gz with the time in it."""
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+            for package in self.files:
+                info = tarfile.TarInfo(f"etc/config/{package}")
+                data = self.text(package).encode()
+                info.size, info.mtime = len(data), int(time.time())
+                tar.addfile(info, io.BytesIO(data))
+        return stream.getvalue()
+
+    def file_exec(self, _session: str, args: Any) -> Any:
+        words = args.get("params", [])
+        if (text := PRINTED.get(args.get("command", ""))) is not None:
+            told = text.format(host=words[-1])
+            return reply(OK, {"code": 0, "stdout": told, "stderr": ""})
+        if args.get("command") != "/sbin/sysupgrade" or len(words) != 2:
+            return reply(DENIED)
+        if words[0] == "-b":
+            self.disk[words[1]] = self.archive()
+        else:
+            for one in unpacked(self.disk[words[1]]):
+                self.files[one.path.rpartition("/")[2]] = parsed(one.contents.decode())
+            self.writes.append("sysupgrade -r")
+        return reply(OK, {"code": 0, "stdout": "", "stderr": ""})
+
+    def file_write(self, _session: str, args: Any) -> Any:
+        old = self.disk.get(args["path"], b"") if args.get("append") else b""
+        self.disk[args["path"]] = old + base64.b64decode(args["data"])
+        return reply(OK)
+
+    def file_remove(self, _session: str, args: Any) -> Any:
+        return reply(OK if self.disk.pop(args["path"], None) is not None else NOT_FOUND)
+
     def file_read(self, _session: str, args: Any) -> Any:
+        if (held := self.disk.get(args["path"])) is not None:
+            if len(held) >= LARGEST_READ:
+                return reply(NOT_SUPPORTED)
+            return reply(OK, {"data": base64.b64encode(held).decode()})
+        if args.get("path") == "/proc/net/arp":
+            return reply(OK, {"data": ARP})
         known = args.get("path") == "/proc/sys/kernel/random/boot_id"
         return reply(OK, {"data": f"boot-{self.booted}\n"}) if known else reply(NOT_FOUND)
 
@@ -291,6 +351,22 @@ class OpenWrt(StandIn):
 
 def reply(code: int, data: Any = None) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "result": [code] if data is None else [code, data]}
+
+
+def parsed(text: str) -> Sections:
+    """Read a package as uci reads its file."""
+    found: Sections = {}
+    row: dict[str, Any] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        word, name, *value = shlex.split(line)
+        if word == "config":
+            row = {".type": name, ".anonymous": not value}
+            found[value[0] if value else anonymous(len(found) + 1, name)] = row
+        elif word == "list":
+            row[name] = [*row.get(name, []), value[0]]
+        else:
+            row[name] = value[0]
+    return found
 
 
 def anonymous(place: int, kind: str) -> str:

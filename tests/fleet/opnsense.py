@@ -10,6 +10,7 @@ from typing import Any
 from tests.fleet.contract import numbers
 from tests.fleet.gateway import StandIn, Told, serving
 from tests.fleet.http import HTML, Answer, Request
+from tests.fleet.opnsense_history import OPNsenseHistory
 
 # path of an object type: noun in its calls, and wrapper key of its values
 KINDS = {
@@ -52,13 +53,14 @@ INTERFACES = ("lan", "wan", "opt1")
 BUILT_IN = ("bogons", "sshlockout", "__lan_network")
 
 
-class OPNsense(StandIn):
+class OPNsense(OPNsenseHistory, StandIn):
     """``rows`` is the configuration by type and id."""
 
     vendor, version = "opnsense", "26.7.2"
 
     def __init__(self, *, port: int = 0, version: str = "") -> None:
-        super().__init__(port=port, version=version)
+        OPNsenseHistory.__init__(self)
+        StandIn.__init__(self, port=port, version=version)
         self.rows: dict[str, dict[str, dict[str, Any]]] = {
             kind if len(nouns) == 1 else f"{kind} {wrapper}": {}
             for kind, nouns in KINDS.items()
@@ -89,6 +91,8 @@ class OPNsense(StandIn):
             return True
         if request.method != "POST":
             return False
+        if path.startswith("core/backup/revertBackup"):
+            return True
         return path in REBOOTS or called(path)[1] in {"add", "set", "del"}
 
     def refusal(self) -> Told:
@@ -194,6 +198,10 @@ class OPNsense(StandIn):
         return {"status": "ok"}
 
     def kind(self, path: str, body: dict[str, Any]) -> Told:
+        if path.startswith(("diagnostics/ping/", "diagnostics/traceroute/")):
+            return self.pinged(path, body), 200
+        if path.startswith("core/backup/"):
+            return self.backup(path.removeprefix("core/backup/"))
         kind, verb, noun, target = called(path)
         if verb == "moveRuleBefore":
             return self.move(kind, *target.split("/")), 200

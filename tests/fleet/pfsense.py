@@ -1,7 +1,11 @@
 """Stand-in pfSense with the REST API package: objects numbered by position."""
 
 import base64
+import hashlib
+import json
+import shlex
 from typing import Any
+from xml.sax.saxutils import escape, unescape
 
 from tests.fleet.contract import holds
 from tests.fleet.gateway import StandIn, Told
@@ -56,6 +60,8 @@ class PfSense(StandIn):
         ]  # fmt: skip
         self.settings = {name: dict(row) for name, row in SETTINGS.items()}
         self.last = 1_700_000_000
+        # Of its shell.
+        self.files: dict[str, bytes] = {}
         self.names_interfaces_by = "id"
         # How often it is asked until what has changed is reloaded.
         self.reloads_for = self.reloading = 0
@@ -184,6 +190,11 @@ class PfSense(StandIn):
         return {n: f.get("default", EMPTY.get(f["type"])) for n, f in there.items()}
 
     def do(self, method: str, path: str, sent: dict[str, Any]) -> Told:
+        if path == "diagnostics/ping":
+            told = f"64 bytes from {sent['host']}: icmp_seq=0 ttl=64 time=1.250 ms\n"
+            return said(200, {"output": told, "result_code": 0})
+        if path == "diagnostics/command_prompt":
+            return said(200, self.shell(sent["command"]))
         if method == "PATCH" and path in BY_NAME:
             row = next(one for one in self.rows[path] if one["id"] == sent["id"])
             row.update(sent)
@@ -197,6 +208,49 @@ class PfSense(StandIn):
             return said(404, None, "ENDPOINT_NOT_FOUND")
         self.writes.append(f"{method} {path}")
         return said(200, {})
+
+    def configuration(self) -> bytes:
+        """Return config.xml, with what it holds as one element a list."""
+        known = json.dumps({"rows": self.rows, "settings": self.settings}, indent=1)
+        return f'<?xml version="1.0"?>\n<pfsense>{escape(known)}</pfsense>\n'.encode()
+
+    def shell(self, command: str) -> dict[str, Any]:
+        """Do the commands that the portal runs on the firewall; it has no other ones."""
+        self.files["/conf/config.xml"] = self.configuration()
+        output = ""
+        for one in command.split(" && "):
+            name, *words = shlex.split(one)
+            work = getattr(self, f"shell_{name}", None)
+            if work is None:
+                return {"output": f"{name}: not found\n", "result_code": 127}
+            output = work(words) or output
+        return {"output": output, "result_code": 0}
+
+    def shell_openssl(self, words: list[str]) -> str:
+        if "-d" not in words:
+            return base64.b64encode(self.files[words[-1]]).decode()
+        self.files[words[-1]] = base64.b64decode(self.files[words[words.index("-in") + 1]])
+        return ""
+
+    def shell_printf(self, words: list[str]) -> None:
+        _, text, _, name = words
+        self.files[name] = self.files.get(name, b"") + text.encode()
+
+    def shell_sha256(self, words: list[str]) -> str:
+        return hashlib.sha256(self.files[words[-1]]).hexdigest() + "\n"
+
+    def shell_cp(self, words: list[str]) -> None:
+        self.load(self.files[words[0]])
+        self.writes.append(f"cp {words[1]}")
+
+    def shell_rm(self, words: list[str]) -> None:
+        for word in words:
+            self.files.pop(word, None)
+
+    def load(self, contents: bytes) -> None:
+        text = contents.decode().partition("<pfsense>")[2].partition("</pfsense>")[0]
+        known = json.loads(unescape(text))
+        self.rows, self.settings = known["rows"], known["settings"]
 
     def refusal(self) -> Told:
         return said(400, None, "FIELD_INVALID_CHOICE")

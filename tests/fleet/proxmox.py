@@ -120,6 +120,7 @@ class Proxmox(StandIn):
         if path in self.settings:
             return {"data": self.settings[path]}, 200
         told: dict[str, Any] = {
+            **self.measured,
             "version": {"version": self.version, "release": self.version[:3]},
             "nodes": [{"node": "pve", "status": "online"}],
             "cluster/resources": [

@@ -1,5 +1,6 @@
 """Stand-in UniFi OS console with the integration API and the older one."""
 
+import hashlib
 import secrets
 import uuid
 from copy import deepcopy
@@ -70,6 +71,11 @@ class UniFi(StandIn):
             "device_macs": [],
         }
 
+    @property
+    def backup(self) -> bytes:
+        """Return its own backup, which it encrypts."""
+        return hashlib.sha512(repr(self.rows).encode()).digest() * 20
+
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
         if feature.noun == "device":
             name, _, part = target.partition(":")
@@ -96,7 +102,7 @@ class UniFi(StandIn):
             return refused(path, problems[0])
         if path.startswith("integration/v1/"):
             return self.official(request, path.removeprefix("integration/v1/"))
-        if path.startswith("v2/"):
+        if path.startswith(("v2/", "dl/")):
             return self.newer(request, path.removeprefix("v2/api/site/default/"))
         return self.older(request, path.removeprefix("api/s/default/"))
 
@@ -220,6 +226,8 @@ class UniFi(StandIn):
 
     def command(self, manager: str, sent: dict[str, Any]) -> Told:
         command = sent.get("cmd")
+        if (manager, command) == ("backup", "backup"):
+            return wrapped([{"url": f"/dl/autobackup/{self.version}.unf"}]), 200
         if command == "forget-sta":
             users = self.rows["user"]
             gone = [name for name, row in users.items() if row["mac"] in sent["macs"]]
@@ -234,6 +242,8 @@ class UniFi(StandIn):
 
     def newer(self, request: Request, path: str) -> Told:
         kind, _, target = path.partition("/")
+        if kind == "dl":
+            return self.backup, 200
         if kind not in NEWER:
             return {"code": "api.err.NotFound"}, 404
         rows = self.rows[kind]

@@ -31,6 +31,7 @@ def applied(change: Change, by: User, **how: Any) -> Change:
 def work_off() -> None:
     """Run the workers until no change is due."""
     for _ in range(100):
+        tasks.back_up_gateways()
         due = Change.objects.filter(state="scheduled").values_list("pk", flat=True)
         if not any(tasks.apply_change(str(pk)) for pk in due):
             return

@@ -30,7 +30,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "firewall": ("read", "write"),
     "firmware": (*CRUD, "upgrade"),
     "floorplan": CRUD,
-    "gateway": CRUD,
+    "gateway": (*CRUD, "secret"),
     "group": CRUD,
     "hypervisor": ("read", "write"),
     "location": CRUD,

@@ -20,12 +20,14 @@ from controller.base.admin import (
 )
 from controller.base.errors import NotPermitted, Refused
 from controller.devices.admin.badges import relative_time
+from networks.gateways.admin.backups import latest_of
 from networks.gateways.admin.change_review import drawer_of
 from networks.gateways.admin.connection_test import UNTESTED, TestedForm, TestsConnection
+from networks.gateways.admin.live import LiveView
 from networks.gateways.admin.stage_change import StageForm, choices, chosen
 from networks.gateways.engine.features import Feature
-from networks.gateways.models import Change, ChangeSet, Gateway
-from networks.gateways.rules import change_sets, changes, transitions
+from networks.gateways.models import Change, ChangeSet, Gateway, GatewayBackup
+from networks.gateways.rules import backups, change_sets, changes, transitions
 from networks.gateways.rules import gateways as rules
 from networks.gateways.rules.visits import read_live
 
@@ -67,7 +69,7 @@ class GatewayForm(TestedForm, RuleForm):
 
 
 @admin.register(Gateway)
-class GatewayAdmin(TestsConnection, RuleAdmin):
+class GatewayAdmin(LiveView, TestsConnection, RuleAdmin):
     empty_hint = "Changes of a vendor gateway are staged and reviewed before they are applied. Add its address and API key."
     search_rank = 2
     search_icon = "router"
@@ -122,6 +124,9 @@ class GatewayAdmin(TestsConnection, RuleAdmin):
             path("<uuid:pk>/drawer/", view(self.drawer), name=f"{name}_drawer"),
             path("<uuid:pk>/stage/", view(self.stage), name=f"{name}_stage"),
             path("<uuid:pk>/set/", view(require_POST(self.make_set)), name=f"{name}_set"),
+            path(
+                "<uuid:pk>/back-up/", view(require_POST(self.back_up)), name=f"{name}_back_up"
+            ),
             path("<uuid:pk>/look/", view(require_POST(self.look)), name=f"{name}_look"),
             *super().get_urls(),
         ]
@@ -146,6 +151,8 @@ class GatewayAdmin(TestsConnection, RuleAdmin):
             "every": f"{admin_url(Change, 'changelist')}?gateway__id__exact={gateway.pk}",
             "history": gateway.statuses.all()[:SHOWN_HISTORY],
             "may_look": self.may(request, "update", gateway),
+            "backups": latest_of(gateway),
+            "every_backup": f"{admin_url(GatewayBackup, 'changelist')}?gateway__id__exact={gateway.pk}",
         }
 
     def drawer(self, request: HttpRequest, pk: Any) -> HttpResponse:
@@ -157,6 +164,15 @@ class GatewayAdmin(TestsConnection, RuleAdmin):
         gateway = self.row_for(request, str(pk), "update")
         try:
             rules.look(gateway)
+        except Refused as error:
+            self.message_user(request, str(error), "error")
+        return HttpResponseRedirect(admin_url(Gateway, "change", gateway.pk))
+
+    def back_up(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        gateway, user = self.row_for(request, str(pk), "update"), request.user
+        try:
+            backups.request_backup(gateway, by=user)  # type: ignore[arg-type]
+            self.message_user(request, "A backup is being taken; it is stored in a moment.")
         except Refused as error:
             self.message_user(request, str(error), "error")
         return HttpResponseRedirect(admin_url(Gateway, "change", gateway.pk))

@@ -31,7 +31,8 @@ def choices(user: Any, gateway: Gateway) -> list[tuple[str, list[dict[str, Any]]
         return []
     areas: dict[str, list[dict[str, Any]]] = {}
     for key, one in FEATURES.items():
-        if key != one.key or one.vendor != gateway.vendor or not _may(user, gateway, one):
+        is_listed = key == one.key and one.vendor == gateway.vendor and not one.restores
+        if not is_listed or not _may(user, gateway, one):
             continue
         verbs = [(f"{key}:{verb}", button_of(one, verb)) for verb in one.operations]
         shown = {"feature": one, "title": capfirst(one.title), "operations": verbs}

@@ -1,6 +1,6 @@
 from django_filters import rest_framework as filters
 
-from networks.gateways.models import Change, ChangeSet, Gateway
+from networks.gateways.models import Change, ChangeSet, Gateway, GatewayBackup
 
 
 class GatewayFilter(filters.FilterSet):
@@ -37,3 +37,19 @@ class ChangeFilter(filters.FilterSet):
 
     def by_status(self, rows: object, _name: str, value: str) -> object:
         return rows if value == "all" else rows.filter(state=value)  # type: ignore[attr-defined]
+
+
+class BackupFilter(filters.FilterSet):
+    gateway_id = filters.UUIDFilter("gateway_id")
+    organization = filters.UUIDFilter("gateway__organization_id")
+    status = filters.ChoiceFilter(field_name="state", choices=GatewayBackup.State.choices)
+    reason = filters.ChoiceFilter(choices=GatewayBackup.Reason.choices)
+
+    class Meta:
+        model = GatewayBackup
+        fields: list[str] = []
+
+
+class PolicyFilter(filters.FilterSet):
+    organization = filters.UUIDFilter("organization_id")
+    gateway_id = filters.UUIDFilter("gateway_id")

@@ -12,7 +12,15 @@ from rest_framework import serializers
 from controller.accounts.api.serializers import VisibleRelatedField
 from controller.accounts.models import Organization, Site
 from networks.gateways.engine.features import MASK
-from networks.gateways.models import Change, ChangeEvent, ChangeSet, Gateway, GatewayStatus
+from networks.gateways.models import (
+    Change,
+    ChangeEvent,
+    ChangeSet,
+    Gateway,
+    GatewayBackup,
+    GatewayBackupPolicy,
+    GatewayStatus,
+)
 from networks.gateways.rules import conflicts, transitions
 from networks.gateways.rules.scheduling import ApplyOptions
 
@@ -252,3 +260,90 @@ class FeatureShape(serializers.Serializer[Any]):
     permission = serializers.CharField()
     catastrophic = serializers.BooleanField()
     operations = serializers.DictField(help_text="JSON Schema of the payload, by operation.")
+
+
+class BackupShape(serializers.ModelSerializer[GatewayBackup]):
+    gateway_id = VisibleRelatedField(source="gateway", queryset=Gateway.objects.all())
+    status = serializers.CharField(source="state", read_only=True)
+    reason = serializers.CharField(read_only=True)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+    created_by = serializers.UUIDField(source="author_id", read_only=True, allow_null=True)
+    file_name = serializers.CharField(
+        source="configuration.name", read_only=True, allow_null=True, default=None
+    )
+    size = serializers.IntegerField(
+        source="configuration.size", read_only=True, allow_null=True, default=None
+    )
+    digest = serializers.CharField(
+        source="configuration.digest", read_only=True, allow_null=True, default=None,
+        help_text="SHA-256 of what it holds: equal for backups without a difference.",
+    )  # fmt: skip
+
+    class Meta:
+        model = GatewayBackup
+        fields = [
+            "id", "gateway_id", "status", "reason", "outcome", "version", "taken", "file_name",
+            "size", "digest", "change_set", "created_by", "created_at",
+        ]  # fmt: skip
+        read_only_fields = ["outcome", "version", "taken", "change_set"]
+
+
+class PolicyShape(serializers.ModelSerializer[GatewayBackupPolicy]):
+    organization_id = VisibleRelatedField(
+        source="organization", queryset=Organization.objects.all()
+    )
+    gateway_id = VisibleRelatedField(
+        source="gateway", queryset=Gateway.objects.all(), required=False, allow_null=True
+    )
+
+    class Meta:
+        model = GatewayBackupPolicy
+        fields = [
+            "id", "organization_id", "gateway_id", "hours", "before_changes", "keep", "days",
+        ]  # fmt: skip
+        validators: list[Any] = []
+
+
+class LineShape(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=["equal", "added", "removed", "changed", "gap"])
+    left_number = serializers.IntegerField(allow_null=True)
+    left = serializers.CharField()
+    right_number = serializers.IntegerField(allow_null=True)
+    right = serializers.CharField()
+
+
+class ComparisonShape(serializers.Serializer[Any]):
+    is_equal = serializers.BooleanField()
+    only_secrets = serializers.BooleanField()
+    added = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    is_cut = serializers.BooleanField()
+    lines = LineShape(many=True)
+
+
+class RestoreShape(serializers.Serializer[Any]):
+    notes = serializers.CharField(max_length=2000, default="", allow_blank=True)
+
+
+class PartShape(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    title = serializers.CharField()
+    columns = serializers.DictField(
+        child=serializers.CharField(), help_text="Titles of the columns, by name."
+    )
+
+
+class PartsShape(serializers.Serializer[Any]):
+    parts = PartShape(many=True)
+    tools = PartShape(many=True)
+
+
+class ToldShape(serializers.Serializer[Any]):
+    part = PartShape()
+    at = serializers.DateTimeField()
+    rows = serializers.ListField(child=serializers.DictField())
+
+
+class ToolShape(serializers.Serializer[Any]):
+    host = serializers.CharField(max_length=253)
+    count = serializers.IntegerField(default=3, min_value=1, max_value=10)

@@ -12,7 +12,18 @@ from networks.gateways.drivers import (
     unifi,
 )
 from networks.gateways.drivers.contract import Endpoint, Gateway
+from networks.gateways.drivers.driver import Driver
+from networks.gateways.engine.live import MEASURED, PARTS
 
+KINDS: tuple[type[Driver], ...] = (
+    mikrotik.MikroTik,
+    omada.Omada,
+    openwrt.OpenWrt,
+    opnsense.OPNsense,
+    pfsense.PfSense,
+    proxmox.Proxmox,
+    unifi.UniFi,
+)
 DRIVERS: Mapping[str, Callable[[Endpoint], Gateway]] = {
     "mikrotik": mikrotik.MikroTik,
     "omada": omada.Omada,
@@ -21,4 +32,9 @@ DRIVERS: Mapping[str, Callable[[Endpoint], Gateway]] = {
     "pfsense": pfsense.PfSense,
     "proxmox": proxmox.Proxmox,
     "unifi": unifi.UniFi,
+}
+# Of each vendor the parts of the live view that it tells, in the order of the page.
+LIVE: Mapping[str, tuple[str, ...]] = {
+    one.vendor: tuple(name for name in PARTS if name in {*MEASURED, *one.live_parts})
+    for one in KINDS
 }

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from controller.base.errors import OutcomeUnknown, Refused, TimedOut, Unreachable
+from networks.gateways.engine.backups import BackupFile
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.live import Asked
 from networks.gateways.engine.measurements import Measured
 
 __all__ = [
@@ -80,6 +82,10 @@ class Gateway(Protocol):
         """Return what the gateway, and each device that it manages, measures."""
         ...
 
+    def live(self, part: str, asked: Asked) -> list[dict[str, Any]]:
+        """Return the rows of a part of the live view; ``asked`` says what a tool is to do."""
+        ...
+
     def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         """Return the ids of the feature's objects. ``within`` may narrow the scope."""
         ...
@@ -111,4 +117,12 @@ class Gateway(Protocol):
 
     def activate(self, feature: Feature) -> None:
         """Activate what was written. Idempotent."""
+        ...
+
+    def back_up(self) -> BackupFile:
+        """Return the whole configuration. Raises ``Rejected`` if it cannot be had."""
+        ...
+
+    def restore(self, backup: BackupFile) -> None:
+        """Put a whole configuration back, and restart. Raises like `write`."""
         ...

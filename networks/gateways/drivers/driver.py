@@ -8,13 +8,23 @@ from typing import Any, ClassVar
 
 from controller.base.errors import Refused
 from networks.gateways.drivers.contract import OutcomeUnknown, Rejected, TimedOut, Unreachable
-from networks.gateways.engine.features import Feature, positions
+from networks.gateways.engine.backups import BackupFile, settings_file
+from networks.gateways.engine.features import ALL, Feature, positions
 from networks.gateways.engine.features.versions import (
     NAMES,
     Version,
     caution,
     is_at_least,
     parsed,
+)
+from networks.gateways.engine.live import (
+    MEASURED,
+    PARTS,
+    Asked,
+    Live,
+    Reader,
+    in_columns,
+    measured_rows,
 )
 from networks.gateways.engine.measurements import Measured
 
@@ -30,6 +40,8 @@ class Driver(ABC):
     """
 
     vendor: ClassVar[str]
+    # What this vendor tells in the live view, besides what every vendor measures.
+    live_parts: ClassVar[Mapping[str, Live]] = {}
     # Whether a write was sent; set by the connection.
     has_sent: bool
 
@@ -50,6 +62,19 @@ class Driver(ABC):
     def measure(self) -> list[Measured]:
         with self._guarded():
             return self._measure()
+
+    def live(self, part: str, asked: Asked) -> list[dict[str, Any]]:
+        """Return the rows of a part of the live view."""
+        with self._guarded():
+            if (reader := self.live_parts.get(part)) is not None:
+                return in_columns(part, reader(self._reader(), asked))
+            if part in MEASURED:
+                return in_columns(part, measured_rows(part, self._measure()))
+            raise Rejected(f"{NAMES[self.vendor]} does not tell its {PARTS[part].title}.")
+
+    @abstractmethod
+    def _reader(self) -> Reader:
+        """Return what the vendor's live parts read with."""
 
     def check(self, feature: Feature, values: Mapping[str, str] | None = None) -> None:
         """Raise ``Rejected`` unless this version supports the feature and properties."""
@@ -138,6 +163,51 @@ class Driver(ABC):
     def activate(self, feature: Feature) -> None:
         with self._guarded():
             self._activate(feature)
+
+    def back_up(self) -> BackupFile:
+        with self._guarded():
+            return self._back_up()
+
+    def restore(self, backup: BackupFile) -> None:
+        self.has_sent = False
+        with self._guarded():
+            try:
+                self._restore(backup)
+            except (Unreachable, TimedOut) as error:
+                if self.has_sent:
+                    raise OutcomeUnknown(str(error)) from error
+                raise
+
+    def _back_up(self) -> BackupFile:
+        """Return the vendor's file; by default what the portal itself can read."""
+        return settings_file(self._settings())
+
+    def _restore(self, backup: BackupFile) -> None:
+        raise Rejected(f"{NAMES[self.vendor]} takes no configuration back over its API.")
+
+    def _settings(self) -> dict[str, Any]:
+        """Read every object of every feature that this version has, without secrets."""
+        found: dict[str, Any] = {}
+        for feature in ALL:
+            is_read = feature.vendor == self.vendor and not feature.action
+            if not is_read or feature.lacking(self.parsed_version, ()):
+                continue
+            try:
+                rows = {one: self.read(feature, one) for one in self.ids(feature, {})}
+            except TimedOut:
+                raise
+            except Refused as error:
+                # An account may not read everything, and an unread part is no empty one.
+                found[feature.key] = f"not read: {error}"
+                continue
+            found[feature.key] = {
+                name: {n: v for n, v in row.items() if n != positions.NAME}
+                for name, row in rows.items()
+                if row is not None
+            }
+        if found and all(isinstance(one, str) for one in found.values()):
+            raise Unreachable(next(iter(found.values())).removeprefix("not read: "))
+        return found
 
     def _put(self, feature: Feature, target: str, position: str) -> None:
         """Move a rule that was just written to a position, unless it is there already."""

@@ -11,15 +11,25 @@ from itertools import pairwise
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from networks.gateways.drivers.contract import Endpoint, OutcomeUnknown, Rejected
+from networks.gateways.drivers.contract import (
+    Endpoint,
+    OutcomeUnknown,
+    Rejected,
+    Unreachable,
+)
 from networks.gateways.drivers.driver import NEW, Driver, if_told
 from networks.gateways.drivers.http import Http, boot, decoded
+from networks.gateways.drivers.live import mikrotik as live
 from networks.gateways.drivers.routeros import PORTS, Binary
 from networks.gateways.drivers.savepoints import Transport, WayBack, moved
+from networks.gateways.engine.backups import TEXT, BackupFile
 from networks.gateways.engine.features import MASK, Feature
+from networks.gateways.engine.live import Reader
 from networks.gateways.engine.measurements import Measured, of_mikrotik
 
 NOT_FOUND = 404
+# The largest file that RouterOS takes as a text, and what a restored export is called.
+LARGEST_FILE, RESTORED = 60_000, "muster-restore.rsc"
 CLOSED = "Session closed"
 # Nouns of features without items of their own: a menu with a single item, and the order of a list.
 SETTINGS, ORDER = "settings", "order"
@@ -57,6 +67,13 @@ class Rest(Http):
     def call(self, path: str, values: Mapping[str, str]) -> None:
         self._tell("POST", path, values)
 
+    def run(self, path: str, values: Mapping[str, str]) -> Rows:
+        """Run a command that changes nothing, and return what it answers."""
+        answer = self.request("POST", path, json=dict(values))
+        self.checked(answer, is_write=False)
+        found = decoded(answer) or []
+        return found if isinstance(found, list) else [found]
+
     def close(self) -> None:
         self._client.close()
 
@@ -77,6 +94,7 @@ def reason(told: Any) -> str:
 
 class MikroTik(Driver):
     vendor: ClassVar[str] = "mikrotik"
+    live_parts = live.PARTS
 
     def __init__(self, endpoint: Endpoint) -> None:
         url = urlsplit(endpoint.url)
@@ -115,6 +133,12 @@ class MikroTik(Driver):
         )
         ports = self._router.rows("interface")
         return [of_mikrotik(self._label(), resource, ports, health, arp, near)]
+
+    def _reader(self) -> Reader:
+        def read(menu: str, values: Mapping[str, str] | None = None) -> Rows:
+            return self._router.rows(menu) if values is None else self._router.run(menu, values)
+
+        return read
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if feature.path:
@@ -197,6 +221,35 @@ class MikroTik(Driver):
         """Confirm guarded writes. All other writes are in effect at once."""
         if feature.has_savepoint:
             self._way_back.confirm(feature)
+
+    def _back_up(self) -> BackupFile:
+        """Return an export, with secrets: RouterOS 6 tells them unless it is asked not to."""
+        words = "/export show-sensitive" if self.parsed_version >= (7,) else "/export"
+        (told,) = self._router.run("execute", {"script": words, "as-string": ""})
+        text = told.get("ret", "")
+        if not text.startswith("#"):
+            raise Unreachable("The router exports nothing: its account needs more policies.")
+        return BackupFile("export.rsc", TEXT, text.encode())
+
+    def _restore(self, backup: BackupFile) -> None:
+        """Reset the router, which runs the export afterwards. Users stay."""
+        if len(backup.contents) > LARGEST_FILE:
+            raise Rejected(
+                f"The export is larger than the {LARGEST_FILE // 1000} kB that RouterOS takes: "
+                "download it and import it on the router."
+            )
+        router, files = self._router, self._router.rows("file")
+        is_on_flash = any(one.get("name") == "flash" for one in files)
+        name = f"flash/{RESTORED}" if is_on_flash else RESTORED
+        for one in files:
+            if one.get("name") == name:
+                router.remove("file", one[".id"])
+        router.add("file", {"name": name, "contents": backup.contents.decode()})
+        router.call(
+            "system/reset-configuration",
+            {"keep-users": "yes", "no-defaults": "yes", "skip-backup": "yes",
+             "run-after-reset": name},
+        )  # fmt: skip
 
     def _list(self, feature: Feature) -> Rows:
         return [row for row in self._router.rows(feature.path) if feature.fits(row)]

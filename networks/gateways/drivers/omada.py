@@ -13,7 +13,9 @@ from urllib.parse import unquote
 from networks.gateways.drivers.contract import Endpoint, OutcomeUnknown, Rejected, Unreachable
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import SHOWN, Http, boot
+from networks.gateways.drivers.live import omada as live
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.live import Reader
 from networks.gateways.engine.measurements import Measured, of_omada
 
 PAGE = 500
@@ -36,6 +38,7 @@ UNITS = {"day": 86400, "h": 3600, "m": 60, "s": 1}
 
 class Omada(Http, Driver):
     vendor: ClassVar[str] = "omada"
+    live_parts = live.PARTS
     pretended = {"errorCode": 0, "result": {"id": "{new}"}}
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -51,6 +54,13 @@ class Omada(Http, Driver):
 
     def _measure(self) -> list[Measured]:
         return of_omada(self._name_of_site, self._list("devices"))
+
+    def _reader(self) -> Reader:
+        def read(path: str, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+            found = self._get(self._place + path, asked)
+            return found if isinstance(found, list) else found.get("data") or []
+
+        return read
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if not feature.path:

@@ -5,6 +5,7 @@ unless ``uci confirm`` comes within half a minute, the router restores what it h
 reloaded a second after the apply, so that it is confirmed only when that is over.
 """
 
+import base64
 import contextlib
 import secrets
 import threading
@@ -21,7 +22,10 @@ from networks.gateways.drivers.contract import (
 )
 from networks.gateways.drivers.driver import Driver, if_told
 from networks.gateways.drivers.http import Http
+from networks.gateways.drivers.live import openwrt as live
+from networks.gateways.engine.backups import ARCHIVE, BackupFile
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.live import Reader
 from networks.gateways.engine.measurements import Measured, of_openwrt
 
 NOBODY = "0" * 32
@@ -37,11 +41,14 @@ WAY_BACK = 30
 STAGING = {("uci", one) for one in ("add", "set", "delete", "rename", "order")}
 # Of services: what the portal comes in by.
 DOORS = {"uhttpd", "rpcd"}
+# What sysupgrade writes, and the bytes of one call: uhttpd takes requests of 64 KiB.
+ARCHIVE_PATH, PART = "/tmp/muster-backup.tar.gz", 24_000  # noqa: S108 - the router's
 BOOT = "/proc/sys/kernel/random/boot_id"
 
 
 class OpenWrt(Http, Driver):
     vendor: ClassVar[str] = "openwrt"
+    live_parts = live.PARTS
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint, "")
@@ -64,6 +71,9 @@ class OpenWrt(Http, Driver):
         told = self._tell("system", "info")
         devices = if_told(lambda: self._tell("network.device", "status"), otherwise={})
         return [of_openwrt(name, told, devices)]
+
+    def _reader(self) -> Reader:
+        return self._tell
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         return str(self._tell("file", "read", {"path": BOOT}).get("data", "")).strip()
@@ -120,6 +130,34 @@ class OpenWrt(Http, Driver):
         except Refused as error:
             raise Unreachable(f"The section could not be named: {error}") from error
         return name
+
+    def _back_up(self) -> BackupFile:
+        self._execute("-b", ARCHIVE_PATH)
+        try:
+            told = self._tell("file", "read", {"path": ARCHIVE_PATH, "base64": True})
+        except Rejected as error:
+            raise Rejected(
+                "The archive has 256 KiB or more, which the router does not tell by ubus."
+            ) from error
+        finally:
+            self._tell("file", "remove", {"path": ARCHIVE_PATH})
+        contents = base64.b64decode(str(told.get("data", "")))
+        return BackupFile("backup.tar.gz", ARCHIVE, contents)
+
+    def _restore(self, backup: BackupFile) -> None:
+        """Unpack the archive over the files, and restart."""
+        for at in range(0, len(backup.contents), PART):
+            part = base64.b64encode(backup.contents[at : at + PART]).decode()
+            sent = {"path": ARCHIVE_PATH, "data": part, "base64": True, "append": at > 0}
+            self._tell("file", "write", sent, is_write=True)
+        self._execute("-r", ARCHIVE_PATH, is_write=True)
+        self._tell("system", "reboot", is_write=True)
+
+    def _execute(self, *words: str, is_write: bool = False) -> None:
+        sent = {"command": "/sbin/sysupgrade", "params": list(words)}
+        told = self._tell("file", "exec", sent, is_write=is_write)
+        if told.get("code"):
+            raise Rejected(f"sysupgrade {words[0]} ends with code {told['code']}.")
 
     def _free_name(self, feature: Feature) -> str:
         taken = self._all(feature)

@@ -12,8 +12,11 @@ from typing import Any, ClassVar
 from networks.gateways.drivers.contract import Endpoint, Rejected, Unreachable
 from networks.gateways.drivers.driver import Driver, if_told
 from networks.gateways.drivers.http import SHOWN, Http, decoded
+from networks.gateways.drivers.live import opnsense as live
+from networks.gateways.engine.backups import TEXT, BackupFile
 from networks.gateways.engine.features import Feature
 from networks.gateways.engine.features.feature import inside
+from networks.gateways.engine.live import Reader
 from networks.gateways.engine.measurements import Measured, of_opnsense
 
 ALL_ROWS = -1
@@ -30,6 +33,7 @@ REFUSED = {"failed", "failure", "error", "not_found"}
 
 class OPNsense(Http, Driver):
     vendor: ClassVar[str] = "opnsense"
+    live_parts = live.PARTS
     pretended = {"result": "saved", "uuid": "{new}", "revision": "{revision}"}
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -65,6 +69,9 @@ class OPNsense(Http, Driver):
         self.checked(answer, is_write=False)
         found = decoded(answer)
         return found if isinstance(found, list) else []
+
+    def _reader(self) -> Reader:
+        return self._ask
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if feature.action.startswith("core/firmware/"):
@@ -170,6 +177,37 @@ class OPNsense(Http, Driver):
             highest = max(int(one.get("sequence") or 0) for one in rows.values())
             sent = {feature.wrapper: {"sequence": str(highest + 100)}}
             self._tell(f"{feature.path}/set{feature.noun}/{target}", sent)
+
+    def _back_up(self) -> BackupFile:
+        return BackupFile("config.xml", TEXT, self._configuration("core/backup/download/this"))
+
+    def _configuration(self, path: str) -> bytes:
+        answer = self.request("GET", path)
+        self.checked(answer, is_write=False)
+        if not answer.content.lstrip().startswith(b"<?xml"):
+            raise Unreachable("The firewall does not give its configuration.")
+        return answer.content
+
+    def _restore(self, backup: BackupFile) -> None:
+        """Go back to the same configuration in the firewall's own history: it takes no other."""
+        known = self._ask("GET", "core/backup/backups/this").get("items") or []
+        same = (
+            str(one["id"])
+            for one in known
+            if int(one.get("filesize") or 0) in {0, len(backup.contents)}
+            and self._configuration(f"core/backup/download/this/{one['id']}") == backup.contents
+        )
+        if (name := next(same, "")) == "":
+            raise Rejected(
+                "This configuration is no longer in the firewall's own history, and its API takes "
+                "none from outside: download it here, and restore it under System > "
+                "Configuration > Backups."
+            )
+        answer = self._tell(f"core/backup/revertBackup/{name}")
+        if not self.rehearses and answer.get("status") != "reverted":
+            raise Rejected(reason(answer))
+        # Services take up the configuration when they start.
+        self._do("core/system/reboot")
 
     def _check_mode(self) -> None:
         """Refuse rules in automatic mode, which stores but does not use them."""

@@ -4,18 +4,23 @@ Objects are numbered by position, so every call looks them up again. Credentials
 user and password or, with the user ``api-key``, a key created under *System → REST API*.
 """
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 from controller.base.outbound.http import Response
-from networks.gateways.drivers.contract import Endpoint, Rejected, TimedOut
+from networks.gateways.drivers.contract import Endpoint, Rejected, TimedOut, Unreachable
 from networks.gateways.drivers.driver import NEW, Driver, if_told
 from networks.gateways.drivers.http import BUSY, REFUSALS, Http, boot, decoded
 from networks.gateways.drivers.labels import Rows, is_ambiguous, name_of, named
+from networks.gateways.drivers.live import pfsense as live
 from networks.gateways.drivers.waiting import is_done_within
+from networks.gateways.engine.backups import TEXT, BackupFile
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.live import Reader
 from networks.gateways.engine.measurements import Measured, of_pfsense
 
 BY_KEY = "api-key"
@@ -37,11 +42,15 @@ OUTBOUND = "firewall/nat/outbound/mapping"
 # Respond only when done: an asynchronous response hides failures.
 AT_ONCE = {"async": False}
 SETTINGS = "settings"
+CONFIGURATION, RESTORED = "/conf/config.xml", "/tmp/muster-restore.xml"  # noqa: S108 - the firewall's
+# Characters of one command.
+PART = 48_000
 UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
 
 
 class PfSense(Http, Driver):
     vendor: ClassVar[str] = "pfsense"
+    live_parts = live.PARTS
     pretended = {"data": {}}
     # 424: a package is missing. 503: busy with another task.
     refusals = REFUSALS | {424}
@@ -76,6 +85,16 @@ class PfSense(Http, Driver):
         return [
             of_pfsense(str(host.get("hostname", "")), self._get("status/system"), ports, arp)
         ]
+
+    def _reader(self) -> Reader:
+        def read(method: str, path: str, sent: Mapping[str, Any]) -> Any:
+            if method == "GET":
+                return self._get(path, sent)
+            answer = self.request(method, path, json=dict(sent))
+            self.checked(answer, is_write=False)
+            return (decoded(answer) or {}).get("data") or {}
+
+        return read
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if "diagnostics/" not in feature.action:
@@ -176,6 +195,44 @@ class PfSense(Http, Driver):
                 raise Rejected("There is no such service.")
         self._tell("POST", feature.action, sent)
         return ""
+
+    def _back_up(self) -> BackupFile:
+        told = self._run(f"openssl base64 -A -in {CONFIGURATION}")
+        contents = base64.b64decode(told)
+        if not contents.lstrip().startswith(b"<?xml"):
+            raise Unreachable("The firewall does not give its configuration.")
+        return BackupFile("config.xml", TEXT, contents)
+
+    def _restore(self, backup: BackupFile) -> None:
+        """Write the configuration in parts, compare it, put it in place, and restart."""
+        told = base64.b64encode(backup.contents).decode()
+        self._run(f"rm -f {RESTORED} {RESTORED}.b64")
+        for at in range(0, len(told), PART):
+            self._run(f"printf %s '{told[at : at + PART]}' >> {RESTORED}.b64", is_write=True)
+        digest = self._run(
+            f"openssl base64 -d -A -in {RESTORED}.b64 -out {RESTORED} && sha256 -q {RESTORED}",
+            is_write=True,
+        ).strip()
+        if not self.rehearses and digest != hashlib.sha256(backup.contents).hexdigest():
+            raise Rejected("The configuration did not arrive whole: nothing was changed.")
+        self._run(
+            f"cp {RESTORED} {CONFIGURATION} && "
+            f"rm -f /tmp/config.cache {RESTORED} {RESTORED}.b64",
+            is_write=True,
+        )
+        self._tell("POST", "diagnostics/reboot", {})
+
+    def _run(self, command: str, *, is_write: bool = False) -> str:
+        """Run a command on the firewall: the package has no call for its configuration."""
+        answer = self.request(
+            "POST", "diagnostics/command_prompt", is_write=is_write, json={"command": command}
+        )
+        self.checked(answer, is_write=is_write, reason=reason(answer))
+        told = (decoded(answer, is_write=is_write) or {}).get("data") or {}
+        if told.get("result_code"):
+            kind = Rejected if is_write else Unreachable
+            raise kind(f"The firewall's shell ends with code {told['result_code']}.")
+        return str(told.get("output") or "")
 
     def _newest(self, feature: Feature, made: Mapping[str, Any]) -> str:
         found = self._rows(feature)

@@ -16,8 +16,10 @@ from networks.gateways.drivers.contract import Endpoint, Rejected, TimedOut
 from networks.gateways.drivers.driver import Driver, if_told
 from networks.gateways.drivers.http import SHOWN, Http, boot, decoded
 from networks.gateways.drivers.labels import is_ambiguous, named
+from networks.gateways.drivers.live import proxmox as live
 from networks.gateways.drivers.waiting import is_done_within
 from networks.gateways.engine.features import Feature
+from networks.gateways.engine.live import Reader
 from networks.gateways.engine.measurements import Measured, of_proxmox
 
 # An error of the API's own code. Of these it is known that nothing was done.
@@ -32,6 +34,7 @@ BY_PLACE = "pos"
 
 class Proxmox(Http, Driver):
     vendor: ClassVar[str] = "proxmox"
+    live_parts = live.PARTS
     pretended = {"data": None}
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -53,6 +56,9 @@ class Proxmox(Http, Driver):
             for name in names
         }
         return of_proxmox(names[0] if names else "", {n: one for n, one in told.items() if one})
+
+    def _reader(self) -> Reader:
+        return self._get
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         """Return the newest task of the action's type, or the node's boot time."""

@@ -86,6 +86,11 @@ class Binary:
     def call(self, path: str, values: Mapping[str, str]) -> None:
         self._talk(f"/{path}", values, is_write=True)
 
+    def run(self, path: str, values: Mapping[str, str]) -> Rows:
+        """Run a command that changes nothing, and return what it answers."""
+        rows, last = self._talk(f"/{path}", values)
+        return rows or [last]
+
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.close()

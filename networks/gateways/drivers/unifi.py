@@ -13,8 +13,11 @@ from networks.gateways.drivers import unifi_devices
 from networks.gateways.drivers.contract import Endpoint, Rejected, Unreachable
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import Http, boot, decoded
+from networks.gateways.drivers.live import unifi as live
+from networks.gateways.engine.backups import OPAQUE, BackupFile, written
 from networks.gateways.engine.features import Feature
 from networks.gateways.engine.features.feature import inside
+from networks.gateways.engine.live import Reader
 from networks.gateways.engine.measurements import Measured, of_unifi
 
 MOST = 200
@@ -31,6 +34,7 @@ PARTS = ("beforeSystemDefined", "afterSystemDefined")
 
 class UniFi(Http, Driver):
     vendor: ClassVar[str] = "unifi"
+    live_parts = live.PARTS
     pretended = {"data": [{}], "vouchers": [{}]}
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -45,6 +49,12 @@ class UniFi(Http, Driver):
 
     def _measure(self) -> list[Measured]:
         return of_unifi(self._site, self._table("stat/device"))
+
+    def _reader(self) -> Reader:
+        def read(path: str, asked: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+            return self._get(f"{self._older}/{path}", asked).get("data") or []
+
+        return read
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if feature.key == "unifi.devices.restart":
@@ -146,6 +156,20 @@ class UniFi(Http, Driver):
             json={"orderedFirewallPolicyIds": sent},
         )  # fmt: skip
         self.checked(answer, is_write=True, reason=reason(answer))
+
+    def _back_up(self) -> BackupFile:
+        """Return the console's own file, and besides it what the portal can read."""
+        answer = self.request(
+            "POST", f"{self._older}/cmd/backup", json={"cmd": "backup", "days": 0}
+        )
+        self.checked(answer, is_write=False)
+        (told,) = (decoded(answer) or {}).get("data") or [{}]
+        where = str(told.get("url", "")).lstrip("/")
+        if not where.startswith("dl/"):
+            raise Unreachable("The console makes no backup.")
+        file = self.request("GET", where)
+        self.checked(file, is_write=False)
+        return BackupFile("network.unf", OPAQUE, file.content, written(self._settings()))
 
     def _known(self, mac: str) -> str:
         """Return the id of a known client; empty if the console has not seen it."""

@@ -13,7 +13,7 @@ from controller.base.events import event_for, publish
 from controller.base.leases import for_each
 from controller.celery import enqueue_on_commit
 from networks.gateways.models import Change, ChangeSet
-from networks.gateways.rules import approvals, changes, scheduling, transitions
+from networks.gateways.rules import approvals, backups, changes, scheduling, transitions
 from networks.gateways.rules.execution import ADVANCE
 from networks.gateways.rules.scheduling import ApplyOptions
 
@@ -146,8 +146,17 @@ def _go_on(row: ChangeSet) -> None:
         return
     elif change.attempt:
         _stop(row, f"{change} did not work: {change.outcome or change.state}")
-    else:
+    elif _is_backed_up(row, change):
         _begin(row, change)
+
+
+def _is_backed_up(row: ChangeSet, change: Change) -> bool:
+    """Return whether the gateway's backup is over; the set goes on when it is."""
+    try:
+        return backups.may_change(row, change.gateway)
+    except Refused as error:
+        _stop(row, str(error))
+        return False
 
 
 def _close_complete(row: ChangeSet) -> None:

@@ -17,6 +17,7 @@ from controller.base.secrets import digest
 from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.engine.features import CATASTROPHIC_ROLE, FEATURES, Feature
 from networks.gateways.models import Change, ChangeSet, Gateway
+from networks.gateways.rules.backups import restorable
 from networks.gateways.rules.conflicts import conflict_key
 from networks.gateways.rules.transitions import log_event, shown_payload, transition
 from networks.gateways.rules.visits import visit
@@ -63,7 +64,7 @@ def stage(
     may_write(by, gateway, feature)
     operation, payload, target_id = feature.as_asked(operation, payload, target_id)
     if not values.get("inverse_of"):
-        _check(feature, operation, payload, target_id)
+        _check(gateway, feature, operation, payload, target_id)
     asked = sealed(gateway, feature, operation, payload, target_id)
     key = idempotency_digest(key)
     if key and (known := Change.objects.filter(author=by, stage_key=key).first()):
@@ -93,13 +94,19 @@ def _kept(row: Change, by: User) -> Change:
 
 
 def _check(
-    feature: Feature, operation: str, payload: Mapping[str, Any], target_id: str
+    gateway: Gateway,
+    feature: Feature,
+    operation: str,
+    payload: Mapping[str, Any],
+    target_id: str,
 ) -> None:
     if operation not in feature.operations:
         possible = ", ".join(feature.operations)
         raise Refused({"query.operation": [f"{feature.key} can: {possible}."]})
     if found := feature.problems(operation, payload):
         raise Refused(found)
+    if feature.restores:
+        restorable(gateway, payload)
     if target_id and (operation == "create" or not TARGET.fullmatch(target_id)):
         raise Refused({"target_id": ["This is no id of something to change."]})
 
@@ -152,7 +159,7 @@ def amend(
     if state not in {State.DRAFT, State.PENDING, State.APPROVED}:
         raise Conflict(f"change is {state}, and only what waits can be amended")
     if payload is not None:
-        _check(change.what, change.operation, payload, change.target_id)
+        _check(change.gateway, change.what, change.operation, payload, change.target_id)
         _fill(change, payload)
         values |= {
             "payload": change.payload,

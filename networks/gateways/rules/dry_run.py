@@ -13,6 +13,7 @@ from networks.gateways.engine.features import MASK, Feature
 from networks.gateways.engine.features.versions import parsed
 from networks.gateways.models import Change
 from networks.gateways.rules.approvals import is_approved, is_needed, ready
+from networks.gateways.rules.backups import file_to_restore
 from networks.gateways.rules.changes import may_write, sole_id
 from networks.gateways.rules.conflicts import conflicting_changes
 from networks.gateways.rules.diff import Difference, differences
@@ -130,6 +131,9 @@ def dry_run(change: Change) -> list[Call]:
     with visit(change.gateway, rehearses=True) as device:
         if change.operation != "create":
             target = target or sole_id(device, feature)
+        if feature.restores:
+            device.restore(file_to_restore(change))
+            return [Call(one.method, one.path, one.body and MASK) for one in device.calls]
         device.write(feature, change.operation, target, values)
         device.activate(feature)
         return [Call(one.method, one.path, masked(one.body, feature)) for one in device.calls]

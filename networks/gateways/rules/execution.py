@@ -33,6 +33,7 @@ from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.drivers.contract import Rejected
 from networks.gateways.models import CHANGES, Change
 from networks.gateways.rules.approvals import ready, waiting_state
+from networks.gateways.rules.backups import file_to_restore
 from networks.gateways.rules.changes import may_write, sole_id
 from networks.gateways.rules.diff import drifted
 from networks.gateways.rules.gateways import connect, note_version
@@ -144,9 +145,13 @@ def send(change: Change, device: Connection) -> str:
     """Send the write, once. Returns the id of the object."""
     feature = change.what
     values = feature.values(change.full_payload)
+    backup = file_to_restore(change) if feature.restores else None
     held = Change.objects.filter(pk=change.pk, lease_holder=change.lease_holder)
     if not held.filter(leased_until__gt=timezone.now()).exists():
         raise TimedOut("The gateway took too long before anything was sent.")
+    if backup is not None:
+        device.restore(backup)
+        return ""
     return device.write(feature, change.operation, change.target_id, values)
 
 

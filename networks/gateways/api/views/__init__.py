@@ -1,5 +1,6 @@
 """FreeSDN views of gateways and changes: one view for every vendor and area."""
 
+from networks.gateways.api.views.backups import BackupPolicyViewSet, BackupViewSet
 from networks.gateways.api.views.changes import (
     ApplyView,
     ApproveView,
@@ -16,12 +17,15 @@ from networks.gateways.api.views.changes import (
 )
 from networks.gateways.api.views.gateways import FeaturesView, GatewayViewSet, LiveView
 from networks.gateways.api.views.kinds import KINDS, KindView
+from networks.gateways.api.views.live import StatusPartView, StatusView, ToolView
 from networks.gateways.api.views.sets import ChangeSetViewSet
 
 __all__ = [
     "KINDS",
     "ApplyView",
     "ApproveView",
+    "BackupPolicyViewSet",
+    "BackupViewSet",
     "ChangeSetViewSet",
     "ChangeView",
     "ChangesView",
@@ -36,5 +40,8 @@ __all__ = [
     "RollBackView",
     "StageAgainView",
     "StageView",
+    "StatusPartView",
+    "StatusView",
     "SubmitView",
+    "ToolView",
 ]

@@ -22,7 +22,7 @@ PERMISSIONS: Sequence[tuple[tuple[str, ...], str]] = (
     (("proxmox.",), "hypervisor:write"),
     (
         (
-            "mikrotik.security.", "mikrotik.system.reboot", "mikrotik.system.shutdown",
+            "mikrotik.backup.", "mikrotik.security.", "mikrotik.system.reboot", "mikrotik.system.shutdown",
             "mikrotik.system.firmware.install", "mikrotik.system.backup_load",
             "mikrotik.system.export_config", "mikrotik.system.file_delete",
             "mikrotik.system.package.uninstall", "mikrotik.system.tool_fetch",
@@ -105,6 +105,8 @@ class Feature:
     # Property names of later versions; the last matching entry counts.
     spellings: tuple[Spelling, ...] = ()
     catastrophic: bool = False
+    # Whether it puts a stored backup back.
+    restores: bool = False
     # Example payloads: one that creates an object (or runs the action), and one that changes
     # it.
     example: Mapping[str, Any] = field(default_factory=dict)

@@ -259,6 +259,7 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "sdn.zone": ("SDN zone", "A group of virtual networks."),
     "sdn.vnet": ("virtual network", "A network in a zone."),
     "ha.resource": ("HA resource", "A guest that restarts on another node."),
+    "backup.restore_stored": ("restore a backup", "Replaces the whole configuration by a stored backup and restarts the gateway."),
     "backup.job": ("backup job", "Backs up guests at set times."),
     "backup.run": ("back up guests now", "Starts one backup."),
     "vm.start": ("start a virtual machine", "Starts the machine."),

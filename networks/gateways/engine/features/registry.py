@@ -10,6 +10,7 @@ from networks.gateways.engine.features.openwrt import OPENWRT
 from networks.gateways.engine.features.opnsense import OPNSENSE
 from networks.gateways.engine.features.pfsense import PFSENSE
 from networks.gateways.engine.features.proxmox import PROXMOX
+from networks.gateways.engine.features.restores import RESTORES
 from networks.gateways.engine.features.unifi import UNIFI
 
 ALL: tuple[Feature, ...] = (*OPNSENSE, *OPENWRT, *MIKROTIK, *PROXMOX, *PFSENSE, *UNIFI, *OMADA)
@@ -23,7 +24,7 @@ def named(one: Feature, name: str) -> Feature:
 
 
 FEATURES: Mapping[str, Feature] = {
-    name: named(one, name) for one in ALL for name in one.known_as()
+    name: named(one, name) for one in (*ALL, *RESTORES.values()) for name in one.known_as()
 }
 VENDORS: tuple[str, ...] = tuple(dict.fromkeys(one.vendor for one in ALL))
 AREAS: tuple[str, ...] = tuple(dict.fromkeys(one.area for one in ALL))

@@ -1,0 +1,35 @@
+"""Stored backups on their way out: as a download, or back to their gateway."""
+
+from django.http import HttpResponse
+
+from controller.accounts.models import User
+from controller.accounts.rules.audit import record_audit
+from controller.base.downloads import file_response
+from controller.base.errors import Refused
+from networks.gateways.engine.features.restores import RESTORES
+from networks.gateways.models import VENDOR_NAMES, Change, GatewayBackup
+from networks.gateways.rules import changes
+from networks.gateways.rules.backups import file_of
+
+
+def download_response(row: GatewayBackup, *, by: User) -> HttpResponse:
+    """Return the stored file for somebody who takes it away; that is audited."""
+    file = file_of(row)
+    record_audit("gateway.backup_downloaded", row, by=by)
+    return file_response(
+        f"{row.gateway.name}-{row.created:%Y-%m-%d-%H%M}-{file.name}", file.contents
+    )
+
+
+def stage_restore(row: GatewayBackup, *, by: User, notes: str = "") -> Change:
+    """Stage the restore of a backup. Raises Refused where the vendor takes none back."""
+    feature = RESTORES.get(row.gateway.vendor)
+    if feature is None:
+        raise Refused(
+            f"{VENDOR_NAMES[row.gateway.vendor]} takes no configuration back over its API: "
+            "compare the backups, and stage what differs."
+        )
+    return changes.stage(
+        row.gateway, feature=feature, operation="create", payload={"backup": str(row.pk)},
+        notes=notes or f"Restores the backup of {row.created:%Y-%m-%d %H:%M} UTC", by=by,
+    )  # fmt: skip
