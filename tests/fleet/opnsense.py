@@ -163,6 +163,7 @@ class OPNsense(OPNsenseHistory, StandIn):
             return {"status": "ok"}
         if path.startswith(tuple(DEEDS)):
             self.writes.append(path)
+            self.go_back(path.rpartition("/")[2])
             return next(dict(told) for deed, told in DEEDS.items() if path.startswith(deed))
         return self.service(path)
 

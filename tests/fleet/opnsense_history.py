@@ -50,14 +50,14 @@ class OPNsenseHistory:
                 for name, contents, _ in self.history
             ]
             return {"items": found}, 200
-        by_name = {name: (contents, rows) for name, contents, rows in self.history}
-        if verb == "download":
-            return (by_name[rest[1]][0] if rest[1:] else self.history[-1][1]), 200
-        if rest[0] not in by_name:
-            return {"status": "not_found"}, 200
-        self.rows = copy.deepcopy(by_name[rest[0]][1])
-        self.writes.append(f"core/backup/{path}")
-        return {"status": "reverted"}, 200
+        by_name = {name: contents for name, contents, _ in self.history}
+        return (by_name[rest[1]] if rest[1:] else self.history[-1][1]), 200
+
+    def go_back(self, wanted: str) -> None:
+        """Take a configuration of the history again; of another name nothing is known."""
+        for name, _, rows in self.history:
+            if name == wanted:
+                self.rows = copy.deepcopy(rows)
 
     def pinged(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Ping by jobs, each with its statistics, and trace at once."""
