@@ -5,6 +5,7 @@ import re
 import pytest
 
 from networks.gateways.engine.features import ALL, FEATURES, VENDORS, Feature
+from networks.gateways.engine.features.restores import RESTORES
 from networks.gateways.engine.features.versions import KNOWN
 from tests.fleet.gateways import VENDORS as STAND_INS
 from tests.fleet.vendor_tables import BEGIN, END, PAGE, tables
@@ -44,5 +45,5 @@ def test_a_name_that_holds_an_operation_takes_no_other() -> None:
 
 
 def test_names_are_of_one_feature_each() -> None:
-    names = [name for one in ALL for name in one.known_as()]
+    names = [name for one in (*ALL, *RESTORES.values()) for name in one.known_as()]
     assert len(names) == len(set(names)) == len(FEATURES)
