@@ -119,8 +119,9 @@ def test_a_set_waits_for_what_is_unknown(
     device.trouble = "dropped after"
     change_sets.apply_set(three, by=admin, force=True)
     tasks.advance_set(str(three.pk))
-    work_off()
+    tasks.back_up_gateways()
     tasks.advance_set(str(three.pk))
+    work_off()
     assert three.changes.filter(state="unknown").count() == 1
     device.trouble = ""
     tasks.reconcile_changes()
