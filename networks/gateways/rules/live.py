@@ -60,7 +60,7 @@ def read_part(gateway: Gateway, name: str) -> Told:
 
 
 def run_tool(gateway: Gateway, name: str, *, host: str, count: int = 3) -> Told:
-    """Ping or trace a host from the gateway. Raises Refused for a host that is none."""
+    """Ping or trace a host from the gateway. Raises Refused for an invalid host."""
     part = next((one for one in tools_of(gateway) if one.name == name), None)
     if part is None:
         raise Refused(f"Gateways of {gateway.get_vendor_display()} have no {name[:32]} by API.")
