@@ -83,6 +83,9 @@ def timetable(*, poll: int, reconcile: int) -> dict[str, Any]:
         "forget old measurements": ("controller.monitoring.tasks.forget", HOUR, "default"),
         "reconcile upgrades": ("controller.firmware.tasks.reconcile", reconcile, "default"),
         "read firmware": ("controller.firmware.tasks.read_systems", 60, "poll"),
+        "go on with custom images": (
+            "controller.firmware.tasks.advance_image_requests", 15, "poll",
+        ),
         "forget old firmware": ("controller.firmware.tasks.forget", HOUR, "default"),
         "tell VPN servers": ("controller.vpn.tasks.tell_servers", reconcile, "default"),
         "check for drift": ("controller.configs.tasks.check_drift", 60, "poll"),

@@ -102,11 +102,12 @@ TABS: list[dict[str, Any]] = [
         "models": [
             "firmware.category", "firmware.build", "firmware.image", "firmware.firmwarerollout",
             "firmware.upgrade", "firmware.firmwarepolicy", "firmware.trustedkey",
-            "firmware.gatewayrollout",
+            "firmware.gatewayrollout", "firmware.imagerequest",
         ],
         "items": [
             {"title": _("Builds"), "link": linked("admin:firmware_build_changelist")},
             {"title": _("Images"), "link": linked("admin:firmware_image_changelist")},
+            {"title": _("Custom images"), "link": linked("admin:firmware_imagerequest_changelist")},
             {"title": _("Categories"), "link": linked("admin:firmware_category_changelist")},
             {"title": _("All rollouts"), "link": linked("admin:firmware_all_rollouts")},
             {"title": _("Firmware rollouts"), "link": linked("admin:firmware_firmwarerollout_changelist")},

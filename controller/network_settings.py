@@ -28,7 +28,7 @@ MUSTER_VPN_NETWORKS: list[str] = env.list(
 MUSTER_ACME_NETWORKS: list[str] = env.list(
     "MUSTER_ACME_NETWORKS", ["private", "internet"], validate=networks
 )
-# Networks of the servers that these settings name: the geocoder and the OpenID provider.
+# Networks of the servers that these settings name: the geocoder, the OpenID provider, the sysupgrade server.
 MUSTER_SERVICE_NETWORKS: list[str] = env.list(
     "MUSTER_SERVICE_NETWORKS",
     ["private", "internet", "127.0.0.0/8", "::1/128"],

@@ -111,6 +111,7 @@ OWN: Mapping[str, str] = {
     "firmware.FirmwareRollout": "`MUSTER_FIRMWARE_HISTORY_DAYS`",
     "firmware.Upgrade": "`MUSTER_FIRMWARE_HISTORY_DAYS`",
     "firmware.GatewayRollout": "`MUSTER_FIRMWARE_HISTORY_DAYS`",
+    "firmware.ImageRequest": "`MUSTER_FIRMWARE_HISTORY_DAYS`",
     "firmware.ConfigurationBackup": "the newest three of each device",
     "firmware.ImageDownload": "an hour",
     "accounts.AuditEntry": "for ever: its chain proves that no entry is missing",

@@ -230,6 +230,9 @@ MUSTER_FIRMWARE_READ_SECONDS = env.int("MUSTER_FIRMWARE_READ_SECONDS", 6 * 3600)
 # Whether devices that reach MUSTER_PUBLIC_URL download their images from there, which costs the
 # portal a fiftieth of the work of SSH. Others, and all if this is off, get them over SSH.
 MUSTER_FIRMWARE_DOWNLOADS = env.bool("MUSTER_FIRMWARE_DOWNLOADS", True)
+# Address of a sysupgrade server (ASU) that builds images with the packages of a device; empty
+# disables it. OpenWrt's own is https://sysupgrade.openwrt.org.
+MUSTER_ASU_URL: str = env.str("MUSTER_ASU_URL", "")
 # How many devices may prepare and receive an image at the same time, in the whole portal.
 MUSTER_FIRMWARE_TRANSFERS = env.int("MUSTER_FIRMWARE_TRANSFERS", 20)
 # How many devices of one site may be upgraded at the same time, from the check to the return.

@@ -26,6 +26,7 @@ from controller.firmware.models import (
     FirmwareRollout,
     GatewayRollout,
     Image,
+    ImageRequest,
     Upgrade,
 )
 from controller.monitoring.models import Check, Silence, Threshold, WifiSession
@@ -226,12 +227,14 @@ def add_firmware(world: World, device: Device) -> None:
     gateways = GatewayRollout.objects.create(
         organization=device.organization, vendor="opnsense", targets="office"
     )
+    wish = ImageRequest.objects.create(build=build, device=device, board="example,router-v1")
     DeviceFirmware.objects.create(device=device, image=image)
     DeviceSystem.objects.create(device=device, board="example,router-v1")
     world.rows |= {
         "upgrade-operation": upgrade.pk,
         "batch-upgrade-operation": rollout.pk,
         "package-rollout": updates.pk,
+        "image-request": wish.pk,
         "gateway-rollout": gateways.pk,
         "firmware-upgrader/category": category.pk,
         "firmware-upgrader/build": build.pk,

@@ -56,6 +56,7 @@ PLAIN = {
     "firmware.firmwarerollout.waves": "percentages",
     "firmware.gatewayrollout.waves": "percentages",
     "firmware.upgrade.options": "switches",
+    "firmware.imagerequest.packages": "names of packages",
     "firmware.upgrade.planned": "names and versions of packages",
     "discovery.finding.ports": "numbers",
     "discovery.finding.said": "answers of strangers, without credentials",

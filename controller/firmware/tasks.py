@@ -8,6 +8,7 @@ from celery import shared_task
 from controller.base.leases import for_each
 from controller.firmware.rules import (
     aftermath,
+    custom_images,
     downloads,
     gateway_rollouts,
     history,
@@ -47,6 +48,12 @@ def read_systems() -> int:
 def read_system(device_id: str) -> int:
     """Read the firmware of one device now."""
     return systems.read_systems([UUID(device_id)])
+
+
+@shared_task
+def advance_image_requests() -> int:
+    """Go on with requests for custom images."""
+    return custom_images.advance_due()
 
 
 @shared_task

@@ -13,6 +13,7 @@ from controller.firmware.api.views.catalog import (
     StoredImageView,
 )
 from controller.firmware.api.views.devices import DeviceFirmwareView, DeviceSystemView
+from controller.firmware.api.views.image_requests import ImageRequestViewSet
 from controller.firmware.api.views.operations import (
     BatchViewSet,
     DeviceOperationViewSet,
@@ -38,6 +39,7 @@ router.register("build", BuildViewSet, "firmware-build")
 router.register("upgrade-operation", OperationViewSet, "firmware-operation")
 router.register("gateway-rollout", GatewayRolloutViewSet, "firmware-gateway-rollout")
 router.register("package-rollout", PackageRolloutViewSet, "firmware-package-rollout")
+router.register("image-request", ImageRequestViewSet, "firmware-image-request")
 router.register("batch-upgrade-operation", BatchViewSet, "firmware-batch")
 
 images = ImageViewSet.as_view({"get": "list", "post": "create"})

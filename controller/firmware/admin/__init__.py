@@ -2,6 +2,7 @@ from controller.devices.admin.panels import register_panel
 from controller.firmware.admin.catalog import BuildAdmin, CategoryAdmin, ImageAdmin
 from controller.firmware.admin.device_tab import firmware_of
 from controller.firmware.admin.gateway_rollouts import GatewayRolloutAdmin
+from controller.firmware.admin.image_requests import ImageRequestAdmin
 from controller.firmware.admin.policies import FirmwarePolicyAdmin, TrustedKeyAdmin
 from controller.firmware.admin.rollouts import FirmwareRolloutAdmin
 from controller.firmware.admin.upgrades import UpgradeAdmin
@@ -15,6 +16,7 @@ __all__ = [
     "FirmwareRolloutAdmin",
     "GatewayRolloutAdmin",
     "ImageAdmin",
+    "ImageRequestAdmin",
     "TrustedKeyAdmin",
     "UpgradeAdmin",
 ]

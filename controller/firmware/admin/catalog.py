@@ -33,8 +33,8 @@ from controller.base.tables import as_text
 from controller.devices.models import Device
 from controller.firmware.admin.device_tab import device_urls
 from controller.firmware.engine.options import Options
-from controller.firmware.models import Build, Category, FirmwareRollout, Image
-from controller.firmware.rules import catalog, uploading
+from controller.firmware.models import Build, Category, FirmwareRollout, Image, ImageRequest
+from controller.firmware.rules import catalog, custom_images, uploading
 from controller.firmware.rules.matching import (
     Match,
     Matcher,
@@ -208,6 +208,8 @@ class BuildAdmin(RuleAdmin):
                     for row in rows
                 ],
                 "upload_link": f"{admin_url(Image, 'add')}?build={build.pk}",
+                "custom_link": custom_images.is_offered()
+                and f"{admin_url(ImageRequest, 'add')}?build={build.pk}",
                 "rollout_link": f"{admin_url(FirmwareRollout, 'add')}?build={build.pk}",
                 "may_upload": self.may(request, "create", build),
                 "may_upgrade": self.may(request, "upgrade", build),

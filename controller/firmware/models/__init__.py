@@ -4,6 +4,7 @@ from controller.firmware.models.devices import DeviceFirmware, DeviceSystem
 from controller.firmware.models.downloads import ImageDownload
 from controller.firmware.models.gateways import GatewayRollout, GatewayUpgrade
 from controller.firmware.models.policies import FirmwarePolicy, TrustedKey
+from controller.firmware.models.requests import ImageRequest
 from controller.firmware.models.rollouts import FirmwareRollout, Packages
 from controller.firmware.models.upgrades import UPGRADES, Upgrade
 
@@ -21,6 +22,7 @@ __all__ = [
     "Image",
     "ImageBoard",
     "ImageDownload",
+    "ImageRequest",
     "Packages",
     "TrustedKey",
     "Upgrade",

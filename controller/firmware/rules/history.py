@@ -9,6 +9,7 @@ from controller.firmware.models import (
     FirmwareRollout,
     GatewayRollout,
     GatewayUpgrade,
+    ImageRequest,
     Upgrade,
 )
 
@@ -26,5 +27,7 @@ def forget() -> int:
         upgrades__state__in=GatewayUpgrade.OPEN
     )
     count += int(GatewayRollout.objects.filter(pk__in=old.values("pk")).delete()[0])
+    requests = ImageRequest.objects.filter(ended__lt=limit)
+    count += int(ImageRequest.objects.filter(pk__in=requests.values("pk")).delete()[0])
     empty = FirmwareRollout.objects.filter(ended__lt=limit, upgrades=None)
     return count + int(FirmwareRollout.objects.filter(pk__in=empty.values("pk")).delete()[0])

@@ -20,16 +20,25 @@ from controller.firmware.rules.storage import discard, keep, store
 
 
 def add_image(
-    build: Build, *, name: str, parts: Iterable[bytes], kind: str = "", **values: Any
+    build: Build,
+    *,
+    name: str,
+    parts: Iterable[bytes],
+    kind: str = "",
+    sha256: str = "",
+    **values: Any,
 ) -> Image:
     """Store an image of a build and read its metadata; raise Refused for a bad one.
 
-    ``kind`` is the type, derived from the file name unless it is given.
+    ``kind`` is the type, derived from the file name unless it is given; with ``sha256`` another
+    content is refused.
     """
     name = safe_name(name)
     _checked(check_name, name)
     stored = store(parts)
     try:
+        if sha256 and stored.sha256 != sha256:
+            raise Refused({"file": [gettext("The file has another checksum than announced.")]})
         report = _checked(inspect, stored.path, trusted_keys(build.category.organization_id))
         row = _row(build, report, kind or image_type(name), name=name, **values)
         row.size, row.sha256 = stored.size, stored.sha256

@@ -3,7 +3,7 @@ from django_filters import rest_framework as filters
 from controller.dialects.filters import MomentFilter
 from controller.firmware.api.filters.catalog import OrganizationFilter
 from controller.firmware.engine.vendors import CHOICES
-from controller.firmware.models import FirmwareRollout, GatewayRollout, Packages
+from controller.firmware.models import FirmwareRollout, GatewayRollout, ImageRequest, Packages
 
 
 class GatewayRolloutFilter(filters.FilterSet):
@@ -27,4 +27,15 @@ class PackageRolloutFilter(filters.FilterSet):
 
     class Meta:
         model = FirmwareRollout
+        fields: list[str] = []
+
+
+class ImageRequestFilter(filters.FilterSet):
+    organization = OrganizationFilter("build__category__organization")
+    build = filters.UUIDFilter("build_id")
+    state = filters.ChoiceFilter(choices=ImageRequest.State.choices)
+    ordering = filters.OrderingFilter(fields=["created", "modified"])
+
+    class Meta:
+        model = ImageRequest
         fields: list[str] = []
