@@ -1,11 +1,11 @@
 """Connections to the database: released while a thread waits, and what to say while it is away."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
-from django.db.models import ProtectedError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
+from django.db.models import Model, ProtectedError
 from django.utils.translation import gettext
 
 from controller.base.errors import Conflict
@@ -26,9 +26,9 @@ def release_connections() -> None:
 
     The next query opens a new connection. A connection with an open transaction stays.
     """
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
+    for one in connections.all(initialized_only=True):
+        if not one.in_atomic_block:
+            one.close()
 
 
 def renew_connections() -> None:
@@ -36,9 +36,31 @@ def renew_connections() -> None:
 
     The next query opens a new one. A connection with an open transaction stays.
     """
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
+    for one in connections.all(initialized_only=True):
+        if not one.in_atomic_block:
+            one.close_if_unusable_or_obsolete()
+
+
+def update_columns(rows: Sequence[Model], *names: str) -> None:
+    """Write these columns of the rows: one statement for all, in one round trip.
+
+    ``bulk_update`` builds an expression for each value, which takes longer than the update.
+    """
+    if not rows:
+        return
+    meta, quoted = type(rows[0])._meta, connection.ops.quote_name
+    fields = [meta.get_field(name) for name in names]
+    columns = ", ".join(f"{quoted(field.column)} = %s" for field in fields)
+    sql = f"UPDATE {quoted(meta.db_table)} SET {columns} WHERE {quoted(meta.pk.column)} = %s"  # noqa: S608
+    values = [
+        [
+            field.get_db_prep_save(getattr(row, field.attname), connection)
+            for field in (*fields, meta.pk)
+        ]
+        for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, values)
 
 
 @contextmanager

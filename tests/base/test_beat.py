@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from controller.accounts.models import AuditEntry, Organization
-from controller.beat import Scheduler
+from controller.beat import RENEW_SECONDS, BeatLease, Scheduler
 from controller.beat_schedule import timetable
 from controller.celery import app
 from controller.connections.models import Command
@@ -89,3 +89,30 @@ def test_no_message_is_sent_for_queues_without_a_row(
     everything = {task for _ in range(ANYWAY_EVERY) for task in sent(made, monkeypatch)}
     assert everything >= {one["task"] for one in app.conf.beat_schedule.values()}
     made.close()
+
+
+def test_of_several_beats_one_sends_and_another_takes_over(tmp_path: Path) -> None:
+    one, other = BeatLease(), BeatLease()
+    assert one.hold()
+    assert not other.hold()
+    assert one.hold()
+    one.release()
+    assert other.hold()
+    one.renewed = 0.0
+    assert not one.hold()
+    # Releasing what another one holds changes nothing.
+    one.release()
+    other.renewed = 0.0
+    assert other.hold()
+
+
+def test_a_beat_without_the_lease_sends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = scheduler(tmp_path)
+    monkeypatch.setattr(made, "apply_entry", lambda *_, **__: pytest.fail("a message was sent"))
+    holder = BeatLease()
+    assert holder.hold()
+    assert made.tick() == RENEW_SECONDS
+    made.close()
+    assert not BeatLease().hold()

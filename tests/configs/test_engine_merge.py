@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from netjsonconfig.backends.base.backend import BaseBackend
 
 from controller.configs.engine.backends import BACKENDS, FORMAT_VERSION, schema, uses_dsa
-from controller.configs.engine.merge import merge
+from controller.configs.engine.merge import _folded, fold, merge
 from controller.configs.engine.render import InvalidConfig
 from controller.configs.engine.variables import Variable, resolve, undefined, used
 from tests.configs import engine_corpus as corpus
@@ -146,3 +146,23 @@ def test_editors_get_annotations_but_no_format_they_would_judge(backend: str) ->
 
 def test_the_format_version_names_netjsonconfig() -> None:
     assert FORMAT_VERSION.endswith("netjsonconfig-1.3.1")
+
+
+ITEMS = st.lists(SCALARS | st.dictionaries(st.sampled_from(["name", "x"]), SCALARS), max_size=3)
+GENERAL = st.dictionaries(st.sampled_from(["hostname", "x"]), SCALARS | ITEMS, max_size=2)
+TEMPLATES = st.fixed_dictionaries({}, optional={"general": GENERAL | SCALARS, "a": ITEMS})
+
+
+@given(st.lists(TEMPLATES, max_size=3), GENERAL)
+def test_a_name_below_the_templates_is_merged_as_one_layer_after_the_other(
+    templates: list[dict[str, Any]], general: dict[str, Any]
+) -> None:
+    layers = [{"general": general}, *templates]
+
+    def merged(fold: Any) -> Any:
+        try:
+            return fold(layers)
+        except InvalidConfig as refusal:
+            return str(refusal)
+
+    assert json.dumps(merged(fold)) == json.dumps(merged(_folded))

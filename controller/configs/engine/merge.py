@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 from netjsonconfig import OpenWrt
@@ -33,12 +35,37 @@ def merge(templates: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> 
 
 
 def fold(templates: Sequence[Mapping[str, Any]]) -> Json:
-    folded: Json = {}
     if isinstance(templates, Mapping | str) or not isinstance(templates, Sequence):
         raise InvalidConfig("templates must be a list of JSON objects")
+    if _is_general_first(templates):
+        # The name of a device and the templates of many: these are merged once.
+        return layer(dict(templates[0]), _shared(tuple(map(json.dumps, templates[1:]))))
+    return _folded(templates)
+
+
+def _folded(templates: Sequence[Mapping[str, Any]]) -> Json:
+    folded: Json = {}
     for template in templates:
         folded = layer(folded, template)
     return folded
+
+
+def _is_general_first(templates: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the first template can be merged last: it has general settings alone."""
+    return (
+        len(templates) > 1
+        and all(
+            isinstance(one, dict) and type(one.get("general", {})) is dict for one in templates
+        )
+        and templates[0].keys() == {"general"}
+        and not any(isinstance(one, dict | list) for one in templates[0]["general"].values())
+    )
+
+
+# Never changed by what merges it: the lower layer is copied.
+@lru_cache(maxsize=64)
+def _shared(templates: tuple[str, ...]) -> Json:
+    return _folded([json.loads(one) for one in templates])
 
 
 def layer(below: Json, above: Mapping[str, Any]) -> Json:

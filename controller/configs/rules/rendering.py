@@ -9,10 +9,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Prefetch
+from django.db.models import F, Prefetch, Q
 
 from controller.base import masking
-from controller.base.errors import Refused
+from controller.base.database import update_columns
+from controller.base.errors import Conflict, Refused
+from controller.base.redis_lock import turn
 from controller.celery import enqueue_on_commit
 from controller.configs.engine import variables
 from controller.configs.engine.backends import uses_dsa
@@ -34,6 +36,16 @@ from networks.overlay.rules.plans import NOTHING, Contribution, contributions
 # constant
 # memory and early first results.
 BATCH = 200
+
+# The first batch is small, so that the first devices see the change soon.
+FIRST = 25
+# By the first digit of the id, which is random.
+PARTS = {
+    digits: Q(pk__gte=UUID(f"{digits[0]}{'0' * 31}"), pk__lte=UUID(f"{digits[-1]}{'f' * 31}"))
+    for digits in ("0123", "4567", "89ab", "cdef")
+}
+# After which another worker takes the batch of one that died.
+TURN_SECONDS = 30
 
 RENDER = "controller.configs.tasks.render_stale"
 
@@ -274,7 +286,7 @@ def _store(outcomes: Mapping[UUID, RenderResult]) -> int:
         if row.desired_id != snapshot:
             row.desired_id = snapshot
             changed.append(row.pk)
-    Config.objects.bulk_update(rows, ["rendered_revision", "render_error", "desired"])
+    update_columns(rows, "rendered_revision", "render_error", "desired")
     if changed:
         enqueue(changed)
         publish_checksums(changed)
@@ -321,15 +333,32 @@ def _snapshots(
 def mark_stale(configs: Any) -> int:
     """Mark configurations as stale and enqueue rendering. Returns their number."""
     touched: int = configs.update(revision=F("revision") + 1)
-    if touched:
+    # Each worker that takes one of the messages takes a part of the work.
+    for _ in range(min(-(-touched // BATCH), len(PARTS))):
         enqueue_on_commit(RENDER)
     return touched
 
 
 def render_stale() -> int:
-    """Render all stale configurations in batches. Returns their number."""
-    total = 0
-    while ids := list(Config.objects.stale().values_list("pk", flat=True)[:BATCH]):
-        _refresh(ids)
-        total += len(ids)
+    """Render all stale configurations in batches. Returns their number.
+
+    Workers share the work by parts: one that another worker renders is left to it.
+    """
+    if not Config.objects.stale().exists():
+        return 0
+    return sum(_render_part(name, part) for name, part in PARTS.items())
+
+
+def _render_part(name: str, part: Q) -> int:
+    stale = Config.objects.stale().filter(part).values_list("pk", flat=True)
+    total, size = 0, FIRST
+    # Looked at again after the turn, as others leave to its holder what comes meanwhile.
+    while stale.exists():
+        try:
+            with turn(f"render {name}", seconds=0, lasts=TURN_SECONDS):
+                ids = list(stale[:size])
+                _refresh(ids)
+        except Conflict:
+            break
+        total, size = total + len(ids), BATCH
     return total
