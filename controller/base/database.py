@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.db.models import Model, ProtectedError
@@ -49,9 +50,9 @@ def update_columns(rows: Sequence[Model], *names: str) -> None:
     if not rows:
         return
     meta, quoted = type(rows[0])._meta, connection.ops.quote_name
-    fields = [meta.get_field(name) for name in names]
-    columns = ", ".join(f"{quoted(field.column)} = %s" for field in fields)
-    sql = f"UPDATE {quoted(meta.db_table)} SET {columns} WHERE {quoted(meta.pk.column)} = %s"  # noqa: S608
+    fields: list[Any] = [meta.get_field(name) for name in names]
+    *assigned, key = (f"{quoted(field.column)} = %s" for field in (*fields, meta.pk))
+    sql = f"UPDATE {quoted(meta.db_table)} SET {', '.join(assigned)} WHERE {key}"  # noqa: S608
     values = [
         [
             field.get_db_prep_save(getattr(row, field.attname), connection)
