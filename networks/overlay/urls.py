@@ -12,6 +12,7 @@ networks.register("", muster.NetworkViewSet, basename="network")
 parts = SimpleRouter()
 parts.register("members", muster.MemberViewSet, basename="network-member")
 parts.register("codes", muster.CodeViewSet, basename="network-code")
+parts.register("ways", muster.WayViewSet, basename="network-way")
 parts.register("shares", muster.ShareViewSet, basename="network-share")
 
 urlpatterns = [

@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tests.fleet.namespaces import cable, entered, give_address, make_space, run, tried
+
+if TYPE_CHECKING:
+    from networks.overlay.models import Node
 
 CLIENT = Path(__file__).parents[2] / "agents/muster-join"
 PORTAL = "198.51.100.250"
@@ -34,7 +37,7 @@ ALL_UDP = 'iifname "wan" meta l4proto udp'
 TO_MEMBER = "chain pre { type nat hook prerouting priority -100; WHICH dnat to INSIDE; }"
 SENT = (
     "set sent { type ipv4_addr; flags dynamic,timeout; timeout 60s; }; "
-    "chain fwd { type filter hook forward priority 0; "
+    "chain through { type filter hook forward priority 0; "
     'oifname "wan" update @sent { ip daddr } }'
 )
 KINDS: dict[str, tuple[str, ...]] = {
@@ -45,7 +48,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "symmetric": (RANDOM, STRANGERS),
     "blocked": (
         OUT,
-        "chain fwd { type filter hook forward priority 0; meta l4proto udp drop; }",
+        "chain through { type filter hook forward priority 0; meta l4proto udp drop; }",
     ),
 }  # fmt: skip
 
@@ -82,6 +85,20 @@ class Machine:
         exports = [f"{name}={value}" for name, value in self.environment.items()]
         return run(*self.inside("env", "-i", *exports, "sh", str(CLIENT), *words))
 
+    def serve(self, node: "Node", url: str) -> None:
+        """Give a relay its files, as a delivery of its configuration does."""
+        from networks.overlay.rules import agent_tokens
+        from networks.overlay.rules.plans import load_topology, script_parts
+
+        _, found = script_parts(load_topology(), node)
+        found |= {
+            "portal": f"{url}\n", "token": f"{agent_tokens.token_of(node)}\n",
+            "managed": "yes\n", "private": f"{node.private_key}\n",
+        }  # fmt: skip
+        for name, text in found.items():
+            (self.folder / name).write_text(text)
+        self.client("apply")
+
     def start_agent(self) -> None:
         log = (self.root / "agent.log").open("ab")
         self.agent = subprocess.Popen(
@@ -109,6 +126,11 @@ class Machine:
 
     def sends_directly(self, target: str) -> bool:
         return self.direct in run(*self.inside("ip", "-6", "route", "get", target))
+
+    def knows(self, other: "Machine") -> bool:
+        """Return whether the other is a peer on the interface for direct ways."""
+        key = run("sh", "-c", f"wg pubkey <{other.folder}/private").strip()
+        return key in run(*self.inside("wg", "show", self.direct, "peers"))
 
     def pinging(self, target: str) -> "Pinging":
         return Pinging(self, target)
@@ -146,6 +168,7 @@ class NatLab:
         self.spaces: list[str] = []
         self.machines: list[Machine] = []
         self.routers = 0
+        self.outermost: dict[str, str] = {}
         self.closing: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
@@ -205,6 +228,7 @@ class NatLab:
     def member(self, name: str, *kinds: str, hairpin: bool = False) -> Machine:
         """Return a member behind routers of these kinds, the outermost last."""
         made = Machine(self, name)
+        self.outermost[name] = made.space
         if not kinds:
             self.plug(made.space, self.public(made), end="eth0")
             return made
@@ -215,7 +239,14 @@ class NatLab:
             router = self.router(kind, address, outer if is_last else "", hairpin=hairpin)
             self.join_router(inner, address, router, end="eth0" if level == 0 else "wan")
             inner, address = router, outer
+        self.outermost[name] = inner
         return made
+
+    def move(self, machine: Machine, address: str) -> None:
+        """Give the machine's outermost router another address."""
+        router = self.outermost[machine.name]
+        run("ip", "-n", router, "address", "flush", "dev", "wan", "scope", "global")
+        run("ip", "-n", router, "address", "add", f"{address}/24", "dev", "wan")
 
     def router(self, kind: str, inside: str, outer: str, *, hairpin: bool = False) -> str:
         self.routers += 1

@@ -195,3 +195,42 @@ def test_a_token_of_another_key_or_of_nobody_is_refused(network: Network) -> Non
     node.save()
     for bad in (token, "x", f"{token}x", ""):
         assert Agent(node, bad).says().status_code == 401
+
+
+def test_how_members_reach_each_other_is_told_to_those_who_see_the_network(
+    network: Network, both: tuple[Agent, Agent], api: Any
+) -> None:
+    one, other = both
+    pair = Pair.objects.get()
+    path = f"/api/v1/networks/{network.pk}/ways/"
+    (shown,) = api(network.owner).get(path).json()["results"]
+    assert (shown["state"], shown["kind"]) == ("trying", "")
+    one.says(f"pair {pair.pk} 1 direct 203.0.113.2:20002 0.8")
+    other.says(f"pair {pair.pk} 1 direct 203.0.113.1:20001 0.9")
+    (shown,) = api(network.owner).get(path).json()["results"]
+    assert [each["name"] for each in shown["members"]] == ["one", "other"]
+    assert (shown["state"], shown["kind"]) == ("direct", "observed")
+    assert (shown["round_trip_ms"], shown["sentence"]) == (0.8, "")
+    assert shown["endpoints"] == ["203.0.113.1:20001", "203.0.113.2:20002"]
+    assert api(network.owner).get(f"{path}?member=third").json()["results"] == []
+    guest = factories.user()
+    assert api(guest).get(path).status_code == 404
+    factories.share(network, guest)
+    (shown,) = api(guest).get(path).json()["results"]
+    assert shown["endpoints"] == []
+
+
+def test_a_pair_on_the_relay_says_why(
+    both: tuple[Agent, Agent], network: Network, api: Any
+) -> None:
+    one, other = both
+    pair = Pair.objects.get()
+    for agent in both:
+        agent.says(f"pair {pair.pk} 1 failed")
+    (shown,) = api(network.owner).get(f"/api/v1/networks/{network.pk}/ways/").json()["results"]
+    assert shown["reason"] == "shifts:low"
+    assert shown["sentence"].startswith("No packet came through. The router of one changes")
+    assert "next try" in shown["sentence"]
+    one.says("unable nft", f"pair {pair.pk} 1 failed")
+    (shown,) = api(network.owner).get(f"/api/v1/networks/{network.pk}/ways/").json()["results"]
+    assert shown["sentence"].startswith("one has no nftables")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from networks.overlay.models import Network, Node, Pair
-from networks.overlay.rules import agent_tokens
+from networks.overlay.models import Member, Network, Node, Pair
+from networks.overlay.rules import remove_member, set_policy
 from networks.overlay.rules.join_codes import create_code, join_code
-from networks.overlay.rules.plans import load_topology, relay, script_parts
+from networks.overlay.rules.plans import relay
 from tests import factories
 from tests.fleet.namespaces import why_not
 from tests.fleet.nat import Machine, NatLab, until
@@ -37,25 +37,13 @@ def network(db: Any) -> Network:
     return factories.network(factories.user(), "Robots")
 
 
-def serve_relay(machine: Machine, node: Node, url: str) -> None:
-    """Give a relay its files, as a delivery of its configuration does."""
-    _, found = script_parts(load_topology(), node)
-    found |= {
-        "portal": f"{url}\n", "token": f"{agent_tokens.token_of(node)}\n", "managed": "yes\n",
-        "private": f"{node.private_key}\n",
-    }  # fmt: skip
-    for name, text in found.items():
-        (machine.folder / name).write_text(text)
-    machine.client("apply")
-
-
 @pytest.fixture
 def hub(lab: NatLab, url: str, network: Network) -> Machine:
     machine = lab.relay()
     Node.objects.filter(pk=relay().pk).update(
         endpoint=f"{lab.public(machine)}:51820", port=51820
     )
-    serve_relay(machine, relay(), url)
+    machine.serve(relay(), url)
     machine.start_agent()
     return machine
 
@@ -72,7 +60,7 @@ def joined(lab: NatLab, hub: Machine, network: Network, url: str) -> Callable[..
 
 
 def start(hub: Machine, url: str, *machines: Machine) -> None:
-    serve_relay(hub, relay(), url)
+    hub.serve(relay(), url)
     for one in machines:
         one.client("pull")
         one.start_agent()
@@ -98,3 +86,45 @@ def test_two_members_behind_port_restricted_routers_reach_each_other_directly(
     hub.kill()
     assert one.sees(address("other"), count=10)
     assert traffic.longest_silence() < 1
+
+
+def test_a_member_whose_router_gets_another_address_is_found_again_within_seconds(
+    lab: NatLab, joined: Callable[..., Machine], hub: Machine, url: str
+) -> None:
+    one, other = joined("one", "port"), joined("other", "port")
+    start(hub, url, one, other)
+    until(lambda: one.sees(address("other")))
+    until(lambda: Pair.objects.filter(state=Pair.State.DIRECT).exists(), 60)
+    before = Pair.objects.get().round
+    traffic = one.pinging(address("other"))
+    lab.move(one, "198.51.100.77")
+    until(lambda: Pair.objects.get().round > before)
+    until(lambda: Pair.objects.get().state == Pair.State.DIRECT, 60)
+    until(lambda: one.sends_directly(address("other")) and other.sends_directly(address("one")))
+    # What is lost is what the relay has to notice first: its member sends from elsewhere.
+    assert traffic.longest_silence() < 5
+
+
+def test_who_may_not_reach_a_member_does_not_by_a_direct_way_either(
+    joined: Callable[..., Machine], hub: Machine, url: str, network: Network
+) -> None:
+    one, other = joined("one", "port"), joined("other", "cone")
+    rule = {"action": "allow", "from": ["one"], "to": ["other"], "protocol": "icmp"}
+    set_policy(network, by=network.owner, policy={"default": "deny", "rules": [rule]})
+    start(hub, url, one, other)
+    until(lambda: one.sees(address("other")))
+    until(
+        lambda: one.sends_directly(address("other")) and other.sends_directly(address("one")),
+        60,
+    )
+    # Against the policy, directly: the member itself refuses it.
+    assert not other.sees(address("one"), wait=1)
+    assert one.sees(address("other"))
+
+    # A partner that does not obey keeps its peer and its route, and reaches nothing.
+    one.stop_agent()
+    remove_member(Member.objects.get(node__name="one"), by=network.owner)
+    hub.serve(relay(), url)
+    until(lambda: not other.knows(one))
+    assert one.sends_directly(address("other"))
+    assert not one.sees(address("other"), count=3, wait=1)

@@ -20,7 +20,7 @@ from networks.overlay import rules
 from networks.overlay.admin import graph
 from networks.overlay.engine.roles import can
 from networks.overlay.models import Member, Network
-from networks.overlay.rules import join_codes, plans, shares
+from networks.overlay.rules import join_codes, plans, shares, way_status
 from networks.overlay.rules.graph import qr_code
 from networks.overlay.rules.members import ownership
 from networks.overlay.rules.networks import share_token
@@ -184,6 +184,9 @@ class NetworkAdmin(RuleAdmin):
                 .order_by("node__name")[:MOST_DEVICES]
             ],
             "manages": rules.role_of(user, network) in {"owner", "admin"},
+            "ways": way_status.describe(
+                list(way_status.pairs_of(network)[: way_status.MOST_SHOWN])
+            ),
         }  # fmt: skip
 
     def picture(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -266,6 +266,9 @@ def _failure(low: End, high: End) -> str:
     for side, end in (("low", low), ("high", high)):
         if nat_of(end) == "symmetric":
             return f"hard:{side}"
+    for side, end in (("low", low), ("high", high)):
+        if nat_of(end) == "shifts":
+            return f"shifts:{side}"
     return "tried"
 
 
@@ -302,6 +305,8 @@ SENTENCES = {
     "symmetric": "The routers of both give every connection another port (symmetric NAT).",
     "hard": "The router of {one} gives every connection another port (symmetric NAT), and "
             "that of {other} lets only answers in. A port mapping at one of them helps.",
+    "shifts": "No packet came through. The router of {one} changes its port, perhaps for every "
+              "connection (symmetric NAT): a second relay would tell.",
     "tried": "Both sent to all addresses of the other, and no packet came through.",
     "lost": "The direct way broke soon after it was found.",
     "policy": "The policy allows no traffic between them.",

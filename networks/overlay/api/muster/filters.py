@@ -1,6 +1,7 @@
+from django.db.models import Q
 from django_filters import rest_framework as filters
 
-from networks.overlay.models import Member, Network
+from networks.overlay.models import Member, Network, Pair
 
 
 class NetworkFilter(filters.FilterSet):
@@ -23,3 +24,14 @@ class MemberFilter(filters.FilterSet):
     def with_tag(self, rows: object, _name: str, value: str) -> object:
         # Match the JSON as text: Django has no JSON `contains` lookup on SQLite.
         return rows.filter(tags__icontains=f'"{value}"')  # type: ignore[attr-defined]
+
+
+class WayFilter(filters.FilterSet):
+    member = filters.CharFilter(method="with_member", label="Name of one of the two")
+
+    class Meta:
+        model = Pair
+        fields = ["state"]
+
+    def with_member(self, rows: object, _name: str, value: str) -> object:
+        return rows.filter(Q(low__name=value) | Q(high__name=value))  # type: ignore[attr-defined]

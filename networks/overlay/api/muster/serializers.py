@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.devices.models import Device
 from controller.dialects.openapi.shapes import OBJECT, OBJECTS, TEXTS
-from networks.overlay.models import JoinCode, Member, Network, Node, Share
+from networks.overlay.models import JoinCode, Member, Network, Node, Pair, Share
 from networks.overlay.rules import networks, presence, shares
+from networks.overlay.rules.way_status import Way
 
 
 class NodeSerializer(serializers.ModelSerializer[Node]):
@@ -39,6 +41,55 @@ class MemberSerializer(serializers.ModelSerializer[Member]):
         model = Member
         fields = ("id", "node", "state", "tags", "expires_at", "created")
         read_only_fields = ("id", "node", "state", "created")
+
+
+class WayEnd(serializers.ModelSerializer[Node]):
+    class Meta:
+        model = Node
+        fields = ("id", "name", "address")
+        read_only_fields = fields
+
+
+class WaySerializer(serializers.ModelSerializer[Pair]):
+    """How two members reach each other, and why not directly."""
+
+    members = serializers.SerializerMethodField()
+    kind = serializers.SerializerMethodField(
+        help_text="Of a direct way: lan, v6, fixed, mapped or observed."
+    )
+    round_trip_ms = serializers.SerializerMethodField()
+    sentence = serializers.SerializerMethodField(help_text="Why the way is what it is.")
+    endpoints = serializers.SerializerMethodField(
+        help_text="Addresses of both, for those who manage the network."
+    )
+
+    class Meta:
+        model = Pair
+        fields = (
+            "id", "members", "state", "kind", "since", "round_trip_ms", "tries", "next_try",
+            "used", "reason", "sentence", "endpoints",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def way(self, row: Pair) -> Way:
+        found: Way = self.context["ways"][row.pk]
+        return found
+
+    @extend_schema_field(WayEnd(many=True))
+    def get_members(self, row: Pair) -> Any:
+        return WayEnd([row.low, row.high], many=True).data
+
+    def get_kind(self, row: Pair) -> str:
+        return self.way(row).kind
+
+    def get_round_trip_ms(self, row: Pair) -> float | None:
+        return self.way(row).round_trip
+
+    def get_sentence(self, row: Pair) -> str:
+        return self.way(row).sentence
+
+    def get_endpoints(self, row: Pair) -> list[str]:
+        return list(self.way(row).endpoints) if self.context["manages"] else []
 
 
 class NewMember(serializers.Serializer[Any]):
