@@ -42,7 +42,7 @@ HARD = {"symmetric", "port+symmetric"}
 ANYBODY = {"open", "cone", "address"}
 AT_ONCE = 3
 # A pair with a router that lets strangers into itself may need its second turn.
-PATIENCE, PATIENCE_TURNS = 20.0, 80.0
+PATIENCE, PATIENCE_TURNS, PATIENCE_BLOCKED = 20.0, 80.0, 6.0
 
 
 @dataclass
@@ -121,7 +121,11 @@ def measure(one: Machine, other: Machine, patience: float) -> Cell:
     row, silence = pair(), traffic.longest_silence()
     connection.close()
     if row is None or row.state != "direct":
-        why = sentence(row.reason, low.name, high.name) if row else "never seen to talk"
+        why = (
+            sentence(row.reason, low.name, high.name)
+            if row
+            else "the relay hears nothing of one of them"
+        )
         return Cell("relay", seconds, silence, why)
     return Cell("direct", seconds, silence, "")
 
@@ -154,6 +158,8 @@ def table(kinds: list[str]) -> dict[tuple[str, str], Cell]:
 
 
 def patience(one: str, other: str) -> float:
+    if "blocked" in {one, other}:
+        return PATIENCE_BLOCKED
     return PATIENCE_TURNS if "accept" in {one, other} else PATIENCE
 
 

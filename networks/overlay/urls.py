@@ -8,6 +8,7 @@ from networks.overlay.api.pages import views as pages
 
 networks = SimpleRouter()
 networks.register("devices", muster.NodeViewSet, basename="overlay-device")
+networks.register("relays", muster.RelayViewSet, basename="relay")
 networks.register("", muster.NetworkViewSet, basename="network")
 parts = SimpleRouter()
 parts.register("members", muster.MemberViewSet, basename="network-member")

@@ -38,7 +38,7 @@ TO_MEMBER = "chain pre { type nat hook prerouting priority -100; WHICH dnat to I
 SENT = (
     "set sent { type ipv4_addr; flags dynamic,timeout; timeout 60s; }; "
     "chain through { type filter hook forward priority 0; "
-    'oifname "wan" update @sent { ip daddr } }'
+    'oifname "wan" update @sent { ip daddr }; }'
 )
 KINDS: dict[str, tuple[str, ...]] = {
     "cone": (OUT, TO_MEMBER.replace("WHICH", ALL_UDP)),
@@ -125,7 +125,12 @@ class Machine:
         return tried(*self.inside(*words)).returncode == 0
 
     def sends_directly(self, target: str) -> bool:
-        return self.direct in run(*self.inside("ip", "-6", "route", "get", target))
+        return self.sends_by(target) == self.direct
+
+    def sends_by(self, target: str) -> str:
+        """Return the interface that leads to an address."""
+        said = run(*self.inside("ip", "-6", "route", "get", target))
+        return said.split(" dev ")[1].split()[0]
 
     def knows(self, other: "Machine") -> bool:
         """Return whether the other is a peer on the interface for direct ways."""
@@ -156,7 +161,8 @@ class Pinging:
             for line in said.splitlines()
             if " time=" in line
         ]
-        assert numbers, said
+        if not numbers:
+            return float("inf")
         gaps = [after - before - 1 for before, after in itertools.pairwise(numbers)]
         return max(gaps, default=0) * self.INTERVAL
 

@@ -18,7 +18,7 @@ from controller.configs.rules.devices import deactivate
 from controller.configs.rules.rendering import render_stale
 from controller.devices.models import Device
 from networks.overlay.models import JoinCode, Member, Network, Node
-from networks.overlay.rules import refresh, shares
+from networks.overlay.rules import join_codes, refresh, shares
 from networks.overlay.rules.members import add
 from networks.overlay.rules.presence import refresh_all
 from tests import factories
@@ -417,3 +417,28 @@ def test_one_refresh_is_under_way_at_a_time() -> None:
             pass
     with turn("a network", seconds=0.2):
         pass
+
+
+def test_one_more_relay_is_told_to_all_members_and_taken_away_again(
+    call: Any, admin: User, owner: User, organization: Organization
+) -> None:
+    network = factories.network(owner)
+    member = factories.member(network)
+    first, second = (
+        factories.device(organization, name=name, config={}) for name in ("hub", "hub-2")
+    )
+    overlay_sync.set_relay(first, by=admin, endpoint="192.0.2.1:51820")
+    body = {"device": str(second.pk), "endpoint": "192.0.2.2:51820", "port": 51820}
+    assert call(owner, "post", "/relays/", body)[0] == 403
+    status, made = call(admin, "post", "/relays/", body)
+    assert (status, made["name"]) == (201, "relay-2")
+    text = join_codes.document(member.node)
+    keys = [one["public_key"] for one in call(admin, "get", "/relays/")[1]["results"]]
+    assert len(keys) == 2
+    assert [line.split()[1] for line in text.split("== relays\n")[1].splitlines()] == keys
+    assert text.count("observer ") == 2
+    assert call(admin, "post", "/relays/", body)[0] == 409
+    assert call(admin, "delete", f"/relays/{made['id']}/")[0] == 204
+    assert "== relays" not in join_codes.document(member.node)
+    only = call(admin, "get", "/relays/")[1]["results"][0]["id"]
+    assert call(admin, "delete", f"/relays/{only}/")[0] == 400

@@ -223,7 +223,7 @@ def test_how_members_reach_each_other_is_told_to_those_who_see_the_network(
 def test_a_pair_on_the_relay_says_why(
     both: tuple[Agent, Agent], network: Network, api: Any
 ) -> None:
-    one, other = both
+    one, _other = both
     pair = Pair.objects.get()
     for agent in both:
         agent.says(f"pair {pair.pk} 1 failed")
@@ -234,3 +234,16 @@ def test_a_pair_on_the_relay_says_why(
     one.says("unable nft", f"pair {pair.pk} 1 failed")
     (shown,) = api(network.owner).get(f"/api/v1/networks/{network.pk}/ways/").json()["results"]
     assert shown["sentence"].startswith("one has no nftables")
+
+
+def test_a_member_may_send_to_any_relay_once_all_are_connected_with_all(
+    both: tuple[Agent, Agent],
+) -> None:
+    one, other = both
+    assert "relays" not in one.says().content.decode()
+    Node.objects.filter(is_relay=True).update(endpoint="192.0.2.1:51820")
+    factories.node(None, "relay-2", is_relay=True, rank=1, endpoint="192.0.2.2:51820")
+    assert "relays first" in one.says("home 0 2").content.decode()
+    assert "relays any" in other.says("home 1 2").content.decode()
+    factories.member(one.node.memberships.get().network, name="phone", key_mode="static")
+    assert "relays first" in one.says().content.decode()

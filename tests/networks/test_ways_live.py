@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from networks.overlay.models import Member, Network, Node, Pair
-from networks.overlay.rules import remove_member, set_policy
+from networks.overlay.rules import plans, remove_member, set_policy
 from networks.overlay.rules.join_codes import create_code, join_code
 from networks.overlay.rules.plans import relay
 from tests import factories
@@ -128,3 +128,25 @@ def test_who_may_not_reach_a_member_does_not_by_a_direct_way_either(
     until(lambda: not other.knows(one))
     assert one.sends_directly(address("other"))
     assert not one.sees(address("other"), count=3, wait=1)
+
+
+def test_a_relay_that_dies_is_replaced_by_the_other(
+    lab: NatLab, joined: Callable[..., Machine], hub: Machine, url: str
+) -> None:
+    one, other = joined("one", "symmetric"), joined("other", "symmetric")
+    second = lab.relay("hub-2")
+    row = plans.new_relay("relay-2", 1)
+    row.endpoint, row.port = f"{lab.public(second)}:51820", 51820
+    row.save()
+    Node.objects.touch()
+    second.serve(row, url)
+    second.start_agent()
+    start(hub, url, one, other)
+    until(lambda: one.sees(address("other")))
+    # Two relays see two ports of one member: such a pair is not even tried.
+    until(lambda: Pair.objects.filter(reason="symmetric").exists(), 60)
+    traffic = one.pinging(address("other"))
+    hub.kill()
+    until(lambda: one.sends_by(address("other")) == f"{one.interface}r1")
+    assert one.sees(address("other"), count=5)
+    assert traffic.longest_silence() < 6

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from networks.overlay.engine.topology import Direct, Name, Peer, Plan
+from networks.overlay.engine.topology import Direct, Name, Peer, Plan, RelayLink
 
 INTERFACE, DIRECT_INTERFACE = "muster0", "muster1"
 FOLDER = "etc/muster/overlay"
@@ -51,6 +51,14 @@ def direct_lines(direct: Direct) -> str:
     lines = [f"port {direct.port}", f"link {direct.link}"]
     lines += [f"observer {key} {endpoint}" for key, endpoint in direct.observers]
     return "\n".join(lines) + "\n"
+
+
+def relay_lines(relays: Iterable[RelayLink]) -> str:
+    """Return the relays of a member that has several, each with an interface of its own."""
+    return "".join(
+        f"{number} {one.public_key} {one.endpoint} {one.address} {one.port}\n"
+        for number, one in enumerate(relays)
+    )
 
 
 def _peer(peer: Peer) -> list[str]:
@@ -107,6 +115,8 @@ def parts(plan: Plan, *, firewall: str = "", is_relay: bool = False) -> dict[str
         found |= {"relay": "yes\n", "observer.conf": observer_config(plan)}
     if plan.direct is not None:
         found["direct"] = direct_lines(plan.direct)
+    if plan.relays:
+        found["relays"] = relay_lines(plan.relays)
     return found
 
 

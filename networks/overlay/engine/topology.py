@@ -20,6 +20,7 @@ Pair = tuple[int, int]
 """Ids of two nodes, the lower first."""
 
 KEEPALIVE_SECONDS = 25
+SEVERAL, HIGHEST_PORT = 2, 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,16 @@ class Direct:
     """Public key and endpoint of each relay's observing interface."""
 
 
+@dataclass(frozen=True, slots=True)
+class RelayLink:
+    """One of several relays, and the port of the member's interface for it."""
+
+    public_key: str
+    endpoint: str
+    address: str
+    port: int
+
+
 NO_MASTER = Name("::1", ("master",))
 
 
@@ -118,6 +129,8 @@ class Plan:
     hostname: str | None = None
     prefix: str = ""
     direct: Direct | None = None
+    relays: tuple[RelayLink, ...] = ()
+    """All relays, the first of which is the first peer; empty if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +191,7 @@ def plan(world: Topology, node_id: int) -> Plan:
         hostname=node.name if node.is_fully_managed else None,
         prefix=world.prefix,
         direct=_direct(world, node),
+        relays=tuple(_relay_links(world, node)),
     )
 
 
@@ -194,6 +208,19 @@ def _direct(world: Topology, node: Node) -> Direct:
         if one.endpoint
     )
     return Direct(node.direct_port, link_address(node.address), observers)
+
+
+def _relay_links(world: Topology, node: Node) -> Iterator[RelayLink]:
+    relays = [one for one in world.relays if one.endpoint]
+    if len(relays) < SEVERAL or node.id in world.relay_ids:
+        return
+    low, high = sorted((node.port, node.direct_port))
+    for number, relay in enumerate(relays):
+        # Beside the two ports that the first relay and direct ways have.
+        port = high + number if high + len(relays) <= HIGHEST_PORT else low - number
+        yield RelayLink(
+            relay.public_key, relay.endpoint, relay.address, port if number else node.port
+        )
 
 
 def with_port(endpoint: str, *, shift: int) -> str:
@@ -266,7 +293,7 @@ def _diff(
         removed += known[at][1]
     others = tuple(
         name
-        for name in ("address", "port", "hostname", "prefix", "direct")
+        for name in ("address", "port", "hostname", "prefix", "direct", "relays")
         if getattr(old, name) != getattr(new, name)
     )
     stay = set(added) & set(removed)

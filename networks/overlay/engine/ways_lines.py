@@ -43,6 +43,8 @@ class Report:
     mapped: tuple[int, int] | None = None
     """Port and seconds of a port mapping."""
     unable: str | None = None
+    home: tuple[int, int] | None = None
+    """Number of the relay that it sends to, and with how many it is connected."""
     pairs: list[PairReport] = field(default_factory=list)
     sightings: dict[str, str] = field(default_factory=dict)
     """Endpoints by public key, from a relay."""
@@ -50,8 +52,6 @@ class Report:
     """Overlay addresses that talk through a relay."""
     carried: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Bytes from and to a member, by public key, from a relay."""
-    round_trips: dict[str, float] = field(default_factory=dict)
-    """Milliseconds to relays, by public key."""
 
 
 def read(text: str, now: float) -> Report:
@@ -69,6 +69,8 @@ def _read(report: Report, words: list[str], now: float) -> None:
             report.addresses = tuple(dict.fromkeys(found))
         case ["mapped", port, seconds] if _port(port) is not None and NUMBER.fullmatch(seconds):
             report.mapped = int(port), min(int(seconds), LONGEST_LEASE)
+        case ["home", number, count] if NUMBER.fullmatch(number) and NUMBER.fullmatch(count):
+            report.home = int(number), int(count)
         case ["able"]:
             report.unable = ""
         case ["unable", why] if why in UNABLE:
@@ -89,8 +91,6 @@ def _read_relay(report: Report, words: list[str]) -> None:
             fit := BYTES.fullmatch(" ".join(words[2:]))
         ):
             report.carried[key] = int(fit[1]), int(fit[2])
-        case ["trip", key, time] if KEY.fullmatch(key) and MILLISECONDS.fullmatch(time):
-            report.round_trips[key] = float(time)
 
 
 def _fits(pair: str, round_: str, said: str) -> bool:

@@ -76,7 +76,7 @@ class Node(Told, Dated):
     not_audited: ClassVar[frozenset[str]] = frozenset(
         {
             "revision", "followed_revision", "last_seen", "checked_at", "received", "observed",
-            "offers", "reported_at",
+            "offers", "reported_at", "relay_count",
         }
     )  # fmt: skip
 
@@ -125,6 +125,9 @@ class Node(Told, Dated):
     # What its agent says about direct ways: addresses, port mapping, what it lacks.
     offers = models.JSONField(default=dict, editable=False)
     reported_at = models.DateTimeField(null=True, editable=False)
+    relay_count = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Relays that it is connected with, if several."
+    )
 
     # Revision of the plan, and the revision already handed to the device's configuration.
     revision = models.PositiveBigIntegerField(default=1, editable=False)

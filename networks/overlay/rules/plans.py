@@ -48,14 +48,18 @@ def relay() -> Node:
     """
     found: Node | None = Node.objects.filter(is_relay=True).order_by("rank").first()
     if found is None:
-        private, public = wireguard_pair()
-        made = new_node(
-            public, name=RELAY_NAME, private_key=private, key_mode=Node.KeyMode.PORTAL,
-            is_relay=True,
-        )  # fmt: skip
-        Node.objects.bulk_create([made], ignore_conflicts=True)
+        Node.objects.bulk_create([new_relay(RELAY_NAME, 0)], ignore_conflicts=True)
         return relay()
     return found
+
+
+def new_relay(name: str, rank: int) -> Node:
+    """Return an unsaved relay with its key."""
+    private, public = wireguard_pair()
+    return new_node(
+        public, name=name, private_key=private, key_mode=Node.KeyMode.PORTAL,
+        is_relay=True, rank=rank,
+    )  # fmt: skip
 
 
 def new_node(public_key: str, **values: Any) -> Node:

@@ -15,7 +15,7 @@ from networks.overlay.engine.relay_status import Seen
 from networks.overlay.models import Member, Network, Node, Pair
 from networks.overlay.rules import ssh
 from networks.overlay.rules.members import SILENT_ROUNDS, end_expired
-from networks.overlay.rules.plans import relay, tell_changed
+from networks.overlay.rules.plans import relays, tell_changed
 
 # Includes the SSH login on the relay, two seconds of pings, and the writes.
 REFRESH_SECONDS = 3.4
@@ -29,10 +29,15 @@ ADDRESSES_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class RelayStatus:
-    """Result of one visit to the relay."""
+    """Result of one visit to a relay."""
 
     seen: dict[str, Seen]
-    was_there: bool
+    relay: Node | None = None
+    """The relay that answered."""
+
+    @property
+    def was_there(self) -> bool:
+        return self.relay is not None
 
 
 def refresh(network: Network) -> None:
@@ -66,26 +71,31 @@ def look_at(rows: Iterable[Node]) -> None:
         ],
         batch_size=500,
     )
-    if found.was_there:
-        Node.objects.filter(is_relay=True).update(online=True, evidence="probe", checked_at=now)
+    if found.relay is not None:
+        Node.objects.filter(pk=found.relay.pk).update(
+            online=True, evidence="probe", checked_at=now
+        )
     changed = [one.pk for one in nodes if one.online != before[one.pk]]
     if changed:
         tell_changed(Member.objects.filter(node__in=changed).values_list("network", flat=True))
 
 
 def _visit(nodes: list[Node]) -> RelayStatus:
-    hub = relay()
-    connection = (
-        usable_connections([hub.device_id]).get(hub.device_id) if hub.device_id else None
-    )
-    if connection is None or not nodes:
-        return RelayStatus({}, was_there=False)
+    """Ask the relays, one after the other, until one answers."""
+    hubs = {one.device_id: one for one in relays() if one.device_id} if nodes else {}
+    connections = usable_connections(hubs)
     keys = {str(one.address): one.public_key for one in nodes}
-    try:
-        said = ssh.ask(connection, "status", *keys, seconds=VISIT_SECONDS, partly=True)
-    except Refused:
-        return RelayStatus({}, was_there=False)
-    return RelayStatus(relay_status.by_address(keys, *relay_status.read(said)), was_there=True)
+    for device, hub in hubs.items():
+        if device not in connections:
+            continue
+        try:
+            said = ssh.ask(
+                connections[device], "status", *keys, seconds=VISIT_SECONDS, partly=True
+            )
+        except Refused:
+            continue
+        return RelayStatus(relay_status.by_address(keys, *relay_status.read(said)), hub)
+    return RelayStatus({})
 
 
 def _judge(node: Node, look: RelayStatus, now: datetime) -> None:

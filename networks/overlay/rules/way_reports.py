@@ -16,6 +16,7 @@ from networks.overlay.rules import ways
 # A report that says nothing new is stored this often.
 RENEWED = timedelta(seconds=20)
 AT_ONCE = 500
+MOST_RELAYS = 100
 
 
 @transaction.atomic
@@ -49,6 +50,10 @@ def _note_offers(node: Node, report: Report) -> None:
         offers |= {"mapped_port": port, "mapped_until": int(now.timestamp()) + seconds}
     if report.unable is not None:
         offers["unable"] = report.unable
+    if report.home is not None:
+        offers["home"], count = report.home
+        if count != node.relay_count:
+            Node.objects.filter(pk=node.pk).update(relay_count=min(count, MOST_RELAYS))
     was_silent = ways.is_silent(node, now)
     is_new = offers != node.offers
     if is_new or node.reported_at is None or now - node.reported_at > RENEWED:

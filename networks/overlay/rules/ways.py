@@ -26,6 +26,7 @@ from networks.overlay.rules.way_signals import wake
 MOST_PAIRS = 64
 HASH_DIGITS = 16
 AT_ONCE = 500
+SEVERAL = 2
 
 
 @dataclass(frozen=True)
@@ -261,8 +262,23 @@ def ways_text(node: Node) -> str:
     known = load_ends({one for row in rows for one in (row.low_id, row.high_id)})
     told = [_told(row, node, known) for row in rows]
     body = "".join(f"{line}\n" for line in ways_lines.lines(told))
-    body = f"revision {node.revision}\n{body}"
+    body = f"revision {node.revision}\n{_relays_line(node)}{body}"
     return f"ways {digest(body)[:HASH_DIGITS]}\n{body}"
+
+
+def _relays_line(node: Node) -> str:
+    """Return whether the node may send to any relay; empty if there is one.
+
+    It may if all members of its networks are connected with all relays. Phones are not, and
+    programs that know of one relay alone.
+    """
+    count = Node.objects.filter(is_relay=True).exclude(endpoint="").count()
+    if count < SEVERAL or node.is_relay:
+        return ""
+    members = Member.objects.active().filter(network__in=node.memberships.values("network"))
+    others = Node.objects.filter(pk__in=members.values("node"), is_relay=False)
+    is_any = not others.exclude(relay_count=count).exists()
+    return f"relays {'any' if is_any else 'first'}\n"
 
 
 def _told(row: Pair, node: Node, known: Ends) -> ways_lines.Told:

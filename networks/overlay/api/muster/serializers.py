@@ -219,3 +219,13 @@ class RelaySerializer(serializers.ModelSerializer[Node]):
         model = Node
         fields = ("address", "public_key", "device", "endpoint", "port", "online", "checked_at")
         read_only_fields = ("address", "public_key", "online", "checked_at")
+
+
+class RelayRowSerializer(RelaySerializer):
+    """One of several relays."""
+
+    device = serializers.PrimaryKeyRelatedField(queryset=Device.objects.all())
+
+    class Meta(RelaySerializer.Meta):
+        fields = ("id", "name", *RelaySerializer.Meta.fields)
+        read_only_fields = ("id", "name", *RelaySerializer.Meta.read_only_fields)

@@ -7,6 +7,7 @@ from networks.overlay.api.muster.views.networks import (
     NodeViewSet,
     ShareViewSet,
 )
+from networks.overlay.api.muster.views.relays import RelayViewSet
 from networks.overlay.api.muster.views.ways import WayViewSet
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MemberViewSet",
     "NetworkViewSet",
     "NodeViewSet",
+    "RelayViewSet",
     "ShareViewSet",
     "WayViewSet",
 ]
