@@ -221,11 +221,15 @@ class RelaySerializer(serializers.ModelSerializer[Node]):
         read_only_fields = ("address", "public_key", "online", "checked_at")
 
 
-class RelayRowSerializer(RelaySerializer):
+class RelayRowSerializer(serializers.ModelSerializer[Node]):
     """One of several relays."""
 
     device = serializers.PrimaryKeyRelatedField(queryset=Device.objects.all())
 
-    class Meta(RelaySerializer.Meta):
-        fields = ("id", "name", *RelaySerializer.Meta.fields)
-        read_only_fields = ("id", "name", *RelaySerializer.Meta.read_only_fields)
+    class Meta:
+        model = Node
+        fields = (
+            "id", "name", "address", "public_key", "device", "endpoint", "port", "online",
+            "checked_at",
+        )  # fmt: skip
+        read_only_fields = ("id", "name", "address", "public_key", "online", "checked_at")
