@@ -42,7 +42,7 @@ HARD = {"symmetric", "port+symmetric"}
 ANYBODY = {"open", "cone", "address"}
 AT_ONCE = 3
 # A pair with a router that lets strangers into itself may need its second turn.
-PATIENCE, PATIENCE_TURNS, PATIENCE_BLOCKED = 20.0, 80.0, 6.0
+PATIENCE, PATIENCE_TURNS, PATIENCE_BLOCKED = 20.0, 150.0, 6.0
 
 
 @dataclass

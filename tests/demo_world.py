@@ -43,7 +43,7 @@ from networks.gateways.models import (
     StoredConfiguration,
 )
 from networks.ipam.rules.addresses import add_address
-from networks.overlay.rules import add_share
+from networks.overlay.rules import add_share, plans
 from supervisor_proxy.models import (
     BackupPlan,
     Home,
@@ -345,6 +345,7 @@ def add_rows(world: World, root: User) -> None:
         "network": network.pk,
         "networks": network.pk,
         "networks/devices": member.node_id,
+        "networks/relays": plans.relay().pk,
         "members": member.pk,
         "codes": network.codes.get().pk,
         "shares": add_share(network, by=root, email="guest@example.org").pk,

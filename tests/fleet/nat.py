@@ -248,6 +248,21 @@ class NatLab:
         self.outermost[name] = inner
         return made
 
+    def neighbor(self, name: str, of: Machine) -> Machine:
+        """Return a member in a second LAN behind the same router, which routes between them."""
+        made = Machine(self, name)
+        router = self.outermost[name] = self.outermost[of.name]
+        self.join_router(made.space, "10.9.1.2", router, end="eth0")
+        return made
+
+    def cut(self, machine: Machine, port: int) -> Callable[[], str]:
+        """Let the outermost router drop what its member sends from a port. Returns the undo."""
+        router = self.outermost[machine.name]
+        inside = ("ip", "netns", "exec", router, "nft")
+        hook = "type filter hook forward priority -10;"
+        run(*inside, f"table ip cut {{ chain c {{ {hook} udp sport {port} drop; }}; }}")
+        return lambda: run(*inside, "delete", "table", "ip", "cut")
+
     def move(self, machine: Machine, address: str) -> None:
         """Give the machine's outermost router another address."""
         router = self.outermost[machine.name]

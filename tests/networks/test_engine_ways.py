@@ -167,11 +167,12 @@ def test_failures_are_followed_by_silence_that_grows_and_that_no_router_outlasts
     assert pauses[-1] == ways.PAUSES[-1]
 
 
-def test_ends_that_send_first_take_turns() -> None:
+def test_after_a_failure_the_ends_take_turns_in_sending_first() -> None:
     first = trying()
-    second = replace(first, round=first.round + 1)
-    assert ways.delay_of(first, is_low=True) == 0 < ways.delay_of(first, is_low=False)
-    assert ways.delay_of(second, is_low=False) == 0 < ways.delay_of(second, is_low=True)
+    assert ways.delay_of(first, is_low=True) == ways.delay_of(first, is_low=False) == 0
+    second, third = replace(first, tries=1), replace(first, tries=2)
+    assert ways.delay_of(second, is_low=True) == 0 < ways.delay_of(second, is_low=False)
+    assert ways.delay_of(third, is_low=False) == 0 < ways.delay_of(third, is_low=True)
 
 
 def test_a_changed_address_is_tried_at_once_whatever_failed_before() -> None:

@@ -82,7 +82,7 @@ def test_members_that_talk_are_told_of_each_other(both: tuple[Agent, Agent]) -> 
     assert line[3] == str(other.node.address)
     assert line[5:] == ["1", "0", "observed=203.0.113.2:20002"]
     (line,) = other.told()
-    assert line[5:] == ["1", "400", "observed=203.0.113.1:20001"]
+    assert line[5:] == ["1", "0", "observed=203.0.113.1:20001"]
 
 
 def test_a_pair_is_direct_when_both_ends_say_so_and_no_revision_changes(

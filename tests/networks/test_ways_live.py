@@ -150,3 +150,41 @@ def test_a_relay_that_dies_is_replaced_by_the_other(
     until(lambda: one.sends_by(address("other")) == f"{one.interface}r1")
     assert one.sees(address("other"), count=5)
     assert traffic.longest_silence() < 6
+
+
+def test_neighbors_behind_one_router_reach_each_other_inside(
+    lab: NatLab, joined: Callable[..., Machine], hub: Machine, url: str, network: Network
+) -> None:
+    one = joined("one", "symmetric")
+    other = lab.neighbor("other", one)
+    code = join_code(create_code(network, by=network.owner), relay())
+    other.client("join", url, code, "other")
+    start(hub, url, one, other)
+    until(lambda: one.sees(address("other")))
+    until(lambda: Pair.objects.filter(state=Pair.State.DIRECT).exists(), 60)
+    evidence = Pair.objects.get().low_evidence
+    assert evidence["endpoint"].startswith("10.9.1.2:")
+
+
+def test_a_direct_way_that_breaks_is_left_within_a_second_and_taken_again(
+    lab: NatLab, joined: Callable[..., Machine], hub: Machine, url: str
+) -> None:
+    one, other = joined("one", "port"), joined("other", "port")
+    start(hub, url, one, other)
+    traffic = one.pinging(address("other"))
+    until(
+        lambda: one.sends_directly(address("other")) and other.sends_directly(address("one")),
+        60,
+    )
+    until(lambda: Pair.objects.get().state == Pair.State.DIRECT)
+    traffic.longest_silence()
+    traffic = one.pinging(address("other"))
+    heal = lab.cut(one, Node.objects.get(name="one").ports[1])
+    until(lambda: not one.sends_directly(address("other")))
+    until(lambda: not other.sends_directly(address("one")))
+    until(lambda: one.sees(address("other")))
+    silence = traffic.longest_silence()
+    heal()
+    # Less than a second on a machine that is not busy.
+    assert silence < 3
+    until(lambda: one.sees(address("other")) and one.sends_directly(address("other")), 90)

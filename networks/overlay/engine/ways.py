@@ -22,11 +22,12 @@ SIGHTED_SECONDS = 300.0
 ROUND_SECONDS = 20.0
 # Longer than a router remembers a packet without an answer (30 seconds): a port that is
 # taken by a stranger's packet only gets free in silence.
-PAUSES = (35.0, 60.0, 300.0, 1800.0)
+PAUSES = (35.0, 35.0, 60.0, 300.0, 1800.0)
 UNUSED_SECONDS = 900.0
 STABLE_SECONDS = 10.0
 SILENT_SECONDS = 60.0
-SECOND_MILLISECONDS = 400
+# Longer than an idle agent takes to look at an answer.
+SECOND_MILLISECONDS = 1500
 LOCAL_PREFIX, GLOBAL_UNICAST = 48, IPv6Network("2000::/3")
 
 
@@ -195,9 +196,11 @@ def delay_of(pair: Pair, *, is_low: bool) -> int:
     """Return the milliseconds that an end waits before it sends.
 
     A router that lets strangers into itself must have sent first, or the stranger's packet
-    takes its port. Who that is nobody knows, so the ends take turns.
+    takes its port. Which one that is nobody knows: after a failure the ends take turns.
     """
-    is_first = (pair.round % 2 == 1) == is_low
+    if not pair.tries:
+        return 0
+    is_first = (pair.tries % 2 == 1) == is_low
     return 0 if is_first else SECOND_MILLISECONDS
 
 
