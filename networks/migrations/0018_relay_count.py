@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("networks", "0016_ways"),
+        ("networks", "0017_gateway_backups"),
     ]
 
     operations = [
