@@ -64,7 +64,7 @@ class World:
         return int(head.split()[1]), text
 
     async def live(self, member: Member) -> None:
-        """Hold questions, and confirm each way that the portal tells of."""
+        """Hold questions, and confirm each way that the portal names."""
         while True:
             status, text = await self.ask(member.token, "?wait=1", seen=member.seen)
             if status == 200:
