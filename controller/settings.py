@@ -329,6 +329,7 @@ LANGUAGE_CODE = "en"
 # Languages of the pages; the APIs are always English.
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["controller.formats"]
 # Time zone of pages for people who chose none and whose browser tells none.
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_TZ = True

@@ -21,6 +21,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.timesince import timesince
+from django.utils.translation import gettext
 
 CHECKBOX = "action_checkbox"
 PAGE_SIZES = (25, 50, 100, 200)
@@ -33,13 +34,17 @@ Show = Callable[..., Any]
 def relative_time(at: datetime | None) -> str:
     """Format a time as "3 minutes ago" or "in 2 days", with the exact time as tooltip."""
     if at is None:
-        return "never"
+        return gettext("never")
     now = timezone.now()
     if at > now + A_MOMENT:
-        words = f"in {timesince(now, at, depth=1)}"
+        words = gettext("in %(time)s") % {"time": timesince(now, at, depth=1)}
     else:
         text = timesince(at, now, depth=1)
-        words = "just now" if text.startswith("0") else f"{text} ago"
+        words = (
+            gettext("just now")
+            if text.startswith("0")
+            else gettext("%(time)s ago") % {"time": text}
+        )
     exact = timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z")
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, words)
 

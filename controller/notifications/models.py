@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
@@ -26,10 +26,10 @@ from controller.base.leases import Leased, LeaseQueue, lease_index
 from controller.base.models import Base
 from controller.base.secret_fields import SecretFields
 from controller.base.secrets import EncryptedTextField
-from controller.notifications.engine.kinds import KINDS
+from controller.notifications.engine.kinds import KINDS, text_of
 from controller.notifications.engine.signing import key_of, new_secret
 
-KIND_CHOICES = [(name, kind.label) for name, kind in KINDS.items()]
+KIND_CHOICES = [(name, gettext_lazy(kind.label)) for name, kind in KINDS.items()]
 
 
 class Notice(Shareable, Base):
@@ -72,7 +72,15 @@ class Notice(Shareable, Base):
 
     @property
     def label(self) -> str:
-        return KINDS[self.kind].label
+        return gettext(KINDS[self.kind].label)
+
+    @property
+    def translated_text(self) -> str:
+        """Return the text in the language in use; it is stored in English."""
+        if (get_language() or "en").startswith("en") or self.kind not in KINDS:
+            return self.text
+        known = {name: value for name, value in self.data.items() if value != "None"}
+        return text_of(self.kind, known, gettext)
 
 
 class NotificationQuerySet(models.QuerySet[Any]):

@@ -5,7 +5,7 @@ from typing import IO, Any, TypedDict, cast
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, Refused
@@ -106,15 +106,14 @@ def delete_location(location: Location) -> None:
     count = location.places.count()
     if count:
         raise Conflict(
-            gettext(
-                "%(count)s device%(value)s at %(location)s. Move them elsewhere before you "
-                "delete it."
+            ngettext(
+                "%(count)s device stands at %(location)s. Move it elsewhere before you delete "
+                "the location.",
+                "%(count)s devices stand at %(location)s. Move them elsewhere before you "
+                "delete the location.",
+                count,
             )
-            % {
-                "count": count,
-                "value": "s stand" if count > 1 else " stands",
-                "location": location.name,
-            }
+            % {"count": count, "location": location.name}
         )
     location.delete()
 

@@ -14,7 +14,15 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from controller.base.admin import DropdownFilter, RuleAdmin, RuleForm, admin_url, badge, display
+from controller.base.admin import (
+    DropdownFilter,
+    RuleAdmin,
+    RuleForm,
+    admin_url,
+    badge,
+    display,
+    local_time,
+)
 from controller.base.errors import Refused
 from pki.admin.forms import Pkcs12Form
 from pki.engine.bundles import pkcs12_bundle
@@ -30,9 +38,7 @@ SECRET_COLUMNS = ("private_key", "passphrase", "certificate")
 
 
 def expiry_badge(row: Ca | Cert) -> str:
-    ends = gettext("Ends on %(localtime)s") % {
-        "localtime": format(timezone.localtime(row.validity_end), "%Y-%m-%d %H:%M %Z")
-    }
+    ends = gettext("Ends on %(localtime)s") % {"localtime": local_time(row.validity_end)}
     if row.revoked:
         return badge(gettext("Revoked"), "bad", row.get_revocation_reason_display())
     if row.days_left < 0:
@@ -45,8 +51,7 @@ def expiry_badge(row: Ca | Cert) -> str:
             ends,
         )
     return badge(
-        gettext("Until %(validity_end)s")
-        % {"validity_end": format(row.validity_end, "%Y-%m-%d")},
+        gettext("Until %(validity_end)s") % {"validity_end": local_time(row.validity_end)},
         "good",
         ends,
     )

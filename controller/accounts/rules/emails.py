@@ -18,6 +18,7 @@ from controller.accounts.engine.email_addresses import (
 )
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.preferences import locale_of
 from controller.accounts.rules.ranks import By, is_administrator, refuse_keys
 from controller.base.errors import Conflict, Refused
 from controller.celery import enqueue_on_commit
@@ -188,13 +189,13 @@ def mail_link(pk: int, *, primary: bool) -> bool:
     row = EmailAddress.objects.filter(pk=pk, verified=False).select_related("user").first()
     if row is None:
         return False
-    send_mail(
-        "Confirm your e-mail address",
-        f"{row.user.username} gave this address as theirs. If it was you, open this link within "
-        f"three days:\n\n{link_of(row, primary=primary)}\n\nIf not, do nothing.\n",
-        None,
-        [row.email],
-    )
+    with locale_of(row.user):
+        text = gettext(
+            "%(user)s gave this address as theirs. If it was you, open this link within "
+            "three days:\n\n%(link)s\n\nIf not, do nothing.\n"
+        )
+        values = {"user": row.user.username, "link": link_of(row, primary=primary)}
+        send_mail(gettext("Confirm your e-mail address"), text % values, None, [row.email])
     return True
 
 

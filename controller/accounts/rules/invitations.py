@@ -10,6 +10,8 @@ from django.utils.translation import gettext
 from controller.accounts.models import Invitation, Membership, Organization, Site, User
 from controller.accounts.rules import emails, sites
 from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.emails import account_of
+from controller.accounts.rules.preferences import locale_of
 from controller.accounts.rules.ranks import (
     PORTAL,
     check_can_grant_role,
@@ -75,14 +77,18 @@ def mail(pk: str) -> bool:
         return False
     # On one line: it stands in a header.
     name = " ".join(row.organization.name.split())
-    send_mail(
-        f"An invitation to {name}",
-        f"{row.inviter} invites you to {name} as {row.get_role_display()}.\n\n"
-        f"Sign in and accept within seven days:\n\n{link_of(row)}\n\n"
-        "If you do not know them, do nothing.\n",
-        None,
-        [row.email],
-    )
+    with locale_of(account_of(row.email)):
+        text = gettext(
+            "%(inviter)s invites you to %(organization)s as %(role)s.\n\n"
+            "Sign in and accept within seven days:\n\n%(link)s\n\n"
+            "If you do not know them, do nothing.\n"
+        )
+        values = {
+            "inviter": row.inviter, "organization": name,
+            "role": row.get_role_display(), "link": link_of(row),
+        }  # fmt: skip
+        subject = gettext("An invitation to %(organization)s") % {"organization": name}
+        send_mail(subject, text % values, None, [row.email])
     return True
 
 

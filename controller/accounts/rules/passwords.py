@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from controller.accounts.models import Session, User
 from controller.accounts.rules import emails, lockouts, sessions
 from controller.accounts.rules.audit import record_audit
+from controller.accounts.rules.preferences import locale_of
 from controller.accounts.rules.ranks import By, check_can_manage_user, refuse_keys
 from controller.base.errors import Refused
 
@@ -64,14 +65,15 @@ def send_reset_link(user_id: str) -> bool:
         return False
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
-    send_mail(
-        "Set a new password",
-        f"Somebody, probably you, asked to set a new password for {user.username}.\n\n"
-        f"{settings.MUSTER_PUBLIC_URL}/admin/reset/{uid}/{token}/\n\n"
-        f"For a program: uid {uid}, token {token}\n",
-        None,
-        [user.email],
-    )
+    with locale_of(user):
+        text = gettext(
+            "Somebody, probably you, asked to set a new password for %(user)s.\n\n"
+            "%(link)s\n\n"
+            "For a program: uid %(uid)s, token %(token)s\n"
+        )
+        link = f"{settings.MUSTER_PUBLIC_URL}/admin/reset/{uid}/{token}/"
+        values = {"user": user.username, "link": link, "uid": uid, "token": token}
+        send_mail(gettext("Set a new password"), text % values, None, [user.email])
     return True
 
 

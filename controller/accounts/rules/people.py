@@ -9,9 +9,11 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext
 
 from controller.accounts.models import Membership, Organization, Site, SiteGrant, User
 from controller.accounts.rules import api_keys, emails, invitations, sites
+from controller.accounts.rules.preferences import locale_of
 from controller.accounts.rules.ranks import check_can_grant_role, refuse_keys
 from controller.accounts.rules.users import create_user
 from controller.base.errors import Refused
@@ -124,13 +126,17 @@ def mail_welcome(user_id: str, organization_id: str, inviter_id: str) -> bool:
     if user is None or organization is None or user.has_usable_password():
         return False
     inviter = User.objects.filter(pk=inviter_id).first()
-    send_mail(
-        f"Your account for {organization}",
-        f"{inviter or 'An administrator'} created an account for you at {organization}.\n\n"
-        f"User name: {user.username}\n\n"
-        f"Choose a password within three days:\n\n{link_of(user)}\n\n"
-        "If you do not know them, do nothing.\n",
-        None,
-        [user.email],
-    )
+    with locale_of(inviter):
+        text = gettext(
+            "%(inviter)s created an account for you at %(organization)s.\n\n"
+            "User name: %(user)s\n\n"
+            "Choose a password within three days:\n\n%(link)s\n\n"
+            "If you do not know them, do nothing.\n"
+        )
+        values = {
+            "inviter": inviter or gettext("An administrator"), "organization": organization,
+            "user": user.username, "link": link_of(user),
+        }  # fmt: skip
+        subject = gettext("Your account for %(organization)s") % {"organization": organization}
+        send_mail(subject, text % values, None, [user.email])
     return True

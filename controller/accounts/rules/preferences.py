@@ -1,9 +1,12 @@
 """Language and time zone of a user."""
 
 import zoneinfo
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from django.conf import settings
+from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from controller.accounts.models import User
@@ -27,6 +30,16 @@ def known_zone(name: str) -> zoneinfo.ZoneInfo | None:
 def zone_names() -> list[str]:
     """Return the names of all time zones of a region, and UTC."""
     return ["UTC", *sorted(name for name in zoneinfo.available_timezones() if "/" in name)]
+
+
+@contextmanager
+def locale_of(user: User | None) -> Iterator[None]:
+    """Use the language and the time zone of the user, as in e-mails to them."""
+    language = user.language if user is not None else ""
+    zone = known_zone(user.time_zone) if user is not None else None
+    known = language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    with translation.override(known), timezone.override(zone):
+        yield
 
 
 def set_preferences(user: User, *, language: str, time_zone: str) -> None:

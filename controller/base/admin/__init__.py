@@ -1,7 +1,7 @@
 """Admin base classes whose writes call rules."""
 
 from controller.base.admin.inlines import RuleStackedInline, RuleTabularInline
-from controller.base.admin.pages import SecretWidget, admin_url, badge, stacked_bar
+from controller.base.admin.pages import SecretWidget, admin_url, badge, local_time, stacked_bar
 from controller.base.admin.permissions import ScopedRelatedFilter
 from controller.base.admin.rule_admin import OwnTransactions, RuleAdmin, rule_attributes
 from controller.base.admin.scoped import RecordAdmin, ScopedAdmin
@@ -61,6 +61,7 @@ __all__ = [
     "admin_url",
     "badge",
     "display",
+    "local_time",
     "rule_attributes",
     "stacked_bar",
 ]

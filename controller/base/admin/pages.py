@@ -1,10 +1,12 @@
 """Addresses of admin pages, and the small parts that they show."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.db.models import Model
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html
 
@@ -19,6 +21,11 @@ def admin_url(model: type[Model], page: str, *args: object) -> str:
 def badge(text: str | Promise, tone: str, title: str | Promise = "") -> str:
     """Return a status badge; `tone` is ``good``, ``bad``, ``warn``, ``busy`` or ``mute``."""
     return format_html('<span class="badge badge-{}" title="{}">{}</span>', tone, title, text)
+
+
+def local_time(at: datetime) -> str:
+    """Format a time in the zone of the person; one style everywhere."""
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}"
 
 
 def stacked_bar(parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from controller.base.admin import (
     action,
     admin_url,
     display,
+    local_time,
 )
 from controller.base.errors import Refused
 from controller.configs.admin import preview
@@ -113,7 +114,7 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
     def health_state(self, obj: Device) -> str:
         row = getattr(obj, "monitoring", None)
         since = (
-            gettext("Since %(since)s UTC") % {"since": format(row.since, "%Y-%m-%d %H:%M")}
+            gettext("Since %(since)s") % {"since": local_time(row.since)}
             if row
             else gettext("It was never measured.")
         )

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, OuterRef, UUIDField
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext
 
 from controller.accounts.rules.audit import record_audit
 from controller.base.compiled_queries import CompiledQuery
@@ -82,15 +81,15 @@ def register(shared_secret: str, told: Mapping[str, str]) -> Registration:
     """
     owner = devices.settings_by_secret(shared_secret)
     if owner is None:
-        raise NotPermitted(gettext("error: unrecognized secret"))
+        raise NotPermitted("error: unrecognized secret")
     if not owner.registration_enabled:
-        raise NotPermitted(gettext("error: registration disabled"))
+        raise NotPermitted("error: registration disabled")
     if told["backend"] not in Backend.values:
-        raise NotPermitted(gettext("error: wrong backend"))
+        raise NotPermitted("error: wrong backend")
     key = told.get("key", "")
     known = _known(owner, key) or _by_hardware_id(owner, told) or _by_mac_address(owner, told)
     if known is None and not owner.self_creation:
-        raise NotFound(gettext("error: nobody has added this device"))
+        raise NotFound("error: nobody has added this device")
     device = _refreshed(known, told) if known else _added(owner, told)
     if not Config.objects.filter(device=device).exists():
         add_config(device, backend=told["backend"], tags=told.get("tags", "").split())
@@ -146,7 +145,7 @@ def _has_derived_key(owner: OrganizationSettings, device: Device) -> bool:
 
 def _refreshed(device: Device, told: Mapping[str, str]) -> Device:
     if device.is_deactivated:
-        raise NotPermitted(gettext("error: device deactivated"))
+        raise NotPermitted("error: device deactivated")
     name = told["name"]
     changes = {fact: told[fact].strip() for fact in FACTS if told.get(fact, "").strip()}
     if not same_mac(name, device.mac_address):
@@ -200,9 +199,9 @@ def config_for(device_id: UUID, key: str) -> Config:
         .first()
     )
     if row is None:
-        raise NotFound(gettext("error: not found"))
+        raise NotFound("error: not found")
     if digest(key) != row.device.key_digest:
-        raise NotPermitted(gettext("error: wrong key"))
+        raise NotPermitted("error: wrong key")
     return row
 
 
@@ -267,7 +266,7 @@ def _is_known(device_id: UUID, key: str) -> bool:
 def _apply_report(device_id: UUID, key: str, status: str, reason: str) -> str:
     row = config_for(device_id, key)
     if status not in Config.Status.values:
-        raise NotPermitted(gettext("error: wrong status"))
+        raise NotPermitted("error: wrong status")
     snapshot = row.served_id or row.desired_id
     if row.is_retired:
         mark_applied(row, row.desired_id)
@@ -290,6 +289,6 @@ def _apply_report(device_id: UUID, key: str, status: str, reason: str) -> str:
 def update_info(device_id: UUID, key: str, told: Mapping[str, str]) -> None:
     row = config_for(device_id, key)
     if row.device.is_deactivated:
-        raise NotPermitted(gettext("error: device deactivated"))
+        raise NotPermitted("error: device deactivated")
     facts: dict[str, str] = {fact: told.get(fact, "").strip() for fact in FACTS}
     _change(row.device, {fact: value for fact, value in facts.items() if value})

@@ -54,16 +54,14 @@ def request_enrollment(
     try:
         _signer().unsign(told.get("challenge", ""), max_age=CHALLENGE_SECONDS)
     except SignatureExpired as error:
-        raise Refused(
-            gettext("error: the challenge is too old, ask for another one")
-        ) from error
+        raise Refused("error: the challenge is too old, ask for another one") from error
     except BadSignature as error:
-        raise Refused(gettext("error: the challenge is none of ours, ask for one")) from error
+        raise Refused("error: the challenge is none of ours, ask for one") from error
     try:
         key = proof.public_key(told.get("public_key", ""))
         proof.check(key, signature, message)
     except proof.BadProof as error:
-        raise Refused(gettext("error: %(error)s") % {"error": error}) from error
+        raise Refused(f"error: {error}") from error
     known = (
         Enrollment.objects.select_related("organization", "device__organization")
         .filter(public_key=proof.written(key))
@@ -103,13 +101,13 @@ def _noted(
     if row._state.adding:
         waiting = Enrollment.objects.filter(organization=owner, state=Enrollment.State.PENDING)
         if waiting.count() >= PENDING_MOST:
-            raise NotPermitted(gettext("error: too many devices wait for approval already"))
+            raise NotPermitted("error: too many devices wait for approval already")
     row.organization = owner
     if row.state == Enrollment.State.PENDING:
         row.name, row.mac_address = told["name"], told["mac_address"]
         row.told = {name: told[name][:LONGEST_FACT] for name in REPORTED if told.get(name)}
         if told.get("backend", Backend.OPENWRT) not in Backend.values:
-            raise NotPermitted(gettext("error: wrong backend"))
+            raise NotPermitted("error: wrong backend")
     is_new = row._state.adding
     row.asked, row.address = timezone.now(), address
     row.checked().save()

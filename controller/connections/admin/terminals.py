@@ -21,6 +21,7 @@ from controller.base.admin import (
     admin_url,
     badge,
     display,
+    local_time,
 )
 from controller.base.errors import Refused
 from controller.connections.models import DeviceConnection, Terminal
@@ -146,7 +147,7 @@ class TerminalAdmin(RecordAdmin):
             "title": gettext("Terminal on %(device)s, %(created)s")
             % {
                 "device": terminal.device,
-                "created": format(terminal.created, "%Y-%m-%d %H:%M"),
+                "created": local_time(terminal.created),
             },
             "opts": self.opts,
             "terminal": terminal,

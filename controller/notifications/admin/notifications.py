@@ -39,7 +39,7 @@ class KindFilter(admin.SimpleListFilter):
     title = _("kind")
     parameter_name = "kind"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return KIND_CHOICES
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -97,7 +97,7 @@ class NotificationAdmin(RuleAdmin):
     @display(description=_("About"))
     def about(self, obj: Notification) -> str:
         tag = "<b>{}</b>" if obj.unread else "{}"
-        return format_html(tag, obj.notice.text)
+        return format_html(tag, obj.notice.translated_text)
 
     @display(description=_("Organization"))
     def organization(self, obj: Notification) -> str:

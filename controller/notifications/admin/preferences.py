@@ -33,7 +33,9 @@ def page(request: HttpRequest) -> HttpResponse:
     lines = [
         {
             "row": row,
-            "label": KINDS[row.kind].label if row.kind else gettext("All notifications"),
+            "label": gettext(KINDS[row.kind].label)
+            if row.kind
+            else gettext("All notifications"),
             "ways": [
                 (way, choices.enabled(way, user.pk, row.organization_id, row.kind))
                 for way in WAYS

@@ -1,8 +1,10 @@
 """Kinds of notifications and the events they are created from; names as in OpenWISP."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from controller.base.texts import gettext_noop
 
 OFFLINE = "connection_is_not_working"
 ONLINE = "connection_is_working"
@@ -31,59 +33,65 @@ class Kind:
 
 
 # Events of monitoring, as OpenWISP names it: the kinds are ping_problem, ping_recovery ….
-MONITORED: Mapping[str, str] = {
-    "ping": "Ping",
-    "data_collected": "Data received",
-    "cpu": "CPU load",
-    "memory": "Memory",
-    "disk": "Storage",
-    "threshold": "Other limits",
+MONITORED: Mapping[str, tuple[str, str]] = {
+    "ping": (gettext_noop("Ping: problem"), gettext_noop("Ping: recovery")),
+    "data_collected": (
+        gettext_noop("Data received: problem"),
+        gettext_noop("Data received: recovery"),
+    ),
+    "cpu": (gettext_noop("CPU load: problem"), gettext_noop("CPU load: recovery")),
+    "memory": (gettext_noop("Memory: problem"), gettext_noop("Memory: recovery")),
+    "disk": (gettext_noop("Storage: problem"), gettext_noop("Storage: recovery")),
+    "threshold": (
+        gettext_noop("Other limits: problem"),
+        gettext_noop("Other limits: recovery"),
+    ),
 }
 
 
 def _monitoring_kinds() -> dict[str, Kind]:
     found = {}
-    for name, label in MONITORED.items():
-        found[f"{name}_problem"] = Kind(f"{label}: problem", "error", "{name}{because}", name)
+    for name, (problem, recovery) in MONITORED.items():
+        found[f"{name}_problem"] = Kind(problem, "error", "{name}{because}", name)
         found[f"{name}_recovery"] = Kind(
-            f"{label}: recovery", "success", "{name} has recovered{because}", name,
+            recovery, "success", gettext_noop("{name} has recovered{because}"), name,
             is_recovery=True,
         )  # fmt: skip
     return found
 
 
 KINDS: Mapping[str, Kind] = {
-    OFFLINE: Kind("Device offline", "error", "{name} is offline{because}", "presence"),
+    OFFLINE: Kind(gettext_noop("Device offline"), "error", gettext_noop("{name} is offline{because}"), "presence"),
     ONLINE: Kind(
-        "Device online again", "success", "{name} is online again", "presence", is_recovery=True
+        gettext_noop("Device online again"), "success", gettext_noop("{name} is online again"), "presence", is_recovery=True
     ),
     CONFIG_ERROR: Kind(
-        "Configuration error", "error",
-        "{name} did not take its configuration{because}", "config",
+        gettext_noop("Configuration error"), "error",
+        gettext_noop("{name} did not take its configuration{because}"), "config",
     ),
     CONFIG_APPLIED: Kind(
-        "Configuration applied after an error", "success",
-        "{name} has taken its configuration after all", "config", is_recovery=True,
+        gettext_noop("Configuration applied after an error"), "success",
+        gettext_noop("{name} has taken its configuration after all"), "config", is_recovery=True,
     ),
     CERTIFICATE: Kind(
-        "Certificate expiring", "warning",
-        "{name} ends within {days} days, on {until}", "certificate",
+        gettext_noop("Certificate expiring"), "warning",
+        gettext_noop("{name} ends within {days} days, on {until}"), "certificate",
     ),
-    HALTED: Kind("Rollout halted", "error", "The rollout of {name} was halted{because}", "rollout"),
-    APPROVAL: Kind("Approval asked", "info", "{name} waits for approval", "approval"),
+    HALTED: Kind(gettext_noop("Rollout halted"), "error", gettext_noop("The rollout of {name} was halted{because}"), "rollout"),
+    APPROVAL: Kind(gettext_noop("Approval asked"), "info", gettext_noop("{name} waits for approval"), "approval"),
     FLASH_FAILED: Kind(
-        "Firmware upgrade failed", "error", "The upgrade of {name} failed{because}", "firmware"
+        gettext_noop("Firmware upgrade failed"), "error", gettext_noop("The upgrade of {name} failed{because}"), "firmware"
     ),
     FLASH_UNKNOWN: Kind(
-        "Firmware upgrade unknown", "warning",
-        "{name} was told to flash and has not come back{because}", "firmware",
+        gettext_noop("Firmware upgrade unknown"), "warning",
+        gettext_noop("{name} was told to flash and has not come back{because}"), "firmware",
     ),
     FLASHED: Kind(
-        "Firmware upgrade confirmed after all", "success",
-        "{name} runs its new firmware after all", "firmware", is_recovery=True,
+        gettext_noop("Firmware upgrade confirmed after all"), "success",
+        gettext_noop("{name} runs its new firmware after all"), "firmware", is_recovery=True,
     ),
     ROLLOUT_ENDED: Kind(
-        "Firmware rollout ended", "warning", "The rollout of {name} has ended{because}", "rollout"
+        gettext_noop("Firmware rollout ended"), "warning", gettext_noop("The rollout of {name} has ended{because}"), "rollout"
     ),
     **_monitoring_kinds(),
 }  # fmt: skip
@@ -129,9 +137,10 @@ def kind_of(event: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
     return FOUND.get((event, state))
 
 
-def text_of(kind: str, data: Mapping[str, Any]) -> str:
+def text_of(kind: str, data: Mapping[str, Any], translate: Callable[[str], str] = str) -> str:
+    """Return the sentence about an event, in the language of the translation."""
     reason = str(data.get("reason") or "").strip()
     because = f": {reason}" if reason else ""
-    name = data.get("name") or data.get("feature") or "It"
+    name = data.get("name") or data.get("feature") or translate(gettext_noop("It"))
     known = {"days": "", "until": ""} | dict(data) | {"name": name, "because": because}
-    return KINDS[kind].text.format(**known)[:1000]
+    return translate(KINDS[kind].text).format(**known)[:1000]

@@ -8,7 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
 
+from controller.accounts.rules.preferences import locale_of
 from controller.base.leases import FREE, LeaseHolder
 from controller.notifications.models import EMAILS, Notification, emails_are_sent
 
@@ -76,17 +79,27 @@ def _mail(holder: LeaseHolder[Notification], rows: list[Notification], connectio
 
 
 def written(rows: list[Notification], connection: Any = None) -> EmailMessage:
+    """Return the message in the language and the time zone of its recipient."""
+    with locale_of(rows[0].recipient):
+        return _written(rows, connection)
+
+
+def _written(rows: list[Notification], connection: Any) -> EmailMessage:
+    everyone = gettext("All")
     lines = [
-        f"{row.created:%Y-%m-%d %H:%M} UTC  {row.notice.organization or 'All'}: {row.notice.text}"
+        f"{timezone.localtime(row.created):%Y-%m-%d %H:%M %Z}  "
+        f"{row.notice.organization or everyone}: {row.notice.translated_text}"
         for row in rows[:MOST_LINES]
     ]
     if len(rows) > MOST_LINES:
-        lines.append(f"… and {len(rows) - MOST_LINES} more.")
+        lines.append(gettext("… and %(count)s more.") % {"count": len(rows) - MOST_LINES})
     base = settings.MUSTER_PUBLIC_URL
     lines += [
         "",
-        f"All of them: {base}{reverse('admin:notifications_notification_changelist')}",
-        f"Notification settings: {base}{reverse('admin:notification_preferences')}",
+        gettext("All of them: %(url)s")
+        % {"url": f"{base}{reverse('admin:notifications_notification_changelist')}"},
+        gettext("Notification settings: %(url)s")
+        % {"url": f"{base}{reverse('admin:notification_preferences')}"},
     ]
     return EmailMessage(
         subject_of(rows), "\n".join(lines), to=[rows[0].recipient.email], connection=connection
@@ -94,9 +107,8 @@ def written(rows: list[Notification], connection: Any = None) -> EmailMessage:
 
 
 def subject_of(rows: list[Notification]) -> str:
-    first = " ".join(rows[0].notice.text.split())[:SUBJECT_LENGTH]
-    return (
-        f"[Muster] {first}"
-        if len(rows) == 1
-        else f"[Muster] {len(rows)} notifications: {first}"
-    )
+    first = " ".join(rows[0].notice.translated_text.split())[:SUBJECT_LENGTH]
+    if len(rows) == 1:
+        return f"[Muster] {first}"
+    text = gettext("%(count)s notifications: %(first)s")
+    return f"[Muster] {text % {'count': len(rows), 'first': first}}"

@@ -22,6 +22,7 @@ from controller.base.admin import (
     admin_url,
     badge,
     display,
+    local_time,
 )
 from controller.base.downloads import archive_response
 from controller.base.forms import SchemaWidget
@@ -195,7 +196,9 @@ class VpnAdmin(Versioned, RuleAdmin, OwnTransactions):  # type: ignore[misc]  # 
                 row.device.name,
                 row.ip or "-",
                 row.vni or "-",
-                f"until {row.cert.validity_end:%Y-%m-%d}" if row.cert else "-",
+                gettext("until %(time)s") % {"time": local_time(row.cert.validity_end)}
+                if row.cert
+                else "-",
                 badge(gettext("Ready"), "good")
                 if row.is_ready
                 else badge(gettext("Not ready"), "warn"),

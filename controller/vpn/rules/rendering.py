@@ -4,7 +4,6 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import F, Q
-from django.utils.translation import gettext
 
 from controller.base.errors import NotFound, NotPermitted, Refused
 from controller.base.secrets import digest
@@ -69,9 +68,9 @@ def _asked(vpn_id: UUID, key: str) -> Vpn:
         askable.select_related("ca", "cert", "ip", "subnet").filter(pk=vpn_id).first()
     )
     if vpn is None:
-        raise NotFound(gettext("error: not found"))
+        raise NotFound("error: not found")
     if digest(key) != vpn.key_digest:
-        raise NotPermitted(gettext("error: wrong key"))
+        raise NotPermitted("error: wrong key")
     return vpn
 
 

@@ -1,0 +1,3 @@
+"""The same as in English."""
+
+from controller.formats.en.formats import *  # noqa: F403
