@@ -3,14 +3,17 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import translation
+from django.utils.formats import date_format, localize
 from django.utils.translation.template import templatize
 
-from controller.base.derived_names import translate_derived_names
+from controller.base.derived_names import derived_names, translate_derived_names
 
 ROOT = Path(settings.BASE_DIR)
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
@@ -61,12 +64,7 @@ def collected(paths: list[Path], language: str) -> set[str]:
 
 
 def in_code(folder: Path) -> set[str]:
-    paths = [
-        path
-        for app in APPS
-        for path in (ROOT / app).rglob("*.py")
-        if "tests" not in path.parts
-    ]
+    paths = [path for app in APPS for path in (ROOT / app).rglob("*.py")]
     for at, path in enumerate((ROOT / "templates").rglob("*.html")):
         made = folder / f"{at}.py"
         made.write_text(templatize(path.read_text()))
@@ -116,17 +114,10 @@ def test_catalogs_compile(language: str, tmp_path: Path) -> None:
 
 def test_names_of_fields_are_translated_only_once() -> None:
     translate_derived_names()
-    from controller.base.derived_names import derived_names
-
     assert derived_names() == []
 
 
 def test_dates_and_numbers_are_written_alike_in_each_language(settings: Any) -> None:
-    from datetime import UTC, datetime
-
-    from django.utils import translation
-    from django.utils.formats import date_format, localize
-
     at = datetime(2026, 11, 30, 14, 25, tzinfo=UTC)
     for code, _name in settings.LANGUAGES:
         with translation.override(code):
