@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from controller.base import masking
 from controller.base.errors import Refused
 from controller.configs.admin.fields import chosen
+from controller.configs.engine.variables import as_text
 from controller.configs.models import Backend, Config, Snapshot, Template
 from controller.configs.rules.rendering import Inputs, inputs
 from controller.configs.rules.snapshots import files_of, render_file
@@ -114,9 +115,7 @@ def of(device: Device) -> dict[str, Any]:
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: value if isinstance(value, str) else str(value) for name, value in values.items()
-    }
+    return {name: as_text(value) for name, value in values.items()}
 
 
 def outcome(

@@ -25,7 +25,7 @@ from controller.configs.engine.validation import QuickValidation, Validator
 from controller.configs.engine.variables import substitute
 
 # Part of every cache key; the first number counts our own changes of the output.
-FORMAT_VERSION = f"1+netjsonconfig-{version('netjsonconfig')}"
+FORMAT_VERSION = f"2+netjsonconfig-{version('netjsonconfig')}"
 
 # Checked by editors more strictly than by devices, and before variables are replaced.
 SERVER_FORMATS = {"cidr", "hostname", "ipv4", "ipv6"}

@@ -1,8 +1,7 @@
 """UCI text of converted sections, and values that UCI cannot represent.
 
-The text equals netjsonconfig's, without its template engine. Its clean-up runs over the
-whole
-text, values included (four spaces in a value vanish), and is therefore reproduced.
+The text equals netjsonconfig's, without its template engine. Its clean-up runs over the whole text
+and changes values, too (four spaces vanish, empty lines are joined); here values stay as they are.
 """
 
 from __future__ import annotations
@@ -42,17 +41,14 @@ class UciRenderer(OpenWrtRenderer):
     quote = ""
 
     def render(self) -> str:
-        lines: list[str] = []
+        blocks: list[str] = []
         for package, sections in self.backend.intermediate_data.items():
             self._check_name(PACKAGE, package, "package name", package)
-            lines += (f"package {package}", "")
-            for section in sections:
-                lines += self._section(package, section)
-            lines.append("")
-        text: str = self.cleanup("".join(f"{line}\n" for line in lines))
-        return text
+            blocks.append(f"package {package}")
+            blocks += (self._section(package, section) for section in sections)
+        return "\n\n".join(blocks) + "\n" if blocks else ""
 
-    def _section(self, package: str, section: Mapping[str, Any]) -> list[str]:
+    def _section(self, package: str, section: Mapping[str, Any]) -> str:
         kind, name = section[".type"], section[".name"]
         self._check_name(TYPE, kind, "section type", package)
         self._check_name(NAME, name, "section name", package)
@@ -63,14 +59,13 @@ class UciRenderer(OpenWrtRenderer):
                 continue
             self._check_name(NAME, key, "option name", package)
             if not isinstance(value, str) and isinstance(value, Iterable):
-                start = f"list {quote}{key}{quote}"
+                start = f"\tlist {quote}{key}{quote}"
                 lines += [f"{start} '{self._text(item, key, package)}'" for item in value]
             else:
                 plain = int(value) if isinstance(value, bool) else value
-                start = f"option {quote}{key}{quote}"
+                start = f"\toption {quote}{key}{quote}"
                 lines.append(f"{start} '{self._text(plain, key, package)}'")
-        lines.append("")
-        return lines
+        return "\n".join(lines)
 
     def _text(self, value: object, key: str, package: str) -> str:
         text = str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,7 @@ from typing import Any
 
 from controller.configs.engine.errors import InvalidConfig
 
-# Matches the same as netjsonconfig.utils.var_pattern, but possessively: a long run of spaces
-# after
+# Matches the same as netjsonconfig.utils.var_pattern, but possessively: a long run of spaces after
 # two braces would otherwise take quadratic time.
 VARIABLE = re.compile(r"\{\{\s*+(\w*+)\s*+\}\}")
 MAX_DEPTH = 40
@@ -148,7 +148,7 @@ def _replace(text: str, context: Mapping[str, object]) -> str:
     for name in names:
         if name not in context:
             continue
-        value = str(context[name])
+        value = as_text(context[name])
         # Another pass over the same name only matters if values contain variables.
         if name in done and "{" not in value and "\\" not in value:
             continue
@@ -157,6 +157,21 @@ def _replace(text: str, context: Mapping[str, object]) -> str:
             raise InvalidConfig(f'the variable "{name}" makes a text of more than 8 MiB')
         text = _put(text, name, value, VARIABLE if len(names) == 1 else _one(name))
     return text
+
+
+def as_text(value: object) -> str:
+    """Return what stands for a variable's value: JSON's own words, and nothing for null.
+
+    >>> as_text(True)
+    'true'
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    # Backslashes of a text are the user's, who doubles them; these are JSON's.
+    return text.replace("\\", r"\\")
 
 
 def _put(text: str, name: str, value: str, pattern: re.Pattern[str]) -> str:

@@ -171,9 +171,7 @@ def _in_version(rollout: Rollout, template: Template) -> Template:
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: value if isinstance(value, str) else str(value) for name, value in values.items()
-    }
+    return {name: variables.as_text(value) for name, value in values.items()}
 
 
 def inputs_of(
