@@ -1,6 +1,7 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from controller.base.values import UUID
 from supervisor_proxy.api.agent.views import AgentConsumer
 from supervisor_proxy.api.balena.views import (
     ApplicationView,
@@ -54,7 +55,7 @@ balena = [
 ]
 sockets = [
     re_path(
-        r"^api/v1/controller/device/(?P<device_id>[0-9a-f-]{36})/hassio/"
+        rf"^api/v1/controller/device/(?P<device_id>{UUID})/hassio/"
         r"(?:core|homeassistant)/websocket$",
         HomeConsumer.as_asgi(),
     ),

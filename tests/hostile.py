@@ -45,7 +45,8 @@ RAW = (
 )  # fmt: skip
 # Stand in place of an id in an address.
 IDS = (
-    "0" * 32, "0" * 36, "-1", "0", "9" * 40, "%00", "%ED%A0%80", "%C3%A9", "a" * 300, "null",
+    # What some patterns take for a UUID.
+    "0" * 36, "0" * 32, "-1", "0", "9" * 40, "%00", "%ED%A0%80", "%C3%A9", "a" * 300, "null",
     "..%2f", NOBODY,
 )  # fmt: skip
 
@@ -108,6 +109,6 @@ def addresses(template: str, address: str) -> Iterator[str]:
     """Yield the address with a hostile id in place of each of its own."""
     pattern = re.sub(r"\\\{\w+\\\}", "([^/]+)", re.escape(template))
     found = re.fullmatch(pattern, address)
-    for at in range(1, len(found.groups()) + 1) if found else ():
-        for one in IDS:
+    for one in IDS if found else ():
+        for at in range(1, len(found.groups()) + 1):
             yield address[: found.start(at)] + one + address[found.end(at) :]

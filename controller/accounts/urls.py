@@ -8,6 +8,7 @@ from controller.accounts.api.freesdn import views as freesdn
 from controller.accounts.api.pages import views as pages
 from controller.accounts.api.sso import views as sso
 from controller.accounts.api.web_client import views as web_client
+from controller.base.values import UUID
 
 auth = {
     "login": signin.LoginView,
@@ -35,7 +36,7 @@ users = SimpleRouter()
 users.register("organization", views.OrganizationViewSet)
 users.register("group", views.GroupViewSet)
 users.register("user", views.UserViewSet)
-users.register(r"user/(?P<user_id>[0-9a-f-]{36})/email", views.EmailViewSet)
+users.register(rf"user/(?P<user_id>{UUID})/email", views.EmailViewSet)
 router = SimpleRouter()
 router.register(
     "audit/security-events", freesdn.SecurityEventViewSet, basename="security-event"

@@ -8,6 +8,8 @@ import re
 import unicodedata
 from ipaddress import ip_address, ip_network
 
+# In the regular expression of a route: what merely has as many digits is no UUID, and a 404.
+UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 MAC_DIGITS = re.compile(r"[0-9A-F]{12}")
 MAC_SPELLING = re.compile(
     r"([0-9A-Fa-f]{2}([:-]))([0-9A-Fa-f]{2}\2){4}[0-9A-Fa-f]{2}"
@@ -15,6 +17,15 @@ MAC_SPELLING = re.compile(
 )
 LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 LONGEST_HOST = 253
+UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+UNIT = r"weeks?|days?|hours?|hrs?|min(?:ute)?s?|sec(?:ond)?s?|[wdhms]"
+SPAN = re.compile(rf"([0-9]{{1,12}}) ?({UNIT})")
+DURATION = re.compile(
+    rf"(?P<spans>(?:[0-9]{{1,12}} ?(?:{UNIT})(?:\(s\))?,? ?)*)"
+    r"(?P<clock>[0-9]{1,3}:[0-5][0-9](?::[0-5][0-9])?)?"
+)
+SCALES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([kmg]?)(?:bps|bit/s|bits/s|b/s|bit)?")
 
 
 def mac_address(text: str) -> str:
@@ -87,6 +98,39 @@ def _host_address(text: str) -> str:
         raise ValueError(
             "A host name or an IP address is expected, without http:// or a port."
         ) from error
+
+
+def seconds(text: str) -> int:
+    """Return the seconds of a duration as people, routers and tables write it.
+
+    >>> [
+    ...     seconds(one)
+    ...     for one in ("90", "1h30m", "1w2d 03:04:05", "3 days, 4:05", "2 day(s) 3 min")
+    ... ]
+    [90, 5400, 788645, 273900, 172980]
+    """
+    rest = text.strip().lower()
+    if re.fullmatch(r"[0-9]{1,12}", rest):
+        return int(rest)
+    found = DURATION.fullmatch(rest)
+    if not rest or found is None:
+        raise ValueError("A duration such as 90, 1h30m or 1d 03:04:05 is expected.")
+    total = sum(int(count) * UNITS[unit[0]] for count, unit in SPAN.findall(found["spans"]))
+    clock = [int(one) for one in (found["clock"] or "0").split(":")]
+    hours, minutes, rest_of = (*clock, 0, 0, 0)[:3]
+    return total + hours * UNITS["h"] + minutes * UNITS["m"] + rest_of
+
+
+def bits_per_second(text: str) -> int:
+    """Return the bits a second of a rate; a bare number is bits.
+
+    >>> [bits_per_second(one) for one in ("1000", "10M", "1.5 Mbit/s", "20 kbps")]
+    [1000, 10000000, 1500000, 20000]
+    """
+    found = RATE.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValueError("A rate such as 512k, 10M or 1.5 Gbit/s is expected.")
+    return round(float(found[1]) * SCALES[found[2]])
 
 
 def name_key(text: str) -> str:

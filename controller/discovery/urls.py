@@ -1,8 +1,9 @@
 from django.urls import URLPattern, URLResolver, path, re_path
 
+from controller.base.values import UUID
 from controller.discovery.api.freesdn import views
 
-A_SCAN = r"^api/v1/discovery/scan/(?P<pk>[0-9a-f-]{36})"
+A_SCAN = rf"^api/v1/discovery/scan/(?P<pk>{UUID})"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^api/v1/discovery/scan/?$", views.StartView.as_view(), name="discovery-scan"),

@@ -1,6 +1,7 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from controller.base.values import UUID
 from networks.gateways.api import views
 from networks.gateways.engine.features import AREAS, VENDORS
 
@@ -14,10 +15,10 @@ gateways.register("gateways", views.GatewayViewSet, basename="gateway")
 
 # The same views serve every vendor and area. Some URLs contain the site.
 vendor_area = rf"gateway-(?P<vendor>{'|'.join(VENDORS)})-(?P<area>{'|'.join(AREAS)})"
-of_vendor = rf"^api/v1/{vendor_area}/(?P<controller_id>[0-9a-f-]{{36}})/changes"
+of_vendor = rf"^api/v1/{vendor_area}/(?P<controller_id>{UUID})/changes"
 of_site = (
-    rf"^api/v1/gateway-(?P<area>{'|'.join(AREAS)})/(?P<controller_id>[0-9a-f-]{{36}})"
-    r"/sites/(?P<site_id>[0-9a-f-]{36})/changes"
+    rf"^api/v1/gateway-(?P<area>{'|'.join(AREAS)})/(?P<controller_id>{UUID})"
+    rf"/sites/(?P<site_id>{UUID})/changes"
 )
 a_gateway = r"^api/v1/gateways/(?P<gateway_id>[0-9a-f-]{36})"
 a_change = r"^api/v1/gateway-vpn/changes/(?P<pk>[0-9a-f-]{36})"
@@ -29,7 +30,7 @@ urlpatterns = [
     re_path(rf"{of_site}/?$", views.ChangesView.as_view()),
     re_path(f"{of_site}{feature}", views.StageView.as_view()),
     re_path(
-        r"^api/v1/gateway-vpn/changes/by-gateway/(?P<gateway_id>[0-9a-f-]{36})/?$",
+        rf"^api/v1/gateway-vpn/changes/by-gateway/(?P<gateway_id>{UUID})/?$",
         views.GatewayChangesView.as_view(),
     ),
     re_path(rf"{a_change}/?$", views.ChangeView.as_view(), name="gateway-change"),

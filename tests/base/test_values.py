@@ -18,6 +18,8 @@ from controller.base.errors import Refused
 from controller.base.fields import AddressField, MacAddressField
 from controller.devices.models import Device
 from controller.vpn.models import Vpn
+from networks.gateways.engine import measurements
+from networks.gateways.engine.features import values as features
 from tests import factories
 
 MACS = st.binary(min_size=6, max_size=6).map(bytes.hex)
@@ -87,6 +89,49 @@ def test_a_host_is_a_name_or_an_address_and_nothing_more(text: str, host: str | 
         assert values.host(text) == host
 
 
+# Of each unit, as people, RouterOS, pfSense and Omada write it.
+SPANS = st.tuples(*(st.integers(0, top) for top in (9, 6, 23, 59, 59)))
+
+
+@given(SPANS)
+def test_every_spelling_of_a_duration_is_one_value(parts: tuple[int, ...]) -> None:
+    weeks, days, hours, minutes, rest = parts
+    clock = f"{hours:02}:{minutes:02}:{rest:02}"
+    whole = weeks * 7 + days
+    texts = {
+        f"{weeks}w{days}d{hours}h{minutes}m{rest}s", f"{weeks}w{days}d {clock}",
+        f"{whole} days, {clock}", f"{whole}day(s) {hours}h {minutes}m {rest}s",
+        f"{whole} Days {hours:02} Hours {minutes:02} Minutes {rest:02} Seconds",
+        f" {whole} d {hours} h {minutes} min {rest} sec ",
+        str(((whole * 24 + hours) * 60 + minutes) * 60 + rest),
+    }  # fmt: skip
+    assert len({values.seconds(one) for one in texts}) == 1
+    assert features.duration(f"{weeks}w{days}d{clock}") == values.seconds(f"{whole}d {clock}")
+    assert measurements.seconds(f"up {whole} days, {clock}") == values.seconds(
+        f"{whole}d {clock}"
+    )
+
+
+@given(st.integers(1, 10**6))
+def test_every_spelling_of_a_rate_is_one_value(count: int) -> None:
+    texts = {f"{count}M", f"{count} Mbit/s", f"{count}000k", f"{count}000000", f"{count}mbps"}
+    assert {values.bits_per_second(one) for one in texts} == {count * 10**6}
+    assert {features.rate(one) for one in texts} == {(count * 10**6,)}
+    assert features.rate(f"{count}M/{count}000k") == (count * 10**6,) * 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "1x", "-5", "1.5h", "1:2", "9" * 5000, "1h and a bit", "٣h", "\x00"]
+)
+def test_what_is_no_duration_and_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        values.seconds(text)
+    with pytest.raises(ValueError, match="rate"):
+        values.bits_per_second(text)
+    assert measurements.seconds(text) is None
+    assert features.duration(text) == text
+
+
 @given(st.text(max_size=30))
 def test_comparing_names_knows_no_composition(name: str) -> None:
     composed, apart = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
@@ -105,7 +150,6 @@ def test_every_field_of_such_a_kind_keeps_the_canonical_value() -> None:
     assert found == set(OTHERS)
 
 
-@pytest.mark.django_db
 @pytest.mark.django_db
 def test_a_text_that_is_no_address_is_found_nowhere() -> None:
     looked_up = 0

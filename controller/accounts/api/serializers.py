@@ -75,7 +75,20 @@ class OrganizationDetail(OrganizationList):
     def to_internal_value(self, data: Any) -> Any:
         values = super().to_internal_value(data)
         owner = values.pop("owner", None)
-        return values if owner is None else values | {"owner": owner["organization_user"]}
+        if owner is None:
+            return values
+        if "organization_user" not in owner:
+            # A PATCH leaves fields out, but what is within one is whole.
+            raise serializers.ValidationError(
+                {
+                    "owner": {
+                        "organization_user": [
+                            OwnerShape().fields["organization_user"].error_messages["required"]
+                        ]
+                    }
+                }
+            )
+        return values | {"owner": owner["organization_user"]}
 
 
 # Numbers, or the texts in which they are told.

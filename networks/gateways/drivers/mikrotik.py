@@ -25,7 +25,7 @@ from networks.gateways.drivers.savepoints import Transport, WayBack, moved
 from networks.gateways.engine.backups import TEXT, BackupFile
 from networks.gateways.engine.features import MASK, Feature
 from networks.gateways.engine.live import Reader
-from networks.gateways.engine.measurements import Measured, of_mikrotik
+from networks.gateways.engine.measurements import Measured, of_mikrotik, seconds
 
 NOT_FOUND = 404
 # The largest file that RouterOS takes as a text, and what a restored export is called.
@@ -33,7 +33,6 @@ LARGEST_FILE, RESTORED = 60_000, "muster-restore.rsc"
 CLOSED = "Session closed"
 # Nouns of features without items of their own: a menu with a single item, and the order of a list.
 SETTINGS, ORDER = "settings", "order"
-UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 Rows = list[dict[str, str]]
 
 
@@ -145,7 +144,7 @@ class MikroTik(Driver):
             found = repr(sorted(map(sorted, (row.items() for row in self._list(feature)))))
             return hashlib.sha256(found.encode()).hexdigest()
         (resource,) = self._router.rows("system/resource")
-        return boot(seconds(resource.get("uptime", "")))
+        return boot(seconds(resource.get("uptime")) or 0)
 
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         if feature.noun:
@@ -264,15 +263,3 @@ def without(text: str, feature: Feature, values: Mapping[str, str]) -> str:
     for name in feature.secret & set(values):
         text = text.replace(values[name] or MASK, MASK)
     return text
-
-
-def seconds(uptime: str) -> int:
-    """Parse an uptime such as ``1w2d3h4m5s``."""
-    total, digits = 0, ""
-    for one in uptime:
-        if one.isdigit():
-            digits += one
-        else:
-            total += int(digits or 0) * UNITS.get(one, 0)
-            digits = ""
-    return total

@@ -5,7 +5,6 @@ According to the controller's API document, responses have status 200 and an err
 objects can only be read as lists, and creating an object often does not return its id.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -16,7 +15,7 @@ from networks.gateways.drivers.http import SHOWN, Http, boot
 from networks.gateways.drivers.live import omada as live
 from networks.gateways.engine.features import Feature
 from networks.gateways.engine.live import Reader
-from networks.gateways.engine.measurements import Measured, of_omada
+from networks.gateways.engine.measurements import Measured, of_omada, seconds
 
 PAGE = 500
 # Omada's error codes for invalid credentials or missing permissions.
@@ -33,7 +32,6 @@ OBJECTS: Mapping[str, tuple[str, ...]] = {
     "userRemoteSubnets": ("ip", "mask"),
 }  # fmt: skip
 NUMBERS = {"mask"}
-UNITS = {"day": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 class Omada(Http, Driver):
@@ -66,9 +64,7 @@ class Omada(Http, Driver):
         if not feature.path:
             return ""
         device = next((d for d in self._list("devices") if d.get("mac") == values["mac"]), {})
-        parts = re.findall(r"(\d+)\s*(day|h|m|s)", str(device.get("uptime", "")))
-        uptime = sum(int(count) * UNITS[unit] for count, unit in parts)
-        return f"{device.get('firmwareVersion', '')} {boot(uptime)}"
+        return f"{device.get('firmwareVersion', '')} {boot(seconds(device.get('uptime')) or 0)}"
 
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         return [SETTINGS] if feature.noun == SETTINGS else list(self._rows(feature))

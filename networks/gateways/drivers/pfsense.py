@@ -21,7 +21,7 @@ from networks.gateways.drivers.waiting import is_done_within
 from networks.gateways.engine.backups import TEXT, BackupFile
 from networks.gateways.engine.features import Feature
 from networks.gateways.engine.live import Reader
-from networks.gateways.engine.measurements import Measured, of_pfsense
+from networks.gateways.engine.measurements import Measured, of_pfsense, seconds
 
 BY_KEY = "api-key"
 # Lists of objects in the API, written here with slashes, as in 10.0.0.0/24 or
@@ -45,7 +45,6 @@ SETTINGS = "settings"
 CONFIGURATION, RESTORED = "/conf/config.xml", "/tmp/muster-restore.xml"  # noqa: S108 - the firewall's
 # Characters of one command.
 PART = 48_000
-UNITS = {"Day": 86400, "Hour": 3600, "Minute": 60, "Second": 1}
 
 
 class PfSense(Http, Driver):
@@ -100,8 +99,7 @@ class PfSense(Http, Driver):
         if "diagnostics/" not in feature.action:
             return ""
         told = str(self._get("status/system").get("uptime", ""))
-        parts = re.findall(r"(\d+) (Day|Hour|Minute|Second)", told)
-        return boot(sum(int(count) * UNITS[unit] for count, unit in parts))
+        return boot(seconds(told) or 0)
 
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         return [SETTINGS] if not feature.noun else list(self._rows(feature))

@@ -1,17 +1,15 @@
 """What gateways of each vendor measure, as NetJSON DeviceMonitoring: the shape agents send."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from controller.base import values
 
 PERCENT = 100
 MEGA = 1_000_000
 # ubus tells loads as whole numbers of 1/65536.
 LOAD_SCALE = 65_536
-MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
-UNITS = {"week": WEEK, "w": WEEK, "day": DAY, "d": DAY, "hour": HOUR, "h": HOUR, "min": MINUTE,
-         "m": MINUTE, "sec": 1, "s": 1}  # fmt: skip
 CONNECTED = 1
 Row = Mapping[str, Any]
 
@@ -61,15 +59,11 @@ def number(value: Any) -> float | None:
 
 
 def seconds(text: Any) -> int | None:
-    """Return the seconds of ``1w2d3h4m5s``, ``3 days, 04:05:06`` or ``5day(s) 3h 2m 1s``."""
-    total, found = 0, False
-    told = str(text or "")
-    for count, unit in re.findall(r"(\d+)\s*(week|day|hour|min|sec|w|d|h|m|s)", told.lower()):
-        total, found = total + int(count) * UNITS[unit], True
-    if clock := re.search(r"(\d+):(\d\d)(?::(\d\d))?", told):
-        hours, minutes, rest = (int(one or 0) for one in clock.groups())
-        total, found = total + hours * HOUR + minutes * MINUTE + rest, True
-    return total if found else None
+    """Return the seconds of an uptime such as ``5day(s) 3h 2m 1s``; None if it is none."""
+    try:
+        return values.seconds(str(text or "").removeprefix("up "))
+    except ValueError:
+        return None
 
 
 def load_of(percent: Any, processors: Any = 1) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Views of the Husarnet Dashboard API."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -221,7 +222,7 @@ def _text(value: object, name: str) -> str:
 def _id(value: object, name: str) -> int:
     """Parse an id, plain or quoted: both occur in Husarnet's documentation."""
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    if not (text.isascii() and text.isdecimal()) or int(text) > LARGEST_ID:
+    if not re.fullmatch("[0-9]{1,19}", text) or int(text) > LARGEST_ID:
         raise Refused({name: ["The id of a member, a number, is expected."]})
     return int(text)
 

@@ -100,7 +100,8 @@ def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
     if "name" in values:
         network.name = checked_name(values["name"])
     if "master" in values:
-        network.master = master = values["master"] and _member(network, values["master"])
+        master = None if values["master"] is None else _member(network, values["master"])
+        network.master = master
         mark_outdated([network.pk])
         if master is not None and master.state != Member.State.ACTIVE:
             raise Refused({"ros-master": ["This member has not been let in yet."]})

@@ -25,6 +25,9 @@ def visible_floor_plans(request: HttpRequest | None) -> QuerySet[FloorPlan]:
     return FloorPlan.objects.filter(location__organization__in=visible_organizations(request))
 
 
+MOST_TEMPLATES = 40
+
+
 class GroupFilter(OwnedFilter):
     # As OpenWISP answers it, whatever its name says.
     empty = filters.BooleanFilter(
@@ -79,9 +82,13 @@ class DeviceFilter(OwnedFilter, PlaceFilter):
 
     def by_templates(self, rows: QuerySet[Device], _: str, value: str) -> QuerySet[Device]:
         try:
-            wanted = [UUID(part.strip()) for part in value.split(",")]
+            wanted = {UUID(part.strip()) for part in value.split(",")}
         except ValueError:
             raise ValidationError({"config__templates": "Invalid UUID format"}) from None
+        # Each is a join, and databases bound their number.
+        if len(wanted) > MOST_TEMPLATES:
+            reason = f"At most {MOST_TEMPLATES} templates can be asked for at once."
+            raise ValidationError({"config__templates": reason})
         for template in wanted:
             rows = rows.filter(config__uses__template=template)
         return rows

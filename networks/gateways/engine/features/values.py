@@ -9,14 +9,11 @@ from collections.abc import Callable, Hashable, Mapping
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
+from controller.base.values import bits_per_second, seconds
+
 Schema = Mapping[str, Any]
 
 YES, NO = {"1", "true", "yes", "on", "enabled"}, {"0", "false", "no", "off", "disabled"}
-UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
-SCALES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
-DURATION = re.compile(r"(?:\d+[wdhms])+")
-CLOCK = re.compile(r"(?:(?P<before>(?:\d+[wd])*))(?P<h>\d{1,2}):(?P<m>\d{2}):(?P<s>\d{2})")
-RATE = re.compile(r"(\d+(?:\.\d+)?)([kmg]?)(?:bps)?")
 
 
 def text(value: str) -> Hashable:
@@ -84,23 +81,18 @@ def where(value: str) -> Hashable:
 
 def duration(value: str) -> Hashable:
     """Return the seconds of ``1w2d3h4m5s``, ``1d 03:04:05`` or a bare number."""
-    lower = value.lower().replace(" ", "")
-    if lower.isdigit():
-        return int(lower)
-    if found := CLOCK.fullmatch(lower):
-        parts = [f"{found[unit]}{unit}" for unit in "hms"]
-        lower = found["before"] + "".join(parts)
-    if DURATION.fullmatch(lower):
-        return sum(int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)(\w)", lower))
-    return value
+    try:
+        return seconds(value)
+    except ValueError:
+        return value
 
 
 def rate(value: str) -> Hashable:
     """Return bits per second, for one direction or several separated by slashes."""
-    found = [RATE.fullmatch(part.lower()) for part in value.split("/")]
-    if not all(found):
+    try:
+        return tuple(bits_per_second(part) for part in value.split("/"))
+    except ValueError:
         return value
-    return tuple(int(float(one[1]) * SCALES[one[2]]) for one in found if one)
 
 
 def ports(value: str) -> Hashable:
