@@ -20,8 +20,8 @@ of_site = (
     rf"^api/v1/gateway-(?P<area>{'|'.join(AREAS)})/(?P<controller_id>{UUID})"
     rf"/sites/(?P<site_id>{UUID})/changes"
 )
-a_gateway = r"^api/v1/gateways/(?P<gateway_id>[0-9a-f-]{36})"
-a_change = r"^api/v1/gateway-vpn/changes/(?P<pk>[0-9a-f-]{36})"
+a_gateway = rf"^api/v1/gateways/(?P<gateway_id>{UUID})"
+a_change = rf"^api/v1/gateway-vpn/changes/(?P<pk>{UUID})"
 feature = r"/(?P<feature>[a-z0-9_.]{1,128})/?$"
 
 urlpatterns = [
