@@ -59,7 +59,7 @@ def number(value: Any) -> float | None:
 
 
 def seconds(text: Any) -> int | None:
-    """Return the seconds of an uptime such as ``5day(s) 3h 2m 1s``; None if it is none."""
+    """Return the seconds of an uptime such as ``5day(s) 3h 2m 1s``, or None for other texts."""
     try:
         return values.seconds(str(text or "").removeprefix("up "))
     except ValueError:

@@ -13,6 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from controller.accounts.rules.authentication import authorize
 from controller.base.errors import Refused
+from controller.base.values import UUID
 from controller.dialects.freesdn import OwnedViewSet, RuleViewSet
 from controller.dialects.openwisp import require_user
 from networks.gateways.api import serializers as shapes
@@ -70,7 +71,7 @@ class BackupViewSet(
         return backup_files.download_response(self.get_object(), by=require_user(request))
 
     @extend_schema(responses=shapes.ComparisonShape)
-    @action(detail=True, url_path="compare/(?P<other>[0-9a-f-]{36})")
+    @action(detail=True, url_path=rf"compare/(?P<other>{UUID})")
     def compare(self, request: Request, pk: str | None = None, other: str = "") -> Response:
         """Compare this backup with a newer one of the gateway, line by line, without secrets."""
         row = self.get_object()
