@@ -51,6 +51,7 @@ class OpenWrt(StandIn):
         self.put("network", "interface", "lan", proto="static", ipaddr="192.168.1.1")
         # Files besides those of uci.
         self.disk: dict[str, bytes] = {}
+        self.put("wireless", "wifi-device", "radio0", band="5g", channel="36", htmode="VHT80")
         # Staged changes by session.
         self.sessions: dict[str, list[tuple[str, Edit]]] = {}
         # State to roll back to, the applying session, and the deadline.

@@ -175,6 +175,7 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "system.backup_delete": ("delete a backup", "Deletes a backup on the firewall."),
     "system.backup_restore": ("restore a backup", "Replaces the configuration; reboot to activate it."),
     # UniFi
+    "wifi.radio": ("radio", "Channel, width, country and power of a radio."),
     "wlans.ap_group": ("AP group", "Access points that send the same wireless networks."),
     "wlangroups.group": ("wireless network group", "A group of wireless networks."),
     "dns.dynamic": ("dynamic DNS", "Tells a service the present address of the gateway."),
