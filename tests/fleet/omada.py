@@ -14,7 +14,7 @@ KINDS = (
     "acls/osg-acls", "routing/static-routings", "setting/service/dhcp", "lan-networks",
     "profiles/groups", "oui-profiles", "rate-limit-profiles", "profiles/ldap", "url-filters",
     "vpn/users", "vpn/ssl-vpn-server/users", "hotspot/operators", "upgrade-schedules",
-    "reboot-schedules", "setting/lan/dns",
+    "reboot-schedules", "setting/lan/dns", "lan-profiles",
 )  # fmt: skip
 # What is told of one besides: some of it is lost unless it is sent back, some is not taken back.
 TOLD = {
@@ -49,6 +49,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
                                    "primaryDns": "192.168.0.1", "supportLDAP": True},
     "vpn/gre-tunnel": {"greEnable": False, "tunnelMtu": 1400, "primaryAddress": "192.0.2.19"},
 }  # fmt: skip
+SWITCH, GROUP = "02-00-00-00-00-07", "w" * 24
+SSIDS = f"wireless-network/wlans/{GROUP}/ssids"
+# What the list of wireless networks tells of one.
+LISTED = (
+    "ssidId",
+    "name",
+    "band",
+    "broadcast",
+    "guestNetEnable",
+    "security",
+    "vlanEnable",
+    "vlanId",
+)
 # Names of ids, and where one is changed, if not as usual.
 IDS = {
     "profiles/groups": "groupId",
@@ -88,13 +101,26 @@ class Omada(StandIn):
     def __init__(self, *, port: int = 0, version: str = "") -> None:
         super().__init__(port=port, version=version)
         self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in KINDS}
+        self.ssids: dict[str, dict[str, Any]] = {}
+        self.ports: list[dict[str, Any]] = [
+            {"port": at, "name": f"Port{at}", "poeMode": 1, "status": 1, "profileId": "all"}
+            for at in (1, 2)
+        ]
         self.settings = {name: deepcopy(row) for name, row in SETTINGS.items()}
 
     def held(self, feature: Any, target: str) -> dict[str, Any] | None:
         if feature.path in self.settings:
             return self.settings[feature.path]
+        place, name = feature.located(target)
+        if feature.noun == "port":
+            return {**self.ports[int(name) - 1], **place}
+        if feature.noun == "ssidId":
+            return {**self.ssids[name], **place} if name in self.ssids else None
         row = self.rows[feature.path].get(target)
         return None if row is None else {**row, **joined(row)}
+
+    def sample(self, feature: Any) -> str:
+        return f"{SWITCH}:1" if feature.noun == "port" else ""
 
     def is_write(self, request: Request) -> bool:
         return request.method != "GET" and "/authorize/" not in request.path
@@ -124,14 +150,17 @@ class Omada(StandIn):
 
     def signed_in(self, request: Request, path: str) -> Told:
         if path:
-            return self.on_site(request, path.removeprefix(f"/{SITE}/"))
+            path = path.removeprefix(f"/{SITE}/")
+            is_part = path.startswith(("switches/", "wireless-network/"))
+            return self.part(request, path) if is_part else self.on_site(request, path)
         sites = [{"siteId": SITE, "name": "Home"}, {"siteId": "6" * 24, "name": "Work"}]
         return said(page(sites))
 
     def on_site(self, request: Request, path: str) -> Told:
         if path == "devices":
             first, *others = self.measured["devices"]
-            return said(page([first | self.device(), *others]))
+            switch = {"mac": SWITCH, "name": "switch-hall", "type": "switch", "status": 1}
+            return said(page([first | self.device(), *others, switch]))
         if path in self.settings:
             return self.single(request, path)
         if request.method == "GET" or path in KINDS:
@@ -145,6 +174,37 @@ class Omada(StandIn):
             self.writes.append(path)
             return said(None)
         return said(None, -1600, "Unsupported request path.")
+
+    def part(self, request: Request, path: str) -> Told:
+        """Answer about ports of a switch, and wireless networks of a group."""
+        if path == f"switches/{SWITCH}":
+            return said({"mac": SWITCH, "portList": self.ports})
+        if path == "wireless-network/wlans":
+            return said([{"wlanId": GROUP, "name": "Default", "primary": True}])
+        if path == SSIDS and request.method == "GET":
+            rows = [{n: one[n] for n in LISTED if n in one} for one in self.ssids.values()]
+            return said(page(rows))
+        if path.startswith(SSIDS):
+            return self.ssid(request, path.removeprefix(SSIDS).strip("/").partition("/")[0])
+        *_, port, call = path.split("/")
+        row = self.ports[int(port) - 1]
+        row.update(request.data)
+        self.writes.append(f"PUT {call}")
+        return said(None)
+
+    def ssid(self, request: Request, name: str) -> Told:
+        if name and name not in self.ssids:
+            return said(None, -33004, "This entry does not exist.")
+        if request.method == "GET":
+            return said(self.ssids[name])
+        if request.method == "DELETE":
+            del self.ssids[name]
+        else:
+            name = name or secrets.token_hex(12)
+            kept = {n: v for n, v in self.ssids.get(name, {}).items() if n == "deviceType"}
+            self.ssids[name] = {"ssidId": name, **kept, **request.data}
+        self.writes.append(f"{request.method} ssids")
+        return said({} if request.method == "POST" else None)
 
     def listed(self, request: Request, path: str) -> Told:
         if path in self.measured:

@@ -1,12 +1,13 @@
-"""Ports and radios of UniFi devices: rows of a list that the console takes only as a whole."""
+"""Ports and radios of devices: rows of a list at UniFi, several calls at Omada."""
 
 from typing import Any
 
 import pytest
 
 from controller.accounts.models import User
-from controller.base.errors import Refused
+from controller.base.errors import OutcomeUnknown, Refused
 from networks.gateways.rules.gateways import connect
+from tests.fleet.omada import SWITCH
 from tests.fleet.unifi import ACCESS_POINT, GATEWAY
 from tests.networks.applying import at_a_desk
 
@@ -62,3 +63,26 @@ def test_ports_and_radios_are_listed_by_their_device(admin: User) -> None:
         assert device.read(desk.feature, f"{ACCESS_POINT}:na") == {
             "radio": "na", "channel": "auto", "ht": "40", "tx_power_mode": "auto",
         }  # fmt: skip
+
+
+def test_a_port_of_omada_of_which_a_part_was_changed_is_not_called_refused(admin: User) -> None:
+    with at_a_desk("switch.port", admin) as desk:
+        desk.device.edit = lambda: setattr(desk.device, "trouble", "refuses")
+        desk.device.trouble = "edited after"
+        with pytest.raises(OutcomeUnknown):
+            desk.do("update", {"name": "Camera", "poeMode": 0}, f"{SWITCH}:1")
+        port = desk.device.ports[0]
+        assert (port["name"], port["poeMode"]) == ("Camera", 1)
+
+
+def test_wireless_networks_of_omada_are_read_with_their_group_and_without_their_key(
+    admin: User,
+) -> None:
+    with at_a_desk("wifi.ssid", admin) as desk:
+        made = desk.do("create", desk.feature.example)
+        with connect(desk.gateway) as device:
+            assert device.ids(desk.feature, {}) == [made.target_id]
+            row = device.read(desk.feature, made.target_id) or {}
+            assert row["wlanId"] == made.target_id.partition(":")[0]
+            assert not [name for name in row if "securityKey" in name]
+            assert device.read(desk.feature, f"{row['wlanId']}:none") is None

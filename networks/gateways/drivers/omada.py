@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
+from networks.gateways.drivers import omada_parts
 from networks.gateways.drivers.contract import Endpoint, OutcomeUnknown, Rejected, Unreachable
 from networks.gateways.drivers.driver import Driver
 from networks.gateways.drivers.http import SHOWN, Http, boot
@@ -67,6 +68,8 @@ class Omada(Http, Driver):
         return f"{device.get('firmwareVersion', '')} {boot(seconds(device.get('uptime')) or 0)}"
 
     def _ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
+        if omada_parts.is_part(feature):
+            return omada_parts.ids(feature, self._one, self._list)
         return [SETTINGS] if feature.noun == SETTINGS else list(self._rows(feature))
 
     def _read(self, feature: Feature, target: str) -> dict[str, str] | None:
@@ -74,8 +77,12 @@ class Omada(Http, Driver):
         return None if row is None else feature.flat(flattened(row))
 
     def _row(self, feature: Feature, target: str) -> dict[str, Any] | None:
+        if omada_parts.is_part(feature):
+            if target not in self._ids(feature, {}):
+                return None
+            return omada_parts.row(feature, self._one, target)
         if feature.noun == SETTINGS:
-            return dict(self._get(self._place + feature.path, None))
+            return dict(self._one(feature.path))
         return self._rows(feature).get(target)
 
     def _write(
@@ -88,21 +95,24 @@ class Omada(Http, Driver):
             return ""
         if operation == "create":
             return self._create(feature, values)
+        if feature.noun == omada_parts.PORT:
+            omada_parts.change_port(feature, self._tell, target, feature.typed(values))
+            return target
         if operation == "delete":
             place = feature.deleted_at or feature.changed_at or feature.path
-            self._tell("DELETE", f"{place}/{target}")
+            self._tell("DELETE", located(feature, place, target))
             return target
         row = self._row(feature, target)
         if row is None:
             raise Rejected("It is not there any more.")
         # Updates need the complete object, without its read-only fields.
         known = {*feature.kept, *(name.split(".")[0] for name in feature.properties)}
-        known -= {*feature.given_once} - feature.constants.keys()
+        known -= {*feature.given_once, *feature.scope} - feature.constants.keys()
         whole = {name: writable(name, value) for name, value in row.items() if name in known}
         sent = deep(whole, native(feature, values))
         place = feature.changed_at or feature.path
-        name = "" if feature.noun == SETTINGS else f"/{target}"
-        self._tell(feature.changed_by, f"{place}{name}", sent)
+        path = place if feature.noun == SETTINGS else located(feature, place, target)
+        self._tell(feature.changed_by, path, sent)
         return target
 
     def _activate(self, feature: Feature) -> None:
@@ -118,17 +128,20 @@ class Omada(Http, Driver):
             self._tell("POST", "acls/modifyIndex", {"indexes": indexes, "type": "gateway"})
 
     def _create(self, feature: Feature, values: Mapping[str, str]) -> str:
-        known = set(self._rows(feature))
+        known = set(self._ids(feature, {}))
         given = deep(feature.defaults, feature.typed(feature.constants))
         sent = deep(given, native(feature, values))
-        made = self._tell("POST", feature.path, sent)
+        place = {name: sent.pop(name) for name in feature.scope}
+        made = self._tell("POST", feature.path.format(**place), sent)
         if feature.identity:
             return values[feature.identity[0]]
         if isinstance(made, dict) and made.get("id"):
             return str(made["id"])
         shown = {n: v for n, v in values.items() if n not in feature.secret}
-        for name, row in self._rows(feature).items():
-            if name not in known and not feature.differs(shown, feature.flat(flattened(row))):
+        for name in self._ids(feature, {}):
+            if name not in known and not feature.differs(
+                shown, self._read(feature, name) or {}
+            ):
                 return name
         raise OutcomeUnknown("The controller says that it is made, and does not list it.")
 
@@ -141,10 +154,13 @@ class Omada(Http, Driver):
             str(row[name]): row for row in self._kept[path] if name in row and feature.fits(row)
         }
 
+    def _one(self, path: str) -> Any:
+        return self._get(self._place + path, None)
+
     def _list(self, path: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         if path in WHOLE:
-            return list(self._get(self._place + path, None))
+            return list(self._one(path))
         for number in range(1, PAGE):
             page = self._get(self._place + path, {"page": number, "pageSize": PAGE})
             rows = page.get("data") or []
@@ -205,6 +221,13 @@ class Omada(Http, Driver):
             raise kind(f"Omada answers {code}: {str(told.get('msg', ''))[:SHOWN]}")
         found = told.get("result")
         return found if isinstance(found, dict | list) else {}
+
+
+def located(feature: Feature, place: str, target: str) -> str:
+    """Return the path of one object: below a place, or where the place has its id."""
+    scope, name = feature.located(target)
+    path = place if "{id}" in place else f"{place}/{{id}}"
+    return path.format(**scope, id=name)
 
 
 def native(feature: Feature, values: Mapping[str, str]) -> dict[str, Any]:

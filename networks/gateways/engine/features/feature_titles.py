@@ -125,6 +125,7 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "system.factory_reset": ("reset to factory settings", "Deletes all settings of the gateway."),
     "system.backup_create": ("create a backup", "Stores a backup on the router."),
     # Omada
+    "switch.profile": ("port profile", "Settings for switch ports."),
     "profile.mac_group": ("MAC group", "A named set of MAC addresses for rules."),
     "profile.domain_group": ("domain group", "A named set of domains for rules."),
     "profile.ip_group": ("IP group", "A named set of networks for rules."),

@@ -14,7 +14,7 @@ AREAS: Mapping[str, str] = {
     "port-profiles": "Port profiles", "ppp": "PPP", "profiles": "Profiles", "queues": "Queues", "radios": "Radios", "radius": "RADIUS",
     "routing": "Routing", "sdn": "Software-defined network", "security": "Security",
     "services": "Services", "shaper": "Traffic shaper", "snapshot": "Snapshots",
-    "storage": "Storage", "switch": "Switches", "system": "System", "traffic": "Traffic", "vm": "Virtual machines",
+    "storage": "Storage", "switch": "Switches", "switch-advanced": "Switches", "system": "System", "traffic": "Traffic", "vm": "Virtual machines",
     "vpn": "VPN", "wifi": "Wi-Fi", "wlan-groups": "Wireless network groups", "wlans": "Wi-Fi",
 }  # fmt: skip
 
