@@ -51,7 +51,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 SWITCH, GROUP = "02-00-00-00-00-07", "w" * 24
 SSIDS = f"wireless-network/wlans/{GROUP}/ssids"
-# What the list of wireless networks tells of one.
+# Fields of a wireless network in a list.
 LISTED = (
     "ssidId",
     "name",
