@@ -18,9 +18,23 @@ from tests.firmware.images import image
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+DARK = "dark => document.documentElement.classList.toggle('dark', dark)"
+
+
 def picture(page: Page, name: str) -> None:
-    if folder := os.environ.get("MUSTER_PICTURES"):
-        page.screenshot(path=f"{folder}/firmware-{name}.png", full_page=True)
+    """Take pictures, wide and narrow, light and dark; check that nothing spills on a phone."""
+    folder, size = os.environ.get("MUSTER_PICTURES"), page.viewport_size
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width + 1, name
+        for is_dark in (False, True) if folder else ():
+            page.evaluate(DARK, is_dark)
+            scheme = "dark" if is_dark else "light"
+            path = f"{folder}/firmware-{name}-{width}-{scheme}.png"
+            page.screenshot(path=path, full_page=True)
+        page.evaluate(DARK, False)
+    if size:
+        page.set_viewport_size(size)
 
 
 def test_an_image_is_uploaded_and_rolled_out(
