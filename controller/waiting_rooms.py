@@ -125,6 +125,8 @@ def build_rooms(threads: int) -> Sequence[WaitingRoom]:
             "gateways",
             rf"[A-Z]+ /api/v1/gateways/(?P<target>{UUID})/(?:live|check|status/|ping|traceroute)",
             rf"GET /api/v1/gateway-vpn/changes/{UUID}/(?:diff|dry-run)",
+            rf"GET /api/v1/(?:firewall/gateways|hypervisor/controllers)/(?P<target>{UUID})/.",
+            rf"GET /api/v1/gateway-[a-z0-9-]+/(?P<target>{UUID})/(?!(?:sites/[^/]+/)?changes)",
             rf"GET {GATEWAY_PAGE}/(?:drawer|stage|live/.+)/",
             rf"GET {CHANGE_PAGE}/(?:change|amend|dry-run|progress)/",
         ),

@@ -390,6 +390,7 @@ def add_rows(world: World, root: User) -> None:
         "{area}": "firewall",
         "{feature}": "opnsense.firewall.alias",
         "{part}": "log",
+        "{what}": "aliases",
         "{tool}": "ping",
     }
     add_exact(world, supervisor, cert, device)

@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from controller.base.values import UUID
 from networks.gateways.api import views
+from networks.gateways.api.views import hypervisor, web_client
 from networks.gateways.engine.features import AREAS, VENDORS
 
 gateways = SimpleRouter()
@@ -20,6 +21,10 @@ of_site = (
     rf"^api/v1/gateway-(?P<area>{'|'.join(AREAS)})/(?P<controller_id>{UUID})"
     rf"/sites/(?P<site_id>{UUID})/changes"
 )
+gateway_id = rf"(?P<gateway_id>{UUID})"
+controller_id = rf"(?P<controller_id>{UUID})"
+a_hypervisor = rf"^api/v1/hypervisor/controllers/{controller_id}"
+what = r"(?P<what>[a-z0-9][a-z0-9/_-]{0,63}?)/?$"
 a_gateway = rf"^api/v1/gateways/(?P<gateway_id>{UUID})"
 a_change = rf"^api/v1/gateway-vpn/changes/(?P<pk>{UUID})"
 feature = r"/(?P<feature>[a-z0-9_.]{1,128})/?$"
@@ -52,6 +57,30 @@ urlpatterns = [
     *(
         re_path(rf"^api/v1/{kind}/?$", views.KindView.as_view(), {"kind": kind})
         for kind in views.KINDS
+    ),
+    re_path(r"^api/v1/firewall/gateways/?$", web_client.FirewallsView.as_view()),
+    re_path(r"^api/v1/firewall/gateways/summary/?$", web_client.FirewallSummaryView.as_view()),
+    re_path(rf"^api/v1/firewall/gateways/{gateway_id}/?$", web_client.FirewallView.as_view()),
+    re_path(
+        rf"^api/v1/firewall/gateways/{gateway_id}/{what}", web_client.FirewallReadView.as_view()
+    ),
+    re_path(r"^api/v1/controllers/?$", web_client.ControllersView.as_view()),
+    re_path(rf"^api/v1/controllers/{gateway_id}/?$", web_client.ControllerView.as_view()),
+    *(
+        re_path(rf"^api/v1/firewall/{name}/?$", web_client.EmptyView.as_view())
+        for name in ("rules", "nat", "vpn", "logs", "ids/alerts")
+    ),
+    re_path(rf"{a_hypervisor}/dashboard/?$", hypervisor.ClusterView.as_view()),
+    re_path(rf"{a_hypervisor}/nodes/?$", hypervisor.NodesView.as_view()),
+    re_path(rf"{a_hypervisor}/vms/?$", hypervisor.GuestsView.as_view()),
+    # The client's sites of UniFi are the vendor's own.
+    *(
+        re_path(rf"^api/v1/{head}/{what}", web_client.AreaReadView.as_view())
+        for head in (
+            rf"{vendor_area}/{controller_id}/sites/(?P<site>[\w.-]{{1,64}})",
+            rf"{vendor_area}/{controller_id}",
+            rf"gateway-(?P<vendor>{'|'.join(VENDORS)})/{controller_id}",
+        )
     ),
     path("api/v1/gateways/features/", views.FeaturesView.as_view()),
     path("api/v1/", include(gateways.urls)),

@@ -29,7 +29,8 @@ class Staging(View):
         vendor, area = self.kwargs.get("vendor"), self.kwargs.get("area")
         if found is None or found.vendor != (vendor or found.vendor):
             raise NotFound("Resource not found")
-        if area not in AREAS | {None} or (vendor and (vendor, area) not in PAIRS):
+        is_known = area in AREAS and (not vendor or (vendor, area) in PAIRS)
+        if area is not None and not is_known:
             raise NotFound(f"Gateways of {vendor or 'any vendor'} have no area {area}.")
         site = self.kwargs.get("site_id")
         if site and found.site_id != as_uuid(site):

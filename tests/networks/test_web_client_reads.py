@@ -1,0 +1,130 @@
+"""What FreeSDN's web client reads of gateways, under its own URLs, and stages on them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from controller.accounts.models import User
+from networks.gateways.engine.web_paths import feature_at, part_at
+from networks.gateways.models import Gateway
+from tests import factories
+from tests.fleet.gateway import serving
+from tests.fleet.gateways import VENDORS
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("writes")]
+CONTRACT = Path(__file__).parents[1] / "contract/freesdn_web_gateways.json"
+DOCUMENT: dict[str, Any] = json.loads(CONTRACT.read_text())
+READS = [(one["vendor"], one["path"], one["feature"]) for one in DOCUMENT["reads"]]
+
+
+@contextmanager
+def at(vendor: str) -> Iterator[Any]:
+    cache.clear()
+    with serving(VENDORS[vendor]()) as device:
+        yield device, factories.gateway(
+            factories.organization(), device.url, vendor=vendor, key=device.key,
+            secret=device.secret,
+        )  # fmt: skip
+        assert not device.faults, device.faults
+
+
+@pytest.mark.parametrize("vendor", sorted({vendor for vendor, _, _ in READS}))
+def test_each_url_of_the_client_reads_its_feature(vendor: str, api: Any) -> None:
+    with at(vendor) as (_, gateway):
+        user = factories.user(gateway.organization, "viewer")
+        for path, feature in [(path, name) for own, path, name in READS if own == vendor]:
+            url = f"/api/v1/{path.replace('{id}', str(gateway.pk))}"
+            answer = api(user).get(url)
+            assert answer.status_code == 200, (url, answer.content)
+            told = answer.json()
+            if path.startswith("firewall/"):
+                assert isinstance(told, list), url
+            elif feature:
+                assert {"controller_id", "fetched_at"} <= told.keys()
+                assert ("item" in told) is not ("items" in told)
+            else:
+                assert (
+                    told["info" if vendor == "openwrt" else "resource"]["version"] is not None
+                )
+
+
+@pytest.mark.parametrize(("vendor", "path", "feature"), READS)
+def test_words_of_the_url_are_those_of_the_feature(
+    vendor: str, path: str, feature: str
+) -> None:
+    head, _, what = path.partition("/{id}/")
+    what = what.removeprefix("sites/default/")
+    area = head.removeprefix(f"gateway-{vendor}").strip("-") if "gateway-" in head else ""
+    found = feature_at(vendor, area, what)
+    assert (found.key if found else "") == feature
+
+
+def test_rows_carry_the_id_under_each_name_that_the_client_looks_for(
+    admin: User, api: Any
+) -> None:
+    with at("mikrotik") as (device, gateway):
+        device.menus["ip/dns/static"]["*7"] = {"name": "nas", "address": "192.0.2.5"}
+        url = f"/api/v1/gateway-mikrotik-dns/{gateway.pk}/static"
+        (row,) = api(admin).get(url).json()["items"]
+        assert (row["name"], row[".id"], row["id"], row["_id"]) == ("nas", "*7", "*7", "*7")
+        asked = len(device.requests)
+        api(admin).get(url)
+        assert len(device.requests) == asked
+
+
+def test_what_a_vendor_does_not_tell_is_not_found_and_live_parts_are_read(
+    admin: User, api: Any
+) -> None:
+    with at("openwrt") as (_, gateway):
+        (row,) = (
+            api(admin).get(f"/api/v1/gateway-openwrt/{gateway.pk}/arp-table").json()["items"]
+        )
+        assert (row["ip"], row["mac_address"]) == ("192.168.1.9", "02:00:00:00:00:99")
+        answer = api(admin).get(f"/api/v1/gateway-openwrt/{gateway.pk}/wormholes")
+        assert answer.status_code == 404
+    assert part_at("logs/system") == "log"
+
+
+def test_gateways_and_controllers_are_listed_as_the_client_shows_them(
+    admin: User, api: Any, organization: Any
+) -> None:
+    firewall = factories.gateway(organization, "https://192.0.2.1:8443", vendor="opnsense")
+    console = factories.gateway(
+        organization, "https://192.0.2.2/network/branch", vendor="unifi"
+    )
+    Gateway.objects.filter(pk=console.pk).update(polled="2026-11-30T12:00Z")
+    told = api(admin).get("/api/v1/firewall/gateways?limit=200").json()
+    (row,) = told["items"]
+    assert set(DOCUMENT["firewall"]) <= row.keys()
+    assert (row["id"], row["host"], row["port"]) == (str(firewall.pk), "192.0.2.1", 8443)
+    assert (row["is_online"], row["sync_status"]) == (False, "never")
+    assert api(admin).get(f"/api/v1/firewall/gateways/{firewall.pk}").json() == row
+    told = api(admin).get("/api/v1/controllers/?per_page=100&controller_type=unifi").json()
+    (row,) = told["items"]
+    assert set(DOCUMENT["controller"]) <= row.keys()
+    assert (row["status"], row["config"]) == ("connected", {"site": "branch"})
+    assert api(admin).get(f"/api/v1/controllers/{console.pk}").json() == row
+    told = api(admin).get("/api/v1/firewall/gateways/summary").json()
+    assert (told["total_gateways"], told["by_vendor"]) == (1, {"opnsense": 1})
+    for name in ("rules", "nat", "vpn", "logs", "ids/alerts"):
+        assert api(admin).get(f"/api/v1/firewall/{name}?limit=200").json()["items"] == []
+
+
+def test_the_hypervisor_page_has_nodes_and_guests(admin: User, api: Any) -> None:
+    with at("proxmox") as (_, gateway):
+        base = f"/api/v1/hypervisor/controllers/{gateway.pk}"
+        told = api(admin).get(f"{base}/dashboard").json()
+        assert (told["total_vms"], told["running_vms"], told["total_containers"]) == (1, 1, 1)
+        assert (told["total_memory_bytes"], told["memory_usage_percent"]) == (4000, 75.0)
+        (node,) = api(admin).get(f"{base}/nodes").json()
+        assert (node["node"], node["cpu_count"], node["cpu_percent"]) == ("pve", 8, 12.5)
+        (guest,) = api(admin).get(f"{base}/vms?type=qemu").json()
+        assert (guest["vmid"], guest["name"], guest["status"]) == (100, "web", "running")
+    other = factories.gateway(gateway.organization, vendor="omada")
+    answer = api(admin).get(f"/api/v1/hypervisor/controllers/{other.pk}/nodes")
+    assert answer.status_code == 404
