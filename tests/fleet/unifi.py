@@ -27,6 +27,12 @@ TOLD = {
 }
 # Answers to a deletion.
 GONE = {"hotspot/vouchers": {"vouchersDeleted": 1}}
+DEVICE = {
+    "id": "0a0a0a0a-0000-4000-8000-000000000001", "macAddress": "02:00:00:00:00:01",
+    "ipAddress": "192.168.1.1", "name": "gateway", "model": "UDM", "state": "ONLINE",
+    "supported": True, "firmwareUpdatable": False, "features": ["gateway"],
+    "interfaces": ["ports"],
+}  # fmt: skip
 AP_GROUP = "7" * 24
 # The older API returns some numbers as text.
 AS_TEXTS = {"static-route_distance", "rule_index"}
@@ -110,7 +116,10 @@ class UniFi(StandIn):
 
     def official(self, request: Request, path: str) -> Told:
         site = {"id": SITE, "internalReference": "default", "name": "Home"}
-        told = {"info": {"applicationVersion": self.version}, "sites": page([site])}
+        told = {
+            "info": {"applicationVersion": self.version}, "sites": page([site]),
+            f"sites/{SITE}/devices": page([DEVICE]),
+        }  # fmt: skip
         if path in told:
             return told[path], 200
         path = path.removeprefix(f"sites/{SITE}/")

@@ -10,11 +10,16 @@ import pytest
 from django.core.cache import cache
 
 from controller.accounts.models import User
+from controller.base.errors import Refused
+from networks.gateways.engine.client_bodies import in_our_words
+from networks.gateways.engine.features import FEATURES
 from networks.gateways.engine.web_paths import feature_at, part_at
 from networks.gateways.models import Gateway
+from networks.gateways.rules import changes
 from tests import factories
 from tests.fleet.gateway import serving
 from tests.fleet.gateways import VENDORS
+from tests.networks.applying import applied
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("writes")]
 CONTRACT = Path(__file__).parents[1] / "contract/freesdn_web_gateways.json"
@@ -128,3 +133,54 @@ def test_the_hypervisor_page_has_nodes_and_guests(admin: User, api: Any) -> None
     other = factories.gateway(gateway.organization, vendor="omada")
     answer = api(admin).get(f"/api/v1/hypervisor/controllers/{other.pk}/nodes")
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "at_once",
+    [
+        pytest.param(one, id=f"{one['feature']} {one['operation']} {n}")
+        for n, one in enumerate(DOCUMENT["stages"])
+    ],
+)
+def test_what_the_client_stages_is_taken(
+    at_once: dict[str, Any], admin: User, api: Any
+) -> None:
+    # The gateway is away: the change is staged by its words alone.
+    gateway = factories.gateway(
+        factories.organization(), "http://127.0.0.1:9", vendor=at_once["vendor"]
+    )
+    feature = FEATURES[at_once["feature"]]
+    body = {"payload": at_once["payload"], "target_id": at_once["target_id"], "notes": None}
+    answer = api(admin).post(
+        f"/api/v1/gateway-{feature.vendor}-{feature.area}/{gateway.pk}/changes/"
+        f"{at_once['feature']}?operation={at_once['operation']}", body, format="json",
+    )  # fmt: skip
+    assert answer.status_code == 201, answer.content
+    assert "site" not in answer.json()["payload"]
+
+
+def test_what_is_incomplete_is_refused_in_the_words_of_the_feature() -> None:
+    feature = FEATURES["unifi.firewall.create_policy"]
+    payload, _ = in_our_words(feature, "create", {"site": "default", "name": "x"}, "")
+    assert payload == {"name": "x"}
+    assert "payload.source.zoneId" in feature.problems("create", payload)
+    feature = FEATURES["unifi.networks.create_vlan"]
+    payload, _ = in_our_words(feature, "create", {"name": "x", "subnet": "nonsense"}, "")
+    assert payload == {"name": "x", "subnet": "nonsense"}
+
+
+def test_a_device_of_unifi_is_restarted_by_its_mac_address(admin: User) -> None:
+    with at("unifi") as (device, gateway):
+        feature = FEATURES["unifi.devices.restart"]
+        change = changes.stage(
+            gateway, feature=feature, operation="update", payload={},
+            target_id="02:00:00:00:00:01", by=admin,
+        )  # fmt: skip
+        assert applied(change, admin).state == "applied"
+        assert device.booted == 2
+        change = changes.stage(
+            gateway, feature=feature, operation="update", payload={},
+            target_id="02:00:00:00:00:77", by=admin,
+        )  # fmt: skip
+        with pytest.raises(Refused, match="no device with this MAC"):
+            applied(change, admin)

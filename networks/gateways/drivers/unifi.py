@@ -20,7 +20,7 @@ from networks.gateways.engine.features.feature import inside
 from networks.gateways.engine.live import Reader
 from networks.gateways.engine.measurements import Measured, of_unifi
 
-MOST = 200
+MOST, MAC_COLONS = 200, 5
 # Noun of features that are settings of a device.
 DEVICE = "device"
 NOT_THERE = {400, 404}
@@ -58,7 +58,8 @@ class UniFi(Http, Driver):
 
     def _started(self, feature: Feature, values: Mapping[str, str]) -> str:
         if feature.key == "unifi.devices.restart":
-            told = self._get(f"{self._official}/devices/{values['device']}/statistics/latest")
+            device = self._device(values["device"])
+            told = self._get(f"{self._official}/devices/{device}/statistics/latest")
             return boot(int(told.get("uptimeSec", 0)))
         if feature.key == "unifi.devices.upgrade":
             (told,) = self._table(f"stat/device/{values['mac']}")
@@ -242,11 +243,22 @@ class UniFi(Http, Driver):
     def _do(self, feature: Feature, values: Mapping[str, str]) -> None:
         path, command = feature.action.split()
         if feature.noun == "v1":
-            self._tell("POST", f"{self._official}/{path.format(**values)}", {"action": command})
+            known = {**values, "device": self._device(values["device"])}
+            self._tell("POST", f"{self._official}/{path.format(**known)}", {"action": command})
         else:
             self._tell(
                 "POST", f"{self._older}/cmd/{path}", {"cmd": command, **feature.typed(values)}
             )
+
+    def _device(self, name: str) -> str:
+        """Return the console's id of a device; clients name devices by MAC address."""
+        mac = name.replace("-", ":").lower()
+        if mac.count(":") != MAC_COLONS:
+            return name
+        for one in self._pages(f"{self._official}/devices"):
+            if str(one.get("macAddress", "")).lower() == mac:
+                return str(one["id"])
+        raise Rejected("The console has no device with this MAC address.")
 
     def _get(self, path: str, asked: Mapping[str, Any] | None = None) -> Any:
         answer = self.request("GET", path, params=asked)

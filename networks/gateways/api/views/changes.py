@@ -20,6 +20,7 @@ from controller.dialects.openwisp import require_user
 from networks.gateways.api import serializers as shapes
 from networks.gateways.api.filters import ChangeFilter
 from networks.gateways.api.views.staging import AREAS, PAIRS, Staging, key_of, named
+from networks.gateways.engine.client_bodies import in_our_words
 from networks.gateways.models import Change
 from networks.gateways.rules import approvals, changes, diff, dry_run, scheduling
 
@@ -99,10 +100,14 @@ class StageView(Staging):
         given = shapes.Staged(data=request.data)
         given.is_valid(raise_exception=True)
         operation = request.query_params.get("operation", "")
+        values = given.values()
+        values["payload"], values["target_id"] = in_our_words(
+            found, operation, values["payload"], values["target_id"]
+        )
         try:
             row = changes.stage(
                 gateway, feature=found, operation=operation, by=user, key=key_of(request),
-                **given.values(),
+                **values,
             )  # fmt: skip
         except Refused as error:
             raise named(error) from error

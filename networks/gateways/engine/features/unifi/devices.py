@@ -15,7 +15,12 @@ from networks.gateways.engine.features.schemas import (
 from networks.gateways.engine.features.unifi.kinds import ID, ActionFeature, OfDevice
 
 ON = {**FLAG, "default": True}
-DEVICE = {"device": UUID}
+# The console's id, or the MAC address by which its id is looked up.
+DEVICE = {
+    "device": {
+        **UUID, "pattern": r"^([0-9a-f-]{36}|[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5})$",
+    },
+}  # fmt: skip
 GIVEN = {"device": "0a0a0a0a-0000-4000-8000-000000000001"}
 # A port's own settings, which count before those of its profile.
 PORT = {
