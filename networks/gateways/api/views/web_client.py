@@ -74,6 +74,7 @@ COMMON = (
 
 class FirewallShape(Shown):
     org_id = serializers.UUIDField(source="organization_id", read_only=True)
+    vendor = serializers.CharField(read_only=True)
     device_id = serializers.SerializerMethodField()
     has_credentials = serializers.SerializerMethodField("get_verify_ssl")
     sync_status = serializers.SerializerMethodField()
@@ -277,7 +278,7 @@ class FirewallReadView(Staging):
 
 
 class AreaReadView(Staging):
-    @extend_schema(responses=ReadShape, operation_id="gateway_area_read")
+    @extend_schema(responses=ReadShape)
     def get(self, request: Request, controller_id: str, what: str, **kwargs: str) -> Response:
         """Read settings or a live part of a gateway, found by the words of the URL."""
         gateway = self.gateway(controller_id)
@@ -309,7 +310,7 @@ def system(gateway: Gateway) -> dict[str, Any]:
 class EmptyView(WebView):
     """Lists of FreeSDN's own database of firewalls, which the portal does not keep."""
 
-    @extend_schema(responses=items_of(NothingShape), operation_id="firewall_nothing")
+    @extend_schema(responses=items_of(NothingShape))
     def get(self, request: Request) -> Response:
         """Return an empty list: rules and tunnels are read from each gateway itself."""
         return Response({"items": [], "total": 0, "page": 1, "per_page": 0, "pages": 0})
