@@ -90,7 +90,7 @@ def duration(value: str) -> Hashable:
 def rate(value: str) -> Hashable:
     """Return bits per second, for one direction or several separated by slashes."""
     try:
-        return tuple(bits_per_second(part) for part in value.split("/"))
+        return tuple(bits_per_second(part) for part in re.split(r"/(?=[0-9])", value))
     except ValueError:
         return value
 
