@@ -23,8 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("writes")]
 READ = [(vendor, part) for vendor in LIVE for part in LIVE[vendor] if not PARTS[part].is_tool]
 RUN = [(vendor, part) for vendor in LIVE for part in LIVE[vendor] if PARTS[part].is_tool]
 # What an empty stand-in has none of.
-EMPTY = {("mikrotik", "leases"), ("mikrotik", "uplinks"), ("proxmox", "neighbors"),
-         ("proxmox", "interfaces")}  # fmt: skip
+EMPTY = {("mikrotik", "leases"), ("mikrotik", "uplinks"), ("proxmox", "interfaces")}
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from networks.gateways.engine.live import BYTES
 from networks.gateways.models import Gateway
 from networks.gateways.rules import live
 
-GOOD = {"up", "online", "connected", "active", "ok", "answer", "running", "none", "stored"}
+GOOD = {"up", "online", "connected", "active", "ok", "answer", "running", "established"}
 BAD = {"down", "offline", "stale", "inactive", "error", "no answer", "not connected", "timeout"}
 
 

@@ -35,6 +35,8 @@ DRIVERS: Mapping[str, Callable[[Endpoint], Gateway]] = {
 }
 # Of each vendor the parts of the live view that it tells, in the order of the page.
 LIVE: Mapping[str, tuple[str, ...]] = {
-    one.vendor: tuple(name for name in PARTS if name in {*MEASURED, *one.live_parts})
+    one.vendor: tuple(
+        name for name in PARTS if name in {*MEASURED, *one.live_parts} - one.live_lacks
+    )
     for one in KINDS
 }

@@ -42,6 +42,7 @@ class Driver(ABC):
     vendor: ClassVar[str]
     # What this vendor tells in the live view, besides what every vendor measures.
     live_parts: ClassVar[Mapping[str, Live]] = {}
+    live_lacks: ClassVar[frozenset[str]] = frozenset()
     # Whether a write was sent; set by the connection.
     has_sent: bool
 

@@ -35,6 +35,7 @@ BY_PLACE = "pos"
 class Proxmox(Http, Driver):
     vendor: ClassVar[str] = "proxmox"
     live_parts = live.PARTS
+    live_lacks = frozenset({"neighbors"})
     pretended = {"data": None}
 
     def __init__(self, endpoint: Endpoint) -> None:

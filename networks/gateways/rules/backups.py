@@ -110,7 +110,9 @@ def forget(rows: Iterable[GatewayBackup]) -> int:
     gone = list(rows)
     contents = {one.configuration_id for one in gone if one.configuration_id}
     GatewayBackup.objects.filter(pk__in=[one.pk for one in gone]).delete()
-    StoredConfiguration.objects.filter(pk__in=contents, backups=None).delete()
+    # Without reading what is deleted.
+    unused = StoredConfiguration.objects.filter(pk__in=contents, backups=None)
+    unused.only("pk").delete()
     return len(gone)
 
 

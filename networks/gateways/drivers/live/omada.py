@@ -26,7 +26,7 @@ def interfaces(read: Reader, _: Asked) -> Iterator[Row]:
     for row in _ports(read):
         yield {
             "name": row.get("name") or row.get("portDesc"), "address": row.get("ip"),
-            "state": "up" if row.get("status") == 1 else "down", "mac": row.get("mac"),
+            "state": "up" if row.get("status") == 1 else "down", "mac": colons(row.get("mac")),
             "received": row.get("rx"), "sent": row.get("tx"),
             "errors": (row.get("rxErrorPkts") or 0) + (row.get("txErrorPkts") or 0),
         }  # fmt: skip
