@@ -22,6 +22,7 @@ from controller.firmware.engine.apt import (
 from controller.firmware.models import UPGRADES, FirmwarePolicy, FirmwareRollout, Upgrade
 from controller.firmware.rules import packages, queue, rollouts
 from controller.firmware.rules.approvals import approve_upgrade
+from controller.firmware.rules.events import events_of
 from controller.firmware.rules.upgrades import cancel, retry
 from tests import factories
 from tests.firmware import fleet
@@ -76,6 +77,8 @@ def test_a_host_gets_its_security_updates_and_proves_it(
     kinds = ("update", "-s upgrade", "-s install", "--download-only", "check", "--no-remove")
     found = [next(one for one in kinds if one in line) for line in host.commands]
     assert found == list(kinds)
+    marked = events_of(device, 0, int(timezone.now().timestamp()) + 60)
+    assert [one["text"] for one in marked] == ["Security updates: installed"]
     again = run_to_end(begin(device))
     assert (again.state, again.sent) == (State.CONFIRMED, None)
     assert "no update" in again.reason

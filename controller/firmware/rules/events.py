@@ -17,8 +17,14 @@ def events_of(device: Device, start: int, end: int) -> list[dict[str, Any]]:
         {
             "kind": "rollout" if row.rollout_id else "push",
             "at": int(row.ended.timestamp()),
-            "text": f"Firmware {row.version or row.image_name}: {row.get_state_display().lower()}",
+            "text": f"{title_of(row)}: {row.state_label.lower()}",
         }
         for row in rows[:MOST]
         if row.ended is not None
     ]
+
+
+def title_of(row: Upgrade) -> str:
+    if row.packages:
+        return row.image_name.capitalize()
+    return f"Firmware {row.version or row.image_name}"
