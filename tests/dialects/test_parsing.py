@@ -29,6 +29,12 @@ def test_what_could_not_be_stored_is_a_400(api, admin, body, field, words):
     assert words in (told if field == "detail" else told[0])
 
 
+@pytest.mark.parametrize("body", ["[" * 20_000, '{"a":' * 5_000, r'{"username": "\u0000"}'])
+def test_a_sign_in_reads_bodies_as_everything_does(client, body):
+    answer = client.post("/api/v1/auth/token", body, content_type="application/json")
+    assert answer.status_code in {400, 422}
+
+
 def test_whole_characters_of_every_kind_pass(api, admin, organization):
     body = json.dumps({"name": "ap", "organization": str(organization.pk), "notes": "😀 \\u0000",
                        "mac_address": "02:00:00:00:00:09"})  # fmt: skip

@@ -392,6 +392,32 @@ def test_lists_ask_the_same_number_of_questions_however_long(
     assert counts[0] == counts[1]
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("pending", {"pending", "approved", "scheduled"}), ("applying", {"applying", "verifying"}),
+        ("failed", {"failed", "unknown"}), ("discarded", {"discarded", "expired"}),
+        ("applied", {"applied"}), ("approved", {"approved"}), ("draft", {"draft"}),
+    ],
+)  # fmt: skip
+def test_freesdns_states_find_what_its_clients_take_for_them(
+    asked: str, found: set[str], staged: Any, gateway: Gateway, api: Any, admin: User
+) -> None:
+    key = "opnsense.vpn.wireguard.server"
+    change = staged("create", key, payload=SAMPLES[key][0])
+    path = f"/api/v1/gateway-vpn/changes/by-gateway/{gateway.pk}?status={asked}"
+    client = api(admin)
+    for state in Change.State.values:
+        sent = timezone.now() if state in {"unknown", "verifying"} else None
+        Change.objects.filter(pk=change.pk).update(
+            state=state, leased_until=timezone.now(), intent={} if sent else None, sent=sent
+        )
+        (listed,) = client.get(path).json() or [None]
+        assert (listed is not None) == (state in found), state
+        # What a change is says its own state.
+        assert listed is None or listed["status"] == state
+
+
 def test_a_list_has_the_same_shape_as_one_of_it(
     staged: Any, gateway: Gateway, api: Any, admin: User
 ) -> None:

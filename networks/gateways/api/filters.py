@@ -23,6 +23,15 @@ class SetFilter(filters.FilterSet):
         fields: list[str] = []
 
 
+# FreeSDN knows five states; each finds those of ours that its clients would take for it.
+STATES = {
+    Change.State.PENDING: (Change.State.APPROVED, Change.State.SCHEDULED),
+    Change.State.APPLYING: (Change.State.VERIFYING,),
+    Change.State.FAILED: (Change.State.UNKNOWN,),
+    Change.State.DISCARDED: (Change.State.EXPIRED,),
+}
+
+
 class ChangeFilter(filters.FilterSet):
     """Filters of change lists. `status=all` selects every status."""
 
@@ -36,7 +45,10 @@ class ChangeFilter(filters.FilterSet):
         fields: list[str] = []
 
     def by_status(self, rows: object, _name: str, value: str) -> object:
-        return rows if value == "all" else rows.filter(state=value)  # type: ignore[attr-defined]
+        if value == "all":
+            return rows
+        wanted = (value, *STATES.get(Change.State(value), ()))
+        return rows.filter(state__in=wanted)  # type: ignore[attr-defined]
 
 
 class BackupFilter(filters.FilterSet):

@@ -43,7 +43,7 @@ class HomeConsumer(Consumer):
 
     async def receive_text(self, text: str) -> None:
         if not self.is_open:
-            with suppress(ValueError, AttributeError):
+            with suppress(ValueError, AttributeError, TypeError, RecursionError):
                 told = json.loads(text)
                 text = json.dumps(
                     {**told, "token": told.get("access_token", told.get("token"))}

@@ -8,7 +8,7 @@ import segno
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,6 +30,7 @@ from controller.celery import enqueue_on_commit
 from controller.dialects.authentication import Credential
 from controller.dialects.cookies import ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE
 from controller.dialects.freesdn import View, unavailable
+from controller.dialects.parsers import JSONParser
 
 API_PATH = "/api/v1/"
 AUTH_PATH = "/api/v1/auth/"
