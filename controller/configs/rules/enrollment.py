@@ -61,7 +61,7 @@ def request_enrollment(
         key = proof.public_key(told.get("public_key", ""))
         proof.check(key, signature, message)
     except proof.BadProof as error:
-        raise Refused(f"error: {error}") from error
+        raise Refused(gettext("error: %(error)s") % {"error": error}) from error
     known = (
         Enrollment.objects.select_related("organization", "device__organization")
         .filter(public_key=proof.written(key))

@@ -108,7 +108,7 @@ class CommandAdmin(RecordAdmin):
             return "-"
         seconds = (obj.ended - obj.started).total_seconds()
         if seconds < MINUTE:
-            return f"{seconds:.1f} s"
+            return gettext("%(seconds)s s") % {"seconds": format(seconds, ".1f")}
         return timesince(obj.started, obj.ended)
 
     @display(description=_("Output"))

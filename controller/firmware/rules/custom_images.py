@@ -119,7 +119,9 @@ def _step(row: ImageRequest) -> None:
 def _packages_of(device_id: UUID) -> tuple[str, ...]:
     way = usable_connections([device_id]).get(device_id)
     if way is None:
-        raise Refused("The packages of the device are read over SSH, and it has no connection.")
+        raise Refused(
+            gettext("The packages of the device are read over SSH, and it has no connection.")
+        )
     found = blocking(_read_packages)(way)
     if not found:
         raise ValueError("The device does not tell which packages it has: name them.")

@@ -133,7 +133,14 @@ def create_package_rollout(
     row = FirmwareRollout(organization=organization, packages=packages, author=author, **values)
     _check_parts(row, organization)
     if packages not in Packages:
-        raise Refused({"packages": [f"Either {' or '.join(Packages)} is expected."]})
+        raise Refused(
+            {
+                "packages": [
+                    gettext("Either %(packages)s is expected.")
+                    % {"packages": " or ".join(Packages)}
+                ]
+            }
+        )
     return _save_draft(row, leave_out={"organization", "author", "build"})
 
 

@@ -62,7 +62,13 @@ def new_upgrade(device: Device, image: Image, **values: Any) -> Upgrade:
 def new_package_upgrade(device: Device, which: str, **values: Any) -> Upgrade:
     """Return an unsaved update of the packages of a host."""
     if which not in TITLES:
-        raise Refused({"packages": [f"Either {' or '.join(TITLES)} is expected."]})
+        raise Refused(
+            {
+                "packages": [
+                    gettext("Either %(titles)s is expected.") % {"titles": " or ".join(TITLES)}
+                ]
+            }
+        )
     return Upgrade(device=device, packages=which, image_name=TITLES[which], size=0, **values)
 
 

@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
@@ -53,7 +55,9 @@ def latest_of(gateway: Gateway) -> list[dict[str, Any]]:
 
 @admin.register(GatewayBackup)
 class GatewayBackupAdmin(RuleAdmin):
-    empty_hint = "Gateways are backed up every day, before change sets, and by the button on a gateway's page."
+    empty_hint = _(
+        "Gateways are backed up every day, before change sets, and by the button on a gateway's page."
+    )
     resource = "gateway"
     delete_rule = backups.delete_backup
     warn_unsaved_form = False
@@ -64,7 +68,7 @@ class GatewayBackupAdmin(RuleAdmin):
     ]  # fmt: skip
     list_select_related = ["gateway", "configuration"]
     search_fields = ["gateway__name", "configuration__digest"]
-    search_help_text = "Gateway, or SHA-256 of what the backup holds"
+    search_help_text = _("Gateway, or SHA-256 of what the backup holds")
     fields = readonly_fields = ["gateway"]
     change_form_template = "admin/networks/gatewaybackup/change_form.html"
 
@@ -75,23 +79,23 @@ class GatewayBackupAdmin(RuleAdmin):
         rows = super().get_queryset(request)
         return rows.select_related("gateway__organization", "gateway__site", "configuration")
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def status(self, obj: GatewayBackup) -> str:
         return state_of(obj)
 
-    @display(description="Reason", ordering="reason")
+    @display(description=_("Reason"), ordering="reason")
     def why(self, obj: GatewayBackup) -> str:
         return obj.get_reason_display()
 
-    @display(description="Size", ordering="configuration__size")
+    @display(description=_("Size"), ordering="configuration__size")
     def bytes(self, obj: GatewayBackup) -> str:
         return filesizeformat(obj.configuration.size) if obj.configuration else "-"
 
-    @display(description="Holds", ordering="configuration__digest")
+    @display(description=_("Holds"), ordering="configuration__digest")
     def holds(self, obj: GatewayBackup) -> str:
         return obj.configuration.digest[:8] if obj.configuration else "-"
 
-    @display(description="Created", ordering="created")
+    @display(description=_("Created"), ordering="created")
     def made(self, obj: GatewayBackup) -> str:
         return relative_time(obj.created)
 
@@ -154,7 +158,7 @@ class GatewayBackupAdmin(RuleAdmin):
             return self.back(request, row, error)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Backups of {row.gateway}",
+            "title": gettext("Backups of %(gateway)s") % {"gateway": row.gateway},
             "older": older,
             "newer": newer,
             "found": found,
@@ -183,7 +187,7 @@ class PolicyForm(RuleForm):
 
 @admin.register(GatewayBackupPolicy)
 class GatewayBackupPolicyAdmin(RuleAdmin):
-    empty_hint = "Without a policy each gateway is backed up once a day."
+    empty_hint = _("Without a policy each gateway is backed up once a day.")
     resource = "organization"
     form = PolicyForm
     create_rule = backups.create_policy
@@ -195,7 +199,7 @@ class GatewayBackupPolicyAdmin(RuleAdmin):
     search_fields = ["gateway__name", "organization__name"]
     fieldsets = [
         (None, {"fields": [("organization", "gateway"), ("hours", "before_changes")]}),
-        ("Retention", {"fields": [("keep", "days")]}),
+        (_("Retention"), {"fields": [("keep", "days")]}),
     ]
 
     def may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import RuleAdmin, admin_url, badge, display
@@ -89,11 +90,11 @@ class Reviewed(RuleAdmin):
             self.message_user(request, str(error), "error")
         return HttpResponseRedirect(admin_url(self.model, "change", row.pk))
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def status(self, obj: Any) -> str:
         return state_of(obj)
 
-    @display(description="Staged", ordering="created")
+    @display(description=_("Staged"), ordering="created")
     def staged(self, obj: Any) -> str:
         return relative_time(obj.created)
 

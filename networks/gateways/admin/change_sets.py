@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import ChoicesDropdownFilter, ScopedRelatedFilter, display
 from networks.gateways.admin.change_review import Reviewed, may, shown, state_of
@@ -24,7 +25,9 @@ MOST_COMPARED = 50
 
 @admin.register(ChangeSet)
 class ChangeSetAdmin(Reviewed):
-    empty_hint = "A change set applies several changes in order, all or none. Select pending changes in their list to create one."
+    empty_hint = _(
+        "A change set applies several changes in order, all or none. Select pending changes in their list to create one."
+    )
     list_display = ["name", "organization", "site", "status", "size", "author", "staged"]
     list_filter = [
         ("organization", ScopedRelatedFilter), ("state", ChoicesDropdownFilter),
@@ -46,7 +49,7 @@ class ChangeSetAdmin(Reviewed):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(parts=Count("changes"))
 
-    @display(description="Changes", ordering="parts")
+    @display(description=_("Changes"), ordering="parts")
     def size(self, obj: Any) -> str:
         return str(obj.parts)
 

@@ -11,6 +11,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.engine.permission_titles import permission_title
 from controller.base.admin import ChoicesDropdownFilter, ScopedRelatedFilter, admin_url
@@ -40,12 +42,14 @@ def moment(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=zone)
     except ValueError as error:
-        raise Refused("Write the time as 2026-11-30 22:00.") from error
+        raise Refused(gettext("Write the time as 2026-11-30 22:00.")) from error
 
 
 @admin.register(Change)
 class ChangeAdmin(Reviewed):
-    empty_hint = "Changes are staged on a gateway's page or over the API, and wait here until they are applied."
+    empty_hint = _(
+        "Changes are staged on a gateway's page or over the API, and wait here until they are applied."
+    )
     list_display = ["__str__", "gateway", "status", "author", "staged"]
     list_filter = [
         ("gateway", ScopedRelatedFilter), ("state", ChoicesDropdownFilter),
@@ -86,7 +90,8 @@ class ChangeAdmin(Reviewed):
         if not may(changes.may_write, user, row.gateway, row.what) or not is_amendable(row):
             self.message_user(
                 request,
-                f"This change is {row.get_state_display().lower()}, so it cannot be amended.",
+                gettext("This change is %(state)s, so it cannot be amended.")
+                % {"state": row.get_state_display().lower()},
                 "error",
             )
             return HttpResponseRedirect(back)
@@ -97,12 +102,15 @@ class ChangeAdmin(Reviewed):
             return HttpResponseRedirect(back)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Amend: {row} on {row.gateway}",
-            "told": "The approval was for the previous values, so this change must be approved again."
+            "title": gettext("Amend: %(row)s on %(gateway)s")
+            % {"row": row, "gateway": row.gateway},
+            "told": gettext(
+                "The approval was for the previous values, so this change must be approved again."
+            )
             if row.state == Change.State.APPROVED
-            else "The change stays pending; nothing is written to the gateway yet.",
+            else gettext("The change stays pending; nothing is written to the gateway yet."),
             "form": form,
-            "button": "Save change",
+            "button": gettext("Save change"),
             "back": back,
         }
         return render(request, "admin/pki/ask.html", context)
@@ -118,7 +126,8 @@ class ChangeAdmin(Reviewed):
             return HttpResponseRedirect(back)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Dry run: {row} on {row.gateway}",
+            "title": gettext("Dry run: %(row)s on %(gateway)s")
+            % {"row": row, "gateway": row.gateway},
             "plan": plan,
             "requests": [
                 {"call": one, "body": json.dumps(one.body, indent=2) if one.body else ""}

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin
 from networks.gateways.engine.features import VENDORS
@@ -20,8 +21,8 @@ class TestedForm(forms.ModelForm):  # type: ignore[type-arg]
 
     problem = ""
     save_untested = forms.BooleanField(
-        label="Add it even if it cannot be reached", required=False,
-        help_text="The portal tests address and credentials before it adds a gateway.",
+        label=_("Add it even if it cannot be reached"), required=False,
+        help_text=_("The portal tests address and credentials before it adds a gateway."),
     )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:

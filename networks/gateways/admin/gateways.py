@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import (
@@ -56,7 +58,9 @@ class GatewayForm(TestedForm, RuleForm):
             if name in self.fields and not self.instance._state.adding:
                 self.initial[name] = ""
                 self.fields[name].required = False
-                self.fields[name].help_text = "Stored. Leave it empty to keep what is stored."
+                self.fields[name].help_text = gettext(
+                    "Stored. Leave it empty to keep what is stored."
+                )
 
     def rule_values(self) -> dict[str, Any]:
         values = super().rule_values()
@@ -70,7 +74,9 @@ class GatewayForm(TestedForm, RuleForm):
 
 @admin.register(Gateway)
 class GatewayAdmin(LiveView, TestsConnection, RuleAdmin):
-    empty_hint = "Changes of a vendor gateway are staged and reviewed before they are applied. Add its address and API key."
+    empty_hint = _(
+        "Changes of a vendor gateway are staged and reviewed before they are applied. Add its address and API key."
+    )
     search_rank = 2
     search_icon = "router"
     change_form_template = "admin/networks/gateway/change_form.html"
@@ -106,15 +112,19 @@ class GatewayAdmin(LiveView, TestsConnection, RuleAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["organization"] if obj else []
 
-    @display(description="Status")
+    @display(description=_("Status"))
     def status(self, obj: Gateway) -> str:
         if obj.trouble:
-            return badge("Problem", "bad", obj.trouble)
+            return badge(gettext("Problem"), "bad", obj.trouble)
         if obj.caution:
-            return badge("Read only", "warn", obj.caution)
-        return badge("Online", "good") if obj.last_seen else badge("Never seen", "mute")
+            return badge(gettext("Read only"), "warn", obj.caution)
+        return (
+            badge(gettext("Online"), "good")
+            if obj.last_seen
+            else badge(gettext("Never seen"), "mute")
+        )
 
-    @display(description="Last seen", ordering="last_seen")
+    @display(description=_("Last seen"), ordering="last_seen")
     def seen(self, obj: Gateway) -> str:
         return relative_time(obj.last_seen) if obj.last_seen else "-"
 
@@ -172,7 +182,9 @@ class GatewayAdmin(LiveView, TestsConnection, RuleAdmin):
         gateway, user = self.row_for(request, str(pk), "update"), request.user
         try:
             backups.request_backup(gateway, by=user)  # type: ignore[arg-type]
-            self.message_user(request, "A backup is being taken; it is stored in a moment.")
+            self.message_user(
+                request, gettext("A backup is being taken; it is stored in a moment.")
+            )
         except Refused as error:
             self.message_user(request, str(error), "error")
         return HttpResponseRedirect(admin_url(Gateway, "change", gateway.pk))
@@ -201,10 +213,18 @@ class GatewayAdmin(LiveView, TestsConnection, RuleAdmin):
             return HttpResponseRedirect(admin_url(Change, "change", row.pk))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{feature.phrase(operation)} on {gateway}",
-            "told": f"{feature.sentence} This only stages the change; nothing is written to the gateway yet.".strip(),
+            "title": gettext("%(phrase)s on %(gateway)s")
+            % {"phrase": feature.phrase(operation), "gateway": gateway},
+            "told": " ".join(
+                (
+                    gettext(feature.sentence) if feature.sentence else "",
+                    gettext(
+                        "This only stages the change; nothing is written to the gateway yet."
+                    ),
+                )
+            ).strip(),
             "form": form,
-            "button": "Stage change",
+            "button": gettext("Stage change"),
             "back": back,
         }
         return render(request, "admin/pki/ask.html", context)
@@ -218,7 +238,9 @@ class GatewayAdmin(LiveView, TestsConnection, RuleAdmin):
         )
         parts = list(rows.select_related("gateway__organization").order_by("created"))
         goes_back = ChangeSet.OnFailure.ROLL_BACK if "goes_back" in request.POST else "stop"
-        name = request.POST.get("name") or f"Changes of {gateway}"
+        name = request.POST.get("name") or gettext("Changes of %(gateway)s") % {
+            "gateway": gateway
+        }
         try:
             row = change_sets.create_set(parts, by=user, name=name[:100], on_failure=goes_back)
         except Refused as error:

@@ -6,6 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.base.admin import RuleAdmin, admin_url, badge
@@ -15,7 +17,16 @@ from networks.gateways.models import Gateway
 from networks.gateways.rules import live
 
 GOOD = {"up", "online", "connected", "active", "ok", "answer", "running", "established"}
-BAD = {"down", "offline", "stale", "inactive", "error", "no answer", "not connected", "timeout"}
+BAD = {
+    "down",
+    "offline",
+    "stale",
+    "inactive",
+    "error",
+    _("no answer"),
+    _("not connected"),
+    "timeout",
+}
 
 
 def shown(told: live.Told) -> dict[str, Any]:
@@ -56,7 +67,7 @@ class LiveView(RuleAdmin):
         gateway: Gateway = self.row_for(request, str(pk), "read")
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{gateway}: live",
+            "title": gettext("%(gateway)s: live") % {"gateway": gateway},
             "gateway": gateway,
             "parts": live.parts_of(gateway),
             "tools": live.tools_of(gateway) if self.may(request, "update", gateway) else [],

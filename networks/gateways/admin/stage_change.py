@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import User
 from controller.base.admin import (
@@ -22,7 +24,7 @@ from networks.gateways.rules import changes
 
 UNSET = [("", "-")]
 SUMMED_UP, LONGEST = 4, 100
-FLAGS = [*UNSET, ("true", "Yes"), ("false", "No")]
+FLAGS = [*UNSET, ("true", _("Yes")), ("false", _("No"))]
 
 
 def choices(user: Any, gateway: Gateway) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -41,7 +43,7 @@ def choices(user: Any, gateway: Gateway) -> list[tuple[str, list[dict[str, Any]]
 
 
 def button_of(feature: Feature, operation: str) -> str:
-    return "Run" if feature.action else VERBS.get(operation, operation.capitalize())
+    return gettext("Run") if feature.action else VERBS.get(operation, operation.capitalize())
 
 
 def _may(user: User, gateway: Gateway, feature: Feature) -> bool:
@@ -56,7 +58,10 @@ def chosen(gateway: Gateway, text: str) -> tuple[Feature, str]:
     key, _, operation = text.rpartition(":")
     feature = changes.feature_of(gateway, key)
     if operation not in feature.operations:
-        raise Refused(f"{capfirst(feature.title)}: the operation {operation!r} does not exist.")
+        raise Refused(
+            gettext("%(capfirst)s: the operation %(operation)s does not exist.")
+            % {"capfirst": capfirst(feature.title), "operation": repr(operation)}
+        )
     return feature, operation
 
 
@@ -89,7 +94,7 @@ class StageForm(forms.Form):
             required = operation == "create" and name in feature.required
             field = field_for(name, schema, required=required and name not in self.stored)
             if name in self.stored:
-                field.help_text = "Stored. Leave it empty to keep what is stored."
+                field.help_text = gettext("Stored. Leave it empty to keep what is stored.")
             self.fields[f"payload.{name}"] = field
         self.fields["notes"] = forms.CharField(
             required=False, max_length=2000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2})
@@ -139,12 +144,14 @@ def target_field(held: Sequence[Mapping[str, Any]] | None) -> forms.Field:
     """Return the target field: a selection if the objects are known, otherwise an id."""
     if held is None:
         return forms.CharField(
-            label="ID of the object", required=False, max_length=64,
-            help_text="Leave empty if there is only one.",
+            label=gettext("ID of the object"), required=False, max_length=64,
+            help_text=gettext("Leave empty if there is only one."),
             widget=UnfoldAdminTextInputWidget,
         )  # fmt: skip
     options = [(one["target_id"], summary(one)) for one in held]
-    return forms.ChoiceField(label="Object", choices=options, widget=UnfoldAdminSelectWidget)
+    return forms.ChoiceField(
+        label=gettext("Object"), choices=options, widget=UnfoldAdminSelectWidget
+    )
 
 
 def summary(one: Mapping[str, Any]) -> str:
@@ -173,7 +180,7 @@ def field_for(name: str, schema: Mapping[str, Any], *, required: bool) -> forms.
             widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}), **common,
         )  # fmt: skip
     if kind == "array":
-        common["help_text"] = common["help_text"] or "One per line."
+        common["help_text"] = common["help_text"] or gettext("One per line.")
         widget: Any = UnfoldAdminTextareaWidget(attrs={"rows": 3})
     elif schema.get("writeOnly"):
         widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})

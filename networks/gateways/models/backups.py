@@ -7,6 +7,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
 from controller.base.leases import Leased, LeaseQueue, lease_index
@@ -22,35 +24,35 @@ class GatewayBackupPolicy(OrganizationOwned, Base):
     """How often gateways are backed up, and how long backups are kept."""
 
     class BeforeChanges(models.TextChoices):
-        NEVER = "never", "No backup"
-        TRY = "try", "Back up, and go on if that fails"
-        MUST = "must", "Back up, and stop if that fails"
+        NEVER = "never", _("No backup")
+        TRY = "try", _("Back up, and go on if that fails")
+        MUST = "must", _("Back up, and stop if that fails")
 
     gateway = models.ForeignKey(
         Gateway, models.CASCADE, null=True, blank=True, related_name="+",
-        help_text="Leave empty for all gateways of the organization that have no policy of "
-        "their own.",
+        help_text=_("Leave empty for all gateways of the organization that have no policy of "
+        "their own."),
     )  # fmt: skip
     hours = models.PositiveIntegerField(
         default=24, validators=[MaxValueValidator(24 * 366)],
-        help_text="Time between two backups; 0 for none on a schedule.",
+        help_text=_("Time between two backups; 0 for none on a schedule."),
     )  # fmt: skip
     before_changes = models.CharField(
-        "before change sets", max_length=8, choices=BeforeChanges, default=BeforeChanges.TRY,
-        help_text="Whether a gateway is backed up before a change set changes it.",
+        _("before change sets"), max_length=8, choices=BeforeChanges, default=BeforeChanges.TRY,
+        help_text=_("Whether a gateway is backed up before a change set changes it."),
     )  # fmt: skip
     keep = models.PositiveIntegerField(
         default=60, validators=[MinValueValidator(1), MaxValueValidator(10_000)],
-        help_text="Number of backups of each gateway that are kept.",
+        help_text=_("Number of backups of each gateway that are kept."),
     )  # fmt: skip
     days = models.PositiveIntegerField(
         default=400, validators=[MaxValueValidator(36_500)],
-        help_text="Older backups are deleted, except the newest one; 0 keeps them for ever.",
+        help_text=_("Older backups are deleted, except the newest one; 0 keeps them for ever."),
     )  # fmt: skip
 
     class Meta:
-        verbose_name = "gateway backup policy"
-        verbose_name_plural = "gateway backup policies"
+        verbose_name = _("gateway backup policy")
+        verbose_name_plural = _("gateway backup policies")
         ordering = ["organization", "gateway__name", "id"]
         constraints = [
             models.UniqueConstraint(
@@ -65,7 +67,9 @@ class GatewayBackupPolicy(OrganizationOwned, Base):
 
     def clean(self) -> None:
         if self.gateway and self.gateway.organization_id != self.organization_id:
-            raise ValidationError({"gateway": "The gateway belongs to another organization."})
+            raise ValidationError(
+                {"gateway": gettext("The gateway belongs to another organization.")}
+            )
 
 
 class StoredConfiguration(OrganizationScoped, models.Model):
@@ -82,7 +86,7 @@ class StoredConfiguration(OrganizationScoped, models.Model):
     digest = models.CharField(max_length=64)
     name = models.CharField(max_length=64)
     kind = models.CharField(max_length=8)
-    size = models.PositiveIntegerField(help_text="Bytes of the vendor's file.")
+    size = models.PositiveIntegerField(help_text=_("Bytes of the vendor's file."))
     contents = EncryptedBytesField()
     settings = EncryptedBytesField(default=b"")
 
@@ -120,14 +124,14 @@ class GatewayBackup(OrganizationScoped, Leased, Base):
     is_audited: ClassVar[bool] = False  # audited by the rules
 
     class State(models.TextChoices):
-        WAITING = "waiting", "To be taken"
-        STORED = "stored", "Stored"
-        FAILED = "failed", "Failed"
+        WAITING = "waiting", _("To be taken")
+        STORED = "stored", _("Stored")
+        FAILED = "failed", _("Failed")
 
     class Reason(models.TextChoices):
-        SCHEDULE = "schedule", "On schedule"
-        CHANGES = "changes", "Before a change set"
-        DEMAND = "demand", "On demand"
+        SCHEDULE = "schedule", _("On schedule")
+        CHANGES = "changes", _("Before a change set")
+        DEMAND = "demand", _("On demand")
 
     gateway = models.ForeignKey(Gateway, models.CASCADE, related_name="backups")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
@@ -144,7 +148,7 @@ class GatewayBackup(OrganizationScoped, Leased, Base):
     outcome = models.TextField(blank=True)
 
     class Meta:
-        verbose_name = "gateway backup"
+        verbose_name = _("gateway backup")
         ordering = ["-created", "id"]
         indexes = [
             models.Index(fields=["gateway", "-created"], name="gateway_backup_newest"),

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site, User
 from controller.base.leases import Leased, LeaseQueue, lease_index
@@ -20,17 +21,17 @@ class ChangeSet(OrganizationOwned, Base):
     is_audited: ClassVar[bool] = False  # audited by the rules
 
     class State(models.TextChoices):
-        DRAFT = "draft", "Not begun"
-        RUNNING = "running", "Under way"
-        ROLLING_BACK = "rolling_back", "Going back"
-        APPLIED = "applied", "Applied"
-        FAILED = "failed", "Stopped"
-        ROLLED_BACK = "rolled_back", "Rolled back"
-        DISCARDED = "discarded", "Discarded"
+        DRAFT = "draft", _("Not begun")
+        RUNNING = "running", _("Under way")
+        ROLLING_BACK = "rolling_back", _("Going back")
+        APPLIED = "applied", _("Applied")
+        FAILED = "failed", _("Stopped")
+        ROLLED_BACK = "rolled_back", _("Rolled back")
+        DISCARDED = "discarded", _("Discarded")
 
     class OnFailure(models.TextChoices):
-        STOP = "stop", "Stop there"
-        ROLL_BACK = "roll_back", "Take back what was applied"
+        STOP = "stop", _("Stop there")
+        ROLL_BACK = "roll_back", _("Take back what was applied")
 
     ACTIVE = (State.RUNNING, State.ROLLING_BACK)
 
@@ -77,18 +78,18 @@ class Change(OrganizationScoped, Leased, Base):
     is_audited: ClassVar[bool] = False  # audited by the rules, without secrets
 
     class State(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        PENDING = "pending", "Pending"
-        APPROVED = "approved", "Approved"
-        SCHEDULED = "scheduled", "Scheduled"
-        APPLYING = "applying", "Applying"
-        VERIFYING = "verifying", "Verifying"
-        APPLIED = "applied", "Applied"
-        FAILED = "failed", "Failed"
-        UNKNOWN = "unknown", "Unknown"
-        DISCARDED = "discarded", "Discarded"
-        EXPIRED = "expired", "Expired"
-        ROLLED_BACK = "rolled_back", "Rolled back"
+        DRAFT = "draft", _("Draft")
+        PENDING = "pending", _("Pending")
+        APPROVED = "approved", _("Approved")
+        SCHEDULED = "scheduled", _("Scheduled")
+        APPLYING = "applying", _("Applying")
+        VERIFYING = "verifying", _("Verifying")
+        APPLIED = "applied", _("Applied")
+        FAILED = "failed", _("Failed")
+        UNKNOWN = "unknown", _("Unknown")
+        DISCARDED = "discarded", _("Discarded")
+        EXPIRED = "expired", _("Expired")
+        ROLLED_BACK = "rolled_back", _("Rolled back")
 
     # Nothing was sent yet; the change can be applied or discarded.
     WAITING = (State.DRAFT, State.PENDING, State.APPROVED, State.SCHEDULED)
@@ -143,7 +144,7 @@ class Change(OrganizationScoped, Leased, Base):
     apply_key = models.CharField(max_length=64, blank=True)
 
     class Meta:
-        verbose_name = "gateway change"
+        verbose_name = _("gateway change")
         ordering = ["-created", "id"]
         indexes = [
             models.Index(fields=["gateway", "state"], name="change_by_gateway"),

@@ -7,6 +7,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, Site
 from controller.base.address_secrets import AddressSecrets
@@ -45,9 +47,9 @@ class Gateway(OrganizationOwned, Base):
     )
 
     class Approval(models.TextChoices):
-        NOBODY = "nobody", "Nobody"
-        CATASTROPHIC = "catastrophic", "A second person, for catastrophic changes"
-        EVERY = "every", "A second person, for every change"
+        NOBODY = "nobody", _("Nobody")
+        CATASTROPHIC = "catastrophic", _("A second person, for catastrophic changes")
+        EVERY = "every", _("A second person, for every change")
 
     site = models.ForeignKey(
         Site, models.PROTECT, null=True, blank=True, related_name="gateways"
@@ -55,28 +57,28 @@ class Gateway(OrganizationOwned, Base):
     name = models.CharField(max_length=100)
     vendor = models.CharField(max_length=16, choices=vendors, default=VENDORS[0])
     url = models.CharField(
-        "address", max_length=255, validators=[URLValidator(["https", "http"])],
-        help_text="Address of its API, such as https://192.0.2.1 or https://firewall.example.org:8443.",
+        _("address"), max_length=255, validators=[URLValidator(["https", "http"])],
+        help_text=_("Address of its API, such as https://192.0.2.1 or https://firewall.example.org:8443."),
     )  # fmt: skip
-    key = EncryptedTextField("API key or user name", max_length=255)
-    secret = EncryptedTextField("API secret or password", max_length=255)
+    key = EncryptedTextField(_("API key or user name"), max_length=255)
+    secret = EncryptedTextField(_("API secret or password"), max_length=255)
     ca_certificate = models.TextField(
-        "trusted certificate", blank=True, max_length=20_000,
-        help_text="PEM. Needed if the gateway has a self-signed certificate.",
+        _("trusted certificate"), blank=True, max_length=20_000,
+        help_text=_("PEM. Needed if the gateway has a self-signed certificate."),
     )  # fmt: skip
     fingerprint = models.CharField(
-        "pinned fingerprint", blank=True, max_length=128,
-        help_text="SHA-256 fingerprint of the gateway's certificate. If set, that certificate is "
-        "accepted and no other, whatever names and dates it has.",
+        _("pinned fingerprint"), blank=True, max_length=128,
+        help_text=_("SHA-256 fingerprint of the gateway's certificate. If set, that certificate is "
+        "accepted and no other, whatever names and dates it has."),
     )  # fmt: skip
     approval = models.CharField(
-        "approval", max_length=16, choices=Approval, default=Approval.NOBODY,
-        help_text="Who must approve a change before it is applied.",
+        _("approval"), max_length=16, choices=Approval, default=Approval.NOBODY,
+        help_text=_("Who must approve a change before it is applied."),
     )  # fmt: skip
     maintenance = models.CharField(
-        "maintenance windows", max_length=255, blank=True,
-        help_text="When changes may be applied, in the time zone of the site, such as "
-        "Mon-Fri 22:00-06:00, Sun 00:00-24:00. Leave empty for always.",
+        _("maintenance windows"), max_length=255, blank=True,
+        help_text=_("When changes may be applied, in the time zone of the site, such as "
+        "Mon-Fri 22:00-06:00, Sun 00:00-24:00. Leave empty for always."),
     )  # fmt: skip
     version = models.CharField(max_length=64, blank=True, editable=False)
     polled = models.DateTimeField(null=True, editable=False)
@@ -94,9 +96,11 @@ class Gateway(OrganizationOwned, Base):
 
     def clean(self) -> None:
         if self.site and self.site.organization_id != self.organization_id:
-            raise ValidationError({"site": "The site belongs to another organization."})
+            raise ValidationError(
+                {"site": gettext("The site belongs to another organization.")}
+            )
         if "@" in self.url:
-            raise ValidationError({"url": "Key and secret have fields of their own."})
+            raise ValidationError({"url": gettext("Key and secret have fields of their own.")})
         try:
             self.fingerprint = fingerprint_of(self.fingerprint)
         except ValueError as error:
@@ -135,8 +139,8 @@ class GatewayStatus(OrganizationScoped, models.Model):
     is_audited: ClassVar[bool] = False
 
     class State(models.TextChoices):
-        ONLINE = "online", "Online"
-        TROUBLE = "trouble", "Problem"
+        ONLINE = "online", _("Online")
+        TROUBLE = "trouble", _("Problem")
 
     gateway = models.ForeignKey(Gateway, models.CASCADE, related_name="statuses")
     state = models.CharField(max_length=8, choices=State.choices)
@@ -145,7 +149,7 @@ class GatewayStatus(OrganizationScoped, models.Model):
 
     class Meta:
         ordering = ["-at", "-id"]
-        verbose_name_plural = "gateway statuses"
+        verbose_name_plural = _("gateway statuses")
         indexes = [models.Index(fields=["gateway", "-at"], name="gateway_statuses")]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Four-eyes approval of changes. An approval is bound to the change's digest."""
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotPermitted
@@ -46,17 +47,19 @@ def approve(change: Change, *, by: User) -> Change:
     may_write(by, change.gateway, change.what)
     if change.is_written_by(by):
         raise NotPermitted(
-            "You staged or amended this change, so another person must approve it."
+            gettext("You staged or amended this change, so another person must approve it.")
         )
     if by.scopes is not None:
-        raise NotPermitted("A key of limited scope does not approve changes: a person does.")
+        raise NotPermitted(
+            gettext("A key of limited scope does not approve changes: a person does.")
+        )
     try:
         with transaction.atomic():
             ChangeApproval.objects.create(change=change, user=by, digest=change.digest)
             transition(change, State.PENDING, State.APPROVED)
             log_event(change, "approve", by=by, after={"digest": change.digest})
     except IntegrityError as error:
-        raise Conflict("You have approved this already.") from error
+        raise Conflict(gettext("You have approved this already.")) from error
     return change
 
 
@@ -64,6 +67,8 @@ def ready(change: Change) -> None:
     """Raise NotPermitted if a required approval is missing."""
     if is_needed(change) and not is_approved(change):
         raise NotPermitted(
-            "On this gateway somebody else approves such a change first: "
-            "POST …/approve, by another person who may write it."
+            gettext(
+                "On this gateway somebody else approves such a change first: "
+                "POST …/approve, by another person who may write it."
+            )
         )

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from django.utils.translation import gettext
+
 from controller.base.errors import Refused
 from controller.base.masking import masked_configuration
 from networks.gateways.models import Gateway, GatewayBackup
@@ -50,11 +52,14 @@ def _masked(gateway: Gateway, text: str) -> str:
 def compare(older: GatewayBackup, newer: GatewayBackup) -> Comparison:
     """Compare two backups of one gateway. Raises Refused for backups of two."""
     if older.gateway_id != newer.gateway_id:
-        raise Refused("The two backups are of two gateways.")
+        raise Refused(gettext("The two backups are of two gateways."))
     raw = [file_of(one).readable for one in (older, newer)]
     left, right = (_masked(older.gateway, one).splitlines() for one in raw)
     if max(len(left), len(right)) > MOST_LINES:
-        raise Refused(f"A backup has more than {MOST_LINES} lines: download both.")
+        raise Refused(
+            gettext("A backup has more than %(most_lines)s lines: download both.")
+            % {"most_lines": MOST_LINES}
+        )
     lines = list(_rows(left, right))
     is_equal = raw[0] == raw[1]
     return Comparison(

@@ -1,6 +1,7 @@
 """Stored backups on their way out: as a download, or back to their gateway."""
 
 from django.http import HttpResponse
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
@@ -26,8 +27,11 @@ def stage_restore(row: GatewayBackup, *, by: User, notes: str = "") -> Change:
     feature = RESTORES.get(row.gateway.vendor)
     if feature is None:
         raise Refused(
-            f"{VENDOR_NAMES[row.gateway.vendor]} takes no configuration back over its API: "
-            "compare the backups, and stage what differs."
+            gettext(
+                "%(vendor_names)s takes no configuration back over its API: compare the "
+                "backups, and stage what differs."
+            )
+            % {"vendor_names": VENDOR_NAMES[row.gateway.vendor]}
         )
     return changes.stage(
         row.gateway, feature=feature, operation="create", payload={"backup": str(row.pk)},

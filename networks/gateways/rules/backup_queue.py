@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.errors import Refused, Unreachable
 from controller.base.events import event_for, publish
@@ -116,7 +117,7 @@ def _taken(gateway: Gateway) -> Taken:
     except Exception:
         # What a gateway says may be anything; it must not hide the others.
         log.exception("The backup of gateway %s cannot be read", gateway.pk)
-        return Unreachable("It answered something that cannot be read.")
+        return Unreachable(gettext("It answered something that cannot be read."))
 
 
 def record(holder: LeaseHolder[GatewayBackup], row: GatewayBackup, taken: Taken) -> bool:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
@@ -37,7 +38,7 @@ def create_policy(**values: Any) -> GatewayBackupPolicy:
 
 def update_policy(row: GatewayBackupPolicy, /, **values: Any) -> GatewayBackupPolicy:
     if values.pop("organization", row.organization) != row.organization:
-        raise Refused({"organization": ["A policy stays in its organization."]})
+        raise Refused({"organization": [gettext("A policy stays in its organization.")]})
     for name, value in values.items():
         setattr(row, name, value)
     row.checked().save()
@@ -88,7 +89,7 @@ def request_backup(
                 if by is not None:
                     record_audit("gateway.backup", gateway, by=by)
         except IntegrityError as error:
-            raise Conflict("Somebody else has asked for a backup just now.") from error
+            raise Conflict(gettext("Somebody else has asked for a backup just now.")) from error
     elif change_set is not None and row.change_set_id is None:
         GatewayBackup.objects.filter(pk=row.pk).update(change_set=change_set, reason=reason)
         row.change_set, row.reason = change_set, reason
@@ -99,7 +100,7 @@ def request_backup(
 def delete_backup(row: GatewayBackup, *, by: User | None = None) -> None:
     """Delete a backup; its contents go with the last backup that has them."""
     if row.state == State.WAITING:
-        raise Conflict("It is being taken: wait until it is stored or has failed.")
+        raise Conflict(gettext("It is being taken: wait until it is stored or has failed."))
     with transaction.atomic():
         record_audit("gateway.backup_deleted", row, by=by)
         forget([row])
@@ -122,7 +123,7 @@ def forget(rows: Iterable[GatewayBackup]) -> int:
 def file_of(row: GatewayBackup) -> BackupFile:
     """Return the stored file. Raises NotFound if nothing is stored."""
     if row.configuration is None:
-        raise NotFound("Nothing is stored of this backup.")
+        raise NotFound(gettext("Nothing is stored of this backup."))
     return row.configuration.file
 
 
@@ -132,7 +133,11 @@ def restorable(gateway: Gateway, payload: Mapping[str, Any]) -> GatewayBackup:
     row: GatewayBackup | None = rows.select_related("configuration").first()
     if row is None:
         raise Refused(
-            {"payload.backup": ["The gateway has no stored backup of this id (any more)."]}
+            {
+                "payload.backup": [
+                    gettext("The gateway has no stored backup of this id (any more).")
+                ]
+            }
         )
     return row
 
@@ -162,5 +167,8 @@ def may_change(row: ChangeSet, gateway: Gateway) -> bool:
         request_backup(gateway, change_set=row)
         return False
     if taken.state == State.FAILED and policy.before_changes == how.MUST:
-        raise Refused(f"The backup of {gateway} before the changes failed: {taken.outcome}")
+        raise Refused(
+            gettext("The backup of %(gateway)s before the changes failed: %(outcome)s")
+            % {"gateway": gateway, "outcome": taken.outcome}
+        )
     return bool(taken.state != State.WAITING)

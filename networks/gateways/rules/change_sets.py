@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.accounts.rules import audit
@@ -27,10 +28,16 @@ DONE = {Change.State.APPLIED, Change.State.ROLLED_BACK}
 def create_set(parts: Sequence[Change], *, by: User, name: str, **values: Any) -> ChangeSet:
     """Create a set of pending changes in order. All must be of one organization."""
     if not 1 <= len(parts) <= MOST or len({one.pk for one in parts}) < len(parts):
-        raise Refused({"changes": [f"Name 1 to {MOST} changes, each of them once."]})
+        raise Refused(
+            {
+                "changes": [
+                    gettext("Name 1 to %(most)s changes, each of them once.") % {"most": MOST}
+                ]
+            }
+        )
     owners = {one.gateway.organization_id for one in parts}
     if len(owners) > 1:
-        raise Refused({"changes": ["They are of gateways of several organizations."]})
+        raise Refused({"changes": [gettext("They are of gateways of several organizations.")]})
     for change in parts:
         changes.may_write(by, change.gateway, change.what)
     sites = {one.gateway.site_id for one in parts}
@@ -42,10 +49,19 @@ def create_set(parts: Sequence[Change], *, by: User, name: str, **values: Any) -
     row.save(force_insert=True)
     for position, change in enumerate(parts):
         if change.change_set_id is not None:
-            raise Refused({"changes": [f"{change.pk} is part of a set already."]})
+            raise Refused(
+                {
+                    "changes": [
+                        gettext("%(change)s is part of a set already.") % {"change": change.pk}
+                    ]
+                }
+            )
         state = change.state if change.state != Change.State.DRAFT else Change.State.PENDING
         if state not in {Change.State.PENDING, Change.State.APPROVED}:
-            raise Conflict(f"{change.pk} is {state}, and does not wait.")
+            raise Conflict(
+                gettext("%(change)s is %(state)s, and does not wait.")
+                % {"change": change.pk, "state": state}
+            )
         transitions.transition(change, change.state, state, change_set=row, position=position)
     _note(row, "create", by)
     return row
@@ -101,7 +117,7 @@ def approve_set(row: ChangeSet, *, by: User) -> ChangeSet:
     with transaction.atomic():
         waiting = [one for one in parts_of(row) if one.state == Change.State.PENDING]
         if not waiting:
-            raise Conflict("Nothing of it waits to be approved.")
+            raise Conflict(gettext("Nothing of it waits to be approved."))
         for change in waiting:
             approvals.approve(change, by=by)
     return row
@@ -177,7 +193,7 @@ def _is_left_out(change: Change) -> bool:
 def _begin(row: ChangeSet, change: Change) -> None:
     try:
         if row.applier is None:
-            raise NotPermitted("Whoever asked for this is no longer there.")
+            raise NotPermitted(gettext("Whoever asked for this is no longer there."))
         # Applying the set confirmed each change (`force`); each waits for its maintenance
         # window.
         how = ApplyOptions(
@@ -221,7 +237,7 @@ def _go_back(row: ChangeSet) -> None:
 def _way_back(row: ChangeSet, origin: Change) -> Change | None:
     try:
         if row.applier is None:
-            raise NotPermitted("Whoever asked for this is no longer there.")
+            raise NotPermitted(gettext("Whoever asked for this is no longer there."))
         return changes.plan_inverse(origin, by=row.applier, change_set=row)
     except (Conflict, IntegrityError):
         return None  # another worker was faster
@@ -243,7 +259,9 @@ def _move(row: ChangeSet, old: str, new: str, **values: Any) -> None:
     )
     if not moved:
         now = ChangeSet.objects.filter(pk=row.pk).values_list("state", flat=True).first()
-        raise Conflict(f"The set is {now or 'gone'}, not {old}.")
+        raise Conflict(
+            gettext("The set is %(value)s, not %(old)s.") % {"value": now or "gone", "old": old}
+        )
     row.state, row.version = new, row.version + 1
     for name, value in values.items():
         setattr(row, name, value)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotPermitted, Refused, Unreachable
@@ -31,17 +32,29 @@ Rows = dict[str, str] | None
 def may_write(user: User, gateway: Gateway, feature: Feature) -> None:
     """Raise NotPermitted unless the user may write changes of this feature here."""
     if not user.has_perm_on(feature.permission, gateway):
-        raise NotPermitted(f"Permission denied: requires '{feature.permission}'")
+        raise NotPermitted(
+            gettext("Permission denied: requires '%(permission)s'")
+            % {"permission": feature.permission}
+        )
     if feature.catastrophic and not user.outranks(CATASTROPHIC_ROLE, gateway.organization_id):
-        raise NotPermitted(f"{feature.key} requires at least the role {CATASTROPHIC_ROLE}")
+        raise NotPermitted(
+            gettext("%(key)s requires at least the role %(catastrophic_role)s")
+            % {"key": feature.key, "catastrophic_role": CATASTROPHIC_ROLE}
+        )
 
 
 def feature_of(gateway: Gateway, name: str, area: str = "") -> Feature:
     feature = FEATURES.get(name)
     if feature is None or feature.vendor != gateway.vendor:
-        raise Refused(f"There is no feature {name[:128]!r} on gateways of {gateway.vendor}.")
+        raise Refused(
+            gettext("There is no feature %(name)s on gateways of %(vendor)s.")
+            % {"name": repr(name[:128]), "vendor": gateway.vendor}
+        )
     if area and feature.area != area:
-        raise Refused(f"{feature.key} is of the area {feature.area}, not {area}.")
+        raise Refused(
+            gettext("%(key)s is of the area %(area)s, not %(area_2)s.")
+            % {"key": feature.key, "area": feature.area, "area_2": area}
+        )
     return feature
 
 
@@ -81,7 +94,7 @@ def stage(
         return _kept(row, by)
     except IntegrityError as error:
         if not key:
-            raise Conflict("This has been staged already.") from error
+            raise Conflict(gettext("This has been staged already.")) from error
     return _same(Change.objects.get(author=by, stage_key=key), asked)
 
 
@@ -102,26 +115,38 @@ def _check(
 ) -> None:
     if operation not in feature.operations:
         possible = ", ".join(feature.operations)
-        raise Refused({"query.operation": [f"{feature.key} can: {possible}."]})
+        raise Refused(
+            {
+                "query.operation": [
+                    gettext("%(key)s can: %(possible)s.")
+                    % {"key": feature.key, "possible": possible}
+                ]
+            }
+        )
     if found := feature.problems(operation, payload):
         raise Refused(found)
     if feature.restores:
         restorable(gateway, payload)
     if target_id and (operation == "create" or not TARGET.fullmatch(target_id)):
-        raise Refused({"target_id": ["This is no id of something to change."]})
+        raise Refused({"target_id": [gettext("This is no id of something to change.")]})
 
 
 def idempotency_digest(key: str) -> str:
     """Validate and hash an Idempotency-Key."""
     if len(key) > LONGEST_KEY:
-        raise Refused(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
+        raise Refused(
+            gettext("An Idempotency-Key has 1 to %(longest_key)s characters.")
+            % {"longest_key": LONGEST_KEY}
+        )
     return digest(key) if key else ""
 
 
 def _same(known: Change, asked: str) -> Change:
     if known.digest != asked:
         raise Refused(
-            "This Idempotency-Key was used for another change. Take a new one for a new change."
+            gettext(
+                "This Idempotency-Key was used for another change. Take a new one for a new change."
+            )
         )
     return known
 
@@ -157,7 +182,10 @@ def amend(
     values: dict[str, Any] = {} if notes is None else {"notes": notes}
     state = change.state
     if state not in {State.DRAFT, State.PENDING, State.APPROVED}:
-        raise Conflict(f"change is {state}, and only what waits can be amended")
+        raise Conflict(
+            gettext("change is %(state)s, and only what waits can be amended")
+            % {"state": state}
+        )
     if payload is not None:
         _check(change.gateway, change.what, change.operation, payload, change.target_id)
         _fill(change, payload)
@@ -190,8 +218,11 @@ def _make_room(gateway: Gateway) -> None:
     mine = Change.objects.filter(gateway__organization=gateway.organization_id)
     if mine.filter(state__in=Change.WAITING).count() >= settings.MUSTER_PENDING_CHANGES:
         raise Conflict(
-            f"{settings.MUSTER_PENDING_CHANGES} changes of this organization wait already. "
-            "Apply or discard some."
+            gettext(
+                "%(muster_pending_changes)s changes of this organization wait already. Apply "
+                "or discard some."
+            )
+            % {"muster_pending_changes": settings.MUSTER_PENDING_CHANGES}
         )
 
 
@@ -208,7 +239,13 @@ def _looked_up(
     except (Unreachable, Conflict):
         return target, None
     if before is None:
-        raise Refused({"target_id": [f"The gateway has no {feature.key} of this id."]})
+        raise Refused(
+            {
+                "target_id": [
+                    gettext("The gateway has no %(key)s of this id.") % {"key": feature.key}
+                ]
+            }
+        )
     return target, before
 
 
@@ -217,7 +254,12 @@ def sole_id(device: Connection, feature: Feature) -> str:
     found = device.ids(feature, {})
     if len(found) != 1:
         raise Refused(
-            {"target_id": [f"The gateway has {len(found)} of {feature.key}: say which one."]}
+            {
+                "target_id": [
+                    gettext("The gateway has %(count)s of %(key)s: say which one.")
+                    % {"count": len(found), "key": feature.key}
+                ]
+            }
         )
     return found[0]
 
@@ -245,10 +287,13 @@ def may_give_up(change: Change, *, by: User) -> bool:
 
 def _give_up(change: Change, by: User) -> Change:
     if not may_give_up(change, by=by):
-        raise NotPermitted(f"To give up a change needs at least the role {CATASTROPHIC_ROLE}.")
+        raise NotPermitted(
+            gettext("To give up a change needs at least the role %(catastrophic_role)s.")
+            % {"catastrophic_role": CATASTROPHIC_ROLE}
+        )
     rested = timezone.now() - timedelta(seconds=settings.MUSTER_GATEWAY_SETTLE_SECONDS)
     if change.sent is not None and change.sent > rested:
-        raise Conflict("It was sent a moment ago: the gateway may still answer.")
+        raise Conflict(gettext("It was sent a moment ago: the gateway may still answer."))
     text = f"Given up by {by.get_username()}: nobody knows whether it was carried out."
     transition(change, State.UNKNOWN, State.FAILED, outcome=text, trouble="unknown")
     log_event(change, "give_up", by=by, text=text, outcome="failed")
@@ -259,7 +304,10 @@ def stage_again(change: Change, *, by: User) -> Change:
     """Stage a failed, expired or discarded change again, from the live state."""
     over = {State.FAILED, State.EXPIRED, State.DISCARDED}
     if change.state not in over:
-        raise Conflict(f"change is {change.state}, and what is over without effect is repeated")
+        raise Conflict(
+            gettext("change is %(state)s, and what is over without effect is repeated")
+            % {"state": change.state}
+        )
     return stage(
         change.gateway,
         feature=change.what,
@@ -274,11 +322,14 @@ def stage_again(change: Change, *, by: User) -> Change:
 def plan_inverse(change: Change, *, by: User, change_set: ChangeSet | None = None) -> Change:
     """Stage the inverse of an applied change, to be applied like any other change."""
     if change.state != State.APPLIED or change.what.action:
-        raise Conflict(f"change is {change.state}, and only what was applied is taken back")
+        raise Conflict(
+            gettext("change is %(state)s, and only what was applied is taken back")
+            % {"state": change.state}
+        )
     before = (change.intent or {}).get("before") or {}
     operation = {"create": "delete", "update": "update", "delete": "create"}[change.operation]
     if operation == "create" and change.what.secret:
-        raise Refused("The deleted object had secrets, which cannot be read back.")
+        raise Refused(gettext("The deleted object had secrets, which cannot be read back."))
     # Use the vendor's raw values as they were read, which it accepts again.
     names = change.wanted if change.operation == "update" else before
     payload = {name: before.get(name, "") for name in names}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext
+
 from controller.accounts.models import User
 from controller.base.errors import Conflict, Refused
 from networks.gateways.drivers.contract import Call
@@ -101,7 +103,7 @@ def _obstacles(change: Change, by: User, how: ApplyOptions) -> list[str]:
 
 def _waits(change: Change) -> None:
     if change.state not in {State.PENDING, State.APPROVED}:
-        raise Conflict(f"change is {change.state}, not pending")
+        raise Conflict(gettext("change is %(state)s, not pending") % {"state": change.state})
 
 
 def _steps(change: Change) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base import redis_signal
@@ -92,7 +93,7 @@ def steps(change: Change) -> Iterator[str]:
 def claim(change: Change) -> None:
     now = timezone.now()
     if change.not_before is not None and change.not_before > now:
-        raise Conflict("It is not due yet.")
+        raise Conflict(gettext("It is not due yet."))
     try:
         with transaction.atomic():
             transition(
@@ -102,16 +103,18 @@ def claim(change: Change) -> None:
     except IntegrityError as error:
         change.refresh_from_db()
         raise Conflict(
-            "Another change of this gateway is being applied, or its outcome is not known yet."
+            gettext(
+                "Another change of this gateway is being applied, or its outcome is not known yet."
+            )
         ) from error
 
 
 def still_permitted(change: Change) -> None:
     """Check permissions and approval again: they may have changed since scheduling."""
     if settings.ADAPTER_READ_ONLY:
-        raise NotPermitted("The portal is read-only: ADAPTER_READ_ONLY is true.")
+        raise NotPermitted(gettext("The portal is read-only: ADAPTER_READ_ONLY is true."))
     if change.applier is None:
-        raise NotPermitted("Whoever asked for this is no longer there.")
+        raise NotPermitted(gettext("Whoever asked for this is no longer there."))
     may_write(change.applier, change.gateway, change.what)
     ready(change)
 
@@ -132,8 +135,10 @@ def prepare(change: Change, device: Connection) -> None:
         intent["before"] = live = device.read(feature, target)
         if live is None or (drifted(change, live) and not change.accepts_drift):
             raise Conflict(
-                "The gateway is not as it was when this was staged. Look at the difference, "
-                'and say "accept_drift": true, or stage it again.'
+                gettext(
+                    "The gateway is not as it was when this was staged. Look at the difference, "
+                    'and say "accept_drift": true, or stage it again.'
+                )
             )
         target = device.lasting(feature, target)
     transition(
@@ -148,7 +153,7 @@ def send(change: Change, device: Connection) -> str:
     backup = file_to_restore(change) if feature.restores else None
     held = Change.objects.filter(pk=change.pk, lease_holder=change.lease_holder)
     if not held.filter(leased_until__gt=timezone.now()).exists():
-        raise TimedOut("The gateway took too long before anything was sent.")
+        raise TimedOut(gettext("The gateway took too long before anything was sent."))
     if backup is not None:
         device.restore(backup)
         return ""
@@ -163,7 +168,8 @@ def finish(change: Change, device: Connection, target: str, by: User | None) -> 
         after = None if feature.action else device.read(feature, target)
     except Refused as error:
         raise OutcomeUnknown(
-            f"It is written, and not in effect for certain: {error}"
+            gettext("It is written, and not in effect for certain: %(error)s")
+            % {"error": error}
         ) from error
     if not feature.action and not matches_desired(change, after):
         raise Rejected("The gateway says that it is done, and holds something else.")

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, ProtectedError, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.base.address_secrets import drop_moved_secrets
 from controller.base.circuit import close_circuit, open_circuit
@@ -42,9 +43,9 @@ def create_gateway(**values: Any) -> Gateway:
 @transaction.atomic
 def update_gateway(row: Gateway, /, **values: Any) -> Gateway:
     if "organization" in values and values["organization"].pk != row.organization_id:
-        raise Refused({"organization": ["A gateway stays in its organization."]})
+        raise Refused({"organization": [gettext("A gateway stays in its organization.")]})
     if "vendor" in values and values["vendor"] != row.vendor and row.changes.exists():
-        raise Refused({"vendor": ["It has changes for the vendor that it is of."]})
+        raise Refused({"vendor": [gettext("It has changes for the vendor that it is of.")]})
     if "fingerprint" in values:
         values["fingerprint"] = _fingerprint(values["fingerprint"])
     for name, value in values.items():
@@ -58,12 +59,12 @@ def update_gateway(row: Gateway, /, **values: Any) -> Gateway:
 @transaction.atomic
 def delete_gateway(row: Gateway) -> None:
     if row.changes.filter(state__in=[*Change.WAITING, *Change.OPEN]).exists():
-        raise Conflict("It has changes that wait. Discard them first.")
+        raise Conflict(gettext("It has changes that wait. Discard them first."))
     row.changes.all().delete()
     with suppress(ProtectedError):
         row.delete()
         return
-    raise Conflict("Something else refers to this gateway.")
+    raise Conflict(gettext("Something else refers to this gateway."))
 
 
 def _fingerprint(text: str) -> str:
@@ -76,7 +77,7 @@ def _fingerprint(text: str) -> str:
 def _checked(row: Gateway) -> Gateway:
     row.checked()
     if urlsplit(row.url).scheme != "https" and not settings.MUSTER_LOCAL_GATEWAYS:
-        raise Refused({"url": ["The address begins with https://."]})
+        raise Refused({"url": [gettext("The address begins with https://.")]})
     return row
 
 
@@ -100,7 +101,7 @@ def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
             )
         )
     except (OSError, ValueError) as error:
-        raise Unreachable("The CA certificate or the address is invalid.") from error
+        raise Unreachable(gettext("The CA certificate or the address is invalid.")) from error
 
 
 def note_version(gateway: Gateway, device: Connection) -> None:
@@ -150,7 +151,7 @@ def _asked(gateway: Gateway) -> dict[str, str] | Refused:
     except Exception:
         # What a gateway says may be anything; it must not hide the others.
         log.exception("The answer of gateway %s cannot be read", gateway.pk)
-        return Unreachable("It answered something that cannot be read.")
+        return Unreachable(gettext("It answered something that cannot be read."))
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import NotFound, NotPermitted, Refused
@@ -44,7 +45,10 @@ def read_part(gateway: Gateway, name: str) -> Told:
     """Return a part, read now or a few seconds ago. Raises NotFound if there is no such part."""
     part = next((one for one in parts_of(gateway) if one.name == name), None)
     if part is None:
-        raise NotFound(f"Gateways of {gateway.vendor} have no live part {name[:32]!r}.")
+        raise NotFound(
+            gettext("Gateways of %(vendor)s have no live part %(name)s.")
+            % {"vendor": gateway.vendor, "name": repr(name[:32])}
+        )
     # Whoever changes address or key must not see what another gateway told.
     key = f"gateway-live:{gateway.pk}:{gateway.modified.timestamp()}:{name}"
     known: Told | None = cache.get(key)
@@ -63,11 +67,21 @@ def run_tool(gateway: Gateway, name: str, *, host: str, count: int = 3) -> Told:
     """Ping or trace a host from the gateway. Raises Refused for an invalid host."""
     part = next((one for one in tools_of(gateway) if one.name == name), None)
     if part is None:
-        raise Refused(f"Gateways of {gateway.get_vendor_display()} have no {name[:32]} by API.")
+        raise Refused(
+            gettext("Gateways of %(vendor)s have no %(name)s by API.")
+            % {"vendor": gateway.get_vendor_display(), "name": name[:32]}
+        )
     if not is_host(host):
-        raise Refused({"host": ["This is no address or host name."]})
+        raise Refused({"host": [gettext("This is no address or host name.")]})
     if not 1 <= count <= MOST_PINGS:
-        raise Refused({"count": [f"A whole number from 1 to {MOST_PINGS}."]})
+        raise Refused(
+            {
+                "count": [
+                    gettext("A whole number from 1 to %(most_pings)s.")
+                    % {"most_pings": MOST_PINGS}
+                ]
+            }
+        )
     asked = {"host": host, "count": count, "pause": PING_PAUSE}
     key = ("gateway-tool", gateway.pk, name, host, count)
     return single_flight(key, lambda: Told(part, timezone.now(), _asked(gateway, name, asked)))
@@ -76,7 +90,9 @@ def run_tool(gateway: Gateway, name: str, *, host: str, count: int = 3) -> Told:
 def may_run(user: User, gateway: Gateway) -> None:
     """Raise NotPermitted unless the user may have the gateway send something."""
     if not user.has_perm_on(TOOLS, gateway):
-        raise NotPermitted(f"Permission denied: requires '{TOOLS}'")
+        raise NotPermitted(
+            gettext("Permission denied: requires '%(tools)s'") % {"tools": TOOLS}
+        )
 
 
 def _asked(gateway: Gateway, name: str, asked: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base import redis_signal
@@ -75,7 +76,7 @@ def schedule(change: Change, *, by: User, how: ApplyOptions) -> Change:
         return change
     permitted(how)
     if change.change_set and change.change_set.state in HOLDING and not how.in_set:
-        raise Conflict("It is part of a set of changes, and applied with it.")
+        raise Conflict(gettext("It is part of a set of changes, and applied with it."))
     ready(change)
     begin = next_start(change, how)
     old = change.state if change.state == State.APPROVED else State.PENDING
@@ -92,9 +93,9 @@ def schedule(change: Change, *, by: User, how: ApplyOptions) -> Change:
 
 def permitted(how: ApplyOptions) -> None:
     if settings.ADAPTER_READ_ONLY:
-        raise NotPermitted("The portal is read-only: ADAPTER_READ_ONLY is true.")
+        raise NotPermitted(gettext("The portal is read-only: ADAPTER_READ_ONLY is true."))
     if not how.force:
-        raise NotPermitted('Say "force": true to write this to the live device.')
+        raise NotPermitted(gettext('Say "force": true to write this to the live device.'))
 
 
 def next_start(change: Change, how: ApplyOptions) -> datetime:
@@ -110,11 +111,17 @@ def next_start(change: Change, how: ApplyOptions) -> datetime:
     if begin > wanted and not how.in_window and how.not_before is None:
         local = begin.astimezone(change.gateway.zone)
         raise Conflict(
-            f"The gateway's maintenance windows are {change.gateway.maintenance}; the next one "
-            f'opens at {local:%Y-%m-%d %H:%M %Z}. Say "in_window": true to have it applied then.'
+            gettext(
+                "The gateway's maintenance windows are %(maintenance)s; the next one opens "
+                'at %(local)s. Say "in_window": true to have it applied then.'
+            )
+            % {
+                "maintenance": change.gateway.maintenance,
+                "local": format(local, "%Y-%m-%d %H:%M %Z"),
+            }
         )
     if change.expires and begin >= change.expires:
-        raise Conflict("It expires before that.")
+        raise Conflict(gettext("It expires before that."))
     return begin
 
 
@@ -143,7 +150,8 @@ def outcome(change: Change, *, seconds: float) -> Change:
         raise ERROR_KINDS[change.trouble](change.outcome)
     if change.state in GIVEN_UP:
         raise Conflict(
-            f"Nothing was written: the change is {change.get_state_display().lower()}."
+            gettext("Nothing was written: the change is %(state)s.")
+            % {"state": change.get_state_display().lower()}
         )
     return change
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext
+
 from controller.accounts.models import User
 from controller.accounts.rules import audit
 from controller.base.errors import Conflict
@@ -28,7 +30,9 @@ def transition(change: Change, old: str, new: str, **values: Any) -> None:
     )
     if not moved:
         now = Change.objects.filter(pk=change.pk).values_list("state", flat=True).first()
-        raise Conflict(f"change is {now or 'gone'}, not {old}")
+        raise Conflict(
+            gettext("change is %(value)s, not %(old)s") % {"value": now or "gone", "old": old}
+        )
     change.state, change.version = new, change.version + 1
     for name, value in values.items():
         setattr(change, name, value)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from controller.base.circuit import circuit, refusal_of
 from controller.base.database import release_connections
@@ -45,7 +46,10 @@ def read_live(gateway: Gateway, feature: Feature, *, most: int) -> list[dict[str
     Whoever asks for the same while it is read gets the same answer.
     """
     if feature.action:
-        raise Refused(f"{feature.key} is something to do: there is nothing to read.")
+        raise Refused(
+            gettext("%(key)s is something to do: there is nothing to read.")
+            % {"key": feature.key}
+        )
     key = ("gateway", gateway.pk, feature.key, most)
     return single_flight(key, lambda: _read(gateway, feature, most))
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import badge
 from networks.overlay import rules
@@ -23,7 +25,7 @@ MOST_ROWS = 200
 MOST_DAYS = 3650
 SHOWN_IN_MATRIX = 30
 TONES = {True: "good", False: "bad", None: "mute"}
-SAID = {True: "online", False: "offline", None: "not known"}
+SAID = {True: "online", False: "offline", None: _("not known")}
 
 
 def mesh(network: Network) -> dict[str, Any]:
@@ -67,13 +69,13 @@ def arc(one: tuple[float, float], other: tuple[float, float]) -> str:
 
 def state(row: Member) -> str:
     if row.state == Member.State.PENDING:
-        return badge("Pending approval", "warn")
+        return badge(gettext("Pending approval"), "warn")
     return online_badge(row.node)
 
 
 def online_badge(node: Node) -> str:
     online = presence.online(node)
-    return badge(SAID[online].capitalize(), TONES[online], node.evidence)
+    return badge(str(SAID[online]).capitalize(), TONES[online], node.evidence)
 
 
 def words(text: str) -> list[str]:

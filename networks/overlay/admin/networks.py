@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from controller.accounts.models import User
@@ -57,7 +59,9 @@ class NetworkForm(RuleForm):
 
 @admin.register(Network)
 class NetworkAdmin(RuleAdmin):
-    empty_hint = "Members of an overlay network reach each other from anywhere. Create a network, and join devices with its code."
+    empty_hint = _(
+        "Members of an overlay network reach each other from anywhere. Create a network, and join devices with its code."
+    )
     search_rank = 4
     search_icon = "hub"
     resource = "network"
@@ -104,14 +108,17 @@ class NetworkAdmin(RuleAdmin):
         ]
         return super().changelist_view(request, (extra_context or {}) | {"waiting": waiting})
 
-    @display(description="Your role")
+    @display(description=_("Your role"))
     def part(self, obj: Any) -> str:
-        return badge("Shared with you", "busy") if obj.is_shared else "Owner"
+        return badge(gettext("Shared with you"), "busy") if obj.is_shared else gettext("Owner")
 
-    @display(description="Members", ordering="member_count")
+    @display(description=_("Members"), ordering="member_count")
     def there(self, obj: Any) -> str:
         return (
-            f"{obj.online_count} of {obj.member_count} online" if obj.member_count else "none"
+            gettext("%(online_count)s of %(member_count)s online")
+            % {"online_count": obj.online_count, "member_count": obj.member_count}
+            if obj.member_count
+            else gettext("none")
         )
 
     def delete_model(self, request: HttpRequest, obj: Network) -> None:
@@ -123,7 +130,9 @@ class NetworkAdmin(RuleAdmin):
 
     def deletion_effects(self, obj: Network) -> list[str]:
         return [
-            "Its members can no longer reach each other. The devices stay in the inventory."
+            gettext(
+                "Its members can no longer reach each other. The devices stay in the inventory."
+            )
         ]
 
     def get_urls(self) -> list[Any]:
@@ -238,14 +247,16 @@ def _add_device(network: Network, user: User, data: QueryDict) -> Said:
     try:
         device = Device.objects.visible_to(user).get(pk=UUID(data.get("device", "")))
     except (ValueError, Device.DoesNotExist):
-        raise Refused("Choose a device.") from None
+        raise Refused(gettext("Choose a device.")) from None
     member = rules.add_device(network, by=user, device=device)
-    return f"{member.node.name} is a member; it is configured within seconds."
+    return gettext("%(name)s is a member; it is configured within seconds.") % {
+        "name": member.node.name
+    }
 
 
 def _add_link(network: Network, user: User, data: QueryDict) -> Said:
     rules.add_by_link(network, by=user, link=data.get("link", ""), name=data.get("name", ""))
-    return f"{data.get('name')} is a member."
+    return gettext("%(data)s is a member.") % {"data": data.get("name")}
 
 
 def _add_phone(network: Network, user: User, data: QueryDict) -> Said:
@@ -257,25 +268,25 @@ def _member(network: Network, data: QueryDict) -> Member:
     pk = data.get("member", "")
     found = network.members.filter(pk=pk).first() if pk.isdecimal() else None
     if found is None:
-        raise Refused("It is no member any more.")
+        raise Refused(gettext("It is no member any more."))
     return found
 
 
 def _remove(network: Network, user: User, data: QueryDict) -> Said:
     member = _member(network, data)
     rules.remove_member(member, by=user)
-    return f"{member.node.name} has left the network."
+    return gettext("%(name)s has left the network.") % {"name": member.node.name}
 
 
 def _approve(network: Network, user: User, data: QueryDict) -> Said:
     member = rules.approve(_member(network, data), by=user)
-    return f"{member.node.name} is a member."
+    return gettext("%(name)s is a member.") % {"name": member.node.name}
 
 
 def _tag(network: Network, user: User, data: QueryDict) -> Said:
     member = _member(network, data)
     rules.update_member(member, by=user, tags=graph.words(data.get("tags", "")))
-    return f"The tags of {member.node.name} are stored."
+    return gettext("The tags of %(name)s are stored.") % {"name": member.node.name}
 
 
 def _add_code(network: Network, user: User, data: QueryDict) -> Said:
@@ -288,42 +299,44 @@ def _add_code(network: Network, user: User, data: QueryDict) -> Said:
         expires_at=graph.in_days(data.get("days", "")),
         needs_approval=bool(data.get("needs_approval")),
     )
-    return "Devices join with the new code from now on."
+    return gettext("Devices join with the new code from now on.")
 
 
 def _revoke_code(network: Network, user: User, data: QueryDict) -> Said:
     pk = data.get("code", "")
     code = network.codes.filter(pk=pk).first() if pk.isdecimal() else None
     if code is None:
-        raise Refused("This code is gone already.")
+        raise Refused(gettext("This code is gone already."))
     if code.is_default:
         rules.rotate_code(network, by=user)
-        return "The usual code is replaced: the old one lets nobody in any more."
+        return gettext("The usual code is replaced: the old one lets nobody in any more.")
     join_codes.revoke_code(code, by=user)
-    return "The code lets nobody in any more."
+    return gettext("The code lets nobody in any more.")
 
 
 def _add_share(network: Network, user: User, data: QueryDict) -> Said:
     rules.add_share(
         network, by=user, email=data.get("email"), permissions=data.get("permissions")
     )
-    return f"{data.get('email')} is invited."
+    return gettext("%(data)s is invited.") % {"data": data.get("email")}
 
 
 def _remove_share(network: Network, user: User, data: QueryDict) -> Said:
     rules.remove_share(network, by=user, email=data.get("email"))
-    return f"{data.get('email')} and their devices have left the network."
+    return gettext("%(data)s and their devices have left the network.") % {
+        "data": data.get("email")
+    }
 
 
 def _policy(network: Network, user: User, data: QueryDict) -> Said:
     policy, tests = graph.read_policy(data)
     rules.set_policy(network, by=user, policy=policy, tests=tests)
-    return "The policy is stored, and kept within seconds."
+    return gettext("The policy is stored, and kept within seconds.")
 
 
 def _refresh(network: Network, user: User, data: QueryDict) -> Said:
     rules.refresh(network)
-    return "All members were looked after."
+    return gettext("All members were looked after.")
 
 
 ACTS: dict[str, Callable[[Network, User, QueryDict], Said]] = {

@@ -5,6 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, RuleForm, badge, display
 from controller.configs.rules import overlay_sync
@@ -33,7 +35,9 @@ class NodeForm(RuleForm):
         text: str = self.cleaned_data["endpoint"].strip()
         host, colon, port = text.rpartition(":")
         if text and not (host and colon and port.isdecimal()):
-            raise forms.ValidationError("A host and a port, as in vpn.example.org:51820.")
+            raise forms.ValidationError(
+                gettext("A host and a port, as in vpn.example.org:51820.")
+            )
         return text
 
     def apply_rule(self) -> Node:
@@ -49,7 +53,7 @@ class NodeForm(RuleForm):
 
 @admin.register(Node)
 class NodeAdmin(RuleAdmin):
-    empty_hint = "Devices appear here when they join an overlay network with a code."
+    empty_hint = _("Devices appear here when they join an overlay network with a code.")
     search_rank = 3
     search_icon = "lan"
     resource = "network"
@@ -73,12 +77,14 @@ class NodeAdmin(RuleAdmin):
             return ["device", "endpoint", "port"]
         return ["name", "is_fully_managed", "endpoint", "port"]
 
-    @display(description="State")
+    @display(description=_("State"))
     def state(self, obj: Node) -> str:
         return online_badge(obj)
 
-    @display(description="Device")
+    @display(description=_("Device"))
     def where(self, obj: Node) -> str:
         if obj.is_relay:
-            return badge(f"Relay: {obj.device or 'none yet'}", "busy")
+            return badge(
+                gettext("Relay: %(value)s") % {"value": obj.device or "none yet"}, "busy"
+            )
         return str(obj.device) if obj.device else "-"

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from guardian.shortcuts import get_objects_for_user
 
 from controller.accounts.models import Audited, User
@@ -69,9 +70,9 @@ class Node(Told, Dated):
     secret_fields: ClassVar[SecretFields] = SecretFields(whole=frozenset({"private_key"}))
 
     class KeyMode(models.TextChoices):
-        DEVICE = "device", "Made on the device"
-        PORTAL = "portal", "Made here, and kept encrypted"
-        STATIC = "static", "Made here, shown once and forgotten"
+        DEVICE = "device", _("Made on the device")
+        PORTAL = "portal", _("Made here, and kept encrypted")
+        STATIC = "static", _("Made here, shown once and forgotten")
 
     not_audited: ClassVar[frozenset[str]] = frozenset(
         {
@@ -85,11 +86,11 @@ class Node(Told, Dated):
     )
     device = models.OneToOneField(
         Device, models.CASCADE, null=True, blank=True, related_name="overlay_node",
-        help_text="Device of the inventory that the portal configures for this network.",
+        help_text=_("Device of the inventory that the portal configures for this network."),
     )  # fmt: skip
-    name = models.CharField(max_length=63, help_text="Host name in all overlay networks.")
+    name = models.CharField(max_length=63, help_text=_("Host name in all overlay networks."))
     is_fully_managed = models.BooleanField(
-        default=False, help_text="Also set the name as the host name of the device."
+        default=False, help_text=_("Also set the name as the host name of the device.")
     )
     is_relay = models.BooleanField(default=False, editable=False)
     # Order among relays; the address of the first is in all join codes.
@@ -107,7 +108,7 @@ class Node(Told, Dated):
     )
     endpoint = models.CharField(
         max_length=128, blank=True,
-        help_text="Public host and port, such as vpn.example.org:51820. Leave empty behind NAT.",
+        help_text=_("Public host and port, such as vpn.example.org:51820. Leave empty behind NAT."),
     )  # fmt: skip
     token_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, but for those that have none
     link_digest = models.CharField(max_length=64, blank=True, editable=False)
@@ -120,13 +121,13 @@ class Node(Told, Dated):
     last_handshake = models.DateTimeField(null=True, editable=False)
     observed = models.CharField(max_length=64, blank=True, editable=False)
     received = models.BigIntegerField(null=True, editable=False)
-    latency = models.FloatField("latency in ms", null=True, editable=False)
+    latency = models.FloatField(_("latency in ms"), null=True, editable=False)
 
     # What its agent says about direct ways: addresses, port mapping, what it lacks.
     offers = models.JSONField(default=dict, editable=False)
     reported_at = models.DateTimeField(null=True, editable=False)
     relay_count = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="Relays that it is connected with, if several."
+        default=0, editable=False, help_text=_("Relays that it is connected with, if several.")
     )
 
     # Revision of the plan, and the revision already handed to the device's configuration.
@@ -136,7 +137,7 @@ class Node(Told, Dated):
     objects = NodeQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "overlay device"
+        verbose_name = _("overlay device")
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
@@ -186,7 +187,7 @@ class Network(Told, Dated):
     share_nonce = models.CharField(max_length=22, default=new_code, editable=False)
     master = models.ForeignKey(
         "networks.Member", models.SET_NULL, null=True, blank=True, related_name="+",
-        help_text="Member that the name “master” resolves to.",
+        help_text=_("Member that the name “master” resolves to."),
     )  # fmt: skip
     policy = models.JSONField(default=dict, blank=True)
     policy_tests = models.JSONField(default=list, blank=True)
@@ -195,7 +196,7 @@ class Network(Told, Dated):
     objects = NetworkQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "overlay network"
+        verbose_name = _("overlay network")
         ordering = ["pk"]
         permissions = [
             ("member_network", "Adds devices, and removes their own"),
@@ -217,8 +218,8 @@ class Member(Told, Dated):
     """A device in a network."""
 
     class State(models.TextChoices):
-        ACTIVE = "active", "Active"
-        PENDING = "pending", "Pending approval"
+        ACTIVE = "active", _("Active")
+        PENDING = "pending", _("Pending approval")
 
     network = models.ForeignKey(Network, models.CASCADE, related_name="members")
     node = models.ForeignKey(Node, models.CASCADE, related_name="memberships")
@@ -241,11 +242,11 @@ class Share(Told, Dated):
     """Access granted to an e-mail address; effective once the address is verified."""
 
     class Permissions(models.TextChoices):
-        MEMBER = "member", "Member"
-        ADMIN = "admin", "Administrator"
+        MEMBER = "member", _("Member")
+        ADMIN = "admin", _("Administrator")
 
     network = models.ForeignKey(Network, models.CASCADE, related_name="shares")
-    email = models.EmailField("e-mail")
+    email = models.EmailField(_("e-mail"))
     permissions = models.CharField(
         max_length=6, choices=Permissions, default=Permissions.MEMBER
     )
@@ -271,22 +272,22 @@ class JoinCode(Told, Dated):
 
     network = models.ForeignKey(Network, models.CASCADE, related_name="codes")
     label = models.CharField(
-        max_length=64, blank=True, help_text="Purpose, such as “nightly report”."
+        max_length=64, blank=True, help_text=_("Purpose, such as “nightly report”.")
     )
     secret = EncryptedTextField(default=new_code, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     creator = models.ForeignKey(
         User, models.CASCADE, editable=False, related_name="+",
-        help_text="Owner of the devices that join with the code.",
+        help_text=_("Owner of the devices that join with the code."),
     )  # fmt: skip
     is_default = models.BooleanField(default=False, editable=False)
     uses = models.PositiveIntegerField(default=0, editable=False)
     max_uses = models.PositiveIntegerField(
-        "most uses", null=True, blank=True, help_text="Leave empty for no limit."
+        _("most uses"), null=True, blank=True, help_text=_("Leave empty for no limit.")
     )
-    expires_at = models.DateTimeField("expires", null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     needs_approval = models.BooleanField(
-        default=False, help_text="A person approves each device."
+        default=False, help_text=_("A person approves each device.")
     )
     revoked = models.DateTimeField(null=True, editable=False)
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from networks.overlay.models.networks import Node
 
@@ -27,21 +28,23 @@ class Pair(models.Model):
     """Two members that talk to each other, and how."""
 
     class State(models.TextChoices):
-        IDLE = "idle", "New"
-        TRYING = "trying", "Trying a direct way"
-        DIRECT = "direct", "Direct"
-        RELAY = "relay", "By the relay"
+        IDLE = "idle", _("New")
+        TRYING = "trying", _("Trying a direct way")
+        DIRECT = "direct", _("Direct")
+        RELAY = "relay", _("By the relay")
 
     low = models.ForeignKey(Node, models.CASCADE, related_name="+")
     high = models.ForeignKey(Node, models.CASCADE, related_name="+")
     state = models.CharField(max_length=6, choices=State, default=State.IDLE)
-    round = models.PositiveIntegerField(default=0, help_text="Number of the current try.")
-    started = models.DateTimeField(null=True, help_text="Begin of the current try.")
-    since = models.DateTimeField(null=True, help_text="Time of the last change of the state.")
-    tries = models.PositiveIntegerField(default=0, help_text="Failed tries in a row.")
+    round = models.PositiveIntegerField(default=0, help_text=_("Number of the current try."))
+    started = models.DateTimeField(null=True, help_text=_("Begin of the current try."))
+    since = models.DateTimeField(
+        null=True, help_text=_("Time of the last change of the state.")
+    )
+    tries = models.PositiveIntegerField(default=0, help_text=_("Failed tries in a row."))
     next_try = models.DateTimeField(null=True)
-    used = models.DateTimeField(help_text="Last time that traffic was seen.")
-    due_at = models.DateTimeField(null=True, help_text="When the pair is looked at next.")
+    used = models.DateTimeField(help_text=_("Last time that traffic was seen."))
+    due_at = models.DateTimeField(null=True, help_text=_("When the pair is looked at next."))
     reason = models.CharField(max_length=24, blank=True)
     signature = models.TextField(blank=True)
     # Evidence of each end: what it says, about which try, when, where, and the round trip.
@@ -51,7 +54,7 @@ class Pair(models.Model):
     objects = PairQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "pair of overlay devices"
+        verbose_name = _("pair of overlay devices")
         constraints = [
             models.UniqueConstraint(fields=["low", "high"], name="pair_once"),
             models.CheckConstraint(condition=Q(low__lt=F("high")), name="pair_low_high"),

@@ -7,6 +7,7 @@ from secrets import token_urlsafe
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import NotAuthenticated, NotFound, NotPermitted, Refused
@@ -70,7 +71,10 @@ def create_code(
 ) -> JoinCode:
     check(by, network, "rotate_code")
     if network.codes.count() >= MOST_CODES:
-        raise Refused(f"A network has at most {MOST_CODES} codes: remove those that are over.")
+        raise Refused(
+            gettext("A network has at most %(most_codes)s codes: remove those that are over.")
+            % {"most_codes": MOST_CODES}
+        )
     row = JoinCode(
         network=network, creator=by, label=label, max_uses=max_uses, expires_at=expires_at,
         needs_approval=needs_approval,
@@ -139,7 +143,7 @@ def _node(
         return known, ""
     wanted = hostname or "device"
     if not isinstance(wanted, str) or (hostname and not is_hostname(wanted)):
-        raise Refused({"hostname": ["A host name has a-z, 0-9 and dashes."]}, code="invalid-hostname")  # fmt: skip
+        raise Refused({"hostname": [gettext("A host name has a-z, 0-9 and dashes.")]}, code="invalid-hostname")  # fmt: skip
     _count(code)
     told = token_urlsafe(32)
     node = new_node(
@@ -153,7 +157,7 @@ def _node(
 def _check_known(node: Node, token: str) -> None:
     """Require the node's token: a public key alone proves nothing."""
     if node.device_id is not None or node.token_digest != digest(token):
-        raise NotPermitted("This key is known: send the token that came with it.", code=INVALID_CODE)  # fmt: skip
+        raise NotPermitted(gettext("This key is known: send the token that came with it."), code=INVALID_CODE)  # fmt: skip
 
 
 def _rename(node: Node, taken: set[str]) -> None:
@@ -196,7 +200,7 @@ def node_of_token(token: str) -> Node:
     if found is None and token:
         found = agent_tokens.node_of(token)
     if found is None:
-        raise NotAuthenticated("No device has this token.")
+        raise NotAuthenticated(gettext("No device has this token."))
     return found
 
 
@@ -232,10 +236,14 @@ def static_member(network: Network, *, by: User, name: str) -> tuple[Member, str
     check(by, network, "add_member")
     taken = set(network.members.values_list("node__name", flat=True))
     if not is_hostname(name) or name in taken:
-        raise Refused({"name": ["It is no host name, or somebody in the network has it."]})
+        raise Refused(
+            {"name": [gettext("It is no host name, or somebody in the network has it.")]}
+        )
     hub = relay()
     if not hub.endpoint:
-        raise NotFound("There is no relay yet that a phone could reach: set one up first.")
+        raise NotFound(
+            gettext("There is no relay yet that a phone could reach: set one up first.")
+        )
     private, public = wireguard_pair()
     node = new_node(public, owner=by, name=name, key_mode=Node.KeyMode.STATIC)
     node.save()

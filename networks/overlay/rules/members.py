@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, NotFound, NotPermitted, Refused, Unreachable
@@ -46,7 +47,7 @@ def add_by_link(
         raise NotFound(NO_DEVICE)
     _check_name(network, node, name)
     if not reachable(node):
-        raise Unreachable("The device does not answer: is it on?", code=CONNECT)
+        raise Unreachable(gettext("The device does not answer: is it on?"), code=CONNECT)
     with transaction.atomic():
         node = Node.objects.select_for_update().get(pk=node.pk)
         if node.owner_id not in {None, by.pk}:
@@ -79,7 +80,7 @@ def add_by_id(network: Network, *, by: User, address: str) -> Member:
         raise NotFound(NO_DEVICE)
     _check_name(network, node, node.name)
     if not reachable(node):
-        raise Unreachable("The device does not answer: is it on?", code=CONNECT)
+        raise Unreachable(gettext("The device does not answer: is it on?"), code=CONNECT)
     return _add(network, node, by=by)
 
 
@@ -95,9 +96,11 @@ def add_device(
     check(by, network, "add_member")
     check_scope(by, "device:update")
     if not by.has_perm_on("device:update", device):
-        raise NotPermitted("Your role in the device's organization does not permit this.")
+        raise NotPermitted(
+            gettext("Your role in the device's organization does not permit this.")
+        )
     if device.is_deactivated:
-        raise Conflict("The device is deactivated.")
+        raise Conflict(gettext("The device is deactivated."))
     node = Node.objects.filter(device=device).first()
     if node is None:
         taken = network.members.values_list("node__name", flat=True)
@@ -107,7 +110,14 @@ def add_device(
         node = ssh.enrolled(device, owner=by, name=wanted)
         node.is_fully_managed = is_fully_managed
     elif name and name != node.name:
-        raise Refused({"name": [f"The device is in the overlay already, as {node.name}."]})
+        raise Refused(
+            {
+                "name": [
+                    gettext("The device is in the overlay already, as %(node)s.")
+                    % {"node": node.name}
+                ]
+            }
+        )
     with transaction.atomic():
         node.save()
         _check_name(network, node, node.name)
@@ -193,7 +203,9 @@ def _checked_tags(tags: object) -> list[str]:
         for one in tags
     )
     if not fits:
-        raise Refused({"tags": ["A list of words of a-z, 0-9 and dashes is expected."]})
+        raise Refused(
+            {"tags": [gettext("A list of words of a-z, 0-9 and dashes is expected.")]}
+        )
     return sorted(set(tags))  # type: ignore[call-overload]
 
 
@@ -201,7 +213,7 @@ def _checked_tags(tags: object) -> list[str]:
 def update_node(node: Node, *, by: User, **values: Any) -> Node:
     """Change ``name``, ``is_fully_managed``, ``endpoint`` and ``port`` of an own node."""
     if node.owner_id != by.pk and not by.is_superuser:
-        raise NotPermitted("Only the owner of a device changes it.")
+        raise NotPermitted(gettext("Only the owner of a device changes it."))
     check_scope(by, "network:update")
     if "name" in values and values["name"] != node.name:
         for row in node.memberships.select_related("network"):

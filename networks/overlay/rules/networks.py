@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.signing import Signer, b62_encode
 from django.db import transaction
+from django.utils.translation import gettext
 from guardian.models import UserObjectPermission
 
 from controller.accounts.engine.scopes import allows
@@ -58,23 +59,32 @@ def check(user: User, network: Network, action: Action, *, whose: Ownership = "o
         case "yes":
             check_scope(user, "network:read" if action == "see" else "network:update")
         case "forbidden":
-            raise NotPermitted("Your part in this network does not permit this.")
+            raise NotPermitted(gettext("Your part in this network does not permit this."))
         case "senseless":
-            raise Refused("The owner cannot be removed from their network.")
+            raise Refused(gettext("The owner cannot be removed from their network."))
         case _:
-            raise NotFound("There is no such network.")
+            raise NotFound(gettext("There is no such network."))
 
 
 def check_scope(user: User, permission: str) -> None:
     """Raise NotPermitted unless the scopes of the user's API key allow `permission`."""
     if user.scopes is not None and not allows(user.scopes, permission):
-        raise NotPermitted(f"This key does not permit {permission}.")
+        raise NotPermitted(
+            gettext("This key does not permit %(permission)s.") % {"permission": permission}
+        )
 
 
 def checked_name(name: object) -> str:
     text = name.strip() if isinstance(name, str) else ""
     if not 0 < len(text) <= LONGEST_NAME:
-        raise Refused({"name": [f"A name has 1 to {LONGEST_NAME} characters."]})
+        raise Refused(
+            {
+                "name": [
+                    gettext("A name has 1 to %(longest_name)s characters.")
+                    % {"longest_name": LONGEST_NAME}
+                ]
+            }
+        )
     return text
 
 
@@ -96,7 +106,9 @@ def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
     """Change ``name`` and ``master`` (the id of a member, or None)."""
     check(by, network, "change")
     if unknown := values.keys() - {"name", "master"}:
-        raise Refused(f"A network has no {sorted(unknown)[0]}.")
+        raise Refused(
+            gettext("A network has no %(unknown)s.") % {"unknown": sorted(unknown)[0]}
+        )
     if "name" in values:
         network.name = checked_name(values["name"])
     if "master" in values:
@@ -104,7 +116,7 @@ def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
         network.master = master
         mark_outdated([network.pk])
         if master is not None and master.state != Member.State.ACTIVE:
-            raise Refused({"ros-master": ["This member has not been let in yet."]})
+            raise Refused({"ros-master": [gettext("This member has not been let in yet.")]})
     network.save()
     return network
 
@@ -114,7 +126,7 @@ def _member(network: Network, pk: object) -> Member:
         network.members.filter(pk=str(pk)).first() if str(pk).isdecimal() else None
     )
     if found is None:
-        raise Refused({"ros-master": ["No member of this network has this id."]})
+        raise Refused({"ros-master": [gettext("No member of this network has this id.")]})
     return found
 
 
@@ -160,7 +172,7 @@ def network_of_token(token: str) -> Network:
     rows = Network.objects.filter(pk=number) if number.isdecimal() else Network.objects.none()
     found: Network | None = rows.first()
     if found is None or share_token(found) != token:
-        raise NotFound("This invitation is not good, or not any more.")
+        raise NotFound(gettext("This invitation is not good, or not any more."))
     return found
 
 

@@ -8,6 +8,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from guardian.shortcuts import assign_perm, remove_perm
 
 from controller.accounts.engine.email_addresses import canonical_email, is_same_email
@@ -38,10 +39,10 @@ def add_share(
     check(by, network, "add_share")
     address = checked_email(email)
     if permissions not in Share.Permissions.values:
-        raise Refused({"permissions": ["Either member or admin."]})
+        raise Refused({"permissions": [gettext("Either member or admin.")]})
     owner = network.owner
     if canonical_email(address) in {canonical_email(owner.email), *verified_of(owner)}:
-        raise Refused({"email": ["It is the owner's own."]})
+        raise Refused({"email": [gettext("It is the owner's own.")]})
     row = _share_of(network, address) or Share(network=network, email=address)
     row.permissions = str(permissions)
     if row.user is not None:
@@ -58,7 +59,7 @@ def checked_email(email: object) -> str:
     try:
         validate_email(text)
     except ValidationError as error:
-        raise Refused({"email": ["An e-mail address is expected."]}) from error
+        raise Refused({"email": [gettext("An e-mail address is expected.")]}) from error
     return text
 
 
@@ -141,7 +142,7 @@ def remove_share(network: Network, *, by: User, email: object) -> None:
     row = _share_of(network, address)
     check(by, network, "remove_share", whose=_whose(network, row, address, by))
     if row is None:
-        raise NotFound("The network is not shared with this e-mail.")
+        raise NotFound(gettext("The network is not shared with this e-mail."))
     if row.user is not None:
         for codename in PERMISSIONS.values():
             remove_perm(codename, row.user, network)
@@ -165,10 +166,10 @@ def accept(user: User, token: str) -> Network:
     """
     network = network_of(token)
     if network.owner_id == user.pk:
-        raise Conflict("The network is your own.")
+        raise Conflict(gettext("The network is your own."))
     if (row := of_token(token)) is not None:
         if Share.objects.filter(network=network, user=user).exists():
-            raise Conflict("The network is shared with you already.")
+            raise Conflict(gettext("The network is shared with you already."))
         # What was mailed to this address came back.
         mark_verified(user, row.email)
         _activate(row, user)
@@ -184,7 +185,9 @@ def _place_for(user: User, network: Network) -> Share:
         return mine
     if _share_of(network, user.email) is not None:
         # It is of whoever really has this address, perhaps with an administrator's rights.
-        raise Refused("Confirm your e-mail address first, by the link that it was sent.")
+        raise Refused(
+            gettext("Confirm your e-mail address first, by the link that it was sent.")
+        )
     return Share(network=network, email=user.email)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import Refused, Unreachable
@@ -77,7 +78,7 @@ def ask(
     if ending.host_key is not None:
         record_attempts({connection.pk: ("", ending.host_key.line)})
     if ending.exit_status is None and not (partly and said):
-        raise Unreachable(ending.reason or "The device does not answer.", code=CONNECT)
+        raise Unreachable(ending.reason or gettext("The device does not answer."), code=CONNECT)
     return said.decode(errors="replace")
 
 
