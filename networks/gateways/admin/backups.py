@@ -184,6 +184,14 @@ class PolicyForm(RuleForm):
         model = GatewayBackupPolicy
         fields = ["organization", "gateway", "hours", "before_changes", "keep", "days"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "gateway" in self.fields:
+            # Gateways are added on a page of their own, which asks them first.
+            widget: Any = self.fields["gateway"].widget
+            widget.can_add_related = widget.can_change_related = False
+            widget.can_delete_related = False
+
 
 @admin.register(GatewayBackupPolicy)
 class GatewayBackupPolicyAdmin(RuleAdmin):
