@@ -9,6 +9,7 @@ from PIL import Image
 
 from controller.base.errors import Refused
 from controller.base.tables import parse
+from controller.configs.engine.render import InvalidConfig, render
 from controller.vpn.engine import openvpn, wireguard
 from controller.vpn.engine.contract import Invalid
 from geo.engine import images
@@ -269,5 +270,74 @@ def test_servers(name: str) -> None:
         engine.check(config)
 
 
+LAN = {"type": "ethernet", "name": "eth0"}
+RADIO = {
+    "name": "radio0", "phy": "phy0", "driver": "mac80211", "protocol": "802.11n", "channel": 6,
+    "channel_width": 20,
+}  # fmt: skip
+WPA = {"protocol": "wpa2_personal", "key": "a secret of Wi-Fi"}
+
+
+def wifi(**more: Any) -> dict[str, Any]:
+    wireless = {"radio": "radio0", "mode": "access_point", "ssid": "Café"} | more
+    return {"interfaces": [{"type": "wireless", "name": "wlan0", "wireless": wireless}]}
+
+
+def lan(*addresses: Any, **more: Any) -> dict[str, Any]:
+    return {"interfaces": [LAN | {"addresses": list(addresses)} | more]}
+
+
+V4 = {"proto": "static", "family": "ipv4", "address": "192.168.1.1", "mask": 24}
+# Each configuration, and a line of UCI that it must hold; None is a refusal.
+CONFIGS: dict[str, tuple[dict[str, Any], str | None]] = {
+    "a host name": ({"general": {"hostname": "ap-1"}}, "option hostname 'ap-1'"),
+    "an address": (lan(V4), "option ipaddr '192.168.1.1'"),
+    "an address of IPv6": (
+        lan({"proto": "static", "family": "ipv6", "address": "fd00::1", "mask": 64}),
+        "option ip6addr 'fd00::1/64'",
+    ),
+    "DHCP": (lan({"proto": "dhcp", "family": "ipv4"}), "option proto 'dhcp'"),
+    "a bridge": (
+        {"interfaces": [{"type": "bridge", "name": "br-lan", "bridge_members": ["eth0", "eth1"]}]},
+        "list ports 'eth1'",
+    ),
+    "a radio": ({"radios": [RADIO]}, "option channel '6'"),
+    "an open SSID with an accent": (wifi(), "option ssid 'Café'"),
+    "WPA2 with blanks in its key": (wifi(encryption=WPA), "option key 'a secret of Wi-Fi'"),
+    "a hidden SSID": (wifi(hidden=True), "option hidden '1'"),
+    "a route": (
+        {"routes": [{"device": "lan", "destination": "10.0.0.0/8", "next": "192.168.1.2", "cost": 1}]},
+        "option gateway '192.168.1.2'",
+    ),
+    "time servers": ({"ntp": {"enabled": True, "server": ["ntp.example.org"]}}, "list server 'ntp.example.org'"),
+    "a file": ({"files": [{"path": "/etc/motd", "mode": "0644", "contents": "hi"}]}, ""),
+    "a package of its own": (
+        {"mine": [{"config_name": "a", "config_value": "b", "x": [1, 2]}]}, "list x '2'",
+    ),
+    "a mask of text": (lan(V4 | {"mask": "24"}), None),
+    "an address without mask": (lan({"proto": "static", "family": "ipv4", "address": "10.0.0.1"}), None),
+    "an interface without a name": ({"interfaces": [{"type": "ethernet"}]}, None),
+    "a channel of text": ({"radios": [RADIO | {"channel": "six"}]}, None),
+    "a key too short": (wifi(encryption=WPA | {"key": "short"}), None),
+    "interfaces as an object": ({"interfaces": LAN}, None),
+    "a quote in an SSID": (wifi(ssid="Joe's"), None),
+    "a file with a blank in its path": (
+        {"files": [{"path": "/etc/my file", "mode": "0644", "contents": ""}]}, None,
+    ),
+    "a file with a wrong mode": ({"files": [{"path": "/a", "mode": "rw", "contents": ""}]}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_netjson(name: str) -> None:
+    config, line = CONFIGS[name]
+    if line is None:
+        with pytest.raises(InvalidConfig):
+            render("netjsonconfig.OpenWrt", [], config, {})
+        return
+    files = render("netjsonconfig.OpenWrt", [], config, {}).files
+    assert line in "".join(file.contents.decode() for file in files)
+
+
 def test_there_are_more_than_a_hundred() -> None:
-    assert sum(map(len, (TABLES, SHAPES, IMAGES, TEXTS, KEYS, VPNS))) > 100
+    assert sum(map(len, (TABLES, SHAPES, IMAGES, TEXTS, KEYS, VPNS, CONFIGS))) > 120

@@ -220,3 +220,20 @@ def test_every_broken_image_is_a_400_that_says_why_and_leaves_nothing(
         assert re.search(words, text) or name == "empty", (name, text)
     assert not Image.objects.exists()
     assert list((Path(settings.MEDIA_ROOT) / "firmware").glob("*")) == []
+
+
+def test_an_image_goes_out_and_comes_in_byte_for_byte(
+    client: APIClient, organization: Organization
+) -> None:
+    rows = [new_build(client, organization, name=name) for name in ("here", "there")]
+    data = image(payload=bytes(range(256)) * 40)
+    first = upload(client, rows[0], data)
+    assert first.status_code == 201, first.data
+    download = client.get(first.data["file"])
+    out = b"".join(download.streaming_content)
+    assert out == data
+    again = upload(client, rows[1], out, name=NAME)
+    assert again.status_code == 201, again.data
+    assert again.data["type"] == first.data["type"]
+    told = client.get(again.data["file"])
+    assert b"".join(told.streaming_content) == data
