@@ -81,6 +81,26 @@ def test_what_is_no_column_is_told_and_nothing_is_offered(
 
 
 @pytest.mark.django_db
+def test_each_unknown_column_of_a_file_is_named(
+    client: Any, organization: Organization
+) -> None:
+    preview = previewed(client, DEVICES, table("unknown_col.csv", organization))
+    assert preview.state == "refused"
+    assert "Unknown columns: serial." in preview.problem
+    assert not Device.objects.exists()
+
+
+@pytest.mark.django_db
+def test_an_older_export_of_a_subnet_is_taken_without_its_apostrophes(
+    organization: Organization,
+) -> None:
+    import_csv(table("ipam_roundtrip_export.csv", organization).decode())
+    found = dict(IpAddress.objects.values_list("ip_address", "description"))
+    assert found["10.62.7.1"] == "-12 dBm"
+    assert found["10.62.7.2"][0] in "+-=@"
+
+
+@pytest.mark.django_db
 def test_the_name_that_pages_show_is_a_name_of_the_column(
     client: Any, organization: Organization
 ) -> None:

@@ -219,6 +219,19 @@ def test_one_user_name_is_one_users_in_every_case_and_composition(client: Any) -
 
 
 @pytest.mark.django_db
+def test_a_password_is_one_in_every_composition(client: Any) -> None:
+    password = "zwölf Bäume im Süden"
+    factories.user(username="Jörg", password=password)
+    for form in ("NFC", "NFD"):
+        sent = {
+            "username": unicodedata.normalize(form, "Jörg"),
+            "password": unicodedata.normalize(form, password),
+        }
+        answer = client.post("/api/v1/users/token/", sent)
+        assert answer.status_code == 200, (form, answer.content)
+
+
+@pytest.mark.django_db
 def test_an_address_with_a_zone_is_refused_by_every_way_in(
     organization: Organization, api: Any, admin: User, client: Any
 ) -> None:

@@ -1,6 +1,7 @@
 """Users, organizations and memberships, with permission checks."""
 
 import re
+import unicodedata
 from collections.abc import Hashable
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -53,6 +54,11 @@ class UserQuerySet(models.QuerySet["User"]):
 
 class Users(UserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     use_in_migrations = False
+
+
+def composed(text: str) -> str:
+    """Return a password in one composition: keyboards and programs send an umlaut in two."""
+    return unicodedata.normalize("NFC", text)
 
 
 class User(Audited, AbstractUser):
@@ -135,6 +141,12 @@ class User(Audited, AbstractUser):
             secret=secret,
             algorithm="sha256",
         ).hexdigest()
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(raw_password and composed(raw_password))
+
+    def check_password(self, raw_password: str) -> bool:
+        return super().check_password(composed(raw_password))
 
     @property
     def may_sign_in(self) -> bool:
