@@ -145,8 +145,8 @@ class User(Audited, AbstractUser):
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(raw_password and composed(raw_password))
 
-    def check_password(self, raw_password: str) -> bool:
-        return super().check_password(composed(raw_password))
+    def check_password(self, raw_password: str | None) -> bool:
+        return super().check_password(raw_password and composed(raw_password))
 
     @property
     def may_sign_in(self) -> bool:
