@@ -10,6 +10,9 @@ from django.contrib.admin import site
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
+# Options of models whose plural has been made translatable.
+TRANSLATED: set[Any] = set()
+
 
 def shown_models() -> set[type[Any]]:
     """Return the models of lists and forms of the admin."""
@@ -20,21 +23,37 @@ def shown_models() -> set[type[Any]]:
 
 
 def named_parts() -> Iterator[tuple[Any, str]]:
-    """Return pairs of a field or model options, and the attribute with an untranslated name."""
+    """Return pairs of a field, a model or an app, and the attribute with its untranslated name."""
     for model in sorted(shown_models(), key=lambda model: str(model._meta)):
         meta = model._meta
         parts: list[tuple[Any, str]] = [(field, "verbose_name") for field in meta.fields]
         parts += [(field, "verbose_name") for field in meta.many_to_many]
         parts += [(meta, "verbose_name"), (meta, "verbose_name_plural")]
+        parts += [(meta.app_config, "verbose_name")]
         for part, attribute in parts:
-            if not isinstance(getattr(part, attribute), Promise):
+            if not isinstance(getattr(part, attribute), Promise) or is_made_plural(
+                part, attribute
+            ):
                 yield part, attribute
+
+
+def is_made_plural(part: Any, attribute: str) -> bool:
+    """Return whether Django made this plural of the name of a model, by an s."""
+    attributes = getattr(part, "original_attrs", None)
+    return (
+        attribute == "verbose_name_plural"
+        and attributes is not None
+        and attribute not in attributes
+        and part not in TRANSLATED
+    )
 
 
 def translate_derived_names() -> None:
     """Make the names lazy translations; called once, before the first page is shown."""
     for part, attribute in list(named_parts()):
-        setattr(part, attribute, gettext_lazy(getattr(part, attribute)))
+        setattr(part, attribute, gettext_lazy(str(getattr(part, attribute))))
+        if attribute == "verbose_name_plural":
+            TRANSLATED.add(part)
 
 
 def derived_names() -> list[str]:
