@@ -34,7 +34,10 @@ ELSEWHERE = re.compile(
 )
 METHODS = {"get", "post", "put", "patch", "delete"}
 # What a refused request leaves: its record, when its token was last used, and that a password was wrong.
-RECORDS = {"accounts_auditentry", "accounts_apitoken", "accounts_lockout"}
+# Preferences are made when they are first looked at.
+RECORDS = {
+    "accounts_auditentry", "accounts_apitoken", "accounts_lockout", "notifications_preference",
+}  # fmt: skip
 # Fields of requests that the document does not tell of: those of agents, clients and forms.
 OTHER_NAMES = [
     "name", "mac_address", "secret", "key", "backend", "hardware_id", "management_ip", "status",

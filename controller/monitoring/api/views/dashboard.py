@@ -98,7 +98,10 @@ class DashboardView(View):
 
     def organizations(self, request: Request) -> list[Organization]:
         slugs = [
-            one for one in request.query_params.get("organization_slug", "").split(",") if one
+            one
+            for one in request.query_params.get("organization_slug", "").split(",")
+            # PostgreSQL takes no text with a NUL.
+            if one and "\0" not in one
         ]
         known = set(Organization.objects.filter(slug__in=slugs).values_list("slug", flat=True))
         if set(slugs) - known:
