@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -27,6 +28,7 @@ PORTAL = "198.51.100.250"
 PORTAL_PORT = 8000
 INSIDE = "10.9.0.2"
 CHUNK = 65536
+V6 = "2001:db8"
 
 # Rules of a router whose outer interface is `wan` and whose member has the address `inside`.
 # What comes in without having been asked for is dropped, except where it says so.
@@ -255,6 +257,76 @@ class NatLab:
         self.join_router(made.space, "10.9.1.2", router, end="eth0")
         return made
 
+    def give_ipv6(self, machine: Machine) -> str:
+        """Give a member a global IPv6 address behind a stateful firewall. Returns it."""
+        router, number = self.outermost[machine.name], machine.number
+        inside = ("ip", "netns", "exec", router)
+        run(
+            "ip",
+            "-n",
+            self.internet,
+            "address",
+            "replace",
+            f"{V6}:ff::1/64",
+            "dev",
+            "lan",
+            "nodad",
+        )
+        run(
+            "ip",
+            "netns",
+            "exec",
+            self.internet,
+            "sysctl",
+            "-qw",
+            "net.ipv6.conf.all.forwarding=1",
+        )
+        run(*inside, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        port = run("ip", "-n", router, "-o", "route", "show", "10.9.0.0/24").split()[2]
+        run(
+            "ip",
+            "-n",
+            router,
+            "address",
+            "add",
+            f"{V6}:ff::{number + 1:x}/64",
+            "dev",
+            "wan",
+            "nodad",
+        )
+        run("ip", "-n", router, "address", "add", f"{V6}:{number}::1/64", "dev", port, "nodad")
+        run("ip", "-n", router, "route", "add", "default", "via", f"{V6}:ff::1")
+        run(
+            "ip",
+            "-n",
+            self.internet,
+            "route",
+            "add",
+            f"{V6}:{number}::/64",
+            "via",
+            f"{V6}:ff::{number + 1:x}",
+        )
+        drop = 'type filter hook forward priority 0; iifname "wan" ct state new drop;'
+        run(*inside, "nft", f"table ip6 wall {{ chain c {{ {drop} }}; }}")
+        address = f"{V6}:{number}::2"
+        run(
+            "ip", "-n", machine.space, "address", "add", f"{address}/64", "dev", "eth0", "nodad"
+        )
+        run("ip", "-n", machine.space, "route", "add", "default", "via", f"{V6}:{number}::1")
+        return address
+
+    def map_ports(self, machine: Machine) -> None:
+        """Let the router of a member map ports when asked by NAT-PMP (RFC 6886)."""
+        router = self.outermost[machine.name]
+        with entered(router):
+            listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            listener.bind(("10.9.0.1", 5351))
+        run("ip", "netns", "exec", router, "nft", "table ip mapped { chain pre { "
+            "type nat hook prerouting priority -100; }; }")  # fmt: skip
+        self.closing.append(listener.close)
+        outer = socket.inet_aton(self.public(machine))
+        threading.Thread(target=_map, args=(listener, router, outer), daemon=True).start()
+
     def cut(self, machine: Machine, port: int) -> Callable[[], str]:
         """Let the outermost router drop what its member sends from a port. Returns the undo."""
         router = self.outermost[machine.name]
@@ -301,6 +373,23 @@ class NatLab:
 def _rules(kind: str, inside: str) -> str:
     rules = "; ".join(KINDS[kind]).replace("INSIDE", inside)
     return f"table ip home {{ {rules}; }}"
+
+
+def _map(listener: socket.socket, router: str, outer: bytes) -> None:
+    """Answer for the outer address (operation 0) and map UDP ports (operation 1)."""
+    while True:
+        try:
+            asked, client = listener.recvfrom(64)
+        except OSError:
+            return
+        head = bytes([0, asked[1] + 128]) + struct.pack("!HI", 0, 1)
+        if asked[1] == 0:
+            listener.sendto(head + outer, client)
+            continue
+        inner, wanted, seconds = struct.unpack("!HHI", asked[4:12])
+        target = f"iifname wan udp dport {wanted} dnat to {client[0]}:{inner}"
+        run("ip", "netns", "exec", router, "nft", f"add rule ip mapped pre {target}")
+        listener.sendto(head + struct.pack("!HHI", inner, wanted, seconds), client)
 
 
 def _accept(listener: socket.socket, target: tuple[str, int]) -> None:

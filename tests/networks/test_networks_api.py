@@ -442,3 +442,25 @@ def test_one_more_relay_is_told_to_all_members_and_taken_away_again(
     assert "== relays" not in join_codes.document(member.node)
     only = call(admin, "get", "/relays/")[1]["results"][0]["id"]
     assert call(admin, "delete", f"/relays/{only}/")[0] == 400
+
+
+def test_a_phones_configuration_is_issued_again_with_another_key_and_the_same_address(
+    owner: User, network: Network, call: Any
+) -> None:
+    Node.objects.filter(is_relay=True).update(endpoint="192.0.2.1:51820")
+    _, first = call(owner, "post", f"/{network.pk}/phone/", {"name": "phone"})
+    at = f"/{network.pk}/members/{first['member']['id']}/reissue/"
+    status, again = call(owner, "post", at)
+    assert status == 200
+    address = first["member"]["node"]["address"]
+    assert f"Address = {address}/128" in first["config"]
+    assert f"Address = {address}/128" in again["config"]
+    assert first["config"].splitlines()[1] != again["config"].splitlines()[1]
+    assert first["member"]["node"]["public_key"] != again["member"]["node"]["public_key"]
+    assert again["qr"].startswith("<svg")
+    assert call(factories.user(), "post", at)[0] == 404
+    guest = factories.user()
+    factories.share(network, guest)
+    assert call(guest, "post", at)[0] == 403
+    robot = factories.member(network, name="robot")
+    assert call(owner, "post", f"/{network.pk}/members/{robot.pk}/reissue/")[0] == 400

@@ -1,5 +1,6 @@
 """Direct ways through real NATs: namespaces as routers, WireGuard, the real agent."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,27 @@ def test_a_direct_way_that_breaks_is_left_within_a_second_and_taken_again(
     # Less than a second on a machine that is not busy.
     assert silence < 3
     until(lambda: one.sees(address("other")) and one.sends_directly(address("other")), 90)
+
+
+def test_ipv6_is_used_where_both_routers_are_symmetric(
+    lab: NatLab, joined: Callable[..., Machine], hub: Machine, url: str
+) -> None:
+    one, other = joined("one", "symmetric"), joined("other", "symmetric")
+    lab.give_ipv6(one)
+    there = lab.give_ipv6(other)
+    start(hub, url, one, other)
+    until(lambda: one.sees(address("other")))
+    until(lambda: Pair.objects.filter(state=Pair.State.DIRECT).exists(), 60)
+    assert Pair.objects.get().low_evidence["endpoint"].startswith(f"[{there}]:")
+
+
+@pytest.mark.skipif(not shutil.which("natpmpc"), reason="there is no natpmpc")
+def test_a_port_that_the_router_maps_is_used_where_nothing_else_gets_through(
+    lab: NatLab, joined: Callable[..., Machine], hub: Machine, url: str
+) -> None:
+    one, other = joined("one", "port"), joined("other", "symmetric")
+    lab.map_ports(other)
+    start(hub, url, one, other)
+    until(lambda: Node.objects.get(name="other").offers.get("mapped_port", 0) > 0, 60)
+    until(lambda: one.sees(address("other")))
+    until(lambda: Pair.objects.filter(state=Pair.State.DIRECT).exists(), 60)

@@ -264,6 +264,12 @@ def _add_phone(network: Network, user: User, data: QueryDict) -> Said:
     return {"member": member, "config": text, "qr": qr_code(text), "title": member.node.name}
 
 
+def _reissue(network: Network, user: User, data: QueryDict) -> Said:
+    member = _member(network, data)
+    text = join_codes.reissue(member, by=user)
+    return {"member": member, "config": text, "qr": qr_code(text), "title": member.node.name}
+
+
 def _member(network: Network, data: QueryDict) -> Member:
     pk = data.get("member", "")
     found = network.members.filter(pk=pk).first() if pk.isdecimal() else None
@@ -343,6 +349,7 @@ ACTS: dict[str, Callable[[Network, User, QueryDict], Said]] = {
     "add-device": _add_device,
     "add-link": _add_link,
     "add-phone": _add_phone,
+    "reissue": _reissue,
     "remove": _remove,
     "approve": _approve,
     "tag": _tag,

@@ -24,7 +24,7 @@ from networks.overlay.engine.overlay_names import (
 from networks.overlay.engine.topology import plan
 from networks.overlay.models import JoinCode, Member, Network, Node
 from networks.overlay.rules import agent_tokens, ways
-from networks.overlay.rules.members import add, networks_of
+from networks.overlay.rules.members import add, networks_of, ownership
 from networks.overlay.rules.networks import check
 from networks.overlay.rules.plans import (
     load_topology,
@@ -250,3 +250,20 @@ def static_member(network: Network, *, by: User, name: str) -> tuple[Member, str
     member = add(network, node, by=by)
     text = configs.phone_config(plan(load_topology([node.pk]), node.pk), private_key=private)
     return member, text
+
+
+@transaction.atomic
+def reissue(member: Member, *, by: User) -> str:
+    """Return a new configuration of a static member, with a new key and the same address.
+
+    The old configuration ends at once. Raises Refused unless the member is static and the
+    user's own, or in a network that the user manages.
+    """
+    node = member.node
+    check(by, member.network, "delete_member", whose=ownership(member, by))
+    if node.key_mode != Node.KeyMode.STATIC:
+        raise Refused("Only a fixed configuration, such as a phone's, is issued again.")
+    private, node.public_key = wireguard_pair()
+    node.save(update_fields=["public_key"])
+    mark_outdated(networks_of(node), also=[node.pk])
+    return configs.phone_config(plan(load_topology([node.pk]), node.pk), private_key=private)

@@ -250,6 +250,16 @@ class MemberViewSet(PartView, ModelViewSet[Member]):
             self.get_serializer(rules.approve(self.get_object(), by=self.user)).data
         )
 
+    @extend_schema(request=None, responses=Phone)
+    @action(detail=True, methods=["post"])
+    def reissue(self, request: Request, **_: str) -> Response:
+        """Issue a phone's configuration again, with a new key. The old one ends at once."""
+        member = self.get_object()
+        text = join_codes.reissue(member, by=self.user)
+        return Response(
+            {"member": self.get_serializer(member).data, "config": text, "qr": qr_code(text)}
+        )
+
 
 class CodeViewSet(PartView, ModelViewSet[JoinCode]):
     queryset = (
