@@ -222,9 +222,9 @@ class RelaySerializer(serializers.ModelSerializer[Node]):
 
 
 class RelayRowSerializer(serializers.ModelSerializer[Node]):
-    """One of several relays."""
+    """One of several relays. The first may be a host outside the inventory."""
 
-    device = serializers.PrimaryKeyRelatedField(queryset=Device.objects.all())
+    device = serializers.PrimaryKeyRelatedField(queryset=Device.objects.all(), allow_null=True)
 
     class Meta:
         model = Node
@@ -233,3 +233,8 @@ class RelayRowSerializer(serializers.ModelSerializer[Node]):
             "checked_at",
         )  # fmt: skip
         read_only_fields = ("id", "name", "address", "public_key", "online", "checked_at")
+
+    def validate_device(self, value: Device | None) -> Device:
+        if value is None:
+            raise serializers.ValidationError("Choose a device of the inventory.")
+        return value
