@@ -19,13 +19,6 @@ Shown = Callable[[HttpRequest], bool]
 linked = lazy(lru_cache(maxsize=None)(reverse), str)
 
 
-def _filtered(view: str, query: str) -> str:
-    return f"{reverse(view)}?{query}"
-
-
-filtered = lazy(_filtered, str)
-
-
 def permitted(permission: str) -> Shown:
     """Return a check that shows a link to users who have the permission in any organization."""
 
@@ -112,9 +105,7 @@ TABS: list[dict[str, Any]] = [
             {"title": _("All rollouts"), "link": linked("admin:firmware_all_rollouts")},
             {"title": _("Firmware rollouts"), "link": linked("admin:firmware_firmwarerollout_changelist")},
             {"title": _("Gateway rollouts"), "link": linked("admin:firmware_gatewayrollout_changelist")},
-            {"title": _("Update campaigns"), "link": linked("admin:supervisor_proxy_updatecampaign_changelist")},
             {"title": _("Upgrades"), "link": linked("admin:firmware_upgrade_changelist")},
-            {"title": _("Unknown devices"), "link": filtered("admin:firmware_upgrade_changelist", "state__exact=unknown")},
             {"title": _("Firmware policies"), "link": linked("admin:firmware_firmwarepolicy_changelist")},
             {"title": _("Firmware keys"), "link": linked("admin:firmware_trustedkey_changelist")},
         ],

@@ -85,13 +85,8 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField()),
             ],
         ),
-        migrations.RemoveField(
-            model_name="directpath",
-            name="high",
-        ),
-        migrations.RemoveField(
-            model_name="directpath",
-            name="low",
+        migrations.DeleteModel(
+            name="DirectPath",
         ),
         migrations.RemoveConstraint(
             model_name="node",
@@ -153,9 +148,6 @@ class Migration(migrations.Migration):
                 related_name="+",
                 to="networks.node",
             ),
-        ),
-        migrations.DeleteModel(
-            name="DirectPath",
         ),
         migrations.AddIndex(
             model_name="pair",
