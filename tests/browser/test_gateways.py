@@ -47,11 +47,11 @@ def look_ahead(page: Any, target: str) -> None:
     page.get_by_role("link", name="Dry run").click()
     expect(page.get_by_text(f"/api/routes/routes/setroute/{target}")).to_be_visible()
     seen(page, "change-dry-run")
-    page.get_by_role("link", name="Back").click()
+    page.get_by_role("link", name="Back", exact=True).click()
     page.get_by_role("link", name="Amend").click()
     expect(page.locator("[name='payload.gateway']")).to_have_value("LTE_GW")
     seen(page, "change-amend")
-    page.get_by_role("link", name="Back").click()
+    page.get_by_role("link", name="Back", exact=True).click()
 
 
 def test_a_change_is_staged_by_a_form_reviewed_and_applied(
