@@ -64,7 +64,7 @@ def test_two_backups_are_compared_side_by_side(browse: Browse, admin: User) -> N
         )  # fmt: skip
         for name in ("anna", "berta"):
             device.menus["ppp/secret"][f"*{name}"] = {"name": name, "password": f"of {name}"}
-            backups.request_backup(gateway)
+            backups.request_backup(gateway, by=None)
             tasks.back_up_gateways()
     watched = browse(admin)
     page = watched.open(f"/admin/networks/gatewaybackup/{gateway.backups.first().pk}/change/")

@@ -5,6 +5,7 @@ import secrets
 from copy import deepcopy
 from typing import Any
 
+from networks.gateways.engine.features.versions import parsed
 from tests.fleet.gateway import StandIn, Told
 from tests.fleet.http import Request
 
@@ -118,6 +119,11 @@ class Omada(StandIn):
             return {**self.ssids[name], **place} if name in self.ssids else None
         row = self.rows[feature.path].get(target)
         return None if row is None else {**row, **joined(row)}
+
+    def overwrite(self, feature: Any, target: str, values: dict[str, Any]) -> None:
+        # What is held is shown with lists as texts, which is a copy.
+        outward = feature.outward(feature.values(values), parsed(self.version))
+        self.rows[feature.path][target].update(feature.typed(outward))
 
     def sample(self, feature: Any) -> str:
         return f"{SWITCH}:1" if feature.noun == "port" else ""

@@ -64,7 +64,7 @@ def at(vendor: str, *, version: str = "", is_binary: bool = False) -> Iterator[A
 
 def taken(gateway: Gateway) -> GatewayBackup:
     """Ask for a backup, let the worker take it, and return it."""
-    row = backups.request_backup(gateway)
+    row = backups.request_backup(gateway, by=None)
     tasks.back_up_gateways()
     row.refresh_from_db()
     assert row.state == "stored", row.outcome
@@ -146,7 +146,7 @@ def test_opnsense_takes_back_only_what_is_in_its_own_history(admin: User) -> Non
 def test_who_gives_no_backup_is_told_why_and_nothing_is_stored(admin: User) -> None:
     with at("mikrotik") as (device, gateway):
         device.secret = "another one"
-        row = backups.request_backup(gateway)
+        row = backups.request_backup(gateway, by=None)
         GatewayBackup.objects.update(attempts=backup_queue.MOST_ATTEMPTS - 1)
         tasks.back_up_gateways()
         row.refresh_from_db()
@@ -156,7 +156,7 @@ def test_who_gives_no_backup_is_told_why_and_nothing_is_stored(admin: User) -> N
 
 def test_a_gateway_that_does_not_answer_is_tried_again_later(organization: Any) -> None:
     gateway = factories.gateway(organization, "http://127.0.0.1:9")
-    row = backups.request_backup(gateway)
+    row = backups.request_backup(gateway, by=None)
     tasks.back_up_gateways()
     row.refresh_from_db()
     assert (row.state, row.attempts) == ("waiting", 1)
@@ -224,10 +224,10 @@ def test_age_and_number_limit_what_is_kept_and_the_newest_stays(organization: An
 
 
 def test_what_waits_is_not_deleted_and_a_second_request_is_the_first(gateway: Gateway) -> None:
-    row = backups.request_backup(gateway)
-    assert backups.request_backup(gateway) == row
+    row = backups.request_backup(gateway, by=None)
+    assert backups.request_backup(gateway, by=None) == row
     with pytest.raises(Conflict):
-        backups.delete_backup(row)
+        backups.delete_backup(row, by=None)
 
 
 def test_contents_are_encrypted_compressed_and_compared_without_secrets(admin: User) -> None:
@@ -345,7 +345,7 @@ def test_a_backup_that_takes_long_is_renewed_and_none_is_taken_of_a_gateway_bein
     Change.objects.filter(pk=change.pk).update(
         state="unknown", intent={"at": ""}, sent=timezone.now()
     )
-    row = backups.request_backup(gateway)
+    row = backups.request_backup(gateway, by=None)
     tasks.back_up_gateways()
     row.refresh_from_db()
     assert (row.state, row.attempts) == ("waiting", 0)

@@ -34,8 +34,8 @@ def mixed(organization: Organization) -> Organization:
 
 
 def names(answer: Any) -> list[str]:
-    assert answer.status_code == 200, answer.data
-    return [one["name"] for one in answer.data["items"]]
+    assert answer.status_code == 200, answer.content
+    return [one["name"] for one in answer.json()["items"]]
 
 
 def test_each_kind_has_its_devices_and_gateways(mixed: Organization, api: Any) -> None:

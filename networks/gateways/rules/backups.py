@@ -75,7 +75,7 @@ def policy_of(gateway: Gateway) -> GatewayBackupPolicy:
 
 
 def request_backup(
-    gateway: Gateway, *, by: User | None = None, change_set: ChangeSet | None = None
+    gateway: Gateway, *, by: User | None, change_set: ChangeSet | None = None
 ) -> GatewayBackup:
     """Ask for a backup, which a worker takes. One that waits already is returned."""
     reason = Reason.CHANGES if change_set else Reason.DEMAND
@@ -97,7 +97,7 @@ def request_backup(
     return row
 
 
-def delete_backup(row: GatewayBackup, *, by: User | None = None) -> None:
+def delete_backup(row: GatewayBackup, *, by: User | None) -> None:
     """Delete a backup; its contents go with the last backup that has them."""
     if row.state == State.WAITING:
         raise Conflict(gettext("It is being taken: wait until it is stored or has failed."))
@@ -164,7 +164,7 @@ def may_change(row: ChangeSet, gateway: Gateway) -> bool:
         return True
     taken = row.backups.filter(gateway=gateway).first()
     if taken is None:
-        request_backup(gateway, change_set=row)
+        request_backup(gateway, by=None, change_set=row)
         return False
     if taken.state == State.FAILED and policy.before_changes == how.MUST:
         raise Refused(
