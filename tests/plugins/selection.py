@@ -11,6 +11,7 @@ GROUPS = {
     "tests/browser/": "browser",
     "tests/live/": "machine",
     "tests/networks/test_overlay.py": "machine",
+    "tests/networks/test_ways_live.py": "machine",
     "tests/vpn/test_tunnels.py": "machine",
     "tests/discovery/test_scans.py": "machine",
 }
