@@ -21,7 +21,7 @@ from tests.hostile import addresses, bodies, queries, written
 from tests.rollback import rolled_back
 from tests.test_access import operations
 
-pytestmark = [pytest.mark.django_db, pytest.mark.long, pytest.mark.once]
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 SHARES = 2
 # Of each kind of request, how many an operation gets; which ones follows from its name.
 WIDE = int(os.environ.get("HOSTILE", "0"))
