@@ -33,7 +33,7 @@ from controller.base.errors import Refused
 from networks.gateways.engine.features import FEATURES
 from networks.gateways.models import Change, ChangeEvent
 from networks.gateways.rules import changes, execution, reconciliation
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateway_connections import connect
 from tests import factories
 from tests.fleet.gateway import StandIn, serving
 from tests.fleet.gateways import VENDORS

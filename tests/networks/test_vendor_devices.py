@@ -6,7 +6,7 @@ import pytest
 
 from controller.accounts.models import User
 from controller.base.errors import OutcomeUnknown, Refused
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateway_connections import connect
 from tests.fleet.omada import SWITCH
 from tests.fleet.unifi import ACCESS_POINT, GATEWAY
 from tests.networks.applying import at_a_desk

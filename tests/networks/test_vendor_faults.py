@@ -14,7 +14,7 @@ from networks.gateways.engine.features import FEATURES, VENDORS
 from networks.gateways.engine.features.versions import KNOWN, caution
 from networks.gateways.models import Change, Gateway
 from networks.gateways.rules import gateways
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateway_connections import connect
 from tests import factories
 from tests.fleet.gateway import serving
 from tests.fleet.gateways import VENDORS as STAND_INS

@@ -12,7 +12,7 @@ from networks.gateways.drivers.contract import Rejected
 from networks.gateways.engine.features import ALL, FEATURES
 from networks.gateways.engine.features.positions import arranged, is_at, position_of
 from networks.gateways.rules import diff, dry_run, reconciliation, surroundings
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateway_connections import connect
 from networks.gateways.rules.scheduling import ApplyOptions
 from tests.networks.applying import Desk, at_a_desk
 

@@ -20,7 +20,7 @@ from controller.discovery.engine import fingerprint, targets
 from controller.discovery.models import Finding, Scan
 from networks.gateways.engine.features import VENDORS
 from networks.gateways.models import Gateway
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateway_connections import connect
 
 WRITE = "discovery:write"
 SSH = 22

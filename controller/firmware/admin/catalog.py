@@ -34,7 +34,12 @@ from controller.devices.models import Device
 from controller.firmware.admin.device_tab import device_urls
 from controller.firmware.engine.options import Options
 from controller.firmware.models import Build, Category, FirmwareRollout, Image, ImageRequest
-from controller.firmware.rules import catalog, custom_images, uploading
+from controller.firmware.rules import (
+    board_confirmations,
+    catalog,
+    custom_images,
+    uploading,
+)
 from controller.firmware.rules.matching import (
     Match,
     Matcher,
@@ -340,7 +345,7 @@ class ImageAdmin(RuleAdmin):
         image = self.row_for(request, str(pk), "update")
         board = request.POST.get("board", "").strip()
         try:
-            uploading.confirm_board(image, board=board, user=request.user)  # type: ignore[arg-type]
+            board_confirmations.confirm_board(image, board=board, user=request.user)  # type: ignore[arg-type]
         except Refused as error:
             self.message_user(request, str(error), "error")
         return HttpResponseRedirect(admin_url(Image, "change", image.pk))

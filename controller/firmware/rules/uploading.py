@@ -6,12 +6,11 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext
 
-from controller.accounts.models import User
-from controller.base.errors import Conflict, Refused
+from controller.base.errors import Refused
 from controller.firmware.engine.errors import BadImage
 from controller.firmware.engine.formats import check_name
 from controller.firmware.engine.images import ImageReport, inspect
-from controller.firmware.engine.metadata import BOARD, Metadata
+from controller.firmware.engine.metadata import Metadata
 from controller.firmware.engine.names import image_type, safe_name
 from controller.firmware.engine.signatures import Verdict
 from controller.firmware.models import Build, Image, ImageBoard
@@ -85,17 +84,3 @@ def _row(build: Build, report: ImageReport, kind: str, **values: Any) -> Image:
         signature=report.signature.value,
         **values,
     )
-
-
-def confirm_board(image: Image, *, board: str, user: User) -> ImageBoard:
-    """Record that a person vouches for an image without metadata on this board."""
-    if image.has_metadata:
-        raise Conflict(
-            gettext("The image names its devices itself; nothing can be added to them.")
-        )
-    if BOARD.fullmatch(board) is None:
-        raise Refused({"board": [gettext("A board has a name such as pc-engines-apu2.")]})
-    row, _ = ImageBoard.objects.get_or_create(
-        image=image, name=board, defaults={"confirmed_by": user}
-    )
-    return row

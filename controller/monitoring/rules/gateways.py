@@ -27,7 +27,7 @@ from controller.monitoring.rules.history import now_seconds
 from controller.monitoring.rules.ingest import Arrival, ingest
 from networks.gateways.engine.measurements import Measured
 from networks.gateways.models import Gateway
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateway_connections import connect
 
 AT_ONCE, THREADS = 100, 20
 UNREADABLE = "It answered something that cannot be read."

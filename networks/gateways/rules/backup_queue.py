@@ -26,7 +26,7 @@ from networks.gateways.models import (
 )
 from networks.gateways.rules.backups import State, forget, policies_of
 from networks.gateways.rules.execution import ADVANCE
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateway_connections import connect
 
 THREADS = 20
 # What one backup may take, with all of its requests, before its worker counts as stalled.

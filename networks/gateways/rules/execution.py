@@ -37,7 +37,7 @@ from networks.gateways.rules.approvals import ready, waiting_state
 from networks.gateways.rules.backups import file_to_restore
 from networks.gateways.rules.changes import may_write, sole_id
 from networks.gateways.rules.diff import drifted
-from networks.gateways.rules.gateways import connect, note_version
+from networks.gateways.rules.gateway_connections import connect, note_version
 from networks.gateways.rules.scheduling import error_kind, topic, wake_due
 from networks.gateways.rules.transitions import LEASED, log_event, transition
 

@@ -1,4 +1,4 @@
-"""Gateways: create, connect, poll their status, read live values."""
+"""Gateways: create, change, delete, poll their status."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +15,12 @@ from django.utils.translation import gettext
 
 from controller.base.address_secrets import drop_moved_secrets
 from controller.base.circuit import close_circuit, open_circuit
-from controller.base.database import release_connections
 from controller.base.errors import Conflict, Refused, Unreachable
 from controller.base.events import event_for, publish
 from controller.base.leases import for_each
 from controller.base.outbound.pinning import fingerprint_of
-from networks.gateways import drivers
-from networks.gateways.drivers.contract import Endpoint
-from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.models import Change, Gateway
+from networks.gateways.rules.gateway_connections import connect
 
 log = logging.getLogger(__name__)
 
@@ -79,36 +76,6 @@ def _checked(row: Gateway) -> Gateway:
     if urlsplit(row.url).scheme != "https" and not settings.MUSTER_LOCAL_GATEWAYS:
         raise Refused({"url": [gettext("The address begins with https://.")]})
     return row
-
-
-def connect(gateway: Gateway, *, rehearses: bool = False) -> Connection:
-    """Return a connection (a context manager).
-
-    With `rehearses`, writes are only recorded.
-    """
-    release_connections()
-    try:
-        return drivers.DRIVERS[gateway.vendor](
-            Endpoint(
-                gateway.url,
-                {"key": gateway.key, "secret": gateway.secret},
-                gateway.ca_certificate,
-                gateway.fingerprint,
-                settings.MUSTER_GATEWAY_SECONDS,
-                settles=settings.MUSTER_GATEWAY_EFFECT_SECONDS,
-                version=gateway.version,
-                rehearses=rehearses,
-            )
-        )
-    except (OSError, ValueError) as error:
-        raise Unreachable(gettext("The CA certificate or the address is invalid.")) from error
-
-
-def note_version(gateway: Gateway, device: Connection) -> None:
-    """Store the version read by a connection, if it has changed."""
-    if device.version != gateway.version:
-        gateway.version = device.version
-        Gateway.objects.filter(pk=gateway.pk).update(version=device.version)
 
 
 def look(gateway: Gateway) -> Gateway:

@@ -15,7 +15,7 @@ from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.models import CHANGES, Change
 from networks.gateways.rules.approvals import waiting_state
 from networks.gateways.rules.execution import finish, matches_desired, notify_done
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateway_connections import connect
 from networks.gateways.rules.transitions import log_event, transition
 
 AT_ONCE = 20

@@ -15,7 +15,7 @@ from controller.base.single_flight import single_flight
 from networks.gateways.drivers.contract import Gateway as Connection
 from networks.gateways.engine.features import Feature
 from networks.gateways.models import Gateway
-from networks.gateways.rules.gateways import connect
+from networks.gateways.rules.gateway_connections import connect
 
 # How long one visit may last, with all of its requests.
 LONGEST_SECONDS = 60.0
