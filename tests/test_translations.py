@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,6 +116,18 @@ def test_catalogs_compile(language: str, tmp_path: Path) -> None:
 def test_names_of_fields_are_translated_only_once() -> None:
     translate_derived_names()
     assert derived_names() == []
+
+
+def test_a_first_page_in_another_language_has_its_plurals() -> None:
+    code = (
+        "from django.utils import translation; translation.activate('de'); import controller.urls;"
+        "from networks.models import Network; print(Network._meta.verbose_name_plural)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v", "0", "-c", code],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert shown.stdout.strip() == "Overlay-Netze"
 
 
 def test_dates_and_numbers_are_written_alike_in_each_language(settings: Any) -> None:

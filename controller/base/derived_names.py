@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.admin import site
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, override
 
 # Options of models whose plural has been made translatable.
 TRANSLATED: set[Any] = set()
@@ -50,8 +50,11 @@ def is_made_plural(part: Any, attribute: str) -> bool:
 
 def translate_derived_names() -> None:
     """Make the names lazy translations; called once, before the first page is shown."""
-    for part, attribute in list(named_parts()):
-        setattr(part, attribute, gettext_lazy(str(getattr(part, attribute))))
+    # The first page may be for a person with another language: plurals are made of English names.
+    with override(None):
+        names = [(part, kind, str(getattr(part, kind))) for part, kind in named_parts()]
+    for part, attribute, name in names:
+        setattr(part, attribute, gettext_lazy(name))
         if attribute == "verbose_name_plural":
             TRANSLATED.add(part)
 
