@@ -412,7 +412,7 @@ def _forward(source: socket.socket, target: socket.socket) -> None:
             end.shutdown(socket.SHUT_RDWR)
 
 
-def until(happened: Callable[[], bool], seconds: float = 30) -> float:
+def until(happened: Callable[[], bool], seconds: float = 120) -> float:
     """Wait until it happened. Returns the seconds that it took."""
     began = time.monotonic()
     while not happened():
