@@ -146,12 +146,12 @@ def test_a_relay_that_dies_is_replaced_by_the_other(
     start(hub, url, one, other)
     until(lambda: one.sees(address("other")))
     # Two relays see two ports of one member: such a pair is not even tried.
-    until(lambda: Pair.objects.filter(reason="symmetric").exists(), 60)
+    until(lambda: Pair.objects.filter(reason="symmetric").exists())
     traffic = one.pinging(address("other"))
     hub.kill()
     until(lambda: one.sends_by(address("other")) == f"{one.interface}r1")
     assert one.sees(address("other"), count=5)
-    assert traffic.longest_silence() < 12
+    assert traffic.longest_silence() < 30
 
 
 def test_neighbors_behind_one_router_reach_each_other_inside(
