@@ -150,7 +150,8 @@ def test_a_relay_that_dies_is_replaced_by_the_other(
     traffic = one.pinging(address("other"))
     hub.kill()
     until(lambda: one.sends_by(address("other")) == f"{one.interface}r1")
-    assert one.sees(address("other"), count=5)
+    # The other end changes by itself, within its own interval.
+    until(lambda: one.sees(address("other"), count=5))
     assert traffic.longest_silence() < 30
 
 
