@@ -7,8 +7,6 @@ import logging
 from collections.abc import Callable, Mapping
 
 from django.db import DatabaseError, InterfaceError
-from django.db.models import Q
-from django.utils import timezone
 
 from controller.accounts.models import AuditEntry
 from controller.accounts.models.table_imports import IMPORTS
@@ -18,7 +16,8 @@ from controller.connections.models.commands import COMMANDS
 from controller.discovery.models import SCANS
 from controller.notifications.models import DELIVERIES, Notice
 from controller.vpn.rules.server_sync import due_servers
-from networks.gateways.models import Change, ChangeSet
+from networks.gateways.rules import reconciliation
+from networks.gateways.rules.change_sets import active_sets
 from networks.gateways.rules.scheduling import scheduled_and_due
 from supervisor_proxy.models.calls import CALLS
 from supervisor_proxy.models.campaigns import CAMPAIGNS
@@ -30,20 +29,6 @@ ANYWAY_EVERY = 12
 log = logging.getLogger(__name__)
 
 
-def unsettled_changes() -> bool:
-    """Return whether a change of a gateway was abandoned, is unknown or may come late."""
-    now = timezone.now()
-    late = Q(state=Change.State.FAILED, watched_until__gt=now)
-    rows = Change.objects.filter(Q(leased_until__lt=now) | Q(state=Change.State.UNKNOWN) | late)
-    return rows.exists()
-
-
-def due_changes() -> bool:
-    """Return whether a change or change set of a gateway can go on."""
-    is_moving = ChangeSet.objects.filter(state__in=ChangeSet.ACTIVE).exists()
-    return is_moving or scheduled_and_due().exists()
-
-
 HAS_WORK: Mapping[str, Callable[[], bool]] = {
     "controller.accounts.tasks.run_imports": IMPORTS.has_work,
     "controller.accounts.tasks.seal_audit": AuditEntry.objects.filter(number=None).exists,
@@ -53,8 +38,8 @@ HAS_WORK: Mapping[str, Callable[[], bool]] = {
     "controller.notifications.tasks.deliver": DELIVERIES.has_work,
     "controller.notifications.tasks.spread": Notice.objects.filter(is_spread=False).exists,
     "controller.vpn.tasks.tell_servers": lambda: due_servers().exists(),
-    "networks.tasks.apply_due": due_changes,
-    "networks.tasks.reconcile_changes": unsettled_changes,
+    "networks.tasks.apply_due": lambda: active_sets().exists() or scheduled_and_due().exists(),
+    "networks.tasks.reconcile_changes": reconciliation.has_work,
     "supervisor_proxy.tasks.run_calls": CALLS.has_work,
     "supervisor_proxy.tasks.run_campaigns": CAMPAIGNS.has_work,
     "supervisor_proxy.tasks.verify_unknown": lambda: unknown_calls().exists(),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
@@ -148,8 +149,12 @@ def advance(row: ChangeSet) -> None:
         return  # another worker was faster
 
 
+def active_sets() -> QuerySet[ChangeSet]:
+    return ChangeSet.objects.filter(state__in=ChangeSet.ACTIVE)
+
+
 def advance_all() -> int:
-    rows = list(ChangeSet.objects.filter(state__in=ChangeSet.ACTIVE))
+    rows = list(active_sets())
     for_each(rows, advance, name="gateways.change_sets")
     return len(rows)
 

@@ -1,7 +1,7 @@
 """Resolve changes with an unknown outcome from the gateway's live state."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -27,19 +27,31 @@ State = Change.State
 log = logging.getLogger(__name__)
 
 
+def has_work() -> bool:
+    """Return whether a change was abandoned, is unknown or may come late."""
+    now = timezone.now()
+    found = (CHANGES.expired(now), _unknown(now), _late(now))
+    return any(rows.exists() for rows in found)
+
+
 def reconcile() -> int:
     """Recover abandoned changes and resolve unknown ones. Returns the number resolved."""
     now = timezone.now()
     lost = list(CHANGES.expired(now))
     count(EXPIRED, CHANGES.name, len(lost))
     for_each(lost, _recover_abandoned, name="gateways.abandoned")
+    return _look_at_all(_unknown(now)) + _look_at_all(_late(now))
+
+
+def _unknown(now: datetime) -> QuerySet[Change]:
     # A write may still be in flight for a while.
     rested = now - timedelta(seconds=settings.MUSTER_GATEWAY_SETTLE_SECONDS)
-    rows = Change.objects.filter(state=State.UNKNOWN, sent__lte=rested).order_by("modified")
-    settled = _look_at_all(rows)
-    late = Change.objects.filter(state=State.FAILED, watched_until__gt=now)
-    rows = late.filter(modified__lt=now - LOOK_AGAIN).order_by("modified")
-    return settled + _look_at_all(rows)
+    return Change.objects.filter(state=State.UNKNOWN, sent__lte=rested).order_by("modified")
+
+
+def _late(now: datetime) -> QuerySet[Change]:
+    rows = Change.objects.filter(state=State.FAILED, watched_until__gt=now)
+    return rows.filter(modified__lt=now - LOOK_AGAIN).order_by("modified")
 
 
 def _look_at_all(rows: QuerySet[Change]) -> int:
