@@ -144,6 +144,7 @@ class FastChangeList(ChangeList):
     show_value: ClassVar[Show]
     show_header: ClassVar[Show]
     made_headers: ClassVar[Show]
+    page_sizes = PAGE_SIZES
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -160,33 +161,27 @@ class FastChangeList(ChangeList):
         names = [str(name) for name in self.list_display if name != CHECKBOX]
         return [Column(self, name, is_first=at == 0) for at, name in enumerate(names)]
 
-    def hides(self, name: str) -> bool:
-        """Return whether the person hid the column. Those that link to the row always show."""
-        return name in self.layout.hidden and name in {
-            one.name for one in self.optional_columns
-        }
-
     @cached_property
     def optional_columns(self) -> list[Column]:
+        """Return the columns that can be hidden: all but those that link to the row."""
         return [one for at, one in enumerate(self.columns) if at and not one.is_link]
+
+    @cached_property
+    def hidden(self) -> set[str]:
+        return {one.name for one in self.optional_columns} & self.layout.hidden
 
     @property
     def choices_of_columns(self) -> list[tuple[str, str, bool]]:
         """Return name, label and whether it shows, of each column that can be hidden."""
-        return [
-            (one.name, one.label, not self.hides(one.name)) for one in self.optional_columns
-        ]
-
-    @property
-    def page_sizes(self) -> list[int]:
-        return sorted({*PAGE_SIZES, self.list_per_page})
+        shown = self.optional_columns
+        return [(one.name, one.label, one.name not in self.hidden) for one in shown]
 
     @cached_property
     def headers(self) -> list[dict[str, Any]]:
         # Numbers in links that sort count hidden columns as well.
         names = [str(name) for name in self.list_display]
         made = zip(names, type(self).made_headers(self), strict=True)
-        return [header for name, header in made if not self.hides(name)]
+        return [header for name, header in made if name not in self.hidden]
 
     @property
     def sorted_by(self) -> int:
@@ -199,7 +194,7 @@ class FastChangeList(ChangeList):
     def rows(self) -> Iterator[SafeString]:
         """Yield the cells of each row."""
         rows = list(self.result_list)
-        columns = [one for one in self.columns if not self.hides(one.name)]
+        columns = [one for one in self.columns if one.name not in self.hidden]
         # The checkbox is rendered once; rows differ only in the id.
         selects = CHECKBOX in self.list_display
         box = self.model_admin.action_checkbox(rows[0]) if selects else ""
