@@ -4,8 +4,7 @@
 """
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,18 +14,18 @@ from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from controller.accounts.models import Organization
-from controller.base.errors import Conflict, OutcomeUnknown, Unreachable
+from controller.base.errors import Conflict
 from controller.connections.drivers.contract import HostKey, Result
 from controller.firmware.models import Upgrade
 from controller.firmware.rules.packages import start_update
 from controller.firmware.rules.upgrades import cancel
 from tests import factories
+from tests.firmware.simulated import Killed, SimulatedDevice
 from tests.firmware.test_upgrade_machine import (
     LAST_STEPS,
     PER_SEED,
     RUNS,
     STEPS,
-    Killed,
     expire,
     turn,
 )
@@ -37,41 +36,18 @@ OLD, NEW = "1.0-1", "1.0-2"
 FATES = ("installs", "installs", "restarts", "fails", "killed", "lies", "cut")
 
 
-class SimulatedHost:
+class SimulatedHost(SimulatedDevice):
     """Host in memory that follows the commands of the driver."""
 
     def __init__(self, chance: random.Random) -> None:
-        self.chance, self.fate = chance, chance.choice(FATES)
-        self.boot, self.version = uuid4().hex, OLD
+        super().__init__(chance)
+        self.fate, self.version = chance.choice(FATES), OLD
         self.folders = set[str]()
-        self.is_away = self.is_killing = self.is_flaky = False
         self.is_running = self.is_restarting = False
         self.status: int | None = None
-        self.orders = 0
 
-    def connect(self, _connection: Any, _gate: Any) -> Any:
-        host = self
-
-        class Connect:
-            host_key = HostKey("ssh-ed25519", "AAAA")
-
-            @asynccontextmanager
-            async def _open(self) -> AsyncIterator[SimulatedShell]:
-                host.fail()
-                if host.is_away:
-                    raise Unreachable("It does not answer.")
-                yield SimulatedShell(host)
-
-            def __call__(self) -> Any:
-                return self._open()
-
-        return Connect()
-
-    def fail(self) -> None:
-        if self.is_killing and self.chance.random() < 0.12:
-            raise Killed
-        if self.is_flaky and self.chance.random() < 0.1:
-            raise OutcomeUnknown("The connection was lost.")
+    def shell(self) -> Any:
+        return SimulatedShell(self)
 
     def install(self, folder: str) -> None:
         """Begin as the script does: once for each folder."""

@@ -7,8 +7,7 @@ import json
 import os
 import random
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -18,7 +17,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.utils import timezone
 
 from controller.accounts.models import Organization
-from controller.base.errors import Conflict, OutcomeUnknown, Unreachable
+from controller.base.errors import Conflict, OutcomeUnknown
 from controller.connections.drivers.contract import HostKey, Result
 from controller.connections.rules import usable_connections
 from controller.firmware.models import Image, Upgrade
@@ -26,6 +25,7 @@ from controller.firmware.rules import queue
 from controller.firmware.rules.upgrades import cancel, start_upgrade
 from controller.firmware.rules.worker import Turn
 from tests.firmware import fleet
+from tests.firmware.simulated import Killed, SimulatedDevice
 
 pytestmark = pytest.mark.django_db
 RUNS = int(os.environ.get("MUSTER_MACHINE_RUNS") or 25)
@@ -35,46 +35,19 @@ OLD, OTHER = ("24.10.1", "r1"), ("23.05.0", "r0")
 State = Upgrade.State
 
 
-class Killed(BaseException):
-    """End of a worker, in the middle of whatever it did."""
-
-
-class SimulatedRouter:
+class SimulatedRouter(SimulatedDevice):
     """Router in memory that follows the commands of the driver."""
 
     def __init__(self, chance: random.Random, image: Image) -> None:
-        self.chance, self.image = chance, image
+        super().__init__(chance)
+        self.image = image
         self.release = OLD
-        self.boot, self.markers, self.file = uuid4().hex, set[str](), b""
-        self.is_away = False
+        self.markers, self.file = set[str](), b""
         self.fate = chance.choice(["image", "image", "image", "slot", "reboot", "nothing"])
-        self.orders = 0
         self.checksum = ""
-        self.is_killing = self.is_flaky = False
 
-    def connect(self, _connection: Any, _gate: Any) -> Any:
-        router = self
-
-        class Connect:
-            host_key = HostKey("ssh-ed25519", "AAAA")
-
-            @asynccontextmanager
-            async def _open(self) -> AsyncIterator[SimulatedShell]:
-                router.fail()
-                if router.is_away:
-                    raise Unreachable("It does not answer.")
-                yield SimulatedShell(router)
-
-            def __call__(self) -> Any:
-                return self._open()
-
-        return Connect()
-
-    def fail(self) -> None:
-        if self.is_killing and self.chance.random() < 0.12:
-            raise Killed
-        if self.is_flaky and self.chance.random() < 0.1:
-            raise OutcomeUnknown("The connection was lost.")
+    def shell(self) -> Any:
+        return SimulatedShell(self)
 
     def flash(self) -> None:
         self.orders += 1
