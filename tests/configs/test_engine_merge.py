@@ -157,7 +157,8 @@ TEMPLATES = st.fixed_dictionaries({}, optional={"general": GENERAL | SCALARS, "a
 def test_a_name_below_the_templates_is_merged_as_one_layer_after_the_other(
     templates: list[dict[str, Any]], general: dict[str, Any]
 ) -> None:
-    layers = [{"general": general}, *templates]
+    # From a JSON parser, as merge() asks: one Python object twice in a list is dropped.
+    layers = json.loads(json.dumps([{"general": general}, *templates]))
 
     def merged(fold: Any) -> Any:
         try:
