@@ -1,33 +1,40 @@
 """Try mutants in forks of one process of pytest, which has imported everything already.
 
-Loaded by script/mutate alone. A fork exchanges the code of the function in which the mutant is,
-and runs tests until one fails: first those whose module names the function, then those that name
-its module, then all others.
+Loaded by script/mutate alone. Each test runs once while coverage.py records which lines of the
+rules the test runs; the record stays in a file, and a test runs again only when its module or one
+of those rules changes. For each mutant a fork exchanges the code of the function in which the
+mutant is, and runs the tests that run its lines until one fails: quick ones and those whose module
+names the function or its module first.
 """
 
 import ast
 import gc
+import hashlib
 import json
 import os
 import re
+import resource
 import signal
 import sys
 import time
 import traceback
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+import coverage
 import pytest
 
 from tests.plugins.mutations import mutated
 
 # Time of the processor that the tests of one mutant have, and time in which a fork must end.
-SECONDS = 30
-LONGEST_SECONDS = 300
+SECONDS = 40
+LONGEST_SECONDS = 600
+RUNNING = Path("running.txt")
 FAILED = Path("failed.txt")
 BROKEN = 3
+SAVED_AFTER = 50
 
 
 def codes(code: CodeType) -> dict[tuple[str, int], CodeType]:
@@ -72,17 +79,83 @@ def set_constants(module: str, assignment: ast.Assign) -> None:
                 setattr(other, name, space[name])
 
 
-def relevance(mutant: dict[str, Any], item: pytest.Item) -> int:
-    """Return 0 for a test that names the mutant's function, 1 for its module, else 2."""
-    text = source(item.path)
-    module = mutant["path"].removesuffix(".py").removesuffix("/__init__").split("/")[-1]
-    words = [rf"\b{mutant['function'] or module}\b", rf"\b{module}\b"]
-    return next((rank for rank, word in enumerate(words) if re.search(word, text)), 2)
+@cache
+def source(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 @cache
-def source(path: Path) -> str:
-    return path.read_text()
+def digest(path: Path) -> str:
+    return hashlib.sha256(source(path).encode()).hexdigest()
+
+
+class Record:
+    """Which lines of rules each test runs, in how many seconds, kept in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.tests: dict[str, Any] = {}
+        self.read()
+
+    def read(self) -> None:
+        if self.file.exists():
+            self.tests = json.loads(self.file.read_text()) | self.tests
+
+    def is_current(self, item: pytest.Item) -> bool:
+        known = self.tests.get(item.nodeid)
+        return known is not None and all(
+            digest(Path(path)) == value for path, value in known["digests"].items()
+        )
+
+    def complete(self, session: pytest.Session) -> None:
+        """Run the tests of which nothing is known, or whose code has changed."""
+        missing = [item for item in session.items if not self.is_current(item)]
+        for start in range(0, len(missing), SAVED_AFTER):
+            self.run(session, missing[start : start + SAVED_AFTER])
+            self.read()  # what another process has found meanwhile
+            new = self.file.with_suffix(f".{os.getpid()}")
+            new.write_text(json.dumps(self.tests))
+            new.rename(self.file)
+
+    def run(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        recorder = coverage.Coverage(
+            data_file=None, config_file=False, include=["*/rules/*", "*/rules.py"]
+        )
+        seconds = {}
+        recorder.start()
+        for item in items:
+            recorder.switch_context(item.nodeid)
+            began, failed = time.monotonic(), session.testsfailed
+            try_test(session, item, None)
+            if session.testsfailed == failed:
+                seconds[item.nodeid] = time.monotonic() - began
+        recorder.stop()
+        for item in items:
+            own = str(item.path.relative_to(Path.cwd()))
+            self.tests[item.nodeid] = {
+                "seconds": seconds.get(item.nodeid), "lines": {}, "digests": {own: digest(Path(own))},
+            }  # fmt: skip
+        data = recorder.get_data()
+        for name in data.measured_files():
+            path = str(Path(name).relative_to(Path.cwd()))
+            for line, tests in data.contexts_by_lineno(name).items():
+                for test in tests:
+                    if known := self.tests.get(test):
+                        known["lines"].setdefault(path, []).append(line)
+                        known["digests"][path] = digest(Path(path))
+
+    def cost(self, mutant: dict[str, Any], item: pytest.Item) -> float | None:
+        """Return the test's place in the order; None if it does not run the mutant's lines."""
+        known = self.tests[item.nodeid]
+        lines = known["lines"].get(mutant["path"], ())
+        inside = any(mutant["line"] <= line <= mutant["end"] for line in lines)
+        if known["seconds"] is None or not (inside or (lines and not mutant["function"])):
+            return None
+        module = mutant["path"].removesuffix(".py").removesuffix("/__init__").split("/")[-1]
+        words = [rf"\b{mutant['function'] or module}\b", rf"\b{module}\b"]
+        near = (re.search(word, source(item.path)) for word in words)
+        rank = next((rank for rank, found in enumerate(near) if found), len(words))
+        return float(known["seconds"] + 0.1) * 4**rank
 
 
 def failing(
@@ -93,6 +166,8 @@ def failing(
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        used = int(time.process_time())
+        resource.setrlimit(resource.RLIMIT_CPU, (used + 2 * SECONDS, used + 2 * SECONDS))
         status = BROKEN
         try:
             run(session, mutant, items)
@@ -103,11 +178,13 @@ def failing(
             os._exit(status)
     deadline = time.monotonic() + LONGEST_SECONDS
     while not (ended := os.waitpid(pid, os.WNOHANG))[0]:
-        time.sleep(0.05)
+        time.sleep(0.02)
         if time.monotonic() > deadline:
             os.killpg(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            return "a test that does not end"
+            ended = os.waitpid(pid, 0)
+            break
+    if os.WIFSIGNALED(ended[1]):
+        return RUNNING.read_text()  # a test that does not end
     if ended[1]:
         raise RuntimeError(f"{mutant} could not be tried.")
     return FAILED.read_text() if FAILED.exists() else ""
@@ -118,11 +195,13 @@ def run(
 ) -> None:
     if mutant is not None:
         exchange(Path.cwd() / mutant["path"], mutant["number"])
+    began = time.process_time()
     for place, item in enumerate(items):
+        RUNNING.write_text(item.nodeid)
         try_test(session, item, items[place + 1] if place + 1 < len(items) else None)
         if session.testsfailed:
             FAILED.write_text(item.nodeid)
-        if session.testsfailed or time.process_time() > SECONDS:
+        if session.testsfailed or time.process_time() > began + SECONDS:
             return
 
 
@@ -134,28 +213,33 @@ def try_test(session: pytest.Session, item: pytest.Item, following: pytest.Item 
     )
 
 
-def is_killed(session: pytest.Session, mutant: dict[str, Any]) -> bool:
-    """Return whether a test fails with the mutant that passes without it."""
+def killer(session: pytest.Session, record: Record, mutant: dict[str, Any]) -> str:
+    """Return the test that fails with the mutant and passes without it, or ""."""
     while True:
-        items = sorted(session.items, key=partial(relevance, mutant))
-        name = failing(session, mutant, items)
+        costs = {item: record.cost(mutant, item) for item in session.items}
+        items = sorted(
+            (item for item in costs if costs[item] is not None), key=costs.__getitem__
+        )
+        name = failing(session, mutant, items) if items else ""
         alone = [item for item in items if item.nodeid == name]
         if not alone or not failing(session, None, alone):
-            return bool(name)
+            return name
         session.items.remove(alone[0])
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
-    wanted = json.loads(Path(os.environ["MUTANTS"]).read_text())
+    folder = Path(os.environ["MUTANTS"])
+    record = Record(folder.parent / "coverage.json")
+    record.complete(session)
     # Makes the database, which stays.
     for item in session.items:
         if "django_db_setup" in getattr(item, "fixturenames", ()):
             try_test(session, item, None)
             break
     session.testsfailed = 0
-    with Path("results.jsonl").open("a") as results:
-        for place, mutant in enumerate(wanted):
-            results.write(json.dumps([place, is_killed(session, mutant)]) + "\n")
+    with (folder / "results.jsonl").open("a") as results:
+        for mutant in json.loads((folder / "mutants.json").read_text()):
+            results.write(json.dumps([mutant["name"], killer(session, record, mutant)]) + "\n")
             results.flush()
     return True

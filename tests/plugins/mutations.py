@@ -13,11 +13,15 @@ COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the node of a module with this number becomes another one."""
+    """One change: the node of a module with this number becomes another one.
+
+    A test can notice the change if it runs a line from `line` to `end`.
+    """
 
     path: str
     number: int
     line: int
+    end: int
     function: str
     source: str
     what: str
@@ -67,7 +71,8 @@ def mutants(path: str, text: str) -> Iterator[Mutant]:
                 continue
             if own_statement(statement, node) and (change := changed(node)) is not None:
                 line = source[statement.lineno - 1].strip()[:100]
-                yield Mutant(path, numbers[node], statement.lineno, name, line, change[1])
+                end = node.end_lineno or statement.lineno
+                yield Mutant(path, numbers[node], statement.lineno, end, name, line, change[1])
 
 
 def own_statement(statement: ast.stmt, node: ast.AST) -> bool:
