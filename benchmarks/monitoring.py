@@ -105,7 +105,7 @@ def judge(rows: list[Any]) -> None:
 def seal(rows: list[Any], start: int) -> None:
     from controller.monitoring.engine import vectors
     from controller.monitoring.models import Block, LatestSample, Sample
-    from controller.monitoring.rules import history
+    from controller.monitoring.rules import sample_history
 
     some = rows[:20]
     latest = {
@@ -122,7 +122,7 @@ def seal(rows: list[Any], start: int) -> None:
                 {slot: one * (1 + at % 7200 / 9000) for slot, one in values.items()}))
             for at in range(0, DAY, 300)
         )  # fmt: skip
-    seconds, _ = cpu(lambda: history.seal(day + 2 * DAY))
+    seconds, _ = cpu(lambda: sample_history.seal(day + 2 * DAY))
     size = sum(
         len(data)
         for data in Block.objects.filter(resolution=300).values_list("data", flat=True)
@@ -138,7 +138,7 @@ def read(rows: list[Any], start: int) -> None:
 
     from controller.monitoring.engine import blocks, buckets, page_charts
     from controller.monitoring.models import Block, LatestSample
-    from controller.monitoring.rules import history
+    from controller.monitoring.rules import sample_history
 
     row = LatestSample.objects.filter(monitored__device=rows[0]).get()
     template = Block.objects.filter(number=row.monitored_id, resolution=300).latest("start")
@@ -170,7 +170,7 @@ def read(rows: list[Any], start: int) -> None:
         range_ = buckets.page_range("24h" if name.startswith("a day") else "1y", start, zone)
         times = sorted(
             cpu(
-                lambda range_=range_, series=series: history.read(
+                lambda range_=range_, series=series: sample_history.read(
                     row.monitored_id, row.layout, series, range_
                 )
             )[0]

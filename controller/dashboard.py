@@ -22,8 +22,8 @@ from controller.devices.admin.filters import PROBLEM
 from controller.devices.models import Device, Enrollment, Presence, StatusChange
 from controller.monitoring.engine.units import duration
 from controller.monitoring.models import Condition, MonitoredDevice
-from controller.monitoring.rules.history import now_seconds
 from controller.monitoring.rules.incidents import Incident, incidents
+from controller.monitoring.rules.sample_history import now_seconds
 from geo.admin import maps
 from geo.models import DeviceLocation
 from networks.gateways.models import Change

@@ -6,7 +6,7 @@ from supervisor_proxy.rules import (
     call_queue,
     call_verification,
     campaigns,
-    home_assistant,
+    home_assistant_polling,
 )
 
 
@@ -32,7 +32,7 @@ def run_campaigns() -> int:
 
 @shared_task
 def look_at_homes() -> int:
-    return home_assistant.look_at_all()
+    return home_assistant_polling.look_at_all()
 
 
 @shared_task

@@ -9,8 +9,8 @@ from controller.accounts.rules import (
     emails,
     invitations,
     passwords,
-    people,
     table_imports,
+    user_onboarding,
 )
 from controller.base import health
 
@@ -43,7 +43,7 @@ def mail_invitation(invitation_id: str) -> bool:
 
 @shared_task
 def mail_welcome(user_id: str, organization_id: str, inviter_id: str) -> bool:
-    return people.mail_welcome(user_id, organization_id, inviter_id)
+    return user_onboarding.mail_welcome(user_id, organization_id, inviter_id)
 
 
 @shared_task

@@ -27,7 +27,7 @@ from controller.wsgi_bridge import (
     read_body,
     wait_for_disconnect,
 )
-from networks.overlay.rules.way_signals import CHANNEL
+from networks.overlay.rules.direct_path_signals import CHANNEL
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 

@@ -7,29 +7,29 @@ from celery import shared_task
 
 from controller.base.leases import for_each
 from controller.firmware.rules import (
-    aftermath,
     custom_images,
     downloads,
     gateway_rollouts,
-    history,
-    queue,
+    image_storage,
+    post_upgrade_checks,
+    retention,
     rollouts,
-    storage,
-    systems,
-    worker,
+    system_facts,
+    upgrade_queue,
+    upgrade_worker,
 )
 
 RECONCILED: tuple[Callable[[], object], ...] = (
-    aftermath.judge_watched,
+    post_upgrade_checks.judge_watched,
     rollouts.advance_all,
-    gateway_rollouts.advance_all, queue.reconcile,
+    gateway_rollouts.advance_all, upgrade_queue.reconcile,
 )  # fmt: skip
 
 
 @shared_task
 def run_upgrades() -> int:
     """Carry out due upgrades, and ask for unknown outcomes."""
-    return worker.run_upgrades()
+    return upgrade_worker.run_upgrades()
 
 
 @shared_task
@@ -41,13 +41,13 @@ def reconcile() -> None:
 @shared_task
 def read_systems() -> int:
     """Read the firmware of devices that are due."""
-    return systems.read_due()
+    return system_facts.read_due()
 
 
 @shared_task
 def read_system(device_id: str) -> int:
     """Read the firmware of one device now."""
-    return systems.read_systems([UUID(device_id)])
+    return system_facts.read_systems([UUID(device_id)])
 
 
 @shared_task
@@ -59,4 +59,4 @@ def advance_image_requests() -> int:
 @shared_task
 def forget() -> int:
     """Delete old history, and files that no image has."""
-    return history.forget() + storage.forget_files() + downloads.forget_expired()
+    return retention.forget() + image_storage.forget_files() + downloads.forget_expired()

@@ -24,8 +24,8 @@ from controller.firmware.api.views.rollouts import (
     PackageRolloutViewSet,
     PackageUpgradeView,
 )
-from controller.firmware.rules.events import events_of
-from controller.monitoring.rules.pages import register_events
+from controller.firmware.rules.chart_events import events_of
+from controller.monitoring.rules.device_overview import register_events
 
 PREFIX = "api/v1/firmware-upgrader/"
 

@@ -5,19 +5,19 @@ from django.conf import settings
 
 from controller.base.measurements import register_taker
 from controller.monitoring.rules import (
-    active,
-    checks,
-    gateways,
-    history,
-    told,
-    totals,
+    active_checks,
+    app_reports,
+    device_polling,
+    gateway_measurements,
+    organization_totals,
+    sample_history,
     uplinks,
-    wifi,
+    wifi_sessions,
 )
 from controller.monitoring.rules.health import judge_all
 
 # What supervisors tell in this worker.
-register_taker(told.take)
+register_taker(app_reports.take)
 
 
 @shared_task
@@ -27,32 +27,32 @@ def judge() -> int:
 
 @shared_task
 def ping() -> int:
-    return checks.ping_due()
+    return device_polling.ping_due()
 
 
 @shared_task
 def pull() -> int:
-    return checks.pull_due()
+    return device_polling.pull_due()
 
 
 @shared_task
 def run_checks() -> int:
-    return active.run_due()
+    return active_checks.run_due()
 
 
 @shared_task
 def test_bandwidth() -> int:
-    return active.test_bandwidth_due()
+    return active_checks.test_bandwidth_due()
 
 
 @shared_task
 def pull_gateways() -> int:
-    return gateways.pull_due()
+    return gateway_measurements.pull_due()
 
 
 @shared_task
 def add_up() -> int:
-    return totals.record_totals()
+    return organization_totals.record_totals()
 
 
 @shared_task
@@ -62,18 +62,18 @@ def find_uplinks() -> int:
 
 @shared_task
 def close_sessions() -> int:
-    return wifi.close_silent()
+    return wifi_sessions.close_silent()
 
 
 @shared_task
 def seal() -> int:
-    return history.seal()
+    return sample_history.seal()
 
 
 @shared_task
 def forget() -> int:
     return (
-        history.forget()
-        + history.forget_events(settings.MUSTER_HISTORY_DAYS)
-        + wifi.forget(settings.MUSTER_WIFI_SESSION_DAYS)
+        sample_history.forget()
+        + sample_history.forget_events(settings.MUSTER_HISTORY_DAYS)
+        + wifi_sessions.forget(settings.MUSTER_WIFI_SESSION_DAYS)
     )

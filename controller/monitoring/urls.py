@@ -16,11 +16,11 @@ from controller.monitoring.api.views.metrics import MetricsView
 from controller.monitoring.api.views.overview import OverviewView
 from controller.monitoring.api.views.sessions import WifiSessionViewSet
 from controller.monitoring.api.views.topology import TopologyView
-from controller.monitoring.rules import told
+from controller.monitoring.rules import app_reports
 from geo.api.views.locations import FeaturePagination
 
 # What devices tell of themselves in requests to other apps.
-register_taker(told.take)
+register_taker(app_reports.take)
 
 router = SimpleRouter()
 router.register("location", MonitoredLocationViewSet, "monitored-location")

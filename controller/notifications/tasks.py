@@ -1,11 +1,11 @@
 from celery import shared_task
 
-from controller.notifications.rules import dispatch, email, webhooks
+from controller.notifications.rules import email, recipients, webhooks
 
 
 @shared_task
 def spread() -> int:
-    return dispatch.dispatch_notices()
+    return recipients.dispatch_notices()
 
 
 @shared_task
@@ -20,4 +20,4 @@ def deliver() -> int:
 
 @shared_task
 def forget() -> int:
-    return dispatch.prune()
+    return recipients.prune()

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from networks.overlay.rules import presence, shares, ways
+from networks.overlay.rules import direct_paths, presence, shares
 
 
 @shared_task(name="networks.tasks.look")
@@ -19,4 +19,4 @@ def mail_share(share_id: int) -> bool:
 @shared_task(name="networks.tasks.advance_ways")
 def advance_ways() -> int:
     """Advance the pairs of overlay devices whose time has come."""
-    return ways.advance_due()
+    return direct_paths.advance_due()

@@ -28,11 +28,11 @@ from supervisor_proxy.admin.home_tables import BACKUPS, STATES, backups_of, host
 from supervisor_proxy.admin.supervisors import last_calls, told
 from supervisor_proxy.engine.hassio import LONG
 from supervisor_proxy.models import Home, HomeAlert, Supervisor, SupervisorCall
-from supervisor_proxy.rules import home_assistant
+from supervisor_proxy.rules import home_assistant_polling
 from supervisor_proxy.rules.batch_calls import ask_later
 from supervisor_proxy.rules.call_execution import ask
 from supervisor_proxy.rules.call_requests import match_route
-from supervisor_proxy.rules.streaming import backup_of, download
+from supervisor_proxy.rules.streamed_transfers import backup_of, download
 from supervisor_proxy.rules.supervisors import address_of
 
 # name: call, label, effect in words if it must be confirmed by the device's name.
@@ -106,7 +106,7 @@ class HomeTab:
     def look(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Return the device's live state."""
         row = self.row(request, pk)
-        data = home_assistant.look_at([row])[row.pk]
+        data = home_assistant_polling.look_at([row])[row.pk]
         home = Home.objects.get(supervisor=row)
         row.refresh_from_db()
         facts = {
@@ -141,7 +141,7 @@ class HomeTab:
 
     def icon(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         row = self.row(request, pk)
-        picture = home_assistant.icon_of(row, slug)
+        picture = home_assistant_polling.icon_of(row, slug)
         if picture is None:
             raise Http404
         answer = HttpResponse(picture, content_type="image/png")

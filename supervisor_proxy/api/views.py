@@ -28,7 +28,13 @@ from supervisor_proxy.models import Supervisor, SupervisorCall
 from supervisor_proxy.rules.batch_calls import ask_later, visible
 from supervisor_proxy.rules.call_execution import ask
 from supervisor_proxy.rules.call_requests import CallJob, match_route, record_refusals
-from supervisor_proxy.rules.streaming import DeviceAnswered, backup_of, download, follow, upload
+from supervisor_proxy.rules.streamed_transfers import (
+    DeviceAnswered,
+    backup_of,
+    download,
+    follow,
+    upload,
+)
 
 AnyResponse = HttpResponse | StreamingHttpResponse | Response
 HASSIO = Supervisor.Flavor.HASSIO

@@ -26,7 +26,7 @@ from supervisor_proxy.rules.backups import HASSIO, PART, devices_of, path_of, re
 from supervisor_proxy.rules.call_execution import execute_all
 from supervisor_proxy.rules.call_requests import CallJob, match_route, start
 from supervisor_proxy.rules.campaigns import data, is_at_work, is_good, why
-from supervisor_proxy.rules.streaming import backup_of, download
+from supervisor_proxy.rules.streamed_transfers import backup_of, download
 
 State = StoredBackup.State
 STEP_SECONDS = 3 * 3600.0

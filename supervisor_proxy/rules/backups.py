@@ -17,7 +17,7 @@ from controller.base.errors import Conflict, NotFound, NotPermitted, Refused
 from controller.celery import enqueue_on_commit
 from supervisor_proxy.models import BACKUPS, BackupPlan, StoredBackup, Supervisor
 from supervisor_proxy.rules.call_requests import CallJob
-from supervisor_proxy.rules.streaming import upload
+from supervisor_proxy.rules.streamed_transfers import upload
 
 RUN = "supervisor_proxy.tasks.run_backups"
 State = StoredBackup.State

@@ -23,7 +23,7 @@ from supervisor_proxy.engine import hassio
 from supervisor_proxy.engine.answers import read
 from supervisor_proxy.models import IngressSession, Supervisor
 from supervisor_proxy.rules.call_requests import match_route
-from supervisor_proxy.rules.home_assistant import data_of, quietly
+from supervisor_proxy.rules.home_assistant_polling import data_of, quietly
 from supervisor_proxy.rules.supervisors import target_of
 from supervisor_proxy.rules.transports import driver_for
 

@@ -8,7 +8,7 @@ from django.core import mail
 from django.test import Client
 
 from controller.accounts.models import ApiKey, Invitation, Organization, Site, User
-from controller.accounts.rules import people, sites
+from controller.accounts.rules import sites, user_onboarding
 from controller.accounts.rules.api_keys import create_key_for
 from controller.base.errors import NotPermitted
 from tests import factories
@@ -83,12 +83,12 @@ def test_the_link_is_mailed_where_mail_is_set_up(
     shown = client.post(PAGE, filled(organization)).content.decode()
     assert "/admin/reset/" not in shown
     user = User.objects.get(email=RITA)
-    assert people.mail_welcome(str(user.pk), str(organization.pk), str(admin.pk))
+    assert user_onboarding.mail_welcome(str(user.pk), str(organization.pk), str(admin.pk))
     assert mail.outbox[-1].to == [RITA]
     link = re.search(r"\S*/admin/reset/\S+", str(mail.outbox[-1].body))
     assert link
     chosen_password(client, link[0])
-    assert not people.mail_welcome(str(user.pk), str(organization.pk), str(admin.pk))
+    assert not user_onboarding.mail_welcome(str(user.pk), str(organization.pk), str(admin.pk))
 
 
 def test_a_known_address_is_invited_and_gets_nothing_before_it_accepts(

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from controller.accounts.models import Organization, User
 from supervisor_proxy.models import Supervisor
-from supervisor_proxy.rules import call_queue, campaigns, home_assistant
+from supervisor_proxy.rules import call_queue, campaigns, home_assistant_polling
 from tests import factories
 from tests.browser.test_commands import in_background
 from tests.fleet.hassio import HassioSupervisor
@@ -72,7 +72,7 @@ def test_the_tab_of_a_device_shows_what_it_runs_and_confirms_what_is_dangerous(
 def test_a_campaign_is_begun_from_the_fleet_and_its_page_tells_of_each_device(
     browse: Browse, admin: User, fleet: dict[str, Any]
 ) -> None:
-    in_background(home_assistant.look_at_all).join()
+    in_background(home_assistant_polling.look_at_all).join()
     page = browse(admin).open("/admin/supervisor_proxy/home/")
     expect(page.locator("#result_list")).to_contain_text("0.104.0 → 0.105.0")
     page.get_by_role("link", name="Add-on matrix").first.click()

@@ -13,10 +13,10 @@ from controller.devices.models import Device
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Condition, MonitoredDevice, Sample
-from controller.monitoring.rules import reports, told, totals
-from controller.monitoring.rules.demo import invent_history
-from controller.monitoring.rules.history import now_seconds
+from controller.monitoring.rules import app_reports, organization_totals, reports
+from controller.monitoring.rules.demo_history import invent_history
 from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.sample_history import now_seconds
 from tests import factories
 from tests.browser.test_pages import COLORS, serious
 from tests.monitoring.test_engine_reports import PAYLOADS
@@ -155,7 +155,7 @@ def test_a_device_without_data_says_how_to_get_some(
 def test_the_dashboard_shows_the_health_of_the_fleet_over_time(
     browse: Browse, admin: User, device: Device
 ) -> None:
-    totals.record_totals()
+    organization_totals.record_totals()
     page = browse(admin).open("/admin/")
     expect(page.locator("#health")).to_contain_text("Problem")
     page.locator(".fleet-charts figure").first.wait_for()
@@ -195,7 +195,7 @@ def network(organization: Organization) -> Organization:
     ]
     base = {"type": "DeviceMonitoring", "general": {"uptime": 5}}
     bodies = {row.pk: base for row in rows.values()}
-    told.take(bodies | {rows["switch"].pk: base | {"lldp": lldp, "interfaces": ports}})
+    app_reports.take(bodies | {rows["switch"].pk: base | {"lldp": lldp, "interfaces": ports}})
     healths = {"gateway": "ok", "switch": "ok", "ap-hall": "problem", "ap-roof": "critical",
                "ap-yard": "ok"}  # fmt: skip
     for name, health in healths.items():
@@ -239,7 +239,7 @@ def test_a_group_has_charts_of_its_devices(
     group = factories.group(organization)
     device.group = group
     device.save()
-    totals.record_totals()
+    organization_totals.record_totals()
     page = browse(admin).open(f"/admin/devices/devicegroup/{group.pk}/change/")
     page.locator(".fleet-charts figure").first.wait_for()
     expect(page.locator(".fleet-charts h3").first).to_have_text("Availability")

@@ -5,7 +5,7 @@ from typing import Any
 from controller.accounts.models import Organization
 from controller.devices.models import Device
 from controller.firmware.models import Build, Category, DeviceSystem, Image
-from controller.firmware.rules import uploading
+from controller.firmware.rules import image_uploads
 from tests import factories
 from tests.firmware.images import image, metadata
 
@@ -20,7 +20,7 @@ def build(organization: Organization | None, version: str = "24.10.2") -> Build:
 def add_image(row: Build, *boards: str, **values: Any) -> Image:
     boards = boards or (BOARD,)
     name = f"{boards[0].replace(',', '_')}-sysupgrade.bin"
-    return uploading.add_image(row, name=name, parts=[image(metadata(*boards, **values))])
+    return image_uploads.add_image(row, name=name, parts=[image(metadata(*boards, **values))])
 
 
 def device(organization: Organization, board: str = BOARD, **values: Any) -> Device:

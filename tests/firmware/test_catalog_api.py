@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
 from controller.firmware.models import Image, Upgrade
-from controller.firmware.rules import storage
+from controller.firmware.rules import image_storage
 from tests import factories
 from tests.firmware.images import PAYLOAD, image, metadata, public_key, signed
 from tests.firmware.test_engine_images import BROKEN
@@ -146,7 +146,7 @@ def test_a_bad_upload_is_a_400_with_the_reason_and_leaves_nothing(
         "file": ["No file was submitted."]
     }
     assert not Image.objects.exists()
-    assert list(storage.folder().iterdir()) == []
+    assert list(image_storage.folder().iterdir()) == []
 
 
 def test_shared_firmware_is_read_by_all_and_written_by_superusers(
@@ -192,11 +192,11 @@ def test_images_of_open_upgrades_stay_and_files_go_with_the_last_image(
     assert client.delete(f"{API}/build/{build}/").status_code == 409
     Upgrade.objects.filter(pk=upgrade.pk).update(state="confirmed")
     assert client.delete(url).status_code == 204
-    old = time.time() - 2 * storage.SHORTEST_AGE
+    old = time.time() - 2 * image_storage.SHORTEST_AGE
     os.utime(row.path, (old, old))
-    assert storage.forget_files() == 0
+    assert image_storage.forget_files() == 0
     Image.objects.filter(pk=second["id"]).delete()
-    assert storage.forget_files() == 1
+    assert image_storage.forget_files() == 1
     assert Upgrade.objects.get().image_name == row.name
 
 

@@ -18,7 +18,7 @@ from controller.devices.models import Device
 from controller.firmware.drivers.asu import SCRIPT
 from controller.firmware.engine.asu import BuildOrder, check_order, parse_packages, read_answer
 from controller.firmware.models import Build, DeviceSystem, Image, ImageRequest
-from controller.firmware.rules import custom_images, history
+from controller.firmware.rules import custom_images, retention
 from tests import factories
 from tests.firmware import fleet
 from tests.firmware.test_upgrades import a_device
@@ -129,7 +129,7 @@ def test_a_request_is_given_up_in_the_end(
     ImageRequest.objects.update(created=timezone.now() - timedelta(hours=7))
     assert go_on(row, most=1).state == State.FAILED
     ImageRequest.objects.update(ended=timezone.now() - timedelta(days=4000))
-    assert history.forget() == 1
+    assert retention.forget() == 1
 
 
 def test_one_worker_at_a_time_goes_on_with_a_request(

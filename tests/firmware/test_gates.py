@@ -29,7 +29,13 @@ from controller.firmware.models import (
     TrustedKey,
     Upgrade,
 )
-from controller.firmware.rules import aftermath, policies, queue, rollouts, uploading
+from controller.firmware.rules import (
+    image_uploads,
+    policies,
+    post_upgrade_checks,
+    rollouts,
+    upgrade_queue,
+)
 from controller.firmware.rules.approvals import approve_rollout, approve_upgrade
 from controller.firmware.rules.upgrades import accept_host_key, cancel, replaced, start_upgrade
 from controller.monitoring.models import MonitoredDevice
@@ -115,7 +121,7 @@ def test_a_key_makes_stored_images_valid_and_its_end_unknown_again(
     organization: Organization,
 ) -> None:
     data = signed(image_bytes())
-    image = uploading.add_image(
+    image = image_uploads.add_image(
         fleet.build(organization), name="x-sysupgrade.bin", parts=[data]
     )
     assert image.signature == "unknown_key"
@@ -254,7 +260,7 @@ def test_a_second_person_approves_upgrades_and_rollouts(organization: Organizati
     device, image = fleet.device(organization), fleet.add_image(fleet.build(organization))
     row = start_upgrade(device, image, author=author)
     assert row.state == State.PROPOSED
-    assert queue.lease_due(LeaseHolder(UPGRADES)) == []
+    assert upgrade_queue.lease_due(LeaseHolder(UPGRADES)) == []
     assert "approval" in Notice.objects.get(object_id=str(row.pk)).kind
     with pytest.raises(NotPermitted, match="somebody else"):
         approve_upgrade(row, by=author)
@@ -343,7 +349,7 @@ def advanced(row: Upgrade) -> FirmwareRollout:
 def test_the_next_wave_waits_until_the_devices_were_online_and_well(confirmed: Upgrade) -> None:
     assert advanced(confirmed).wave == 0
     set_health(confirmed, "problem")
-    aftermath.judge_watched()
+    post_upgrade_checks.judge_watched()
     assert advanced(confirmed).wave == NEXT
     assert confirmed.is_well
     assert "as well as before" in confirmed.log
@@ -351,11 +357,11 @@ def test_the_next_wave_waits_until_the_devices_were_online_and_well(confirmed: U
 
 def test_a_device_that_came_online_late_is_watched_longer(confirmed: Upgrade) -> None:
     set_presence(confirmed, "online", timezone.now() - timedelta(minutes=1))
-    aftermath.judge_watched()
+    post_upgrade_checks.judge_watched()
     assert advanced(confirmed).wave == 0
     assert confirmed.is_well is None
     set_presence(confirmed, "online", timezone.now() - timedelta(minutes=6))
-    aftermath.judge_watched()
+    post_upgrade_checks.judge_watched()
     assert advanced(confirmed).wave == NEXT
 
 
@@ -383,7 +389,7 @@ def test_a_device_that_is_worse_than_before_halts_the_rollout(
     confirmed: Upgrade, make_worse: Any, words: str
 ) -> None:
     make_worse(confirmed)
-    aftermath.judge_watched()
+    post_upgrade_checks.judge_watched()
     rollout = advanced(confirmed)
     assert (rollout.state, confirmed.is_well) == ("halted", False)
     assert words in confirmed.reason
@@ -397,7 +403,7 @@ def test_what_was_bad_before_says_nothing_about_the_image(confirmed: Upgrade) ->
         had_config_error=True, health_before="critical"
     )
     set_health(confirmed, "critical")
-    aftermath.judge_watched()
+    post_upgrade_checks.judge_watched()
     assert advanced(confirmed).wave == NEXT
 
 
@@ -474,20 +480,20 @@ def test_two_neighbors_are_never_upgraded_together(
     )
     rows = [start_upgrade(device, image) for device in (first, second, alone)]
     holder: LeaseHolder[Upgrade] = LeaseHolder(UPGRADES)
-    taken = queue.lease_due(holder)
+    taken = upgrade_queue.lease_due(holder)
     assert {row.device for row in taken} == {first, alone}
-    assert not queue.is_work_due()
+    assert not upgrade_queue.is_work_due()
     Upgrade.objects.filter(pk=rows[0].pk).update(
         state=State.AWAY, sent=timezone.now(), leased_until=None,
         not_before=timezone.now() + timedelta(hours=1),
     )  # fmt: skip
-    assert queue.lease_due(holder) == [], "its neighbor is away"
+    assert upgrade_queue.lease_due(holder) == [], "its neighbor is away"
     settings.MUSTER_FIRMWARE_PER_SITE = 2
-    assert [row.device for row in queue.lease_due(holder)] == [second]
+    assert [row.device for row in upgrade_queue.lease_due(holder)] == [second]
     settings.MUSTER_FIRMWARE_PER_SITE = 1
     Upgrade.objects.all().update(leased_until=None, lease_holder=None)
     Upgrade.objects.filter(pk=rows[0].pk).update(state=State.UNKNOWN)
-    assert second in {row.device for row in queue.lease_due(holder)}, (
+    assert second in {row.device for row in upgrade_queue.lease_due(holder)}, (
         "nobody waits for a lost one"
     )
 
@@ -498,9 +504,9 @@ def test_transfers_are_limited_in_all(organization: Organization, settings: Any)
     for _ in range(3):
         start_upgrade(fleet.device(organization), image)
     holder: LeaseHolder[Upgrade] = LeaseHolder(UPGRADES)
-    assert len(queue.lease_due(holder)) == 2
-    assert queue.lease_due(holder) == []
-    assert not queue.is_work_due()
+    assert len(upgrade_queue.lease_due(holder)) == 2
+    assert upgrade_queue.lease_due(holder) == []
+    assert not upgrade_queue.is_work_due()
 
 
 def test_a_paused_rollout_is_no_work(organization: Organization) -> None:
@@ -508,6 +514,6 @@ def test_a_paused_rollout_is_no_work(organization: Organization) -> None:
     fleet.add_image(build)
     fleet.device(organization)
     row = rollouts.start(rollouts.create_rollout(build, upgrade_all=True))
-    assert queue.is_work_due()
+    assert upgrade_queue.is_work_due()
     rollouts.pause(row)
-    assert not queue.is_work_due()
+    assert not upgrade_queue.is_work_due()

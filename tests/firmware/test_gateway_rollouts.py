@@ -13,7 +13,7 @@ from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict, Refused
 from controller.firmware.engine.vendors import VENDORS
 from controller.firmware.models import GatewayRollout, GatewayUpgrade
-from controller.firmware.rules import gateway_rollouts, history
+from controller.firmware.rules import gateway_rollouts, retention
 from networks.gateways.models import Change, Gateway
 from networks.gateways.rules.approvals import approve
 from tests import factories
@@ -179,5 +179,5 @@ def test_pages_lead_from_the_form_to_the_changes(
     client.post(f"{page}/move/", {"verb": "stop"})
     GatewayUpgrade.objects.update(state=Of.FAILED)
     GatewayRollout.objects.update(ended=timezone.now() - timedelta(days=4000))
-    assert history.forget() > 0
+    assert retention.forget() > 0
     assert not GatewayRollout.objects.exists()

@@ -17,7 +17,7 @@ from controller.accounts.models import Organization
 from controller.base.errors import Conflict
 from controller.connections.drivers.contract import HostKey, Result
 from controller.firmware.models import Upgrade
-from controller.firmware.rules.packages import start_update
+from controller.firmware.rules.package_upgrades import start_update
 from controller.firmware.rules.upgrades import cancel
 from tests import factories
 from tests.firmware.simulated import Killed, SimulatedDevice

@@ -20,9 +20,9 @@ from controller.firmware.engine.apt import (
     parse_plan,
 )
 from controller.firmware.models import UPGRADES, FirmwarePolicy, FirmwareRollout, Upgrade
-from controller.firmware.rules import packages, queue, rollouts
+from controller.firmware.rules import package_upgrades, rollouts, upgrade_queue
 from controller.firmware.rules.approvals import approve_upgrade
-from controller.firmware.rules.events import events_of
+from controller.firmware.rules.chart_events import events_of
 from controller.firmware.rules.upgrades import cancel, retry
 from tests import factories
 from tests.firmware import fleet
@@ -56,7 +56,7 @@ def a_host(organization: Organization, host: DebianHost, **values: Any) -> Devic
 
 
 def begin(device: Device, which: str = "security", **values: Any) -> Upgrade:
-    return run(packages.start_update(device, which, **values))
+    return run(package_upgrades.start_update(device, which, **values))
 
 
 def test_a_host_gets_its_security_updates_and_proves_it(
@@ -152,10 +152,10 @@ def test_an_installation_goes_on_without_its_connection_and_its_worker(
 def test_a_worker_that_dies_before_the_installation_leaves_nothing(
     device: Device, host: DebianHost
 ) -> None:
-    upgrade = packages.start_update(device, "security")
-    assert queue.lease_due(LeaseHolder(UPGRADES))
+    upgrade = package_upgrades.start_update(device, "security")
+    assert upgrade_queue.lease_due(LeaseHolder(UPGRADES))
     Upgrade.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    queue.reconcile()
+    upgrade_queue.reconcile()
     upgrade.refresh_from_db()
     assert (upgrade.state, upgrade.sent) == (State.QUEUED, None)
     assert run_to_end(upgrade).state == State.CONFIRMED
@@ -220,20 +220,20 @@ def test_a_restart_that_does_not_come_back_is_unknown(device: Device, host: Debi
 def test_it_is_cancelled_approved_and_refused_as_every_upgrade(
     organization: Organization, device: Device, host: DebianHost
 ) -> None:
-    upgrade = packages.start_update(device, "all")
+    upgrade = package_upgrades.start_update(device, "all")
     with pytest.raises(Conflict):
-        packages.start_update(device, "all")
+        package_upgrades.start_update(device, "all")
     assert cancel(upgrade).state == State.CANCELLED
     author = factories.user(organization, "admin")
     FirmwarePolicy.objects.create(organization=organization, needs_approval=True)
-    proposed = packages.start_update(device, "security", author=author)
+    proposed = package_upgrades.start_update(device, "security", author=author)
     assert run(proposed).state == State.PROPOSED
     approve_upgrade(proposed, by=factories.user(organization, "admin"))
     assert run_to_end(proposed).state == State.CONFIRMED
     with pytest.raises(Refused, match="files are pushed over SSH"):
-        packages.start_update(fleet.device(organization), "all")
+        package_upgrades.start_update(fleet.device(organization), "all")
     with pytest.raises(Refused, match="Either security or all"):
-        packages.start_update(device, "some")
+        package_upgrades.start_update(device, "some")
 
 
 def test_hosts_are_updated_in_waves(

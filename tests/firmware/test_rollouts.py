@@ -10,9 +10,9 @@ from controller.accounts.models import Organization, User
 from controller.base.errors import Conflict
 from controller.base.leases import LeaseHolder
 from controller.firmware.models import UPGRADES, Build, FirmwareRollout, Upgrade
-from controller.firmware.rules import history, queue, rollouts
+from controller.firmware.rules import retention, rollouts, upgrade_queue
+from controller.firmware.rules.upgrade_worker import closed_until
 from controller.firmware.rules.upgrades import CLOSED, start_upgrade
-from controller.firmware.rules.worker import closed_until
 from controller.notifications.models import Notice
 from tests import factories
 from tests.firmware import fleet
@@ -133,11 +133,11 @@ def test_a_paused_rollout_starts_no_device(organization: Organization, build: Bu
     row = started(build)
     rollouts.pause(row)
     holder: LeaseHolder[Upgrade] = LeaseHolder(UPGRADES)
-    assert queue.lease_due(holder) == []
+    assert upgrade_queue.lease_due(holder) == []
     with pytest.raises(Conflict, match="under way"):
         rollouts.discard(FirmwareRollout.objects.get())
     rollouts.resume(row)
-    assert len(queue.lease_due(holder)) == 1
+    assert len(upgrade_queue.lease_due(holder)) == 1
     with pytest.raises(Conflict, match="not paused"):
         rollouts.resume(row)
     rollouts.stop(row)
@@ -183,13 +183,13 @@ def test_old_history_is_forgotten_and_what_is_open_stays(
     long_ago = timezone.now() - timedelta(days=settings.MUSTER_FIRMWARE_HISTORY_DAYS + 1)
     Upgrade.objects.update(ended=long_ago)
     FirmwareRollout.objects.update(ended=long_ago)
-    assert history.forget() == 1
+    assert retention.forget() == 1
     assert (count("waiting"), FirmwareRollout.objects.count()) == (1, 1)
     Upgrade.objects.update(state="failed")
     settings.MUSTER_FIRMWARE_HISTORY_DAYS = 0
-    assert history.forget() == 0
+    assert retention.forget() == 0
     settings.MUSTER_FIRMWARE_HISTORY_DAYS = 1
-    assert history.forget() == 2
+    assert retention.forget() == 2
     assert not FirmwareRollout.objects.exists()
 
 

@@ -11,7 +11,7 @@ from django.db import connection, connections, transaction
 from controller.accounts.models import Organization, Site
 from controller.base.leases import LeaseHolder
 from controller.firmware.models import UPGRADES, Upgrade
-from controller.firmware.rules import queue
+from controller.firmware.rules import upgrade_queue
 from controller.firmware.rules.upgrades import start_upgrade
 from tests.firmware import fleet
 
@@ -33,13 +33,13 @@ def closed_connections() -> Iterator[None]:
 
 def lease() -> int:
     with closed_connections():
-        return len(queue.lease_due(LeaseHolder(UPGRADES)))
+        return len(upgrade_queue.lease_due(LeaseHolder(UPGRADES)))
 
 
 def hold(leased: threading.Event, released: threading.Event) -> int:
     """Lease what is due, and leave the transaction open until it is released."""
     with closed_connections(), transaction.atomic():
-        count = len(queue.lease_due(LeaseHolder(UPGRADES)))
+        count = len(upgrade_queue.lease_due(LeaseHolder(UPGRADES)))
         leased.set()
         assert released.wait(SECONDS)
         return count

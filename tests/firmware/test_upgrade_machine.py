@@ -21,9 +21,9 @@ from controller.base.errors import Conflict, OutcomeUnknown
 from controller.connections.drivers.contract import HostKey, Result
 from controller.connections.rules import usable_connections
 from controller.firmware.models import Image, Upgrade
-from controller.firmware.rules import queue
+from controller.firmware.rules import upgrade_queue
+from controller.firmware.rules.upgrade_worker import Turn
 from controller.firmware.rules.upgrades import cancel, start_upgrade
-from controller.firmware.rules.worker import Turn
 from tests.firmware import fleet
 from tests.firmware.simulated import Killed, SimulatedDevice
 
@@ -120,7 +120,7 @@ class SimulatedShell:
 async def turn(router: SimulatedRouter) -> None:
     """Do what is due with a worker that may be killed."""
     worker = Turn(router.connect)
-    for row in await sync_to_async(queue.lease_due)(worker.holder):
+    for row in await sync_to_async(upgrade_queue.lease_due)(worker.holder):
         ways = await sync_to_async(usable_connections)([row.device_id])
         await worker.serve(row, ways[row.device_id])
 
@@ -149,7 +149,7 @@ def expire() -> None:
     Upgrade.objects.filter(leased_until__isnull=False).update(
         leased_until=timezone.now() - timedelta(seconds=1)
     )
-    queue.reconcile()
+    upgrade_queue.reconcile()
     Upgrade.objects.update(not_before=timezone.now())
 
 

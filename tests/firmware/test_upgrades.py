@@ -23,7 +23,7 @@ from controller.firmware.models import (
     Image,
     Upgrade,
 )
-from controller.firmware.rules import queue, systems, uploading, worker
+from controller.firmware.rules import image_uploads, system_facts, upgrade_queue, upgrade_worker
 from controller.firmware.rules.upgrades import (
     assign_image,
     cancel,
@@ -64,7 +64,7 @@ def a_device(organization: Organization, router: Router) -> Device:
 def an_image(organization: Organization, data: bytes | None = None, **values: Any) -> Image:
     category, _ = Category.objects.get_or_create(organization=organization, name="all")
     build = Build.objects.create(category=category, version=str(Build.objects.count()))
-    return uploading.add_image(
+    return image_uploads.add_image(
         build, name="x-sysupgrade.bin", parts=[data or image_bytes(metadata(**values))]
     )
 
@@ -72,7 +72,7 @@ def an_image(organization: Organization, data: bytes | None = None, **values: An
 def run(upgrade: Upgrade) -> Upgrade:
     """Do what is due now, as if all pauses were over."""
     Upgrade.objects.filter(pk=upgrade.pk).update(not_before=timezone.now())
-    worker.run_upgrades()
+    upgrade_worker.run_upgrades()
     upgrade.refresh_from_db()
     return upgrade
 
@@ -268,7 +268,7 @@ def test_an_image_that_arrives_damaged_is_sent_again(
 def test_resetting_settings_pushes_the_configuration_again_once_the_new_key_is_accepted(
     organization: Organization, device: Device, router: Router
 ) -> None:
-    systems.read_systems([device.pk])
+    system_facts.read_systems([device.pk])
     upgrade = run(start_upgrade(device, an_image(organization), options={"n": True}))
     assert upgrade.state == State.AWAY, upgrade.log
     run(upgrade)
@@ -311,7 +311,7 @@ def test_a_device_that_is_away_waits_with_growing_pauses_and_goes_on_when_it_is_
     router.start()
     device.presence.state, device.presence.since = "online", timezone.now()
     device.presence.save()
-    queue.reconcile()
+    upgrade_queue.reconcile()
     upgrade.refresh_from_db()
     assert upgrade.not_before <= timezone.now()
     assert run_to_end(upgrade).state == State.CONFIRMED, upgrade.log
@@ -322,7 +322,7 @@ def test_a_cancelled_upgrade_is_not_flashed_even_by_the_worker_that_has_it(
 ) -> None:
     upgrade = start_upgrade(device, an_image(organization))
     holder: LeaseHolder[Upgrade] = LeaseHolder(UPGRADES)
-    (leased,) = queue.lease_due(holder)
+    (leased,) = upgrade_queue.lease_due(holder)
     assert cancel(upgrade).state == State.CANCELLED
     assert holder.mark_sent(leased.pk) == 0
     assert run(upgrade).state == State.CANCELLED

@@ -24,7 +24,7 @@ from controller.base.errors import Refused
 from controller.monitoring.drivers import icmp
 from controller.monitoring.engine import active as engine
 from controller.monitoring.models import Check, CheckRun, Condition, MonitoredDevice, Sample
-from controller.monitoring.rules import active, checks
+from controller.monitoring.rules import active_checks, device_polling
 from controller.monitoring.rules.health import judge_all
 from tests import factories
 from tests.fleet.namespaces import cable, entered, give_address, make_space, tried, why_not
@@ -73,7 +73,7 @@ def served(server: socketserver.BaseServer) -> Iterator[int]:
 
 
 def check_of(organization: Organization, kind: str, **parameters: Any) -> Check:
-    return active.create_check(
+    return active_checks.create_check(
         organization=organization, name=f"{kind} check", kind=kind, parameters=parameters,
         seconds=300,
     )  # fmt: skip
@@ -99,7 +99,7 @@ def test_pages_are_checked(
     device = factories.device(organization, management_ip="127.0.0.1")
     with served(ThreadingHTTPServer(("127.0.0.1", 0), Page)) as port:
         check_of(organization, "http", port=port, **parameters)
-        assert active.run_due() == 1
+        assert active_checks.run_due() == 1
     run = CheckRun.objects.get()
     assert (run.reason, run.is_good) == (reason, not reason)
     assert newest(device)["check http check"] == float(not reason)
@@ -122,7 +122,7 @@ def test_names_are_checked(
     factories.device(organization, management_ip="127.0.0.1")
     with served(socketserver.UDPServer(("127.0.0.1", 0), Names)) as port:
         check_of(organization, "dns", port=port, **parameters)
-        assert active.run_due() == 1
+        assert active_checks.run_due() == 1
     assert CheckRun.objects.get().reason == reason
 
 
@@ -132,7 +132,7 @@ def test_ports_and_ssh_servers_are_checked(organization: Organization, tmp_path:
     with SshDevice(tmp_path) as ssh, closed_ports(1) as (closed,):
         check_of(organization, "ssh", port=ssh.port)
         check_of(organization, "tcp", port=closed)
-        assert active.run_due() == 2
+        assert active_checks.run_due() == 2
     good, bad = CheckRun.objects.order_by("-is_good")
     assert (good.parent.kind, good.is_good, good.reason) == ("ssh", True, "")
     assert (bad.parent.kind, bad.is_good) == ("tcp", False)
@@ -150,7 +150,7 @@ def test_a_failing_check_makes_a_problem_and_its_name_is_told(
     device = factories.device(organization, management_ip="127.0.0.1")
     with closed_ports(1) as (closed,):
         check_of(organization, "tcp", port=closed)
-        active.run_due()
+        active_checks.run_due()
     start = timezone.now()
     judge_all(start)
     judge_all(start + timedelta(minutes=11))
@@ -170,10 +170,10 @@ def test_checks_and_pings_do_not_wipe_each_other_out(
     device = factories.device(organization, management_ip="127.0.0.1")
     with served(ThreadingHTTPServer(("127.0.0.1", 0), Page)) as port:
         check_of(organization, "http", port=port)
-        active.run_due()
+        active_checks.run_due()
     if icmp.way() != "none":
         settings.MUSTER_PING_SECONDS = 300
-        checks.ping_due()
+        device_polling.ping_due()
         assert newest(device)["reachable"] == 1
     assert newest(device)["check http check"] == 1
 
@@ -184,21 +184,21 @@ def test_a_check_follows_its_group_and_runs_when_it_is_due(organization: Organiz
     inside = factories.device(organization, management_ip="127.0.0.1", group=group)
     factories.device(organization, management_ip="127.0.0.2")
     with served(ThreadingHTTPServer(("127.0.0.1", 0), Page)) as port:
-        row = active.create_check(
+        row = active_checks.create_check(
             organization=organization, group=group, name="web", kind="http",
             parameters={"port": port}, seconds=300,
         )  # fmt: skip
-        assert (active.run_due(), active.run_due()) == (1, 0)
+        assert (active_checks.run_due(), active_checks.run_due()) == (1, 0)
         assert CheckRun.objects.get().monitored.device == inside
         # On demand it runs at once.
-        assert active.run_now(row) == 1
-        assert active.run_due() == 1
+        assert active_checks.run_now(row) == 1
+        assert active_checks.run_due() == 1
     inside.group = None
     inside.save()
-    active.run_due()
+    active_checks.run_due()
     assert not CheckRun.objects.exists()
     with pytest.raises(Refused):
-        active.run_now(row)
+        active_checks.run_now(row)
 
 
 @pytest.mark.parametrize(
@@ -255,14 +255,14 @@ def test_bandwidth_is_measured_on_the_device_over_ssh(
                         "key": ssh.client_key_path.read_text()},
             ),
         )  # fmt: skip
-        row = active.create_check(
+        row = active_checks.create_check(
             organization=organization, name="to HQ", kind="iperf3", seconds=0,
             parameters={"server": "127.0.0.1", "port": port, "seconds": 1},
         )  # fmt: skip
         # Without a schedule it waits until somebody asks for it.
-        assert active.test_bandwidth_due() == 0
-        active.run_now(row)
-        assert active.test_bandwidth_due() == 1
+        assert active_checks.test_bandwidth_due() == 0
+        active_checks.run_now(row)
+        assert active_checks.test_bandwidth_due() == 1
     run = CheckRun.objects.get()
     assert (run.is_good, run.reason, run.next_run) == (True, "", None)
     found = newest(device)
@@ -276,14 +276,14 @@ def test_tests_against_one_server_run_one_at_a_time(organization: Organization) 
     for at in range(3):
         factories.device(organization, management_ip=f"127.0.0.{10 + at}")
     row = check_of(organization, "iperf3", server="hq.example")
-    active.spread([row])
-    leased = active.lease(active.Q(parent=row), 10, by_server=True)
+    active_checks.spread([row])
+    leased = active_checks.lease(active_checks.Q(parent=row), 10, by_server=True)
     assert len(leased) == 1
     # The test is running: no other one begins.
-    assert active.lease(active.Q(parent=row), 10, by_server=True) == []
+    assert active_checks.lease(active_checks.Q(parent=row), 10, by_server=True) == []
     # Its worker died: after its lease the next one may.
     CheckRun.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    assert len(active.lease(active.Q(parent=row), 10, by_server=True)) == 1
+    assert len(active_checks.lease(active_checks.Q(parent=row), 10, by_server=True)) == 1
 
 
 @pytest.fixture

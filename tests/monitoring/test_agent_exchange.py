@@ -11,7 +11,7 @@ from django.utils import timezone
 from controller.devices.models import Device
 from controller.monitoring.engine.vectors import known
 from controller.monitoring.models import LatestSample, Sample, Snapshot
-from controller.monitoring.rules.snapshots import snapshots_of
+from controller.monitoring.rules.latest_reports import snapshots_of
 from tests import factories
 from tests.fleet.monitoring_agent import MonitoringAgent
 from tests.fleet.ports import closed_ports

@@ -17,7 +17,12 @@ from controller.base.errors import Unreachable
 from controller.devices.models import Device
 from controller.monitoring.engine import buckets, remote_write
 from controller.monitoring.models import LatestSample, Sample
-from controller.monitoring.rules import archive, history, reports, totals
+from controller.monitoring.rules import (
+    organization_totals,
+    reports,
+    sample_archive,
+    sample_history,
+)
 from tests import factories
 from tests.fleet.ports import free_port
 from tests.monitoring.test_ingest import body, time_of
@@ -92,7 +97,9 @@ def measure(device: Device, now: int) -> int:
 def read(device: Device, start: int, step: int = 1200) -> Any:
     latest = LatestSample.objects.get(monitored__device=device)
     range_ = buckets.cut(start, start + 7200, step)
-    return history.read(latest.monitored_id, latest.layout, ["cpu", "rx_bytes wan"], range_)
+    return sample_history.read(
+        latest.monitored_id, latest.layout, ["cpu", "rx_bytes wan"], range_
+    )
 
 
 def eventually(find: Any, wanted: Any) -> None:
@@ -106,10 +113,10 @@ def eventually(find: Any, wanted: Any) -> None:
 @pytest.mark.django_db
 def test_a_chart_is_the_same_from_the_store(device: Device, store: Any, settings: Any) -> None:
     url, settings.MUSTER_METRICS_URL = settings.MUSTER_METRICS_URL, ""
-    start = measure(device, history.now_seconds())
+    start = measure(device, sample_history.now_seconds())
     before = read(device, start)
     settings.MUSTER_METRICS_URL = url
-    assert history.seal() == 24
+    assert sample_history.seal() == 24
     assert not Sample.objects.exists()
     eventually(lambda: read(device, start)["cpu"].count, before["cpu"].count)
     for key, points in read(device, start).items():
@@ -117,22 +124,22 @@ def test_a_chart_is_the_same_from_the_store(device: Device, store: Any, settings
         for one in ("mean", "low", "high"):
             assert getattr(points, one) == pytest.approx(getattr(before[key], one), rel=1e-5)
     # Sealing again moves nothing, and what was sent twice is kept once.
-    assert history.seal() == 0
+    assert sample_history.seal() == 0
 
 
 @pytest.mark.django_db
 def test_totals_of_organizations_are_kept_there_too(device: Device, store: Any) -> None:
-    measure(device, history.now_seconds())
-    totals.record_totals()
-    history.seal()
+    measure(device, sample_history.now_seconds())
+    organization_totals.record_totals()
+    sample_history.seal()
     assert not Sample.objects.exists()
 
 
 @pytest.mark.django_db
 def test_while_the_store_is_away_nothing_is_lost(device: Device, settings: Any) -> None:
     settings.MUSTER_METRICS_URL = f"http://127.0.0.1:{free_port()}/api/v1/write"
-    start = measure(device, history.now_seconds())
-    assert history.seal() == 0
+    start = measure(device, sample_history.now_seconds())
+    assert sample_history.seal() == 0
     assert Sample.objects.count() == 24
     with pytest.raises(Unreachable, match="does not answer"):
         read(device, start)
@@ -140,7 +147,7 @@ def test_while_the_store_is_away_nothing_is_lost(device: Device, settings: Any) 
 
 def test_addresses_of_queries_follow_from_those_of_writes() -> None:
     found = {
-        url: archive.Prometheus(url).query_url
+        url: sample_archive.Prometheus(url).query_url
         for url in ("http://a:1/api/v1/write", "https://b/x/api/v1/push")
     }
     assert found == {

@@ -14,7 +14,7 @@ from controller.monitoring.engine import linux, netjson
 from controller.monitoring.engine.metrics import split_key
 from controller.monitoring.engine.vectors import known
 from controller.monitoring.models import LatestSample, MonitoredDevice, Snapshot
-from controller.monitoring.rules import checks
+from controller.monitoring.rules import device_polling
 from tests import factories
 from tests.fleet.ssh import SshDevice
 
@@ -50,11 +50,11 @@ def test_a_device_is_pinged_when_its_turn_comes(
     settings.MUSTER_PING_SECONDS = 300
     device = factories.device(organization, management_ip="127.0.0.77")
     factories.device(organization)
-    assert checks.ping_due() == 1
+    assert device_polling.ping_due() == 1
     found = newest(device)
     assert (found["reachable"], found["loss"]) == (1, 0)
     assert found["rtt_min"] <= found["rtt"] <= found["rtt_max"]
-    assert checks.ping_due() == 0
+    assert device_polling.ping_due() == 0
     row = MonitoredDevice.objects.get(device=device)
     assert timezone.now() < row.next_check <= timezone.now() + timedelta(seconds=301)
 
@@ -65,16 +65,16 @@ def test_no_pings_are_sent_where_they_are_turned_off(
 ) -> None:
     settings.MUSTER_PING_SECONDS = settings.MUSTER_PULL_SECONDS = 0
     factories.device(organization, management_ip="127.0.0.77")
-    assert (checks.ping_due(), checks.pull_due()) == (0, 0)
+    assert (device_polling.ping_due(), device_polling.pull_due()) == (0, 0)
     assert not MonitoredDevice.objects.exists()
 
 
 def test_turns_are_spread_over_the_period() -> None:
     now = datetime(2025, 11, 30, tzinfo=UTC)
-    turns = {checks.next_turn(number, now, 300) for number in range(300)}
+    turns = {device_polling.next_turn(number, now, 300) for number in range(300)}
     assert len(turns) == 300
     assert max(turns) - now <= timedelta(seconds=300)
-    again = {checks.next_turn(number, max(turns), 300) for number in range(300)}
+    again = {device_polling.next_turn(number, max(turns), 300) for number in range(300)}
     assert min(again) > max(turns)
 
 
@@ -90,8 +90,8 @@ def test_a_device_without_agent_is_measured_over_ssh(
                     "key": ssh.client_key_path.read_text()},
         )  # fmt: skip
         connection = factories.connection(device, credentials)
-        checks.add_addressed()
-        assert checks.pull_due() == 1
+        device_polling.add_addressed()
+        assert device_polling.pull_due() == 1
         found = newest(device)
         assert {"cpu", "memory", "uptime"} <= found.keys()
         assert 0 < found["memory"] < 100
@@ -99,8 +99,8 @@ def test_a_device_without_agent_is_measured_over_ssh(
         connection.refresh_from_db()
         assert connection.is_working
         # It told by itself what it measures, so it is not asked.
-        LatestSample.objects.update(arrived=checks.now_seconds() - 1)
-        assert checks.silent([device.pk]) == []
+        LatestSample.objects.update(arrived=device_polling.now_seconds() - 1)
+        assert device_polling.silent([device.pk]) == []
 
 
 @pytest.mark.django_db
@@ -112,7 +112,7 @@ def test_a_device_that_cannot_be_asked_costs_nobody_else(organization: Organizat
             organization, params={"username": "x", "password": "y", "port": 9}
         ),
     )
-    assert checks.pull([device.pk]) == 0
+    assert device_polling.pull([device.pk]) == 0
     assert not LatestSample.objects.exists()
 
 

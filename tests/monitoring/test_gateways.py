@@ -9,7 +9,7 @@ from controller.base.errors import Refused
 from controller.devices.models import Device
 from controller.monitoring.engine import netjson
 from controller.monitoring.models import MonitoredGateway, Sample
-from controller.monitoring.rules import gateways
+from controller.monitoring.rules import gateway_measurements
 from networks.gateways.drivers import DRIVERS
 from networks.gateways.drivers.contract import Endpoint
 from networks.gateways.engine import measurements
@@ -79,12 +79,12 @@ def test_a_gateway_is_measured_as_the_device_that_it_is(organization: Organizati
     with serving(started("mikrotik")) as device:
         gateway = row_of(organization, device, "mikrotik")
         router = factories.device(organization, mac_address=MAC)
-        assert gateways.pull_due() == 1
+        assert gateway_measurements.pull_due() == 1
         row = MonitoredGateway.objects.get(gateway=gateway)
         assert (row.device, row.reason, row.device_is_found) == (router, "", True)
         assert newest(router)["memory"] == 30
         # Not due again.
-        assert gateways.pull_due() == 0
+        assert gateway_measurements.pull_due() == 0
     assert Sample.objects.count() == 1
 
 
@@ -95,7 +95,7 @@ def test_devices_of_a_controller_are_measured_too(organization: Organization) ->
         row_of(organization, device, "unifi")
         point = factories.device(organization, mac_address="02:00:00:00:00:02")
         off = factories.device(organization, mac_address="02:00:00:00:00:03")
-        gateways.pull_due()
+        gateway_measurements.pull_due()
     assert (newest(point)["memory"], newest(point)["uptime"]) == (60, 5000)
     assert newest(point)["wifi_clients"] == 7
     for untold in (off, stranger):
@@ -108,15 +108,15 @@ def test_a_gateway_that_is_no_device_can_be_added(
 ) -> None:
     with serving(started("opnsense")) as device:
         gateway = row_of(organization, device, "opnsense")
-        gateways.pull_due()
+        gateway_measurements.pull_due()
         row = MonitoredGateway.objects.get(gateway=gateway)
-        assert (row.device, row.reason) == (None, gateways.NOT_IN_INVENTORY)
-        made = gateways.add_to_inventory(row)
+        assert (row.device, row.reason) == (None, gateway_measurements.NOT_IN_INVENTORY)
+        made = gateway_measurements.add_to_inventory(row)
         assert (made.mac_address, made.kind) == (MAC.upper(), Device.Kind.FIREWALL)
-        assert gateways.pull_due() == 1
+        assert gateway_measurements.pull_due() == 1
     assert newest(made)["disk"] == 25
     with pytest.raises(Refused, match="already"):
-        gateways.add_to_inventory(MonitoredGateway.objects.get(gateway=gateway))
+        gateway_measurements.add_to_inventory(MonitoredGateway.objects.get(gateway=gateway))
 
 
 @pytest.mark.django_db
@@ -127,7 +127,7 @@ def test_a_gateway_that_is_away_says_why_and_costs_no_other(organization: Organi
     with serving(started("pfsense")) as device:
         row_of(organization, device, "pfsense")
         router = factories.device(organization, mac_address=MAC)
-        assert gateways.pull_due() == 1
+        assert gateway_measurements.pull_due() == 1
     assert MonitoredGateway.objects.get(gateway=away).reason == "The gateway cannot be reached."
     assert newest(router)["cpu"] == 12.5
 
@@ -137,11 +137,11 @@ def test_a_device_of_another_organization_is_not_chosen(organization: Organizati
     with serving(started("mikrotik")) as device:
         gateway = row_of(organization, device, "mikrotik")
         stranger = factories.device(factories.organization(), mac_address=MAC)
-        gateways.pull_due()
+        gateway_measurements.pull_due()
     row = MonitoredGateway.objects.get(gateway=gateway)
     assert row.device is None
     with pytest.raises(Refused):
-        gateways.choose_device(row, device=stranger)
+        gateway_measurements.choose_device(row, device=stranger)
 
 
 @pytest.mark.parametrize(

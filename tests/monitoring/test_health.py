@@ -12,7 +12,7 @@ from controller.devices.models import Device
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Condition, MonitoredDevice, Sample, Silence
-from controller.monitoring.rules import reports, thresholds
+from controller.monitoring.rules import limits, reports
 from controller.monitoring.rules.health import judge_all
 from controller.monitoring.rules.ingest import Arrival, ingest
 from controller.monitoring.rules.reports import Posted
@@ -248,18 +248,16 @@ def test_the_nearest_limit_is_in_force(device: Device, clock: Clock) -> None:
     device.group = group
     device.save()
     values = {"metric": "cpu", "operator": "above", "minutes": 0}
-    thresholds.create_threshold(organization=None, value=10, **values)
-    thresholds.create_threshold(organization=device.organization, value=5, **values)
-    assert thresholds.limits_of(device)[Metric.CPU].value == 5
-    thresholds.create_threshold(
-        organization=device.organization, group=group, value=500, **values
-    )
-    found = thresholds.limits_of(device)[Metric.CPU]
+    limits.create_threshold(organization=None, value=10, **values)
+    limits.create_threshold(organization=device.organization, value=5, **values)
+    assert limits.limits_of(device)[Metric.CPU].value == 5
+    limits.create_threshold(organization=device.organization, group=group, value=500, **values)
+    found = limits.limits_of(device)[Metric.CPU]
     assert (found.value, found.source) == (500, f"group {group.name}")
     clock.report(device, load=[3])
     judge_all()
     assert not Condition.objects.exists()
-    thresholds.create_threshold(
+    limits.create_threshold(
         organization=device.organization, device=device, value=200, **values
     )
     judge_all()
@@ -272,7 +270,7 @@ def test_a_limit_that_is_turned_off_ends_its_condition(device: Device, clock: Cl
     clock.report(device, load=[3])
     judge_all()
     assert Condition.objects.count() == 1
-    thresholds.create_threshold(
+    limits.create_threshold(
         organization=device.organization, metric="cpu", value=90, enabled=False
     )
     judge_all()

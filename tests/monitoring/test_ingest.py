@@ -20,7 +20,7 @@ from controller.monitoring.models import (
     Snapshot,
     WifiSession,
 )
-from controller.monitoring.rules import history, reports, wifi
+from controller.monitoring.rules import reports, sample_history, wifi_sessions
 from controller.monitoring.rules.reports import Answer, Posted
 from tests import factories
 from tests.monitoring.test_engine_reports import payload
@@ -225,16 +225,16 @@ def test_sessions_of_a_silent_access_point_end_when_it_was_last_heard(
 ) -> None:
     post(device, body(**clients(ANA)), NOON)
     time_machine.move_to(NOON + 900)
-    assert wifi.close_silent() == 0
+    assert wifi_sessions.close_silent() == 0
     time_machine.move_to(NOON + 1500)
-    assert wifi.close_silent() == 1
+    assert wifi_sessions.close_silent() == 1
     assert WifiSession.objects.get().stop_time == datetime.fromtimestamp(NOON, UTC)
 
 
 # --- history
 def read(device: Device, series: str, range_: buckets.Buckets) -> Any:
     latest = LatestSample.objects.get(monitored__device=device)
-    return history.read(latest.monitored_id, latest.layout, [series], range_)[series]
+    return sample_history.read(latest.monitored_id, latest.layout, [series], range_)[series]
 
 
 def numbers(some: list[float | None]) -> list[float]:
@@ -250,7 +250,7 @@ def test_a_chart_is_the_same_before_and_after_sealing(
     range_ = buckets.cut(NOON - 12 * 3600, NOON + 3 * DAY, 4 * 3600)
     before = {name: read(device, name, range_) for name in ("cpu", "rx_bytes wan")}
     assert sum(filter(None, before["rx_bytes wan"].sums())) == 2 * DAY - 1800
-    assert history.seal() == 3
+    assert sample_history.seal() == 3
     assert not Sample.objects.exists()
     assert Block.objects.count() == 3 + 1 + 1
     for name, points in before.items():
@@ -263,9 +263,9 @@ def test_a_chart_is_the_same_before_and_after_sealing(
 def test_a_late_sample_joins_the_day_that_was_sealed(device: Device, time_machine: Any) -> None:
     time_machine.move_to(NOON + 2 * DAY)
     post(device, body(load=0.2), NOON)
-    history.seal()
+    sample_history.seal()
     post(device, body(load=0.4), NOON + 60)
-    history.seal()
+    sample_history.seal()
     day = buckets.cut(NOON - 12 * 3600, NOON + 12 * 3600, DAY)
     points = read(device, "cpu", day)
     assert (points.count, points.mean) == ([2], [pytest.approx(30)])
@@ -278,16 +278,16 @@ def test_what_is_older_than_it_is_kept_goes_and_the_coarser_stays(
     time_machine.move_to(NOON + 60)
     post(device, body(load=0.2), NOON)
     time_machine.move_to(NOON + 100 * DAY)
-    history.seal()
-    history.forget()
+    sample_history.seal()
+    sample_history.forget()
     assert set(Block.objects.values_list("resolution", flat=True)) == {3600, DAY}
     time_machine.move_to(NOON + 600 * DAY)
-    history.forget()
+    sample_history.forget()
     assert set(Block.objects.values_list("resolution", flat=True)) == {DAY}
 
 
 def test_a_deleted_device_leaves_no_samples(device: Device) -> None:
     post(device, body())
     MonitoredDevice.objects.all().delete()
-    history.forget()
+    sample_history.forget()
     assert not Sample.objects.exists()

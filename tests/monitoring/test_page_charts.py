@@ -12,7 +12,7 @@ from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.page_charts import CHARTS
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Sample
-from controller.monitoring.rules import pages
+from controller.monitoring.rules import device_overview
 from controller.monitoring.rules.ingest import Arrival, ingest
 from tests import factories
 
@@ -75,7 +75,7 @@ def found(organization: Organization, time_machine: Any) -> dict[str, Any]:
         ]
     ingest(arrivals)
     buckets = chosen_range(START, END, END, UTC)
-    return pages.overview(device, buckets)
+    return device_overview.overview(device, buckets)
 
 
 def test_every_chart_of_the_page_is_in_this_test() -> None:

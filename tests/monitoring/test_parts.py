@@ -9,9 +9,9 @@ from controller.accounts.rules.sites import create_site
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Sample
-from controller.monitoring.rules import totals
-from controller.monitoring.rules.history import now_seconds
+from controller.monitoring.rules import organization_totals
 from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.sample_history import now_seconds
 from geo.rules.device_locations import place_device
 from tests import factories
 
@@ -37,7 +37,7 @@ def test_parts_of_an_organization_are_added_up(
     for device, answers in ((inside[0], 1.0), (inside[1], 0.0), (outside, 1.0)):
         ping = Report(values={Metric.REACHABLE: answers})
         ingest([Arrival(device.pk, now, now, ping, kind=Sample.Kind.CHECK)])
-    totals.record_totals()
+    organization_totals.record_totals()
     url = "/api/v1/monitoring/fleet/"
     found = api(admin).get(url, {part: str(whole.pk), "range": "1h"}).json()
     (chart,) = [one for one in found["charts"] if one["id"] == "availability"]

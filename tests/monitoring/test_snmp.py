@@ -12,8 +12,8 @@ from controller.connections.models import Credentials, DeviceConnection
 from controller.connections.rules import create_credentials
 from controller.monitoring.engine import netjson, snmp
 from controller.monitoring.models import Sample
-from controller.monitoring.rules import checks
-from controller.monitoring.rules.snapshots import snapshots_of
+from controller.monitoring.rules import device_polling
+from controller.monitoring.rules.latest_reports import snapshots_of
 from tests import factories
 from tests.fleet.snmp import AUTH, COMMUNITY, PRIVACY, SNMPD, USER, SnmpAgent, snmp_agent
 from tests.fleet.ssh import SshDevice
@@ -71,8 +71,8 @@ def test_a_device_is_measured_over_snmp(
     organization: Organization, agent: SnmpAgent, params: dict[str, Any]
 ) -> None:
     way = connected(organization, agent, params)
-    checks.add_addressed()
-    assert checks.pull_due() == 1
+    device_polling.add_addressed()
+    assert device_polling.pull_due() == 1
     found = newest(way.device)
     assert {"uptime", "cpu", "memory", "disk"} <= found.keys()
     assert 0 < found["memory"] < 100
@@ -115,8 +115,8 @@ def test_a_wrong_user_is_told_at_the_connection(
     organization: Organization, agent: SnmpAgent, change: dict[str, str], reason: str
 ) -> None:
     way = connected(organization, agent, USER_3 | change)
-    checks.add_addressed()
-    assert checks.pull_due() == 0
+    device_polling.add_addressed()
+    assert device_polling.pull_due() == 0
     way.refresh_from_db()
     assert way.is_working is False
     assert reason in way.failure_reason
@@ -134,8 +134,8 @@ def test_agents_of_different_secrets_do_not_disturb_each_other(
         params=USER_3 | {"auth_password": "another-password", "port": agent.port},
     )  # fmt: skip
     factories.connection(bad, other)
-    checks.add_addressed()
-    assert checks.pull_due() == 1
+    device_polling.add_addressed()
+    assert device_polling.pull_due() == 1
     assert newest(good.device)["uptime"] > 0
 
 
@@ -145,8 +145,8 @@ def test_a_community_is_sent_to_approved_devices_alone(
     way = connected(organization, agent, COMMUNITY_2C)
     way.device.is_approved = False
     way.device.save()
-    checks.add_addressed()
-    assert checks.pull_due() == 0
+    device_polling.add_addressed()
+    assert device_polling.pull_due() == 0
     way.refresh_from_db()
     assert "Approve it on its page" in way.failure_reason
 
@@ -156,8 +156,8 @@ def test_an_address_out_of_bounds_is_not_asked(
 ) -> None:
     way = connected(organization, agent, COMMUNITY_2C)
     settings.MUSTER_DEVICE_NETWORKS = ["10.0.0.0/8"]
-    checks.add_addressed()
-    assert checks.pull_due() == 0
+    device_polling.add_addressed()
+    assert device_polling.pull_due() == 0
     way.refresh_from_db()
     assert "MUSTER_DEVICE_NETWORKS" in way.failure_reason
 
@@ -175,12 +175,12 @@ def test_ssh_goes_first_and_snmp_where_it_does_not_work(
                         "key": ssh.client_key_path.read_text()},
             ),
         )  # fmt: skip
-        checks.add_addressed()
-        assert checks.pull_due() == 1
+        device_polling.add_addressed()
+        assert device_polling.pull_due() == 1
         way.refresh_from_db()
         assert way.last_attempt is None
     DeviceConnection.objects.filter(pk=over_ssh.pk).update(is_working=False)
-    assert checks.snmp.asked_over_snmp([way.device_id]) == [way.device_id]
+    assert device_polling.snmp.asked_over_snmp([way.device_id]) == [way.device_id]
 
 
 @pytest.mark.parametrize(

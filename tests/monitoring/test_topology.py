@@ -7,7 +7,7 @@ import pytest
 from controller.accounts.models import Organization
 from controller.monitoring.engine.topology import Graph, Seen, graph
 from controller.monitoring.models import MonitoredDevice
-from controller.monitoring.rules import told
+from controller.monitoring.rules import app_reports
 from tests import factories
 
 
@@ -115,7 +115,7 @@ def test_the_topology_is_told_to_those_who_may_see_the_devices(
     edge = factories.device(organization, name="edge")
     stranger = factories.device(factories.organization(), name="stranger")
     base = {"type": "DeviceMonitoring", "general": {"uptime": 5}}
-    told.take(
+    app_reports.take(
         {
             core.pk: base | {"lldp": [lldp("p1", "edge", "eth0"), lldp("p2", "stranger", "x")]},
             stranger.pk: base,

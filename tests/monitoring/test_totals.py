@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from controller.accounts.models import Organization, User
 from controller.accounts.rules.sites import create_site
 from controller.monitoring.models import Sample
-from controller.monitoring.rules import history, totals
+from controller.monitoring.rules import organization_totals, sample_history
 from geo.rules.device_locations import place_device
 from tests import factories
 from tests.monitoring.test_api import BASE, ping, post
@@ -31,7 +31,7 @@ def _measured(organization: Organization, time_machine: Any) -> None:
         post(device, body(uptime=5300, interfaces=[wan, *more]), NOON)
     away = factories.device(organization, name="away-1")
     ping(away, NOON, reachable=0, loss=100)
-    totals.record_totals()
+    organization_totals.record_totals()
 
 
 @pytest.fixture
@@ -53,10 +53,10 @@ def test_the_fleet_is_added_up(manager: APIClient) -> None:
 
 
 def test_to_add_up_twice_counts_once(manager: APIClient) -> None:
-    totals.record_totals()
+    organization_totals.record_totals()
     # The organization and the two locations, each once.
     assert Sample.objects.filter(number__lt=0).count() == 3
-    history.forget()
+    sample_history.forget()
     # The organization and the two locations, each once.
     assert Sample.objects.filter(number__lt=0).count() == 3
 

@@ -10,7 +10,7 @@ from controller.base.errors import Refused
 from controller.devices.models import Device
 from controller.monitoring.models import MonitoredDevice
 from controller.monitoring.rules import reports, uplinks
-from controller.monitoring.rules.history import now_seconds
+from controller.monitoring.rules.sample_history import now_seconds
 from tests import factories
 from tests.monitoring.test_engine_reports import payload
 

@@ -14,7 +14,7 @@ from controller.base.errors import NotFound, NotPermitted, Refused, Unreachable
 from networks.gateways.drivers import LIVE
 from networks.gateways.engine.live import PARTS, duration, hops, is_host, pings
 from networks.gateways.models import Gateway
-from networks.gateways.rules import live
+from networks.gateways.rules import live_view
 from tests import factories
 from tests.fleet.gateway import serving
 from tests.fleet.gateways import VENDORS
@@ -48,8 +48,8 @@ def at(vendor: str, *, is_binary: bool = False) -> Iterator[Any]:
 @pytest.mark.parametrize("vendor", sorted(LIVE))
 def test_each_part_is_read_as_the_vendor_publishes_it(vendor: str) -> None:
     with at(vendor) as (_, gateway):
-        for part in live.parts_of(gateway):
-            told = live.read_part(gateway, part.name)
+        for part in live_view.parts_of(gateway):
+            told = live_view.read_part(gateway, part.name)
             assert told.rows or (vendor, part.name) in EMPTY, part.name
             for row in told.rows:
                 assert list(row) == list(part.columns)
@@ -61,8 +61,8 @@ def test_routeros_tells_the_same_by_its_binary_api() -> None:
     for is_binary in (False, True):
         with at("mikrotik", is_binary=is_binary) as (device, gateway):
             device.counters.fixed = 1000
-            names = [one.name for one in live.parts_of(gateway)]
-            found.append([live.read_part(gateway, name).rows for name in names])
+            names = [one.name for one in live_view.parts_of(gateway)]
+            found.append([live_view.read_part(gateway, name).rows for name in names])
     assert found[0] == found[1]
 
 
@@ -70,7 +70,7 @@ def test_routeros_tells_the_same_by_its_binary_api() -> None:
 def test_counters_are_those_of_the_gateway(vendor: str) -> None:
     with at(vendor) as (device, gateway):
         device.counters.fixed = 123_456_789
-        rows = live.read_part(gateway, "interfaces").rows
+        rows = live_view.read_part(gateway, "interfaces").rows
     assert (123_456_789, 123_456_789 // 4) in [(row["received"], row["sent"]) for row in rows]
 
 
@@ -78,9 +78,9 @@ def test_counters_are_those_of_the_gateway(vendor: str) -> None:
 def test_a_host_is_pinged_and_traced_from_the_gateway(
     vendor: str, tool: str, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(live, "PING_PAUSE", 0)
+    monkeypatch.setattr(live_view, "PING_PAUSE", 0)
     with at(vendor) as (_, gateway):
-        told = live.run_tool(gateway, tool, host="192.0.2.7", count=2)
+        told = live_view.run_tool(gateway, tool, host="192.0.2.7", count=2)
     assert told.rows
     if (vendor, tool) != ("opnsense", "traceroute"):
         assert "192.0.2.7" in {row["address"] for row in told.rows}
@@ -88,29 +88,29 @@ def test_a_host_is_pinged_and_traced_from_the_gateway(
 
 def test_rows_are_in_words_that_all_vendors_share() -> None:
     with at("openwrt") as (_, gateway):
-        (client,) = live.read_part(gateway, "wifi").rows
+        (client,) = live_view.read_part(gateway, "wifi").rows
         assert client["network"] == "Office"
         assert client["since"] == "1 h 2 min"
-        (lease,) = live.read_part(gateway, "leases").rows
+        (lease,) = live_view.read_part(gateway, "leases").rows
         assert (lease["address"], lease["state"]) == ("192.168.1.9", "dynamic")
     with at("mikrotik") as (device, gateway):
         device.menus["ip/dhcp-server/lease"]["*9"] = {
             "address": "192.168.88.9", "mac-address": "02:00:00:00:00:99", "dynamic": "false",
             "host-name": "printer",
         }  # fmt: skip
-        (lease,) = live.read_part(gateway, "leases").rows
+        (lease,) = live_view.read_part(gateway, "leases").rows
         assert (lease["name"], lease["state"]) == ("printer", "static")
 
 
 def test_what_was_read_a_moment_ago_is_not_read_again() -> None:
     with at("openwrt") as (device, gateway):
-        first = live.read_part(gateway, "wifi")
+        first = live_view.read_part(gateway, "wifi")
         asked = len(device.requests)
-        assert live.read_part(gateway, "wifi") == first
+        assert live_view.read_part(gateway, "wifi") == first
         assert len(device.requests) == asked
         # Of a gateway that was changed nothing is remembered.
         Gateway.objects.get(pk=gateway.pk).save()
-        live.read_part(Gateway.objects.get(pk=gateway.pk), "wifi")
+        live_view.read_part(Gateway.objects.get(pk=gateway.pk), "wifi")
         assert len(device.requests) > asked
 
 
@@ -123,11 +123,11 @@ def test_a_slow_gateway_delays_nobody_who_looks_at_another() -> None:
         slow.delay = 3.0
         seen: list[Any] = []
         waits = threading.Thread(
-            target=lambda: seen.append(live.read_part(gateway, "log")), daemon=True
+            target=lambda: seen.append(live_view.read_part(gateway, "log")), daemon=True
         )
         waits.start()
         began = time.monotonic()
-        assert live.read_part(other, "log").rows
+        assert live_view.read_part(other, "log").rows
         assert not seen
         assert time.monotonic() - began < 3.0
         waits.join(30)
@@ -139,7 +139,7 @@ def test_a_gateway_that_is_away_is_told_at_once_the_second_time(organization: An
     gateway = factories.gateway(organization, "http://127.0.0.1:9")
     for words in ("cannot be reached", "asked again from"):
         with pytest.raises(Unreachable, match=words):
-            live.read_part(gateway, "log")
+            live_view.read_part(gateway, "log")
 
 
 def test_hosts_are_hosts_and_parts_are_those_of_the_vendor(gateway: Gateway) -> None:
@@ -148,12 +148,12 @@ def test_hosts_are_hosts_and_parts_are_those_of_the_vendor(gateway: Gateway) -> 
     for text in ("", "-c", "a b", "a;b", "$(id)", "a/b", "-", "a" * 254, "x\n"):
         assert not is_host(text)
         with pytest.raises(Refused):
-            live.run_tool(gateway, "ping", host=text)
+            live_view.run_tool(gateway, "ping", host=text)
     with pytest.raises(Refused):
-        live.run_tool(gateway, "ping", host="nas", count=11)
+        live_view.run_tool(gateway, "ping", host="nas", count=11)
     for part in ("guests", "nonsense", "ping"):
         with pytest.raises(NotFound):
-            live.read_part(gateway, part)
+            live_view.read_part(gateway, part)
 
 
 def test_what_ping_and_traceroute_print_is_read() -> None:
@@ -191,4 +191,4 @@ def test_the_api_reads_parts_and_lets_only_those_run_tools_who_may_change_the_ga
 def test_only_who_may_update_the_gateway_may_run_tools(gateway: Gateway) -> None:
     operator: User = factories.user(gateway.organization, "operator")
     with pytest.raises(NotPermitted):
-        live.may_run(operator, gateway)
+        live_view.may_run(operator, gateway)

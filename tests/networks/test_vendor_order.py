@@ -11,7 +11,7 @@ from controller.base.errors import OutcomeUnknown, Refused
 from networks.gateways.drivers.contract import Rejected
 from networks.gateways.engine.features import ALL, FEATURES
 from networks.gateways.engine.features.positions import arranged, is_at, position_of
-from networks.gateways.rules import diff, dry_run, reconciliation, surroundings
+from networks.gateways.rules import diff, dry_run, neighboring_rules, reconciliation
 from networks.gateways.rules.gateway_connections import connect
 from networks.gateways.rules.scheduling import ApplyOptions
 from tests.networks.applying import Desk, at_a_desk
@@ -128,17 +128,17 @@ def test_a_dry_run_shows_the_rules_around_and_warns_of_one_that_drops_everything
     drop = {**same, feature.final[0]: ends, named: "the last"}
     final = desk.do("create", drop).target_id
     change = desk.stage("create", {**same, named: "behind", "position": "last"})
-    found = surroundings.surroundings(change)
+    found = neighboring_rules.surroundings(change)
     assert [one["is_this"] for one in found.rules][-1]
     assert final in found.warning
     assert "the last" in found.warning
     ahead = desk.stage("create", {**same, named: "ahead", "position": f"before:{final}"})
-    found = surroundings.surroundings(ahead)
+    found = neighboring_rules.surroundings(ahead)
     assert found.warning == ""
     assert found.rules[-1]["target_id"] == final
     page = client.get(f"/admin/networks/change/{change.pk}/change/").content.decode()
     assert "Neighboring rules" in page
-    assert escape(surroundings.surroundings(change).warning) in page
+    assert escape(neighboring_rules.surroundings(change).warning) in page
 
 
 def test_every_vendor_with_rules_in_an_order_knows_what_ends_them() -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from networks.overlay.engine.keys import wireguard_pair
 from networks.overlay.models import Network, Node, Pair, Sighting
-from networks.overlay.rules import agent_tokens, remove_member, set_policy, ways
+from networks.overlay.rules import agent_tokens, direct_paths, remove_member, set_policy
 from networks.overlay.rules.join_codes import create_code, join_code
 from networks.overlay.rules.plans import relay
 from tests import factories
@@ -105,7 +105,7 @@ def test_what_is_known_is_not_told_again(both: tuple[Agent, Agent]) -> None:
     text = one.says().content.decode()
     again = one.says(seen=text.split()[1])
     assert again.status_code == 204
-    assert again["Muster-Wait"] == f"{one.node.pk} {ways.wait_seconds()}"
+    assert again["Muster-Wait"] == f"{one.node.pk} {direct_paths.wait_seconds()}"
 
 
 def test_a_member_that_moves_is_tried_at_once(hub: Agent, both: tuple[Agent, Agent]) -> None:
@@ -167,7 +167,7 @@ def test_a_pair_that_nobody_uses_is_dropped(both: tuple[Agent, Agent]) -> None:
     one, _ = both
     long_ago = timezone.now() - timedelta(hours=1)
     Pair.objects.update(used=long_ago, due_at=long_ago)
-    assert ways.advance_due() == 1
+    assert direct_paths.advance_due() == 1
     assert one.told() == []
     assert not Pair.objects.exists()
 
@@ -182,7 +182,7 @@ def test_a_pair_behind_two_symmetric_routers_says_why_and_is_not_tried(
             node=agent.node, relay=second, endpoint=f"203.0.113.{number + 1}:999",
             at=timezone.now(),
         )  # fmt: skip
-    ways.reconsider([one.node.pk])
+    direct_paths.reconsider([one.node.pk])
     pair = Pair.objects.get()
     assert (pair.state, pair.reason) == (Pair.State.RELAY, "symmetric")
     assert one.told() == []

@@ -9,7 +9,7 @@ from asgiref.sync import async_to_sync
 
 from controller.base.redis import quick_client
 from controller.dialects.ways_fast_path import WaysFastPath
-from networks.overlay.rules.way_signals import CHANNEL
+from networks.overlay.rules.direct_path_signals import CHANNEL
 
 NODE = 7
 SECONDS = 30

@@ -7,7 +7,7 @@ from controller.accounts.models import Organization, User
 from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Delivery, Mute, Notification, Preference, Webhook
-from controller.notifications.rules import dispatch
+from controller.notifications.rules import recipients
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,7 @@ def operator(organization: Organization) -> User:
     user = factories.user(organization, "org_admin", is_staff=True)
     device = factories.device(organization, name="ap-1")
     record_observations([Observation(device.pk, Presence.State.OFFLINE)])
-    dispatch.dispatch_notices()
+    recipients.dispatch_notices()
     return user
 
 

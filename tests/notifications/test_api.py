@@ -10,7 +10,7 @@ from controller.accounts.rules import api_keys
 from controller.devices.models import Device, Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Notification, Webhook
-from controller.notifications.rules import dispatch
+from controller.notifications.rules import recipients
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def operator(organization: Organization) -> User:
 def device(organization: Organization, operator: User) -> Device:
     row = factories.device(organization, name="ap-1")
     record_observations([Observation(row.pk, Presence.State.OFFLINE, "no answer")])
-    dispatch.dispatch_notices()
+    recipients.dispatch_notices()
     return row
 
 
@@ -56,7 +56,7 @@ def test_lists_cost_the_same_however_long_they_are(
         client.get(f"{ROOT}notification/")
     more = [factories.device(device.organization) for _ in range(8)]
     record_observations([Observation(one.pk, Presence.State.OFFLINE) for one in more])
-    dispatch.dispatch_notices()
+    recipients.dispatch_notices()
     with django_assert_num_queries(4):
         assert client.get(f"{ROOT}notification/").json()["count"] == 9
 

@@ -12,7 +12,7 @@ from controller.configs.rules.agent_cache import publish_status
 from controller.devices.models import Device, Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.models import Notice, Notification
-from controller.notifications.rules import dispatch, email, mutes, preferences
+from controller.notifications.rules import email, mutes, preferences, recipients
 from pki.rules.expiry import tell_expiring
 from tests import factories
 
@@ -25,7 +25,7 @@ def seen(device: Device, state: str, reason: str = "") -> None:
 
 
 def told(user: User) -> list[str]:
-    dispatch.dispatch_notices()
+    recipients.dispatch_notices()
     rows = Notification.objects.filter(recipient=user).order_by("created")
     return [row.notice.kind for row in rows]
 
@@ -63,7 +63,7 @@ def test_many_devices_cost_as_many_queries_as_one(
     with django_assert_max_num_queries(12):
         record_observations([Observation(one.pk, Presence.State.OFFLINE) for one in devices])
     with django_assert_max_num_queries(25):
-        assert dispatch.dispatch_notices() == 30
+        assert recipients.dispatch_notices() == 30
 
 
 def test_the_same_error_is_told_once_until_it_was_well(
@@ -155,7 +155,7 @@ def test_one_email_tells_all_that_has_come_together(
     settings.MUSTER_NOTIFY_BY_EMAIL = True
     devices = [factories.device(organization, name=f"ap-{number}") for number in range(3)]
     record_observations([Observation(one.pk, Presence.State.OFFLINE) for one in devices])
-    dispatch.dispatch_notices()
+    recipients.dispatch_notices()
     assert email.mail() == 1
     assert email.mail() == 0
     (message,) = mail.outbox
@@ -171,7 +171,7 @@ def test_an_email_that_could_not_be_sent_is_sent_later(
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     seen(device, Presence.State.OFFLINE)
-    dispatch.dispatch_notices()
+    recipients.dispatch_notices()
     assert email.mail() == 0
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert email.mail() == 1
@@ -179,15 +179,15 @@ def test_an_email_that_could_not_be_sent_is_sent_later(
 
 def test_without_a_mail_server_nobody_waits_for_email(device: Device, operator: User) -> None:
     seen(device, Presence.State.OFFLINE)
-    dispatch.dispatch_notices()
+    recipients.dispatch_notices()
     assert not Notification.objects.filter(wants_email=True).exists()
 
 
 def test_old_notices_are_forgotten(device: Device, operator: User) -> None:
     seen(device, Presence.State.OFFLINE)
     seen(device, Presence.State.ONLINE)
-    dispatch.dispatch_notices()
+    recipients.dispatch_notices()
     Notice.objects.update(created=timezone.now() - timedelta(days=100))
-    dispatch.prune()
+    recipients.prune()
     # The notice of the current state is kept.
     assert [one.kind for one in Notice.objects.all()] == [ONLINE]

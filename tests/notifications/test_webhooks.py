@@ -16,7 +16,7 @@ from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
 from controller.notifications.drivers.webhook import check_scheme
 from controller.notifications.models import Delivery, Webhook
-from controller.notifications.rules import dispatch, webhooks
+from controller.notifications.rules import recipients, webhooks
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +64,7 @@ def happen(organization: Organization) -> None:
     record_observations(
         [Observation(factories.device(organization, name="ap-1").pk, Presence.State.OFFLINE)]
     )
-    dispatch.dispatch_notices()
+    recipients.dispatch_notices()
 
 
 def overdue() -> None:

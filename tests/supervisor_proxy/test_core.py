@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from controller.accounts.models import Organization, User
-from supervisor_proxy.rules import call_queue, home_assistant
+from supervisor_proxy.rules import call_queue, home_assistant_polling
 from tests import factories
 from tests.fleet.core import Core
 from tests.fleet.http import Growing, Large
@@ -48,7 +48,7 @@ def test_what_is_json_goes_over_cores_socket(ask: Any, cabin: Any) -> None:
     call_queue.run_due()
     assert ask("get", f"jobs/{job}").json()["data"]["errors"] == []
     assert device.core == device.core_latest
-    home_assistant.look_at([row])
+    home_assistant_polling.look_at([row])
     row.refresh_from_db()
     assert (row.home.core, row.key_state) == (device.core, "good")
 

@@ -11,9 +11,9 @@ from controller.accounts.models import Organization, User
 from controller.base.measurements import register_taker
 from controller.monitoring.engine.vectors import known
 from controller.monitoring.models import LatestSample
-from controller.monitoring.rules import told
+from controller.monitoring.rules import app_reports
 from supervisor_proxy.models import Home, HomeAlert, SupervisorCall, UpdateCampaign
-from supervisor_proxy.rules import home_assistant
+from supervisor_proxy.rules import home_assistant_polling
 from tests import factories
 from tests.fleet.hassio import HassioSupervisor
 
@@ -37,7 +37,7 @@ def home(run: Any, organization: Organization) -> Any:
 def test_devices_of_both_ages_tell_the_same_of_themselves(home: Any) -> None:
     for version, name in (("2026.08.0", "new"), ("195", "old")):
         device, row = home(version, name)
-        home_assistant.look_at([row])
+        home_assistant_polling.look_at([row])
         found = Home.objects.get(supervisor=row)
         assert (found.core, found.core_latest) == (device.core, device.core_latest)
         assert (found.system, found.supervisor_version) == ("12.0", version)
@@ -53,16 +53,16 @@ def test_all_whose_turn_it_is_are_looked_at_and_one_that_is_away_says_why(home: 
     device, row = home()
     away, other = home(name="away")
     away.key = "another"
-    assert home_assistant.look_at_all() == 2
-    assert home_assistant.look_at_all() == 0
+    assert home_assistant_polling.look_at_all() == 2
+    assert home_assistant_polling.look_at_all() == 0
     assert Home.objects.get(supervisor=row).seen
     lost = Home.objects.get(supervisor=other)
     assert (lost.seen, "key" in lost.reason) == (None, True)
     Home.objects.update(asked=timezone.now() - timedelta(hours=1))
-    assert home_assistant.look_at_all() == 2
+    assert home_assistant_polling.look_at_all() == 2
     # The last known state is kept if the device does not answer.
     device.state = "shutdown"
-    home_assistant.look_at([row])
+    home_assistant_polling.look_at([row])
     kept = Home.objects.get(supervisor=row)
     assert (kept.core, "starts or stops" in kept.reason) == (device.core, True)
 
@@ -77,7 +77,7 @@ def test_a_trouble_is_told_once_when_it_comes_and_once_when_it_goes(
     device.unhealthy = ["docker"]
     device.addons["core_ssh"] = "error"
     for _ in range(2):
-        home_assistant.look_at([row])
+        home_assistant_polling.look_at([row])
     open_ones = HomeAlert.objects.filter(ended=None)
     assert {(one.kind, one.about) for one in open_ones} == {
         ("issue", "free_space system"), ("unhealthy", "docker"), ("addon", "core_ssh"),
@@ -86,7 +86,7 @@ def test_a_trouble_is_told_once_when_it_comes_and_once_when_it_goes(
     shown = api(admin).get("/api/v1/controller/home-alert/?is_open=true").json()
     assert shown["count"] == 3
     device.issues, device.unhealthy, device.addons["core_ssh"] = [], [], "started"
-    home_assistant.look_at([row])
+    home_assistant_polling.look_at([row])
     assert not HomeAlert.objects.filter(ended=None).exists()
     assert HomeAlert.objects.count() == 3
 
@@ -101,15 +101,15 @@ def test_the_list_is_scoped_and_asks_the_database_as_often_for_many(
     stranger = factories.user(factories.organization())
     assert api(stranger).get("/api/v1/controller/home/").json()["count"] == 0
     with django_assert_max_num_queries(8):
-        told = api(admin).get("/api/v1/controller/home/?has_updates=true").json()
-    assert [one["name"] for one in told["results"]] == ["one", "three", "two"]
+        app_reports = api(admin).get("/api/v1/controller/home/?has_updates=true").json()
+    assert [one["name"] for one in app_reports["results"]] == ["one", "three", "two"]
 
 
 def test_the_fleets_page_shows_versions_and_begins_a_campaign(
     home: Any, client: Any, admin: User
 ) -> None:
     _, row = home()
-    home_assistant.look_at([row])
+    home_assistant_polling.look_at([row])
     client.force_login(admin)
     page = client.get(FLEET).content.decode()
     assert "2026.8.0 → 2026.8.1" in page
@@ -131,8 +131,8 @@ def test_the_tab_of_a_device_is_for_those_who_may_see_it(
     client.force_login(factories.user(factories.organization(), is_staff=True))
     assert client.get(f"{base}/look/").status_code == 404
     client.force_login(factories.user(organization, "viewer", is_staff=True))
-    told = client.get(f"{base}/look/").json()
-    assert [one["slug"] for one in told["addons"]] == ["core_ssh", "core_mosquitto"]
+    app_reports = client.get(f"{base}/look/").json()
+    assert [one["slug"] for one in app_reports["addons"]] == ["core_ssh", "core_mosquitto"]
     assert client.get(f"{base}/icon/core_ssh/")["Content-Type"] == "image/png"
     assert client.get(f"{base}/icon/nope/").status_code == 404
     assert client.get(f"{base}/logs/?of=core").status_code == 403
@@ -157,9 +157,9 @@ def test_the_tab_of_a_device_is_for_those_who_may_see_it(
 
 
 def test_what_a_home_tells_of_its_containers_and_its_disk_is_measured(home: Any) -> None:
-    register_taker(told.take)
+    register_taker(app_reports.take)
     _, row = home()
-    home_assistant.look_at([row])
+    home_assistant_polling.look_at([row])
     latest = LatestSample.objects.get(monitored__device=row.device)
     found = dict(zip(latest.layout, known(latest.values, wide=True).values(), strict=True))
     assert (found["cpu core"], found["memory core"]) == (1.5, 10)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.engine.scopes import RANKS
 from controller.accounts.models import Membership, Organization, Site, SiteGrant
-from controller.accounts.rules.people import Invited, KeyOrder, invite_person
+from controller.accounts.rules.user_onboarding import Invited, KeyOrder, invite_person
 from controller.base.admin import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,

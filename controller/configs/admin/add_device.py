@@ -20,7 +20,7 @@ from controller.base.archive import unpacked
 from controller.base.errors import Refused
 from controller.configs.admin.add_device_form import ADD, SshDeviceForm
 from controller.configs.models import Config, Push, Snapshot
-from controller.configs.rules.onboarding import add_ssh_device
+from controller.configs.rules.device_onboarding import add_ssh_device
 from controller.connections.models import DeviceConnection
 from controller.connections.rules.connection_test import ConnectionReport, check_connection
 from controller.devices.admin.badges import relative_time

@@ -16,7 +16,7 @@ from controller.base.admin import (
 )
 from controller.base.errors import Refused
 from controller.configs.models import Backend, Template
-from controller.configs.rules.onboarding import SshLogin
+from controller.configs.rules.device_onboarding import SshLogin
 from controller.connections.drivers.contract import Address, Login
 from controller.connections.models import Credentials
 from controller.connections.rules import checked_params

@@ -15,7 +15,7 @@ from controller.configs.models import (
     GroupTemplate,
     Template,
 )
-from controller.configs.rules.group_assignment import reassign
+from controller.configs.rules.group_templates import reassign
 from controller.configs.rules.rendering import mark_stale
 from controller.configs.rules.templates import (
     group_templates,

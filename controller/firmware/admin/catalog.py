@@ -34,13 +34,8 @@ from controller.devices.models import Device
 from controller.firmware.admin.device_tab import device_urls
 from controller.firmware.engine.options import Options
 from controller.firmware.models import Build, Category, FirmwareRollout, Image, ImageRequest
-from controller.firmware.rules import (
-    board_confirmations,
-    catalog,
-    custom_images,
-    uploading,
-)
-from controller.firmware.rules.matching import (
+from controller.firmware.rules import board_confirmations, catalog, custom_images, image_uploads
+from controller.firmware.rules.image_matching import (
     Match,
     Matcher,
     match_devices,
@@ -268,7 +263,7 @@ class ImageForm(RuleForm):
 
 
 def upload(*, build: Build, file: Any, kind: str) -> Image:
-    return uploading.add_image(build, name=file.name, parts=file.chunks(), kind=kind)
+    return image_uploads.add_image(build, name=file.name, parts=file.chunks(), kind=kind)
 
 
 @admin.register(Image)

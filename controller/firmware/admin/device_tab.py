@@ -24,8 +24,8 @@ from controller.firmware.models import (
     Packages,
     Upgrade,
 )
-from controller.firmware.rules import packages, systems
-from controller.firmware.rules.matching import checks, images_for, match_device
+from controller.firmware.rules import package_upgrades, system_facts
+from controller.firmware.rules.image_matching import checks, images_for, match_device
 from controller.firmware.rules.upgrades import assign_image
 
 MOST_IMAGES, MOST_UPGRADES = 20, 10
@@ -58,7 +58,7 @@ def firmware_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
 
 
 def is_host(device: Device) -> bool:
-    return packages.hosts().filter(pk=device.pk).exists()
+    return package_upgrades.hosts().filter(pk=device.pk).exists()
 
 
 def backups_of(user: Any, device: Device) -> list[dict[str, Any]]:
@@ -135,7 +135,7 @@ def back(device: Device) -> HttpResponse:
 def read_now(request: HttpRequest, pk: Any) -> HttpResponse:
     """Have the system of the device read by a worker."""
     device = device_for(request, pk)
-    systems.read_soon(device)
+    system_facts.read_soon(device)
     messages.info(request, gettext("The device is being asked. Look again in a moment."))
     return back(device)
 
@@ -166,7 +166,7 @@ def update_packages(request: HttpRequest, pk: Any) -> HttpResponse:
     user: Any = request.user
     which, may_restart = request.POST.get("packages", ""), "may_restart" in request.POST
     try:
-        packages.start_update(device, which, may_restart=may_restart, author=user)
+        package_upgrades.start_update(device, which, may_restart=may_restart, author=user)
     except Refused as error:
         messages.error(request, str(error))
     return back(device)

@@ -32,7 +32,7 @@ from controller.firmware.admin.rollout_forms import (
 from controller.firmware.admin.upgrades import row_of
 from controller.firmware.engine.options import CHOICES
 from controller.firmware.models import FirmwareRollout, Upgrade
-from controller.firmware.rules import aftermath, approvals, rollouts
+from controller.firmware.rules import approvals, post_upgrade_checks, rollouts
 
 State = FirmwareRollout.State
 Of = Upgrade.State
@@ -226,6 +226,6 @@ class FirmwareRolloutAdmin(WaveAdmin):
             "tabs": [(name, gettext(name), counts[name], name == tab) for name in TABS],
             "retryable": rollouts.retryable(rollout).count(),
             "unit": gettext("devices"),
-            "health": aftermath.compare(mine),
+            "health": post_upgrade_checks.compare(mine),
             "unwell": mine.filter(is_well=False).count(),
         }

@@ -23,8 +23,8 @@ from controller.devices.models import Device
 from controller.firmware.drivers.asu import Asu, read_packages
 from controller.firmware.engine.asu import Answer, BuildOrder, BuiltImage, check_order
 from controller.firmware.models import Build, DeviceSystem, Image, ImageRequest
-from controller.firmware.rules.systems import connector
-from controller.firmware.rules.uploading import add_image
+from controller.firmware.rules.image_uploads import add_image
+from controller.firmware.rules.system_facts import connector
 
 RUN = "controller.firmware.tasks.advance_image_requests"
 State = ImageRequest.State

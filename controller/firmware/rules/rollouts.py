@@ -29,9 +29,9 @@ from controller.firmware.models import (
     Packages,
     Upgrade,
 )
-from controller.firmware.rules import packages as package_rules
+from controller.firmware.rules import package_upgrades as package_rules
 from controller.firmware.rules.approvals import check_approved, is_needed
-from controller.firmware.rules.matching import Match, match_devices, with_systems
+from controller.firmware.rules.image_matching import Match, match_devices, with_systems
 from controller.firmware.rules.policies import check_switches
 from controller.firmware.rules.upgrades import (
     CLOSED,

@@ -10,7 +10,7 @@ from controller.base.admin import RuleAdmin, ScopedRelatedFilter, action, badge,
 from controller.base.errors import Refused
 from controller.devices.models import Device
 from controller.monitoring.models import Check
-from controller.monitoring.rules import active
+from controller.monitoring.rules import active_checks
 
 
 @admin.register(Check)
@@ -25,9 +25,9 @@ class CheckAdmin(RuleAdmin):
     list_filter = ["kind", ("organization", ScopedRelatedFilter)]
     search_fields = ["name"]
     autocomplete_fields = ["device"]
-    create_rule = staticmethod(active.create_check)
-    update_rule = staticmethod(active.update_check)
-    delete_rule = staticmethod(active.delete_check)
+    create_rule = staticmethod(active_checks.create_check)
+    update_rule = staticmethod(active_checks.update_check)
+    delete_rule = staticmethod(active_checks.delete_check)
     actions = ["run_checks"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -70,7 +70,7 @@ class CheckAdmin(RuleAdmin):
                 )
                 continue
             try:
-                count = active.run_now(row, Device.objects.visible_to(user))
+                count = active_checks.run_now(row, Device.objects.visible_to(user))
             except Refused as error:
                 messages.error(request, f"{row}: {error}")
             else:

@@ -29,10 +29,10 @@ from controller.monitoring.models import (
     Threshold,
     WifiSession,
 )
-from controller.monitoring.rules import history
+from controller.monitoring.rules import sample_history
 from controller.monitoring.rules.health import measured_of
-from controller.monitoring.rules.snapshots import snapshots_of, vendor_of
-from controller.monitoring.rules.thresholds import limits_of
+from controller.monitoring.rules.latest_reports import snapshots_of, vendor_of
+from controller.monitoring.rules.limits import limits_of
 
 CLIENTS, NEIGHBORS, INTERFACES = 10, 10, 12
 WEAK_SIGNAL, FAIR_SIGNAL = -75, -65
@@ -87,14 +87,16 @@ def newest(latest: LatestSample) -> dict[tuple[str, str], float]:
 def is_late(latest: LatestSample) -> bool:
     if latest.arrived is None:
         return False
-    return history.now_seconds() - latest.arrived > late_after(latest.interval)
+    return sample_history.now_seconds() - latest.arrived > late_after(latest.interval)
 
 
 def availability(latest: LatestSample) -> str:
     """Return the share of answered pings in 30 days."""
-    buckets = page_range("30d", history.now_seconds(), UTC)
+    buckets = page_range("30d", sample_history.now_seconds(), UTC)
     try:
-        points = history.read(latest.monitored_id, latest.layout, [Metric.REACHABLE], buckets)
+        points = sample_history.read(
+            latest.monitored_id, latest.layout, [Metric.REACHABLE], buckets
+        )
     except Unreachable:
         # The charts of the page say that the store does not answer.
         return ""
@@ -104,7 +106,7 @@ def availability(latest: LatestSample) -> str:
 
 def conditions(device: Device) -> list[dict[str, Any]]:
     """Return what is wrong with the device, what was told of first."""
-    now = history.now_seconds()
+    now = sample_history.now_seconds()
     rows = Condition.objects.filter(monitored__device=device, ended=None, is_shown=True)
     return [
         {
@@ -146,7 +148,7 @@ def well(device: Device, latest: LatestSample) -> list[str]:
     rows = Condition.objects.filter(monitored__device=device, ended=None, is_shown=True)
     wrong = set(rows.values_list("metric", flat=True))
     found = []
-    for (metric, _), (value, _at) in measured_of(latest, history.now_seconds()).items():
+    for (metric, _), (value, _at) in measured_of(latest, sample_history.now_seconds()).items():
         limit = limits.get(Metric(metric))
         if metric in wrong or limit is None or not limit.enabled:
             continue

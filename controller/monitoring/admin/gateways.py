@@ -10,7 +10,7 @@ from controller.base.admin import RuleAdmin, ScopedRelatedFilter, action, displa
 from controller.base.changelist import relative_time
 from controller.base.errors import Refused
 from controller.monitoring.models import MonitoredGateway
-from controller.monitoring.rules.gateways import add_to_inventory, choose_device
+from controller.monitoring.rules.gateway_measurements import add_to_inventory, choose_device
 
 
 @admin.register(MonitoredGateway)

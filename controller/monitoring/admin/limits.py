@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controller.base.admin import RuleAdmin, ScopedRelatedFilter, badge, display
 from controller.monitoring.models import Silence, Threshold
-from controller.monitoring.rules import silences, thresholds
+from controller.monitoring.rules import limits, silences
 
 SILENCE_HOURS = 8
 
@@ -25,9 +25,9 @@ class ThresholdAdmin(RuleAdmin):
     resource = "monitoring"
     list_display = ["metric", "side", "tolerance", "applies_to", "enabled"]
     list_filter = ["metric", ("organization", ScopedRelatedFilter)]
-    create_rule = staticmethod(thresholds.create_threshold)
-    update_rule = staticmethod(thresholds.update_threshold)
-    delete_rule = staticmethod(thresholds.delete_threshold)
+    create_rule = staticmethod(limits.create_threshold)
+    update_rule = staticmethod(limits.update_threshold)
+    delete_rule = staticmethod(limits.delete_threshold)
     autocomplete_fields = ["device"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

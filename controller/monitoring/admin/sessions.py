@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from controller.base.admin import ScopedAdmin, ScopedRelatedFilter, display
 from controller.base.changelist import relative_time
 from controller.monitoring.models import WifiSession
-from controller.monitoring.rules.snapshots import vendor_of
+from controller.monitoring.rules.latest_reports import vendor_of
 
 
 @admin.register(WifiSession)

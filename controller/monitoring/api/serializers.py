@@ -11,7 +11,7 @@ from controller.dialects.fields import JSONObjectField
 from controller.dialects.masking import MasksSecrets
 from controller.monitoring.engine.health import Health
 from controller.monitoring.models import Check, CheckRun, Silence, Threshold, WifiSession
-from controller.monitoring.rules.snapshots import vendor_of
+from controller.monitoring.rules.latest_reports import vendor_of
 from geo.api.serializers import DeviceOfLocation, IndoorCoordinates
 from geo.models import DeviceLocation
 

@@ -17,10 +17,10 @@ from controller.monitoring.engine.health import late_after
 from controller.monitoring.engine.metrics import CHECKED, Limit, Metric, split_key
 from controller.monitoring.models import Condition, LatestSample, MonitoredDevice
 from controller.monitoring.rules import alerts
-from controller.monitoring.rules.active import measured
+from controller.monitoring.rules.active_checks import measured
 from controller.monitoring.rules.alerts import Due
 from controller.monitoring.rules.ingest import PINGS, REPORT, origin_of
-from controller.monitoring.rules.thresholds import Limits
+from controller.monitoring.rules.limits import Limits
 
 BATCH = 500
 # After so many seconds without a check, its values say nothing any more.

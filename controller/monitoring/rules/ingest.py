@@ -26,8 +26,8 @@ from controller.monitoring.models import (
     Sample,
     Snapshot,
 )
-from controller.monitoring.rules import wifi
-from controller.monitoring.rules.writing import upsert
+from controller.monitoring.rules import wifi_sessions
+from controller.monitoring.rules.bulk_insert import upsert
 
 MINUTE, DAY = 60, 86_400
 # How far a device's clock is believed.
@@ -82,7 +82,7 @@ def ingest(arrivals: Sequence[Arrival]) -> set[UUID]:
     Reboot.objects.bulk_create(reboots, ignore_conflicts=True)
     save_latest(rows.values())
     save_snapshots(rows, newest.values())
-    wifi.follow(newest.values(), previous)
+    wifi_sessions.follow(newest.values(), previous)
     return set(rows)
 
 

@@ -8,7 +8,7 @@ from controller.accounts.models import User
 from controller.devices.models import Device
 from controller.monitoring.engine.topology import Graph, Seen, graph
 from controller.monitoring.models import MonitoredGateway
-from controller.monitoring.rules.snapshots import snapshots_of
+from controller.monitoring.rules.latest_reports import snapshots_of
 from networks.overlay.models import Member
 
 MOST_DEVICES = 500

@@ -13,7 +13,7 @@ from controller.devices.models import Device
 from controller.monitoring.engine.report import items, text
 from controller.monitoring.engine.wireless import mac_of
 from controller.monitoring.models import MonitoredDevice, Snapshot
-from controller.monitoring.rules.snapshots import opened
+from controller.monitoring.rules.latest_reports import opened
 
 BATCH = 500
 LONGEST_CHAIN = 32

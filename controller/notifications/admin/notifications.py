@@ -16,7 +16,7 @@ from controller.base.admin import RuleAdmin, action, badge, display
 from controller.base.errors import NotFound
 from controller.notifications.admin import preferences
 from controller.notifications.models import KIND_CHOICES, Mute, Notification
-from controller.notifications.rules import dispatch, mutes
+from controller.notifications.rules import mutes, recipients
 from controller.notifications.rules.links import path_to
 
 TONES = {"success": "good", "info": "mute", "warning": "warn", "error": "bad"}
@@ -50,7 +50,7 @@ class KindFilter(admin.SimpleListFilter):
 class NotificationAdmin(RuleAdmin):
     empty_hint = _("There are no notifications.")
     resource = "notification"
-    delete_rule = dispatch.delete
+    delete_rule = recipients.delete
     list_display = ["what", "about", "organization", "when"]
     list_display_links = ["about"]
     list_filter = [UnreadFilter, KindFilter]
@@ -78,7 +78,7 @@ class NotificationAdmin(RuleAdmin):
     def read_all(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
             raise PermissionDenied
-        count = dispatch.mark_all_read(self.get_queryset(request))
+        count = recipients.mark_all_read(self.get_queryset(request))
         self.message_user(request, gettext("%(count)s marked as read.") % {"count": count})
         return HttpResponseRedirect("..")
 
@@ -87,7 +87,7 @@ class NotificationAdmin(RuleAdmin):
         row = self.get_object(request, object_id)
         if row is None:
             raise Http404
-        dispatch.set_unread(row, unread=False)
+        recipients.set_unread(row, unread=False)
         return HttpResponseRedirect(path_to(row.notice))
 
     @display(description=_("Kind"), ordering="notice__kind")

@@ -36,7 +36,7 @@ from controller.notifications.api.filters import (
     WebhookFilter,
 )
 from controller.notifications.models import Delivery, Mute, Notification, Preference, Webhook
-from controller.notifications.rules import dispatch, mutes, preferences, webhooks
+from controller.notifications.rules import mutes, preferences, recipients, webhooks
 from controller.notifications.rules.links import path_to
 
 RESOURCE = "notification"
@@ -86,23 +86,23 @@ class NotificationViewSet(Own, UpdateModelMixin, DestroyModelMixin, ReadOnlyMode
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         instance: Any = serializer.instance
         if "unread" in serializer.validated_data:
-            dispatch.set_unread(instance, unread=serializer.validated_data["unread"])
+            recipients.set_unread(instance, unread=serializer.validated_data["unread"])
 
     def perform_destroy(self, instance: Notification) -> None:
-        dispatch.delete(instance)
+        recipients.delete(instance)
 
     @extend_schema(request=None, responses={200: None})
     @action(detail=False, methods=["post"])
     def read(self, request: Request) -> Response:
         """Mark all of the user's notifications as read."""
-        dispatch.mark_all_read(self.get_queryset())
+        recipients.mark_all_read(self.get_queryset())
         return Response(status=200)
 
     @extend_schema(responses={200: None, 302: None})
     @action(detail=True, methods=["get"])
     def redirect(self, request: Request, pk: str) -> HttpResponse:
         """Mark the notification as read and redirect to its object."""
-        row = dispatch.set_unread(self.get_object(), unread=False)
+        row = recipients.set_unread(self.get_object(), unread=False)
         return HttpResponseRedirect(path_to(row.notice))
 
 

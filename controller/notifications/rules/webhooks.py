@@ -17,8 +17,8 @@ from controller.celery import enqueue_on_commit
 from controller.notifications.drivers import webhook as driver
 from controller.notifications.engine.signing import new_secret, pause_after, signature
 from controller.notifications.models import DELIVERIES, Delivery, Notice, Webhook
-from controller.notifications.rules.dispatch import DELIVER
 from controller.notifications.rules.links import link_to
+from controller.notifications.rules.recipients import DELIVER
 
 GONE = 410
 OK = range(200, 300)

@@ -22,8 +22,8 @@ from networks.gateways.admin.stage_change import StageForm
 from networks.gateways.models import Change
 from networks.gateways.rules import approvals, changes, conflicts, diff, scheduling
 from networks.gateways.rules import dry_run as rehearsing
+from networks.gateways.rules.neighboring_rules import cached_surroundings
 from networks.gateways.rules.scheduling import ApplyOptions
-from networks.gateways.rules.surroundings import cached_surroundings
 
 
 def how_of(request: HttpRequest, zone: ZoneInfo) -> ApplyOptions:

@@ -14,7 +14,7 @@ from controller.base.admin import RuleAdmin, admin_url, badge
 from controller.base.errors import Refused
 from networks.gateways.engine.live import BYTES
 from networks.gateways.models import Gateway
-from networks.gateways.rules import live
+from networks.gateways.rules import live_view
 
 GOOD = {"up", "online", "connected", "active", "ok", "answer", "running", "established"}
 BAD = {
@@ -29,7 +29,7 @@ BAD = {
 }
 
 
-def shown(told: live.Told) -> dict[str, Any]:
+def shown(told: live_view.Told) -> dict[str, Any]:
     """Return a part's rows as cells of a table."""
     return {
         "part": told.part,
@@ -69,8 +69,10 @@ class LiveView(RuleAdmin):
             **self.admin_site.each_context(request),
             "title": gettext("%(gateway)s: live") % {"gateway": gateway},
             "gateway": gateway,
-            "parts": live.parts_of(gateway),
-            "tools": live.tools_of(gateway) if self.may(request, "update", gateway) else [],
+            "parts": live_view.parts_of(gateway),
+            "tools": live_view.tools_of(gateway)
+            if self.may(request, "update", gateway)
+            else [],
             "back": admin_url(Gateway, "change", gateway.pk),
         }
         return render(request, "admin/networks/gateway/live.html", context)
@@ -79,7 +81,7 @@ class LiveView(RuleAdmin):
         """Render one part, or why it cannot be read."""
         gateway = self.row_for(request, str(pk), "read")
         try:
-            context = shown(live.read_part(gateway, part))
+            context = shown(live_view.read_part(gateway, part))
         except Refused as error:
             context = {"trouble": str(error)}
         return render(request, "portal/gateway_live.html", context)
@@ -88,7 +90,7 @@ class LiveView(RuleAdmin):
         gateway = self.row_for(request, str(pk), "update")
         try:
             host = request.POST.get("host", "").strip()
-            context = shown(live.run_tool(gateway, tool, host=host))
+            context = shown(live_view.run_tool(gateway, tool, host=host))
         except Refused as error:
             context = {"trouble": str(error)}
         return render(request, "portal/gateway_live.html", context)

@@ -19,8 +19,8 @@ from networks.gateways.rules.backups import file_to_restore
 from networks.gateways.rules.changes import may_write, sole_id
 from networks.gateways.rules.conflicts import conflicting_changes
 from networks.gateways.rules.diff import Difference, differences
+from networks.gateways.rules.neighboring_rules import Surroundings, surroundings
 from networks.gateways.rules.scheduling import ApplyOptions, next_start, permitted
-from networks.gateways.rules.surroundings import Surroundings, surroundings
 from networks.gateways.rules.transitions import shown_payload
 from networks.gateways.rules.visits import visit
 

@@ -22,7 +22,7 @@ from networks.overlay import rules
 from networks.overlay.admin import graph
 from networks.overlay.engine.roles import can
 from networks.overlay.models import Member, Network
-from networks.overlay.rules import join_codes, plans, shares, way_status
+from networks.overlay.rules import direct_path_status, join_codes, plans, shares
 from networks.overlay.rules.graph import qr_code
 from networks.overlay.rules.members import ownership
 from networks.overlay.rules.networks import share_token
@@ -193,8 +193,8 @@ class NetworkAdmin(RuleAdmin):
                 .order_by("node__name")[:MOST_DEVICES]
             ],
             "manages": rules.role_of(user, network) in {"owner", "admin"},
-            "ways": way_status.describe(
-                list(way_status.pairs_of(network)[: way_status.MOST_SHOWN])
+            "ways": direct_path_status.describe(
+                list(direct_path_status.pairs_of(network)[: direct_path_status.MOST_SHOWN])
             ),
         }  # fmt: skip
 

@@ -23,7 +23,7 @@ from networks.overlay.engine.overlay_names import (
 )
 from networks.overlay.engine.topology import plan
 from networks.overlay.models import JoinCode, Member, Network, Node
-from networks.overlay.rules import agent_tokens, ways
+from networks.overlay.rules import agent_tokens, direct_paths
 from networks.overlay.rules.members import add, networks_of, ownership
 from networks.overlay.rules.networks import check
 from networks.overlay.rules.plans import (
@@ -223,7 +223,7 @@ def leave(node: Node) -> None:
     """Remove the node from all its networks, on its own request."""
     mark_outdated(networks_of(node), also=[node.pk])
     node.memberships.all().delete()
-    ways.forget_strangers([node.pk])
+    direct_paths.forget_strangers([node.pk])
 
 
 @transaction.atomic

@@ -19,7 +19,7 @@ from networks.overlay.engine.overlay_names import free_name, is_hostname, parse_
 from networks.overlay.engine.policies import SELECTOR
 from networks.overlay.engine.roles import Ownership
 from networks.overlay.models import Member, Network, Node
-from networks.overlay.rules import ssh, ways
+from networks.overlay.rules import direct_paths, ssh
 from networks.overlay.rules.networks import check, check_scope
 from networks.overlay.rules.plans import mark_outdated
 
@@ -174,7 +174,7 @@ def remove(members: Iterable[Member]) -> None:
     mark_outdated(networks, also=[row.node_id for row in rows])
     for row in rows:
         row.delete()
-    ways.forget_strangers({row.node_id for row in rows})
+    direct_paths.forget_strangers({row.node_id for row in rows})
 
 
 @transaction.atomic
@@ -192,7 +192,7 @@ def update_member(member: Member, *, by: User, **values: Any) -> Member:
     if "expires_at" in values:
         member.expires_at = values["expires_at"]
     member.save()
-    ways.forget_forbidden([member.network_id])
+    direct_paths.forget_forbidden([member.network_id])
     mark_outdated([member.network_id])
     return member
 
@@ -223,7 +223,7 @@ def update_node(node: Node, *, by: User, **values: Any) -> Node:
     for name, value in values.items():
         setattr(node, name, value)
     node.checked(leave_out={"device", "owner"}).save()
-    ways.reconsider([node.pk])
+    direct_paths.reconsider([node.pk])
     mark_outdated(networks_of(node), also=[node.pk])
     return node
 

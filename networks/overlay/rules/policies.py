@@ -8,7 +8,7 @@ from controller.accounts.models import User
 from controller.base.errors import Refused
 from networks.overlay.engine import policies
 from networks.overlay.models import Network
-from networks.overlay.rules import ways
+from networks.overlay.rules import direct_paths
 from networks.overlay.rules.networks import check
 from networks.overlay.rules.plans import as_policy_member, mark_outdated
 
@@ -38,7 +38,7 @@ def set_policy(network: Network, *, by: User, policy: Any, tests: Any = None) ->
         raise Refused({"tests": sentences})
     network.policy, network.policy_tests = policy, tests
     network.save(update_fields=["policy", "policy_tests"])
-    ways.forget_forbidden([network.pk])
+    direct_paths.forget_forbidden([network.pk])
     mark_outdated([network.pk])
     return network
 

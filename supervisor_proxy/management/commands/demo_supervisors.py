@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from controller.base.management.console import described
 from controller.devices.models import Device
 from supervisor_proxy.models import Supervisor
-from supervisor_proxy.rules.home_assistant import look_at_all
+from supervisor_proxy.rules.home_assistant_polling import look_at_all
 from supervisor_proxy.rules.supervisors import add_supervisor, update_supervisor
 
 DEVICES = {"balena": "osaka-gateway", "hassio": "nairobi-gateway"}

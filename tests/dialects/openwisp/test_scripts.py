@@ -14,7 +14,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from controller.accounts.models import ApiToken, GroupRole, Membership, Organization, User
-from controller.accounts.rules.groups import add_default_groups
+from controller.accounts.rules.initial_groups import add_default_groups
 from controller.connections.models import Credentials, DeviceConnection
 from controller.connections.rules import usable_connections
 from controller.devices.models import Device

@@ -39,7 +39,7 @@ from controller.firmware.api.serializers.operations import (
     TargetSerializer,
 )
 from controller.firmware.models import Build, Category, FirmwareRollout, Image
-from controller.firmware.rules import approvals, catalog, rollouts, uploading
+from controller.firmware.rules import approvals, catalog, image_uploads, rollouts
 
 
 class CategoryViewSet(RuleViewSet):
@@ -173,7 +173,7 @@ class ImageViewSet(
             permission = permission_of(self, self.request)
             authorize(self.request.user, permission, self.build.owner_id)
         file = serializer.validated_data["file"]
-        serializer.instance = uploading.add_image(
+        serializer.instance = image_uploads.add_image(
             self.build, name=file.name, parts=file.chunks(),
             kind=serializer.validated_data.get("type", ""),
         )  # fmt: skip

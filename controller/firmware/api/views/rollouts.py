@@ -30,7 +30,7 @@ from controller.firmware.api.serializers.rollouts import (
 )
 from controller.firmware.api.views.devices import OneOfDevice
 from controller.firmware.models import FirmwareRollout, GatewayRollout, GatewayUpgrade, Upgrade
-from controller.firmware.rules import approvals, gateway_rollouts, packages, rollouts
+from controller.firmware.rules import approvals, gateway_rollouts, package_upgrades, rollouts
 from networks.gateways.models import Gateway
 
 UPGRADE = "firmware:upgrade"
@@ -153,7 +153,7 @@ class PackageUpgradeView(OneOfDevice):
     def post(self, request: Request, device_id: UUID) -> Response:
         given = PackageUpgradeSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        row = packages.start_update(
+        row = package_upgrades.start_update(
             self.device,
             given.validated_data["packages"],
             may_restart=given.validated_data["may_restart"],

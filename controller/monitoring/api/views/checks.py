@@ -11,7 +11,7 @@ from controller.dialects.openwisp import RuleViewSet, require_user
 from controller.monitoring.api.filters import CheckFilter
 from controller.monitoring.api.serializers import CheckRunSerializer, CheckSerializer
 from controller.monitoring.models import Check, CheckRun
-from controller.monitoring.rules import active
+from controller.monitoring.rules import active_checks
 
 STARTED = inline_serializer("CheckStarted", {"devices": serializers.IntegerField()})
 
@@ -24,9 +24,9 @@ class CheckViewSet(RuleViewSet):
     permissions = {"run": "monitoring:update"}
     filterset_class = CheckFilter
     serializer_class = CheckSerializer
-    create_rule = staticmethod(active.create_check)
-    update_rule = staticmethod(active.update_check)
-    delete_rule = staticmethod(active.delete_check)
+    create_rule = staticmethod(active_checks.create_check)
+    update_rule = staticmethod(active_checks.update_check)
+    delete_rule = staticmethod(active_checks.delete_check)
 
     @extend_schema(request=None, responses={202: STARTED})
     @action(detail=True, methods=["post"], filterset_class=None)
@@ -34,7 +34,7 @@ class CheckViewSet(RuleViewSet):
         """Run a check now, on the devices that the caller may see."""
         row: Any = self.get_object()
         devices = Device.objects.visible_to(require_user(request))
-        count = active.run_now(row, devices)
+        count = active_checks.run_now(row, devices)
         return Response({"devices": count}, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses=CheckRunSerializer(many=True))

@@ -34,9 +34,9 @@ from controller.monitoring.api.serializers import (
 )
 from controller.monitoring.engine import buckets, openwisp_charts
 from controller.monitoring.engine.buckets import Buckets, NotARange
-from controller.monitoring.rules import charts
-from controller.monitoring.rules.history import now_seconds
-from controller.monitoring.rules.snapshots import snapshots_of
+from controller.monitoring.rules import device_charts
+from controller.monitoring.rules.latest_reports import snapshots_of
+from controller.monitoring.rules.sample_history import now_seconds
 
 RANGE = [
     OpenApiParameter("time", str, description="1d, 3d, 7d (by default), 30d, 365d, or any Nd."),
@@ -143,14 +143,14 @@ class DeviceMetricsView(OfOneDevice):
         """Charts of a device over a range of time, its health, and what that is made of."""
         device = self.find(request, pk)
         range_ = asked_range(request)
-        found = charts.openwisp_charts(device, range_)
+        found = device_charts.openwisp_charts(device, range_)
         if request.query_params.get("csv"):
             return as_csv(range_, found)
         shown = self.described(request, device)
         shown["monitoring"] |= {
             "related_metrics": [
                 {"name": one["name"], "is_healthy": one["is_healthy"]}
-                for one in charts.metrics_of(device)
+                for one in device_charts.metrics_of(device)
             ]
         }
         if found:
@@ -191,7 +191,7 @@ class DeviceMetricViewSet(ViewSetMixin, OfOneDevice):
         responses=page_of(MetricSerializer),
     )
     def list(self, request: Request, pk: UUID) -> Response:
-        found = charts.metrics_of(self.find(request, pk))
+        found = device_charts.metrics_of(self.find(request, pk))
         wanted = request.query_params.get("is_healthy", "").lower()
         if wanted in {"true", "false"}:
             found = [one for one in found if one["is_healthy"] is (wanted == "true")]

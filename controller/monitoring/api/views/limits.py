@@ -6,7 +6,7 @@ from controller.dialects.openwisp import RuleViewSet, require_user
 from controller.monitoring.api.filters import SilenceFilter, ThresholdFilter
 from controller.monitoring.api.serializers import SilenceSerializer, ThresholdSerializer
 from controller.monitoring.models import Silence, Threshold
-from controller.monitoring.rules import silences, thresholds
+from controller.monitoring.rules import limits, silences
 
 
 class ThresholdViewSet(RuleViewSet):
@@ -16,9 +16,9 @@ class ThresholdViewSet(RuleViewSet):
     resource = "monitoring"
     filterset_class = ThresholdFilter
     serializer_class = ThresholdSerializer
-    create_rule = staticmethod(thresholds.create_threshold)
-    update_rule = staticmethod(thresholds.update_threshold)
-    delete_rule = staticmethod(thresholds.delete_threshold)
+    create_rule = staticmethod(limits.create_threshold)
+    update_rule = staticmethod(limits.update_threshold)
+    delete_rule = staticmethod(limits.delete_threshold)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         serializer.validated_data.setdefault("organization", None)

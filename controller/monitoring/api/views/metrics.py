@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from controller.dialects.openwisp import HasResourcePermission, View, require_user
 from controller.monitoring.api.filters import uuids_of
 from controller.monitoring.engine.exposition import exposition
-from controller.monitoring.rules.exposition import exposed
+from controller.monitoring.rules.prometheus_exposition import exposed
 
 FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 NARROWED = {

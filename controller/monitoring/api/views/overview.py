@@ -12,8 +12,8 @@ from rest_framework.response import Response
 from controller.monitoring.api.views.devices import OfOneDevice
 from controller.monitoring.engine import buckets
 from controller.monitoring.engine.buckets import Buckets, NotARange
-from controller.monitoring.rules import pages
-from controller.monitoring.rules.history import now_seconds
+from controller.monitoring.rules import device_overview
+from controller.monitoring.rules.sample_history import now_seconds
 
 RANGE = [
     OpenApiParameter("range", str, enum=list(buckets.PAGE_RANGES), default="24h"),
@@ -49,5 +49,7 @@ class OverviewView(OfOneDevice):
         """Charts with mean, lowest and highest, availability, and what happened."""
         device = self.find(request, pk)
         interface = request.query_params.get("interface", "")
-        found: dict[str, Any] = pages.overview(device, asked_range(request), interface)
+        found: dict[str, Any] = device_overview.overview(
+            device, asked_range(request), interface
+        )
         return Response(found)

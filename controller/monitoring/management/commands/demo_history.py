@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from controller.devices.models import Device
-from controller.monitoring.rules.demo import invent_history
-from controller.monitoring.rules.history import now_seconds
+from controller.monitoring.rules.demo_history import invent_history
+from controller.monitoring.rules.sample_history import now_seconds
 
 
 class Command(BaseCommand):

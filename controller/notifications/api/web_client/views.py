@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from controller.dialects.freesdn import View, number
 from controller.dialects.openwisp import require_user
 from controller.notifications.models import Notification
-from controller.notifications.rules import dispatch
+from controller.notifications.rules import recipients
 from controller.notifications.rules.links import link_to
 
 MOST = 100
@@ -79,9 +79,9 @@ class MarkView(BellView):
         rows = list(self.rows(request).filter(pk__in=given.validated_data["ids"]))
         for row in rows:
             if given.validated_data["action"] == "read":
-                dispatch.set_unread(row, unread=False)
+                recipients.set_unread(row, unread=False)
             else:
-                dispatch.delete(row)
+                recipients.delete(row)
         return Response({"marked": len(rows)})
 
 
@@ -93,5 +93,5 @@ class MarkAllView(BellView):
         """Mark all notifications as read."""
         unread = self.rows(request).filter(unread=True)
         marked = unread.count()
-        dispatch.mark_all_read(unread)
+        recipients.mark_all_read(unread)
         return Response({"marked": marked})

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from controller.base.errors import NotFound
 from networks.gateways.api.views.staging import Staging
 from networks.gateways.models import Gateway
-from networks.gateways.rules import web_reads
+from networks.gateways.rules import web_client_reads
 
 MEGA = 1_000_000
 
@@ -92,7 +92,7 @@ class ClusterView(HypervisorView):
     def get(self, request: Request, controller_id: str) -> Response:
         """Return the sums over the nodes and guests of a cluster."""
         gateway = self.hypervisor(controller_id)
-        nodes, guests = web_reads.nodes_of(gateway), web_reads.guests_of(gateway)
+        nodes, guests = web_client_reads.nodes_of(gateway), web_client_reads.guests_of(gateway)
         cores = sum(one["cpu_count"] for one in nodes)
         busy = sum(one["cpu_percent"] * one["cpu_count"] for one in nodes)
         found: dict[str, Any] = {
@@ -109,7 +109,7 @@ class ClusterView(HypervisorView):
                 sum(one[f"{name}_{of}"] for one in nodes) for of in ("total", "used")
             )
             found[f"total_{name}_bytes"], found[f"used_{name}_bytes"] = whole, used
-            found[f"{name}_usage_percent"] = web_reads.percent(used, whole)
+            found[f"{name}_usage_percent"] = web_client_reads.percent(used, whole)
         return Response(ClusterShape(found).data)
 
 
@@ -122,7 +122,7 @@ class NodesView(HypervisorView):
         rows = [
             {**one, **unknown, "status": "online", "cpu_usage": one["cpu_percent"] / 100,
              "pve_version": gateway.version}
-            for one in web_reads.nodes_of(gateway)
+            for one in web_client_reads.nodes_of(gateway)
         ]  # fmt: skip
         return Response(NodeShape(rows, many=True).data)
 
@@ -137,7 +137,7 @@ class GuestsView(HypervisorView):
         kind = request.query_params.get("type", "")
         rows = [
             guest(one)
-            for one in web_reads.guests_of(self.hypervisor(controller_id))
+            for one in web_client_reads.guests_of(self.hypervisor(controller_id))
             if kind in {"", one["vm_type"]}
         ]
         return Response(GuestShape(rows, many=True).data)

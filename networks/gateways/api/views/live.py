@@ -8,7 +8,7 @@ from controller.base.errors import Refused
 from controller.dialects.openwisp import require_user
 from networks.gateways.api import serializers as shapes
 from networks.gateways.api.views.staging import Staging, named
-from networks.gateways.rules import live
+from networks.gateways.rules import live_view
 
 
 class StatusView(Staging):
@@ -16,7 +16,7 @@ class StatusView(Staging):
     def get(self, request: Request, gateway_id: str) -> Response:
         """List the parts of the live view that this gateway has, and its tools."""
         gateway = self.gateway(gateway_id)
-        found = {"parts": live.parts_of(gateway), "tools": live.tools_of(gateway)}
+        found = {"parts": live_view.parts_of(gateway), "tools": live_view.tools_of(gateway)}
         return Response(shapes.PartsShape(found).data)
 
 
@@ -24,7 +24,7 @@ class StatusPartView(Staging):
     @extend_schema(responses=shapes.ToldShape, operation_id="gateway_status_part")
     def get(self, request: Request, gateway_id: str, part: str) -> Response:
         """Read one part of the live view. What was read seconds ago is not read again."""
-        told = live.read_part(self.gateway(gateway_id), part)
+        told = live_view.read_part(self.gateway(gateway_id), part)
         return Response(shapes.ToldShape(told).data)
 
 
@@ -37,11 +37,11 @@ class ToolView(Staging):
     def post(self, request: Request, gateway_id: str, tool: str) -> Response:
         """Ping or trace a host from the gateway, and wait for what it prints."""
         gateway = self.gateway(gateway_id)
-        live.may_run(require_user(request), gateway)
+        live_view.may_run(require_user(request), gateway)
         given = shapes.ToolShape(data=request.data)
         given.is_valid(raise_exception=True)
         try:
-            told = live.run_tool(gateway, tool, **given.validated_data)
+            told = live_view.run_tool(gateway, tool, **given.validated_data)
         except Refused as error:
             raise named(error) from error
         return Response(shapes.ToldShape(told).data)

@@ -17,8 +17,8 @@ from controller.dialects.openwisp import require_user
 from networks.gateways.api.views.staging import Staging, as_uuid
 from networks.gateways.engine.live import duration
 from networks.gateways.models import Gateway
-from networks.gateways.rules import web_reads
-from networks.gateways.rules.web_reads import WebRead
+from networks.gateways.rules import web_client_reads
+from networks.gateways.rules.web_client_reads import WebRead
 
 # The client shows these under its firewalls; all others are controllers.
 FIREWALLS = ("mikrotik", "openwrt", "opnsense", "pfsense")
@@ -274,7 +274,7 @@ class FirewallReadView(Staging):
     )
     def get(self, request: Request, gateway_id: str, what: str) -> Response:
         """Read settings or a live part of a firewall, found by the words of the URL."""
-        return Response(web_reads.read_at(self.gateway(gateway_id), "", what).rows)
+        return Response(web_client_reads.read_at(self.gateway(gateway_id), "", what).rows)
 
 
 class AreaReadView(Staging):
@@ -284,13 +284,13 @@ class AreaReadView(Staging):
         gateway = self.gateway(controller_id)
         if what in SYSTEM.get(gateway.vendor, ()):
             return Response(system(gateway))
-        told = web_reads.read_at(gateway, kwargs.get("area", ""), what)
+        told = web_client_reads.read_at(gateway, kwargs.get("area", ""), what)
         return Response(envelope(gateway, told))
 
 
 def system(gateway: Gateway) -> dict[str, Any]:
     """Return what the client shows of the system, in the vendor's words."""
-    told = web_reads.system_of(gateway)
+    told = web_client_reads.system_of(gateway)
     head = {"controller_id": gateway.pk, "fetched_at": timezone.now()}
     if gateway.vendor == "openwrt":
         return {**head, "info": {**told, "model": "", "release": {"version": told["version"]}}}

@@ -18,7 +18,7 @@ from controller.dialects.husarnet import View
 from networks.overlay.api.views import body
 from networks.overlay.engine import ways_lines
 from networks.overlay.models import Node
-from networks.overlay.rules import join_codes, plans, way_reports, ways
+from networks.overlay.rules import direct_path_reports, direct_paths, join_codes, plans
 from networks.overlay.rules.join_codes import JoinResult
 
 ACCEPTED = 202
@@ -109,10 +109,10 @@ class WaysView(DeviceView):
         data = body(request)
         join_codes.record_heartbeat(node)
         report = ways_lines.read(str(data.get("report") or ""), time.time())
-        way_reports.receive(node, report)
-        text = ways.ways_text(node)
+        direct_path_reports.receive(node, report)
+        text = direct_paths.ways_text(node)
         if text.split(maxsplit=2)[1] == str(data.get("seen", "")):
-            waiting = {"Muster-Wait": f"{node.pk} {ways.wait_seconds()}"}
+            waiting = {"Muster-Wait": f"{node.pk} {direct_paths.wait_seconds()}"}
             return HttpResponse(status=NO_CONTENT, headers=waiting)
         return HttpResponse(text, content_type="text/plain")
 

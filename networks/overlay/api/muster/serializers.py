@@ -9,7 +9,7 @@ from controller.devices.models import Device
 from controller.dialects.openapi.shapes import OBJECT, OBJECTS, TEXTS
 from networks.overlay.models import JoinCode, Member, Network, Node, Pair, Share
 from networks.overlay.rules import networks, presence, shares
-from networks.overlay.rules.way_status import Way
+from networks.overlay.rules.direct_path_status import Way
 
 
 class NodeSerializer(serializers.ModelSerializer[Node]):

@@ -14,9 +14,9 @@ from controller.configs.models import Push
 from controller.firmware.drivers.contract import BeforeFlash, Phase
 from controller.firmware.models import Upgrade
 from controller.firmware.rules import downloads
-from controller.firmware.rules.aftermath import state_before
 from controller.firmware.rules.backups import keep_backup
-from controller.firmware.rules.outcomes import postpone
+from controller.firmware.rules.post_upgrade_checks import state_before
+from controller.firmware.rules.upgrade_results import postpone
 from controller.firmware.rules.upgrades import PUT_OFF, appended, publish_progress
 from networks.gateways.engine import maintenance_windows
 

@@ -30,9 +30,9 @@ from controller.monitoring.engine.health import late_after
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import LatestSample, MonitoredDevice, Sample
-from controller.monitoring.rules import snmp
-from controller.monitoring.rules.history import now_seconds
+from controller.monitoring.rules import snmp_polling
 from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.sample_history import now_seconds
 
 BATCH = 500
 ADDED_AT_ONCE = 1000
@@ -149,9 +149,9 @@ def pull_due() -> int:
     done = 0
     while devices := lease_due("next_pull", seconds):
         asked = silent(devices)
-        over_snmp = snmp.asked_over_snmp(asked)
+        over_snmp = snmp_polling.asked_over_snmp(asked)
         done += pull([one for one in asked if one not in over_snmp])
-        done += snmp.pull(over_snmp)
+        done += snmp_polling.pull(over_snmp)
         if len(devices) < BATCH:
             break
     return done

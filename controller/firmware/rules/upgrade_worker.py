@@ -24,20 +24,20 @@ from controller.firmware.engine.judging import Before, Judgment, Verdict, Wanted
 from controller.firmware.engine.options import parse
 from controller.firmware.engine.reports import SystemReport
 from controller.firmware.models import UPGRADES, Upgrade
-from controller.firmware.rules import packages
+from controller.firmware.rules import package_upgrades
 from controller.firmware.rules.downloads import download_url, lane_of
-from controller.firmware.rules.hooks import RowHooks, closed_until
-from controller.firmware.rules.outcomes import (
+from controller.firmware.rules.package_upgrades import PackageRowHooks
+from controller.firmware.rules.policies import policy_of
+from controller.firmware.rules.system_facts import connector
+from controller.firmware.rules.upgrade_hooks import RowHooks, closed_until
+from controller.firmware.rules.upgrade_queue import AT_ONCE, is_work_due, lease_due
+from controller.firmware.rules.upgrade_results import (
     postpone,
     record_attempt,
     record_judgment,
     record_silence,
     retry_later,
 )
-from controller.firmware.rules.packages import PackageRowHooks
-from controller.firmware.rules.policies import policy_of
-from controller.firmware.rules.queue import AT_ONCE, is_work_due, lease_due
-from controller.firmware.rules.systems import connector
 from controller.firmware.rules.upgrades import CLOSED, DEACTIVATED, RUN
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Turn:
     async def carry_out(self, row: Upgrade, connect: Connector) -> Attempt:
         if row.packages:
             hooks = PackageRowHooks(self.holder, row)
-            return await update(packages.order_for(row), connect, hooks)
+            return await update(package_upgrades.order_for(row), connect, hooks)
         order = await sync_to_async(order_for)(row)
         return await upgrade(order, connect, RowHooks(self.holder, row))
 
@@ -140,7 +140,7 @@ class Turn:
         connect = self.connect(connection, self.gate)
         try:
             async with asyncio.timeout(LOOK_SECONDS), connect() as shell:
-                ask = packages.ask if row.packages else ask_system
+                ask = package_upgrades.ask if row.packages else ask_system
                 report, judgment = await ask(shell, row)
         except TimeoutError:
             await sync_to_async(record_silence)(

@@ -22,7 +22,7 @@ from controller.monitoring.models import (
     Reboot,
     Sample,
 )
-from controller.monitoring.rules import archive
+from controller.monitoring.rules import sample_archive
 
 # A day is sealed some time after it is over, when the last reports of it have arrived.
 SEAL_AFTER_SECONDS = 1800
@@ -54,7 +54,7 @@ def read(
         slots,
     )
     points = {slots[slot]: one for slot, one in found.items()}
-    for key, stored_points in archive.read(number, list(points), buckets).items():
+    for key, stored_points in sample_archive.read(number, list(points), buckets).items():
         points[key].join(stored_points)
     return points
 
@@ -85,8 +85,8 @@ def seal(now: int | None = None) -> int:
 
     Where a store outside of the portal keeps them, all samples go there.
     """
-    if archive.archive() is not None:
-        return archive.ship()
+    if sample_archive.archive() is not None:
+        return sample_archive.ship()
     moment = now_seconds() if now is None else now
     end = (moment - SEAL_AFTER_SECONDS) // DAY * DAY
     sealed = 0

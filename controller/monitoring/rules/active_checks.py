@@ -22,8 +22,8 @@ from controller.monitoring.engine.active import Kind, Outcome, iperf_command, re
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Check, CheckRun, MonitoredDevice, Sample
-from controller.monitoring.rules.history import now_seconds
 from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.sample_history import now_seconds
 
 BATCH = 500
 # iperf3 tests run one at a time against each server, and some at once in all.

@@ -13,7 +13,7 @@ from controller.base.single_flight import single_flight
 from networks.gateways.engine.measurements import Measured
 from networks.gateways.engine.web_paths import feature_at, part_at
 from networks.gateways.models import Gateway
-from networks.gateways.rules import live
+from networks.gateways.rules import live_view
 from networks.gateways.rules.visits import read_live, visit
 
 MOST = 500
@@ -54,11 +54,11 @@ def read_at(gateway: Gateway, area: str, what: str) -> WebRead:
 
 
 def _told(gateway: Gateway, part: str, what: str) -> WebRead:
-    if part not in {one.name for one in live.parts_of(gateway)}:
+    if part not in {one.name for one in live_view.parts_of(gateway)}:
         raise NotFound(
             f"Gateways of {gateway.get_vendor_display()} tell nothing at {what[:64]}."
         )
-    told = live.read_part(gateway, part)
+    told = live_view.read_part(gateway, part)
     rows = [
         {
             **row,
@@ -137,5 +137,5 @@ def guests_of(gateway: Gateway) -> list[dict[str, Any]]:
     kinds = {"virtual machine": "qemu", "container": "lxc"}
     return [
         {**row, "vm_type": kinds[row["kind"]], "is_running": row["state"] == "running"}
-        for row in live.read_part(gateway, "guests").rows
+        for row in live_view.read_part(gateway, "guests").rows
     ]

@@ -6,8 +6,8 @@ import orjson
 
 from controller.base.measurements import Reports
 from controller.monitoring.engine import netjson
-from controller.monitoring.rules.history import now_seconds
 from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.sample_history import now_seconds
 
 
 def take(reports: Reports) -> set[UUID]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from networks.overlay.engine.ways_lines import PairReport, Report
 from networks.overlay.models import Node, Pair, Sighting
-from networks.overlay.rules import ways
+from networks.overlay.rules import direct_paths
 
 # A report that says nothing new is stored this often.
 RENEWED = timedelta(seconds=20)
@@ -24,7 +24,7 @@ def receive(node: Node, report: Report) -> None:
     """Store a report, and let the pairs follow from it."""
     if node.is_relay:
         _sight(node, report.sightings)
-        ways.note_talks(report.talks)
+        direct_paths.note_talks(report.talks)
         _keep_alive(node)
         return
     _note_offers(node, report)
@@ -54,12 +54,12 @@ def _note_offers(node: Node, report: Report) -> None:
         offers["home"], count = report.home
         if count != node.relay_count:
             Node.objects.filter(pk=node.pk).update(relay_count=min(count, MOST_RELAYS))
-    was_silent = ways.is_silent(node, now)
+    was_silent = direct_paths.is_silent(node, now)
     is_new = offers != node.offers
     if is_new or node.reported_at is None or now - node.reported_at > RENEWED:
         Node.objects.filter(pk=node.pk).update(offers=offers, reported_at=now)
     if is_new or was_silent:
-        ways.reconsider([node.pk])
+        direct_paths.reconsider([node.pk])
 
 
 def _note_pairs(node: Node, reports: list[PairReport]) -> None:
@@ -79,7 +79,7 @@ def _note_pairs(node: Node, reports: list[PairReport]) -> None:
     Pair.objects.bulk_update(
         rows, ["low_evidence", "high_evidence", "used"], batch_size=AT_ONCE
     )
-    ways.advance([row.pk for row in rows])
+    direct_paths.advance([row.pk for row in rows])
 
 
 def _sight(relay: Node, seen: dict[str, str]) -> None:
@@ -107,4 +107,4 @@ def _sight(relay: Node, seen: dict[str, str]) -> None:
         Q(low__in=nodes.values()) | Q(high__in=nodes.values())
     )
     ids = set(Pair.objects.of_nodes(moved).values_list("pk", flat=True))
-    ways.advance(ids | set(waiting.values_list("pk", flat=True)))
+    direct_paths.advance(ids | set(waiting.values_list("pk", flat=True)))

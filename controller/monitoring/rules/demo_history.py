@@ -21,7 +21,7 @@ from controller.monitoring.models import (
     Reboot,
     Sample,
 )
-from controller.monitoring.rules import history, totals
+from controller.monitoring.rules import organization_totals, sample_history
 from controller.monitoring.rules.ingest import slots_of
 
 DAYS = 14
@@ -42,7 +42,7 @@ def invent_history(devices: Iterable[Device], now: int) -> int:
 def invent_totals(owner: UUID, moments: dict[int, Counter[str]], today: int) -> None:
     """Add up what was invented of an organization's devices; today goes on by itself."""
     row, is_new = MonitoredOrganization.objects.get_or_create(
-        organization_id=owner, defaults={"layout": list(totals.SERIES)}
+        organization_id=owner, defaults={"layout": list(organization_totals.SERIES)}
     )
     if not is_new:
         return
@@ -52,7 +52,7 @@ def invent_totals(owner: UUID, moments: dict[int, Counter[str]], today: int) -> 
             for at in some
         ]
         if day < today:
-            history.seal_day(row.number, day, values)
+            sample_history.seal_day(row.number, day, values)
         else:
             Sample.objects.bulk_create(
                 Sample(number=row.number, at=at, kind=0, values=vectors.pack(one))
@@ -86,7 +86,7 @@ def invent(device: Device, now: int, sums: dict[int, Counter[str]]) -> bool:
             add(sums, at, values)
             by_slot.append((at, numbered(latest, values)))
         if day < today:
-            history.seal_day(row.pk, day, by_slot)
+            sample_history.seal_day(row.pk, day, by_slot)
         else:
             rest = [
                 Sample(number=row.pk, at=at, kind=Sample.Kind.CHECK, values=vectors.pack(one))

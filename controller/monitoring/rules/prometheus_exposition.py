@@ -9,7 +9,7 @@ from controller.monitoring.engine.exposition import Exposed
 from controller.monitoring.engine.metrics import Metric, series_key
 from controller.monitoring.models import LatestSample, MonitoredDevice
 from controller.monitoring.rules.health import fresh_slots
-from controller.monitoring.rules.history import now_seconds
+from controller.monitoring.rules.sample_history import now_seconds
 
 BATCH = 1000
 

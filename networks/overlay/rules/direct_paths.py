@@ -20,7 +20,7 @@ from networks.overlay.engine import policies, ways, ways_lines
 from networks.overlay.engine.topology import link_address
 from networks.overlay.engine.ways import End, Evidence
 from networks.overlay.models import Member, Network, Node, Pair, Sighting
-from networks.overlay.rules.way_signals import wake
+from networks.overlay.rules.direct_path_signals import wake
 
 # Pairs of one member at once: each costs it a probe and a keepalive.
 MOST_PAIRS = 64

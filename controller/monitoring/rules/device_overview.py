@@ -11,9 +11,9 @@ from controller.devices.models import Device, Presence, StatusChange
 from controller.monitoring.engine import page_charts
 from controller.monitoring.engine.buckets import Buckets
 from controller.monitoring.models import Condition, Reboot
-from controller.monitoring.rules import history
-from controller.monitoring.rules.charts import latest_of
-from controller.monitoring.rules.thresholds import limits_of
+from controller.monitoring.rules import sample_history
+from controller.monitoring.rules.device_charts import latest_of
+from controller.monitoring.rules.limits import limits_of
 
 MOST_EVENTS = 100
 # What upper apps mark in charts: a device, from and to in seconds → kind, at and text.
@@ -45,7 +45,7 @@ def overview(device: Device, buckets: Buckets, interface: str = "") -> dict[str,
     if latest is None:
         return found
     wanted = page_charts.series_of(latest.layout)
-    points = history.read(latest.monitored_id, latest.layout, wanted, buckets)
+    points = sample_history.read(latest.monitored_id, latest.layout, wanted, buckets)
     interfaces = page_charts.interfaces_of(points)
     chosen = interface if interface in interfaces else next(iter(interfaces), "")
     return found | {

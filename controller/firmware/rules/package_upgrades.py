@@ -20,7 +20,7 @@ from controller.firmware.engine.apt import HostReport, PlannedPackage, judge_pac
 from controller.firmware.engine.judging import Judgment, Verdict
 from controller.firmware.engine.reports import SystemReport
 from controller.firmware.models import FirmwareRollout, Upgrade
-from controller.firmware.rules.hooks import RowHooks
+from controller.firmware.rules.upgrade_hooks import RowHooks
 from controller.firmware.rules.upgrades import check_device, new_package_upgrade, queue_upgrade
 
 NO_HOST = gettext_lazy(

@@ -14,8 +14,8 @@ from controller.firmware.engine.metadata import Metadata
 from controller.firmware.engine.names import image_type, safe_name
 from controller.firmware.engine.signatures import Verdict
 from controller.firmware.models import Build, Image, ImageBoard
+from controller.firmware.rules.image_storage import discard, keep, store
 from controller.firmware.rules.policies import trusted_keys
-from controller.firmware.rules.storage import discard, keep, store
 
 
 def add_image(

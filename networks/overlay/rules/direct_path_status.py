@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from networks.overlay.engine import ways
 from networks.overlay.models import Member, Network, Pair
-from networks.overlay.rules.ways import load_ends, to_pair
+from networks.overlay.rules.direct_paths import load_ends, to_pair
 
 # Above this number of pairs a page shows those that were used last.
 MOST_SHOWN = 200

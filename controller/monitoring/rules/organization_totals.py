@@ -23,7 +23,7 @@ from controller.monitoring.models import (
     Sample,
 )
 from controller.monitoring.rules.health import CHECKS_FRESH_SECONDS
-from controller.monitoring.rules.history import now_seconds, read
+from controller.monitoring.rules.sample_history import now_seconds, read
 from geo.models import Location
 
 # An organization, what of it is added up, and which one.

@@ -13,8 +13,8 @@ from controller.connections.rules.ssh_access import NO_ADDRESS
 from controller.monitoring.drivers.snmp import Secrets, Target, Told, ask_many
 from controller.monitoring.engine import netjson, snmp
 from controller.monitoring.models import MonitoredDevice
-from controller.monitoring.rules.history import now_seconds
 from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.sample_history import now_seconds
 
 NOT_APPROVED = (
     "No community is sent to this device yet: it told its address itself, or its address was "

@@ -11,9 +11,9 @@ from controller.monitoring.engine import openwisp_charts as openwisp
 from controller.monitoring.engine.buckets import Buckets
 from controller.monitoring.engine.metrics import ABOUT, Metric, split_key
 from controller.monitoring.models import LatestSample, WifiSession
-from controller.monitoring.rules import history
+from controller.monitoring.rules import sample_history
 from controller.monitoring.rules.health import measured_of
-from controller.monitoring.rules.thresholds import limits_of
+from controller.monitoring.rules.limits import limits_of
 
 
 def latest_of(device: Device) -> LatestSample | None:
@@ -27,7 +27,7 @@ def openwisp_charts(device: Device, buckets: Buckets) -> list[dict[str, Any]]:
     if latest is None:
         return []
     wanted = openwisp.series_of(latest.layout)
-    points = history.read(latest.monitored_id, latest.layout, wanted, buckets)
+    points = sample_history.read(latest.monitored_id, latest.layout, wanted, buckets)
     return openwisp.in_order([*openwisp.drawn(points), *client_charts([device], buckets)])
 
 
@@ -59,7 +59,7 @@ def clients_by(
         Q(stop_time=None) | Q(stop_time__gte=datetime.fromtimestamp(buckets.start, UTC)),
         start_time__lt=datetime.fromtimestamp(buckets.end, UTC),
     ).order_by()
-    now = history.now_seconds()
+    now = sample_history.now_seconds()
     for name, mac, start, stop in in_range.values_list(
         column, "mac_address", "start_time", "stop_time"
     ):
@@ -68,7 +68,7 @@ def clients_by(
         sets, everybody = found[name]
         everybody.add(mac)
         end = now if stop is None else int(stop.timestamp())
-        for at in history.buckets_between(buckets, int(start.timestamp()), end):
+        for at in sample_history.buckets_between(buckets, int(start.timestamp()), end):
             sets[at].add(mac)
     return found
 
@@ -82,7 +82,7 @@ def metrics_of(device: Device) -> list[dict[str, Any]]:
     if latest is None:
         return []
     limits = limits_of(device)
-    measured = measured_of(latest, history.now_seconds())
+    measured = measured_of(latest, sample_history.now_seconds())
     found: dict[str, dict[str, Any]] = {}
     keys = [*(split_key(key) for key in latest.layout), (Metric.DATA_RECEIVED.value, "")]
     for metric, label in keys:

@@ -14,9 +14,9 @@ from controller.firmware.engine.judging import Judgment, Verdict
 from controller.firmware.engine.options import parse
 from controller.firmware.engine.reports import SystemReport
 from controller.firmware.models import DeviceFirmware, Upgrade
-from controller.firmware.rules.aftermath import watched_until
 from controller.firmware.rules.downloads import revoke
-from controller.firmware.rules.systems import Reading, record_system
+from controller.firmware.rules.post_upgrade_checks import watched_until
+from controller.firmware.rules.system_facts import Reading, record_system
 from controller.firmware.rules.upgrades import appended, publish_progress
 
 State = Upgrade.State
