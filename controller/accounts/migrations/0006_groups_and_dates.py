@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from controller.accounts.rules.groups import add_default_groups
+from controller.accounts.rules.initial_groups import add_default_groups
 
 
 def add_groups(apps, schema_editor):
